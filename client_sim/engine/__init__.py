@@ -1,0 +1,1 @@
+"""The A/B update engine: payload operations, slots, boot control."""

@@ -1,0 +1,1 @@
+"""The public plane: keyless, read-only, and the same answer for everyone."""

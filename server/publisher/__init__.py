@@ -1,0 +1,1 @@
+"""Online roles: log, stage, audit, commit, refresh."""

@@ -1,0 +1,1 @@
+"""Where bytes and rows are kept: blobs and the database."""

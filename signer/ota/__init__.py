@@ -1,0 +1,1 @@
+"""Reads an Android OTA zip and refuses what is wrong with it."""
