@@ -1,0 +1,91 @@
+"""What a client under test is given, and all that it is given.
+
+Anyone can bring a client to the lab: a factory `factory(world) -> client`. Everything that leaves
+a client goes through its world, so the world sees the whole trace: names resolved, connections
+made, octets sent. The clean client is given no `personal`.
+"""
+
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from client_sim.persona import Persona
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBuild:
+    """The build that runs now: what the boot loader started and marked successful."""
+
+    fingerprint: str
+    incremental: str
+    counter: int
+    post_timestamp: int
+    security_patch_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """What any owner of this model knows about the phone without turning it on.
+
+    `root` is the TUF root that the ROM ships, `ota_certificate` the PEM certificate that packages
+    are signed with, `built_at` the build date (epoch seconds), a floor for the clock. `tls` is
+    false only on loopback.
+    """
+
+    host: str
+    port: int
+    tls: bool
+    codename: str
+    region: str
+    channel: str
+    root: bytes
+    ota_certificate: bytes
+    built_at: int
+    build: RunningBuild
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens to the phone between two polls, such as `sim-inserted`."""
+
+    name: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+class Stream(Protocol):
+    """One connection. `recv` returns b"" at the end; all calls raise OSError when it breaks."""
+
+    def send(self, data: bytes) -> None: ...  # noqa: D102
+    def recv(self, limit: int) -> bytes: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class World(Protocol):
+    """The only way from a client to the outside.
+
+    `state` is a small mapping that survives restarts; a value is durable when the assignment
+    returns. `entropy(n)` gives n octets of fresh randomness, `now()` epoch seconds. `resolve`
+    answers a DNS question with addresses; `connect` takes one of them, and `tls` is the server
+    name to authenticate, or None for plain text. Both raise OSError.
+    """
+
+    public: Public
+    personal: Persona | None
+    state: MutableMapping[str, bytes]
+
+    def entropy(self, n: int) -> bytes: ...  # noqa: D102
+    def now(self) -> float: ...  # noqa: D102
+    def resolve(self, host: str) -> Sequence[str]: ...  # noqa: D102
+    def connect(self, address: str, port: int, tls: str | None) -> Stream: ...  # noqa: D102
+
+
+class Client(Protocol):
+    """A phone's polling software, synchronous, driven from outside.
+
+    `poll` asks once and returns what it decided (any value with a readable `str`); `on_event`
+    is told what happens in between; `next_poll(now)` gives the epoch seconds of the next poll.
+    """
+
+    def poll(self) -> Any: ...  # noqa: ANN401, D102
+    def on_event(self, event: Event) -> None: ...  # noqa: D102
+    def next_poll(self, now: float) -> float: ...  # noqa: D102
