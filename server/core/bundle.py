@@ -1,0 +1,93 @@
+"""Submission bundles: what the signer hands to the server, and what the server answers.
+
+Source: docs/FORMATS.md section 6.
+"""
+
+import hashlib
+from typing import Annotated, Literal
+
+import msgspec
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.names import ONLINE_ROLES, check_codename
+from server.core.release import Integer, Positive
+
+MAX_BUNDLE = 1_048_576
+Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class RoleFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
+    """One version of an offline role: `metadata/VERSION.NAME.json`."""
+
+    name: str
+    version: Positive
+    sha256: Hash
+    length: Positive
+
+
+class BlobFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
+    """One target's octets: `blobs/SHA256`."""
+
+    sha256: Hash
+    length: Integer
+
+
+class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A submission: role versions and the blobs that they list."""
+
+    schema: Literal[1] = 1
+    kind: Literal["submission"] = "submission"
+    roles: Annotated[list[RoleFile], msgspec.Meta(min_length=1, max_length=1000)]
+    blobs: Annotated[list[BlobFile], msgspec.Meta(max_length=1000)]
+
+
+class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What became of a submission; `time` in epoch seconds, `snapshot` 0 when refused."""
+
+    schema: Literal[1] = 1
+    id: Hash
+    status: Literal["published", "refused"]
+    reason: str
+    snapshot: Integer
+    time: Integer
+
+
+def encode_bundle(bundle: Bundle) -> tuple[str, bytes]:
+    """Return a bundle's id and the octets of its `bundle.json`."""
+    data = encode_canonical_json(msgspec.to_builtins(bundle))
+    decode_bundle(data)
+    return hashlib.sha256(data).hexdigest(), data
+
+
+def decode_bundle(data: bytes) -> Bundle:
+    """Read `bundle.json`; refuse anything but its one encoding."""
+    value = decode_canonical_json(data, limit=MAX_BUNDLE)
+    try:
+        bundle = msgspec.convert(value, Bundle)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"the bundle is malformed: {error}.") from error
+    versions = [(role.name, role.version) for role in bundle.roles]
+    hashes = [blob.sha256 for blob in bundle.blobs]
+    if sorted(set(versions)) != versions or sorted(set(hashes)) != hashes:
+        raise FormatError("the bundle's lists are not sorted and free of repetition.")
+    for name, _ in versions:
+        if name in ONLINE_ROLES:
+            raise FormatError(f"the bundle holds the role {name}, which the server itself signs.")
+        if name not in {"root", "targets", "tables", "content"}:
+            check_codename(name)
+    return bundle
+
+
+def encode_result(result: Result) -> bytes:
+    """Return the octets of `results/ID.json`."""
+    return encode_canonical_json(msgspec.to_builtins(result))
+
+
+def decode_result(data: bytes) -> Result:
+    """Read `results/ID.json`."""
+    value = decode_canonical_json(data, limit=65_536)
+    try:
+        return msgspec.convert(value, Result)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"the result is malformed: {error}.") from error

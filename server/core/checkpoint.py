@@ -1,0 +1,93 @@
+"""Checkpoints, leaves and stapled proofs of the transparency log.
+
+Source: C2SP tlog-checkpoint and tlog-proof; docs/FORMATS.md section 7.
+"""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from server.core.encodings import check_sha256, decode_decimal
+from server.core.errors import FormatError, LogError
+from server.core.note import VerifierKey, decode_base64, encode_note, verify_note
+from server.core.tlog import leaf_hash, verify_inclusion
+
+MAX_PROOF = 16_384
+_PROOF_LINE = "c2sp.org/tlog-proof@v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A signed tree head: origin, number of leaves, root hash."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """An inclusion proof with the checkpoint it leads to, kept as signed octets."""
+
+    index: int
+    hashes: tuple[bytes, ...]
+    checkpoint: bytes
+
+
+def encode_leaf(role: str, version: int, sha256: str) -> bytes:
+    """Return the log entry of one role version."""
+    check_sha256(sha256)
+    return f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
+
+
+def encode_checkpoint(
+    size: int, root: bytes, key: VerifierKey, sign: Callable[[bytes], bytes]
+) -> bytes:
+    """Return the signed checkpoint of a tree; its origin is the key's name."""
+    text = f"{key.name}\n{size}\n{base64.b64encode(root).decode()}\n"
+    return encode_note(text, key, sign)
+
+
+def decode_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
+    """Verify a checkpoint's signature, then read its three lines."""
+    lines = verify_note(note, key).split("\n")
+    if len(lines) != 4:
+        raise FormatError("a checkpoint does not have exactly three lines.")
+    origin, size, root, _ = lines
+    if origin != key.name:
+        raise LogError(f"the checkpoint is of {origin[:64]!r}, not of {key.name}.")
+    raw = decode_base64(root)
+    if len(raw) != 32:
+        raise FormatError("a checkpoint's root is not a sha256.")
+    return Checkpoint(origin, decode_decimal(size), raw)
+
+
+def encode_proof(index: int, hashes: Sequence[bytes], checkpoint: bytes) -> bytes:
+    """Return the tlog-proof of the leaf at `index`."""
+    lines = [_PROOF_LINE, f"index {index}", *(base64.b64encode(h).decode() for h in hashes)]
+    return "\n".join([*lines, "", ""]).encode() + checkpoint
+
+
+def decode_proof(data: bytes) -> Proof:
+    """Read a tlog-proof; its checkpoint is not verified yet."""
+    if len(data) > MAX_PROOF:
+        raise FormatError(f"a proof of {len(data)} octets is over the limit of {MAX_PROOF}.")
+    head, gap, checkpoint = data.partition(b"\n\n")
+    try:
+        first, index, *hashes = head.decode("ascii").split("\n")
+    except (UnicodeDecodeError, ValueError) as error:
+        raise FormatError("a proof is malformed.") from error
+    if first != _PROOF_LINE or not index.startswith("index ") or not gap or len(hashes) > 63:
+        raise FormatError("a proof is malformed.")
+    raw = tuple(decode_base64(line) for line in hashes)
+    if any(len(h) != 32 for h in raw):
+        raise FormatError("a proof holds something that is not a sha256.")
+    return Proof(decode_decimal(index.removeprefix("index ")), raw, checkpoint)
+
+
+def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
+    """Return the checkpoint of a proof that shows `entry` in the log of `key`."""
+    proof = decode_proof(data)
+    checkpoint = decode_checkpoint(proof.checkpoint, key)
+    verify_inclusion(leaf_hash(entry), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
+    return checkpoint

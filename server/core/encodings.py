@@ -1,0 +1,71 @@
+"""Strict encodings: one value has one encoding, and a length limit is checked before parsing.
+
+Source: docs/FORMATS.md section 1.
+"""
+
+import json
+import re
+from typing import Any
+
+from server.core.errors import FormatError
+
+MAX_INTEGER = 2**53 - 1
+MAX_DEPTH = 16
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def encode_canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
+    """Return the canonical JSON of dicts, lists, strings, integers, booleans and null."""
+    text = json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
+    return text.encode() + b"\n"
+
+
+def decode_canonical_json(data: bytes, *, limit: int) -> Any:  # noqa: ANN401 - any JSON value
+    """Return the value that `data` encodes; refuse every encoding but the canonical one.
+
+    Raises FormatError for more than `limit` octets, and for octets that differ from the encoding of
+    their own value: white space, duplicate keys, unsorted keys, floats, escapes.
+    """
+    if len(data) > limit:
+        raise FormatError(f"a JSON file of {len(data)} octets is over the limit of {limit}.")
+    try:
+        value = json.loads(data, parse_float=_refuse_number, parse_constant=_refuse_number)
+        depth = _depth(value)
+        canonical = encode_canonical_json(value)
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"a JSON file cannot be read: {error}.") from error
+    if depth > MAX_DEPTH:
+        raise FormatError(f"a JSON file is nested deeper than {MAX_DEPTH} levels.")
+    if canonical != data:
+        raise FormatError("a JSON file is not in its canonical form.")
+    return value
+
+
+def decode_decimal(text: str) -> int:
+    """Return the integer that a decimal of FORMATS.md section 1 stands for, 0 to 2**53 - 1."""
+    if _DECIMAL.fullmatch(text) is None or int(text) > MAX_INTEGER:
+        raise FormatError(f"{text[:32]!r} is not a number in decimal form.")
+    return int(text)
+
+
+def check_sha256(text: str) -> None:
+    """Raise FormatError unless `text` is a sha256 in lower-case hex."""
+    if _SHA256.fullmatch(text) is None:
+        raise FormatError(f"{text[:80]!r} is not a sha256 in lower-case hex.")
+
+
+def _refuse_number(text: str) -> float:
+    raise FormatError(f"{text[:32]} is not an integer.")
+
+
+def _depth(value: object) -> int:
+    match value:
+        case dict():
+            return 1 + max(map(_depth, value.values()), default=0)
+        case list():
+            return 1 + max(map(_depth, value), default=0)
+        case _:
+            return 0

@@ -1,0 +1,121 @@
+"""TUF metadata as octets: size limits, one way to encode, signature and expiry checks.
+
+python-tuf verifies; its errors become ours here and nowhere else. What was signed is kept as the
+octets that were signed: nothing in hening encodes a metadata file a second time.
+"""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
+from tuf.api.serialization import SerializationError
+from tuf.api.serialization.json import JSONSerializer
+
+from server.core.errors import FormatError, TrustError
+
+ROOT_LIMIT = 512_000
+TIMESTAMP_LIMIT = 16_384
+SNAPSHOT_LIMIT = 2_000_000
+TARGETS_LIMIT = 5_000_000
+
+_T = TypeVar("_T", Root, Targets, Snapshot, Timestamp)
+_LIMITS = {"root": ROOT_LIMIT, "timestamp": TIMESTAMP_LIMIT, "snapshot": SNAPSHOT_LIMIT}
+
+
+def metadata_limit(role: str) -> int:
+    """Return how many octets a file of `role` may have."""
+    return _LIMITS.get(role, TARGETS_LIMIT)
+
+
+def encode_metadata(metadata: Metadata[Any]) -> bytes:
+    """Return the octets of a signed metadata file, compact JSON."""
+    try:
+        data: bytes = JSONSerializer(compact=True, validate=True).serialize(metadata)
+    except SerializationError as error:
+        raise FormatError(f"metadata cannot be written: {error}.") from error
+    return data
+
+
+def decode_root(data: bytes) -> Metadata[Root]:
+    """Read a root file without trusting it."""
+    return _decode(data, "root", Root)
+
+
+def decode_targets(role: str, data: bytes) -> Metadata[Targets]:
+    """Read a targets file, delegated or not, without trusting it."""
+    return _decode(data, role, Targets)
+
+
+def decode_snapshot(data: bytes) -> Metadata[Snapshot]:
+    """Read a snapshot file without trusting it."""
+    return _decode(data, "snapshot", Snapshot)
+
+
+def decode_timestamp(data: bytes) -> Metadata[Timestamp]:
+    """Read a timestamp file without trusting it."""
+    return _decode(data, "timestamp", Timestamp)
+
+
+def verify_root(data: bytes, trusted: Root, now: datetime) -> Metadata[Root]:
+    """Read the successor of `trusted`: signed by the keys of both, next version, not expired."""
+    metadata = decode_root(data)
+    root = metadata.signed
+    if root.version != trusted.version + 1:
+        raise TrustError(f"root {root.version} does not follow root {trusted.version}.")
+    for judge, name in ((trusted, "the trusted"), (root, "its own")):
+        _verify(judge, "root", metadata, f"root {root.version} is not signed by {name} root keys")
+    check_expiry("root", root, now)
+    return metadata
+
+
+def verify_role(role: str, data: bytes, delegator: Root | Targets, now: datetime) -> Metadata[Any]:
+    """Read a file of `role` that the keys named by `delegator` have signed and that is not expired.
+
+    Raises FormatError for a malformed file, TrustError when signatures or expiry do not hold.
+    """
+    metadata = _decode_role(role, data)
+    _verify(
+        delegator,
+        role,
+        metadata,
+        f"{role} {metadata.signed.version} lacks the signatures that it needs",
+    )
+    check_expiry(role, metadata.signed, now)
+    return metadata
+
+
+def check_expiry(role: str, signed: Root | Targets | Snapshot | Timestamp, now: datetime) -> None:
+    """Raise TrustError when `signed` is expired at `now`."""
+    if signed.is_expired(now):
+        raise TrustError(f"{role} {signed.version} expired on {signed.expires:%Y-%m-%d %H:%M} UTC.")
+
+
+def _verify(judge: Root | Targets, role: str, metadata: Metadata[Any], sentence: str) -> None:
+    try:
+        judge.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError) as error:
+        raise TrustError(f"{sentence}: {error}.") from error
+
+
+def _decode_role(role: str, data: bytes) -> Metadata[Any]:
+    match role:
+        case "snapshot":
+            return decode_snapshot(data)
+        case "timestamp":
+            return decode_timestamp(data)
+        case _:
+            return decode_targets(role, data)
+
+
+def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
+    limit = metadata_limit(role)
+    if len(data) > limit:
+        raise FormatError(f"a {role} file of {len(data)} octets is over the limit of {limit}.")
+    try:
+        metadata: Metadata[_T] = Metadata.from_bytes(data)
+    except (RepositoryError, RecursionError) as error:
+        raise FormatError(f"the {role} file is not TUF metadata: {error}.") from error
+    if type(metadata.signed) is not kind:
+        raise FormatError(f"the {role} file is of type {metadata.signed.type}.")
+    return metadata

@@ -1,0 +1,107 @@
+"""Names of roles, targets and files, and the paths under which they are published.
+
+Source: docs/FORMATS.md sections 1, 2 and 8.
+"""
+
+import re
+from dataclasses import dataclass
+
+from server.core.errors import FormatError
+
+TOP_LEVEL_ROLES = ("root", "targets", "snapshot", "timestamp")
+ONLINE_ROLES = ("latest", "snapshot", "timestamp")
+COMMON_ROLES = ("tables", "content", "latest")
+RESERVED_ROLES = frozenset({*TOP_LEVEL_ROLES, *COMMON_ROLES, "mirrors"})
+
+_ROLE = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+_SEGMENT = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
+_FILE = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip")
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """Where a release is offered: codename, region and channel."""
+
+    codename: str
+    region: str
+    channel: str
+
+    def __str__(self) -> str:
+        return f"{self.codename}/{self.region}/{self.channel}"
+
+    @property
+    def pointer_path(self) -> str:
+        """The target path of this channel's pointer."""
+        return f"latest/{self}"
+
+
+def is_codename(text: str) -> bool:
+    """Answer whether `text` may name a model's role."""
+    return (
+        _ROLE.fullmatch(text) is not None
+        and text not in RESERVED_ROLES
+        and not text.startswith("latest-")
+    )
+
+
+def check_codename(text: str) -> None:
+    """Raise FormatError unless `text` may name a model's role."""
+    if not is_codename(text):
+        raise FormatError(
+            f"{text[:64]!r} is not a codename: lower-case letters, digits, `_` and `-`,"
+            " at most 32, and not a reserved role name."
+        )
+
+
+def check_file_name(text: str) -> None:
+    """Raise FormatError unless `text` may name a package file."""
+    if _FILE.fullmatch(text) is None:
+        raise FormatError(f"{text[:120]!r} is not a package file name.")
+
+
+def decode_channel(text: str) -> Channel:
+    """Read `CODENAME/REGION/CHANNEL`."""
+    parts = text.split("/")
+    if len(parts) != 3:
+        raise FormatError(f"{text[:80]!r} is not of the form CODENAME/REGION/CHANNEL.")
+    codename, region, channel = parts
+    check_codename(codename)
+    for part in (region, channel):
+        if _SEGMENT.fullmatch(part) is None:
+            raise FormatError(f"{part[:32]!r} is not a region or channel name.")
+    return Channel(codename, region, channel)
+
+
+def decode_release_path(path: str) -> tuple[Channel, str]:
+    """Read `CODENAME/REGION/CHANNEL/FILE` into channel and file name."""
+    directory, _, file = path.rpartition("/")
+    check_file_name(file)
+    return decode_channel(directory), file
+
+
+def decode_pointer_path(path: str) -> Channel:
+    """Read `latest/CODENAME/REGION/CHANNEL`."""
+    prefix, _, rest = path.partition("/")
+    if prefix != "latest":
+        raise FormatError(f"{path[:80]!r} is not the path of a pointer.")
+    return decode_channel(rest)
+
+
+def role_pattern(role: str) -> str:
+    """Return the one path pattern that `role` may sign for."""
+    return {
+        "tables": "tables/*/*",
+        "content": "content/*/*",
+        "latest": "latest/*/*/*",
+    }.get(role, f"{role}/*/*/*")
+
+
+def metadata_name(role: str, version: int) -> str:
+    """Return the file name of a role's version below `/metadata/`."""
+    return "timestamp.json" if role == "timestamp" else f"{version}.{role}.json"
+
+
+def hashed_target_path(path: str, sha256: str) -> str:
+    """Return a target's path with its hash before the file name (consistent snapshots)."""
+    directory, slash, name = path.rpartition("/")
+    return f"{directory}{slash}{sha256}.{name}"

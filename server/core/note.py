@@ -1,0 +1,118 @@
+"""Signed notes: a text with Ed25519 signature lines, and the keys that sign and verify them.
+
+    <text that ends in a newline>
+    <empty line>
+    — <key name> <base64(key id ∥ signature)>
+
+Source: C2SP signed-note; docs/FORMATS.md section 7. Only signature type 0x01 (Ed25519) is read; the
+private half stays outside: `encode_note` is given a function that signs.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from server.core.errors import FormatError, LogError
+
+MAX_NOTE = 4096
+MAX_SIGNATURES = 16
+_ED25519 = b"\x01"
+_NAME = re.compile(r"[a-z0-9.-]+(?:/[a-z0-9-]+)*")
+_DASH = "\u2014 "
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """The public half of a note key: its name and 32 octets."""
+
+    name: str
+    public: bytes
+
+    @property
+    def key_id(self) -> bytes:
+        """The four octets by which a signature line names this key."""
+        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:4]
+
+    def __str__(self) -> str:
+        text = base64.b64encode(_ED25519 + self.public).decode()
+        return f"{self.name}+{self.key_id.hex()}+{text}"
+
+
+def decode_verifier_key(text: str) -> VerifierKey:
+    """Read `NAME+ID+BASE64`, the form in which root's `custom` names the log's key."""
+    name, _, rest = text[:256].partition("+")
+    _, _, encoded = rest.partition("+")
+    if _NAME.fullmatch(name) is None or len(name) > 64:
+        raise FormatError(f"{text[:80]!r} is not a verifier key: its name is malformed.")
+    raw = decode_base64(encoded)
+    if len(raw) != 33 or raw[:1] != _ED25519:
+        raise FormatError(f"the verifier key {name} is not an Ed25519 key.")
+    key = VerifierKey(name, raw[1:])
+    if str(key) != text:
+        raise FormatError(f"the verifier key {name} is not in its canonical form.")
+    return key
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode standard base64 in its one canonical form."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FormatError("a base64 text is malformed.") from error
+    if base64.b64encode(raw).decode() != text:
+        raise FormatError("a base64 text is not in its canonical form.")
+    return raw
+
+
+def encode_note(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
+    """Return the note that carries `text`, signed by `sign`, which holds the seed of `key`."""
+    signature = base64.b64encode(key.key_id + sign(text.encode())).decode()
+    note = f"{text}\n{_DASH}{key.name} {signature}\n".encode()
+    verify_note(note, key)
+    return note
+
+
+def verify_note(note: bytes, key: VerifierKey) -> str:
+    """Return the text of a note after its signature by `key` has been verified.
+
+    Raises FormatError for a malformed note, LogError when `key` did not sign it.
+    """
+    text, lines = _split(note)
+    verified = False
+    for line in lines:
+        name, _, encoded = line.removeprefix(_DASH).partition(" ")
+        raw = decode_base64(encoded)
+        if not line.startswith(_DASH) or not name or len(raw) < 5:
+            raise FormatError("a signature line of a note is malformed.")
+        if (name, raw[:4]) != (key.name, key.key_id):
+            continue
+        try:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text.encode())
+        except (InvalidSignature, ValueError) as error:
+            raise LogError(f"the signature of {key.name} does not hold.") from error
+        verified = True
+    if not verified:
+        raise LogError(f"the note is not signed by {key.name}.")
+    return text
+
+
+def _split(note: bytes) -> tuple[str, list[str]]:
+    if len(note) > MAX_NOTE:
+        raise FormatError(f"a note of {len(note)} octets is over the limit of {MAX_NOTE}.")
+    try:
+        text = note.decode()
+    except UnicodeDecodeError as error:
+        raise FormatError("a note is not UTF-8.") from error
+    if any(ord(c) < 0x20 and c != "\n" for c in text) or not text.endswith("\n"):
+        raise FormatError("a note has control characters or no final newline.")
+    head, gap, tail = text.rpartition("\n\n")
+    lines = tail.removesuffix("\n").split("\n")
+    if not gap or not head or len(lines) > MAX_SIGNATURES:
+        raise FormatError("a note has no text, no signatures or too many of them.")
+    return head + "\n", lines

@@ -1,0 +1,149 @@
+"""Pointers: what a channel offers now, to which share of the fleet, by which steps.
+
+Source: docs/FORMATS.md section 4.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from server.core.errors import FormatError, ReleaseError
+from server.core.names import Channel, decode_pointer_path, decode_release_path
+from server.core.release import (
+    Day,
+    Fingerprint,
+    Integer,
+    Locale,
+    Positive,
+    Release,
+    check_day,
+    check_schema,
+)
+
+Reason = Annotated[
+    dict[Locale, Annotated[str, msgspec.Meta(max_length=500)]], msgspec.Meta(max_length=64)
+]
+Permille = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+
+
+class Package(msgspec.Struct, frozen=True):
+    """One way to a step's build: target path, length in octets, sha256, source fingerprints."""
+
+    path: str = msgspec.field(name="p")
+    length: Positive = msgspec.field(name="z")
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")] = msgspec.field(name="x")
+    source_builds: Annotated[list[Fingerprint], msgspec.Meta(max_length=8)] = msgspec.field(
+        name="b"
+    )
+
+    @property
+    def type(self) -> Literal["full", "incremental"]:
+        """Full or incremental, as the sources tell."""
+        return "incremental" if self.source_builds else "full"
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One build on the way to the newest one."""
+
+    counter: Positive = msgspec.field(name="n")
+    post_timestamp: Integer = msgspec.field(name="t")
+    security_patch_level: Day = msgspec.field(name="l")
+    min_counter: Integer = msgspec.field(name="m")
+    packages: Annotated[list[Package], msgspec.Meta(min_length=1, max_length=3)] = msgspec.field(
+        name="k"
+    )
+
+    def __post_init__(self) -> None:
+        check_day(self.security_patch_level)
+        if [package.type for package in self.packages] != ["full", "incremental", "incremental"][
+            : len(self.packages)
+        ]:
+            raise ValueError("a step has one full package first and incrementals after it")
+        if self.min_counter >= self.counter:
+            raise ValueError("min_counter is not below counter")
+
+
+class Pointer(msgspec.Struct, frozen=True):
+    """What one channel offers: steps, schedule of `(from, permille)`, paused, halted, reason."""
+
+    v: Literal[1]
+    steps: Annotated[list[Step], msgspec.Meta(min_length=1, max_length=8)] = msgspec.field(name="s")
+    schedule: Annotated[
+        list[tuple[Integer, Permille]], msgspec.Meta(min_length=1, max_length=16)
+    ] = msgspec.field(name="r")
+    paused: bool = msgspec.field(name="p")
+    halted: bool = msgspec.field(name="h")
+    reason: Reason = msgspec.field(name="t")
+
+    def __post_init__(self) -> None:
+        if any(a.counter >= b.counter for a, b in pairwise(self.steps)):
+            raise ValueError("the steps' counters do not grow")
+        if any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(self.schedule)):
+            raise ValueError("the schedule does not grow")
+
+    def permille_at(self, now: int) -> int:
+        """Return the share of the fleet that is in at `now`, in permille."""
+        return max((permille for start, permille in self.schedule if start <= now), default=0)
+
+
+def decode_pointer(path: str, custom: object) -> Pointer:
+    """Read the `custom` of the pointer at `path`; its packages must lie in the same channel."""
+    channel = decode_pointer_path(path)
+    check_schema(path, custom, "v")
+    try:
+        pointer = msgspec.convert(custom, Pointer)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise FormatError(f"the pointer {path} is malformed: {error}.") from error
+    for step in pointer.steps:
+        for package in step.packages:
+            if decode_release_path(package.path)[0] != channel:
+                raise FormatError(f"the pointer {path} offers {package.path} of another channel.")
+    return pointer
+
+
+def encode_pointer(pointer: Pointer) -> dict[str, Any]:
+    """Return the `custom` object of a pointer, checked by reading it back."""
+    custom: dict[str, Any] = msgspec.to_builtins(pointer)
+    custom["r"] = [list(pair) for pair in custom["r"]]
+    return custom
+
+
+def check_agreement(
+    channel: Channel,
+    pointer: Pointer,
+    releases: Mapping[str, Release],
+    files: Mapping[str, tuple[int, str]],
+) -> None:
+    """Raise ReleaseError unless every package offered is a listed, unwithdrawn release.
+
+    `files` gives length and sha256 by target path. A halted pointer may name withdrawn releases.
+    """
+    for step in pointer.steps:
+        for package in step.packages:
+            release = releases.get(package.path)
+            if release is None or files.get(package.path) != (package.length, package.sha256):
+                raise ReleaseError(
+                    f"{channel} offers {package.path}, which {channel.codename} does not list so."
+                )
+            if release.withdrawn and not pointer.halted:
+                raise ReleaseError(f"{channel} offers {package.path}, which is withdrawn.")
+            if (
+                release.type,
+                release.counter,
+                release.post_timestamp,
+                release.security_patch_level,
+                release.min_counter,
+                release.source_builds,
+            ) != (
+                package.type,
+                step.counter,
+                step.post_timestamp,
+                step.security_patch_level,
+                step.min_counter,
+                package.source_builds,
+            ):
+                raise ReleaseError(
+                    f"{channel} describes {package.path} otherwise than {channel.codename} does."
+                )

@@ -1,0 +1,129 @@
+"""The profile: what hening refuses although TUF allows it.
+
+Source: docs/FORMATS.md section 2, whose numbers stand beside the checks. It is a layer of its own,
+so that the TUF state machine below it can be driven without it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from nacl.bindings import crypto_core_ed25519_is_valid_point
+from securesystemslib.formats import encode_canonical
+from tuf.api.metadata import DelegatedRole, Key, Role, Root, Targets
+
+from server.core.errors import FormatError, ProfileError
+from server.core.names import COMMON_ROLES, is_codename, role_pattern
+from server.core.note import VerifierKey, decode_verifier_key
+
+
+def check_root(root: Root) -> None:
+    """Raise ProfileError for a root that breaks rules 1 to 3, 5, 6 or 8, or names no log."""
+    if not root.consistent_snapshot:
+        raise ProfileError("root does not ask for consistent snapshots.")
+    check_keys(root.keys)
+    for name, role in root.roles.items():
+        _check_threshold(name, role, root.keys)
+    # Rule 8: only separate online keys let a new root undo what a thief of one of them did.
+    snapshot, timestamp = set(root.roles["snapshot"].keyids), set(root.roles["timestamp"].keyids)
+    offline = {*root.roles["root"].keyids, *root.roles["targets"].keyids}
+    if snapshot & timestamp or (snapshot | timestamp) & offline:
+        raise ProfileError(
+            "snapshot, timestamp and the offline roles do not have keys of their own."
+        )
+    log_verifier(root)
+
+
+def log_verifier(root: Root) -> VerifierKey:
+    """Return the verifier key of the transparency log that root's `custom` names."""
+    custom = root.unrecognized_fields.get("custom")
+    if not isinstance(custom, dict) or custom.get("schema") != 1:
+        raise ProfileError("root has no `custom` object of schema 1.")
+    text = custom.get("log")
+    if not isinstance(text, str):
+        raise ProfileError("root names no log key.")
+    try:
+        return decode_verifier_key(text)
+    except FormatError as error:
+        raise ProfileError(f"root's log key is malformed: {error}") from error
+
+
+def check_targets(root: Root, targets: Targets) -> None:
+    """Raise ProfileError for a top-level targets role that breaks rules 1 to 7."""
+    if targets.targets:
+        raise ProfileError("the targets role lists targets of its own; it may only delegate.")
+    delegations = targets.delegations
+    if delegations is None or delegations.roles is None:
+        raise ProfileError("the targets role has no delegations by name.")
+    # Rule 4, a role with two delegators, needs no check of its own: delegated roles may not
+    # delegate (`check_delegated`), and python-tuf refuses a name that one delegation holds twice.
+    check_keys({**root.keys, **delegations.keys})
+    for name in COMMON_ROLES:
+        if name not in delegations.roles:
+            raise ProfileError(f"the targets role does not delegate to {name}.")
+    for name, role in delegations.roles.items():
+        _check_delegation(name, role)
+        _check_threshold(name, role, delegations.keys)
+    offline = {name: role.keyids for name, role in delegations.roles.items() if name != "latest"}
+    offline |= {name: root.roles[name].keyids for name in ("root", "targets")}
+    online = set(delegations.roles["latest"].keyids)
+    for name, keyids in offline.items():
+        if online & set(keyids):
+            raise ProfileError(f"the online role latest shares a key with {name}.")
+
+
+def check_delegated(name: str, targets: Targets) -> None:
+    """Raise ProfileError for a delegated role that delegates on or uses other hashes."""
+    if targets.delegations is not None:
+        raise ProfileError(f"{name} delegates to others, which no role below targets may.")
+    for path, target in targets.targets.items():
+        if set(target.hashes) != {"sha256"}:
+            raise ProfileError(f"{name} lists {path[:80]} with other hashes than sha256.")
+
+
+def check_keys(keys: Mapping[str, Key]) -> None:
+    """Raise ProfileError unless every key is a sound Ed25519 key under its own id, and just one."""
+    seen: dict[str, str] = {}
+    for keyid, key in keys.items():
+        if (key.keytype, key.scheme, set(key.keyval)) != ("ed25519", "ed25519", {"public"}):
+            raise ProfileError(f"the key {keyid[:16]} is not an ed25519 key.")  # rule 6
+        public = key.keyval["public"]
+        check_point(public)
+        canonical = encode_canonical(
+            {
+                "keytype": "ed25519",
+                "keyval": {"public": public},
+                "scheme": "ed25519",
+            }
+        )
+        if canonical is None or hashlib.sha256(canonical.encode()).hexdigest() != keyid:
+            raise ProfileError(f"the key id {keyid[:16]} is not the hash of its key.")  # rule 2
+        if seen.setdefault(public, keyid) != keyid:
+            raise ProfileError(f"the key {public[:16]} stands under two ids.")  # rule 1
+
+
+def check_point(public: object) -> None:
+    """Raise ProfileError unless `public` is a canonical point of large order (rule 3)."""
+    try:
+        raw = bytes.fromhex(public) if isinstance(public, str) else b""
+    except ValueError:
+        raw = b""
+    if len(raw) != 32 or raw.hex() != public:
+        raise ProfileError(f"{str(public)[:70]!r} is not 32 octets of lower-case hex.")
+    if not crypto_core_ed25519_is_valid_point(raw):
+        raise ProfileError(f"the key {raw.hex()[:16]} is not a point that can be trusted.")
+
+
+def _check_delegation(name: str, role: DelegatedRole) -> None:
+    if not is_codename(name) and name not in COMMON_ROLES:
+        raise ProfileError(f"{name[:64]!r} is not a name for a delegated role.")
+    if not role.terminating or role.path_hash_prefixes or role.paths != [role_pattern(name)]:
+        raise ProfileError(f"the delegation to {name} is not terminating for its own path.")
+
+
+def _check_threshold(name: str, role: Role | DelegatedRole, keys: Iterable[str]) -> None:
+    if not 1 <= role.threshold <= len(set(role.keyids)):
+        raise ProfileError(
+            f"{name} asks for {role.threshold} signatures and has {len(set(role.keyids))} keys."
+        )
+    if not set(role.keyids) <= set(keys):
+        raise ProfileError(f"{name} names a key that is not there.")

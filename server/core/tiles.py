@@ -1,0 +1,50 @@
+"""Which tiles a log of a given size consists of, where they lie, and what they hold.
+
+Source: C2SP tlog-tiles: 256 hashes a tile, levels 0 to 63, the index in groups of three digits.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+
+from server.core.tlog import tree_hash
+
+WIDTH = 256
+
+
+def tile_path(level: int | str, index: int, width: int) -> str:
+    """Return a tile's path below `log/`; `level` is a number or `entries`."""
+    groups: list[str] = []
+    while True:
+        index, group = divmod(index, 1000)
+        groups.append(f"{group:03}" if not groups else f"x{group:03}")
+        if index == 0:
+            break
+    partial = "" if width == WIDTH else f".p/{width}"
+    return f"tile/{level}/{'/'.join(reversed(groups))}{partial}"
+
+
+def plan_tiles(
+    entries: Sequence[bytes], leaves: Sequence[bytes], since: int
+) -> Iterator[tuple[str, bytes]]:
+    """Yield path and octets of the tiles that a tree has and its prefix of `since` has not."""
+    size = len(leaves)
+    for index, width in _changed(size, since):
+        part = entries[index * WIDTH : index * WIDTH + width]
+        bundle = b"".join(struct.pack(">H", len(entry)) + entry for entry in part)
+        yield tile_path("entries", index, width), bundle
+    level, span = 0, 1
+    while size // span:
+        for index, width in _changed(size // span, since // span):
+            first = index * WIDTH
+            hashes = [
+                tree_hash(leaves[(first + i) * span : (first + i + 1) * span]) for i in range(width)
+            ]
+            yield tile_path(level, index, width), b"".join(hashes)
+        level, span = level + 1, span * WIDTH
+
+
+def _changed(size: int, since: int) -> Iterator[tuple[int, int]]:
+    if size == since:
+        return
+    for index in range(since // WIDTH, -(-size // WIDTH)):
+        yield index, min(WIDTH, size - index * WIDTH)

@@ -1,0 +1,88 @@
+"""Merkle tree maths of RFC 6962 section 2.1, recursive as the RFC writes it.
+
+Trees are given as sequences of 32-octet leaf hashes; a proof is a list of hashes from leaf to root.
+"""
+
+import hashlib
+from collections.abc import Sequence
+
+from server.core.errors import LogError
+
+EMPTY_ROOT = hashlib.sha256(b"").digest()
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """Return SHA-256(00 ∥ entry)."""
+    return hashlib.sha256(b"\0" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """Return SHA-256(01 ∥ left ∥ right)."""
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def tree_hash(leaves: Sequence[bytes]) -> bytes:
+    """Return MTH of the leaf hashes; of none, the hash of the empty string."""
+    if not leaves:
+        return EMPTY_ROOT
+    if len(leaves) == 1:
+        return leaves[0]
+    split = _split(len(leaves))
+    return node_hash(tree_hash(leaves[:split]), tree_hash(leaves[split:]))
+
+
+def inclusion_proof(index: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """Return PATH(index, leaves); raises LogError when there is no such leaf."""
+    if not 0 <= index < len(leaves):
+        raise LogError(f"there is no leaf {index} in a tree of {len(leaves)}.")
+    if len(leaves) == 1:
+        return []
+    split = _split(len(leaves))
+    if index < split:
+        return [*inclusion_proof(index, leaves[:split]), tree_hash(leaves[split:])]
+    return [*inclusion_proof(index - split, leaves[split:]), tree_hash(leaves[:split])]
+
+
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes
+) -> None:
+    """Raise LogError unless `proof` shows `leaf` at `index` of the tree of `size` with `root`."""
+    if not 0 <= index < size:
+        raise LogError(f"there is no leaf {index} in a tree of {size}.")
+    if _root_from(leaf, index, size, list(proof)) != root:
+        raise LogError("an inclusion proof does not lead to the signed root.")
+
+
+def consistency_proof(old_size: int, leaves: Sequence[bytes]) -> list[bytes]:
+    """Return PROOF(old_size, leaves), which shows that the smaller tree is a prefix of this one."""
+    if not 0 < old_size <= len(leaves):
+        raise LogError(f"a tree of {len(leaves)} has no prefix of {old_size}.")
+    return _subproof(old_size, leaves, whole=True)
+
+
+def _subproof(size: int, leaves: Sequence[bytes], *, whole: bool) -> list[bytes]:
+    if size == len(leaves):
+        return [] if whole else [tree_hash(leaves)]
+    split = _split(len(leaves))
+    if size <= split:
+        return [*_subproof(size, leaves[:split], whole=whole), tree_hash(leaves[split:])]
+    return [*_subproof(size - split, leaves[split:], whole=False), tree_hash(leaves[:split])]
+
+
+def _root_from(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
+    if size == 1:
+        if proof:
+            raise LogError("an inclusion proof is longer than its tree is deep.")
+        return leaf
+    if not proof:
+        raise LogError("an inclusion proof is shorter than its tree is deep.")
+    sibling = proof.pop()
+    split = _split(size)
+    if index < split:
+        return node_hash(_root_from(leaf, index, split, proof), sibling)
+    return node_hash(sibling, _root_from(leaf, index - split, size - split, proof))
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two below `size`."""
+    return 1 << (size - 1).bit_length() - 1
