@@ -1,0 +1,117 @@
+"""A persona is deterministic, fictional, valid where a standard says what valid is."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.persona import (
+    PERSONA_LIMIT,
+    PersonaError,
+    canaries,
+    decode_persona,
+    encode_persona,
+    luhn_digit,
+    make_persona,
+)
+
+
+def test_check_digit_of_a_published_example():
+    """The example of the Luhn article and the GSMA's sample IMEI have these check digits."""
+    assert luhn_digit("7992739871") == "3"
+    assert luhn_digit("49015420323751") == "8"
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_numbers_are_valid_and_belong_to_nobody(seed):
+    """Identifiers have their standard's form and lie in test ranges."""
+    persona = make_persona(seed)
+    for imei in (persona.imei, persona.imei2):
+        assert re.fullmatch(r"00[0-9]{13}", imei)
+        assert luhn_digit(imei[:-1]) == imei[-1]
+    assert re.fullmatch(r"00101[0-9]{10}", persona.imsi)
+    assert re.fullmatch(r"89999[0-9]{15}", persona.iccid)
+    assert luhn_digit(persona.iccid[:-1]) == persona.iccid[-1]
+    assert re.fullmatch(r"\+999[0-9]{11}", persona.phone_number)
+    assert re.fullmatch(r"02(:[0-9a-f]{2}){5}", persona.wifi_mac)
+    assert all(account.name.endswith("@example.org") for account in persona.accounts)
+
+
+def test_the_same_seed_gives_the_same_persona():
+    """Personas depend on the seed alone, whether it is a number or octets."""
+    assert make_persona(7) == make_persona(7)
+    assert make_persona(b"a") == make_persona(b"a")
+    assert make_persona(7) != make_persona(8)
+
+
+def test_a_persona_is_the_same_for_ever():
+    """A report that names a seed can be reproduced: this value was fixed when it was first made."""
+    assert make_persona(1).imei == IMEI_OF_SEED_1
+
+
+IMEI_OF_SEED_1 = "001017143993643"
+
+
+@given(st.integers(min_value=0))
+def test_encoding_round_trip(seed):
+    """Decoding gives back the persona, and encoding that gives back the octets."""
+    persona = make_persona(seed)
+    octets = encode_persona(persona)
+    assert decode_persona(octets) == persona
+    assert octets.endswith(b"}\n")
+    assert octets.count(b"\n") == 1
+
+
+@given(st.binary())
+def test_arbitrary_octets_are_refused(octets):
+    """A decoder reports nothing but its own error."""
+    with pytest.raises(PersonaError):
+        decode_persona(octets)
+
+
+@given(st.integers(min_value=0), st.binary(min_size=1, max_size=1))
+def test_a_changed_octet_never_reads_as_the_same_persona(place, octet):
+    """There is one encoding per value: a changed encoding is refused or another persona."""
+    octets = encode_persona(make_persona(3))
+    place %= len(octets)
+    changed = octets[:place] + octet + octets[place + 1 :]
+    try:
+        read = decode_persona(changed)
+    except PersonaError:
+        return
+    assert (read == make_persona(3)) == (changed == octets)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda octets: octets.replace(b'{"accounts"', b'{ "accounts"'),
+        lambda octets: octets[:-1],
+        lambda octets: octets.replace(b'"imsi"', b'"imsi":"1","imsi"'),
+        lambda octets: octets.replace(b'"imei2"', b'"imei1"'),
+        lambda octets: octets[:-2] + b" " * PERSONA_LIMIT + octets[-2:],
+        lambda octets: octets.replace(b"[", b"[" * 100_000),
+    ],
+)
+def test_other_encodings_are_refused(change):
+    """Spaces, a missing newline, repeated or unknown members, size and nesting are refused."""
+    with pytest.raises(PersonaError):
+        decode_persona(change(encode_persona(make_persona(4))))
+
+
+def test_canaries_are_long_and_name_their_field():
+    """Each canary has 64 bits of text or more, and the known values stand under their names."""
+    persona = make_persona(5)
+    found = canaries(persona)
+    assert found["imei"] == (persona.imei.encode(),)
+    assert persona.contacts[0].number.encode() in found["contacts.number"]
+    assert all(len(value) >= 8 for values in found.values() for value in values)
+    assert "carrier" not in found
+
+
+def test_two_personas_share_no_canary():
+    """A canary says whose it is."""
+    first = {value for values in canaries(make_persona(1)).values() for value in values}
+    second = {value for values in canaries(make_persona(2)).values() for value in values}
+    assert not first & second
