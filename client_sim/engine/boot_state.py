@@ -1,0 +1,71 @@
+"""What the bootloader remembers about the two slots, and the file it remembers it in.
+
+`boot.json` is canonical JSON: keys sorted, no white space, one file for one state. The decoder
+takes exactly what the encoder writes and nothing else, so a damaged file is noticed.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import msgspec
+
+from client_sim.engine.apply import PartitionResult
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import SlotError
+
+MAX_STATE_BYTES: Final = 256 * 1024
+
+SlotName = Literal["a", "b"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """One slot: may it be tried, was it confirmed, how often may it still be tried, what is in it.
+
+    `build` is None while nothing complete is in the slot. `failed` says that its build did not
+    boot.
+    """
+
+    bootable: bool
+    successful: bool
+    failed: bool
+    tries_remaining: int
+    build: BuildFacts | None
+    partitions: tuple[PartitionResult, ...]
+
+
+EMPTY_SLOT: Final = SlotState(
+    bootable=False, successful=False, failed=False, tries_remaining=0, build=None, partitions=()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BootState:
+    """Both slots, the one to boot next (`active`) and the one that runs now (`running`)."""
+
+    active: SlotName
+    running: SlotName
+    slots: dict[SlotName, SlotState]
+    schema: Literal[1] = 1
+
+
+def encode_boot_state(state: BootState) -> bytes:
+    """Encode a state as the bytes of `boot.json`."""
+    return msgspec.json.encode(state, order="sorted")
+
+
+def decode_boot_state(data: bytes) -> BootState:
+    """Decode the bytes of `boot.json`.
+
+    Raises SlotError for anything that `encode_boot_state` would not write.
+    """
+    if len(data) > MAX_STATE_BYTES:
+        raise SlotError("The phone's boot state is too long; flash the phone anew.")
+    try:
+        state = msgspec.json.decode(data, type=BootState)
+        is_sound = encode_boot_state(state) == data and set(state.slots) == {"a", "b"}
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        is_sound = False
+    if not is_sound:
+        raise SlotError("The phone's boot state is damaged; flash the phone anew.")
+    return state

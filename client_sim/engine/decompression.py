@@ -1,0 +1,108 @@
+"""Bounded decompression: output is counted as it comes, so a bomb is stopped when it opens."""
+
+import bz2
+import enum
+import lzma
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import brotli
+
+from client_sim.engine.errors import PackageError
+
+# Bytes asked of a decompressor at once.
+_STEP: Final = 1024 * 1024
+# What the xz decoder may allocate: `xz -9` needs 65 MiB, a phone's decoder takes a 64 MiB
+# dictionary at most.
+_XZ_MEMORY: Final = 80 * 1024 * 1024
+
+
+class Compression(enum.Enum):
+    """How a stream is compressed."""
+
+    NONE = "uncompressed"
+    BZ2 = "bzip2"
+    XZ = "xz"
+    BROTLI = "brotli"
+
+
+def iter_decompressed(
+    compression: Compression, chunks: Iterable[bytes], limit: int
+) -> Iterator[bytes]:
+    """Yield what the compressed `chunks` hold, in pieces of about a megabyte.
+
+    Raises PackageError as soon as there are more than `limit` bytes, if the stream is damaged or
+    cut short, if something follows it, or if xz data uses an integrity check other than none or
+    CRC32.
+    """
+    produced = 0
+    for piece in _PIECES[compression](chunks):
+        produced += len(piece)
+        if produced > limit:
+            raise PackageError(
+                f"A {compression.value} stream holds more than the {limit} bytes expected."
+            )
+        yield piece
+
+
+def decompress(compression: Compression, data: bytes, limit: int) -> bytes:
+    """Return what `data` holds, at most `limit` bytes; raises as `iter_decompressed` does."""
+    return b"".join(iter_decompressed(compression, [data], limit))
+
+
+def _copy(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    yield from chunks
+
+
+def _bunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    decoder = bz2.BZ2Decompressor()
+    try:
+        for chunk in chunks:
+            yield decoder.decompress(chunk, _STEP)
+            while not decoder.needs_input and not decoder.eof:
+                yield decoder.decompress(b"", _STEP)
+            if decoder.unused_data:
+                raise PackageError("Something follows a bzip2 stream.")
+    except (OSError, ValueError, EOFError):
+        # EOFError: a chunk after the end of the stream, which is trailing data as well.
+        raise PackageError("A bzip2 stream is damaged.") from None
+    if not decoder.eof:
+        raise PackageError("A bzip2 stream is cut short.")
+
+
+def _unxz(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
+    try:
+        for chunk in chunks:
+            yield decoder.decompress(chunk, _STEP)
+            while not decoder.needs_input and not decoder.eof:
+                yield decoder.decompress(b"", _STEP)
+            if decoder.check not in {lzma.CHECK_NONE, lzma.CHECK_CRC32, lzma.CHECK_UNKNOWN}:
+                raise PackageError("An xz stream uses an integrity check that phones do not know.")
+            if decoder.unused_data:
+                raise PackageError("Something follows an xz stream.")
+    except (lzma.LZMAError, EOFError):
+        raise PackageError("An xz stream is damaged.") from None
+    if not decoder.eof:
+        raise PackageError("An xz stream is cut short.")
+
+
+def _unbrotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    decoder = brotli.Decompressor()
+    try:
+        for chunk in chunks:
+            yield decoder.process(chunk, output_buffer_limit=_STEP)
+            while not decoder.can_accept_more_data() and not decoder.is_finished():
+                yield decoder.process(b"", output_buffer_limit=_STEP)
+    except brotli.error:
+        raise PackageError("A brotli stream is damaged, or something follows it.") from None
+    if not decoder.is_finished():
+        raise PackageError("A brotli stream is cut short.")
+
+
+_PIECES: Final = {
+    Compression.NONE: _copy,
+    Compression.BZ2: _bunzip,
+    Compression.XZ: _unxz,
+    Compression.BROTLI: _unbrotli,
+}

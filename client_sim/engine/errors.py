@@ -1,0 +1,36 @@
+"""What the update engine raises.
+
+    EngineError
+    ├── PackageError        the package is not what it must be; nothing may be installed from it
+    │   ├── UnsupportedError    it is well formed, but asks for something this engine does not do
+    │   └── SignatureError      it is not signed by the key in the phone's image
+    ├── ApplyError          it does not fit what is on the phone, or its result is not as promised
+    └── SlotError           the slots are not in a state in which this can be done
+
+Each message is one sentence that a person can act on. Errors of the file system (`OSError`) are
+not wrapped: they say that the phone's storage failed, not that the package or the engine did.
+"""
+
+
+class EngineError(Exception):
+    """The update engine refuses; every error of this package is one."""
+
+
+class PackageError(EngineError):
+    """The package is malformed, damaged, or not the one that was announced."""
+
+
+class UnsupportedError(PackageError):
+    """The package asks for an operation or a feature that this engine does not have."""
+
+
+class SignatureError(PackageError):
+    """The package is not signed by the certificate in the phone's image."""
+
+
+class ApplyError(EngineError):
+    """The package does not fit the images on the phone, or its result is not the promised one."""
+
+
+class SlotError(EngineError):
+    """The slots on the phone are damaged, or not in the state that this step needs."""

@@ -1,0 +1,76 @@
+"""A downloaded package, installed into the slot that does not run.
+
+    1 parts where the release says    2 right device, right builds    3 hashes and signatures
+    4 manifest                        5 fits the running slot         6 written and checked
+
+Nothing on the phone changes before step 6. The new slot is left ready but not active: the phone
+looks at the pointer once more before it calls `Slots.switch`.
+"""
+
+from collections.abc import Mapping
+from typing import BinaryIO
+
+from client_sim.engine.apply import PartitionResult, Progress, check_sources, write_partitions
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import ApplyError, PackageError
+from client_sim.engine.manifest import Manifest
+from client_sim.engine.package import load_verified_payload, open_package
+from client_sim.engine.package_metadata import PackageMetadata, check_package_facts
+from client_sim.engine.signatures import load_certificate_key
+from client_sim.engine.slots import Slots
+
+
+def install_package(
+    package_file: BinaryIO,
+    slots: Slots,
+    *,
+    property_files: str,
+    payload_properties: Mapping[str, str],
+    certificate: bytes,
+    facts: BuildFacts,
+    codename: str,
+    progress: Progress | None = None,
+) -> tuple[PartitionResult, ...]:
+    """Install the OTA zip in `package_file`, whose length and hash the caller has verified.
+
+    `property_files`, `payload_properties` and `facts` are those of the signed release,
+    `certificate` the PEM certificate in the phone's image, `codename` the device's. Returns the
+    new partitions. Raises EngineError with the running slot untouched; after a crash or an error
+    the same call may simply be made again.
+    """
+    running = slots.running_build
+    key = load_certificate_key(certificate)
+    package = open_package(
+        package_file, property_files=property_files, payload_properties=payload_properties
+    )
+    check_package_facts(package.metadata, codename=codename, running=running, expected=facts)
+    payload = load_verified_payload(package, key)
+    _check_fit(payload.manifest, package.metadata, slots, running)
+    check_sources(payload, slots.image_path)
+    # From here on the other slot is given up, and only that.
+    slots.begin_update()
+    partitions = write_partitions(
+        payload, slots.image_path, slots.target_directory, progress=progress, disk=slots.disk
+    )
+    slots.finish_update(facts, partitions)
+    return partitions
+
+
+def _check_fit(
+    manifest: Manifest, metadata: PackageMetadata, slots: Slots, running: BuildFacts
+) -> None:
+    """Check that the payload is what the metadata says, leads forward, and leaves nothing out."""
+    if manifest.is_delta != metadata.is_incremental:
+        raise PackageError("The package's metadata and payload disagree about being incremental.")
+    if manifest.max_timestamp < running.post_timestamp:
+        raise PackageError("The payload is older than the running build.")
+    level = manifest.security_patch_level
+    if level and level < running.security_patch_level:
+        raise PackageError("The payload has an older security patch level than the running build.")
+    state = slots.state
+    updated = {partition.name for partition in manifest.partitions}
+    for partition in state.slots[state.running].partitions:
+        if partition.name not in updated:
+            raise ApplyError(
+                f"The package leaves out the partition {partition.name} of this phone."
+            )

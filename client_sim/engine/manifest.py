@@ -1,0 +1,224 @@
+"""The manifest of a CrAU v2 payload as values: which blocks of which partition come from where.
+
+This module only decodes; `manifest_checks.py` decides whether the plan can be carried out.
+Field numbers are those of AOSP's `update_metadata.proto`.
+"""
+
+import enum
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.engine.errors import PackageError, UnsupportedError
+from client_sim.engine.protobuf import Message, decode_message
+
+BLOCK_SIZE: Final = 4096
+
+MAX_PARTITIONS: Final = 128
+MAX_OPERATIONS: Final = 200_000
+MAX_EXTENTS: Final = 500_000
+
+# Partition names become file names, so the alphabet is closed; 36 characters is what a GPT entry
+# holds.
+_PARTITION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
+
+
+class OperationType(enum.IntEnum):
+    """`InstallOperation.Type`: every type known by name, whether this engine does it or not."""
+
+    REPLACE = 0
+    REPLACE_BZ = 1
+    MOVE = 2
+    BSDIFF = 3
+    SOURCE_COPY = 4
+    SOURCE_BSDIFF = 5
+    ZERO = 6
+    DISCARD = 7
+    REPLACE_XZ = 8
+    PUFFDIFF = 9
+    BROTLI_BSDIFF = 10
+    ZUCCHINI = 11
+    LZ4DIFF_BSDIFF = 12
+    LZ4DIFF_PUFFDIFF = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A run of `count` blocks that starts at block `start`."""
+
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One step that writes the destination extents; offsets and lengths are in bytes."""
+
+    type: OperationType
+    data_offset: int
+    data_length: int
+    src: tuple[Extent, ...]
+    dst: tuple[Extent, ...]
+    data_sha256: bytes | None
+    src_sha256: bytes | None
+    src_length: int = 0
+    dst_length: int = 0
+
+    @property
+    def src_bytes(self) -> int:
+        """The number of bytes in the source extents."""
+        return sum(extent.count for extent in self.src) * BLOCK_SIZE
+
+    @property
+    def dst_bytes(self) -> int:
+        """The number of bytes in the destination extents."""
+        return sum(extent.count for extent in self.dst) * BLOCK_SIZE
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInfo:
+    """What a whole partition image must be: its size in bytes and its sha256."""
+
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """One partition: the image to make, the image it is made from if any, and the steps."""
+
+    name: str
+    new: ImageInfo
+    old: ImageInfo | None
+    operations: tuple[Operation, ...]
+    computes_verity: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A decoded `DeltaArchiveManifest`; `signatures_*` are None in an unsigned payload."""
+
+    minor_version: int
+    block_size: int
+    max_timestamp: int
+    security_patch_level: str
+    is_partial: bool
+    signatures_offset: int | None
+    signatures_size: int | None
+    partitions: tuple[Partition, ...]
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether any partition starts from an old image."""
+        return self.is_partial or any(partition.old for partition in self.partitions)
+
+
+def decode_manifest(data: bytes) -> Manifest:
+    """Decode the bytes of a `DeltaArchiveManifest`.
+
+    Raises PackageError for malformed bytes and for more partitions, operations or extents than
+    the limits of this module, UnsupportedError for an operation type without a name.
+    """
+    message = decode_message(data, "the manifest")
+    encoded = message.repeated(13)
+    if len(encoded) > MAX_PARTITIONS:
+        raise PackageError(f"The manifest lists more than {MAX_PARTITIONS} partitions.")
+    budget = _Budget(MAX_OPERATIONS, MAX_EXTENTS)
+    return Manifest(
+        minor_version=message.integer(12, bits=32),
+        block_size=message.integer(3, default=BLOCK_SIZE, bits=32),
+        max_timestamp=message.integer(14, bits=63),
+        security_patch_level=message.text(18),
+        is_partial=bool(message.integer(16)),
+        signatures_offset=message.integer(4) if message.has(4) else None,
+        signatures_size=message.integer(5) if message.has(5) else None,
+        partitions=tuple(_decode_partition(entry, budget) for entry in encoded),
+    )
+
+
+@dataclass(slots=True)
+class _Budget:
+    """How many operations and extents the rest of the manifest may still hold."""
+
+    operations: int
+    extents: int
+
+    def take(self, *, operations: int = 0, extents: int = 0) -> None:
+        self.operations -= operations
+        self.extents -= extents
+        if self.operations < 0:
+            raise PackageError(f"The manifest lists more than {MAX_OPERATIONS} operations.")
+        if self.extents < 0:
+            raise PackageError(f"The manifest lists more than {MAX_EXTENTS} extents.")
+
+
+def _decode_partition(data: bytes, budget: _Budget) -> Partition:
+    message = decode_message(data, "a partition of the manifest")
+    name = message.text(1)
+    if not _PARTITION_NAME.fullmatch(name):
+        raise PackageError("The manifest names a partition with characters that no partition has.")
+    new = _decode_image_info(message, 7)
+    if new is None:
+        raise PackageError(f"The manifest does not say what partition {name} must become.")
+    encoded = message.repeated(8)
+    budget.take(operations=len(encoded))
+    return Partition(
+        name=name,
+        new=new,
+        old=_decode_image_info(message, 6),
+        operations=tuple(_decode_operation(entry, name, budget) for entry in encoded),
+        computes_verity=any(message.has(number) for number in (10, 11, 14, 15)),
+    )
+
+
+def _decode_image_info(partition: Message, number: int) -> ImageInfo | None:
+    message = partition.message(number, "the image facts of a partition")
+    if message is None:
+        return None
+    sha256 = _decode_sha256(message, 2)
+    if sha256 is None:
+        raise PackageError("The manifest names an image without its sha256.")
+    return ImageInfo(message.integer(1), sha256)
+
+
+def _decode_operation(data: bytes, partition: str, budget: _Budget) -> Operation:
+    message = decode_message(data, f"an operation of partition {partition}")
+    if not message.has(1):
+        raise PackageError(f"An operation of partition {partition} has no type.")
+    number = message.integer(1, bits=64)
+    try:
+        operation_type = OperationType(number)
+    except ValueError:
+        raise UnsupportedError(
+            f"Partition {partition} needs the operation {number}, which this phone does not know."
+        ) from None
+    return Operation(
+        type=operation_type,
+        data_offset=message.integer(2),
+        data_length=message.integer(3),
+        src=_decode_extents(message, 4, budget),
+        dst=_decode_extents(message, 6, budget),
+        data_sha256=_decode_sha256(message, 8),
+        src_sha256=_decode_sha256(message, 9),
+        src_length=message.integer(5),
+        dst_length=message.integer(7),
+    )
+
+
+def _decode_extents(operation: Message, number: int, budget: _Budget) -> tuple[Extent, ...]:
+    encoded = operation.repeated(number)
+    budget.take(extents=len(encoded))
+    extents = []
+    for entry in encoded:
+        message = decode_message(entry, "an extent")
+        extents.append(Extent(message.integer(1), message.integer(2)))
+    return tuple(extents)
+
+
+def _decode_sha256(message: Message, number: int) -> bytes | None:
+    octets = message.octets(number)
+    if not octets:
+        return None
+    if len(octets) != 32:
+        raise PackageError(f"Field {number} of {message.name} is not a sha256.")
+    return octets

@@ -1,0 +1,274 @@
+"""The two slots of an A/B phone and its bootloader, in a folder.
+
+    boot.json           what the bootloader remembers
+    a/PARTITION.img     the images of one slot
+    b/PARTITION.img     the images of the other
+
+Every change of `boot.json` is one rename. Until `switch` the running slot is the one that boots,
+whatever happens to the other; after it, the old slot stays confirmed and whole until the next
+update begins, so a build that does not boot can be left again.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from client_sim.engine.apply import PartitionResult
+from client_sim.engine.boot_state import (
+    EMPTY_SLOT,
+    MAX_STATE_BYTES,
+    BootState,
+    SlotName,
+    SlotState,
+    decode_boot_state,
+    encode_boot_state,
+)
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.disk import Disk
+from client_sim.engine.errors import SlotError
+
+# How often a new build may be started before the bootloader gives it up.
+MAX_TRIES: Final = 3
+
+_CHUNK: Final = 1024 * 1024
+_PARTITION_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,35}")
+
+
+@dataclass(frozen=True, slots=True)
+class BootOutcome:
+    """What the phone has booted into.
+
+    `failed_build` is the build that was given up during this boot, and `reason` why; both None
+    normally.
+    """
+
+    slot: SlotName
+    build: BuildFacts
+    failed_build: BuildFacts | None = None
+    reason: str | None = None
+
+
+class Slots:
+    """The slots in `directory`; every method reads the state from the disk and leaves it there."""
+
+    def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
+        self.directory = directory
+        self.disk = disk or Disk()
+
+    @property
+    def is_flashed(self) -> bool:
+        """Whether there is a phone in the folder at all."""
+        return self._state_path.is_file()
+
+    @property
+    def state(self) -> BootState:
+        """The state on the disk; raises SlotError if it is missing or damaged."""
+        if not self.is_flashed:
+            raise SlotError("There is no build on this phone; flash it first.")
+        with self._state_path.open("rb") as file:
+            return decode_boot_state(file.read(MAX_STATE_BYTES + 1))
+
+    @property
+    def running_build(self) -> BuildFacts:
+        """The build that runs."""
+        state = self.state
+        return _get_build(state.slots[state.running])
+
+    @property
+    def failed_build(self) -> BuildFacts | None:
+        """The build in the other slot if it did not boot; kept until the next update begins."""
+        state = self.state
+        other = state.slots[_other(state.running)]
+        return other.build if other.failed else None
+
+    @property
+    def target_directory(self) -> Path:
+        """The folder of the slot that does not run."""
+        return self.directory / _other(self.state.running)
+
+    def image_path(self, partition: str) -> Path:
+        """Return the path of the running slot's image of a partition."""
+        return self.directory / self.state.running / f"{partition}.img"
+
+    def flash_factory(self, images: Mapping[str, Path], build: BuildFacts) -> None:
+        """Copy images into slot a of an empty folder, as the factory does, and confirm it.
+
+        Raises SlotError if the folder holds a phone, or a name is no partition name.
+        """
+        if self.is_flashed:
+            raise SlotError("This phone has been flashed already; remove its folder first.")
+        for name in images:
+            if not _PARTITION_NAME.fullmatch(name):
+                raise SlotError(f"{name!r} is not a name that a partition can have.")
+        for slot in ("a", "b"):
+            self.disk.make_directory(self.directory / slot)
+        partitions = tuple(
+            self._copy_image(name, path, self.directory / "a") for name, path in images.items()
+        )
+        self.disk.sync_directory(self.directory / "a")
+        slot_a = replace(
+            EMPTY_SLOT, bootable=True, successful=True, build=build, partitions=partitions
+        )
+        self._store(BootState("a", "a", {"a": slot_a, "b": EMPTY_SLOT}))
+
+    def begin_update(self) -> None:
+        """Make the other slot unbootable and empty it, so that it can be written.
+
+        A switch that was not booted yet is taken back, and `failed_build` is forgotten. Raises
+        SlotError if the running build has not been confirmed: its way back must not be cut.
+        """
+        state = self.state
+        if not state.slots[state.running].successful:
+            raise SlotError("The running build is not confirmed yet; confirm it before updating.")
+        target = _other(state.running)
+        # A crash before this leaves the old state; after it the slot cannot be booted, whatever
+        # it holds.
+        self._store(replace(state, active=state.running, slots={**state.slots, target: EMPTY_SLOT}))
+        for image in sorted((self.directory / target).glob("*.img")):
+            self.disk.remove(image)
+        self.disk.sync_directory(self.directory / target)
+
+    def finish_update(self, build: BuildFacts, partitions: tuple[PartitionResult, ...]) -> None:
+        """Record what was written to the other slot, durably, after `begin_update`.
+
+        Raises SlotError if no update has begun.
+        """
+        state = self.state
+        target = _other(state.running)
+        if state.slots[target] != EMPTY_SLOT:
+            raise SlotError("No update has begun, so none can be finished.")
+        ready = replace(EMPTY_SLOT, build=build, partitions=partitions)
+        self._store(replace(state, slots={**state.slots, target: ready}))
+
+    def switch(self) -> None:
+        """Make the other slot the one to boot next, with a few tries and not confirmed.
+
+        Raises SlotError if it holds no complete build, or one that did not boot.
+        """
+        state = self.state
+        target = _other(state.running)
+        slot = state.slots[target]
+        if slot.build is None:
+            raise SlotError("The other slot holds no complete build to switch to.")
+        if slot.failed:
+            raise SlotError("The build in the other slot did not boot, so it is not tried again.")
+        slot = replace(slot, bootable=True, successful=False, tries_remaining=MAX_TRIES)
+        self._store(replace(state, active=target, slots={**state.slots, target: slot}))
+
+    def boot(self, is_healthy: Callable[[BuildFacts], bool]) -> BootOutcome:
+        """Start the phone as a bootloader does, and say what runs afterwards.
+
+        The active slot is tried while its images are whole and tries remain, each try counted
+        before it is made; `is_healthy` says whether a try comes up. A slot that does not is given
+        up for the other one, if that is confirmed. Raises SlotError if nothing boots.
+        """
+        failed_build = reason = None
+        while True:
+            state = self.state
+            slot = state.slots[state.active]
+            fault = self._find_fault(state.active, slot)
+            if fault is None:
+                if self._try(state, is_healthy):
+                    return BootOutcome(state.active, _get_build(slot), failed_build, reason)
+                if not slot.successful:
+                    continue
+                fault = "it no longer starts"
+            failed_build, reason = slot.build, fault
+            self._fall_back(state, fault)
+
+    def mark_successful(self) -> None:
+        """Confirm the running build; from now on it needs no tries."""
+        state = self.state
+        slot = replace(state.slots[state.running], successful=True, tries_remaining=0)
+        self._store(replace(state, slots={**state.slots, state.running: slot}))
+
+    @property
+    def _state_path(self) -> Path:
+        return self.directory / "boot.json"
+
+    def _store(self, state: BootState) -> None:
+        """Replace `boot.json`: a reader finds the old one or the new one, never half of it."""
+        temporary = self.directory / "boot.json.new"
+        with self.disk.create(temporary) as file:
+            self.disk.write(file, encode_boot_state(state))
+            self.disk.sync(file)
+        self.disk.replace(temporary, self._state_path)
+        self.disk.sync_directory(self.directory)
+
+    def _copy_image(self, name: str, path: Path, target: Path) -> PartitionResult:
+        digest = hashlib.sha256()
+        size = 0
+        with path.open("rb") as source, self.disk.create(target / f"{name}.img") as file:
+            while piece := source.read(_CHUNK):
+                digest.update(piece)
+                size += len(piece)
+                self.disk.write(file, piece)
+            self.disk.sync(file)
+        return PartitionResult(name, size, digest.hexdigest())
+
+    def _find_fault(self, name: SlotName, slot: SlotState) -> str | None:
+        """Say why the bootloader would not start a slot, or return None."""
+        if not slot.bootable or slot.build is None:
+            return "it holds no build that can be booted"
+        if not slot.successful and slot.tries_remaining == 0:
+            return f"it did not come up in {MAX_TRIES} tries"
+        for partition in slot.partitions:
+            path = self.directory / name / f"{partition.name}.img"
+            if not path.is_file() or not _is_whole(path, partition):
+                return f"its partition {partition.name} is not what was installed"
+        return None
+
+    def _try(self, state: BootState, is_healthy: Callable[[BuildFacts], bool]) -> bool:
+        slot = state.slots[state.active]
+        if not slot.successful:
+            slot = replace(slot, tries_remaining=slot.tries_remaining - 1)
+            state = replace(state, slots={**state.slots, state.active: slot})
+            # Counted before the try: a build that takes the phone down with it must not be tried
+            # for ever.
+            self._store(state)
+        if not is_healthy(_get_build(slot)):
+            return False
+        if state.running != state.active:
+            self._store(replace(state, running=state.active))
+        return True
+
+    def _fall_back(self, state: BootState, fault: str) -> None:
+        other = _other(state.active)
+        if not (state.slots[other].bootable and state.slots[other].successful):
+            raise SlotError(
+                f"Slot {state.active} does not boot ({fault}) and neither can the other."
+            )
+        given_up = replace(
+            state.slots[state.active],
+            bootable=False,
+            successful=False,
+            failed=True,
+            tries_remaining=0,
+        )
+        # Active and running together, in one rename: a restart here boots the other slot.
+        self._store(
+            replace(
+                state, active=other, running=other, slots={**state.slots, state.active: given_up}
+            )
+        )
+
+
+def _other(name: SlotName) -> SlotName:
+    return "b" if name == "a" else "a"
+
+
+def _get_build(slot: SlotState) -> BuildFacts:
+    if slot.build is None:
+        raise SlotError("The slot holds no build.")
+    return slot.build
+
+
+def _is_whole(path: Path, partition: PartitionResult) -> bool:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return path.stat().st_size == partition.size and digest.hexdigest() == partition.sha256
