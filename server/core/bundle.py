@@ -14,6 +14,7 @@ from server.core.names import ONLINE_ROLES, check_codename
 from server.core.release import Integer, Positive
 
 MAX_BUNDLE = 1_048_576
+MAX_RESULT = 65_536
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
@@ -52,6 +53,12 @@ class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     snapshot: Integer
     time: Integer
 
+    def __post_init__(self) -> None:
+        if self.status == "published" and (self.reason or not self.snapshot):
+            raise ValueError("what is published has a snapshot and no reason")
+        if self.status == "refused" and self.snapshot:
+            raise ValueError("what is refused has no snapshot")
+
 
 def encode_bundle(bundle: Bundle) -> tuple[str, bytes]:
     """Return a bundle's id and the octets of its `bundle.json`."""
@@ -67,6 +74,7 @@ def decode_bundle(data: bytes) -> Bundle:
         bundle = msgspec.convert(value, Bundle)
     except msgspec.ValidationError as error:
         raise FormatError(f"the bundle is malformed: {error}.") from error
+    _check_complete(bundle, data)
     versions = [(role.name, role.version) for role in bundle.roles]
     hashes = [blob.sha256 for blob in bundle.blobs]
     if sorted(set(versions)) != versions or sorted(set(hashes)) != hashes:
@@ -81,13 +89,23 @@ def decode_bundle(data: bytes) -> Bundle:
 
 def encode_result(result: Result) -> bytes:
     """Return the octets of `results/ID.json`."""
-    return encode_canonical_json(msgspec.to_builtins(result))
+    data = encode_canonical_json(msgspec.to_builtins(result))
+    decode_result(data)
+    return data
 
 
 def decode_result(data: bytes) -> Result:
     """Read `results/ID.json`."""
-    value = decode_canonical_json(data, limit=65_536)
+    value = decode_canonical_json(data, limit=MAX_RESULT)
     try:
-        return msgspec.convert(value, Result)
+        result = msgspec.convert(value, Result)
     except msgspec.ValidationError as error:
         raise FormatError(f"the result is malformed: {error}.") from error
+    _check_complete(result, data)
+    return result
+
+
+def _check_complete(value: Bundle | Result, data: bytes) -> None:
+    # msgspec fills in a member that has a default; the file must have said it.
+    if encode_canonical_json(msgspec.to_builtins(value)) != data:
+        raise FormatError("a bundle or result lacks its `schema` or `kind`.")

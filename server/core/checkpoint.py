@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from server.core.encodings import check_sha256, decode_decimal
 from server.core.errors import FormatError, LogError
+from server.core.names import check_role
 from server.core.note import VerifierKey, decode_base64, encode_note, verify_note
 from server.core.tlog import leaf_hash, verify_inclusion
 
+MAX_LEAF = 128
 MAX_PROOF = 16_384
 _PROOF_LINE = "c2sp.org/tlog-proof@v1"
 
@@ -35,9 +37,14 @@ class Proof:
 
 
 def encode_leaf(role: str, version: int, sha256: str) -> bytes:
-    """Return the log entry of one role version."""
+    """Return the log entry of one role version, at most 128 octets."""
+    check_role(role)
+    decode_decimal(str(version))
     check_sha256(sha256)
-    return f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
+    entry = f"hening role v1\n{role}\n{version}\n{sha256}\n".encode()
+    if len(entry) > MAX_LEAF:
+        raise FormatError(f"the log entry of {role} {version} is over {MAX_LEAF} octets.")
+    return entry
 
 
 def encode_checkpoint(
@@ -45,27 +52,21 @@ def encode_checkpoint(
 ) -> bytes:
     """Return the signed checkpoint of a tree; its origin is the key's name."""
     text = f"{key.name}\n{size}\n{base64.b64encode(root).decode()}\n"
+    _read_checkpoint(text, key)
     return encode_note(text, key, sign)
 
 
 def decode_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
     """Verify a checkpoint's signature, then read its three lines."""
-    lines = verify_note(note, key).split("\n")
-    if len(lines) != 4:
-        raise FormatError("a checkpoint does not have exactly three lines.")
-    origin, size, root, _ = lines
-    if origin != key.name:
-        raise LogError(f"the checkpoint is of {origin[:64]!r}, not of {key.name}.")
-    raw = decode_base64(root)
-    if len(raw) != 32:
-        raise FormatError("a checkpoint's root is not a sha256.")
-    return Checkpoint(origin, decode_decimal(size), raw)
+    return _read_checkpoint(verify_note(note, key), key)
 
 
 def encode_proof(index: int, hashes: Sequence[bytes], checkpoint: bytes) -> bytes:
     """Return the tlog-proof of the leaf at `index`."""
     lines = [_PROOF_LINE, f"index {index}", *(base64.b64encode(h).decode() for h in hashes)]
-    return "\n".join([*lines, "", ""]).encode() + checkpoint
+    data = "\n".join([*lines, "", ""]).encode() + checkpoint
+    decode_proof(data)
+    return data
 
 
 def decode_proof(data: bytes) -> Proof:
@@ -91,3 +92,16 @@ def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
     checkpoint = decode_checkpoint(proof.checkpoint, key)
     verify_inclusion(leaf_hash(entry), proof.index, checkpoint.size, proof.hashes, checkpoint.root)
     return checkpoint
+
+
+def _read_checkpoint(text: str, key: VerifierKey) -> Checkpoint:
+    lines = text.split("\n")
+    if len(lines) != 4:
+        raise FormatError("a checkpoint does not have exactly three lines.")
+    origin, size, root, _ = lines
+    if origin != key.name:
+        raise LogError(f"the checkpoint is of {origin[:64]!r}, not of {key.name}.")
+    raw = decode_base64(root)
+    if len(raw) != 32:
+        raise FormatError("a checkpoint's root is not a sha256.")
+    return Checkpoint(origin, decode_decimal(size), raw)

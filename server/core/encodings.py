@@ -16,11 +16,16 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def encode_canonical_json(value: Any) -> bytes:  # noqa: ANN401 - any JSON value
-    """Return the canonical JSON of dicts, lists, strings, integers, booleans and null."""
-    text = json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode() + b"\n"
+    """Return the canonical JSON of dicts, lists, strings, integers, booleans and null.
+
+    Raises FormatError for any other type, for more than 16 levels and for lone surrogates.
+    """
+    _check_value(value, MAX_DEPTH)
+    try:
+        text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return text.encode() + b"\n"
+    except ValueError as error:  # a lone surrogate, or an integer too long to be written
+        raise FormatError(f"a value cannot be written as JSON: {error}.") from error
 
 
 def decode_canonical_json(data: bytes, *, limit: int) -> Any:  # noqa: ANN401 - any JSON value
@@ -33,13 +38,9 @@ def decode_canonical_json(data: bytes, *, limit: int) -> Any:  # noqa: ANN401 - 
         raise FormatError(f"a JSON file of {len(data)} octets is over the limit of {limit}.")
     try:
         value = json.loads(data, parse_float=_refuse_number, parse_constant=_refuse_number)
-        depth = _depth(value)
-        canonical = encode_canonical_json(value)
     except (ValueError, RecursionError) as error:
         raise FormatError(f"a JSON file cannot be read: {error}.") from error
-    if depth > MAX_DEPTH:
-        raise FormatError(f"a JSON file is nested deeper than {MAX_DEPTH} levels.")
-    if canonical != data:
+    if encode_canonical_json(value) != data:
         raise FormatError("a JSON file is not in its canonical form.")
     return value
 
@@ -61,11 +62,19 @@ def _refuse_number(text: str) -> float:
     raise FormatError(f"{text[:32]} is not an integer.")
 
 
-def _depth(value: object) -> int:
+def _check_value(value: object, levels: int) -> None:
     match value:
+        case dict() | list() if levels == 0:
+            raise FormatError(f"a JSON value is nested deeper than {MAX_DEPTH} levels.")
         case dict():
-            return 1 + max(map(_depth, value.values()), default=0)
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise FormatError(f"{key!r} cannot name a member of a JSON object.")
+                _check_value(item, levels - 1)
         case list():
-            return 1 + max(map(_depth, value), default=0)
+            for item in value:
+                _check_value(item, levels - 1)
+        case None | bool() | int() | str():
+            pass
         case _:
-            return 0
+            raise FormatError(f"a {type(value).__name__} has no canonical JSON.")

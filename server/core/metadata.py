@@ -12,6 +12,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization import SerializationError
 from tuf.api.serialization.json import JSONSerializer
 
+from server.core.encodings import MAX_INTEGER
 from server.core.errors import FormatError, TrustError
 
 ROOT_LIMIT = 512_000
@@ -118,4 +119,7 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
         raise FormatError(f"the {role} file is not TUF metadata: {error}.") from error
     if type(metadata.signed) is not kind:
         raise FormatError(f"the {role} file is of type {metadata.signed.type}.")
+    version = metadata.signed.version
+    if type(version) is not int or version > MAX_INTEGER:  # python-tuf takes `true` for 1
+        raise FormatError(f"the {role} file has the version {str(version)[:32]}.")
     return metadata

@@ -53,6 +53,12 @@ def check_codename(text: str) -> None:
         )
 
 
+def check_role(text: str) -> None:
+    """Raise FormatError unless `text` is a role name, reserved or not."""
+    if _ROLE.fullmatch(text) is None:
+        raise FormatError(f"{text[:64]!r} is not a role name.")
+
+
 def check_file_name(text: str) -> None:
     """Raise FormatError unless `text` may name a package file."""
     if _FILE.fullmatch(text) is None:

@@ -88,7 +88,7 @@ def verify_note(note: bytes, key: VerifierKey) -> str:
     for line in lines:
         name, _, encoded = line.removeprefix(_DASH).partition(" ")
         raw = decode_base64(encoded)
-        if not line.startswith(_DASH) or not name or len(raw) < 5:
+        if not line.startswith(_DASH) or not name or "+" in name or len(raw) < 5:
             raise FormatError("a signature line of a note is malformed.")
         if (name, raw[:4]) != (key.name, key.key_id):
             continue

@@ -107,6 +107,10 @@ def encode_pointer(pointer: Pointer) -> dict[str, Any]:
     """Return the `custom` object of a pointer, checked by reading it back."""
     custom: dict[str, Any] = msgspec.to_builtins(pointer)
     custom["r"] = [list(pair) for pair in custom["r"]]
+    try:
+        msgspec.convert(custom, Pointer)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"a pointer cannot be written: {error}.") from error
     return custom
 
 

@@ -18,7 +18,7 @@ from server.core.note import VerifierKey, decode_verifier_key
 
 def check_root(root: Root) -> None:
     """Raise ProfileError for a root that breaks rules 1 to 3, 5, 6 or 8, or names no log."""
-    if not root.consistent_snapshot:
+    if root.consistent_snapshot is not True:
         raise ProfileError("root does not ask for consistent snapshots.")
     check_keys(root.keys)
     for name, role in root.roles.items():
@@ -36,15 +36,18 @@ def check_root(root: Root) -> None:
 def log_verifier(root: Root) -> VerifierKey:
     """Return the verifier key of the transparency log that root's `custom` names."""
     custom = root.unrecognized_fields.get("custom")
-    if not isinstance(custom, dict) or custom.get("schema") != 1:
+    schema = custom.get("schema") if isinstance(custom, dict) else None
+    if not isinstance(custom, dict) or type(schema) is not int or schema != 1:
         raise ProfileError("root has no `custom` object of schema 1.")
     text = custom.get("log")
     if not isinstance(text, str):
         raise ProfileError("root names no log key.")
     try:
-        return decode_verifier_key(text)
+        key = decode_verifier_key(text)
     except FormatError as error:
         raise ProfileError(f"root's log key is malformed: {error}") from error
+    check_point(key.public.hex())
+    return key
 
 
 def check_targets(root: Root, targets: Targets) -> None:
@@ -65,17 +68,23 @@ def check_targets(root: Root, targets: Targets) -> None:
         _check_threshold(name, role, delegations.keys)
     offline = {name: role.keyids for name, role in delegations.roles.items() if name != "latest"}
     offline |= {name: root.roles[name].keyids for name in ("root", "targets")}
-    online = set(delegations.roles["latest"].keyids)
+    online = {name: root.roles[name].keyids for name in ("snapshot", "timestamp")}
+    online["latest"] = delegations.roles["latest"].keyids
     for name, keyids in offline.items():
-        if online & set(keyids):
-            raise ProfileError(f"the online role latest shares a key with {name}.")
+        for other, others in online.items():
+            if set(keyids) & set(others):
+                raise ProfileError(f"the online role {other} shares a key with {name}.")
 
 
 def check_delegated(name: str, targets: Targets) -> None:
-    """Raise ProfileError for a delegated role that delegates on or uses other hashes."""
+    """Raise ProfileError for a delegated role that delegates on or lists what it should not."""
     if targets.delegations is not None:
         raise ProfileError(f"{name} delegates to others, which no role below targets may.")
     for path, target in targets.targets.items():
+        if not path.startswith(f"{name}/"):
+            raise ProfileError(f"{name} lists {path[:80]}, which is not its own.")
+        if type(target.length) is not int:  # python-tuf takes `true` for 1
+            raise ProfileError(f"{name} lists {path[:80]} with a length that is not a number.")
         if set(target.hashes) != {"sha256"}:
             raise ProfileError(f"{name} lists {path[:80]} with other hashes than sha256.")
 
@@ -88,6 +97,8 @@ def check_keys(keys: Mapping[str, Key]) -> None:
             raise ProfileError(f"the key {keyid[:16]} is not an ed25519 key.")  # rule 6
         public = key.keyval["public"]
         check_point(public)
+        if seen.setdefault(public, keyid) != keyid:
+            raise ProfileError(f"the key {public[:16]} stands under two ids.")  # rule 1
         canonical = encode_canonical(
             {
                 "keytype": "ed25519",
@@ -97,8 +108,6 @@ def check_keys(keys: Mapping[str, Key]) -> None:
         )
         if canonical is None or hashlib.sha256(canonical.encode()).hexdigest() != keyid:
             raise ProfileError(f"the key id {keyid[:16]} is not the hash of its key.")  # rule 2
-        if seen.setdefault(public, keyid) != keyid:
-            raise ProfileError(f"the key {public[:16]} stands under two ids.")  # rule 1
 
 
 def check_point(public: object) -> None:
@@ -121,7 +130,7 @@ def _check_delegation(name: str, role: DelegatedRole) -> None:
 
 
 def _check_threshold(name: str, role: Role | DelegatedRole, keys: Iterable[str]) -> None:
-    if not 1 <= role.threshold <= len(set(role.keyids)):
+    if type(role.threshold) is not int or not 1 <= role.threshold <= len(set(role.keyids)):
         raise ProfileError(
             f"{name} asks for {role.threshold} signatures and has {len(set(role.keyids))} keys."
         )

@@ -1,0 +1,45 @@
+"""Step 3 of publishing: a TUF client that shares no code with us reads the staged tree from disk.
+
+python-tuf's `Updater` starts from the pinned root, as a phone fresh from the factory would.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.ngclient import FetcherInterface, Updater
+
+from server.core.errors import TrustError
+
+
+class _TreeFetcher(FetcherInterface):
+    """Answers from the staged files laid over the public ones, as after the swap."""
+
+    def __init__(self, staged: Path, public: Path) -> None:
+        self._folders = (staged / "metadata", staged, public / "metadata")
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        name = url.rpartition("/")[2]
+        for folder in self._folders:
+            if (folder / name).is_file():
+                return iter([(folder / name).read_bytes()])
+        raise DownloadHTTPError(f"{name} is not there", 404)
+
+
+def audit_staged(staged: Path, public: Path, trusted_root: bytes, paths: Iterable[str]) -> None:
+    """Raise TrustError unless an independent client refreshes and finds every target of `paths`."""
+    with TemporaryDirectory(prefix="hening-audit-") as folder:
+        updater = Updater(
+            folder,
+            "audit:/metadata/",
+            fetcher=_TreeFetcher(staged, public),
+            bootstrap=trusted_root,
+        )
+        try:
+            updater.refresh()
+            missing = [path for path in paths if updater.get_targetinfo(path) is None]
+        except (RepositoryError, DownloadError) as error:
+            raise TrustError(f"the audit of the staged tree failed: {error}.") from error
+    if missing:
+        raise TrustError(f"the audit does not find {missing[0]} in the staged tree.")

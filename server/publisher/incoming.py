@@ -1,0 +1,87 @@
+"""Bundles that wait in `incoming/`: read with limits, blobs ingested, results written."""
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.core.bundle import MAX_BUNDLE, Bundle, Result, decode_bundle, encode_result
+from server.core.encodings import check_sha256
+from server.core.errors import FormatError, HeningError
+from server.core.metadata import metadata_limit
+from server.core.names import metadata_name
+from server.publisher.verify import RoleVersion
+from server.storage.blobs import BlobStore
+from server.storage.durable import TEMPORARY, read_bounded, write_durable
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A bundle whose role files are read and whose blobs are in the store."""
+
+    id: str
+    bundle: Bundle
+    files: tuple[RoleVersion, ...]
+
+
+def list_submissions(incoming: Path) -> list[str]:
+    """Return the ids of the bundles that wait, oldest first; other names are not bundles."""
+    if not incoming.exists():
+        return []
+    waiting = [path for path in incoming.iterdir() if path.is_dir() and _is_id(path.name)]
+    return [path.name for path in sorted(waiting, key=lambda p: (p.stat().st_mtime_ns, p.name))]
+
+
+def load_submission(folder: Path) -> Submission:
+    """Read a bundle and check that it holds what it says, and nothing else."""
+    data = read_bounded(folder / "bundle.json", MAX_BUNDLE)
+    if hashlib.sha256(data).hexdigest() != folder.name:
+        raise FormatError("the bundle's name is not the sha256 of its bundle.json.")
+    bundle = decode_bundle(data)
+    names = {metadata_name(role.name, role.version): role for role in bundle.roles}
+    _check_listing(folder, {"bundle.json", "metadata"}, {"blobs"})
+    _check_listing(folder / "metadata", set(names))
+    if (folder / "blobs").exists() or bundle.blobs:
+        _check_listing(folder / "blobs", {blob.sha256 for blob in bundle.blobs})
+    files = []
+    for name, role in names.items():
+        content = read_bounded(folder / "metadata" / name, metadata_limit(role.name))
+        if (len(content), hashlib.sha256(content).hexdigest()) != (role.length, role.sha256):
+            raise FormatError(f"{name} is not the file that the bundle names.")
+        files.append(RoleVersion(role.name, role.version, content))
+    return Submission(folder.name, bundle, tuple(files))
+
+
+def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None:
+    """Step 1 of publishing: blobs by hash, equal or fail. A crash leaves blobs nobody names yet."""
+    for blob in submission.bundle.blobs:
+        blobs.ingest(folder / "blobs" / blob.sha256, blob.sha256, blob.length)
+
+
+def write_result(results: Path, result: Result) -> None:
+    """Make a submission's result known."""
+    write_durable(results / f"{result.id}.json", encode_result(result))
+
+
+def remove_bundle(folder: Path, trash: Path) -> None:
+    """Remove a bundle that has its result: out of sight in one step, then from the disk."""
+    trash.mkdir(parents=True, exist_ok=True)
+    target = trash / f"{TEMPORARY}{folder.name}"
+    folder.rename(target)
+    shutil.rmtree(target)
+
+
+def _check_listing(folder: Path, required: set[str], optional: set[str] | None = None) -> None:
+    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if missing := required - found:
+        raise FormatError(f"the bundle lacks {min(missing)}.")
+    if extra := found - required - (optional or set()):
+        raise FormatError(f"the bundle holds {min(extra)[:80]!r}, which it does not name.")
+
+
+def _is_id(name: str) -> bool:
+    try:
+        check_sha256(name)
+    except HeningError:
+        return False
+    return True

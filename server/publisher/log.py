@@ -1,0 +1,99 @@
+"""Step 4 of publishing: role versions are appended to the log before anyone can see them.
+
+Leaves are rows in the database, which orders them; tiles, checkpoint and proofs are files that
+follow from the rows, so that writing them again after a crash gives the same octets.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+
+from server.core.checkpoint import (
+    decode_checkpoint,
+    encode_checkpoint,
+    encode_leaf,
+    encode_proof,
+    verify_proof,
+)
+from server.core.errors import LogError
+from server.core.note import MAX_NOTE
+from server.core.tiles import plan_tiles
+from server.core.tlog import inclusion_proof, leaf_hash, tree_hash
+from server.publisher.online_keys import OnlineKeys
+from server.storage.database import Sessions
+from server.storage.durable import read_bounded, write_durable, write_immutable
+from server.storage.models import LogEntry
+
+Leaf = tuple[str, int, str]  # role, version, sha256
+
+
+class Log:
+    """The transparency log of one server."""
+
+    def __init__(self, folder: Path, sessions: Sessions, keys: OnlineKeys) -> None:
+        self._folder = folder
+        self._sessions = sessions
+        self._keys = keys
+
+    async def append(self, leaves: Sequence[Leaf], now: int) -> None:
+        """Append the role versions that are not in yet, then publish tiles, checkpoint and proofs.
+
+        Raises LogError for a version that was appended with another sha256: it is burned, and the
+        role needs a higher one.
+        """
+        rows = await self._insert(leaves, now)
+        await asyncio.to_thread(self._publish, rows, leaves)
+
+    async def _insert(self, leaves: Sequence[Leaf], now: int) -> list[Leaf]:
+        async with self._sessions.begin() as session:
+            entries = (await session.scalars(select(LogEntry).order_by(LogEntry.index))).all()
+            rows = [(entry.role, entry.version, entry.sha256) for entry in entries]
+            known = {(role, version): sha256 for role, version, sha256 in rows}
+            for role, version, sha256 in leaves:
+                present = known.setdefault((role, version), sha256)
+                if present != sha256:
+                    raise LogError(
+                        f"{role} {version} is in the log with other octets and is burned;"
+                        f" sign {role} {version + 1} instead."
+                    )
+                if (role, version, sha256) not in rows:
+                    session.add(
+                        LogEntry(
+                            index=len(rows),
+                            role=role,
+                            version=version,
+                            sha256=sha256,
+                            appended_at=now,
+                        )
+                    )
+                    rows.append((role, version, sha256))
+        return rows
+
+    def _publish(self, rows: list[Leaf], appended: Sequence[Leaf]) -> None:
+        entries = [encode_leaf(*row) for row in rows]
+        leaves = [leaf_hash(entry) for entry in entries]
+        head = self._folder / "checkpoint"
+        since = 0
+        if head.exists():
+            checkpoint = read_bounded(head, MAX_NOTE)
+            since = decode_checkpoint(checkpoint, self._keys.log_verifier).size
+        # Tiles first: a checkpoint never speaks of a tile that is not there. A crash here leaves
+        # tiles that no checkpoint needs yet.
+        for path, data in plan_tiles(entries, leaves, since):
+            write_immutable(self._folder / path, data)
+        note = encode_checkpoint(
+            len(leaves), tree_hash(leaves), self._keys.log_verifier, self._keys.sign_note
+        )
+        if since != len(leaves):
+            write_durable(head, note)
+        # A crash here leaves leaves that are public in the log and not served yet: auditors see
+        # them as pending until the restart completes the publication.
+        for row in appended:
+            target = self._folder / "proof" / f"{row[0]}.{row[1]}"
+            if not target.exists():
+                index = rows.index(row)
+                proof = encode_proof(index, inclusion_proof(index, leaves), note)
+                verify_proof(proof, entries[index], self._keys.log_verifier)
+                write_immutable(target, proof)

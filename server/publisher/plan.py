@@ -1,0 +1,127 @@
+"""What a change makes public: new role files, snapshot and timestamp, signed by the online keys.
+
+Pure but for the signatures, which are deterministic: the same input gives the same octets.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
+
+from server.core.metadata import encode_metadata
+from server.core.names import COMMON_ROLES, decode_pointer_path
+from server.core.pointer import Pointer, check_agreement, encode_pointer
+from server.core.release import Release, decode_releases
+from server.publisher.online_keys import OnlineKeys
+from server.publisher.published import Published, Trust
+from server.publisher.verify import RoleVersion
+
+LATEST_LIFE = timedelta(days=7)
+SNAPSHOT_LIFE = timedelta(days=7)
+TIMESTAMP_LIFE = timedelta(days=1)
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """Everything that one change makes public: immutable role files first, the timestamp last."""
+
+    files: tuple[RoleVersion, ...]
+    timestamp: bytes
+    snapshot_version: int
+
+
+def plan_publication(
+    trust: Trust,
+    published: Published | None,
+    submitted: Sequence[RoleVersion],
+    pointers: Mapping[str, Pointer],
+    keys: OnlineKeys,
+    now: datetime,
+    *,
+    renew: bool = False,
+) -> Publication:
+    """Return what to publish so that phones see `trust` with `pointers`.
+
+    `renew` signs latest and snapshot afresh although nothing in them changed. Raises ReleaseError
+    when a pointer offers what its codename role does not list.
+    """
+    check_pointers(trust, pointers)
+    files = list(submitted)
+    versions = {"targets": trust.targets.version}
+    versions |= {name: role.version for name, role in trust.roles.items()}
+    before = None if published is None else published.roles.get("latest")
+    if before is None or renew or pointers != (published.pointers() if published else {}):
+        versions["latest"] = 1 if before is None else before.version + 1
+        files.append(_sign_latest(versions["latest"], pointers, keys.signers["latest"], now))
+    snapshot_version = 1 if published is None else published.snapshot.version
+    if published is None or renew or files:
+        snapshot_version += 0 if published is None else 1
+        snapshot = Snapshot(
+            version=snapshot_version,
+            expires=now + SNAPSHOT_LIFE,
+            meta={f"{role}.json": MetaFile(version) for role, version in sorted(versions.items())},
+        )
+        data = _sign(Metadata(snapshot), keys.signers["snapshot"])
+        files.append(RoleVersion("snapshot", snapshot_version, data))
+    timestamp = Timestamp(
+        version=1 if published is None else published.timestamp.version + 1,
+        expires=now + TIMESTAMP_LIFE,
+        snapshot_meta=MetaFile(snapshot_version),
+    )
+    data = _sign(Metadata(timestamp), keys.signers["timestamp"])
+    return Publication(tuple(files), data, snapshot_version)
+
+
+def plan_refresh(published: Published, now: datetime) -> str:
+    """Return what must be signed afresh at `now`: `timestamp`, `all` or nothing (empty).
+
+    The timestamp is renewed when it is an hour old, latest and snapshot at half of their life.
+    """
+    latest = published.roles["latest"]
+    if (
+        published.snapshot.expires - now < SNAPSHOT_LIFE / 2
+        or latest.expires - now < LATEST_LIFE / 2
+    ):
+        return "all"
+    if published.timestamp.expires - now <= TIMESTAMP_LIFE - timedelta(hours=1):
+        return "timestamp"
+    return ""
+
+
+def check_pointers(trust: Trust, pointers: Mapping[str, Pointer]) -> None:
+    """Raise ReleaseError unless every pointer offers only what its codename role lists."""
+    releases: dict[str, dict[str, Release]] = {
+        name: decode_releases(role)
+        for name, role in trust.roles.items()
+        if name not in COMMON_ROLES
+    }
+    for path, pointer in pointers.items():
+        channel = decode_pointer_path(path)
+        role = trust.roles.get(channel.codename)
+        targets = {} if role is None else role.targets
+        files = {p: (t.length, t.hashes["sha256"]) for p, t in targets.items()}
+        check_agreement(channel, pointer, releases.get(channel.codename, {}), files)
+
+
+def _sign_latest(
+    version: int, pointers: Mapping[str, Pointer], signer: CryptoSigner, now: datetime
+) -> RoleVersion:
+    targets = {
+        path: TargetFile(
+            0, {"sha256": EMPTY_SHA256}, path, {"custom": encode_pointer(pointers[path])}
+        )
+        for path in sorted(pointers)
+    }
+    latest = Targets(version=version, expires=now + LATEST_LIFE, targets=targets)
+    return RoleVersion("latest", version, _sign(Metadata(latest), signer))
+
+
+def _sign(
+    metadata: Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp], signer: CryptoSigner
+) -> bytes:
+    metadata.sign(signer)
+    return encode_metadata(metadata)

@@ -1,0 +1,265 @@
+"""Publishing in seven steps, each durable before the next.
+
+    1  blobs by hash                              a crash leaves blobs that nobody names
+    2  verify the new roles                       nothing is written
+    3  stage role files, snapshot and timestamp,  a crash leaves a temporary folder: discarded
+       audit them, accept them under their name   from here on a restart completes
+    4  append to the log, tiles, checkpoint       pending leaves, seen by auditors
+    5  make the immutable files visible           files that nothing points to
+    6  swap timestamp.json                        the new release is out
+    7  read back what is public                   an alarm; nothing is taken back
+
+The happy path runs through `complete`, which is also what a restart runs.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from server.core.bundle import Result
+from server.core.encodings import check_sha256
+from server.core.errors import HeningError
+from server.core.metadata import ROOT_LIMIT
+from server.core.names import metadata_name
+from server.core.pointer import Pointer
+from server.publisher import incoming, staging
+from server.publisher.audit import audit_staged
+from server.publisher.errors import PublishError
+from server.publisher.lock import publisher_lock
+from server.publisher.log import Log
+from server.publisher.online_keys import OnlineKeys
+from server.publisher.plan import Publication, plan_publication, plan_refresh
+from server.publisher.published import Published, Trust, load_published
+from server.publisher.verify import RoleVersion, verify_submission
+from server.storage.blobs import BlobStore
+from server.storage.database import Sessions
+from server.storage.durable import (
+    read_bounded,
+    sweep_temporary,
+    write_durable,
+    write_immutable,
+)
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+from server.storage.models import Blob
+from server.storage.models import Submission as SubmissionRow
+
+UNLOGGED = frozenset({"snapshot", "timestamp"})
+Edit = Callable[[Published], Mapping[str, Pointer]]
+ReadBack = Callable[[Publication], Awaitable[None]]
+
+
+class Publisher:
+    """The one writer of a state folder. Every public method takes the publisher lock.
+
+    `read_back` is step 7: it fetches what was published over the public address, or from disk where
+    no server runs. `after_step` is told the number of each step that is done.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        keys: OnlineKeys,
+        sessions: Sessions,
+        clock: Callable[[], datetime],
+        read_back: ReadBack,
+        after_step: Callable[[int], None] = lambda _step: None,
+    ) -> None:
+        self._folder = folder
+        self._keys = keys
+        self._sessions = sessions
+        self._clock = clock
+        self._read_back = read_back
+        self._after_step = after_step
+        self._blobs = BlobStore(folder.blobs)
+        self._log = Log(folder.public / "log", sessions, keys)
+
+    async def repair(self) -> int | None:
+        """Complete the publication that a crash interrupted, or discard what was not accepted.
+
+        Returns the snapshot version that was completed, None when there was nothing to do.
+        """
+        async with publisher_lock(self._folder.lock):
+            for folder in (self._folder.staging.parent, self._folder.public, self._folder.blobs):
+                await asyncio.to_thread(sweep_temporary, folder)
+            return await self._repair()
+
+    async def process_incoming(self) -> list[Result]:
+        """Publish every bundle that waits; a bundle that is refused gets a result that says why."""
+        if not await asyncio.to_thread(incoming.list_submissions, self._folder.incoming):
+            return []
+        async with publisher_lock(self._folder.lock):
+            await self._repair()
+            waiting = await asyncio.to_thread(incoming.list_submissions, self._folder.incoming)
+            return [await self._process(submission_id) for submission_id in waiting]
+
+    async def change_pointers(self, edit: Edit) -> int:
+        """Publish what `edit` makes of the current pointers; returns the snapshot version."""
+        async with publisher_lock(self._folder.lock):
+            await self._repair()
+            published = await self._require_published()
+            pointers = edit(published)
+            if pointers == published.pointers():
+                return published.snapshot.version
+            return await self._publish(published, published, [], pointers, renew=False)
+
+    async def refresh(self) -> str:
+        """Sign the online roles afresh where the schedule says so; returns what was signed."""
+        published = await asyncio.to_thread(load_published, self._folder.public)
+        if published is None or not plan_refresh(published, self._clock()):
+            return ""
+        async with publisher_lock(self._folder.lock):
+            await self._repair()
+            published = await self._require_published()
+            due = plan_refresh(published, self._clock())
+            if due:
+                pointers = published.pointers()
+                await self._publish(published, published, [], pointers, renew=due == "all")
+            return due
+
+    async def _process(self, submission_id: str) -> Result:
+        folder = self._folder.incoming / submission_id
+        try:
+            snapshot, status, reason = await self._submit(folder), "published", ""
+        except StorageError:
+            raise  # the surroundings failed: the bundle stays and is tried again
+        except HeningError as error:
+            snapshot, status, reason = 0, "refused", str(error)
+        now = int(self._clock().timestamp())
+        result = Result(
+            id=submission_id,
+            status="published" if status == "published" else "refused",
+            reason=reason,
+            snapshot=snapshot,
+            time=now,
+        )
+        async with self._sessions.begin() as session:
+            await session.merge(
+                SubmissionRow(
+                    id=submission_id,
+                    status=status,
+                    reason=reason,
+                    snapshot=snapshot,
+                    finished_at=now,
+                )
+            )
+        await asyncio.to_thread(incoming.write_result, self._folder.results, result)
+        await asyncio.to_thread(incoming.remove_bundle, folder, self._folder.staging.parent)
+        return result
+
+    async def _submit(self, folder: Path) -> int:
+        submission = await asyncio.to_thread(incoming.load_submission, folder)
+        published = await asyncio.to_thread(load_published, self._folder.public)
+        if published is not None and _is_public(self._folder.public, submission.files):
+            return published.snapshot.version  # a crash came between swap and result
+        root = await asyncio.to_thread(read_bounded, self._folder.trusted_root, ROOT_LIMIT)
+        # Step 1.
+        await asyncio.to_thread(incoming.ingest_blobs, folder, submission, self._blobs)
+        now = int(self._clock().timestamp())
+        async with self._sessions.begin() as session:
+            for blob in submission.bundle.blobs:
+                await session.merge(Blob(sha256=blob.sha256, length=blob.length, verified_at=now))
+        self._after_step(1)
+        # Step 2.
+        trust = await asyncio.to_thread(
+            verify_submission, submission.files, published, root, self._keys, self._clock()
+        )
+        await asyncio.to_thread(self._check_blobs, trust)
+        self._after_step(2)
+        pointers = {} if published is None else published.pointers()
+        renew = any(file.role in {"root", "targets"} for file in submission.files)
+        return await self._publish(trust, published, submission.files, pointers, renew=renew)
+
+    async def _publish(
+        self,
+        trust: Trust,
+        published: Published | None,
+        submitted: Sequence[RoleVersion],
+        pointers: Mapping[str, Pointer],
+        *,
+        renew: bool,
+    ) -> int:
+        publication = await asyncio.to_thread(
+            plan_publication,
+            trust,
+            published,
+            submitted,
+            pointers,
+            self._keys,
+            self._clock(),
+            renew=renew,
+        )
+        await asyncio.to_thread(self._stage, publication, trust, pointers)
+        self._after_step(3)
+        return await self._complete(publication)
+
+    def _stage(
+        self, publication: Publication, trust: Trust, pointers: Mapping[str, Pointer]
+    ) -> None:
+        """Step 3."""
+        staging.write_staged(self._folder.staging, publication)
+        changed = {file.role for file in publication.files}
+        paths = [
+            path for name, role in trust.roles.items() if name in changed for path in role.targets
+        ]
+        audit_staged(
+            staging.staged_temporary(self._folder.staging),
+            self._folder.public,
+            read_bounded(self._folder.trusted_root, ROOT_LIMIT),
+            [*paths, *pointers],
+        )
+        staging.accept_staged(self._folder.staging)
+
+    async def _complete(self, publication: Publication) -> int:
+        metadata = self._folder.public / "metadata"
+        # Step 4.
+        leaves = [
+            (file.role, file.version, hashlib.sha256(file.data).hexdigest())
+            for file in publication.files
+            if file.role not in UNLOGGED
+        ]
+        if leaves:
+            await self._log.append(leaves, int(self._clock().timestamp()))
+        self._after_step(4)
+        # Step 5.
+        for file in publication.files:
+            path = metadata / metadata_name(file.role, file.version)
+            await asyncio.to_thread(write_immutable, path, file.data)
+        self._after_step(5)
+        # Step 6.
+        path = metadata / "timestamp.json"
+        await asyncio.to_thread(write_durable, path, publication.timestamp)
+        self._after_step(6)
+        # Step 7.
+        await asyncio.to_thread(staging.discard_staged, self._folder.staging)
+        await self._read_back(publication)
+        self._after_step(7)
+        return publication.snapshot_version
+
+    async def _repair(self) -> int | None:
+        staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
+        return None if staged is None else await self._complete(staged)
+
+    async def _require_published(self) -> Published:
+        published = await asyncio.to_thread(load_published, self._folder.public)
+        if published is None:
+            raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
+        return published
+
+    def _check_blobs(self, trust: Trust) -> None:
+        for name, role in trust.roles.items():
+            for path, target in role.targets.items():
+                sha256 = target.hashes["sha256"]
+                check_sha256(sha256)
+                if name != "latest" and self._blobs.length(sha256) != target.length:
+                    raise PublishError(f"the blob of {path} is not in the bundle and not here.")
+
+
+def _is_public(public: Path, files: Sequence[RoleVersion]) -> bool:
+    paths = [public / "metadata" / metadata_name(file.role, file.version) for file in files]
+    return all(
+        path.is_file() and path.read_bytes() == file.data
+        for path, file in zip(paths, files, strict=True)
+    )

@@ -1,0 +1,139 @@
+"""Pointer editing with intent: offer, set, pause, halt. Pure: pointers in, pointers out.
+
+Raising the share only adds phones, so a schedule never falls below what was reached. Halting wins
+over everything: a halted pointer can only be followed by an offer with a higher counter.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from server.core.names import Channel
+from server.core.pointer import Package, Pointer, Step, decode_pointer, encode_pointer
+from server.core.release import Release
+from server.publisher.errors import PublishError
+
+Schedule = Sequence[tuple[int, int]]
+MAX_INCREMENTALS = 2
+MAX_STEPS = 8
+
+
+def plan_offer(
+    channel: Channel,
+    counter: int,
+    releases: Mapping[str, Release],
+    files: Mapping[str, tuple[int, str]],
+    schedule: Schedule,
+    current: Pointer | None,
+) -> Pointer:
+    """Return the pointer that offers `counter` in `channel` with the stepping stones it needs."""
+    if current is not None and counter <= current.steps[-1].counter:
+        known = current.steps[-1].counter
+        raise PublishError(f"{channel} already offers counter {known}; offer a higher one.")
+    prefix = f"{channel}/"
+    offered = {
+        path: release
+        for path, release in releases.items()
+        if path.startswith(prefix) and not release.withdrawn
+    }
+    steps = [_step(channel, counter, offered, files)]
+    while steps[0].min_counter > 0:
+        below = {
+            release.counter
+            for release in offered.values()
+            if steps[0].min_counter <= release.counter < steps[0].counter
+        }
+        if not below or len(steps) == MAX_STEPS:
+            raise PublishError(
+                f"{channel} has no release from which counter {steps[0].counter} may be installed."
+            )
+        steps.insert(0, _step(channel, max(below), offered, files))
+    return _checked(
+        channel,
+        {
+            "v": 1,
+            "s": [msgspec.to_builtins(step) for step in steps],
+            "r": [list(pair) for pair in schedule],
+            "p": False,
+            "h": False,
+            "t": {},
+        },
+    )
+
+
+def plan_schedule(channel: Channel, pointer: Pointer, schedule: Schedule, now: int) -> Pointer:
+    """Return the pointer with a new schedule from `now` on; also resumes a paused one."""
+    _check_not_halted(channel, pointer)
+    reached = pointer.permille_at(now)
+    if any(permille < reached for _, permille in schedule):
+        raise PublishError(
+            f"{channel} has reached {reached} permille, and nobody can be taken out again:"
+            " halt it instead."
+        )
+    past = [list(pair) for pair in _past(pointer, now, schedule[0][0])]
+    custom = encode_pointer(pointer) | {"p": False, "t": {}}
+    return _checked(channel, custom | {"r": [*past, *(list(pair) for pair in schedule)]})
+
+
+def plan_pause(channel: Channel, pointer: Pointer, reason: Mapping[str, str], now: int) -> Pointer:
+    """Return the pointer with the share frozen that was reached at `now`."""
+    _check_not_halted(channel, pointer)
+    past = [[start, permille] for start, permille in pointer.schedule if start <= now]
+    custom = encode_pointer(pointer) | {"p": True, "t": dict(reason)}
+    return _checked(channel, custom | {"r": past or [[now, 0]]})
+
+
+def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> Pointer:
+    """Return the pointer that takes nobody in; the same pointer when it is halted already."""
+    if pointer.halted:
+        return pointer
+    return _checked(channel, encode_pointer(pointer) | {"h": True, "t": dict(reason)})
+
+
+def _step(
+    channel: Channel,
+    counter: int,
+    offered: Mapping[str, Release],
+    files: Mapping[str, tuple[int, str]],
+) -> Step:
+    found = {path: r for path, r in offered.items() if r.counter == counter}
+    full = [path for path, release in found.items() if release.type == "full"]
+    if len(full) != 1:
+        raise PublishError(
+            f"{channel} lists {len(full)} full packages of counter {counter}; it needs one."
+        )
+    first = found[full[0]]
+    increments = sorted(path for path, release in found.items() if release.type == "incremental")
+    if len(increments) > MAX_INCREMENTALS or any(
+        found[path].min_counter != first.min_counter for path in increments
+    ):
+        raise PublishError(
+            f"{channel} lists more than {MAX_INCREMENTALS} incrementals of counter {counter},"
+            " or with another min_counter than the full package."
+        )
+    return Step(
+        counter=counter,
+        post_timestamp=first.post_timestamp,
+        security_patch_level=first.security_patch_level,
+        min_counter=first.min_counter,
+        packages=[
+            Package(path, *files[path], list(found[path].source_builds))
+            for path in [full[0], *increments]
+        ],
+    )
+
+
+def _past(pointer: Pointer, now: int, start: int) -> list[tuple[int, int]]:
+    """Return the newest pair that explains what was reached, before the new schedule starts."""
+    past = [pair for pair in pointer.schedule if pair[0] <= now and pair[0] < start]
+    return past[-1:]
+
+
+def _check_not_halted(channel: Channel, pointer: Pointer) -> None:
+    if pointer.halted:
+        raise PublishError(f"{channel} is halted, and that stays: offer a release that follows.")
+
+
+def _checked(channel: Channel, custom: dict[str, Any]) -> Pointer:
+    return decode_pointer(channel.pointer_path, custom)

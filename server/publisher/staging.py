@@ -1,0 +1,92 @@
+"""The one publication under way, on disk: whole under its name, or not there.
+
+staging/publication/plan.json            what it is, canonical JSON
+staging/publication/metadata/N.ROLE.json
+staging/publication/timestamp.json
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.metadata import TIMESTAMP_LIMIT, metadata_limit
+from server.core.names import metadata_name
+from server.publisher.plan import Publication
+from server.publisher.verify import RoleVersion
+from server.storage.durable import TEMPORARY, move_durable, read_bounded, sync_folder, write_durable
+
+PLAN_LIMIT = 1_048_576
+
+
+def write_staged(folder: Path, publication: Publication) -> None:
+    """Write a publication under a temporary name.
+
+    A crash leaves the temporary folder, which the next start removes: the publication never was.
+    """
+    temporary = staged_temporary(folder)
+    if temporary.exists():
+        shutil.rmtree(temporary)
+    for file in publication.files:
+        name = metadata_name(file.role, file.version)
+        write_durable(temporary / "metadata" / name, file.data)
+    write_durable(temporary / "timestamp.json", publication.timestamp)
+    plan = {
+        "files": [
+            {
+                "role": file.role,
+                "sha256": hashlib.sha256(file.data).hexdigest(),
+                "version": file.version,
+            }
+            for file in publication.files
+        ],
+        "schema": 1,
+        "snapshot": publication.snapshot_version,
+        "timestamp": hashlib.sha256(publication.timestamp).hexdigest(),
+    }
+    write_durable(temporary / "plan.json", encode_canonical_json(plan))
+    sync_folder(temporary)
+
+
+def staged_temporary(folder: Path) -> Path:
+    """Return the name under which a publication is written and audited."""
+    return folder.with_name(f"{TEMPORARY}{folder.name}")
+
+
+def accept_staged(folder: Path) -> None:
+    """Give an audited publication its name; from here on a restart completes it."""
+    move_durable(staged_temporary(folder), folder)
+
+
+def load_staged(folder: Path) -> Publication | None:
+    """Read the accepted publication, or None when there is none."""
+    if not folder.exists():
+        return None
+    plan = decode_canonical_json(read_bounded(folder / "plan.json", PLAN_LIMIT), limit=PLAN_LIMIT)
+    files = []
+    for entry in plan["files"]:
+        role, version = entry["role"], entry["version"]
+        path = folder / "metadata" / metadata_name(role, version)
+        data = read_bounded(path, metadata_limit(role))
+        _check_hash(data, entry["sha256"], path.name)
+        files.append(RoleVersion(role, version, data))
+    timestamp = read_bounded(folder / "timestamp.json", TIMESTAMP_LIMIT)
+    _check_hash(timestamp, plan["timestamp"], "timestamp.json")
+    return Publication(tuple(files), timestamp, plan["snapshot"])
+
+
+def discard_staged(folder: Path) -> None:
+    """Remove a publication that is public now. A crash in between leaves it to be removed again."""
+    trash = folder.with_name(f"{TEMPORARY}done")
+    if trash.exists():
+        shutil.rmtree(trash)
+    move_durable(folder, trash)
+    shutil.rmtree(trash)
+
+
+def _check_hash(data: bytes, sha256: str, name: str) -> None:
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise FormatError(
+            f"the staged {name} is damaged: remove the staging folder and submit again."
+        )

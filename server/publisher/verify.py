@@ -1,0 +1,138 @@
+"""Step 2 of publishing: what the offline signers submitted, held against what is trusted.
+
+Pure: octets, values and `now` in; the trust that would result, or an error, out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from tuf.api.metadata import Root, Targets
+
+from server.core.errors import ProfileError, TrustError
+from server.core.metadata import check_expiry, decode_root, verify_role, verify_root
+from server.core.names import COMMON_ROLES
+from server.core.profile import check_delegated, check_root, check_targets, log_verifier
+from server.core.release import check_schema, check_succession, decode_releases
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import OnlineKeys
+from server.publisher.published import Trust
+
+
+@dataclass(frozen=True, slots=True)
+class RoleVersion:
+    """One metadata file: role, version, octets as they were signed."""
+
+    role: str
+    version: int
+    data: bytes
+
+
+def verify_submission(
+    submitted: Sequence[RoleVersion],
+    published: Trust | None,
+    trusted_root: bytes,
+    keys: OnlineKeys,
+    now: datetime,
+) -> Trust:
+    """Return the trust that a submission leads to.
+
+    Raises FormatError, TrustError, ProfileError, ReleaseError or PublishError, with a sentence,
+    unless (1) roots follow the trusted one, (2) targets follows and delegates as the profile says,
+    (3) each delegated role follows, keeps its promises and is delegated to, (4) every delegated
+    role exists, and (5) the online keys are this server's.
+    """
+    by_role = {
+        role: sorted(files, key=lambda file: file.version)
+        for role, files in groupby(sorted(submitted, key=lambda f: f.role), key=lambda f: f.role)
+    }
+    # (1) roots
+    if published is None:
+        root = _first_root(by_role.pop("root", []), trusted_root, now)
+    else:
+        root = _follow_root(published.root, by_role.pop("root", []), now)
+    # (2) targets
+    targets = None if published is None else published.targets
+    for file in by_role.pop("targets", []):
+        targets = _follow_role(file, targets, root, now)
+    if targets is None:
+        raise PublishError("the first submission must hold root, targets and every role.")
+    check_targets(root, targets)
+    delegated = _delegated(targets)
+    # (3) delegated roles
+    roles = {} if published is None else dict(published.roles)
+    if not roles.keys() <= delegated:
+        gone = ", ".join(sorted(roles.keys() - delegated))
+        raise PublishError(f"targets no longer delegates to {gone}; an empty role must stay.")
+    for name, files in by_role.items():
+        if name not in delegated:
+            raise TrustError(f"targets does not delegate to {name}.")
+        for file in files:
+            before = roles.get(name)
+            roles[name] = _follow_role(file, before, targets, now)
+            _check_content(name, before, roles[name])
+    # (4) nothing is missing
+    if missing := delegated - roles.keys() - {"latest"}:
+        raise PublishError(f"there is no metadata for {', '.join(sorted(missing))} yet.")
+    # (5) the keys are ours
+    _check_online_keys(root, targets, keys)
+    return Trust(root, targets, roles)
+
+
+def _first_root(files: list[RoleVersion], trusted_root: bytes, now: datetime) -> Root:
+    if not files or files[0].data != trusted_root:
+        raise TrustError("the first submission does not start with the pinned root.")
+    root = decode_root(trusted_root).signed
+    check_root(root)
+    return _follow_root(root, files[1:], now)
+
+
+def _follow_root(root: Root, files: list[RoleVersion], now: datetime) -> Root:
+    for file in files:
+        root = verify_root(file.data, root, now).signed
+        check_root(root)
+    check_expiry("root", root, now)
+    return root
+
+
+def _follow_role(
+    file: RoleVersion, before: Targets | None, delegator: Root | Targets, now: datetime
+) -> Targets:
+    signed: Targets = verify_role(file.role, file.data, delegator, now).signed
+    expected = 1 if before is None else before.version + 1
+    if signed.version != file.version or signed.version != expected:
+        raise TrustError(f"{file.role} {signed.version} was submitted; {expected} comes next.")
+    return signed
+
+
+def _check_content(name: str, before: Targets | None, after: Targets) -> None:
+    check_delegated(name, after)
+    if name in COMMON_ROLES:
+        for path, target in after.targets.items():
+            check_schema(path, target.unrecognized_fields.get("custom"), "schema")
+    else:
+        decode_releases(after)
+    if before is not None and name not in COMMON_ROLES:
+        check_succession(before, after)
+    for path in after.targets:
+        if not path.startswith(f"{name}/"):
+            raise ProfileError(f"{name} lists {path[:80]}, which is not its own.")
+
+
+def _check_online_keys(root: Root, targets: Targets, keys: OnlineKeys) -> None:
+    delegations = targets.delegations
+    for role, signer in keys.signers.items():
+        if role == "latest":
+            keyids = delegations.roles[role].keyids if delegations and delegations.roles else []
+        else:
+            keyids = root.roles[role].keyids
+        if signer.public_key.keyid not in keyids:
+            raise TrustError(f"this server's key for {role} is not among those that root allows.")
+    if log_verifier(root) != keys.log_verifier:
+        raise TrustError("this server's log key is not the one that root names.")
+
+
+def _delegated(targets: Targets) -> set[str]:
+    delegations = targets.delegations
+    return set(delegations.roles or ()) if delegations else set()

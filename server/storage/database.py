@@ -1,0 +1,70 @@
+"""The database: an async engine, and migrations that run before it is used."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.pool import ConnectionPoolEntry
+
+Sessions = async_sessionmaker[AsyncSession]
+
+
+@asynccontextmanager
+async def open_database(path: Path) -> AsyncIterator[Sessions]:
+    """Migrate the SQLite file at `path` and give sessions on it until the end."""
+    await asyncio.to_thread(migrate, path)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{path}")
+    _durable(engine)
+    try:
+        yield async_sessionmaker(engine, expire_on_commit=False)
+    finally:
+        await engine.dispose()
+
+
+def migrate(path: Path) -> bool:
+    """Bring the database at `path` to the newest revision, after a copy of it was kept beside it.
+
+    Returns whether anything changed. A crash during the migration leaves the copy
+    `NAME.before-REVISION`; SQLite rolls the migration itself back.
+    """
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        with engine.begin() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+            if current == newest:
+                return False
+            if current is not None:
+                shutil.copy2(path, path.with_name(f"{path.name}.before-{newest}"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+    return True
+
+
+def _durable(engine: AsyncEngine) -> None:
+    """Write-ahead log, full sync: a commit that returned survives a power cut."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def _configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()

@@ -1,0 +1,77 @@
+"""Writes that survive a power cut: temporary file, fsync, rename, fsync of the folder.
+
+A crash before the rename leaves the old file and a `.tmp-` file that `sweep_temporary` removes at
+the next start; a crash after it leaves the new file.
+"""
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+
+from server.core.errors import FormatError
+from server.storage.errors import StorageError
+
+TEMPORARY = ".tmp-"
+
+
+def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Make `path` hold `data` instead of what it held; a crash leaves one or the other."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    with contextlib.suppress(FileNotFoundError):
+        temporary.unlink()
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def write_immutable(path: Path, data: bytes) -> None:
+    """Make `path` hold `data`; a file that is there already must hold the same."""
+    try:
+        present = path.read_bytes()
+    except FileNotFoundError:
+        write_durable(path, data)
+        return
+    if present != data:
+        raise StorageError(
+            f"{path.name} is already there with other octets; it is never rewritten."
+        )
+
+
+def move_durable(source: Path, target: Path) -> None:
+    """Rename a file or folder such that the new name survives a crash."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    source.rename(target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Remove what crashed writes left below `folder`."""
+    for leftover in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Return the octets of a regular file of at most `limit`; symbolic links are refused."""
+    if path.is_symlink() or not path.is_file():
+        raise FormatError(f"{path.name} is not a regular file.")
+    if path.stat().st_size > limit:
+        raise FormatError(f"{path.name} is larger than its limit of {limit} octets.")
+    return path.read_bytes()

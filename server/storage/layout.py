@@ -1,0 +1,56 @@
+"""Where things lie in a server's state folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StateFolder:
+    """The folder given as `--state`: keys, trust, submissions, blobs, database and public tree."""
+
+    root: Path
+
+    @property
+    def keys(self) -> Path:
+        """Online private keys, 0600, and `public.json` with their public halves."""
+        return self.root / "keys"
+
+    @property
+    def trusted_root(self) -> Path:
+        """The root that the operator pinned; every later root is reached from it by signatures."""
+        return self.root / "trusted" / "root.json"
+
+    @property
+    def incoming(self) -> Path:
+        """Submission bundles that wait, one folder each, named by their id."""
+        return self.root / "incoming"
+
+    @property
+    def results(self) -> Path:
+        """What became of submissions, `ID.json` each."""
+        return self.root / "results"
+
+    @property
+    def blobs(self) -> Path:
+        """Packages and content by sha256."""
+        return self.root / "blobs"
+
+    @property
+    def staging(self) -> Path:
+        """The one publication that is under way, whole once it has this name."""
+        return self.root / "staging" / "publication"
+
+    @property
+    def public(self) -> Path:
+        """What phones see: `metadata/` and `log/`."""
+        return self.root / "public"
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.root / "hening.sqlite"
+
+    @property
+    def lock(self) -> Path:
+        """The file whose lock the one active publisher holds."""
+        return self.root / "publisher.lock"

@@ -1,0 +1,1 @@
+"""Alembic migrations; `server.storage.database.migrate` runs them."""

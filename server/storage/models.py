@@ -1,0 +1,43 @@
+"""Tables. What is signed lives in files; the database remembers what was received and appended."""
+
+from sqlalchemy import BigInteger, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    """The declarative base; `metadata` is what the migrations compare with."""
+
+
+class Submission(Base):
+    """One bundle that arrived, and what became of it. Times in epoch seconds."""
+
+    __tablename__ = "submissions"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str]
+    snapshot: Mapped[int] = mapped_column(BigInteger)
+    finished_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Blob(Base):
+    """One blob whose hash was verified when it came in."""
+
+    __tablename__ = "blobs"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    length: Mapped[int] = mapped_column(BigInteger)
+    verified_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class LogEntry(Base):
+    """One leaf of the transparency log. A role version is appended once, with one sha256."""
+
+    __tablename__ = "log_entries"
+    __table_args__ = (UniqueConstraint("role", "version", name="uq_log_entries_role_version"),)
+
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    role: Mapped[str] = mapped_column(String(32))
+    version: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    appended_at: Mapped[int] = mapped_column(BigInteger)
