@@ -1,0 +1,191 @@
+"""Reads the zip around an OTA package so strictly that no two readers can disagree about it."""
+
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from signer.ota.entry_names import check_name
+from signer.ota.errors import ContainerError
+from signer.ota.zip_records import (
+    END64_LENGTH,
+    END_LENGTH,
+    END_MAGIC,
+    LOCAL_LENGTH,
+    LOCATOR_LENGTH,
+    End,
+    Header,
+    decode_directory,
+    decode_end,
+    decode_end64,
+    decode_local,
+    decode_locator,
+    is_zip64,
+    local_tail_length,
+)
+
+STORED, DEFLATED = 0, 8
+MAX_ENTRIES = 1024
+MAX_DIRECTORY = 1 << 20
+MAX_PACKAGE = 64 << 30
+MAX_RATIO = 200
+_MAX_COMMENT = 0xFFFF
+_ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
+_DEFLATE_HINTS = 0x0006
+_MAX_DESCRIPTOR = 24  # signature, crc, two sizes of eight bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry: its packed data are `packed_size` bytes at `offset` of the file."""
+
+    name: str
+    method: int
+    offset: int
+    packed_size: int
+    size: int
+    crc: int
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A zip's entries by name, its length in bytes and its comment."""
+
+    entries: dict[str, Entry]
+    length: int
+    comment: bytes
+
+    def entry(self, name: str) -> Entry:
+        """Return the entry of that name; ContainerError when there is none."""
+        if name not in self.entries:
+            raise ContainerError(f"The package has no {name}.")
+        return self.entries[name]
+
+
+def _read_at(stream: BinaryIO, offset: int, length: int) -> bytes:
+    stream.seek(offset)
+    return stream.read(length)
+
+
+def _load_end(stream: BinaryIO, length: int) -> tuple[End, int, bytes]:
+    """Return the end record, the offset where the directory must end, and the comment."""
+    start = max(0, length - END_LENGTH - _MAX_COMMENT)
+    tail = _read_at(stream, start, length - start)
+    at = tail.rfind(END_MAGIC)
+    if at < 0:
+        raise ContainerError("The file is not a zip, or it is cut off before its end.")
+    comment = tail[at + END_LENGTH :]
+    end = decode_end(tail[at : at + END_LENGTH])
+    if int.from_bytes(tail[at + 20 : at + 22], "little") != len(comment):
+        raise ContainerError("The zip's comment is not as long as its end record says.")
+    limit = start + at
+    if not is_zip64(end):
+        return end, limit, comment
+    if limit < LOCATOR_LENGTH:
+        raise ContainerError("The zip needs a zip64 end record and has no locator for it.")
+    where = decode_locator(_read_at(stream, limit - LOCATOR_LENGTH, LOCATOR_LENGTH))
+    if where != limit - LOCATOR_LENGTH - END64_LENGTH:
+        raise ContainerError("The zip's zip64 end record is not where its locator must point.")
+    return decode_end64(_read_at(stream, where, END64_LENGTH)), where, comment
+
+
+def load_container(stream: BinaryIO, length: int) -> Container:
+    """Read the directory and every local header of a zip of `length` bytes.
+
+    Raises ContainerError for anything that is not one plain zip: caps exceeded, names that are
+    paths out of it, duplicates, encryption, local headers that disagree, overlaps, stray bytes.
+    """
+    if length > MAX_PACKAGE:
+        raise ContainerError(f"The file is larger than {MAX_PACKAGE >> 30} GiB, the largest taken.")
+    end, limit, comment = _load_end(stream, length)
+    if end.entries > MAX_ENTRIES:
+        raise ContainerError(f"The zip has {end.entries} entries; at most {MAX_ENTRIES} are taken.")
+    if end.size > MAX_DIRECTORY:
+        raise ContainerError("The zip's central directory is larger than 1 MiB.")
+    if end.offset + end.size != limit:
+        raise ContainerError("The zip's central directory is not where its end record says.")
+    headers = decode_directory(_read_at(stream, end.offset, end.size), end.entries)
+    entries = _load_entries(stream, headers, end.offset)
+    return Container(entries, length, comment)
+
+
+def _load_entries(stream: BinaryIO, headers: list[Header], limit: int) -> dict[str, Entry]:
+    """Read the local headers in file order; the entries must fill the file up to `limit`."""
+    entries: dict[str, Entry] = {}
+    at, slack = 0, 0
+    for header in sorted(headers, key=lambda each: each.offset):
+        name = check_name(header.name)
+        _check_header(header, name)
+        if name in entries:
+            raise ContainerError(f"The zip has {name} twice.")
+        _check_start(header.offset, at, slack, name)
+        entry = _load_entry(stream, header, name)
+        at = entry.offset + entry.packed_size
+        if at > limit:
+            raise ContainerError(f"The zip entry {name} runs into the central directory.")
+        slack = _MAX_DESCRIPTOR if header.flags & _DESCRIPTOR else 0
+        entries[name] = entry
+    _check_start(limit, at, slack, "its central directory")
+    return entries
+
+
+def _check_start(start: int, at: int, slack: int, what: str) -> None:
+    if start < at:
+        raise ContainerError(f"The zip entry before {what} overlaps it.")
+    if start > at + slack:
+        raise ContainerError(f"The zip has bytes before {what} that belong to no entry.")
+
+
+def _check_header(header: Header, name: str) -> None:
+    if header.flags & _ENCRYPTED:
+        raise ContainerError(f"The zip entry {name} is encrypted.")
+    if header.flags & ~(_DESCRIPTOR | _UTF8 | _DEFLATE_HINTS):
+        raise ContainerError(f"The zip entry {name} has flags that no package uses.")
+    if header.method not in {STORED, DEFLATED}:
+        raise ContainerError(f"The zip entry {name} uses compression method {header.method}.")
+    if header.method == STORED and header.packed_size != header.size:
+        raise ContainerError(f"The zip entry {name} is stored and yet has two different sizes.")
+    if header.size > MAX_PACKAGE:
+        raise ContainerError(f"The zip entry {name} claims to be {header.size} bytes long.")
+    if header.size > MAX_RATIO * max(header.packed_size, 64):
+        raise ContainerError(f"The zip entry {name} would grow more than {MAX_RATIO} times.")
+
+
+def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
+    """Read the local header, which must say what the directory says."""
+    start = _read_at(stream, header.offset, LOCAL_LENGTH)
+    tail = local_tail_length(start)
+    local = decode_local(start + stream.read(tail))
+    sizes = (local.crc, local.packed_size, local.size)
+    deferred = header.flags & _DESCRIPTOR and header.method == DEFLATED and sizes == (0, 0, 0)
+    same = (
+        local.name == header.name
+        and (local.flags, local.method) == (header.flags, header.method)
+        and (deferred or sizes == (header.crc, header.packed_size, header.size))
+    )
+    if not same:
+        raise ContainerError(f"The zip's directory and local header disagree about {name}.")
+    offset = header.offset + LOCAL_LENGTH + tail
+    return Entry(name, header.method, offset, header.packed_size, header.size, header.crc)
+
+
+def load_entry(stream: BinaryIO, entry: Entry, limit: int) -> bytes:
+    """Return an entry's unpacked bytes, checked against size and CRC; at most `limit` bytes."""
+    if entry.size > limit:
+        raise ContainerError(f"{entry.name} is {entry.size} bytes long; at most {limit} are taken.")
+    packed = _read_at(stream, entry.offset, entry.packed_size)
+    data = packed if entry.method == STORED else _inflate(packed, entry)
+    if len(data) != entry.size or zlib.crc32(data) != entry.crc:
+        raise ContainerError(f"The bytes of {entry.name} do not match the zip's size and checksum.")
+    return data
+
+
+def _inflate(packed: bytes, entry: Entry) -> bytes:
+    inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        # One byte more than announced is enough to notice an entry that goes on.
+        data = inflate.decompress(packed, entry.size + 1)
+    except zlib.error as error:
+        raise ContainerError(f"The zip entry {entry.name} cannot be unpacked.") from error
+    if not inflate.eof or inflate.unused_data:
+        raise ContainerError(f"The zip entry {entry.name} does not end where the zip says.")
+    return data

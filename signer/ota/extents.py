@@ -1,0 +1,29 @@
+"""Arithmetic on runs of blocks."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from signer.ota.errors import PayloadError
+from signer.ota.manifest import Extent
+
+
+def end_of(extent: Extent) -> int:
+    """Return the number of the first block after the extent."""
+    return extent.start + extent.count
+
+
+def count_blocks(extents: Iterable[Extent]) -> int:
+    """Return how many blocks the extents have together."""
+    return sum(extent.count for extent in extents)
+
+
+def check_extents(extents: Sequence[Extent], blocks: int, where: str) -> None:
+    """Raise PayloadError unless the extents are distinct, not empty and below `blocks`."""
+    ordered = sorted(extents, key=lambda each: each.start)
+    for extent in ordered:
+        if not extent.count:
+            raise PayloadError(f"The payload has an empty extent in {where}.")
+        if end_of(extent) > blocks:
+            raise PayloadError(f"The payload writes beyond the end of {where}.")
+    if any(end_of(first) > second.start for first, second in pairwise(ordered)):
+        raise PayloadError(f"The payload writes a block of {where} twice.")

@@ -1,0 +1,60 @@
+"""What is known about an OTA package once it has passed every check."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionFacts:
+    """A partition's name, new size in bytes, new sha256 in hex, and operations counted by type."""
+
+    name: str
+    size: int
+    sha256: str
+    operations: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Which signatures were verified with the given certificate."""
+
+    payload: bool
+    whole_file: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OtaFacts:
+    """An OTA package that is what it says it is.
+
+    `length` is in bytes and `sha256` in hex, both of the whole file. `source_builds` are the
+    fingerprints an incremental starts from, empty for a full package. `post_timestamp` is in epoch
+    seconds. `property_files` is AOSP's `ota-property-files`, `streaming_property_files` the same
+    without `payload_metadata.bin`; both without padding, the latter empty if the package has none.
+    """
+
+    path: Path
+    length: int
+    sha256: str
+    ota_type: Literal["AB"]
+    devices: tuple[str, ...]
+    type: Literal["full", "incremental"]
+    fingerprint: str
+    incremental: str
+    source_builds: tuple[str, ...]
+    source_incrementals: tuple[str, ...]
+    post_timestamp: int
+    sdk_level: int
+    security_patch_level: str
+    wipe: bool
+    downgrade: bool
+    spl_downgrade: bool
+    partial: bool
+    property_files: str
+    streaming_property_files: str
+    payload_properties: Mapping[str, str]
+    partitions: tuple[PartitionFacts, ...]
+    minor_version: int
+    block_size: int
+    signed: Signed

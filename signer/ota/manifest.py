@@ -1,0 +1,143 @@
+"""Decodes a payload's `DeltaArchiveManifest`; says nothing yet about whether it makes sense."""
+
+from dataclasses import dataclass
+
+from signer.ota.errors import PayloadError
+from signer.ota.operations import operation_name
+from signer.ota.protobuf import Message, decode_message
+
+MAX_MANIFEST = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A run of blocks."""
+
+    start: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One step that writes `targets`; `data` is `data_length` bytes at `data_offset` of the blobs.
+
+    The hashes are 32 bytes, or empty when absent; `source_length` and `target_length` are None
+    when the manifest leaves them out.
+    """
+
+    type: int
+    data_offset: int
+    data_length: int
+    sources: tuple[Extent, ...]
+    targets: tuple[Extent, ...]
+    data_hash: bytes
+    source_hash: bytes
+    source_length: int | None
+    target_length: int | None
+
+    @property
+    def name(self) -> str:
+        """The type's name, for people."""
+        return operation_name(self.type)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionInfo:
+    """Size in bytes and SHA-256 of a partition's content."""
+
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """What happens to one partition; `written_by_device` are its hash tree and FEC extents."""
+
+    name: str
+    old: PartitionInfo | None
+    new: PartitionInfo | None
+    operations: tuple[Operation, ...]
+    written_by_device: tuple[Extent, ...]
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The manifest; the payload signature is None when the payload is not signed."""
+
+    block_size: int
+    minor_version: int
+    signatures_offset: int | None
+    signatures_size: int
+    max_timestamp: int
+    partial_update: bool
+    security_patch_level: str
+    partitions: tuple[Partition, ...]
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether the payload needs something that is already on the device."""
+        return self.partial_update or any(each.old is not None for each in self.partitions)
+
+
+def _fail(what: str) -> PayloadError:
+    return PayloadError(f"The payload's manifest is malformed: {what}.")
+
+
+def _extent(message: Message) -> Extent:
+    return Extent(message.integer(1), message.integer(2))
+
+
+def _extents(message: Message, number: int) -> tuple[Extent, ...]:
+    return tuple(_extent(each) for each in message.messages(number))
+
+
+def _operation(message: Message) -> Operation:
+    return Operation(
+        type=message.integer(1),
+        data_offset=message.integer(2),
+        data_length=message.integer(3),
+        sources=_extents(message, 4),
+        targets=_extents(message, 6),
+        data_hash=message.data(8),
+        source_hash=message.data(9),
+        source_length=message.integer(5) if message.has(5) else None,
+        target_length=message.integer(7) if message.has(7) else None,
+    )
+
+
+def _info(message: Message, number: int) -> PartitionInfo | None:
+    if not message.has(number):
+        return None
+    info = message.message(number)
+    return PartitionInfo(info.integer(1), info.data(2))
+
+
+def _partition(message: Message) -> Partition:
+    return Partition(
+        name=message.text(1),
+        old=_info(message, 6),
+        new=_info(message, 7),
+        operations=tuple(_operation(each) for each in message.messages(8)),
+        written_by_device=tuple(
+            _extent(message.message(number)) for number in (11, 15) if message.has(number)
+        ),
+        version=message.text(17),
+    )
+
+
+def decode_manifest(raw: bytes) -> Manifest:
+    """Decode a manifest; PayloadError when it is not well-formed or larger than 64 MiB."""
+    if len(raw) > MAX_MANIFEST:
+        raise PayloadError("The payload's manifest is larger than 64 MiB.")
+    message = decode_message(raw, _fail)
+    return Manifest(
+        block_size=message.integer(3, 4096),
+        minor_version=message.integer(12),
+        signatures_offset=message.integer(4) if message.has(4) else None,
+        signatures_size=message.integer(5),
+        max_timestamp=message.signed(14),
+        partial_update=message.flag(16),
+        security_patch_level=message.text(18),
+        partitions=tuple(_partition(each) for each in message.messages(13)),
+    )

@@ -1,0 +1,195 @@
+"""Decodes what an OTA package says about itself, as text and as protobuf."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from signer.ota.errors import MetadataError, UnsupportedError
+from signer.ota.protobuf import Message, decode_message
+
+METADATA = "META-INF/com/android/metadata"
+METADATA_PB = "META-INF/com/android/metadata.pb"
+MAX_METADATA = 1 << 20
+PROPERTY_FILES = "ota-property-files"
+STREAMING_PROPERTY_FILES = "ota-streaming-property-files"
+_TYPES = {0: "UNKNOWN", 1: "AB", 2: "BLOCK", 3: "BRICK"}
+_LINE = re.compile(r"([a-z][a-z0-9.-]{0,63})=([\x20-\x7e]*)")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
+_DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
+_PRINTABLE = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")  # without the bar that joins lists
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """The package's own description; `post_timestamp` is in epoch seconds.
+
+    `property_files` holds the values by key, without their padding.
+    """
+
+    ota_type: str
+    devices: tuple[str, ...]
+    source_builds: tuple[str, ...]
+    source_incrementals: tuple[str, ...]
+    fingerprint: str
+    incremental: str
+    post_timestamp: int
+    sdk_level: int
+    security_patch_level: str
+    wipe: bool
+    downgrade: bool
+    spl_downgrade: bool
+    retrofit_dynamic_partitions: bool
+    required_cache: int
+    property_files: Mapping[str, str]
+
+
+def decode_text(raw: bytes) -> Metadata:
+    """Decode the `key=value` lines of `metadata`; MetadataError when they are not good ones."""
+    values = _lines(raw)
+    if "serialno" in values:
+        raise MetadataError(
+            "The package is bound to the serial numbers of single phones (serialno)."
+        )
+    return _checked(
+        Metadata(
+            ota_type=values.get("ota-type", ""),
+            devices=_split(values, "pre-device"),
+            source_builds=_split(values, "pre-build"),
+            source_incrementals=_split(values, "pre-build-incremental"),
+            fingerprint=values.get("post-build", ""),
+            incremental=values.get("post-build-incremental", ""),
+            post_timestamp=_number(values.get("post-timestamp", ""), "post-timestamp"),
+            sdk_level=_number(values.get("post-sdk-level", ""), "post-sdk-level"),
+            security_patch_level=values.get("post-security-patch-level", ""),
+            wipe=_yes(values, "ota-wipe"),
+            downgrade=_yes(values, "ota-downgrade"),
+            spl_downgrade=_yes(values, "spl-downgrade"),
+            retrofit_dynamic_partitions=_yes(values, "ota-retrofit-dynamic-partitions"),
+            required_cache=_number(values.get("ota-required-cache", "0"), "ota-required-cache"),
+            property_files={
+                key: value.rstrip(" ")
+                for key, value in values.items()
+                if key.endswith("-property-files")
+            },
+        )
+    )
+
+
+def decode_pb(raw: bytes) -> Metadata:
+    """Decode `metadata.pb`, an `OtaMetadata` message; MetadataError when it is not a good one."""
+    if len(raw) > MAX_METADATA:
+        raise MetadataError("metadata.pb is larger than 1 MiB.")
+    message = decode_message(raw, lambda what: MetadataError(f"metadata.pb is malformed: {what}."))
+    before, after = message.message(5), message.message(6)
+    kind = message.integer(1)
+    return _checked(
+        Metadata(
+            ota_type=_TYPES.get(kind, str(kind)),
+            devices=before.all_text(1),
+            source_builds=before.all_text(2),
+            source_incrementals=_listed(before.text(3)),
+            fingerprint="|".join(after.all_text(2)),
+            incremental=after.text(3),
+            post_timestamp=after.signed(4),
+            sdk_level=_number(after.text(5), "sdk_level"),
+            security_patch_level=after.text(6),
+            wipe=message.flag(2),
+            downgrade=message.flag(3),
+            spl_downgrade=message.flag(9),
+            retrofit_dynamic_partitions=message.flag(7),
+            required_cache=message.signed(8),
+            property_files=_property_files(message),
+        )
+    )
+
+
+def check_agreement(text: Metadata, binary: Metadata) -> None:
+    """Raise MetadataError naming the first thing that the two forms say differently."""
+    for field in fields(Metadata):
+        ours, theirs = getattr(text, field.name), getattr(binary, field.name)
+        if ours != theirs:
+            raise MetadataError(
+                f"metadata and metadata.pb disagree about {field.name}: {ours!r} and {theirs!r}."
+            )
+
+
+def _lines(raw: bytes) -> dict[str, str]:
+    if len(raw) > MAX_METADATA:
+        raise MetadataError("The metadata is larger than 1 MiB.")
+    values: dict[str, str] = {}
+    for number, line in enumerate(raw.decode("latin-1").removesuffix("\n").split("\n"), start=1):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise MetadataError(f"Line {number} of the metadata is not of the form key=value.")
+        if match[1] in values:
+            raise MetadataError(f"The metadata has {match[1]} twice.")
+        values[match[1]] = match[2]
+    return values
+
+
+def _listed(value: str) -> tuple[str, ...]:
+    return tuple(value.split("|")) if value else ()
+
+
+def _split(values: Mapping[str, str], key: str) -> tuple[str, ...]:
+    return _listed(values.get(key, ""))
+
+
+def _number(value: str, key: str) -> int:
+    if _NUMBER.fullmatch(value) is None:
+        raise MetadataError(f"The metadata's {key} is {value[:40]!r}, which is no plain number.")
+    return int(value)
+
+
+def _yes(values: Mapping[str, str], key: str) -> bool:
+    value = values.get(key)
+    if value not in {None, "yes"}:
+        raise MetadataError(f"The metadata's {key} is {value[:40]!r}; only yes is known.")
+    return value == "yes"
+
+
+def _property_files(message: Message) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for entry in message.messages(4):
+        key = entry.text(1)
+        if key in found:
+            raise MetadataError(f"metadata.pb has {key[:40]!r} twice.")
+        found[key] = entry.text(2).rstrip(" ")
+    return found
+
+
+def _check_supported(metadata: Metadata) -> None:
+    if metadata.ota_type != "AB":
+        shown = metadata.ota_type[:20] or "missing"
+        raise UnsupportedError(
+            f"The package's type is {shown}; only A/B packages are supported yet."
+        )
+    if metadata.retrofit_dynamic_partitions:
+        raise UnsupportedError("Packages that retrofit dynamic partitions are not supported yet.")
+    if "|" in metadata.fingerprint:
+        raise UnsupportedError("Packages for more than one target build are not supported yet.")
+
+
+def _check_names(key: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        if _PRINTABLE.fullmatch(value) is None:
+            raise MetadataError(f"The metadata's {key} is missing or malformed.")
+    if len(set(values)) != len(values):
+        raise MetadataError(f"The metadata's {key} names something twice.")
+
+
+def _checked(metadata: Metadata) -> Metadata:
+    """Return the metadata if every value is of the right form and belongs to an A/B package."""
+    _check_supported(metadata)
+    if not metadata.devices:
+        raise MetadataError("The metadata's pre-device is missing, so it is for no device.")
+    _check_names("post-build", (metadata.fingerprint,))
+    _check_names("post-build-incremental", (metadata.incremental,))
+    _check_names("pre-device", metadata.devices)
+    _check_names("pre-build", metadata.source_builds)
+    _check_names("pre-build-incremental", metadata.source_incrementals)
+    if metadata.post_timestamp <= 0:
+        raise MetadataError("The metadata's post-timestamp is no date after 1970.")
+    if _DATE.fullmatch(metadata.security_patch_level) is None:
+        raise MetadataError("The metadata's post-security-patch-level is not a YYYY-MM-DD date.")
+    return metadata

@@ -1,0 +1,119 @@
+"""Loads the small parts of an OTA package and checks them against each other."""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from signer.ota.container import STORED, Container, load_container, load_entry
+from signer.ota.errors import ContainerError, MetadataError, PayloadError
+from signer.ota.metadata import (
+    MAX_METADATA,
+    METADATA,
+    METADATA_PB,
+    PROPERTY_FILES,
+    Metadata,
+    check_agreement,
+    decode_pb,
+    decode_text,
+)
+from signer.ota.payload import Payload, load_payload
+from signer.ota.payload_checks import check_manifest
+from signer.ota.properties import (
+    MAX_PROPERTIES,
+    PAYLOAD,
+    PAYLOAD_METADATA,
+    PAYLOAD_PROPERTIES,
+    PayloadProperties,
+    check_property_files,
+    decode_payload_properties,
+    decode_property_files,
+)
+from signer.ota.whole_file import SignedFile, decode_comment
+
+OTACERT = "META-INF/com/android/otacert"
+MAX_OTHER = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """What the small parts of a package say, in agreement with each other.
+
+    `signed_file` is None when the package has no whole-file signature.
+    """
+
+    container: Container
+    metadata: Metadata
+    properties: PayloadProperties
+    payload: Payload
+    signed_file: SignedFile | None
+
+
+def load_package(stream: BinaryIO, length: int, codename: str | None) -> Package:
+    """Read everything but the payload's data; with `codename` the package must be for it.
+
+    Raises OtaError for the first part that is malformed or contradicts another.
+    """
+    container = load_container(stream, length)
+    metadata = _load_metadata(stream, container)
+    if codename is not None and codename not in metadata.devices:
+        devices = ", ".join(metadata.devices)
+        raise MetadataError(f"The package is for {devices}, not for {codename}.")
+    entry = container.entry(PAYLOAD)
+    if entry.method != STORED:
+        raise ContainerError("payload.bin is compressed in the zip, so no phone can stream it.")
+    payload = load_payload(stream, entry.offset, entry.size)
+    check_manifest(payload.manifest, payload.blobs_length)
+    _check_target(metadata, payload)
+    _check_property_files(metadata, container, payload)
+    raw = load_entry(stream, container.entry(PAYLOAD_PROPERTIES), MAX_PROPERTIES)
+    properties = decode_payload_properties(raw)
+    _check_sizes(properties, payload)
+    for other in container.entries.values():
+        if other.name != PAYLOAD:
+            load_entry(stream, other, MAX_OTHER)
+    signed_file = decode_comment(container.comment, length)
+    return Package(container, metadata, properties, payload, signed_file)
+
+
+def _load_metadata(stream: BinaryIO, container: Container) -> Metadata:
+    metadata = decode_text(load_entry(stream, container.entry(METADATA), MAX_METADATA))
+    if METADATA_PB in container.entries:  # packages made before Android 12 have none
+        raw = load_entry(stream, container.entries[METADATA_PB], MAX_METADATA)
+        check_agreement(metadata, decode_pb(raw))
+    return metadata
+
+
+def _check_target(metadata: Metadata, payload: Payload) -> None:
+    manifest = payload.manifest
+    if manifest.is_delta != bool(metadata.source_builds):
+        raise MetadataError(
+            "The metadata and the payload disagree about whether the package is incremental."
+        )
+    # A downgrade carries the date of the build it starts from, so that the device lets it pass.
+    if manifest.max_timestamp != metadata.post_timestamp and not metadata.downgrade:
+        raise MetadataError("The metadata and the payload disagree about the build date.")
+    if manifest.security_patch_level not in {"", metadata.security_patch_level}:
+        raise MetadataError("The metadata and the payload disagree about the security patch level.")
+
+
+def _check_property_files(metadata: Metadata, container: Container, payload: Payload) -> None:
+    if PROPERTY_FILES not in metadata.property_files:
+        raise MetadataError(f"The metadata lacks {PROPERTY_FILES}.")
+    for key, value in metadata.property_files.items():
+        spans = decode_property_files(value, key)
+        if key == PROPERTY_FILES and PAYLOAD_METADATA not in spans:
+            raise MetadataError(f"{PROPERTY_FILES} does not name {PAYLOAD_METADATA}.")
+        check_property_files(spans, key, container, payload.header.blobs_offset)
+
+
+def _check_sizes(properties: PayloadProperties, payload: Payload) -> None:
+    if properties.file_size != payload.length:
+        raise PayloadError(
+            f"FILE_SIZE is {properties.file_size}, but payload.bin has {payload.length} bytes."
+        )
+    if properties.metadata_size != payload.header.metadata_size:
+        raise PayloadError(
+            f"METADATA_SIZE is {properties.metadata_size}, but header and manifest have "
+            f"{payload.header.metadata_size} bytes."
+        )
+    if properties.metadata_hash != payload.metadata_hash:
+        raise PayloadError("METADATA_HASH is not the hash of the payload's header and manifest.")

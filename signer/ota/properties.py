@@ -1,0 +1,138 @@
+"""Decodes property files and payload properties, and checks that they are true."""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from signer.ota.container import STORED, Container
+from signer.ota.errors import PropertiesError
+
+PAYLOAD = "payload.bin"
+PAYLOAD_PROPERTIES = "payload_properties.txt"
+PAYLOAD_METADATA = "payload_metadata.bin"
+MAX_PROPERTIES = 64 << 10
+_TOKEN = re.compile(r"([A-Za-z0-9._-]{1,100}):(0|[1-9][0-9]{0,13}):(0|[1-9][0-9]{0,13})")
+_LINE = re.compile(r"([A-Z][A-Z0-9_]{0,63})=([\x20-\x7e]{0,512})")
+_NUMBER = re.compile(r"[1-9][0-9]{0,13}")
+_REQUIRED = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
+# What a caller hands to update_engine to steer an update; harmless to publish.
+_STEERING = frozenset(
+    {
+        *("POWERWASH", "SPL_DOWNGRADE", "SWITCH_SLOT_ON_REBOOT", "RUN_POST_INSTALL"),
+        *("DOWNLOAD_RETRY", "VABC_NONE", "DISABLE_VABC", "ENABLE_THREADING", "BATCHED_WRITES"),
+    }
+)
+# What would make a phone send something about itself or its network with the download.
+_REVEALING = frozenset({"AUTHORIZATION", "USER_AGENT", "NETWORK_ID", "NETWORK_PROXY"})
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A run of bytes of the package: offset and size."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadProperties:
+    """`payload_properties.txt`: the hashes are 32 bytes; `values` holds every line."""
+
+    file_hash: bytes
+    file_size: int
+    metadata_hash: bytes
+    metadata_size: int
+    values: Mapping[str, str]
+
+
+def decode_property_files(value: str, key: str) -> dict[str, Span]:
+    """Decode `name:offset:size,…`; PropertiesError when a token is malformed or named twice."""
+    spans: dict[str, Span] = {}
+    for token in value.rstrip(" ").split(","):
+        match = _TOKEN.fullmatch(token)
+        if match is None:
+            raise PropertiesError(f"{key} has {token[:60]!r}, which is not name:offset:size.")
+        if match[1] in spans:
+            raise PropertiesError(f"{key} names {match[1]} twice.")
+        spans[match[1]] = Span(int(match[2]), int(match[3]))
+    return spans
+
+
+def check_property_files(
+    spans: Mapping[str, Span], key: str, container: Container, metadata_length: int
+) -> None:
+    """Raise PropertiesError unless every span is exactly the stored entry it names.
+
+    `metadata_length` is the length of the payload's header, manifest and metadata signature,
+    which is what `payload_metadata.bin` stands for although it is no entry.
+    """
+    for required in (PAYLOAD, PAYLOAD_PROPERTIES):
+        if required not in spans:
+            raise PropertiesError(f"{key} does not name {required}.")
+    payload = container.entry(PAYLOAD)
+    truth = {
+        entry.name.rsplit("/", 1)[-1]: Span(entry.offset, entry.size)
+        for entry in container.entries.values()
+        if entry.method == STORED
+    }
+    truth[PAYLOAD_METADATA] = Span(payload.offset, metadata_length)
+    for name, span in spans.items():
+        if name not in truth:
+            raise PropertiesError(f"{key} names {name}, which is not stored in the package.")
+        if span != truth[name]:
+            raise PropertiesError(
+                f"{key} says {name} is {span.size} bytes at {span.offset}, "
+                f"but it is {truth[name].size} bytes at {truth[name].offset}."
+            )
+
+
+def decode_payload_properties(raw: bytes) -> PayloadProperties:
+    """Decode `payload_properties.txt`; PropertiesError when a line must not be there."""
+    if len(raw) > MAX_PROPERTIES:
+        raise PropertiesError("payload_properties.txt is larger than 64 KiB.")
+    values: dict[str, str] = {}
+    for line in raw.decode("latin-1").removesuffix("\n").split("\n"):
+        match = _LINE.fullmatch(line)
+        if match is None:
+            raise PropertiesError("payload_properties.txt has a line that is not KEY=value.")
+        _check_key(match[1])
+        if match[1] in values:
+            raise PropertiesError(f"payload_properties.txt has {match[1]} twice.")
+        values[match[1]] = match[2]
+    for key in _REQUIRED:
+        if key not in values:
+            raise PropertiesError(f"payload_properties.txt lacks {key}.")
+    return PayloadProperties(
+        _hash(values, "FILE_HASH"),
+        _size(values, "FILE_SIZE"),
+        _hash(values, "METADATA_HASH"),
+        _size(values, "METADATA_SIZE"),
+        values,
+    )
+
+
+def _check_key(key: str) -> None:
+    if key in _REVEALING:
+        raise PropertiesError(
+            f"payload_properties.txt has {key}, which would say something about the phone."
+        )
+    if key not in _STEERING and key not in _REQUIRED:
+        raise PropertiesError(f"payload_properties.txt has {key}, which is not a known property.")
+
+
+def _hash(values: Mapping[str, str], key: str) -> bytes:
+    try:
+        digest = base64.b64decode(values[key], validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise PropertiesError(f"{key} in payload_properties.txt is not base64.") from error
+    if len(digest) != 32 or base64.b64encode(digest).decode() != values[key]:
+        raise PropertiesError(f"{key} in payload_properties.txt is not a SHA-256 in base64.")
+    return digest
+
+
+def _size(values: Mapping[str, str], key: str) -> int:
+    if _NUMBER.fullmatch(values[key]) is None:
+        raise PropertiesError(f"{key} in payload_properties.txt is not a size.")
+    return int(values[key])

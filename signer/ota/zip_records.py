@@ -1,0 +1,133 @@
+"""Decodes the records of a zip file (APPNOTE 4.3), zip64 included."""
+
+import struct
+from dataclasses import dataclass
+
+from signer.ota.errors import ContainerError
+
+END_MAGIC = b"PK\x05\x06"
+END_LENGTH = 22
+LOCAL_LENGTH = 30
+LOCATOR_LENGTH = 20
+END64_LENGTH = 56
+_CENTRAL_LENGTH = 46
+_MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
+_ZIP64 = 0x0001
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where the central directory lies: offset and size in bytes, and its number of entries."""
+
+    entries: int
+    size: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a central or local header says about an entry; `offset` is 0 in a local one."""
+
+    name: bytes
+    flags: int
+    method: int
+    crc: int
+    packed_size: int
+    size: int
+    offset: int
+    extra_length: int
+
+
+def decode_end(record: bytes) -> End:
+    """Decode an end record without its comment; ContainerError unless it is 22 bytes of one."""
+    if len(record) != END_LENGTH or not record.startswith(END_MAGIC):
+        raise ContainerError("The file is not a zip: it has no end of central directory.")
+    disk, start_disk, here, total, size, offset, _ = struct.unpack("<4H2LH", record[4:])
+    if disk or start_disk or here != total:
+        raise ContainerError("The zip is one part of several, which an OTA package never is.")
+    return End(total, size, offset)
+
+
+def is_zip64(end: End) -> bool:
+    """Whether a value was too large for the end record, so that the zip64 one holds it."""
+    return end.entries == _MAX16 or _MAX32 in {end.size, end.offset}
+
+
+def decode_locator(record: bytes) -> int:
+    """Return the offset of the zip64 end record; ContainerError when this is no locator."""
+    if len(record) != LOCATOR_LENGTH or not record.startswith(b"PK\x06\x07"):
+        raise ContainerError("The zip needs a zip64 end record and has no locator for it.")
+    disk, offset, disks = struct.unpack("<LQL", record[4:])
+    if disk or disks != 1:
+        raise ContainerError("The zip is one part of several, which an OTA package never is.")
+    return int(offset)
+
+
+def decode_end64(record: bytes) -> End:
+    """Decode a zip64 end record of 56 bytes; ContainerError when it is none."""
+    if len(record) != END64_LENGTH or not record.startswith(b"PK\x06\x06"):
+        raise ContainerError("The zip's zip64 end record is not where its locator says.")
+    length, _, _, disk, start, here, total, size, offset = struct.unpack("<Q2H2L4Q", record[4:])
+    if length != END64_LENGTH - 12 or disk or start or here != total:
+        raise ContainerError("The zip's zip64 end record is malformed.")
+    return End(total, size, offset)
+
+
+def _widen(extra: bytes, narrow: list[int]) -> list[int]:
+    """Replace each value of ffffffff by the zip64 extra field's, in their order."""
+    at, wide = 0, b""
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<2H", extra, at)
+        if at + 4 + length > len(extra):
+            break  # signapk pads with bytes that are no field; they are nobody's business
+        if kind == _ZIP64:
+            wide = extra[at + 4 : at + 4 + length]
+        at += 4 + length
+    needed = sum(value == _MAX32 for value in narrow)
+    if len(wide) < 8 * needed:
+        raise ContainerError("A zip entry lacks the zip64 sizes that its header refers to.")
+    values = iter(struct.unpack_from(f"<{needed}Q", wide))
+    return [next(values) if value == _MAX32 else value for value in narrow]
+
+
+def decode_directory(directory: bytes, count: int) -> list[Header]:
+    """Decode `count` central headers that fill `directory` exactly."""
+    headers, at = [], 0
+    for _ in range(count):
+        if directory[at : at + 4] != b"PK\x01\x02" or at + _CENTRAL_LENGTH > len(directory):
+            raise ContainerError("The zip's central directory has fewer entries than it says.")
+        fields = struct.unpack_from("<6H3L5H2L", directory, at + 4)
+        _, _, flags, method, _, _, crc, packed, size, name_n, extra_n, comment_n = fields[:12]
+        start = at + _CENTRAL_LENGTH
+        at = start + name_n + extra_n + comment_n
+        if at > len(directory):
+            raise ContainerError("An entry of the zip's central directory runs beyond its end.")
+        if fields[12]:
+            raise ContainerError("The zip is one part of several, which an OTA package never is.")
+        name = directory[start : start + name_n]
+        extra = directory[start + name_n : start + name_n + extra_n]
+        size, packed, offset = _widen(extra, [size, packed, fields[15]])
+        headers.append(Header(name, flags, method, crc, packed, size, offset, extra_n))
+    if at != len(directory):
+        raise ContainerError("The zip's central directory has bytes beyond its last entry.")
+    return headers
+
+
+def local_tail_length(record: bytes) -> int:
+    """Return how many bytes of name and extra follow the first 30 of a local header."""
+    if len(record) != LOCAL_LENGTH or not record.startswith(b"PK\x03\x04"):
+        raise ContainerError("A zip entry's local header is not where the directory says.")
+    name_n, extra_n = struct.unpack_from("<2H", record, 26)
+    return int(name_n + extra_n)
+
+
+def decode_local(record: bytes) -> Header:
+    """Decode a local header with its name and extra field."""
+    if len(record) != LOCAL_LENGTH + local_tail_length(record[:LOCAL_LENGTH]):
+        raise ContainerError("A zip entry's local header runs beyond the end of the file.")
+    _, flags, method, _, _, crc, packed, size, name_n, extra_n = struct.unpack_from(
+        "<5H3L2H", record, 4
+    )
+    name = record[LOCAL_LENGTH : LOCAL_LENGTH + name_n]
+    size, packed = _widen(record[LOCAL_LENGTH + name_n :], [size, packed])
+    return Header(name, flags, method, crc, packed, size, 0, extra_n)
