@@ -69,7 +69,7 @@ def _check_value(value: object, levels: int) -> None:
         case dict():
             for key, item in value.items():
                 if not isinstance(key, str):
-                    raise FormatError(f"{key!r} cannot name a member of a JSON object.")
+                    raise FormatError(f"a {type(key).__name__} names no member of an object.")
                 _check_value(item, levels - 1)
         case list():
             for item in value:

@@ -1,0 +1,230 @@
+"""The page docs/FORMATS.md against `server.core`: its vectors, its grammar and its limits."""
+
+import hashlib
+import hmac
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from server.core import bundle, checkpoint, encodings, metadata, names, note, pointer, release, tlog
+from server.core.errors import HeningError
+
+PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text()
+
+
+def section(number):
+    """Return the text of a numbered section of the page."""
+    found = re.search(rf"^## {number}\. .*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/FORMATS.md has no section {number}"
+    return found[0]
+
+
+def json_vector(number):
+    """Return the octets of the one JSON block of a section, with the newline that ends them."""
+    blocks = re.findall(r"^```json\n(.*?)^```$", section(number), re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    return blocks[0].encode()
+
+
+def rows(number, columns):
+    """Return the body cells of the tables of a section that have that many columns."""
+    cells = [
+        [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in section(number).splitlines()
+        if line.startswith("| ")
+    ]
+    return [row for row in cells if len(row) == columns and set(row[0]) != {"-"}][1:]
+
+
+def grammar(name):
+    """Return the regular expression that section 1 gives for a name."""
+    line = next(row for row in section(1).splitlines() if row.startswith(f"| {name}"))
+    form = re.search(r"^\| [^|]* \| [^`]*`([^`]+)`", line)[1]
+    return re.compile(form.replace(r"\|", "|"))
+
+
+def test_the_release_vector_is_read():
+    """The release of section 3 has the stated hash and every stated member."""
+    data = json_vector(3)
+    assert hashlib.sha256(data).hexdigest() in section(3)
+    custom = encodings.decode_canonical_json(data, limit=10_000)
+    read = release.decode_release("armani/id/stable/a.zip", custom)
+    assert (read.type, read.counter, read.min_counter) == ("incremental", 3, 0)
+    assert read.fingerprint == custom["fingerprint"]
+    assert read.changelog["id"] == "Memperbaiki jam alarm."
+    assert read.payload_properties.file_size == "141000"
+    assert encodings.encode_canonical_json(custom) == data
+
+
+def test_the_members_of_a_release_are_those_of_the_table():
+    """Table, vector and class of section 3 name the same members."""
+    table = {row[0].strip("`") for row in rows(3, 3)}
+    assert table == set(json.loads(json_vector(3))) == set(release.Release.__struct_fields__)
+
+
+def test_the_pointer_vector_is_read_and_written():
+    """The pointer of section 4 has the stated hash and comes back octet by octet."""
+    data = json_vector(4)
+    assert hashlib.sha256(data).hexdigest() in section(4)
+    custom = encodings.decode_canonical_json(data, limit=10_000)
+    read = pointer.decode_pointer("latest/armani/id/stable", custom)
+    assert encodings.encode_canonical_json(pointer.encode_pointer(read)) == data
+    assert [read.permille_at(now) for now in (0, 1767311999, 1767312000)] == [0, 0, 10]
+    assert [read.permille_at(now) for now in (1767398400, 1767484800, 2**53)] == [500, 1000, 1000]
+
+
+def test_the_members_of_a_pointer_are_those_of_the_table():
+    """Table, vector and class of section 4 name the same members."""
+    table = {row[0].strip("`") for row in rows(4, 3)}
+    assert table == set(json.loads(json_vector(4))) == set(pointer.Pointer.__struct_encode_fields__)
+
+
+def bucket(secret, codename, region, channel, counter):
+    """Compute a bucket as section 4 words it."""
+    text = b"\0".join(part.encode() for part in (codename, region, channel, str(counter)))
+    return int.from_bytes(hmac.digest(secret, text, "sha256")[:8], "big") % 1000
+
+
+def secret_of(text):
+    """Read the notation of the bucket table."""
+    match text.strip("`"):
+        case "00..1f":
+            return bytes(range(32))
+        case "ff × 32":  # noqa: RUF001 - the page's multiplication sign
+            return b"\xff" * 32
+        case other:
+            pytest.fail(f"the bucket table has a secret {other!r} that this test cannot read")
+
+
+def test_the_bucket_vectors_follow_the_definition():
+    """Each row of the table, and the line below the pointer vector, is what HMAC gives."""
+    table = [row for row in rows(4, 4) if row[3].isdigit()]
+    assert len(table) == 4
+    for secret, path, counter, expected in table:
+        place = re.findall(r"`([^`]+)`", path)
+        assert bucket(secret_of(secret), *place, int(counter)) == int(expected)
+    stated = re.search(r"first vector's secret and counter (\d+) the bucket is (\d+)", section(4))
+    place = ("armani", "id", "stable")
+    assert bucket(bytes(range(32)), *place, int(stated[1])) == int(stated[2])
+
+
+def test_the_bundle_vector_is_read_and_written():
+    """The bundle of section 6 has the stated id and comes back octet by octet."""
+    data = json_vector(6)
+    read = bundle.decode_bundle(data)
+    identity, again = bundle.encode_bundle(read)
+    assert again == data
+    assert re.search(r"^ID `([0-9a-f]{64})`", section(6), re.MULTILINE)[1] == identity
+    assert [(role.name, role.version) for role in read.roles] == [("armani", 2)]
+
+
+def test_the_leaf_vector():
+    """The leaf of section 7 has the stated RFC 6962 hash."""
+    name, version, text, expected = re.search(
+        r"Vector: `(\w+)`, (\d+), sha256 of `(\w+)` gives the RFC 6962 leaf hash\n`(\w{64})`",
+        section(7),
+    ).groups()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    assert tlog.leaf_hash(checkpoint.encode_leaf(name, int(version), digest)).hex() == expected
+
+
+def test_the_fixed_limits_are_those_of_section_2():
+    """Root, timestamp, snapshot, other roles, proof and checkpoint stop where the page says."""
+    text = re.search(r"Fixed limits.*?\n\n", section(2), re.DOTALL)[0]
+    stated = [int(number.replace(",", "")) for number in re.findall(r"\d+(?:,\d{3})*", text)]
+    known = [metadata.metadata_limit(r) for r in ("root", "timestamp", "snapshot", "targets")]
+    assert stated == [*known, checkpoint.MAX_PROOF, note.MAX_NOTE]
+    assert metadata.metadata_limit("armani") == metadata.metadata_limit("latest") == known[3]
+
+
+def test_the_delegations_are_those_of_section_2():
+    """The page's patterns are what `role_pattern` gives, for a model and for the common roles."""
+    table = {row[0].strip("`"): row[2].strip("`") for row in rows(2, 4)}
+    assert table.pop("one per codename").replace("CODENAME", "armani") == names.role_pattern(
+        "armani"
+    )
+    assert set(table) == set(names.COMMON_ROLES)
+    assert all(names.role_pattern(name) == pattern for name, pattern in table.items())
+
+
+def test_the_reserved_names_are_those_of_section_1():
+    """Every name that the page reserves is refused as a codename."""
+    line = next(row for row in section(1).splitlines() if row.startswith("| reserved"))
+    listed = re.findall(r"`([a-z]+)`", line)
+    assert set(listed) == names.RESERVED_ROLES
+    assert not any(names.is_codename(name) for name in [*listed, "latest-", "latest-0"])
+
+
+SAMPLES = [
+    "",
+    "a",
+    "0",
+    "-",
+    "_a",
+    "A",
+    "a_b",
+    "a-b",
+    "a.b",
+    "a b",
+    "a\n",
+    "a" * 16,
+    "a" * 17,
+    "a" * 32,
+    "a" * 33,
+    "a.zip",
+    "a..zip",
+    "a.b.zip",
+    "a" * 91 + ".zip",
+    "a" * 92 + ".zip",
+    "00",
+    "1",
+    "10",
+    "9007199254740991",
+    "\u0661",
+    "+1",
+    "en",
+    "\u0430",
+]
+
+
+def accepts(decode, text):
+    """Tell whether a decoder takes a text."""
+    try:
+        decode(text)
+    except HeningError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("text", SAMPLES)
+def test_the_grammar_of_section_1_is_what_is_read(text):
+    """Page and code agree on names, files and decimals, sample by sample."""
+    for name, decode in (
+        ("`codename`", names.check_codename),
+        ("`region`", lambda part: names.decode_channel(f"armani/{part}/stable")),
+        ("`file`", names.check_file_name),
+        ("`decimal`", encodings.decode_decimal),
+    ):
+        assert accepts(decode, text) == bool(grammar(name).fullmatch(text)), name
+
+
+@pytest.mark.parametrize(
+    "text", ["en", "fil", "e", "zh-Hans", "EN", "en-", "en_US", "en-abcdefghi", "a" * 4, "en\n"]
+)
+def test_the_locales_of_section_1_are_what_is_read(text):
+    """Page and code agree on locales."""
+    custom = json.loads(json_vector(3)) | {"changelog": {text: ""}}
+    taken = accepts(lambda value: release.decode_release("a/b/c/d.zip", value), custom)
+    assert taken == bool(grammar("`locale`").fullmatch(text))
+
+
+def test_the_proof_example_of_section_7_has_the_lines_that_are_written():
+    """The page's block, filled in, is what `encode_proof` writes."""
+    block = re.search(
+        r"^```\n(c2sp\.org/tlog-proof@v1\n.*?)```", section(7), re.MULTILINE | re.DOTALL
+    )[1]
+    filled = block.replace("index I", "index 5").replace("CHECKPOINT\n", "signed\n")
+    filled = re.sub(r"BASE64 .*", "A" * 43 + "=", filled)
+    assert checkpoint.encode_proof(5, [bytes(32)], b"signed\n").decode() == filled

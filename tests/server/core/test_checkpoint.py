@@ -1,0 +1,234 @@
+import base64
+import hashlib
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from server.core.checkpoint import (
+    Checkpoint,
+    Proof,
+    decode_checkpoint,
+    decode_proof,
+    encode_checkpoint,
+    encode_leaf,
+    encode_proof,
+    verify_proof,
+)
+from server.core.errors import FormatError, HeningError, LogError
+from server.core.note import VerifierKey, encode_note
+from server.core.tlog import inclusion_proof, leaf_hash, tree_hash
+from tests.strategies import codenames, hashes, integers, sha256s
+
+SEED = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+KEY = VerifierKey("log.hening.test/main", SEED.public_key().public_bytes_raw())
+ROOT = bytes(range(32))
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+ENTRIES = [encode_leaf("armani", version, ABC) for version in range(1, 8)]
+LEAVES = [leaf_hash(entry) for entry in ENTRIES]
+HEAD = encode_checkpoint(7, tree_hash(LEAVES), KEY, SEED.sign)
+PROOF = encode_proof(2, inclusion_proof(2, LEAVES), HEAD)
+
+
+def test_a_leaf_is_four_lines():
+    """The octets are those of FORMATS section 7."""
+    assert encode_leaf("armani", 2, ABC) == f"hening role v1\narmani\n2\n{ABC}\n".encode()
+
+
+@given(codenames, st.integers(1, 10**14 - 1), sha256s)
+def test_a_leaf_names_one_role_version(role, version, sha256):
+    """What went into a leaf can be read out of its lines, so no two leaves are alike."""
+    entry = encode_leaf(role, version, sha256)
+    assert entry.decode().split("\n") == ["hening role v1", role, str(version), sha256, ""]
+    assert len(entry) <= 128
+
+
+@pytest.mark.parametrize(
+    ("role", "version", "sha256"),
+    [
+        ("armani\n1", 1, ABC),
+        ("", 1, ABC),
+        ("Armani", 1, ABC),
+        ("armani", -1, ABC),
+        ("armani", True, ABC),
+        ("armani", 1.0, ABC),
+        ("armani", 2**53, ABC),
+        ("armani", 1, ABC.upper()),
+        ("armani", 1, ABC + "\n"),
+        ("armani", 1, ""),
+        ("a" * 32, 10**15, ABC),
+    ],
+)
+def test_other_leaves_are_refused(role, version, sha256):
+    """Line breaks, other numbers, other hashes and more than 128 octets never enter the log."""
+    with pytest.raises(FormatError):
+        encode_leaf(role, version, sha256)
+
+
+def test_a_checkpoint_is_three_lines():
+    """Origin, size and root stand in the signed text; the origin is the key's name."""
+    text = HEAD.decode().split("\n\n")[0]
+    root = base64.b64encode(tree_hash(LEAVES)).decode()
+    assert text == f"log.hening.test/main\n7\n{root}"
+
+
+@given(integers, hashes)
+def test_checkpoints_are_read_back(size, root):
+    """Encoding and decoding are inverse."""
+    note = encode_checkpoint(size, root, KEY, SEED.sign)
+    assert decode_checkpoint(note, KEY) == Checkpoint(KEY.name, size, root)
+
+
+@pytest.mark.parametrize(
+    ("size", "root"), [(-1, ROOT), (True, ROOT), (2**53, ROOT), (1, b""), (1, ROOT + b"x")]
+)
+def test_what_could_not_be_read_is_never_signed(size, root):
+    """The signing function is not called for sizes and roots out of range."""
+    calls = []
+    with pytest.raises(FormatError):
+        encode_checkpoint(size, root, KEY, calls.append)
+    assert not calls
+
+
+LINE = base64.b64encode(ROOT).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (f"{KEY.name}\n7\n", FormatError),
+        (f"{KEY.name}\n7\n{LINE}\nextension\n", FormatError),
+        (f"{KEY.name}\n7\n{LINE}\n\n", FormatError),
+        (f"\n{KEY.name}\n7\n{LINE}\n", FormatError),
+        (f"other\n7\n{LINE}\n", LogError),
+        (f"{KEY.name} \n7\n{LINE}\n", LogError),
+        (f"{KEY.name}\n07\n{LINE}\n", FormatError),
+        (f"{KEY.name}\n 7\n{LINE}\n", FormatError),
+        (f"{KEY.name}\n4_2\n{LINE}\n", FormatError),
+        (f"{KEY.name}\n-7\n{LINE}\n", FormatError),
+        (f"{KEY.name}\n\u0667\n{LINE}\n", FormatError),
+        (f"{KEY.name}\n7\n{LINE[:-1]}\n", FormatError),
+        (f"{KEY.name}\n7\n{LINE[:-2]}9=\n", FormatError),
+        (f"{KEY.name}\n7\nAAAA\n", FormatError),
+    ],
+)
+def test_other_texts_are_no_checkpoints_although_signed(text, error):
+    """Extensions, other origins, loose numbers and loose base64 are refused."""
+    with pytest.raises(error):
+        decode_checkpoint(encode_note(text, KEY, SEED.sign), KEY)
+
+
+def test_every_flipped_bit_of_a_checkpoint_is_refused():
+    """A checkpoint has no octet that can change."""
+    for position in range(len(HEAD)):
+        for bit in range(8):
+            changed = bytearray(HEAD)
+            changed[position] ^= 1 << bit
+            with pytest.raises(HeningError):
+                decode_checkpoint(bytes(changed), KEY)
+
+
+@given(integers, st.lists(hashes, max_size=63), st.binary(max_size=80))
+def test_proofs_are_read_back(index, path, checkpoint):
+    """Encoding and decoding are inverse; the checkpoint is kept octet by octet."""
+    proof = decode_proof(encode_proof(index, path, checkpoint))
+    assert proof == Proof(index, tuple(path), checkpoint)
+
+
+@given(
+    st.binary(max_size=200)
+    | st.builds(
+        lambda head, tail: b"c2sp.org/tlog-proof@v1\nindex " + head + b"\n\n" + tail,
+        st.binary(max_size=50),
+        st.binary(max_size=20),
+    )
+)
+@example(b"")
+@example(b"\n\n")
+def test_a_proof_is_refused_or_is_the_one_encoding(data):
+    """Arbitrary octets raise only our error, and nothing has two spellings."""
+    try:
+        proof = decode_proof(data)
+    except HeningError:
+        return
+    assert encode_proof(proof.index, proof.hashes, proof.checkpoint) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        PROOF.replace(b"@v1", b"@v2"),
+        PROOF.replace(b"index 2\n", b"extra AAAA\nindex 2\n"),
+        PROOF.replace(b"index 2\n", b"index 2\nextra AAAA\n"),
+        PROOF.replace(b"index 2\n", b"index 02\n"),
+        PROOF.replace(b"index 2\n", b"index 2 \n"),
+        PROOF.replace(b"index 2\n", b"index  2\n"),
+        PROOF.replace(b"index 2\n", b""),
+        PROOF.replace(b"index 2\n", b"index 2\nAAAA\n"),
+        PROOF.replace(b"\n", b"\r\n"),
+        b"\n" + PROOF,
+        PROOF.partition(b"\n\n")[0],
+        PROOF.replace(b"index 2\n", b"index \xb2\n"),
+        b"c2sp.org/tlog-proof@v1\nindex 0\n" + (b"A" * 43 + b"=\n") * 64 + b"\n",
+    ],
+)
+def test_other_texts_are_no_proofs(data):
+    """Other versions, extra lines, loose numbers, short hashes and 64 hashes are refused."""
+    with pytest.raises(FormatError):
+        decode_proof(data)
+
+
+def test_the_limit_of_a_proof_is_16384_octets():
+    """A proof of the limit is read; one octet more is neither read nor written."""
+    overhead = len(encode_proof(0, [], b""))
+    assert decode_proof(encode_proof(0, [], b"x" * (16_384 - overhead))).index == 0
+    with pytest.raises(FormatError, match="16385"):
+        decode_proof(b"x" * 16_385)
+    with pytest.raises(FormatError, match="16385"):
+        encode_proof(0, [], b"x" * (16_385 - overhead))
+
+
+@pytest.mark.parametrize(
+    ("index", "path"), [(-1, []), (True, []), (2**53, []), (0, [b"x"]), (0, [ROOT] * 64)]
+)
+def test_what_could_not_be_read_is_not_written(index, path):
+    """Indices and hashes out of range make no proof."""
+    with pytest.raises(FormatError):
+        encode_proof(index, path, HEAD)
+
+
+def test_a_proof_shows_its_entry_and_no_other():
+    """Each entry verifies with its own proof only."""
+    proofs = [encode_proof(i, inclusion_proof(i, LEAVES), HEAD) for i in range(len(LEAVES))]
+    for number, proof in enumerate(proofs):
+        for other, entry in enumerate(ENTRIES):
+            if number == other:
+                assert verify_proof(proof, entry, KEY).size == 7
+            else:
+                with pytest.raises(LogError):
+                    verify_proof(proof, entry, KEY)
+
+
+def test_a_proof_of_another_log_is_refused():
+    """The checkpoint inside must be signed by the key that the reader trusts."""
+    stranger = VerifierKey(KEY.name, hashlib.sha256(b"x").digest())
+    with pytest.raises(LogError, match="not signed"):
+        verify_proof(PROOF, ENTRIES[2], stranger)
+
+
+def test_every_flipped_bit_of_a_proof_is_refused():
+    """Index, hashes and checkpoint are all bound to the entry."""
+    for position in range(len(PROOF)):
+        for bit in range(8):
+            changed = bytearray(PROOF)
+            changed[position] ^= 1 << bit
+            with pytest.raises(HeningError):
+                verify_proof(bytes(changed), ENTRIES[2], KEY)
+
+
+@given(st.integers(7, 2**53 - 1), st.binary(max_size=40))
+def test_a_proof_beyond_the_tree_is_refused(index, entry):
+    """An index that the checkpoint does not cover shows nothing."""
+    with pytest.raises(LogError):
+        verify_proof(encode_proof(index, [], HEAD), entry, KEY)

@@ -1,0 +1,180 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.encodings import (
+    check_sha256,
+    decode_canonical_json,
+    decode_decimal,
+    encode_canonical_json,
+)
+from server.core.errors import FormatError, HeningError
+from tests.strategies import canonical_values, json_values
+
+
+def nested(levels):
+    """Return that many lists, each in the next."""
+    value = []
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
+
+def test_canonical_json_is_sorted_compact_and_ends_in_one_newline():
+    """The octets are those that FORMATS section 1 describes, worked out by hand."""
+    value = {"é": '\n\x01"\\/\x7f', "Z": [True, None, -1], "a": {}}
+    expected = '{"Z":[true,null,-1],"a":{},"é":"\\n\\u0001\\"\\\\/\x7f"}\n'
+    assert encode_canonical_json(value) == expected.encode()
+
+
+def test_keys_are_sorted_by_code_point_not_by_utf16_unit():
+    """A key beyond the basic plane comes after U+FFFD, although its first UTF-16 unit is lower."""
+    assert encode_canonical_json({"\U00010000": 1, "\ufffd": 2}) == (
+        b'{"\xef\xbf\xbd":2,"\xf0\x90\x80\x80":1}\n'
+    )
+
+
+@given(canonical_values)
+def test_what_is_encoded_is_decoded_to_the_same_value(value):
+    """Encoding and decoding are inverse for every value of the format."""
+    assert decode_canonical_json(encode_canonical_json(value), limit=10**6) == value
+
+
+@given(st.binary(max_size=200) | json_values.map(lambda v: json.dumps(v).encode()))
+def test_a_decoder_accepts_only_what_the_encoder_writes(data):
+    """Arbitrary octets are refused with our error, or are the one encoding of their value."""
+    try:
+        value = decode_canonical_json(data, limit=10**6)
+    except HeningError:
+        return
+    assert encode_canonical_json(value) == data
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"{}\n\n",
+        b" {}\n",
+        b"{ }\n",
+        b'{"a":1,"a":1}\n',
+        b'{"b":1,"a":1}\n',
+        b'{"a":1.0}\n',
+        b'{"a":1e3}\n',
+        b"NaN\n",
+        b"Infinity\n",
+        b"-Infinity\n",
+        b"-0\n",
+        b"01\n",
+        b'"\\u0041"\n',
+        b'"\\/"\n',
+        b'"\\ud800"\n',
+        b"\xef\xbb\xbf{}\n",
+        "{}\n".encode("utf-16"),
+        b'"\xff"\n',
+        b"[" * 100_000 + b"]" * 100_000 + b"\n",
+        b"9" * 5000 + b"\n",
+    ],
+)
+def test_every_other_spelling_is_refused(data):
+    """White space, repetition, order, floats, escapes, other encodings and depth are refused."""
+    with pytest.raises(FormatError):
+        decode_canonical_json(data, limit=10**6)
+
+
+def test_nesting_stops_at_sixteen_levels():
+    """Sixteen levels are read and written, seventeen are neither."""
+    assert decode_canonical_json(b"[" * 16 + b"]" * 16 + b"\n", limit=99) == nested(16)
+    with pytest.raises(FormatError, match="16 levels"):
+        decode_canonical_json(b"[" * 17 + b"]" * 17 + b"\n", limit=99)
+    with pytest.raises(FormatError, match="16 levels"):
+        encode_canonical_json(nested(17))
+
+
+def test_the_limit_is_checked_before_parsing():
+    """A file at the limit is parsed; one octet more is refused for its length alone."""
+    assert decode_canonical_json(b'"a"\n', limit=4) == "a"
+    with pytest.raises(FormatError, match="of 5 octets is over the limit of 4"):
+        decode_canonical_json(b"{{{{{", limit=4)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [1.0, float("nan"), b"a", (1,), {1: 2}, {True: 2}, {None: 2}, "\ud800", {"a": {1}}, 10**5000],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_has_no_canonical_form_is_not_encoded(value):
+    """Floats, tuples, names that are no strings and lone surrogates are refused, not coerced."""
+    with pytest.raises(FormatError):
+        encode_canonical_json(value)
+
+
+def test_a_value_that_contains_itself_is_refused():
+    """A cycle ends at the depth limit."""
+    value = []
+    value.append(value)
+    with pytest.raises(FormatError):
+        encode_canonical_json(value)
+
+
+@given(st.integers(0, 2**53 - 1))
+def test_decimals_are_read_back(number):
+    """Each number has the decimal that `str` gives."""
+    assert decode_decimal(str(number)) == number
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " 42",
+        "42 ",
+        "42\n",
+        " 4_2 ",
+        "4_2",
+        "+1",
+        "-1",
+        "-0",
+        "00",
+        "01",
+        "0x1",
+        "1e3",
+        "1.0",
+        "\u0661",
+        "\uff11",
+        "\u00b2",
+        "9007199254740992",
+        "10000000000000000",
+        "9" * 5000,
+        "True",
+    ],
+)
+def test_only_plain_decimals_are_numbers(text):
+    """Signs, spaces, underscores, leading zeros, other digits and large numbers are refused."""
+    with pytest.raises(FormatError):
+        decode_decimal(text)
+
+
+@given(st.text())
+def test_a_decimal_is_refused_or_is_its_numbers_only_spelling(text):
+    """No two texts stand for one number."""
+    try:
+        number = decode_decimal(text)
+    except HeningError:
+        return
+    assert str(number) == text
+
+
+def test_a_sha256_is_64_lower_case_hex_digits():
+    """The hash of the empty string passes."""
+    check_sha256("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+
+
+@pytest.mark.parametrize("text", ["", "A" * 64, "a" * 63, "a" * 65, "a" * 64 + "\n", "\uff11" * 64])
+def test_other_texts_are_no_sha256(text):
+    """Upper case, other lengths, a newline and digits of other scripts are refused."""
+    with pytest.raises(FormatError):
+        check_sha256(text)

@@ -1,0 +1,229 @@
+import hashlib
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import LogError
+from server.core.tlog import (
+    EMPTY_ROOT,
+    consistency_proof,
+    inclusion_proof,
+    leaf_hash,
+    node_hash,
+    tree_hash,
+    verify_inclusion,
+)
+
+#: The eight leaves of the certificate-transparency test vectors and the root of each prefix.
+ENTRIES = [
+    "",
+    "00",
+    "10",
+    "2021",
+    "3031",
+    "40414243",
+    "5051525354555657",
+    "606162636465666768696a6b6c6d6e6f",
+]
+ROOTS = [
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+]
+LEAVES = [hashlib.sha256(b"\0leaf %d" % number).digest() for number in range(64)]
+
+
+def combine(left, right):
+    """Hash two children, without the code under test."""
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
+def stack_root(leaves):
+    """Compute a root with a stack of perfect subtrees, as a log that only appends would."""
+    stack = []
+    for count, leaf in enumerate(leaves, start=1):
+        stack.append(leaf)
+        rest = count
+        while rest % 2 == 0:
+            right = stack.pop()
+            stack.append(combine(stack.pop(), right))
+            rest //= 2
+    if not stack:
+        return hashlib.sha256(b"").digest()
+    root = stack.pop()
+    while stack:
+        root = combine(stack.pop(), root)
+    return root
+
+
+def rfc9162_inclusion(leaf, index, size, proof):
+    """Return the root of RFC 9162 section 2.1.3.2, or None where it says to fail."""
+    if index >= size:
+        return None
+    fn, sn, root = index, size - 1, leaf
+    for sibling in proof:
+        if sn == 0:
+            return None
+        if fn & 1 or fn == sn:
+            root = combine(sibling, root)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            root = combine(root, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    return root if sn == 0 else None
+
+
+def rfc9162_consistency(first, second, proof, first_root):
+    """Return both roots of RFC 9162 section 2.1.4.2, or None where it says to fail."""
+    path = list(proof)
+    if first & (first - 1) == 0:
+        path.insert(0, first_root)
+    if not path:
+        return None
+    fn, sn = first - 1, second - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = path[0]
+    for sibling in path[1:]:
+        if sn == 0:
+            return None
+        if fn & 1 or fn == sn:
+            fr, sr = combine(sibling, fr), combine(sibling, sr)
+            while not fn & 1 and fn:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = combine(sr, sibling)
+        fn, sn = fn >> 1, sn >> 1
+    return (fr, sr) if sn == 0 else None
+
+
+def test_the_certificate_transparency_vectors():
+    """Each prefix of the eight classic leaves has its published root."""
+    leaves = [leaf_hash(bytes.fromhex(entry)) for entry in ENTRIES]
+    for size, root in enumerate(ROOTS):
+        assert tree_hash(leaves[:size]).hex() == root
+    assert EMPTY_ROOT.hex() == ROOTS[0]
+
+
+def test_leaves_and_nodes_are_hashed_apart():
+    """The prefixes of RFC 6962 keep a node from being taken for a leaf."""
+    assert leaf_hash(b"a") == hashlib.sha256(b"\x00a").digest()
+    assert node_hash(b"a", b"b") == hashlib.sha256(b"\x01ab").digest()
+
+
+@pytest.mark.parametrize("size", range(65))
+def test_every_root_up_to_64_leaves(size):
+    """The recursive definition and an append-only stack agree."""
+    assert tree_hash(LEAVES[:size]) == stack_root(LEAVES[:size])
+
+
+@pytest.mark.parametrize("size", range(1, 65))
+def test_every_inclusion_proof_up_to_64_leaves(size):
+    """RFC 9162's verifier accepts our proofs and ours accepts them too, for that leaf only."""
+    leaves = LEAVES[:size]
+    root = stack_root(leaves)
+    for index in range(size):
+        proof = inclusion_proof(index, leaves)
+        assert rfc9162_inclusion(leaves[index], index, size, proof) == root
+        verify_inclusion(leaves[index], index, size, proof, root)
+        with pytest.raises(LogError):
+            verify_inclusion(LEAVES[index - 1 if index else 63], index, size + 1, proof, root)
+
+
+@pytest.mark.parametrize("size", range(1, 65))
+def test_every_consistency_proof_up_to_64_leaves(size):
+    """RFC 9162's verifier finds both roots in our proof of each prefix."""
+    leaves = LEAVES[:size]
+    root = stack_root(leaves)
+    for old in range(1, size):
+        old_root = stack_root(leaves[:old])
+        proof = consistency_proof(old, leaves)
+        assert rfc9162_consistency(old, size, proof, old_root) == (old_root, root)
+    assert consistency_proof(size, leaves) == []
+
+
+def test_every_wrong_inclusion_proof_of_a_small_tree_is_refused():
+    """Another index, size, root, a flipped bit, a missing, added or exchanged hash: all refused."""
+    for size in range(1, 17):
+        leaves = LEAVES[:size]
+        root = stack_root(leaves)
+        for index in range(size):
+            leaf, proof = leaves[index], inclusion_proof(index, leaves)
+            wrong = [
+                (leaf, other, size, proof, root) for other in range(-1, size + 2) if other != index
+            ]
+            wrong += [(leaf, index, size, [*proof, root], root)]
+            wrong += [(leaf, index, size, [root, *proof], root)]
+            wrong += [
+                (leaf, index, size, proof, bytes(32)),
+                (root + b"x", index, size, proof, root),
+            ]
+            for spot in range(len(proof)):
+                short = proof[:spot] + proof[spot + 1 :]
+                other = bytes([proof[spot][0] ^ 1]) + proof[spot][1:]
+                wrong += [(leaf, index, size, short, root)]
+                wrong += [(leaf, index, size, [*proof[:spot], other, *proof[spot + 1 :]], root)]
+            wrong += [(leaf, index, size, proof[::-1], root)] * (proof != proof[::-1])
+            for arguments in wrong:
+                with pytest.raises(LogError):
+                    verify_inclusion(*arguments)
+
+
+@pytest.mark.parametrize(("index", "size"), [(-1, 3), (3, 3), (0, 0), (2**63, 3)])
+def test_there_is_no_proof_of_a_leaf_that_is_not_there(index, size):
+    """Making and checking such a proof are refused alike."""
+    with pytest.raises(LogError, match="no leaf"):
+        inclusion_proof(index, LEAVES[:size])
+    with pytest.raises(LogError, match="no leaf"):
+        verify_inclusion(LEAVES[0], index, size, [], LEAVES[0])
+
+
+@pytest.mark.parametrize(("old", "size"), [(0, 3), (-1, 3), (4, 3), (0, 0)])
+def test_there_is_no_proof_for_a_prefix_that_is_not_there(old, size):
+    """The empty tree and larger trees are no prefixes to prove."""
+    with pytest.raises(LogError, match="no prefix"):
+        consistency_proof(old, LEAVES[:size])
+
+
+@given(
+    st.integers(0, 2**53),
+    st.integers(0, 2**53),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=60),
+)
+def test_both_verifiers_agree_on_any_proof(index, size, proof):
+    """On arbitrary sizes and hashes the recursive and the iterative verifier give one answer."""
+    expected = rfc9162_inclusion(LEAVES[0], index, size, proof)
+    for root in filter(None, [expected, bytes(32)]):
+        try:
+            verify_inclusion(LEAVES[0], index, size, proof, root)
+            accepted = True
+        except LogError:
+            accepted = False
+        assert accepted == (root == expected)
+
+
+@given(st.integers(0, 2**53 - 1), st.integers(1, 2**53), st.randoms(use_true_random=False))
+def test_a_proof_of_the_right_length_leads_to_the_same_root_in_both(index, size, random):
+    """In trees too large to build, both verifiers find one root for a proof that fits."""
+    index %= size
+    for length in range(55):
+        proof = [random.randbytes(32) for _ in range(length)]
+        root = rfc9162_inclusion(LEAVES[1], index, size, proof)
+        if root is not None:
+            verify_inclusion(LEAVES[1], index, size, proof, root)
+            return
+    pytest.fail("no proof length fits the tree")
+
+
+def test_roots_differ_between_neighbouring_sizes():
+    """A tree is never taken for its own prefix."""
+    assert all(tree_hash(LEAVES[:a]) != tree_hash(LEAVES[:b]) for a, b in pairwise(range(65)))
