@@ -1,0 +1,20 @@
+"""What the lab raises.
+
+    LabError
+    ├── ClientNotFoundError    the client under test cannot be loaded
+    └── SurroundingsError      the server, the network or a file that a run needs is not there
+
+A leak is no error: it is a finding of a verdict. Each message is one sentence to act on.
+"""
+
+
+class LabError(Exception):
+    """The lab cannot examine what it was given; every error of this package is one."""
+
+
+class ClientNotFoundError(LabError):
+    """The client to examine cannot be imported, or is no factory."""
+
+
+class SurroundingsError(LabError):
+    """Something outside the lab failed, so there is no verdict at all."""

@@ -1,0 +1,41 @@
+"""The exact octets of a poll, found by letting the client poll."""
+
+from typing import Final
+
+from client_sim.lab.grammar import parse_requests
+from client_sim.lab.oracles import host_line
+from client_sim.lab.recording import RecordingWorld
+from client_sim.lab.scenario import Factory
+from client_sim.lab.scripted import answer
+from client_sim.lab.worlds import MemoryWorld
+from client_sim.world import Public
+
+_WHY: Final = {
+    "root": "asks whether the keys of the repository have changed; shows the root version held",
+    "timestamp": "asks whether anything at all is new; shows nothing",
+    "snapshot": "asks which roles have new versions",
+    "role": "fetches a role that has a new version, as every phone does",
+    "proof-latest": "fetches the proof that everybody is offered the same pointers",
+}
+
+
+def explain_poll(factory: Factory, public: Public, now: float) -> tuple[tuple[str, bytes], ...]:
+    """Let a client poll a scripted server once and give (explanation, octets) for each request.
+
+    Octets that the request table does not have come last, with an explanation that says so.
+    """
+    inner = MemoryWorld(public, None, entropy=b"explain", start=now, respond=answer)
+    world = RecordingWorld(inner)
+    world.phase = "poll 1"
+    factory(world).poll()
+    said: list[tuple[str, bytes]] = []
+    for connection in world.observation().connections():
+        left = connection.octets
+        for request in parse_requests(connection.octets, host_line(public)):
+            end = connection.octets.index(b"\r\n\r\n", request.offset) + 4
+            octets = connection.octets[request.offset : end]
+            said.append((f"{request.rule}: {_WHY.get(request.rule, 'part of a poll')}", octets))
+            left = left.replace(octets, b"", 1)
+        if left:
+            said.append(("not in the request table", left))
+    return tuple(said)

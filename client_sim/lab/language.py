@@ -1,0 +1,65 @@
+"""The request table of docs/PRIVACY.md, as this package's own code.
+
+The server's gate holds another; neither is made from the other, and a test compares both with the
+page. Names and numbers are those of docs/FORMATS.md sections 1, 8 and 9.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_VERSION: Final = rb"(?P<version>[1-9][0-9]{0,15})"
+_CODENAME: Final = rb"(?P<codename>[a-z0-9][a-z0-9_-]{0,31})"
+_SHORT: Final = rb"[a-z0-9][a-z0-9-]{0,15}"
+_FILE: Final = rb"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip"
+_NOT_A_CODENAME: Final = (
+    rb"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)[./]|latest-)"
+)
+
+ACCEPT_ENCODING: Final = re.compile(rb"Accept-Encoding: gzip")
+RANGE: Final = re.compile(rb"Range: bytes=(?P<first>0|[1-9][0-9]{0,15})-(?P<last>[1-9][0-9]{0,15})")
+BLOCK: Final = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the table: its id, the whole path, the header line that follows Host."""
+
+    name: str
+    method: bytes
+    path: re.Pattern[bytes]
+    header: re.Pattern[bytes]
+
+
+def _rule(name: str, path: bytes, header: re.Pattern[bytes] = ACCEPT_ENCODING) -> Rule:
+    return Rule(name, b"GET", re.compile(path), header)
+
+
+RULES: Final = (
+    _rule("root", rb"/metadata/" + _VERSION + rb"\.root\.json"),
+    _rule("timestamp", rb"/metadata/timestamp\.json"),
+    _rule("snapshot", rb"/metadata/" + _VERSION + rb"\.snapshot\.json"),
+    _rule(
+        "role",
+        rb"/metadata/" + _VERSION + rb"\.(?P<role>targets|latest|tables|content)\.json",
+    ),
+    _rule("proof-latest", rb"/log/proof/latest\." + _VERSION),
+    _rule(
+        "codename", rb"/metadata/" + _VERSION + rb"\." + _NOT_A_CODENAME + _CODENAME + rb"\.json"
+    ),
+    _rule("proof-codename", rb"/log/proof/" + _NOT_A_CODENAME + _CODENAME + rb"\." + _VERSION),
+    _rule(
+        "package",
+        rb"/targets/"
+        + _NOT_A_CODENAME
+        + _CODENAME
+        + rb"/"
+        + _SHORT
+        + rb"/"
+        + _SHORT
+        + rb"/[0-9a-f]{64}\."
+        + _FILE,
+        RANGE,
+    ),
+)
+"""Every request that may leave a phone, in the order of the table."""

@@ -1,0 +1,40 @@
+"""Finding the client under test by its name on the command line."""
+
+import importlib
+from typing import cast
+
+from client_sim.lab.clients_2014 import phone_2014
+from client_sim.lab.errors import ClientNotFoundError
+from client_sim.lab.mutants import MUTANTS
+from client_sim.lab.scenario import Factory
+from client_sim.lab.toy import ToyClient
+
+
+def load_client(name: str) -> Factory:
+    """Give the factory for `clean`, `2014`, `toy`, a mutant's name, or `package.module:factory`."""
+    if name == "clean":
+        return _import("client_sim.device.client:PollingClient")
+    if name == "2014":
+        return phone_2014
+    if name == "toy":
+        return ToyClient
+    if name in MUTANTS:
+        return MUTANTS[name]
+    return _import(name)
+
+
+def _import(name: str) -> Factory:
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise ClientNotFoundError(
+            f"there is no client {name}: say clean, 2014, a mutant's name or package.module:factory"
+        )
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ClientNotFoundError(
+            f"the client {name} cannot be imported ({error}): is its folder on PYTHONPATH?"
+        ) from error
+    if not callable(factory):
+        raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")
+    return cast("Factory", factory)

@@ -1,0 +1,121 @@
+"""What happens to a phone between polls: the events that a laboratory staged in 2014."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.observation import Channel, Observation
+from client_sim.lab.recording import RecordingWorld
+from client_sim.lab.worlds import DrivenWorld
+from client_sim.persona import Persona
+from client_sim.world import Client, Event, World
+
+POLL: Final = "poll"
+REBOOT: Final = "reboot"
+
+EVENTS_2014: Final = (
+    "sim-inserted",
+    "wifi-joined",
+    "location-allowed",
+    "contact-added",
+    "message-sent",
+    "message-received",
+    "call-placed",
+    "call-received",
+    "account-login",
+    "account-logout",
+)
+"""Boot with a SIM, Wi-Fi, location, a contact, messages, calls, an account: seven happenings."""
+
+Factory = Callable[[World], Client]
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Steps in order: `poll`, `reboot` (a new client with the old state), or an event's name."""
+
+    name: str
+    steps: tuple[str, ...]
+
+
+IDLE: Final = Scenario("four idle polls", (POLL,) * 4)
+STORY_2014: Final = Scenario(
+    "the seven events of 2014 between polls",
+    (
+        POLL,
+        *EVENTS_2014[:3],
+        POLL,
+        *EVENTS_2014[3:6],
+        POLL,
+        REBOOT,
+        *EVENTS_2014[6:],
+        POLL,
+    ),
+)
+SHORT_STORY: Final = Scenario(
+    "the seven events of 2014 between two polls", (POLL, *EVENTS_2014, POLL)
+)
+
+
+def make_event(name: str, persona: Persona) -> Event:
+    """Make the event as it happens to this owner, with the details the system tells apps."""
+    contact = persona.contacts[0]
+    message = persona.messages[-1]
+    details: dict[str, tuple[tuple[str, str], ...]] = {
+        "sim-inserted": (("carrier", persona.carrier), ("iccid", persona.iccid)),
+        "wifi-joined": (("ssid", persona.networks[0].ssid), ("bssid", persona.networks[0].bssid)),
+        "location-allowed": (("latitude", persona.latitude), ("longitude", persona.longitude)),
+        "contact-added": (("name", contact.name), ("number", contact.number)),
+        "message-sent": (("number", contact.number), ("text", message.text)),
+        "message-received": (("number", message.number), ("text", message.text)),
+        "call-placed": (("number", contact.number),),
+        "call-received": (("number", contact.number),),
+        "account-login": (("account", persona.accounts[0].name),),
+        "account-logout": (("account", persona.accounts[0].name),),
+    }
+    return Event(name, details[name])
+
+
+def run_scenario(
+    factory: Factory, world: DrivenWorld, scenario: Scenario, persona: Persona
+) -> Observation:
+    """Drive a client through a scenario and give everything that left it.
+
+    Each poll happens when the client says that it is due; events spread evenly over the time
+    between. An exception ends the run and is part of the trace: a crash is visible from outside.
+    """
+    recording = RecordingWorld(world)
+    try:
+        _drive(factory, recording, world, scenario, persona)
+    except Exception as error:  # noqa: BLE001  # any client may be brought here
+        recording.note(Channel.CRASH, type(error).__qualname__.encode())
+    return recording.observation()
+
+
+def _drive(
+    factory: Factory,
+    recording: RecordingWorld,
+    world: DrivenWorld,
+    scenario: Scenario,
+    persona: Persona,
+) -> None:
+    client = factory(recording)
+    due = world.now()
+    polls = 0
+    for place, step in enumerate(scenario.steps):
+        if step == POLL:
+            world.advance_to(max(world.now(), due))
+            polls += 1
+            recording.phase = f"poll {polls}"
+            client.poll()
+            due = client.next_poll(world.now())
+            recording.note(Channel.SCHEDULE, repr(float(due)).encode())
+            continue
+        rest = scenario.steps[place:]
+        until_poll = rest.index(POLL) if POLL in rest else len(rest)
+        world.advance_to(world.now() + max(0.0, due - world.now()) / (until_poll + 1))
+        recording.phase = f"step {place + 1} {step}"
+        if step == REBOOT:
+            client = factory(recording)
+        else:
+            client.on_event(make_event(step, persona))

@@ -1,0 +1,81 @@
+"""The smallest clean client: it asks what every phone asks and does nothing with the answer.
+
+The instrument is tried on it: it must raise no alarm, and each mutant changes one of its methods.
+"""
+
+from collections.abc import Sequence
+
+from client_sim.world import Event, Stream, World
+
+
+class ToyClient:
+    """Polls root and timestamp over one connection; verifies nothing, installs nothing."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def poll(self) -> str:
+        """Ask once."""
+        public = self.world.public
+        address = self.world.resolve(public.host)[0]
+        stream = self.world.connect(address, public.port, public.host if public.tls else None)
+        try:
+            for path in self.paths():
+                self.transmit(stream, self.request(path))
+                self.answered(_receive(stream))
+        finally:
+            self.hang_up(stream)
+        return "nothing new"
+
+    def on_event(self, event: Event) -> None:
+        """Take no notice."""
+
+    def next_poll(self, now: float) -> float:
+        """Draw the next due time as FORMATS section 9 says."""
+        return now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
+
+    def paths(self) -> Sequence[str]:
+        """Name what one poll asks for."""
+        return ("/metadata/2.root.json", "/metadata/timestamp.json")
+
+    def request(self, path: str) -> bytes:
+        """Write one request."""
+        lines = (f"GET {path} HTTP/1.1", *self.headers(), "", "")
+        return "\r\n".join(lines).encode()
+
+    def headers(self) -> Sequence[str]:
+        """Write the header lines."""
+        public = self.world.public
+        usual = public.port == (443 if public.tls else 80)
+        host = public.host if usual else f"{public.host}:{public.port}"
+        return (f"Host: {host}", "Accept-Encoding: gzip")
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        """Send one request."""
+        stream.send(octets)
+
+    def answered(self, head: str) -> None:
+        """Take the head of an answer."""
+
+    def hang_up(self, stream: Stream) -> None:
+        """Close the connection."""
+        stream.close()
+
+
+def _receive(stream: Stream) -> str:
+    octets = b""
+    while b"\r\n\r\n" not in octets:
+        chunk = stream.recv(4096)
+        if not chunk:
+            return octets.decode("latin-1")
+        octets += chunk
+    head, _, body = octets.partition(b"\r\n\r\n")
+    text = head.decode("latin-1")
+    lengths = [
+        int(line.split(":")[1])
+        for line in text.split("\r\n")
+        if line.lower().startswith("content-length:")
+    ]
+    while lengths and len(body) < lengths[0] and (chunk := stream.recv(4096)):
+        body += chunk
+    return text
