@@ -1,0 +1,52 @@
+"""The error tree of the signer; every message is one sentence that says what to do about it.
+
+    SignerError
+    ├── KeyStoreError     a key file, passphrase or public half that cannot be used
+    ├── WorkFolderError   the folder of signed metadata, or something in it, is not sound
+    ├── CeremonyError     a repository that cannot be made as asked
+    └── ReleaseRefusal    a package that must not be signed, or not so
+
+Where foreign errors become ours:
+
+- `server.core`'s HeningError: in `refusing`, at each public function that calls the core;
+- python-tuf's and securesystemslib's: in `server.core.metadata` and in `signer.signing`;
+- cryptography's: in `signer.key_file` and `signer.keystore`;
+- `signer.ota`'s OtaError stands beside this tree: its message is shown as it is.
+
+OSError is never wrapped: it says that the surroundings failed, which has an exit status of its own.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from server.core.errors import HeningError
+
+
+class SignerError(Exception):
+    """Anything that the signer refuses."""
+
+
+class KeyStoreError(SignerError):
+    """A key file, passphrase or public half that cannot be used."""
+
+
+class WorkFolderError(SignerError):
+    """The working folder of signed metadata, or something in it, is not sound."""
+
+
+class CeremonyError(SignerError):
+    """A repository that cannot be made as asked."""
+
+
+class ReleaseRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a malfunction
+    """A package that must not be signed, or not so."""
+
+
+@contextmanager
+def refusing(kind: type[SignerError]) -> Iterator[None]:
+    """Turn a refusal of `server.core` into one of `kind`, with the sentence kept."""
+    try:
+        yield
+    except HeningError as error:
+        sentence = str(error)
+        raise kind(sentence[:1].upper() + sentence[1:]) from error

@@ -1,0 +1,108 @@
+"""Public halves of signing keys, the small files beside the private ones.
+
+`NAME.pub` is canonical JSON (docs/FORMATS.md section 1): `{"keyid":H,"public":HEX,"schema":1}`.
+A name is `ROLE-N`: the role that the key signs, and a number.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from securesystemslib.signer import SSlibKey
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.names import ONLINE_ROLES, check_codename
+from server.core.profile import check_point
+from signer.errors import KeyStoreError, refusing
+
+MAX_PUBLIC_FILE = 1024
+OFFLINE_COMMON_ROLES = ("root", "targets", "tables", "content")
+_NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})-([1-9][0-9]{0,2})")
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """The public half of an offline key: its name and 64 lower-case hex digits."""
+
+    name: str
+    public: str
+
+    @property
+    def role(self) -> str:
+        """The role that the name says this key signs."""
+        return self.name.rpartition("-")[0]
+
+    @property
+    def number(self) -> int:
+        """The number in the name, by which a role's keys are ordered."""
+        return int(self.name.rpartition("-")[2])
+
+    @property
+    def keyid(self) -> str:
+        """The TUF key id: sha256 of the canonical key."""
+        return self.tuf_key.keyid
+
+    @property
+    def tuf_key(self) -> SSlibKey:
+        """The key as TUF metadata holds it."""
+        return make_tuf_key(self.public)
+
+
+def make_tuf_key(public: str) -> SSlibKey:
+    """Return the TUF key of 64 hex digits after the enrolment check of FORMATS.md section 2.
+
+    Raises ProfileError for a point that is not canonical or of small order.
+    """
+    check_point(public)
+    return SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)))
+
+
+def check_key_name(name: str) -> None:
+    """Raise KeyStoreError unless `name` is `ROLE-N` for a role that is signed offline."""
+    match = _NAME.fullmatch(name)
+    if match is None:
+        raise KeyStoreError(
+            f"{name[:64]!r} is not a key name; use ROLE-N, for example root-1 or armani-2."
+        )
+    role = match[1]
+    if role in ONLINE_ROLES:
+        raise KeyStoreError(f"{role} is signed by the server, whose `init` makes that key.")
+    if role not in OFFLINE_COMMON_ROLES:
+        with refusing(KeyStoreError):
+            check_codename(role)
+
+
+def encode_public_key(key: PublicKey) -> bytes:
+    """Return the octets of `NAME.pub`."""
+    return encode_canonical_json({"keyid": key.keyid, "public": key.public, "schema": 1})
+
+
+def decode_public_key(name: str, data: bytes) -> PublicKey:
+    """Read `NAME.pub`; refuse a malformed file, a wrong key id and a point that is not sound."""
+    check_key_name(name)
+    with refusing(KeyStoreError):
+        value: Any = decode_canonical_json(data, limit=MAX_PUBLIC_FILE)
+        if (
+            not isinstance(value, dict)
+            or set(value) != {"keyid", "public", "schema"}
+            or value["schema"] != 1
+            or not isinstance(value["public"], str)
+        ):
+            raise KeyStoreError(f"{name}.pub is not a public key file of schema 1.")
+        key = PublicKey(name, value["public"])
+        check_point(key.public)
+        if value["keyid"] != key.keyid:
+            raise KeyStoreError(f"{name}.pub gives a key id that is not the hash of its key.")
+    return key
+
+
+def check_distinct(keys: list[PublicKey]) -> None:
+    """Raise KeyStoreError when one public key stands under two names."""
+    seen: dict[str, str] = {}
+    for key in keys:
+        other = seen.setdefault(key.public, key.name)
+        if other != key.name:
+            raise KeyStoreError(
+                f"{key.name} and {other} are one key under two names; make a new key for one."
+            )

@@ -1,0 +1,125 @@
+"""Signs role versions and verifies what the working folder holds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from securesystemslib.signer import Signer
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Targets
+
+from server.core.metadata import (
+    check_expiry,
+    decode_root,
+    encode_metadata,
+    verify_role,
+    verify_root,
+)
+from server.core.profile import check_delegated, check_root, check_targets
+from signer.errors import KeyStoreError, SignerError, WorkFolderError, refusing
+from signer.keystore import Keystore, Passphrases
+from signer.public_key import PublicKey
+from signer.work_folder import WorkFolder
+
+# Before every expiry: a version that is about to be replaced may have expired meanwhile.
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Trusted:
+    """The verified current root and targets, and the versions of every role in the folder."""
+
+    root: Root
+    targets: Targets
+    versions: Mapping[str, list[int]]
+
+
+def sign_role(signed: Root | Targets, signers: Sequence[Signer]) -> bytes:
+    """Return the octets of a role version signed by all of `signers`."""
+    metadata: Metadata[Any] = Metadata(signed)
+    try:
+        for signer in signers:
+            metadata.sign(signer, append=True)
+    except RepositoryError as error:
+        raise SignerError(f"A key did not sign, and nothing was written: {error}.") from error
+    with refusing(SignerError):
+        return encode_metadata(metadata)
+
+
+def load_signers(
+    keystore: Keystore, keys: Sequence[PublicKey], passphrases: Passphrases
+) -> list[Signer]:
+    """Open the private halves of `keys`, asking for each passphrase once."""
+    return [keystore.load_signer(key, passphrases(key.name)) for key in keys]
+
+
+def load_role_signers(
+    keystore: Keystore, trusted: Trusted, role: str, passphrases: Passphrases
+) -> list[Signer]:
+    """Open as many of a delegated role's keys as its threshold asks for."""
+    delegation = trusted.targets.get_delegated_role(role)
+    held = [
+        key
+        for key in keystore.load_public_keys()
+        if key.keyid in delegation.keyids and keystore.has_private(key.name)
+    ]
+    if len(held) < delegation.threshold:
+        raise KeyStoreError(
+            f"{role} needs {delegation.threshold} signatures, and {keystore.folder} holds"
+            f" {len(held)} of its keys; use the key folder of this model's maintainers."
+        )
+    return load_signers(keystore, held[: delegation.threshold], passphrases)
+
+
+def load_trusted(folder: WorkFolder, now: datetime | None) -> Trusted:
+    """Verify the folder's chain of roots and its targets role, which must not be expired at `now`.
+
+    The first root is trusted because it lies in the engineers' own folder. Without `now`, to look
+    and not to sign, expiry is not asked.
+    """
+    now = _EARLIEST if now is None else now
+    versions = folder.load_versions()
+    with refusing(WorkFolderError):
+        root = _load_root(folder, versions)
+        check_expiry("root", root, now)
+        check_root(root)
+        if "targets" not in versions:
+            raise WorkFolderError(f"{folder.folder} has no targets role; restore it first.")
+        data = folder.load("targets", versions["targets"][-1])
+        targets = verify_role("targets", data, root, now).signed
+        check_targets(root, targets)
+    return Trusted(root, targets, versions)
+
+
+def load_delegated(folder: WorkFolder, trusted: Trusted, role: str) -> tuple[bytes, Targets]:
+    """Return octets and content of a delegated role's current version, expired or not."""
+    if role not in trusted.versions:
+        raise WorkFolderError(
+            f"{folder.folder} has no role {role}; its models are made by `ceremony init`."
+        )
+    data = folder.load(role, trusted.versions[role][-1])
+    with refusing(WorkFolderError):
+        targets: Targets = verify_role(role, data, trusted.targets, _EARLIEST).signed
+        check_delegated(role, targets)
+    return data, targets
+
+
+def expiry(now: datetime, days: int) -> datetime:
+    """Return the moment `days` after `now`, in whole seconds as TUF writes them."""
+    return (now + timedelta(days=days)).replace(microsecond=0)
+
+
+def _load_root(folder: WorkFolder, versions: Mapping[str, list[int]]) -> Root:
+    if "root" not in versions:
+        raise WorkFolderError(f"{folder.folder} has no root role; restore it first.")
+    first, *later = versions["root"]
+    metadata = decode_root(folder.load("root", first))
+    root = metadata.signed
+    try:
+        root.verify_delegate("root", metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError) as error:
+        raise WorkFolderError(f"root {first} is not signed by its own keys: {error}.") from error
+    for version in later:
+        root = verify_root(folder.load("root", version), root, _EARLIEST).signed
+    return root
