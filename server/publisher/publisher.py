@@ -55,7 +55,8 @@ class Publisher:
     """The one writer of a state folder. Every public method takes the publisher lock.
 
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
-    no server runs. `after_step` is told the number of each step that is done.
+    no server runs; what it finds wrong goes to `alarm`. `after_step` is told the number of each
+    step that is done.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Publisher:
         sessions: Sessions,
         clock: Callable[[], datetime],
         read_back: ReadBack,
+        alarm: Callable[[str], None],
         after_step: Callable[[int], None] = lambda _step: None,
     ) -> None:
         self._folder = folder
@@ -72,6 +74,7 @@ class Publisher:
         self._sessions = sessions
         self._clock = clock
         self._read_back = read_back
+        self._alarm = alarm
         self._after_step = after_step
         self._blobs = BlobStore(folder.blobs)
         self._log = Log(folder.public / "log", sessions, keys)
@@ -234,7 +237,10 @@ class Publisher:
         self._after_step(6)
         # Step 7.
         await asyncio.to_thread(staging.discard_staged, self._folder.staging)
-        await self._read_back(publication)
+        try:
+            await self._read_back(publication)
+        except HeningError as error:
+            self._alarm(str(error))
         self._after_step(7)
         return publication.snapshot_version
 

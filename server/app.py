@@ -1,0 +1,149 @@
+"""One process: device plane, publisher and refresh schedule over one state folder."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, start_http_server
+
+from server.core.errors import HeningError
+from server.device.listener import listening
+from server.device.plane import DevicePlane, Metrics
+from server.device.snapshot import EMPTY, Snapshot, load_snapshot
+from server.publisher.online_keys import load_online_keys
+from server.publisher.publisher import Publisher, ReadBack
+from server.publisher.read_back import DiskReadBack, HttpReadBack
+from server.settings import Settings
+from server.storage.blobs import BlobReader
+from server.storage.database import open_database
+from server.storage.layout import StateFolder
+
+WATCH_SECONDS = 0.2
+TICK_SECONDS = 0.5
+Clock = Callable[[], datetime]
+log = structlog.get_logger()
+
+
+class SnapshotWatch:
+    """Holds the snapshot that is served, and replaces it when the public timestamp changes."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder
+        self._blobs = BlobReader(folder.blobs)
+        self._seen: tuple[int, int] | None = None
+        self.current: Snapshot = EMPTY
+
+    async def run(self) -> None:
+        """Watch for ever. A tree that is not whole is reported, and the last good one served on."""
+        while True:
+            await self.look()
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def look(self) -> None:
+        """Load the snapshot if the public timestamp is another file than last time."""
+        seen = await asyncio.to_thread(_identity, self._folder.public)
+        if seen == self._seen:
+            return
+        try:
+            self.current = await asyncio.to_thread(
+                load_snapshot, self._folder.public, self._blobs, self.current
+            )
+        except (HeningError, OSError) as error:
+            log.error("the public tree is not whole; the last good one is served", error=str(error))
+            return
+        self._seen = seen
+        log.info("serving", version=self.current.version)
+
+
+@contextlib.asynccontextmanager
+async def open_publisher(
+    folder: StateFolder, clock: Clock, read_back: ReadBack, alarm: Callable[[str], None]
+) -> AsyncIterator[Publisher]:
+    """Give a publisher on `folder`, its database migrated and open."""
+    keys = await asyncio.to_thread(load_online_keys, folder.keys)
+    async with open_database(folder.database) as sessions:
+        yield Publisher(folder, keys, sessions, clock, read_back, alarm)
+
+
+@contextlib.asynccontextmanager
+async def running(folder: StateFolder, settings: Settings, clock: Clock) -> AsyncIterator[int]:
+    """Repair, serve and publish until the block ends; gives the port that phones may ask."""
+    registry = CollectorRegistry()
+    failures = Counter("hening_publish_failures", "Failed ticks", registry=registry)
+    watch = SnapshotWatch(folder)
+
+    def alarm(sentence: str) -> None:
+        failures.inc()
+        log.error("read-back failed", error=sentence)
+
+    plane = DevicePlane(
+        lambda: watch.current, BlobReader(folder.blobs), Metrics(registry), settings.gate
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        # The last release is served before anything is repaired: phones do not wait for that.
+        await watch.look()
+        port = await stack.enter_async_context(listening(plane, settings.host, settings.port))
+        url = settings.public_url or f"http://{settings.host}:{port}"
+        publisher = await stack.enter_async_context(
+            open_publisher(folder, clock, HttpReadBack(url), alarm)
+        )
+        if settings.metrics_port:
+            metrics, thread = start_http_server(settings.metrics_port, "127.0.0.1", registry)
+            stack.callback(thread.join)
+            stack.callback(metrics.server_close)
+            stack.callback(metrics.shutdown)
+        for work in (watch.run(), _publish_for_ever(publisher, failures)):
+            task = asyncio.create_task(work)
+            stack.push_async_callback(_cancel, task)
+        log.info("listening", host=settings.host, port=port)
+        yield port
+
+
+def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
+    """Return step 7 for a command that publishes: over `public_url` where one is given."""
+    return HttpReadBack(public_url) if public_url else DiskReadBack(folder.public)
+
+
+async def _publish_for_ever(publisher: Publisher, failures: Counter) -> None:
+    while True:
+        try:
+            completed = await publisher.repair()
+            if completed is not None:
+                log.info("completed what was interrupted", snapshot=completed)
+            while True:
+                await _tick(publisher)
+                await asyncio.sleep(TICK_SECONDS)
+        except (HeningError, OSError) as error:
+            failures.inc()
+            log.error("publishing failed and is tried again", error=str(error))
+            await asyncio.sleep(TICK_SECONDS)
+
+
+async def _tick(publisher: Publisher) -> None:
+    for result in await publisher.process_incoming():
+        log.info(
+            result.status,
+            submission=result.id[:16],
+            reason=result.reason,
+            snapshot=result.snapshot,
+        )
+    renewed = await publisher.refresh()
+    if renewed:
+        log.info("renewed", renewed=renewed)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _identity(public: Path) -> tuple[int, int] | None:
+    try:
+        stat = (public / "metadata" / "timestamp.json").stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns

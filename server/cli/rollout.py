@@ -1,0 +1,243 @@
+"""`rollout`: pointer editing with intent, published on the spot."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from server.app import disk_read_back, open_publisher
+from server.cli.options import JSON, STATE, now
+from server.core.errors import FormatError
+from server.core.names import Channel, decode_channel
+from server.core.pointer import Pointer
+from server.core.release import decode_releases
+from server.publisher import rollout as plans
+from server.publisher.errors import PublishError
+from server.publisher.published import Published, load_published
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+PUBLIC_URL = click.option(
+    "--public-url", default="", help="Read the result back from this address instead of disk."
+)
+_SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?%")
+
+
+@click.group()
+def rollout() -> None:
+    """Offer a release, raise its share, pause it, halt it."""
+
+
+@rollout.command(
+    epilog="Example: hening-server rollout offer armani/id/stable --state var/server"
+    " --counter 2 --at 2026-12-01T06:00Z=1% --at 2026-12-03T06:00Z=100%"
+)
+@click.argument("channel")
+@STATE
+@click.option("--counter", type=int, required=True, help="The release's counter.")
+@click.option("--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%.")
+@click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
+@PUBLIC_URL
+@JSON
+def offer(
+    channel: str,
+    state: Path,
+    counter: int,
+    share: str,
+    times: tuple[str, ...],
+    public_url: str,
+    as_json: bool,
+) -> None:
+    """Offer a signed release in CHANNEL (CODENAME/REGION/CHANNEL)."""
+
+    def edit(where: Channel, published: Published, current: Pointer | None) -> Pointer:
+        role = published.roles.get(where.codename)
+        if role is None:
+            raise PublishError(f"there is no model {where.codename}.")
+        files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
+        schedule = _schedule(share, times)
+        return plans.plan_offer(where, counter, decode_releases(role), files, schedule, current)
+
+    _change(state, channel, edit, public_url, as_json=as_json)
+
+
+@rollout.command(
+    "set", epilog="Example: hening-server rollout set armani/id/stable --state S --share 100%"
+)
+@click.argument("channel")
+@STATE
+@click.option("--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%.")
+@click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
+@PUBLIC_URL
+@JSON
+def set_share(
+    channel: str,
+    state: Path,
+    share: str,
+    times: tuple[str, ...],
+    public_url: str,
+    as_json: bool,
+) -> None:
+    """Raise the share of the fleet, now or by schedule; resumes a paused rollout."""
+
+    def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
+        return plans.plan_schedule(
+            where, _present(where, current), _schedule(share, times), _time()
+        )
+
+    _change(state, channel, edit, public_url, as_json=as_json)
+
+
+@rollout.command(epilog="Example: hening-server rollout pause armani/id/stable --state S")
+@click.argument("channel")
+@STATE
+@click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
+@PUBLIC_URL
+@JSON
+def pause(
+    channel: str,
+    state: Path,
+    reasons: tuple[str, ...],
+    public_url: str,
+    as_json: bool,
+) -> None:
+    """Freeze the share that was reached."""
+
+    def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
+        return plans.plan_pause(where, _present(where, current), _texts(reasons), _time())
+
+    _change(state, channel, edit, public_url, as_json=as_json)
+
+
+@rollout.command(
+    epilog="Example: hening-server rollout halt armani/id/stable --state S --reason en='It drains'"
+)
+@click.argument("channel")
+@STATE
+@click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
+@PUBLIC_URL
+@JSON
+def halt(
+    channel: str,
+    state: Path,
+    reasons: tuple[str, ...],
+    public_url: str,
+    as_json: bool,
+) -> None:
+    """Take nobody in any more, and nobody who has not switched slots yet."""
+
+    def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
+        return plans.plan_halt(where, _present(where, current), _texts(reasons))
+
+    _change(state, channel, edit, public_url, as_json=as_json)
+
+
+@rollout.command(epilog="Example: hening-server rollout show --state var/server")
+@STATE
+@JSON
+def show(state: Path, as_json: bool) -> None:
+    """Show what every channel offers now, and to which share."""
+    published = load_published(StateFolder(state).public)
+    pointers = {} if published is None else published.pointers()
+    if as_json:
+        click.echo(json.dumps([_describe(path, pointers[path]) for path in sorted(pointers)]))
+        return
+    table = Table("channel", "counter", "share", "state")
+    for path in sorted(pointers):
+        row = _describe(path, pointers[path])
+        table.add_row(row["channel"], str(row["counter"]), f"{row['permille'] / 10}%", row["state"])
+    Console().print(table)
+
+
+Change = Callable[[Channel, Published, Pointer | None], Pointer]
+
+
+def _change(state: Path, channel: str, edit: Change, public_url: str, *, as_json: bool) -> None:
+    folder = StateFolder(state)
+    where = decode_channel(channel)
+    alarms: list[str] = []
+
+    def edit_all(published: Published) -> Mapping[str, Pointer]:
+        pointers = published.pointers()
+        path = where.pointer_path
+        return {**pointers, path: edit(where, published, pointers.get(path))}
+
+    async def change() -> int:
+        read_back = disk_read_back(folder, public_url)
+        async with open_publisher(folder, now, read_back, alarms.append) as publisher:
+            return await publisher.change_pointers(edit_all)
+
+    snapshot = asyncio.run(change())
+    published = load_published(folder.public)
+    if published is None:
+        raise StorageError(f"nothing is public in {state} after a publication.")
+    row = _describe(where.pointer_path, published.pointers()[where.pointer_path])
+    if as_json:
+        click.echo(json.dumps({**row, "snapshot": snapshot, "alarms": alarms}))
+    else:
+        click.echo(
+            f"{where} offers counter {row['counter']} to {row['permille'] / 10}% of its phones"
+            f" ({row['state']}), published in snapshot {snapshot}."
+        )
+    if alarms:
+        raise StorageError(f"published, but the read-back failed: {alarms[0]}")
+
+
+def _describe(path: str, pointer: Pointer) -> dict[str, Any]:
+    state = "halted" if pointer.halted else "paused" if pointer.paused else "offered"
+    return {
+        "channel": path.removeprefix("latest/"),
+        "counter": pointer.steps[-1].counter,
+        "permille": pointer.permille_at(_time()),
+        "state": state,
+        "schedule": [list(pair) for pair in pointer.schedule],
+        "steps": [step.counter for step in pointer.steps],
+    }
+
+
+def _present(channel: Channel, pointer: Pointer | None) -> Pointer:
+    if pointer is None:
+        raise PublishError(f"{channel} offers nothing yet: use `rollout offer` first.")
+    return pointer
+
+
+def _schedule(share: str, times: tuple[str, ...]) -> list[tuple[int, int]]:
+    pairs = [(_time(), _permille(share))] if share else []
+    for text in times:
+        moment, _, part = text.partition("=")
+        with contextlib.suppress(ValueError):
+            start = datetime.fromisoformat(moment)
+            if start.tzinfo is not None:
+                pairs.append((int(start.timestamp()), _permille(part)))
+                continue
+        raise FormatError(f"{moment[:40]!r} is not a time with zone such as 2026-12-01T06:00Z.")
+    if not pairs:
+        raise click.UsageError("say who is offered it: --share 1% or --at TIME=1%.")
+    return pairs
+
+
+def _permille(text: str) -> int:
+    match = _SHARE.fullmatch(text)
+    permille = 1001 if match is None else int(match[1]) * 10 + int(match[2] or 0)
+    if permille > 1000:
+        raise FormatError(f"{text[:16]!r} is not a share from 0% to 100%, in steps of 0.1%.")
+    return permille
+
+
+def _texts(reasons: tuple[str, ...]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in reasons]
+    if any(not mark for _, mark, _ in pairs):
+        raise click.UsageError("a reason is LOCALE=TEXT, such as --reason en='It drains'.")
+    return {locale: text for locale, _, text in pairs}
+
+
+def _time() -> int:
+    return int(now().timestamp())

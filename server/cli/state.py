@@ -1,0 +1,119 @@
+"""`init`, `run`, `check` and `migrate`: what is done to a whole state folder."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+import click
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from server.app import running
+from server.cli.options import JSON, STATE, now
+from server.core.metadata import ROOT_LIMIT, decode_root
+from server.core.profile import check_root
+from server.observability import configure_logging
+from server.publisher.check import Finding, check_state
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import create_online_keys
+from server.settings import load_settings
+from server.storage.database import migrate as migrate_database
+from server.storage.database import open_database
+from server.storage.durable import read_bounded, write_immutable
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+
+@click.command(epilog="Example: hening-server init --state var/server --log-origin rom.example/log")
+@STATE
+@click.option("--log-origin", default="hening.example/log", help="Name of the transparency log.")
+@click.option(
+    "--root",
+    "root_file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Pin this root, the ceremony's 1.root.json.",
+)
+def init(state: Path, log_origin: str, root_file: Path | None) -> None:
+    """Make the online keys; with --root, pin the root that all trust starts from.
+
+    Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
+    root that the ceremony made.
+    """
+    folder = StateFolder(state)
+    create_online_keys(folder.keys, log_origin)
+    migrate_database(folder.database)
+    folder.incoming.mkdir(exist_ok=True)
+    click.echo(f"Online keys are in {folder.keys}; take {folder.keys}/public.json to the ceremony.")
+    if root_file is not None:
+        data = read_bounded(root_file, ROOT_LIMIT)
+        root = decode_root(data).signed
+        check_root(root)
+        write_immutable(folder.trusted_root, data)
+        click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
+
+
+@click.command(epilog="Example: hening-server run --state var/server --port 8080")
+@STATE
+@click.option("--config", type=click.Path(path_type=Path, exists=True), help="A TOML file.")
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8080]")
+@click.option("--gate", help="direct, edge or strict.  [default: direct]")
+@click.option("--public-url", help="Where phones reach this server.")
+@click.option("--metrics-port", type=int, help="Prometheus metrics on loopback; 0 for none.")
+def run(state: Path, config: Path | None, **options: str | int | None) -> None:
+    """Serve phones, publish what arrives in STATE/incoming, and renew the online roles."""
+    settings = load_settings(config, os.environ, **options)
+    folder = StateFolder(state)
+    if not folder.trusted_root.exists():
+        raise PublishError(f"no root is pinned in {state}: run `hening-server init --root` first.")
+    configure_logging()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        async with running(folder, settings, now) as port:
+            click.echo(f"http://{settings.host}:{port}")
+            await stop.wait()
+
+    uvloop.run(serve())
+
+
+@click.command(epilog="Example: hening-server check --state var/server --deep")
+@STATE
+@click.option("--deep", is_flag=True, help="Hash every blob again.")
+@JSON
+def check(state: Path, deep: bool, as_json: bool) -> None:
+    """Verify metadata, pointers, blobs and log of a state folder; changes nothing."""
+    folder = StateFolder(state)
+    if not folder.database.exists():
+        raise StorageError(f"there is no server state in {state}: run `hening-server init` first.")
+
+    async def look() -> list[Finding]:
+        async with open_database(folder.database) as sessions:
+            return await check_state(folder, sessions, now(), deep=deep)
+
+    findings = asyncio.run(look())
+    if as_json:
+        rows = [{"subject": f.subject, "detail": f.detail, "error": f.error} for f in findings]
+        click.echo(json.dumps(rows))
+    else:
+        table = Table("subject", "finding", "verdict")
+        for finding in findings:
+            verdict = "[red]wrong" if finding.error else "[green]in order"
+            table.add_row(finding.subject, finding.error or finding.detail, verdict)
+        Console().print(table)
+    if any(finding.error for finding in findings):
+        sys.exit(1)
+
+
+@click.command(epilog="Example: hening-server migrate --state var/server")
+@STATE
+def migrate(state: Path) -> None:
+    """Bring the database to this version; a copy of the old one is kept beside it."""
+    changed = migrate_database(StateFolder(state).database)
+    click.echo("The database was migrated." if changed else "The database is up to date.")

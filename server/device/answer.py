@@ -1,0 +1,140 @@
+"""What a request of the language is answered with. Pure: snapshot and request in, answer out.
+
+Source: RFC 9110 sections 8.8, 12.5.3, 13 and 14; RFC 9530 for `Repr-Digest`; RFC 9457 for problems.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from server.device.gate import Headers, Reason
+from server.device.ranges import ByteRange, Unsatisfiable, plan_range
+from server.device.snapshot import IMMUTABLE, ONE_MINUTE, Document, Package, Snapshot
+
+PROBLEM = "application/problem+json"
+_SENTENCES = {
+    Reason.METHOD: "Only GET and HEAD are answered here.",
+    Reason.PATH: "No such path can exist; docs/FORMATS.md lists those that can.",
+    Reason.QUERY: "A query is never read here, so none is accepted.",
+    Reason.VERSION: "Only HTTP/1.0 and HTTP/1.1 are spoken here.",
+    Reason.HOST: "Exactly one well-formed Host is needed.",
+    Reason.BODY: "A request has no body here.",
+    Reason.COOKIE: "Cookies are not accepted: this server must not be able to tell clients apart.",
+    Reason.HEADER: "A header that is not on the list in docs/PRIVACY.md is not accepted.",
+    Reason.MALFORMED: "The request is not well-formed HTTP.",
+    Reason.STRICT: "Only the requests of the table in docs/PRIVACY.md are answered here.",
+}
+_QUALITY_ZERO = re.compile(rb"q=0(?:\.0{0,3})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Status, headers and either octets or a piece of a package; `close` ends the connection."""
+
+    status: HTTPStatus
+    headers: Mapping[str, str]
+    body: bytes = b""
+    package: Package | None = None
+    part: ByteRange | None = None
+    close: bool = False
+
+
+def plan_answer(snapshot: Snapshot, path: str, headers: Headers) -> Answer:
+    """Return the answer to GET `path`; the answer to HEAD is the same without its octets."""
+    fields = {name.lower(): value for name, value in headers}
+    document = snapshot.documents.get(path)
+    if document is not None:
+        return _document(document, fields)
+    package = snapshot.packages.get(path)
+    if package is not None:
+        return _package(package, fields)
+    if snapshot.is_gone(path):
+        return problem(HTTPStatus.GONE, "This was superseded or withdrawn.", cache=ONE_MINUTE)
+    return problem(HTTPStatus.NOT_FOUND, "This is not there, or not there yet.", cache=ONE_MINUTE)
+
+
+def refusal(reason: Reason) -> Answer:
+    """Return the answer to a request outside the language."""
+    return problem(HTTPStatus.BAD_REQUEST, _SENTENCES[reason], close=True)
+
+
+def failure() -> Answer:
+    """Return the answer when this server is at fault."""
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR, "This server could not answer; ask later.", close=True
+    )
+
+
+def problem(
+    status: HTTPStatus, detail: str, *, cache: str = "no-store", close: bool = False
+) -> Answer:
+    """Return a problem document; its text depends on the kind of problem only."""
+    body = json.dumps(
+        {
+            "type": "about:blank",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": detail,
+        }
+    ).encode()
+    return Answer(status, {"Content-Type": PROBLEM, "Cache-Control": cache}, body, close=close)
+
+
+def _document(document: Document, fields: Mapping[bytes, bytes]) -> Answer:
+    chosen = document.identity
+    if document.compressed is not None and _accepts_gzip(fields.get(b"accept-encoding", b"")):
+        chosen = document.compressed
+    if _is_match(fields.get(b"if-none-match"), chosen.etag):
+        return _not_modified(chosen.headers)
+    return Answer(HTTPStatus.OK, chosen.headers, chosen.body)
+
+
+def _package(package: Package, fields: Mapping[bytes, bytes]) -> Answer:
+    digest = base64.b64encode(bytes.fromhex(package.sha256)).decode()
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Cache-Control": IMMUTABLE,
+        "ETag": package.etag,
+        "Repr-Digest": f"sha-256=:{digest}:",
+        "Accept-Ranges": "bytes",
+    }
+    if _is_match(fields.get(b"if-none-match"), package.etag):
+        return _not_modified(headers)
+    try:
+        part = plan_range(
+            fields.get(b"range"), fields.get(b"if-range"), package.etag, package.length
+        )
+    except Unsatisfiable:
+        answer = problem(
+            HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins behind the end."
+        )
+        where = {"Content-Range": f"bytes */{package.length}"}
+        return Answer(answer.status, {**answer.headers, **where}, answer.body)
+    if part is None:
+        return Answer(HTTPStatus.OK, headers, package=package)
+    headers["Content-Range"] = f"bytes {part.first}-{part.last}/{package.length}"
+    return Answer(HTTPStatus.PARTIAL_CONTENT, headers, package=package, part=part)
+
+
+def _not_modified(headers: Mapping[str, str]) -> Answer:
+    kept = {k: v for k, v in headers.items() if k in {"Cache-Control", "ETag", "Vary"}}
+    return Answer(HTTPStatus.NOT_MODIFIED, kept)
+
+
+def _accepts_gzip(value: bytes) -> bool:
+    for element in value.split(b","):
+        coding, _, quality = element.replace(b" ", b"").lower().partition(b";")
+        if coding == b"gzip":
+            return _QUALITY_ZERO.fullmatch(quality) is None
+    return False
+
+
+def _is_match(value: bytes | None, etag: str) -> bool:
+    """Answer whether `If-None-Match` names this entity tag (weak comparison, section 13.1.2)."""
+    if value is None:
+        return False
+    tags = {tag.strip().removeprefix(b"W/") for tag in value.split(b",")}
+    return b"*" in tags or etag.encode() in tags

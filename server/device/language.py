@@ -1,0 +1,35 @@
+"""The closed URL space of the device plane.
+
+Source: docs/FORMATS.md section 8. A path outside it is not looked up anywhere.
+"""
+
+import re
+
+_VERSION = r"[1-9][0-9]{0,15}"
+_ROLE = r"[a-z0-9][a-z0-9_-]{0,31}"
+_SEGMENT = r"[a-z0-9][a-z0-9-]{0,15}"
+_FILE = r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,94}"
+_HASH = r"[0-9a-f]{64}"
+_TILE_INDEX = r"(?:x[0-9]{3}/){0,6}[0-9]{3}"
+_WIDTH = r"(?:\.p/(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
+_LEVEL = r"(?:[0-9]|[1-5][0-9]|6[0-3]|entries)"
+
+VERSIONED = re.compile(rf"/metadata/({_VERSION})\.({_ROLE})\.json")
+TARGET = re.compile(
+    rf"/targets/(?:{_ROLE}/{_SEGMENT}/{_SEGMENT}"
+    rf"|latest/{_ROLE}/{_SEGMENT}"
+    rf"|(?:tables|content)/{_SEGMENT})/{_HASH}\.{_FILE}"
+)
+_LOG = re.compile(
+    rf"/log/(?:checkpoint|proof/{_ROLE}\.{_VERSION}|tile/{_LEVEL}/{_TILE_INDEX}{_WIDTH})"
+)
+
+
+def is_path(path: str) -> bool:
+    """Answer whether `path` is well formed; whether it exists is another question."""
+    return (
+        path == "/metadata/timestamp.json"
+        or VERSIONED.fullmatch(path) is not None
+        or TARGET.fullmatch(path) is not None
+        or _LOG.fullmatch(path) is not None
+    )

@@ -1,0 +1,104 @@
+"""The device plane: gate, then answer, then octets.
+
+No router and no access log; packages are read in small pieces, so that they do not starve polls.
+"""
+
+from collections.abc import Callable
+
+import aiofiles
+from aiohttp import web
+from prometheus_client import CollectorRegistry, Counter
+
+from server.device.answer import Answer, failure, plan_answer, refusal
+from server.device.gate import GateMode, Reason, Refused, check_request
+from server.device.snapshot import Package, Snapshot
+from server.storage.blobs import BlobReader
+
+PIECE = 256 * 1024  # octets read in one go: small enough that downloads do not starve polls
+
+
+class Metrics:
+    """Counters of the device plane; no label comes from a request."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.answers = Counter("hening_answers", "Answers", ["status"], registry=registry)
+        self.refusals = Counter("hening_refusals", "Refusals", ["reason"], registry=registry)
+        self.unknown = Counter(
+            "hening_unknown_headers", "Requests with unknown headers", registry=registry
+        )
+
+
+class DevicePlane:
+    """Answers requests from the snapshot that `current` gives."""
+
+    def __init__(
+        self,
+        current: Callable[[], Snapshot],
+        blobs: BlobReader,
+        metrics: Metrics,
+        mode: GateMode,
+    ) -> None:
+        self._current = current
+        self._blobs = blobs
+        self._metrics = metrics
+        self._mode = mode
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        try:
+            unknown = check_request(
+                request.method,
+                request.raw_path,
+                (request.version.major, request.version.minor),
+                request.raw_headers,
+                self._mode,
+            )
+        except Refused as refused:
+            return to_response(self.refuse(refused.reason))
+        if unknown:
+            self._metrics.unknown.inc()
+        answer = plan_answer(self._current(), request.raw_path, request.raw_headers)
+        self._metrics.answers.labels(str(answer.status.value)).inc()
+        if answer.package is None or answer.package.length == 0:
+            return to_response(answer)
+        return await self._send_package(request, answer, answer.package)
+
+    def refuse(self, reason: Reason) -> Answer:
+        """Count a refusal and return its answer."""
+        answer = refusal(reason)
+        self._metrics.refusals.labels(reason.value).inc()
+        self._metrics.answers.labels(str(answer.status.value)).inc()
+        return answer
+
+    def fail(self) -> Answer:
+        """Count a failure of this server and return its answer."""
+        answer = failure()
+        self._metrics.answers.labels(str(answer.status.value)).inc()
+        return answer
+
+    async def _send_package(
+        self, request: web.BaseRequest, answer: Answer, package: Package
+    ) -> web.StreamResponse:
+        first = 0 if answer.part is None else answer.part.first
+        left = package.length if answer.part is None else answer.part.length
+        response = web.StreamResponse(status=answer.status, headers=answer.headers)
+        response.content_length = left
+        async with aiofiles.open(self._blobs.path(package.sha256), "rb") as file:
+            await file.seek(first)
+            await response.prepare(request)
+            while left and request.method != "HEAD":
+                piece = await file.read(min(PIECE, left))
+                if not piece:
+                    raise ConnectionError("a blob is shorter than its length")
+                left -= len(piece)
+                await response.write(piece)
+        await response.write_eof()
+        return response
+
+
+def to_response(answer: Answer) -> web.Response:
+    """Return aiohttp's form of an answer that is in memory."""
+    response = web.Response(status=answer.status, headers=answer.headers, body=answer.body)
+    if answer.close:
+        response.force_close()
+    return response

@@ -1,0 +1,171 @@
+"""An immutable picture of what is public, loaded off the loop and swapped by one reference.
+
+All metadata, proofs and tiles are in memory with their headers and their gzip form; of packages the
+snapshot knows path, hash and length, derived from signed metadata.
+"""
+
+import base64
+import gzip
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.core.errors import FormatError
+from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
+from server.core.names import COMMON_ROLES, hashed_target_path, metadata_name
+from server.device.language import VERSIONED
+from server.storage.blobs import BlobReader
+from server.storage.durable import TEMPORARY, read_bounded
+
+ONE_MINUTE = "public, max-age=60"
+IMMUTABLE = "public, max-age=31536000, immutable"
+FILE_LIMIT = 5_000_000
+POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
+Headers = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Representation:
+    """One coding of a small file, with the headers that describe it."""
+
+    body: bytes
+    etag: str
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A small file in memory; `compressed` where a gzip form exists."""
+
+    identity: Representation
+    compressed: Representation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A target on disk: sha256 and length in octets."""
+
+    sha256: str
+    length: int
+
+    @property
+    def etag(self) -> str:
+        """The entity tag: the content hash, the same on every replica."""
+        return f'"sha256-{self.sha256}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that can be asked for, by path."""
+
+    version: int
+    documents: Mapping[str, Document]
+    packages: Mapping[str, Package]
+    withdrawn: frozenset[str]
+    current: Mapping[str, int]
+
+    def is_gone(self, path: str) -> bool:
+        """Answer whether `path` was public once and is superseded or withdrawn (410, not 404)."""
+        match = VERSIONED.fullmatch(path)
+        if match is not None and path not in self.documents:
+            return int(match[1]) < self.current.get(match[2], 0)
+        return path in self.withdrawn
+
+
+EMPTY = Snapshot(0, {}, {}, frozenset(), {})
+
+
+def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapshot:
+    """Read the public tree; files that `previous` holds are not read again, for they never change.
+
+    Raises FormatError or OSError when the tree is not whole: the caller keeps the previous one.
+    """
+    if not (public / "metadata" / "timestamp.json").exists():
+        return EMPTY
+    # The pointers are read before the tree is listed: what they name was there before them.
+    documents = {
+        url: _document(url, read_bounded(public / url[1:], FILE_LIMIT), mutable=True)
+        for url in POINTERS
+    }
+    for path in _small_files(public):
+        url = f"/{path.relative_to(public).as_posix()}"
+        if url not in POINTERS:
+            known = previous.documents.get(url)
+            documents[url] = known or _document(url, read_bounded(path, FILE_LIMIT), mutable=False)
+    timestamp = decode_timestamp(_body(documents, "/metadata/timestamp.json")).signed
+    version = timestamp.snapshot_meta.version
+    snapshot = decode_snapshot(_body(documents, f"/metadata/{version}.snapshot.json")).signed
+    current = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    packages, withdrawn = _packages(documents, current, blobs)
+    return Snapshot(
+        version=timestamp.version,
+        documents=documents,
+        packages=packages,
+        withdrawn=withdrawn,
+        current=current | {"snapshot": version},
+    )
+
+
+def _packages(
+    documents: Mapping[str, Document], current: Mapping[str, int], blobs: BlobReader
+) -> tuple[dict[str, Package], frozenset[str]]:
+    packages: dict[str, Package] = {}
+    withdrawn: set[str] = set()
+    for role, version in current.items():
+        data = _body(documents, f"/metadata/{metadata_name(role, version)}")
+        for path, target in decode_targets(role, data).signed.targets.items():
+            sha256 = target.hashes["sha256"]
+            url = f"/targets/{hashed_target_path(path, sha256)}"
+            custom = target.unrecognized_fields.get("custom")
+            if role not in COMMON_ROLES and isinstance(custom, dict) and custom.get("withdrawn"):
+                withdrawn.add(url)
+            elif role == "latest" or blobs.length(sha256) == target.length:
+                packages[url] = Package(sha256, target.length)
+    return packages, frozenset(withdrawn)
+
+
+def _small_files(public: Path) -> Iterator[Path]:
+    for folder in (public / "metadata", public / "log"):
+        for path in folder.rglob("*"):
+            if not path.name.startswith(TEMPORARY) and path.is_file():
+                yield path
+
+
+def _document(url: str, body: bytes, *, mutable: bool) -> Document:
+    cache = ONE_MINUTE if mutable else IMMUTABLE
+    if url.startswith("/log/tile/"):
+        headers = _headers("application/octet-stream", cache, body, None)
+        return Document(Representation(body, headers["ETag"], headers), None)
+    kind = "application/json" if url.endswith(".json") else "text/plain; charset=utf-8"
+    packed = gzip.compress(body, 9, mtime=0)
+    identity = _headers(kind, cache, body, "identity")
+    compressed = _headers(kind, cache, packed, "gzip")
+    return Document(
+        Representation(body, identity["ETag"], identity),
+        Representation(packed, compressed["ETag"], compressed),
+    )
+
+
+def _headers(kind: str, cache: str, body: bytes, coding: str | None) -> dict[str, str]:
+    digest = hashlib.sha256(body)
+    headers = {
+        "Content-Type": kind,
+        "Cache-Control": cache,
+        "ETag": f'"sha256-{digest.hexdigest()}"',
+        "Repr-Digest": f"sha-256=:{base64.b64encode(digest.digest()).decode()}:",
+    }
+    if coding is not None:
+        headers["Vary"] = "Accept-Encoding"
+    if coding == "gzip":
+        headers["Content-Encoding"] = "gzip"
+    return headers
+
+
+def _body(documents: Mapping[str, Document], url: str) -> bytes:
+    document = documents.get(url)
+    if document is None:
+        raise FormatError(f"{url} is named by the metadata and not there.")
+    if len(document.identity.body) > metadata_limit("targets"):
+        raise FormatError(f"{url} is over its limit.")
+    return document.identity.body

@@ -1,0 +1,53 @@
+"""Logs with a closed list of fields: an event can carry only what is named here.
+
+No field holds an address, a header, a path that a client sent, or anything else of a request.
+"""
+
+import logging
+import sys
+from typing import TextIO
+
+import structlog
+from structlog.typing import EventDict, WrappedLogger
+
+FIELDS = frozenset(
+    {
+        "event",
+        "level",
+        "timestamp",
+        "channel",
+        "error",
+        "host",
+        "port",
+        "reason",
+        "renewed",
+        "snapshot",
+        "submission",
+        "version",
+    }
+)
+
+
+class UnlistedFieldError(RuntimeError):
+    """A log call with a field that is not on the list: a bug, found by the test that runs it."""
+
+
+def check_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Raise UnlistedFieldError for an event that carries anything but the listed fields."""
+    if unlisted := event.keys() - FIELDS:
+        raise UnlistedFieldError(f"{min(unlisted)} is not a field of the log")
+    return event
+
+
+def configure_logging(stream: TextIO = sys.stderr) -> None:
+    """Write events to `stream`, one JSON object a line."""
+    structlog.configure(
+        processors=[
+            check_fields,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+    )

@@ -1,0 +1,122 @@
+"""Whether a state folder is whole: what `hening-server check` finds, without changing anything."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+
+from server.core.checkpoint import decode_checkpoint, encode_leaf, verify_proof
+from server.core.errors import HeningError, LogError
+from server.core.metadata import ROOT_LIMIT, check_expiry
+from server.core.note import MAX_NOTE
+from server.core.tlog import leaf_hash, tree_hash
+from server.publisher.audit import audit_staged
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import load_online_keys
+from server.publisher.plan import check_pointers
+from server.publisher.published import Published, load_published
+from server.storage.blobs import BlobStore
+from server.storage.database import Sessions
+from server.storage.durable import read_bounded
+from server.storage.layout import StateFolder
+from server.storage.models import LogEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; `error` is empty when it is in order."""
+
+    subject: str
+    detail: str
+    error: str = ""
+
+
+async def check_state(
+    folder: StateFolder, sessions: Sessions, now: datetime, *, deep: bool
+) -> list[Finding]:
+    """Look at metadata, pointers, blobs and log; `deep` hashes every blob again."""
+    published = await asyncio.to_thread(load_published, folder.public)
+    if published is None:
+        return [Finding("public tree", "", "nothing is published yet")]
+    async with sessions() as session:
+        entries = (await session.scalars(select(LogEntry).order_by(LogEntry.index))).all()
+    leaves = [encode_leaf(entry.role, entry.version, entry.sha256) for entry in entries]
+    names = [(entry.role, entry.version) for entry in entries]
+
+    def look() -> list[Finding]:
+        return [
+            *_expiries(published, now),
+            _audit(folder, published),
+            _blobs(folder, published, deep=deep),
+            _log(folder, names, leaves),
+        ]
+
+    return await asyncio.to_thread(look)
+
+
+def _expiries(published: Published, now: datetime) -> Iterator[Finding]:
+    signed: list[tuple[str, Root | Snapshot | Timestamp | Targets]] = [
+        ("root", published.root),
+        ("targets", published.targets),
+        *sorted(published.roles.items()),
+        ("snapshot", published.snapshot),
+        ("timestamp", published.timestamp),
+    ]
+    for name, role in signed:
+        error = ""
+        try:
+            check_expiry(name, role, now)
+        except HeningError as found:
+            error = str(found)
+        detail = f"version {role.version}, until {role.expires:%Y-%m-%d %H:%M} UTC"
+        yield Finding(name, detail, error)
+
+
+def _audit(folder: StateFolder, published: Published) -> Finding:
+    paths = [path for role in published.roles.values() for path in role.targets]
+    try:
+        check_pointers(published, published.pointers())
+        root = read_bounded(folder.trusted_root, ROOT_LIMIT)
+        audit_staged(folder.public, folder.public, root, paths)
+    except HeningError as error:
+        return Finding("audit", "", str(error))
+    return Finding("audit", f"a TUF client finds all {len(paths)} targets")
+
+
+def _blobs(folder: StateFolder, published: Published, *, deep: bool) -> Finding:
+    blobs = BlobStore(folder.blobs)
+    count = 0
+    try:
+        for name, role in published.roles.items():
+            for path, target in role.targets.items():
+                sha256 = target.hashes["sha256"]
+                if name == "latest":
+                    continue
+                if blobs.length(sha256) != target.length:
+                    raise PublishError(f"the blob of {path} is not there.")
+                if deep:
+                    blobs.verify(sha256, target.length)
+                count += 1
+    except HeningError as error:
+        return Finding("blobs", "", str(error))
+    return Finding("blobs", f"{count} {'hashed again' if deep else 'there with their length'}")
+
+
+def _log(folder: StateFolder, names: list[tuple[str, int]], entries: list[bytes]) -> Finding:
+    log = folder.public / "log"
+    try:
+        key = load_online_keys(folder.keys).log_verifier
+        checkpoint = decode_checkpoint(read_bounded(log / "checkpoint", MAX_NOTE), key)
+        if checkpoint.size > len(entries):
+            raise LogError("the checkpoint speaks of more leaves than the database has.")
+        hashes = [leaf_hash(entry) for entry in entries[: checkpoint.size]]
+        if tree_hash(hashes) != checkpoint.root:
+            raise LogError("the database's leaves do not lead to the signed root.")
+        for (role, version), entry in zip(names, entries[: checkpoint.size], strict=False):
+            verify_proof(read_bounded(log / "proof" / f"{role}.{version}", 16_384), entry, key)
+    except HeningError as error:
+        return Finding("log", "", str(error))
+    return Finding("log", f"{checkpoint.size} leaves, every proof holds")

@@ -1,0 +1,90 @@
+"""Step 7 of publishing: what was published is fetched back and compared.
+
+A difference is an alarm; nothing is taken back, because the timestamp that phones see is valid.
+"""
+
+import asyncio
+from pathlib import Path
+
+import aiohttp
+
+from server.core.metadata import decode_targets
+from server.core.names import COMMON_ROLES, TOP_LEVEL_ROLES, hashed_target_path, metadata_name
+from server.publisher.errors import PublishError
+from server.publisher.plan import Publication
+from server.storage.durable import read_bounded
+
+ATTEMPTS = 50
+PAUSE_SECONDS = 0.1
+ZIP_MAGIC = b"PK\x03\x04"
+
+
+class DiskReadBack:
+    """Reads back from the public folder, where no server runs."""
+
+    def __init__(self, public: Path) -> None:
+        self._metadata = public / "metadata"
+
+    async def __call__(self, publication: Publication) -> None:
+        """Raise PublishError unless every file is there as it was signed."""
+        for name, data in _expected(publication).items():
+            path = self._metadata / name
+            if await asyncio.to_thread(read_bounded, path, len(data)) != data:
+                raise PublishError(f"{name} on disk is not what was published.")
+
+
+class HttpReadBack:
+    """Reads back over the address that phones use."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base = base_url.rstrip("/")
+
+    async def __call__(self, publication: Publication) -> None:
+        """Raise PublishError unless the public address answers with what was published."""
+        try:
+            async with aiohttp.ClientSession(
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+                timeout=aiohttp.ClientTimeout(total=30),
+            ) as session:
+                await self._metadata(session, publication)
+                await self._packages(session, publication)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise PublishError(f"{self._base} does not answer: {error}.") from error
+
+    async def _metadata(self, session: aiohttp.ClientSession, publication: Publication) -> None:
+        expected = _expected(publication)
+        timestamp = expected.pop("timestamp.json")
+        for _ in range(ATTEMPTS):  # a device node notices a new timestamp within a second
+            if await self._get(session, "/metadata/timestamp.json") == timestamp:
+                break
+            await asyncio.sleep(PAUSE_SECONDS)
+        else:
+            raise PublishError(f"{self._base} still answers with an older timestamp.")
+        for name, data in expected.items():
+            if await self._get(session, f"/metadata/{name}") != data:
+                raise PublishError(f"{self._base} answers /metadata/{name} with other octets.")
+
+    async def _packages(self, session: aiohttp.ClientSession, publication: Publication) -> None:
+        for file in publication.files:
+            if file.role in {*COMMON_ROLES, *TOP_LEVEL_ROLES}:
+                continue
+            for path, target in decode_targets(file.role, file.data).signed.targets.items():
+                if target.unrecognized_fields["custom"]["withdrawn"]:
+                    continue
+                url = f"{self._base}/targets/{hashed_target_path(path, target.hashes['sha256'])}"
+                async with session.get(url, headers={"Range": "bytes=0-3"}) as response:
+                    where = response.headers.get("Content-Range")
+                    if (response.status, where) != (206, f"bytes 0-3/{target.length}"):
+                        raise PublishError(f"{url} does not answer a range request rightly.")
+                    if await response.content.read(5) != ZIP_MAGIC:
+                        raise PublishError(f"{url} is not a zip file.")
+
+    async def _get(self, session: aiohttp.ClientSession, path: str) -> bytes:
+        async with session.get(self._base + path, allow_redirects=False) as response:
+            return await response.content.read(5_000_001)
+
+
+def _expected(publication: Publication) -> dict[str, bytes]:
+    files = {metadata_name(file.role, file.version): file.data for file in publication.files}
+    return {**files, "timestamp.json": publication.timestamp}

@@ -1,0 +1,54 @@
+"""Settings: one frozen object, read once at the edge from a TOML file and `HENING_*` variables.
+
+The only place that reads the environment. Unknown keys are errors.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from server.core.errors import FormatError
+from server.device.gate import GateMode
+
+PREFIX = "HENING_"
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What an operator may set; the defaults serve one machine on loopback.
+
+    `host`, `port`: where the device plane listens; port 0 takes any free one.
+    `gate`: `direct`, `edge` (behind a cache that adds headers) or `strict` (phones only).
+    `public_url`: where phones reach this server; published files are read back from there.
+    `metrics_port`: Prometheus metrics on loopback; 0 for none.
+    """
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+    gate: GateMode = GateMode.DIRECT
+    public_url: str = ""
+    metrics_port: Port = 0
+
+
+def load_settings(
+    file: Path | None, environment: Mapping[str, str], **overrides: str | int | None
+) -> Settings:
+    """Read settings from `file`, then `HENING_*` variables, then the command line's options.
+
+    Raises FormatError that names the key that is unknown or malformed.
+    """
+    values: dict[str, str | int] = {}
+    try:
+        if file is not None:
+            values |= msgspec.toml.decode(file.read_bytes())
+        values |= {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environment.items()
+            if name.startswith(PREFIX) and not name.startswith(("HENING_SIGNER_", "HENING_SAMPLES"))
+        }
+        values |= {name: value for name, value in overrides.items() if value is not None}
+        return msgspec.convert(values, Settings, strict=False)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise FormatError(f"the settings are malformed: {error}.") from error
