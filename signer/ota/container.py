@@ -170,8 +170,9 @@ def _load_entry(stream: BinaryIO, header: Header, name: str) -> Entry:
 
 def load_entry(stream: BinaryIO, entry: Entry, limit: int) -> bytes:
     """Return an entry's unpacked bytes, checked against size and CRC; at most `limit` bytes."""
-    if entry.size > limit:
-        raise ContainerError(f"{entry.name} is {entry.size} bytes long; at most {limit} are taken.")
+    size = max(entry.size, entry.packed_size)
+    if size > limit:
+        raise ContainerError(f"{entry.name} is {size} bytes long; at most {limit} are taken.")
     packed = _read_at(stream, entry.offset, entry.packed_size)
     data = packed if entry.method == STORED else _inflate(packed, entry)
     if len(data) != entry.size or zlib.crc32(data) != entry.crc:

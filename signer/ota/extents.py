@@ -18,11 +18,9 @@ def count_blocks(extents: Iterable[Extent]) -> int:
 
 
 def check_extents(extents: Sequence[Extent], blocks: int, where: str) -> None:
-    """Raise PayloadError unless the extents are distinct, not empty and below `blocks`."""
+    """Raise PayloadError unless the extents do not overlap and end at `blocks` or before."""
     ordered = sorted(extents, key=lambda each: each.start)
     for extent in ordered:
-        if not extent.count:
-            raise PayloadError(f"The payload has an empty extent in {where}.")
         if end_of(extent) > blocks:
             raise PayloadError(f"The payload writes beyond the end of {where}.")
     if any(end_of(first) > second.start for first, second in pairwise(ordered)):

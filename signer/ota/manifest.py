@@ -6,7 +6,7 @@ from signer.ota.errors import PayloadError
 from signer.ota.operations import operation_name
 from signer.ota.protobuf import Message, decode_message
 
-MAX_MANIFEST = 64 << 20
+MAX_MANIFEST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,10 @@ def _fail(what: str) -> PayloadError:
 
 
 def _extent(message: Message) -> Extent:
-    return Extent(message.integer(1), message.integer(2))
+    extent = Extent(message.integer(1), message.integer(2))
+    if not extent.count:
+        raise _fail("an extent has no blocks")
+    return extent
 
 
 def _extents(message: Message, number: int) -> tuple[Extent, ...]:
@@ -127,9 +130,9 @@ def _partition(message: Message) -> Partition:
 
 
 def decode_manifest(raw: bytes) -> Manifest:
-    """Decode a manifest; PayloadError when it is not well-formed or larger than 64 MiB."""
+    """Decode a manifest; PayloadError when it is not well-formed or larger than 16 MiB."""
     if len(raw) > MAX_MANIFEST:
-        raise PayloadError("The payload's manifest is larger than 64 MiB.")
+        raise PayloadError("The payload's manifest is larger than 16 MiB.")
     message = decode_message(raw, _fail)
     return Manifest(
         block_size=message.integer(3, 4096),

@@ -107,6 +107,8 @@ def check_agreement(text: Metadata, binary: Metadata) -> None:
     """Raise MetadataError naming the first thing that the two forms say differently."""
     for field in fields(Metadata):
         ours, theirs = getattr(text, field.name), getattr(binary, field.name)
+        if ours != theirs and field.name == "property_files":
+            raise MetadataError("metadata and metadata.pb disagree about the property files.")
         if ours != theirs:
             raise MetadataError(
                 f"metadata and metadata.pb disagree about {field.name}: {ours!r} and {theirs!r}."

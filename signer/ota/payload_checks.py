@@ -127,7 +127,7 @@ def _check_source(operation: Operation, partition: Partition, manifest: Manifest
     if partition.old is None:
         raise PayloadError(f"The payload has a {operation.name} in {where}, which has no old one.")
     blocks = -(-partition.old.size // manifest.block_size)
-    if any(not each.count or end_of(each) > blocks for each in operation.sources):
+    if any(end_of(each) > blocks for each in operation.sources):
         raise PayloadError(f"A {operation.name} reads beyond the old content of {where}.")
     needed = manifest.minor_version >= SOURCE_HASH_MINOR_VERSION
     if len(operation.source_hash) not in ({32} if needed else {0, 32}):
