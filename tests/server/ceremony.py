@@ -1,0 +1,145 @@
+"""A ceremony in memory: real keys and real TUF metadata, made with python-tuf alone."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import (
+    DelegatedRole,
+    Delegations,
+    Metadata,
+    Root,
+    TargetFile,
+    Targets,
+)
+from tuf.api.serialization.json import JSONSerializer
+
+from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
+from server.publisher.online_keys import OnlineKeys
+
+MODELS = ("armani", "cancro")
+PATTERNS = {"tables": "tables/*/*", "content": "content/*/*", "latest": "latest/*/*/*"}
+
+
+@dataclass
+class Ceremony:
+    """Offline keys by role, and the role versions signed so far."""
+
+    online: OnlineKeys
+    now: datetime
+    keys: dict[str, list[CryptoSigner]] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for role in ("root", "targets", "tables", "content", *MODELS):
+            count = {"root": 3, "targets": 2, "tables": 2}.get(role, 1)
+            self.keys[role] = [CryptoSigner.generate_ed25519() for _ in range(count)]
+
+    def sign(self, role: str, signed: Any, signers: list[CryptoSigner] | None = None) -> bytes:
+        """Sign with all keys of the role and serialise once."""
+        metadata = Metadata(signed)
+        for signer in signers or self.keys[role]:
+            metadata.sign(signer, append=True)
+        self.versions[role] = signed.version
+        return metadata.to_bytes(JSONSerializer(compact=True))
+
+    def root(self, version: int = 1, **changes: Any) -> bytes:
+        """Sign a root with the online keys and the log's verifier key."""
+        root = Root(
+            version=version, expires=self.now + timedelta(days=365), consistent_snapshot=True
+        )
+        for role in ("root", "targets"):
+            for signer in self.keys[role]:
+                root.add_key(signer.public_key, role)
+            root.roles[role].threshold = 2
+        for role in ("snapshot", "timestamp"):
+            root.add_key(self.online.signers[role].public_key, role)
+        root.unrecognized_fields["custom"] = {"schema": 1, "log": str(self.online.log_verifier)}
+        for name, value in changes.items():
+            setattr(root, name, value)
+        return self.sign("root", root)
+
+    def targets(self, version: int = 1, models: tuple[str, ...] = MODELS) -> bytes:
+        """Sign the targets role: delegations only."""
+        keys, roles = {}, {}
+        for role in (*models, "tables", "content", "latest"):
+            signers = [self.online.signers["latest"]] if role == "latest" else self.keys[role]
+            for signer in signers:
+                keys[signer.public_key.keyid] = signer.public_key
+            keyids = [signer.public_key.keyid for signer in signers]
+            pattern = PATTERNS.get(role, f"{role}/*/*/*")
+            roles[role] = DelegatedRole(role, keyids, len(keyids), True, paths=[pattern])
+        targets = Targets(version, None, self.now + timedelta(days=90))
+        targets.delegations = Delegations(keys, roles)
+        return self.sign("targets", targets)
+
+    def role(
+        self, name: str, version: int = 1, files: Mapping[str, tuple[bytes, dict]] | None = None
+    ) -> bytes:
+        """Sign a delegated role that lists `files`: path to octets and custom."""
+        targets = Targets(version, None, self.now + timedelta(days=90))
+        for path, (data, custom) in (files or {}).items():
+            sha256 = hashlib.sha256(data).hexdigest()
+            self.blobs[sha256] = data
+            targets.targets[path] = TargetFile(
+                len(data), {"sha256": sha256}, path, {"custom": custom}
+            )
+        return self.sign(name, targets)
+
+    def first(self) -> dict[tuple[str, int], bytes]:
+        """Sign everything that a first submission holds."""
+        files = {("root", 1): self.root(), ("targets", 1): self.targets()}
+        return files | {(name, 1): self.role(name) for name in (*MODELS, "tables", "content")}
+
+
+def release(counter: int, **changes: Any) -> dict:
+    """Return the custom object of a full release."""
+    custom = {
+        "schema": 1,
+        "type": "full",
+        "counter": counter,
+        "fingerprint": f"Hening/armani/armani:14/UKQ1/{counter}:user/release-keys",
+        "incremental": str(counter),
+        "post_timestamp": 1_767_225_600 + counter,
+        "security_patch_level": "2026-01-05",
+        "sdk_level": 34,
+        "source_builds": [],
+        "min_counter": 0,
+        "property_files": "payload.bin:100:100",
+        "payload_properties": {
+            "FILE_HASH": "A" * 43 + "=",
+            "FILE_SIZE": "100",
+            "METADATA_HASH": "A" * 43 + "=",
+            "METADATA_SIZE": "50",
+        },
+        "changelog": {"en": f"Build {counter}."},
+        "withdrawn": False,
+    }
+    return custom | changes
+
+
+def write_bundle(
+    incoming: Path, files: Mapping[tuple[str, int], bytes], blobs: Mapping[str, bytes]
+) -> str:
+    """Write a bundle as the signer would and return its id."""
+    roles = [
+        RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
+        for (name, version), data in sorted(files.items())
+    ]
+    listed = [BlobFile(sha256, len(data)) for sha256, data in sorted(blobs.items())]
+    bundle_id, data = encode_bundle(Bundle(roles=roles, blobs=listed))
+    folder = incoming / f".tmp-{bundle_id}"
+    for name in ("metadata", "blobs"):
+        (folder / name).mkdir(parents=True)
+    (folder / "bundle.json").write_bytes(data)
+    for (name, version), content in files.items():
+        (folder / "metadata" / f"{version}.{name}.json").write_bytes(content)
+    for sha256, content in blobs.items():
+        (folder / "blobs" / sha256).write_bytes(content)
+    folder.rename(incoming / bundle_id)
+    return bundle_id
