@@ -98,11 +98,13 @@ def decode_message(data: bytes, name: str) -> Message:
     while position < len(data):
         count += 1
         if count > MAX_FIELDS:
-            raise PackageError(f"{name} has more than {MAX_FIELDS} fields.")
+            raise PackageError(
+                f"The payload is malformed: {name} has more than {MAX_FIELDS} fields."
+            )
         key, position = _decode_varint(data, position, name)
         number, wire_type = key >> 3, key & 7
         if not 0 < number < 1 << 29:
-            raise PackageError(f"{name} has a field number out of range.")
+            raise PackageError(f"The payload is malformed: {name} has a field number out of range.")
         value: int | bytes
         if wire_type == _VARINT:
             value, position = _decode_varint(data, position, name)
@@ -114,9 +116,11 @@ def decode_message(data: bytes, name: str) -> Message:
             elif wire_type == _FIXED64:
                 length = 8
             else:
-                raise PackageError(f"{name} has a field of unknown wire type {wire_type}.")
+                raise PackageError(
+                    f"The payload is malformed: {name} has a field of wire type {wire_type}."
+                )
             if length > len(data) - position:
-                raise PackageError(f"{name} is cut short.")
+                raise PackageError(f"The payload is malformed: {name} is cut short.")
             value = data[position : position + length]
             position += length
             if wire_type != _BYTES:
@@ -129,12 +133,14 @@ def _decode_varint(data: bytes, position: int, name: str) -> tuple[int, int]:
     value = 0
     for shift in range(0, 70, 7):
         if position >= len(data):
-            raise PackageError(f"{name} is cut short.")
+            raise PackageError(f"The payload is malformed: {name} is cut short.")
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             if value >> 64 or (byte == 0 and shift):
-                raise PackageError(f"{name} has a number that is not in its shortest form.")
+                raise PackageError(
+                    f"The payload is malformed: {name} has a number not in its shortest form."
+                )
             return value, position
-    raise PackageError(f"{name} has a number of more than ten bytes.")
+    raise PackageError(f"The payload is malformed: {name} has a number of more than ten bytes.")

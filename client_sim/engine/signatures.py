@@ -79,7 +79,9 @@ def _verify_any(key: rsa.RSAPublicKey, message: bytes, digest: bytes, what: str)
         signature = decode_message(entry, "a signature")
         octets = signature.octets(2) or b""
         unpadded = signature.fixed32(3)
-        if unpadded is not None and unpadded <= len(octets):
+        if unpadded is not None:
+            if unpadded > len(octets):
+                raise PackageError(f"A signature of the payload's {what} is cut short.")
             octets = octets[:unpadded]
         try:
             key.verify(octets, digest, padding.PKCS1v15(), utils.Prehashed(hashes.SHA256()))

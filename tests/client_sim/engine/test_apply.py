@@ -1,0 +1,174 @@
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from client_sim.engine.apply import apply_payload, check_sources
+from client_sim.engine.errors import ApplyError, EngineError, PackageError
+from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
+from tests.client_sim.engine.payload_builder import BLOCK, Op, Part, build_payload, full_part
+from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
+
+SOURCES = {"kernel": "disk_ext2_4k_empty.img", "root": "disk_sqfs_empty.img"}
+TARGETS = {"kernel": "disk_ext2_4k.img", "root": "disk_sqfs_default.img"}
+
+
+@pytest.fixture
+def old_dir(tmp_path):
+    """Make a folder with the old image of `system`."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    (folder / "system.img").write_bytes(OLD)
+    return folder
+
+
+@pytest.fixture
+def new_dir(tmp_path):
+    """Make an empty folder for new images."""
+    folder = tmp_path / "new"
+    folder.mkdir()
+    return folder
+
+
+def _source_in(folder):
+    return lambda name: folder / f"{name}.img"
+
+
+def _no_source(name):
+    raise AssertionError(name)
+
+
+@pytest.mark.parametrize("kind", ["full", "delta"])
+def test_aosp_payloads_give_their_target_images(samples, open_payload, tmp_path, new_dir, kind):
+    """AOSP's own payloads, full and delta, are applied to exactly the images they were made for."""
+    for name, image in SOURCES.items():
+        (tmp_path / f"{name}.img").write_bytes(samples[image])
+    payload = open_payload(samples[f"{kind}_payload.bin"])
+    results = apply_payload(payload, _source_in(tmp_path), new_dir)
+    for name, image in TARGETS.items():
+        assert (new_dir / f"{name}.img").read_bytes() == samples[image]
+    assert [(result.name, result.size, result.sha256) for result in results] == [
+        ("kernel", 4194304, "c51d9edeaf1043efe41257caebc1336ac21e411abb6ed4183324be6e841c448c"),
+        ("root", 12288, "5610597d03d3e29f01d722bd743296ef68d076f623c1dca2eb135347c6b8efba"),
+    ]
+
+
+def test_aosp_full_payload_never_asks_for_a_source(samples, open_payload, new_dir):
+    """A full payload is applied without touching an old image."""
+    apply_payload(open_payload(samples["full_payload.bin"]), _no_source, new_dir)
+    assert (new_dir / "kernel.img").read_bytes() == samples["disk_ext2_4k.img"]
+
+
+@pytest.mark.parametrize("wrong", ["disk_ext2_4k.img", "disk_ext2_unittest.img"])
+def test_aosp_delta_refuses_a_wrong_source(samples, open_payload, tmp_path, new_dir, wrong):
+    """A delta on another source of the same size is refused, with nothing written."""
+    (tmp_path / "kernel.img").write_bytes(samples[wrong])
+    (tmp_path / "root.img").write_bytes(samples["disk_sqfs_empty.img"])
+    with pytest.raises(ApplyError, match="kernel is not the one"):
+        apply_payload(open_payload(samples["delta_payload.bin"]), _source_in(tmp_path), new_dir)
+    assert list(new_dir.iterdir()) == []
+
+
+@pytest.mark.parametrize("old", [None, OLD[:-BLOCK], OLD + bytes(BLOCK), noise(9, 8)])
+def test_a_missing_or_other_source_is_refused(open_payload, old_dir, old):
+    """A source that is missing, shorter, longer or different is refused."""
+    (old_dir / "system.img").unlink()
+    if old is not None:
+        (old_dir / "system.img").write_bytes(old)
+    with pytest.raises(ApplyError, match="install the full package"):
+        check_sources(open_payload(build_payload([delta_part()], minor=4)), _source_in(old_dir))
+
+
+def test_every_operation_gives_the_new_image(open_payload, old_dir, new_dir):
+    """One delta with all eight operations gives the image put together by hand, with progress."""
+    seen = []
+    apply_payload(
+        open_payload(build_payload([delta_part()], minor=4)),
+        _source_in(old_dir),
+        new_dir,
+        progress=lambda done, total: seen.append((done, total)),
+    )
+    assert (new_dir / "system.img").read_bytes() == NEW
+    assert [done // BLOCK for done, _ in seen] == [2, 4, 6, 9, 12, 13, 14, 15]
+    assert {total for _, total in seen} == {15 * BLOCK}
+    assert (old_dir / "system.img").read_bytes() == OLD
+
+
+def test_a_stale_file_does_not_show_through(open_payload, new_dir):
+    """What an earlier attempt left in the slot is gone, also where the new image has holes."""
+    (new_dir / "system.img").write_bytes(b"\xff" * 9 * BLOCK)
+    new = noise(1, 1) + bytes(BLOCK) + noise(2, 1)
+    payload = open_payload(build_payload([full_part("system", new)]))
+    apply_payload(payload, _no_source, new_dir)
+    assert (new_dir / "system.img").read_bytes() == new
+
+
+def test_zeros_stay_holes(open_payload, new_dir):
+    """A megabyte of zeros in a package takes no room on the disk."""
+    new = noise(1, 1) + bytes(256 * BLOCK)
+    op = Op(type=0, dst=((0, 257),), data=new)
+    payload = open_payload(build_payload([Part(name="system", new=new, ops=(op,))]))
+    apply_payload(payload, _no_source, new_dir)
+    assert (new_dir / "system.img").read_bytes() == new
+    assert (new_dir / "system.img").stat().st_blocks * 512 < 16 * BLOCK
+
+
+def test_a_result_that_breaks_its_promise_is_refused(open_payload, new_dir):
+    """Operations whose data is intact but whose image has another hash end in a refusal."""
+    op = Op(type=0, dst=((0, 1),), data=noise(1, 1))
+    payload = open_payload(build_payload([Part(name="system", new=noise(2, 1), ops=(op,))]))
+    with pytest.raises(ApplyError, match="not what the package promises"):
+        apply_payload(payload, _no_source, new_dir)
+
+
+def test_new_images_are_synced_before_the_end(open_payload, new_dir):
+    """Each image is durable, and then the folder that names it."""
+    disk = CountingDisk()
+    payload = open_payload(
+        build_payload([full_part("a", noise(1, 1)), full_part("b", noise(2, 1))])
+    )
+    apply_payload(payload, _no_source, new_dir, disk=disk)
+    assert disk.steps == [*(["create", "write", "sync"] * 2), "sync_directory"]
+
+
+def test_a_power_cut_at_any_step_leaves_a_retry_the_same_end(open_payload, old_dir, new_dir):
+    """Whichever step the power fails at, the source is untouched and starting over succeeds."""
+    payload = open_payload(build_payload([delta_part()], minor=4))
+    counting = CountingDisk()
+    apply_payload(payload, _source_in(old_dir), new_dir, disk=counting)
+    assert len(counting.steps) > 8
+    for last in range(len(counting.steps)):
+        with pytest.raises(PowerCut):
+            apply_payload(payload, _source_in(old_dir), new_dir, disk=DyingDisk(last))
+        assert (old_dir / "system.img").read_bytes() == OLD
+        apply_payload(payload, _source_in(old_dir), new_dir)
+        assert (new_dir / "system.img").read_bytes() == NEW
+
+
+GOOD = build_payload([delta_part()], minor=4)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_a_mutated_payload_is_refused_or_still_exact(open_payload, old_dir, new_dir, data):
+    """Any change of an unsigned payload gives an EngineError or exactly the image it promises."""
+    mutated = bytearray(GOOD)
+    for _ in range(data.draw(st.integers(1, 3))):
+        # Two thirds of the changes hit the header and the manifest, where the meaning is.
+        end = data.draw(st.sampled_from([24, 1000, len(mutated)]))
+        at = data.draw(st.integers(0, min(end, len(mutated)) - 1))
+        mutated[at] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.sampled_from([None, None, None, -1, 500]))
+    try:
+        payload = open_payload(bytes(mutated[:cut]))
+        (result,) = apply_payload(payload, lambda _: old_dir / "system.img", new_dir)
+    except EngineError:
+        return
+    assert (new_dir / f"{result.name}.img").read_bytes() == NEW
+
+
+def test_damaged_data_is_named(open_payload, old_dir, new_dir):
+    """A flipped byte in the data of an operation is refused as damage of that operation."""
+    damaged = bytearray(GOOD)
+    damaged[-1] ^= 1
+    with pytest.raises(PackageError, match="data of a REPLACE_XZ operation is damaged"):
+        apply_payload(open_payload(bytes(damaged)), _source_in(old_dir), new_dir)

@@ -1,0 +1,102 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine.apply import PartitionResult
+from client_sim.engine.boot_state import (
+    EMPTY_SLOT,
+    BootState,
+    SlotState,
+    decode_boot_state,
+    encode_boot_state,
+)
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import EngineError, SlotError
+
+BUILD = BuildFacts("f/p", "1.0", 3, 1000, "2026-01-05")
+SLOT = SlotState(
+    bootable=True,
+    successful=True,
+    failed=False,
+    tries_remaining=0,
+    build=BUILD,
+    partitions=(PartitionResult("system", 4096, "0" * 64),),
+)
+STATE = BootState("a", "a", {"a": SLOT, "b": EMPTY_SLOT})
+GOLDEN = (
+    b'{"active":"a","running":"a","schema":1,"slots":{"a":{"bootable":true,"build":{"counter":3,'
+    b'"fingerprint":"f/p","incremental":"1.0","post_timestamp":1000,'
+    b'"security_patch_level":"2026-01-05"},"failed":false,"partitions":[{"name":"system",'
+    b'"sha256":"' + b"0" * 64 + b'","size":4096}],"successful":true,"tries_remaining":0},'
+    b'"b":{"bootable":false,"build":null,"failed":false,"partitions":[],"successful":false,'
+    b'"tries_remaining":0}}}'
+)
+
+
+def test_the_form_of_the_file():
+    """The file is the canonical JSON written down here, in both directions."""
+    assert encode_boot_state(STATE) == GOLDEN
+    assert decode_boot_state(GOLDEN) == STATE
+    assert json.dumps(json.loads(GOLDEN), sort_keys=True, separators=(",", ":")).encode() == GOLDEN
+
+
+facts = st.builds(BuildFacts, st.text(), st.text(), *[st.integers(0, 2**60)] * 2, st.text())
+slot_states = st.builds(
+    SlotState,
+    bootable=st.booleans(),
+    successful=st.booleans(),
+    failed=st.booleans(),
+    tries_remaining=st.integers(0, 7),
+    build=st.none() | facts,
+    partitions=st.just(()),
+)
+names = st.sampled_from("ab")
+
+
+@given(
+    st.builds(BootState, names, names, st.fixed_dictionaries({"a": slot_states, "b": slot_states}))
+)
+def test_every_state_comes_back(state):
+    """What is written is read as the same state."""
+    assert decode_boot_state(encode_boot_state(state)) == state
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"{}",
+        b"null",
+        b"[" * 100_000,
+        GOLDEN[:-1],
+        GOLDEN + b"\n",
+        GOLDEN.replace(b":", b": ", 1),
+        GOLDEN.replace(b'"active":"a"', b'"active":"c"'),
+        GOLDEN.replace(b'"active":"a"', b'"active":"a","active":"a"'),
+        GOLDEN.replace(b'"schema":1', b'"schema":2'),
+        GOLDEN.replace(b'"schema":1', b'"schema":1,"more":1'),
+        GOLDEN.replace(b"1000", b"1e3"),
+        GOLDEN.replace(b"1000", b'"1000"'),
+        GOLDEN.replace(b"true", b"1"),
+        GOLDEN.replace(b'"f/p"', b'"f\\/p"'),
+        GOLDEN.replace(b'"f/p"', b'"f\xff"'),
+        GOLDEN.replace(b'"b":', b'"c":'),
+        b" " * (256 * 1024 + 1),
+    ],
+)
+def test_anything_else_is_refused(data):
+    """A file that this phone would not have written is damaged, and the error says what to do."""
+    with pytest.raises(SlotError, match="flash the phone anew"):
+        decode_boot_state(data)
+
+
+@given(st.integers(0, len(GOLDEN) - 1), st.integers(0, 255))
+def test_a_changed_byte_gives_another_state_or_an_engine_error(at, byte):
+    """A changed byte is refused or is what another state is written as."""
+    data = GOLDEN[:at] + bytes([byte]) + GOLDEN[at + 1 :]
+    try:
+        assert encode_boot_state(decode_boot_state(data)) == data
+    except EngineError:
+        return

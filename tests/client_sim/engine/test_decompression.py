@@ -1,0 +1,118 @@
+import bz2
+import lzma
+import zlib
+
+import brotli
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine.decompression import Compression, decompress, iter_decompressed
+from client_sim.engine.errors import EngineError, PackageError
+
+
+def _xz(data, check=lzma.CHECK_CRC32):
+    return lzma.compress(data, check=check)
+
+
+ENCODERS = {Compression.BZ2: bz2.compress, Compression.XZ: _xz, Compression.BROTLI: brotli.compress}
+ALL = {**ENCODERS, Compression.NONE: bytes}
+
+
+@pytest.mark.parametrize("compression", ALL)
+@given(data=st.binary(max_size=5000), piece=st.integers(1, 700))
+def test_streams_come_back_whatever_their_pieces(compression, data, piece):
+    """What the real compressors wrote comes back, however the input is cut up."""
+    encoded = ALL[compression](data)
+    pieces = [encoded[at : at + piece] for at in range(0, len(encoded), piece)]
+    assert b"".join(iter_decompressed(compression, pieces, len(data))) == data
+
+
+@pytest.mark.parametrize("compression", ALL)
+def test_output_comes_in_bounded_pieces(compression):
+    """A stream of 40 MB is stopped after the first piece beyond the limit."""
+    bomb = ALL[compression](bytes(40_000_000))
+    chunks = [bomb[at : at + 1_000_000] for at in range(0, len(bomb), 1_000_000)]
+    stream = iter_decompressed(compression, chunks, 1_500_000)
+    seen = []
+    with pytest.raises(PackageError, match="more than the 1500000 bytes"):
+        seen.extend(len(piece) for piece in stream)
+    assert max(seen, default=0) <= 2 * 1024 * 1024
+    assert sum(seen) <= 1_500_000
+
+
+@pytest.mark.parametrize("compression", ALL)
+def test_one_byte_more_than_the_limit_is_refused(compression):
+    """The limit is exact."""
+    encoded = ALL[compression](b"four")
+    assert decompress(compression, encoded, 4) == b"four"
+    with pytest.raises(PackageError):
+        decompress(compression, encoded, 3)
+
+
+@pytest.mark.parametrize("compression", ENCODERS)
+@pytest.mark.parametrize("size", [0, 1, -9, -1])
+def test_truncated_streams_are_refused(compression, size):
+    """A stream without its end is refused, also an empty one."""
+    with pytest.raises(PackageError):
+        decompress(compression, ENCODERS[compression](b"hello" * 100)[:size], 1000)
+
+
+@pytest.mark.parametrize("compression", ENCODERS)
+@pytest.mark.parametrize("split", [False, True])
+def test_trailing_bytes_are_refused(compression, split):
+    """Bytes after the end of a stream are refused, in the same piece or in the next."""
+    encoded = ENCODERS[compression](b"hello")
+    chunks = [encoded, b"more"] if split else [encoded + b"more"]
+    with pytest.raises(PackageError):
+        list(iter_decompressed(compression, chunks, 1000))
+
+
+@pytest.mark.parametrize(
+    ("check", "is_taken"),
+    [
+        (lzma.CHECK_NONE, True),
+        (lzma.CHECK_CRC32, True),
+        (lzma.CHECK_CRC64, False),
+        (lzma.CHECK_SHA256, False),
+    ],
+)
+def test_xz_integrity_checks_are_those_that_phones_know(check, is_taken):
+    """Phones' xz decoder knows no check and CRC32; streams with others are refused."""
+    encoded = _xz(b"hello", check)
+    if is_taken:
+        assert decompress(Compression.XZ, encoded, 5) == b"hello"
+    else:
+        with pytest.raises(PackageError, match="integrity check"):
+            decompress(Compression.XZ, encoded, 5)
+
+
+@pytest.mark.parametrize(
+    ("size_code", "is_taken"), [(24, True), (28, True), (30, False), (36, False)]
+)
+def test_xz_may_not_ask_for_much_memory(size_code, is_taken):
+    """A tiny stream that wants a dictionary above 64 MiB is refused before it is allocated."""
+    encoded = _xz(b"hello", lzma.CHECK_NONE)
+    # The block header follows the 12-byte stream header; its fifth byte is the dictionary size,
+    # 2 << (code / 2 + 11) for even codes, and a CRC32 closes it.
+    block = encoded[12:16] + bytes([size_code]) + encoded[17:20]
+    patched = encoded[:12] + block + zlib.crc32(block).to_bytes(4, "little") + encoded[24:]
+    if is_taken:
+        assert decompress(Compression.XZ, patched, 5) == b"hello"
+    else:
+        with pytest.raises(PackageError):
+            decompress(Compression.XZ, patched, 5)
+
+
+@pytest.mark.parametrize("compression", ENCODERS)
+@given(data=st.data())
+def test_damaged_streams_give_only_engine_errors(compression, data):
+    """Arbitrary bytes and flipped bytes give an EngineError or some bounded output."""
+    encoded = bytearray(ENCODERS[compression](b"the quick brown fox" * 20))
+    at = data.draw(st.integers(0, len(encoded) - 1))
+    encoded[at] = data.draw(st.integers(0, 255))
+    for candidate in (bytes(encoded), data.draw(st.binary(max_size=100))):
+        try:
+            assert len(decompress(compression, candidate, 1000)) <= 1000
+        except EngineError:
+            continue

@@ -1,0 +1,133 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine import manifest
+from client_sim.engine.errors import EngineError, PackageError, UnsupportedError
+from client_sim.engine.manifest import Extent, OperationType, decode_manifest
+from tests.client_sim.engine.payload_builder import Op, Part, extent, field, image_info
+
+PART = Part(name="system", new=b"new", ops=(Op(type=0, dst=((0, 1),), data=b"d"),))
+
+
+def _manifest(part=PART, more=b""):
+    return field(13, part.encode(0)) + more
+
+
+@pytest.mark.parametrize(("kind", "minor"), [("full", 0), ("delta", 6)])
+def test_aosp_manifests(samples, open_payload, kind, minor):
+    """AOSP's samples decode to the facts that are published about them."""
+    decoded = open_payload(samples[f"{kind}_payload.bin"]).manifest
+    assert (decoded.minor_version, decoded.block_size, decoded.max_timestamp) == (minor, 4096, 0)
+    assert decoded.signatures_offset is decoded.signatures_size is None
+    assert decoded.is_delta == (kind == "delta")
+    kernel, root = decoded.partitions
+    assert (kernel.name, kernel.new.size, root.name, root.new.size) == (
+        "kernel", 4194304, "root", 12288,
+    )  # fmt: skip
+    names = [operation.type.name for operation in kernel.operations]
+    if kind == "full":
+        assert names == ["REPLACE_BZ"] * 2
+        assert kernel.old is None
+    else:
+        assert {name: names.count(name) for name in names} == {
+            "BROTLI_BSDIFF": 1, "SOURCE_COPY": 1, "ZERO": 6, "REPLACE_BZ": 6,
+        }  # fmt: skip
+        assert kernel.old.sha256.hex().startswith("42a879e9d112c816")
+    assert [operation.type.name for operation in root.operations] == ["REPLACE_XZ"]
+
+
+def test_every_field_is_read():
+    """Each field comes from its number in AOSP's proto file."""
+    op = Op(
+        type=OperationType.SOURCE_BSDIFF, dst=((1, 2), (5, 3)), src=((7, 1),), data=b"data",
+        data_sha256=b"d" * 32, src_sha256=b"s" * 32, src_length=4096, dst_length=20480,
+    )  # fmt: skip
+    part = Part(name="product", new=b"n", old=b"old", ops=(op,))
+    rest = field(3, 8192) + field(4, 100) + field(5, 200) + field(12, 7) + field(14, 1_700_000_000)
+    decoded = decode_manifest(
+        field(13, part.encode(11)) + rest + field(16, 1) + field(18, "2026-03-05")
+    )
+    assert (decoded.block_size, decoded.signatures_offset, decoded.signatures_size) == (
+        8192,
+        100,
+        200,
+    )
+    assert (decoded.minor_version, decoded.max_timestamp) == (7, 1_700_000_000)
+    assert (decoded.is_partial, decoded.security_patch_level) == (True, "2026-03-05")
+    (partition,) = decoded.partitions
+    assert (partition.name, partition.new.size, partition.old.size) == ("product", 1, 3)
+    (operation,) = partition.operations
+    assert (operation.type, operation.data_offset, operation.data_length) == (5, 11, 4)
+    assert operation.src == (Extent(7, 1),)
+    assert operation.dst == (Extent(1, 2), Extent(5, 3))
+    assert (operation.src_bytes, operation.dst_bytes) == (4096, 20480)
+    assert (operation.src_length, operation.dst_length) == (4096, 20480)
+    assert (operation.data_sha256, operation.src_sha256) == (b"d" * 32, b"s" * 32)
+
+
+def test_unknown_fields_are_skipped():
+    """Fields of later versions, and the ones this engine has no use for, do not disturb."""
+    known = decode_manifest(_manifest())
+    assert decode_manifest(_manifest(more=field(15, b"groups") + field(99, 1))) == known
+
+
+@pytest.mark.parametrize("number", [14, 99, 2**64 - 1])
+def test_an_operation_type_without_a_name_is_unsupported(number):
+    """A type that the format may get later is refused with its number."""
+    with pytest.raises(UnsupportedError, match=f"the operation {number}"):
+        decode_manifest(_manifest(Part(name="system", new=b"", ops=(Op(type=number, dst=()),))))
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "../system", "a/b", "a.img", "-a", "a\n", "a" * 37, "système", "a\0"]
+)
+def test_names_that_could_be_paths_are_refused(name):
+    """A partition name is letters, digits, underscore and hyphen, and nothing that is a path."""
+    with pytest.raises(PackageError, match="names a partition"):
+        decode_manifest(_manifest(Part(name=name, new=b"", ops=())))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "words"),
+    [
+        (field(13, field(1, "a")), "what partition a must become"),
+        (field(13, field(1, "a") + field(7, field(1, 4))), "without its sha256"),
+        (field(13, field(1, "a") + field(7, field(2, b"x"))), "not a sha256"),
+        (field(13, field(1, "a") + field(7, image_info(b"")) + field(8, b"")), "has no type"),
+        (field(13, 1), "wire type"),
+        (field(12, 1 << 32), "32 bits"),
+        (field(14, 1 << 63), "63 bits"),
+    ],
+)
+def test_incomplete_manifests_are_refused(encoded, words):
+    """A manifest that lacks what it must have, or has it in the wrong form, is refused."""
+    with pytest.raises(PackageError, match=words):
+        decode_manifest(encoded)
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [("PARTITIONS", "partitions"), ("OPERATIONS", "operations"), ("EXTENTS", "extents")],
+)
+def test_counts_are_bounded(monkeypatch, limit, words):
+    """More partitions, operations or extents than the limits in one manifest are refused."""
+    ops = tuple(Op(type=6, dst=((0, 1), (1, 1))) for _ in range(2))
+    encoded = b"".join(field(13, Part(name=n, new=b"", ops=ops).encode(0)) for n in "abc")
+    amount = {"PARTITIONS": 3, "OPERATIONS": 6, "EXTENTS": 12}[limit]
+    monkeypatch.setattr(manifest, f"MAX_{limit}", amount)
+    decode_manifest(encoded)
+    monkeypatch.setattr(manifest, f"MAX_{limit}", amount - 1)
+    with pytest.raises(PackageError, match=f"more than {amount - 1} {words}"):
+        decode_manifest(encoded)
+
+
+@given(st.data())
+def test_mutated_manifests_give_only_engine_errors(data):
+    """A changed byte gives an EngineError or another manifest, nothing else."""
+    encoded = bytearray(_manifest(more=field(17, extent(1, 2))))
+    encoded[data.draw(st.integers(0, len(encoded) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decode_manifest(bytes(encoded))
+    except EngineError:
+        return

@@ -1,0 +1,230 @@
+import pytest
+
+from client_sim.engine.errors import PackageError, UnsupportedError
+from client_sim.engine.manifest import OperationType
+from tests.client_sim.engine import payload_builder as pb
+from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
+from tests.client_sim.engine.payload_builder import BLOCK, Op, Part, build_payload, field
+
+IMAGE = noise(1, 4)
+MIB = 1024 * 1024
+
+
+def _full(*ops, new=IMAGE, **more):
+    return Part(name="system", new=new, ops=ops, **more)
+
+
+def _replace(*dst, data=None, **more):
+    size = sum(count for _, count in dst) * BLOCK
+    return Op(type=pb.REPLACE, dst=dst, data=bytes(size) if data is None else data, **more)
+
+
+WHOLE = _replace((0, 4))
+
+
+def _sourced(kind, **more):
+    return Part(
+        name="system", new=IMAGE, old=OLD, ops=(Op(**{"type": kind, "dst": ((0, 4),), **more}),)
+    )
+
+
+def _refuse(open_payload, words, data, error=PackageError):
+    with pytest.raises(error, match=words):
+        open_payload(data)
+
+
+@pytest.mark.parametrize("size", [None, 4096])
+def test_blocks_of_4096_bytes_are_taken(open_payload, size):
+    """The block size is 4096, also where the manifest leaves it out."""
+    assert open_payload(build_payload([_full(WHOLE)], block_size=size)).manifest.block_size == 4096
+
+
+@pytest.mark.parametrize("size", [0, 512, 8192])
+def test_other_block_sizes_are_unsupported(open_payload, size):
+    """Any other block size is refused."""
+    _refuse(
+        open_payload,
+        f"{size} bytes",
+        build_payload([_full(WHOLE)], block_size=size),
+        UnsupportedError,
+    )
+
+
+@pytest.mark.parametrize("minor", [1, 2, 9])
+def test_a_full_payload_has_minor_version_0(open_payload, minor):
+    """A payload without old images has minor version 0 only."""
+    _refuse(
+        open_payload,
+        f"minor version {minor}",
+        build_payload([_full(WHOLE)], minor=minor),
+        UnsupportedError,
+    )
+
+
+@pytest.mark.parametrize("minor", [0, 1, 10])
+def test_an_incremental_has_minor_version_2_to_9(open_payload, minor):
+    """A payload with old images has minor versions 2 to 9 only."""
+    data = build_payload([_full(WHOLE, old=OLD)], minor=minor)
+    _refuse(open_payload, f"minor version {minor}", data, UnsupportedError)
+
+
+@pytest.mark.parametrize("minor", range(4, 10))
+def test_minor_versions_with_all_operations(open_payload, minor):
+    """From minor version 4 on, an incremental may use every operation that this engine does."""
+    payload = open_payload(build_payload([delta_part()], minor=minor))
+    assert len(payload.manifest.partitions[0].operations) == 8
+    assert payload.manifest.partitions[0].new.size == len(NEW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"),
+    [(pb.ZERO, 4), (pb.DISCARD, 4), (pb.BROTLI_BSDIFF, 4)],
+)
+def test_operations_come_with_their_minor_version(open_payload, kind, first):
+    """An operation older than its minor version is refused, at it it is taken."""
+    more = {"src": ((0, 4),), "data": b"patch"} if kind == pb.BROTLI_BSDIFF else {}
+    part = _sourced(kind, **more)
+    open_payload(build_payload([part], minor=first))
+    name = OperationType(kind).name
+    _refuse(open_payload, f"uses {name}", build_payload([part], minor=first - 1), UnsupportedError)
+
+
+@pytest.mark.parametrize(
+    "kind", [pb.ZERO, pb.DISCARD, pb.SOURCE_COPY, pb.SOURCE_BSDIFF, pb.BROTLI_BSDIFF]
+)
+def test_full_payloads_only_replace(open_payload, kind):
+    """In a full payload every operation but the three REPLACE ones is refused by name."""
+    name = OperationType(kind).name
+    data = build_payload([_full(Op(type=kind, dst=((0, 4),)))])
+    _refuse(open_payload, f"system uses {name}", data, UnsupportedError)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["MOVE", "BSDIFF", "PUFFDIFF", "ZUCCHINI", "LZ4DIFF_BSDIFF", "LZ4DIFF_PUFFDIFF"],
+)
+def test_operations_that_this_phone_cannot_do_are_refused_by_name(open_payload, name):
+    """Operations that exist but are not done here are named in the refusal."""
+    kind = getattr(pb, name)
+    part = _sourced(kind, src=((0, 4),), data=b"patch")
+    _refuse(open_payload, f"the operation {name}", build_payload([part], minor=9), UnsupportedError)
+
+
+def test_partial_updates_and_verity_are_unsupported(open_payload):
+    """A partial update, and data that the phone would have to compute, are refused by name."""
+    data = build_payload([_full(WHOLE)], minor=7, more=field(16, 1))
+    _refuse(open_payload, "partial update", data, UnsupportedError)
+    for number in (10, 11, 14, 15):
+        part = _full(WHOLE, old=OLD, more=field(number, pb.extent(0, 1)))
+        _refuse(open_payload, "verity", build_payload([part], minor=6), UnsupportedError)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ([], "no partition"),
+        ([_full(WHOLE), _full(WHOLE)], "partition twice"),
+        ([_full(WHOLE), Part(name="SYSTEM", new=IMAGE, ops=(WHOLE,))], "partition twice"),
+        ([_full(WHOLE, new_size=0)], "impossible size of 0"),
+        ([_full(WHOLE, new_size=4 * BLOCK - 1)], "impossible size"),
+        ([_full(WHOLE, new_size=2**64 - BLOCK)], "impossible size"),
+        ([_full(_replace((0, 5)))], "outside"),
+        ([_full(_replace((4, 1)))], "outside"),
+        ([_full(_replace((2**64 - 1, 1)))], "outside"),
+        ([_full(Op(type=0, dst=((0, 0),), data=b"x"))], "outside"),
+        ([_full(Op(type=0, dst=((0, 2**63),), data=b"x"))], "outside"),
+        ([_full(Op(type=0, dst=(), data=b"x"))], "no blocks"),
+        ([_full(_replace((0, 2)), _replace((1, 3)))], "written twice"),
+        ([_full(_replace((0, 2), (1, 2)))], "written twice"),
+        ([_full(_replace((0, 3)))], "never written"),
+        ([_full(_replace((0, 1)), _replace((2, 2)))], "never written"),
+        ([_full()], "never written"),
+        ([_full(Op(type=0, dst=((0, 4),)))], "no data or"),
+        ([_full(Op(type=8, dst=((0, 4),)))], "no data or"),
+        ([_full(_replace((0, 4), data=bytes(4 * BLOCK - 1)))], "16383 bytes for 16384"),
+        ([_full(_replace((0, 4), data_offset=1))], "order"),
+        ([_full(_replace((0, 2)), _replace((2, 2), data_offset=0))], "order"),
+        ([_full(Op(type=1, dst=((0, 4),), data=b"x", data_length=2))], "cut short"),
+        ([_full(Op(type=1, dst=((0, 4),), data=b"x", data_length=MIB))], "cut short"),
+        ([_full(Op(type=1, dst=((0, 4),), data=b"xx", data_length=1))], "does not end"),
+    ],
+)  # fmt: skip
+def test_full_payloads_that_make_no_sense_are_refused(open_payload, parts, words):
+    """Sizes, extents and data ranges that cannot be are refused, each with its reason."""
+    _refuse(open_payload, words, build_payload(parts))
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (_sourced(pb.SOURCE_COPY), "no blocks"),
+        (_sourced(pb.SOURCE_COPY, src=((0, 3),)), "different sizes"),
+        (_sourced(pb.SOURCE_COPY, src=((5, 4),)), "outside"),
+        (_sourced(pb.SOURCE_COPY, src=((2**64 - 1, 1), (0, 3))), "outside"),
+        (_sourced(pb.SOURCE_COPY, src=((0, 4),), data=b"x"), "must not"),
+        (_sourced(pb.ZERO, data=b"x"), "must not"),
+        (_sourced(pb.DISCARD, data_length=1), "must not"),
+        (_sourced(pb.SOURCE_BSDIFF, src=((0, 4),)), "no data or"),
+        (_sourced(pb.SOURCE_BSDIFF, data=b"x"), "no blocks"),
+        (_sourced(pb.SOURCE_BSDIFF, src=((0, 4),), data=b"x", src_length=9), "its source"),
+        (_sourced(pb.BROTLI_BSDIFF, src=((0, 4),), data=b"x", dst_length=9), "its result"),
+    ],
+)
+def test_incrementals_that_make_no_sense_are_refused(open_payload, part, words):
+    """Sources and data that do not belong to their operation are refused."""
+    _refuse(open_payload, words, build_payload([part], minor=4))
+
+
+def test_a_new_partition_of_an_incremental_has_no_source(open_payload):
+    """In an incremental, a partition without an old image may be replaced but not patched."""
+    delta = delta_part("vendor")
+    open_payload(build_payload([delta, _full(WHOLE)], minor=4))
+    copy = Op(type=pb.SOURCE_COPY, src=((0, 4),), dst=((0, 4),))
+    _refuse(open_payload, "does not name", build_payload([delta, _full(copy)], minor=4))
+
+
+@pytest.mark.parametrize("kind", [pb.REPLACE_BZ, pb.REPLACE_XZ])
+def test_operations_above_256_mib_are_refused(open_payload, kind):
+    """An operation that would not fit into memory is refused before it is started."""
+    blocks = 256 * MIB // BLOCK
+    for count, is_taken in ((blocks, True), (blocks + 1, False)):
+        op = Op(type=kind, dst=((0, count),), data=b"x")
+        data = build_payload([_full(op, new_size=count * BLOCK)])
+        if is_taken:
+            open_payload(data)
+        else:
+            _refuse(open_payload, "larger than 256 MiB", data, UnsupportedError)
+
+
+def test_a_patch_with_a_source_above_256_mib_is_refused(open_payload):
+    """The source of a patch is held in memory as well, and bounded as well."""
+    src = tuple((0, 8) for _ in range(256 * MIB // BLOCK // 8 + 1))
+    part = _sourced(pb.SOURCE_BSDIFF, src=src, data=b"x")
+    _refuse(open_payload, "larger than 256 MiB", build_payload([part], minor=4), UnsupportedError)
+
+
+def test_bytes_that_no_operation_names_are_refused(open_payload):
+    """A payload ends where its manifest says: neither before nor after."""
+    good = build_payload([_full(WHOLE)])
+    _refuse(open_payload, "cut short", good[:-1])
+    _refuse(open_payload, "does not end", good + b"x")
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (field(4, 4 * BLOCK), "half of a payload signature"),
+        (field(5, 9), "half of a payload signature"),
+        (field(4, 0) + field(5, 9), "does not follow the data"),
+        (field(4, 4 * BLOCK) + field(5, 9), "does not end"),
+        (field(4, 4 * BLOCK) + field(5, 2**64 - 1), "does not end"),
+    ],
+)
+def test_a_payload_signature_follows_the_data(open_payload, more, words):
+    """The payload signature lies right behind the data and ends the payload."""
+    _refuse(open_payload, words, build_payload([_full(WHOLE)], more=more))
+
+
+def test_a_missing_data_hash_is_refused(open_payload):
+    """Data without its sha256 is refused."""
+    _refuse(open_payload, "no sha256", build_payload([_full(_replace((0, 4), data_sha256=b""))]))

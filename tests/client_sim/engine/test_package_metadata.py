@@ -1,0 +1,125 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import EngineError, PackageError
+from client_sim.engine.package_metadata import check_package_facts, decode_metadata
+
+OLD = BuildFacts("Maker/armani/armani:14/A/1:user/release-keys", "1", 1, 1000, "2026-01-05")
+NEW = BuildFacts("Maker/armani/armani:14/B/2:user/release-keys", "2", 2, 2000, "2026-03-05")
+
+FULL = {
+    "ota-type": "AB",
+    "ota-required-cache": "0",
+    "pre-device": "armani|cancro",
+    "post-build": NEW.fingerprint,
+    "post-build-incremental": "2",
+    "post-sdk-level": "34",
+    "post-timestamp": "2000",
+    "post-security-patch-level": "2026-03-05",
+}
+INCREMENTAL = {
+    **FULL,
+    "pre-build": f"other|{OLD.fingerprint}",
+    "pre-build-incremental": "0|1",
+}
+
+
+def _encode(values) -> bytes:
+    return "".join(f"{key}={value}\n" for key, value in sorted(values.items())).encode()
+
+
+def _check(values, *, codename="armani", running=OLD, expected=NEW):
+    metadata = decode_metadata(_encode(values))
+    check_package_facts(metadata, codename=codename, running=running, expected=expected)
+
+
+def test_metadata_is_read():
+    """Lists are split at bars, everything else is kept as text."""
+    metadata = decode_metadata(_encode(INCREMENTAL))
+    assert metadata.pre_devices == ("armani", "cancro")
+    assert metadata.pre_builds == ("other", OLD.fingerprint)
+    assert metadata.pre_incrementals == ("0", "1")
+    assert metadata.is_incremental
+    assert metadata.values["post-sdk-level"] == "34"
+    assert not decode_metadata(_encode(FULL)).is_incremental
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"no equals sign\n", "key=value"),
+        (b"=value\n", "key=value"),
+        (b"a=1\na=1\n", "twice"),
+        (b"a=\xff\n", "UTF-8"),
+        (b"a=" + b"1" * 65536, "too long"),
+    ],
+)
+def test_malformed_metadata_is_refused(data, words):
+    """Lines without a key, repeated keys, other encodings and endless text are refused."""
+    with pytest.raises(PackageError, match=words):
+        decode_metadata(data)
+
+
+@pytest.mark.parametrize("values", [FULL, INCREMENTAL])
+@pytest.mark.parametrize("codename", ["armani", "cancro"])
+def test_a_package_for_this_phone_is_taken(values, codename):
+    """A package that lists the device and fits both builds passes."""
+    _check(values, codename=codename)
+
+
+@pytest.mark.parametrize("codename", ["dior", "arman", "armani|cancro", ""])
+def test_a_package_for_another_device_is_refused(codename):
+    """The codename must be one of those listed, whole."""
+    with pytest.raises(PackageError, match="another device"):
+        _check(FULL, codename=codename)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("ota-type", "BLOCK", "not an A/B"),
+        ("ota-wipe", "yes", "erases the phone"),
+        ("ota-downgrade", "yes", "goes back to an older build"),
+        ("spl-downgrade", "yes", "older security patch level"),
+        ("serialno", "1234", "serial number"),
+        ("pre-device", "", "another device"),
+        ("post-build", OLD.fingerprint, "post-build is not"),
+        ("post-build-incremental", "3", "post-build-incremental is not"),
+        ("post-timestamp", "02000", "post-timestamp is not"),
+        ("post-security-patch-level", "2026-04-05", "post-security-patch-level is not"),
+        ("pre-build", "other", "does not start from the running build"),
+        ("pre-build-incremental", "0", "does not start from the running build"),
+        ("pre-build", "", "does not start from the running build"),
+    ],
+)
+def test_metadata_that_does_not_fit_is_refused(key, value, words):
+    """Each fact that differs from the signed release or the phone is refused by name."""
+    with pytest.raises(PackageError, match=words):
+        _check({**INCREMENTAL, key: value})
+
+
+@pytest.mark.parametrize("key", ["ota-type", "pre-device", "post-build", "post-timestamp"])
+def test_missing_facts_are_refused(key):
+    """A fact that is not there does not count as fitting."""
+    with pytest.raises(PackageError):
+        _check({name: value for name, value in FULL.items() if name != key})
+
+
+def test_older_builds_are_refused():
+    """Neither the build time nor the patch level falls; the same ones may be installed again."""
+    _check(FULL, running=NEW)
+    with pytest.raises(PackageError, match="older than the running build"):
+        _check(FULL, running=replace(NEW, post_timestamp=2001))
+    with pytest.raises(PackageError, match="older security patch level"):
+        _check(FULL, running=replace(NEW, security_patch_level="2026-04-05"))
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_give_only_engine_errors(data):
+    """Nothing but EngineError comes out of any bytes, and no random text is for this phone."""
+    with pytest.raises(EngineError):
+        check_package_facts(decode_metadata(data), codename="a", running=OLD, expected=NEW)

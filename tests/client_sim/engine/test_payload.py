@@ -1,0 +1,82 @@
+import io
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine.errors import EngineError, PackageError, UnsupportedError
+from client_sim.engine.payload import PayloadFile, decode_header, load_payload
+from tests.client_sim.engine.images import noise
+from tests.client_sim.engine.payload_builder import build_payload, full_part
+
+
+def _open(data: bytes) -> PayloadFile:
+    return PayloadFile(io.BytesIO(data), 0, len(data))
+
+
+def _header(magic=b"CrAU", version=2, manifest=1, signature=0) -> bytes:
+    return magic + struct.pack(">QQI", version, manifest, signature) + b"\0" * 8
+
+
+@pytest.mark.parametrize(("kind", "size"), [("full", 257), ("delta", 759)])
+def test_aosp_headers(samples, kind, size):
+    """AOSP's unsigned samples have manifests of the published sizes."""
+    header = decode_header(_open(samples[f"{kind}_payload.bin"]))
+    assert (header.manifest_size, header.metadata_signature_size) == (size, 0)
+    assert header.metadata_size == header.blobs_offset == 24 + size
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "cut short"),
+        (_header()[:23], "cut short"),
+        (_header(magic=b"PK\3\4"), "CrAU"),
+        (_header(version=1), "major version 1"),
+        (_header(version=3), "major version 3"),
+        (_header(manifest=0), "manifest of 0"),
+        (_header(manifest=16 * 1024 * 1024 + 1), "manifest of"),
+        (_header(manifest=2**64 - 1), "manifest of"),
+        (_header(manifest=9), "cut short"),
+        (_header(signature=64 * 1024 + 1), "signature that is too long"),
+        (_header(signature=8), "cut short"),
+    ],
+)
+def test_headers_that_make_no_sense_are_refused(data, words):
+    """A header with another magic or version, or with sizes that cannot be, is refused."""
+    with pytest.raises(PackageError, match=words):
+        decode_header(_open(data))
+
+
+def test_the_payload_is_a_window_of_a_bigger_file():
+    """A payload inside a zip is read from its offset, and never beyond its size."""
+    data = build_payload([full_part("system", noise(1, 1))])
+    file = PayloadFile(io.BytesIO(b"before" + data + b"after"), 6, len(data))
+    payload = load_payload(file, decode_header(file))
+    assert b"".join(payload.iter_blob(0, 4096)) == noise(1, 1)
+    for offset, length in ((len(data), 1), (-1, 1), (0, -1), (0, len(data) + 1)):
+        with pytest.raises(PackageError):
+            file.read(offset, length)
+
+
+def test_a_file_shorter_than_promised_is_refused():
+    """A window that reaches beyond the file is found out when it is read."""
+    with pytest.raises(PackageError, match="cut short"):
+        PayloadFile(io.BytesIO(b"abc"), 0, 4).read(0, 4)
+
+
+def test_the_kind_of_refusal_tells_bad_from_unsupported():
+    """A payload of a later major version is unsupported rather than damaged."""
+    with pytest.raises(UnsupportedError):
+        decode_header(_open(_header(version=3)))
+
+
+@given(st.binary(max_size=300), st.booleans())
+def test_arbitrary_bytes_give_only_engine_errors(data, has_header):
+    """Nothing but EngineError comes out of any bytes, behind a good header or not."""
+    if has_header:
+        data = b"CrAU" + struct.pack(">QQI", 2, len(data), 0) + data
+    file = _open(data)
+    with pytest.raises(EngineError):
+        load_payload(file, decode_header(file))

@@ -1,0 +1,111 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine.errors import EngineError, PackageError
+from client_sim.engine.protobuf import decode_message
+from tests.client_sim.engine.payload_builder import field
+
+
+def test_the_examples_of_the_protobuf_guide():
+    """The encoding guide's own examples are read: 150 in field 1, `testing` in field 2."""
+    assert decode_message(bytes.fromhex("089601"), "it").integer(1) == 150
+    assert decode_message(bytes.fromhex("120774657374696e67"), "it").text(2) == "testing"
+    nested = decode_message(bytes.fromhex("1a03089601"), "it").message(3, "inner")
+    assert nested.integer(1) == 150
+
+
+def test_absent_fields_have_defaults():
+    """Absent fields are their default, empty, or None."""
+    message = decode_message(b"", "it")
+    assert message.integer(1, default=7) == 7
+    assert (message.text(1), message.octets(1), message.message(1, "x")) == ("", None, None)
+    assert (message.repeated(1), message.fixed32(1), message.has(1)) == ([], None, False)
+
+
+def test_unknown_fields_are_skipped():
+    """Fields of every wire type that nobody asks for do not disturb."""
+    others = bytes.fromhex("f90300000000000000f0" + "fd0301020304") + field(9, b"x") + field(8, 1)
+    message = decode_message(others + field(1, 5), "it")
+    assert message.integer(1) == 5
+    assert message.has(8)
+
+
+def test_fixed32_is_little_endian():
+    """A fixed32 is read in little-endian order."""
+    assert decode_message(bytes.fromhex("1d00010000"), "it").fixed32(3) == 256
+
+
+def test_repeated_messages_keep_their_order():
+    """Values of a repeated field come in the order of the bytes."""
+    assert decode_message(field(4, b"b") + field(4, b"a"), "it").repeated(4) == [b"b", b"a"]
+
+
+@pytest.mark.parametrize(
+    ("encoded", "words"),
+    [
+        ("08", "cut short"),
+        ("0880", "cut short"),
+        ("1205616263", "cut short"),
+        ("0d010203", "cut short"),
+        ("0900", "cut short"),
+        ("0b", "wire type 3"),
+        ("0c", "wire type 4"),
+        ("0e", "wire type 6"),
+        ("0001", "field number"),
+        ("8080808080800101", "field number"),
+        ("089600", "shortest"),
+        ("08ffffffffffffffffff02", "shortest"),
+        ("08ffffffffffffffffffff01", "ten bytes"),
+    ],
+)
+def test_malformed_messages_are_refused(encoded, words):
+    """What no encoder writes is refused, each with its reason."""
+    with pytest.raises(PackageError, match=words):
+        decode_message(bytes.fromhex(encoded), "it")
+
+
+@pytest.mark.parametrize(
+    ("encoded", "read"),
+    [
+        (field(1, 1) * 2, lambda m: m.integer(1)),
+        (field(1, b"x"), lambda m: m.integer(1)),
+        (field(1, 1), lambda m: m.octets(1)),
+        (field(1, 1), lambda m: m.repeated(1)),
+        (field(1, 1 << 32), lambda m: m.integer(1, bits=32)),
+        (field(1, b"\xff"), lambda m: m.text(1)),
+        (bytes.fromhex("0901000000000000000a0161"), lambda m: m.integer(1)),
+    ],
+)
+def test_fields_of_another_kind_are_refused(encoded, read):
+    """A field that is repeated, too wide, of another wire type or not text is refused when read."""
+    with pytest.raises(PackageError):
+        read(decode_message(encoded, "it"))
+
+
+@given(st.dictionaries(st.integers(1, 100), st.integers(0, 2**64 - 1) | st.binary(max_size=20)))
+def test_what_is_encoded_is_decoded(values):
+    """Every message of integers and bytes comes back as it was."""
+    message = decode_message(b"".join(field(*item) for item in values.items()), "it")
+    for number, value in values.items():
+        read = message.integer if isinstance(value, int) else message.octets
+        assert read(number) == value
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_give_fields_or_an_engine_error(data):
+    """Nothing but EngineError comes out of any bytes."""
+    try:
+        message = decode_message(data, "it")
+        for number in message.fields:
+            message.integer(number)
+            message.text(number)
+    except EngineError:
+        return
+    assert sum(len(values) for values in message.fields.values()) <= len(data)
+
+
+def test_the_number_of_fields_is_bounded():
+    """A message of a million and one tiny fields is refused."""
+    with pytest.raises(PackageError, match="more than 1000000 fields"):
+        decode_message(b"\x08\x01" * 1_000_001, "it")

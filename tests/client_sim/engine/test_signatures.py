@@ -1,0 +1,145 @@
+import io
+import struct
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+
+from client_sim.engine.errors import EngineError, PackageError, SignatureError
+from client_sim.engine.payload import PayloadFile, decode_header, load_payload
+from client_sim.engine.signatures import (
+    load_certificate_key,
+    verify_metadata_signature,
+    verify_payload_signature,
+)
+from tests.client_sim.engine import payload_builder
+from tests.client_sim.engine.conftest import make_certificate
+from tests.client_sim.engine.images import noise
+from tests.client_sim.engine.payload_builder import build_payload, field, full_part
+
+PARTS = [full_part("system", noise(1, 1) + bytes(2 * 4096))]
+
+
+def _verify(data: bytes, public) -> None:
+    file = PayloadFile(io.BytesIO(data), 0, len(data))
+    header = decode_header(file)
+    verify_metadata_signature(file, header, public)
+    verify_payload_signature(load_payload(file, header), public)
+
+
+def test_a_signed_payload_is_taken(key, certificate):
+    """Both signatures verify with the certificate, which has long expired: phones do not look."""
+    _verify(build_payload(PARTS, key=key), load_certificate_key(certificate))
+
+
+def test_the_metadata_signature_covers_header_and_manifest_only(key):
+    """The signature, found by hand, is one over the bytes before it."""
+    data = build_payload(PARTS, key=key)
+    size = 24 + int.from_bytes(data[12:20], "big")
+    message = data[size : size + int.from_bytes(data[20:24], "big")]
+    signature = message[message.index(struct.pack(">BH", 0x12, 0x8002)) + 3 :][:256]
+    key.public_key().verify(signature, data[:size], padding.PKCS1v15(), hashes.SHA256())
+
+
+def test_every_flipped_byte_is_refused(key):
+    """A change of any one byte of a signed payload is refused, wherever it is meant to count."""
+    good = build_payload(PARTS, key=key)
+    public = key.public_key()
+    data = bytearray(good)
+    meta = 24 + int.from_bytes(good[12:20], "big")
+    signature_size = int.from_bytes(good[20:24], "big")
+    # Around a signature lies framing whose unknown fields are skipped; FILE_HASH covers that.
+    framing = {
+        start + offset
+        for start in (meta, len(good) - signature_size)
+        for offset in range(signature_size)
+        if not 6 <= offset < 6 + 256
+    }
+    assert len(framing) == 2 * (signature_size - 256)
+    for at in set(range(len(good))) - framing:
+        # Every byte of the metadata and the signatures, and a sample of the data.
+        if meta + signature_size + 50 < at < len(good) - signature_size - 50 and at % 37:
+            continue
+        data[at] ^= 0x01
+        with pytest.raises(EngineError):
+            _verify(bytes(data), public)
+        data[at] ^= 0x01
+    assert data == good
+    _verify(good, public)
+
+
+def test_another_key_is_refused(key):
+    """A payload that somebody else signed is refused."""
+    other = rsa.generate_private_key(65537, 2048)
+    with pytest.raises(SignatureError, match="metadata is not signed by the key"):
+        _verify(build_payload(PARTS, key=key), other.public_key())
+
+
+def test_an_unsigned_payload_is_refused(key):
+    """A payload without metadata signature, or with only that, is refused."""
+    with pytest.raises(SignatureError, match="metadata is not signed"):
+        _verify(build_payload(PARTS), key.public_key())
+    data = build_payload(PARTS)
+    file = PayloadFile(io.BytesIO(data), 0, len(data))
+    with pytest.raises(SignatureError, match="payload is not signed"):
+        verify_payload_signature(load_payload(file, decode_header(file)), key.public_key())
+
+
+def _with_messages(monkeypatch, key, make):
+    """Build a payload whose two Signatures messages are `make(good)`, of one size."""
+    good = payload_builder.signatures
+    monkeypatch.setattr(payload_builder, "signatures", lambda k, covered: make(good(k, covered)))
+    return build_payload(PARTS, key=key)
+
+
+def test_one_good_signature_among_several_is_enough(monkeypatch, key):
+    """While keys change, a payload has signatures by both; the phone's own is looked for."""
+    other = rsa.generate_private_key(65537, 2048)
+    strange = payload_builder.signatures(other, b"something else")
+    data = _with_messages(monkeypatch, key, lambda message: strange + message)
+    _verify(data, key.public_key())
+
+
+def test_signatures_are_cut_to_their_stated_size(monkeypatch, key):
+    """Padding after a signature is dropped where the message says how long it is."""
+
+    def pad(message: bytes) -> bytes:
+        signature = message[6:262]
+        unpadded = b"\x1d" + struct.pack("<I", 256)
+        return field(1, field(2, signature + b"\0" * 8) + unpadded)
+
+    _verify(_with_messages(monkeypatch, key, pad), key.public_key())
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda _: field(1, field(2, b"x" * 20)), "not signed by the key"),
+        (lambda _: field(1, b""), "not signed by the key"),
+        (lambda _: field(2, b"x"), "not signed by the key"),
+        (lambda m: m * 17, "more than 16 signatures"),
+        (lambda _: field(1, field(2, b"x") + b"\x1d\x02\0\0\0"), "cut short"),
+        (lambda _: b"\x0a\xff", "cut short"),
+    ],
+)
+def test_signature_messages_that_make_no_sense_are_refused(monkeypatch, key, make, words):
+    """Messages without a usable signature, with too many, or malformed, are refused."""
+    with pytest.raises(PackageError, match=words):
+        _verify(_with_messages(monkeypatch, key, make), key.public_key())
+
+
+def test_certificates_that_cannot_be_used_are_refused(certificate):
+    """Text that is no certificate, a key that is not RSA, and a short key are refused."""
+    short = rsa.generate_private_key(65537, 1024)
+    curve = ec.generate_private_key(ec.SECP256R1())
+    for bad in (
+        b"",
+        b"not a certificate",
+        certificate[:200],
+        certificate.replace(b"MII", b"MIJ", 1),
+        bytes(65 * 1024),
+        make_certificate(short),
+        make_certificate(curve),
+    ):
+        with pytest.raises(SignatureError, match="certificate in the phone's image"):
+            load_certificate_key(bad)

@@ -1,0 +1,319 @@
+import hashlib
+from dataclasses import replace
+
+import pytest
+
+from client_sim.engine.apply import PartitionResult
+from client_sim.engine.boot_state import EMPTY_SLOT
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import SlotError
+from client_sim.engine.slots import MAX_TRIES, BootOutcome, Slots
+from tests.client_sim.engine.images import noise
+from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
+
+OLD = BuildFacts("old", "1", 1, 1000, "2026-01-05")
+NEW = BuildFacts("new", "2", 2, 2000, "2026-03-05")
+NEW_IMAGE = noise(2, 1)
+NEW_PARTITIONS = (PartitionResult("system", len(NEW_IMAGE), hashlib.sha256(NEW_IMAGE).hexdigest()),)
+
+
+def healthy(_):
+    """Come up."""
+    return True
+
+
+def only_old(build):
+    """Come up with the old build only."""
+    return build == OLD
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Make the images that the factory flashes."""
+    paths = {}
+    for seed, name in enumerate(("system", "product")):
+        paths[name] = tmp_path / f"factory-{name}"
+        paths[name].write_bytes(noise(seed, 1))
+    return paths
+
+
+@pytest.fixture
+def slots(tmp_path, images):
+    """Make a phone as it leaves the factory."""
+    made = Slots(tmp_path / "phone")
+    made.flash_factory(images, OLD)
+    return made
+
+
+def update(slots, build=NEW, image=NEW_IMAGE):
+    """Put another build into the slot that does not run, without switching."""
+    slots.begin_update()
+    target = slots.target_directory / "system.img"
+    with slots.disk.create(target) as file:
+        slots.disk.write(file, image)
+        slots.disk.sync(file)
+    slots.finish_update(build, NEW_PARTITIONS)
+
+
+def test_a_phone_from_the_factory_boots(slots, images):
+    """The factory's build is in slot a, confirmed, with the images as given."""
+    assert slots.boot(healthy) == BootOutcome("a", OLD)
+    assert slots.running_build == OLD
+    for name, path in images.items():
+        assert slots.image_path(name).read_bytes() == path.read_bytes()
+    state = slots.state
+    assert (state.active, state.running, state.slots["b"]) == ("a", "a", EMPTY_SLOT)
+    assert [part.size for part in state.slots["a"].partitions] == [4096, 4096]
+
+
+def test_flashing_is_done_once(slots, images):
+    """A phone is not flashed over, and a folder without one has no state."""
+    with pytest.raises(SlotError, match="flashed already"):
+        slots.flash_factory(images, OLD)
+    with pytest.raises(SlotError, match="flash it first"):
+        _ = Slots(slots.directory / "elsewhere").state
+    assert not Slots(slots.directory / "elsewhere").is_flashed
+
+
+@pytest.mark.parametrize("name", ["../a", "a/b", "", "a.b"])
+def test_partition_names_are_no_paths(tmp_path, images, name):
+    """A factory image with a name that is a path is refused before anything is written."""
+    with pytest.raises(SlotError, match="not a name"):
+        Slots(tmp_path / "phone").flash_factory({name: images["system"]}, OLD)
+    assert not (tmp_path / "phone").exists()
+
+
+def test_an_update_boots_after_the_switch(slots):
+    """The new build runs after switch and boot, needs confirming, and then stays."""
+    update(slots)
+    assert slots.boot(healthy) == BootOutcome("a", OLD)
+    slots.switch()
+    assert slots.running_build == OLD
+    assert slots.boot(healthy) == BootOutcome("b", NEW)
+    assert slots.running_build == NEW
+    assert slots.state.slots["b"].tries_remaining == MAX_TRIES - 1
+    slots.mark_successful()
+    for _ in range(MAX_TRIES + 1):
+        assert slots.boot(healthy) == BootOutcome("b", NEW)
+    assert slots.state.slots["a"].successful
+
+
+def test_a_build_that_does_not_come_up_is_left_again(slots):
+    """After three tries the old build runs, and the outcome and the slots name the failed one."""
+    update(slots)
+    slots.switch()
+    seen = []
+    outcome = slots.boot(lambda build: seen.append(build.fingerprint) or build == OLD)
+    assert seen == ["new", "new", "new", "old"]
+    assert outcome == BootOutcome("a", OLD, NEW, "it did not come up in 3 tries")
+    assert slots.failed_build == NEW
+    assert slots.boot(healthy) == BootOutcome("a", OLD)
+    with pytest.raises(SlotError, match="did not boot"):
+        slots.switch()
+    slots.begin_update()
+    assert slots.failed_build is None
+
+
+def test_a_build_that_is_never_confirmed_is_left_again(slots):
+    """A build that comes up but is never confirmed runs out of tries."""
+    update(slots)
+    slots.switch()
+    for _ in range(MAX_TRIES):
+        assert slots.boot(healthy).build == NEW
+    outcome = slots.boot(healthy)
+    assert (outcome.build, outcome.failed_build) == (OLD, NEW)
+
+
+def test_tries_are_counted_before_they_are_made(slots):
+    """A build that takes the phone down with it is given up as well."""
+    update(slots)
+    slots.switch()
+
+    def dies(build):
+        if build == NEW:
+            raise PowerCut
+        return True
+
+    for left in (2, 1, 0):
+        with pytest.raises(PowerCut):
+            slots.boot(dies)
+        assert Slots(slots.directory).state.slots["b"].tries_remaining == left
+    assert slots.boot(dies) == BootOutcome("a", OLD, NEW, "it did not come up in 3 tries")
+
+
+@pytest.mark.parametrize("change", ["flip", "cut", "grow", "remove"])
+def test_a_changed_partition_is_not_booted(slots, change):
+    """An image that is not what was installed makes the phone fall back without trying it."""
+    update(slots)
+    slots.switch()
+    path = slots.directory / "b" / "system.img"
+    data = path.read_bytes()
+    changed = {"flip": data[:-1] + b"\0", "cut": data[:-1], "grow": data + b"\0"}
+    if change == "remove":
+        path.unlink()
+    else:
+        path.write_bytes(changed[change])
+    outcome = slots.boot(healthy)
+    assert outcome == BootOutcome("a", OLD, NEW, "its partition system is not what was installed")
+
+
+def test_a_confirmed_build_that_breaks_falls_back_to_the_older_one(slots):
+    """Until the next update begins, the build before is still there to boot."""
+    update(slots)
+    slots.switch()
+    slots.boot(healthy)
+    slots.mark_successful()
+    assert slots.boot(only_old) == BootOutcome("a", OLD, NEW, "it no longer starts")
+
+
+def test_a_phone_on_which_nothing_boots_says_so(slots):
+    """With one build and nothing to fall back to, the error names the slot; the state stays."""
+    before = slots.state
+    with pytest.raises(SlotError, match="Slot a does not boot"):
+        slots.boot(lambda _: False)
+    assert slots.state == before
+    assert slots.boot(healthy) == BootOutcome("a", OLD)
+
+
+def test_an_unfinished_update_cannot_be_switched_to(slots):
+    """Neither an empty slot nor a half-written one becomes active."""
+    with pytest.raises(SlotError, match="no complete build"):
+        slots.switch()
+    slots.begin_update()
+    with pytest.raises(SlotError, match="no complete build"):
+        slots.switch()
+
+
+def test_an_update_is_finished_once_and_only_after_its_beginning(slots):
+    """What was not begun cannot be finished, nor twice."""
+    update(slots)
+    with pytest.raises(SlotError, match="No update has begun"):
+        slots.finish_update(NEW, NEW_PARTITIONS)
+
+
+def test_no_update_begins_before_the_running_build_is_confirmed(slots):
+    """The way back is not cut while it may be needed."""
+    update(slots)
+    slots.switch()
+    slots.boot(healthy)
+    with pytest.raises(SlotError, match="not confirmed"):
+        slots.begin_update()
+    assert slots.state.slots["a"].bootable
+
+
+def test_a_new_update_takes_back_a_switch_that_was_not_booted(slots):
+    """An update that begins between switch and reboot leaves the running build active."""
+    update(slots)
+    slots.switch()
+    slots.begin_update()
+    state = slots.state
+    assert (state.active, state.running, state.slots["b"]) == ("a", "a", EMPTY_SLOT)
+    assert list((slots.directory / "b").iterdir()) == []
+
+
+def test_the_slot_is_unbootable_before_its_first_write(slots):
+    """At the moment an image of the other slot is removed or written, boot.json says unbootable."""
+    update(slots)
+    slots.switch()
+    slots.boot(healthy)
+    slots.mark_successful()
+    seen = []
+
+    class Watching(CountingDisk):
+        def remove(self, path):
+            seen.append(Slots(slots.directory).state.slots["a"])
+            super().remove(path)
+
+    Slots(slots.directory, disk=Watching()).begin_update()
+    assert seen == [EMPTY_SLOT, EMPTY_SLOT]
+
+
+def test_the_state_is_replaced_whole_and_durably(slots):
+    """The new state is written aside, synced, renamed, and the name synced, in this order."""
+    disk = CountingDisk()
+    Slots(slots.directory, disk=disk).mark_successful()
+    assert disk.steps == ["create", "write", "sync", "replace", "sync_directory"]
+
+
+def test_a_power_cut_while_flashing_leaves_an_empty_phone(tmp_path, images):
+    """Whichever step fails, the folder can be flashed again, or is flashed."""
+    counting = CountingDisk()
+    Slots(tmp_path / "counted", disk=counting).flash_factory(images, OLD)
+    for last in range(len(counting.steps)):
+        folder = tmp_path / f"phone-{last}"
+        with pytest.raises(PowerCut):
+            Slots(folder, disk=DyingDisk(last)).flash_factory(images, OLD)
+        again = Slots(folder)
+        if not again.is_flashed:
+            again.flash_factory(images, OLD)
+        assert again.boot(healthy) == BootOutcome("a", OLD)
+
+
+def _make_phone(folder, images):
+    made = Slots(folder)
+    made.flash_factory(images, OLD)
+    return made
+
+
+def _life(slots):
+    """Update, switch, boot and confirm."""
+    update(slots)
+    slots.switch()
+    slots.boot(healthy)
+    slots.mark_successful()
+
+
+def test_a_power_cut_at_any_step_leaves_a_phone_that_boots(tmp_path, images):
+    """From the update's first write to its confirmation, any step may be the last one."""
+    _make_phone(tmp_path / "counted", images)
+    counting = CountingDisk()
+    _life(Slots(tmp_path / "counted", disk=counting))
+    assert len(counting.steps) > 25
+    booted = []
+    for last in range(len(counting.steps)):
+        folder = tmp_path / f"phone-{last}"
+        _make_phone(folder, images)
+        with pytest.raises(PowerCut):
+            _life(Slots(folder, disk=DyingDisk(last)))
+        phone = Slots(folder)
+        outcome = phone.boot(healthy)
+        assert outcome.failed_build is None
+        booted.append(outcome.build)
+        phone.mark_successful()
+        if outcome.build == OLD:
+            _life(phone)
+        assert phone.boot(healthy).build == NEW
+    # Old up to the one rename of the switch, new from it on.
+    assert booted == sorted(booted, key=lambda build: build.counter)
+    assert {build.counter for build in booted} == {1, 2}
+
+
+def test_a_power_cut_while_falling_back_does_not_lose_the_way(tmp_path, images):
+    """Every step of a boot that falls back may be the last; the old build runs in the end."""
+    for last in range(40):
+        phone = _make_phone(tmp_path / f"phone-{last}", images)
+        update(phone)
+        phone.switch()
+        try:
+            Slots(phone.directory, disk=DyingDisk(last)).boot(only_old)
+        except PowerCut:
+            assert phone.boot(only_old).build == OLD
+            assert phone.failed_build == NEW
+        else:
+            break
+    # Three tries and the falling back, each one atomic replacement in five steps.
+    assert last == 4 * 5
+
+
+def test_a_damaged_state_is_refused(slots):
+    """A boot.json that is not what this phone writes is reported, not guessed at."""
+    (slots.directory / "boot.json").write_bytes(b"{}")
+    with pytest.raises(SlotError, match="damaged"):
+        slots.boot(healthy)
+
+
+def test_facts_are_kept_as_given(slots):
+    """The facts of the new build are those that finish_update was given."""
+    other = replace(NEW, counter=9, fingerprint='ü"\\')
+    update(slots, build=other)
+    assert slots.state.slots["b"].build == other
