@@ -63,23 +63,21 @@ def verify_cms(cms: bytes, digest: bytes, certificate: Certificate) -> None:
     Every part that is read is compared: algorithms, issuer and serial number, and an enclosed
     certificate, so that no second CMS says the same.
     """
-    outer = _only(decode_elements(cms))
-    content_info = decode_elements(outer.content)
+    content_info = _only(cms, SEQUENCE)
     _expect(take(content_info, OBJECT_ID).content == _SIGNED_DATA, "is not SignedData")
-    wrapped = _only([take(content_info, CONTEXT_0)], last=content_info)
-    parts = decode_elements(_only(decode_elements(wrapped.content)).content)
+    parts = _only(take(content_info, CONTEXT_0).content, SEQUENCE)
+    _expect(not content_info, "has parts that no package uses")
     _expect(decode_integer(take(parts, INTEGER)) == 1, "has another version than 1")
-    algorithm = _only(decode_elements(take(parts, SET).content))
-    _check_algorithm(algorithm, {_SHA256})
-    content = decode_elements(take(parts, SEQUENCE).content)
+    _check_algorithm(_only(take(parts, SET).content, SEQUENCE), {_SHA256})
+    content = _parts(take(parts, SEQUENCE))
     _expect(take(content, OBJECT_ID).content == _DATA, "is not over plain data")
     _expect(not content, "encloses what it signs")
     if parts and parts[0].tag == CONTEXT_0:
         enclosed = take(parts, CONTEXT_0).content
         _expect(enclosed == certificate.der, "encloses another certificate than the given one")
-    signer = _only(decode_elements(take(parts, SET).content))
+    signer = _only(take(parts, SET).content, SEQUENCE)
     _expect(not parts, "has parts that no package uses")
-    signature = _signature(decode_elements(signer.content), certificate)
+    signature = _signature(signer, certificate)
     if not certificate.is_signature(signature, digest):
         raise SignatureError(
             "The package's whole-file signature is not by the given certificate over these bytes."
@@ -88,29 +86,34 @@ def verify_cms(cms: bytes, digest: bytes, certificate: Certificate) -> None:
 
 def _signature(parts: list[Element], certificate: Certificate) -> bytes:
     _expect(decode_integer(take(parts, INTEGER)) == 1, "has another version than 1")
-    name = decode_elements(take(parts, SEQUENCE).content)
+    name = _parts(take(parts, SEQUENCE))
     issuer = take(name, SEQUENCE).encoding
     serial = decode_integer(take(name, INTEGER))
     by_given = (issuer, serial) == (certificate.issuer, certificate.serial) and not name
     _expect(by_given, "is by another certificate than the given one")
-    _check_algorithm(take(parts, SEQUENCE), {_SHA256})
+    _check_algorithm(_parts(take(parts, SEQUENCE)), {_SHA256})
     _expect(not parts or parts[0].tag != CONTEXT_0, "has signed attributes, which phones refuse")
-    _check_algorithm(take(parts, SEQUENCE), {_RSA, _RSA_SHA256, _ECDSA_SHA256})
+    _check_algorithm(_parts(take(parts, SEQUENCE)), {_RSA, _RSA_SHA256, _ECDSA_SHA256})
     signature = take(parts, OCTET_STRING).content
     _expect(not parts, "has parts that no package uses")
     return signature
 
 
-def _check_algorithm(element: Element, allowed: set[bytes]) -> None:
-    _expect(element.tag == SEQUENCE, "has parts that no package uses")
-    parts = decode_elements(element.content)
+def _check_algorithm(parts: list[Element], allowed: set[bytes]) -> None:
     _expect(take(parts, OBJECT_ID).content in allowed, "uses another algorithm than SHA-256")
     _expect([part.encoding for part in parts] in ([], [_NULL]), "uses algorithm parameters")
 
 
-def _only(elements: list[Element], last: list[Element] | None = None) -> Element:
-    _expect(len(elements) == 1 and not last, "has parts that no package uses")
-    return elements[0]
+def _parts(element: Element) -> list[Element]:
+    return decode_elements(element.content)
+
+
+def _only(data: bytes, tag: int) -> list[Element]:
+    """Return the parts of the one element that `data` is."""
+    elements = decode_elements(data)
+    only = take(elements, tag)
+    _expect(not elements, "has parts that no package uses")
+    return _parts(only)
 
 
 def _expect(condition: bool, fault: str) -> None:

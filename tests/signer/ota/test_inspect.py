@@ -1,0 +1,179 @@
+import hashlib
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from fixtures.build import build_zip
+from fixtures.catalogue import CODENAMES, REGIONS, find_build
+from fixtures.repack import sealed, split_members, with_text
+from fixtures.signing import KEYS
+from fixtures.zip_writer import Member, write_zip
+from signer.ota.errors import OtaError, SignatureError
+from signer.ota.facts import Signed
+from signer.ota.inspect import inspect_ota
+
+OTHER_CERTIFICATE = KEYS / "FIXTURE-ONLY-other.cert.pem"
+
+
+def test_facts_of_a_full_package(package: Path, full: bytes, certificate: bytes) -> None:
+    """A full package's facts are what the catalogue says of its build."""
+    facts = inspect_ota(package, certificate=certificate, codename="armani")
+    assert facts.path == package
+    assert facts.length == len(full)
+    assert facts.sha256 == hashlib.sha256(full).hexdigest()
+    assert (facts.ota_type, facts.type) == ("AB", "full")
+    assert facts.devices == ("armani",)
+    assert facts.fingerprint == (
+        "Hening/armani/armani:14/UKQ1.250101.001/1.2.0-id:user/release-keys"
+    )
+    assert facts.incremental == "1.2.0-id"
+    assert facts.source_builds == ()
+    assert facts.post_timestamp == 1778464800  # 2026-05-11T02:00:00Z
+    assert facts.sdk_level == 34
+    assert facts.security_patch_level == "2026-05-05"
+    assert not (facts.wipe)
+    assert not (facts.downgrade)
+    assert not (facts.spl_downgrade)
+    assert not (facts.partial)
+    assert facts.minor_version == 0
+    assert facts.block_size == 4096
+    assert facts.signed == Signed(payload=True, whole_file=True)
+
+
+def test_facts_name_the_partitions(package: Path) -> None:
+    """Each partition comes with the size and hash of the committed image."""
+    facts = inspect_ota(package)
+    images = find_build("armani", "id", 2).images
+    assert [each.name for each in facts.partitions] == ["system", "product"]
+    for each in facts.partitions:
+        image = images[each.name].read_bytes()
+        assert (each.size, each.sha256) == (len(image), hashlib.sha256(image).hexdigest())
+        assert set(each.operations) <= {"REPLACE", "REPLACE_BZ", "REPLACE_XZ"}
+        assert sum(each.operations.values()) > 0
+
+
+def test_property_files_are_given_without_padding(package: Path, full: bytes) -> None:
+    """The streaming offsets lead into the file, and no padding is handed on."""
+    facts = inspect_ota(package)
+    spans = {
+        name: (int(offset), int(size))
+        for name, offset, size in (token.split(":") for token in facts.property_files.split(","))
+    }
+    offset, size = spans["payload.bin"]
+    assert full[offset : offset + 4] == b"CrAU"
+    assert facts.payload_properties["FILE_SIZE"] == str(size)
+    assert facts.property_files.endswith("," + facts.streaming_property_files.split(",", 1)[1])
+    assert facts.property_files.startswith("payload_metadata.bin:")
+
+
+@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("codename", CODENAMES)
+def test_incrementals_name_their_source(
+    codename: str, region: str, tmp_path: Path, certificate: bytes
+) -> None:
+    """An incremental's facts name the build it starts from; all models and regions pass."""
+    target, source = (find_build(codename, region, number) for number in (1, 0))
+    path = tmp_path / "step.zip"
+    path.write_bytes(build_zip(target, source))
+    facts = inspect_ota(path, certificate=certificate, codename=codename)
+    assert facts.type == "incremental"
+    assert facts.source_builds == (source.fingerprint,)
+    assert facts.source_incrementals == (source.incremental,)
+    assert facts.incremental == target.incremental
+    difference = "BROTLI_BSDIFF" if codename == "dior" else "SOURCE_BSDIFF"
+    assert {difference, "SOURCE_COPY", "ZERO"} <= set(facts.partitions[0].operations)
+    assert facts.minor_version == (7 if codename == "dior" else 4)
+
+
+def test_without_a_certificate_nothing_counts_as_signed(package: Path) -> None:
+    """Signatures that nobody could check are not reported as good."""
+    assert inspect_ota(package).signed == Signed(payload=False, whole_file=False)
+
+
+def test_another_certificate_is_refused(package: Path) -> None:
+    """A package signed by somebody else is not accepted for the given certificate."""
+    with pytest.raises(SignatureError, match="otacert is another certificate"):
+        inspect_ota(package, certificate=OTHER_CERTIFICATE.read_bytes())
+
+
+def test_another_certificate_is_refused_without_otacert(tmp_path: Path, full: bytes) -> None:
+    """Also when the package encloses no certificate, the payload's signatures decide."""
+    # At the end of the file, so that nothing else moves.
+    members = [each for each in split_members(full) if not each.name.endswith("otacert")]
+    filler = Member("filler.bin", b"x" * _gap(full))
+    path = tmp_path / "package.zip"
+    path.write_bytes(sealed([*members[:2], filler, *members[2:]]))
+    with pytest.raises(SignatureError, match="metadata signature is not by the given certificate"):
+        inspect_ota(path, certificate=OTHER_CERTIFICATE.read_bytes())
+
+
+def _gap(full: bytes) -> int:
+    otacert = next(each for each in split_members(full) if each.name.endswith("otacert"))
+    return len(otacert.data) + len(otacert.name) - len("filler.bin")
+
+
+def test_an_unsigned_zip_is_readable_without_certificate(tmp_path: Path, full: bytes) -> None:
+    """A package before its whole-file signature can be inspected, and is refused with one."""
+    path = tmp_path / "package.zip"
+    path.write_bytes(write_zip(split_members(full)))
+    assert inspect_ota(path).type == "full"
+
+
+@pytest.mark.parametrize("flag", ["ota-downgrade", "ota-wipe", "spl-downgrade"])
+def test_flags_must_agree(flag: str, tmp_path: Path, full: bytes) -> None:
+    """A flag that only the text sets is a contradiction, not a fact."""
+    path = tmp_path / "package.zip"
+    path.write_bytes(
+        with_text(full, lambda text: text.replace("post-build=", f"{flag}=yes\npost-build=", 1))
+    )
+    with pytest.raises(OtaError, match="disagree about"):
+        inspect_ota(path)
+
+
+def test_the_device_must_be_the_wanted_one(package: Path) -> None:
+    """A package for another model is refused by name."""
+    with pytest.raises(OtaError, match="The package is for armani, not for cancro"):
+        inspect_ota(package, codename="cancro")
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """A missing file is one sentence, too."""
+    with pytest.raises(OtaError, match="cannot be read: No such file"):
+        inspect_ota(tmp_path / "nothing.zip")
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    """A folder in place of the file is one sentence, too."""
+    with pytest.raises(OtaError, match="cannot be read"):
+        inspect_ota(tmp_path)
+
+
+def test_progress_reaches_the_end(package: Path, full: bytes) -> None:
+    """Progress counts bytes up to the length of the file."""
+    seen: list[tuple[int, int]] = []
+    inspect_ota(package, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(full), len(full))
+
+
+def test_no_flipped_byte_is_accepted(tmp_path: Path, step: bytes, certificate: bytes) -> None:
+    """A package with any byte changed is refused.
+
+    The only exception is the text before the signature in the comment, which no device reads.
+    """
+    text = step.rindex(b"signed by SignApk")
+    rng = Random(2014)
+    places = set(rng.sample(range(len(step)), 1200)) | set(range(text - 30, len(step)))
+    places -= set(range(text, text + len("signed by SignApk")))
+    path = tmp_path / "flipped.zip"
+    accepted = []
+    for at in sorted(places):
+        changed = bytearray(step)
+        changed[at] ^= 1 << rng.randrange(8)
+        path.write_bytes(changed)
+        try:
+            inspect_ota(path, certificate=certificate, codename="dior")
+        except OtaError:
+            continue
+        accepted.append(at)
+    assert accepted == []
