@@ -1,0 +1,57 @@
+# Everything a person or a machine does with this repository. `make demo` and `make test` set up
+# what they need themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READERS := .venv-readers
+SHELL := /bin/bash
+
+.PHONY: demo test check format lock env readers system fixtures clean
+
+demo: env
+	$(BIN)/python -m demo
+
+test: env readers system
+	$(BIN)/python -m pytest -n auto --dist loadfile
+
+check: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/deptry .
+	$(BIN)/python -m fixtures.build --check
+
+format: env
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+env: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $@
+
+# Two independent readers of OTA packages; each has its own environment, for both install a module
+# of the same name.
+readers: $(READERS)/android-payload-dumper/.ready $(READERS)/payload-dumper/.ready
+
+$(READERS)/%/.ready: requirements/reader-%.txt
+	$(PYTHON) -m venv $(READERS)/$*
+	$(READERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
+
+# Programs that some tests run. Installed on Debian as root; elsewhere the tests that lack one are
+# listed at the end of the run.
+system:
+	@bash tests/install-programs.sh
+
+lock:
+	for extra in run dev; do \
+	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-header $$([ $$extra = dev ] && echo --extra dev) pyproject.toml -o requirements/$$extra.txt; done
+
+clean:
+	rm -rf var $(VENV) $(READERS) build dist *.egg-info

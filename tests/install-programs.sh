@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Installs what tests run besides Python, where that is possible without asking: Debian, as root.
+set -euo pipefail
+declare -A packages=([curl]=curl [openssl]=openssl [mke2fs]=e2fsprogs [mkfs.erofs]=erofs-utils [make]=make [git]=git)
+missing=()
+for program in "${!packages[@]}"; do
+  command -v "$program" >/dev/null || missing+=("${packages[$program]}")
+done
+[ ${#missing[@]} -eq 0 ] && exit 0
+if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+  echo "not installed, so some tests will not be collected: ${missing[*]}"
+  exit 0
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends "${missing[@]}"
