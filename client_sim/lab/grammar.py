@@ -14,7 +14,7 @@ from client_sim.lab.order import Order
 
 _HOST_NAME: Final = re.compile(rb"(?=.*[a-z])[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?")
 _END: Final = b"\r\n\r\n"
-_NEXT_HEAD: Final = re.compile(rb"[A-Z]{3,8} /[^ \r\n]* HTTP/1\.[01]\r\n")
+_NEXT_HEAD: Final = re.compile(rb"(?<![A-Z])[A-Z]{3,8} /[^ \r\n]* HTTP/1\.[01]\r\n")
 
 
 @dataclass(frozen=True, slots=True)

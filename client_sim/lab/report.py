@@ -71,17 +71,20 @@ def render_terminal(verdict: Verdict, console: Console) -> None:
         f"{verdict.octets} octets: "
     )
     if verdict.is_clean:
-        console.print(Text(summary), Text("nothing about the owner left the phone.", "green"))
+        tail = Text("nothing about the owner left the phone.", "green")
     else:
-        console.print(Text(summary), Text(f"LEAK ({', '.join(verdict.failed())}).", "bold red"))
+        tail = Text(f"LEAK ({', '.join(verdict.failed())}).", "bold red")
+    console.print(Text(summary) + tail, soft_wrap=True)
 
 
 def render_findings(name: str, findings: Iterable[Finding], console: Console) -> None:
     """Print findings with a dump of the octets that each is about."""
     for finding in findings:
         console.print()
-        console.print(Text(f"{name}: {finding.where}, offset {finding.offset}", "bold"))
-        console.print(Text(f"  {finding.explanation}"))
+        console.print(
+            Text(f"{name}: {finding.where}, offset {finding.offset}", "bold"), soft_wrap=True
+        )
+        console.print(Text(f"  {finding.explanation}"), soft_wrap=True)
         _print_rows(dump(finding.octets, finding.offset, finding.length), console)
         if finding.other is not None:
             console.print(Text("  where the other has"))

@@ -1,5 +1,8 @@
 """What the tests of the lab share: a phone's public facts and a world in memory."""
 
+import socketserver
+import threading
+
 import pytest
 
 from client_sim.lab.scripted import answer
@@ -35,3 +38,36 @@ def make_world(public):
         )
 
     return make
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    """Answer whole request heads until the client closes, and keep all octets."""
+
+    def handle(self):
+        kept = b""
+        asked = b""
+        while chunk := self.request.recv(4096):
+            kept += chunk
+            asked += chunk
+            whole = asked.rfind(b"\r\n\r\n") + 4
+            if whole > 3:
+                self.request.sendall(answer(asked[:whole]))
+                asked = asked[whole:]
+        self.server.kept.append(kept)
+
+
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+
+
+@pytest.fixture
+def server():
+    """Run a plain TCP server on loopback; `kept` lists the octets of each finished connection."""
+    with _Server(("127.0.0.1", 0), _Handler) as running:
+        running.kept = []
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()

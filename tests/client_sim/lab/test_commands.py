@@ -1,0 +1,173 @@
+"""The commands' statuses and what they print."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from client_sim.lab.commands import lab
+from client_sim.persona import encode_persona, make_persona
+
+OWNER = make_persona(0)
+POLL = (
+    b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
+    b"Accept-Encoding: gzip\r\n\r\n"
+    b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
+    b"Accept-Encoding: gzip\r\n\r\n"
+)
+
+
+def call(*arguments):
+    """Run a command."""
+    return CliRunner().invoke(lab, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Write a file that stands for the ROM's root."""
+    path = tmp_path / "root.json"
+    path.write_bytes(b"{}")
+    return path
+
+
+@pytest.fixture
+def url(server):
+    """Name the running server."""
+    return f"http://updates.example.org:{server.server_address[1]}"
+
+
+def test_a_clean_client_gives_0(url, root, tmp_path):
+    """The table says so, and the page is written."""
+    page = tmp_path / "page.html"
+    result = call("run", "--url", url, "--root", root, "--client", "toy", "--html", page)
+    assert result.exit_code == 0, result.output
+    assert "nothing about the owner left the phone" in result.output
+    assert "both ends" in result.output
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root):
+    """The IMEI stands in the output in readable form."""
+    result = call("run", "--url", url, "--root", root, "--client", "2014", "--personas", 2)
+    assert result.exit_code == 1
+    assert "LEAK" in result.output
+    assert f"imei as it is: {OWNER.imei}" in result.output
+
+
+def test_json_has_the_same_verdict(url, root):
+    """Offending octets are hexadecimal and lie where the offset says."""
+    result = call("run", "--url", url, "--root", root, "--client", "2014", "--json")
+    assert result.exit_code == 1
+    verdict = json.loads(result.stdout)
+    assert verdict["clean"] is False
+    for check in verdict["checks"]:
+        for finding in check["findings"]:
+            start = finding["offset"] * 2
+            assert finding["octets"][start:].startswith(finding["offending"])
+    canaries = next(check for check in verdict["checks"] if check["name"] == "canaries")
+    assert OWNER.imei.encode().hex() in {f["offending"] for f in canaries["findings"]}
+
+
+def test_a_client_may_come_from_a_module(url, root):
+    """`package.module:factory` is imported."""
+    result = call("run", "--url", url, "--root", root, "--client", "client_sim.lab.toy:ToyClient")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        ("nobody", "there is no client nobody"),
+        ("no.such:thing", "cannot be imported"),
+        ("client_sim.lab.toy:Nothing", "cannot be imported"),
+        ("client_sim.lab.scenario:POLL", "no factory"),
+    ],
+)
+def test_an_unknown_client_gives_1(client, words, url, root):
+    """One sentence says what to write."""
+    result = call("run", "--url", url, "--root", root, "--client", client)
+    assert result.exit_code == 1
+    assert words in result.stderr
+
+
+def test_no_server_gives_3(root):
+    """There is no verdict without a server."""
+    result = call("run", "--url", "http://updates.example.org:1", "--root", root, "--client", "toy")
+    assert result.exit_code == 3
+
+
+def test_usage_gives_2(root):
+    """A mapping without an address is a usage error."""
+    result = call("run", "--url", "http://a.example", "--root", root, "--resolve", "a.example")
+    assert result.exit_code == 2
+
+
+def test_an_address_in_the_url_gives_1(root):
+    """A leak would not show there."""
+    result = call("run", "--url", "http://127.0.0.1:80", "--root", root, "--client", "toy")
+    assert result.exit_code == 1
+    assert "--resolve" in result.stderr
+
+
+def test_explain_prints_the_exact_octets(root):
+    """Each line that is sent is printed with its line end, and its reason above."""
+    result = call("explain", "--root", root, "--client", "toy")
+    assert result.exit_code == 0, result.output
+    sent = "".join(
+        line.replace("\\r\\n", "\r\n")
+        for line in result.stdout.splitlines()
+        if line.endswith("\\r\\n")
+    )
+    assert sent.encode() == POLL
+    assert result.stdout.splitlines()[-1] == f"{len(POLL)} octets in 2 requests."
+
+
+def test_explain_shows_what_is_not_in_the_table(root):
+    """A client that says more is explained no better than it is."""
+    result = call("explain", "--root", root, "--client", "TalksLoud", "--json")
+    (row,) = json.loads(result.stdout)
+    assert row["why"] == "not in the request table"
+    assert "Dalvik" in row["octets"]
+
+
+def test_audit_of_a_clean_recording_gives_0(tmp_path):
+    """Grammar alone without a persona; both with one."""
+    recording, persona = tmp_path / "octets", tmp_path / "persona.json"
+    recording.write_bytes(POLL)
+    persona.write_bytes(encode_persona(OWNER))
+    assert call("audit", recording).exit_code == 0
+    result = call("audit", recording, "--persona", persona, "--host", "updates.example.org")
+    assert result.exit_code == 0
+    assert result.stdout == "grammar: passed\ncanaries: passed\n"
+
+
+def test_audit_finds_a_value_of_the_owner(tmp_path):
+    """The offset is that of the recording."""
+    recording, persona = tmp_path / "octets", tmp_path / "persona.json"
+    recording.write_bytes(POLL + b"imei=" + OWNER.imei.encode())
+    persona.write_bytes(encode_persona(OWNER))
+    result = call("audit", recording, "--persona", persona, "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["findings"]
+    assert found["canaries"][0]["offset"] == len(POLL) + 5
+    assert found["grammar"][0]["offset"] == len(POLL)
+    assert call("audit", recording).exit_code == 1
+
+
+def test_audit_refuses_a_persona_that_is_none(tmp_path):
+    """One sentence, status 1."""
+    recording = tmp_path / "octets"
+    recording.write_bytes(POLL)
+    result = call("audit", recording, "--persona", recording)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the persona cannot be read")
+
+
+def test_audit_refuses_a_huge_recording(tmp_path):
+    """Size is checked before anything is parsed."""
+    recording = tmp_path / "octets"
+    with recording.open("wb") as file:
+        file.truncate(16 * 1024 * 1024 + 1)
+    result = call("audit", recording)
+    assert result.exit_code == 1
+    assert "cut it into connections" in result.stderr

@@ -1,0 +1,122 @@
+"""The request table of docs/PRIVACY.md and the code that holds each its own copy of it agree."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from client_sim.lab.grammar import find_violations
+from client_sim.lab.language import ACCEPT_ENCODING, RANGE, RULES
+
+PAGE = Path(__file__).parents[2] / "docs" / "PRIVACY.md"
+DIGEST = "66611ffd4cee3a369ff36c53f425fe85fda8cb4b52c57d0386a18d51d7206d2e"
+SAMPLES = {
+    "R": ["2", "10", "9007199254740991"],
+    "N": ["1", "10", "9007199254740991"],
+    "CODENAME": ["armani", "a", "hm_note-1s"],
+    "REGION": ["id", "eu-1"],
+    "CHANNEL": ["stable", "b"],
+    "H": [DIGEST],
+    "FILE": ["a.zip", "armani-id-2-full.zip", "x.y.zip"],
+}
+HEADERS = {
+    "Host, Accept-Encoding": b"Accept-Encoding: gzip",
+    "Host, Range": b"Range: bytes=0-5",
+}
+
+
+def read_table():
+    """Parse the rows between the markers into dictionaries by column."""
+    text = PAGE.read_text(encoding="utf-8")
+    table = text.split("<!-- requests:begin -->")[1].split("<!-- requests:end -->")[0]
+    rows = [
+        [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        for line in table.strip().splitlines()
+    ]
+    columns, _, *body = rows
+    return [dict(zip(columns, cells, strict=True)) for cells in body]
+
+
+TABLE = read_table()
+
+
+def paths_of(row):
+    """Fill the names in a row's path pattern with sample values, one name at a time."""
+    pattern = row["path pattern"].strip("`")
+    alternatives = re.search(r"\(([a-z|]+)\)", pattern)
+    patterns = (
+        [pattern.replace(alternatives[0], one) for one in alternatives[1].split("|")]
+        if alternatives
+        else [pattern]
+    )
+    for one in patterns:
+        names = re.findall(r"(?<![A-Za-z])[A-Z]+(?![A-Za-z])", one)
+        for changing in names or [""]:
+            for value in SAMPLES.get(changing, [""]):
+                yield re.sub(
+                    r"(?<![A-Za-z])[A-Z]+(?![A-Za-z])",
+                    lambda match, changing=changing, value=value: (
+                        value if match[0] == changing else SAMPLES[match[0]][0]
+                    ),
+                    one,
+                )
+
+
+def test_the_table_has_its_columns():
+    """The page is read as it is meant."""
+    assert list(TABLE[0]) == [
+        *("id", "when", "method", "path pattern", "headers", "alphabet", "bits", "reveals"),
+    ]
+    assert len(TABLE) == 8
+
+
+def test_the_lab_has_the_same_rows_in_the_same_order():
+    """Names, methods and headers of the lab's rules are those of the table."""
+    assert [rule.name for rule in RULES] == [row["id"] for row in TABLE]
+    assert [rule.method.decode() for rule in RULES] == [row["method"] for row in TABLE]
+    named = {ACCEPT_ENCODING: "Host, Accept-Encoding", RANGE: "Host, Range"}
+    assert [named[rule.header] for rule in RULES] == [row["headers"] for row in TABLE]
+
+
+@pytest.mark.parametrize("place", range(len(TABLE)))
+def test_the_lab_accepts_each_row_by_its_own_rule_only(place):
+    """A path that is made from the row's pattern matches its rule and no other."""
+    row = TABLE[place]
+    for path in paths_of(row):
+        matching = [rule.name for rule in RULES if rule.path.fullmatch(path.encode())]
+        assert matching == [row["id"]], path
+
+
+@pytest.mark.parametrize("place", range(len(TABLE)))
+def test_the_lab_accepts_no_other_method_or_header(place):
+    """Each row has one method and one set of headers."""
+    row = TABLE[place]
+    path = next(iter(paths_of(row))).encode()
+    right = HEADERS[row["headers"]]
+    for method in (b"GET", b"HEAD", b"POST", b"get"):
+        for header in (*HEADERS.values(), b"X-Any: 1", b"accept-encoding: gzip"):
+            octets = method + b" " + path + b" HTTP/1.1\r\nHost: h.example\r\n" + header
+            rules = {v.rule for v in find_violations(octets + b"\r\n\r\n", b"h.example")}
+            honest = method.decode() == row["method"] and header == right
+            assert (rules <= {"order"}) == honest
+
+
+def test_roles_come_in_the_order_of_the_table():
+    """The order that the page names is the order that the lab enforces."""
+    row = next(row for row in TABLE if row["id"] == "role")
+    roles = re.findall(r"`([a-z]+)`", row["when"])
+    head = b"GET %s HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
+    start = b"".join(
+        head % path
+        for path in (
+            b"/metadata/2.root.json",
+            b"/metadata/timestamp.json",
+            b"/metadata/3.snapshot.json",
+        )
+    )
+    for first in roles:
+        for second in roles:
+            asked = start + head % f"/metadata/4.{first}.json".encode()
+            asked += head % f"/metadata/4.{second}.json".encode()
+            clean = find_violations(asked, b"h.example") == ()
+            assert clean == (roles.index(first) < roles.index(second))
