@@ -92,8 +92,12 @@ def _unbrotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         for chunk in chunks:
             yield decoder.process(chunk, output_buffer_limit=_STEP)
-            while not decoder.can_accept_more_data() and not decoder.is_finished():
-                yield decoder.process(b"", output_buffer_limit=_STEP)
+            # `can_accept_more_data` speaks of input only; output may be left when it says yes.
+            while not decoder.is_finished():
+                piece = decoder.process(b"", output_buffer_limit=_STEP)
+                if not piece:
+                    break
+                yield piece
     except brotli.error:
         raise PackageError("A brotli stream is damaged, or something follows it.") from None
     if not decoder.is_finished():

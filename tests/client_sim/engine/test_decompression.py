@@ -29,6 +29,17 @@ def test_streams_come_back_whatever_their_pieces(compression, data, piece):
 
 
 @pytest.mark.parametrize("compression", ALL)
+@pytest.mark.parametrize("piece", [7, 1_000_000])
+def test_long_output_comes_back_whole(compression, piece):
+    """Output of many megabytes from a few bytes of input is not cut at any buffer's end."""
+    data = bytes(9_000_000) + b"end"
+    encoded = ALL[compression](data)
+    step = max(piece, len(encoded) // 100)
+    pieces = [encoded[at : at + step] for at in range(0, len(encoded), step)]
+    assert b"".join(iter_decompressed(compression, pieces, len(data))) == data
+
+
+@pytest.mark.parametrize("compression", ALL)
 def test_output_comes_in_bounded_pieces(compression):
     """A stream of 40 MB is stopped after the first piece beyond the limit."""
     bomb = ALL[compression](bytes(40_000_000))

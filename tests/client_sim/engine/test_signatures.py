@@ -128,6 +128,16 @@ def test_signature_messages_that_make_no_sense_are_refused(monkeypatch, key, mak
         _verify(_with_messages(monkeypatch, key, make), key.public_key())
 
 
+def test_a_payload_signature_of_endless_length_is_refused(key):
+    """The payload signature, whose size the manifest states, is bounded before it is read."""
+    size = 64 * 1024 + 1
+    more = field(4, len(PARTS[0].data)) + field(5, size)
+    data = build_payload(PARTS, more=more) + bytes(size)
+    file = PayloadFile(io.BytesIO(data), 0, len(data))
+    with pytest.raises(PackageError, match="signature that is too long"):
+        verify_payload_signature(load_payload(file, decode_header(file)), key.public_key())
+
+
 def test_certificates_that_cannot_be_used_are_refused(certificate):
     """Text that is no certificate, a key that is not RSA, and a short key are refused."""
     short = rsa.generate_private_key(65537, 1024)

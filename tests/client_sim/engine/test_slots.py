@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 
 from client_sim.engine.apply import PartitionResult
-from client_sim.engine.boot_state import EMPTY_SLOT
+from client_sim.engine.boot_state import EMPTY_SLOT, encode_boot_state
 from client_sim.engine.build import BuildFacts
 from client_sim.engine.errors import SlotError
 from client_sim.engine.slots import MAX_TRIES, BootOutcome, Slots
@@ -310,6 +310,19 @@ def test_a_damaged_state_is_refused(slots):
     (slots.directory / "boot.json").write_bytes(b"{}")
     with pytest.raises(SlotError, match="damaged"):
         slots.boot(healthy)
+
+
+def test_a_boot_state_whose_active_slot_holds_nothing_falls_back(slots):
+    """An active slot that cannot be booted, as after a careless edit, is left for the good one."""
+    state = slots.state
+    broken = replace(state, active="b")
+    (slots.directory / "boot.json").write_bytes(encode_boot_state(broken))
+    assert slots.boot(healthy) == BootOutcome(
+        "a", OLD, None, "it holds no build that can be booted"
+    )
+    (slots.directory / "boot.json").write_bytes(encode_boot_state(replace(state, running="b")))
+    with pytest.raises(SlotError, match="holds no build"):
+        _ = slots.running_build
 
 
 def test_facts_are_kept_as_given(slots):

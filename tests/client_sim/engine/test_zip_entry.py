@@ -40,7 +40,7 @@ def test_entries_with_zip64_sizes_are_found():
     """Sizes above 4 GiB stand in an extra field, and are read there."""
     name = b"payload.bin"
     size = 5 << 30
-    extra = struct.pack("<HHQQ", 1, 16, size, size)
+    extra = struct.pack("<HH2x", 0xD935, 2) + struct.pack("<HHQQ", 1, 16, size, size)
     header = struct.pack(
         "<4s5H3I2H", b"PK\3\4", 45, 0, 0, 0, 0, 0, 2**32 - 1, 2**32 - 1, len(name), len(extra)
     )

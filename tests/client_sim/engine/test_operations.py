@@ -1,0 +1,109 @@
+import hashlib
+import io
+
+import pytest
+
+from client_sim.engine.disk import Disk
+from client_sim.engine.errors import ApplyError, PackageError
+from client_sim.engine.manifest import Extent, Operation, OperationType
+from client_sim.engine.operations import apply_operation
+from client_sim.engine.payload import Payload, PayloadFile, PayloadHeader
+from tests.client_sim.engine.images import OLD, noise
+from tests.client_sim.engine.payload_builder import BLOCK, bsdf2, compress
+
+
+def _apply(kind, data=b"", source=OLD, *, blocks=2, src=(), **more):
+    """Apply one operation to a target of four zero blocks, at its second; return the target."""
+    payload = Payload(PayloadFile(io.BytesIO(data), 0, len(data)), PayloadHeader(-24, 0), None)
+    facts = {
+        "type": kind,
+        "data_offset": 0,
+        "data_length": len(data),
+        "src": tuple(Extent(*pair) for pair in src),
+        "dst": (Extent(1, blocks),),
+        "data_sha256": hashlib.sha256(data).digest(),
+        "src_sha256": None,
+    }
+    target = io.BytesIO(bytes(4 * BLOCK))
+    old = None if source is None else io.BytesIO(source)
+    apply_operation(Operation(**{**facts, **more}), payload, old, target, Disk())
+    return target.getvalue()
+
+
+REPLACES = [OperationType.REPLACE, OperationType.REPLACE_BZ, OperationType.REPLACE_XZ]
+
+
+@pytest.mark.parametrize("kind", REPLACES)
+def test_replaced_blocks_go_where_they_belong(kind):
+    """Data replaces exactly the destination blocks."""
+    new = noise(1, 2)
+    assert _apply(kind, compress(kind, new)) == bytes(BLOCK) + new + bytes(BLOCK)
+
+
+@pytest.mark.parametrize("kind", REPLACES)
+@pytest.mark.parametrize("size", [2 * BLOCK - 1, BLOCK, 0])
+def test_too_little_data_is_refused(kind, size):
+    """Data that does not fill its blocks is refused."""
+    with pytest.raises(PackageError, match="too short"):
+        _apply(kind, compress(kind, noise(1, 2)[:size]))
+
+
+@pytest.mark.parametrize("kind", REPLACES)
+def test_too_much_data_is_refused(kind):
+    """Data that overflows its blocks by a byte is refused."""
+    with pytest.raises(PackageError, match="more than"):
+        _apply(kind, compress(kind, noise(1, 2) + b"x"))
+
+
+@pytest.mark.parametrize("kind", [*REPLACES, OperationType.SOURCE_BSDIFF])
+def test_data_with_another_hash_is_refused(kind):
+    """Damaged data is refused before it is decompressed."""
+    with pytest.raises(PackageError, match=f"data of a {kind.name} operation is damaged"):
+        _apply(kind, b"anything", data_sha256=bytes(32))
+
+
+def test_zero_and_discard_leave_zeros():
+    """ZERO and DISCARD need nothing written: the new image starts as zeros."""
+    for kind in (OperationType.ZERO, OperationType.DISCARD):
+        assert _apply(kind) == bytes(4 * BLOCK)
+
+
+def test_copied_blocks_come_in_the_order_of_the_extents():
+    """Source extents are strung together, also backwards and twice."""
+    copied = _apply(OperationType.SOURCE_COPY, src=((3, 1), (1, 1)))
+    assert copied[BLOCK : 3 * BLOCK] == OLD[3 * BLOCK : 4 * BLOCK] + OLD[BLOCK : 2 * BLOCK]
+
+
+def test_patched_blocks_are_the_new_data():
+    """A patch of either operation is applied to the strung-together source."""
+    new = OLD[4 * BLOCK : 5 * BLOCK] + OLD[:BLOCK]
+    for kind in (OperationType.SOURCE_BSDIFF, OperationType.BROTLI_BSDIFF):
+        patch = bsdf2(OLD[: 2 * BLOCK], new)
+        assert _apply(kind, patch, src=((0, 2),))[BLOCK : 3 * BLOCK] == new
+
+
+@pytest.mark.parametrize("kind", [OperationType.SOURCE_COPY, OperationType.SOURCE_BSDIFF])
+def test_a_source_with_another_hash_is_refused(kind):
+    """Old blocks that are not what the package starts from are refused."""
+    with pytest.raises(ApplyError, match="not the one that this incremental"):
+        _apply(kind, src=((0, 2),), src_sha256=bytes(32))
+
+
+def test_a_missing_or_short_source_is_refused():
+    """An operation that reads old blocks needs them all."""
+    with pytest.raises(ApplyError, match="no old image"):
+        _apply(OperationType.SOURCE_COPY, source=None, src=((0, 2),))
+    with pytest.raises(ApplyError, match="shorter"):
+        _apply(OperationType.SOURCE_COPY, source=OLD[: BLOCK + 1], src=((0, 2),))
+
+
+def test_an_operation_that_this_phone_cannot_do_is_refused_here_too():
+    """The applier refuses by itself what the checks of the manifest refuse first."""
+    with pytest.raises(PackageError, match="PUFFDIFF"):
+        _apply(OperationType.PUFFDIFF, b"data")
+
+
+def test_a_copy_from_more_blocks_than_it_fills_is_refused():
+    """Nothing is cut off silently, even if the manifest's checks had let it through."""
+    with pytest.raises(PackageError, match="too long"):
+        _apply(OperationType.SOURCE_COPY, src=((0, 3),))
