@@ -31,24 +31,11 @@ canonical_values = st.recursive(
 
 integers = st.integers(0, MAX_INTEGER)
 positives = st.integers(1, MAX_INTEGER)
-codenames = st.from_regex(r"[a-z0-9][a-z0-9_]{0,31}", fullmatch=True).filter(
-    lambda name: (
-        name
-        not in {
-            "root",
-            "targets",
-            "snapshot",
-            "timestamp",
-            "mirrors",
-            "latest",
-            "tables",
-            "content",
-        }
-    )
-)
-segments = st.from_regex(r"[a-z0-9][a-z0-9-]{0,15}", fullmatch=True)
-sha256s = st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
-fingerprints = st.from_regex(r"[!-~]{1,128}", fullmatch=True)
+codenames = st.text("abz09_-", min_size=1, max_size=32).filter(lambda text: text[0] not in "_-")
+segments = st.text("abz09-", min_size=1, max_size=16).filter(lambda text: text[0] != "-")
+sha256s = st.binary(min_size=32, max_size=32).map(bytes.hex)
+printable = st.characters(min_codepoint=0x21, max_codepoint=0x7E)
+fingerprints = st.text(printable, min_size=1, max_size=128)
 days = st.dates().map(lambda day: day.isoformat())
 locales = st.sampled_from(["en", "id", "zh-Hans", "pt-BR", "fil"])
 hashes = st.binary(min_size=32, max_size=32)
@@ -64,7 +51,7 @@ def releases(draw):
         "type": kind,
         "counter": counter,
         "fingerprint": draw(fingerprints),
-        "incremental": draw(st.from_regex(r"[!-~]{1,64}", fullmatch=True)),
+        "incremental": draw(st.text(printable, min_size=1, max_size=64)),
         "post_timestamp": draw(integers),
         "security_patch_level": draw(days),
         "sdk_level": draw(integers),
@@ -72,7 +59,7 @@ def releases(draw):
         if kind == "full"
         else draw(st.lists(fingerprints, min_size=1, max_size=8)),
         "min_counter": draw(st.integers(0, counter - 1)),
-        "property_files": draw(st.from_regex(r"[a-z_.:0-9,]{1,80}", fullmatch=True)),
+        "property_files": draw(st.text(printable, min_size=1, max_size=80)),
         "payload_properties": {
             "FILE_HASH": "A" * 43 + "=",
             "FILE_SIZE": str(draw(integers)),

@@ -3,6 +3,7 @@
 Source: docs/FORMATS.md section 3.
 """
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from itertools import pairwise
@@ -139,6 +140,7 @@ def _custom(target: TargetFile) -> dict[str, Any]:
     return custom if isinstance(custom, dict) else {}
 
 
-def _fixed(target: TargetFile) -> tuple[int, dict[str, str], dict[str, Any]]:
+def _fixed(target: TargetFile) -> tuple[int, dict[str, str], str]:
     kept = {k: v for k, v in _custom(target).items() if k not in {"changelog", "withdrawn"}}
-    return target.length, target.hashes, kept
+    # As text, because Python holds `true` and 1 to be equal.
+    return target.length, target.hashes, json.dumps(kept, sort_keys=True)

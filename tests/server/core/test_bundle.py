@@ -1,0 +1,256 @@
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.bundle import (
+    BlobFile,
+    Bundle,
+    Result,
+    RoleFile,
+    decode_bundle,
+    decode_result,
+    encode_bundle,
+    encode_result,
+)
+from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError, HeningError
+from tests.strategies import codenames, integers, json_values, positives, sha256s
+
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+ROLE = {"length": 3, "name": "armani", "sha256": ABC, "version": 2}
+BLOB = {"length": 0, "sha256": ABC}
+BUNDLE = {"blobs": [BLOB], "kind": "submission", "roles": [ROLE], "schema": 1}
+PUBLISHED = {
+    "id": ABC,
+    "reason": "",
+    "schema": 1,
+    "snapshot": 7,
+    "status": "published",
+    "time": 1_767_225_600,
+}
+REFUSED = PUBLISHED | {"reason": "No.", "snapshot": 0, "status": "refused"}
+NO_INTEGERS = [True, 1.0, "1", None, [], -1, 2**53, 10**30]
+
+
+def octets(value):
+    """Return canonical JSON, made without the code under test; floats as Python writes them."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+@given(
+    st.dictionaries(st.tuples(codenames, positives), st.tuples(sha256s, positives), min_size=1),
+    st.dictionaries(sha256s, integers),
+)
+def test_bundles_are_read_back(roles, blobs):
+    """One value, one encoding; the id is the hash of the octets."""
+    bundle = Bundle(
+        roles=[RoleFile(name, version, *rest) for (name, version), rest in sorted(roles.items())],
+        blobs=[BlobFile(*each) for each in sorted(blobs.items())],
+    )
+    identity, data = encode_bundle(bundle)
+    assert identity == hashlib.sha256(data).hexdigest()
+    assert decode_bundle(data) == bundle
+    assert encode_bundle(decode_bundle(data)) == (identity, data)
+
+
+@pytest.mark.parametrize("name", ["root", "targets", "tables", "content", "armani"])
+def test_offline_roles_are_submitted(name):
+    """The signer's roles and every model's may be in a bundle."""
+    assert decode_bundle(octets(BUNDLE | {"roles": [ROLE | {"name": name}]})).roles[0].name == name
+
+
+@pytest.mark.parametrize("name", ["latest", "snapshot", "timestamp"])
+def test_online_roles_are_refused(name):
+    """What the server signs cannot be handed to it."""
+    with pytest.raises(FormatError, match="the server itself signs"):
+        decode_bundle(octets(BUNDLE | {"roles": [ROLE | {"name": name}]}))
+
+
+@pytest.mark.parametrize("name", ["mirrors", "latest-0", "../armani", "", "A", "a" * 33, "a\n", 1])
+def test_other_names_are_refused(name):
+    """Reserved names and texts that could leave the directory are refused."""
+    with pytest.raises(FormatError):
+        decode_bundle(octets(BUNDLE | {"roles": [ROLE | {"name": name}]}))
+
+
+@pytest.mark.parametrize("value", NO_INTEGERS)
+def test_what_is_no_integer_is_refused(value):
+    """Booleans, floats, texts, negative and huge numbers are refused in every place."""
+    for change in (
+        {"roles": [ROLE | {"length": value}]},
+        {"roles": [ROLE | {"version": value}]},
+        {"blobs": [BLOB | {"length": value}]},
+        {"schema": value},
+    ):
+        with pytest.raises(FormatError):
+            decode_bundle(octets(BUNDLE | change))
+
+
+OTHER = "0" * 64
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"roles": []},
+        {"roles": [ROLE | {"version": n} for n in range(1, 1002)]},
+        {"roles": [ROLE, ROLE]},
+        {"roles": [ROLE, ROLE | {"sha256": OTHER}]},
+        {"roles": [ROLE, ROLE | {"version": 1}]},
+        {"roles": [ROLE, ROLE | {"name": "alpha"}]},
+        {"roles": [ROLE | {"version": 0}]},
+        {"roles": [ROLE | {"length": 0}]},
+        {"roles": [ROLE | {"sha256": ABC.upper()}]},
+        {"roles": [ROLE | {"sha256": ABC + "\n"}]},
+        {"roles": [ROLE | {"more": 1}]},
+        {"blobs": [BLOB, BLOB]},
+        {"blobs": [BLOB, {"length": 1, "sha256": ABC}]},
+        {"blobs": [BLOB, BLOB | {"sha256": OTHER}]},
+        {"blobs": [BLOB | {"more": 1}]},
+        {"blobs": [{"length": n, "sha256": f"{n:064x}"} for n in range(1001)]},
+        {"blobs": None},
+        {"kind": "result"},
+        {"kind": None},
+        {"schema": 2},
+        {"more": 1},
+    ],
+)
+def test_bundles_of_another_form_are_refused(change):
+    """Each row breaks one sentence of FORMATS section 6."""
+    with pytest.raises(FormatError):
+        decode_bundle(octets(BUNDLE | change))
+
+
+@pytest.mark.parametrize("member", sorted(BUNDLE))
+def test_every_member_of_a_bundle_is_required(member):
+    """Also those that have one value only: a file says what it is."""
+    with pytest.raises(FormatError):
+        decode_bundle(octets({k: v for k, v in BUNDLE.items() if k != member}))
+
+
+@pytest.mark.parametrize("member", sorted(PUBLISHED))
+def test_every_member_of_a_result_is_required(member):
+    """Also the schema."""
+    with pytest.raises(FormatError):
+        decode_result(octets({k: v for k, v in PUBLISHED.items() if k != member}))
+
+
+def test_the_limits_themselves_are_allowed():
+    """A thousand roles and a thousand blobs are read."""
+    bundle = decode_bundle(
+        octets(
+            BUNDLE
+            | {
+                "roles": [ROLE | {"version": n} for n in range(1, 1001)],
+                "blobs": [{"length": n, "sha256": f"{n:064x}"} for n in range(1000)],
+            }
+        )
+    )
+    assert len(bundle.roles) == len(bundle.blobs) == 1000
+
+
+def test_the_length_is_checked_first():
+    """A bundle over 1 MiB and a result over 64 KiB are refused unread."""
+    with pytest.raises(FormatError, match="1048577 octets"):
+        decode_bundle(b"{" * 1_048_577)
+    with pytest.raises(FormatError, match="65537 octets"):
+        decode_result(b"{" * 65_537)
+
+
+def test_an_unsorted_bundle_is_not_written():
+    """The encoder refuses what the decoder would."""
+    roles = [RoleFile("b", 1, ABC, 1), RoleFile("a", 1, ABC, 1)]
+    with pytest.raises(FormatError, match="not sorted"):
+        encode_bundle(Bundle(roles=roles, blobs=[]))
+    with pytest.raises(FormatError):
+        encode_bundle(Bundle(roles=[RoleFile("\ud800", 1, ABC, 1)], blobs=[]))
+
+
+@given(
+    st.builds(
+        Result,
+        id=sha256s,
+        status=st.just("published"),
+        reason=st.just(""),
+        snapshot=positives,
+        time=integers,
+    )
+    | st.builds(
+        Result,
+        id=sha256s,
+        status=st.just("refused"),
+        reason=st.text(st.characters(exclude_categories=["Cs"]), max_size=100),
+        snapshot=st.just(0),
+        time=integers,
+    )
+)
+def test_results_are_read_back(result):
+    """One value, one encoding."""
+    data = encode_result(result)
+    assert decode_result(data) == result
+    assert encode_result(decode_result(data)) == data
+
+
+@pytest.mark.parametrize("value", NO_INTEGERS)
+@pytest.mark.parametrize("member", ["snapshot", "time", "schema"])
+def test_what_is_no_integer_is_refused_in_a_result(member, value):
+    """Booleans, floats, texts, negative and huge numbers are refused in every place."""
+    with pytest.raises(FormatError):
+        decode_result(octets(PUBLISHED | {member: value}))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        PUBLISHED | {"reason": "because"},
+        PUBLISHED | {"snapshot": 0},
+        REFUSED | {"snapshot": 1},
+        PUBLISHED | {"status": "pending"},
+        PUBLISHED | {"id": "x"},
+        PUBLISHED | {"reason": None},
+        PUBLISHED | {"more": 1},
+        PUBLISHED | {"schema": 2},
+        [],
+        None,
+    ],
+)
+def test_results_of_another_form_are_refused(value):
+    """A reason when published, a snapshot when refused, and other shapes."""
+    assert decode_result(octets(REFUSED)).reason == "No."
+    with pytest.raises(FormatError):
+        decode_result(octets(value))
+
+
+def test_a_result_that_could_not_be_read_is_not_written():
+    """The encoder refuses what the decoder would."""
+    with pytest.raises(FormatError):
+        encode_result(Result(id="x", status="refused", reason="", snapshot=0, time=0))
+    long = "x" * 70_000
+    with pytest.raises(FormatError, match="over the limit"):
+        encode_result(Result(id=ABC, status="refused", reason=long, snapshot=0, time=0))
+
+
+@given(st.binary(max_size=200) | json_values.map(octets))
+def test_arbitrary_octets_raise_only_our_error(data):
+    """Neither decoder takes what hypothesis draws."""
+    for decode in (decode_bundle, decode_result):
+        with pytest.raises(FormatError):
+            decode(data)
+
+
+@given(st.sampled_from(sorted(BUNDLE)), st.sampled_from(sorted(PUBLISHED)), json_values)
+def test_any_member_exchanged_is_refused_or_has_one_encoding(member, other, value):
+    """Whatever is read is written back octet by octet."""
+    for decode, encode, base, name in (
+        (decode_bundle, lambda each: encode_bundle(each)[1], BUNDLE, member),
+        (decode_result, encode_result, PUBLISHED, other),
+    ):
+        try:
+            data = encode_canonical_json(base | {name: value})
+            decoded = decode(data)
+        except HeningError:
+            continue
+        assert encode(decoded) == data

@@ -1,0 +1,298 @@
+import json
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from securesystemslib.signer import SSlibKey
+from tuf.api.metadata import Metadata, Targets
+
+from server.core.errors import FormatError, HeningError, TrustError
+from server.core.metadata import (
+    check_expiry,
+    decode_root,
+    decode_snapshot,
+    decode_targets,
+    decode_timestamp,
+    encode_metadata,
+    metadata_limit,
+    verify_role,
+    verify_root,
+)
+from tests.server.core.tuf_objects import (
+    EXPIRES,
+    NOW,
+    edited,
+    keys_of,
+    make_role,
+    make_root,
+    make_snapshot,
+    make_targets,
+    make_timestamp,
+    signed,
+    signer,
+)
+from tests.strategies import json_values
+
+DECODERS = {
+    "root": decode_root,
+    "snapshot": decode_snapshot,
+    "timestamp": decode_timestamp,
+    "targets": lambda data: decode_targets("targets", data),
+    "armani": lambda data: decode_targets("armani", data),
+}
+MAKERS = {
+    "root": make_root,
+    "snapshot": make_snapshot,
+    "timestamp": make_timestamp,
+    "targets": make_targets,
+}
+
+
+@pytest.mark.parametrize(
+    ("role", "limit"),
+    [("root", 512_000), ("timestamp", 16_384), ("snapshot", 2_000_000), ("armani", 5_000_000)],
+)
+def test_a_file_at_the_limit_is_parsed_and_one_octet_more_is_not(role, limit):
+    """The length is checked first; what fits is then refused for what it says."""
+    assert metadata_limit(role) == limit
+    with pytest.raises(FormatError, match="is not TUF metadata"):
+        DECODERS[role](b" " * limit)
+    with pytest.raises(FormatError, match=f"of {limit + 1} octets is over the limit"):
+        DECODERS[role](b" " * (limit + 1))
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+@pytest.mark.parametrize("role", DECODERS)
+def test_each_decoder_reads_its_own_type_only(kind, role):
+    """A file of another role is refused, whoever signed it."""
+    data = signed(MAKERS[kind](), signer(kind))
+    if role == kind or (role, kind) == ("armani", "targets"):
+        assert DECODERS[role](data).signed.type == kind
+    else:
+        with pytest.raises(FormatError, match=f"is of type {kind}"):
+            DECODERS[role](data)
+
+
+def test_encoded_metadata_is_compact_and_read_back():
+    """The octets have no white space, and python-tuf finds the signature in them good."""
+    metadata = Metadata(make_root())
+    metadata.sign(signer("root 1"))
+    data = encode_metadata(metadata)
+    assert b" " not in data
+    assert b"\n" not in data
+    assert decode_root(data).signed == make_root()
+
+
+def test_metadata_that_cannot_be_read_back_is_not_written():
+    """What python-tuf would not read again is our error, not a file."""
+    root = make_root()
+    root.unrecognized_fields["custom"] = object()
+    with pytest.raises(FormatError, match="cannot be written"):
+        encode_metadata(Metadata(root))
+
+
+@given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
+def test_arbitrary_octets_raise_only_our_error(data):
+    """No decoder takes what hypothesis draws, and none fails otherwise than by refusing."""
+    for decode in DECODERS.values():
+        with pytest.raises(FormatError):
+            decode(data)
+
+
+@given(st.sampled_from(sorted(MAKERS)), st.data())
+def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
+    """A member of a real file is replaced by an arbitrary value, at a drawn place."""
+    document = json.loads(signed(MAKERS[kind](), *keys_of(kind)))
+    place = document["signed"]
+    while True:
+        name = data.draw(st.sampled_from(sorted(place)))
+        if not isinstance(place[name], dict) or not place[name] or data.draw(st.booleans()):
+            break
+        place = place[name]
+    place[name] = data.draw(json_values)
+    changed = json.dumps(document).encode()
+    root, targets = make_root(), make_targets()
+    calls = [
+        lambda: DECODERS[kind](changed),
+        lambda: verify_root(changed, root, NOW),
+        lambda: verify_role(kind, changed, root, NOW),
+        lambda: verify_role("armani", changed, targets, NOW),
+    ]
+    for call in calls:
+        try:
+            call()
+        except HeningError:
+            continue
+
+
+def test_deep_nesting_is_refused():
+    """Neither the parser nor the canonical encoding runs out of stack."""
+    document = signed(make_targets(), *keys_of("targets")).decode()
+    for depth in (500, 900, 100_000):
+        text = "[" * depth + "]" * depth
+        data = document.replace('"version":', f'"x": {text}, "version":', 1).encode()
+        with pytest.raises(HeningError):
+            verify_role("targets", data, make_root(), NOW)
+
+
+@pytest.mark.parametrize("version", [True, 2**53])
+def test_a_version_that_is_no_number_is_refused_although_signed(version):
+    """`true` is not 1, and nothing above 2**53 - 1 has a path."""
+    data = edited(make_root(), lambda part: part.update(version=version), *keys_of("root"))
+    with pytest.raises(FormatError, match="version"):
+        decode_root(data)
+
+
+@pytest.mark.parametrize("version", [1.0, 0, -1, "1", []])
+def test_other_versions_are_refused(version):
+    """Floats, texts and numbers below one are no versions, whichever layer finds it."""
+    document = json.loads(signed(make_root(), *keys_of("root")))
+    document["signed"]["version"] = version
+    with pytest.raises(FormatError):
+        decode_root(json.dumps(document).encode())
+
+
+def test_a_role_is_read_when_enough_keys_signed_it():
+    """Both keys of the model, named by targets, make its file valid."""
+    data = signed(make_role({"armani/id/stable/a.zip": {}}), *keys_of("armani"))
+    role = verify_role("armani", data, make_targets(), NOW)
+    assert list(role.signed.targets) == ["armani/id/stable/a.zip"]
+
+
+@pytest.mark.parametrize("role", ["targets", "snapshot", "timestamp"])
+def test_top_level_roles_are_read_under_root(role):
+    """Root's keys make the other top-level roles valid."""
+    data = signed(MAKERS[role](), *keys_of(role))
+    assert verify_role(role, data, make_root(), NOW).signed.type == role
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [],
+        ["armani 1"],
+        ["armani 2"],
+        ["armani 1", "armani 1"],
+        ["armani 1", "tables 2"],
+        ["tables 1", "tables 2"],
+    ],
+)
+def test_too_few_keys_are_refused(names):
+    """One of two, the same one twice, or keys of another role do not reach the threshold."""
+    data = signed(make_role(), *map(signer, names))
+    with pytest.raises(HeningError):
+        verify_role("armani", data, make_targets(), NOW)
+
+
+def test_one_key_under_two_signatures_counts_once():
+    """A file that lists one key's signature twice is refused when it is read."""
+    document = json.loads(signed(make_role(), signer("armani 1")))
+    document["signatures"] *= 2
+    with pytest.raises(HeningError):
+        verify_role("armani", json.dumps(document).encode(), make_targets(), NOW)
+
+
+def test_the_same_public_key_under_a_second_id_is_left_to_the_profile():
+    """The state machine alone counts it twice: this is what profile rules 1 and 2 are for."""
+    one = signer("armani 1")
+    twin = SSlibKey("f" * 64, "ed25519", "ed25519", dict(one.public_key.keyval))
+    targets = make_targets()
+    targets.delegations.keys["f" * 64] = twin
+    targets.delegations.roles["armani"].keyids = [one.public_key.keyid, "f" * 64]
+    document = json.loads(signed(make_role(), one))
+    document["signatures"] += [{**document["signatures"][0], "keyid": "f" * 64}]
+    assert verify_role("armani", json.dumps(document).encode(), targets, NOW).signed.version == 1
+
+
+@pytest.mark.parametrize("role", ["dior", "root", ""])
+def test_a_role_that_is_not_delegated_is_refused(role):
+    """Neither an unknown model nor root is a role below targets."""
+    with pytest.raises(HeningError):
+        verify_role(role, signed(make_role(), *keys_of("armani")), make_targets(), NOW)
+
+
+def test_a_delegator_without_delegations_verifies_nothing():
+    """A role that delegates to nobody cannot vouch for another."""
+    data = signed(make_role(), *keys_of("armani"))
+    with pytest.raises(TrustError):
+        verify_role("armani", data, Targets(expires=EXPIRES), NOW)
+
+
+def test_metadata_expires_at_its_second():
+    """Valid one second before, expired at the stated time; the sentence names day and role."""
+    role = make_role()
+    check_expiry("armani", role, EXPIRES - timedelta(seconds=1))
+    data = signed(role, *keys_of("armani"))
+    for late in (timedelta(0), timedelta(days=400)):
+        with pytest.raises(TrustError, match="armani 1 expired on 2026-04-01 00:00 UTC"):
+            verify_role("armani", data, make_targets(), EXPIRES + late)
+
+
+def test_every_flipped_octet_of_the_signed_part_is_refused():
+    """No octet of a role file changes what a reader takes from it."""
+    data = signed(make_role({"armani/id/stable/a.zip": {"a": 1}}), *keys_of("armani"))
+    targets = make_targets()
+    good = verify_role("armani", data, targets, NOW).signed.to_dict()
+    for position in range(len(data)):
+        changed = bytearray(data)
+        changed[position] ^= 1
+        try:
+            value = verify_role("armani", bytes(changed), targets, NOW)
+        except HeningError:
+            continue
+        assert value.signed.to_dict() == good
+
+
+def make_successor(version=2, change=None):
+    """Return the next root, its content changed by `change(root)`."""
+    root = make_root(version)
+    if change:
+        change(root)
+    return root
+
+
+def test_the_next_root_is_read():
+    """The same keys sign version 2."""
+    data = signed(make_successor(), *keys_of("root"))
+    assert verify_root(data, make_root(), NOW).signed.version == 2
+
+
+@pytest.mark.parametrize("version", [1, 3, 2**53 - 1])
+def test_a_root_that_does_not_follow_is_refused(version):
+    """Versions are neither repeated nor skipped."""
+    data = signed(make_successor(version), *keys_of("root"))
+    with pytest.raises(TrustError, match=f"root {version} does not follow root 1"):
+        verify_root(data, make_root(), NOW)
+
+
+def replace_key(root):
+    """Exchange one root key of two for a new one."""
+    root.revoke_key(signer("root 1").public_key.keyid, "root")
+    root.add_key(signer("root 3").public_key, "root")
+
+
+def test_a_new_root_key_needs_the_old_keys_and_the_new():
+    """Old two and new one together succeed; either side alone does not."""
+    root = make_successor(change=replace_key)
+    old, new = [signer("root 1"), signer("root 2")], [signer("root 2"), signer("root 3")]
+    assert verify_root(signed(root, *old, new[1]), make_root(), NOW).signed.version == 2
+    with pytest.raises(TrustError, match="not signed by its own root keys"):
+        verify_root(signed(root, *old), make_root(), NOW)
+    with pytest.raises(TrustError, match="not signed by the trusted root keys"):
+        verify_root(signed(root, *new), make_root(), NOW)
+
+
+def test_an_expired_successor_is_refused():
+    """A root that is signed and follows is still not taken after its day."""
+    with pytest.raises(TrustError, match="expired"):
+        verify_root(signed(make_successor(), *keys_of("root")), make_root(), EXPIRES)
+
+
+@pytest.mark.parametrize("value", [0, -1, "2", 3])
+def test_a_root_that_contradicts_itself_is_refused(value):
+    """Thresholds that its own keys cannot reach make no successor."""
+    document = json.loads(signed(make_successor(), *keys_of("root")))
+    document["signed"]["roles"]["root"]["threshold"] = value
+    with pytest.raises(HeningError):
+        verify_root(json.dumps(document).encode(), make_root(), NOW)

@@ -1,0 +1,542 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tuf.api.metadata import DelegatedRole, Delegations, SuccinctRoles
+
+from server.core.errors import FormatError, HeningError, ProfileError
+from server.core.metadata import decode_root, decode_targets
+from server.core.note import VerifierKey
+from server.core.profile import (
+    check_delegated,
+    check_keys,
+    check_point,
+    check_root,
+    check_targets,
+    log_verifier,
+)
+from tests.server.core.tuf_objects import (
+    VKEY,
+    edited,
+    key_of,
+    keys_of,
+    make_role,
+    make_root,
+    make_targets,
+    signed,
+    signer,
+)
+from tests.strategies import json_values
+
+# Edwards25519 in affine coordinates, slow and plain: what the points below are derived with.
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+D = -121665 * pow(121666, -1, P) % P
+
+
+def add(a, b):
+    """Add two points."""
+    (x1, y1), (x2, y2) = a, b
+    k = D * x1 * x2 * y1 * y2 % P
+    x3 = (x1 * y2 + x2 * y1) * pow(1 + k, -1, P) % P
+    return x3, (y1 * y2 + x1 * x2) * pow(1 - k, -1, P) % P
+
+
+def multiply(number, point):
+    """Add a point to itself that many times."""
+    result = (0, 1)
+    while number:
+        if number & 1:
+            result = add(result, point)
+        point, number = add(point, point), number >> 1
+    return result
+
+
+def recover_x(y):
+    """Return the even x of a point with that y, or None when there is none."""
+    square = (y * y - 1) * pow(D * y * y + 1, -1, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    if x * x % P != square:
+        return None
+    return x if x % 2 == 0 else P - x
+
+
+def octets(y, sign):
+    """Return the 32 octets of a y, which may be too large, and a sign."""
+    return (y | sign << 255).to_bytes(32, "little")
+
+
+def small_order_points():
+    """Return the eight points whose order divides eight, as multiples of one of order eight."""
+    for y in range(2, 100):
+        x = recover_x(y)
+        if x is None:
+            continue
+        generator = multiply(L, (x, y))
+        points = [multiply(number, generator) for number in range(8)]
+        if len(set(points)) == 8:
+            return points
+    raise AssertionError
+
+
+SMALL = {octets(y, x & 1) for x, y in small_order_points()}
+#: The same points with y + p for y, or with the sign bit that an x of zero cannot have.
+SMALL_AGAIN = {
+    octets(y + more, sign)
+    for x, y in small_order_points()
+    for more in (0, P)
+    for sign in (0, 1)
+    if y + more < 2**255 and (sign == x & 1 or x == 0)
+} - SMALL
+#: Points of large order whose y was written as y + p.
+LARGE_AGAIN = {
+    octets(y + P, sign) for y in range(2, 19) for sign in (0, 1) if recover_x(y) is not None
+}
+HONEST = signer("armani 1").public_key.keyval["public"]
+
+
+def honest_plus(torsion):
+    """Return an honest key moved by a point of small order."""
+    raw = int.from_bytes(bytes.fromhex(HONEST), "little")
+    y, sign = raw & (2**255 - 1), raw >> 255
+    x = recover_x(y)
+    x = x if x & 1 == sign else P - x
+    x, y = add((x, y), torsion)
+    return octets(y, x & 1)
+
+
+def check_both(root, targets):
+    """Check root, then targets below it, as every reader does."""
+    check_root(root)
+    check_targets(root, targets)
+
+
+def test_the_derived_points_are_the_known_ones():
+    """The eight encodings of small order are those of the published tables."""
+    assert {raw.hex() for raw in SMALL} == {
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+    }
+    assert {raw.hex() for raw in SMALL_AGAIN} == {
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    }
+    assert len(LARGE_AGAIN) > 8
+
+
+@pytest.mark.parametrize("raw", sorted(SMALL | SMALL_AGAIN | LARGE_AGAIN), ids=bytes.hex)
+def test_rule_3_small_order_and_non_canonical_points_are_refused(raw):
+    """Each such key is refused as a point, and as a key of root and of targets."""
+    with pytest.raises(ProfileError, match="not a point that can be trusted"):
+        check_point(raw.hex())
+    root, targets = make_root(), make_targets()
+    key = key_of(raw.hex())
+    root.add_key(key, "root")
+    targets.add_key(key, "armani")
+    with pytest.raises(ProfileError, match="not a point"):
+        check_root(root)
+    with pytest.raises(ProfileError, match="not a point"):
+        check_targets(make_root(), targets)
+
+
+def test_points_off_the_curve_or_with_a_small_part_are_refused():
+    """A y without an x, and an honest key moved by a small-order point, are no keys."""
+    off = next(octets(y, 0) for y in range(2, 100) if recover_x(y) is None)
+    with pytest.raises(ProfileError, match="not a point"):
+        check_point(off.hex())
+    check_point(honest_plus((0, 1)).hex())
+    for torsion in small_order_points()[1:]:
+        with pytest.raises(ProfileError, match="not a point"):
+            check_point(honest_plus(torsion).hex())
+
+
+@pytest.mark.parametrize(
+    "public",
+    [
+        "",
+        HONEST[:-2],
+        HONEST + "00",
+        HONEST[:-1],
+        HONEST.upper(),
+        " " + HONEST,
+        HONEST[:2] + " " + HONEST[2:],
+        HONEST + "\n",
+        "zz" + HONEST[2:],
+        "\u0661" * 64,
+        bytes.fromhex(HONEST),
+        None,
+        1,
+        [],
+    ],
+)
+def test_rule_3_only_64_lower_case_digits_are_a_key(public):
+    """Upper case, white space, other lengths and other types are refused."""
+    with pytest.raises(ProfileError, match="32 octets of lower-case hex"):
+        check_point(public)
+
+
+@given(st.integers(0, 2**256 - 1))
+def test_canonical_points_of_large_order_are_exactly_what_passes(number):
+    """The library's answer is that of plain arithmetic on the curve."""
+    raw = number.to_bytes(32, "little")
+    y, sign = number & (2**255 - 1), number >> 255
+    x = recover_x(y) if y < P else None
+    point = (P - x if x and sign else x, y)
+    good = x is not None and x != 0 and multiply(L, point) == (0, 1)
+    try:
+        check_point(raw.hex())
+        accepted = True
+    except ProfileError:
+        accepted = False
+    assert accepted == good
+
+
+def test_what_keeps_the_profile_passes():
+    """Signed root, targets and roles that keep every rule are read and taken."""
+    root = decode_root(signed(make_root(), *keys_of("root"))).signed
+    targets = decode_targets("targets", signed(make_targets(), *keys_of("targets"))).signed
+    check_root(root)
+    check_targets(root, targets)
+    role = make_role({"armani/id/stable/a.zip": {}, "armani/eu/beta/b.zip": None})
+    check_delegated("armani", role)
+    check_delegated("latest", make_role({"latest/armani/id/stable": {}}))
+
+
+def test_rule_1_one_public_key_under_two_ids_is_refused():
+    """In root, in targets, and across the two."""
+    public = signer("root 1").public_key.keyval["public"]
+    twin = key_of(public, "f" * 64)
+    root, targets = make_root(), make_targets()
+    root.keys[twin.keyid] = twin
+    with pytest.raises(ProfileError, match="under two ids"):
+        check_root(root)
+    targets.delegations.keys[twin.keyid] = twin
+    with pytest.raises(ProfileError, match="under two ids"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize("keyid", ["f" * 64, "short", "", "upper"])
+def test_rule_2_a_key_id_that_is_not_the_hash_of_its_key_is_refused(keyid):
+    """A free choice, another length or an upper-case hash is no id."""
+    public = signer("stranger").public_key.keyval["public"]
+    key = key_of(public)
+    key.keyid = key.keyid.upper() if keyid == "upper" else keyid
+    with pytest.raises(ProfileError, match="is not the hash of its key"):
+        check_keys({key.keyid: key})
+
+
+def test_rule_2_the_id_stands_over_the_key_not_inside_it():
+    """Two honest keys under each other's ids are refused."""
+    one, two = signer("root 1").public_key, signer("root 2").public_key
+    with pytest.raises(ProfileError, match="is not the hash"):
+        check_keys({one.keyid: two, two.keyid: one})
+
+
+@pytest.mark.parametrize("changes", [{}, {"threshold": 1}, {"paths": ["armani/id/*/*"]}])
+def test_rule_4_a_name_that_is_delegated_twice_is_refused(changes):
+    """A second entry of the list, equal or not, is refused when the file is read."""
+    document = json.loads(signed(make_targets(), *keys_of("targets")))
+    roles = document["signed"]["delegations"]["roles"]
+    first = next(role for role in roles if role["name"] == "armani")
+    assert decode_targets("targets", json.dumps(document).encode()).signed == make_targets()
+    roles.append(first | changes)
+    with pytest.raises(FormatError):
+        decode_targets("targets", json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    "delegations", [Delegations({}, {}), Delegations({}, None, SuccinctRoles([], 1, 2, "a"))]
+)
+def test_rule_4_a_delegated_role_delegates_to_nobody(delegations):
+    """No role below targets is a second delegator, not even of nothing."""
+    role = make_role()
+    role.delegations = delegations
+    with pytest.raises(ProfileError, match="delegates to others"):
+        check_delegated("armani", role)
+
+
+@pytest.mark.parametrize("threshold", [0, -1, 3, 2**53, True, 1.0])
+@pytest.mark.parametrize("name", ["root", "targets", "armani", "tables", "content"])
+def test_rule_5_a_threshold_that_keys_cannot_meet_is_refused(name, threshold):
+    """Below one, above the number of keys, or no number at all."""
+    root, targets = make_root(), make_targets()
+    roles = root.roles if name in root.roles else targets.delegations.roles
+    roles[name].threshold = threshold
+    with pytest.raises(ProfileError, match=f"{name} asks for"):
+        check_both(root, targets)
+
+
+@pytest.mark.parametrize("name", ["snapshot", "timestamp", "latest"])
+def test_rule_5_counts_keys_not_ids(name):
+    """The same id named twice is one key."""
+    root, targets = make_root(), make_targets()
+    role = {**root.roles, **targets.delegations.roles}[name]
+    role.keyids *= 2
+    role.threshold = 2
+    with pytest.raises(ProfileError, match="asks for 2 signatures and has 1 keys"):
+        check_both(root, targets)
+
+
+def test_rule_5_signed_as_true_is_refused():
+    """A threshold of `true`, which python-tuf takes for 1, is refused although signed."""
+    data = edited(
+        make_root(),
+        lambda part: part["roles"]["snapshot"].update(threshold=True),
+        *keys_of("root"),
+    )
+    with pytest.raises(ProfileError, match="asks for True"):
+        check_root(decode_root(data).signed)
+
+
+@pytest.mark.parametrize("name", ["timestamp", "armani"])
+def test_a_key_that_is_named_and_not_there_is_refused(name):
+    """A role counts only keys that the file holds."""
+    root, targets = make_root(), make_targets()
+    {**root.roles, **targets.delegations.roles}[name].keyids.append("a" * 64)
+    with pytest.raises(ProfileError, match="names a key that is not there"):
+        check_both(root, targets)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"keytype": "rsa"},
+        {"keytype": "ed448"},
+        {"keytype": "ED25519"},
+        {"scheme": "rsassa-pss-sha256"},
+        {"scheme": "ed25519ph"},
+        {"keyval": {}},
+        {"keyval": {"public": HONEST, "private": ""}},
+        {"keyval": {"PUBLIC": HONEST}},
+    ],
+)
+def test_rule_6_other_keys_are_refused(changes):
+    """Any other type, scheme or shape of key is refused, used or not."""
+    key = key_of(HONEST)
+    for name, value in changes.items():
+        setattr(key, name, value)
+    root, targets = make_root(), make_targets()
+    root.keys[key.keyid] = key
+    targets.delegations.keys[key.keyid] = key
+    with pytest.raises(ProfileError, match="is not an ed25519 key"):
+        check_root(root)
+    with pytest.raises(ProfileError, match="is not an ed25519 key"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"terminating": False},
+        {"paths": []},
+        {"paths": ["dior/*/*/*"]},
+        {"paths": ["*"]},
+        {"paths": ["*/*/*/*"]},
+        {"paths": ["armani/*/*"]},
+        {"paths": ["armani/*/*/*", "dior/*/*/*"]},
+        {"paths": ["armani/*/*/*", "armani/*/*/*"]},
+        {"paths": None, "path_hash_prefixes": ["00"]},
+    ],
+)
+def test_rule_7_other_delegations_are_refused(changes):
+    """Not terminating, other or more patterns, or hash prefixes."""
+    targets = make_targets()
+    old = targets.delegations.roles["armani"]
+    fields = {"terminating": True, "paths": old.paths} | changes
+    targets.delegations.roles["armani"] = DelegatedRole("armani", old.keyids, 2, **fields)
+    with pytest.raises(ProfileError, match="not terminating for its own path"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize("name", ["mirrors", "latest-0", "Armani", "a" * 33, "a/b", "..", "\u0430"])
+def test_rule_7_other_names_are_refused(name):
+    """Reserved names and texts that are no role names are not delegated to."""
+    targets = make_targets()
+    old = targets.delegations.roles["armani"]
+    targets.delegations.roles[name] = DelegatedRole(
+        name, old.keyids, 2, terminating=True, paths=[f"{name}/*/*/*"]
+    )
+    with pytest.raises(ProfileError, match="is not a name for a delegated role"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize("name", ["tables", "content", "latest"])
+def test_rule_7_the_common_roles_are_delegated_to(name):
+    """A targets role without one of them is refused."""
+    targets = make_targets()
+    del targets.delegations.roles[name]
+    with pytest.raises(ProfileError, match=f"does not delegate to {name}"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize(
+    "delegations", [None, Delegations({}, None, SuccinctRoles([], 1, 2, "armani"))]
+)
+def test_rule_7_succinct_roles_are_refused(delegations):
+    """Delegations are by name; none at all is refused too."""
+    targets = make_targets()
+    targets.delegations = delegations
+    with pytest.raises(ProfileError, match="no delegations by name"):
+        check_targets(make_root(), targets)
+
+
+def test_the_targets_role_lists_nothing_itself():
+    """Targets at the top level would not stand below any role's pattern."""
+    targets = make_targets()
+    targets.targets = make_role({"armani/id/stable/a.zip": None}).targets
+    with pytest.raises(ProfileError, match="may only delegate"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("snapshot", "timestamp"),
+        ("snapshot", "root 1"),
+        ("snapshot", "targets 2"),
+        ("timestamp", "root 2"),
+        ("timestamp", "targets 1"),
+    ],
+)
+def test_rule_8_shared_keys_in_root_are_refused(one, other):
+    """Snapshot and timestamp share no key with each other, root or targets."""
+    root = make_root()
+    root.add_key(signer(other).public_key, one)
+    with pytest.raises(ProfileError, match="keys of their own"):
+        check_root(root)
+
+
+@pytest.mark.parametrize("online", ["snapshot", "timestamp", "latest"])
+@pytest.mark.parametrize("offline", ["armani", "tables", "content"])
+def test_rule_8_shared_keys_below_targets_are_refused(online, offline):
+    """No delegated offline role has an online role's key."""
+    targets = make_targets()
+    targets.add_key(signer(online).public_key, offline)
+    with pytest.raises(ProfileError, match=f"online role {online} shares a key with {offline}"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize("offline", ["root 1", "targets 2"])
+def test_the_online_role_latest_shares_no_key_with_root_or_targets(offline):
+    """The third online role keeps apart from the top as well."""
+    targets = make_targets()
+    targets.add_key(signer(offline).public_key, "latest")
+    with pytest.raises(ProfileError, match="online role latest shares a key with"):
+        check_targets(make_root(), targets)
+
+
+@pytest.mark.parametrize("value", [None, False, 1, "yes"])
+def test_consistent_snapshots_are_required(value):
+    """Only `true` is true."""
+    root = make_root()
+    root.consistent_snapshot = value
+    with pytest.raises(ProfileError, match="consistent snapshots"):
+        check_root(root)
+
+
+def test_root_names_the_log():
+    """The verifier key of the log is read from root's `custom`."""
+    public = "e932791ae6e7a840a46164c904786426d5e7821dd8b29a00d61cae72afdd4da4"
+    assert log_verifier(make_root()) == VerifierKey("example.com/foo", bytes.fromhex(public))
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        None,
+        [],
+        {},
+        {"log": VKEY},
+        {"log": VKEY, "schema": 2},
+        {"log": VKEY, "schema": True},
+        {"log": VKEY, "schema": 1.0},
+        {"log": VKEY, "schema": "1"},
+        {"schema": 1},
+        {"log": None, "schema": 1},
+        {"log": [VKEY], "schema": 1},
+        {"log": "", "schema": 1},
+        {"log": VKEY + " ", "schema": 1},
+        {"log": str(VerifierKey("log", bytes([1, *[0] * 31]))), "schema": 1},
+        {"log": str(VerifierKey("log", bytes(32))), "schema": 1},
+    ],
+)
+def test_a_root_without_a_sound_log_key_is_refused(custom):
+    """Missing, of another schema, malformed, or a point of small order that anyone can sign for."""
+    root = make_root()
+    root.unrecognized_fields["custom"] = custom
+    with pytest.raises(ProfileError):
+        check_root(root)
+    root.unrecognized_fields.clear()
+    with pytest.raises(ProfileError, match="no `custom` object"):
+        check_root(root)
+
+
+@given(json_values)
+def test_an_arbitrary_custom_raises_only_our_error(custom):
+    """Whatever stands in root's `custom`, the answer is a refusal."""
+    root = make_root()
+    root.unrecognized_fields["custom"] = custom
+    with pytest.raises(ProfileError):
+        log_verifier(root)
+
+
+@given(st.sampled_from(["keytype", "scheme", "keyval", "public", "", "x"]), json_values)
+def test_arbitrary_keys_raise_only_our_error(member, value):
+    """A key with any member exchanged for anything is refused, by decoder or profile."""
+    document = json.loads(signed(make_root(), *keys_of("root")))
+    keys = document["signed"]["keys"]
+    keyid = min(keys)
+    if member == "public":
+        keys[keyid]["keyval"]["public"] = value
+    elif member:
+        keys[keyid][member] = value
+    else:
+        keys[keyid] = value
+    data = json.dumps(document).encode()
+    if member == "x":
+        check_root(decode_root(data).signed)  # unknown members are no part of the key
+        return
+    with pytest.raises(HeningError):
+        check_root(decode_root(data).signed)
+
+
+@pytest.mark.parametrize(
+    "path", ["dior/id/stable/a.zip", "a.zip", "armani", "armani2/id/stable/a.zip", "/armani/a.zip"]
+)
+def test_a_delegated_role_lists_its_own_paths_only(path):
+    """A model's role cannot speak of another model."""
+    with pytest.raises(ProfileError, match="not its own"):
+        check_delegated("armani", make_role({path: None}))
+
+
+@pytest.mark.parametrize("hashes", [{"sha512": "00"}, {"sha256": "00", "sha512": "00"}])
+def test_targets_have_a_sha256_and_nothing_else(hashes):
+    """Other algorithms are refused, alone or beside sha256."""
+    role = make_role({"armani/id/stable/a.zip": None})
+    role.targets["armani/id/stable/a.zip"].hashes = hashes
+    with pytest.raises(ProfileError, match="other hashes"):
+        check_delegated("armani", role)
+
+
+def test_the_length_of_a_target_is_a_number():
+    """A length of `true`, which python-tuf takes for 1, is refused although signed."""
+    data = edited(
+        make_role({"armani/id/stable/a.zip": None}),
+        lambda part: part["targets"]["armani/id/stable/a.zip"].update(length=True),
+        *keys_of("armani"),
+    )
+    with pytest.raises(ProfileError, match="not a number"):
+        check_delegated("armani", decode_targets("armani", data).signed)

@@ -1,0 +1,342 @@
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import FormatError, HeningError, ReleaseError
+from server.core.release import (
+    check_counters,
+    check_day,
+    check_schema,
+    check_succession,
+    decode_release,
+    decode_releases,
+)
+from tests.server.core.tuf_objects import make_role
+from tests.strategies import json_values, releases
+
+PATH = "armani/id/stable/a.zip"
+FULL = {
+    "schema": 1,
+    "type": "full",
+    "counter": 3,
+    "fingerprint": "Hening/armani/armani:14/A/3:user/release-keys",
+    "incremental": "3",
+    "post_timestamp": 1_767_225_600,
+    "security_patch_level": "2026-01-05",
+    "sdk_level": 34,
+    "source_builds": [],
+    "min_counter": 0,
+    "property_files": "metadata:69:240",
+    "payload_properties": {
+        "FILE_HASH": "FI3pxaekTRnlbNmuGlVL9nhHr7DFj24S+imsfd/KmUA=",
+        "FILE_SIZE": "141000",
+        "METADATA_HASH": "YsZqel3XDDFGYYBjw0TlMebUtZ43mAhEPOlis6vWPFo=",
+        "METADATA_SIZE": "1033",
+    },
+    "changelog": {"en": "Fixes the alarm clock."},
+    "withdrawn": False,
+}
+DELTA = FULL | {"type": "incremental", "source_builds": ["Hening/armani/armani:14/A/2"]}
+NO_INTEGERS = [True, False, 1.0, 1.5, "1", None, [], {}, -1, 2**53, 10**30, " 4_2 ", "\u0661"]
+
+
+def build(counter, **changes):
+    """Return the full release of a counter, with a fingerprint of its own."""
+    return FULL | {"counter": counter, "fingerprint": f"Hening/a:14/A/{counter}"} | changes
+
+
+def test_a_full_and_an_incremental_release_are_read():
+    """Every member arrives where it belongs."""
+    full, delta = decode_release(PATH, FULL), decode_release(PATH, DELTA)
+    assert (full.type, full.counter, full.sdk_level) == ("full", 3, 34)
+    assert full.payload_properties.file_hash == FULL["payload_properties"]["FILE_HASH"]
+    assert full.payload_properties.metadata_size == "1033"
+    assert delta.source_builds == ["Hening/armani/armani:14/A/2"]
+
+
+@given(releases())
+def test_every_release_of_the_format_is_read(custom):
+    """What the strategy draws from the table is accepted, member by member."""
+    release = decode_release(PATH, custom)
+    for name in set(custom) - {"payload_properties"}:
+        assert getattr(release, name) == custom[name]
+
+
+def test_unknown_members_are_no_reason_to_refuse():
+    """A later version may add members; nested ones too in the changelog's place they belong."""
+    assert decode_release(PATH, FULL | {"later": [1.5, None]}) == decode_release(PATH, FULL)
+
+
+@pytest.mark.parametrize("member", sorted(set(FULL)))
+def test_every_member_is_required(member):
+    """A release without any one member is refused."""
+    with pytest.raises(FormatError):
+        decode_release(PATH, {k: v for k, v in FULL.items() if k != member})
+
+
+@pytest.mark.parametrize("schema", [0, 2, True, 1.0, "1", None, [1], {}, 2**64])
+def test_an_unknown_schema_is_refused_with_a_sentence_that_names_it(schema):
+    """Only the integer 1 is schema 1."""
+    with pytest.raises(FormatError) as caught:
+        decode_release(PATH, FULL | {"schema": schema})
+    assert f"has schema {str(schema)!r}; this version knows schema 1 only" in str(caught.value)
+
+
+@pytest.mark.parametrize("custom", [None, [], "x", 1, True, [["schema", 1]], {"Schema": 1}])
+def test_a_target_without_an_object_is_refused(custom):
+    """Nothing, another type, or an object without the member."""
+    with pytest.raises(FormatError, match="no `custom` object with a `schema`"):
+        check_schema(PATH, custom, "schema")
+
+
+@pytest.mark.parametrize("value", NO_INTEGERS)
+@pytest.mark.parametrize("member", ["counter", "post_timestamp", "sdk_level", "min_counter"])
+def test_what_is_no_integer_is_refused(member, value):
+    """Booleans, floats, texts, negative and huge numbers are no integers of the format."""
+    with pytest.raises(FormatError):
+        decode_release(PATH, FULL | {member: value})
+
+
+@pytest.mark.parametrize("member", ["post_timestamp", "sdk_level", "counter"])
+def test_the_largest_integer_is_read(member):
+    """2**53 - 1 is the last one."""
+    assert getattr(decode_release(PATH, FULL | {member: 2**53 - 1}), member) == 2**53 - 1
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("type", "Full"),
+        ("type", "delta"),
+        ("type", 1),
+        ("counter", 0),
+        ("fingerprint", ""),
+        ("fingerprint", "a b"),
+        ("fingerprint", "a\n"),
+        ("fingerprint", "a" * 129),
+        ("fingerprint", "\u00e9"),
+        ("fingerprint", "\x7f"),
+        ("incremental", ""),
+        ("incremental", "a" * 65),
+        ("incremental", "a b"),
+        ("incremental", 1),
+        ("security_patch_level", "2026-02-29"),
+        ("security_patch_level", "2026-13-01"),
+        ("security_patch_level", "0000-01-01"),
+        ("security_patch_level", "2026-1-5"),
+        ("security_patch_level", "20260105"),
+        ("security_patch_level", "2026-01-05\n"),
+        ("security_patch_level", "2026-W01-1"),
+        ("security_patch_level", "\u0662026-01-05"),
+        ("security_patch_level", 20260105),
+        ("source_builds", ["a"]),
+        ("source_builds", None),
+        ("source_builds", [""]),
+        ("min_counter", 3),
+        ("min_counter", 4),
+        ("property_files", ""),
+        ("property_files", "a" * 1025),
+        ("property_files", ["metadata:69:240"]),
+        ("payload_properties", {}),
+        ("payload_properties", FULL["payload_properties"] | {"x": "y"}),
+        ("payload_properties", FULL["payload_properties"] | {"FILE_SIZE": 141000}),
+        ("payload_properties", FULL["payload_properties"] | {"FILE_SIZE": "0141000"}),
+        ("payload_properties", FULL["payload_properties"] | {"FILE_SIZE": " 141000"}),
+        ("payload_properties", FULL["payload_properties"] | {"FILE_SIZE": "\u0661"}),
+        ("payload_properties", FULL["payload_properties"] | {"METADATA_SIZE": "1_0"}),
+        ("payload_properties", FULL["payload_properties"] | {"FILE_HASH": "AAAA"}),
+        ("payload_properties", FULL["payload_properties"] | {"METADATA_HASH": "A" * 44}),
+        ("payload_properties", {"file_hash": "x"}),
+        ("changelog", {"EN": "x"}),
+        ("changelog", {"en_US": "x"}),
+        ("changelog", {"en\n": "x"}),
+        ("changelog", {"en-abcdefgh-abcdefgh": "x"}),
+        ("changelog", {"": "x"}),
+        ("changelog", {"en": "x" * 4001}),
+        ("changelog", {"en": 1}),
+        ("changelog", {"en": None}),
+        ("changelog", {f"aa-{number:04}": "x" for number in range(65)}),
+        ("changelog", []),
+        ("withdrawn", 0),
+        ("withdrawn", 1),
+        ("withdrawn", "false"),
+        ("withdrawn", None),
+    ],
+)
+def test_members_of_another_form_are_refused(member, value):
+    """Each row breaks one line of the table in FORMATS section 3."""
+    with pytest.raises(FormatError):
+        decode_release(PATH, FULL | {member: value})
+
+
+@pytest.mark.parametrize("sources", [[], ["a"] * 9, ["a b"], [1], "abc", {"a": 1}])
+def test_an_incremental_has_one_to_eight_sources(sources):
+    """None, nine, or malformed ones are refused; eight are read."""
+    assert decode_release(PATH, DELTA | {"source_builds": ["a"] * 8}).type == "incremental"
+    with pytest.raises(FormatError):
+        decode_release(PATH, DELTA | {"source_builds": sources})
+
+
+def test_the_limits_themselves_are_allowed():
+    """The longest texts of the table are read."""
+    custom = FULL | {
+        "fingerprint": "~" * 128,
+        "incremental": "!" * 64,
+        "property_files": "a" * 1024,
+        "changelog": {f"aa-{number:04}": "x" * 4000 for number in range(64)},
+        "security_patch_level": "2024-02-29",
+        "min_counter": 2,
+    }
+    assert decode_release(PATH, custom).min_counter == 2
+
+
+@pytest.mark.parametrize("text", ["2026-02-30", "2026-1-05", "20260105", "x", ""])
+def test_days_are_days_of_the_calendar(text):
+    """Only YYYY-MM-DD of a day that exists."""
+    check_day("2026-02-28")
+    with pytest.raises(ValueError, match=r"."):
+        check_day(text)
+
+
+@given(json_values)
+def test_arbitrary_customs_raise_only_our_error(custom):
+    """No JSON value that hypothesis draws is a release."""
+    with pytest.raises(FormatError):
+        decode_release(PATH, custom)
+
+
+@given(st.sampled_from(sorted(FULL)), json_values)
+def test_any_member_exchanged_raises_only_our_error(member, value):
+    """A release with one member exchanged for anything is read or refused."""
+    try:
+        release = decode_release(PATH, FULL | {member: value})
+    except HeningError:
+        return
+    assert repr(getattr(release, member)) == repr(value)
+
+
+def test_the_releases_of_a_role_are_read_by_path():
+    """Two paths of one build stand beside each other."""
+    role = make_role({PATH: FULL, "armani/eu/beta/b.zip": DELTA})
+    assert {path: each.type for path, each in decode_releases(role).items()} == {
+        PATH: "full",
+        "armani/eu/beta/b.zip": "incremental",
+    }
+    assert decode_releases(make_role()) == {}
+
+
+@pytest.mark.parametrize(
+    "path", ["armani/id/stable/a.apk", "armani/stable/a.zip", "a.zip", "armani/id/stable/a..zip"]
+)
+def test_a_release_lies_at_a_release_path(path):
+    """Other paths of the role are refused."""
+    with pytest.raises(FormatError):
+        decode_releases(make_role({path: FULL}))
+
+
+@pytest.mark.parametrize("custom", [None, [], {"schema": 2}])
+def test_a_target_of_a_model_is_a_release(custom):
+    """A target without a release in its `custom` is refused."""
+    with pytest.raises(FormatError):
+        decode_releases(make_role({PATH: custom}))
+
+
+def role_of(*customs):
+    """Return a role with those releases under paths of their own."""
+    return make_role({f"armani/id/stable/{n}.zip": each for n, each in enumerate(customs)})
+
+
+def test_growing_counters_agree():
+    """Time and patch level may stand still, counters may leave gaps, packages may share one."""
+    customs = [build(1), build(1, type="incremental", source_builds=["x"]), build(7), build(9)]
+    assert len(decode_releases(role_of(*customs))) == 4
+
+
+@pytest.mark.parametrize(
+    ("customs", "message"),
+    [
+        ([build(1), build(1, fingerprint="other")], "uses counter 1, which belongs to"),
+        ([build(1), build(1, post_timestamp=1)], "uses counter 1, which belongs to"),
+        ([build(1), build(1, security_patch_level="2026-01-06")], "uses counter 1"),
+        ([build(1), build(2, fingerprint=build(1)["fingerprint"])], "a second counter"),
+        ([build(2), build(1, post_timestamp=1_767_225_601)], "counter 2 was built before"),
+        ([build(1), build(9, post_timestamp=1)], "counter 9 was built before counter 1"),
+        ([build(1), build(2, security_patch_level="2025-12-31")], "counter 2 has an older patch"),
+    ],
+)
+@pytest.mark.parametrize("order", [1, -1])
+def test_contradicting_releases_are_refused(customs, message, order):
+    """In any order of the paths: counters, builds, times and patch levels agree."""
+    with pytest.raises(ReleaseError) as caught:
+        decode_releases(role_of(*customs[::order]))
+    assert message in str(caught.value)
+
+
+def test_counters_are_checked_for_any_set_of_releases():
+    """The rule holds for no release and for one."""
+    check_counters({})
+    check_counters({PATH: decode_release(PATH, FULL)})
+
+
+def test_a_role_may_grow_withdraw_and_reword():
+    """New paths, new texts and a withdrawal are all that may change."""
+    old = make_role({PATH: FULL})
+    check_succession(old, old)
+    check_succession(make_role(), old)
+    later = FULL | {"withdrawn": True, "changelog": {"id": "Baru."}}
+    check_succession(old, make_role({PATH: later, "armani/id/stable/b.zip": build(4)}))
+    check_succession(make_role({PATH: later}), make_role({PATH: later}))
+
+
+def test_a_path_never_disappears():
+    """A release is withdrawn, not removed."""
+    with pytest.raises(ReleaseError, match="is gone"):
+        check_succession(make_role({PATH: FULL}), make_role({"armani/id/stable/b.zip": FULL}))
+
+
+def test_a_withdrawal_is_final():
+    """Neither `false` nor silence takes it back."""
+    old = make_role({PATH: FULL | {"withdrawn": True}})
+    silent = {k: v for k, v in FULL.items() if k != "withdrawn"}
+    for custom in (FULL, silent):
+        with pytest.raises(ReleaseError, match="that is final"):
+            check_succession(old, make_role({PATH: custom}))
+
+
+@pytest.mark.parametrize("member", sorted(set(FULL) - {"changelog", "withdrawn"}))
+def test_no_other_member_changes(member):
+    """Every fact of a release is fixed, and so is one that a later version added."""
+    for custom in (FULL | {member: "other"}, {k: v for k, v in FULL.items() if k != member}):
+        with pytest.raises(ReleaseError, match="is changed"):
+            check_succession(make_role({PATH: FULL}), make_role({PATH: custom}))
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(make_role({PATH: FULL}), make_role({PATH: FULL | {"later": 1}}))
+
+
+@pytest.mark.parametrize("custom", [None, [], "x"])
+def test_a_custom_does_not_vanish(custom):
+    """An object that turns into something else is a change."""
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(make_role({PATH: FULL}), make_role({PATH: custom}))
+
+
+@pytest.mark.parametrize("change", [{"length": 4}, {"hashes": {"sha256": "0" * 64}}])
+def test_the_bytes_of_a_path_never_change(change):
+    """Length and hash are fixed."""
+    old, new = make_role({PATH: FULL}), make_role({PATH: copy.deepcopy(FULL)})
+    for name, value in change.items():
+        setattr(new.targets[PATH], name, value)
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(old, new)
+
+
+@pytest.mark.parametrize("pair", [(1, True), (0, False)])
+def test_values_that_only_python_calls_equal_are_a_change(pair):
+    """`true` is not 1: an unknown member keeps its type too."""
+    assert json.dumps(pair[0]) != json.dumps(pair[1])
+    old, new = (make_role({PATH: FULL | {"later": [value]}}) for value in pair)
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(old, new)
