@@ -1,0 +1,69 @@
+"""What some tests need besides Python, and what happens where it is missing.
+
+A test says `@pytest.mark.needs("samples")`. Where that is missing the test is not collected and the
+summary says why; with HENING_REQUIRE_ALL set, as in continuous integration, a missing need or a
+skipped test is an error.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent
+READERS = REPOSITORY / ".venv-readers"
+SAMPLES = Path(os.environ.get("HENING_SAMPLES", "/nonexistent")) / "sample_payloads.tar.xz"
+REQUIRE_ALL = bool(os.environ.get("HENING_REQUIRE_ALL"))
+
+NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
+    "samples": (
+        SAMPLES.is_file,
+        "HENING_SAMPLES does not name a folder with AOSP's sample payloads",
+    ),
+    "readers": (
+        (READERS / "payload-dumper" / ".ready").is_file,
+        "the foreign readers are not installed: run `make readers`",
+    ),
+    "image-tools": (
+        lambda: all(map(shutil.which, ("mke2fs", "mkfs.erofs"))),
+        "mke2fs and mkfs.erofs are not installed",
+    ),
+    "openssl": (lambda: shutil.which("openssl") is not None, "openssl is not installed"),
+    "curl": (lambda: shutil.which("curl") is not None, "curl is not installed"),
+}
+MISSING = {name: reason for name, (is_met, reason) in NEEDS.items() if not is_met()}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker; stop at once where everything is required and something is missing."""
+    config.addinivalue_line("markers", "needs(name): what the test needs besides Python")
+    if REQUIRE_ALL and MISSING:
+        pytest.exit("; ".join(MISSING.values()), returncode=1)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests whose needs are missing here."""
+    kept, left_out = [], []
+    for item in items:
+        names = {name for mark in item.iter_markers("needs") for name in mark.args}
+        if unknown := names - NEEDS.keys():
+            raise pytest.UsageError(f"{item.nodeid} needs {min(unknown)}, which nobody defines")
+        (left_out if names & MISSING.keys() else kept).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which tests were not collected, and why."""
+    for name, reason in MISSING.items():
+        terminalreporter.write_line(f"not collected: tests that need {name} ({reason})")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that must be complete and skipped something."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if REQUIRE_ALL and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,118 @@
+"""The repository keeps its own rules: packaging, lock files, words that must not be committed."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import client_sim
+import server
+import signer
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def committed_files():
+    """Return every file that git tracks and that is text."""
+    listing = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
+    ).stdout.split(b"\0")
+    for name in filter(None, listing):
+        path = ROOT / name.decode()
+        if path.is_file() and path.stat().st_size < 2_000_000 and b"\0" not in path.read_bytes():
+            yield path
+
+
+@pytest.mark.parametrize("package", [server, signer, client_sim])
+def test_each_package_is_the_one_of_this_repository(package):
+    """A foreign distribution that installs `server` does not shadow ours."""
+    assert Path(package.__file__).is_relative_to(ROOT)
+    assert (Path(package.__file__).parent / "py.typed").exists()
+
+
+def test_the_wheel_holds_exactly_the_three_packages(tmp_path):
+    """Neither tests nor fixtures are ever installed."""
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "hatchling",
+            "build",
+            "-t",
+            "wheel",
+            "-d",
+            str(tmp_path),
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    wheel = next(tmp_path.glob("*.whl"))
+    top = {name.split("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
+    version = SETTINGS["project"]["version"]
+    assert top == {"server", "signer", "client_sim", f"hening-{version}.dist-info"}
+
+
+def test_lock_files_are_pinned_by_hash_and_name_no_address():
+    """Every requirement has hashes, and no line says where to download from."""
+    files = sorted((ROOT / "requirements").glob("*.txt"))
+    assert len(files) == 4
+    for file in files:
+        text = file.read_text()
+        pins = re.findall(r"^[a-z0-9][\w.\[\],-]*==\S+", text, re.MULTILINE)
+        assert pins
+        assert text.count("--hash=sha256:") >= len(pins)
+        assert "://" not in text
+        assert "index" not in text.replace("index-", "")
+
+
+def test_nothing_committed_names_a_registry_or_a_path_of_a_machine():
+    """The project can be read anywhere: no registry host, no home folder."""
+    hosts = "|".join(("pyp" + r"i\.org", "pythonhost" + "ed", r"deb\.debia" + "n", "npmj" + "s"))
+    forbidden = re.compile(rf"{hosts}|(?:^|[^A-Za-z0-9_.])/(?:root|home)/")
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in committed_files()
+        if (match := forbidden.search(path.read_text(errors="replace")))
+    ]
+    assert found == []
+
+
+def test_nothing_is_skipped_or_left_undone():
+    """No test is skipped or expected to fail, and no code is announced instead of written."""
+    forbidden = re.compile(
+        "|".join(
+            (
+                "x" + "fail\\(",
+                "mark" + r"\.skip",
+                "pytest" + r"\.skip",
+                "TO" + "DO",
+                "FIX" + "ME",
+                "NotImplemented" + "Error",
+            )
+        )
+    )
+    found = [
+        f"{path.relative_to(ROOT)}: {match[0]}"
+        for path in committed_files()
+        if path.suffix in {".py", ".toml", ".sh"}
+        and (match := forbidden.search(path.read_text(errors="replace")))
+    ]
+    assert found == []
+
+
+def test_no_test_folder_is_a_package():
+    """With importlib mode, `tests/server` would shadow `server` if it were one."""
+    assert list((ROOT / "tests").rglob("__init__.py")) == []
+
+
+def test_every_dependency_that_a_lock_file_pins_is_wanted_by_someone():
+    """The lock files were made from pyproject.toml: each direct dependency is pinned."""
+    names = [re.split(r"[\[<>=]", line)[0].lower() for line in SETTINGS["project"]["dependencies"]]
+    text = (ROOT / "requirements" / "run.txt").read_text()
+    assert [name for name in names if f"\n{name}==" not in f"\n{text}"] == []
