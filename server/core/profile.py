@@ -82,11 +82,11 @@ def check_delegated(name: str, targets: Targets) -> None:
         raise ProfileError(f"{name} delegates to others, which no role below targets may.")
     for path, target in targets.targets.items():
         if not path.startswith(f"{name}/"):
-            raise ProfileError(f"{name} lists {path[:80]}, which is not its own.")
+            raise ProfileError(f"{name} lists {path[:80]!r}, which is not its own.")
         if type(target.length) is not int:  # python-tuf takes `true` for 1
-            raise ProfileError(f"{name} lists {path[:80]} with a length that is not a number.")
+            raise ProfileError(f"{name} lists {path[:80]!r} with a length that is not a number.")
         if set(target.hashes) != {"sha256"}:
-            raise ProfileError(f"{name} lists {path[:80]} with other hashes than sha256.")
+            raise ProfileError(f"{name} lists {path[:80]!r} with other hashes than sha256.")
 
 
 def check_keys(keys: Mapping[str, Key]) -> None:
