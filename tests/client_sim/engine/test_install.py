@@ -12,9 +12,9 @@ from client_sim.engine.slots import BootOutcome, Slots
 from fixtures.build import build_zip
 from fixtures.catalogue import CODENAMES, Build, find_build
 from tests.client_sim.engine.images import OLD, delta_part, noise
+from tests.client_sim.engine.ota_zip import Zip
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
-from tests.client_sim.engine.test_package import Zip
 
 CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
 
