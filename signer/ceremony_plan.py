@@ -55,6 +55,7 @@ def plan_ceremony(
     _check_policy(policy)
     for role in policy.roles:
         _check_keys(role, keys.get(role, ()), policy.threshold(role))
+    _check_apart(keys, online)
     with refusing(CeremonyError):
         root = _plan_root(policy, keys, online, now)
         targets = _plan_targets(policy, keys, online, now)
@@ -95,6 +96,16 @@ def _check_keys(role: str, keys: Sequence[PublicKey], threshold: int) -> None:
             f"{role} asks for {threshold} signatures and the key folder holds {len(keys)} of its"
             f" keys; make them with `keys new {role}-N`, or set --threshold {role}=N."
         )
+
+
+def _check_apart(keys: Mapping[str, Sequence[PublicKey]], online: OnlineKeys) -> None:
+    # Root does not list the keys of delegated roles, so the check of root alone would not see it.
+    for held in keys.values():
+        for key in held:
+            if key.public in {online.latest, online.snapshot, online.timestamp}:
+                raise CeremonyError(
+                    f"{key.name} is also one of the server's keys; make a new offline key."
+                )
 
 
 def _plan_root(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.exceptions import Error as SecureSystemsError
+from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner, Signer
 
 from signer.durable import TEMPORARY, sync_folder, write_new
@@ -105,7 +105,7 @@ class Keystore:
             public = make_tuf_key(key.public)
         try:
             return CryptoSigner(private, public)
-        except SecureSystemsError as error:
+        except KeyMismatchError as error:
             raise KeyStoreError(
                 f"{key.name}.pub does not belong to {key.name}.key; restore both from one backup."
             ) from error

@@ -1,0 +1,113 @@
+"""`ceremony`: make a repository."""
+
+from pathlib import Path
+
+import click
+
+from signer.ceremony import init_repository
+from signer.ceremony_plan import Policy
+from signer.cli.output import print_json, print_table
+from signer.cli.parameters import EXISTING_FILE, FOLDER, NumberAssignment, collect
+from signer.cli.passphrases import Passphrases, passphrase_option
+from signer.cli.surroundings import Surroundings
+from signer.keystore import Keystore
+from signer.online_keys import MAX_ONLINE_KEYS, decode_online_keys
+from signer.work_folder import WorkFolder
+
+
+@click.group(
+    epilog="Example: hening-signer ceremony init --repo repo --keys keys"
+    " --online public.json --model armani --out incoming"
+)
+def ceremony() -> None:
+    """Make a repository: who may sign what, and how many of them it takes."""
+
+
+@ceremony.command(
+    epilog="Example: hening-signer ceremony init --repo repo --keys keys --online public.json"
+    " --model armani --model dior --threshold armani=1 --expires root=365 --out incoming"
+)
+@click.option("--repo", type=FOLDER, required=True, help="The working folder to make.")
+@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@click.option(
+    "--online", type=EXISTING_FILE, required=True, help="public.json of `hening-server init`."
+)
+@click.option(
+    "--model", "models", multiple=True, required=True, metavar="CODENAME", help="May be repeated."
+)
+@click.option(
+    "--threshold",
+    "thresholds",
+    type=NumberAssignment(),
+    multiple=True,
+    metavar="ROLE=N",
+    help="Signatures that a role asks for. Default: root 2, targets 2, tables 2, others 1.",
+)
+@click.option(
+    "--expires",
+    "expiry_days",
+    type=NumberAssignment(),
+    multiple=True,
+    metavar="ROLE=DAYS",
+    help="Days until a role expires. Default: root 365, others 90.",
+)
+@click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
+@passphrase_option
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def init(
+    surroundings: Surroundings,
+    repo: Path,
+    folder: Path,
+    online: Path,
+    models: tuple[str, ...],
+    thresholds: tuple[tuple[str, int], ...],
+    expiry_days: tuple[tuple[str, int], ...],
+    out: Path,
+    passphrase_fd: int | None,
+    as_json: bool,
+) -> None:
+    """Sign root, targets, tables, content and one empty role for each model.
+
+    All keys ROLE-N in the key folder are enrolled and sign. An interrupted ceremony is completed by
+    the same command.
+    """
+    policy = Policy(models, collect(thresholds, "--threshold"), collect(expiry_days, "--expires"))
+    with online.open("rb") as file:
+        online_keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
+    made = init_repository(
+        WorkFolder(repo),
+        Keystore(folder),
+        Passphrases(passphrase_fd, surroundings.environment),
+        online_keys,
+        policy,
+        surroundings.now,
+        out,
+    )
+    if as_json:
+        roles = [
+            {
+                "expires": f"{role.expires:%Y-%m-%dT%H:%M:%SZ}",
+                "keys": list(role.keys),
+                "name": role.name,
+                "threshold": role.threshold,
+                "version": 1,
+            }
+            for role in made.roles
+        ]
+        print_json({"bundle": made.bundle, "roles": roles})
+        return
+    print_table(
+        f"Repository {repo}",
+        ("role", "signatures", "keys", "expires"),
+        [
+            (
+                role.name,
+                f"{role.threshold} of {len(role.keys)}",
+                " ".join(role.keys),
+                f"{role.expires:%Y-%m-%d}",
+            )
+            for role in made.roles
+        ],
+    )
+    click.echo(f"Submitted bundle {made.bundle} to {out}.")

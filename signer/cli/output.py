@@ -1,0 +1,71 @@
+"""What commands print: tables for people, JSON for machines, progress on a terminal."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import StringIO
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+_NO_TERMINAL_WIDTH = 240
+_LINE_EACH = 1 << 30
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """Print one line of JSON."""
+    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; off a terminal it is plain lines, wide enough to search in."""
+    console = Console(highlight=False)
+    plain = not console.is_terminal
+    table = Table(title=title, title_justify="left", pad_edge=not plain)
+    if plain:
+        table.box = None
+        console = Console(highlight=False, width=_NO_TERMINAL_WIDTH, file=StringIO())
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+    if isinstance(console.file, StringIO):
+        for line in console.file.getvalue().splitlines():
+            click.echo(line.rstrip())
+
+
+@contextmanager
+def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far long work is: a bar on a terminal, elsewhere a line at each GiB.
+
+    Yields a function of octets done and octets in all.
+    """
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _line_printer(description)
+        return
+    columns = (TextColumn(description), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(description, total=None)
+
+        def show(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield show
+
+
+def _line_printer(description: str) -> Callable[[int, int], None]:
+    shown = 0
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if done // _LINE_EACH > shown:
+            shown = done // _LINE_EACH
+            click.echo(f"{description}: {done} of {total} octets", err=True)
+
+    return show

@@ -1,0 +1,130 @@
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from signer.bundle_writer import Blob, prepared_bundle
+from signer.errors import ReleaseRefusal
+
+DATA = b"package " * 300_000
+
+
+@pytest.fixture
+def blob(tmp_path):
+    """Make a file to hand over."""
+    path = tmp_path / "package.zip"
+    path.write_bytes(DATA)
+    return Blob(path, len(DATA), hashlib.sha256(DATA).hexdigest())
+
+
+def test_a_bundle_is_laid_out_as_documented(blob, incoming) -> None:
+    """FORMATS section 6: names, hashes and lengths of everything, and nothing else."""
+    with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]) as bundle:
+        bundle.reveal()
+    described = (incoming / bundle.id / "bundle.json").read_bytes()
+    assert hashlib.sha256(described).hexdigest() == bundle.id
+    assert json.loads(described) == {
+        "blobs": [{"length": len(DATA), "sha256": blob.sha256}],
+        "kind": "submission",
+        "roles": [
+            {
+                "length": 3,
+                "name": "armani",
+                "sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+                "version": 2,
+            }
+        ],
+        "schema": 1,
+    }
+    assert sorted(
+        str(path.relative_to(incoming / bundle.id)) for path in incoming.glob("*/**/*")
+    ) == ["blobs", f"blobs/{blob.sha256}", "bundle.json", "metadata", "metadata/2.armani.json"]
+    assert (incoming / bundle.id / "blobs" / blob.sha256).read_bytes() == DATA
+    assert [path.name for path in incoming.iterdir()] == [bundle.id]
+
+
+def test_the_vector_of_the_formats_page(tmp_path, incoming) -> None:
+    """The bundle of the documented vector gets the documented id."""
+    empty = tmp_path / "empty"
+    empty.write_bytes(b"")
+    blob = Blob(empty, 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]) as bundle:
+        assert bundle.id == "14e13884363fdc0f90af798eac5759585a70845bba05ce282bb5474f18bc0b20"
+
+
+def test_a_blob_is_a_copy(blob, incoming) -> None:
+    """Writing to the build folder later does not reach into the bundle."""
+    with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]) as bundle:
+        bundle.reveal()
+    with blob.path.open("r+b") as file:
+        file.write(b"other")
+    assert (incoming / bundle.id / "blobs" / blob.sha256).read_bytes() == DATA
+
+
+def test_a_blob_is_listed_once(blob, incoming) -> None:
+    """The same bytes under two names are handed over once."""
+    with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob, blob]) as bundle:
+        bundle.reveal()
+    assert len(list((incoming / bundle.id / "blobs").iterdir())) == 1
+
+
+@pytest.mark.parametrize("change", [b"Package", b"package package", b""])
+def test_a_file_that_changed_is_refused(blob, incoming, change) -> None:
+    """Other, more or fewer octets than were inspected leave nothing behind."""
+    blob.path.write_bytes(change + DATA[7:] if change else DATA[:-1])
+    with (
+        pytest.raises(ReleaseRefusal, match="has changed since it was inspected"),
+        prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]),
+    ):
+        raise AssertionError("the bundle was prepared")
+    assert not list(incoming.iterdir())
+
+
+def test_an_error_leaves_nothing_behind(blob, incoming) -> None:
+    """Unless it is revealed, a bundle is gone."""
+    with (
+        pytest.raises(OSError, match="full"),
+        prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]),
+    ):
+        raise OSError("full")
+    assert not list(incoming.iterdir())
+
+
+def test_a_bundle_that_is_there_is_not_written_again(blob, incoming, tree) -> None:
+    """Submitting twice changes nothing."""
+    for _ in range(2):
+        with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]) as bundle:
+            bundle.reveal()
+        listed = tree(incoming)
+    assert tree(incoming) == listed
+    assert len(list(incoming.iterdir())) == 1
+
+
+def test_progress_counts_octets(blob, incoming) -> None:
+    """Progress grows up to the length of everything."""
+    seen = []
+    with prepared_bundle(
+        incoming, {("armani", 2): b"abc"}, [blob], lambda done, total: seen.append((done, total))
+    ):
+        assert seen[-1] == (len(DATA), len(DATA))
+    assert seen == sorted(seen)
+    assert len(seen) == 3
+
+
+def test_everything_is_flushed_before_the_name_is_given(blob, incoming, monkeypatch) -> None:
+    """Each file, then each folder, then the name, then the folder that holds it."""
+    flushed = []
+    fsync = os.fsync
+
+    def spy(descriptor):
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    with prepared_bundle(incoming, {("armani", 2): b"abc"}, [blob]) as bundle:
+        assert sorted(flushed) == sorted(["2.armani.json", blob.sha256, "bundle.json"])
+        bundle.reveal()
+    assert sorted(flushed[3:5]) == ["blobs", "metadata"]
+    assert flushed[5:] == [f".tmp-{bundle.id}", "incoming"]

@@ -1,0 +1,67 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from signer.durable import make_temporary_folder, move_folder, write_new
+
+
+def test_a_file_appears_whole_and_alone(tmp_path) -> None:
+    """After a write there is the file, and nothing beside it."""
+    write_new(tmp_path / "name", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+    assert (tmp_path / "name").read_bytes() == b"content"
+
+
+def test_a_file_is_never_replaced(tmp_path) -> None:
+    """A file that appeared meanwhile stays as it is."""
+    (tmp_path / "name").write_bytes(b"first")
+    with pytest.raises(FileExistsError):
+        write_new(tmp_path / "name", b"second")
+    assert (tmp_path / "name").read_bytes() == b"first"
+
+
+def test_what_a_crash_left_is_replaced(tmp_path) -> None:
+    """A leftover does not stand in the way of the next attempt."""
+    (tmp_path / ".tmp-name").write_bytes(b"half")
+    write_new(tmp_path / "name", b"content")
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+def test_the_content_is_flushed_before_it_has_its_name(tmp_path, monkeypatch) -> None:
+    """A power cut after the name was given finds the octets on the disk, and the name too."""
+    steps = []
+    fsync, hardlink = os.fsync, Path.hardlink_to
+
+    def spy_fsync(descriptor):
+        steps.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    def spy_link(path, target):
+        steps.append("link")
+        hardlink(path, target)
+
+    monkeypatch.setattr(os, "fsync", spy_fsync)
+    monkeypatch.setattr(Path, "hardlink_to", spy_link)
+    write_new(tmp_path / "name", b"content")
+    assert steps == [".tmp-name", "link", tmp_path.name]
+
+
+def test_a_folder_moves_whole(tmp_path) -> None:
+    """A prepared folder gets its name in one step."""
+    temporary = make_temporary_folder(tmp_path / "name")
+    (temporary / "inner").mkdir()
+    (temporary / "inner" / "file").write_bytes(b"content")
+    move_folder(temporary, tmp_path / "name")
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+    assert (tmp_path / "name" / "inner" / "file").read_bytes() == b"content"
+
+
+def test_a_folder_with_content_is_never_replaced(tmp_path) -> None:
+    """A folder that is there stays as it is."""
+    (tmp_path / "name").mkdir()
+    (tmp_path / "name" / "file").write_bytes(b"first")
+    temporary = make_temporary_folder(tmp_path / "name")
+    with pytest.raises(OSError, match="not empty"):
+        move_folder(temporary, tmp_path / "name")
+    assert (tmp_path / "name" / "file").read_bytes() == b"first"

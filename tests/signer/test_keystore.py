@@ -1,0 +1,160 @@
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from nacl.signing import VerifyKey
+
+from signer.errors import KeyStoreError
+from signer.keystore import Keystore
+
+
+def test_files_have_narrow_modes(keys) -> None:
+    """Private halves are the owner's alone, whatever the umask says; public halves are not."""
+    for path in keys.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == (0o600 if path.suffix == ".key" else 0o644)
+
+
+def test_a_private_half_is_never_wider_than_0600(tmp_path, passphrase, monkeypatch) -> None:
+    """The mode is 0600 at creation and not set afterwards."""
+    modes = []
+    real = os.open
+
+    def spy(path, flags, mode=0o777, **more):
+        if flags & os.O_CREAT and str(path).endswith(".key"):
+            modes.append((mode, bool(flags & os.O_EXCL)))
+        return real(path, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", spy)
+    monkeypatch.setattr(os, "chmod", None)
+    Keystore(tmp_path / "keys").create_key("root-1", passphrase, os.urandom)
+    assert modes == [(0o600, True)]
+
+
+def test_keys_are_listed_by_role_and_number(keys, passphrase) -> None:
+    """Number 10 comes after number 2."""
+    Keystore(keys).create_key("root-10", passphrase, os.urandom)
+    names = [key.name for key in Keystore(keys).load_public_keys()]
+    assert names == [
+        *("armani-1", "armani-2", "content-1", "dior-1"),
+        *("root-1", "root-2", "root-3", "root-10"),
+        *("tables-1", "tables-2", "targets-1", "targets-2"),
+    ]
+
+
+def test_a_signature_verifies_elsewhere(keys, passphrase) -> None:
+    """Another library accepts what a loaded key signs."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    signature = store.load_signer(key, passphrase).sign(b"payload")
+    assert signature.keyid == key.keyid
+    VerifyKey(bytes.fromhex(key.public)).verify(b"payload", bytes.fromhex(signature.signature))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
+def test_a_wider_mode_is_refused(keys, passphrase, mode) -> None:
+    """A key that others may read is not used, and the sentence says how to mend it."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    (keys / f"{key.name}.key").chmod(mode)
+    with pytest.raises(KeyStoreError, match="chmod 600"):
+        store.load_signer(key, passphrase)
+
+
+def test_a_symbolic_link_is_refused(keys, passphrase) -> None:
+    """What a link leads to may change between two looks."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    path = keys / f"{key.name}.key"
+    path.rename(keys / "elsewhere")
+    path.symlink_to(keys / "elsewhere")
+    with pytest.raises(KeyStoreError, match="symbolic link"):
+        store.load_signer(key, passphrase)
+
+
+def test_a_folder_in_place_of_a_key_is_refused(keys, passphrase) -> None:
+    """Only a regular file is read."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    path = keys / f"{key.name}.key"
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    writer = os.open(path, os.O_RDWR)
+    try:
+        with pytest.raises(KeyStoreError, match="not a regular file"):
+            store.load_signer(key, passphrase)
+    finally:
+        os.close(writer)
+
+
+def test_a_missing_private_half_is_refused(keys, passphrase) -> None:
+    """The sentence names key and folder."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    (keys / f"{key.name}.key").unlink()
+    assert not store.has_private(key.name)
+    with pytest.raises(KeyStoreError, match="private half of armani-1 is not in"):
+        store.load_signer(key, passphrase)
+
+
+def test_halves_that_do_not_belong_together_are_refused(keys, passphrase) -> None:
+    """A private half is only used under the public half that was enrolled."""
+    shutil.copy2(keys / "root-1.key", keys / "root-2.key")
+    store = Keystore(keys)
+    key = next(key for key in store.load_public_keys() if key.name == "root-2")
+    with pytest.raises(KeyStoreError, match="does not belong"):
+        store.load_signer(key, passphrase)
+
+
+def test_one_key_under_two_names_is_refused(keys) -> None:
+    """A copy of a public half is found when the folder is read."""
+    shutil.copy2(keys / "root-1.pub", keys / "root-2.pub")
+    with pytest.raises(KeyStoreError, match="one key under two names"):
+        Keystore(keys).load_public_keys()
+
+
+def test_a_key_is_never_replaced(keys, passphrase, tree) -> None:
+    """Making a key that is there changes nothing."""
+    before = tree(keys)
+    with pytest.raises(KeyStoreError, match="root-1 is there already"):
+        Keystore(keys).create_key("root-1", passphrase, os.urandom)
+    assert tree(keys) == before
+
+
+@pytest.mark.parametrize("names", [("dior-2", "root-1"), ("dior-2", "dior-2"), ("dior-2", "x")])
+def test_several_keys_are_made_or_none(keys, passphrase, tree, names) -> None:
+    """One name that is refused stops the command before the first file."""
+    before = tree(keys)
+    with pytest.raises(KeyStoreError):
+        Keystore(keys).create_keys(names, passphrase, os.urandom)
+    assert tree(keys) == before
+
+
+def test_a_key_without_public_half_is_completed(keys, passphrase) -> None:
+    """What a crash between the two files left becomes a whole key, not another one."""
+    public = (keys / "root-1.pub").read_bytes()
+    private = (keys / "root-1.key").read_bytes()
+    (keys / "root-1.pub").unlink()
+    Keystore(keys).create_key("root-1", passphrase, os.urandom)
+    assert (keys / "root-1.pub").read_bytes() == public
+    assert (keys / "root-1.key").read_bytes() == private
+
+
+def test_leftovers_of_a_crash_are_passed_over(keys) -> None:
+    """Temporary names are no keys."""
+    (keys / ".tmp-root-9.pub").write_bytes(b"{")
+    assert len(Keystore(keys).load_public_keys()) == 11
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path) -> None:
+    """The sentence says how to make one."""
+    with pytest.raises(KeyStoreError, match="keys new"):
+        Keystore(tmp_path / "none").load_public_keys()
+
+
+def test_no_secret_shows_in_a_repr(made_keys, passphrase) -> None:
+    """Neither store nor signer shows key or passphrase."""
+    store = Keystore(Path(made_keys))
+    signer = store.load_signer(store.load_public_keys()[0], passphrase)
+    assert passphrase.decode() not in repr(store) + repr(signer) + repr(vars(signer))
