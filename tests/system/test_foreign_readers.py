@@ -14,6 +14,8 @@ import pytest
 from fixtures.build import build_zip
 from fixtures.catalogue import CODENAMES, PARTITIONS, REGIONS, Build, find_build
 
+pytestmark = pytest.mark.needs("readers")
+
 READERS = Path(__file__).parents[2] / ".venv-readers"
 # Version 0.3.0 of this reader knows SOURCE_BSDIFF but not BROTLI_BSDIFF, which dior uses.
 BSDIFF_MODELS = [codename for codename in CODENAMES if codename != "dior"]

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -6,9 +5,6 @@ import pytest
 from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from fixtures.signing import CERTIFICATE_FILE
-
-# AOSP's sample payloads are not part of this repository; without them nothing is collected there.
-collect_ignore = [] if "HENING_SAMPLES" in os.environ else ["test_samples.py"]
 
 
 @pytest.fixture(scope="session")

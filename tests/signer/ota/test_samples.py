@@ -11,6 +11,8 @@ from signer.ota.hashing import Run, hash_runs
 from signer.ota.payload import Payload, load_payload, load_payload_signature
 from signer.ota.payload_checks import check_manifest, operations_with_data
 
+pytestmark = pytest.mark.needs("samples")
+
 NEW_KERNEL = "c51d9edeaf1043efe41257caebc1336ac21e411abb6ed4183324be6e841c448c"
 NEW_ROOT = "5610597d03d3e29f01d722bd743296ef68d076f623c1dca2eb135347c6b8efba"
 OLD_KERNEL = "42a879e9d112c81619d2ee9a108d99d09b85144c18297f3c148747758da56d03"

@@ -1,0 +1,57 @@
+import hashlib
+import io
+import zlib
+
+import pytest
+
+from signer.ota import hashing
+from signer.ota.hashing import Crc32, Run, hash_runs
+
+DATA = bytes(range(256)) * 16
+
+
+def _sha256(*parts: bytes) -> bytes:
+    return hashlib.sha256(b"".join(parts)).digest()
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 100, 4096, 1 << 20])
+def test_runs_in_one_reading(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the size of a read, each key gets the hash of its runs."""
+    monkeypatch.setattr(hashing, "_CHUNK", chunk)
+    tracks = [
+        [Run(0, len(DATA), "all")],
+        [Run(10, 20, "two"), Run(30, 400, "two")],
+        [Run(5, 6, 0), Run(6, 6, 1), Run(6, 300, 2), Run(300, 4096, 3)],
+    ]
+    digests = hash_runs(io.BytesIO(DATA), len(DATA), tracks, [Run(8, 800, "crc")])
+    assert digests == {
+        "all": _sha256(DATA),
+        "two": _sha256(DATA[10:20], DATA[30:400]),
+        0: _sha256(DATA[5:6]),
+        1: _sha256(b""),
+        2: _sha256(DATA[6:300]),
+        3: _sha256(DATA[300:]),
+        "crc": zlib.crc32(DATA[8:800]).to_bytes(4),
+    }
+
+
+def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Progress comes after each read, with bytes done and bytes in all."""
+    monkeypatch.setattr(hashing, "_CHUNK", 1500)
+    seen: list[tuple[int, int]] = []
+    hash_runs(io.BytesIO(DATA), 4096, [], progress=lambda *step: seen.append(step))
+    assert seen == [(1500, 4096), (3000, 4096), (4096, 4096)]
+
+
+def test_a_file_that_became_shorter() -> None:
+    """Reading ends with the file, and the hash is of what was there."""
+    digests = hash_runs(io.BytesIO(b"quiet"), 100, [[Run(0, 100, "all"), Run(100, 110, "gone")]])
+    assert digests == {"all": _sha256(b"quiet")}
+
+
+def test_crc32_of_the_check_value() -> None:
+    """The checksum of 123456789 is the published cbf43926."""
+    crc = Crc32()
+    crc.update(memoryview(b"12345"))
+    crc.update(memoryview(b"6789"))
+    assert crc.digest().hex() == "cbf43926"

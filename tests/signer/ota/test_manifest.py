@@ -1,0 +1,69 @@
+import pytest
+
+from fixtures.protobuf_writer import bytes_field, varint_field
+from signer.ota.errors import PayloadError
+from signer.ota.manifest import Extent, PartitionInfo, decode_manifest
+
+
+def test_every_field_is_found() -> None:
+    """A manifest written field by field after the published numbers comes back as values."""
+    extent = varint_field(1, 7) + varint_field(2, 3)
+    operation = varint_field(1, 5) + varint_field(2, 10) + varint_field(3, 20)
+    operation += bytes_field(4, extent) + varint_field(5, 12288) + bytes_field(6, extent)
+    operation += varint_field(7, 12288) + bytes_field(8, b"d" * 32) + bytes_field(9, b"s" * 32)
+    partition = bytes_field(1, "system") + bytes_field(6, varint_field(1, 1) + bytes_field(2, "o"))
+    partition += bytes_field(7, varint_field(1, 2) + bytes_field(2, "n"))
+    partition += bytes_field(8, operation) + bytes_field(11, extent) + bytes_field(15, extent)
+    partition += bytes_field(17, "1778464800")
+    raw = varint_field(3, 512) + varint_field(4, 30) + varint_field(5, 267) + varint_field(12, 7)
+    raw += bytes_field(13, partition) + varint_field(14, 99) + varint_field(16, 1)
+    raw += bytes_field(18, "2026-05-05")
+    manifest = decode_manifest(raw)
+    assert (manifest.block_size, manifest.minor_version) == (512, 7)
+    assert (manifest.signatures_offset, manifest.signatures_size) == (30, 267)
+    assert (manifest.max_timestamp, manifest.security_patch_level) == (99, "2026-05-05")
+    assert manifest.partial_update
+    (found,) = manifest.partitions
+    assert (found.name, found.version) == ("system", "1778464800")
+    assert (found.old, found.new) == (PartitionInfo(1, b"o"), PartitionInfo(2, b"n"))
+    assert found.written_by_device == (Extent(7, 3), Extent(7, 3))
+    (step,) = found.operations
+    assert step.name == "SOURCE_BSDIFF"
+    assert (step.data_offset, step.data_length) == (10, 20)
+    assert step.sources == step.targets == (Extent(7, 3),)
+    assert step.source_length == step.target_length == 12288
+    assert (step.data_hash, step.source_hash) == (b"d" * 32, b"s" * 32)
+
+
+def test_defaults() -> None:
+    """An empty manifest has blocks of 4096 bytes, is full and unsigned."""
+    manifest = decode_manifest(b"")
+    assert manifest.block_size == 4096
+    assert manifest.signatures_offset is None
+    assert manifest.partitions == ()
+    assert not manifest.is_delta
+
+
+@pytest.mark.parametrize(
+    ("raw", "delta"),
+    [
+        (varint_field(16, 1), True),
+        (bytes_field(13, bytes_field(6, b"")), True),
+        (bytes_field(13, bytes_field(7, b"")), False),
+    ],
+)
+def test_what_makes_a_delta(raw: bytes, delta: bool) -> None:
+    """Old content of any partition, or a partial update, makes it a delta."""
+    assert decode_manifest(raw).is_delta is delta
+
+
+def test_types_without_a_name_are_numbered() -> None:
+    """An operation of a later version is still named in what people read."""
+    raw = bytes_field(13, bytes_field(8, varint_field(1, 4242)))
+    assert decode_manifest(raw).partitions[0].operations[0].name == "type 4242"
+
+
+def test_large_manifests_are_not_parsed() -> None:
+    """More than 16 MiB is refused before anything looks at it."""
+    with pytest.raises(PayloadError, match="larger than 16 MiB"):
+        decode_manifest(bytes((16 << 20) + 1))

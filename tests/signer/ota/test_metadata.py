@@ -1,0 +1,141 @@
+import pytest
+
+from fixtures.protobuf_writer import bytes_field, varint_field
+from signer.ota.errors import MetadataError, OtaError, UnsupportedError
+from signer.ota.metadata import check_agreement, decode_pb, decode_text
+
+# Written by hand after AOSP's format, for an incremental that wipes.
+TEXT = """\
+ota-property-files=payload_metadata.bin:1:2,payload.bin:1:9   \n\
+ota-required-cache=0
+ota-type=AB
+ota-wipe=yes
+post-build=Brand/prod/dev:14/ID/2:user/release-keys
+post-build-incremental=2
+post-sdk-level=34
+post-security-patch-level=2026-05-05
+post-timestamp=1778464800
+pre-build=Brand/prod/dev:14/ID/1:user/release-keys|Brand/prod2/dev:14/ID/1:user/release-keys
+pre-build-incremental=1
+pre-device=dev|dev2
+"""
+
+
+def _pb(*, kind: int = 1, after: bytes = b"") -> bytes:
+    before = bytes_field(1, "dev") + bytes_field(1, "dev2")
+    before += bytes_field(2, "Brand/prod/dev:14/ID/1:user/release-keys")
+    before += bytes_field(2, "Brand/prod2/dev:14/ID/1:user/release-keys") + bytes_field(3, "1")
+    after = after or (
+        bytes_field(2, "Brand/prod/dev:14/ID/2:user/release-keys")
+        + bytes_field(3, "2")
+        + varint_field(4, 1778464800)
+        + bytes_field(5, "34")
+        + bytes_field(6, "2026-05-05")
+    )
+    files = bytes_field(1, "ota-property-files")
+    files += bytes_field(2, "payload_metadata.bin:1:2,payload.bin:1:9")
+    out = varint_field(1, kind) + varint_field(2, 1) + bytes_field(4, files)
+    return out + bytes_field(5, before) + bytes_field(6, after)
+
+
+def _text(old: str, new: str) -> bytes:
+    assert old in TEXT
+    return TEXT.replace(old, new).encode()
+
+
+def test_text() -> None:
+    """Lists are split at bars, flags are yes or absent, padding is dropped."""
+    metadata = decode_text(TEXT.encode())
+    assert metadata.devices == ("dev", "dev2")
+    assert metadata.source_builds == (
+        "Brand/prod/dev:14/ID/1:user/release-keys",
+        "Brand/prod2/dev:14/ID/1:user/release-keys",
+    )
+    assert metadata.source_incrementals == ("1",)
+    assert metadata.fingerprint == "Brand/prod/dev:14/ID/2:user/release-keys"
+    assert metadata.incremental == "2"
+    assert metadata.post_timestamp == 1778464800
+    assert metadata.sdk_level == 34
+    assert metadata.wipe
+    assert not metadata.downgrade
+    assert metadata.property_files == {
+        "ota-property-files": "payload_metadata.bin:1:2,payload.bin:1:9"
+    }
+
+
+def test_both_forms_say_the_same() -> None:
+    """The protobuf form of the same facts decodes to an equal value."""
+    check_agreement(decode_text(TEXT.encode()), decode_pb(_pb()))
+
+
+@pytest.mark.parametrize("key", ["ota-downgrade", "spl-downgrade"])
+def test_downgrades_are_facts(key: str) -> None:
+    """A downgrade is read, not refused; who may release it is decided elsewhere."""
+    metadata = decode_text(_text("post-build=", f"{key}=yes\npost-build="))
+    assert metadata.downgrade == (key == "ota-downgrade")
+    assert metadata.spl_downgrade == (key == "spl-downgrade")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("ota-type=AB", "ota-type=AB\n", "Line 4"),
+        ("ota-type=AB", "ota-type=AB\r", "Line 3"),
+        ("ota-type=AB", "ota-type=ÄB", "Line 3"),
+        ("pre-device=dev|dev2", "pre-device=dev|dev", "names something twice"),
+        ("pre-device=dev|dev2", "pre-device=dev|", "pre-device is missing or malformed"),
+        ("post-timestamp=1778464800", "post-timestamp=01778464800", "no plain number"),
+        ("post-timestamp=1778464800", "post-timestamp=0", "no date after 1970"),
+        ("post-timestamp=1778464800", "post-timestamp=-5", "no plain number"),
+        ("2026-05-05", "2026-5-5", "not a YYYY-MM-DD date"),
+        ("ota-wipe=yes", "ota-wipe=true", "only yes is known"),
+        ("post-sdk-level=34", "post-sdk-level=U", "no plain number"),
+        ("post-build-incremental=2", "post-build-incremental=", "missing or malformed"),
+        ("ID/2:user", "ID/2 :user", "post-build is missing or malformed"),
+        ("ota-type=AB", "ota-type=AB\nserialno=1", "single phones"),
+    ],
+)
+def test_text_that_is_refused(old: str, new: str, fault: str) -> None:
+    """Malformed lines and values are refused by what is wrong with them."""
+    with pytest.raises(MetadataError, match=fault):
+        decode_text(_text(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("ota-type=AB", "ota-type=BLOCK", "type is BLOCK"),
+        ("ota-type=AB\n", "", "type is missing"),
+        ("ota-wipe=yes", "ota-retrofit-dynamic-partitions=yes", "retrofit"),
+        ("ID/2:user/release-keys", "ID/2:user/release-keys|Brand/x", "more than one target"),
+    ],
+)
+def test_kinds_that_are_not_supported(old: str, new: str, fault: str) -> None:
+    """Other kinds of package are told apart from broken ones."""
+    with pytest.raises(UnsupportedError, match=fault):
+        decode_text(_text(old, new))
+
+
+def test_protobuf_of_another_type() -> None:
+    """The protobuf form names its type, also one that has no name here."""
+    with pytest.raises(UnsupportedError, match="type is BLOCK"):
+        decode_pb(_pb(kind=2))
+    with pytest.raises(UnsupportedError, match="type is 9"):
+        decode_pb(_pb(kind=9))
+
+
+def test_protobuf_that_is_refused() -> None:
+    """Repeated map keys and values of the wrong kind are refused."""
+    files = bytes_field(4, bytes_field(1, "a") + bytes_field(2, "b"))
+    with pytest.raises(MetadataError, match="'a' twice"):
+        decode_pb(_pb() + files + files)
+    with pytest.raises(MetadataError, match="field 2 is not a string of bytes"):
+        decode_pb(_pb(after=varint_field(2, 7)))
+
+
+@pytest.mark.parametrize("decode", [decode_text, decode_pb])
+def test_large_metadata_is_not_parsed(decode: object) -> None:
+    """More than 1 MiB is refused before anything looks at it."""
+    assert callable(decode)
+    with pytest.raises(OtaError, match="larger than 1 MiB"):
+        decode(bytes((1 << 20) + 1))

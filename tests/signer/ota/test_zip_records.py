@@ -1,0 +1,124 @@
+import struct
+
+import pytest
+
+from signer.ota.errors import ContainerError
+from signer.ota.zip_records import (
+    End,
+    decode_directory,
+    decode_end,
+    decode_end64,
+    decode_local,
+    decode_locator,
+    is_zip64,
+    local_tail_length,
+)
+
+WIDE = 0xFFFFFFFF
+
+
+def _central(*, size: int = 5, extra: bytes = b"", offset: int = 7) -> bytes:
+    head = struct.pack(
+        "<4s6H3L5H2L",
+        b"PK\x01\x02",
+        *(20, 20, 0, 0, 0, 0, 0xABCD, size, size),
+        *(1, len(extra), 0, 0, 0, 0, offset),
+    )
+    return head + b"n" + extra
+
+
+def test_end_record() -> None:
+    """Entries, size and offset of the directory stand at bytes 10, 12 and 16."""
+    record = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 3, 3, 100, 200, 0)
+    assert decode_end(record) == End(entries=3, size=100, offset=200)
+    assert not is_zip64(decode_end(record))
+
+
+@pytest.mark.parametrize("disks", [(1, 0, 3), (0, 1, 3), (0, 0, 2)])
+def test_split_archives_are_refused(disks: tuple[int, int, int]) -> None:
+    """A directory that is spread over several files is no OTA package."""
+    record = struct.pack("<4s4H2LH", b"PK\x05\x06", *disks, 3, 100, 200, 0)
+    with pytest.raises(ContainerError, match="one part of several"):
+        decode_end(record)
+
+
+@pytest.mark.parametrize("end", [End(0xFFFF, 1, 1), End(1, WIDE, 1), End(1, 1, WIDE)])
+def test_values_that_do_not_fit_ask_for_zip64(end: End) -> None:
+    """Each of the three values can be the one that is too large."""
+    assert is_zip64(end)
+
+
+def test_zip64_end() -> None:
+    """The locator points to the zip64 end record, which has 64-bit values."""
+    assert decode_locator(struct.pack("<4sLQL", b"PK\x06\x07", 0, 1 << 33, 1)) == 1 << 33
+    record = struct.pack(
+        "<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 70000, 70000, 1 << 22, 1 << 34
+    )
+    assert decode_end64(record) == End(70000, 1 << 22, 1 << 34)
+
+
+@pytest.mark.parametrize("change", [(4, 43), (16, 1), (20, 1), (24, 1)])
+def test_zip64_end_that_is_odd(change: tuple[int, int]) -> None:
+    """Another length, other disks or counts that differ are refused."""
+    record = bytearray(struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 2, 2, 3, 4))
+    record[change[0]] = change[1]
+    with pytest.raises(ContainerError, match="malformed"):
+        decode_end64(bytes(record))
+
+
+def test_locator_of_several_disks() -> None:
+    """A locator that speaks of a second disk is refused."""
+    with pytest.raises(ContainerError, match="one part of several"):
+        decode_locator(struct.pack("<4sLQL", b"PK\x06\x07", 0, 1, 2))
+
+
+def test_directory() -> None:
+    """A central header gives name, checksum, sizes and where the local header is."""
+    (header,) = decode_directory(_central(), 1)
+    assert (header.name, header.crc, header.size, header.offset) == (b"n", 0xABCD, 5, 7)
+
+
+def test_zip64_sizes_of_an_entry() -> None:
+    """Sizes of ffffffff stand in the extra field 0001, in the order size, packed, offset."""
+    extra = struct.pack("<2H3Q", 1, 24, 1 << 33, 1 << 32, 1 << 34)
+    (header,) = decode_directory(_central(size=WIDE, extra=extra, offset=WIDE), 1)
+    assert (header.size, header.packed_size, header.offset) == (1 << 33, 1 << 32, 1 << 34)
+
+
+def test_zip64_sizes_must_be_there() -> None:
+    """An entry that refers to sizes it does not have is refused."""
+    with pytest.raises(ContainerError, match="lacks the zip64 sizes"):
+        decode_directory(_central(size=WIDE, extra=struct.pack("<2HQ", 1, 8, 9)), 1)
+
+
+def test_padding_in_the_extra_field_is_left_alone() -> None:
+    """AOSP's signing tool aligns stored entries with zeros that are no field."""
+    assert decode_directory(_central(extra=b"\0\0\0"), 1)[0].size == 5
+    assert decode_directory(_central(extra=b"\x35\xd9\xff\xff"), 1)[0].size == 5
+
+
+@pytest.mark.parametrize(
+    ("directory", "count", "fault"),
+    [
+        (b"", 1, "fewer entries"),
+        (_central(), 2, "fewer entries"),
+        (_central()[:-1], 1, "beyond its end"),
+        (_central() + b"x", 1, "beyond its last entry"),
+    ],
+)
+def test_directory_must_be_full_exactly(directory: bytes, count: int, fault: str) -> None:
+    """The directory is neither shorter nor longer than its entries."""
+    with pytest.raises(ContainerError, match=fault):
+        decode_directory(directory, count)
+
+
+def test_local_header() -> None:
+    """A local header repeats what the directory says, without an offset."""
+    record = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 8, 0, 0, 9, 4, 5, 1, 2) + b"nxx"
+    assert local_tail_length(record[:30]) == 3
+    header = decode_local(record)
+    assert (header.name, header.method, header.packed_size, header.size) == (b"n", 8, 4, 5)
+    with pytest.raises(ContainerError, match="beyond the end of the file"):
+        decode_local(record[:-1])
+    with pytest.raises(ContainerError, match="not where the directory says"):
+        local_tail_length(b"PK\x03\x05" + record[4:30])
