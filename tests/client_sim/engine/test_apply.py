@@ -38,6 +38,7 @@ def _no_source(name):
 
 
 @pytest.mark.parametrize("kind", ["full", "delta"])
+@pytest.mark.needs("samples")
 def test_aosp_payloads_give_their_target_images(samples, open_payload, tmp_path, new_dir, kind):
     """AOSP's own payloads, full and delta, are applied to exactly the images they were made for."""
     for name, image in SOURCES.items():
@@ -52,6 +53,7 @@ def test_aosp_payloads_give_their_target_images(samples, open_payload, tmp_path,
     ]
 
 
+@pytest.mark.needs("samples")
 def test_aosp_full_payload_never_asks_for_a_source(samples, open_payload, new_dir):
     """A full payload is applied without touching an old image."""
     apply_payload(open_payload(samples["full_payload.bin"]), _no_source, new_dir)
@@ -59,6 +61,7 @@ def test_aosp_full_payload_never_asks_for_a_source(samples, open_payload, new_di
 
 
 @pytest.mark.parametrize("wrong", ["disk_ext2_4k.img", "disk_ext2_unittest.img"])
+@pytest.mark.needs("samples")
 def test_aosp_delta_refuses_a_wrong_source(samples, open_payload, tmp_path, new_dir, wrong):
     """A delta on another source of the same size is refused, with nothing written."""
     (tmp_path / "kernel.img").write_bytes(samples[wrong])

@@ -15,6 +15,7 @@ def _manifest(part=PART, more=b""):
 
 
 @pytest.mark.parametrize(("kind", "minor"), [("full", 0), ("delta", 6)])
+@pytest.mark.needs("samples")
 def test_aosp_manifests(samples, open_payload, kind, minor):
     """AOSP's samples decode to the facts that are published about them."""
     decoded = open_payload(samples[f"{kind}_payload.bin"]).manifest

@@ -20,6 +20,7 @@ def _header(magic=b"CrAU", version=2, manifest=1, signature=0) -> bytes:
 
 
 @pytest.mark.parametrize(("kind", "size"), [("full", 257), ("delta", 759)])
+@pytest.mark.needs("samples")
 def test_aosp_headers(samples, kind, size):
     """AOSP's unsigned samples have manifests of the published sizes."""
     header = decode_header(_open(samples[f"{kind}_payload.bin"]))
