@@ -1,0 +1,129 @@
+import shutil
+from datetime import timedelta
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, Root, Targets
+
+from server.core.metadata import decode_root, encode_metadata
+from signer.errors import KeyStoreError, WorkFolderError
+from signer.keystore import Keystore
+from signer.signing import load_delegated, load_role_signers, load_trusted, sign_role
+from signer.work_folder import WorkFolder
+
+
+def test_a_sound_folder_is_trusted(repo, now) -> None:
+    """Root, targets and roles verify after a ceremony."""
+    trusted = load_trusted(WorkFolder(repo), now)
+    assert (trusted.root.version, trusted.targets.version) == (1, 1)
+    data, armani = load_delegated(WorkFolder(repo), trusted, "armani")
+    assert data == (repo / "metadata" / "1.armani.json").read_bytes()
+    assert armani.targets == {}
+
+
+@pytest.mark.parametrize(("role", "days"), [("targets", 90), ("root", 365)])
+def test_an_expired_delegator_is_refused(repo, now, role, days) -> None:
+    """Nothing is signed for a repository that nobody would accept."""
+    with pytest.raises(WorkFolderError, match=f"(?i)^{role} 1 expired"):
+        load_trusted(WorkFolder(repo), now + timedelta(days=days))
+    assert load_trusted(WorkFolder(repo), None).root.version == 1
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "armani"])
+def test_a_changed_octet_is_refused(repo, now, role) -> None:
+    """A file that was tampered with does not verify."""
+    path = repo / "metadata" / f"1.{role}.json"
+    path.write_bytes(path.read_bytes().replace(b'"version":1', b'"version":9'))
+    with pytest.raises(WorkFolderError):
+        load_delegated(WorkFolder(repo), load_trusted(WorkFolder(repo), now), "armani")
+
+
+@pytest.mark.parametrize("role", ["root", "targets"])
+def test_a_missing_role_is_refused(repo, now, role) -> None:
+    """The sentence names the role."""
+    (repo / "metadata" / f"1.{role}.json").unlink()
+    with pytest.raises(WorkFolderError, match=f"no {role} role"):
+        load_trusted(WorkFolder(repo), now)
+
+
+def test_a_model_that_is_not_there_is_refused(repo, now) -> None:
+    """The sentence names it."""
+    trusted = load_trusted(WorkFolder(repo), now)
+    with pytest.raises(WorkFolderError, match="no role cancro"):
+        load_delegated(WorkFolder(repo), trusted, "cancro")
+
+
+def _second_root(repo, keys, passphrase, names):
+    root = decode_root((repo / "metadata" / "1.root.json").read_bytes()).signed
+    root.version = 2
+    store = Keystore(keys)
+    chosen = [key for key in store.load_public_keys() if key.name in names]
+    data = sign_role(root, [store.load_signer(key, passphrase) for key in chosen])
+    WorkFolder(repo).store("root", 2, data)
+
+
+def test_the_chain_of_roots_is_followed(repo, keys, passphrase, now) -> None:
+    """A second root that two keys signed is trusted."""
+    _second_root(repo, keys, passphrase, {"root-1", "root-3"})
+    assert load_trusted(WorkFolder(repo), now).root.version == 2
+
+
+def test_a_root_with_too_few_signatures_is_refused(repo, keys, passphrase, now) -> None:
+    """One signature of two is none."""
+    _second_root(repo, keys, passphrase, {"root-1"})
+    with pytest.raises(WorkFolderError, match="not signed by the trusted root keys"):
+        load_trusted(WorkFolder(repo), now)
+
+
+def test_a_root_of_strangers_is_refused(repo, now) -> None:
+    """A first root must be signed by the keys that it names."""
+    path = repo / "metadata" / "1.root.json"
+    metadata = Metadata[Root].from_file(str(path))
+    metadata.signatures.clear()
+    metadata.sign(CryptoSigner.generate_ed25519())
+    path.write_bytes(encode_metadata(metadata))
+    with pytest.raises(WorkFolderError, match="not signed by its own keys"):
+        load_trusted(WorkFolder(repo), now)
+
+
+def test_as_many_keys_sign_as_are_needed(repo, keys, passphrases, now) -> None:
+    """Armani needs both of its keys, dior its one."""
+    trusted = load_trusted(WorkFolder(repo), now)
+    store = Keystore(keys)
+    assert len(load_role_signers(store, trusted, "armani", passphrases)) == 2
+    assert len(load_role_signers(store, trusted, "dior", passphrases)) == 1
+
+
+@pytest.mark.parametrize("suffix", ["key", "pub"])
+def test_too_few_keys_are_refused(repo, keys, passphrases, now, suffix) -> None:
+    """A missing half counts as a missing key; the sentence gives both numbers."""
+    (keys / f"armani-2.{suffix}").unlink()
+    trusted = load_trusted(WorkFolder(repo), now)
+    with pytest.raises(KeyStoreError, match=r"needs 2 signatures, and .* holds 1 of its keys"):
+        load_role_signers(Keystore(keys), trusted, "armani", passphrases)
+
+
+def test_keys_are_found_by_id_and_not_by_name(repo, keys, passphrases, now) -> None:
+    """A maintainer may keep a key under another name."""
+    for suffix in ("key", "pub"):
+        shutil.move(keys / f"dior-1.{suffix}", keys / f"dior-7.{suffix}")
+    trusted = load_trusted(WorkFolder(repo), now)
+    assert len(load_role_signers(Keystore(keys), trusted, "dior", passphrases)) == 1
+
+
+def test_a_key_that_was_never_enrolled_does_not_sign(repo, passphrases, now, tmp_path) -> None:
+    """A key with the right name and another id is no key of the role."""
+    store = Keystore(tmp_path / "strange")
+    store.create_key("dior-1", passphrases("dior-1"), lambda n: b"s" * n)
+    trusted = load_trusted(WorkFolder(repo), now)
+    with pytest.raises(KeyStoreError, match="holds 0 of its keys"):
+        load_role_signers(store, trusted, "dior", passphrases)
+
+
+def test_signing_is_deterministic(keys, passphrase, now) -> None:
+    """The same content signed twice is the same octets (RFC 8032 signatures take no randomness)."""
+    store = Keystore(keys)
+    signers = [store.load_signer(store.load_public_keys()[0], passphrase)]
+    assert sign_role(Targets(version=1, expires=now), signers) == sign_role(
+        Targets(version=1, expires=now), signers
+    )
