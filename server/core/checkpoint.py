@@ -13,7 +13,7 @@ from server.core.names import check_role
 from server.core.note import VerifierKey, decode_base64, encode_note, verify_note
 from server.core.tlog import leaf_hash, verify_inclusion
 
-MAX_LEAF = 128
+MAX_LEAF = 160
 MAX_PROOF = 16_384
 _PROOF_LINE = "c2sp.org/tlog-proof@v1"
 
