@@ -37,7 +37,7 @@ class Proof:
 
 
 def encode_leaf(role: str, version: int, sha256: str) -> bytes:
-    """Return the log entry of one role version, at most 128 octets."""
+    """Return the log entry of one role version, at most 160 octets."""
     check_role(role)
     decode_decimal(str(version))
     check_sha256(sha256)

@@ -46,6 +46,7 @@ from server.storage.layout import StateFolder
 from server.storage.models import Blob
 from server.storage.models import Submission as SubmissionRow
 
+REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
 UNLOGGED = frozenset({"snapshot", "timestamp"})
 Edit = Callable[[Published], Mapping[str, Pointer]]
 ReadBack = Callable[[Publication], Awaitable[None]]
@@ -129,7 +130,7 @@ class Publisher:
         except StorageError:
             raise  # the surroundings failed: the bundle stays and is tried again
         except HeningError as error:
-            snapshot, status, reason = 0, "refused", str(error)
+            snapshot, status, reason = 0, "refused", str(error)[:REASON_LIMIT]
         now = int(self._clock().timestamp())
         result = Result(
             id=submission_id,
