@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 import click
 
 from server.core.errors import HeningError
-from signer.cli.ceremony import ceremony
-from signer.cli.keys import keys
-from signer.cli.ota import ota
-from signer.cli.release import release
+from signer.cli.ceremony import ceremony_commands
+from signer.cli.keys import keys_commands
+from signer.cli.ota import ota_commands
+from signer.cli.release import release_commands
 from signer.cli.surroundings import Surroundings
 from signer.errors import SignerError
 from signer.ota.errors import OtaError
@@ -37,7 +37,7 @@ def cli() -> None:
     """
 
 
-for _group in (keys, ceremony, ota, release):
+for _group in (keys_commands, ceremony_commands, ota_commands, release_commands):
     cli.add_command(_group)
 
 

@@ -16,14 +16,15 @@ from signer.work_folder import WorkFolder
 
 
 @click.group(
+    "ceremony",
     epilog="Example: hening-signer ceremony init --repo repo --keys keys"
-    " --online public.json --model armani --out incoming"
+    " --online public.json --model armani --out incoming",
 )
-def ceremony() -> None:
+def ceremony_commands() -> None:
     """Make a repository: who may sign what, and how many of them it takes."""
 
 
-@ceremony.command(
+@ceremony_commands.command(
     epilog="Example: hening-signer ceremony init --repo repo --keys keys --online public.json"
     " --model armani --model dior --threshold armani=1 --expires root=365 --out incoming"
 )

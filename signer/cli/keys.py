@@ -11,12 +11,12 @@ from signer.cli.surroundings import Surroundings
 from signer.keystore import Keystore
 
 
-@click.group(epilog="Example: hening-signer keys list --keys keys")
-def keys() -> None:
+@click.group("keys", epilog="Example: hening-signer keys list --keys keys")
+def keys_commands() -> None:
     """Make signing keys and list them."""
 
 
-@keys.command(
+@keys_commands.command(
     epilog="Example: hening-signer keys new --keys keys root-1 root-2 root-3 armani-1",
 )
 @click.argument("names", metavar="NAME...", nargs=-1, required=True)
@@ -44,7 +44,7 @@ def new(
         click.echo(f"Made {key.name}, key id {key.keyid}.")
 
 
-@keys.command("list", epilog="Example: hening-signer keys list --keys keys --json")
+@keys_commands.command("list", epilog="Example: hening-signer keys list --keys keys --json")
 @click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_keys(folder: Path, as_json: bool) -> None:

@@ -14,12 +14,12 @@ from signer.ota.inspect import inspect_ota
 from signer.package_checks import Verdict, judge_package
 
 
-@click.group(epilog="Example: hening-signer ota inspect armani-id-2-full.zip")
-def ota() -> None:
+@click.group("ota", epilog="Example: hening-signer ota inspect armani-id-2-full.zip")
+def ota_commands() -> None:
     """Look into the OTA zips that a ROM build makes."""
 
 
-@ota.command(
+@ota_commands.command(
     epilog="Example: hening-signer ota inspect --certificate releasekey.x509.pem"
     " --codename armani armani-id-2-full.zip"
 )

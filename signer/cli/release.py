@@ -19,14 +19,15 @@ from signer.work_folder import WorkFolder
 
 
 @click.group(
+    "release",
     epilog="Example: hening-signer release sign --repo repo --keys keys --region id"
-    " --channel stable --changelog en=Fixes --out incoming armani-id-2-full.zip"
+    " --channel stable --changelog en=Fixes --out incoming armani-id-2-full.zip",
 )
-def release() -> None:
+def release_commands() -> None:
     """Sign packages as releases, and list what is signed."""
 
 
-@release.command(
+@release_commands.command(
     epilog="Example: hening-signer release sign --repo repo --keys keys --region id"
     " --channel stable --changelog en='Fixes the alarm clock.' --certificate releasekey.x509.pem"
     " --out incoming armani-id-2-full.zip armani-id-2-incremental.zip"
@@ -135,7 +136,9 @@ def sign(
     )
 
 
-@release.command("list", epilog="Example: hening-signer release list --repo repo --codename armani")
+@release_commands.command(
+    "list", epilog="Example: hening-signer release list --repo repo --codename armani"
+)
 @click.option("--repo", type=FOLDER, required=True, help="The working folder.")
 @click.option("--codename", help="One model only.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

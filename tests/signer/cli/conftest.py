@@ -1,0 +1,43 @@
+import json
+import os
+
+import pytest
+
+from signer.cli import main
+from signer.cli.surroundings import Surroundings
+
+
+@pytest.fixture
+def run(capsys, now, passphrase):
+    """Return what runs a command and gives its exit status, output and errors."""
+
+    def command(*arguments, environment=None, entropy=os.urandom, at=now):
+        if environment is None:
+            environment = {b"HENING_SIGNER_PASSPHRASE": passphrase}
+        status = main([str(each) for each in arguments], Surroundings(at, entropy, environment))
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture
+def run_json(run):
+    """Return what runs a command with `--json` and gives the value that it prints."""
+
+    def command(*arguments):
+        status, output, errors = run(*arguments, "--json")
+        assert (status, errors) == (0, "")
+        assert output.count("\n") == 1
+        return json.loads(output)
+
+    return command
+
+
+@pytest.fixture
+def sign_arguments(repo, keys, incoming):
+    """Return the arguments of `release sign`, but for the packages."""
+    return (
+        *("release", "sign", "--repo", repo, "--keys", keys, "--out", incoming),
+        *("--region", "id", "--channel", "stable"),
+    )

@@ -1,0 +1,69 @@
+import pytest
+
+
+@pytest.fixture
+def arguments(tmp_path, keys, online_file, incoming):
+    """Return the arguments of a ceremony, but for models and options."""
+    (tmp_path / "public.json").write_bytes(online_file)
+    return (
+        *("ceremony", "init", "--repo", tmp_path / "new", "--keys", keys),
+        *("--online", tmp_path / "public.json", "--out", incoming),
+    )
+
+
+def test_a_ceremony_reports_its_roles(run_json, arguments, incoming) -> None:
+    """Thresholds and expiry are those that were asked for."""
+    made = run_json(
+        *arguments,
+        *("--model", "dior", "--model", "armani", "--threshold", "armani=2"),
+        *("--expires", "root=30"),
+    )
+    roles = {role["name"]: (role["threshold"], role["expires"]) for role in made["roles"]}
+    assert roles == {
+        "root": (2, "2026-07-01T12:00:00Z"),
+        "targets": (2, "2026-08-30T12:00:00Z"),
+        "tables": (2, "2026-08-30T12:00:00Z"),
+        "content": (1, "2026-08-30T12:00:00Z"),
+        "dior": (1, "2026-08-30T12:00:00Z"),
+        "armani": (2, "2026-08-30T12:00:00Z"),
+    }
+    assert [path.name for path in incoming.iterdir()] == [made["bundle"]]
+
+
+def test_people_get_a_table(run, arguments) -> None:
+    """Each role has a line: how many signatures of which keys."""
+    status, output, errors = run(*arguments, "--model", "dior")
+    assert (status, errors) == (0, "")
+    assert "root     2 of 3      root-1 root-2 root-3  2027-06-01" in output
+    assert output.splitlines()[-1].startswith("Submitted bundle ")
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        (("--model", "dior", "--threshold", "root=4"), 1),
+        (("--model", "cancro"), 1),
+        (("--model", "Dior"), 1),
+        (("--model", "dior", "--threshold", "root"), 2),
+        (("--model", "dior", "--threshold", "root=x"), 2),
+        (("--model", "dior", "--threshold", "root=2", "--threshold", "root=3"), 2),
+        ((), 2),
+    ],
+)
+def test_what_cannot_be_changes_nothing(run, arguments, tmp_path, tree, more, status) -> None:
+    """Refused or wrong usage: no folder and no bundle appears."""
+    before = tree(tmp_path)
+    got, output, errors = run(*arguments, *more)
+    assert (got, output) == (status, "")
+    assert errors.strip()
+    assert tree(tmp_path) == before
+
+
+def test_a_wide_key_file_is_1(run, arguments, keys, tmp_path, tree) -> None:
+    """A key that others may read stops the ceremony before anything is written."""
+    (keys / "targets-2.key").chmod(0o644)
+    before = tree(tmp_path)
+    status, _, errors = run(*arguments, "--model", "dior")
+    assert status == 1
+    assert errors.startswith("Others may read the key file of targets-2 (mode 0644); run `chmod")
+    assert tree(tmp_path) == before

@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+from fixtures.signing import CERTIFICATE_FILE, KEYS
+
+
+def test_facts_and_verdicts_are_printed(run, zips) -> None:
+    """People see what the package is and the answer to each question."""
+    status, output, errors = run("ota", "inspect", zips["step"], "--codename", "armani")
+    assert (status, errors) == (0, "")
+    assert "AB incremental" in output
+    assert "Hening/armani/armani:14/UKQ1.250101.001/1.1.0-id:user/release-keys" in output
+    assert "is signed                 not asked: give --certificate" in output
+    assert "is for armani             yes" in output
+
+
+def test_a_certificate_is_asked(run, zips) -> None:
+    """With the right one the package is signed, with another it is refused."""
+    _, output, _ = run("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
+    assert "is signed                 yes" in output
+    other = KEYS / "FIXTURE-ONLY-other.cert.pem"
+    status, output, errors = run("ota", "inspect", zips["first"], "--certificate", other)
+    assert (status, output) == (1, "")
+    assert errors.count("\n") == 1
+
+
+def test_machines_get_json(run_json, zips, facts) -> None:
+    """The facts are those of the inspection; the path is only a name."""
+    value = run_json("ota", "inspect", zips["first"], "--codename", "armani")
+    assert value["facts"]["sha256"] == facts["first"].sha256
+    assert value["facts"]["path"] == "armani-first.zip"
+    assert all(verdict["passed"] for verdict in value["verdicts"])
+
+
+def test_a_package_for_another_model_is_1(run, zips) -> None:
+    """The facts are printed all the same, and the refusal stands on standard error."""
+    status, output, errors = run("ota", "inspect", zips["first"], "--codename", "dior", "--json")
+    assert status == 1
+    assert json.loads(output)["verdicts"][-1]["passed"] is False
+    assert errors == "armani-first.zip is for armani and not for dior.\n"
+
+
+@pytest.mark.parametrize("octets", [b"", b"not a zip", b"PK\x03\x04" + b"\x00" * 100])
+def test_what_is_no_zip_is_1(run, tmp_path, octets) -> None:
+    """One sentence, no traceback, no output."""
+    (tmp_path / "bad.zip").write_bytes(octets)
+    status, output, errors = run("ota", "inspect", tmp_path / "bad.zip")
+    assert (status, output) == (1, "")
+    assert errors.count("\n") == 1
+    assert errors.endswith(".\n")

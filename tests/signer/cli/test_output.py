@@ -1,0 +1,39 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from signer.cli import output
+from signer.cli.output import print_table, progress_bar
+
+
+def test_a_table_off_a_terminal_is_lines(capsys) -> None:
+    """Columns are aligned, nothing is cut off, and brackets are text."""
+    print_table("Title", ("a", "b"), [("x" * 130, "[bold]y")])
+    assert capsys.readouterr().out == (f"Title\na{' ' * 131}b\n{'x' * 130}  [bold]y\n")
+
+
+def test_long_work_prints_a_line_at_each_gibibyte(capsys) -> None:
+    """Off a terminal small packages print nothing, large ones a line now and then."""
+    gibibyte = 1 << 30
+    with progress_bar("Reading") as progress:
+        for done in (1, gibibyte - 1, gibibyte, gibibyte + 1, 3 * gibibyte):
+            progress(done, 3 * gibibyte)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        f"Reading: {gibibyte} of {3 * gibibyte} octets",
+        f"Reading: {3 * gibibyte} of {3 * gibibyte} octets",
+    ]
+
+
+@pytest.mark.parametrize("done", [1, 100])
+def test_a_terminal_gets_a_bar(monkeypatch, done) -> None:
+    """The bar goes to standard error and is gone at the end."""
+    screen = io.StringIO()
+    monkeypatch.setattr(
+        output, "Console", lambda **_named: Console(file=screen, force_terminal=True, width=100)
+    )
+    with progress_bar("Reading") as progress:
+        progress(done, 100)
+    assert "Reading" in screen.getvalue()
