@@ -1,0 +1,36 @@
+"""Fixtures that several packages' tests share."""
+
+import pytest
+
+from server.publisher.publisher import Publisher
+from tests.server.world import PACKAGE_1, World, make_world
+
+
+@pytest.fixture(scope="session")
+def fresh_state(tmp_path_factory):
+    """Give a server that waits for its ceremony's bundle; do not change it, copy it."""
+    return make_world(tmp_path_factory.mktemp("fresh") / "state")
+
+
+@pytest.fixture(scope="session")
+def published_state(fresh_state, tmp_path_factory):
+    """Give the same after the ceremony's bundle and a first release; do not change it, copy it."""
+    world = fresh_state.copy(tmp_path_factory.mktemp("published") / "state")
+    first = world.ceremony.first()
+    first["root", 1] = world.folder.trusted_root.read_bytes()
+    assert world.publish(first).reason == ""
+    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(1)))
+    return world
+
+
+@pytest.fixture
+def fresh(fresh_state, tmp_path) -> World:
+    """Give a server of one's own that waits for its ceremony's bundle."""
+    return fresh_state.copy(tmp_path / "state")
+
+
+@pytest.fixture
+def world(published_state, tmp_path) -> World:
+    """Give a server of one's own that offers release 1 of armani to everyone."""
+    return published_state.copy(tmp_path / "state")

@@ -1,0 +1,149 @@
+"""A publisher killed with SIGKILL after each step and before each change of the disk."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from server.publisher.publisher import Publisher
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, World, refresh_from_disk
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def crash():
+    """Run an action in a process that dies where it is told; returns how it ended."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.zygote"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as zygote:
+
+        def run(world, action, **where):
+            job = {"state": str(world.folder.root), "action": action, "ahead": 0, **where}
+            job["ahead"] = world.ahead / timedelta(hours=1)
+            print(json.dumps(job), file=zygote.stdin, flush=True)
+            return json.loads(zygote.stdout.readline())
+
+        yield run
+        zygote.stdin.close()
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A server before an action, and what is public before and after it."""
+
+    world: World
+    action: str
+    bundle_id: str | None
+    old: tuple
+    new: tuple
+
+
+SCENARIOS = ["first submission", "second release", "pointer change", "renewal", "full renewal"]
+
+
+@pytest.fixture(scope="session", params=SCENARIOS)
+def scenario(request, fresh_state, published_state, crash, tmp_path_factory):
+    """Prepare a server, and let a copy of it run to the end."""
+    folder = tmp_path_factory.mktemp("scenario")
+    base = fresh_state if request.param == "first submission" else published_state
+    world, action, bundle_id = base.copy(folder / "state"), "incoming", None
+    match request.param:
+        case "first submission":
+            root = {("root", 1): world.folder.trusted_root.read_bytes()}
+            bundle_id = world.submit(world.ceremony.first() | root)
+        case "second release":
+            bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+        case "pointer change":
+            assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+            action = "offer"
+        case "renewal":
+            world.ahead, action = timedelta(hours=2), "refresh"
+        case "full renewal":
+            world.ahead, action = timedelta(days=4), "refresh"
+    copy = world.copy(folder / "outcome")
+    assert crash(copy, action)["status"] == 0
+    return Scenario(world, action, bundle_id, public_state(world), public_state(copy))
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_killed_after_a_step(scenario, step, crash, tmp_path):
+    """Old or new is public as a whole after each step, and a restart ends what was begun."""
+    world = scenario.world.copy(tmp_path / "killed")
+    ended = crash(world, scenario.action, step=step)
+    # Steps 1 and 2 belong to a submission; what the server signs by itself begins with the third.
+    killed = scenario.action == "incoming" or step >= 3
+    assert ended["status"] == (-9 if killed else 0)
+    assert public_state(world) == (scenario.new if step >= 6 or not killed else scenario.old)
+    completed = scenario.new[1] if 3 <= step <= 6 else None
+    assert world.run(Publisher.repair) == completed
+    finish(scenario, world)
+
+
+def test_killed_before_each_change_of_the_disk(scenario, crash, tmp_path):
+    """Wherever the process dies, what is public verifies and is exactly old or exactly new."""
+    seen = []
+    for change in range(1, 500):
+        world = scenario.world.copy(tmp_path / "killed")
+        ended = crash(world, scenario.action, change=change)
+        seen.append(public_state(world))
+        assert seen[-1] in {scenario.old, scenario.new}, ended["points"][-1]
+        if ended["status"] == 0:
+            break
+        world.run(Publisher.repair)
+        assert public_state(world) in {scenario.old, scenario.new}
+        finish(scenario, world)
+        shutil.rmtree(world.folder.root)
+    assert (seen[0], seen[-1]) == (scenario.old, scenario.new)
+    assert seen == sorted(seen, key=lambda state: state == scenario.new)
+
+
+def public_state(world: World):
+    """Verify what is public from nothing and say what it is; None where nothing is public.
+
+    Timestamp and snapshot version, the roles' versions, and the octets of both packages.
+    """
+    published = world.published()
+    if published is None:
+        return None, None, None
+    version, found = refresh_from_disk(world.folder, [FIRST, SECOND, CHANNEL.pointer_path])
+    assert version == published.timestamp.version
+    roles = tuple(sorted((name, role.version) for name, role in published.roles.items()))
+    packages = tuple(None if found[path] is None else len(found[path]) for path in (FIRST, SECOND))
+    return version, published.snapshot.version, roles, packages
+
+
+def finish(scenario, world):
+    """Do what a restarted server does, and hold the folder against its invariants."""
+
+    async def again(publisher):
+        await publisher.process_incoming()
+        if scenario.action == "offer":
+            pointer = world.published().pointers()[CHANNEL.pointer_path]
+            if pointer.steps[-1].counter != 2:
+                await publisher.change_pointers(world.offer(2))
+        if scenario.action == "refresh":
+            await publisher.refresh()
+
+    world.run(again)
+    assert public_state(world)[2:] == scenario.new[2:]
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
+    assert world.alarms == []
+    assert not world.folder.staging.exists()
+    assert list(world.folder.root.rglob(".tmp-*")) == []
+    if scenario.bundle_id is not None:
+        result = world.result(scenario.bundle_id)
+        assert (result.status, result.reason) == ("published", "")
+        assert result.snapshot == world.published().snapshot.version
+        assert list(world.folder.incoming.iterdir()) == []

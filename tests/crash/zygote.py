@@ -1,0 +1,80 @@
+"""Forks a process for each crash: it runs one action on a state folder and kills itself.
+
+A line of JSON on standard input names state, action and the point of death; a line on standard
+output tells how the process ended and how many points it passed. Importing happens once, here.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+from server.publisher.online_keys import load_online_keys
+from server.storage.layout import StateFolder
+from tests.server.world import World
+
+#: What changes the disk such that another process sees it.
+CHANGES = {"os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
+
+
+def main():
+    """Serve crashes until standard input ends."""
+    for line in sys.stdin:
+        job = json.loads(line)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            act(job, writer)
+            os._exit(0)
+        os.close(writer)
+        _, status = os.waitpid(child, 0)
+        with os.fdopen(reader) as passed:
+            points = passed.read().splitlines()
+        ended = {"status": os.waitstatus_to_exitcode(status), "points": points}
+        sys.stdout.write(json.dumps(ended) + "\n")
+        sys.stdout.flush()
+
+
+def act(job, writer):
+    """Run one action; die after the step, or before the change of the disk, that the job names."""
+    folder = StateFolder(Path(job["state"]))
+    world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
+    passed = 0
+
+    def point(name):
+        nonlocal passed
+        passed += 1
+        os.write(writer, f"{name}\n".encode())
+        if job.get("change") == passed:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def watch(event, args):
+        # A removal of what is not there changes nothing.
+        if event in CHANGES and str(folder.root) in str(args[0]) and Path(args[0]).exists():
+            point(f"{event} {Path(args[0]).name}")
+
+    def after_step(step):
+        os.write(writer, f"step {step}\n".encode())
+        if job.get("step") == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def run():
+        async with world.publisher(after_step) as publisher:
+            # The database is open: from here on every change is the publisher's.
+            sys.addaudithook(watch)
+            actions = {
+                "incoming": publisher.process_incoming,
+                "offer": lambda: publisher.change_pointers(world.offer(2)),
+                "refresh": publisher.refresh,
+            }
+            await actions[job["action"]]()
+
+    asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

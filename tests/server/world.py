@@ -1,0 +1,184 @@
+"""A server's state folder with a ceremony behind it, and a publisher on it."""
+
+import asyncio
+import contextlib
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface, Updater
+
+from server.core.bundle import decode_result
+from server.core.names import decode_channel
+from server.core.release import decode_releases
+from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
+from server.publisher.published import load_published
+from server.publisher.publisher import Publisher
+from server.publisher.read_back import DiskReadBack
+from server.publisher.rollout import plan_offer
+from server.storage.database import open_database
+from server.storage.layout import StateFolder
+from tests.server.ceremony import Ceremony, release, write_bundle
+
+ORIGIN = "hening.example/log"
+CHANNEL = decode_channel("armani/id/stable")
+FIRST = "armani/id/stable/armani-1.zip"
+SECOND = "armani/id/stable/armani-2.zip"
+PACKAGE_1 = b"PK\x03\x04" + bytes(range(256)) * 40
+PACKAGE_2 = b"PK\x03\x04" + bytes(range(255, -1, -1)) * 50
+
+
+def clock():
+    """Return the real time: the independent audit reads it too."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class World:
+    """State folder, keys, ceremony, and a clock that a test may move."""
+
+    folder: StateFolder
+    keys: OnlineKeys
+    ceremony: Ceremony
+    ahead: timedelta = timedelta()
+    alarms: list[str] = field(default_factory=list)
+
+    def now(self):
+        """Return the clock's time."""
+        return clock() + self.ahead
+
+    def epoch(self):
+        """Return the clock's time in epoch seconds."""
+        return int(self.now().timestamp())
+
+    def copy(self, root: Path):
+        """Return a world on a copy of the state folder."""
+        shutil.copytree(self.folder.root, root)
+        return World(StateFolder(root), self.keys, self.ceremony, self.ahead)
+
+    def submit(self, files, packages=()):
+        """Lay a bundle into `incoming` and return its id."""
+        blobs = {
+            sha256: data for sha256, data in self.ceremony.blobs.items() if data in set(packages)
+        }
+        return write_bundle(self.folder.incoming, files, blobs)
+
+    def result(self, bundle_id):
+        """Read the result of a submission."""
+        return decode_result((self.folder.results / f"{bundle_id}.json").read_bytes())
+
+    @contextlib.asynccontextmanager
+    async def publisher(self, after_step=lambda _step: None, read_back=None):
+        """Open the database and give a publisher."""
+        async with open_database(self.folder.database) as sessions:
+            yield Publisher(
+                self.folder,
+                self.keys,
+                sessions,
+                self.now,
+                read_back or DiskReadBack(self.folder.public),
+                self.alarms.append,
+                after_step,
+            )
+
+    def run(self, action):
+        """Run `action(publisher)` to its end in a loop of its own."""
+
+        async def inside():
+            async with self.publisher() as publisher:
+                return await action(publisher)
+
+        return asyncio.run(inside())
+
+    def publish(self, files, packages=()):
+        """Submit a bundle, process it, and return its result."""
+        bundle_id = self.submit(files, packages)
+        self.run(Publisher.process_incoming)
+        return self.result(bundle_id)
+
+    def first_release(self):
+        """Sign armani's second version, which lists one release."""
+        return {("armani", 2): self.ceremony.role("armani", 2, {FIRST: (PACKAGE_1, release(1))})}
+
+    def second_release(self):
+        """Sign armani's third version, which lists two releases."""
+        files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
+        return {("armani", 3): self.ceremony.role("armani", 3, files)}
+
+    def offer(self, counter, permille=1000):
+        """Return the edit that offers `counter` in the one channel of these tests."""
+
+        def edit(published):
+            role = published.roles["armani"]
+            files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
+            pointers = published.pointers()
+            current = pointers.get(CHANNEL.pointer_path)
+            schedule = [(self.epoch(), permille)]
+            pointer = plan_offer(CHANNEL, counter, decode_releases(role), files, schedule, current)
+            return {**pointers, CHANNEL.pointer_path: pointer}
+
+        return edit
+
+    def published(self):
+        """Read what is public."""
+        return load_published(self.folder.public)
+
+
+def make_world(root: Path):
+    """Make keys, pin a root and lay an empty `incoming`: a server that waits for its ceremony."""
+    folder = StateFolder(root)
+    create_online_keys(folder.keys, ORIGIN)
+    keys = load_online_keys(folder.keys)
+    folder.incoming.mkdir()
+    ceremony = Ceremony(keys, clock())
+    folder.trusted_root.parent.mkdir()
+    folder.trusted_root.write_bytes(ceremony.root())
+    return World(folder, keys, ceremony)
+
+
+class FolderFetcher(FetcherInterface):
+    """Serves a public tree and its blobs to a TUF client straight from disk."""
+
+    def __init__(self, folder: StateFolder):
+        self._folder = folder
+
+    def _fetch(self, url):
+        path = url.removeprefix("tree:/")
+        if path.startswith("targets/"):
+            sha256 = path.rpartition("/")[2].partition(".")[0]
+            file = self._folder.blobs / sha256[:2] / sha256
+        else:
+            file = self._folder.public / path
+        if path.startswith("targets/latest/"):
+            return iter([b""])  # a pointer is in its `custom`; the target is the empty file
+        if not file.is_file():
+            raise DownloadHTTPError(f"{path} is not there", 404)
+        return iter([file.read_bytes()])
+
+
+def refresh_from_disk(folder: StateFolder, paths=()):
+    """Refresh a fresh, unmodified TUF client and fetch `paths`; return what it trusts.
+
+    The result is the timestamp's version and, for each path, the octets or None where it is not
+    listed.
+    """
+    with TemporaryDirectory() as cache:
+        updater = Updater(
+            cache,
+            "tree:/metadata/",
+            cache,
+            "tree:/targets/",
+            FolderFetcher(folder),
+            bootstrap=folder.trusted_root.read_bytes(),
+        )
+        updater.refresh()
+        found = {}
+        for path in paths:
+            info = updater.get_targetinfo(path)
+            name = None if info is None else updater.download_target(info, f"{cache}/target")
+            found[path] = None if name is None else Path(name).read_bytes()
+        version = updater._trusted_set.timestamp.version
+    return version, found
