@@ -40,46 +40,48 @@ def rollout() -> None:
     epilog="Example: hening-server rollout offer armani/id/stable --state var/server"
     " --counter 2 --at 2026-12-01T06:00Z=1% --at 2026-12-03T06:00Z=100%"
 )
-@click.argument("channel")
+@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
 @STATE
-@click.option("--counter", type=int, required=True, help="The release's counter.")
+@click.option("--counter", type=int, help="The release's counter.  [default: the newest]")
 @click.option("--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%.")
 @click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
 @PUBLIC_URL
 @JSON
 def offer(
-    channel: str,
+    channels: tuple[str, ...],
     state: Path,
-    counter: int,
+    counter: int | None,
     share: str,
     times: tuple[str, ...],
     public_url: str,
     as_json: bool,
 ) -> None:
-    """Offer a signed release in CHANNEL (CODENAME/REGION/CHANNEL)."""
+    """Offer a signed release in each CHANNEL (CODENAME/REGION/CHANNEL), published together."""
+    schedule = _schedule(share, times)
 
     def edit(where: Channel, published: Published, current: Pointer | None) -> Pointer:
         role = published.roles.get(where.codename)
         if role is None:
             raise PublishError(f"there is no model {where.codename}.")
         files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
-        schedule = _schedule(share, times)
-        return plans.plan_offer(where, counter, decode_releases(role), files, schedule, current)
+        releases = decode_releases(role)
+        chosen = counter or plans.newest_counter(where, releases)
+        return plans.plan_offer(where, chosen, releases, files, schedule, current)
 
-    _change(state, channel, edit, public_url, as_json=as_json)
+    _change(state, channels, edit, public_url, as_json=as_json)
 
 
 @rollout.command(
     "set", epilog="Example: hening-server rollout set armani/id/stable --state S --share 100%"
 )
-@click.argument("channel")
+@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
 @STATE
 @click.option("--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%.")
 @click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
 @PUBLIC_URL
 @JSON
 def set_share(
-    channel: str,
+    channels: tuple[str, ...],
     state: Path,
     share: str,
     times: tuple[str, ...],
@@ -93,17 +95,17 @@ def set_share(
             where, _present(where, current), _schedule(share, times), _time()
         )
 
-    _change(state, channel, edit, public_url, as_json=as_json)
+    _change(state, channels, edit, public_url, as_json=as_json)
 
 
 @rollout.command(epilog="Example: hening-server rollout pause armani/id/stable --state S")
-@click.argument("channel")
+@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
 @STATE
 @click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
 @PUBLIC_URL
 @JSON
 def pause(
-    channel: str,
+    channels: tuple[str, ...],
     state: Path,
     reasons: tuple[str, ...],
     public_url: str,
@@ -114,19 +116,19 @@ def pause(
     def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
         return plans.plan_pause(where, _present(where, current), _texts(reasons), _time())
 
-    _change(state, channel, edit, public_url, as_json=as_json)
+    _change(state, channels, edit, public_url, as_json=as_json)
 
 
 @rollout.command(
     epilog="Example: hening-server rollout halt armani/id/stable --state S --reason en='It drains'"
 )
-@click.argument("channel")
+@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
 @STATE
 @click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
 @PUBLIC_URL
 @JSON
 def halt(
-    channel: str,
+    channels: tuple[str, ...],
     state: Path,
     reasons: tuple[str, ...],
     public_url: str,
@@ -137,7 +139,7 @@ def halt(
     def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
         return plans.plan_halt(where, _present(where, current), _texts(reasons))
 
-    _change(state, channel, edit, public_url, as_json=as_json)
+    _change(state, channels, edit, public_url, as_json=as_json)
 
 
 @rollout.command(epilog="Example: hening-server rollout show --state var/server")
@@ -160,15 +162,20 @@ def show(state: Path, as_json: bool) -> None:
 Change = Callable[[Channel, Published, Pointer | None], Pointer]
 
 
-def _change(state: Path, channel: str, edit: Change, public_url: str, *, as_json: bool) -> None:
+def _change(
+    state: Path, channels: tuple[str, ...], edit: Change, public_url: str, *, as_json: bool
+) -> None:
     folder = StateFolder(state)
-    where = decode_channel(channel)
+    places = [decode_channel(channel) for channel in channels]
     alarms: list[str] = []
 
     def edit_all(published: Published) -> Mapping[str, Pointer]:
         pointers = published.pointers()
-        path = where.pointer_path
-        return {**pointers, path: edit(where, published, pointers.get(path))}
+        edited = {
+            place.pointer_path: edit(place, published, pointers.get(place.pointer_path))
+            for place in places
+        }
+        return {**pointers, **edited}
 
     async def change() -> int:
         read_back = disk_read_back(folder, public_url)
@@ -177,16 +184,16 @@ def _change(state: Path, channel: str, edit: Change, public_url: str, *, as_json
 
     snapshot = asyncio.run(change())
     published = load_published(folder.public)
-    if published is None:
-        raise StorageError(f"nothing is public in {state} after a publication.")
-    row = _describe(where.pointer_path, published.pointers()[where.pointer_path])
+    pointers = {} if published is None else published.pointers()
+    rows = [_describe(place.pointer_path, pointers[place.pointer_path]) for place in places]
     if as_json:
-        click.echo(json.dumps({**row, "snapshot": snapshot, "alarms": alarms}))
+        click.echo(json.dumps({"channels": rows, "snapshot": snapshot, "alarms": alarms}))
     else:
-        click.echo(
-            f"{where} offers counter {row['counter']} to {row['permille'] / 10}% of its phones"
-            f" ({row['state']}), published in snapshot {snapshot}."
-        )
+        for row in rows:
+            click.echo(
+                f"{row['channel']} offers counter {row['counter']} to {row['permille'] / 10}% of"
+                f" its phones ({row['state']}), published in snapshot {snapshot}."
+            )
     if alarms:
         raise StorageError(f"published, but the read-back failed: {alarms[0]}")
 

@@ -158,6 +158,8 @@ class Publisher:
         published = await asyncio.to_thread(load_published, self._folder.public)
         if published is not None and _is_public(self._folder.public, submission.files):
             return published.snapshot.version  # a crash came between swap and result
+        if not self._folder.trusted_root.exists():
+            raise StorageError("no root is pinned: run `hening-server init --root` first.")
         root = await asyncio.to_thread(read_bounded, self._folder.trusted_root, ROOT_LIMIT)
         # Step 1.
         await asyncio.to_thread(incoming.ingest_blobs, folder, submission, self._blobs)

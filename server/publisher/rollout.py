@@ -19,6 +19,18 @@ MAX_INCREMENTALS = 2
 MAX_STEPS = 8
 
 
+def newest_counter(channel: Channel, releases: Mapping[str, Release]) -> int:
+    """Return the highest counter of an unwithdrawn release in `channel`."""
+    counters = [
+        release.counter
+        for path, release in releases.items()
+        if path.startswith(f"{channel}/") and not release.withdrawn
+    ]
+    if not counters:
+        raise PublishError(f"{channel} has no release: sign one first.")
+    return max(counters)
+
+
 def plan_offer(
     channel: Channel,
     counter: int,
