@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
         error.show()
         return USAGE
     except click.Abort:
-        return _fail("Stopped before anything was changed; run the command again.", REFUSED)
+        return _fail("Stopped; the same command completes what was begun.", REFUSED)
     except (SignerError, HeningError, OtaError) as error:
         return _fail(str(error), REFUSED)
     except OSError as error:

@@ -65,3 +65,11 @@ def test_a_folder_with_content_is_never_replaced(tmp_path) -> None:
     with pytest.raises(OSError, match="not empty"):
         move_folder(temporary, tmp_path / "name")
     assert (tmp_path / "name" / "file").read_bytes() == b"first"
+
+
+def test_a_folder_that_a_crash_left_is_emptied(tmp_path) -> None:
+    """The next attempt starts with nothing of the last one."""
+    left = make_temporary_folder(tmp_path / "name")
+    (left / "half").write_bytes(b"half")
+    assert make_temporary_folder(tmp_path / "name") == left
+    assert not list(left.iterdir())

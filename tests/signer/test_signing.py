@@ -6,7 +6,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.metadata import decode_root, encode_metadata
-from signer.errors import KeyStoreError, WorkFolderError
+from signer.errors import KeyStoreError, SignerError, WorkFolderError
 from signer.keystore import Keystore
 from signer.signing import load_delegated, load_role_signers, load_trusted, sign_role
 from signer.work_folder import WorkFolder
@@ -127,3 +127,15 @@ def test_signing_is_deterministic(keys, passphrase, now) -> None:
     assert sign_role(Targets(version=1, expires=now), signers) == sign_role(
         Targets(version=1, expires=now), signers
     )
+
+
+def test_a_key_that_cannot_sign_is_refused(now) -> None:
+    """A token that is pulled out meanwhile is a sentence, not a traceback."""
+
+    class Unplugged(CryptoSigner):
+        def sign(self, _payload):
+            raise ValueError("unplugged")
+
+    signer = Unplugged(CryptoSigner.generate_ed25519()._private_key)
+    with pytest.raises(SignerError, match="did not sign, and nothing was written"):
+        sign_role(Targets(version=1, expires=now), [signer])
