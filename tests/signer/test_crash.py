@@ -107,7 +107,6 @@ def test_a_release_survives_a_failure_at_every_step(
 
     However often it is run, there is one second version of the role, and it is the one submitted.
     """
-
     store = OpenKeys(made_keys)
 
     def folders(limit):
@@ -160,7 +159,6 @@ def test_a_ceremony_survives_a_failure_at_every_step(
     kind, tmp_path, made_keys, passphrases, online_file, now, monkeypatch
 ) -> None:
     """There is a whole repository or none, and the same command completes it."""
-
     store = OpenKeys(made_keys)
 
     def hold(limit):
