@@ -7,6 +7,9 @@ from signer.ota.operations import operation_name
 from signer.ota.protobuf import Message, decode_message
 
 MAX_MANIFEST = 16 << 20
+MAX_PARTITIONS = 256
+# Large devices have some 100,000; the cap keeps a hostile manifest from filling the memory.
+MAX_OPERATIONS = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,16 @@ def _partition(message: Message) -> Partition:
 
 
 def decode_manifest(raw: bytes) -> Manifest:
-    """Decode a manifest; PayloadError when it is not well-formed or larger than 16 MiB."""
+    """Decode a manifest; PayloadError when it is not well-formed or exceeds a cap."""
     if len(raw) > MAX_MANIFEST:
         raise PayloadError("The payload's manifest is larger than 16 MiB.")
     message = decode_message(raw, _fail)
+    count = len(message.all_data(13))
+    if not 0 < count <= MAX_PARTITIONS:
+        raise PayloadError(f"The payload has {count} partitions; 1 to {MAX_PARTITIONS} are taken.")
+    partitions = message.messages(13)
+    if sum(len(each.all_data(8)) for each in partitions) > MAX_OPERATIONS:
+        raise PayloadError(f"The payload has more than {MAX_OPERATIONS} operations.")
     return Manifest(
         block_size=message.integer(3, 4096),
         minor_version=message.integer(12),
@@ -142,5 +151,5 @@ def decode_manifest(raw: bytes) -> Manifest:
         max_timestamp=message.signed(14),
         partial_update=message.flag(16),
         security_patch_level=message.text(18),
-        partitions=tuple(_partition(each) for each in message.messages(13)),
+        partitions=tuple(_partition(each) for each in partitions),
     )

@@ -15,7 +15,6 @@ from signer.ota.operations import (
     OperationType,
 )
 
-MAX_PARTITIONS = 256
 MAX_PARTITION_SIZE = 64 << 30
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _BLOCK_SIZES = frozenset(1 << power for power in range(9, 17))
@@ -30,11 +29,6 @@ def check_manifest(manifest: Manifest, blobs_length: int) -> None:
     if manifest.block_size not in _BLOCK_SIZES:
         raise PayloadError(f"The payload's block size is {manifest.block_size}.")
     _check_version(manifest)
-    if not 0 < len(manifest.partitions) <= MAX_PARTITIONS:
-        raise PayloadError(
-            f"The payload has {len(manifest.partitions)} partitions; 1 to {MAX_PARTITIONS} "
-            "are taken."
-        )
     names = [partition.name for partition in manifest.partitions]
     if len(set(names)) != len(names):
         raise PayloadError("The payload has a partition twice.")

@@ -1,6 +1,7 @@
 import pytest
 
 from fixtures.protobuf_writer import bytes_field, varint_field
+from signer.ota import manifest as manifest_module
 from signer.ota.errors import PayloadError
 from signer.ota.manifest import Extent, PartitionInfo, decode_manifest
 
@@ -36,18 +37,18 @@ def test_every_field_is_found() -> None:
 
 
 def test_defaults() -> None:
-    """An empty manifest has blocks of 4096 bytes, is full and unsigned."""
-    manifest = decode_manifest(b"")
+    """A manifest that says little has blocks of 4096 bytes, is full and unsigned."""
+    manifest = decode_manifest(bytes_field(13, b""))
     assert manifest.block_size == 4096
     assert manifest.signatures_offset is None
-    assert manifest.partitions == ()
+    assert manifest.partitions[0].operations == ()
     assert not manifest.is_delta
 
 
 @pytest.mark.parametrize(
     ("raw", "delta"),
     [
-        (varint_field(16, 1), True),
+        (varint_field(16, 1) + bytes_field(13, b""), True),
         (bytes_field(13, bytes_field(6, b"")), True),
         (bytes_field(13, bytes_field(7, b"")), False),
     ],
@@ -61,6 +62,22 @@ def test_types_without_a_name_are_numbered() -> None:
     """An operation of a later version is still named in what people read."""
     raw = bytes_field(13, bytes_field(8, varint_field(1, 4242)))
     assert decode_manifest(raw).partitions[0].operations[0].name == "type 4242"
+
+
+@pytest.mark.parametrize("count", [0, 257])
+def test_numbers_of_partitions(count: int) -> None:
+    """There is at least one partition, and there are not many."""
+    with pytest.raises(PayloadError, match=f"{count} partitions; 1 to 256 are taken"):
+        decode_manifest(bytes_field(13, b"") * count)
+
+
+def test_numbers_of_operations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Operations of all partitions are counted together, before any is decoded."""
+    monkeypatch.setattr(manifest_module, "MAX_OPERATIONS", 4)
+    partition = bytes_field(13, bytes_field(8, b"") * 2)
+    assert len(decode_manifest(partition * 2).partitions) == 2
+    with pytest.raises(PayloadError, match="more than 4 operations"):
+        decode_manifest(partition * 3)
 
 
 def test_large_manifests_are_not_parsed() -> None:

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from fixtures.payload_writer import sign_payload
-from fixtures.protobuf_writer import varint_field
+from fixtures.protobuf_writer import bytes_field, varint_field
 from signer.ota.errors import PayloadError, UnsupportedError
 from signer.ota.payload import Header, decode_header, load_payload, load_payload_signature
 
@@ -51,6 +51,7 @@ def test_other_major_versions(major: int) -> None:
 def test_front_of_a_payload_inside_another_file() -> None:
     """A payload that starts at an offset is read from there, signatures included."""
     manifest = varint_field(3, 4096) + varint_field(4, 5) + varint_field(5, 267)
+    manifest += bytes_field(13, b"")
     written = sign_payload(manifest, b"quiet")
     stream = io.BytesIO(b"before" + written.data + b"after")
     payload = load_payload(stream, 6, len(written.data))
@@ -71,7 +72,7 @@ def test_a_payload_must_hold_its_manifest() -> None:
 
 def test_a_payload_signature_has_a_cap() -> None:
     """A signature larger than 64 KiB is not read."""
-    manifest = varint_field(4, 0) + varint_field(5, 65537)
+    manifest = varint_field(4, 0) + varint_field(5, 65537) + bytes_field(13, b"")
     data = _header(manifest=len(manifest), signature=0) + manifest + bytes(65537)
     stream = io.BytesIO(data)
     with pytest.raises(PayloadError, match="signature larger than 64 KiB"):
