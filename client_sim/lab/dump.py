@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final
 
 _WIDTH: Final = 16
+_MOST: Final = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +25,22 @@ class Row:
     offset: int
     cells: tuple[Cell, ...]
 
+    def runs(self) -> tuple[tuple[bool, str, str], ...]:
+        """Give stretches of equal marking as (marked, digits with spaces between, signs)."""
+        return tuple(
+            (marked, " ".join(cell.digits for cell in run), "".join(cell.sign for cell in run))
+            for marked, run in (
+                (marked, tuple(run)) for marked, run in groupby(self.cells, lambda c: c.marked)
+            )
+        )
+
 
 def dump(octets: bytes, offset: int, length: int, around: int = 32) -> tuple[Row, ...]:
-    """Show the marked octets with up to `around` octets before and after, in whole rows."""
+    """Show the marked octets with up to `around` octets before and after, in whole rows.
+
+    Of more than 128 marked octets the first are shown.
+    """
+    length = min(length, _MOST)
     first = max(0, offset - around) // _WIDTH * _WIDTH
     last = min(len(octets), offset + length + around)
     return tuple(_rows(octets, first, last, range(offset, offset + length)))

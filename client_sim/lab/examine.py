@@ -156,7 +156,11 @@ def _search_for(persona: Persona, layers: int) -> CanarySearch:
 def _check(name: str, question: str, judged: Iterable[Sequence[Finding]]) -> Check:
     cases = list(judged)
     findings = [finding for case in cases for finding in case]
-    return Check(name, question, len(cases), len(findings), tuple(findings[:_KEPT]))
+    # Eight times the same sentence teaches less than eight different ones.
+    first = {finding.explanation: finding for finding in reversed(findings)}
+    telling = [finding for finding in findings if first[finding.explanation] is finding]
+    again = [finding for finding in findings if first[finding.explanation] is not finding]
+    return Check(name, question, len(cases), len(findings), tuple([*telling, *again][:_KEPT]))
 
 
 def _judge_difference(

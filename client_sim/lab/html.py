@@ -33,10 +33,10 @@ _FRAGMENT: Final = """
 {%- endmacro -%}
 {%- macro rows(octets, offset, length, around=32) -%}
 <pre>{% for row in dump(octets, offset, length, around) -%}
-{{ "%06x" % row.offset }}  {% for cell in row.cells -%}
-{{ shown(cell.digits, cell.marked) }} {% endfor -%}
-{{ "   " * (16 - row.cells|length) }} {% for cell in row.cells -%}
-{{ shown(cell.sign, cell.marked) }}{% endfor %}
+{{ "%06x" % row.offset }}  {% for marked, digits, _ in row.runs() -%}
+{{ shown(digits, marked) }} {% endfor -%}
+{{ "   " * (16 - row.cells|length) }} {% for marked, _, signs in row.runs() -%}
+{{ shown(signs, marked) }}{% endfor %}
 {% endfor %}</pre>
 {%- endmacro -%}
 <section class="verdict">

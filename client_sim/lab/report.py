@@ -1,7 +1,7 @@
 """The verdict on a terminal and as JSON."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +9,8 @@ from rich.text import Text
 
 from client_sim.lab.dump import Row, dump
 from client_sim.lab.verdict import Check, Finding, Verdict
+
+_SHOWN: Final = 3  # findings per check on a terminal; JSON and HTML have more
 
 
 def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
@@ -65,7 +67,9 @@ def render_terminal(verdict: Verdict, console: Console) -> None:
         table.add_row(check.name, check.question, str(check.cases), result)
     console.print(table)
     for check in verdict.checks:
-        render_findings(check.name, check.findings, console)
+        render_findings(check.name, check.findings[:_SHOWN], console)
+        if check.count > _SHOWN:
+            console.print(Text(f"{check.name}: {check.count - _SHOWN} more", "bold"))
     summary = (
         f"{verdict.runs} runs of {verdict.personas} owners, {verdict.polls} polls, "
         f"{verdict.octets} octets: "

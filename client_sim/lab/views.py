@@ -18,7 +18,8 @@ _MOST: Final = 200  # readings of one string, so that hostile input takes bounde
 
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
-_ESCAPES: Final = re.compile(rb"%[0-9a-fA-F]{2}")
+_ESCAPE: Final = re.compile(rb"%[0-9a-fA-F]{2}")
+_WORD: Final = re.compile(rb"[^\s&=]+")  # no backtracking: hostile input is read once
 _GZIP: Final = re.compile(rb"\x1f\x8b\x08")
 _ZLIB: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 
@@ -59,17 +60,18 @@ def _readings(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
         yield "inflate", body + 4, _inflate(octets[body + 4 :], -15)
     elif octets:
         yield "inflate", 0, _inflate(octets, -15)
-    if _ESCAPES.search(octets):
-        yield (
-            "unescape url",
-            0,
-            _ESCAPES.sub(lambda match: bytes.fromhex(match[0][1:].decode()), octets),
-        )
+    for match in _WORD.finditer(octets):
+        if _ESCAPE.search(match[0]):
+            yield "unescape url", match.start(), _ESCAPE.sub(_unescape, match[0])
     for match in _HEX.finditer(octets):
         yield "decode base16", match.start(), bytes.fromhex(match[0].decode())
     for match in _BASE64.finditer(octets):
         for shift in range(4):
             yield "decode base64", match.start() + shift, _decode(match[0][shift:])
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[0][1:].decode())
 
 
 def _inflate(octets: bytes, window: int) -> bytes:

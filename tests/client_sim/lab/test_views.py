@@ -22,7 +22,7 @@ def test_each_decoding_is_placed():
     assert readings(b"--" + zlib.compress(secret))[secret] == (2, ("inflate zlib",))
     assert readings(b"--" + secret.hex().encode())[secret] == (2, ("decode base16",))
     assert readings(b"--" + base64.b64encode(secret))[secret][0] == 2
-    assert readings(b"a%20secret%20of")[b"a secret of"] == (0, ("unescape url",))
+    assert readings(b"q=a%20secret%20of&x")[b"a secret of"] == (2, ("unescape url",))
     raw = zlib.compressobj(wbits=-15)
     body = b"POST / HTTP/1.1\r\n\r\n" + raw.compress(secret * 3) + raw.flush()
     assert readings(body)[secret * 3] == (19, ("inflate",))
