@@ -63,6 +63,9 @@ _FRAGMENT: Final = """
 {% endfor %}</details>
 {% endfor -%}
 <details><summary>everything that left in one run</summary>
+{% for outcome in verdict.sample.outcomes -%}
+<p>poll {{ loop.index }} decided: {{ outcome }}</p>
+{% endfor -%}
 {% for connection in verdict.sample.connections() -%}
 <p class="where">connection {{ connection.index + 1 }}, {{ connection.phase }}, to
 {{ connection.target.decode("latin-1") }}</p>

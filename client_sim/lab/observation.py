@@ -64,7 +64,8 @@ class Observation:
     """One run of one client.
 
     `received` and `far_end` hold an entry for each connection: what came back, and what the other
-    end of the socket got; `far_end` is None when no sockets were used.
+    end of the socket got; `far_end` is None when no sockets were used. `outcomes` is what each poll
+    said that it decided: nothing that left, but it shows how far the polls got.
     """
 
     departures: tuple[Departure, ...]
@@ -72,6 +73,7 @@ class Observation:
     reads: tuple[Read, ...]
     received: tuple[bytes, ...]
     far_end: tuple[bytes, ...] | None
+    outcomes: tuple[str, ...] = ()
 
     def connections(self) -> tuple[Connection, ...]:
         """Gather the octets of each connection in the order they were sent."""

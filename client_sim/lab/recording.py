@@ -23,6 +23,7 @@ class RecordingWorld:
         self.personal: Persona | None = (
             None if inner.personal is None else Tripwire(inner.personal, self._note_read)
         )
+        self.outcomes: list[str] = []
         self._inner = inner
         self._departures: list[Departure] = []
         self._draws: list[Draw] = []
@@ -74,6 +75,7 @@ class RecordingWorld:
             reads=tuple(self._reads),
             received=tuple(self._received),
             far_end=None if far_ends is None else tuple(far_ends),
+            outcomes=tuple(self.outcomes),
         )
 
     def _note_read(self, field: str) -> None:

@@ -23,6 +23,7 @@ def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
         "runs": verdict.runs,
         "polls": verdict.polls,
         "octets": verdict.octets,
+        "outcomes": list(verdict.sample.outcomes),
         "checks": [_check_to_dict(check) for check in verdict.checks],
         "sample": [
             {"phase": c.phase, "target": c.target.decode("latin-1"), "octets": c.octets.hex()}
@@ -70,6 +71,8 @@ def render_terminal(verdict: Verdict, console: Console) -> None:
         render_findings(check.name, check.findings[:_SHOWN], console)
         if check.count > _SHOWN:
             console.print(Text(f"{check.name}: {check.count - _SHOWN} more", "bold"))
+    for number, outcome in enumerate(verdict.sample.outcomes, 1):
+        console.print(Text(f"poll {number} of the first run decided: {outcome}"), soft_wrap=True)
     summary = (
         f"{verdict.runs} runs of {verdict.personas} owners, {verdict.polls} polls, "
         f"{verdict.octets} octets: "

@@ -107,7 +107,7 @@ def _drive(
             world.advance_to(max(world.now(), due))
             polls += 1
             recording.phase = f"poll {polls}"
-            client.poll()
+            recording.outcomes.append(str(client.poll()))
             due = client.next_poll(world.now())
             recording.note(Channel.SCHEDULE, repr(float(due)).encode())
             continue
