@@ -44,9 +44,14 @@ class ReleaseRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not 
 
 @contextmanager
 def refusing(kind: type[SignerError]) -> Iterator[None]:
-    """Turn a refusal of `server.core` into one of `kind`, with the sentence kept."""
+    """Turn a refusal of `server.core` into one of `kind`, with the sentence kept.
+
+    Its first letter becomes a capital where it begins a word of prose, and not a name or path.
+    """
     try:
         yield
     except HeningError as error:
         sentence = str(error)
-        raise kind(sentence[:1].upper() + sentence[1:]) from error
+        if sentence.startswith(("a ", "an ", "the ")):
+            sentence = sentence[:1].upper() + sentence[1:]
+        raise kind(sentence) from error

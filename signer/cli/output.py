@@ -25,7 +25,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     """Print a table; off a terminal it is plain lines, wide enough to search in."""
     console = Console(highlight=False)
     plain = not console.is_terminal
-    table = Table(title=title, title_justify="left", pad_edge=not plain)
+    table = Table(pad_edge=not plain)
     if plain:
         table.box = None
         console = Console(highlight=False, width=_NO_TERMINAL_WIDTH, file=StringIO())
@@ -33,6 +33,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
+    # Not the table's own title, which is wrapped to the table's width.
+    click.echo(title)
     console.print(table)
     if isinstance(console.file, StringIO):
         for line in console.file.getvalue().splitlines():

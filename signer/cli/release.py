@@ -118,6 +118,7 @@ def sign(
         print_json(
             {
                 "bundle": signed.bundle,
+                "certificate_verified": pem is not None,
                 "counter": signed.counter,
                 "expires": f"{signed.expires:%Y-%m-%dT%H:%M:%SZ}",
                 "paths": list(signed.paths),
@@ -127,6 +128,8 @@ def sign(
             }
         )
         return
+    if pem is None:
+        click.echo("The packages' own signatures were not verified; give --certificate to do so.")
     verb = "Submitted again" if signed.repeated else "Signed"
     for path in signed.paths:
         click.echo(f"{verb} {path}, counter {signed.counter}.")

@@ -1,7 +1,7 @@
 """What the outside world is to a command, read once in `main`."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -11,4 +11,4 @@ class Surroundings:
 
     now: datetime
     entropy: Callable[[int], bytes]
-    environment: Mapping[bytes, bytes]
+    environment: Mapping[bytes, bytes] = field(repr=False)  # it may hold the passphrase

@@ -14,6 +14,15 @@ def test_a_refusal_of_the_core_becomes_ours() -> None:
     assert isinstance(caught.value.__cause__, FormatError)
 
 
+def test_a_path_at_the_start_is_kept() -> None:
+    """A path or role name is not prose, so its letters stay."""
+    with (
+        pytest.raises(CeremonyError, match=r"^armani/id/stable/a\.zip is gone\.$"),
+        refusing(CeremonyError),
+    ):
+        raise FormatError("armani/id/stable/a.zip is gone.")
+
+
 @pytest.mark.parametrize("error", [KeyStoreError("ours"), OSError("the disk"), KeyError("a bug")])
 def test_other_errors_pass(error) -> None:
     """Only the core's refusals are turned into ours."""

@@ -1,13 +1,13 @@
 """A release engineer's way from an empty folder to packages that any TUF client downloads.
 
-keys new → ceremony init → release sign (full) → release sign (full and incremental) → the server's
-reader takes the bundles → python-tuf's own client, which knows nothing of hening, refreshes from
-the root of the ceremony and downloads by path.
+keys new → ceremony init → release sign (full) → release sign (full and incremental) → the bundles
+are laid out as a public tree → python-tuf's own client, which knows nothing of hening, refreshes
+from the root of the ceremony and downloads by path.
 """
 
 import json
 import os
-import pathlib
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,11 +18,11 @@ from tuf.api.metadata import Metadata, MetaFile, Snapshot, Targets, Timestamp
 from tuf.ngclient import FetcherInterface, Updater
 
 from fixtures.signing import CERTIFICATE_FILE
+from server.core.bundle import decode_bundle
 from server.core.encodings import encode_canonical_json
 from server.core.names import hashed_target_path
 from server.core.note import VerifierKey
 from server.core.release import decode_releases
-from server.publisher.incoming import load_submission
 from signer.cli import main
 from signer.cli.surroundings import Surroundings
 
@@ -62,12 +62,12 @@ def _publish(incoming, online, now) -> dict[str, bytes]:
     """Return the public tree that the bundles make, with online roles as a server signs them."""
     files, versions, blobs = {}, {"latest": 1}, {}
     for folder in incoming.iterdir():
-        submission = load_submission(folder)
-        for role in submission.bundle.roles:
+        bundle = decode_bundle((folder / "bundle.json").read_bytes())
+        for role in bundle.roles:
             name = f"{role.version}.{role.name}.json"
             files[f"metadata/{name}"] = (folder / "metadata" / name).read_bytes()
             versions[role.name] = max(role.version, versions.get(role.name, 0))
-        for blob in submission.bundle.blobs:
+        for blob in bundle.blobs:
             blobs[blob.sha256] = (folder / "blobs" / blob.sha256).read_bytes()
     role = json.loads(files[f"metadata/{versions['armani']}.armani.json"])
     for path, target in role["signed"]["targets"].items():
@@ -128,8 +128,7 @@ def test_a_release_reaches_a_client_that_knows_only_tuf(
         target = updater.get_targetinfo(f"armani/id/stable/armani-{name}.zip")
         assert target is not None
         saved = updater.download_target(target, str(tmp_path / "downloads" / name))
-        with pathlib.Path(saved).open("rb") as file:
-            assert file.read() == path.read_bytes()
+        assert Path(saved).read_bytes() == path.read_bytes()
     assert updater.get_targetinfo("armani/id/stable/armani-third.zip") is None
 
     role = Metadata[Targets].from_bytes(files["metadata/3.armani.json"]).signed

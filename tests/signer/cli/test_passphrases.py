@@ -1,8 +1,10 @@
 import os
+from datetime import UTC, datetime
 
 import pytest
 
 from signer.cli.passphrases import Passphrases
+from signer.cli.surroundings import Surroundings
 from signer.errors import KeyStoreError
 from signer.key_file import check_passphrase
 
@@ -57,3 +59,11 @@ def test_octets_that_are_no_text_are_a_passphrase() -> None:
     """A passphrase is octets; nothing about it is decoded."""
     passphrases = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": b"\xff\xfe octets"})
     assert passphrases("root-1") == b"\xff\xfe octets"
+
+
+def test_no_repr_shows_a_passphrase(passphrase) -> None:
+    """What holds the passphrase does not show it in a debugger or a report of an error."""
+    environment = {b"HENING_SIGNER_PASSPHRASE": passphrase}
+    surroundings = Surroundings(datetime(2026, 6, 1, tzinfo=UTC), os.urandom, environment)
+    shown = repr(surroundings) + repr(Passphrases(None, environment))
+    assert passphrase.decode() not in shown

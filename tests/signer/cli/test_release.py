@@ -15,6 +15,7 @@ def test_a_release_is_signed_and_listed(run, run_json, sign_arguments, repo, zip
         "armani/id/stable/armani-step.zip",
     ]
     assert (second["counter"], second["repeated"]) == (2, False)
+    assert second["certificate_verified"] is True
     listed = run_json("release", "list", "--repo", repo, "--codename", "armani")
     assert [(each["path"][-10:], each["counter"]) for each in listed["models"][0]["releases"]] == [
         ("-first.zip", 1),
@@ -31,8 +32,11 @@ def test_people_get_sentences(run, sign_arguments, zips) -> None:
     """The first run signs, the second submits the same again."""
     status, output, errors = run(*sign_arguments, zips["first"])
     assert (status, errors) == (0, "")
-    assert output.startswith("Signed armani/id/stable/armani-first.zip, counter 1.\narmani 2 ")
-    _, output, _ = run(*sign_arguments, zips["first"])
+    assert output.startswith(
+        "The packages' own signatures were not verified; give --certificate to do so.\n"
+        "Signed armani/id/stable/armani-first.zip, counter 1.\narmani 2 "
+    )
+    _, output, _ = run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
     assert output.startswith("Submitted again armani/id/stable/armani-first.zip, counter 1.\n")
 
 
