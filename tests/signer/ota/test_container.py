@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from fixtures.zip_writer import Member, write_zip
+from fixtures.zip_writer import DEFLATED, Member, write_zip
 from signer.ota import container as module
 from signer.ota.container import Container, load_container, load_entry
 from signer.ota.errors import ContainerError
@@ -141,3 +141,18 @@ def test_entries_must_fill_the_file() -> None:
     assert set(_load(raw).entries) == {"a"}
     with pytest.raises(ContainerError, match="not where its end record says"):
         _load(b"x" + raw)
+
+
+def test_a_zip64_end_needs_room() -> None:
+    """An end record that refers to a zip64 one and has nothing before it is refused."""
+    raw = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, 0, 0, 0)
+    with pytest.raises(ContainerError, match="no locator"):
+        _load(raw)
+
+
+def test_entries_that_claim_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An entry cannot unpack to more than the largest package."""
+    raw = write_zip([Member("a", bytes(5000), DEFLATED)])
+    monkeypatch.setattr(module, "MAX_PACKAGE", 4999)
+    with pytest.raises(ContainerError, match="a claims to be 5000 bytes long"):
+        _load(raw)
