@@ -2,20 +2,24 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from client_sim.lab.errors import LabError
 from client_sim.lab.examine import Run, examine
+from client_sim.lab.oracles import judge_grammar
 from client_sim.lab.relay import Relay
-from client_sim.lab.scenario import Factory, Scenario
-from client_sim.lab.verdict import Verdict
-from client_sim.lab.worlds import SocketWorld
+from client_sim.lab.scenario import IDLE, POLL, Factory, Scenario, run_scenario
+from client_sim.lab.scripted import answer
+from client_sim.lab.verdict import Check, Verdict
+from client_sim.lab.worlds import MemoryWorld, SocketWorld
 from client_sim.persona import Persona
 from client_sim.world import Public, RunningBuild
 
-_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+_KEPT: Final = 8  # findings shown
+_HOST: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,21 @@ def examine_live(
         verdict = examine(factory, make_world, personas, scenario, name=name, start=start)
         if not verdict.is_clean and not verdict.answers_agree:
             verdict = examine(factory, make_world, personas, scenario, name=name, start=start)
-    return verdict
+    traps = _check_traps(factory, public, personas[0], start)
+    return replace(verdict, checks=(*verdict.checks, traps))
+
+
+def _check_traps(factory: Factory, public: Public, persona: Persona, start: float) -> Check:
+    """Let the client poll a hostile server in memory: a good one would never hand out a cookie."""
+    world = MemoryWorld(public, persona, entropy=b"traps", start=start, respond=answer)
+    findings = judge_grammar(run_scenario(factory, world, IDLE, persona), public)
+    return Check(
+        "traps",
+        "Does nothing come back that a hostile server hands out: cookie, validator, date, link?",
+        IDLE.steps.count(POLL),
+        len(findings),
+        findings[:_KEPT],
+    )
 
 
 def _is_address(host: str) -> bool:

@@ -60,6 +60,7 @@ def test_json_has_the_same_verdict(url, root):
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
     assert verdict["clean"] is False
+    assert verdict["outcomes"] == ["asked, by name"] * 2
     for check in verdict["checks"]:
         for finding in check["findings"]:
             start = finding["offset"] * 2

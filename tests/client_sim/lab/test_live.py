@@ -40,7 +40,7 @@ def test_a_poll_is_the_same_octets_at_both_ends(target, server):
         f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"
     ).encode()
     assert verdict.failed() == ()
-    assert verdict.checks[-1].name == "both ends"
+    assert [check.name for check in verdict.checks[-2:]] == ["both ends", "traps"]
     assert verdict.sample.far_end == (expected,) * 4
     assert [c.octets for c in verdict.sample.connections()] == [expected] * 4
     assert {kept for kept in server.kept if kept} == {expected}
@@ -59,6 +59,7 @@ def test_what_a_server_hands_out_must_not_come_back(name, target):
     """On a host name a cookie comes back, as it would not on an address."""
     verdict = examine_there(MUTANTS[name], target)
     assert not verdict.is_clean
+    assert ("traps" in verdict.failed()) == name.endswith("Echo")
 
 
 def test_other_octets_at_the_far_end_are_a_finding(target):
