@@ -42,9 +42,14 @@ class Answer:
     close: bool = False
 
 
-def plan_answer(snapshot: Snapshot, path: str, headers: Headers) -> Answer:
-    """Return the answer to GET `path`; the answer to HEAD is the same without its octets."""
+def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) -> Answer:
+    """Return the answer to GET `path`; the answer to HEAD is the same without its octets.
+
+    A Range means something to GET only (RFC 9110 section 14.2).
+    """
     fields = {name.lower(): value for name, value in headers}
+    if method == "HEAD":
+        fields.pop(b"range", None)
     document = snapshot.documents.get(path)
     if document is not None:
         return _document(document, fields)

@@ -25,6 +25,30 @@ _LOG = re.compile(
 )
 
 
+# What a phone asks for: the rows of the request table in docs/PRIVACY.md, by their id.
+_CODENAME = (
+    r"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)\b|latest-)"
+    rf"{_ROLE}"
+)
+PHONE = {
+    "root": re.compile(rf"/metadata/{_VERSION}\.root\.json"),
+    "timestamp": re.compile(r"/metadata/timestamp\.json"),
+    "snapshot": re.compile(rf"/metadata/{_VERSION}\.snapshot\.json"),
+    "role": re.compile(rf"/metadata/{_VERSION}\.(?:targets|latest|tables|content)\.json"),
+    "proof-latest": re.compile(rf"/log/proof/latest\.{_VERSION}"),
+    "codename": re.compile(rf"/metadata/{_VERSION}\.{_CODENAME}\.json"),
+    "proof-codename": re.compile(rf"/log/proof/{_CODENAME}\.{_VERSION}"),
+    "package": re.compile(
+        rf"/targets/{_CODENAME}/{_SEGMENT}/{_SEGMENT}/{_HASH}\.{_FILE}(?<=\.zip)"
+    ),
+}
+
+
+def phone_request(path: str) -> str | None:
+    """Return the id of the row of the request table that `path` belongs to, if any."""
+    return next((name for name, rule in PHONE.items() if rule.fullmatch(path)), None)
+
+
 def is_path(path: str) -> bool:
     """Answer whether `path` is well formed; whether it exists is another question."""
     return (

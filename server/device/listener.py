@@ -15,7 +15,7 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
-from server.device.gate import Reason
+from server.device.gate import Reason, take_heads
 from server.device.plane import DevicePlane, to_response
 
 RESPONSE_HEADERS = frozenset(
@@ -36,6 +36,7 @@ RESPONSE_HEADERS = frozenset(
 )
 LINE_LIMIT = 2048  # octets of a request line or header: the longest path has under 400
 HEADER_LIMIT = 48  # headers of a request: browsers send about 20
+HEAD_SECONDS = 10.0  # how long the first request's head may take to arrive
 IDLE_SECONDS = 30.0  # a phone closes at once; this is for caches that keep connections
 DRAIN_SECONDS = 5.0  # how long answers under way may take at shutdown
 
@@ -47,7 +48,7 @@ _SILENT.disabled = True
 async def listening(plane: DevicePlane, host: str, port: int) -> AsyncIterator[int]:
     """Serve on `host` and `port` (0: any free one) until the block ends; gives the port."""
     server = _Server(
-        plane.handle,
+        _handle,
         request_factory=_make_request,
         access_log=None,
         logger=_SILENT,
@@ -68,6 +69,13 @@ async def listening(plane: DevicePlane, host: str, port: int) -> AsyncIterator[i
         await runner.cleanup()
 
 
+async def _handle(request: web.BaseRequest) -> web.StreamResponse:
+    protocol = request.protocol
+    if not isinstance(protocol, _Protocol):
+        raise TypeError("a request came over a connection that is not ours")
+    return await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
+
+
 def _make_request(
     message: RawRequestMessage,
     payload: StreamReader,
@@ -76,6 +84,8 @@ def _make_request(
     task: "asyncio.Task[None]",
 ) -> "_Request":
     loop = asyncio.get_running_loop()
+    if isinstance(protocol, _Protocol):
+        protocol.head_deadline.cancel()
     return _Request(message, payload, protocol, writer, task, loop)
 
 
@@ -99,11 +109,29 @@ class _Server(web.Server):
 class _Protocol(web.RequestHandler):
     """What cannot be parsed is a refusal, what fails here a failure; neither says a word more."""
 
-    __slots__ = ("_plane",)
+    __slots__ = ("_octets", "head_deadline", "is_spelled", "plane")
 
     def __init__(self, manager: _Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
-        self._plane = manager.plane
+        self.plane = manager.plane
+        self.is_spelled = True
+        self._octets = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first head; aiohttp's idle limit begins only after it."""
+        super().connection_made(transport)
+        self.head_deadline = asyncio.get_running_loop().call_later(HEAD_SECONDS, transport.close)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait no longer."""
+        self.head_deadline.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse; a strict gate first looks whether the octets are a phone's."""
+        if self.plane.is_strict and self.is_spelled:
+            self._octets, self.is_spelled = take_heads(self._octets + data)
+        super().data_received(data)
 
     def handle_error(
         self,
@@ -117,5 +145,5 @@ class _Protocol(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer was already begun")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return to_response(self._plane.refuse(Reason.MALFORMED))
-        return to_response(self._plane.fail())
+            return to_response(self.plane.refuse(Reason.MALFORMED))
+        return to_response(self.plane.fail())

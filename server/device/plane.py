@@ -4,16 +4,27 @@ No router and no access log; packages are read in small pieces, so that they do 
 """
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 import aiofiles
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
 from server.device.answer import Answer, failure, plan_answer, refusal
-from server.device.gate import GateMode, Reason, Refused, check_request
+from server.device.gate import GateMode, Reason, Refused, check_request, is_block
 from server.device.snapshot import Package, Snapshot
 from server.storage.blobs import BlobReader
 
+STATUSES = (
+    HTTPStatus.OK,
+    HTTPStatus.PARTIAL_CONTENT,
+    HTTPStatus.NOT_MODIFIED,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+)
 PIECE = 256 * 1024  # octets read in one go: small enough that downloads do not starve polls
 
 
@@ -26,6 +37,12 @@ class Metrics:
         self.unknown = Counter(
             "hening_unknown_headers", "Requests with unknown headers", registry=registry
         )
+        # Every label exists from the start: a counter made by the first request of its kind would
+        # carry that request's time in its `_created` sample.
+        for status in STATUSES:
+            self.answers.labels(str(status.value))
+        for reason in Reason:
+            self.refusals.labels(reason.value)
 
 
 class DevicePlane:
@@ -38,13 +55,16 @@ class DevicePlane:
         metrics: Metrics,
         mode: GateMode,
     ) -> None:
+        self.is_strict = mode is GateMode.STRICT
         self._current = current
         self._blobs = blobs
         self._metrics = metrics
         self._mode = mode
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request."""
+    async def handle(
+        self, request: web.BaseRequest, *, is_spelled: bool = True
+    ) -> web.StreamResponse:
+        """Answer one request; `is_spelled` tells whether its octets are a phone's."""
         try:
             unknown = check_request(
                 request.method,
@@ -55,13 +75,18 @@ class DevicePlane:
             )
         except Refused as refused:
             return to_response(self.refuse(refused.reason))
+        if self.is_strict and not is_spelled:
+            return to_response(self.refuse(Reason.STRICT))
         if unknown:
             self._metrics.unknown.inc()
-        answer = plan_answer(self._current(), request.raw_path, request.raw_headers)
+        answer = plan_answer(self._current(), request.method, request.raw_path, request.raw_headers)
+        package = answer.package
+        if self.is_strict and package and not is_block(request.raw_headers[1][1], package.length):
+            return to_response(self.refuse(Reason.STRICT))
         self._metrics.answers.labels(str(answer.status.value)).inc()
-        if answer.package is None or answer.package.length == 0:
+        if package is None or package.length == 0:
             return to_response(answer)
-        return await self._send_package(request, answer, answer.package)
+        return await self._send_package(request, answer, package)
 
     def refuse(self, reason: Reason) -> Answer:
         """Count a refusal and return its answer."""
