@@ -7,7 +7,7 @@ from pathlib import Path
 
 from server.core.encodings import check_sha256
 from server.core.errors import FormatError
-from server.storage.durable import TEMPORARY, move_durable
+from server.storage.durable import TEMPORARY, make_folder, move_durable
 
 PIECE = 1 << 20
 
@@ -44,7 +44,7 @@ class BlobStore(BlobReader):
             return
         if source.is_symlink() or not source.is_file():
             raise FormatError(f"the blob {sha256[:16]} is not a regular file.")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         temporary = target.with_name(TEMPORARY + sha256)
         with source.open("rb") as reader, temporary.open("wb") as writer:
             shutil.copyfileobj(reader, writer, PIECE)

@@ -1,7 +1,8 @@
 """The database: an async engine, and migrations that run before it is used."""
 
 import asyncio
-import shutil
+import contextlib
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,7 +11,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, event
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -20,6 +22,9 @@ from sqlalchemy.ext.asyncio import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from server.storage.errors import StorageError
+
+MIGRATIONS = Path(__file__).with_name("migrations")
 Sessions = async_sessionmaker[AsyncSession]
 
 
@@ -39,24 +44,51 @@ def migrate(path: Path) -> bool:
     """Bring the database at `path` to the newest revision, after a copy of it was kept beside it.
 
     Returns whether anything changed. A crash during the migration leaves the copy
-    `NAME.before-REVISION`; SQLite rolls the migration itself back.
+    `NAME.before-REVISION`; SQLite rolls the migration itself back. Raises StorageError for a
+    database that a newer version made.
     """
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(MIGRATIONS))
     newest = ScriptDirectory.from_config(config).get_current_head()
     engine = create_engine(f"sqlite:///{path}")
+    _transactional(engine)
     try:
         with engine.begin() as connection:
             current = MigrationContext.configure(connection).get_current_revision()
             if current == newest:
                 return False
             if current is not None:
-                shutil.copy2(path, path.with_name(f"{path.name}.before-{newest}"))
+                _keep_copy(path, path.with_name(f"{path.name}.before-{newest}"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+    except CommandError as error:
+        raise StorageError(
+            f"the database cannot be migrated: {error}; run the version that made it, or a newer."
+        ) from error
     finally:
         engine.dispose()
     return True
+
+
+def _transactional(engine: Engine) -> None:
+    """Make a migration one transaction: Python's sqlite3 alone would commit each statement."""
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _keep_copy(path: Path, copy: Path) -> None:
+    """Copy a database with what is in its write-ahead log, which a copy of the file would lack."""
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
 
 
 def _durable(engine: AsyncEngine) -> None:

@@ -17,7 +17,7 @@ TEMPORARY = ".tmp-"
 
 def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Make `path` hold `data` instead of what it held; a crash leaves one or the other."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
@@ -45,9 +45,18 @@ def write_immutable(path: Path, data: bytes) -> None:
 
 def move_durable(source: Path, target: Path) -> None:
     """Rename a file or folder such that the new name survives a crash."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     source.rename(target)
     sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it such that their names survive a crash."""
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
