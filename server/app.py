@@ -9,7 +9,6 @@ from pathlib import Path
 import structlog
 from prometheus_client import CollectorRegistry, Counter, start_http_server
 
-from server.core.errors import HeningError
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
@@ -19,6 +18,7 @@ from server.publisher.read_back import DiskReadBack, HttpReadBack
 from server.settings import Settings
 from server.storage.blobs import BlobReader
 from server.storage.database import open_database
+from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 WATCH_SECONDS = 0.2
@@ -34,6 +34,7 @@ class SnapshotWatch:
         self._folder = folder
         self._blobs = BlobReader(folder.blobs)
         self._seen: tuple[int, int] | None = None
+        self._complaint = ""
         self.current: Snapshot = EMPTY
 
     async def run(self) -> None:
@@ -48,14 +49,22 @@ class SnapshotWatch:
         if seen == self._seen:
             return
         try:
-            self.current = await asyncio.to_thread(
-                load_snapshot, self._folder.public, self._blobs, self.current
-            )
-        except (HeningError, OSError) as error:
-            log.error("the public tree is not whole; the last good one is served", error=str(error))
+            self.current = await asyncio.to_thread(self._load, seen)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, phones are served on
+            if str(error) != self._complaint:  # said once, not five times a second
+                self._complaint = str(error)
+                log.error(
+                    "the public tree is not whole; the last good one is served", error=str(error)
+                )
             return
+        self._complaint = ""
         self._seen = seen
         log.info("serving", version=self.current.version)
+
+    def _load(self, seen: tuple[int, int] | None) -> Snapshot:
+        if seen is None:
+            raise StorageError("the public timestamp is gone.")
+        return load_snapshot(self._folder.public, self._blobs, self.current)
 
 
 @contextlib.asynccontextmanager
@@ -86,7 +95,8 @@ async def running(folder: StateFolder, settings: Settings, clock: Clock) -> Asyn
         # The last release is served before anything is repaired: phones do not wait for that.
         await watch.look()
         port = await stack.enter_async_context(listening(plane, settings.host, settings.port))
-        url = settings.public_url or f"http://{settings.host}:{port}"
+        name = f"[{settings.host}]" if ":" in settings.host else settings.host
+        url = settings.public_url or f"http://{name}:{port}"
         publisher = await stack.enter_async_context(
             open_publisher(folder, clock, HttpReadBack(url), alarm)
         )
@@ -116,7 +126,7 @@ async def _publish_for_ever(publisher: Publisher, failures: Counter) -> None:
             while True:
                 await _tick(publisher)
                 await asyncio.sleep(TICK_SECONDS)
-        except (HeningError, OSError) as error:
+        except Exception as error:  # noqa: BLE001 - a bug must not end publishing in silence
             failures.inc()
             log.error("publishing failed and is tried again", error=str(error))
             await asyncio.sleep(TICK_SECONDS)

@@ -50,5 +50,5 @@ def load_settings(
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
         return msgspec.convert(values, Settings, strict=False)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise FormatError(f"the settings are malformed: {error}.") from error

@@ -65,7 +65,7 @@ def offer(
             raise PublishError(f"there is no model {where.codename}.")
         files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
         releases = decode_releases(role)
-        chosen = counter or plans.newest_counter(where, releases)
+        chosen = plans.newest_counter(where, releases) if counter is None else counter
         return plans.plan_offer(where, chosen, releases, files, schedule, current)
 
     _change(state, channels, edit, public_url, as_json=as_json)
@@ -147,7 +147,10 @@ def halt(
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
-    published = load_published(StateFolder(state).public)
+    folder = StateFolder(state)
+    if not folder.database.exists():
+        raise StorageError(f"there is no server state in {state}: run `hening-server init` first.")
+    published = load_published(folder.public)
     pointers = {} if published is None else published.pointers()
     if as_json:
         click.echo(json.dumps([_describe(path, pointers[path]) for path in sorted(pointers)]))

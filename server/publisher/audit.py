@@ -27,8 +27,17 @@ class _TreeFetcher(FetcherInterface):
         raise DownloadHTTPError(f"{name} is not there", 404)
 
 
-def audit_staged(staged: Path, public: Path, trusted_root: bytes, paths: Iterable[str]) -> None:
-    """Raise TrustError unless an independent client refreshes and finds every target of `paths`."""
+def audit_staged(
+    staged: Path,
+    public: Path,
+    trusted_root: bytes,
+    paths: Iterable[str],
+    probes: Iterable[str] = (),
+) -> None:
+    """Raise TrustError unless an independent client refreshes and finds every target of `paths`.
+
+    `probes` are looked up too, but need not exist: the role that would list them must be sound.
+    """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
         updater = Updater(
             folder,
@@ -38,6 +47,8 @@ def audit_staged(staged: Path, public: Path, trusted_root: bytes, paths: Iterabl
         )
         try:
             updater.refresh()
+            for path in probes:
+                updater.get_targetinfo(path)
             missing = [path for path in paths if updater.get_targetinfo(path) is None]
         except (RepositoryError, DownloadError) as error:
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error

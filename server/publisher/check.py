@@ -12,6 +12,7 @@ from server.core.checkpoint import decode_checkpoint, encode_leaf, verify_proof
 from server.core.errors import HeningError, LogError
 from server.core.metadata import ROOT_LIMIT, check_expiry
 from server.core.note import MAX_NOTE
+from server.core.tiles import plan_tiles
 from server.core.tlog import leaf_hash, tree_hash
 from server.publisher.audit import audit_staged
 from server.publisher.errors import PublishError
@@ -115,6 +116,9 @@ def _log(folder: StateFolder, names: list[tuple[str, int]], entries: list[bytes]
         hashes = [leaf_hash(entry) for entry in entries[: checkpoint.size]]
         if tree_hash(hashes) != checkpoint.root:
             raise LogError("the database's leaves do not lead to the signed root.")
+        for path, data in plan_tiles(entries[: checkpoint.size], hashes, 0):
+            if read_bounded(log / path, len(data)) != data:
+                raise LogError(f"{path} is not what the leaves lead to.")
         for (role, version), entry in zip(names, entries[: checkpoint.size], strict=False):
             verify_proof(read_bounded(log / "proof" / f"{role}.{version}", 16_384), entry, key)
     except HeningError as error:

@@ -1,6 +1,7 @@
 """Bundles that wait in `incoming/`: read with limits, blobs ingested, results written."""
 
 import hashlib
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ def list_submissions(incoming: Path) -> list[str]:
     """Return the ids of the bundles that wait, oldest first; other names are not bundles."""
     if not incoming.exists():
         return []
-    waiting = [path for path in incoming.iterdir() if path.is_dir() and _is_id(path.name)]
+    waiting = [path for path in incoming.iterdir() if _is_folder(path) and _is_id(path.name)]
     return [path.name for path in sorted(waiting, key=lambda p: (p.stat().st_mtime_ns, p.name))]
 
 
@@ -41,7 +42,7 @@ def load_submission(folder: Path) -> Submission:
     names = {metadata_name(role.name, role.version): role for role in bundle.roles}
     _check_listing(folder, {"bundle.json", "metadata"}, {"blobs"})
     _check_listing(folder / "metadata", set(names))
-    if (folder / "blobs").exists() or bundle.blobs:
+    if os.path.lexists(folder / "blobs") or bundle.blobs:
         _check_listing(folder / "blobs", {blob.sha256 for blob in bundle.blobs})
     files = []
     for name, role in names.items():
@@ -72,11 +73,17 @@ def remove_bundle(folder: Path, trash: Path) -> None:
 
 
 def _check_listing(folder: Path, required: set[str], optional: set[str] | None = None) -> None:
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if not _is_folder(folder):
+        raise FormatError(f"the bundle's {folder.name} is not a folder.")
+    found = {path.name for path in folder.iterdir()}
     if missing := required - found:
         raise FormatError(f"the bundle lacks {min(missing)}.")
     if extra := found - required - (optional or set()):
         raise FormatError(f"the bundle holds {min(extra)[:80]!r}, which it does not name.")
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def _is_id(name: str) -> bool:

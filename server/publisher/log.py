@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from server.core.checkpoint import (
     decode_checkpoint,
@@ -37,11 +37,23 @@ class Log:
         self._sessions = sessions
         self._keys = keys
 
+    async def latest_version(self, role: str) -> int:
+        """Return the highest version of `role` that was ever appended, 0 for none."""
+        query = select(func.max(LogEntry.version)).where(LogEntry.role == role)
+        async with self._sessions() as session:
+            return await session.scalar(query) or 0
+
+    async def check(self, leaves: Sequence[Leaf]) -> None:
+        """Raise LogError for a version that was appended with another sha256: it is burned."""
+        async with self._sessions() as session:
+            for role, version, sha256 in leaves:
+                query = select(LogEntry.sha256).filter_by(role=role, version=version)
+                _check_same(role, version, await session.scalar(query) or sha256, sha256)
+
     async def append(self, leaves: Sequence[Leaf], now: int) -> None:
         """Append the role versions that are not in yet, then publish tiles, checkpoint and proofs.
 
-        Raises LogError for a version that was appended with another sha256: it is burned, and the
-        role needs a higher one.
+        Raises LogError for a burned version, as `check` does.
         """
         rows = await self._insert(leaves, now)
         await asyncio.to_thread(self._publish, rows, leaves)
@@ -52,13 +64,9 @@ class Log:
             rows = [(entry.role, entry.version, entry.sha256) for entry in entries]
             known = {(role, version): sha256 for role, version, sha256 in rows}
             for role, version, sha256 in leaves:
-                present = known.setdefault((role, version), sha256)
-                if present != sha256:
-                    raise LogError(
-                        f"{role} {version} is in the log with other octets and is burned;"
-                        f" sign {role} {version + 1} instead."
-                    )
-                if (role, version, sha256) not in rows:
+                is_new = (role, version) not in known
+                _check_same(role, version, known.setdefault((role, version), sha256), sha256)
+                if is_new:
                     session.add(
                         LogEntry(
                             index=len(rows),
@@ -97,3 +105,11 @@ class Log:
                 proof = encode_proof(index, inclusion_proof(index, leaves), note)
                 verify_proof(proof, entries[index], self._keys.log_verifier)
                 write_immutable(target, proof)
+
+
+def _check_same(role: str, version: int, present: str, sha256: str) -> None:
+    if present != sha256:
+        raise LogError(
+            f"{role} {version} is in the log with other octets and is burned;"
+            f" sign {role} {version + 1} instead."
+        )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -20,7 +21,7 @@ from securesystemslib.signer import CryptoSigner
 
 from server.core.encodings import encode_canonical_json
 from server.core.errors import TrustError
-from server.core.note import VerifierKey
+from server.core.note import VerifierKey, decode_verifier_key
 from server.storage.durable import write_durable
 from server.storage.errors import StorageError
 
@@ -45,6 +46,8 @@ def create_online_keys(folder: Path, log_origin: str) -> bytes:
 
     A key that is there is kept, so that a second run after a crash completes the first.
     """
+    # A name that no checkpoint can carry is refused before anything is written.
+    decode_verifier_key(str(VerifierKey(log_origin, bytes(32))))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in (*ROLES, "log"):
         path = folder / f"{name}.pem"
@@ -83,7 +86,10 @@ def _load(path: Path) -> Ed25519PrivateKey:
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         raise TrustError(f"{path} has mode {mode:04o}: run `chmod 600 {path}`, others may read it.")
-    key = load_pem_private_key(path.read_bytes(), password=None)
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise TrustError(f"{path} is not an unencrypted private key.") from error
     if not isinstance(key, Ed25519PrivateKey):
         raise TrustError(f"{path} is not an ed25519 key.")
     return key

@@ -43,11 +43,13 @@ def plan_publication(
     now: datetime,
     *,
     renew: bool = False,
+    burned_latest: int = 0,
 ) -> Publication:
     """Return what to publish so that phones see `trust` with `pointers`.
 
-    `renew` signs latest and snapshot afresh although nothing in them changed. Raises ReleaseError
-    when a pointer offers what its codename role does not list.
+    `renew` signs latest and snapshot afresh although nothing in them changed. `burned_latest` is
+    the newest version of latest that the log knows, published or not: it is not used again.
+    Raises ReleaseError when a pointer offers what its codename role does not list.
     """
     check_pointers(trust, pointers)
     files = list(submitted)
@@ -55,7 +57,8 @@ def plan_publication(
     versions |= {name: role.version for name, role in trust.roles.items()}
     before = None if published is None else published.roles.get("latest")
     if before is None or renew or pointers != (published.pointers() if published else {}):
-        versions["latest"] = 1 if before is None else before.version + 1
+        newest = 0 if before is None else before.version
+        versions["latest"] = max(newest, burned_latest) + 1
         files.append(_sign_latest(versions["latest"], pointers, keys.signers["latest"], now))
     snapshot_version = 1 if published is None else published.snapshot.version
     if published is None or renew or files:

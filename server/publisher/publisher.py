@@ -22,13 +22,13 @@ from server.core.bundle import Result
 from server.core.encodings import check_sha256
 from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT
-from server.core.names import metadata_name
+from server.core.names import metadata_name, role_pattern
 from server.core.pointer import Pointer
 from server.publisher import incoming, staging
 from server.publisher.audit import audit_staged
 from server.publisher.errors import PublishError
 from server.publisher.lock import publisher_lock
-from server.publisher.log import Log
+from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, plan_publication, plan_refresh
 from server.publisher.published import Published, Trust, load_published
@@ -130,7 +130,7 @@ class Publisher:
         except StorageError:
             raise  # the surroundings failed: the bundle stays and is tried again
         except HeningError as error:
-            snapshot, status, reason = 0, "refused", str(error)[:REASON_LIMIT]
+            snapshot, status, reason = 0, "refused", _sentence(error)
         now = int(self._clock().timestamp())
         result = Result(
             id=submission_id,
@@ -196,7 +196,10 @@ class Publisher:
             self._keys,
             self._clock(),
             renew=renew,
+            burned_latest=await self._log.latest_version("latest"),
         )
+        # A burned version must not be accepted: no restart could ever complete it.
+        await self._log.check(_leaves(publication))
         await asyncio.to_thread(self._stage, publication, trust, pointers)
         self._after_step(3)
         return await self._complete(publication)
@@ -207,6 +210,8 @@ class Publisher:
         """Step 3."""
         staging.write_staged(self._folder.staging, publication)
         changed = {file.role for file in publication.files}
+        if changed & {"root", "targets"}:  # other keys may count now, for every role
+            changed |= trust.roles.keys()
         paths = [
             path for name, role in trust.roles.items() if name in changed for path in role.targets
         ]
@@ -215,17 +220,14 @@ class Publisher:
             self._folder.public,
             read_bounded(self._folder.trusted_root, ROOT_LIMIT),
             [*paths, *pointers],
+            [role_pattern(name).replace("*", "-") for name in sorted(changed & trust.roles.keys())],
         )
         staging.accept_staged(self._folder.staging)
 
     async def _complete(self, publication: Publication) -> int:
         metadata = self._folder.public / "metadata"
         # Step 4.
-        leaves = [
-            (file.role, file.version, hashlib.sha256(file.data).hexdigest())
-            for file in publication.files
-            if file.role not in UNLOGGED
-        ]
+        leaves = _leaves(publication)
         if leaves:
             await self._log.append(leaves, int(self._clock().timestamp()))
         self._after_step(4)
@@ -264,6 +266,19 @@ class Publisher:
                 check_sha256(sha256)
                 if name != "latest" and self._blobs.length(sha256) != target.length:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")
+
+
+def _leaves(publication: Publication) -> list[Leaf]:
+    return [
+        (file.role, file.version, hashlib.sha256(file.data).hexdigest())
+        for file in publication.files
+        if file.role not in UNLOGGED
+    ]
+
+
+def _sentence(error: HeningError) -> str:
+    """Return an error as a result can hold it: it may quote what was submitted."""
+    return str(error)[:REASON_LIMIT].encode(errors="backslashreplace").decode()
 
 
 def _is_public(public: Path, files: Sequence[RoleVersion]) -> bool:

@@ -8,16 +8,33 @@ staging/publication/timestamp.json
 import hashlib
 import shutil
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.metadata import TIMESTAMP_LIMIT, metadata_limit
-from server.core.names import metadata_name
+from server.core.names import check_role, metadata_name
+from server.core.release import Positive
 from server.publisher.plan import Publication
 from server.publisher.verify import RoleVersion
 from server.storage.durable import TEMPORARY, move_durable, read_bounded, sync_folder, write_durable
 
 PLAN_LIMIT = 1_048_576
+
+
+class _PlannedFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    role: str
+    sha256: str
+    version: Positive
+
+
+class _Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    files: list[_PlannedFile]
+    schema: Literal[1]
+    snapshot: Positive
+    timestamp: str
 
 
 def write_staged(folder: Path, publication: Publication) -> None:
@@ -32,20 +49,16 @@ def write_staged(folder: Path, publication: Publication) -> None:
         name = metadata_name(file.role, file.version)
         write_durable(temporary / "metadata" / name, file.data)
     write_durable(temporary / "timestamp.json", publication.timestamp)
-    plan = {
-        "files": [
-            {
-                "role": file.role,
-                "sha256": hashlib.sha256(file.data).hexdigest(),
-                "version": file.version,
-            }
+    plan = _Plan(
+        files=[
+            _PlannedFile(file.role, hashlib.sha256(file.data).hexdigest(), file.version)
             for file in publication.files
         ],
-        "schema": 1,
-        "snapshot": publication.snapshot_version,
-        "timestamp": hashlib.sha256(publication.timestamp).hexdigest(),
-    }
-    write_durable(temporary / "plan.json", encode_canonical_json(plan))
+        schema=1,
+        snapshot=publication.snapshot_version,
+        timestamp=hashlib.sha256(publication.timestamp).hexdigest(),
+    )
+    write_durable(temporary / "plan.json", encode_canonical_json(msgspec.to_builtins(plan)))
     sync_folder(temporary)
 
 
@@ -63,17 +76,21 @@ def load_staged(folder: Path) -> Publication | None:
     """Read the accepted publication, or None when there is none."""
     if not folder.exists():
         return None
-    plan = decode_canonical_json(read_bounded(folder / "plan.json", PLAN_LIMIT), limit=PLAN_LIMIT)
+    value = decode_canonical_json(read_bounded(folder / "plan.json", PLAN_LIMIT), limit=PLAN_LIMIT)
+    try:
+        plan = msgspec.convert(value, _Plan)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"the staged plan.json is malformed: {error}.") from error
     files = []
-    for entry in plan["files"]:
-        role, version = entry["role"], entry["version"]
-        path = folder / "metadata" / metadata_name(role, version)
-        data = read_bounded(path, metadata_limit(role))
-        _check_hash(data, entry["sha256"], path.name)
-        files.append(RoleVersion(role, version, data))
+    for entry in plan.files:
+        check_role(entry.role)
+        path = folder / "metadata" / metadata_name(entry.role, entry.version)
+        data = read_bounded(path, metadata_limit(entry.role))
+        _check_hash(data, entry.sha256, path.name)
+        files.append(RoleVersion(entry.role, entry.version, data))
     timestamp = read_bounded(folder / "timestamp.json", TIMESTAMP_LIMIT)
-    _check_hash(timestamp, plan["timestamp"], "timestamp.json")
-    return Publication(tuple(files), timestamp, plan["snapshot"])
+    _check_hash(timestamp, plan.timestamp, "timestamp.json")
+    return Publication(tuple(files), timestamp, plan.snapshot)
 
 
 def discard_staged(folder: Path) -> None:

@@ -3,6 +3,7 @@
 Pure: octets, values and `now` in; the trust that would result, or an error, out.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,14 +11,16 @@ from itertools import groupby
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.errors import ProfileError, TrustError
+from server.core.errors import FormatError, ProfileError, TrustError
 from server.core.metadata import check_expiry, decode_root, verify_role, verify_root
-from server.core.names import COMMON_ROLES
+from server.core.names import COMMON_ROLES, check_file_name
 from server.core.profile import check_delegated, check_root, check_targets, log_verifier
 from server.core.release import check_schema, check_succession, decode_releases
 from server.publisher.errors import PublishError
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.published import Trust
+
+_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def _check_content(name: str, before: Targets | None, after: Targets) -> None:
     check_delegated(name, after)
     if name in COMMON_ROLES:
         for path, target in after.targets.items():
+            _check_common_path(path)
             check_schema(path, target.unrecognized_fields.get("custom"), "schema")
     else:
         decode_releases(after)
@@ -118,6 +122,14 @@ def _check_content(name: str, before: Targets | None, after: Targets) -> None:
     for path in after.targets:
         if not path.startswith(f"{name}/"):
             raise ProfileError(f"{name} lists {path[:80]}, which is not its own.")
+
+
+def _check_common_path(path: str) -> None:
+    _, _, rest = path.partition("/")
+    kind, _, file = rest.partition("/")
+    if _KIND.fullmatch(kind) is None:
+        raise FormatError(f"{path[:80]!r} is not of the form ROLE/KIND/FILE.")
+    check_file_name(file)
 
 
 def _check_online_keys(root: Root, targets: Targets, keys: OnlineKeys) -> None:
