@@ -1,0 +1,156 @@
+"""Reads one answer from a stream, octet by octet bounded (FORMATS section 9).
+
+A response is parsed by h11, which does no I/O. Nothing in its headers is kept.
+"""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import h11
+
+from client_sim.device.errors import TransportError, UnreachableError
+from client_sim.world import Stream
+
+# Octets of a response head; our own server sends about 500.
+HEAD_LIMIT: Final = 16_384
+_HEADER_COUNT: Final = 64
+_RECEIVE: Final = 65_536
+# What framing (chunk sizes, gzip's own bytes) may add to a body.
+_OVERHEAD: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The parts of a response that a phone looks at; `body` is decoded."""
+
+    status: int
+    content_range: bytes | None
+    body: bytes
+
+
+class AnswerReader:
+    """Reads answers from one connection, each asked for by exactly one request."""
+
+    def __init__(self, stream: Stream, now: Callable[[], float]) -> None:
+        self._stream = stream
+        self._now = now
+        self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
+        self._ended = False
+
+    def expect(self, path: str, host: str) -> None:
+        """Tell the parser which request is about to be sent; it writes none itself.
+
+        Raises TransportError if the server closed the connection or sent something unasked.
+        """
+        try:
+            if self._machine.states[h11.CLIENT] is h11.DONE:
+                self._machine.start_next_cycle()
+            if self._machine.trailing_data[0]:
+                raise TransportError("The server sent octets that nobody asked for.")
+            self._machine.send(h11.Request(method="GET", target=path, headers=[("Host", host)]))
+            self._machine.send(h11.EndOfMessage())
+        except h11.ProtocolError:
+            raise TransportError("The server ended the connection before all was asked.") from None
+
+    def read(self, *, limit: int, seconds: float, may_compress: bool) -> Answer:
+        """Read the answer whose decoded body has at most `limit` octets, within `seconds`.
+
+        Raises TransportError for anything else, UnreachableError if the connection breaks.
+        """
+        deadline = self._now() + seconds
+        budget = HEAD_LIMIT + limit + _OVERHEAD
+        response: h11.Response | None = None
+        body = _Body(limit, encoded=False)
+        while True:
+            try:
+                event = self._machine.next_event()
+            except h11.ProtocolError:
+                raise self._explain() from None
+            if event is h11.NEED_DATA:
+                budget -= self._receive(budget, deadline)
+            elif isinstance(event, h11.InformationalResponse):
+                raise TransportError(f"The server answered {event.status_code}, which ends a poll.")
+            elif isinstance(event, h11.Response):
+                response = event
+                _check_framing(response)
+                body = _Body(limit, encoded=_is_gzip(response, may_compress=may_compress))
+            elif isinstance(event, h11.Data):
+                body.feed(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                assert response is not None
+                return Answer(response.status_code, _find_range(response), body.finish())
+            else:
+                raise UnreachableError("The server closed the connection without an answer.")
+
+    def _explain(self) -> TransportError:
+        if self._ended:
+            return UnreachableError("The server closed the connection in the middle.")
+        return TransportError("The server's answer is not HTTP/1.1.")
+
+    def _receive(self, budget: int, deadline: float) -> int:
+        try:
+            octets = self._stream.recv(_RECEIVE)
+        except OSError as error:
+            raise UnreachableError(f"The connection broke while reading: {error}.") from error
+        if len(octets) > budget:
+            raise TransportError("The server's answer is longer than anything that was asked for.")
+        if self._now() > deadline:
+            raise TransportError("The server's answer takes too long; try again later.")
+        self._ended = not octets
+        self._machine.receive_data(octets)
+        return len(octets)
+
+
+class _Body:
+    """Collects a body, decoding gzip as it comes so that a bomb is stopped when it opens."""
+
+    def __init__(self, limit: int, *, encoded: bool) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+        self._inflate = zlib.decompressobj(wbits=31) if encoded else None
+
+    def feed(self, data: bytes) -> None:
+        if self._inflate is not None:
+            try:
+                # One octet more than allowed is enough to see that there is more.
+                data = self._inflate.decompress(data, self._limit + 1 - self._size)
+            except zlib.error:
+                raise TransportError("The server's answer is damaged gzip.") from None
+            if self._inflate.unused_data:
+                raise TransportError("The server's answer goes on after its gzip data.")
+        self._size += len(data)
+        if self._size > self._limit or (self._inflate and self._inflate.unconsumed_tail):
+            raise TransportError(f"The server's answer is longer than {self._limit} octets.")
+        self._parts.append(data)
+
+    def finish(self) -> bytes:
+        if self._inflate is not None and not self._inflate.eof:
+            raise TransportError("The server's answer is cut short gzip.")
+        return b"".join(self._parts)
+
+
+def _check_framing(response: h11.Response) -> None:
+    """Check that the end of the body is stated, so that a cut one cannot pass for a whole one."""
+    if response.http_version != b"1.1":
+        raise TransportError("The server's answer is not HTTP/1.1.")
+    if not {b"content-length", b"transfer-encoding"} & {name for name, _ in response.headers}:
+        raise TransportError("The server's answer does not say where it ends.")
+
+
+def _is_gzip(response: h11.Response, *, may_compress: bool) -> bool:
+    if len(response.headers) > _HEADER_COUNT:
+        raise TransportError(f"The server's answer has more than {_HEADER_COUNT} headers.")
+    codings = [value for name, value in response.headers if name == b"content-encoding"]
+    if not codings:
+        return False
+    if codings != [b"gzip"] or not may_compress:
+        raise TransportError("The server's answer has a content coding that was not asked for.")
+    return True
+
+
+def _find_range(response: h11.Response) -> bytes | None:
+    ranges = [value for name, value in response.headers if name == b"content-range"]
+    return ranges[0] if len(ranges) == 1 else None

@@ -1,0 +1,149 @@
+"""The phone's polling: asks what every phone asks, decides alone, and sleeps.
+
+`PollingClient` is the client that the privacy lab examines. It never looks at `world.personal`.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.device.agreement import SignedTarget, check_agreement
+from client_sim.device.choose import Nothing, Offer, plan_update
+from client_sim.device.errors import DeviceError, ExpiredError, TrustError
+from client_sim.device.records import (
+    forget_due,
+    load_due,
+    load_failed,
+    load_floor,
+    load_secret,
+    store_due,
+)
+from client_sim.device.refresh import refresh, refresh_codename
+from client_sim.device.trust import Trust
+from client_sim.transport import Connection
+from client_sim.world import Event, World
+
+SHORTEST: Final = 14_400
+"""Seconds between two polls at least."""
+
+SPREAD: Final = 14_401
+"""Seconds over which the next poll is spread, uniformly."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollOutcome:
+    """What one poll asked and decided.
+
+    `requests` are the paths asked for, `changed` says whether anything was new, `offer` is the
+    package to install or None and `reason` the sentence why, `versions` the roles verified.
+    `failure` is the error that ended the poll early; then there is no offer. `halted` is true if
+    the pointer says so.
+    """
+
+    requests: tuple[str, ...]
+    changed: bool
+    offer: Offer | None
+    reason: str
+    warnings: tuple[str, ...] = ()
+    versions: tuple[tuple[str, int], ...] = ()
+    failure: DeviceError | None = None
+    halted: bool = False
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class PollingClient:
+    """The clean client over a `world`: `factory(world) -> client` is the class itself."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._trust: Trust | None = None
+
+    def poll(self) -> PollOutcome:
+        """Ask once and decide. Does not raise for what a server or the network does.
+
+        StateError and StorageError become a failed outcome, too: a phone must go on polling.
+        """
+        self._trust = None
+        connection = Connection(self._world)
+        trust: Trust | None = None
+        try:
+            # Used up before anything leaves: a phone that dies here does not poll twice for it.
+            forget_due(self._world.state)
+            public, state = self._world.public, self._world.state
+            trust = Trust(public.root, state, now=self._world.now(), built_at=public.built_at)
+            with connection:
+                refreshed = refresh(connection, trust)
+            offer, halted = self._decide(trust)
+        except DeviceError as error:
+            return PollOutcome(
+                requests=tuple(connection.requests),
+                changed=False,
+                offer=None,
+                reason=str(error),
+                warnings=(str(error),) if isinstance(error, ExpiredError) else (),
+                versions=() if trust is None else tuple(trust.versions.items()),
+                failure=error,
+            )
+        self._trust = trust
+        return PollOutcome(
+            requests=tuple(connection.requests),
+            changed=refreshed.changed,
+            offer=offer if isinstance(offer, Offer) else None,
+            reason=_explain(offer),
+            warnings=refreshed.warnings,
+            versions=tuple(trust.versions.items()),
+            halted=halted,
+        )
+
+    def on_event(self, event: Event) -> None:
+        """Take no notice: nothing that happens to the owner concerns polling."""
+
+    def next_poll(self, now: float) -> float:
+        """Return when to poll next, epoch seconds; the same time until that poll, reboots included.
+
+        A stored time that lies further ahead than any that is ever drawn is drawn afresh: the
+        clock was wrong when it was stored.
+        """
+        due = load_due(self._world.state)
+        if due is not None and due - now <= SHORTEST + SPREAD:
+            return due
+        draw = int.from_bytes(self._world.entropy(8), "big")
+        return store_due(self._world.state, now + SHORTEST + draw % SPREAD)
+
+    def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
+        """Fetch the codename role and its proof and check that they agree with `offer`.
+
+        Only for after the decision to install, and after a poll that succeeded: these requests
+        show the model. Raises DeviceError.
+        """
+        if self._trust is None:
+            raise TrustError("The last poll did not succeed, so there is nothing to install from.")
+        codename = offer.path.partition("/")[0]
+        if codename != self._world.public.codename:
+            raise TrustError("The package that is offered is for another model.")
+        refresh_codename(connection, self._trust, codename)
+        target = self._trust.find_release(offer.path)
+        check_agreement(offer, target)
+        return target
+
+    def _decide(self, trust: Trust) -> tuple[Offer | Nothing, bool]:
+        public, state = self._world.public, self._world.state
+        pointer = trust.find_pointer(public.codename, public.region, public.channel)
+        if pointer is None:
+            return Nothing("No build has been announced for this model, region and channel."), False
+        offer = plan_update(
+            pointer,
+            public.build,
+            max(load_floor(state), public.build.counter),
+            load_secret(state, self._world.entropy),
+            trust.now,
+            load_failed(state),
+        )
+        return offer, pointer.halted
+
+
+def _explain(offer: Offer | Nothing) -> str:
+    if isinstance(offer, Nothing):
+        return offer.reason
+    return f"Build {offer.counter} can be installed ({offer.type}, {offer.length} octets)."

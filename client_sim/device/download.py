@@ -1,0 +1,103 @@
+"""Fetches a package in aligned blocks, so that a resume shows only which block is next.
+
+In the download folder a package is `SHA256.part`, and `SHA256.blocks` says how many of its blocks
+are whole, decimal. A block's octets are durable before it is counted; a crash in between costs one
+block. The package is `SHA256.zip` once its length and hash were verified.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from client_sim.device.choose import Offer
+from client_sim.device.errors import DownloadError, StorageError
+from client_sim.device.names import DECIMAL
+from client_sim.device.vault import Vault
+from client_sim.transport import BLOCK, Connection
+
+_CHUNK: Final = 1024 * 1024
+
+Progress = Callable[[int, int], None]
+"""Called with the octets that are there and those of the whole package."""
+
+
+def package_url(offer: Offer) -> str:
+    """Return the path that the package is fetched from: its name carries its hash."""
+    folder, _, name = offer.path.rpartition("/")
+    return f"/targets/{folder}/{offer.sha256}.{name}"
+
+
+class Downloads:
+    """The folder of packages that are on their way or complete."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._counts = Vault(directory)
+
+    def fetch(self, connection: Connection, offer: Offer, progress: Progress | None = None) -> Path:
+        """Return the verified package of `offer`, fetching the blocks that are missing.
+
+        Raises TransportError, StorageError, and DownloadError if length or hash are wrong; then
+        the package is thrown away.
+        """
+        complete = self._directory / f"{offer.sha256}.zip"
+        try:
+            if not _is_package(complete, offer):
+                self._fetch_blocks(connection, offer, progress)
+                part = self._directory / f"{offer.sha256}.part"
+                if not _is_package(part, offer):
+                    self.forget(offer)
+                    raise DownloadError(
+                        "The downloaded package is not the signed one and was thrown away."
+                    )
+                part.replace(complete)
+        except OSError as error:
+            raise StorageError(f"The phone's disk failed: {error}.") from error
+        return complete
+
+    def forget(self, offer: Offer) -> None:
+        """Remove everything of a package."""
+        self._counts.pop(f"{offer.sha256}.blocks", None)
+        try:
+            for ending in ("part", "zip"):
+                (self._directory / f"{offer.sha256}.{ending}").unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"The phone's disk failed: {error}.") from error
+
+    def _fetch_blocks(
+        self, connection: Connection, offer: Offer, progress: Progress | None
+    ) -> None:
+        path = self._directory / f"{offer.sha256}.part"
+        path.touch()
+        url = package_url(offer)
+        with path.open("r+b") as file:
+            count = min(self._load_count(offer), path.stat().st_size // BLOCK)
+            if progress is not None:
+                progress(count * BLOCK, offer.length)
+            for first in range(count * BLOCK, offer.length, BLOCK):
+                block = connection.get_block(url, first, offer.length)
+                file.seek(first)
+                file.write(block)
+                file.truncate()
+                file.flush()
+                os.fsync(file.fileno())
+                self._counts[f"{offer.sha256}.blocks"] = str(first // BLOCK + 1).encode()
+                if progress is not None:
+                    progress(first + len(block), offer.length)
+
+    def _load_count(self, offer: Offer) -> int:
+        text = self._counts.get(f"{offer.sha256}.blocks", b"0").decode("latin-1")
+        return int(text) if DECIMAL.fullmatch(text) else 0
+
+
+def _is_package(path: Path, offer: Offer) -> bool:
+    """Tell whether a file has the signed length and sha256."""
+    if not path.is_file() or path.stat().st_size != offer.length:
+        return False
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_CHUNK):
+            digest.update(piece)
+    return digest.hexdigest() == offer.sha256

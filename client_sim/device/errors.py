@@ -1,0 +1,75 @@
+"""What the phone raises.
+
+    DeviceError
+    ├── TransportError          an answer was refused, or there was none
+    │   └── UnreachableError    the surroundings failed: no address, no connection, a broken one
+    ├── TrustError              metadata is not what the trusted root allows
+    │   ├── ExpiredError        it was, but its time is over; polling goes on
+    │   └── ProfileError        valid TUF metadata that this profile refuses
+    ├── LogError                a note, a checkpoint or a proof is malformed or proves nothing
+    ├── ReleaseError            a release is malformed
+    ├── PointerError            a pointer is malformed or leads back
+    ├── AgreementError          pointer and release do not say the same
+    ├── DownloadError           the package on the phone's disk is not the announced one
+    ├── InstallError            the update engine refuses, or the update was stopped
+    ├── StateError              what the phone has stored cannot be read
+    └── StorageError            the phone's disk failed
+
+Each message is one sentence that a person can act on.
+"""
+
+
+class DeviceError(Exception):
+    """The phone refuses; every error of this package is one."""
+
+
+class TransportError(DeviceError):
+    """An answer is not one of those that FORMATS section 9 allows."""
+
+
+class UnreachableError(TransportError):
+    """No connection could be made, or it broke."""
+
+
+class TrustError(DeviceError):
+    """Metadata is not what the trusted root allows."""
+
+
+class ExpiredError(TrustError):
+    """Metadata is past its expiry, so nothing is installed from it."""
+
+
+class ProfileError(TrustError):
+    """Metadata is valid TUF, but breaks a rule of FORMATS section 2."""
+
+
+class LogError(DeviceError):
+    """A note, a checkpoint or a proof is malformed, or does not prove what it should."""
+
+
+class ReleaseError(DeviceError):
+    """The `custom` object of a release is malformed (FORMATS section 3)."""
+
+
+class PointerError(DeviceError):
+    """The `custom` object of a pointer is malformed or leads back (FORMATS section 4)."""
+
+
+class AgreementError(DeviceError):
+    """The codename role does not list what the pointer offers."""
+
+
+class DownloadError(DeviceError):
+    """A downloaded package does not have the signed length and hash."""
+
+
+class InstallError(DeviceError):
+    """The package cannot be installed, or must not be any more."""
+
+
+class StateError(DeviceError):
+    """Something that the phone has stored is damaged."""
+
+
+class StorageError(DeviceError):
+    """The phone's disk failed."""

@@ -1,0 +1,132 @@
+"""The ROM image of a phone on disk: what the factory wrote and nobody changes.
+
+image/image.json         where to ask, for which model; canonical JSON
+image/root.json          the TUF root
+image/ota.pem            the certificate that packages are signed with
+image/authority.pem      the authority that the server's TLS certificate is checked with
+"""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+from client_sim.device.errors import StateError, StorageError
+from client_sim.device.members import Members
+from client_sim.device.names import REGION, is_codename
+
+_LIMIT: Final = 1024 * 1024
+_HOST: Final = re.compile(r"(?=.{1,253}\Z)[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+_MEMBERS: Final = frozenset(
+    {"built_at", "channel", "codename", "host", "port", "region", "schema", "tls"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """Model, region, channel, server and build date (epoch seconds); `tls` false on loopback."""
+
+    codename: str
+    region: str
+    channel: str
+    host: str
+    port: int
+    tls: bool
+    built_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The facts of an image, its root, its OTA certificate and its certificate authority."""
+
+    facts: ImageFacts
+    root: bytes
+    ota_certificate: bytes
+    authority: str | None
+
+
+def encode_facts(facts: ImageFacts) -> bytes:
+    """Encode the facts as the octets of `image.json`."""
+    value = {**asdict(facts), "schema": 1}
+    return (
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+        + b"\n"
+    )
+
+
+def decode_facts(data: bytes) -> ImageFacts:
+    """Decode the octets of `image.json`; raises StateError for any other encoding."""
+    if len(data) > _LIMIT:
+        raise StateError("The phone's image.json is too long.")
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        raise StateError("The phone's image.json is no JSON text.") from None
+    if not isinstance(value, dict) or value.keys() != _MEMBERS:
+        raise StateError("The phone's image.json does not have the members of an image.")
+    members = Members("The phone's image.json", StateError, value)
+    members.schema("schema")
+    facts = ImageFacts(
+        codename=members.text("codename", 32),
+        region=members.text("region", 16),
+        channel=members.text("channel", 16),
+        host=members.text("host", 253),
+        port=members.integer("port", lowest=1, highest=65_535),
+        tls=members.boolean("tls"),
+        built_at=members.integer("built_at"),
+    )
+    check_facts(facts)
+    if encode_facts(facts) != data:
+        raise StateError("The phone's image.json is not in its one encoding.")
+    return facts
+
+
+def check_facts(facts: ImageFacts) -> None:
+    """Check that the names are names; raises StateError."""
+    if not is_codename(facts.codename):
+        raise StateError(f"{facts.codename!r} is no name that a model can have.")
+    if not REGION.fullmatch(facts.region) or not REGION.fullmatch(facts.channel):
+        raise StateError("A region and a channel are each 1 to 16 of a-z, 0-9 and -.")
+    if not _HOST.fullmatch(facts.host):
+        raise StateError(f"{facts.host!r} is no host name that a phone can poll.")
+
+
+def load_image(directory: Path) -> Image:
+    """Read the image in `directory`; raises StateError, StorageError."""
+    if not (directory / "image.json").is_file():
+        raise StateError(
+            f"There is no phone in {directory.parent}; make one with hening-device create."
+        )
+    authority = directory / "authority.pem"
+    try:
+        return Image(
+            facts=decode_facts(_read(directory / "image.json")),
+            root=_read(directory / "root.json"),
+            ota_certificate=_read(directory / "ota.pem"),
+            authority=_read(authority).decode("latin-1") if authority.is_file() else None,
+        )
+    except OSError as error:
+        raise StorageError(f"The phone's image cannot be read: {error}.") from error
+
+
+def write_image(directory: Path, image: Image) -> None:
+    """Write an image into a new folder; raises StateError, StorageError."""
+    check_facts(image.facts)
+    try:
+        directory.mkdir(parents=True)
+        (directory / "root.json").write_bytes(image.root)
+        (directory / "ota.pem").write_bytes(image.ota_certificate)
+        if image.authority is not None:
+            (directory / "authority.pem").write_text(image.authority, encoding="latin-1")
+        (directory / "image.json").write_bytes(encode_facts(image.facts))
+    except OSError as error:
+        raise StorageError(f"The phone's image cannot be written: {error}.") from error
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(_LIMIT + 1)
+    if len(data) > _LIMIT:
+        raise StateError(f"{path.name} in the phone's image is too long.")
+    return data

@@ -1,0 +1,110 @@
+"""The real world: sockets, names, TLS, a clock, randomness and a folder for what is kept."""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import Final
+
+from client_sim.persona import Persona
+from client_sim.world import Public, Stream
+
+# Seconds without an octet after which a server counts as gone.
+PATIENCE: Final = 30.0
+
+
+class SocketStream:
+    """A connected socket, plain or in TLS."""
+
+    def __init__(self, wire: socket.socket) -> None:
+        self._wire = wire
+
+    def send(self, data: bytes) -> None:
+        """Send all of `data`."""
+        self._wire.sendall(data)
+
+    def recv(self, limit: int) -> bytes:
+        """Return what has arrived, at most `limit` octets, b"" at the end."""
+        return self._wire.recv(limit)
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._wire.close()
+
+
+class RealWorld:
+    """A world of real sockets for one phone.
+
+    `resolver` maps names to addresses and replaces DNS for them (tests, demonstrations).
+    `certificate_authority` is the PEM text from the ROM image; without it TLS is refused.
+    """
+
+    def __init__(
+        self,
+        public: Public,
+        state: MutableMapping[str, bytes],
+        *,
+        now: Callable[[], float],
+        entropy: Callable[[int], bytes],
+        resolver: Mapping[str, Sequence[str]] | None = None,
+        certificate_authority: str | None = None,
+    ) -> None:
+        self.public = public
+        self.personal: Persona | None = None
+        self.state = state
+        self._now = now
+        self._entropy = entropy
+        self._resolver = resolver or {}
+        self._certificate_authority = certificate_authority
+
+    def now(self) -> float:
+        """Return epoch seconds."""
+        return self._now()
+
+    def entropy(self, n: int) -> bytes:
+        """Return `n` fresh octets."""
+        return self._entropy(n)
+
+    def resolve(self, host: str) -> Sequence[str]:
+        """Return the addresses of `host`; raises OSError."""
+        if host in self._resolver:
+            return self._resolver[host]
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return [str(address[0]) for *_, address in found]
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect; plain text only on loopback. Raises OSError (ssl.SSLError is one)."""
+        if tls is None:
+            if not _is_loopback(address):
+                raise OSError("plain text is refused outside this machine")
+            return SocketStream(socket.create_connection((address, port), timeout=PATIENCE))
+        context = make_tls_context(self._certificate_authority)
+        wire = socket.create_connection((address, port), timeout=PATIENCE)
+        try:
+            return SocketStream(context.wrap_socket(wire, server_hostname=tls))
+        except BaseException:
+            wire.close()
+            raise
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def make_tls_context(certificate_authority: str | None) -> ssl.SSLContext:
+    """Return the one TLS configuration of every phone, fresh for each connection.
+
+    At least TLS 1.2, at most 1.3, no tickets, no compression, no protocol negotiation; trusted is
+    the image's certificate authority and nothing else. Raises OSError if there is none.
+    """
+    if certificate_authority is None:
+        raise OSError("the ROM image holds no certificate authority to check the server with")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.maximum_version = ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    context.load_verify_locations(cadata=certificate_authority)
+    return context

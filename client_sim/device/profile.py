@@ -1,0 +1,105 @@
+"""The rules that this system adds to TUF (FORMATS section 2), checked on verified metadata."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from securesystemslib.signer import Key
+from tuf.api.metadata import DelegatedRole, Role, Root, Targets
+
+from client_sim.device.errors import LogError, ProfileError
+from client_sim.device.members import read_members
+from client_sim.device.names import CODENAME, is_codename
+from client_sim.device.points import is_good_point
+from client_sim.device.tlog import LogKey, decode_log_key
+
+_PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
+_VKEY_LIMIT: Final = 256
+_PATTERNS: Final = {"latest": "latest/*/*/*", "tables": "tables/*/*", "content": "content/*/*"}
+_ONLINE: Final = ("snapshot", "timestamp")
+
+
+def check_root(root: Root) -> LogKey:
+    """Check rules 1 to 3, 5, 6 and 8 on root and return the log's key; raises ProfileError."""
+    if root.consistent_snapshot is not True:
+        raise ProfileError("The root does not promise consistent snapshots.")
+    _check_keys(root.keys)
+    for name, role in root.roles.items():
+        _check_threshold(name, role, root.keys)
+    snapshot, timestamp = (set(root.roles[name].keyids) for name in _ONLINE)
+    offline = {*root.roles["root"].keyids, *root.roles["targets"].keyids}
+    if snapshot & timestamp or (snapshot | timestamp) & offline:
+        raise ProfileError("The keys of snapshot and timestamp are not their own.")
+    try:
+        custom = read_members("The root", ProfileError, root.unrecognized_fields.get("custom"))
+        custom.schema("schema")
+        return decode_log_key(custom.text("log", _VKEY_LIMIT))
+    except LogError as error:
+        raise ProfileError(f"The root names no log that can be used: {error}") from error
+
+
+def check_targets(root: Root, targets: Targets) -> None:
+    """Check rules 1 to 8 on the top-level targets; raises ProfileError."""
+    delegations = targets.delegations
+    if delegations is None:
+        return
+    if delegations.succinct_roles is not None or delegations.roles is None:
+        raise ProfileError("The targets role delegates to hashed bins, which is not used here.")
+    # Ids are hashes of keys (rule 2), so one key under two ids in two files is impossible as well.
+    _check_keys({**root.keys, **delegations.keys})
+    _check_keys(delegations.keys)
+    online = {keyid for name in _ONLINE for keyid in root.roles[name].keyids}
+    for name, role in delegations.roles.items():
+        _check_delegation(name, role)
+        _check_threshold(name, role, delegations.keys)
+        if name != "latest" and online & set(role.keyids):
+            raise ProfileError(f"The role {name} shares a key with snapshot or timestamp.")
+
+
+def check_leaf_role(name: str, role: Targets) -> None:
+    """Check that a delegated role delegates no further (rule 7); raises ProfileError."""
+    if role.delegations is not None:
+        raise ProfileError(f"The role {name} delegates further, which no role here does.")
+
+
+def _check_keys(keys: Mapping[str, Key]) -> None:
+    seen: dict[str, str] = {}
+    for keyid, key in keys.items():
+        if key.keytype != "ed25519" or key.scheme != "ed25519":
+            raise ProfileError("A key is not ed25519.")
+        public = key.keyval.get("public")
+        if not isinstance(public, str) or not _PUBLIC.fullmatch(public):
+            raise ProfileError("An ed25519 key is not 64 lower-case hexadecimal digits.")
+        if seen.setdefault(public, keyid) != keyid:
+            raise ProfileError("One key is listed under two ids, so it could count twice.")
+        if keyid != _hash_key(public) or set(key.keyval) != {"public"} or key.unrecognized_fields:
+            raise ProfileError("A key is listed under an id that is not its hash.")
+        if not is_good_point(bytes.fromhex(public)):
+            raise ProfileError("A key is one with which anybody could sign.")
+
+
+def _hash_key(public: str) -> str:
+    canonical = f'{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}'
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _check_threshold(name: str, role: Role, keys: Iterable[str]) -> None:
+    distinct = set(role.keyids)
+    if type(role.threshold) is not int or not 1 <= role.threshold <= len(distinct):
+        raise ProfileError(f"The role {_show(name)} has a threshold that its keys cannot meet.")
+    if not distinct <= set(keys):
+        raise ProfileError(f"The role {_show(name)} names a key that is not listed.")
+
+
+def _check_delegation(name: str, role: DelegatedRole) -> None:
+    if name not in _PATTERNS and not is_codename(name):
+        raise ProfileError(f"The role {_show(name)} is none that can be delegated here.")
+    pattern = _PATTERNS.get(name, f"{name}/*/*/*")
+    if role.path_hash_prefixes is not None or role.paths != [pattern] or not role.terminating:
+        raise ProfileError(f"The role {name} is not delegated as FORMATS section 2 says.")
+
+
+def _show(name: str) -> str:
+    """Return a role's name if it is fit to be shown."""
+    return name if CODENAME.fullmatch(name) else "with an impossible name"

@@ -1,0 +1,81 @@
+"""What a phone remembers between polls besides metadata: secret, due time, floor, failed builds.
+
+secret    32 octets, made at first need, never sent
+due       when to poll next, epoch seconds as decimal text; gone once used
+floor     the highest counter that was ever marked successful, decimal
+failed    counters of builds that did not start, decimal, one a line
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Final
+
+from client_sim.device.errors import StateError
+from client_sim.device.names import DECIMAL
+
+State = MutableMapping[str, bytes]
+
+_SECRET_SIZE: Final = 32
+_NUMBER: Final = re.compile(rb"[0-9]{1,12}(?:\.[0-9]{1,9})?")
+_FAILED_LIMIT: Final = 64
+
+
+def load_secret(state: State, entropy: Callable[[int], bytes]) -> bytes:
+    """Return the phone's secret; makes and stores it at the first call."""
+    secret = state.get("secret", b"")
+    if len(secret) != _SECRET_SIZE:
+        secret = entropy(_SECRET_SIZE)
+        state["secret"] = secret
+    return secret
+
+
+def load_due(state: State) -> float | None:
+    """Return the stored due time, or None if there is none that can be read."""
+    stored = state.get("due", b"")
+    return float(stored) if _NUMBER.fullmatch(stored) else None
+
+
+def store_due(state: State, due: float) -> float:
+    """Store a due time and return it as it will be read again."""
+    assert math.isfinite(due)
+    text = repr(round(max(0.0, due), 6)).encode()
+    state["due"] = text
+    return float(text)
+
+
+def forget_due(state: State) -> None:
+    """Use up the due time."""
+    state.pop("due", None)
+
+
+def load_floor(state: State) -> int:
+    """Return the floor, 0 on a phone that has installed nothing; raises StateError."""
+    return _decode_counter(state.get("floor", b"0"))
+
+
+def raise_floor(state: State, counter: int) -> None:
+    """Store a higher floor; a lower one changes nothing."""
+    if counter > load_floor(state):
+        state["floor"] = str(counter).encode()
+
+
+def load_failed(state: State) -> tuple[int, ...]:
+    """Return the counters of failed builds; raises StateError."""
+    lines = state.get("failed", b"").splitlines()
+    if len(lines) > _FAILED_LIMIT:
+        raise StateError("The phone's record of failed builds is damaged; reset the phone.")
+    return tuple(_decode_counter(line) for line in lines)
+
+
+def store_failed(state: State, counters: Iterable[int]) -> None:
+    """Store the counters of failed builds, the highest 64 of them."""
+    kept = sorted(set(counters))[-_FAILED_LIMIT:]
+    state["failed"] = "\n".join(map(str, kept)).encode()
+
+
+def _decode_counter(octets: bytes) -> int:
+    text = octets.decode("latin-1")
+    if not DECIMAL.fullmatch(text):
+        raise StateError("A counter that the phone has stored is damaged; reset the phone.")
+    return int(text)

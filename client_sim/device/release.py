@@ -1,0 +1,75 @@
+"""Reads a release: the `custom` object of a target of a codename role (FORMATS section 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from client_sim.device.errors import ReleaseError
+from client_sim.device.members import read_members
+from client_sim.device.names import is_package_path
+
+_PROPERTIES: Final = frozenset({"FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE"})
+# A base64 sha256 has 44 octets, a decimal size at most 16.
+_PROPERTY_LIMIT: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What the maintainers of a model signed about one package; members as in FORMATS section 3."""
+
+    path: str
+    type: Literal["full", "incremental"]
+    counter: int
+    fingerprint: str
+    incremental: str
+    post_timestamp: int
+    security_patch_level: str
+    sdk_level: int
+    source_builds: tuple[str, ...]
+    min_counter: int
+    property_files: str
+    payload_properties: Mapping[str, str]
+    changelog: Mapping[str, str]
+    withdrawn: bool
+
+
+def decode_release(path: str, custom: object) -> Release:
+    """Decode the `custom` object of the target `path`; raises ReleaseError."""
+    if not is_package_path(path):
+        raise ReleaseError("A release lies at a path that no release can have, so it is not used.")
+    members = read_members(f"The release {path}", ReleaseError, custom)
+    members.schema("schema")
+    kind = members.values.get("type")
+    if kind == "full":
+        kind_: Literal["full", "incremental"] = "full"
+    elif kind == "incremental":
+        kind_ = "incremental"
+    else:
+        raise members.fail("type")
+    counter = members.integer("counter", lowest=1)
+    sources = members.fingerprints("source_builds", 8)
+    if bool(sources) != (kind_ == "incremental"):
+        raise members.fail("source_builds")
+    properties = read_members(
+        f"The payload of {path}", ReleaseError, members.values.get("payload_properties")
+    )
+    if properties.values.keys() != _PROPERTIES:
+        raise members.fail("payload_properties")
+    return Release(
+        path=path,
+        type=kind_,
+        counter=counter,
+        fingerprint=members.word("fingerprint", 128),
+        incremental=members.word("incremental", 64),
+        post_timestamp=members.integer("post_timestamp"),
+        security_patch_level=members.date("security_patch_level"),
+        sdk_level=members.integer("sdk_level"),
+        source_builds=sources,
+        min_counter=members.integer("min_counter", highest=counter - 1),
+        property_files=members.text("property_files", 1_024),
+        payload_properties={
+            name: properties.text(name, _PROPERTY_LIMIT) for name in sorted(_PROPERTIES)
+        },
+        changelog=members.locales("changelog", 4_000),
+        withdrawn=members.boolean("withdrawn"),
+    )

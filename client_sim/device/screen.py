@@ -1,0 +1,52 @@
+"""Shows an installation: bars on a terminal, plain lines elsewhere, nothing when asked to."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn
+
+
+class Screen:
+    """Use as a context manager; `say` starts a step, `progress` tells how far it is in octets."""
+
+    def __init__(self, *, quiet: bool = False, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False)
+        self._quiet = quiet
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._sentence = ""
+
+    def __enter__(self) -> Self:
+        if not self._quiet and self._console.is_terminal:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                DownloadColumn(),
+                console=self._console,
+            )
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def say(self, sentence: str) -> None:
+        """Print a sentence and let `progress` speak about it."""
+        self._sentence, self._task = sentence, None
+        if not self._quiet:
+            self._console.print(sentence, markup=False, soft_wrap=True)
+
+    def progress(self, done: int, total: int) -> None:
+        """Move the bar of the present step."""
+        if self._progress is None:
+            return
+        if self._task is None:
+            self._task = self._progress.add_task(self._sentence, total=total)
+        self._progress.update(self._task, completed=done, total=total)

@@ -1,0 +1,194 @@
+"""The transparency log as a phone reads it: keys, notes, checkpoints, inclusion proofs.
+
+Formats: C2SP signed-note, tlog-checkpoint, tlog-proof, narrowed by FORMATS section 7. One value,
+one encoding: whatever an encoder would not have written is refused. Signatures are checked first,
+text is read afterwards.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from client_sim.device.errors import LogError
+from client_sim.device.names import DECIMAL, MAX_INTEGER
+from client_sim.device.points import is_good_point
+
+PROOF_LIMIT: Final = 16_384
+CHECKPOINT_LIMIT: Final = 4_096
+_ORIGIN: Final = re.compile(r"[a-z0-9.-]+(?:/[a-z0-9-]+)*")
+_ORIGIN_LIMIT: Final = 64
+_ED25519: Final = 1
+_HEADER: Final = "c2sp.org/tlog-proof@v1"
+# A tree of 2**53 leaves has paths of at most 53 hashes.
+_PATH_LIMIT: Final = 63
+
+
+@dataclass(frozen=True, slots=True)
+class LogKey:
+    """The verifier key of a log; `name` is also its origin."""
+
+    name: str
+    key_id: bytes
+    public: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A verified tree head: how many leaves, and the root hash over them."""
+
+    origin: str
+    size: int
+    root: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A decoded, unverified proof: the leaf's index, hashes from leaf to root, a signed note."""
+
+    index: int
+    path: tuple[bytes, ...]
+    note: bytes
+
+
+def decode_log_key(text: str) -> LogKey:
+    """Decode `NAME+HEXID+BASE64`; raises LogError for any key but a good ed25519 one."""
+    parts = text.split("+", 2)
+    if len(parts) != 3 or len(parts[0]) > _ORIGIN_LIMIT or not _ORIGIN.fullmatch(parts[0]):
+        raise LogError("The key of the transparency log is not NAME+ID+KEY.")
+    name, key_id, encoded = parts
+    key = _decode_base64(encoded, 33)
+    if key[0] != _ED25519 or not is_good_point(key[1:]):
+        raise LogError("The key of the transparency log is no ed25519 key.")
+    expected = hashlib.sha256(name.encode() + b"\n" + key).digest()[:4]
+    if key_id != expected.hex():
+        raise LogError("The key of the transparency log does not have the id that it states.")
+    return LogKey(name, expected, key[1:])
+
+
+def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> str:
+    """Return the text of a note, final newline included, that has exactly one signature: by `key`.
+
+    Raises LogError.
+    """
+    if len(note) > limit:
+        raise LogError("The signed note is too long.")
+    try:
+        text = note.decode()
+    except UnicodeDecodeError:
+        raise LogError("The signed note is not UTF-8 text.") from None
+    if any(ord(character) < 0x20 and character != "\n" for character in text):
+        raise LogError("The signed note has control characters.")
+    body, separator, signature_line = text.rpartition("\n\n")
+    start = f"\u2014 {key.name} "
+    if not separator or not body or not signature_line.startswith(start):
+        raise LogError("The signed note has no signature by the log of this ROM.")
+    encoded, newline, rest = signature_line.removeprefix(start).partition("\n")
+    if not newline or rest:
+        raise LogError("The signed note does not have exactly one signature.")
+    signature = _decode_base64(encoded, 4 + 64)
+    if signature[:4] != key.key_id:
+        raise LogError("The signed note is signed by another key than the log's.")
+    body += "\n"
+    try:
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature[4:], body.encode())
+    except (InvalidSignature, ValueError):
+        raise LogError("The signature of the signed note is wrong.") from None
+    return body
+
+
+def verify_checkpoint(note: bytes, key: LogKey) -> Checkpoint:
+    """Return the checkpoint in a signed note: three lines, signed by `key`; raises LogError."""
+    lines = verify_note(note, key).split("\n")
+    if len(lines) != 4 or lines[3]:
+        raise LogError("The checkpoint does not have exactly three lines.")
+    if lines[0] != key.name:
+        raise LogError("The checkpoint is of another log.")
+    return Checkpoint(lines[0], _decode_decimal(lines[1]), _decode_base64(lines[2], 32))
+
+
+def decode_proof(data: bytes) -> Proof:
+    """Decode a tlog-proof without `extra` line; raises LogError."""
+    if len(data) > PROOF_LIMIT:
+        raise LogError("The log proof is too long.")
+    head, separator, note = data.partition(b"\n\n")
+    try:
+        lines = head.decode("ascii").split("\n")
+    except UnicodeDecodeError:
+        raise LogError("The log proof is not text.") from None
+    if not separator or len(lines) < 2 or lines[0] != _HEADER or lines[1][:6] != "index ":
+        raise LogError("The log proof does not start as a tlog-proof does.")
+    if len(lines) - 2 > _PATH_LIMIT:
+        raise LogError("The log proof has more hashes than any tree is high.")
+    path = tuple(_decode_base64(line, 32) for line in lines[2:])
+    return Proof(_decode_decimal(lines[1][6:]), path, note)
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """Return the RFC 6962 hash of a leaf."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def encode_leaf(role: str, version: int, octets: bytes) -> bytes:
+    """Return the log entry of the published octets of a role version."""
+    digest = hashlib.sha256(octets).hexdigest()
+    return f"hening role v1\n{role}\n{version}\n{digest}\n".encode("ascii")
+
+
+def verify_inclusion(
+    leaf: bytes, index: int, path: Sequence[bytes], checkpoint: Checkpoint
+) -> None:
+    """Verify that the leaf hash stands at `index` of the tree: RFC 9162 section 2.1.3.2.
+
+    Raises LogError.
+    """
+    if index >= checkpoint.size:
+        raise LogError("The log proof is about a leaf beyond the end of the tree.")
+    node, last, result = index, checkpoint.size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            raise LogError("The log proof has more hashes than the tree is high.")
+        if node & 1 or node == last:
+            result = hashlib.sha256(b"\x01" + sibling + result).digest()
+            # The last node of a level with an odd number of nodes rises until it has a sibling.
+            while not node & 1 and node:
+                node >>= 1
+                last >>= 1
+        else:
+            result = hashlib.sha256(b"\x01" + result + sibling).digest()
+        node >>= 1
+        last >>= 1
+    if last != 0 or result != checkpoint.root:
+        raise LogError("The log proof does not lead to the root of the tree.")
+
+
+def verify_proof(data: bytes, key: LogKey, *, role: str, version: int, octets: bytes) -> Checkpoint:
+    """Verify that the log contains the very octets of a role version; raises LogError."""
+    proof = decode_proof(data)
+    checkpoint = verify_checkpoint(proof.note, key)
+    leaf = leaf_hash(encode_leaf(role, version, octets))
+    verify_inclusion(leaf, proof.index, proof.path, checkpoint)
+    return checkpoint
+
+
+def _decode_decimal(text: str) -> int:
+    if not DECIMAL.fullmatch(text) or int(text) > MAX_INTEGER:
+        raise LogError("A number in the log's answer is no number.")
+    return int(text)
+
+
+def _decode_base64(text: str, length: int) -> bytes:
+    """Return the `length` octets that `text` encodes in the one way there is."""
+    try:
+        octets = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise LogError("A part of the log's answer is not base64.") from None
+    if len(octets) != length or base64.b64encode(octets).decode() != text:
+        raise LogError("A part of the log's answer is not the base64 that it should be.")
+    return octets

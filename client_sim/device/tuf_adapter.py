@@ -1,0 +1,146 @@
+"""The one module that touches python-tuf's state machine, which is internal to its client.
+
+`TrustedMetadataSet` takes bytes and gives verified objects, without I/O, and is what passes the
+TUF conformance suite; the public `Updater` around it fetches in an order and with headers that
+are not ours. Here its errors become ours and its clock becomes the one that is passed in.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from tuf.api.exceptions import EqualVersionNumberError, ExpiredMetadataError, RepositoryError
+from tuf.api.metadata import MetaFile, Root, Snapshot, Targets, Timestamp
+from tuf.ngclient._internal.trusted_metadata_set import TrustedMetadataSet
+from tuf.ngclient.config import EnvelopeType
+
+from client_sim.device.errors import ExpiredError, TrustError
+from client_sim.device.names import MAX_INTEGER
+
+# 9999-12-31, the last day that TUF's date format can hold.
+_LAST_SECOND: Final = 253_402_214_400
+
+
+class VerifiedMetadata:
+    """The metadata verified so far in one poll, in TUF's order; every method raises TrustError.
+
+    Starts from `root`, which is trusted; `now` is in epoch seconds and fixed for the poll.
+    `versions` are those of the roles that may be used.
+    """
+
+    def __init__(self, root: bytes, now: float) -> None:
+        with _wrapped("root"):
+            self._set = TrustedMetadataSet(root, EnvelopeType.METADATA)
+        self._set.reference_time = dt.datetime.fromtimestamp(
+            max(0, min(int(now), _LAST_SECOND)), dt.UTC
+        )
+        self.versions = {"root": check_version(self.root.version)}
+
+    @property
+    def root(self) -> Root:
+        """The newest verified root."""
+        return self._set.root
+
+    @property
+    def timestamp(self) -> Timestamp:
+        """The verified timestamp."""
+        return self._set.timestamp
+
+    @property
+    def snapshot(self) -> Snapshot | None:
+        """The verified snapshot, or None; it may be an older one, kept to compare with."""
+        snapshot = self._set.get("snapshot")
+        return snapshot if isinstance(snapshot, Snapshot) else None
+
+    @property
+    def targets(self) -> Targets:
+        """The verified top-level targets."""
+        return self._set.targets
+
+    def role(self, name: str) -> Targets | None:
+        """Return a verified delegated role, or None."""
+        if not self._set.contains(name, "targets"):
+            return None
+        signed = self._set[name]
+        assert isinstance(signed, Targets)
+        return signed
+
+    def update_root(self, data: bytes) -> Root:
+        """Verify the next root."""
+        with _wrapped("root"):
+            root = self._set.update_root(data)
+        self.versions["root"] = check_version(root.version)
+        return root
+
+    def update_timestamp(self, data: bytes) -> bool:
+        """Verify a timestamp; False means that it is the one already held."""
+        with _wrapped("timestamp"):
+            try:
+                self._set.update_timestamp(data)
+                is_new = True
+            except EqualVersionNumberError:
+                if self.timestamp.is_expired(self._set.reference_time):
+                    raise ExpiredMetadataError("timestamp.json is expired") from None
+                is_new = False
+        self.versions["timestamp"] = check_version(self.timestamp.version)
+        check_version(self.timestamp.snapshot_meta.version)
+        return is_new
+
+    def update_snapshot(self, data: bytes, *, is_held: bool) -> Snapshot:
+        """Verify a snapshot; `is_held` if it was verified before."""
+        with _wrapped("snapshot"):
+            snapshot = self._set.update_snapshot(data, trusted=is_held)
+        self.versions["snapshot"] = check_version(snapshot.version)
+        for meta in snapshot.meta.values():
+            check_version(meta.version)
+        return snapshot
+
+    def update_role(self, name: str, data: bytes) -> Targets:
+        """Verify the top-level targets or a role that they delegate to."""
+        with _wrapped(name):
+            role = self._set.update_delegated_targets(
+                data, name, "root" if name == "targets" else "targets"
+            )
+        self.versions[name] = check_version(role.version)
+        return role
+
+    def find_meta(self, name: str) -> MetaFile | None:
+        """Return what the snapshot says about a role, or None if it does not list it."""
+        snapshot = self.snapshot
+        return None if snapshot is None else snapshot.meta.get(f"{name}.json")
+
+
+def check_version(version: object) -> int:
+    """Return `version` if it is one that a path can hold; raises TrustError."""
+    if type(version) is not int or not 1 <= version <= MAX_INTEGER:
+        raise TrustError("A version in the metadata is not a number that a version can be.")
+    return version
+
+
+@contextmanager
+def _wrapped(what: str) -> Iterator[None]:
+    try:
+        yield
+    except ExpiredMetadataError as error:
+        raise ExpiredError(
+            f"The metadata has expired ({error}); nothing is installed until there is newer."
+        ) from error
+    except (
+        RepositoryError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        # The library's own errors, and what slips through its parser on input that is not
+        # metadata at all.
+        raise TrustError(f"The {what} metadata was refused: {_shorten(error)}.") from error
+
+
+def _shorten(error: Exception) -> str:
+    """Return an error's text fit for one line: it may quote what the server sent."""
+    text = "".join(character for character in str(error)[:160] if character.isprintable())
+    return text.rstrip(".") or type(error).__name__

@@ -1,0 +1,98 @@
+"""A small persistent mapping in a folder: one file per name, each replaced at once and whole."""
+
+import os
+import re
+from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Final
+
+from client_sim.device.errors import StorageError
+
+# Octets of one value: the largest is a role of 5,000,000.
+VALUE_LIMIT: Final = 8 * 1024 * 1024
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*(?:\.[a-z0-9_-]+)*")
+_NAME_LIMIT: Final = 96
+_TEMPORARY: Final = ".new"
+
+
+class Vault(MutableMapping[str, bytes]):
+    """Values by name in `directory`; a value is durable when the assignment returns.
+
+    A crash leaves the old value or the new one. Names are `[a-z0-9_-]` with single dots inside,
+    at most 96 octets; other names are KeyError when read and StorageError when written. A failing
+    disk is StorageError.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __getitem__(self, name: str) -> bytes:
+        if not _is_name(name):
+            raise KeyError(name)
+        try:
+            with (self._directory / name).open("rb") as file:
+                value = file.read(VALUE_LIMIT + 1)
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        except OSError as error:
+            raise _failed(error) from error
+        if len(value) > VALUE_LIMIT:
+            raise StorageError(f"The stored {name} is longer than anything the phone stores.")
+        return value
+
+    def __setitem__(self, name: str, value: bytes) -> None:
+        if not _is_name(name):
+            raise StorageError(f"{name!r} is not a name that the phone stores anything under.")
+        if len(value) > VALUE_LIMIT:
+            raise StorageError(f"The value for {name} is longer than anything the phone stores.")
+        # One writer per phone, so one temporary name per value is enough; a crash leaves it behind
+        # and the next write takes it over.
+        temporary = self._directory / f".{name}{_TEMPORARY}"
+        try:
+            with temporary.open("wb") as file:
+                file.write(value)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(self._directory / name)
+            self._sync()
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __delitem__(self, name: str) -> None:
+        if not _is_name(name):
+            raise KeyError(name)
+        try:
+            (self._directory / name).unlink()
+            self._sync()
+        except FileNotFoundError:
+            raise KeyError(name) from None
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __iter__(self) -> Iterator[str]:
+        try:
+            return iter(sorted(p.name for p in self._directory.iterdir() if _is_name(p.name)))
+        except OSError as error:
+            raise _failed(error) from error
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def _sync(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= _NAME_LIMIT and _NAME.fullmatch(name) is not None
+
+
+def _failed(error: OSError) -> StorageError:
+    return StorageError(f"The phone's disk failed: {error}.")

@@ -1,0 +1,155 @@
+"""The phone's side of HTTP/1.1: the exact octets of FORMATS section 9 over a `world.Stream`.
+
+Requests are written here and nowhere else, never by a library, so that no default header can ever
+leave a phone.
+"""
+
+import re
+from types import TracebackType
+from typing import Final, Self
+
+from client_sim.device.answer import Answer, AnswerReader
+from client_sim.device.errors import TransportError, UnreachableError
+from client_sim.world import Public, Stream, World
+
+BLOCK: Final = 8 * 1024 * 1024
+"""Octets of a block of a package; blocks start at multiples of it."""
+
+_METADATA_SECONDS: Final = 120.0
+_BLOCK_SECONDS: Final = 1_800.0
+# The body of a 404 is read, so that the connection can go on, and thrown away.
+_NOT_FOUND_LIMIT: Final = 16_384
+# No path of FORMATS section 8 has any other octet; checked again here, right before the wire.
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+
+
+def host_header(public: Public) -> str:
+    """Return the value of `Host`: with the port only where it is not the scheme's own."""
+    usual = 443 if public.tls else 80
+    return public.host if public.port == usual else f"{public.host}:{public.port}"
+
+
+def encode_request(host: str, path: str) -> bytes:
+    """Return the octets that ask for `path`; raises TransportError if it is no path of ours."""
+    return _encode(host, path, "Accept-Encoding: gzip")
+
+
+def encode_block_request(host: str, path: str, first: int, last: int) -> bytes:
+    """Return the octets that ask for the octets `first` to `last`, both inclusive, of `path`."""
+    return _encode(host, path, f"Range: bytes={first}-{last}")
+
+
+class Connection:
+    """One poll's connection: resolves once and connects once, at the first request.
+
+    `requests` lists the paths that were asked for. Use it as a context manager; it is closed at
+    the end whatever happens.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.requests: list[str] = []
+        self._world = world
+        self._host = host_header(world.public)
+        self._stream: Stream | None = None
+        self._reader: AnswerReader | None = None
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection for good; closing twice is harmless."""
+        self._closed = True
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                # Nothing is left to be said on it, so a failing close changes nothing.
+                return
+
+    def get(self, path: str, *, limit: int) -> bytes:
+        """Return the decoded body of `path`, at most `limit` octets; only 200 is an answer."""
+        answer = self._ask(path, encode_request(self._host, path), limit)
+        if answer.status != 200:
+            raise _refuse_status(answer.status, path)
+        return answer.body
+
+    def get_if_there(self, path: str, *, limit: int) -> bytes | None:
+        """Return the body of `path`, or None if the answer is 404: the next root is not there."""
+        answer = self._ask(path, encode_request(self._host, path), max(limit, _NOT_FOUND_LIMIT))
+        if answer.status == 404:
+            return None
+        if answer.status != 200:
+            raise _refuse_status(answer.status, path)
+        return answer.body
+
+    def get_block(self, path: str, first: int, length: int) -> bytes:
+        """Return the whole block of a package of `length` octets that starts at `first`."""
+        last = min(first + BLOCK, length) - 1
+        octets = encode_block_request(self._host, path, first, last)
+        answer = self._ask(path, octets, last - first + 1, is_block=True)
+        if answer.status != 206:
+            raise _refuse_status(answer.status, path)
+        if answer.content_range != b"bytes %d-%d/%d" % (first, last, length):
+            raise TransportError("The server answered with another part than the one asked for.")
+        if len(answer.body) != last - first + 1:
+            raise TransportError("The server's part of the package is cut short.")
+        return answer.body
+
+    def _ask(self, path: str, octets: bytes, limit: int, *, is_block: bool = False) -> Answer:
+        try:
+            stream, reader = self._open()
+            reader.expect(path, self._host)
+            self.requests.append(path)
+            try:
+                stream.send(octets)
+            except OSError as error:
+                raise UnreachableError(f"The connection broke while asking: {error}.") from error
+            return reader.read(
+                limit=limit,
+                seconds=_BLOCK_SECONDS if is_block else _METADATA_SECONDS,
+                may_compress=not is_block,
+            )
+        except BaseException:
+            # What follows on a connection that went wrong cannot be told apart from the answer.
+            self.close()
+            raise
+
+    def _open(self) -> tuple[Stream, AnswerReader]:
+        if self._stream is not None and self._reader is not None:
+            return self._stream, self._reader
+        if self._closed:
+            raise TransportError("This poll's connection is over; the next poll makes a new one.")
+        public = self._world.public
+        try:
+            addresses = self._world.resolve(public.host)
+            if not addresses:
+                raise UnreachableError(f"The name {public.host} has no address.")
+            self._stream = self._world.connect(
+                addresses[0], public.port, public.host if public.tls else None
+            )
+        except OSError as error:
+            raise UnreachableError(f"{public.host} cannot be reached: {error}.") from error
+        self._reader = AnswerReader(self._stream, self._world.now)
+        return self._stream, self._reader
+
+
+def _encode(host: str, path: str, line: str) -> bytes:
+    if not _PATH.fullmatch(path) or ".." in path:
+        raise TransportError("The phone was led to ask for a path that it has no use for.")
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{line}\r\n\r\n".encode("ascii")
+
+
+def _refuse_status(status: int, path: str) -> TransportError:
+    if 300 <= status < 400:
+        return TransportError(f"The server redirects {path}, which a phone never follows.")
+    return TransportError(f"The server answered {status} for {path}.")

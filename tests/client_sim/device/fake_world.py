@@ -1,0 +1,129 @@
+"""A world in memory around a simulated repository, and one that loses power."""
+
+import hashlib
+import itertools
+
+from client_sim.world import Public, RunningBuild
+from tests.client_sim.device.repository_simulator import SOURCE, START
+
+HOST = "updates.hening.example"
+
+
+class PowerCutError(BaseException):
+    """The phone lost power; nothing in it can catch that."""
+
+
+class State(dict):
+    """A mapping that dies right before or right after its n-th change."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.left = None
+        self.changes = 0
+
+    def __setitem__(self, name, value):
+        self._step(lambda: super(State, self).__setitem__(name, value))
+
+    def pop(self, name, *default):
+        """Remove a value."""
+        if name in self:
+            self._step(lambda: None)
+        return super().pop(name, *default)
+
+    def _step(self, change):
+        self.changes += 1
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                raise PowerCutError
+        change()
+
+
+class MemoryStream:
+    """A connection to the simulated repository."""
+
+    def __init__(self, world):
+        self.world = world
+        self.asked = b""
+        self.answers = b""
+        self.closed = False
+
+    def send(self, data):
+        """Send octets; complete heads are answered at once."""
+        self.world.sent.append(data)
+        self.asked += data
+        while b"\r\n\r\n" in self.asked:
+            head, _, self.asked = self.asked.partition(b"\r\n\r\n")
+            answer = self.world.repository.answer(head)
+            if isinstance(answer, OSError):
+                raise answer
+            self.answers += answer
+
+    def recv(self, limit):
+        """Receive what there is; small pieces, to try the parser."""
+        size = min(limit, self.world.piece)
+        taken, self.answers = self.answers[:size], self.answers[size:]
+        return taken
+
+    def close(self):
+        """Close."""
+        self.closed = True
+
+
+class FakeWorld:
+    """A phone's world: `sent` are the octets that left, in the order of sending."""
+
+    personal = None
+
+    def __init__(self, repository, **public):
+        self.repository = repository
+        self.piece = 1 << 16
+        self.sent = []
+        self.resolved = []
+        self.streams = []
+        self.connected = []
+        self.state = State()
+        self.clock = float(START)
+        self._draws = itertools.count()
+        self.public = make_public(repository, **public)
+
+    @property
+    def paths(self):
+        """Return the paths asked for since `sent` was emptied."""
+        return [octets.decode().split(" ")[1] for octets in self.sent]
+
+    def entropy(self, n):
+        """Return octets that never repeat."""
+        return hashlib.shake_256(b"%d" % next(self._draws)).digest(n)
+
+    def now(self):
+        """Return the time."""
+        return self.clock
+
+    def resolve(self, host):
+        """Resolve."""
+        self.resolved.append(host)
+        return ["198.51.100.7", "198.51.100.8"]
+
+    def connect(self, address, port, tls):
+        """Connect."""
+        self.connected.append((address, port, tls))
+        self.streams.append(MemoryStream(self))
+        return self.streams[-1]
+
+
+def make_public(repository, **changes):
+    """Return the public facts of a phone that runs build 1."""
+    facts = {
+        "host": HOST,
+        "port": 8080,
+        "tls": False,
+        "codename": "armani",
+        "region": "id",
+        "channel": "stable",
+        "root": repository.trusted_root,
+        "ota_certificate": b"",
+        "built_at": START - 100 * 86_400,
+        "build": RunningBuild(SOURCE, "1", 1, START - 1, "2025-12-05"),
+    }
+    return Public(**{**facts, **changes})

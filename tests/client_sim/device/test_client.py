@@ -1,0 +1,331 @@
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from client_sim.device.client import SHORTEST, SPREAD, PollingClient
+from client_sim.device.errors import ExpiredError, PointerError, TransportError, TrustError
+from client_sim.transport import Connection
+from client_sim.world import Event
+from tests.client_sim.device.fake_world import FakeWorld, PowerCutError, State
+from tests.client_sim.device.repository_simulator import DAY, START, make_pointer, make_step
+
+LINES = "GET {} HTTP/1.1\r\nHost: updates.hening.example:8080\r\nAccept-Encoding: gzip\r\n\r\n"
+FIRST = [
+    "/metadata/2.root.json",
+    "/metadata/timestamp.json",
+    "/metadata/1.snapshot.json",
+    "/metadata/1.targets.json",
+    "/metadata/1.latest.json",
+    "/metadata/1.tables.json",
+    "/metadata/1.content.json",
+    "/log/proof/latest.1",
+]
+
+
+def _poll(world):
+    world.sent.clear()
+    return PollingClient(world).poll()
+
+
+def test_a_first_poll_sends_exactly_these_octets(world):
+    """A factory-new phone asks for root, timestamp, snapshot, the four roles and one proof."""
+    outcome = _poll(world)
+    assert world.sent == [LINES.format(path).encode() for path in FIRST]
+    assert outcome.requests == tuple(FIRST)
+    assert outcome.changed
+    assert outcome.failure is None
+    assert dict(outcome.versions)["latest"] == 1
+
+
+def test_a_poll_resolves_once_connects_once_and_closes(world):
+    """One name, one connection to the first address, closed at the end."""
+    _poll(world)
+    assert world.resolved == ["updates.hening.example"]
+    assert world.connected == [("198.51.100.7", 8080, None)]
+    assert world.streams[0].closed
+
+
+def test_a_poll_without_news_is_two_requests(world):
+    """Everything is held, so only the next root and the timestamp are asked for."""
+    _poll(world)
+    outcome = _poll(world)
+    assert world.sent == [LINES.format(path).encode() for path in FIRST[:2]]
+    assert not outcome.changed
+
+
+def test_a_timestamp_signed_anew_brings_no_further_request(repository, world):
+    """The hourly timestamp names the same snapshot, so the phone is content with two requests."""
+    _poll(world)
+    repository.refresh()
+    assert not _poll(world).changed
+    assert world.paths == FIRST[:2]
+    assert dict(_poll(world).versions)["timestamp"] == 2
+
+
+def test_a_changed_poll_asks_for_what_changed(repository, world):
+    """A new pointer costs snapshot, `latest` and its proof; the model's role is not asked for."""
+    _poll(world)
+    repository.offer()
+    outcome = _poll(world)
+    assert world.paths == [
+        *FIRST[:2],
+        "/metadata/2.snapshot.json",
+        "/metadata/2.latest.json",
+        "/log/proof/latest.2",
+    ]
+    assert outcome.offer.counter == 2
+    assert outcome.changed
+
+
+def test_phones_with_different_secrets_send_the_same(repository):
+    """In or out of a roll-out, two phones in the same trust state send the same octets."""
+    repository.offer(r=[[START, 500]])
+    seen = set()
+    offers = set()
+    for number in range(12):
+        world = FakeWorld(repository)
+        world.state["secret"] = bytes([number]) * 32
+        offers.add(_poll(world).offer is not None)
+        seen.add(b"".join(world.sent))
+    assert offers == {True, False}
+    assert len(seen) == 1
+
+
+def test_nothing_that_the_server_hands_out_comes_back(repository, world):
+    """Cookies, validators and Retry-After of the answers appear in no request and no state."""
+    repository.offer()
+    _poll(world)
+    _poll(world)
+    kept = b"".join(world.sent) + b"".join(world.state.values())
+    for trap in (b"sid=", b"0123456789abcdef", b"Retry", b"Cookie", b"If-None-Match"):
+        assert trap not in kept
+
+
+def test_the_port_is_left_out_where_it_is_the_usual_one(repository):
+    """Host carries the port only when it is not the scheme's own."""
+    for public, host in (
+        ({"port": 80}, "updates.hening.example"),
+        ({"port": 443, "tls": True}, "updates.hening.example"),
+        ({"port": 80, "tls": True}, "updates.hening.example:80"),
+    ):
+        world = FakeWorld(repository, **public)
+        _poll(world)
+        assert f"\r\nHost: {host}\r\n".encode() in world.sent[0]
+        assert world.connected[0][2] == ("updates.hening.example" if public.get("tls") else None)
+
+
+def test_the_model_is_asked_for_only_after_the_decision(repository, world):
+    """Role and proof of the codename are fetched by `fetch_release`, and only once."""
+    repository.offer()
+    client = PollingClient(world)
+    offer = client.poll().offer
+    world.sent.clear()
+    with Connection(world) as connection:
+        assert client.fetch_release(offer, connection).release.counter == 2
+    assert world.paths == ["/metadata/2.armani.json", "/log/proof/armani.2"]
+    world.sent.clear()
+    with Connection(world) as connection:
+        client.fetch_release(offer, connection)
+    assert not world.sent
+
+
+def test_no_release_is_fetched_without_a_poll(repository, world):
+    """Without verified metadata there is nothing to install from, and nothing is asked."""
+    repository.offer()
+    offer = PollingClient(world).poll().offer
+    world.sent.clear()
+    with Connection(world) as connection, pytest.raises(TrustError, match="did not succeed"):
+        PollingClient(world).fetch_release(offer, connection)
+    assert not world.sent
+
+
+def test_expired_metadata_is_refused_and_polling_goes_on(repository, world):
+    """A frozen repository gives no offer but a warning; a later timestamp ends it."""
+    repository.offer()
+    world.clock += 2 * DAY
+    outcome = _poll(world)
+    assert isinstance(outcome.failure, ExpiredError)
+    assert outcome.warnings
+    assert outcome.offer is None
+    assert world.paths == FIRST[:2]
+    repository.now = START + 2 * DAY
+    repository.refresh()
+    assert _poll(world).offer.counter == 2
+
+
+def test_an_expired_timestamp_that_is_held_already_is_refused(repository, world):
+    """The very timestamp that was accepted yesterday is refused when its day is over."""
+    repository.offer()
+    assert _poll(world).offer
+    world.clock += 2 * DAY
+    assert isinstance(_poll(world).failure, ExpiredError)
+    assert world.paths == FIRST[:2]
+
+
+@pytest.mark.parametrize(("role", "days"), [("snapshot", 8), ("latest", 8), ("targets", 91)])
+def test_an_expired_role_is_refused_without_asking_again(repository, world, role, days):
+    """A held role of the listed version that has expired is not fetched a second time."""
+    repository.offer()
+    assert _poll(world).offer
+    world.clock += days * DAY
+    repository.now = int(world.clock)
+    if role != "snapshot":
+        repository.signed["snapshot"].version += 1
+        repository.publish_snapshot()
+    if role == "targets":
+        repository.publish("latest")
+    repository.refresh()
+    outcome = _poll(world)
+    assert isinstance(outcome.failure, ExpiredError)
+    assert not [path for path in world.paths if f".{role}." in path]
+
+
+@pytest.mark.parametrize("role", ["tables", "content"])
+def test_an_expired_public_role_is_a_warning(repository, world, role):
+    """Old tables do not stand in the way of an update."""
+    repository.offer()
+    _poll(world)
+    world.clock += 91 * DAY
+    repository.now = int(world.clock)
+    other = "content" if role == "tables" else "tables"
+    repository.publish("targets", "latest", other)
+    outcome = _poll(world)
+    assert len(outcome.warnings) == 1
+    assert outcome.offer.counter == 2
+
+
+def test_a_clock_before_the_build_date_counts_as_the_build_date(repository):
+    """A phone whose battery was empty believes no day before its ROM was built."""
+    world = FakeWorld(repository, built_at=START + 2 * DAY)
+    world.clock = 0.0
+    assert isinstance(_poll(world).failure, ExpiredError)
+
+
+def test_an_online_role_does_not_move_the_clock(repository, world):
+    """After a timestamp that expires in ten years the clock is still the phone's own."""
+    repository.signed["timestamp"].version += 1
+    signed = repository.signed["timestamp"]
+    repository.publish_timestamp()
+    signed.expires = signed.expires.replace(year=2036)
+    repository.files["/metadata/timestamp.json"] = repository.sign("timestamp")
+    assert _poll(world).failure is None
+    repository.now = START - 1
+    repository.offer()
+    assert _poll(world).offer.counter == 2
+
+
+def test_a_pointer_of_another_channel_is_no_offer(repository, world):
+    """A pointer that leads into another channel is refused as a whole."""
+    link = {**repository.add_release(), "p": "armani/id/beta/armani-2-full.zip"}
+    repository.point(make_pointer([make_step(2, [link])]))
+    repository.publish("armani", "latest")
+    outcome = _poll(world)
+    assert isinstance(outcome.failure, PointerError)
+    assert outcome.offer is None
+
+
+def test_a_pointer_that_is_not_the_empty_file_is_refused(repository, world):
+    """The target of a pointer has length 0."""
+    repository.offer()
+    repository.signed["latest"].targets["latest/armani/id/stable"].length = 1
+    repository.publish("latest")
+    assert isinstance(_poll(world).failure, PointerError)
+
+
+def test_a_halted_pointer_is_no_offer_and_says_so(repository, world):
+    """Halted: nobody new, with the reason in the sentence."""
+    repository.offer(h=True, t={"en": "Alarm clocks fall silent."})
+    outcome = _poll(world)
+    assert outcome.halted
+    assert outcome.offer is None
+    assert "Alarm clocks fall silent." in str(outcome)
+
+
+def test_failed_builds_are_not_offered_again(repository, world):
+    """A build that did not start on this phone is not tried by itself."""
+    repository.offer()
+    world.state["failed"] = b"2"
+    assert "did not start" in _poll(world).reason
+
+
+def test_an_unreachable_server_is_an_outcome(world):
+    """A phone without a network goes on living."""
+    world.resolve = lambda _host: []
+    outcome = _poll(world)
+    assert isinstance(outcome.failure, TransportError)
+    assert not world.sent
+
+
+def test_damaged_state_is_an_outcome_or_heals(repository, world):
+    """Damaged metadata is fetched again; a damaged floor stops updates, not polling."""
+    repository.offer()
+    _poll(world)
+    for name in [name for name in world.state if name.startswith("role.")]:
+        world.state[name] = b"\x00damaged"
+    assert _poll(world).offer.counter == 2
+    world.state["floor"] = b"-1"
+    assert _poll(world).offer is None
+
+
+def test_the_due_time_survives_reboots_and_is_used_once(world):
+    """One draw of eight octets gives one due time, stored, until the next poll uses it up."""
+    world.entropy = lambda n: (14_400).to_bytes(n, "big")
+    due = PollingClient(world).next_poll(START)
+    assert due == START + SHORTEST + 14_400
+    world.entropy = bytes
+    assert PollingClient(world).next_poll(START + 5) == due
+    PollingClient(world).poll()
+    assert "due" not in world.state
+    assert PollingClient(world).next_poll(START + 5) == START + 5 + SHORTEST
+
+
+def test_a_due_time_far_ahead_is_drawn_afresh(world):
+    """A clock that was wrong when the time was stored does not silence a phone for years."""
+    world.state["due"] = str(START * 2).encode()
+    assert PollingClient(world).next_poll(START) <= START + SHORTEST + SPREAD
+    world.state["due"] = b"nonsense"
+    assert PollingClient(world).next_poll(START) <= START + SHORTEST + SPREAD
+
+
+def test_events_change_nothing(world):
+    """What happens to the owner leaves no trace in state or on the wire."""
+    before = dict(world.state)
+    PollingClient(world).on_event(Event("sim-inserted", (("iccid", "8962"),)))
+    assert dict(world.state) == before
+    assert not world.sent
+
+
+def test_the_secret_is_made_once_and_never_sent(repository, world):
+    """The phone's 32 octets survive and appear in no request."""
+    repository.offer()
+    _poll(world)
+    secret = world.state["secret"]
+    assert len(secret) == 32
+    _poll(world)
+    assert world.state["secret"] == secret
+    assert all(
+        secret not in octets and secret.hex().encode() not in octets for octets in world.sent
+    )
+
+
+def test_a_power_cut_at_any_write_is_survived(repository):
+    """Wherever the phone dies while it stores something, its next polls end as if nothing was."""
+    world = FakeWorld(repository)
+    _poll(world)
+    before = dict(world.state)
+    repository.set_keys("snapshot", [CryptoSigner.generate_ed25519()])
+    repository.publish_root()
+    repository.offer()
+    world.state = State(before)
+    assert _poll(world).offer
+    changes = world.state.changes
+    assert changes > 4
+    expected = {k: v for k, v in world.state.items() if k.startswith("role.")}
+    for death in range(1, changes + 1):
+        phone = FakeWorld(repository)
+        phone.state = State(before)
+        phone.state.left = death
+        with pytest.raises(PowerCutError):
+            _poll(phone)
+        phone.state.left = None
+        assert _poll(phone).offer.counter == 2, death
+        assert {k: v for k, v in phone.state.items() if k.startswith("role.")} == expected
