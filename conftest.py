@@ -1,7 +1,7 @@
 """What some tests need besides Python, and what happens where it is missing.
 
 A test says `@pytest.mark.needs("samples")`. Where that is missing the test is not collected and the
-summary says why; with HENING_REQUIRE_ALL set, as in continuous integration, a missing need or a
+summary says why; with REQUIRE_ALL_TESTS set, as in continuous integration, a missing need or a
 skipped test is an error.
 """
 
@@ -15,7 +15,7 @@ import pytest
 REPOSITORY = Path(__file__).parent
 READERS = REPOSITORY / ".venv-readers"
 SAMPLES = Path(os.environ.get("HENING_SAMPLES", "/nonexistent")) / "sample_payloads.tar.xz"
-REQUIRE_ALL = bool(os.environ.get("HENING_REQUIRE_ALL"))
+REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "samples": (

@@ -1,0 +1,45 @@
+"""`make demo`: tell the story, leave `var/demo/` behind, exit 0 if it ended as it must."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from demo.report import write_report
+from demo.stage import Stage, StageError
+from demo.story import tell
+from demo.voice import Voice
+
+
+@click.command()
+@click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path("var/demo"), show_default=True,
+    help="Where everything is left; emptied first.",
+)  # fmt: skip
+def main(folder: Path) -> None:
+    """Play everything on this machine, from keys to the privacy verdict."""
+    started = time.monotonic()
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    voice = Voice(Console(width=None if sys.stdout.isatty() else 100))
+    stage = Stage(folder.resolve())
+    try:
+        story = tell(stage, voice)
+    except StageError as error:
+        click.echo(f"demo: {error}", err=True)
+        sys.exit(3)
+    finally:
+        stage.stop_server()
+    seconds = time.monotonic() - started
+    write_report(folder, story, voice.sentences, seconds)
+    voice.table([(q, a, "holds" if holds else "FAILS") for q, a, holds in story.checks])
+    voice.console.print(f"\n{seconds:.0f} s; open {folder}/report.html", highlight=False)
+    sys.exit(0 if story.is_good else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The phones of the story: made from factory images, each with an owner who is never mentioned."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from client_sim.device.client import PollOutcome
+from client_sim.device.factory import create_phone
+from client_sim.device.image import Image, ImageFacts
+from client_sim.device.phone import Phone
+from client_sim.device.pointer import bucket
+from client_sim.engine.build import BuildFacts
+from client_sim.persona import make_persona
+from demo.stage import HOST, Stage
+from fixtures.catalogue import PARTITIONS, Build
+
+CERTIFICATE = Path(__file__).parents[1] / "fixtures" / "keys" / "FIXTURE-ONLY-ota.cert.pem"
+
+
+@dataclass
+class Handset:
+    """One phone, and what the report tells of it."""
+
+    name: str
+    phone: Phone
+    build: Build
+    in_at_half: bool = False
+    package: str = ""
+    bucket: int = 0
+
+    @property
+    def channel(self) -> str:
+        """Where it gets its updates."""
+        facts = self.phone.image.facts
+        return f"{facts.codename}/{facts.region}/{facts.channel}"
+
+    def poll(self) -> PollOutcome:
+        """Ask once."""
+        return self.phone.poll()
+
+    def install(self, *, is_healthy: bool = True) -> str:
+        """Install what is offered and reboot; returns the incremental of what runs afterwards."""
+        before = self.phone.running_build
+        done = self.phone.install()
+        if done.installed is not None and done.poll.offer is not None:
+            self.package = done.poll.offer.type
+            self.phone.reboot(is_healthy=lambda build: is_healthy or build == before)
+        return self.phone.running_build.incremental
+
+    def draw(self, counter: int) -> int:
+        """Return this phone's place in the rollout of `counter`, for the report alone."""
+        facts = self.phone.image.facts
+        secret = self.phone.state["secret"]
+        return bucket(secret, facts.codename, facts.region, facts.channel, counter)
+
+
+def counter_of(build: Build) -> int:
+    """Return a build's counter: one sequence per model, in the order in which builds were made."""
+    return 2 * build.number + (1 if build.region == "id" else 2)
+
+
+def make_handset(
+    stage: Stage, name: str, build: Build, seed: int, *, channel: str = "stable", port: int = 0
+) -> Handset:
+    """Make a phone that left the factory with `build` and belongs to the owner `seed`."""
+    image = Image(
+        facts=ImageFacts(
+            codename=build.codename,
+            region=build.region,
+            channel=channel,
+            host=HOST,
+            port=port or stage.port,
+            tls=False,
+            built_at=build.post_timestamp,
+        ),
+        root=(stage.repo / "metadata" / "1.root.json").read_bytes(),
+        ota_certificate=CERTIFICATE.read_bytes(),
+        authority=None,
+    )
+    folder = stage.folder / "phones" / name
+    create_phone(
+        folder,
+        image,
+        images={partition: build.image(partition) for partition in PARTITIONS},
+        build=BuildFacts(
+            fingerprint=build.fingerprint,
+            incremental=build.incremental,
+            counter=counter_of(build),
+            post_timestamp=build.post_timestamp,
+            security_patch_level=build.security_patch_level,
+        ),
+        persona=make_persona(seed),
+    )
+    return Handset(name, Phone(folder, resolver={HOST: ["127.0.0.1"]}), build)

@@ -1,0 +1,45 @@
+"""The report of the story: JSON for programs, one self-contained page for people."""
+
+import json
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from client_sim.lab.html import STYLE, render_fragment
+from client_sim.lab.report import verdict_to_dict
+from demo.story import Story, to_dict
+from fixtures.catalogue import CODENAMES
+
+
+def write_report(folder: Path, story: Story, sentences: list[str], seconds: float) -> None:
+    """Write `report.json` and `report.html`."""
+    facts = to_dict(story)
+    verdicts = [verdict_to_dict(verdict) for verdict in story.verdicts.values()]
+    data = {**facts, "seconds": round(seconds, 1), "story": sentences, "privacy": verdicts}
+    (folder / "report.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined
+    )
+    page = environment.get_template("report.html.j2").render(
+        ok=story.is_good,
+        outcome=_outcome(story),
+        phones=facts["phones"],
+        models=CODENAMES,
+        seconds=round(seconds, 1),
+        story=sentences,
+        attacks=facts["attacks"],
+        privacy=[render_fragment(verdict) for verdict in story.verdicts.values()],
+        style=STYLE,
+        poll=story.poll,
+    )
+    (folder / "report.html").write_text(page, encoding="utf-8")
+
+
+def _outcome(story: Story) -> str:
+    failed = [question for question, _, holds in story.checks if not holds]
+    if failed:
+        return f"{len(failed)} of {len(story.checks)} questions got the wrong answer: {failed[0]}"
+    return (
+        f"All {len(story.checks)} questions got the right answer: good phones say nothing about"
+        " their owners, the phone of 2014 is caught, and every attack is refused."
+    )

@@ -1,0 +1,93 @@
+"""What the story is played on: a folder, the two command lines, and a server on loopback."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+HOST = "updates.hening.example"
+PASSPHRASE = "demo-only-passphrase"  # noqa: S105 - the demo's keys live and die with var/demo
+PATIENCE_SECONDS = 20.0
+
+
+class StageError(Exception):
+    """A command that did not do what the story needs; the message shows what it said."""
+
+
+class Stage:
+    """The demo's folder and the programs that work on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.server_state = folder / "server"
+        self.keys = folder / "keys"
+        self.repo = folder / "signer"
+        self.packages = folder / "packages"
+        self.incoming = self.server_state / "incoming"
+        self.port = 0
+        self._server: subprocess.Popen[str] | None = None
+
+    def signer(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
+        """Run hening-signer with --json and return what it printed."""
+        return self._run("signer.cli", "hening-signer", *arguments, "--json")
+
+    def server(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
+        """Run hening-server and return what it printed, read as JSON where it is."""
+        return self._run("server.cli", "hening-server", *arguments)
+
+    def start_server(self) -> None:
+        """Start `hening-server run` on a free port and wait until it says where it listens."""
+        command = [*_python("server.cli"), "run", "--state", str(self.server_state), "--port", "0"]
+        with (self.folder / "server.log").open("ab") as log:
+            self._server = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment()
+            )
+        line = self._server.stdout.readline() if self._server.stdout else ""
+        if not line.startswith("http://"):
+            raise StageError(f"the server did not start; see {self.folder / 'server.log'}")
+        self.port = int(line.strip().rpartition(":")[2])
+
+    def stop_server(self) -> None:
+        """Stop the server as an operator would, with SIGTERM."""
+        if self._server is not None:
+            self._server.terminate()
+            self._server.wait(PATIENCE_SECONDS)
+            if self._server.stdout:
+                self._server.stdout.close()
+            self._server = None
+
+    def wait_for_results(self, count: int) -> list[dict[str, Any]]:
+        """Wait until the server has answered `count` submissions in all."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            files = sorted((self.server_state / "results").glob("[0-9a-f]*.json"))
+            if len(files) >= count:
+                return [json.loads(file.read_text()) for file in files]
+            time.sleep(0.05)
+        raise StageError("the server did not answer a submission; see server.log")
+
+    def _run(self, module: str, name: str, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
+        done = subprocess.run(
+            [*_python(module), *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=_environment(),
+        )
+        if done.returncode != 0:
+            raise StageError(f"{name} {arguments[0]}: {done.stderr.strip()}")
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout
+
+
+def _python(module: str) -> list[str]:
+    return [sys.executable, "-c", f"import sys; from {module} import main; sys.exit(main())"]
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "HENING_SIGNER_PASSPHRASE": PASSPHRASE}

@@ -1,0 +1,275 @@
+"""The story itself, chapter by chapter."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients_2014 import phone_2014
+from client_sim.lab.explain import explain_poll
+from client_sim.lab.live import Target, examine_live, plan_public
+from client_sim.lab.scenario import SHORT_STORY, Factory
+from client_sim.lab.verdict import Verdict
+from client_sim.persona import make_persona
+from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
+from demo.handsets import CERTIFICATE, Handset, counter_of, make_handset
+from demo.stage import HOST, Stage
+from demo.voice import Voice
+from fixtures.build import build_all
+from fixtures.catalogue import CODENAMES, REGIONS, Build
+
+CHANNELS = [f"{codename}/{region}/stable" for codename in CODENAMES for region in REGIONS]
+KEYS = [
+    *(f"root-{n}" for n in (1, 2, 3)),
+    *(f"{role}-{n}" for role in ("targets", "tables") for n in (1, 2)),
+    "content-1",
+    *(f"{codename}-1" for codename in CODENAMES),
+]
+OWNERS = 4
+
+
+@dataclass
+class Story:
+    """What happened, for the table and the report."""
+
+    handsets: list[Handset] = field(default_factory=list)
+    attacks: list[Attack] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    poll: str = ""
+    checks: list[tuple[str, str, bool]] = field(default_factory=list)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether everything went as it must."""
+        return all(holds for _, _, holds in self.checks)
+
+
+def tell(stage: Stage, voice: Voice) -> Story:
+    """Play the whole story; raises StageError when a program fails."""
+    story = Story()
+    _keys(stage, voice)
+    submissions = _release(stage, voice, 1, 1)
+    stage.server(
+        "rollout", "offer", *CHANNELS, "--state", stage.server_state, "--share", "100%", "--json"
+    )
+    _first_installation(stage, voice, story)
+    older = (stage.server_state / "public" / "metadata" / "timestamp.json").read_bytes()
+    _release(stage, voice, 2, submissions)
+    _half(stage, voice, story)
+    _whole(stage, voice, story)
+    _beta(stage, voice, story)
+    _attacks(stage, voice, story, older)
+    _privacy(stage, voice, story)
+    return story
+
+
+def _keys(stage: Stage, voice: Voice) -> None:
+    voice.chapter("1 · Keys")
+    with voice.working("building packages, making keys"):
+        packages = build_all(stage.packages)
+        stage.server("init", "--state", stage.server_state)
+        stage.signer("keys", "new", "--keys", stage.keys, *KEYS)
+        models = [word for codename in CODENAMES for word in ("--model", codename)]
+        online = stage.server_state / "keys" / "public.json"
+        stage.signer(
+            "ceremony", "init", "--repo", stage.repo, "--keys", stage.keys,
+            "--online", online, *models, "--out", stage.incoming,
+        )  # fmt: skip
+        root = stage.repo / "metadata" / "1.root.json"
+        stage.server("init", "--state", stage.server_state, "--root", root)
+        stage.start_server()
+        stage.wait_for_results(1)
+    voice.say(f"{len(packages)} OTA zips were built from ext4 and erofs images.")
+    voice.say(
+        f"{len(KEYS)} offline keys signed root (2 of 3), targets and {len(CODENAMES)} models."
+    )
+    voice.say(f"The server made its online keys, was given the root, and listens on {stage.port}.")
+
+
+def _release(stage: Stage, voice: Voice, number: int, submissions: int) -> int:
+    voice.chapter(f"{2 if number == 1 else 4} · Release {number}")
+    with voice.working("inspecting and signing packages"):
+        for codename in CODENAMES:
+            for region in REGIONS:
+                _sign(stage, Build(codename, region, number), "stable")
+                submissions += 1
+        results = stage.wait_for_results(submissions)
+    refused = [result["reason"] for result in results if result["status"] != "published"]
+    if refused:
+        raise AssertionError(refused[0])
+    voice.say(
+        f"Build {number} of each model and region was inspected, signed offline and published."
+    )
+    return submissions
+
+
+def _sign(stage: Stage, build: Build, channel: str) -> None:
+    zips = sorted(stage.packages.glob(f"{build.codename}-{build.incremental}-*.zip"))
+    stage.signer(
+        "release", "sign", "--repo", stage.repo, "--keys", stage.keys,
+        "--region", build.region, "--channel", channel, "--counter", str(counter_of(build)),
+        "--changelog", f"en=Build {build.number}.", "--certificate", CERTIFICATE,
+        "--out", stage.incoming, *zips,
+    )  # fmt: skip
+
+
+def _first_installation(stage: Stage, voice: Voice, story: Story) -> None:
+    voice.chapter("3 · Phones")
+    with voice.working("making phones, polling, installing"):
+        for number, channel in enumerate(CHANNELS * 2):
+            codename, region, _ = channel.split("/")
+            name = f"{codename}-{region}-{1 + number // len(CHANNELS)}"
+            factory = Build(codename, region, 0)
+            story.handsets.append(make_handset(stage, name, factory, seed=number))
+        for handset in story.handsets:
+            handset.install()
+    running = sum(_number(handset) == 1 for handset in story.handsets)
+    voice.say(
+        f"{len(story.handsets)} phones left the factory with build 0, polled, installed the full"
+        f" package into the other slot and rebooted: {running} run build 1."
+    )
+    story.checks.append(("Does a real package get installed?", f"{running} phones", running == 12))
+
+
+def _half(stage: Stage, voice: Voice, story: Story) -> None:
+    voice.chapter("5 · Half of the fleet")
+    with voice.working("rolling out, polling"):
+        stage.server(
+            "rollout", "offer", *CHANNELS, "--state", stage.server_state, "--share", "50%",
+            "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
+        )  # fmt: skip
+        for handset in story.handsets:
+            outcome = handset.poll()
+            handset.in_at_half = outcome.offer is not None
+            handset.bucket = handset.draw(counter_of(_build(handset, 2)))
+            if handset.in_at_half:
+                handset.install()
+    inside = [handset for handset in story.handsets if handset.in_at_half]
+    agree = all(handset.in_at_half == (handset.bucket < 500) for handset in story.handsets)
+    voice.say(
+        f"Build 2 was offered to 50 %: {len(inside)} phones drew a number below 500 and installed"
+        f" it, {len(story.handsets) - len(inside)} wait."
+    )
+    voice.say("The server gave everyone the same file; who drew what, only the phones know.")
+    story.checks.append(
+        ("Do phones decide alone who is in?", f"{len(inside)} of {len(story.handsets)} in", agree)
+    )
+
+
+def _whole(stage: Stage, voice: Voice, story: Story) -> None:
+    with voice.working("rolling out to everyone"):
+        stage.server(
+            "rollout", "set", *CHANNELS, "--state", stage.server_state, "--share", "100%",
+            "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
+        )  # fmt: skip
+        for handset in story.handsets:
+            if not handset.in_at_half:
+                handset.install()
+    running = sum(_number(handset) == 2 for handset in story.handsets)
+    kinds = sum(handset.package == "incremental" for handset in story.handsets)
+    voice.say(f"At 100 % the others followed: {running} run build 2, {kinds} by incremental.")
+    story.checks.append(("Does everyone arrive?", f"{running} phones", running == 12))
+
+
+def _beta(stage: Stage, voice: Voice, story: Story) -> None:
+    voice.chapter("6 · A build that does not start")
+    with voice.working("one more release, in beta"):
+        done = len(list((stage.server_state / "results").glob("[0-9a-f]*.json")))
+        _sign(stage, Build("armani", "id", 3), "beta")
+        stage.wait_for_results(done + 1)
+        stage.server(
+            "rollout", "offer", "armani/id/beta", "--state", stage.server_state,
+            "--share", "100%", "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
+        )  # fmt: skip
+        tester = make_handset(stage, "tester", Build("armani", "id", 2), seed=99, channel="beta")
+        running = tester.install(is_healthy=False)
+        again = tester.poll()
+    back = running == Build("armani", "id", 2).incremental and again.offer is None
+    voice.say(f"A beta phone installed build 3, which did not boot: it runs {running} again.")
+    voice.say(f"Its next poll: {again.reason}")
+    story.checks.append(("Does a failed boot fall back?", running, back))
+
+
+def _attacks(stage: Stage, voice: Voice, story: Story, older: bytes) -> None:
+    voice.chapter("7 · Attacks")
+    with voice.working("attacking"):
+        story.attacks = [
+            tamper_with_package(stage),
+            replay_timestamp(stage, older),
+            cross_channels(stage),
+        ]
+    for attack in story.attacks:
+        voice.say(f"{attack.name[0].upper()}{attack.name[1:]}: {attack.sentence}")
+        verdict = "refused" if attack.refused else "ACCEPTED"
+        story.checks.append((f"Attack: {attack.name}", verdict, attack.refused))
+
+
+def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
+    voice.chapter("8 · Privacy")
+    target = Target(HOST, stage.port, "127.0.0.1")
+    root = (stage.repo / "metadata" / "1.root.json").read_bytes()
+    public = plan_public(target, root, codename="armani", region="id", channel="stable")
+    owners = [make_persona(seed) for seed in range(OWNERS)]
+    clients: dict[str, Factory] = {
+        "the phone of this demo": PollingClient,
+        "a phone of 2014": phone_2014,
+    }
+    with voice.working("examining clients at both ends of real sockets"):
+        for name, factory in clients.items():
+            story.verdicts[name] = examine_live(
+                factory, target, public, owners, SHORT_STORY, name=name, start=time.time()
+            )
+        said = explain_poll(PollingClient, public, time.time())
+    story.poll = "\n".join(
+        octets.decode("latin-1").replace("\r\n", "\\r\\n\n").rstrip() + f"\n    # {why}\n"
+        for why, octets in said
+    )
+    good, bad = story.verdicts.values()
+    voice.say(f"{good.polls} polls of {OWNERS} owners, {good.octets} octets: {_describe(good)}.")
+    voice.say(f"The same examination of a phone of 2014: {_describe(bad)}.")
+    story.checks.append(("Do good phones say anything?", _describe(good), good.is_clean))
+    story.checks.append(("Is the phone of 2014 caught?", _describe(bad), not bad.is_clean))
+
+
+def _describe(verdict: Verdict) -> str:
+    failed = [check for check in verdict.checks if not check.passed]
+    if not failed:
+        return f"all {len(verdict.checks)} checks passed"
+    return f"{len(failed)} of {len(verdict.checks)} checks found leaks"
+
+
+def _build(handset: Handset, number: int) -> Build:
+    return Build(handset.build.codename, handset.build.region, number)
+
+
+def _number(handset: Handset) -> int:
+    """Return which build of its model a phone runs."""
+    running = handset.phone.running_build.incremental
+    return next(n for n in range(4) if _build(handset, n).incremental == running)
+
+
+def to_dict(story: Story) -> dict[str, Any]:
+    """Return the story for programs; phones are named, their owners are not."""
+    return {
+        "good": story.is_good,
+        "checks": [
+            {"question": question, "answer": answer, "holds": holds}
+            for question, answer, holds in story.checks
+        ],
+        "phones": [
+            {
+                "name": handset.name,
+                "channel": handset.channel,
+                "factory": handset.build.incremental,
+                "bucket": handset.bucket,
+                "in_at_half": handset.in_at_half,
+                "running": handset.phone.running_build.incremental,
+                "package": handset.package,
+            }
+            for handset in story.handsets
+        ],
+        "attacks": [
+            {"name": a.name, "refused": a.refused, "sentence": a.sentence} for a in story.attacks
+        ],
+        "poll": story.poll,
+    }

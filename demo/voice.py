@@ -1,0 +1,42 @@
+"""How the story is told: plain sentences, with a spinner on a terminal and lines elsewhere."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.table import Table
+
+
+class Voice:
+    """Says sentences and remembers them for the report."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.sentences: list[str] = []
+
+    def chapter(self, title: str) -> None:
+        """Begin a chapter."""
+        self.console.print(f"\n[bold]{title}[/bold]")
+
+    def say(self, sentence: str) -> None:
+        """Say a sentence that belongs to the story."""
+        self.sentences.append(sentence)
+        self.console.print(f"  {sentence}", highlight=False)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Show that something takes a while."""
+        if self.console.is_terminal:
+            with self.console.status(what):
+                yield
+        else:
+            yield
+
+    def table(self, rows: list[tuple[str, str, str]]) -> None:
+        """Print the closing table: question, answer, verdict."""
+        table = Table("question", "answer", "verdict")
+        for question, answer, verdict in rows:
+            colour = "green" if verdict == "holds" else "red"
+            table.add_row(question, answer, f"[{colour}]{verdict}")
+        self.console.print()
+        self.console.print(table)
