@@ -10,6 +10,7 @@ from typing import Final, NoReturn
 import click
 from rich.console import Console
 
+from client_sim.clock import read_clock
 from client_sim.lab.audit import audit_octets
 from client_sim.lab.errors import LabError, SurroundingsError
 from client_sim.lab.examine import START
@@ -62,7 +63,9 @@ def _read_mappings(
 )
 @click.option("--personas", default=4, show_default=True, type=click.IntRange(2, 1000))
 @click.option("--seed", default=0, show_default=True, help="Seed of the first persona.")
-@click.option("--now", type=float, help="Virtual time at the start, epoch seconds.")
+@click.option(
+    "--now", type=float, help="Virtual time at the start, epoch seconds (default: the present)."
+)
 @click.option("--codename", default="armani", show_default=True)
 @click.option("--region", default="id", show_default=True)
 @click.option("--channel", default="stable", show_default=True)
@@ -96,7 +99,7 @@ def run_command(
             owners,
             SHORT_STORY,
             name=client,
-            start=START if now is None else now,
+            start=float(int(read_clock())) if now is None else now,
         )
         if html is not None:
             html.write_text(render_html(verdict), encoding="utf-8")
