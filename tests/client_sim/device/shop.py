@@ -1,0 +1,98 @@
+"""A repository that offers the fixtures' real OTA packages for model armani, region id."""
+
+import hashlib
+import io
+import zipfile
+from functools import cache
+from pathlib import Path
+
+from client_sim.device.factory import create_phone
+from client_sim.device.image import Image, ImageFacts
+from client_sim.engine.build import BuildFacts
+from fixtures.build import build_zip
+from fixtures.catalogue import find_build
+from tests.client_sim.device.fake_world import HOST
+from tests.client_sim.device.repository_simulator import START, make_pointer, make_step
+
+CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
+NOW = START + 300 * 86_400  # after the newest fixture was "built"
+
+
+@cache
+def package(number, source=None):
+    """Return the OTA zip of build `number`, incremental if `source` is a number."""
+    old = None if source is None else find_build("armani", "id", source)
+    return build_zip(find_build("armani", "id", number), old)
+
+
+def facts(number):
+    """Return what identifies build `number`; counters start at 1."""
+    build = find_build("armani", "id", number)
+    return BuildFacts(
+        build.fingerprint,
+        build.incremental,
+        number + 1,
+        build.post_timestamp,
+        build.security_patch_level,
+    )
+
+
+def add_package(repository, number, source=None, **changes):
+    """List a real package in the codename role and return its link for a pointer."""
+    data = package(number, source)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        pairs = dict(
+            line.split("=", 1)
+            for name in ("META-INF/com/android/metadata", "payload_properties.txt")
+            for line in archive.read(name).decode().splitlines()
+        )
+    build = facts(number)
+    names = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
+    members = {
+        "counter": build.counter,
+        "fingerprint": build.fingerprint,
+        "incremental": build.incremental,
+        "payload_properties": {name: pairs[name] for name in names},
+        "post_timestamp": build.post_timestamp,
+        "property_files": pairs["ota-streaming-property-files"].rstrip(" "),
+        "security_patch_level": build.security_patch_level,
+        "source_builds": [] if source is None else [facts(source).fingerprint],
+        "type": "full" if source is None else "incremental",
+    }
+    kind = "full" if source is None else f"from-{source}"
+    name = f"armani-{number}-{kind}.zip"
+    return repository.add_release(data, name, **{**members, **changes})
+
+
+def announce(repository, number, links, **changes):
+    """Publish a pointer to build `number`, to everybody."""
+    build = facts(number)
+    step = make_step(build.counter, links, t=build.post_timestamp, l=build.security_patch_level)
+    repository.point({**make_pointer([step]), **changes})
+    repository.publish("armani", "latest")
+
+
+def make_image(repository, port):
+    """Return the image of a phone that polls `repository` on this machine."""
+    image = ImageFacts("armani", "id", "stable", HOST, port, tls=False, built_at=START)
+    return Image(image, repository.trusted_root, CERTIFICATE, None)
+
+
+def make_phone(folder, repository, port=80, persona=None):
+    """Make a phone on disk that runs build 0."""
+    return create_phone(
+        folder,
+        make_image(repository, port),
+        images=find_build("armani", "id", 0).images,
+        build=facts(0),
+        persona=persona,
+    )
+
+
+def digest_tree(folder):
+    """Return the sha256 of every file below a folder by relative path."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

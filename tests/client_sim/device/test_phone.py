@@ -1,0 +1,287 @@
+import builtins
+import dataclasses
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from client_sim.device.errors import (
+    AgreementError,
+    DownloadError,
+    InstallError,
+    LogError,
+    TransportError,
+)
+from client_sim.device.phone import Phone
+from client_sim.persona import make_persona
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import HOST, FakeWorld
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.device.web_server import serve
+
+
+@pytest.fixture
+def market():
+    """Make a repository that offers build 1, in full and from build 0."""
+    repository = Repository(shop.NOW)
+    links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
+    shop.announce(repository, 1, links)
+    return repository
+
+
+@pytest.fixture
+def phone(tmp_path, market):
+    """Make a phone on disk with a world in memory; `phone.world` is the one in use."""
+    shop.make_phone(tmp_path / "phone", market)
+    return _open(tmp_path / "phone", market)
+
+
+def _open(folder, repository):
+    world = FakeWorld(repository)
+    world.clock = float(shop.NOW)
+
+    def make_world(public, state):
+        world.public, world.state = public, state
+        return world
+
+    phone = Phone(folder, make_world=make_world)
+    phone.world = world
+    return phone
+
+
+def _healthy(_build):
+    return True
+
+
+def test_install_reboot_and_confirm_over_real_sockets(tmp_path, market):
+    """Poll; role, proof, package; poll again: one connection each, then build 1 runs."""
+    with serve(market) as server:
+        shop.make_phone(tmp_path / "phone", market, server.port)
+        phone = Phone(
+            tmp_path / "phone", resolver={HOST: ["127.0.0.1"]}, now=lambda: float(shop.NOW)
+        )
+        done = phone.install()
+        assert done.installed == shop.facts(1)
+        assert phone.running_build == shop.facts(0)
+        outcome = phone.reboot(is_healthy=_healthy)
+    assert outcome.failed_build is None
+    assert phone.running_build == shop.facts(1)
+    assert phone.floor == 2
+    assert phone.slots.state.slots["b"].successful
+    for name, image in shop.find_build("armani", "id", 1).images.items():
+        assert phone.slots.image_path(name).read_bytes() == image.read_bytes()
+    # Looking at the role again needs no request, as it is held: there is no fourth connection.
+    heads = [octets.split(b"\r\n\r\n")[:-1] for octets in server.received]
+    paths = [[head.split(b" ")[1].decode() for head in connection] for connection in heads]
+    assert paths[1][:2] == ["/metadata/2.armani.json", "/log/proof/armani.2"]
+    assert all(path.endswith(".armani-1-from-0.zip") for path in paths[1][2:])
+    assert paths[2:] == [["/metadata/2.root.json", "/metadata/timestamp.json"]]
+    port = str(server.port).encode()
+    assert {head.split(b"\r\n")[1] for connection in heads for head in connection} == {
+        b"Host: updates.hening.example:" + port
+    }
+
+
+def test_the_next_build_follows_and_old_ones_do_not(phone, market):
+    """After build 1 comes build 2; the pointer back to build 1 then offers nothing."""
+    phone.install()
+    phone.reboot(is_healthy=_healthy)
+    assert phone.install().installed is None
+    shop.announce(market, 2, [shop.add_package(market, 2)])
+    assert phone.install().installed == shop.facts(2)
+    phone.reboot(is_healthy=_healthy)
+    shop.announce(market, 1, [shop.add_package(market, 1)])
+    done = phone.install()
+    assert done.installed is None
+    assert "nothing to install" in done.reason
+
+
+def test_a_build_that_does_not_boot_is_left_and_not_retried(phone):
+    """The phone falls back, the floor stays, and the build is not offered again."""
+    phone.install()
+    outcome = phone.reboot(is_healthy=lambda build: build == shop.facts(0))
+    assert outcome.failed_build == shop.facts(1)
+    assert phone.running_build == shop.facts(0)
+    assert phone.floor == 1
+    done = phone.install()
+    assert done.installed is None
+    assert "did not start" in done.reason
+
+
+def test_a_failed_build_is_remembered_after_a_power_cut(phone, market):
+    """The bootloader's memory is copied even if the phone died right after falling back."""
+    phone.install()
+    phone.slots.boot(lambda build: build == shop.facts(0))
+    assert phone.install().installed is None
+    shop.announce(market, 2, [shop.add_package(market, 2)])
+    assert phone.install().installed == shop.facts(2)
+    assert phone.state["failed"] == b"2"
+
+
+def test_a_build_halted_during_the_download_is_not_started(phone, market):
+    """The pointer is looked at again right before the switch."""
+    answer = market.answer
+
+    def halt(head):
+        if b"Range: " in head and not market.signed["latest"].targets[_POINTER].custom["h"]:
+            reply = answer(head)
+            market.signed["latest"].targets[_POINTER].custom["h"] = True
+            market.publish("latest")
+            return reply
+        return answer(head)
+
+    market.answer = halt
+    with pytest.raises(InstallError, match="halted"):
+        phone.install()
+    assert phone.slots.state.active == "a"
+    phone.reboot(is_healthy=_healthy)
+    assert phone.running_build == shop.facts(0)
+
+
+def test_a_build_withdrawn_during_the_download_is_not_started(phone, market):
+    """The codename role is looked at again as well when it has changed."""
+    answer = market.answer
+
+    def withdraw(head):
+        reply = answer(head)
+        if b"Range: " in head and market.signed["armani"].version == 2:
+            for target in market.signed["armani"].targets.values():
+                target.custom["withdrawn"] = True
+            market.publish("armani")
+        return reply
+
+    market.answer = withdraw
+    with pytest.raises(AgreementError, match="withdrawn"):
+        phone.install()
+    assert phone.slots.state.active == "a"
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"counter": 3},
+        {"post_timestamp": 1},
+        {"security_patch_level": "2030-01-05"},
+        {"min_counter": 1},
+        {"withdrawn": True},
+    ],
+)
+def test_a_release_that_does_not_agree_is_refused(phone, market, member):
+    """Pointer and codename role must say the same; nothing is downloaded before they do."""
+    links = [shop.add_package(market, 1, **member)]
+    shop.announce(market, 1, links)
+    with pytest.raises(AgreementError):
+        phone.install()
+    assert not [path for path in phone.world.paths if path.startswith("/targets/")]
+
+
+def test_a_package_that_no_maintainer_signed_is_refused(phone, market):
+    """An online key can point anywhere; without the codename role nothing is fetched."""
+    link = {**shop.add_package(market, 1), "p": "armani/id/stable/forged.zip"}
+    shop.announce(market, 1, [link])
+    with pytest.raises(AgreementError):
+        phone.install()
+
+
+def test_a_forged_proof_of_the_model_is_refused(phone, market):
+    """The codename role counts only once its proof was verified, and is not kept before."""
+    market.files["/log/proof/armani.2"] = market.files["/log/proof/armani.1"]
+    with pytest.raises(LogError):
+        phone.install()
+    assert "role.armani" not in phone.state
+
+
+def test_a_tampered_package_is_thrown_away(phone, market):
+    """One changed octet: refused after the last block, and nothing of it stays."""
+    path = next(path for path in market.files if path.endswith("armani-1-from-0.zip"))
+    whole = market.files[path]
+    market.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
+    before = shop.digest_tree(phone.slots.directory)
+    with pytest.raises(DownloadError):
+        phone.install()
+    assert not list((phone.slots.directory.parent / "downloads").iterdir())
+    assert shop.digest_tree(phone.slots.directory) == before
+    market.files[path] = whole
+    assert phone.install().installed == shop.facts(1)
+
+
+def test_a_package_signed_by_nobody_known_is_refused(tmp_path, market):
+    """The image's certificate decides what is installed, whatever the metadata says."""
+    other = Path(shop.__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-other.cert.pem"
+    image = dataclasses.replace(shop.make_image(market, 80), ota_certificate=other.read_bytes())
+    shop.create_phone(
+        tmp_path / "other",
+        image,
+        images=shop.find_build("armani", "id", 0).images,
+        build=shop.facts(0),
+    )
+    phone = _open(tmp_path / "other", market)
+    with pytest.raises(InstallError, match="signed"):
+        phone.install()
+    assert phone.running_build == shop.facts(0)
+
+
+def test_a_second_install_waits_for_the_reboot(phone):
+    """A build that waits for its reboot is not overwritten."""
+    phone.install()
+    with pytest.raises(InstallError, match="reboot"):
+        phone.install()
+
+
+def test_no_news_is_no_installation(phone, market):
+    """Without a pointer nothing happens, and the sentence says so."""
+    market.signed["latest"].targets.clear()
+    market.publish("latest")
+    done = phone.install()
+    assert done.installed is None
+    assert "announced" in done.reason
+
+
+def test_a_refused_poll_is_raised(phone, market):
+    """Where a poll goes wrong, `install` raises what went wrong."""
+    market.overrides["/metadata/timestamp.json"] = b"HTTP/1.1 302 Found\r\nLocation: /\r\n\r\n"
+    with pytest.raises(TransportError):
+        phone.install()
+
+
+def test_the_owners_data_is_never_opened(tmp_path, market, monkeypatch):
+    """From polling to rebooting no code of the phone opens anything in `personal/`."""
+    shop.make_phone(tmp_path / "phone", market, persona=make_persona(7))
+    assert (tmp_path / "phone/personal/persona.json").is_file()
+    opened = []
+    for module, name in ((builtins, "open"), (io, "open"), (os, "open")):
+        real = getattr(module, name)
+
+        def watch(path, *arguments, _real=real, **options):
+            opened.append(str(path))
+            return _real(path, *arguments, **options)
+
+        monkeypatch.setattr(module, name, watch)
+    phone = _open(tmp_path / "phone", market)
+    phone.install()
+    phone.reboot(is_healthy=_healthy)
+    phone.next_poll()
+    assert opened
+    assert not [path for path in opened if "personal" in path]
+    assert phone.world.personal is None
+
+
+def test_the_due_time_is_kept_on_disk(tmp_path, market, phone):
+    """Two openings of the same phone agree on the next poll."""
+    due = phone.next_poll()
+    assert _open(tmp_path / "phone", market).next_poll() == due
+
+
+def test_every_refusal_leaves_the_running_build(phone, market):
+    """An old timestamp after a newer one: refused, nothing changed on the slots."""
+    old = market.files["/metadata/timestamp.json"]
+    market.refresh()
+    assert phone.poll().failure is None
+    market.files["/metadata/timestamp.json"] = old
+    before = shop.digest_tree(phone.slots.directory)
+    assert phone.poll().failure is not None
+    assert shop.digest_tree(phone.slots.directory) == before
+
+
+_POINTER = "latest/armani/id/stable"

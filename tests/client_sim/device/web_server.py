@@ -1,0 +1,59 @@
+"""A simulated repository behind a real socket on loopback; it keeps the octets that arrive."""
+
+import socket
+import threading
+from contextlib import contextmanager
+
+
+class WebServer:
+    """`received` holds the octets of each connection, in the order of connecting."""
+
+    def __init__(self, repository):
+        self.repository = repository
+        self.received = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._threads = []
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
+
+    def close(self):
+        """Stop and wait for all threads."""
+        # A listener that is only closed would leave the accept in the other thread waiting.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._acceptor.join()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self):
+        while True:
+            try:
+                wire, _ = self._listener.accept()
+            except OSError:
+                return
+            place = len(self.received)
+            self.received.append(b"")
+            thread = threading.Thread(target=self._serve, args=(wire, place))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, wire, place):
+        asked = b""
+        with wire:
+            while octets := wire.recv(65536):
+                self.received[place] += octets
+                asked += octets
+                while b"\r\n\r\n" in asked:
+                    head, _, asked = asked.partition(b"\r\n\r\n")
+                    wire.sendall(self.repository.answer(head))
+
+
+@contextmanager
+def serve(repository):
+    """Serve a repository for the length of a block."""
+    server = WebServer(repository)
+    try:
+        yield server
+    finally:
+        server.close()
