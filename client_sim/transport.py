@@ -78,34 +78,31 @@ class Connection:
 
     def get(self, path: str, *, limit: int) -> bytes:
         """Return the decoded body of `path`, at most `limit` octets; only 200 is an answer."""
-        answer = self._ask(path, encode_request(self._host, path), limit)
-        if answer.status != 200:
-            raise _refuse_status(answer.status, path)
-        return answer.body
+        return self._ask(path, encode_request(self._host, path), limit).body
 
     def get_if_there(self, path: str, *, limit: int) -> bytes | None:
         """Return the body of `path`, or None if the answer is 404: the next root is not there."""
-        answer = self._ask(path, encode_request(self._host, path), max(limit, _NOT_FOUND_LIMIT))
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise _refuse_status(answer.status, path)
-        return answer.body
+        octets = encode_request(self._host, path)
+        answer = self._ask(path, octets, max(limit, _NOT_FOUND_LIMIT), statuses=(200, 404))
+        return None if answer.status == 404 else answer.body
 
     def get_block(self, path: str, first: int, length: int) -> bytes:
         """Return the whole block of a package of `length` octets that starts at `first`."""
         last = min(first + BLOCK, length) - 1
         octets = encode_block_request(self._host, path, first, last)
-        answer = self._ask(path, octets, last - first + 1, is_block=True)
-        if answer.status != 206:
-            raise _refuse_status(answer.status, path)
-        if answer.content_range != b"bytes %d-%d/%d" % (first, last, length):
-            raise TransportError("The server answered with another part than the one asked for.")
-        if len(answer.body) != last - first + 1:
-            raise TransportError("The server's part of the package is cut short.")
-        return answer.body
+        wanted = b"bytes %d-%d/%d" % (first, last, length)
+        return self._ask(path, octets, last - first + 1, statuses=(206,), wanted=wanted).body
 
-    def _ask(self, path: str, octets: bytes, limit: int, *, is_block: bool = False) -> Answer:
+    def _ask(
+        self,
+        path: str,
+        octets: bytes,
+        limit: int,
+        *,
+        statuses: tuple[int, ...] = (200,),
+        wanted: bytes | None = None,
+    ) -> Answer:
+        """Send a request and return its answer; `wanted` is the range of a block, whole."""
         try:
             stream, reader = self._open()
             reader.expect(path, self._host)
@@ -114,15 +111,19 @@ class Connection:
                 stream.send(octets)
             except OSError as error:
                 raise UnreachableError(f"The connection broke while asking: {error}.") from error
-            return reader.read(
+            answer = reader.read(
                 limit=limit,
-                seconds=_BLOCK_SECONDS if is_block else _METADATA_SECONDS,
-                may_compress=not is_block,
+                seconds=_METADATA_SECONDS if wanted is None else _BLOCK_SECONDS,
+                may_compress=wanted is None,
             )
+            _check_status(answer.status, statuses, path)
+            if wanted is not None:
+                _check_block(answer, wanted, limit)
         except BaseException:
             # What follows on a connection that went wrong cannot be told apart from the answer.
             self.close()
             raise
+        return answer
 
     def _open(self) -> tuple[Stream, AnswerReader]:
         if self._stream is not None and self._reader is not None:
@@ -149,7 +150,16 @@ def _encode(host: str, path: str, line: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{line}\r\n\r\n".encode("ascii")
 
 
-def _refuse_status(status: int, path: str) -> TransportError:
+def _check_status(status: int, statuses: tuple[int, ...], path: str) -> None:
+    if status in statuses:
+        return
     if 300 <= status < 400:
-        return TransportError(f"The server redirects {path}, which a phone never follows.")
-    return TransportError(f"The server answered {status} for {path}.")
+        raise TransportError(f"The server redirects {path}, which a phone never follows.")
+    raise TransportError(f"The server answered {status} for {path}.")
+
+
+def _check_block(answer: Answer, wanted: bytes, length: int) -> None:
+    if answer.content_range != wanted:
+        raise TransportError("The server answered with another part than the one asked for.")
+    if len(answer.body) != length:
+        raise TransportError("The server's part of the package is cut short.")

@@ -133,7 +133,10 @@ class _Body:
 
 
 def _check_framing(response: h11.Response) -> None:
-    """Check that the end of the body is stated, so that a cut one cannot pass for a whole one."""
+    """Check that the head is small and states where the body ends: a cut one must not pass."""
+    # The parser's own limit holds only for heads that arrive in pieces.
+    if sum(len(name) + len(value) for name, value in response.headers) > HEAD_LIMIT:
+        raise TransportError("The head of the server's answer is too long.")
     if response.http_version != b"1.1":
         raise TransportError("The server's answer is not HTTP/1.1.")
     if not {b"content-length", b"transfer-encoding"} & {name for name, _ in response.headers}:

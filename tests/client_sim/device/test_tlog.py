@@ -1,0 +1,276 @@
+import base64
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.device.errors import LogError
+from client_sim.device.tlog import (
+    Checkpoint,
+    decode_log_key,
+    decode_proof,
+    encode_leaf,
+    leaf_hash,
+    verify_checkpoint,
+    verify_inclusion,
+    verify_note,
+    verify_proof,
+)
+from tests.client_sim.device import tree
+from tests.client_sim.device.repository_simulator import Log
+
+# The eight leaves and the roots over the first n of them that Certificate Transparency's own
+# implementations are tested with.
+LEAVES = [
+    bytes.fromhex(text)
+    for text in (
+        "",
+        "00",
+        "10",
+        "2021",
+        "3031",
+        "40414243",
+        "5051525354555657",
+        "606162636465666768696a6b6c6d6e6f",
+    )
+]
+ROOTS = [
+    "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
+    "fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125",
+    "aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77",
+    "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
+    "4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4",
+    "76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef",
+    "ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c",
+    "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328",
+]
+# The example of C2SP signed-note.
+SPEC_KEY = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k"
+SPEC_NOTE = (
+    "This is an example message.\n\n"
+    "\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3"
+    "mFXmRKuwHjG1Yu72IneyaQM=\n"
+).encode()
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_rfc_6962_vectors(size):
+    """Every leaf of every tree of the classic vectors is proven against the published root."""
+    checkpoint = Checkpoint("log", size, bytes.fromhex(ROOTS[size - 1]))
+    for index in range(size):
+        path = tree.path(index, LEAVES[:size])
+        verify_inclusion(leaf_hash(LEAVES[index]), index, path, checkpoint)
+
+
+def test_every_index_of_every_small_tree():
+    """Trees up to 40 leaves: the true index is proven, every other index is refused."""
+    entries = [bytes([number]) for number in range(40)]
+    for size in range(1, 41):
+        checkpoint = Checkpoint("log", size, tree.root_hash(entries[:size]))
+        for index in range(size):
+            path = tree.path(index, entries[:size])
+            verify_inclusion(leaf_hash(entries[index]), index, path, checkpoint)
+            for other in {index ^ 1, index + 1, size, size - 1 - index} - {index}:
+                with pytest.raises(LogError):
+                    verify_inclusion(leaf_hash(entries[index]), other, path, checkpoint)
+
+
+@pytest.mark.parametrize("change", ["shorter", "longer", "swapped", "other leaf"])
+def test_changed_paths_are_refused(change):
+    """A proof must be used up exactly and lead to the root."""
+    checkpoint = Checkpoint("log", 8, bytes.fromhex(ROOTS[7]))
+    path, leaf = tree.path(5, LEAVES), leaf_hash(LEAVES[5])
+    match change:
+        case "shorter":
+            path = path[:-1]
+        case "longer":
+            path = [*path, bytes(32)]
+        case "swapped":
+            path = [path[1], path[0], path[2]]
+        case _:
+            leaf = leaf_hash(LEAVES[4])
+    with pytest.raises(LogError):
+        verify_inclusion(leaf, 5, path, checkpoint)
+
+
+def test_the_empty_tree_holds_nothing():
+    """No index lies in a tree of size 0."""
+    with pytest.raises(LogError, match="beyond"):
+        verify_inclusion(bytes(32), 0, [], Checkpoint("log", 0, hashlib.sha256().digest()))
+
+
+def test_the_leaf_vector_of_formats():
+    """`armani`, version 2, octets `abc`."""
+    leaf = encode_leaf("armani", 2, b"abc")
+    digest = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert leaf == f"hening role v1\narmani\n2\n{digest}\n".encode()
+    expected = "892633e3ee815d65e0f9096d50173fcf67ab47514e056207522d90eac5354556"
+    assert leaf_hash(leaf).hex() == expected
+
+
+def test_the_signed_note_example():
+    """The specification's own key and note."""
+    key = decode_log_key(SPEC_KEY)
+    assert (key.name, key.key_id.hex()) == ("example.com/foo", "530d903a")
+    assert verify_note(SPEC_NOTE, key) == "This is an example message.\n"
+
+
+def test_every_changed_octet_of_a_note_is_refused():
+    """One flipped bit anywhere in the note is noticed."""
+    key = decode_log_key(SPEC_KEY)
+    for place in range(len(SPEC_NOTE)):
+        for bit in range(8):
+            changed = bytearray(SPEC_NOTE)
+            changed[place] ^= 1 << bit
+            with pytest.raises(LogError):
+                verify_note(bytes(changed), key)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "example.com/foo",
+        SPEC_KEY.replace("530d903a", "530d903b"),
+        SPEC_KEY.replace("530d903a", "530D903A"),
+        SPEC_KEY.replace("example", "Example"),
+        SPEC_KEY.replace("example.com/foo", "a" * 65),
+        SPEC_KEY + "A",
+        SPEC_KEY[:-1] + "l",
+        SPEC_KEY + "\n",
+        "log+"
+        + hashlib.sha256(b"log\n\x01" + bytes(32)).hexdigest()[:8]
+        + "+"
+        + base64.b64encode(b"\x01" + bytes(32)).decode(),
+    ],
+)
+def test_refused_log_keys(text):
+    """Wrong ids, names, encodings, types, and keys with which anybody could sign."""
+    with pytest.raises(LogError):
+        decode_log_key(text)
+
+
+def _log():
+    log = Log()
+    for number in range(7):
+        log.append("armani", number + 1, b"%d" % number)
+    return log, decode_log_key(log.vkey)
+
+
+def test_a_proof_is_verified_from_the_published_octets():
+    """Index, hashes and checkpoint of the log prove the octets that the phone holds."""
+    log, key = _log()
+    found = verify_proof(log.prove(4), key, role="armani", version=5, octets=b"4")
+    assert found == Checkpoint("log.hening.example", 7, tree.root_hash(log.entries))
+
+
+@pytest.mark.parametrize(
+    ("role", "version", "octets"),
+    [("armani", 5, b"5"), ("armani", 4, b"4"), ("dior", 5, b"4")],
+)
+def test_a_proof_of_something_else_is_refused(role, version, octets):
+    """The proof is of these octets under this name and version, or of nothing."""
+    log, key = _log()
+    with pytest.raises(LogError, match="root of the tree"):
+        verify_proof(log.prove(4), key, role=role, version=version, octets=octets)
+
+
+def test_proofs_of_other_trees_and_logs_are_refused():
+    """A path from one tree under the checkpoint of another, and another log's key."""
+    log, key = _log()
+    old = log.prove(4)
+    log.append("armani", 8, b"7")
+    mixed = old.split(b"\n\n")[0] + b"\n\n" + log.checkpoint()
+    other, _ = _log()
+    for proof in (mixed, other.prove(4)):
+        with pytest.raises(LogError):
+            verify_proof(proof, key, role="armani", version=5, octets=b"4")
+
+
+def test_every_changed_octet_of_a_proof_is_refused():
+    """One flipped bit anywhere in a stapled proof is noticed."""
+    log, key = _log()
+    proof = log.prove(4)
+    for place in range(len(proof)):
+        for bit in (0, 3, 5, 7):
+            changed = bytearray(proof)
+            changed[place] ^= 1 << bit
+            with pytest.raises(LogError):
+                verify_proof(bytes(changed), key, role="armani", version=5, octets=b"4")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "log.hening.example\n1\n{root}\nextension\n",
+        "log.hening.example\n1\n",
+        "other.example\n1\n{root}\n",
+        "log.hening.example\n01\n{root}\n",
+        "log.hening.example\n+1\n{root}\n",
+        "log.hening.example\n 1\n{root}\n",
+        "log.hening.example\n9007199254740992\n{root}\n",
+        "log.hening.example\n1\n{root}=\n",
+        "log.hening.example\n1\nAAAA\n",
+        "log.hening.example\r\n1\n{root}\n",
+    ],
+)
+def test_refused_checkpoints(text):
+    """Validly signed, but not the three lines of FORMATS section 7."""
+    log, key = _log()
+    root = base64.b64encode(bytes(32)).decode()
+    with pytest.raises(LogError):
+        verify_checkpoint(log.sign(text.format(root=root)), key)
+
+
+def test_a_second_signature_is_refused():
+    """Exactly one signature: a second line could carry anything."""
+    log, key = _log()
+    note = log.checkpoint()
+    with pytest.raises(LogError):
+        verify_checkpoint(note + note.split(b"\n\n")[1], key)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda _proof: b"x" * 16_385,
+        lambda proof: proof.replace(b"@v1", b"@v2"),
+        lambda proof: proof.replace(b"index 4", b"index 04"),
+        lambda proof: proof.replace(b"index 4", b"index  4"),
+        lambda proof: proof.replace(b"\nindex", b"\nextra QUJD\nindex"),
+        lambda proof: proof.replace(b"\n", b"\r\n"),
+        lambda proof: proof + b"\n",
+        lambda proof: b"\n" + proof,
+        lambda proof: proof[:-1],
+        lambda proof: proof.replace(b"index 4\n", b"index 4\n" + (b"A" * 43 + b"=\n") * 64),
+    ],
+)
+def test_refused_proofs(change):
+    """Other forms of a proof are refused, however readable."""
+    log, key = _log()
+    with pytest.raises(LogError):
+        verify_proof(change(log.prove(4)), key, role="armani", version=5, octets=b"4")
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_octets_raise_nothing_else(octets):
+    """Decoders of proofs, notes and keys raise LogError and nothing else."""
+    key = decode_log_key(SPEC_KEY)
+    head = b"c2sp.org/tlog-proof@v1\nindex 0\n"
+    for data in (octets, head + octets, SPEC_NOTE + octets):
+        with pytest.raises(LogError):
+            verify_proof(data, key, role="armani", version=1, octets=b"")
+        with pytest.raises(LogError):
+            verify_note(octets, key)
+    with pytest.raises(LogError):
+        decode_log_key(octets.decode("latin-1"))
+
+
+@given(st.binary(max_size=200))
+def test_what_is_decoded_is_bounded(octets):
+    """A proof that can be decoded has hashes of 32 octets and an index that JSON can hold."""
+    lines = base64.b64encode(octets[:32].ljust(32, b"\0")) + b"\n\n"
+    proof = decode_proof(b"c2sp.org/tlog-proof@v1\nindex 3\n" + lines + octets)
+    assert [len(part) for part in proof.path] == [32]
+    assert proof.note == octets

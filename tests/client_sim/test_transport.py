@@ -1,0 +1,333 @@
+import contextlib
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.device.errors import TransportError, UnreachableError
+from client_sim.transport import BLOCK, Connection, encode_block_request, encode_request
+from tests.client_sim.device.fake_world import FakeWorld
+from tests.client_sim.device.repository_simulator import response
+
+PATH = "/metadata/timestamp.json"
+BOMB = gzip.compress(bytes(50_000_000))
+
+
+class Script:
+    """A server that gives the same octets to every request."""
+
+    trusted_root = b""
+
+    def __init__(self, octets):
+        self.octets = octets
+
+    def answer(self, _head):
+        """Answer."""
+        return self.octets
+
+
+def _connect(octets, piece=1 << 16):
+    world = FakeWorld(Script(octets))
+    world.piece = piece
+    return world, Connection(world)
+
+
+def _get(octets, *, limit=100, piece=1 << 16):
+    world, connection = _connect(octets, piece)
+    with connection:
+        body = connection.get(PATH, limit=limit)
+    assert world.streams[0].closed
+    return body
+
+
+def test_the_octets_of_a_request():
+    """Request line, Host, one constant header, and nothing else."""
+    assert encode_request("a.example:8080", "/log/proof/latest.7") == (
+        b"GET /log/proof/latest.7 HTTP/1.1\r\nHost: a.example:8080\r\nAccept-Encoding: gzip\r\n\r\n"
+    )
+
+
+def test_the_octets_of_a_block_request():
+    """Range stands in place of Accept-Encoding: packages are identity only."""
+    assert encode_block_request("a.example", "/targets/x/y/z/00.a.zip", 8388608, 8388700) == (
+        b"GET /targets/x/y/z/00.a.zip HTTP/1.1\r\nHost: a.example\r\n"
+        b"Range: bytes=8388608-8388700\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/a?b=1",
+        "/a b",
+        "/a\r\nCookie: x",
+        "/a\n",
+        "/../a",
+        "/a/../b",
+        "//a",
+        "a",
+        "",
+        "/a%2e",
+        "/\u00e4",
+        "/a/",
+        "/a/.b",
+        "http://x/a",
+    ],
+)
+def test_no_other_path_is_ever_sent(path):
+    """A path with anything but the octets of the public tree is refused before the wire."""
+    world, connection = _connect(b"")
+    with connection, pytest.raises(TransportError):
+        connection.get(path, limit=1)
+    assert not world.sent
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1 << 16])
+def test_answers_are_read_in_any_pieces(piece):
+    """Identity and gzip, with length or chunked, arrive whole whatever the network does."""
+    plain = response(b"200 OK", b"hello")
+    packed = response(b"200 OK", gzip.compress(b"hello"), b"Content-Encoding: gzip")
+    chunked = (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n"
+    )
+    for octets in (plain, packed, chunked):
+        assert _get(octets, piece=piece) == b"hello"
+
+
+def test_one_connection_carries_all_requests():
+    """The second request goes over the first connection; nothing is resolved again."""
+    world, connection = _connect(response(b"200 OK", b"x"))
+    with connection:
+        connection.get(PATH, limit=9)
+        connection.get(PATH, limit=9)
+    assert len(world.resolved) == len(world.connected) == 1
+    assert connection.requests == [PATH, PATH]
+
+
+def test_a_finished_connection_is_not_opened_again():
+    """After its end a connection refuses; there is never a second one for the same poll."""
+    world, connection = _connect(response(b"200 OK", b"x"))
+    with connection:
+        connection.get(PATH, limit=9)
+    with pytest.raises(TransportError, match="over"):
+        connection.get(PATH, limit=9)
+    assert len(world.connected) == 1
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"404 Not Found"])
+def test_only_the_next_root_may_be_missing(status):
+    """404 is an answer where it is expected, and a refusal elsewhere."""
+    octets = response(status, b"x")
+    _, connection = _connect(octets)
+    with connection:
+        found = connection.get_if_there(PATH, limit=9)
+    assert found == (b"x" if status == b"200 OK" else None)
+    if found is None:
+        with pytest.raises(TransportError, match="404"):
+            _get(octets)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        response(b"301 Moved", b"", b"Location: /elsewhere"),
+        response(b"307 Temporary", b"", b"Location: http://198.51.100.9/"),
+        response(b"204 No Content", b""),
+        response(b"304 Not Modified", b""),
+        response(b"206 Partial Content", b"x", b"Content-Range: bytes 0-0/1"),
+        response(b"403 Forbidden", b"x"),
+        response(b"410 Gone", b"x"),
+        response(b"500 Oops", b"x"),
+        response(b"200 OK", b"x", b"Content-Encoding: br"),
+        response(b"200 OK", b"x", b"Content-Encoding: identity"),
+        response(b"200 OK", gzip.compress(b"x"), b"Content-Encoding: gzip, gzip"),
+        response(b"200 OK", b"not gzip", b"Content-Encoding: gzip"),
+        response(b"200 OK", gzip.compress(b"x")[:-1], b"Content-Encoding: gzip"),
+        response(b"200 OK", gzip.compress(b"x") + b"y", b"Content-Encoding: gzip"),
+        response(b"200 OK", gzip.compress(b"x") * 2, b"Content-Encoding: gzip"),
+        response(b"200 OK", BOMB, b"Content-Encoding: gzip"),
+        response(b"200 OK", bytes(101)),
+        response(b"200 OK", gzip.compress(bytes(101)), b"Content-Encoding: gzip"),
+        response(b"200 OK", b"x", *[b"X-%d: y" % n for n in range(65)]),
+        response(b"200 OK", b"x", b"X: " + bytes(20_000).replace(b"\0", b"y")),
+        response(b"200 OK", b"x", b"Content-Length: 2"),
+        response(b"200 OK", b"x")[:-1],
+        response(b"200 OK", b"x").replace(b"HTTP/1.1", b"HTTP/1.0"),
+        b"HTTP/1.1 200 OK\r\n\r\nuntil the end",
+        b"HTTP/1.1 100 Continue\r\n\r\n" + response(b"200 OK", b"x"),
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe",
+        b"HTTP/2 200\r\n\r\n",
+        b"SSH-2.0-server\r\n",
+        b"",
+    ],
+)
+def test_refused_answers(octets):
+    """Everything that FORMATS section 9 does not allow ends the poll, the connection closed."""
+    world, connection = _connect(octets)
+    with pytest.raises(TransportError):
+        connection.get(PATH, limit=100)
+    assert world.streams[0].closed
+    assert len(world.sent) == 1
+
+
+@pytest.mark.parametrize("size", [99, 100])
+def test_the_limit_itself_is_allowed(size):
+    """Exactly as many octets as allowed are allowed, compressed or not."""
+    body = bytes(size)
+    packed = response(b"200 OK", gzip.compress(body), b"Content-Encoding: gzip")
+    assert _get(response(b"200 OK", body)) == _get(packed) == _get(packed, piece=1) == body
+
+
+def test_octets_that_nobody_asked_for_are_refused():
+    """A second answer to one request could pass for the answer to the next one."""
+    world, connection = _connect(response(b"200 OK", b"x") * 2)
+    with connection:
+        connection.get(PATH, limit=9)
+        with pytest.raises(TransportError, match="nobody asked"):
+            connection.get(PATH, limit=9)
+    assert len(world.sent) == 1
+
+
+def test_a_server_that_closes_early_is_noticed():
+    """`Connection: close` before all was asked ends the poll."""
+    _, connection = _connect(response(b"200 OK", b"x", b"Connection: close"))
+    with connection:
+        connection.get(PATH, limit=9)
+        with pytest.raises(TransportError, match="ended the connection"):
+            connection.get(PATH, limit=9)
+
+
+def test_endless_chunks_are_stopped():
+    """Data without end is cut off a little after the limit, not when memory runs out."""
+    world, connection = _connect(b"")
+    read = 0
+
+    def recv(limit):
+        nonlocal read
+        part = b"1\r\nx\r\n" * 1000
+        octets = (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + part if not read else part
+        )
+        read += len(octets)
+        return octets[:limit]
+
+    world.connect = _streams(recv)
+    with pytest.raises(TransportError):
+        connection.get(PATH, limit=1_000_000)
+    assert read < 2_000_000
+
+
+def test_slow_data_is_stopped():
+    """One octet a minute is no answer."""
+    world, connection = _connect(b"")
+
+    def recv(_limit):
+        world.clock += 60
+        return b"H"
+
+    world.connect = _streams(recv)
+    with pytest.raises(TransportError, match="too long"):
+        connection.get(PATH, limit=100)
+
+
+@pytest.mark.parametrize("step", ["resolve", "connect", "send", "recv"])
+def test_a_broken_network_is_unreachable(step):
+    """Every OSError of the world becomes the one error that means the surroundings."""
+    world, connection = _connect(b"")
+
+    def fail(*_arguments):
+        raise OSError("cable pulled")
+
+    if step in {"resolve", "connect"}:
+        setattr(world, step, fail)
+    else:
+        world.connect = _streams(fail if step == "recv" else lambda _limit: b"")
+        if step == "send":
+            world.connect = _streams(lambda _limit: b"", send=fail)
+    with pytest.raises(UnreachableError, match="cable pulled"):
+        connection.get(PATH, limit=100)
+
+
+def test_a_close_that_fails_changes_nothing():
+    """The answer has been read; the end of the connection is not worth an error."""
+    world, connection = _connect(response(b"200 OK", b"x"))
+
+    def fail():
+        raise OSError("already gone")
+
+    with connection:
+        assert connection.get(PATH, limit=9) == b"x"
+        world.streams[0].close = fail
+
+
+def _block(octets, first=0, length=5):
+    _, connection = _connect(octets)
+    with connection:
+        return connection.get_block("/targets/a/b/c/0.x.zip", first, length)
+
+
+def test_a_block_is_taken_whole():
+    """206 with the very range that was asked for."""
+    octets = response(b"206 Partial Content", b"hello", b"Content-Range: bytes 0-4/5")
+    assert _block(octets) == b"hello"
+
+
+def test_the_ranges_of_blocks():
+    """Eight mebibytes each, the last one up to the end."""
+    world, connection = _connect(b"")
+    for first in (0, BLOCK):
+        with pytest.raises(TransportError):
+            Connection(world).get_block("/targets/x", first, BLOCK + 10)
+    assert [octets.split(b"\r\n")[2] for octets in world.sent] == [
+        b"Range: bytes=0-8388607",
+        b"Range: bytes=8388608-8388617",
+    ]
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        response(b"200 OK", b"hello"),
+        response(b"206 Partial Content", b"hello"),
+        response(b"206 Partial Content", b"hello", b"Content-Range: bytes 0-4/6"),
+        response(b"206 Partial Content", b"hello", b"Content-Range: bytes 1-5/5"),
+        response(b"206 Partial Content", b"hello", b"Content-Range: bytes 0-4/*"),
+        response(b"206 Partial Content", b"hell", b"Content-Range: bytes 0-4/5"),
+        response(b"206 Partial Content", b"hello!", b"Content-Range: bytes 0-4/5"),
+        response(
+            b"206 Partial Content",
+            gzip.compress(b"hello"),
+            b"Content-Range: bytes 0-4/5",
+            b"Content-Encoding: gzip",
+        ),
+        response(b"416 Range Not Satisfiable", b"", b"Content-Range: bytes */5"),
+        response(b"206 P", b"hello", b"Content-Range: bytes 0-4/5", b"Content-Range: bytes 0-4/5"),
+    ],
+)
+def test_refused_blocks(octets):
+    """A block that is not the one asked for, or not whole, is not kept."""
+    with pytest.raises(TransportError):
+        _block(octets)
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_answers_raise_nothing_else(octets):
+    """Whatever a server sends, the phone's own error is all that comes of it."""
+    for prefix in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"):
+        with contextlib.suppress(TransportError):
+            assert len(_get(prefix + octets)) <= 100
+
+
+def _streams(recv, send=lambda _octets: None):
+    class Stream:
+        def __init__(self):
+            self.recv, self.send = recv, send
+
+        def close(self):
+            """Close."""
+
+    return lambda _address, _port, _tls: Stream()
