@@ -5,6 +5,7 @@ import fcntl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from server.storage.errors import StorageError
 
@@ -18,8 +19,7 @@ async def publisher_lock(path: Path, *, wait: float = WAIT_SECONDS) -> AsyncIter
 
     Raises StorageError when another process holds it for longer than `wait` seconds.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab") as file:
+    with await asyncio.to_thread(_open, path) as file:
         for _ in range(max(1, int(wait / RETRY_SECONDS))):
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -29,3 +29,8 @@ async def publisher_lock(path: Path, *, wait: float = WAIT_SECONDS) -> AsyncIter
         else:
             raise StorageError("another process is publishing and does not end: look at it first.")
         yield
+
+
+def _open(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("ab")

@@ -156,11 +156,11 @@ class Publisher:
     async def _submit(self, folder: Path) -> int:
         submission = await asyncio.to_thread(incoming.load_submission, folder)
         published = await asyncio.to_thread(load_published, self._folder.public)
-        if published is not None and _is_public(self._folder.public, submission.files):
+        if published is not None and await asyncio.to_thread(
+            _is_public, self._folder.public, submission.files
+        ):
             return published.snapshot.version  # a crash came between swap and result
-        if not self._folder.trusted_root.exists():
-            raise StorageError("no root is pinned: run `hening-server init --root` first.")
-        root = await asyncio.to_thread(read_bounded, self._folder.trusted_root, ROOT_LIMIT)
+        root = await asyncio.to_thread(_load_root, self._folder.trusted_root)
         # Step 1.
         await asyncio.to_thread(incoming.ingest_blobs, folder, submission, self._blobs)
         now = int(self._clock().timestamp())
@@ -279,6 +279,12 @@ def _leaves(publication: Publication) -> list[Leaf]:
 def _sentence(error: HeningError) -> str:
     """Return an error as a result can hold it: it may quote what was submitted."""
     return str(error)[:REASON_LIMIT].encode(errors="backslashreplace").decode()
+
+
+def _load_root(path: Path) -> bytes:
+    if not path.exists():
+        raise StorageError("no root is pinned: run `hening-server init --root` first.")
+    return read_bounded(path, ROOT_LIMIT)
 
 
 def _is_public(public: Path, files: Sequence[RoleVersion]) -> bool:
