@@ -1,0 +1,27 @@
+"""Planes that the tests of this folder share: one for each mode of the gate."""
+
+import pytest
+
+from server.device.gate import GateMode
+from tests.server.device.served import serve
+
+
+@pytest.fixture(scope="session")
+def direct(published_state):
+    """Serve the published state to anyone."""
+    with serve(published_state.folder) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def edge(published_state):
+    """Serve the published state behind a cache that adds headers."""
+    with serve(published_state.folder, GateMode.EDGE) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+def strict(published_state):
+    """Serve the published state to phones only."""
+    with serve(published_state.folder, GateMode.STRICT) as served:
+        yield served

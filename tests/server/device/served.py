@@ -1,0 +1,129 @@
+"""The device plane on a real socket, in a thread with a loop of its own, and a bare client."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass, field
+
+import uvloop
+from prometheus_client import CollectorRegistry, generate_latest
+
+from server.device.gate import GateMode
+from server.device.listener import listening
+from server.device.plane import DevicePlane, Metrics
+from server.device.snapshot import EMPTY, load_snapshot
+from server.storage.blobs import BlobReader
+
+HOST = b"updates.example"
+
+
+@dataclass
+class Response:
+    """One response as its octets say."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    head: bytes
+
+    def __getitem__(self, name):
+        """Return the one header of this name, or None."""
+        values = [value for header, value in self.headers if header == name]
+        assert len(values) <= 1, name
+        return values[0] if values else None
+
+
+@dataclass
+class Served:
+    """Where the plane listens, and its registry."""
+
+    port: int
+    registry: CollectorRegistry
+    plane: DevicePlane
+    errors: list = field(default_factory=list)
+
+    def connect(self):
+        """Open a connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+
+    def ask(self, octets):
+        """Send octets on a connection of their own and return the first response."""
+        with self.connect() as connection:
+            connection.sendall(octets)
+            return read_response(connection, is_head=octets.startswith(b"HEAD "))
+
+    def exchange(self, octets):
+        """Send octets and read until the server closes; returns all octets it sent."""
+        with self.connect() as connection:
+            connection.sendall(octets)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while piece := connection.recv(65536):
+                    answer += piece
+            return answer
+
+    def get(self, path, *lines, method="GET"):
+        """Ask for a path with header lines."""
+        return self.ask(request(path, *lines, method=method))
+
+    def metrics(self):
+        """Return the exposition of all metrics."""
+        return generate_latest(self.registry).decode()
+
+
+def request(path, *lines, method="GET", host=HOST):
+    """Return the octets of a request."""
+    head = [f"{method} {path} HTTP/1.1".encode(), b"Host: " + host, *lines]
+    return b"\r\n".join([*head, b"", b""])
+
+
+def read_response(connection, *, is_head=False):
+    """Read one response, and not an octet behind it."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        octet = connection.recv(1)
+        assert octet, head
+        head += octet
+    first, *lines = head.decode("ascii").removesuffix("\r\n\r\n").split("\r\n")
+    version, status, _ = first.split(" ", 2)
+    assert version == "HTTP/1.1"
+    headers = [tuple(line.split(": ", 1)) for line in lines]
+    length = int(dict(headers).get("Content-Length", "0"))
+    body = b""
+    while len(body) < length and not is_head and status != "304":
+        piece = connection.recv(length - len(body))
+        assert piece
+        body += piece
+    return Response(int(status), headers, body, head)
+
+
+@contextlib.contextmanager
+def serve(folder, mode=GateMode.DIRECT):
+    """Serve a state folder's public tree until the block ends."""
+    blobs = BlobReader(folder.blobs)
+    snapshot = load_snapshot(folder.public, blobs, EMPTY)
+    registry = CollectorRegistry()
+    plane = DevicePlane(lambda: snapshot, blobs, Metrics(registry), mode)
+    served = Served(0, registry, plane)
+    ready, stop = threading.Event(), None
+
+    async def main():
+        nonlocal stop
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_exception_handler(lambda _loop, context: served.errors.append(context))
+        served.loop = loop
+        async with listening(plane, "127.0.0.1", 0) as port:
+            served.port = port
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: uvloop.run(main()))
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield served
+    finally:
+        served.loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+    assert served.errors == []

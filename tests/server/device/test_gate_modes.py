@@ -1,0 +1,120 @@
+"""What the three modes of the gate accept: docs/PRIVACY.md, and FORMATS section 9 to the octet."""
+
+import pytest
+
+from tests.server.device.served import read_response, request
+from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_wire import check_refusal, refusals
+from tests.server.world import PACKAGE_1
+
+GZIP = b"Accept-Encoding: gzip"
+BLOCK = f"Range: bytes=0-{len(PACKAGE_1) - 1}".encode()
+PHONE = {
+    "/metadata/1.root.json": GZIP,
+    "/metadata/2.root.json": GZIP,
+    "/metadata/timestamp.json": GZIP,
+    "/metadata/3.snapshot.json": GZIP,
+    "/metadata/1.targets.json": GZIP,
+    "/metadata/2.latest.json": GZIP,
+    "/metadata/1.tables.json": GZIP,
+    "/metadata/1.content.json": GZIP,
+    "/log/proof/latest.2": GZIP,
+    "/metadata/2.armani.json": GZIP,
+    "/log/proof/armani.2": GZIP,
+    PACKAGE: BLOCK,
+}
+STAMP = "/metadata/timestamp.json"
+NOT_A_PHONE = {
+    "no coding": request(STAMP),
+    "other coding": request(STAMP, b"Accept-Encoding: identity"),
+    "two codings": request(STAMP, b"Accept-Encoding: gzip, br"),
+    "lower-case name": request(STAMP, b"accept-encoding: gzip"),
+    "no space behind the colon": request(STAMP, b"Accept-Encoding:gzip"),
+    "two spaces behind the colon": request(STAMP, b"Accept-Encoding:  gzip"),
+    "space behind the value": request(STAMP, b"Accept-Encoding: gzip "),
+    "one header more": request(STAMP, GZIP, b"Accept: */*"),
+    "user agent": request(STAMP, GZIP, b"User-Agent: phone"),
+    "validator": request(STAMP, GZIP, b'If-None-Match: "a"'),
+    "other order": b"GET " + STAMP.encode() + b" HTTP/1.1\r\n" + GZIP + b"\r\nHost: a\r\n\r\n",
+    "HTTP/1.0": request(STAMP, GZIP).replace(b"HTTP/1.1", b"HTTP/1.0"),
+    "two spaces in the line": request(STAMP, GZIP).replace(b"GET ", b"GET  "),
+    "empty line in front": b"\r\n" + request(STAMP, GZIP),
+    "range of metadata": request(STAMP, b"Range: bytes=0-9"),
+    "checkpoint": request("/log/checkpoint", GZIP),
+    "tile": request("/log/tile/0/000.p/8", GZIP),
+    "proof of another role": request("/log/proof/targets.1", GZIP),
+    "numbered timestamp": request("/metadata/1.timestamp.json", GZIP),
+    "mirrors": request("/metadata/1.mirrors.json", GZIP),
+    "split latest": request("/metadata/1.latest-4.json", GZIP),
+    "package without range": request(PACKAGE),
+    "package with coding": request(PACKAGE, GZIP),
+    "package with both": request(PACKAGE, GZIP, BLOCK),
+    "unaligned block": request(PACKAGE, f"Range: bytes=1-{len(PACKAGE_1) - 1}".encode()),
+    "short block": request(PACKAGE, b"Range: bytes=0-99"),
+    "block beyond the end": request(PACKAGE, b"Range: bytes=0-8388607"),
+    "open range": request(PACKAGE, b"Range: bytes=0-"),
+    "suffix": request(PACKAGE, b"Range: bytes=-5"),
+    "empty target": request(f"/targets/latest/armani/id/{'0' * 64}.stable", BLOCK),
+    "tables": request(f"/targets/tables/apn/{'0' * 64}.a.zip", BLOCK),
+}
+
+
+@pytest.mark.parametrize("path", PHONE)
+def test_strict_answers_a_phone(strict, path):
+    """Each request of the table is answered, however it is cut into packets."""
+    status = {PACKAGE: 206, "/metadata/2.root.json": 404}.get(path, 200)
+    octets = request(path, PHONE[path])
+    assert strict.ask(octets).status == status
+    with strict.connect() as connection:
+        for cut in (octets[:7], octets[7:-1], octets[-1:]):
+            connection.sendall(cut)
+        assert read_response(connection).status == status
+
+
+@pytest.mark.parametrize("name", NOT_A_PHONE)
+def test_strict_refuses_everything_else(strict, name):
+    """One octet more, less or other than FORMATS section 9 says is refused."""
+    check_refusal(strict.exchange(NOT_A_PHONE[name]))
+
+
+def test_strict_refuses_head(strict):
+    """A phone never asks for headers alone."""
+    answer = strict.exchange(request(STAMP, GZIP, method="HEAD"))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_strict_answers_a_poll_on_one_connection(strict):
+    """A phone's requests follow each other on its one connection."""
+    with strict.connect() as connection:
+        for path, status in (("/metadata/2.root.json", 404), (STAMP, 200)):
+            connection.sendall(request(path, GZIP))
+            assert read_response(connection).status == status
+
+
+def test_an_edge_may_add_headers(edge):
+    """Behind a cache unknown headers are tolerated unread, and their number is counted."""
+    lines = [b"X-Forwarded-For: 192.0.2.1", b"X-Request-Id: 1", b"CF-Ray: 1"]
+    before = edge.metrics()
+    assert edge.get(STAMP, *lines).status == 200
+    assert "hening_unknown_headers_total 0.0" in before
+    assert "hening_unknown_headers_total 1.0" in edge.metrics()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"Cookie: a=1", b"Content-Length: 0", b"Authorization: Basic YTpi", b"Expect: 100-continue"],
+)
+def test_an_edge_may_not_pass_on_what_is_refused(edge, line):
+    """Cookies, credentials and bodies are refused in every mode."""
+    check_refusal(edge.exchange(request(STAMP, line)))
+
+
+def test_refusals_are_counted_by_reason_and_nothing_else(strict):
+    """The label of a counter is one of a closed list."""
+    strict.exchange(request("/canary-4711"))
+    assert set(refusals(strict)) == {
+        *("method", "path", "query", "version", "host", "body", "cookie", "header"),
+        *("malformed", "strict"),
+    }
+    assert "4711" not in strict.metrics()

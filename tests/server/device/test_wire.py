@@ -1,0 +1,245 @@
+"""Raw octets against RFC 9110 and RFC 9112: what is outside the language is refused and closed."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.device.listener import RESPONSE_HEADERS
+from tests.server.device.served import read_response, request, serve
+
+PATH = b"/metadata/timestamp.json"
+HOST = b"Host: updates.example\r\n"
+GOOD = b"GET " + PATH + b" HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+def get(headers=b"", *, path=PATH, version=b"HTTP/1.1", method=b"GET", host=HOST):
+    """Return the octets of a request that is wrong in one place."""
+    return method + b" " + path + b" " + version + b"\r\n" + host + headers + b"\r\n"
+
+
+# name: (octets, reason that is counted)
+REFUSED = {
+    "post": (get(method=b"POST"), "method"),
+    "put": (get(method=b"PUT"), "method"),
+    "delete": (get(method=b"DELETE"), "method"),
+    "trace": (get(method=b"TRACE"), "method"),
+    "patch": (get(method=b"PATCH"), "method"),
+    "connect": (get(method=b"CONNECT", path=b"a:80"), "method"),
+    "options of the server": (get(method=b"OPTIONS", path=b"*"), "method"),
+    "lower-case method": (get(method=b"get"), "malformed"),
+    "HTTP/1.2": (get(version=b"HTTP/1.2"), "malformed"),
+    "HTTP/2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "malformed"),
+    "rubbish behind the version": (get(version=b"HTTP/1.1x"), "malformed"),
+    "octets behind an HTTP/1.0 request": (get(version=b"HTTP/1.0"), "malformed"),
+    "absolute form": (get(path=b"http://updates.example" + PATH), "path"),
+    "query": (get(path=PATH + b"?imei=1"), "query"),
+    "empty query": (get(path=PATH + b"?"), "query"),
+    "fragment": (get(path=PATH + b"#a"), "query"),
+    "percent-encoded letter": (get(path=b"/metadata/%74imestamp.json"), "path"),
+    "percent-encoded slash": (get(path=b"/metadata%2ftimestamp.json"), "path"),
+    "percent-encoded dots": (get(path=b"/metadata/%2e%2e/timestamp.json"), "path"),
+    "overlong UTF-8": (get(path=b"/metadata/%c0%ae%c0%ae/timestamp.json"), "path"),
+    "dot segment": (get(path=b"/metadata/./timestamp.json"), "path"),
+    "two dots": (get(path=b"/metadata/../metadata/timestamp.json"), "path"),
+    "up to the keys": (get(path=b"/metadata/../../keys/latest.pem"), "path"),
+    "two slashes": (get(path=b"//metadata/timestamp.json"), "path"),
+    "trailing slash": (get(path=PATH + b"/"), "path"),
+    "path parameter": (get(path=PATH + b";a=1"), "path"),
+    "backslash": (get(path=b"\\metadata\\timestamp.json"), "malformed"),
+    "root": (get(path=b"/"), "path"),
+    "upper case": (get(path=b"/METADATA/timestamp.json"), "path"),
+    "version with a zero in front": (get(path=b"/metadata/01.root.json"), "path"),
+    "version zero": (get(path=b"/metadata/0.root.json"), "path"),
+    "temporary file": (get(path=b"/metadata/.tmp-timestamp.json"), "path"),
+    "NUL in the target": (get(path=b"/metadata/time\0stamp.json"), "malformed"),
+    "NUL in a value": (get(b"Accept: a\0b\r\n"), "malformed"),
+    "NUL in the method": (get(method=b"GE\0T"), "malformed"),
+    "high octet in the target": (get(path=b"/metadata/\xff"), "malformed"),
+    "bare line feeds": (b"GET " + PATH + b" HTTP/1.1\nHost: a\n\n", "malformed"),
+    "one bare line feed": (get(b"Accept: a\nAccept: b\r\n"), "malformed"),
+    "bare carriage return": (get(b"Accept: a\rb\r\n"), "malformed"),
+    "obsolete folding": (get(b"Accept: a\r\n b\r\n"), "malformed"),
+    "space before the colon": (get(b"Accept : a\r\n"), "malformed"),
+    "space in a name": (get(b"Ac cept: a\r\n"), "malformed"),
+    "space before the first name": (get(host=b" Host: a\r\n"), "malformed"),
+    "no name": (get(b": a\r\n"), "malformed"),
+    "no colon": (get(b"Accept\r\n"), "malformed"),
+    "tabs in the request line": (b"GET\t" + PATH + b"\tHTTP/1.1\r\n" + HOST + b"\r\n", "malformed"),
+    "two Hosts": (get(b"Host: updates.example\r\n"), "malformed"),
+    "no Host": (get(host=b""), "malformed"),
+    "empty Host": (get(host=b"Host:\r\n"), "host"),
+    "Host with a space": (get(host=b"Host: a b\r\n"), "host"),
+    "Host with a user": (get(host=b"Host: a@b\r\n"), "host"),
+    "Host with a path": (get(host=b"Host: a/b\r\n"), "host"),
+    "two Ranges": (get(b"Range: bytes=0-1\r\nRange: bytes=2-3\r\n"), "header"),
+    "two validators": (get(b'If-None-Match: "a"\r\nIf-None-Match: "b"\r\n'), "header"),
+    "body": (get(b"Content-Length: 5\r\n") + b"hello", "body"),
+    "body of no octets": (get(b"Content-Length: 0\r\n"), "body"),
+    "two lengths": (get(b"Content-Length: 5\r\nContent-Length: 6\r\n") + b"hello!", "malformed"),
+    "negative length": (get(b"Content-Length: -1\r\n"), "malformed"),
+    "length and coding": (
+        get(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") + b"0\r\n\r\n",
+        "malformed",
+    ),
+    "chunks": (get(b"Transfer-Encoding: chunked\r\n") + b"0\r\n\r\n", "body"),
+    "unknown coding": (get(b"Transfer-Encoding: identity\r\n"), "malformed"),
+    "type": (get(b"Content-Type: text/plain\r\n"), "body"),
+    "expectation": (get(b"Expect: 100-continue\r\n"), "header"),
+    "upgrade to h2c": (
+        get(b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMA\r\n"),
+        "header",
+    ),
+    "web socket": (get(b"Connection: Upgrade\r\nUpgrade: websocket\r\n"), "header"),
+    "cookie": (get(b"Cookie: id=1\r\n"), "cookie"),
+    "authorization": (get(b"Authorization: Basic YTpi\r\n"), "header"),
+    "proxy authorization": (get(b"Proxy-Authorization: Basic YTpi\r\n"), "header"),
+    "unknown header": (get(b"X-Imei: 1\r\n"), "header"),
+    "forwarded": (get(b"X-Forwarded-For: 192.0.2.1\r\n"), "header"),
+    "long line": (get(path=b"/" + b"a" * 4000), "malformed"),
+    "long value": (get(b"Accept: " + b"a" * 4000 + b"\r\n"), "malformed"),
+    "long name": (get(b"a" * 4000 + b": a\r\n"), "malformed"),
+    "many headers": (get(b"Accept: a\r\n" * 60), "malformed"),
+    "TLS hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "malformed"),
+}
+
+
+def refusals(served):
+    """Return the counter of refusals by reason."""
+    found = re.findall(r'hening_refusals_total\{reason="(\w+)"\} ([0-9.]+)', served.metrics())
+    return {reason: float(value) for reason, value in found}
+
+
+def check_refusal(octets):
+    """Assert that octets are one problem document on a connection that ends."""
+    head, _, body = octets.partition(b"\r\n\r\n")
+    assert re.match(rb"HTTP/1\.[01] 400 Bad Request\r\n", head)
+    names = {line.partition(b":")[0].decode() for line in head.split(b"\r\n")[1:]}
+    assert names <= RESPONSE_HEADERS
+    assert b"Content-Type: application/problem+json" in head
+    assert b"Cache-Control: no-store" in head
+    assert body.count(b"{") == 1
+    assert body.endswith(b"}")
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_outside_the_language(direct, name):
+    """One 400, counted by its reason, closed, and a good request right behind is never read."""
+    octets, reason = REFUSED[name]
+    before = refusals(direct)
+    check_refusal(direct.exchange(octets + GOOD))
+    after = refusals(direct)
+    changed = {key: after[key] - before[key] for key in after if after[key] != before[key]}
+    assert changed == {reason: 1}
+
+
+def test_requests_in_one_packet_are_answered_in_order(direct):
+    """Pipelined good requests are all answered on one connection."""
+    with direct.connect() as connection:
+        connection.sendall(GOOD + request("/log/checkpoint") + GOOD)
+        first, second, third = (read_response(connection) for _ in range(3))
+    assert first.body == third.body != second.body
+
+
+def test_a_bad_request_behind_good_ones_ends_the_connection(direct):
+    """What came before it is answered, what comes after it is not."""
+    answer = direct.exchange(GOOD + get(b"Cookie: a=1\r\n") + GOOD + GOOD)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"400"]
+
+
+def test_a_request_octet_by_octet(direct):
+    """How a request is cut into packets does not matter."""
+    with direct.connect() as connection:
+        for octet in GOOD:
+            connection.sendall(bytes([octet]))
+        assert read_response(connection).status == 200
+
+
+def test_a_head_that_never_ends_is_cut_off(direct, monkeypatch):
+    """A connection on which no request arrives is closed without a word."""
+    monkeypatch.setattr("server.device.listener.HEAD_SECONDS", 0.2)
+    assert direct.exchange(b"GET " + PATH) == b""
+    assert direct.exchange(b"") == b""
+
+
+def test_http_1_0(direct):
+    """An old client is answered, and its connection closed."""
+    answer = direct.exchange(get(version=b"HTTP/1.0"))
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+    check_refusal(direct.exchange(get(version=b"HTTP/1.0", host=b"")))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Accept: */*",
+        b"User-Agent: curl/8.0",
+        b"Connection: keep-alive",
+        b"If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT",
+        b"Referer: https://updates.example/",
+        b"Sec-Fetch-Mode: navigate",
+        b"Accept-Language: id",
+        b"Via: 1.1 cache",
+        b"DNT: 1",
+    ],
+)
+def test_headers_sent_by_habit_change_nothing(direct, line):
+    """They are tolerated unread: the answer is the same but for its date."""
+    plain, habit = direct.get(PATH.decode()), direct.get(PATH.decode(), line)
+    assert without_date(plain) == without_date(habit)
+
+
+def without_date(response):
+    """Return everything of a response that must not differ between two clients."""
+    headers = [header for header in response.headers if header[0] != "Date"]
+    return response.status, headers, response.body
+
+
+def test_a_failure_of_ours_is_a_problem_document(world, capfd):
+    """A blob that vanished is a 500 that says nothing of the request, here or in the logs."""
+    with serve(world.folder) as served:
+        (package,) = served.plane._current().packages.keys() & {
+            path for path in served.plane._current().packages if path.endswith(".zip")
+        }
+        for blob in world.folder.blobs.rglob("*"):
+            if blob.is_file():
+                blob.unlink()
+        answer = served.exchange(request(package, b"User-Agent: canary-4711"))
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"application/problem+json" in answer
+        assert b"zip" not in answer
+        assert 'hening_answers_total{status="500"} 1.0' in served.metrics()
+        assert "4711" not in served.metrics()
+    out, err = capfd.readouterr()
+    assert (out, err) == ("", "")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.binary(max_size=300)
+    | st.lists(
+        st.sampled_from(
+            [
+                *(b"GET ", b"HEAD ", PATH, b"/", b" HTTP/1.1", b"\r\n", b"\n", b"\0", HOST, b" "),
+                *(b"Accept-Encoding: gzip\r\n", b"Content-Length: 9\r\n", b"\xff", b"Range: "),
+                *(b"Transfer-Encoding: chunked\r\n", b"Upgrade: h2c\r\n", b"bytes=0-"),
+                *(b"Connection: upgrade\r\n",),
+            ]
+        ),
+        max_size=12,
+    ).map(b"".join)
+)
+def test_any_octets(direct, octets):
+    """Nothing that a client sends is a failure of ours, and the next client is served."""
+    with direct.connect() as connection:
+        connection.sendall(octets + b"\r\n\r\nX\r\n\r\n")  # an end that cannot be a request
+        connection.settimeout(5)
+        answer = b""
+        try:
+            while piece := connection.recv(65536):
+                answer += piece
+        except ConnectionResetError:
+            pass
+    assert not re.search(rb"HTTP/1\.[01] 5", answer)
+    assert direct.ask(GOOD).status == 200
