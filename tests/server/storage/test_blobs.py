@@ -1,0 +1,84 @@
+"""Blobs are what their names say, or not there."""
+
+import hashlib
+
+import pytest
+
+from server.core.errors import FormatError
+from server.storage.blobs import BlobStore
+
+DATA = b"package" * 1000
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Give an empty store."""
+    return BlobStore(tmp_path / "blobs")
+
+
+@pytest.fixture
+def source(tmp_path):
+    """Give a file that holds the package."""
+    path = tmp_path / "source"
+    path.write_bytes(DATA)
+    return path
+
+
+def files(store):
+    """Return the names of everything that lies in the store."""
+    return [path.name for path in store.path(SHA256).parents[1].rglob("*") if path.is_file()]
+
+
+def test_ingest(store, source):
+    """A blob lies under its hash with its length; coming again changes nothing."""
+    assert store.length(SHA256) is None
+    store.ingest(source, SHA256, len(DATA))
+    assert store.length(SHA256) == len(DATA)
+    store.verify(SHA256, len(DATA))
+    inode = store.path(SHA256).stat().st_ino
+    store.ingest(source, SHA256, len(DATA))
+    assert store.path(SHA256).stat().st_ino == inode
+    assert files(store) == [SHA256]
+
+
+@pytest.mark.parametrize(
+    ("sha256", "length", "sentence"),
+    [
+        ("0" * 64, len(DATA), "does not hash to its name"),
+        (SHA256, len(DATA) - 1, f"does not have {len(DATA) - 1} octets"),
+        (SHA256, len(DATA) + 1, f"does not have {len(DATA) + 1} octets"),
+        (SHA256.upper(), len(DATA), "is not a sha256"),
+        ("../../keys/latest.pem", len(DATA), "is not a sha256"),
+    ],
+)
+def test_lies(store, source, sha256, length, sentence):
+    """A wrong hash or length is refused, and nothing stays."""
+    with pytest.raises(FormatError, match=sentence):
+        store.ingest(source, sha256, length)
+    assert files(store) == []
+
+
+def test_what_is_no_file(store, source, tmp_path):
+    """A symbolic link, a folder and nothing at all are refused."""
+    link = tmp_path / "link"
+    link.symlink_to(source)
+    for path in (link, tmp_path, tmp_path / "not there"):
+        with pytest.raises(FormatError, match="not a regular file"):
+            store.ingest(path, SHA256, len(DATA))
+
+
+def test_a_truncated_blob_is_replaced(store, source):
+    """A blob that a full disk cut off is not taken for the whole one."""
+    store.path(SHA256).parent.mkdir(parents=True)
+    store.path(SHA256).write_bytes(DATA[:10])
+    store.ingest(source, SHA256, len(DATA))
+    store.verify(SHA256, len(DATA))
+
+
+def test_verify_finds_a_flipped_bit(store, source):
+    """A blob that rotted on disk is found when it is hashed again."""
+    store.ingest(source, SHA256, len(DATA))
+    store.path(SHA256).write_bytes(b"P" + DATA[1:])
+    with pytest.raises(FormatError, match="does not hash to its name"):
+        store.verify(SHA256, len(DATA))

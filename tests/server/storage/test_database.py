@@ -1,0 +1,130 @@
+"""Migrations: once, twice, interrupted, from a newer version; and the model they lead to."""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+
+import pytest
+from alembic import op
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine, select
+
+from server.storage import database
+from server.storage.database import migrate, open_database
+from server.storage.errors import StorageError
+from server.storage.models import Base, LogEntry
+
+SECOND = '''"""A second migration."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create a table."""
+    op.create_table("more", sa.Column("id", sa.Integer(), primary_key=True))
+'''
+
+
+def query(path, sql):
+    """Return all rows of a query."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def tables(path):
+    """Return the names of the tables."""
+    return {name for (name,) in query(path, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
+@pytest.fixture
+def second_migration(tmp_path, monkeypatch):
+    """Add a migration to this version of the server."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(database.MIGRATIONS, folder)
+    (folder / "versions" / "0002_more.py").write_text(SECOND)
+    monkeypatch.setattr(database, "MIGRATIONS", folder)
+
+
+def test_fresh_and_again(tmp_path):
+    """The first run makes the tables, the second has nothing to do and no copy is made."""
+    path = tmp_path / "hening.sqlite"
+    assert migrate(path) is True
+    assert migrate(path) is False
+    assert tables(path) == {"submissions", "blobs", "log_entries", "alembic_version"}
+    assert [p.name for p in tmp_path.iterdir()] == ["hening.sqlite"]
+
+
+def test_the_model_is_what_the_migrations_make(tmp_path):
+    """Nothing is in the model that no migration makes, nor the other way round."""
+    migrate(tmp_path / "hening.sqlite")
+    engine = create_engine(f"sqlite:///{tmp_path / 'hening.sqlite'}")
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+async def commit_and_crash(path, crashed):
+    """Commit a row, and copy the files as a crash would leave them."""
+    async with open_database(path) as sessions:
+        async with sessions.begin() as session:
+            session.add(LogEntry(index=0, role="a", version=1, sha256="0" * 64, appended_at=1))
+        await asyncio.to_thread(shutil.copytree, path.parent, crashed)
+
+
+def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, request):
+    """What was committed before a crash is in the copy, although the main file lacks it."""
+    (tmp_path / "state").mkdir()
+    asyncio.run(commit_and_crash(tmp_path / "state" / "hening.sqlite", tmp_path / "crashed"))
+    request.getfixturevalue("second_migration")
+    path = tmp_path / "crashed" / "hening.sqlite"
+    assert migrate(path) is True
+    copy = path.with_name("hening.sqlite.before-0002")
+    assert "more" in tables(path) - tables(copy)
+    assert query(copy, "SELECT role FROM log_entries") == [("a",)]
+
+
+def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
+    """A migration that fails half-way is rolled back whole, and the next run completes it."""
+    path = tmp_path / "hening.sqlite"
+    create = op.create_table
+    with monkeypatch.context() as patch:
+
+        def fail(name, *columns):
+            if name == "log_entries":
+                raise OSError("the disk is full")
+            return create(name, *columns)
+
+        patch.setattr(op, "create_table", fail)
+        with pytest.raises(OSError, match="disk is full"):
+            migrate(path)
+    assert tables(path) == set()
+    assert migrate(path) is True
+
+
+def test_a_database_of_a_newer_version(tmp_path):
+    """A version that this server does not know is named, and nothing is changed."""
+    path = tmp_path / "hening.sqlite"
+    migrate(path)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0999'")
+    with pytest.raises(StorageError, match="0999"):
+        migrate(path)
+
+
+async def test_commits_are_durable(tmp_path):
+    """Connections write ahead and sync fully."""
+    async with open_database(tmp_path / "hening.sqlite") as sessions, sessions() as session:
+        connection = await session.connection()
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2)):
+            row = (await connection.exec_driver_sql(f"PRAGMA {pragma}")).one()
+            assert row[0] == value
+        assert (await session.scalars(select(LogEntry))).all() == []

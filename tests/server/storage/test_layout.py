@@ -1,0 +1,26 @@
+"""Where things lie in a state folder is part of what an operator backs up."""
+
+from pathlib import Path
+
+from server.storage.layout import StateFolder
+
+
+def test_places(tmp_path):
+    """Each name is where docs/OPERATIONS.md and the signer look for it."""
+    folder = StateFolder(tmp_path)
+    names = {
+        name: getattr(folder, name).relative_to(tmp_path)
+        for name, value in vars(StateFolder).items()
+        if isinstance(value, property)
+    }
+    assert names == {
+        "keys": Path("keys"),
+        "trusted_root": Path("trusted/root.json"),
+        "incoming": Path("incoming"),
+        "results": Path("results"),
+        "blobs": Path("blobs"),
+        "staging": Path("staging/publication"),
+        "public": Path("public"),
+        "database": Path("hening.sqlite"),
+        "lock": Path("publisher.lock"),
+    }
