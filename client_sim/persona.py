@@ -14,6 +14,8 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from client_sim.errors import SimulatorError
+
 PERSONA_LIMIT: Final = 4 * 1024 * 1024
 """Octets of an encoded persona: a phone with tens of thousands of contacts stays below it."""
 
@@ -30,7 +32,7 @@ _APPS: Final = ("bank", "chess", "clinic", "dating", "mosque", "parish", "paymen
 _CHOICE = TypeVar("_CHOICE")
 
 
-class PersonaError(ValueError):
+class PersonaError(SimulatorError):
     """The octets are not an encoded persona."""
 
 

@@ -38,9 +38,10 @@ class Stage:
         """Run hening-server and return what it printed, read as JSON where it is."""
         return self._run("server.cli", "hening-server", *arguments)
 
-    def start_server(self) -> None:
+    def start_server(self, *options: str) -> None:
         """Start `hening-server run` on a free port and wait until it says where it listens."""
-        command = [*_python("server.cli"), "run", "--state", str(self.server_state), "--port", "0"]
+        state = ["--state", str(self.server_state), "--port", "0"]
+        command = [*_python("server.cli"), "run", *state, *options]
         with (self.folder / "server.log").open("ab") as log:
             self._server = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment()

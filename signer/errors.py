@@ -4,14 +4,14 @@
     ├── KeyStoreError     a key file, passphrase or public half that cannot be used
     ├── WorkFolderError   the folder of signed metadata, or something in it, is not sound
     ├── CeremonyError     a repository that cannot be made as asked
-    └── ReleaseRefusal    a package that must not be signed, or not so
+    ├── ReleaseRefusal    a package that must not be signed, or not so
+    └── OtaError          a package that is not sound: `signer.ota.errors`
 
 Where foreign errors become ours:
 
 - `server.core`'s HeningError: in `refusing`, at each public function that calls the core;
 - python-tuf's and securesystemslib's: in `server.core.metadata` and in `signer.signing`;
 - cryptography's: in `signer.key_file` and `signer.keystore`;
-- `signer.ota`'s OtaError stands beside this tree: its message is shown as it is.
 
 OSError is never wrapped: it says that the surroundings failed, which has an exit status of its own.
 """

@@ -18,8 +18,10 @@
 Each message is one sentence that a person can act on.
 """
 
+from client_sim.errors import SimulatorError
 
-class DeviceError(Exception):
+
+class DeviceError(SimulatorError):
     """The phone refuses; every error of this package is one."""
 
 

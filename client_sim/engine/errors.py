@@ -11,8 +11,10 @@ Each message is one sentence that a person can act on. Errors of the file system
 not wrapped: they say that the phone's storage failed, not that the package or the engine did.
 """
 
+from client_sim.errors import SimulatorError
 
-class EngineError(Exception):
+
+class EngineError(SimulatorError):
     """The update engine refuses; every error of this package is one."""
 
 

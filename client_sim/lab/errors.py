@@ -7,8 +7,10 @@
 A leak is no error: it is a finding of a verdict. Each message is one sentence to act on.
 """
 
+from client_sim.errors import SimulatorError
 
-class LabError(Exception):
+
+class LabError(SimulatorError):
     """The lab cannot examine what it was given; every error of this package is one."""
 
 

@@ -19,7 +19,6 @@ from signer.cli.ota import ota_commands
 from signer.cli.release import release_commands
 from signer.cli.surroundings import Surroundings
 from signer.errors import SignerError
-from signer.ota.errors import OtaError
 
 DONE, REFUSED, USAGE, FAILED = 0, 1, 2, 3
 
@@ -57,7 +56,7 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
         return USAGE
     except click.Abort:
         return _fail("Stopped; the same command completes what was begun.", REFUSED)
-    except (SignerError, HeningError, OtaError) as error:
+    except (SignerError, HeningError) as error:
         return _fail(str(error), REFUSED)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""

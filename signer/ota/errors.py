@@ -11,8 +11,10 @@ Each error is one sentence that names what is wrong, so that a person can act on
     └── UnsupportedError  well-formed, but of a kind this version does not handle
 """
 
+from signer.errors import SignerError
 
-class OtaError(Exception):
+
+class OtaError(SignerError):
     """The package is refused; the message says why."""
 
 

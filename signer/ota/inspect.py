@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from signer.ota.certificate import Certificate, decode_certificate
 from signer.ota.container import Container, load_entry
-from signer.ota.errors import OtaError, SignatureError
+from signer.ota.errors import SignatureError
 from signer.ota.facts import OtaFacts, PartitionFacts, Signed
 from signer.ota.hashing import Progress
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
@@ -28,18 +28,15 @@ def inspect_ota(
 
     With `certificate` (PEM or DER) the package must be signed for it: metadata, payload and whole
     file. With `codename` it must be for that device. `progress` is called with bytes read and
-    bytes in all. Raises OtaError, whose message is one sentence.
+    bytes in all. Raises OtaError, whose message is one sentence; OSError where the disk fails.
     """
     wanted = None if certificate is None else decode_certificate(certificate)
-    try:
-        with path.open("rb") as stream:
-            length = stream.seek(0, 2)
-            package = load_package(stream, length, codename)
-            hashes = load_hashes(stream, package, progress)
-            if wanted is not None:
-                _verify(stream, package, hashes, wanted)
-    except OSError as error:
-        raise OtaError(f"{path} cannot be read: {error.strerror}.") from error
+    with path.open("rb") as stream:
+        length = stream.seek(0, 2)
+        package = load_package(stream, length, codename)
+        hashes = load_hashes(stream, package, progress)
+        if wanted is not None:
+            _verify(stream, package, hashes, wanted)
     signed = Signed(payload=wanted is not None, whole_file=wanted is not None)
     return _facts(path, package, hashes.file.hex(), signed)
 

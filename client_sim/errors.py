@@ -1,0 +1,12 @@
+"""The root of everything that the phone simulator and its lab refuse.
+
+SimulatorError
+├── DeviceError     the phone: `client_sim.device.errors`
+├── EngineError     its update engine: `client_sim.engine.errors`
+├── LabError        the lab: `client_sim.lab.errors`
+└── PersonaError    a planted owner that cannot be read: `client_sim.persona`
+"""
+
+
+class SimulatorError(Exception):
+    """Anything refused here; the message is one sentence to act on."""

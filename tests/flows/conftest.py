@@ -1,0 +1,93 @@
+"""A town for stories: offline keys, a server process on loopback with the strict gate, phones."""
+
+import shutil
+
+import pytest
+
+from demo.handsets import CERTIFICATE, counter_of, make_handset
+from demo.stage import Stage
+from fixtures.build import build_zip
+from fixtures.catalogue import Build
+
+KEYS = [
+    "root-1",
+    "root-2",
+    "targets-1",
+    "targets-2",
+    "tables-1",
+    "tables-2",
+    "content-1",
+    "armani-1",
+]
+CHANNEL = "armani/id/stable"
+
+
+class Town(Stage):
+    """One model, one channel; builds 1 to 3 can be signed and offered."""
+
+    def hold_ceremony(self):
+        """Make keys, sign root and roles, pin the root; nothing runs yet."""
+        self.packages.mkdir()
+        self.server("init", "--state", self.server_state)
+        self.signer("keys", "new", "--keys", self.keys, *KEYS)
+        self.signer(
+            "ceremony", "init", "--repo", self.repo, "--keys", self.keys, "--model", "armani",
+            "--online", self.server_state / "keys" / "public.json", "--out", self.incoming,
+        )  # fmt: skip
+        root = self.repo / "metadata" / "1.root.json"
+        self.server("init", "--state", self.server_state, "--root", root)
+
+    def open(self):
+        """Start the server and wait for the first publication."""
+        self.start_server("--gate", "strict")
+        self.submitted = 1
+        self.wait_for_results(1)
+
+    def release(self, number, *, source=None, min_counter=0):
+        """Sign and publish build `number`, with an incremental from build `source`."""
+        target = Build("armani", "id", number)
+        packages = {"full": build_zip(target)}
+        if source is not None:
+            packages["incremental"] = build_zip(target, Build("armani", "id", source))
+        paths = [self.packages / f"armani-{number}-{kind}.zip" for kind in packages]
+        for path, data in zip(paths, packages.values(), strict=True):
+            path.write_bytes(data)
+        self.signer(
+            "release", "sign", "--repo", self.repo, "--keys", self.keys, "--region", "id",
+            "--channel", "stable", "--counter", str(counter_of(target)), "--certificate",
+            CERTIFICATE, "--min-counter", str(min_counter), "--out", self.incoming, *paths,
+        )  # fmt: skip
+        self.submitted += 1
+        last = max(self.wait_for_results(self.submitted), key=lambda result: result["snapshot"])
+        assert last["status"] == "published"
+
+    def rollout(self, action, *arguments):
+        """Change the channel's pointer and wait until the server shows it."""
+        return self.server(
+            "rollout", action, CHANNEL, "--state", self.server_state, *arguments,
+            "--public-url", f"http://127.0.0.1:{self.port}", "--json",
+        )  # fmt: skip
+
+    def phone(self, name, number=0, seed=1):
+        """Make a phone that left the factory with build `number`."""
+        return make_handset(self, name, Build("armani", "id", number), seed)
+
+
+@pytest.fixture(scope="session")
+def ceremony(tmp_path_factory):
+    """Hold one ceremony for all stories; each starts from a copy of it."""
+    folder = tmp_path_factory.mktemp("ceremony")
+    Town(folder).hold_ceremony()
+    return folder
+
+
+@pytest.fixture
+def town(ceremony, tmp_path):
+    """Open a town of its own for a story."""
+    stage = Town(tmp_path / "town")
+    shutil.copytree(ceremony, stage.folder)
+    try:
+        stage.open()
+        yield stage
+    finally:
+        stage.stop_server()

@@ -1,0 +1,51 @@
+"""The octets of a poll, on a host name, at both ends of real sockets, against the real server."""
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.examine import Run
+from client_sim.lab.live import Target, plan_public
+from client_sim.lab.relay import Relay
+from client_sim.lab.scenario import POLL, Scenario, run_scenario
+from client_sim.lab.worlds import SocketWorld
+from client_sim.persona import make_persona
+from demo.stage import HOST
+
+
+def request(path, port):
+    """Write a request as docs/FORMATS.md section 9 has it."""
+    return f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nAccept-Encoding: gzip\r\n\r\n".encode()
+
+
+def test_a_poll_is_exactly_these_octets(town):
+    """First poll: everything once. Second poll: two requests. At both ends, for every owner."""
+    target = Target(HOST, town.port, "127.0.0.1")
+    root = (town.repo / "metadata" / "1.root.json").read_bytes()
+    public = plan_public(target, root, codename="armani", region="id", channel="stable")
+    first = [
+        "/metadata/2.root.json",
+        "/metadata/timestamp.json",
+        "/metadata/1.snapshot.json",
+        "/metadata/1.targets.json",
+        "/metadata/1.latest.json",
+        "/metadata/1.tables.json",
+        "/metadata/1.content.json",
+        "/log/proof/latest.1",
+    ]
+    expected = [
+        b"".join(request(path, town.port) for path in paths) for paths in (first, first[:2])
+    ]
+    for seed in range(2):
+        run = Run(make_persona(seed), b"%d" % seed, 1_795_000_000.0)
+        with Relay(("127.0.0.1", town.port)) as relay:
+            world = SocketWorld(
+                public,
+                run.personal,
+                entropy=run.entropy,
+                start=run.start,
+                addresses={HOST: "127.0.0.1"},
+                relay=relay,
+            )
+            seen = run_scenario(
+                PollingClient, world, Scenario("two polls", (POLL, POLL)), run.personal
+            )
+        assert [connection.octets for connection in seen.connections()] == expected
+        assert list(seen.far_end) == expected

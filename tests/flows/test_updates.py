@@ -1,0 +1,81 @@
+"""Stories of updates, told through the command lines and real sockets, with the strict gate."""
+
+import pytest
+
+from client_sim.device.errors import InstallError
+from fixtures.catalogue import Build
+
+
+def incremental(number):
+    """Return the name of build `number`."""
+    return Build("armani", "id", number).incremental
+
+
+def test_a_phone_follows_two_releases(town):
+    """Full from the factory, then incremental; polls in between say that there is nothing."""
+    handset = town.phone("follower")
+    assert "No build has been announced" in handset.poll().reason
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    assert handset.install() == incremental(1)
+    assert handset.package == "full"
+    assert handset.poll().offer is None
+    town.release(2, source=1)
+    town.rollout("offer", "--share", "100%")
+    assert handset.install() == incremental(2)
+    assert handset.package == "incremental"
+    assert town.server("check", "--state", town.server_state, "--deep")
+
+
+def test_a_release_halted_during_the_download_is_not_started(town):
+    """The phone looks once more before it switches slots, and sees the halt."""
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    handset = town.phone("stopped")
+
+    def report(sentence):
+        if sentence.startswith("Looking once more"):
+            town.rollout("halt", "--reason", "en=It drains the battery.")
+
+    with pytest.raises(InstallError, match="It drains the battery"):
+        handset.phone.install(report=report)
+    handset.phone.reboot(is_healthy=lambda _build: True)
+    assert handset.phone.running_build.incremental == incremental(0)
+    assert handset.poll().offer is None
+
+
+def test_a_halt_is_only_followed_by_a_newer_release(town):
+    """Raising the share of a halted release is refused; offering the next one works."""
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    town.rollout("halt")
+    town.rollout("halt")
+    with pytest.raises(Exception, match="halted"):
+        town.rollout("set", "--share", "100%")
+    town.release(2)
+    town.rollout("offer", "--share", "100%")
+    assert town.phone("patient").install() == incremental(2)
+
+
+def test_a_paused_rollout_takes_nobody_new(town):
+    """At 0 % nobody is in; paused it stays so, and setting the share resumes it."""
+    town.release(1)
+    town.rollout("offer", "--share", "0%")
+    handset = town.phone("waiting")
+    assert "0 of 1000 phones" in handset.poll().reason
+    town.rollout("pause", "--reason", "en=We look into a report.")
+    assert "paused (We look into a report.)" in handset.poll().reason
+    town.rollout("set", "--share", "100%")
+    assert handset.install() == incremental(1)
+
+
+def test_a_stepping_stone_is_taken_first(town):
+    """A release that the factory build must not install is reached over the one before."""
+    town.release(1)
+    stone = 3  # the counter of build 1 in region id
+    town.release(2, min_counter=stone)
+    town.rollout("offer", "--share", "100%")
+    handset = town.phone("walker")
+    assert handset.install() == incremental(1)
+    assert handset.install() == incremental(2)
+    assert "the newest" in handset.poll().reason
