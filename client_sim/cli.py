@@ -78,9 +78,15 @@ def cli() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), help="[default: 443, with --plain 80]")
 @click.option("--plain", is_flag=True, help="No TLS; only for a server on this machine.")
 @click.option("--authority", type=_FILE, help="PEM: the authority of the server's certificate.")
-@click.option("--region", default="id", show_default=True)
-@click.option("--channel", default="stable", show_default=True)
-@click.option("--counter", default=1, show_default=True, type=click.IntRange(1, 2**53 - 1))
+@click.option("--region", default="id", show_default=True, help="Where it was sold.")
+@click.option("--channel", default="stable", show_default=True, help="What it follows.")
+@click.option(
+    "--counter",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 2**53 - 1),
+    help="The counter of the build in the package.",
+)
 @click.option("--persona", type=int, metavar="SEED", help="Plant an owner's data on the phone.")
 @_JSON
 def create_command(

@@ -45,7 +45,11 @@ def _read_mappings(
     return {host: address for host, _, address in pairs}
 
 
-@lab.command("run")
+@lab.command(
+    "run",
+    epilog="Example: hening-device lab run --url http://updates.hening.example:8080"
+    " --root 1.root.json",
+)
 @click.option("--url", required=True, help="The server to poll, http://HOST:PORT.")
 @click.option(
     "--resolve",
@@ -61,14 +65,20 @@ def _read_mappings(
     show_default=True,
     help="clean, 2014, a mutant's name, or package.module:factory.",
 )
-@click.option("--personas", default=4, show_default=True, type=click.IntRange(2, 1000))
+@click.option(
+    "--personas",
+    default=4,
+    show_default=True,
+    type=click.IntRange(2, 1000),
+    help="How many owners.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the first persona.")
 @click.option(
     "--now", type=float, help="Virtual time at the start, epoch seconds (default: the present)."
 )
-@click.option("--codename", default="armani", show_default=True)
-@click.option("--region", default="id", show_default=True)
-@click.option("--channel", default="stable", show_default=True)
+@click.option("--codename", default="armani", show_default=True, help="The model that polls.")
+@click.option("--region", default="id", show_default=True, help="Its region.")
+@click.option("--channel", default="stable", show_default=True, help="Its channel.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
 def run_command(
@@ -114,11 +124,22 @@ def run_command(
     raise SystemExit(0 if verdict.is_clean else 1)
 
 
-@lab.command("explain")
+@lab.command("explain", epilog="Example: hening-device lab explain --root 1.root.json --port 8080")
 @click.option("--root", required=True, type=_FILE, help="The TUF root that the phone ships with.")
-@click.option("--host", default="updates.example.org", show_default=True)
-@click.option("--port", default=80, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--client", default="clean", show_default=True)
+@click.option(
+    "--host",
+    default="updates.example.org",
+    show_default=True,
+    help="The host name that the phone knows.",
+)
+@click.option(
+    "--port",
+    default=80,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="The port that the phone knows.",
+)
+@click.option("--client", default="clean", show_default=True, help="As for lab run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_command(root: Path, host: str, port: int, client: str, as_json: bool) -> None:
     """Print the exact octets that a poll sends, and why each request is there.
@@ -144,7 +165,11 @@ def explain_command(root: Path, host: str, port: int, client: str, as_json: bool
     click.echo(f"{sum(len(octets) for _, octets in said)} octets in {len(said)} requests.")
 
 
-@lab.command("audit")
+@lab.command(
+    "audit",
+    epilog="Example: hening-device lab audit recording.bin --persona persona.json"
+    " --host updates.hening.example:8080",
+)
 @click.argument("recording", type=_FILE)
 @click.option("--persona", type=_FILE, help="What is known about the phone's owner.")
 @click.option("--host", help="The value that Host must have, such as updates.example.org:8080.")

@@ -1,0 +1,63 @@
+"""Every command explains itself and shows an example that is really one of its own."""
+
+import re
+import shlex
+
+import click
+import pytest
+
+import client_sim.cli
+import server.cli
+import signer.cli
+
+PROGRAMS = {
+    "hening-server": server.cli.cli,
+    "hening-signer": signer.cli.cli,
+    "hening-device": client_sim.cli.cli,
+}
+
+
+def walk(name, command):
+    """Yield name and command of every command that does something."""
+    if isinstance(command, click.Group):
+        for sub, child in command.commands.items():
+            yield from walk(f"{name} {sub}", child)
+    else:
+        yield name, command
+
+
+COMMANDS = dict(pair for name, group in PROGRAMS.items() for pair in walk(name, group))
+
+
+def help_of(name):
+    """Return what `--help` prints."""
+    command = COMMANDS[name]
+    return command.get_help(click.Context(command, info_name=name))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_what_the_command_does_and_shows_an_example(name):
+    """The first sentence is a sentence, and there is an example that begins with the command."""
+    text = help_of(name)
+    assert re.search(r"\n\n  [A-Z][^\n]+", text)
+    assert f"Example: {name}" in re.sub(r"\s+", " ", text)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_example_uses_options_that_exist(name):
+    """No example shows an option that the command does not have."""
+    example = re.sub(r"\s+", " ", help_of(name).split("Example:")[1]).replace("- ", "-")
+    known = {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    used = {word.split("=")[0] for word in shlex.split(example) if word.startswith("--")}
+    assert used <= known
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_text(name):
+    """`--help` leaves no option unexplained."""
+    silent = [
+        parameter.opts[0]
+        for parameter in COMMANDS[name].params
+        if isinstance(parameter, click.Option) and not parameter.help
+    ]
+    assert silent == []
