@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from signer.ota.certificate import Certificate, decode_certificate
 from signer.ota.container import Container, load_entry
-from signer.ota.errors import SignatureError
+from signer.ota.errors import ContainerError, SignatureError
 from signer.ota.facts import OtaFacts, PartitionFacts, Signed
 from signer.ota.hashing import Progress
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
@@ -31,6 +31,8 @@ def inspect_ota(
     bytes in all. Raises OtaError, whose message is one sentence; OSError where the disk fails.
     """
     wanted = None if certificate is None else decode_certificate(certificate)
+    if path.is_dir():
+        raise ContainerError(f"{path} is a folder; give the OTA zip itself.")
     with path.open("rb") as stream:
         length = stream.seek(0, 2)
         package = load_package(stream, length, codename)
