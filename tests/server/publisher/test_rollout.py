@@ -1,0 +1,182 @@
+"""Pointer editing: nobody is taken out again, halting wins, and stepping stones are found."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import HeningError
+from server.core.names import decode_channel
+from server.core.pointer import encode_pointer
+from server.core.release import decode_release
+from server.publisher.errors import PublishError
+from server.publisher.rollout import (
+    newest_counter,
+    plan_halt,
+    plan_offer,
+    plan_pause,
+    plan_schedule,
+)
+from tests.server.ceremony import release
+
+CHANNEL = decode_channel("armani/id/stable")
+OTHER = "armani/eu/stable"
+
+
+def catalogue(*entries):
+    """Return releases and files by path from (file, counter, changes)."""
+    releases, files = {}, {}
+    for name, counter, changes in entries:
+        path = name if "/" in name else f"{CHANNEL}/{name}"
+        releases[path] = decode_release(path, release(counter, **changes))
+        files[path] = (100 + counter, f"{counter:064x}")
+    return releases, files
+
+
+def incremental(*sources, **changes):
+    """Return the changes that make a release an incremental."""
+    return {"type": "incremental", "source_builds": list(sources), **changes}
+
+
+FULLS = [(f"{n}.zip", n, {}) for n in range(1, 6)]
+
+
+def offer(counter, schedule=((100, 500),), current=None, entries=FULLS):
+    """Plan an offer."""
+    return plan_offer(CHANNEL, counter, *catalogue(*entries), schedule, current)
+
+
+def test_an_offer():
+    """One step with the full package and its sorted incrementals."""
+    entries = [
+        ("a.zip", 2, {}),
+        ("c.zip", 2, incremental("build-1")),
+        ("b.zip", 2, incremental("build-0")),
+        (f"{OTHER}/x.zip", 2, {}),
+    ]
+    pointer = offer(2, entries=entries)
+    (step,) = pointer.steps
+    assert [p.path for p in step.packages] == [f"{CHANNEL}/{n}.zip" for n in "abc"]
+    assert [p.source_builds for p in step.packages] == [[], ["build-0"], ["build-1"]]
+    assert (pointer.schedule, pointer.paused, pointer.halted) == ([(100, 500)], False, False)
+
+
+def test_stepping_stones():
+    """A release that needs a floor comes with the newest release above that floor."""
+    entries = [
+        ("1.zip", 1, {}),
+        ("2.zip", 2, {"min_counter": 1}),
+        ("3.zip", 3, {"min_counter": 1, "withdrawn": True}),
+        ("5.zip", 5, {"min_counter": 2}),
+    ]
+    assert [step.counter for step in offer(5, entries=entries).steps] == [1, 2, 5]
+    with pytest.raises(PublishError, match="no release from which counter 2 may be installed"):
+        offer(5, entries=entries[1:])
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        ([], "0 full packages of counter 2"),
+        ([("a.zip", 2, {"withdrawn": True})], "0 full packages"),
+        ([(f"{OTHER}/a.zip", 2, {})], "0 full packages"),
+        ([("a.zip", 2, {}), ("b.zip", 2, {})], "2 full packages"),
+        ([("a.zip", 2, incremental("x"))], "0 full packages"),
+        (
+            [("a.zip", 2, {}), *[(f"{n}.zip", 2, incremental(f"x{n}")) for n in range(3)]],
+            "more than 2 incrementals",
+        ),
+        (
+            [("a.zip", 2, {}), ("b.zip", 2, incremental("x", min_counter=1))],
+            "another min_counter",
+        ),
+    ],
+)
+def test_offers_that_cannot_be(entries, sentence):
+    """Without exactly one full package, or with packages that disagree, nothing is offered."""
+    with pytest.raises(PublishError, match=sentence):
+        offer(2, entries=entries)
+
+
+def test_an_offer_only_goes_up():
+    """The same counter or a lower one is never offered again, halted or not."""
+    current = offer(3)
+    for pointer in (current, plan_halt(CHANNEL, current, {})):
+        for counter in (2, 3):
+            with pytest.raises(PublishError, match="already offers counter 3"):
+                offer(counter, current=pointer)
+        following = offer(4, current=pointer)
+        assert (following.halted, following.steps[-1].counter) == (False, 4)
+
+
+def test_the_newest():
+    """The newest release of a channel that is not withdrawn."""
+    releases, _ = catalogue(*FULLS, ("9.zip", 9, {"withdrawn": True}), (f"{OTHER}/8.zip", 8, {}))
+    assert newest_counter(CHANNEL, releases) == 5
+    with pytest.raises(PublishError, match="has no release"):
+        newest_counter(decode_channel("armani/id/beta"), releases)
+
+
+def test_raising():
+    """A new schedule keeps what was reached until it begins."""
+    pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
+    later = plan_schedule(CHANNEL, pointer, [(400, 600)], 250)
+    assert later.schedule == [(200, 500), (400, 600)]
+    with pytest.raises(PublishError, match="has reached 500 permille"):
+        plan_schedule(CHANNEL, pointer, [(260, 499)], 250)
+
+
+def test_pausing():
+    """The share that was reached stays; what was planned is cut off; setting it resumes."""
+    pointer = offer(1, ((100, 10), (200, 500), (300, 1000)))
+    paused = plan_pause(CHANNEL, pointer, {"en": "Looking into it."}, 250)
+    assert paused.schedule == [(100, 10), (200, 500)]
+    assert (paused.paused, paused.reason) == (True, {"en": "Looking into it."})
+    assert paused.permille_at(10**9) == 500
+    early = plan_pause(CHANNEL, pointer, {}, 50)
+    assert early.permille_at(10**9) == 0
+    resumed = plan_schedule(CHANNEL, paused, [(400, 1000)], 400)
+    assert (resumed.paused, resumed.reason, resumed.permille_at(400)) == (False, {}, 1000)
+
+
+def test_halting_wins():
+    """It is idempotent, it survives every other operation, and only an offer follows it."""
+    pointer = plan_pause(CHANNEL, offer(1), {"en": "Paused."}, 200)
+    halted = plan_halt(CHANNEL, pointer, {"en": "It drains."})
+    assert (halted.halted, halted.reason) == (True, {"en": "It drains."})
+    assert plan_halt(CHANNEL, halted, {"en": "Again."}) == halted
+    with pytest.raises(PublishError, match="is halted, and that stays"):
+        plan_schedule(CHANNEL, halted, [(300, 1000)], 300)
+    with pytest.raises(PublishError, match="is halted, and that stays"):
+        plan_pause(CHANNEL, halted, {}, 300)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["set", "pause", "halt"]),
+            st.integers(0, 300),
+            st.lists(st.tuples(st.integers(0, 600), st.integers(0, 1000)), min_size=1, max_size=3),
+        ),
+        max_size=8,
+    )
+)
+def test_the_share_never_falls(operations):
+    """Whatever is done in whatever order, who was in stays in, unless the offer is halted."""
+    now, pointer = 1000, offer(1, ((900, 5), (1100, 100)))
+    for name, elapsed, pairs in operations:
+        before, now = pointer, now + elapsed
+        schedule = [(now - 200 + start, permille) for start, permille in pairs]
+        try:
+            match name:
+                case "set":
+                    pointer = plan_schedule(CHANNEL, pointer, schedule, now)
+                case "pause":
+                    pointer = plan_pause(CHANNEL, pointer, {}, now)
+                case _:
+                    pointer = plan_halt(CHANNEL, pointer, {})
+        except HeningError:
+            assert pointer is before
+        assert pointer.halted or not before.halted
+        for moment in range(now, now + 1200, 50):
+            assert pointer.permille_at(moment) >= before.permille_at(now)
+        encode_pointer(pointer)

@@ -1,0 +1,298 @@
+"""What a submission is refused for: one sentence in its result, and nothing public changes."""
+
+import asyncio
+import hashlib
+import shutil
+from datetime import timedelta
+
+import pytest
+from securesystemslib.signer import CryptoSigner, SSlibKey
+from tuf.api.metadata import TargetFile, Targets
+
+from server.publisher.publisher import Publisher
+from tests.server.ceremony import MODELS, release
+from tests.server.log_invariant import check_log
+from tests.server.world import (
+    CHANNEL,
+    FIRST,
+    PACKAGE_1,
+    PACKAGE_2,
+    SECOND,
+    World,
+    refresh_from_disk,
+)
+
+
+def refused(world: World, files, packages=()):
+    """Publish a bundle that must be refused, and return the reason."""
+    before = {p: p.read_bytes() for p in world.folder.public.rglob("*") if p.is_file()}
+    result = world.publish(files, packages)
+    after = {p: p.read_bytes() for p in world.folder.public.rglob("*") if p.is_file()}
+    assert before == after
+    assert (result.status, result.snapshot) == ("refused", 0)
+    assert list(world.folder.incoming.iterdir()) == []
+    assert not world.folder.staging.exists()
+    return result.reason
+
+
+def armani(world, version=3, files=None, **changes):
+    """Sign a version of armani; `changes` are made to its second release."""
+    second = {SECOND: (PACKAGE_2, release(2, **changes))}
+    return {("armani", version): world.ceremony.role("armani", version, files or first() | second)}
+
+
+def first(**changes):
+    """Return the release that is public, with changes."""
+    return {FIRST: (PACKAGE_1, release(1, **changes))}
+
+
+def signed(world, name, version=3, signers=None, **changes):
+    """Sign an empty role with other keys or members."""
+    role = Targets(version, None, world.ceremony.now + timedelta(days=90))
+    for member, value in changes.items():
+        setattr(role, member, value)
+    return {(name, version): world.ceremony.sign(name, role, signers)}
+
+
+def test_a_good_one(world):
+    """The bundle from which the others differ is published."""
+    assert world.publish(armani(world), [PACKAGE_2]).reason == ""
+    assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
+
+
+def test_versions(world):
+    """A skipped version, an old one with other octets, and a lie about the version are refused."""
+    assert "armani 4 was submitted; 3 comes next" in refused(world, armani(world, 4), [PACKAGE_2])
+    assert "armani 2 was submitted; 3 comes next" in refused(world, armani(world, 2), [PACKAGE_2])
+    lie = {("armani", 3): armani(world, 4)["armani", 4]}
+    assert "armani 4 was submitted; 3 comes next" in refused(world, lie, [PACKAGE_2])
+
+
+def test_what_is_public_already(world):
+    """The same bundle once more is no error."""
+    result = world.publish(world.first_release(), [PACKAGE_1])
+    assert (result.status, result.snapshot) == ("published", world.published().snapshot.version)
+
+
+def test_signers(world):
+    """Another model's key, a stranger's, and one signature of two are not enough."""
+    ceremony = world.ceremony
+    for signers in (ceremony.keys["cancro"], ceremony.keys["root"], [world.keys.signers["latest"]]):
+        reason = refused(world, signed(world, "armani", signers=signers))
+        assert "armani 3 lacks the signatures that it needs" in reason
+    one = ceremony.keys["tables"][:1]
+    assert "tables 2 lacks the signatures" in refused(world, signed(world, "tables", 2, one))
+    twice = [*one, *one]
+    assert "tables 2 lacks the signatures" in refused(world, signed(world, "tables", 2, twice))
+
+
+def test_expiry(world):
+    """A role that is expired already is refused."""
+    files = signed(world, "armani", expires=world.ceremony.now - timedelta(days=1))
+    assert "armani 3 expired on" in refused(world, files)
+
+
+def test_roles_that_nobody_delegates_to(world):
+    """A model that targets does not name cannot be published."""
+    world.ceremony.keys["dior"] = world.ceremony.keys["armani"]
+    assert "does not delegate to dior" in refused(world, signed(world, "dior", 1))
+
+
+def test_the_content_of_a_role(world):
+    """Paths of others, delegations, schemas, members and hashes are checked."""
+    cancro = "cancro/id/stable/a.zip"
+    assert "not its own" in refused(
+        world, armani(world, files=first() | {cancro: (PACKAGE_2, release(2))}), [PACKAGE_2]
+    )
+    assert "schema '2'" in refused(world, armani(world, schema=2), [PACKAGE_2])
+    assert "counter" in refused(
+        world, armani(world, files=first() | {SECOND: (PACKAGE_2, release(0))}), [PACKAGE_2]
+    )
+    assert "min_counter" in refused(world, armani(world, min_counter=2), [PACKAGE_2])
+    assert "second counter" in refused(
+        world, armani(world, fingerprint=release(1)["fingerprint"]), [PACKAGE_2]
+    )
+    assert "built before" in refused(world, armani(world, post_timestamp=5), [PACKAGE_2])
+    delegations = world.published().targets.delegations
+    reason = refused(world, signed(world, "armani", delegations=delegations))
+    assert "delegates to others" in reason
+    file = TargetFile(1, {"sha512": "0" * 128}, FIRST, {"custom": release(1)})
+    assert "other hashes" in refused(world, signed(world, "armani", targets={FIRST: file}))
+
+
+@pytest.mark.parametrize(
+    "path", ["tables/apn/data.json", "tables/apn/a/b.zip", "tables/../a.zip", "tables/APN/a.zip"]
+)
+def test_paths_that_no_phone_could_ask_for(world, path):
+    """A table under a path that the gate refuses would be public for nobody."""
+    files = {("tables", 2): world.ceremony.role("tables", 2, {path: (PACKAGE_2, {"schema": 1})})}
+    assert "'" in refused(world, files, [PACKAGE_2])
+
+
+def test_a_table(world):
+    """A table under a well-formed path is published."""
+    path = "tables/apn/data.zip"
+    files = {("tables", 2): world.ceremony.role("tables", 2, {path: (PACKAGE_2, {"schema": 1})})}
+    assert world.publish(files, [PACKAGE_2]).reason == ""
+    assert refresh_from_disk(world.folder, [path])[1][path] == PACKAGE_2
+
+
+def test_promises_to_those_who_have_it(world):
+    """A release never vanishes, never changes, and is never taken back from withdrawal."""
+    reason = refused(world, armani(world, files={SECOND: (PACKAGE_2, release(2))}), [PACKAGE_2])
+    assert "is gone" in reason
+    assert "is changed" in refused(world, armani(world, files=first(sdk_level=35)))
+    other = {FIRST: (PACKAGE_2, release(1))}
+    assert "is changed" in refused(world, armani(world, files=other), [PACKAGE_2])
+    assert "which is withdrawn" in refused(world, armani(world, files=first(withdrawn=True)))
+
+
+def test_withdrawal_is_final(world):
+    """A withdrawn release stays so; its changelog may still be corrected."""
+    assert world.publish(armani(world), [PACKAGE_2]).reason == ""
+    gone = {SECOND: (PACKAGE_2, release(2, withdrawn=True, changelog={"en": "Drains."}))}
+    assert world.publish(armani(world, 4, first() | gone)).reason == ""
+    assert "that is final" in refused(world, armani(world, 5))
+
+
+def test_blobs(world):
+    """A package that is neither in the bundle nor here is named."""
+    reason = refused(world, armani(world))
+    assert reason == f"the blob of {SECOND} is not in the bundle and not here."
+    broken = dict(world.ceremony.blobs)
+    digest = hashlib.sha256(PACKAGE_2).hexdigest()
+    world.ceremony.blobs[digest] = PACKAGE_1
+    try:
+        assert "the blob" in refused(world, armani(world), [PACKAGE_1])
+    finally:
+        world.ceremony.blobs.update(broken)
+
+
+def test_targets_that_drop_a_model(world):
+    """A model is retired with an empty role, never dropped."""
+    files = {("targets", 2): world.ceremony.targets(2, MODELS[:1])}
+    assert "no longer delegates to cancro" in refused(world, files)
+
+
+def test_a_new_model_needs_its_role(world):
+    """Delegating to a role that is not there would break every phone of that model."""
+    ceremony = world.ceremony
+    ceremony.keys["dior"] = ceremony.keys["cancro"]
+    files = {("targets", 2): ceremony.targets(2, (*MODELS, "dior"))}
+    assert "no metadata for dior" in refused(world, files)
+    both = files | {("dior", 1): ceremony.role("dior", 1)}
+    assert world.publish(both).reason == ""
+
+
+def test_a_change_of_keys_needs_the_role_signed_again(world):
+    """New keys for a model whose role carries the old signature would lock its phones out."""
+    ceremony = world.ceremony
+    for name in ("armani", "cancro"):  # one with releases, one without
+        kept = ceremony.keys[name]
+        ceremony.keys[name] = ceremony.keys["content"]
+        files = {("targets", 2): ceremony.targets(2)}
+        assert "audit" in refused(world, files)
+        version = world.published().roles[name].version + 1
+        again = {(name, version): ceremony.role(name, version, first() if name == "armani" else {})}
+        copy = world.copy(world.folder.root.with_name(f"rotated-{name}"))
+        assert copy.publish(files | again).reason == ""
+        ceremony.keys[name] = kept
+
+
+def test_roots(world):
+    """A root follows its predecessor, keeps to the profile and names this server's keys."""
+    ceremony = world.ceremony
+    assert "root 3 does not follow root 1" in refused(world, {("root", 3): ceremony.root(3)})
+    one = {("root", 2): ceremony.root(2)}
+    weak = ceremony.sign("root", world.published().root, ceremony.keys["root"][:1])
+    assert "root 1 does not follow" in refused(world, {("root", 2): weak})
+    custom = {"schema": 1, "log": str(world.keys.log_verifier).replace("hening", "others")}
+    assert "root" in refused(world, {("root", 2): ceremony.root(2, unrecognized_fields={})})
+    reason = refused(world, {("root", 2): ceremony.root(2, unrecognized_fields={"custom": custom})})
+    assert "log key" in reason
+    assert world.publish(one).reason == ""
+    assert (world.folder.public / "metadata" / "2.root.json").is_file()
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
+
+
+def test_a_root_without_this_servers_key(world):
+    """A root that gives the timestamp to another key is refused: this server could not sign."""
+    ceremony = world.ceremony
+    mine = world.keys.signers["timestamp"]
+    world.keys.signers["timestamp"] = CryptoSigner.generate_ed25519()
+    try:
+        files = {("root", 2): ceremony.root(2)}
+    finally:
+        world.keys.signers["timestamp"] = mine
+    assert "key for timestamp" in refused(world, files)
+
+
+def test_a_key_under_two_ids(world):
+    """One public key that counts twice towards a threshold is refused."""
+    ceremony = world.ceremony
+    root = world.published().root
+    key = ceremony.keys["root"][0].public_key
+    twin = SSlibKey("0" * 64, "ed25519", "ed25519", dict(key.keyval))
+    root.version = 2
+    root.add_key(twin, "root")
+    reason = refused(world, {("root", 2): ceremony.sign("root", root)})
+    assert "two ids" in reason or "not the hash of its key" in reason
+
+
+def test_the_first_submission(fresh):
+    """It starts with the pinned root and holds every role."""
+    files = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
+    for missing in files:
+        rest = {name: data for name, data in files.items() if name != missing}
+        assert fresh.publish(rest).status == "refused"
+        assert fresh.published() is None
+    other = files | {("root", 1): fresh.ceremony.root(expires=fresh.now() + timedelta(days=9))}
+    assert "pinned root" in fresh.publish(other).reason
+    assert fresh.publish(files).reason == ""
+
+
+def test_a_reason_that_cannot_be_written(world):
+    """A path that is no text is refused like any other and holds up nobody behind it."""
+    hostile = b'"\\ud800' + b"a" * 5000 + b'":1,"spec_version"'
+    for number, text in enumerate((b'"spec_version"', b'"_type"')):
+        data = armani(world)["armani", 3].replace(text, hostile.replace(b'"spec_version"', text))
+        assert data.count(b"ud800") == 1
+        bundle_id = world.submit({("armani", 3 + number): data})
+    good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+    world.run(Publisher.process_incoming)
+    assert world.result(bundle_id).status == "refused"
+    assert world.result(good).status == "published"
+
+
+def test_a_burned_version(world):
+    """Octets that lost a race against a lost publication are refused, and pointers go on."""
+
+    class CutError(Exception):
+        pass
+
+    def cut(step):
+        if step == 4:
+            raise CutError
+
+    async def interrupted(files):
+        async with world.publisher(cut) as publisher:
+            if files:
+                world.submit(files, [PACKAGE_2])
+                await publisher.process_incoming()
+            else:
+                await publisher.change_pointers(lambda _published: {})
+
+    for files in (armani(world), None):
+        with pytest.raises(CutError):
+            asyncio.run(interrupted(files))
+        shutil.rmtree(world.folder.staging)  # an operator who throws the publication away
+        shutil.rmtree(world.folder.incoming)
+        world.folder.incoming.mkdir()
+    reason = refused(world, armani(world, sdk_level=35), [PACKAGE_2])
+    assert "armani 3 is in the log with other octets and is burned" in reason
+    world.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
+    latest = world.published().roles["latest"]
+    assert latest.version == 4  # 3 is burned
+    assert CHANNEL.pointer_path not in latest.targets
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    assert [leaf[:2] for leaf in leaves[-3:]] == [("armani", 3), ("latest", 3), ("latest", 4)]
