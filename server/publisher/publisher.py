@@ -213,7 +213,10 @@ class Publisher:
         if changed & {"root", "targets"}:  # other keys may count now, for every role
             changed |= trust.roles.keys()
         paths = [
-            path for name, role in trust.roles.items() if name in changed for path in role.targets
+            path
+            for name, role in trust.roles.items()
+            if name in changed - {"latest"}
+            for path in role.targets
         ]
         audit_staged(
             staging.staged_temporary(self._folder.staging),
