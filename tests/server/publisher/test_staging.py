@@ -1,0 +1,99 @@
+"""Staged publications: whole or refused, and held by an independent client before acceptance."""
+
+import pytest
+
+from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError, HeningError, TrustError
+from server.publisher import staging
+from server.publisher.audit import audit_staged
+from server.publisher.plan import plan_publication
+from tests.server.world import FIRST
+
+
+@pytest.fixture
+def publication(world):
+    """Plan a renewal of everything that is online."""
+    published = world.published()
+    return plan_publication(
+        published, published, [], published.pointers(), world.keys, world.now(), renew=True
+    )
+
+
+def audit(world, staged, paths=(FIRST,)):
+    """Audit a staged tree as the publisher does."""
+    root = world.folder.trusted_root.read_bytes()
+    audit_staged(staged, world.folder.public, root, paths)
+
+
+def test_round_trip(world, publication):
+    """What was written and accepted is read back equal; discarded, it is gone."""
+    folder = world.folder.staging
+    assert staging.load_staged(folder) is None
+    staging.write_staged(folder, publication)
+    assert staging.load_staged(folder) is None
+    staging.accept_staged(folder)
+    assert staging.load_staged(folder) == publication
+    staging.discard_staged(folder)
+    assert list(folder.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["metadata/3.latest.json", "timestamp.json"])
+def test_damage_is_named(world, publication, name):
+    """A file that rotted is not published."""
+    staging.write_staged(world.folder.staging, publication)
+    staging.accept_staged(world.folder.staging)
+    file = world.folder.staging / name
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(FormatError, match=f"staged {name.rpartition('/')[2]} is damaged"):
+        staging.load_staged(world.folder.staging)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        [],
+        {},
+        {"files": [], "schema": 2, "snapshot": 1, "timestamp": ""},
+        {"files": [{}], "schema": 1, "snapshot": 1, "timestamp": ""},
+        {
+            "files": [{"role": "../../keys/latest", "sha256": "", "version": 1}],
+            "schema": 1,
+            "snapshot": 1,
+            "timestamp": "",
+        },
+    ],
+)
+def test_a_plan_of_another_form(world, publication, plan):
+    """A plan that is none is an error of ours, not a crash."""
+    staging.write_staged(world.folder.staging, publication)
+    staging.accept_staged(world.folder.staging)
+    (world.folder.staging / "plan.json").write_bytes(encode_canonical_json(plan))
+    with pytest.raises(HeningError):
+        staging.load_staged(world.folder.staging)
+
+
+def test_the_audit(world, publication):
+    """The tree as it is to become passes, with every target found."""
+    staging.write_staged(world.folder.staging, publication)
+    staged = staging.staged_temporary(world.folder.staging)
+    audit(world, staged)
+    with pytest.raises(TrustError, match=r"does not find armani/id/stable/none\.zip"):
+        audit(world, staged, ["armani/id/stable/none.zip"])
+
+
+@pytest.mark.parametrize("name", ["metadata/3.latest.json", "metadata/4.snapshot.json"])
+def test_a_tampered_tree(world, publication, name):
+    """One octet, a lost file, or an older one in its place: the audit refuses the tree."""
+    staging.write_staged(world.folder.staging, publication)
+    staged = staging.staged_temporary(world.folder.staging)
+    whole = (staged / name).read_bytes()
+    older = {"3": "2.latest.json", "4": "3.snapshot.json"}[name[9]]
+    replaced = (world.folder.public / "metadata" / older).read_bytes()
+    pointer = ["latest/armani/id/stable"]
+    for data in (whole.replace(b'"version":', b'"version":1'), whole[:-2], replaced, b"{}", b""):
+        (staged / name).write_bytes(data)
+        with pytest.raises(TrustError, match="audit of the staged tree failed"):
+            audit(world, staged, pointer)
+    (staged / name).unlink()
+    with pytest.raises(TrustError, match="audit of the staged tree failed"):
+        audit(world, staged, pointer)
