@@ -147,8 +147,8 @@ def _half(stage: Stage, voice: Voice, story: Story) -> None:
     inside = [handset for handset in story.handsets if handset.in_at_half]
     agree = all(handset.in_at_half == (handset.bucket < 500) for handset in story.handsets)
     voice.say(
-        f"Build 2 was offered to 50 %: {len(inside)} phones drew a number below 500 and installed"
-        f" it, {len(story.handsets) - len(inside)} wait."
+        f"Build 2 was offered to 50 %: {len(inside)} of {len(story.handsets)} phones drew a number"
+        " below 500 and installed it, the others wait."
     )
     voice.say("The server gave everyone the same file; who drew what, only the phones know.")
     story.checks.append(

@@ -21,7 +21,7 @@ class Voice:
     def say(self, sentence: str) -> None:
         """Say a sentence that belongs to the story."""
         self.sentences.append(sentence)
-        self.console.print(f"  {sentence}", highlight=False)
+        self.console.print(f"  {sentence}", highlight=False, soft_wrap=not self.console.is_terminal)
 
     @contextmanager
     def working(self, what: str) -> Iterator[None]:

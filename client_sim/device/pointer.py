@@ -129,8 +129,11 @@ def _decode_link(prefix: str, value: object) -> PackageLink:
     members = read_members("A package of a pointer", PointerError, value)
     path = members.word("p", 256)
     sha256 = members.word("x", 64)
-    if not path.startswith(prefix) or not is_package_path(path):
+    if not is_package_path(path):
         raise members.fail("p")
+    if not path.startswith(prefix):
+        channel = prefix.removesuffix("/")
+        raise PointerError(f"The pointer of {channel} offers {path}, which is not its own.")
     if not SHA256.fullmatch(sha256):
         raise members.fail("x")
     return PackageLink(

@@ -1,0 +1,113 @@
+"""The demo ends well, leaves a report that says the same, and the README shows what it prints."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.stage import HOST, Stage
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """Run the demo once; gives its folder and what it printed."""
+    folder = tmp_path_factory.mktemp("demo") / "var"
+    done = subprocess.run(
+        [sys.executable, "-m", "demo", "--folder", str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, done.stdout
+
+
+def numberless(text):
+    """Replace what differs from run to run: numbers and the folder."""
+    return [
+        re.sub(r"\d+", "#", re.sub(r"\s+", " ", re.sub(r"\S*/report\.html", "", line))).strip()
+        for line in text.splitlines()
+    ]
+
+
+def test_the_readme_shows_what_the_demo_prints(demo):
+    """Line by line, but for numbers; the README leaves nothing out."""
+    block = README.split("$ make demo\n")[1].split("```")[0]
+    shown = [line for line in numberless(block) if line]
+    printed = [line for line in numberless(demo[1]) if line]
+    assert shown == printed
+
+
+def test_every_question_has_the_right_answer(demo):
+    """The report for programs holds all answers, twelve phones on build 2 and three refusals."""
+    report = json.loads((demo[0] / "report.json").read_text())
+    assert report["good"]
+    assert all(check["holds"] for check in report["checks"])
+    assert {phone["running"] for phone in report["phones"]} == {"1.2.0-id", "1.2.0-eu"}
+    assert [attack["refused"] for attack in report["attacks"]] == [True, True, True]
+    clean, leak = report["privacy"]
+    assert (clean["clean"], leak["clean"]) == (True, False)
+
+
+def test_the_recorded_octets_of_good_phones_are_two_requests(demo):
+    """Read by hand: after the first poll, a poll is these octets and no others."""
+    report = json.loads((demo[0] / "report.json").read_text())
+    *_, last = report["privacy"][0]["sample"]
+    octets = bytes.fromhex(last["octets"])
+    host = re.search(rb"Host: (.*?)\r\n", octets)[1]
+    assert host.startswith(HOST.encode() + b":")
+    assert octets == (
+        b"GET /metadata/2.root.json HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: gzip\r\n\r\n"
+        b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: %b\r\nAccept-Encoding: gzip\r\n\r\n"
+        % (host, host)
+    )
+
+
+def test_the_offending_octets_of_the_phone_of_2014_are_shown(demo):
+    """A finding names the field and its octets are those of the planted value."""
+    report = json.loads((demo[0] / "report.json").read_text())
+    canaries = next(c for c in report["privacy"][1]["checks"] if c["name"] == "canaries")
+    found = [finding for finding in canaries["findings"] if "imei" in finding["explanation"]]
+    assert found
+    offending = bytes.fromhex(found[0]["offending"])
+    assert offending in bytes.fromhex(found[0]["octets"])
+
+
+def test_the_page_needs_nothing_from_elsewhere(demo):
+    """No script, no address of another host, no file beside it."""
+    page = (demo[0] / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=|url\(|@import", page)
+    assert "All 9 questions got the right answer" in page
+
+
+def test_the_readmes_other_commands_work_on_what_the_demo_left(demo):
+    """The server runs from the state that the demo leaves, and the lab finds phones clean."""
+    block = README.split("$ .venv/bin/hening-server run")[1].split("```")[0]
+    _, lab = f"hening-server run{block}".strip().splitlines()
+    stage = Stage(demo[0])
+    stage.start_server()
+    try:
+        words = shlex.split(lab.removeprefix("$ .venv/bin/"))
+        arguments = [
+            word.replace("8080", str(stage.port)).replace("var/demo", str(demo[0]))
+            for word in words[1:]
+        ]
+        program = "import sys; from client_sim.cli import main; sys.exit(main())"
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    finally:
+        stage.stop_server()
+    assert done.returncode == 0, done.stdout + done.stderr
