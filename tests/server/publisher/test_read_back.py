@@ -1,0 +1,74 @@
+"""Step 7: what is public is compared with what was signed, on disk and over HTTP."""
+
+import asyncio
+import hashlib
+
+import pytest
+
+from server.publisher.errors import PublishError
+from server.publisher.plan import Publication
+from server.publisher.read_back import DiskReadBack, HttpReadBack
+from server.publisher.verify import RoleVersion
+from tests.server.device.served import serve
+from tests.server.world import PACKAGE_1
+
+
+def publication(world, extra=()):
+    """Return what is public as the publication that made it."""
+    metadata = world.folder.public / "metadata"
+    names = [("armani", 2), ("latest", 2), ("snapshot", 3), *extra]
+    files = [RoleVersion(r, n, (metadata / f"{n}.{r}.json").read_bytes()) for r, n in names]
+    return Publication(tuple(files), (metadata / "timestamp.json").read_bytes(), 3)
+
+
+def read_back(world, wanted):
+    """Read back over a server of its own."""
+    with serve(world.folder) as served:
+        asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/")(wanted))
+
+
+def test_over_http(world):
+    """What is served as it was signed raises nothing."""
+    read_back(world, publication(world))
+
+
+def test_a_role_that_comes_in_pieces(world):
+    """A role of a megabyte is read to its end before it is compared."""
+    noise = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(16_000)).encode()
+    (world.folder.public / "metadata" / "9.tables.json").write_bytes(noise)
+    wanted = publication(world)
+    big = RoleVersion("tables", 9, noise)
+    read_back(world, Publication((*wanted.files, big), wanted.timestamp, 3))
+
+
+def test_differences(world, monkeypatch):
+    """Other metadata, an older timestamp and a package that is no zip are told apart."""
+    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
+    wanted = publication(world)
+    other = Publication((RoleVersion("latest", 2, b"{}"),), wanted.timestamp, 3)
+    with pytest.raises(PublishError, match=r"2\.latest\.json with other octets"):
+        read_back(world, other)
+    with pytest.raises(PublishError, match="older timestamp"):
+        read_back(world, Publication((), b"{}", 3))
+    digest = hashlib.sha256(PACKAGE_1).hexdigest()
+    (world.folder.blobs / digest[:2] / digest).write_bytes(bytes(len(PACKAGE_1)))
+    with pytest.raises(PublishError, match="is not a zip file"):
+        read_back(world, wanted)
+
+
+async def test_nobody_answers(world):
+    """An address where nothing listens is an alarm, not a crash."""
+    wanted = await asyncio.to_thread(publication, world)
+    with pytest.raises(PublishError, match="does not answer"):
+        await HttpReadBack("http://127.0.0.1:9")(wanted)
+
+
+async def test_on_disk(world):
+    """The same from the folder, where no server runs."""
+    wanted = await asyncio.to_thread(publication, world)
+    disk = DiskReadBack(world.folder.public)
+    await disk(wanted)
+    path = world.folder.public / "metadata" / "2.latest.json"
+    await asyncio.to_thread(path.write_bytes, b"{}")
+    with pytest.raises(PublishError, match=r"2\.latest\.json on disk"):
+        await disk(wanted)

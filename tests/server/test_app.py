@@ -1,0 +1,134 @@
+"""One process: what is published is served within a second, and what is broken is not."""
+
+import asyncio
+import contextlib
+import json
+from datetime import timedelta
+
+import aiohttp
+import structlog
+
+from server.app import SnapshotWatch, running
+from server.device.gate import GateMode
+from server.settings import Settings
+from tests.server.world import PACKAGE_2
+
+
+@contextlib.asynccontextmanager
+async def client(port):
+    """Give a function that fetches a path as JSON, with its status."""
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+
+        async def get(path):
+            async with session.get(path) as response:
+                return response.status, json.loads(await response.read())
+
+        yield get
+
+
+async def until(condition, seconds=5.0):
+    """Wait until an awaitable condition holds; returns how long it took."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    while not await condition():
+        assert loop.time() - start < seconds
+        await asyncio.sleep(0.02)
+    return loop.time() - start
+
+
+async def test_a_bundle_is_served_within_a_second_of_its_publication(world):
+    """From `incoming` to phones without a restart, read back over the public address."""
+    async with running(world.folder, Settings(port=0), world.now) as port, client(port) as get:
+        assert (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 3
+        files = world.second_release()
+        await asyncio.to_thread(world.submit, files, [PACKAGE_2])
+
+        async def is_served():
+            status, _ = await get("/metadata/3.armani.json")
+            return status == 200
+
+        async def is_published():
+            return await asyncio.to_thread(lambda: world.published().roles["armani"].version == 3)
+
+        await until(is_published)
+        assert await until(is_served) < 1.0
+
+
+async def test_strict_servers_read_themselves_back(world):
+    """The server's own read-back speaks as a phone does."""
+    with structlog.testing.capture_logs() as logs:
+        settings = Settings(port=0, gate=GateMode.STRICT)
+        async with running(world.folder, settings, world.now):
+            files = world.second_release()
+            bundle_id = await asyncio.to_thread(world.submit, files, [PACKAGE_2])
+
+            async def is_done():
+                path = world.folder.incoming / bundle_id
+                return not await asyncio.to_thread(path.exists)
+
+            await until(is_done)
+    assert [entry for entry in logs if entry["log_level"] == "error"] == []
+
+
+async def test_renewal_by_the_clock(world):
+    """Two hours on the timestamp is signed afresh; four days on everything online is."""
+    for ahead, versions in ((timedelta(hours=2), (4, 2)), (timedelta(days=4), (5, 3))):
+        world.ahead = ahead
+        async with running(world.folder, Settings(port=0), world.now) as port, client(port) as get:
+
+            async def is_renewed(get=get, versions=versions):
+                _, timestamp = await get("/metadata/timestamp.json")
+                return timestamp["signed"]["version"] == versions[0]
+
+            await until(is_renewed)
+            latest, _ = await get(f"/metadata/{versions[1]}.latest.json")
+            assert latest == 200
+
+
+async def test_a_broken_tree_keeps_the_last_good_one(world):
+    """Rubbish, a lost file, a lost tree: phones are served on, and it is said once."""
+    watch = SnapshotWatch(world.folder)
+    await watch.look()
+    good = watch.current
+    assert good.version == 3
+    timestamp = world.folder.public / "metadata" / "timestamp.json"
+    octets = await asyncio.to_thread(timestamp.read_bytes)
+    for broken in (b"{}", b"", octets.replace(b'"version":3', b'"version":"x"')):
+        with structlog.testing.capture_logs() as logs:
+            await asyncio.to_thread(timestamp.write_bytes, broken)
+            await watch.look()
+            await watch.look()
+        assert watch.current is good
+        assert len([entry for entry in logs if entry["log_level"] == "error"]) <= 1
+    await asyncio.to_thread(timestamp.unlink)
+    await watch.look()
+    assert watch.current is good
+    await asyncio.to_thread(timestamp.write_bytes, octets)
+    await watch.look()
+    assert watch.current.version == 3
+    assert watch.current is not good
+
+
+async def test_publishing_goes_on_after_any_failure(world):
+    """A failure that nobody thought of is counted and said, and the next bundle is published."""
+    calls = 0
+
+    def clock():
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ZeroDivisionError("the clock is broken")
+        return world.now()
+
+    with structlog.testing.capture_logs() as logs:
+        async with running(world.folder, Settings(port=0), clock):
+            await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+
+            async def is_published():
+                return await asyncio.to_thread(
+                    lambda: world.published().roles["armani"].version == 3
+                )
+
+            await until(is_published)
+    failed = [entry for entry in logs if entry["log_level"] == "error"]
+    assert [entry["error"] for entry in failed] == ["the clock is broken"]
