@@ -1,0 +1,62 @@
+"""The real process, killed with SIGKILL while it publishes again and again."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tests.server.device.served import Served, request
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import FIRST, PACKAGE_1, refresh_from_disk
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextlib.contextmanager
+def running(world):
+    """Run `hening-server run` until the block ends, then kill it."""
+    command = [sys.executable, "-c", "from server.cli import main; main()", "run"]
+    with subprocess.Popen(
+        [*command, "--state", str(world.folder.root), "--port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        try:
+            yield Served(int(server.stdout.readline().rpartition(":")[2]), None, None)
+        finally:
+            server.kill()
+
+
+def test_killed_in_the_middle_of_publishing(world):
+    """Each time what is public verifies, is served at once after a restart, and goes on."""
+    version = 1
+    for delay in (0.03, 0.15):
+        with running(world) as served:
+            ids = []
+            for _ in range(4):
+                version += 1
+                role = world.ceremony.role("tables", version)
+                ids.append(world.submit({("tables", version): role}))
+            deadline = time.monotonic() + 20
+            while not (world.folder.results / f"{ids[0]}.json").exists():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            time.sleep(delay)
+        _, found = refresh_from_disk(world.folder, [FIRST])
+        assert found[FIRST] == PACKAGE_1
+        public = world.published().timestamp.version
+        with running(world) as served:
+            answer = served.ask(request("/metadata/timestamp.json"))
+            assert answer.status == 200
+            deadline = time.monotonic() + 20
+            while not all((world.folder.results / f"{name}.json").exists() for name in ids):
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        assert world.published().timestamp.version >= public
+        assert {world.result(name).status for name in ids} == {"published"}
+    assert world.published().roles["tables"].version == version
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)

@@ -1,0 +1,73 @@
+"""Any TUF client and curl work with the server as they come."""
+
+import gzip
+import subprocess
+from pathlib import Path
+
+import pytest
+from tuf.ngclient import Updater
+
+from server.device.gate import GateMode
+from tests.server.device.served import serve
+from tests.server.device.test_answers import PACKAGE, POINTER
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1
+
+
+@pytest.fixture(scope="module")
+def served(published_state):
+    """Serve the published state as `hening-server run` does by default."""
+    with serve(published_state.folder, GateMode.DIRECT) as served:
+        yield served
+
+
+def test_an_unmodified_tuf_client(served, published_state, tmp_path):
+    """With its own fetcher and headers it refreshes, and downloads a package and a pointer."""
+    url = f"http://127.0.0.1:{served.port}"
+    updater = Updater(
+        str(tmp_path),
+        f"{url}/metadata/",
+        str(tmp_path),
+        f"{url}/targets/",
+        bootstrap=published_state.folder.trusted_root.read_bytes(),
+    )
+    updater.refresh()
+    for path, content in ((FIRST, PACKAGE_1), (CHANNEL.pointer_path, b"")):
+        info = updater.get_targetinfo(path)
+        assert Path(updater.download_target(info, f"{tmp_path}/target")).read_bytes() == content
+    assert updater.get_targetinfo("armani/id/stable/none.zip") is None
+
+
+@pytest.mark.parametrize("option", [[], ["--compressed"], ["--http1.0"]])
+def test_curl_reads_every_path(served, published_state, option, tmp_path):
+    """Each file of the public tree, the package and the empty target, octet by octet."""
+    public = published_state.folder.public
+    files = {f"/{p.relative_to(public)}": p.read_bytes() for p in public.rglob("*") if p.is_file()}
+    files |= {PACKAGE: PACKAGE_1, POINTER: b""}
+    config = []
+    for number, path in enumerate(files):
+        config += [
+            f'url = "http://127.0.0.1:{served.port}{path}"',
+            f'output = "{tmp_path}/{number}"',
+        ]
+    subprocess.run(
+        ["curl", "--silent", "--show-error", "--fail", *option, "--config", "-"],
+        input="\n".join(config),
+        text=True,
+        check=True,
+    )
+    for number, (path, content) in enumerate(files.items()):
+        file = tmp_path / str(number)
+        assert (file.read_bytes() if content else b"") == content, path
+
+
+def test_a_reader_that_asks_for_gzip_and_stops(served):
+    """Packed metadata is one gzip member that any reader unpacks."""
+    octets = subprocess.run(
+        [
+            *("curl", "--silent", "--fail", "--header", "Accept-Encoding: gzip"),
+            f"http://127.0.0.1:{served.port}/metadata/timestamp.json",
+        ],
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert gzip.decompress(octets).startswith(b'{"signatures"')
