@@ -1,0 +1,316 @@
+"""The command line: exit statuses, sentences on stderr, `--json`, and what `check` finds."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from server.cli import cli, main
+from server.cli import options as cli_options
+from tests.server.world import PACKAGE_2
+
+ROOT = Path(__file__).parents[3]
+CHANNEL = "armani/id/stable"
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run a command in this process; returns exit status, stdout and stderr."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["hening-server", *map(str, words)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return call
+
+
+@pytest.fixture
+def state(world):
+    """Give the state folder of a server that has something to offer."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    return world.folder.root
+
+
+def check_sentence(err):
+    """Assert that an error is one line that begins with the program's name."""
+    assert err.startswith("hening-server: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in err
+
+
+def commands(group, *names):
+    """Yield every command of a group."""
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from commands(command, *names, name)
+        else:
+            yield (*names, name)
+
+
+@pytest.mark.parametrize("words", list(commands(cli)), ids=" ".join)
+def test_every_help_has_an_example(run, words):
+    """The example names the command that it is an example of."""
+    status, out, err = run(*words, "--help")
+    assert (status, err) == (0, "")
+    assert f"Example: hening-server {' '.join(words)}" in " ".join(out.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nothing"],
+        ["run"],
+        ["check"],
+        ["rollout", "offer", CHANNEL],
+        ["rollout", "offer", "--state", "x"],
+        ["check", "--state", "x", "--wrong"],
+        ["rollout", "pause", CHANNEL, "--state", "x", "--counter", "1"],
+        ["rollout", "offer", CHANNEL, "--state", "x", "--counter", "two"],
+    ],
+)
+def test_usage_is_status_2(run, words):
+    """What click refuses is a usage error on stderr."""
+    status, out, err = run(*words)
+    assert (status, out) == (2, "")
+    assert "Error:" in err or "Usage:" in err
+
+
+def test_init_twice(run, tmp_path, world):
+    """Keys and public half are made once; the root is pinned once and never replaced."""
+    state = tmp_path / "new"
+    status, out, _ = run("init", "--state", state, "--log-origin", "rom.example/log")
+    assert status == 0
+    assert "public.json" in out
+    public = (state / "keys" / "public.json").read_bytes()
+    root, other = tmp_path / "1.root.json", tmp_path / "other.json"
+    root.write_bytes(world.folder.trusted_root.read_bytes())
+    other.write_bytes(world.ceremony.root(expires=world.now() + timedelta(days=9)))
+    for _ in range(2):
+        status, out, _ = run("init", "--state", state, "--root", root)
+        assert status == 0
+        assert "Root 1 is pinned" in out
+    assert (state / "keys" / "public.json").read_bytes() == public
+    status, _, err = run("init", "--state", state, "--root", other)
+    assert status in {1, 3}
+    check_sentence(err)
+    other.write_bytes(b"{}")
+    status, _, err = run("init", "--state", tmp_path / "another", "--root", other)
+    assert status == 1
+    check_sentence(err)
+
+
+def test_run_needs_a_root(run, tmp_path):
+    """Without a pinned root nothing is served, and the remedy is named."""
+    run("init", "--state", tmp_path / "s")
+    status, _, err = run("run", "--state", tmp_path / "s")
+    assert status == 1
+    check_sentence(err)
+    assert "init --root" in err
+
+
+@pytest.mark.parametrize(
+    "content", [b"unknown = 1\n", b'port = "x"\n', b"port = 99999\n", b"gate = 'wide'\n", b"\xff"]
+)
+def test_settings_that_are_wrong(run, state, tmp_path, content):
+    """An unknown key or a malformed value is refused with its name."""
+    file = tmp_path / "hening.toml"
+    file.write_bytes(content)
+    status, _, err = run("run", "--state", state, "--config", file)
+    assert status == 1
+    check_sentence(err)
+    assert "settings are malformed" in err
+
+
+def test_an_unknown_variable(run, state, monkeypatch):
+    """A misspelt variable does not go unnoticed."""
+    monkeypatch.setenv("HENING_PROT", "8080")
+    status, _, err = run("run", "--state", state)
+    assert status == 1
+    assert "prot" in err
+
+
+@pytest.mark.parametrize("words", [["check"], ["rollout", "show"]])
+def test_no_state_is_status_3(run, tmp_path, words):
+    """A folder that is no server's is a failure of the surroundings; it is not made."""
+    status, _, err = run(*words, "--state", tmp_path / "nowhere")
+    assert status == 3
+    check_sentence(err)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_port_that_is_taken(run, state, direct_port):
+    """Another server on the port is a failure of the surroundings."""
+    status, _, err = run("run", "--state", state, "--port", direct_port)
+    assert status == 3
+    assert "hening-server: " in err
+
+
+def test_keys_that_others_may_read(run, state):
+    """A wide key file is refused."""
+    (state / "keys" / "latest.pem").chmod(0o644)
+    status, _, err = run("rollout", "halt", CHANNEL, "--state", state)
+    assert status == 1
+    check_sentence(err)
+    assert "chmod 600" in err
+
+
+def test_a_rollout(run, state):
+    """Offer, set, pause, resume and halt, as people and as programs read it."""
+
+    def ask(*words):
+        status, out, err = run("rollout", *words, "--state", state, "--json")
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+    (row,) = ask("show")
+    assert (row["counter"], row["permille"], row["state"]) == (1, 1000, "offered")
+    answer = ask("offer", CHANNEL, "--counter", "2", "--share", "12.5%")
+    assert answer["alarms"] == []
+    assert (answer["channels"][0]["counter"], answer["channels"][0]["permille"]) == (2, 125)
+    assert ask("set", CHANNEL, "--share", "50%")["channels"][0]["permille"] == 500
+    paused = ask("pause", CHANNEL, "--reason", "en=Looking")["channels"][0]
+    assert (paused["state"], paused["permille"]) == ("paused", 500)
+    future = "2099-01-01T00:00Z=100%"
+    resumed = ask("set", CHANNEL, "--share", "50%", "--at", future)["channels"][0]
+    assert (resumed["state"], resumed["schedule"][-1]) == ("offered", [4070908800, 1000])
+    first = ask("halt", CHANNEL, "--reason", "en=It drains")
+    again = ask("halt", CHANNEL)
+    assert first["channels"][0]["state"] == again["channels"][0]["state"] == "halted"
+    assert first["snapshot"] == again["snapshot"]
+    status, out, err = run("rollout", "show", "--state", state)
+    assert (status, err) == (0, "")
+    assert "halted" in out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["offer", CHANNEL, "--counter", "1", "--share", "1%"],
+        ["offer", CHANNEL, "--counter", "0", "--share", "1%"],
+        ["offer", CHANNEL, "--counter", "9", "--share", "1%"],
+        ["offer", CHANNEL, "--counter", "2", "--share", "101%"],
+        ["offer", CHANNEL, "--counter", "2", "--share", "half"],
+        ["offer", CHANNEL, "--counter", "2", "--at", "tomorrow=1%"],
+        ["offer", CHANNEL, "--counter", "2", "--at", "2099-01-01T00:00=1%"],
+        ["offer", "armani/id", "--counter", "2", "--share", "1%"],
+        ["offer", "dior/id/stable", "--counter", "2", "--share", "1%"],
+        ["set", CHANNEL, "--share", "10%"],
+        ["set", "cancro/id/stable", "--share", "10%"],
+        ["pause", CHANNEL, "--reason", "Englisch=No"],
+    ],
+)
+def test_rollouts_that_are_refused(run, world, state, words):
+    """Each refusal is one sentence and status 1, and nothing is published."""
+    before = world.published().timestamp.version
+    status, out, err = run("rollout", *words, "--state", state)
+    assert (status, out) == (1, "")
+    check_sentence(err)
+    assert world.published().timestamp.version == before
+
+
+def test_check(run, state):
+    """A sound folder is in order, deep or not, for people and programs."""
+    for words in ([], ["--deep"]):
+        status, out, err = run("check", "--state", state, *words)
+        assert (status, err) == (0, "")
+        assert "in order" in out
+        assert "wrong" not in out
+    status, out, _ = run("check", "--state", state, "--json")
+    assert status == 0
+    assert {row["error"] for row in json.loads(out)} == {""}
+
+
+def blob(state):
+    """Return the path of one blob."""
+    return next(path for path in sorted((state / "blobs").rglob("*")) if path.is_file())
+
+
+def flip(path):
+    """Flip one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def forget_leaf(state):
+    """Take the last leaf out of the database."""
+    with sqlite3.connect(state / "hening.sqlite") as connection:
+        connection.execute(
+            'DELETE FROM log_entries WHERE "index" = (SELECT max("index") FROM log_entries)'
+        )
+    connection.close()
+
+
+DAMAGE = {
+    "missing blob": (lambda s: blob(s).unlink(), "blobs"),
+    "short blob": (lambda s: blob(s).write_bytes(b"PK"), "blobs"),
+    "flipped blob": (lambda s: flip(blob(s)), "blobs"),
+    "checkpoint": (lambda s: flip(s / "public/log/checkpoint"), "log"),
+    "tile": (lambda s: flip(next((s / "public/log/tile/0/000.p").iterdir())), ""),
+    "last tile": (
+        lambda s: flip(
+            max((s / "public/log/tile/0/000.p").iterdir(), key=lambda path: int(path.name))
+        ),
+        "log",
+    ),
+    "proof": (lambda s: flip(s / "public/log/proof/armani.2"), "log"),
+    "lost leaf": (forget_leaf, "log"),
+    "role": (lambda s: flip(s / "public/metadata/3.armani.json"), None),
+    "lost root": (lambda s: (s / "trusted/root.json").unlink(), "audit"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_check_finds_planted_damage(run, state, name):
+    """Each kind of damage is found, and told from the others."""
+    damage, subject = DAMAGE[name]
+    damage(state)
+    status, out, err = run("check", "--state", state, "--deep", "--json")
+    if subject == "":  # a partial tile that a wider one replaced is needed by nobody
+        assert status == 0
+        return
+    assert status == 1
+    if subject is None:  # metadata that cannot be read at all ends the look with a sentence
+        check_sentence(err) if err else json.loads(out)
+        return
+    wrong = [row["subject"] for row in json.loads(out) if row["error"]]
+    assert wrong == [subject]
+
+
+def test_check_finds_what_expired(run, state, world, monkeypatch):
+    """A timestamp that nobody renewed is named."""
+    monkeypatch.setattr("server.cli.state.now", lambda: world.now() + timedelta(days=2))
+    status, out, _ = run("check", "--state", state, "--json")
+    assert status == 1
+    assert [row["subject"] for row in json.loads(out) if row["error"]] == ["timestamp"]
+    assert cli_options.now() < world.now() + timedelta(days=1)
+
+
+def test_migrate(run, state):
+    """A database that is up to date stays as it is."""
+    status, out, _ = run("migrate", "--state", state)
+    assert (status, out) == (0, "The database is up to date.\n")
+
+
+def test_the_program_itself(state):
+    """The exit status reaches the shell."""
+    command = [sys.executable, "-c", "from server.cli import main; main()"]
+    ended = subprocess.run(
+        [*command, "rollout", "set", CHANNEL, "--state", str(state), "--share", "1%"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    check_sentence(ended.stderr)

@@ -1,0 +1,43 @@
+"""Logs with a closed list of fields."""
+
+import io
+import json
+
+import pytest
+import structlog
+
+from server.observability import FIELDS, UnlistedFieldError, configure_logging
+
+
+@pytest.fixture
+def stream():
+    """Log into memory, and leave logging as it was."""
+    before = structlog.get_config()
+    stream = io.StringIO()
+    configure_logging(stream)
+    yield stream
+    structlog.configure(**before)
+
+
+def test_a_line(stream):
+    """An event is one JSON object with the fields it was given."""
+    structlog.get_logger().info("serving", version=3)
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["version"], line["level"]) == ("serving", 3, "info")
+    assert set(line) <= FIELDS
+
+
+@pytest.mark.parametrize("field", ["remote", "path", "headers", "user_agent", "url", "exc_info"])
+def test_an_unlisted_field(stream, field):
+    """A field that could carry a request is a bug that ends the call."""
+    with pytest.raises(UnlistedFieldError, match=f"{field} is not a field"):
+        structlog.get_logger().error("anything", **{field: "x"})
+    assert stream.getvalue() == ""
+
+
+def test_the_list_holds_nothing_of_a_request():
+    """The list is short, and it is this one."""
+    assert sorted(FIELDS) == [
+        *("channel", "error", "event", "host", "level", "port", "reason", "renewed"),
+        *("snapshot", "submission", "timestamp", "version"),
+    ]
