@@ -1,0 +1,104 @@
+"""The documents speak of commands, settings, metrics and files that exist."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+from prometheus_client import CollectorRegistry
+
+import client_sim.cli
+import server.cli
+import signer.cli
+from server.device.gate import Reason
+from server.device.plane import Metrics
+from server.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PROGRAMS = {
+    "hening-server": server.cli.cli,
+    "hening-signer": signer.cli.cli,
+    "hening-device": client_sim.cli.cli,
+}
+OPERATIONS = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+
+
+def commands_in(text):
+    """Yield every command line of ours that stands in a code block or between backquotes."""
+    quoted = re.findall(r"`(hening-(?:server|signer|device) [^`]+)`", text)
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    plain = [line.removeprefix("$ ").removeprefix(".venv/bin/").strip() for line in lines]
+    yield from (line for line in [*quoted, *plain] if re.match(r"hening-\w+ ", line))
+
+
+QUOTED = [(page, line) for page in PAGES for line in commands_in(page.read_text(encoding="utf-8"))]
+
+
+@pytest.mark.parametrize(("page", "line"), QUOTED, ids=lambda value: str(value)[-60:])
+def test_a_command_that_is_shown_exists_with_its_options(page, line):
+    """Group, command and every long option of the line are known to the program."""
+    if "COMMAND" in line:
+        assert line.split()[0] in PROGRAMS
+        return
+    program, *words = shlex.split(line.replace("…", ""))
+    command = PROGRAMS[program]
+    while words and isinstance(command, click.Group):
+        name = words.pop(0)
+        if "|" in name or "," in name:
+            names = re.split(r"[|,]", name)
+            assert set(names) - {""} <= command.commands.keys(), page
+            return
+        assert name in command.commands, f"{page.name}: {line}"
+        command = command.commands[name]
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    used = {word.split("=")[0] for word in words if word.startswith("--")}
+    assert used <= known, f"{page.name}: {line}"
+
+
+def test_documents_quote_commands_at_all():
+    """The search above finds what it is for."""
+    assert len(QUOTED) > 20
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_to_files_of_the_repository_lead_somewhere(page):
+    """Every relative link names a file or folder that is there."""
+    targets = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_settings_table_is_the_settings():
+    """Keys, variables, options and defaults of OPERATIONS are those of the code."""
+    rows = re.findall(
+        r"^\| `(\w+)` \| `HENING_(\w+)` \| `--([\w-]+)` \| (\S+) \|", OPERATIONS, re.MULTILINE
+    )
+    settings = Settings()
+    expected = []
+    for name in Settings.__struct_fields__:
+        value = str(getattr(settings, name)) or "empty"
+        shown = value if value == "empty" else f"`{value}`"
+        expected.append((name, name.upper(), name.replace("_", "-"), shown))
+    assert rows == expected
+
+
+def test_the_metrics_table_is_the_metrics():
+    """Every counter of the device plane is documented, and every reason of a refusal."""
+    registry = CollectorRegistry()
+    Metrics(registry)
+    names = {f"{metric.name}_total" for metric in registry.collect()}
+    documented = set(re.findall(r"`(hening_\w+_total)`", OPERATIONS))
+    assert names < documented
+    row = next(line for line in OPERATIONS.splitlines() if "hening_refusals_total" in line)
+    assert {f"`{reason.value}`" for reason in Reason} <= set(re.findall(r"`\w+`", row))
+
+
+def test_every_decision_is_in_the_index():
+    """docs/adr/README.md lists each record once."""
+    folder = ROOT / "docs" / "adr"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    records = sorted(path.name for path in folder.glob("[0-9]*.md"))
+    assert sorted(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index)) == records
+    assert [name[:4] for name in records] == [f"{n:04}" for n in range(1, len(records) + 1)]
