@@ -1,0 +1,135 @@
+import dataclasses
+
+import pytest
+
+from client_sim.device.choose import Nothing, Offer, plan_update
+from client_sim.device.errors import PointerError
+from client_sim.device.pointer import decode_pointer
+from client_sim.world import RunningBuild
+from tests.client_sim.device.repository_simulator import SOURCE, START, make_pointer, make_step
+
+RUNNING = RunningBuild(SOURCE, "1", 1, START - 10, "2025-12-05")
+SECRET = bytes(range(32))
+
+
+def _link(name, *sources):
+    return {"p": f"armani/id/stable/{name}.zip", "z": 7, "x": "0" * 64, "b": list(sources)}
+
+
+def _plan(steps, *, running=RUNNING, floor=1, now=START, failed=(), secret=SECRET, **members):
+    pointer = decode_pointer("latest/armani/id/stable", make_pointer(steps, **members))
+    return plan_update(pointer, running, floor, secret, now, failed)
+
+
+def _full(counter, **changes):
+    return make_step(counter, [_link(f"full-{counter}")], **changes)
+
+
+def test_the_newest_build_is_offered():
+    """One step ahead of the floor, everybody in: the offer holds what the pointer says."""
+    assert _plan([_full(2)]) == Offer(
+        path="armani/id/stable/full-2.zip",
+        length=7,
+        sha256="0" * 64,
+        type="full",
+        counter=2,
+        post_timestamp=START,
+        security_patch_level="2026-01-05",
+        min_counter=0,
+        source_builds=(),
+        final_counter=2,
+    )
+
+
+@pytest.mark.parametrize("floor", [2, 3])
+def test_nothing_at_or_below_the_floor(floor):
+    """Anti-rollback: the counter strictly grows."""
+    outcome = _plan([_full(2)], floor=floor)
+    assert isinstance(outcome, Nothing)
+    assert f"Build {floor} is the newest" in outcome.reason
+
+
+def test_halted_wins_over_everything():
+    """Halted first, with the reason in the owner's sentence; even if it is the newest anyway."""
+    outcome = _plan([_full(2)], h=True, floor=9, t={"id": "Jam alarm diam."})
+    assert outcome == Nothing("The roll-out is halted (Jam alarm diam.), so nothing is installed.")
+
+
+def test_a_reason_cannot_break_the_line():
+    """Control characters in a reason do not reach a terminal."""
+    outcome = _plan([_full(2)], h=True, t={"en": "a\x1b[2Jb\nc"})
+    assert "a [2Jb c" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("permille", "is_in"), [(840, False), (841, True), (0, False), (1000, True)]
+)
+def test_the_bucket_decides_strictly(permille, is_in):
+    """The secret 00..1f has bucket 840 for build 2: in from 841 per mille on."""
+    outcome = _plan([_full(2)], r=[[START, permille]])
+    assert isinstance(outcome, Offer) == is_in
+
+
+def test_nobody_before_the_schedule_begins():
+    """A schedule that begins tomorrow lets nobody in today."""
+    outcome = _plan([_full(2)], r=[[START + 1, 1000]])
+    assert "0 of 1000" in outcome.reason
+
+
+def test_a_pause_is_told():
+    """Paused: the permille reached stays, and those outside hear why."""
+    outcome = _plan([_full(2)], r=[[START, 840]], p=True, t={"en": "We look into it."})
+    assert "paused (We look into it.)" in outcome.reason
+    assert isinstance(_plan([_full(2)], r=[[START, 841]], p=True), Offer)
+
+
+def test_one_draw_for_the_whole_way():
+    """The bucket is that of the final step (7 for region eu would be another draw)."""
+    steps = [_full(2), _full(3, m=2)]
+    # Build 3 has bucket 814 for this secret.
+    assert isinstance(_plan(steps, r=[[START, 814]]), Nothing)
+    assert _plan(steps, r=[[START, 815]]).counter == 2
+
+
+def test_stepping_stones():
+    """The last step that can be reached from the floor, then the next one."""
+    steps = [_full(2), _full(4, m=2), _full(6, m=4)]
+    assert _plan(steps, floor=1).counter == 2
+    assert _plan(steps, floor=2).counter == 4
+    assert _plan(steps, floor=3).counter == 4
+    assert _plan(steps, floor=5).counter == 6
+    assert _plan(steps, floor=1).final_counter == 6
+
+
+def test_a_missing_stepping_stone_is_told():
+    """Nothing can be installed from a build that is too old for every step."""
+    assert "a step between is gone" in _plan([_full(6, m=4)]).reason
+
+
+def test_the_incremental_of_the_running_build_is_preferred():
+    """The first incremental that starts from the running build, else the full package."""
+    step = make_step(2, [_link("full"), _link("other", "x"), _link("fits", "y", SOURCE)])
+    offer = _plan([step])
+    assert (offer.path, offer.type) == ("armani/id/stable/fits.zip", "incremental")
+    assert offer.source_builds == ("y", SOURCE)
+    other = dataclasses.replace(RUNNING, fingerprint="z")
+    assert _plan([step], running=other).type == "full"
+
+
+@pytest.mark.parametrize("member", [{"t": START - 11}, {"l": "2025-12-04"}])
+def test_older_code_is_refused(member):
+    """A higher counter with an older build date or patch level is an attack or a mistake."""
+    with pytest.raises(PointerError, match="older"):
+        _plan([_full(2, **member)])
+
+
+def test_equal_dates_are_allowed():
+    """Neither falls: the same build date and patch level are fine."""
+    step = _full(2, t=RUNNING.post_timestamp, l=RUNNING.security_patch_level)
+    assert _plan([step]).counter == 2
+
+
+def test_a_failed_build_is_not_retried():
+    """It did not start here; the next one is offered again."""
+    assert "did not start" in _plan([_full(2)], failed=(2,)).reason
+    assert _plan([_full(3)], failed=(2,)).counter == 3
