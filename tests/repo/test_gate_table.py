@@ -1,0 +1,120 @@
+"""The two tables of docs/PRIVACY.md and the gate, which holds its own copy of them, agree."""
+
+import re
+
+import pytest
+
+from server.device.gate import (
+    READ,
+    REFUSED,
+    TOLERATED,
+    GateMode,
+    Refused,
+    check_request,
+)
+from server.device.language import PHONE, phone_request
+from server.device.listener import RESPONSE_HEADERS
+from tests.repo.test_request_table import HEADERS, PAGE, TABLE, paths_of
+
+COLUMNS = {"read": READ, "tolerated unread": TOLERATED, "refused": REFUSED}
+NAMES = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
+
+
+def header_rows():
+    """Return the rows of the table of headers: what the gate does, and the cell of names."""
+    section = PAGE.read_text(encoding="utf-8").split("| header | gate |")[1]
+    rows = [re.findall(r"[^|]+", line) for line in section.strip().splitlines()[1:] if "|" in line]
+    return {row[1].strip(): row[0].strip() for row in rows}
+
+
+def phone_headers(row):
+    """Return the headers of a row of the request table as the gate is given them."""
+    name, _, value = HEADERS[row["headers"]].partition(b": ")
+    return [(b"Host", b"h.example"), (name, value)]
+
+
+def test_the_table_of_headers():
+    """Read, tolerated and refused are the same names on the page and in the gate."""
+    rows = header_rows()
+    assert len(rows) == 4
+    for verdict, names in COLUMNS.items():
+        cell = rows[verdict].replace("any `Sec-*`", "")
+        assert {name.lower().encode() for name in NAMES.findall(cell)} == names
+    assert "any `Sec-*`" in rows["tolerated unread"]
+    assert READ.isdisjoint(TOLERATED)
+    assert REFUSED.isdisjoint(READ | TOLERATED)
+
+
+@pytest.mark.parametrize("name", sorted(READ | TOLERATED | {b"sec-any"} - {b"host"}))
+def test_names_that_pass(name):
+    """Every name that the page does not refuse passes, in any case."""
+    others = [] if name == b"host" else [(b"Host", b"h.example")]
+    value = b"h.example" if name == b"host" else b"x"
+    for spelling in (name, name.upper(), name.title()):
+        headers = [*others, (spelling, value)]
+        check_request("GET", "/metadata/timestamp.json", (1, 1), headers, GateMode.DIRECT)
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+@pytest.mark.parametrize("mode", [GateMode.DIRECT, GateMode.EDGE])
+def test_names_that_do_not(name, mode):
+    """Every name that the page refuses is refused behind an edge too."""
+    headers = [(b"Host", b"h.example"), (name.title(), b"x")]
+    with pytest.raises(Refused):
+        check_request("GET", "/metadata/timestamp.json", (1, 1), headers, mode)
+
+
+def test_any_other_name():
+    """Refused, and tolerated behind an edge, where it is counted."""
+    headers = [(b"Host", b"h.example"), (b"X-Any", b"x")]
+    with pytest.raises(Refused):
+        check_request("GET", "/metadata/timestamp.json", (1, 1), headers, GateMode.DIRECT)
+    assert check_request("GET", "/metadata/timestamp.json", (1, 1), headers, GateMode.EDGE) is True
+
+
+def test_the_gate_has_the_same_rows_in_the_same_order():
+    """The ids of the request table are those of the gate's rules."""
+    assert list(PHONE) == [row["id"] for row in TABLE]
+
+
+@pytest.mark.parametrize("place", range(len(TABLE)))
+def test_every_row_passes_every_mode(place):
+    """A request made from a row belongs to that row, and no mode refuses it."""
+    row = TABLE[place]
+    for path in paths_of(row):
+        assert phone_request(path) == row["id"], path
+        assert [name for name, rule in PHONE.items() if rule.fullmatch(path)] == [row["id"]]
+        for mode in GateMode:
+            assert check_request(row["method"], path, (1, 1), phone_headers(row), mode) is False
+
+
+@pytest.mark.parametrize("place", range(len(TABLE)))
+def test_strict_takes_no_other_method_or_header(place):
+    """Each row has one method and one set of headers."""
+    row = TABLE[place]
+    path = next(iter(paths_of(row)))
+    right = phone_headers(row)
+    others = [(method, right) for method in ("HEAD", "POST", "get") if method != row["method"]] + [
+        (row["method"], right[:1]),
+        (row["method"], right[::-1]),
+        (row["method"], [*right, (b"Accept", b"*/*")]),
+        (row["method"], [(b"host", b"h.example"), right[1]]),
+    ]
+    others += [
+        (row["method"], [right[0], tuple(line.split(b": "))])
+        for headers, line in HEADERS.items()
+        if headers != row["headers"]
+    ]
+    for method, headers in others:
+        with pytest.raises(Refused):
+            check_request(method, path, (1, 1), headers, GateMode.STRICT)
+
+
+def test_headers_that_the_page_promises_not_to_send():
+    """What the page excludes from responses is not in the table of response headers."""
+    excluded = re.search(
+        r"Response headers are a closed table; (.*?) are not in it", PAGE.read_text(), re.DOTALL
+    )
+    names = set(re.findall(r"`([A-Za-z-]+)`", excluded[1]))
+    assert names == {"Set-Cookie", "Server", "Last-Modified"}
+    assert names.isdisjoint(RESPONSE_HEADERS)
