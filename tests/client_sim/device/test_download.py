@@ -1,0 +1,131 @@
+import hashlib
+
+import pytest
+
+from client_sim.device.choose import Offer
+from client_sim.device.download import Downloads, package_url
+from client_sim.device.errors import DownloadError, StorageError, TransportError
+from client_sim.transport import BLOCK, Connection
+from tests.client_sim.device.fake_world import FakeWorld
+from tests.client_sim.device.repository_simulator import START
+
+# Two whole blocks and a short one, every octet of a block different from its neighbours'.
+PACKAGE = b"".join(bytes([n]) * BLOCK for n in (1, 2)) + b"end"
+SHA256 = hashlib.sha256(PACKAGE).hexdigest()
+OFFER = Offer(
+    "armani/id/stable/a.zip", len(PACKAGE), SHA256, "full", 2, START, "2026-01-05", 0, (), 2
+)
+URL = f"/targets/armani/id/stable/{SHA256}.a.zip"
+RANGES = ["0-8388607", "8388608-16777215", "16777216-16777218"]
+
+
+class Cut:
+    """A repository that serves `answers` blocks and then breaks the connection."""
+
+    def __init__(self, repository, answers):
+        self.repository = repository
+        self.left = answers
+
+    def answer(self, head):
+        """Answer while it lasts."""
+        if not self.left:
+            return OSError("the train enters a tunnel")
+        self.left -= 1
+        return self.repository.answer(head)
+
+
+@pytest.fixture
+def world(repository):
+    """Make a world in which the package is served."""
+    repository.files[URL] = PACKAGE
+    return FakeWorld(repository)
+
+
+def _fetch(world, folder, **options):
+    world.sent.clear()
+    with Connection(world) as connection:
+        return Downloads(folder).fetch(connection, OFFER, **options)
+
+
+def _ranges(world):
+    return [
+        octets.split(b"\r\n")[2].decode().removeprefix("Range: bytes=") for octets in world.sent
+    ]
+
+
+def test_a_package_comes_in_aligned_blocks(world, tmp_path):
+    """Exactly these octets, ascending; the result is the package."""
+    seen = []
+    path = _fetch(world, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert path.read_bytes() == PACKAGE
+    assert world.sent == [
+        f"GET {URL} HTTP/1.1\r\nHost: updates.hening.example:8080\r\n"
+        f"Range: bytes={span}\r\n\r\n".encode()
+        for span in RANGES
+    ]
+    total = len(PACKAGE)
+    assert seen == [(0, total), (BLOCK, total), (2 * BLOCK, total), (total, total)]
+
+
+def test_a_complete_package_is_not_fetched_again(world, tmp_path):
+    """What is there and whole costs no request."""
+    _fetch(world, tmp_path)
+    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+    assert not world.sent
+
+
+@pytest.mark.parametrize("whole", [0, 1, 2])
+def test_a_resume_asks_for_the_next_block(repository, world, tmp_path, whole):
+    """After a broken connection and a restart only the missing blocks are asked for."""
+    world.repository = Cut(repository, whole)
+    with pytest.raises(TransportError, match="tunnel"):
+        _fetch(world, tmp_path)
+    world.repository = repository
+    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+    assert _ranges(world) == RANGES[whole:]
+
+
+def test_octets_beyond_the_counted_blocks_are_not_trusted(repository, world, tmp_path):
+    """A crash between a block and its count costs that block, and only that."""
+    world.repository = Cut(repository, 2)
+    with pytest.raises(TransportError):
+        _fetch(world, tmp_path)
+    world.repository = repository
+    (tmp_path / f"{SHA256}.blocks").write_bytes(b"1")
+    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+    assert _ranges(world) == RANGES[1:]
+
+
+@pytest.mark.parametrize("count", [b"7", b"-1", b"x", b""])
+def test_a_damaged_count_is_not_believed(world, tmp_path, count):
+    """A count that the file cannot hold starts from what the file does hold."""
+    (tmp_path / f"{SHA256}.blocks").write_bytes(count)
+    (tmp_path / f"{SHA256}.part").write_bytes(PACKAGE[:10])
+    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+    assert _ranges(world) == RANGES
+
+
+def test_a_wrong_package_is_thrown_away(repository, world, tmp_path):
+    """One changed octet in the first block is found at the end, and nothing stays."""
+    repository.files[URL] = b"\0" + PACKAGE[1:]
+    with pytest.raises(DownloadError, match="thrown away"):
+        _fetch(world, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_complete_package_is_fetched_again(world, tmp_path):
+    """The hash is checked at each use, not only when the package arrived."""
+    (tmp_path / f"{SHA256}.zip").write_bytes(b"\0" * len(PACKAGE))
+    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+
+
+def test_a_failing_disk_is_told(world, tmp_path):
+    """A folder in the way of the file is a failure of the disk."""
+    (tmp_path / f"{SHA256}.part").mkdir()
+    with pytest.raises(StorageError):
+        _fetch(world, tmp_path)
+
+
+def test_the_url_carries_the_hash():
+    """FORMATS section 8."""
+    assert package_url(OFFER) == URL

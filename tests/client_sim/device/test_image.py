@@ -1,0 +1,93 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.device.errors import DeviceError, StateError, StorageError
+from client_sim.device.image import (
+    Image,
+    ImageFacts,
+    decode_facts,
+    encode_facts,
+    load_image,
+    write_image,
+)
+
+FACTS = ImageFacts("armani", "id", "stable", "a.example", 8080, tls=False, built_at=7)
+OCTETS = (
+    b'{"built_at":7,"channel":"stable","codename":"armani","host":"a.example","port":8080,'
+    b'"region":"id","schema":1,"tls":false}\n'
+)
+
+
+def test_the_encoding_of_an_image():
+    """Canonical JSON as FORMATS section 1 says."""
+    assert encode_facts(FACTS) == OCTETS
+    assert decode_facts(OCTETS) == FACTS
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        OCTETS[:-1],
+        OCTETS + b"\n",
+        OCTETS.replace(b":7", b": 7"),
+        OCTETS.replace(b":7", b":7.0"),
+        OCTETS.replace(b'"schema":1', b'"schema":2'),
+        OCTETS.replace(b"armani", b"latest"),
+        OCTETS.replace(b"armani", b"Armani"),
+        OCTETS.replace(b"stable", b"st/able"),
+        OCTETS.replace(b"a.example", b"a.example\\r\\nX: y"),
+        OCTETS.replace(b"a.example", b"A.example"),
+        OCTETS.replace(b"8080", b"0"),
+        OCTETS.replace(b"false", b"0"),
+        OCTETS.replace(b"{", b'{"a":1,'),
+        OCTETS.replace(b"{", b'{"built_at":7,'),
+        b"[" * 100_000,
+        b" " * 2_000_000,
+    ],
+)
+def test_refused_images(octets):
+    """One encoding, and names that are names: a host goes into every request."""
+    with pytest.raises(StateError):
+        decode_facts(octets)
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_octets_raise_nothing_else(octets):
+    """Anything but an image is refused with the phone's own error."""
+    with pytest.raises(DeviceError):
+        decode_facts(octets)
+
+
+@pytest.mark.parametrize("authority", [None, "PEM"])
+def test_an_image_is_written_and_read(tmp_path, authority):
+    """All four files, or three."""
+    image = Image(FACTS, b"root", b"certificate", authority)
+    write_image(tmp_path / "image", image)
+    assert load_image(tmp_path / "image") == image
+
+
+def test_no_phone_and_half_a_phone(tmp_path):
+    """An empty folder is no phone; a missing root is a failing disk."""
+    with pytest.raises(StateError, match="no phone"):
+        load_image(tmp_path / "image")
+    write_image(tmp_path / "image", Image(FACTS, b"root", b"", None))
+    with pytest.raises(StorageError):
+        write_image(tmp_path / "image", Image(FACTS, b"root", b"", None))
+    (tmp_path / "image/root.json").unlink()
+    with pytest.raises(StorageError):
+        load_image(tmp_path / "image")
+    (tmp_path / "image/root.json").write_bytes(bytes(1_100_000))
+    with pytest.raises(StateError, match="too long"):
+        load_image(tmp_path / "image")
+
+
+def test_a_bad_name_is_not_written(tmp_path):
+    """The factory checks what the phone would refuse."""
+    facts = dataclasses.replace(FACTS, region="")
+    with pytest.raises(StateError):
+        write_image(tmp_path / "image", Image(facts, b"", b"", None))
+    assert not (tmp_path / "image").exists()
