@@ -1,22 +1,19 @@
 """`rollout`: pointer editing with intent, published on the spot."""
 
-import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from server.app import disk_read_back, open_publisher
 from server.cli.options import JSON, STATE, now
+from server.cli.pointers import Change, changes_pointers, describe, require
 from server.core.errors import FormatError
-from server.core.names import Channel, decode_channel
+from server.core.names import Channel
 from server.core.pointer import Pointer
 from server.core.release import decode_releases
 from server.publisher import rollout as plans
@@ -25,9 +22,11 @@ from server.publisher.published import Published, load_published
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
-PUBLIC_URL = click.option(
-    "--public-url", default="", help="Read the result back from this address instead of disk."
+SHARE = click.option(
+    "--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%."
 )
+TIMES = click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
+REASONS = click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
 _SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?%")
 
 
@@ -40,22 +39,11 @@ def rollout() -> None:
     epilog="Example: hening-server rollout offer armani/id/stable --state var/server"
     " --counter 2 --at 2026-12-01T06:00Z=1% --at 2026-12-03T06:00Z=100%"
 )
-@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
-@STATE
 @click.option("--counter", type=int, help="The release's counter.  [default: the newest]")
-@click.option("--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%.")
-@click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
-@PUBLIC_URL
-@JSON
-def offer(
-    channels: tuple[str, ...],
-    state: Path,
-    counter: int | None,
-    share: str,
-    times: tuple[str, ...],
-    public_url: str,
-    as_json: bool,
-) -> None:
+@SHARE
+@TIMES
+@changes_pointers
+def offer(counter: int | None, share: str, times: tuple[str, ...]) -> Change:
     """Offer a signed release in each CHANNEL (CODENAME/REGION/CHANNEL), published together."""
     schedule = _schedule(share, times)
 
@@ -68,78 +56,51 @@ def offer(
         chosen = plans.newest_counter(where, releases) if counter is None else counter
         return plans.plan_offer(where, chosen, releases, files, schedule, current)
 
-    _change(state, channels, edit, public_url, as_json=as_json)
+    return edit
 
 
 @rollout.command(
     "set", epilog="Example: hening-server rollout set armani/id/stable --state S --share 100%"
 )
-@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
-@STATE
-@click.option("--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%.")
-@click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
-@PUBLIC_URL
-@JSON
-def set_share(
-    channels: tuple[str, ...],
-    state: Path,
-    share: str,
-    times: tuple[str, ...],
-    public_url: str,
-    as_json: bool,
-) -> None:
+@SHARE
+@TIMES
+@changes_pointers
+def set_share(share: str, times: tuple[str, ...]) -> Change:
     """Raise the share of the fleet, now or by schedule; resumes a paused rollout."""
+    schedule = _schedule(share, times)
 
     def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
-        return plans.plan_schedule(
-            where, _present(where, current), _schedule(share, times), _time()
-        )
+        return plans.plan_schedule(where, require(where, current), schedule, _time())
 
-    _change(state, channels, edit, public_url, as_json=as_json)
+    return edit
 
 
 @rollout.command(epilog="Example: hening-server rollout pause armani/id/stable --state S")
-@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
-@STATE
-@click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
-@PUBLIC_URL
-@JSON
-def pause(
-    channels: tuple[str, ...],
-    state: Path,
-    reasons: tuple[str, ...],
-    public_url: str,
-    as_json: bool,
-) -> None:
+@REASONS
+@changes_pointers
+def pause(reasons: tuple[str, ...]) -> Change:
     """Freeze the share that was reached."""
+    texts = _texts(reasons)
 
     def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
-        return plans.plan_pause(where, _present(where, current), _texts(reasons), _time())
+        return plans.plan_pause(where, require(where, current), texts, _time())
 
-    _change(state, channels, edit, public_url, as_json=as_json)
+    return edit
 
 
 @rollout.command(
     epilog="Example: hening-server rollout halt armani/id/stable --state S --reason en='It drains'"
 )
-@click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
-@STATE
-@click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
-@PUBLIC_URL
-@JSON
-def halt(
-    channels: tuple[str, ...],
-    state: Path,
-    reasons: tuple[str, ...],
-    public_url: str,
-    as_json: bool,
-) -> None:
+@REASONS
+@changes_pointers
+def halt(reasons: tuple[str, ...]) -> Change:
     """Take nobody in any more, and nobody who has not switched slots yet."""
+    texts = _texts(reasons)
 
     def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
-        return plans.plan_halt(where, _present(where, current), _texts(reasons))
+        return plans.plan_halt(where, require(where, current), texts)
 
-    _change(state, channels, edit, public_url, as_json=as_json)
+    return edit
 
 
 @rollout.command(epilog="Example: hening-server rollout show --state var/server")
@@ -153,70 +114,13 @@ def show(state: Path, as_json: bool) -> None:
     published = load_published(folder.public)
     pointers = {} if published is None else published.pointers()
     if as_json:
-        click.echo(json.dumps([_describe(path, pointers[path]) for path in sorted(pointers)]))
+        click.echo(json.dumps([describe(path, pointers[path]) for path in sorted(pointers)]))
         return
     table = Table("channel", "counter", "share", "state")
     for path in sorted(pointers):
-        row = _describe(path, pointers[path])
+        row = describe(path, pointers[path])
         table.add_row(row["channel"], str(row["counter"]), f"{row['permille'] / 10}%", row["state"])
     Console().print(table)
-
-
-Change = Callable[[Channel, Published, Pointer | None], Pointer]
-
-
-def _change(
-    state: Path, channels: tuple[str, ...], edit: Change, public_url: str, *, as_json: bool
-) -> None:
-    folder = StateFolder(state)
-    places = [decode_channel(channel) for channel in channels]
-    alarms: list[str] = []
-
-    def edit_all(published: Published) -> Mapping[str, Pointer]:
-        pointers = published.pointers()
-        edited = {
-            place.pointer_path: edit(place, published, pointers.get(place.pointer_path))
-            for place in places
-        }
-        return {**pointers, **edited}
-
-    async def change() -> int:
-        read_back = disk_read_back(folder, public_url)
-        async with open_publisher(folder, now, read_back, alarms.append) as publisher:
-            return await publisher.change_pointers(edit_all)
-
-    snapshot = asyncio.run(change())
-    published = load_published(folder.public)
-    pointers = {} if published is None else published.pointers()
-    rows = [_describe(place.pointer_path, pointers[place.pointer_path]) for place in places]
-    if as_json:
-        click.echo(json.dumps({"channels": rows, "snapshot": snapshot, "alarms": alarms}))
-    else:
-        for row in rows:
-            click.echo(
-                f"{row['channel']} offers counter {row['counter']} to {row['permille'] / 10}% of"
-                f" its phones ({row['state']}), published in snapshot {snapshot}."
-            )
-    if alarms:
-        raise StorageError(f"published, but the read-back failed: {alarms[0]}")
-
-
-def _describe(path: str, pointer: Pointer) -> dict[str, Any]:
-    state = "halted" if pointer.halted else "paused" if pointer.paused else "offered"
-    return {
-        "channel": path.removeprefix("latest/"),
-        "counter": pointer.steps[-1].counter,
-        "permille": pointer.permille_at(_time()),
-        "state": state,
-        "schedule": [list(pair) for pair in pointer.schedule],
-        "steps": [step.counter for step in pointer.steps],
-    }
-
-
-def _present(channel: Channel, pointer: Pointer | None) -> Pointer:
-    if pointer is None:
-        raise PublishError(f"{channel} offers nothing yet: use `rollout offer` first.")
-    return pointer
 
 
 def _schedule(share: str, times: tuple[str, ...]) -> list[tuple[int, int]]:

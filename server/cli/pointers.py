@@ -1,0 +1,97 @@
+"""What every command of `rollout` shares: options, one publication, what is shown of it."""
+
+import asyncio
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server.app import disk_read_back, open_publisher
+from server.cli.options import JSON, STATE, now
+from server.core.names import Channel, decode_channel
+from server.core.pointer import Pointer
+from server.publisher.errors import PublishError
+from server.publisher.published import Published, load_published
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+CHANNELS = click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
+PUBLIC_URL = click.option(
+    "--public-url", default="", help="Read the result back from this address instead of disk."
+)
+Change = Callable[[Channel, Published, Pointer | None], Pointer]
+
+
+def changes_pointers(command: Callable[..., Change]) -> Callable[..., None]:
+    """Make a command of a function that returns what to do with each channel's pointer."""
+
+    @CHANNELS
+    @STATE
+    @PUBLIC_URL
+    @JSON
+    @functools.wraps(command)
+    def run(
+        channels: tuple[str, ...], state: Path, public_url: str, as_json: bool, **options: Any
+    ) -> None:
+        _publish(state, channels, command(**options), public_url, as_json=as_json)
+
+    return run
+
+
+def _publish(
+    state: Path, channels: tuple[str, ...], edit: Change, public_url: str, *, as_json: bool
+) -> None:
+    folder = StateFolder(state)
+    places = [decode_channel(channel) for channel in channels]
+    alarms: list[str] = []
+
+    def edit_all(published: Published) -> Mapping[str, Pointer]:
+        pointers = published.pointers()
+        edited = {
+            place.pointer_path: edit(place, published, pointers.get(place.pointer_path))
+            for place in places
+        }
+        return {**pointers, **edited}
+
+    async def change() -> int:
+        read_back = disk_read_back(folder, public_url)
+        async with open_publisher(folder, now, read_back, alarms.append) as publisher:
+            return await publisher.change_pointers(edit_all)
+
+    snapshot = asyncio.run(change())
+    published = load_published(folder.public)
+    pointers = {} if published is None else published.pointers()
+    rows = [describe(place.pointer_path, pointers[place.pointer_path]) for place in places]
+    if as_json:
+        click.echo(json.dumps({"channels": rows, "snapshot": snapshot, "alarms": alarms}))
+    else:
+        for row in rows:
+            click.echo(
+                f"{row['channel']} offers counter {row['counter']} to {row['permille'] / 10}% of"
+                f" its phones ({row['state']}), published in snapshot {snapshot}."
+            )
+    if alarms:
+        raise StorageError(f"published, but the read-back failed: {alarms[0]}")
+
+
+def describe(path: str, pointer: Pointer) -> dict[str, Any]:
+    """Return what `rollout` shows of one pointer."""
+    state = "halted" if pointer.halted else "paused" if pointer.paused else "offered"
+    return {
+        "channel": path.removeprefix("latest/"),
+        "counter": pointer.steps[-1].counter,
+        "permille": pointer.permille_at(int(now().timestamp())),
+        "state": state,
+        "schedule": [list(pair) for pair in pointer.schedule],
+        "steps": [step.counter for step in pointer.steps],
+    }
+
+
+def require(channel: Channel, pointer: Pointer | None) -> Pointer:
+    """Return the pointer, or raise PublishError where nothing was offered yet."""
+    if pointer is None:
+        raise PublishError(f"{channel} offers nothing yet: use `rollout offer` first.")
+    return pointer
