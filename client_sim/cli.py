@@ -16,6 +16,7 @@ from client_sim.device.client import PollOutcome
 from client_sim.device.errors import DeviceError, StorageError, UnreachableError
 from client_sim.device.factory import create_phone_from_package, read_package_facts
 from client_sim.device.image import Image, ImageFacts
+from client_sim.device.names import DECIMAL
 from client_sim.device.phone import Phone
 from client_sim.device.screen import Screen
 from client_sim.lab.commands import lab
@@ -115,7 +116,7 @@ def create_command(
             host=host,
             port=port or (80 if plain else 443),
             tls=not plain,
-            built_at=int(built_at) if built_at.isdecimal() else 0,
+            built_at=int(built_at) if DECIMAL.fullmatch(built_at) else 0,
         ),
         root=root.read_bytes(),
         ota_certificate=certificate.read_bytes(),

@@ -119,10 +119,8 @@ class PollingClient:
         """
         if self._trust is None:
             raise TrustError("The last poll did not succeed, so there is nothing to install from.")
-        codename = offer.path.partition("/")[0]
-        if codename != self._world.public.codename:
-            raise TrustError("The package that is offered is for another model.")
-        refresh_codename(connection, self._trust, codename)
+        # An offer's path lies below the phone's own model: its pointer was decoded so.
+        refresh_codename(connection, self._trust, self._world.public.codename)
         target = self._trust.find_release(offer.path)
         check_agreement(offer, target)
         return target

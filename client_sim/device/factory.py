@@ -10,6 +10,7 @@ from typing import Final
 
 from client_sim.device.errors import InstallError, StateError, StorageError
 from client_sim.device.image import Image, write_image
+from client_sim.device.names import DECIMAL
 from client_sim.device.phone import Phone
 from client_sim.device.trust import Trust
 from client_sim.engine.apply import write_partitions
@@ -109,7 +110,7 @@ def _check_factory_package(package: Package, image: Image) -> None:
         raise InstallError("A phone is made from a full package, and this one is incremental.")
     if image.facts.codename not in package.metadata.pre_devices:
         raise InstallError(f"The package is for another model than {image.facts.codename}.")
-    if not package.metadata.values.get("post-timestamp", "").isdecimal():
+    if not DECIMAL.fullmatch(package.metadata.values.get("post-timestamp", "")):
         raise InstallError("The package does not say when its build was made.")
 
 

@@ -20,7 +20,7 @@ class Screen:
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
             self._progress = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 DownloadColumn(),
                 console=self._console,

@@ -126,6 +126,13 @@ def test_a_failing_disk_is_told(world, tmp_path):
         _fetch(world, tmp_path)
 
 
+def test_what_cannot_be_removed_is_told(tmp_path):
+    """Forgetting a package on a failing disk is a storage error, too."""
+    (tmp_path / f"{SHA256}.part").mkdir()
+    with pytest.raises(StorageError):
+        Downloads(tmp_path).forget(OFFER)
+
+
 def test_the_url_carries_the_hash():
     """FORMATS section 8."""
     assert package_url(OFFER) == URL

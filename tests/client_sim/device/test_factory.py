@@ -3,7 +3,7 @@ import zipfile
 
 import pytest
 
-from client_sim.device.errors import DeviceError, InstallError, StateError
+from client_sim.device.errors import DeviceError, InstallError, StateError, StorageError
 from client_sim.device.factory import create_phone_from_package, read_package_facts
 from client_sim.persona import decode_persona, make_persona
 from tests.client_sim.device import shop
@@ -98,3 +98,33 @@ def test_a_root_that_is_none_makes_no_phone(tmp_path, zip_path, image):
 def test_the_facts_of_a_package(zip_path):
     """Its text metadata by key."""
     assert read_package_facts(zip_path)["pre-device"] == "armani"
+
+
+def test_leftovers_in_the_way_are_told(tmp_path, zip_path, image):
+    """A factory that died half-way leaves a folder that somebody has to look at."""
+    (tmp_path / "phone.unpacked").mkdir()
+    with pytest.raises(StateError, match="in the way"):
+        create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)
+
+
+def test_what_cannot_be_read_is_told(tmp_path, image):
+    """A folder in place of the package is a failure of the surroundings."""
+    with pytest.raises(StorageError):
+        create_phone_from_package(tmp_path / "phone", image, tmp_path, counter=1)
+    assert not _left(tmp_path)
+
+
+def test_a_phone_that_cannot_be_written_is_told(zip_path, image):
+    """A file where the phone's parent folder should be."""
+    with pytest.raises(StorageError):
+        create_phone_from_package(zip_path / "phone", image, zip_path, counter=1)
+
+
+@pytest.mark.parametrize("time", [b"post-timestamp=17682X3600", b"post-timesXamp=1"])
+def test_a_package_without_a_build_time_makes_no_phone(tmp_path, zip_path, image, time):
+    """The build date is a floor for the clock, so that it must be a number."""
+    data = zip_path.read_bytes()
+    place = data.index(b"post-timestamp=")
+    zip_path.write_bytes(data[:place] + time + data[place + len(time) :])
+    with pytest.raises(InstallError):
+        create_phone_from_package(tmp_path / "phone", image, zip_path, counter=1)

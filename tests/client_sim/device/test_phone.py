@@ -11,9 +11,12 @@ from client_sim.device.errors import (
     DownloadError,
     InstallError,
     LogError,
+    StorageError,
     TransportError,
+    TrustError,
 )
 from client_sim.device.phone import Phone
+from client_sim.engine.slots import Slots
 from client_sim.persona import make_persona
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST, FakeWorld
@@ -155,6 +158,46 @@ def test_a_build_withdrawn_during_the_download_is_not_started(phone, market):
     with pytest.raises(AgreementError, match="withdrawn"):
         phone.install()
     assert phone.slots.state.active == "a"
+
+
+def test_a_repository_that_breaks_during_the_download_stops_the_switch(phone, market):
+    """If the second look is refused, the build that was installed is not started."""
+    answer = market.answer
+
+    def breaks(head):
+        if b"Range: " in head:
+            market.overrides["/metadata/timestamp.json"] = b"HTTP/1.1 500 X\r\n\r\n"
+        return answer(head)
+
+    market.answer = breaks
+    with pytest.raises(TransportError):
+        phone.install()
+    assert phone.slots.state.active == "a"
+
+
+def test_a_model_without_a_role_installs_nothing(phone, market):
+    """A pointer to a model that targets do not delegate to leads nowhere."""
+    del market.signed["targets"].delegations.roles["armani"]
+    market.publish("targets", "latest")
+    with pytest.raises(TrustError, match="no role for the model armani"):
+        phone.install()
+
+
+def test_a_failing_disk_is_a_storage_error(phone):
+    """What the slots' file system says becomes the phone's own error."""
+    (phone.slots.directory / "boot.json").unlink()
+    with pytest.raises(InstallError, match="flash"):
+        phone.reboot(is_healthy=_healthy)
+    phone.slots = _BrokenSlots(phone.slots.directory)
+    with pytest.raises(StorageError):
+        phone.reboot(is_healthy=_healthy)
+
+
+class _BrokenSlots(Slots):
+    @property
+    def state(self):
+        """Fail as a worn-out flash chip does."""
+        raise OSError("input/output error")
 
 
 @pytest.mark.parametrize(

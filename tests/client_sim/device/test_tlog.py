@@ -139,6 +139,7 @@ def test_every_changed_octet_of_a_note_is_refused():
         SPEC_KEY + "A",
         SPEC_KEY[:-1] + "l",
         SPEC_KEY + "\n",
+        SPEC_KEY.replace("AekyeRrm", "BOkyeRrm"),
         "log+"
         + hashlib.sha256(b"log\n\x01" + bytes(32)).hexdigest()[:8]
         + "+"
@@ -221,6 +222,13 @@ def test_refused_checkpoints(text):
     root = base64.b64encode(bytes(32)).decode()
     with pytest.raises(LogError):
         verify_checkpoint(log.sign(text.format(root=root)), key)
+
+
+def test_a_checkpoint_has_a_limit():
+    """4,096 octets, before anything is parsed."""
+    log, key = _log()
+    with pytest.raises(LogError, match="too long"):
+        verify_checkpoint(log.sign("x" * 4_096 + "\n"), key)
 
 
 def test_a_second_signature_is_refused():

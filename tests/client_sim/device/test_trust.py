@@ -8,10 +8,25 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile
 
 from client_sim.device.client import PollingClient
-from client_sim.device.errors import LogError, ProfileError, TransportError, TrustError
+from client_sim.device.errors import (
+    AgreementError,
+    LogError,
+    ProfileError,
+    TransportError,
+    TrustError,
+)
 from client_sim.device.trust import Trust
+from client_sim.transport import Connection
 from tests.client_sim.device.fake_world import FakeWorld
-from tests.client_sim.device.repository_simulator import DAY, START, Log, Repository, response
+from tests.client_sim.device.repository_simulator import (
+    DAY,
+    START,
+    Log,
+    Repository,
+    make_pointer,
+    make_step,
+    response,
+)
 
 TIMESTAMP = "/metadata/timestamp.json"
 
@@ -132,6 +147,41 @@ def test_a_newer_root_in_the_image_wins(repository, world):
     world.state["role.root"] = repository.files["/metadata/1.root.json"]
     trust = Trust(repository.files["/metadata/2.root.json"], world.state, now=START, built_at=START)
     assert trust.next_root_version == 3
+
+
+def test_a_damaged_root_in_the_state_is_walked_to_again(repository, world):
+    """The chain starts from the image's root once more."""
+    repository.publish_root()
+    _poll(world)
+    world.state["role.root"] = b"\x00"
+    assert _poll(world).failure is None
+    assert world.paths[:2] == ["/metadata/2.root.json", "/metadata/3.root.json"]
+
+
+def test_one_poll_walks_256_roots(repository, world):
+    """A server that makes up roots without end keeps a phone for 256 of them."""
+    for _ in range(257):
+        repository.signed["root"].version += 1
+        version = repository.signed["root"].version
+        repository.files[f"/metadata/{version}.root.json"] = repository.sign("root")
+    outcome = _poll(world)
+    assert isinstance(outcome.failure, TrustError)
+    assert len(world.sent) == 256
+    assert _poll(world).failure is None
+
+
+@pytest.mark.parametrize("hashes", [{}, {"sha512": "0" * 128}])
+def test_a_release_is_signed_by_sha256_alone(repository, world, hashes):
+    """A target with other hashes, or none besides, is no release of this profile."""
+    link = repository.add_release()
+    target = repository.signed["armani"].targets[link["p"]]
+    target.hashes = {**({"sha256": link["x"]} if hashes else {"md5": "0" * 32}), **hashes}
+    repository.point(make_pointer([make_step(2, [link])]))
+    repository.publish("armani", "latest")
+    client = PollingClient(world)
+    offer = client.poll().offer
+    with Connection(world) as connection, pytest.raises(AgreementError, match="sha256"):
+        client.fetch_release(offer, connection)
 
 
 def test_a_key_under_another_id_in_a_role_does_not_help(repository, world):

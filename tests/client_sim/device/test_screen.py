@@ -1,0 +1,33 @@
+import io
+
+from rich.console import Console
+
+from client_sim.device.screen import Screen
+
+
+def _show(*, terminal, quiet=False):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=terminal, width=80)
+    with Screen(quiet=quiet, console=console) as screen:
+        screen.say("Fetching [10] octets.")
+        screen.progress(5, 10)
+        screen.progress(10, 10)
+        screen.say("Done.")
+    return file.getvalue()
+
+
+def test_lines_where_there_is_no_terminal():
+    """Sentences as they are, no bars, no escapes."""
+    assert _show(terminal=False) == "Fetching [10] octets.\nDone.\n"
+
+
+def test_bars_on_a_terminal():
+    """A bar with the step's sentence and how far it is."""
+    shown = _show(terminal=True)
+    assert "10/10 bytes" in shown
+    assert "Done." in shown
+
+
+def test_nothing_when_quiet():
+    """JSON output is not disturbed."""
+    assert not _show(terminal=True, quiet=True)

@@ -1,0 +1,215 @@
+import json
+import sys
+from functools import partial
+
+import click
+import pytest
+
+from client_sim import cli as module
+from client_sim.cli import cli, find_status, main
+from client_sim.device.errors import AgreementError, StorageError, UnreachableError
+from client_sim.device.phone import Phone
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import HOST
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.device.web_server import serve
+
+RESOLVE = ["--resolve", f"{HOST}=127.0.0.1"]
+
+
+@pytest.fixture(autouse=True)
+def _clock(monkeypatch):
+    """Set the phones' clock to a day on which the fixtures' newest build exists."""
+    monkeypatch.setattr(module, "Phone", partial(Phone, now=lambda: float(shop.NOW)))
+
+
+@pytest.fixture
+def server():
+    """Serve build 1, in full and from build 0, on loopback."""
+    repository = Repository(shop.NOW)
+    links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
+    shop.announce(repository, 1, links)
+    with serve(repository) as running:
+        yield running
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Give a function that runs a command line and returns status, output and errors."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["hening-device", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        said = capsys.readouterr()
+        return stop.value.code, said.out, said.err
+
+    return call
+
+
+@pytest.fixture
+def create(run, tmp_path, server):
+    """Give a function that makes the phone `tmp_path/phone` and returns what `run` does."""
+    (tmp_path / "full.zip").write_bytes(shop.package(0))
+    (tmp_path / "root.json").write_bytes(server.repository.trusted_root)
+    (tmp_path / "ota.pem").write_bytes(shop.CERTIFICATE)
+
+    def call(*more):
+        files = {"package": "full.zip", "root": "root.json", "certificate": "ota.pem"}
+        options = [part for name, file in files.items() for part in (f"--{name}", tmp_path / file)]
+        where = ["--host", HOST, "--port", server.port, "--plain"]
+        return run("create", "--phone", tmp_path / "phone", *options, *where, *more)
+
+    return call
+
+
+def test_create_poll_install_show(create, run, tmp_path):
+    """The story of the help texts, from the factory to the confirmed update."""
+    phone = ["--phone", tmp_path / "phone"]
+    status, out, _ = create("--persona", 4)
+    assert (status, "runs build 1" in out) == (0, True)
+    status, out, _ = run("poll", *phone, *RESOLVE, "--explain")
+    assert status == 0
+    assert out.startswith("GET /metadata/2.root.json HTTP/1.1\\r\\n\nHost: updates.hening.example:")
+    assert "Build 2 can be installed (incremental," in out
+    status, out, err = run("install", *phone, *RESOLVE)
+    assert (status, out) == (
+        0,
+        f"Build 2 was installed and runs: {shop.facts(1).fingerprint}.\n",
+    )
+    assert err.splitlines()[0] == "Asking whether there is a new build."
+    status, out, _ = run("install", *phone, *RESOLVE)
+    assert (status, out) == (0, "Build 2 is the newest; there is nothing to install.\n")
+    status, out, _ = run("show", *phone)
+    assert "runs build 2, " in out
+    assert "model armani, region id, channel stable" in out
+    assert "installs nothing up to build 2" in out
+
+
+def test_json_output(create, run, tmp_path):
+    """Every command speaks JSON and nothing else on standard output."""
+    phone = ["--phone", tmp_path / "phone", "--json"]
+    assert json.loads(create("--json")[1])["build"]["counter"] == 1
+    polled = json.loads(run("poll", *phone, *RESOLVE)[1])
+    assert polled["offer"]["counter"] == 2
+    assert polled["next_poll"] > shop.NOW + 14_399
+    status, out, err = run("install", *phone, *RESOLVE)
+    assert (status, err) == (0, "")
+    assert json.loads(out)["running"]["counter"] == 2
+    assert json.loads(run("show", *phone)[1])["floor"] == 2
+
+
+def test_a_broken_boot_falls_back(create, run, tmp_path):
+    """Status 1, the old build runs, and the new one is not tried again."""
+    create()
+    phone = ["--phone", tmp_path / "phone"]
+    status, out, _ = run("install", *phone, *RESOLVE, "--broken-boot")
+    assert (status, out) == (1, "Build 2 did not start; build 1 runs again.\n")
+    status, out, _ = run("install", *phone, *RESOLVE)
+    assert status == 0
+    assert "did not start on this phone" in out
+
+
+def test_a_refusal_is_one_sentence(create, run, server, tmp_path):
+    """A redirect: status 1 and one line."""
+    create()
+    server.repository.overrides["/metadata/timestamp.json"] = (
+        b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: /\r\n\r\n"
+    )
+    status, out, err = run("poll", "--phone", tmp_path / "phone", *RESOLVE)
+    assert (status, out) == (1, "")
+    assert err == (
+        "error: The server redirects /metadata/timestamp.json, which a phone never follows.\n"
+    )
+    status, out, _ = run("poll", "--phone", tmp_path / "phone", *RESOLVE, "--json")
+    assert status == 1
+    assert json.loads(out)["refused"]
+
+
+def test_expired_metadata_is_a_warning_and_a_refusal(create, run, server, tmp_path):
+    """The owner hears why, and scripts get status 1."""
+    create()
+    server.repository.now = shop.NOW - 10 * 86_400
+    server.repository.refresh()
+    status, _, err = run("poll", "--phone", tmp_path / "phone", *RESOLVE)
+    assert status == 1
+    assert "warning: The metadata has expired" in err
+
+
+def test_a_missing_server_is_status_3(create, run, tmp_path):
+    """The surroundings failed, not the phone."""
+    create()
+    resolve = ["--resolve", f"{HOST}=192.0.2.1"]
+    status, _, err = run("poll", "--phone", tmp_path / "phone", *resolve)
+    assert status == 3
+    assert "plain text is refused" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["poll"], 2),
+        (["poll", "--phone", "x", "--resolve", "nonsense"], 2),
+        (["fly"], 2),
+        ([], 2),
+        (["show", "--phone", "does-not-exist"], 1),
+        (["--help"], 0),
+    ],
+)
+def test_status_of_usage(run, arguments, status):
+    """Usage errors are 2, a folder without a phone is a refusal, help is done."""
+    assert run(*arguments)[0] == status
+
+
+def test_a_file_that_is_no_package_is_refused(create, tmp_path):
+    """Any other file as the package: one sentence, nothing made."""
+    status, _, err = create("--package", tmp_path / "ota.pem")
+    assert status == 1
+    assert "no OTA package" in err
+    assert not (tmp_path / "phone").exists()
+
+
+def test_an_interrupt_is_status_3(run, monkeypatch):
+    """Ctrl-C while something runs."""
+
+    def interrupt(**_options):
+        raise click.Abort
+
+    monkeypatch.setattr(module.cli, "main", interrupt)
+    assert run("show")[0] == 3
+
+
+def test_other_refusals_of_click_are_status_1(run, monkeypatch):
+    """What click itself cannot do is a refusal."""
+
+    def fail(**_options):
+        raise click.ClickException("no")
+
+    monkeypatch.setattr(module.cli, "main", fail)
+    assert run("show")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (AgreementError("x"), 1),
+        (UnreachableError("x"), 3),
+        (StorageError("x"), 3),
+        (OSError("x"), 3),
+    ],
+)
+def test_the_status_of_errors(error, status):
+    """1 refused, 3 the surroundings."""
+    assert find_status(error) == status
+
+
+@pytest.mark.parametrize("name", [None, "create", "poll", "install", "show"])
+def test_every_help_gives_an_example(run, name):
+    """An example that starts with the program's name and uses options that exist."""
+    status, out, _ = run(*([name] if name else []), "--help")
+    assert status == 0
+    example = out.partition("Example:")[2].replace("\\\n", " ").split()
+    assert example[0] == "hening-device"
+    command = cli.commands[example[1]]
+    known = {option for parameter in command.params for option in parameter.opts}
+    assert {word for word in example if word.startswith("--")} <= known
