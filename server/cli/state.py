@@ -14,7 +14,7 @@ from rich.table import Table
 
 from server.app import running
 from server.cli.options import JSON, STATE, now
-from server.core.metadata import ROOT_LIMIT, decode_root
+from server.core.metadata import ROOT_LIMIT, verify_first_root
 from server.core.profile import check_root
 from server.observability import configure_logging
 from server.publisher.check import Finding, check_state
@@ -50,8 +50,10 @@ def init(state: Path, log_origin: str, root_file: Path | None) -> None:
     click.echo(f"Online keys are in {folder.keys}; take {folder.keys}/public.json to the ceremony.")
     if root_file is not None:
         data = read_bounded(root_file, ROOT_LIMIT)
-        root = decode_root(data).signed
+        root = verify_first_root(data).signed
         check_root(root)
+        if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
+            raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
         write_immutable(folder.trusted_root, data)
         click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
 

@@ -58,6 +58,13 @@ def decode_timestamp(data: bytes) -> Metadata[Timestamp]:
     return _decode(data, "timestamp", Timestamp)
 
 
+def verify_first_root(data: bytes) -> Metadata[Root]:
+    """Read a root that somebody decides to trust: it must at least be signed by its own keys."""
+    metadata = decode_root(data)
+    _verify(metadata.signed, "root", metadata, "the root is not signed by its own root keys")
+    return metadata
+
+
 def verify_root(data: bytes, trusted: Root, now: datetime) -> Metadata[Root]:
     """Read the successor of `trusted`: signed by the keys of both, next version, not expired."""
     metadata = decode_root(data)

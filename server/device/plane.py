@@ -3,6 +3,7 @@
 No router and no access log; packages are read in small pieces, so that they do not starve polls.
 """
 
+import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -25,6 +26,7 @@ STATUSES = (
     HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     HTTPStatus.INTERNAL_SERVER_ERROR,
 )
+STALL_SECONDS = 60.0  # how long a client may take nothing of a package before it is cut off
 PIECE = 256 * 1024  # octets read in one go: small enough that downloads do not starve polls
 
 
@@ -54,12 +56,15 @@ class DevicePlane:
         blobs: BlobReader,
         metrics: Metrics,
         mode: GateMode,
+        *,
+        stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.is_strict = mode is GateMode.STRICT
         self._current = current
         self._blobs = blobs
         self._metrics = metrics
         self._mode = mode
+        self._stall_seconds = stall_seconds
 
     async def handle(
         self, request: web.BaseRequest, *, is_spelled: bool = True
@@ -116,7 +121,14 @@ class DevicePlane:
                 if not piece:
                     raise ConnectionError("a blob is shorter than its length")
                 left -= len(piece)
-                await response.write(piece)
+                try:
+                    async with asyncio.timeout(self._stall_seconds):
+                        await response.write(piece)
+                except TimeoutError as error:
+                    # Closing would wait for ever to hand over what is not taken.
+                    if request.transport is not None:
+                        request.transport.abort()
+                    raise ConnectionError("a client stopped reading") from error
         await response.write_eof()
         return response
 

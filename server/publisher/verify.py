@@ -12,7 +12,7 @@ from itertools import groupby
 from tuf.api.metadata import Root, Targets
 
 from server.core.errors import FormatError, ProfileError, TrustError
-from server.core.metadata import check_expiry, decode_root, verify_role, verify_root
+from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
 from server.core.names import COMMON_ROLES, check_file_name
 from server.core.profile import check_delegated, check_root, check_targets, log_verifier
 from server.core.release import check_schema, check_succession, decode_releases
@@ -86,7 +86,7 @@ def verify_submission(
 def _first_root(files: list[RoleVersion], trusted_root: bytes, now: datetime) -> Root:
     if not files or files[0].data != trusted_root:
         raise TrustError("the first submission does not start with the pinned root.")
-    root = decode_root(trusted_root).signed
+    root = verify_first_root(trusted_root).signed
     check_root(root)
     return _follow_root(root, files[1:], now)
 

@@ -16,6 +16,7 @@ from server.core.metadata import (
     decode_timestamp,
     encode_metadata,
     metadata_limit,
+    verify_first_root,
     verify_role,
     verify_root,
 )
@@ -296,3 +297,11 @@ def test_a_root_that_contradicts_itself_is_refused(value):
     document["signed"]["roles"]["root"]["threshold"] = value
     with pytest.raises(HeningError):
         verify_root(json.dumps(document).encode(), make_root(), NOW)
+
+
+def test_a_first_root_is_signed_by_its_own_keys():
+    """Deciding to trust a root does not make up for signatures that it lacks."""
+    data = signed(make_root(), *keys_of("root"))
+    assert verify_first_root(data).signed == make_root()
+    with pytest.raises(TrustError, match="its own root keys"):
+        verify_first_root(signed(make_root(), *keys_of("targets")))

@@ -1,0 +1,48 @@
+"""A client that stops reading is cut off, so that it cannot hold a download for ever."""
+
+import asyncio
+import socket
+import time
+
+from prometheus_client import CollectorRegistry
+
+from server.device.gate import GateMode
+from server.device.listener import listening
+from server.device.plane import DevicePlane, Metrics
+from server.device.snapshot import Package, Snapshot
+from server.storage.blobs import BlobReader
+
+LENGTH = 64 * 1024 * 1024
+SHA256 = "ab" * 32
+URL = f"/targets/armani/id/stable/{SHA256}.a.zip"
+
+
+async def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
+    """After the limit the connection is reset, although most of the package was not sent."""
+    path = tmp_path / SHA256[:2] / SHA256
+    path.parent.mkdir()
+    with path.open("wb") as file:
+        file.truncate(LENGTH)
+    snapshot = Snapshot(1, {}, {URL: Package(SHA256, LENGTH)}, frozenset(), {})
+    plane = DevicePlane(
+        lambda: snapshot,
+        BlobReader(tmp_path),
+        Metrics(CollectorRegistry()),
+        GateMode.DIRECT,
+        stall_seconds=0.3,
+    )
+
+    def ask(port):
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+            client.sendall(f"GET {URL} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            time.sleep(1.0)
+            received = 0
+            try:
+                while piece := client.recv(1 << 20):
+                    received += len(piece)
+            except ConnectionResetError:
+                return received
+            return received
+
+    async with listening(plane, "127.0.0.1", 0) as port:
+        assert await asyncio.to_thread(ask, port) < LENGTH
