@@ -34,33 +34,48 @@ def check_root(root: Root) -> LogKey:
     try:
         custom = read_members("The root", ProfileError, root.unrecognized_fields.get("custom"))
         custom.schema("schema")
-        return decode_log_key(custom.text("log", _VKEY_LIMIT))
+        key = decode_log_key(custom.text("log", _VKEY_LIMIT))
     except LogError as error:
         raise ProfileError(f"The root names no log that can be used: {error}") from error
+    if not is_good_point(key.public):
+        raise ProfileError("The root names a log key with which anybody could sign.")
+    return key
 
 
 def check_targets(root: Root, targets: Targets) -> None:
-    """Check rules 1 to 8 on the top-level targets; raises ProfileError."""
+    """Check rules 1 to 9 on the top-level targets; raises ProfileError."""
+    if targets.targets:
+        raise ProfileError("The targets role lists targets of its own, but it may only delegate.")
     delegations = targets.delegations
     if delegations is None:
-        return
+        raise ProfileError("The targets role delegates to nobody.")
     if delegations.succinct_roles is not None or delegations.roles is None:
         raise ProfileError("The targets role delegates to hashed bins, which is not used here.")
     # Ids are hashes of keys (rule 2), so one key under two ids in two files is impossible as well.
     _check_keys({**root.keys, **delegations.keys})
     _check_keys(delegations.keys)
-    online = {keyid for name in _ONLINE for keyid in root.roles[name].keyids}
+    if missing := _PATTERNS.keys() - delegations.roles.keys():
+        raise ProfileError(f"The targets role does not delegate to {min(missing)}.")
     for name, role in delegations.roles.items():
         _check_delegation(name, role)
         _check_threshold(name, role, delegations.keys)
-        if name != "latest" and online & set(role.keyids):
-            raise ProfileError(f"The role {name} shares a key with snapshot or timestamp.")
+    latest = delegations.roles["latest"]
+    online = {*latest.keyids, *(key for name in _ONLINE for key in root.roles[name].keyids)}
+    offline = [root.roles["root"], root.roles["targets"]]
+    offline += [role for name, role in delegations.roles.items() if name != "latest"]
+    if online & {keyid for role in offline for keyid in role.keyids}:
+        raise ProfileError("An online role shares a key with an offline role.")
 
 
 def check_leaf_role(name: str, role: Targets) -> None:
-    """Check that a delegated role delegates no further (rule 7); raises ProfileError."""
+    """Check that a delegated role keeps to its own paths (rule 9); raises ProfileError."""
     if role.delegations is not None:
         raise ProfileError(f"The role {name} delegates further, which no role here does.")
+    for path, target in role.targets.items():
+        if not path.startswith(f"{name}/"):
+            raise ProfileError(f"The role {name} lists a path that is not its own.")
+        if type(target.length) is not int or target.hashes.keys() != {"sha256"}:
+            raise ProfileError(f"The role {name} lists a path without one length and one sha256.")
 
 
 def _check_keys(keys: Mapping[str, Key]) -> None:

@@ -167,8 +167,6 @@ class Trust:
         target = None if role is None else role.targets.get(path)
         if target is None:
             raise AgreementError("The package that is offered is not one that its model lists.")
-        if target.hashes.keys() != {"sha256"}:
-            raise AgreementError("The package that is offered is not signed by sha256 alone.")
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         return SignedTarget(target.length, target.hashes["sha256"], release)
 

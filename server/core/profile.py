@@ -106,7 +106,11 @@ def check_keys(keys: Mapping[str, Key]) -> None:
                 "scheme": "ed25519",
             }
         )
-        if canonical is None or hashlib.sha256(canonical.encode()).hexdigest() != keyid:
+        if (
+            canonical is None
+            or key.unrecognized_fields
+            or hashlib.sha256(canonical.encode()).hexdigest() != keyid
+        ):
             raise ProfileError(f"the key id {keyid[:16]} is not the hash of its key.")  # rule 2
 
 

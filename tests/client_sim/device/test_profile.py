@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 from securesystemslib.signer import CryptoSigner, SSlibKey
-from tuf.api.metadata import DelegatedRole, Delegations, Role, SuccinctRoles
+from tuf.api.metadata import DelegatedRole, Delegations, Role, SuccinctRoles, TargetFile
 
 from client_sim.device.errors import ProfileError
 from client_sim.device.points import is_good_point
@@ -42,10 +42,46 @@ def test_the_simulated_repository_keeps_the_profile(repository):
     assert check_root(repository.signed["root"]).name == repository.log.name
 
 
-def test_targets_may_delegate_to_nobody_yet(repository):
-    """Right after a ceremony there may be no models."""
-    repository.signed["targets"].delegations = None
+def test_targets_delegate_to_the_common_roles(repository):
+    """Without delegations, or without one of the three that all phones read, targets is refused."""
+    targets = repository.signed["targets"]
+    tables = targets.delegations.roles.pop("tables")
+    with pytest.raises(ProfileError, match="tables"):
+        _check(repository)
+    targets.delegations.roles["tables"] = tables
     _check(repository)
+    targets.delegations = None
+    with pytest.raises(ProfileError, match="nobody"):
+        _check(repository)
+
+
+def test_targets_only_delegates(repository):
+    """A target of the top-level role itself is refused."""
+    targets = repository.signed["targets"]
+    targets.targets["a"] = TargetFile(1, {"sha256": "0" * 64}, "a")
+    with pytest.raises(ProfileError, match="only delegate"):
+        _check(repository)
+
+
+@pytest.mark.parametrize("offline", ["targets", "tables", "armani"])
+def test_latest_shares_no_key_with_an_offline_role(repository, offline):
+    """A thief of an online key must not hold an offline one as well."""
+    delegations = repository.signed["targets"].delegations
+    roles = repository.signed["root"].roles if offline == "targets" else delegations.roles
+    shared = delegations.roles["latest"].keyids[0]
+    roles[offline].keyids.append(shared)
+    repository.signed["root"].keys[shared] = delegations.keys[shared]
+    with pytest.raises(ProfileError, match="shares a key"):
+        _check(repository)
+
+
+def test_a_role_lists_its_own_paths_only(repository):
+    """What another model's role lists is refused, whoever asks for it."""
+    role = repository.signed["armani"]
+    path = "dior/id/stable/a.zip"
+    role.targets[path] = TargetFile(1, {"sha256": "0" * 64}, path)
+    with pytest.raises(ProfileError, match="not its own"):
+        check_leaf_role("armani", role)
 
 
 def test_the_base_point_is_good():

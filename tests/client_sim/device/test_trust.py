@@ -9,7 +9,6 @@ from tuf.api.metadata import Metadata, MetaFile
 
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import (
-    AgreementError,
     LogError,
     ProfileError,
     TransportError,
@@ -180,7 +179,7 @@ def test_a_release_is_signed_by_sha256_alone(repository, world, hashes):
     repository.publish("armani", "latest")
     client = PollingClient(world)
     offer = client.poll().offer
-    with Connection(world) as connection, pytest.raises(AgreementError, match="sha256"):
+    with Connection(world) as connection, pytest.raises(ProfileError, match="sha256"):
         client.fetch_release(offer, connection)
 
 
