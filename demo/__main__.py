@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from client_sim.errors import SimulatorError
 from demo.report import write_report
 from demo.stage import Stage, StageError
 from demo.story import tell
@@ -29,9 +30,9 @@ def main(folder: Path) -> None:
     stage = Stage(folder.resolve())
     try:
         story = tell(stage, voice)
-    except StageError as error:
+    except (StageError, SimulatorError) as error:
         click.echo(f"demo: {error}", err=True)
-        sys.exit(3)
+        sys.exit(3 if isinstance(error, StageError) else 1)
     finally:
         stage.stop_server()
     seconds = time.monotonic() - started

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from client_sim.device.errors import DeviceError
+from client_sim.device.errors import DeviceError, DownloadError, PointerError, TrustError
 from demo.handsets import Handset, make_handset
 from demo.hostile import HostileServer, flip_last_byte, forge_pointer
 from demo.stage import Stage
@@ -11,7 +11,7 @@ from fixtures.catalogue import Build
 
 @dataclass(frozen=True)
 class Attack:
-    """What was tried, whether the phone refused, and what it said."""
+    """What was tried, whether the phone refused it for the right reason, and what it said."""
 
     name: str
     refused: bool
@@ -23,38 +23,53 @@ def tamper_with_package(stage: Stage) -> Attack:
     with HostileServer(stage.port) as server:
         phone = _victim(stage, "victim-package", server.port)
         server.lies["/targets/armani/"] = flip_last_byte
-        return _try("a package with one bit changed on the way", phone)
+        return _try("a package with one bit changed on the way", phone, server, DownloadError)
 
 
 def replay_timestamp(stage: Stage, older: bytes) -> Attack:
     """Answer with a timestamp that was valid yesterday."""
     with HostileServer(stage.port) as server:
         phone = _victim(stage, "victim-timestamp", server.port)
-        phone.poll()
+        _check_honest(phone)
         server.lies["/metadata/timestamp.json"] = lambda _body: older
-        return _try("an older timestamp, validly signed", phone)
+        return _try("an older timestamp, validly signed", phone, server, TrustError)
 
 
 def cross_channels(stage: Stage) -> Attack:
     """Steal every online key and offer the beta build in the stable channel."""
     with HostileServer(stage.port) as server:
         phone = _victim(stage, "victim-pointer", server.port)
-        phone.poll()
+        _check_honest(phone)
         server.lies.update(
             forge_pointer(stage.server_state, "latest/armani/id/stable", "latest/armani/id/beta")
         )
-        return _try("a pointer to another channel, signed with all online keys stolen", phone)
+        return _try(
+            "a pointer to another channel, signed with all online keys stolen",
+            phone,
+            server,
+            PointerError,
+        )
 
 
 def _victim(stage: Stage, name: str, port: int) -> Handset:
     return make_handset(stage, name, Build("armani", "id", 0), seed=7, port=port)
 
 
-def _try(name: str, handset: Handset) -> Attack:
+def _check_honest(handset: Handset) -> None:
+    """Poll through the server while it still tells the truth: the phone must be satisfied."""
+    outcome = handset.poll()
+    if outcome.failure is not None:
+        raise outcome.failure
+
+
+def _try(name: str, handset: Handset, server: HostileServer, expected: type[DeviceError]) -> Attack:
+    """Let the phone install; it must refuse with `expected` after it was told every lie."""
     before = handset.phone.running_build
     try:
         handset.install()
+    except expected as error:
+        unharmed = handset.phone.running_build == before and server.told == server.lies.keys()
+        return Attack(name, unharmed, str(error))
     except DeviceError as error:
-        refused = handset.phone.running_build == before
-        return Attack(name, refused, str(error))
+        return Attack(name, refused=False, sentence=f"failed for another reason: {error}")
     return Attack(name, refused=False, sentence=f"runs {handset.phone.running_build.incremental}")

@@ -3,16 +3,21 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from client_sim.clock import read_clock, read_entropy
 from client_sim.device.client import PollOutcome
 from client_sim.device.factory import create_phone
 from client_sim.device.image import Image, ImageFacts
 from client_sim.device.phone import Phone
 from client_sim.device.pointer import bucket
+from client_sim.device.vault import Vault
 from client_sim.engine.build import BuildFacts
 from client_sim.persona import make_persona
+from client_sim.world import Public
 from demo.stage import HOST, Stage
+from demo.wiretap import TappedWorld
 from fixtures.catalogue import PARTITIONS, Build
 
+RESOLVER = {HOST: ["127.0.0.1"]}
 CERTIFICATE = Path(__file__).parents[1] / "fixtures" / "keys" / "FIXTURE-ONLY-ota.cert.pem"
 
 
@@ -21,6 +26,7 @@ class Handset:
     """One phone, and what the report tells of it."""
 
     name: str
+    folder: Path
     phone: Phone
     build: Build
     in_at_half: bool = False
@@ -36,6 +42,19 @@ class Handset:
     def poll(self) -> PollOutcome:
         """Ask once."""
         return self.phone.poll()
+
+    def poll_tapped(self) -> tuple[PollOutcome, TappedWorld]:
+        """Ask once, with everything on the wire kept."""
+        worlds: list[TappedWorld] = []
+
+        def make_world(public: Public, state: Vault) -> TappedWorld:
+            worlds.append(
+                TappedWorld(public, state, now=read_clock, entropy=read_entropy, resolver=RESOLVER)
+            )
+            return worlds[-1]
+
+        outcome = Phone(self.folder, make_world=make_world).poll()
+        return outcome, worlds[-1]
 
     def install(self, *, is_healthy: bool = True) -> str:
         """Install what is offered and reboot; returns the incremental of what runs afterwards."""
@@ -90,4 +109,4 @@ def make_handset(
         ),
         persona=make_persona(seed),
     )
-    return Handset(name, Phone(folder, resolver={HOST: ["127.0.0.1"]}), build)
+    return Handset(name, folder, Phone(folder, resolver=RESOLVER), build)

@@ -23,11 +23,15 @@ Lie = Callable[[bytes], bytes]
 
 
 class HostileServer:
-    """Listens on a free port of loopback; `lies` maps path prefixes to what is done to a body."""
+    """Listens on a free port of loopback; `lies` maps path prefixes to what is done to a body.
+
+    `told` holds the prefixes whose lie was asked for and told.
+    """
 
     def __init__(self, upstream_port: int) -> None:
         self.lies: dict[str, Lie] = {}
-        lies = self.lies
+        self.told: set[str] = set()
+        lies, told = self.lies, self.told
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
@@ -49,6 +53,7 @@ class HostileServer:
                 for prefix, lie in lies.items():
                     if self.path.startswith(prefix):
                         body, status = lie(body), 206 if status == 206 else 200
+                        told.add(prefix)
                 self.send_response(status)
                 if where is not None:
                     self.send_header("Content-Range", where)
