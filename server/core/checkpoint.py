@@ -7,10 +7,10 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.core.encodings import check_sha256, decode_decimal
+from server.core.encodings import check_sha256, decode_base64, decode_decimal
 from server.core.errors import FormatError, LogError
 from server.core.names import check_role
-from server.core.note import VerifierKey, decode_base64, encode_note, verify_note
+from server.core.note import VerifierKey, encode_note, verify_note
 from server.core.tlog import leaf_hash, verify_inclusion
 
 MAX_LEAF = 160

@@ -3,6 +3,8 @@
 Source: docs/FORMATS.md section 1.
 """
 
+import base64
+import binascii
 import json
 import re
 from typing import Any
@@ -50,6 +52,17 @@ def decode_decimal(text: str) -> int:
     if _DECIMAL.fullmatch(text) is None or int(text) > MAX_INTEGER:
         raise FormatError(f"{text[:32]!r} is not a number in decimal form.")
     return int(text)
+
+
+def decode_base64(text: str) -> bytes:
+    """Decode standard base64 in its one canonical form."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise FormatError("a base64 text is malformed.") from error
+    if base64.b64encode(raw).decode() != text:
+        raise FormatError("a base64 text is not in its canonical form.")
+    return raw
 
 
 def check_sha256(text: str) -> None:

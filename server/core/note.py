@@ -9,7 +9,6 @@ private half stays outside: `encode_note` is given a function that signs.
 """
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from server.core.encodings import decode_base64
 from server.core.errors import FormatError, LogError
 
 MAX_NOTE = 4096
@@ -57,17 +57,6 @@ def decode_verifier_key(text: str) -> VerifierKey:
     if str(key) != text:
         raise FormatError(f"the verifier key {name} is not in its canonical form.")
     return key
-
-
-def decode_base64(text: str) -> bytes:
-    """Decode standard base64 in its one canonical form."""
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise FormatError("a base64 text is malformed.") from error
-    if base64.b64encode(raw).decode() != text:
-        raise FormatError("a base64 text is not in its canonical form.")
-    return raw
 
 
 def encode_note(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.encodings import MAX_INTEGER
+from server.core.encodings import MAX_INTEGER, decode_base64, decode_decimal
 from server.core.errors import FormatError, ReleaseError
 from server.core.names import decode_release_path
 
@@ -35,6 +35,12 @@ class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     file_size: Digits
     metadata_hash: Hash64
     metadata_size: Digits
+
+    def __post_init__(self) -> None:
+        for text in (self.file_hash, self.metadata_hash):
+            decode_base64(text)
+        for text in (self.file_size, self.metadata_size):
+            decode_decimal(text)
 
 
 class Release(msgspec.Struct, frozen=True):
@@ -74,7 +80,7 @@ def decode_release(path: str, custom: object) -> Release:
     check_schema(path, custom, "schema")
     try:
         return msgspec.convert(custom, Release)
-    except (msgspec.ValidationError, ValueError) as error:
+    except (msgspec.ValidationError, ValueError, FormatError) as error:
         raise FormatError(f"the release {path} is malformed: {error}.") from error
 
 
