@@ -138,7 +138,8 @@ class Phone:
         # 3. Install into the other slot.
         say("Installing into the slot that does not run.")
         facts = self._install_package(package, target, progress)
-        # 4. Look again: a build that was halted or withdrawn meanwhile must not be started.
+        # 4. Look again: a build that was halted, superseded or withdrawn meanwhile must not be
+        # started.
         say("Looking once more before switching slots.")
         self._check_still_offered(client, world, offer)
         with _engine_refuses():
@@ -213,10 +214,18 @@ class Phone:
         outcome = client.poll()
         if outcome.failure is not None:
             raise outcome.failure
-        if outcome.halted:
-            raise InstallError(f"Build {offer.counter} is not started. {outcome.reason}")
+        # Not only `halted`: the next build's roll-out replaces the pointer that said so.
+        if outcome.offer is None or _identify(outcome.offer) != _identify(offer):
+            raise InstallError(
+                f"The offer changed during the installation, so build {offer.counter} is not "
+                f"started: {outcome.reason}"
+            )
         with Connection(world) as connection:
             client.fetch_release(offer, connection)
+
+
+def _identify(offer: Offer) -> tuple[str, str, int]:
+    return offer.path, offer.sha256, offer.counter
 
 
 @contextmanager

@@ -39,7 +39,8 @@ def load_due(state: State) -> float | None:
 def store_due(state: State, due: float) -> float:
     """Store a due time and return it as it will be read again."""
     assert math.isfinite(due)
-    text = repr(round(max(0.0, due), 6)).encode()
+    # Not `repr`, which writes 0.00001 with an exponent.
+    text = f"{max(0.0, due):.6f}".encode()
     state["due"] = text
     return float(text)
 

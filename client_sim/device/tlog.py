@@ -25,6 +25,9 @@ CHECKPOINT_LIMIT: Final = 4_096
 _ORIGIN: Final = re.compile(r"[a-z0-9.-]+(?:/[a-z0-9-]+)*")
 _ORIGIN_LIMIT: Final = 64
 _ED25519: Final = 1
+_DASH: Final = "\u2014 "
+_KEY_ID_SIZE: Final = 4
+_SIGNATURES_LIMIT: Final = 16
 _HEADER: Final = "c2sp.org/tlog-proof@v1"
 # A tree of 2**53 leaves has paths of at most 53 hashes.
 _PATH_LIMIT: Final = 63
@@ -73,9 +76,10 @@ def decode_log_key(text: str) -> LogKey:
 
 
 def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> str:
-    """Return the text of a note, final newline included, that has exactly one signature: by `key`.
+    """Return the text of a note, final newline included, that `key` has signed.
 
-    Raises LogError.
+    Of its 1 to 16 signature lines those by other keys are ignored, and every one by `key` has to
+    verify (FORMATS section 7). Raises LogError.
     """
     if len(note) > limit:
         raise LogError("The signed note is too long.")
@@ -85,19 +89,22 @@ def verify_note(note: bytes, key: LogKey, *, limit: int = CHECKPOINT_LIMIT) -> s
         raise LogError("The signed note is not UTF-8 text.") from None
     if any(ord(character) < 0x20 and character != "\n" for character in text):
         raise LogError("The signed note has control characters.")
-    body, separator, signature_line = text.rpartition("\n\n")
-    start = f"\u2014 {key.name} "
-    if not separator or not body or not signature_line.startswith(start):
-        raise LogError("The signed note has no signature by the log of this ROM.")
-    encoded, newline, rest = signature_line.removeprefix(start).partition("\n")
-    if not newline or rest:
-        raise LogError("The signed note does not have exactly one signature.")
-    signature = _decode_base64(encoded, 4 + 64)
-    if signature[:4] != key.key_id:
-        raise LogError("The signed note is signed by another key than the log's.")
+    body, separator, tail = text.rpartition("\n\n")
+    *lines, rest = tail.split("\n")
+    if not separator or not body or rest or not 1 <= len(lines) <= _SIGNATURES_LIMIT:
+        raise LogError("The signed note is not a text with 1 to 16 signature lines.")
     body += "\n"
+    # All lines are read before any is verified: a malformed note is not worth a signature check.
+    signatures = [
+        signature
+        for name, key_id, signature in map(_decode_signature_line, lines)
+        if (name, key_id) == (key.name, key.key_id)
+    ]
+    if not signatures:
+        raise LogError("The signed note has no signature by the log of this ROM.")
     try:
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature[4:], body.encode())
+        for signature in signatures:
+            Ed25519PublicKey.from_public_bytes(key.public).verify(signature, body.encode())
     except (InvalidSignature, ValueError):
         raise LogError("The signature of the signed note is wrong.") from None
     return body
@@ -177,6 +184,18 @@ def verify_proof(data: bytes, key: LogKey, *, role: str, version: int, octets: b
     return checkpoint
 
 
+def _decode_signature_line(line: str) -> tuple[str, bytes, bytes]:
+    """Return key name, key id and signature of `— NAME BASE64`, whoever's it is."""
+    name, _, encoded = line.removeprefix(_DASH).partition(" ")
+    # A key name has no space of any alphabet and no plus sign.
+    if not line.startswith(_DASH) or name.split() != [name] or "+" in name:
+        raise LogError("A signature line of the signed note is malformed.")
+    octets = _decode_canonical_base64(encoded)
+    if len(octets) <= _KEY_ID_SIZE:
+        raise LogError("A signature line of the signed note has no signature.")
+    return name, octets[:_KEY_ID_SIZE], octets[_KEY_ID_SIZE:]
+
+
 def _decode_decimal(text: str) -> int:
     if not DECIMAL.fullmatch(text) or int(text) > MAX_INTEGER:
         raise LogError("A number in the log's answer is no number.")
@@ -184,11 +203,18 @@ def _decode_decimal(text: str) -> int:
 
 
 def _decode_base64(text: str, length: int) -> bytes:
-    """Return the `length` octets that `text` encodes in the one way there is."""
+    octets = _decode_canonical_base64(text)
+    if len(octets) != length:
+        raise LogError("A part of the log's answer does not have the length that it should have.")
+    return octets
+
+
+def _decode_canonical_base64(text: str) -> bytes:
+    """Return the octets that `text` encodes in the one way there is."""
     try:
         octets = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise LogError("A part of the log's answer is not base64.") from None
-    if len(octets) != length or base64.b64encode(octets).decode() != text:
-        raise LogError("A part of the log's answer is not the base64 that it should be.")
+    if base64.b64encode(octets).decode() != text:
+        raise LogError("A part of the log's answer is not in the one encoding that it has.")
     return octets

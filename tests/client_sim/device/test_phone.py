@@ -20,7 +20,7 @@ from client_sim.engine.slots import Slots
 from client_sim.persona import make_persona
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST, FakeWorld
-from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.device.repository_simulator import START, Repository
 from tests.client_sim.device.web_server import serve
 
 
@@ -137,6 +137,31 @@ def test_a_build_halted_during_the_download_is_not_started(phone, market):
     market.answer = halt
     with pytest.raises(InstallError, match="halted"):
         phone.install()
+    assert phone.slots.state.active == "a"
+    phone.reboot(is_healthy=_healthy)
+    assert phone.running_build == shop.facts(0)
+
+
+@pytest.mark.parametrize(("number", "permille"), [(2, 0), (2, 1000), (1, 1000)])
+def test_a_build_superseded_during_the_download_is_not_started(phone, market, number, permille):
+    """Halted, then a pointer without the halt: nothing offered, the next build, another package."""
+    answer = market.answer
+    superseded = []
+
+    def supersede(head):
+        reply = answer(head)
+        if b"Range: " in head and not superseded:
+            superseded.append(head)
+            market.signed["latest"].targets[_POINTER].custom["h"] = True
+            market.publish("latest")
+            schedule = [[START, permille]]
+            shop.announce(market, number, [shop.add_package(market, number)], r=schedule)
+        return reply
+
+    market.answer = supersede
+    with pytest.raises(InstallError, match="offer changed .* build 2 is not started"):
+        phone.install()
+    assert superseded
     assert phone.slots.state.active == "a"
     phone.reboot(is_healthy=_healthy)
     assert phone.running_build == shop.facts(0)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from client_sim.device.errors import StateError
@@ -41,6 +41,7 @@ def test_a_damaged_secret_is_made_anew():
 
 
 @given(st.floats(0, 10**11))
+@example(1e-05)
 def test_a_due_time_is_read_as_it_was_stored(due):
     """What `store_due` returns is what every later reading gives, to the microsecond."""
     state = {}

@@ -52,6 +52,10 @@ SPEC_NOTE = (
     "\u2014 example.com/foo Uw2QOkn8srV1yJGh2VYRlL1Tnagv1YEq6TfXppzi2ONncAlTgK7Ztg1ERYNZXsYjOBH3"
     "mFXmRKuwHjG1Yu72IneyaQM=\n"
 ).encode()
+# A line as a witness writes it: type 0x04, a time and a signature after the key id.
+WITNESS = (
+    b"\xe2\x80\x94 witness.example/w1 " + base64.b64encode(b"\x01\x02\x03\x04" + bytes(72)) + b"\n"
+)
 
 
 @pytest.mark.parametrize("size", range(1, 9))
@@ -231,12 +235,70 @@ def test_a_checkpoint_has_a_limit():
         verify_checkpoint(log.sign("x" * 4_096 + "\n"), key)
 
 
-def test_a_second_signature_is_refused():
-    """Exactly one signature: a second line could carry anything."""
+def _signed_by(*lines):
+    """Return the log's key and its checkpoint's text with other signature lines."""
     log, key = _log()
-    note = log.checkpoint()
+    head, _, own = log.checkpoint().partition(b"\n\n")
+    forged = Log(log.name)
+    forged.key = log.key
+    wrong = forged.sign("another text\n").partition(b"\n\n")[2]
+    namesake = Log(log.name).sign(head.decode() + "\n").partition(b"\n\n")[2]
+    named = {"own": own, "wrong": wrong, "namesake": namesake, "witness": WITNESS}
+    return key, head + b"\n\n" + b"".join(named.get(line, line) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["own"],
+        ["witness", "own"],
+        ["own", "witness"],
+        ["own", "own"],
+        ["namesake", "own"],
+        ["own", *["witness"] * 15],
+    ],
+)
+def test_signatures_by_others_are_ignored(lines):
+    """Witnesses before and after the log's line, and the log's line twice."""
+    key, note = _signed_by(*lines)
+    assert verify_checkpoint(note, key).size == 7
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        ["witness"],
+        ["namesake"],
+        ["wrong"],
+        ["own", "wrong"],
+        ["wrong", "own"],
+        ["witness", "own", "wrong", "own"],
+        ["own", *["witness"] * 16],
+        ["own", b"\n"],
+        ["own", b"witness.example AAAAAAA=\n"],
+        ["own", b"\xe2\x80\x94 witness.example AAAAAA==\n"],
+        ["own", b"\xe2\x80\x94 witness.example AAAAAAB=\n"],
+        ["own", b"\xe2\x80\x94 witness.example !\n"],
+        ["own", b"\xe2\x80\x94 witness+example AAAAAAA=\n"],
+        ["own", b"\xe2\x80\x94 witness\xc2\xa0example AAAAAAA=\n"],
+        ["own", b"\xe2\x80\x94  AAAAAAA=\n"],
+        ["own", WITNESS[:-1]],
+    ],
+)
+def test_refused_signature_lines(lines):
+    """No line by the log, one of its lines forged, more than 16 lines, or a malformed one."""
+    key, note = _signed_by(*lines)
     with pytest.raises(LogError):
-        verify_checkpoint(note + note.split(b"\n\n")[1], key)
+        verify_checkpoint(note, key)
+
+
+def test_a_short_signature_by_the_log_is_refused():
+    """A line with the log's name and key id is the log's, whatever follows."""
+    key, note = _signed_by("own")
+    line = f"\u2014 {key.name} {base64.b64encode(key.key_id + bytes(63)).decode()}\n"
+    with pytest.raises(LogError, match="wrong"):
+        verify_checkpoint(note + line.encode(), key)
 
 
 @pytest.mark.parametrize(
