@@ -7,6 +7,7 @@ block. The package is `SHA256.zip` once its length and hash were verified.
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from client_sim.device.vault import Vault
 from client_sim.transport import BLOCK, Connection
 
 _CHUNK: Final = 1024 * 1024
+# The names of this module, and what a crash leaves of a count that is being written.
+_OURS: Final = re.compile(r"\.?(?P<sha256>[0-9a-f]{64})\.(?:part|zip|blocks|blocks\.new)")
 
 Progress = Callable[[int, int], None]
 """Called with the octets that are there and those of the whole package."""
@@ -39,11 +42,13 @@ class Downloads:
     def fetch(self, connection: Connection, offer: Offer, progress: Progress | None = None) -> Path:
         """Return the verified package of `offer`, fetching the blocks that are missing.
 
+        Whatever is there of other packages is removed first: they were superseded or stopped.
         Raises TransportError, StorageError, and DownloadError if length or hash are wrong; then
         the package is thrown away.
         """
         complete = self._directory / f"{offer.sha256}.zip"
         try:
+            self._forget_others(offer)
             if not _is_package(complete, offer):
                 self._fetch_blocks(connection, offer, progress)
                 part = self._directory / f"{offer.sha256}.part"
@@ -65,6 +70,13 @@ class Downloads:
                 (self._directory / f"{offer.sha256}.{ending}").unlink(missing_ok=True)
         except OSError as error:
             raise StorageError(f"The phone's disk failed: {error}.") from error
+
+    def _forget_others(self, offer: Offer) -> None:
+        # In any order: a count without octets and octets without a count are both worth nothing.
+        for path in self._directory.iterdir():
+            ours = _OURS.fullmatch(path.name)
+            if ours is not None and ours["sha256"] != offer.sha256:
+                path.unlink(missing_ok=True)
 
     def _fetch_blocks(
         self, connection: Connection, offer: Offer, progress: Progress | None

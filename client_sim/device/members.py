@@ -53,10 +53,9 @@ class Members:
         return value
 
     def text(self, name: str, limit: int) -> str:
-        """Return text of at most `limit` octets of UTF-8."""
+        """Return text of 1 to `limit` characters."""
         value = self.values.get(name)
-        # Characters first: a text of many megabytes is not encoded to be measured.
-        if not isinstance(value, str) or len(value) > limit or _count_octets(value) > limit:
+        if not isinstance(value, str) or not 1 <= len(value) <= limit:
             raise self.fail(name)
         return value
 
@@ -110,10 +109,6 @@ def read_members(what: str, error: type[DeviceError], value: object) -> Members:
     if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
         raise error(f"{what} is no JSON object, so it is not used.")
     return Members(what, error, value)
-
-
-def _count_octets(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
 
 
 def _is_day(text: str) -> bool:

@@ -1,16 +1,18 @@
 """Reads a release: the `custom` object of a target of a codename role (FORMATS section 3)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from client_sim.device.errors import ReleaseError
 from client_sim.device.members import read_members
-from client_sim.device.names import is_package_path
+from client_sim.device.names import DECIMAL, MAX_INTEGER, is_package_path
 
-_PROPERTIES: Final = frozenset({"FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE"})
-# A base64 sha256 has 44 octets, a decimal size at most 16.
-_PROPERTY_LIMIT: Final = 64
+_HASHES: Final = ("FILE_HASH", "METADATA_HASH")
+_SIZES: Final = ("FILE_SIZE", "METADATA_SIZE")
+# The one base64 of 32 octets: the last sextet has only four bits of them, its other two are 0.
+_HASH: Final = re.compile(r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +52,6 @@ def decode_release(path: str, custom: object) -> Release:
     sources = members.fingerprints("source_builds", 8)
     if bool(sources) != (kind_ == "incremental"):
         raise members.fail("source_builds")
-    properties = read_members(
-        f"The payload of {path}", ReleaseError, members.values.get("payload_properties")
-    )
-    if properties.values.keys() != _PROPERTIES:
-        raise members.fail("payload_properties")
     return Release(
         path=path,
         type=kind_,
@@ -67,9 +64,22 @@ def decode_release(path: str, custom: object) -> Release:
         source_builds=sources,
         min_counter=members.integer("min_counter", highest=counter - 1),
         property_files=members.text("property_files", 1_024),
-        payload_properties={
-            name: properties.text(name, _PROPERTY_LIMIT) for name in sorted(_PROPERTIES)
-        },
+        payload_properties=_decode_properties(path, members.values.get("payload_properties")),
         changelog=members.locales("changelog", 4_000),
         withdrawn=members.boolean("withdrawn"),
     )
+
+
+def _decode_properties(path: str, value: object) -> dict[str, str]:
+    """Return exactly two hashes in base64 and two sizes in decimal."""
+    properties = read_members(f"The payload of {path}", ReleaseError, value)
+    if properties.values.keys() != {*_HASHES, *_SIZES}:
+        raise ReleaseError(f"The payload of {path} does not have the four members that it needs.")
+    found = {name: properties.text(name, 44) for name in (*_HASHES, *_SIZES)}
+    for name in _HASHES:
+        if not _HASH.fullmatch(found[name]):
+            raise properties.fail(name)
+    for name in _SIZES:
+        if not DECIMAL.fullmatch(found[name]) or int(found[name]) > MAX_INTEGER:
+            raise properties.fail(name)
+    return found

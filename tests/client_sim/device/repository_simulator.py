@@ -249,9 +249,9 @@ def make_release(**changes):
         "incremental": "2",
         "min_counter": 0,
         "payload_properties": {
-            "FILE_HASH": "QUJD",
+            "FILE_HASH": "A" * 43 + "=",
             "FILE_SIZE": "3",
-            "METADATA_HASH": "QUJD",
+            "METADATA_HASH": "A" * 43 + "=",
             "METADATA_SIZE": "1",
         },
         "post_timestamp": START,

@@ -105,6 +105,22 @@ def test_a_damaged_count_is_not_believed(world, tmp_path, count):
     assert _ranges(world) == RANGES
 
 
+def test_what_was_superseded_is_removed(world, tmp_path):
+    """Everything of other packages goes, a crash's leftovers too; nothing else does."""
+    other = "0123456789abcdef" * 4
+    for name in (f"{other}.part", f"{other}.blocks", f".{other}.blocks.new", f"{other}.zip"):
+        (tmp_path / name).write_bytes(b"1")
+    (tmp_path / f"{SHA256}.part").write_bytes(PACKAGE[:BLOCK])
+    (tmp_path / f"{SHA256}.blocks").write_bytes(b"1")
+    kept = ["notes.zip", f"{other}.txt", f"{other[1:]}.zip"]
+    for name in kept:
+        (tmp_path / name).write_bytes(b"not a phone's")
+    assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+    assert _ranges(world) == RANGES[1:]
+    here = sorted(path.name for path in tmp_path.iterdir())
+    assert here == sorted([*kept, f"{SHA256}.zip", f"{SHA256}.blocks"])
+
+
 def test_a_wrong_package_is_thrown_away(repository, world, tmp_path):
     """One changed octet in the first block is found at the end, and nothing stays."""
     repository.files[URL] = b"\0" + PACKAGE[1:]

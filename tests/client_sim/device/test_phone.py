@@ -159,7 +159,7 @@ def test_a_build_superseded_during_the_download_is_not_started(phone, market, nu
         return reply
 
     market.answer = supersede
-    with pytest.raises(InstallError, match="offer changed .* build 2 is not started"):
+    with pytest.raises(InstallError, match=r"offer changed .* build 2 is not started"):
         phone.install()
     assert superseded
     assert phone.slots.state.active == "a"

@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import json
 
@@ -53,7 +54,7 @@ def test_an_unknown_schema_is_named():
         ("sdk_level", [-1, "34", None, True]),
         ("source_builds", [None, "x", [SOURCE], [1], {}]),
         ("min_counter", [2, 3, -1, 0.0, None, False]),
-        ("property_files", [None, 1, "x" * 1025, "\u00e4" * 513]),
+        ("property_files", [None, 1, "", "x" * 1025, "\u00e4" * 1025]),
         (
             "payload_properties",
             [None, {}, {"FILE_HASH": "x"}, {**make_release()["payload_properties"], "X": "y"}],
@@ -83,6 +84,56 @@ def test_members_out_of_range_are_refused(member, values):
     del custom[member]
     with pytest.raises(ReleaseError):
         decode_release(PATH, custom)
+
+
+def test_property_files_are_counted_in_characters():
+    """1,024 of them, whatever their length in UTF-8."""
+    release = decode_release(PATH, make_release(property_files="\u00e4" * 1024))
+    assert len(release.property_files) == 1024
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (
+            "HASH",
+            [
+                None,
+                "",
+                "QUJD",
+                # 31 and 33 octets, no padding, bits after the end, the other alphabet, more.
+                "A" * 40 + "AA==",
+                "A" * 44,
+                "A" * 43,
+                "A" * 42 + "B=",
+                "A" * 42 + "D=",
+                "-" + "A" * 42 + "=",
+                "A" * 43 + "=\n",
+                " " + "A" * 42 + "=",
+            ],
+        ),
+        ("SIZE", [None, "", 3, "03", "+3", "-1", "3\n", "3.0", "\u0663", str(2**53), "1" * 17]),
+    ],
+)
+def test_malformed_payload_properties_are_refused(name, values):
+    """Hashes are the one base64 of 32 octets, sizes decimals that JSON can hold."""
+    for what in (f"FILE_{name}", f"METADATA_{name}"):
+        for value in values:
+            properties = {**make_release()["payload_properties"], what: value}
+            with pytest.raises(ReleaseError):
+                decode_release(PATH, make_release(payload_properties=properties))
+
+
+def test_payload_properties_at_their_limits():
+    """Any 32 octets, 0 and the largest integer."""
+    properties = {
+        "FILE_HASH": base64.b64encode(b"\xff" * 32).decode(),
+        "FILE_SIZE": str(2**53 - 1),
+        "METADATA_HASH": base64.b64encode(bytes(31) + b"\x01").decode(),
+        "METADATA_SIZE": "0",
+    }
+    release = decode_release(PATH, make_release(payload_properties=properties))
+    assert release.payload_properties == properties
 
 
 def test_an_incremental_names_its_sources():
