@@ -16,7 +16,7 @@ from pathlib import Path
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.core.names import metadata_name
 from signer.durable import make_temporary_folder, move_folder, write_synced
-from signer.errors import ReleaseRefusal, SignerError, refusing
+from signer.errors import ReleaseRefusal, SignerError, SurroundingsError, refusing
 
 _BLOCK = 1 << 20
 
@@ -61,6 +61,11 @@ def prepared_bundle(
     build folder may be written to again.
     """
     bundle_id, data = _describe(roles, blobs)
+    if not incoming.parent.is_dir():
+        raise SurroundingsError(
+            f"The folder {incoming.parent}, which is to hold {incoming.name}, is not there;"
+            " make it, or correct --out."
+        )
     incoming.mkdir(exist_ok=True)
     path = incoming / bundle_id
     temporary = make_temporary_folder(path)

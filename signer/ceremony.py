@@ -11,7 +11,7 @@ from tuf.api.metadata import Root, Targets
 from server.core.metadata import decode_root, decode_targets
 from signer.bundle_writer import prepared_bundle
 from signer.ceremony_plan import Policy, plan_ceremony
-from signer.errors import CeremonyError, refusing
+from signer.errors import CeremonyError, refusing, resumable
 from signer.keystore import Keystore, Passphrases
 from signer.online_keys import OnlineKeys
 from signer.public_key import PublicKey
@@ -64,7 +64,10 @@ def init_repository(
     roles = {(role, 1): data for role, data in files.items()}
     # Crash before `reveal` of the folder: no repository, nothing submitted, at most `.tmp-` names.
     # Crash between the two: the repository is whole and not submitted; the same command submits it.
-    with prepared_bundle(incoming, roles, ()) as bundle:
+    with (
+        prepared_bundle(incoming, roles, ()) as bundle,
+        resumable("the same command completes what was begun"),
+    ):
         if not known:
             folder.reveal(folder.prepare(files))
         load_first(folder, policy, now)

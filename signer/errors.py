@@ -5,6 +5,7 @@
     ├── WorkFolderError   the folder of signed metadata, or something in it, is not sound
     ├── CeremonyError     a repository that cannot be made as asked
     ├── ReleaseRefusal    a package that must not be signed, or not so
+    ├── SurroundingsError a folder or file descriptor that is not there
     └── OtaError          a package that is not sound: `signer.ota.errors`
 
 Where foreign errors become ours:
@@ -13,7 +14,8 @@ Where foreign errors become ours:
 - python-tuf's and securesystemslib's: in `server.core.metadata` and in `signer.signing`;
 - cryptography's: in `signer.key_file` and `signer.keystore`;
 
-OSError is never wrapped: it says that the surroundings failed, which has an exit status of its own.
+OSError is never wrapped, but where SurroundingsError says more: both mean that the surroundings
+failed, which has an exit status of its own.
 """
 
 from collections.abc import Iterator
@@ -40,6 +42,23 @@ class CeremonyError(SignerError):
 
 class ReleaseRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a malfunction
     """A package that must not be signed, or not so."""
+
+
+class SurroundingsError(SignerError):
+    """A folder or file descriptor that is not there."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody stopped the program after it had begun; the message says how to go on."""
+
+
+@contextmanager
+def resumable(advice: str) -> Iterator[None]:
+    """Let whoever stops the program in here read `advice`: how to complete what was begun."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(advice) from error
 
 
 @contextmanager

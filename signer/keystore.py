@@ -13,7 +13,7 @@ from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner, Signer
 
 from signer.durable import TEMPORARY, sync_folder, write_new
-from signer.errors import KeyStoreError, refusing
+from signer.errors import KeyStoreError, SurroundingsError, refusing, resumable
 from signer.key_file import check_passphrase, decode_key_file, encode_key_file
 from signer.public_key import (
     MAX_PUBLIC_FILE,
@@ -69,7 +69,8 @@ class Keystore:
             self._check_free(name)
         if len(set(names)) != len(names):
             raise KeyStoreError("A key name is given twice; give each name once.")
-        return [self.create_key(name, passphrase, entropy) for name in names]
+        with resumable("`keys list` shows the keys that were made, so ask for the others only"):
+            return [self.create_key(name, passphrase, entropy) for name in names]
 
     def load_public_keys(self) -> list[PublicKey]:
         """Return every public half in the folder, by role and number.
@@ -77,13 +78,13 @@ class Keystore:
         Refuses a malformed file and one public key under two names.
         """
         if not self.folder.is_dir():
-            raise KeyStoreError(
+            raise SurroundingsError(
                 f"The key folder {self.folder} is not there; make keys with `keys new` first."
             )
         names = [
             path.name.removesuffix(".pub")
-            for path in self.folder.glob("*.pub")
-            if not path.name.startswith(TEMPORARY)
+            for path in self.folder.iterdir()  # `glob` would find nothing where it may not read
+            if path.suffix == ".pub" and not path.name.startswith(TEMPORARY)
         ]
         keys = [self._load_public(name) for name in names]
         keys.sort(key=lambda key: (key.role, key.number))

@@ -63,7 +63,8 @@ def check_key_name(name: str) -> None:
     match = _NAME.fullmatch(name)
     if match is None:
         raise KeyStoreError(
-            f"{name[:64]!r} is not a key name; use ROLE-N, for example root-1 or armani-2."
+            f"{name[:64]!r} is not a key name; use ROLE-N with N from 1 to 999, for example"
+            " root-1 or armani-2."
         )
     role = match[1]
     if role in ONLINE_ROLES:

@@ -9,7 +9,7 @@ from server.core.metadata import verify_role
 from server.core.release import Release, decode_releases
 from signer.bundle_writer import Blob, Progress, prepared_bundle
 from signer.ceremony_plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
-from signer.errors import ReleaseRefusal, WorkFolderError, refusing
+from signer.errors import ReleaseRefusal, WorkFolderError, refusing, resumable
 from signer.keystore import Keystore, Passphrases
 from signer.ota.facts import OtaFacts
 from signer.release_plan import ReleaseOrder, plan_release
@@ -88,7 +88,10 @@ def sign_release(
     # Crash before `store`: nothing is recorded, nothing submitted, at most `.tmp-` names are left.
     # Crash between the two: the version is recorded and not submitted; the same command finds its
     # packages listed and submits the recorded octets.
-    with prepared_bundle(incoming, {(role, signed.version): data}, blobs, progress) as bundle:
+    with (
+        prepared_bundle(incoming, {(role, signed.version): data}, blobs, progress) as bundle,
+        resumable("the same command completes what was begun"),
+    ):
         if not repeated:
             folder.store(role, signed.version, data)
         bundle.reveal()

@@ -13,7 +13,7 @@ from server.core.encodings import decode_decimal
 from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
 from signer.durable import make_temporary_folder, move_folder, sync_folder, write_new, write_synced
-from signer.errors import WorkFolderError, refusing
+from signer.errors import SurroundingsError, WorkFolderError, refusing
 
 _FILE = re.compile(r"([1-9][0-9]*)\.([a-z0-9][a-z0-9_-]{0,31})\.json")
 
@@ -35,6 +35,11 @@ class WorkFolder:
         Names that start with a dot are passed over (what a crashed write left); any other name that
         is not a metadata file, and a gap between two versions, are refused.
         """
+        if not self.folder.exists():
+            raise SurroundingsError(
+                f"The working folder {self.folder} is not there; make one with `ceremony init`"
+                " first."
+            )
         if not self.exists():
             raise WorkFolderError(
                 f"{self.folder} is not a repository; make one with `ceremony init` first."

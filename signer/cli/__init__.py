@@ -1,8 +1,8 @@
 """The command line of the signer.
 
-Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed (disk, permissions). An
-error is one sentence on standard error. The clock, the environment and the system's randomness are
-read here, once, and handed down.
+Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed (disk, permissions, a
+missing folder), 130 stopped by Control-C. An error is one sentence on standard error. The clock,
+the environment and the system's randomness are read here, once, and handed down.
 """
 
 import os
@@ -10,17 +10,21 @@ import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-import click
+try:
+    # Importing takes long enough for somebody to change their mind.
+    import click
 
-from server.core.errors import HeningError
-from signer.cli.ceremony import ceremony_commands
-from signer.cli.keys import keys_commands
-from signer.cli.ota import ota_commands
-from signer.cli.release import release_commands
-from signer.cli.surroundings import Surroundings
-from signer.errors import SignerError
-
-DONE, REFUSED, USAGE, FAILED = 0, 1, 2, 3
+    from server.core.errors import HeningError
+    from signer.cli.ceremony import ceremony_commands
+    from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
+    from signer.cli.keys import keys_commands
+    from signer.cli.ota import ota_commands
+    from signer.cli.release import release_commands
+    from signer.cli.surroundings import Surroundings
+    from signer.errors import Interrupted, SignerError, SurroundingsError
+except KeyboardInterrupt:
+    sys.stderr.write("hening-signer: Stopped.\n")
+    sys.exit(130)
 
 
 @click.group(
@@ -32,7 +36,7 @@ DONE, REFUSED, USAGE, FAILED = 0, 1, 2, 3
 def cli() -> None:
     """Make keys, sign releases and hand them to the server, all offline.
 
-    Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed.
+    Exit status: 0 done, 1 refused, 2 wrong usage, 3 the surroundings failed, 130 stopped.
     """
 
 
@@ -42,9 +46,9 @@ for _group in (keys_commands, ceremony_commands, ota_commands, release_commands)
 
 def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | None = None) -> int:
     """Run one command and return its exit status."""
-    if surroundings is None:
-        surroundings = Surroundings(datetime.now(UTC), os.urandom, os.environb)
     try:
+        if surroundings is None:
+            surroundings = Surroundings(datetime.now(UTC), os.urandom, os.environb)
         status = cli.main(
             args=None if arguments is None else list(arguments),
             prog_name="hening-signer",
@@ -54,19 +58,16 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
     except click.UsageError as error:
         error.show()
         return USAGE
-    except click.Abort:
-        return _fail("Stopped; the same command completes what was begun.", REFUSED)
+    except (click.Abort, KeyboardInterrupt) as error:
+        # click turns what stopped a command into Abort, and keeps it as the cause.
+        cause = error.__cause__
+        report(f"Stopped; {cause}." if isinstance(cause, Interrupted) else "Stopped.")
+        return STOPPED
+    except (SurroundingsError, OSError) as error:
+        report(describe(error))
+        return FAILED
     except (SignerError, HeningError) as error:
-        return _fail(str(error), REFUSED)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(
-            f"{place}{error.strerror or error}; mend that and run the command again.", FAILED
-        )
+        report(describe(error))
+        return REFUSED
     # `--help` and `--version` make click return a status; commands return nothing.
     return status if isinstance(status, int) else DONE
-
-
-def _fail(sentence: str, status: int) -> int:
-    sys.stderr.write(f"{sentence}\n")
-    return status

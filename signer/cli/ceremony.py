@@ -5,14 +5,17 @@ from pathlib import Path
 import click
 
 from signer.ceremony import init_repository
-from signer.ceremony_plan import Policy
+from signer.ceremony_plan import MAX_EXPIRY_DAYS, Policy
+from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table
-from signer.cli.parameters import EXISTING_FILE, FOLDER, NumberAssignment, collect
+from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.keystore import Keystore
 from signer.online_keys import MAX_ONLINE_KEYS, decode_online_keys
 from signer.work_folder import WorkFolder
+
+MAX_KEYS = 999  # as many as key names have numbers
 
 
 @click.group(
@@ -34,12 +37,18 @@ def ceremony_commands() -> None:
     "--online", type=EXISTING_FILE, required=True, help="public.json of `hening-server init`."
 )
 @click.option(
-    "--model", "models", multiple=True, required=True, metavar="CODENAME", help="May be repeated."
+    "--model",
+    "models",
+    type=CODENAME,
+    multiple=True,
+    required=True,
+    metavar="CODENAME",
+    help="May be repeated.",
 )
 @click.option(
     "--threshold",
     "thresholds",
-    type=NumberAssignment(),
+    type=NumberAssignment(MAX_KEYS),
     multiple=True,
     metavar="ROLE=N",
     help="Signatures that a role asks for. Default: root 2, targets 2, tables 2, others 1.",
@@ -47,14 +56,14 @@ def ceremony_commands() -> None:
 @click.option(
     "--expires",
     "expiry_days",
-    type=NumberAssignment(),
+    type=NumberAssignment(MAX_EXPIRY_DAYS),
     multiple=True,
     metavar="ROLE=DAYS",
     help="Days until a role expires. Default: root 365, others 90.",
 )
 @click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
 @passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def init(
     surroundings: Surroundings,

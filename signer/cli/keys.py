@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table
-from signer.cli.parameters import FOLDER
+from signer.cli.parameters import FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.keystore import Keystore
+from signer.public_key import OFFLINE_COMMON_ROLES
 
 
 @click.group("keys", epilog="Example: hening-signer keys list --keys keys")
@@ -19,10 +21,10 @@ def keys_commands() -> None:
 @keys_commands.command(
     epilog="Example: hening-signer keys new --keys keys root-1 root-2 root-3 armani-1",
 )
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", type=KEY_NAME, nargs=-1, required=True)
 @click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
 @passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def new(
     surroundings: Surroundings,
@@ -41,12 +43,13 @@ def new(
         print_json({"keys": [{"keyid": key.keyid, "name": key.name} for key in made]})
         return
     for key in made:
-        click.echo(f"Made {key.name}, key id {key.keyid}.")
+        kind = "role" if key.role in OFFLINE_COMMON_ROLES else "model"
+        click.echo(f"Made {key.name} for the {kind} {key.role}, key id {key.keyid}.")
 
 
 @keys_commands.command("list", epilog="Example: hening-signer keys list --keys keys --json")
 @click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_keys(folder: Path, as_json: bool) -> None:
     """List the keys of a folder and the role that each signs."""
     store = Keystore(folder)

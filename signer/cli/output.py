@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -14,6 +15,8 @@ from rich.text import Text
 
 _NO_TERMINAL_WIDTH = 240
 _LINE_EACH = 1 << 30
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_YEAR_10000 = 253_402_300_800
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -41,24 +44,36 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
             click.echo(line.rstrip())
 
 
+def show_moment(seconds: int) -> str:
+    """Return epoch seconds as a date and time in UTC; as a number where no calendar reaches."""
+    if not 0 <= seconds < _YEAR_10000:
+        return f"{seconds} s after 1970"
+    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
+
+
 @contextmanager
 def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     """Show how far long work is: a bar on a terminal, elsewhere a line at each GiB.
 
-    Yields a function of octets done and octets in all.
+    Yields a function of octets done and octets in all. The bar appears when it is first called, so
+    that it does not paint over a passphrase prompt.
     """
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _line_printer(description)
         return
     columns = (TextColumn(description), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(description, total=None)
+    progress = Progress(*columns, console=console, transient=True)
+    task = progress.add_task(description, total=None)
 
-        def show(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
+    def show(done: int, total: int) -> None:
+        progress.start()
+        progress.update(task, completed=done, total=total)
 
+    try:
         yield show
+    finally:
+        progress.stop()
 
 
 def _line_printer(description: str) -> Callable[[int, int], None]:

@@ -1,15 +1,49 @@
 """Parameter types that several commands use."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import click
+import msgspec
+
+from server.core.errors import HeningError
+from server.core.names import check_codename, decode_channel
+from server.core.release import Changelog, Locale
+from signer.errors import SignerError
+from signer.public_key import check_key_name
 
 T = TypeVar("T")
 
-FOLDER = click.Path(file_okay=False, path_type=Path)
+# Whether it can be read is for the command to find out: that is no matter of usage.
+FOLDER = click.Path(file_okay=False, readable=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+class CheckedText(click.ParamType[str]):
+    """Text of a form that `check` knows; `advice` says what the form is if the check does not."""
+
+    def __init__(self, name: str, check: Callable[[str], object], advice: str = "") -> None:
+        self.name = name
+        self._check = check
+        self._advice = advice
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as it is, or fail with the sentence of the check."""
+        try:
+            self._check(value)
+        except (SignerError, HeningError) as error:
+            self.fail(self._advice or str(error), param, ctx)
+        return value
+
+
+KEY_NAME = CheckedText("NAME", check_key_name)
+CODENAME = CheckedText("CODENAME", check_codename)
+SEGMENT = CheckedText(
+    "NAME",
+    lambda text: decode_channel(f"codename/{text}/channel"),
+    "Use lower-case letters, digits and `-`, at most 16.",
+)
 
 
 class TextAssignment(click.ParamType[tuple[str, str]]):
@@ -27,19 +61,48 @@ class TextAssignment(click.ParamType[tuple[str, str]]):
         return name, text
 
 
+class ChangelogText(TextAssignment):
+    """`LOCALE=TEXT`, as a pair."""
+
+    name = "LOCALE=TEXT"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Split at the first equals sign and check both halves."""
+        locale, text = super().convert(value, param, ctx)
+        try:
+            msgspec.convert(locale, Locale)
+        except msgspec.ValidationError:
+            self.fail(f"{locale[:32]!r} is no locale; LOCALE is like en or zh-TW.", param, ctx)
+        try:
+            msgspec.convert({locale: text}, Changelog)
+        except msgspec.ValidationError:
+            self.fail(
+                f"The text for {locale} is too long; give at most 4000 characters.", param, ctx
+            )
+        return locale, text
+
+
 class NumberAssignment(click.ParamType[tuple[str, int]]):
-    """`NAME=N`, as a pair of a name and an integer that is not negative."""
+    """`NAME=N`, as a pair of a name and an integer from 1 to `largest`."""
 
     name = "NAME=N"
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
 
     def convert(
         self, value: str, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
         """Split at the first equals sign and read the number."""
         name, equals, text = value.partition("=")
-        if not name or not equals or not (text.isascii() and text.isdigit() and len(text) <= 6):
-            self.fail(f"{value!r} is not of the form NAME=N.", param, ctx)
-        return name, int(text)
+        number = int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else 0
+        if not name or not equals or not 1 <= number <= self._largest:
+            self.fail(
+                f"{value!r} is not of the form NAME=N with N from 1 to {self._largest}.", param, ctx
+            )
+        return name, number
 
 
 def collect(pairs: Sequence[tuple[str, T]], option: str) -> dict[str, T]:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import click
 
+from signer.errors import SurroundingsError
 from signer.key_file import MAX_PASSPHRASE
 
 VARIABLE = b"HENING_SIGNER_PASSPHRASE"
@@ -54,8 +55,14 @@ class Passphrases:
 
 def _read_descriptor(descriptor: int) -> bytes:
     # One octet more than allowed, so that a longer passphrase is refused and not cut off.
-    with os.fdopen(descriptor, "rb", closefd=False) as file:
-        return file.read(MAX_PASSPHRASE + 2).removesuffix(b"\n")
+    try:
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(MAX_PASSPHRASE + 2).removesuffix(b"\n")
+    except OSError as error:
+        raise SurroundingsError(
+            f"Nothing can be read from --passphrase-fd {descriptor} ({error.strerror});"
+            f" open it for reading, for example with `{descriptor}<FILE`."
+        ) from error
 
 
 def _ask(prompt: str, *, confirm: bool) -> bytes:

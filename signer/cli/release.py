@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 
 from server.core.names import Channel
-from signer.ceremony_plan import ROLE_EXPIRY_DAYS
+from signer.ceremony_plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
+from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table, progress_bar
-from signer.cli.parameters import EXISTING_FILE, FOLDER, TextAssignment, collect
+from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, SEGMENT, ChangelogText, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.keystore import Keystore
@@ -21,7 +22,8 @@ from signer.work_folder import WorkFolder
 @click.group(
     "release",
     epilog="Example: hening-signer release sign --repo repo --keys keys --region id"
-    " --channel stable --changelog en=Fixes --out incoming armani-id-2-full.zip",
+    " --channel stable --changelog en=Fixes --certificate releasekey.x509.pem --out incoming"
+    " armani-id-2-full.zip",
 )
 def release_commands() -> None:
     """Sign packages as releases, and list what is signed."""
@@ -35,12 +37,18 @@ def release_commands() -> None:
 @click.argument("packages", metavar="ZIP...", type=EXISTING_FILE, nargs=-1, required=True)
 @click.option("--repo", type=FOLDER, required=True, help="The working folder.")
 @click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
-@click.option("--codename", help="The model. Default: the device that the package names.")
-@click.option("--region", required=True, help="Where the release is offered, for example id.")
-@click.option("--channel", required=True, help="To whom it is offered, for example stable.")
+@click.option(
+    "--codename", type=CODENAME, help="The model. Default: the device that the package names."
+)
+@click.option(
+    "--region", type=SEGMENT, required=True, help="Where the release is offered, for example id."
+)
+@click.option(
+    "--channel", type=SEGMENT, required=True, help="To whom it is offered, for example stable."
+)
 @click.option(
     "--changelog",
-    type=TextAssignment(),
+    type=ChangelogText(),
     multiple=True,
     metavar="LOCALE=TEXT",
     help="What is new, for the owner. May be repeated.",
@@ -56,12 +64,18 @@ def release_commands() -> None:
     help="The lowest counter from which the packages may be installed. Default: any.",
 )
 @click.option(
-    "--certificate", type=EXISTING_FILE, metavar="PEM", help="Verify the packages' signatures."
+    "--certificate",
+    type=EXISTING_FILE,
+    metavar="PEM",
+    help="Verify the packages' own signatures with it.",
+)
+@click.option(
+    "--unverified", is_flag=True, help="Do not verify the packages' own signatures. Not advised."
 )
 @click.option(
     "--expires",
     "expiry_days",
-    type=int,
+    type=click.IntRange(1, MAX_EXPIRY_DAYS),
     default=ROLE_EXPIRY_DAYS,
     show_default=True,
     metavar="DAYS",
@@ -69,7 +83,7 @@ def release_commands() -> None:
 )
 @click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
 @passphrase_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def sign(
     surroundings: Surroundings,
@@ -83,6 +97,7 @@ def sign(
     counter: int | None,
     min_counter: int | None,
     certificate: Path | None,
+    unverified: bool,
     expiry_days: int,
     out: Path,
     passphrase_fd: int | None,
@@ -92,6 +107,11 @@ def sign(
 
     An interrupted run is completed by the same command.
     """
+    if unverified == (certificate is not None):
+        raise click.UsageError(
+            "Give --certificate PEM to verify the packages' own signatures, or --unverified to go"
+            " without."
+        )
     texts = collect(changelog, "--changelog")
     pem = None if certificate is None else certificate.read_bytes()
     inspected = []
@@ -129,7 +149,7 @@ def sign(
         )
         return
     if pem is None:
-        click.echo("The packages' own signatures were not verified; give --certificate to do so.")
+        click.echo("The packages' own signatures were not verified.")
     verb = "Submitted again" if signed.repeated else "Signed"
     for path in signed.paths:
         click.echo(f"{verb} {path}, counter {signed.counter}.")
@@ -143,8 +163,8 @@ def sign(
     "list", epilog="Example: hening-signer release list --repo repo --codename armani"
 )
 @click.option("--repo", type=FOLDER, required=True, help="The working folder.")
-@click.option("--codename", help="One model only.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--codename", type=CODENAME, help="One model only.")
+@json_option
 def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
     """List the releases that the working folder's current versions hold."""
     listed = list_releases(WorkFolder(repo), codename)

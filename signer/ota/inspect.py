@@ -31,8 +31,9 @@ def inspect_ota(
     bytes in all. Raises OtaError, whose message is one sentence; OSError where the disk fails.
     """
     wanted = None if certificate is None else decode_certificate(certificate)
-    if path.is_dir():
-        raise ContainerError(f"{path} is a folder; give the OTA zip itself.")
+    # A pipe or a device has no end to read from, and opening a pipe waits for its writer.
+    if path.exists() and not path.is_file():
+        raise ContainerError(f"{path} is no regular file; give the OTA zip itself.")
     with path.open("rb") as stream:
         length = stream.seek(0, 2)
         package = load_package(stream, length, codename)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from nacl.signing import VerifyKey
 
-from signer.errors import KeyStoreError
+from signer.errors import KeyStoreError, SurroundingsError
 from signer.keystore import Keystore
 
 
@@ -149,7 +149,7 @@ def test_leftovers_of_a_crash_are_passed_over(keys) -> None:
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path) -> None:
     """The sentence says how to make one."""
-    with pytest.raises(KeyStoreError, match="keys new"):
+    with pytest.raises(SurroundingsError, match="keys new"):
         Keystore(tmp_path / "none").load_public_keys()
 
 

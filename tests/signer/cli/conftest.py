@@ -36,7 +36,7 @@ def run_json(run):
 
 @pytest.fixture
 def sign_arguments(repo, keys, incoming):
-    """Return the arguments of `release sign`, but for the packages."""
+    """Return the arguments of `release sign`, but for the packages and their certificate."""
     return (
         *("release", "sign", "--repo", repo, "--keys", keys, "--out", incoming),
         *("--region", "id", "--channel", "stable"),

@@ -43,9 +43,13 @@ def test_people_get_a_table(run, arguments) -> None:
     [
         (("--model", "dior", "--threshold", "root=4"), 1),
         (("--model", "cancro"), 1),
-        (("--model", "Dior"), 1),
+        (("--model", "Dior"), 2),
         (("--model", "dior", "--threshold", "root"), 2),
         (("--model", "dior", "--threshold", "root=x"), 2),
+        (("--model", "dior", "--threshold", "root=0"), 2),
+        (("--model", "dior", "--expires", "root=3651"), 2),
+        (("--model", "dior", "--keys", "nokeys"), 3),
+        (("--model", "dior", "--out", "no/where"), 3),
         (("--model", "dior", "--threshold", "root=2", "--threshold", "root=3"), 2),
         ((), 2),
     ],
@@ -65,5 +69,7 @@ def test_a_wide_key_file_is_1(run, arguments, keys, tmp_path, tree) -> None:
     before = tree(tmp_path)
     status, _, errors = run(*arguments, "--model", "dior")
     assert status == 1
-    assert errors.startswith("Others may read the key file of targets-2 (mode 0644); run `chmod")
+    assert errors.startswith(
+        "hening-signer: Others may read the key file of targets-2 (mode 0644); run `chmod"
+    )
     assert tree(tmp_path) == before

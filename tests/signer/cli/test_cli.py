@@ -1,6 +1,6 @@
 import importlib.metadata
+import json
 import os
-import re
 import subprocess
 import sys
 
@@ -63,6 +63,7 @@ def test_every_option_says_what_it_is_for() -> None:
         ("keys", "new", "root-1"),
         ("keys", "list", "--keys"),
         ("release", "sign", "--counter", "0"),
+        ("release", "list", "--repo", ".", "--codename", "Armani"),
         ("ota", "inspect", "/nonexistent.zip"),
     ],
 )
@@ -83,7 +84,9 @@ def test_surroundings_that_fail_are_3(run, keys, monkeypatch) -> None:
     monkeypatch.setattr(os, "fsync", full)
     status, output, errors = run("keys", "new", "--keys", keys, "dior-2")
     assert (status, output) == (3, "")
-    assert errors == "No space left on device; mend that and run the command again.\n"
+    assert (
+        errors == "hening-signer: No space left on device; mend that and run the command again.\n"
+    )
 
 
 def test_a_file_in_the_way_is_3(run, tmp_path) -> None:
@@ -92,20 +95,115 @@ def test_a_file_in_the_way_is_3(run, tmp_path) -> None:
     status, _, errors = run("keys", "new", "--keys", tmp_path / "file" / "keys", "dior-2")
     assert status == 3
     assert errors == (
-        f"{tmp_path}/file/keys: Not a directory; mend that and run the command again.\n"
+        f"hening-signer: {tmp_path}/file/keys: Not a directory;"
+        " mend that and run the command again.\n"
     )
 
 
-def test_stopping_is_1(run, monkeypatch, made_keys) -> None:
-    """Control-C ends a command with a sentence."""
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("keys", "list", "--keys", "none"), "The key folder none is not there; make keys with"),
+        (("release", "list", "--repo", "none"), "The working folder none is not there; make one"),
+    ],
+)
+def test_a_missing_folder_is_3(run, tmp_path, monkeypatch, arguments, sentence) -> None:
+    """The sentence names the folder and the command that makes it, for machines as JSON, too."""
+    monkeypatch.chdir(tmp_path)
+    status, output, errors = run(*arguments, "--json")
+    assert status == 3
+    assert errors.startswith(f"hening-signer: {sentence}")
+    assert json.loads(output) == {"error": errors.removeprefix("hening-signer: ").rstrip("\n")}
+
+
+@pytest.mark.parametrize(
+    "arguments", [("keys", "list", "--keys", "."), ("release", "list", "--repo", ".")]
+)
+def test_a_folder_that_may_not_be_read_is_3(run, repo, monkeypatch, arguments) -> None:
+    """It is neither wrong usage nor an empty folder."""
+
+    def deny(path=".", *_more):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.chdir(repo)
+    # The tests may run as root, whom the modes of a folder do not stop.
+    monkeypatch.setattr(os, "access", lambda *_arguments, **_named: False)
+    monkeypatch.setattr(os, "listdir", deny)
+    monkeypatch.setattr(os, "scandir", deny)
+    status, output, errors = run(*arguments)
+    assert (status, output) == (3, "")
+    assert "Permission denied; mend that and run the command again." in errors
+
+
+def test_stopping_is_130(run, monkeypatch, made_keys) -> None:
+    """Control-C ends a command with a sentence, which promises nothing where nothing was begun."""
 
     def stop(*_arguments):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("signer.keystore.Keystore.load_public_keys", stop)
     status, _, errors = run("keys", "list", "--keys", made_keys)
-    assert status == 1
-    assert re.fullmatch(r"[A-Z][^\n]*\.\n", errors.lstrip("\n"))
+    assert (status, errors.lstrip("\n")) == (130, "hening-signer: Stopped.\n")
+
+
+def test_stopping_between_two_keys_says_how_to_go_on(run, tmp_path) -> None:
+    """The keys that were made stay."""
+    made = []
+
+    def stop(size):
+        made.append(size)
+        if len(made) > 3:  # a key takes three: itself, salt and vector
+            raise KeyboardInterrupt
+        return os.urandom(size)
+
+    names = ("root-1", "root-2")
+    status, _, errors = run("keys", "new", "--keys", tmp_path / "keys", *names, entropy=stop)
+    assert status == 130
+    assert errors.lstrip("\n") == (
+        "hening-signer: Stopped; `keys list` shows the keys that were made,"
+        " so ask for the others only.\n"
+    )
+    assert sorted(path.name for path in (tmp_path / "keys").iterdir()) == [
+        "root-1.key",
+        "root-1.pub",
+    ]
+
+
+def test_stopping_before_a_bundle_has_its_name_says_how_to_go_on(
+    run, monkeypatch, sign_arguments, zips, incoming
+) -> None:
+    """The version is recorded, so the same command completes it."""
+
+    def stop(*_arguments):
+        raise KeyboardInterrupt
+
+    arguments = (*sign_arguments, "--unverified", zips["first"])
+    with monkeypatch.context() as patch:
+        patch.setattr("signer.bundle_writer.move_folder", stop)
+        status, _, errors = run(*arguments)
+    assert (status, errors.lstrip("\n")) == (
+        130,
+        "hening-signer: Stopped; the same command completes what was begun.\n",
+    )
+    assert not any(incoming.iterdir())
+    assert run(*arguments)[0] == 0
+    assert any(incoming.iterdir())
+
+
+def test_stopping_during_imports_is_130() -> None:
+    """There is one line and no traceback, however early somebody presses Control-C."""
+    script = """
+import sys
+class Stop:
+    def find_spec(name, *more):
+        if name == "signer.cli.ceremony":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop)
+from signer.cli import main
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (130, b"")
+    assert done.stderr == b"hening-signer: Stopped.\n"
 
 
 def test_the_version_is_the_distribution_s(run) -> None:
@@ -123,7 +221,8 @@ def test_the_script_runs_as_a_process(tmp_path, passphrase) -> None:
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         assert done.returncode == status
     assert done.stderr == (
-        b"The key root-1 is there already; choose the next free number for its role.\n"
+        b"hening-signer: The key root-1 is there already;"
+        b" choose the next free number for its role.\n"
     )
 
 

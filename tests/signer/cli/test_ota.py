@@ -1,4 +1,6 @@
 import json
+import os
+import re
 
 import pytest
 
@@ -13,6 +15,8 @@ def test_facts_and_verdicts_are_printed(run, zips) -> None:
     assert "Hening/armani/armani:14/UKQ1.250101.001/1.1.0-id:user/release-keys" in output
     assert "is signed                 not asked: give --certificate" in output
     assert "is for armani             yes" in output
+    assert f"{zips['step'].stat().st_size} octets\n" in output
+    assert re.search(r"^built +2026-\d\d-\d\d \d\d:00:00 UTC$", output, re.MULTILINE)
 
 
 def test_a_certificate_is_asked(run, zips) -> None:
@@ -30,15 +34,40 @@ def test_machines_get_json(run_json, zips, facts) -> None:
     value = run_json("ota", "inspect", zips["first"], "--codename", "armani")
     assert value["facts"]["sha256"] == facts["first"].sha256
     assert value["facts"]["path"] == "armani-first.zip"
-    assert all(verdict["passed"] for verdict in value["verdicts"])
+    assert value["facts"]["signed"] is None
+    passed = {verdict["question"]: verdict["passed"] for verdict in value["verdicts"]}
+    assert passed.pop("is signed") is None
+    assert passed["is what it says it is"] is True
+    assert len(passed) == 8
+    assert all(passed.values())
+
+
+def test_machines_see_that_a_package_is_signed(run_json, zips) -> None:
+    """With a certificate the answer is yes and not null."""
+    value = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
+    assert value["facts"]["signed"] == {"payload": True, "whole_file": True}
+    assert all(verdict["passed"] is True for verdict in value["verdicts"])
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path, more) -> None:
+    """Nobody writes into it, so reading would hang."""
+    os.mkfifo(tmp_path / "pipe.zip")
+    status, _, errors = run("ota", "inspect", tmp_path / "pipe.zip", *more)
+    assert status == 1
+    assert errors == (
+        f"hening-signer: {tmp_path}/pipe.zip is no regular file; give the OTA zip itself.\n"
+    )
 
 
 def test_a_package_for_another_model_is_1(run, zips) -> None:
     """The facts are printed all the same, and the refusal stands on standard error."""
     status, output, errors = run("ota", "inspect", zips["first"], "--codename", "dior", "--json")
     assert status == 1
-    assert json.loads(output)["verdicts"][-1]["passed"] is False
-    assert errors == "armani-first.zip is for armani and not for dior.\n"
+    value = json.loads(output)
+    assert value["verdicts"][-1]["passed"] is False
+    assert value["error"] == "armani-first.zip is for armani and not for dior."
+    assert errors == "hening-signer: armani-first.zip is for armani and not for dior.\n"
 
 
 @pytest.mark.parametrize("octets", [b"", b"not a zip", b"PK\x03\x04" + b"\x00" * 100])
@@ -49,3 +78,5 @@ def test_what_is_no_zip_is_1(run, tmp_path, octets) -> None:
     assert (status, output) == (1, "")
     assert errors.count("\n") == 1
     assert errors.endswith(".\n")
+    _, output, _ = run("ota", "inspect", tmp_path / "bad.zip", "--json")
+    assert json.loads(output) == {"error": errors.removeprefix("hening-signer: ").rstrip("\n")}

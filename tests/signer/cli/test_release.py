@@ -28,12 +28,26 @@ def test_a_release_is_signed_and_listed(run, run_json, sign_arguments, repo, zip
     assert "dior 1, expires 2026-08-30" in output
 
 
+@pytest.mark.parametrize(
+    "more", [(), ("--certificate", CERTIFICATE_FILE, "--unverified")], ids=["neither", "both"]
+)
+def test_whether_signatures_are_verified_must_be_said(
+    run, sign_arguments, zips, tmp_path, tree, more
+) -> None:
+    """Nothing is signed for somebody who forgot the certificate."""
+    before = tree(tmp_path)
+    status, output, errors = run(*sign_arguments, *more, zips["first"])
+    assert (status, output) == (2, "")
+    assert "Give --certificate PEM to verify" in errors
+    assert tree(tmp_path) == before
+
+
 def test_people_get_sentences(run, sign_arguments, zips) -> None:
     """The first run signs, the second submits the same again."""
-    status, output, errors = run(*sign_arguments, zips["first"])
+    status, output, errors = run(*sign_arguments, "--unverified", zips["first"])
     assert (status, errors) == (0, "")
     assert output.startswith(
-        "The packages' own signatures were not verified; give --certificate to do so.\n"
+        "The packages' own signatures were not verified.\n"
         "Signed armani/id/stable/armani-first.zip, counter 1.\narmani 2 "
     )
     _, output, _ = run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
@@ -43,12 +57,9 @@ def test_people_get_sentences(run, sign_arguments, zips) -> None:
 @pytest.mark.parametrize(
     "more",
     [
-        ("--codename", "dior"),
+        ("--unverified", "--codename", "dior"),
         ("--certificate", KEYS / "FIXTURE-ONLY-other.cert.pem"),
-        ("--min-counter", "1"),
-        ("--region", "ID"),
-        ("--changelog", "english=x"),
-        ("--expires", "0"),
+        ("--unverified", "--min-counter", "1"),
     ],
 )
 def test_a_refusal_is_1_and_changes_nothing(
@@ -63,12 +74,37 @@ def test_a_refusal_is_1_and_changes_nothing(
     assert tree(tmp_path) == before
 
 
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (("--region", "ID"), "Use lower-case letters, digits and `-`, at most 16."),
+        (("--channel", "a/b"), "Use lower-case letters, digits and `-`, at most 16."),
+        (("--codename", "Armani"), "'Armani' is not a codename"),
+        (("--changelog", "EN=x"), "'EN' is no locale; LOCALE is like en or zh-TW."),
+        (("--changelog", "en=" + "x" * 4001), "The text for en is too long; give at most 4000"),
+        (("--changelog", "en"), "'en' is not of the form NAME=TEXT."),
+        (("--expires", "0"), "0 is not in the range 1<=x<=3650."),
+    ],
+)
+def test_a_malformed_value_is_2_and_changes_nothing(
+    run, sign_arguments, zips, tmp_path, tree, more, sentence
+) -> None:
+    """The sentence says what the value has to be like, in words of people."""
+    before = tree(tmp_path)
+    status, output, errors = run(*sign_arguments, "--unverified", *more, zips["first"])
+    assert (status, output) == (2, "")
+    assert sentence in errors
+    assert tree(tmp_path) == before
+
+
 @pytest.mark.parametrize("cut", [0, 1, 1000, -1])
 def test_a_bad_zip_is_1_and_changes_nothing(run, sign_arguments, zips, tmp_path, tree, cut) -> None:
     """A truncated package beside a good one spoils the whole run."""
     (tmp_path / "armani-cut.zip").write_bytes(zips["step"].read_bytes()[:cut])
     before = tree(tmp_path)
-    status, output, errors = run(*sign_arguments, zips["second"], tmp_path / "armani-cut.zip")
+    status, output, errors = run(
+        *sign_arguments, "--unverified", zips["second"], tmp_path / "armani-cut.zip"
+    )
     assert (status, output) == (1, "")
     assert errors.count("\n") == 1
     assert tree(tmp_path) == before
@@ -90,16 +126,22 @@ def test_every_hostile_package_is_1_and_changes_nothing(
 
 
 def test_a_folder_that_may_not_be_made_is_3(run, sign_arguments, zips, tmp_path) -> None:
-    """A mistyped `--out` is not silently made with all its parents."""
-    status, _, errors = run(*sign_arguments, "--out", tmp_path / "no" / "where", zips["first"])
+    """A mistyped `--out` is not silently made with all its parents, and the sentence says so."""
+    status, _, errors = run(
+        *sign_arguments, "--unverified", "--out", tmp_path / "no" / "where", zips["first"]
+    )
     assert status == 3
-    assert errors.startswith(f"{tmp_path}/no/where: No such file or directory")
+    assert errors == (
+        f"hening-signer: The folder {tmp_path}/no, which is to hold where, is not there;"
+        " make it, or correct --out.\n"
+    )
 
 
 def test_a_text_that_is_given_twice_is_2(run, sign_arguments, zips) -> None:
     """One locale has one text."""
     status, _, errors = run(
-        *sign_arguments, "--changelog", "en=a", "--changelog", "en=b", zips["first"]
+        *sign_arguments,
+        *("--unverified", "--changelog", "en=a", "--changelog", "en=b", zips["first"]),
     )
     assert status == 2
     assert "--changelog is given twice" in errors

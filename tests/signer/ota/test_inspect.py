@@ -145,7 +145,7 @@ def test_a_file_that_is_not_there_is_the_surroundings_fault(tmp_path):
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     """A folder in place of the file is one sentence, too."""
-    with pytest.raises(OtaError, match="is a folder"):
+    with pytest.raises(OtaError, match="is no regular file"):
         inspect_ota(tmp_path)
 
 

@@ -1,0 +1,107 @@
+"""What a person sees who types at a terminal."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+
+from fixtures.signing import CERTIFICATE_FILE
+
+SCRIPT = """
+import os, sys
+from datetime import UTC, datetime
+os.login_tty(0)
+from signer.cli import main
+from signer.cli.surroundings import Surroundings
+sys.exit(main(sys.argv[1:], Surroundings(datetime(2026, 6, 1, 12, tzinfo=UTC), os.urandom, {})))
+"""
+
+
+class Terminal:
+    """A process whose terminal the test holds the other end of."""
+
+    def __init__(self, arguments) -> None:
+        self.end, other = os.openpty()
+        command = [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments)]
+        environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+        environment.pop("HENING_SIGNER_PASSPHRASE", None)
+        self.process = subprocess.Popen(
+            command, stdin=other, stdout=other, stderr=other, env=environment
+        )
+        os.close(other)
+        self.screen = b""
+
+    def read(self, seconds) -> bool:
+        """Add what appears within `seconds` to the screen; answer whether anything did."""
+        if not select.select([self.end], [], [], seconds)[0]:
+            return False
+        try:
+            octets = os.read(self.end, 4096)
+        except OSError:  # how Linux says that the other end is closed
+            return False
+        self.screen += octets
+        return bool(octets)
+
+    def read_until(self, octets) -> None:
+        """Read until the screen shows `octets`, for at most a minute."""
+        deadline = time.monotonic() + 60
+        while octets not in self.screen and time.monotonic() < deadline:
+            self.read(1)
+        assert octets in self.screen, self.screen
+
+    def type(self, octets) -> None:
+        """Type at the terminal."""
+        os.write(self.end, octets)
+
+    def finish(self) -> int:
+        """Read to the end and return the exit status."""
+        while self.read(60):
+            pass
+        return self.process.wait(60)
+
+
+@pytest.fixture
+def terminal():
+    """Return what starts a command on a terminal of its own."""
+    started = []
+
+    def start(*arguments) -> Terminal:
+        started.append(Terminal(arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        os.close(each.end)
+        each.process.kill()
+        each.process.wait()
+
+
+def test_nothing_paints_over_the_prompt(terminal, sign_arguments, zips, passphrase) -> None:
+    """The prompt is the last thing on the screen until it is answered."""
+    shown = terminal(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
+    shown.read_until(b"Passphrase of armani-1: ")
+    # A bar repaints itself ten times a second.
+    while shown.read(0.5):
+        pass
+    assert shown.screen.endswith(b"Passphrase of armani-1: ")
+    shown.type(passphrase + b"\n")
+    shown.read_until(b"Passphrase of armani-2 (empty: as before): ")
+    shown.type(b"\n")
+    assert shown.finish() == 0
+    assert b"Signed armani/id/stable/armani-first.zip, counter 1." in shown.screen
+    assert passphrase not in shown.screen
+
+
+def test_a_prompt_can_be_left(terminal, sign_arguments, zips, tmp_path, tree) -> None:
+    """Control-C at a prompt ends with a line; nothing was begun, and none is promised."""
+    before = tree(tmp_path)
+    shown = terminal(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
+    shown.read_until(b"Passphrase of armani-1: ")
+    shown.type(b"\x03")
+    assert shown.finish() == 130
+    assert shown.screen.endswith(b"\r\nhening-signer: Stopped.\r\n")
+    assert b"Traceback" not in shown.screen
+    assert tree(tmp_path) == before
