@@ -82,18 +82,27 @@ def decode_facts(data: bytes) -> ImageFacts:
     return facts
 
 
+def is_host(text: str) -> bool:
+    """Tell whether `text` is a host name that a phone can poll."""
+    return _HOST.fullmatch(text) is not None
+
+
 def check_facts(facts: ImageFacts) -> None:
     """Check that the names are names; raises StateError."""
     if not is_codename(facts.codename):
         raise StateError(f"{facts.codename!r} is no name that a model can have.")
     if not REGION.fullmatch(facts.region) or not REGION.fullmatch(facts.channel):
         raise StateError("A region and a channel are each 1 to 16 of a-z, 0-9 and -.")
-    if not _HOST.fullmatch(facts.host):
+    if not is_host(facts.host):
         raise StateError(f"{facts.host!r} is no host name that a phone can poll.")
 
 
 def load_image(directory: Path) -> Image:
     """Read the image in `directory`; raises StateError, StorageError."""
+    if not directory.parent.is_dir():
+        raise StorageError(
+            f"There is no folder {directory.parent}; make a phone with hening-device create."
+        )
     if not (directory / "image.json").is_file():
         raise StateError(
             f"There is no phone in {directory.parent}; make one with hening-device create."

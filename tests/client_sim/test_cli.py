@@ -1,12 +1,17 @@
 import json
+import runpy
 import sys
+import tomllib
 from functools import partial
+from pathlib import Path
+from types import ModuleType
 
 import click
 import pytest
 
 from client_sim import cli as module
 from client_sim.cli import cli, find_status, main
+from client_sim.device import commands
 from client_sim.device.errors import AgreementError, StorageError, UnreachableError
 from client_sim.device.phone import Phone
 from tests.client_sim.device import shop
@@ -20,7 +25,7 @@ RESOLVE = ["--resolve", f"{HOST}=127.0.0.1"]
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch):
     """Set the phones' clock to a day on which the fixtures' newest build exists."""
-    monkeypatch.setattr(module, "Phone", partial(Phone, now=lambda: float(shop.NOW)))
+    monkeypatch.setattr(commands, "Phone", partial(Phone, now=lambda: float(shop.NOW)))
 
 
 @pytest.fixture
@@ -67,7 +72,7 @@ def test_create_poll_install_show(create, run, tmp_path):
     """The story of the help texts, from the factory to the confirmed update."""
     phone = ["--phone", tmp_path / "phone"]
     status, out, _ = create("--persona", 4)
-    assert (status, "runs build 1" in out) == (0, True)
+    assert (status, "runs build 0" in out) == (0, True)
     status, out, _ = run("poll", *phone, *RESOLVE, "--explain")
     assert status == 0
     assert out.startswith("GET /metadata/2.root.json HTTP/1.1\\r\\n\nHost: updates.hening.example:")
@@ -89,7 +94,7 @@ def test_create_poll_install_show(create, run, tmp_path):
 def test_json_output(create, run, tmp_path):
     """Every command speaks JSON and nothing else on standard output."""
     phone = ["--phone", tmp_path / "phone", "--json"]
-    assert json.loads(create("--json")[1])["build"]["counter"] == 1
+    assert json.loads(create("--json")[1])["build"]["counter"] == 0
     polled = json.loads(run("poll", *phone, *RESOLVE)[1])
     assert polled["offer"]["counter"] == 2
     assert polled["next_poll"] > shop.NOW + 14_399
@@ -104,7 +109,7 @@ def test_a_broken_boot_falls_back(create, run, tmp_path):
     create()
     phone = ["--phone", tmp_path / "phone"]
     status, out, _ = run("install", *phone, *RESOLVE, "--broken-boot")
-    assert (status, out) == (1, "Build 2 did not start; build 1 runs again.\n")
+    assert (status, out) == (1, "Build 2 did not start; build 0 runs again.\n")
     status, out, _ = run("install", *phone, *RESOLVE)
     assert status == 0
     assert "did not start on this phone" in out
@@ -119,7 +124,8 @@ def test_a_refusal_is_one_sentence(create, run, server, tmp_path):
     status, out, err = run("poll", "--phone", tmp_path / "phone", *RESOLVE)
     assert (status, out) == (1, "")
     assert err == (
-        "error: The server redirects /metadata/timestamp.json, which a phone never follows.\n"
+        "hening-device: The server redirects /metadata/timestamp.json, which a phone never "
+        "follows.\n"
     )
     status, out, _ = run("poll", "--phone", tmp_path / "phone", *RESOLVE, "--json")
     assert status == 1
@@ -142,6 +148,7 @@ def test_a_missing_server_is_status_3(create, run, tmp_path):
     resolve = ["--resolve", f"{HOST}=192.0.2.1"]
     status, _, err = run("poll", "--phone", tmp_path / "phone", *resolve)
     assert status == 3
+    assert err.startswith("hening-device: ")
     assert "plain text is refused" in err
 
 
@@ -152,12 +159,15 @@ def test_a_missing_server_is_status_3(create, run, tmp_path):
         (["poll", "--phone", "x", "--resolve", "nonsense"], 2),
         (["fly"], 2),
         ([], 2),
-        (["show", "--phone", "does-not-exist"], 1),
+        (["show", "--phone", "does-not-exist"], 3),
+        (["show", "--phone", "."], 1),
         (["--help"], 0),
+        (["--version"], 0),
     ],
 )
-def test_status_of_usage(run, arguments, status):
-    """Usage errors are 2, a folder without a phone is a refusal, help is done."""
+def test_status_of_usage(run, monkeypatch, tmp_path, arguments, status):
+    """Usage errors are 2, no folder is 3, a folder without a phone is a refusal, help is done."""
+    monkeypatch.chdir(tmp_path)
     assert run(*arguments)[0] == status
 
 
@@ -169,14 +179,44 @@ def test_a_file_that_is_no_package_is_refused(create, tmp_path):
     assert not (tmp_path / "phone").exists()
 
 
-def test_an_interrupt_is_status_3(run, monkeypatch):
-    """Ctrl-C while something runs."""
+def test_an_interrupt_is_one_line(run, create, monkeypatch, tmp_path):
+    """Ctrl-C while a command runs: status 130, no traceback."""
+    create()
 
-    def interrupt(**_options):
-        raise click.Abort
+    def interrupt(_phone):
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(module.cli, "main", interrupt)
-    assert run("show")[0] == 3
+    monkeypatch.setattr(Phone, "poll", interrupt)
+    status, out, err = run("poll", "--phone", tmp_path / "phone")
+    assert (status, out) == (130, "")
+    # Click ends the terminal's line, on which ^C stands.
+    assert err.strip() == "hening-device: stopped"
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, click.Abort])
+def test_an_interrupt_outside_of_commands_is_one_line(run, monkeypatch, interrupt):
+    """Before or after what click itself guards."""
+
+    def main_(**_options):
+        raise interrupt
+
+    monkeypatch.setattr(module.cli, "main", main_)
+    assert run("show") == (130, "", "hening-device: stopped\n")
+
+
+def test_an_interrupt_while_modules_are_loaded_is_one_line(monkeypatch, capsys):
+    """Ctrl-C before `main` is reached."""
+
+    class Interrupted(ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    name = "client_sim.device.commands"
+    monkeypatch.setitem(sys.modules, name, Interrupted(name))
+    with pytest.raises(SystemExit) as stop:
+        runpy.run_path(module.__file__)
+    assert stop.value.code == 130
+    assert capsys.readouterr() == ("", "hening-device: stopped\n")
 
 
 def test_other_refusals_of_click_are_status_1(run, monkeypatch):
@@ -186,7 +226,7 @@ def test_other_refusals_of_click_are_status_1(run, monkeypatch):
         raise click.ClickException("no")
 
     monkeypatch.setattr(module.cli, "main", fail)
-    assert run("show")[0] == 1
+    assert run("show") == (1, "", "hening-device: no\n")
 
 
 @pytest.mark.parametrize(
@@ -201,6 +241,21 @@ def test_other_refusals_of_click_are_status_1(run, monkeypatch):
 def test_the_status_of_errors(error, status):
     """1 refused, 3 the surroundings."""
     assert find_status(error) == status
+
+
+def test_the_help_of_the_program_says_what_statuses_mean(run):
+    """Example and exit statuses."""
+    out = " ".join(run("--help")[1].split())
+    assert "Example: hening-device poll" in out
+    assert "Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed" in out
+    assert "130 stopped" in out
+
+
+def test_the_version_is_that_of_the_package(run):
+    """One line, with the version of pyproject.toml."""
+    pyproject = Path(module.__file__).parents[1] / "pyproject.toml"
+    version = tomllib.loads(pyproject.read_text())["project"]["version"]
+    assert run("--version")[1] == f"hening-device, version {version}\n"
 
 
 @pytest.mark.parametrize("name", [None, "create", "poll", "install", "show"])

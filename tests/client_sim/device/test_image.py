@@ -71,7 +71,9 @@ def test_an_image_is_written_and_read(tmp_path, authority):
 
 
 def test_no_phone_and_half_a_phone(tmp_path):
-    """An empty folder is no phone; a missing root is a failing disk."""
+    """No folder, an empty folder, and a phone whose root is missing."""
+    with pytest.raises(StorageError, match="no folder"):
+        load_image(tmp_path / "nothing" / "image")
     with pytest.raises(StateError, match="no phone"):
         load_image(tmp_path / "image")
     write_image(tmp_path / "image", Image(FACTS, b"root", b"", None))
