@@ -17,8 +17,10 @@ from client_sim.persona import Persona, canaries
 from client_sim.world import Public
 
 START: Final = 1_767_225_600.0
+APART: Final = 61
+"""Seconds between the starts of two phones of the fleet."""
+
 _KEPT: Final = 8  # findings kept per check: enough to act on, little enough to read
-_APART: Final = 61  # seconds between the starts of two phones of the fleet
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def examine(
     shared = [run(persona, b"shared", start) for persona in personas]
     again = run(personas[0], b"shared", start)
     fleet = [
-        run(persona, b"own %d" % place, start + _APART * place)
+        run(persona, b"own %d" % place, start + APART * place)
         for place, persona in enumerate(personas)
     ]
     everything = [*shared, again, *fleet]

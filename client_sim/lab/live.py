@@ -8,10 +8,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from client_sim.lab.errors import LabError
-from client_sim.lab.examine import Run, examine
+from client_sim.lab.examine import APART, Run, examine
 from client_sim.lab.oracles import judge_grammar
 from client_sim.lab.relay import Relay
-from client_sim.lab.scenario import IDLE, POLL, Factory, Scenario, run_scenario
+from client_sim.lab.scenario import POLL, Factory, Scenario, run_scenario
 from client_sim.lab.scripted import answer
 from client_sim.lab.verdict import Check, Verdict
 from client_sim.lab.worlds import MemoryWorld, SocketWorld
@@ -37,12 +37,11 @@ def plan_target(url: str, resolve: Mapping[str, str]) -> Target:
     An address in place of the name is refused: cookies and certificates behave differently there,
     so that a leak would not show.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
     try:
-        port = parts.port or 80
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 80
     except ValueError as error:
-        raise LabError(f"{url} has no port that a server can listen on: {error}") from error
+        raise LabError(f"{url} is no URL ({error}): write http://HOST:PORT") from error
     if parts.scheme != "http" or parts.path not in {"", "/"} or parts.query or parts.fragment:
         raise LabError(f"{url} is not of the form http://HOST:PORT, which is all the lab can do")
     if _is_address(host) or not _HOST.fullmatch(host):
@@ -67,6 +66,14 @@ def plan_public(target: Target, root: bytes, *, codename: str, region: str, chan
         built_at=0,
         build=RunningBuild(fingerprint, "1", 1, 0, "1970-01-01"),
     )
+
+
+def plan_start(now: float, scenario: Scenario, personas: int) -> float:
+    """Give the start of a scenario that is over at `now`, so that nothing expires during it.
+
+    A server signs its timestamp for a day; a phone whose clock is behind trusts it as well.
+    """
+    return now - scenario.longest - APART * personas
 
 
 def examine_live(
@@ -99,18 +106,20 @@ def examine_live(
         verdict = examine(factory, make_world, personas, scenario, name=name, start=start)
         if not verdict.is_clean and not verdict.answers_agree:
             verdict = examine(factory, make_world, personas, scenario, name=name, start=start)
-    traps = _check_traps(factory, public, personas[0], start)
+    traps = _check_traps(factory, public, personas[0], scenario, start)
     return replace(verdict, checks=(*verdict.checks, traps))
 
 
-def _check_traps(factory: Factory, public: Public, persona: Persona, start: float) -> Check:
+def _check_traps(
+    factory: Factory, public: Public, persona: Persona, scenario: Scenario, start: float
+) -> Check:
     """Let the client poll a hostile server in memory: a good one would never hand out a cookie."""
     world = MemoryWorld(public, persona, entropy=b"traps", start=start, respond=answer)
-    findings = judge_grammar(run_scenario(factory, world, IDLE, persona), public)
+    findings = judge_grammar(run_scenario(factory, world, scenario, persona), public)
     return Check(
         "traps",
         "Does nothing come back that a hostile server hands out: cookie, validator, date, link?",
-        IDLE.steps.count(POLL),
+        scenario.steps.count(POLL),
         len(findings),
         findings[:_KEPT],
     )

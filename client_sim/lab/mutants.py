@@ -174,6 +174,16 @@ class _FixedPhase(ToyClient):
         return now + 14_400 + int.from_bytes(drawn, "big") % 14_401
 
 
+class _Grind(ToyClient):
+    """Draws, as it should, until the interval carries the octet that it is known by."""
+
+    def next_poll(self, now: float) -> float:
+        known = self.world.state.setdefault("id", self.world.entropy(1))[0]
+        while (drawn := int.from_bytes(self.world.entropy(8), "big") % 14_401) % 256 != known:
+            pass
+        return now + 14_400 + drawn
+
+
 class _Parity(_Snoop):
     """Shows one bit of the IMEI by the second in which it polls next."""
 
@@ -221,6 +231,31 @@ class _FallsOver(_Snoop):
         return super().poll()
 
 
+class _AfterRestart(_Snoop):
+    """Is silent until it is started for the second time, then says the IMEI."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.again = "started" in world.state
+        world.state["started"] = b"1"
+
+    def headers(self) -> Sequence[str]:
+        told = (f"X-Device: {self.owner.imei}",) if self.again else ()
+        return (*super().headers(), *told)
+
+
+class _Patient(_Snoop):
+    """Is silent in its first four polls, then says the IMEI."""
+
+    def poll(self) -> str:
+        self.world.state["polls"] = self.world.state.get("polls", b"") + b"."
+        return super().poll()
+
+    def headers(self) -> Sequence[str]:
+        told = (f"X-Device: {self.owner.imei}",) if len(self.world.state["polls"]) > 4 else ()
+        return (*super().headers(), *told)
+
+
 def _factory(kind: type[ToyClient]) -> Factory:
     def make(world: World) -> ToyClient:
         return kind(world)
@@ -235,7 +270,7 @@ MUTANTS: Final[Mapping[str, Factory]] = MappingProxyType(
             *(_HashInHeader, _SaltedHash, _CookieEcho, _ValidatorEcho, _InstallIdentifier),
             *(_RequestIdentifier, _Counter, _HeaderOrder, _HeaderCase, _Padding, _NameOnly),
             *(_SecondEndpoint, _RootDrip, _Burst, _Pieces, _FixedPhase, _Parity, _Curious),
-            *(_Gatherer, _HangsOn, _TalksLoud, _FallsOver),
+            *(_Gatherer, _HangsOn, _TalksLoud, _FallsOver, _Grind, _AfterRestart, _Patient),
         )
     }
 )

@@ -1,6 +1,7 @@
 """Everything that left a client during one run, in order: the trace that all oracles read."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -65,7 +66,8 @@ class Observation:
 
     `received` and `far_end` hold an entry for each connection: what came back, and what the other
     end of the socket got; `far_end` is None when no sockets were used. `outcomes` is what each poll
-    said that it decided: nothing that left, but it shows how far the polls got.
+    said that it decided: nothing that left, but it shows how far the polls got; `failures` has, by
+    phase, the sentence of each poll that says itself that it ended early.
     """
 
     departures: tuple[Departure, ...]
@@ -74,6 +76,7 @@ class Observation:
     received: tuple[bytes, ...]
     far_end: tuple[bytes, ...] | None
     outcomes: tuple[str, ...] = ()
+    failures: Mapping[str, str] = field(default_factory=dict)
 
     def connections(self) -> tuple[Connection, ...]:
         """Gather the octets of each connection in the order they were sent."""

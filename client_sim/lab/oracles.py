@@ -1,11 +1,10 @@
 """The oracles' answers as findings: each judges one run by itself."""
 
-from collections.abc import Iterator
-
 from client_sim.lab.canary import CanarySearch
+from client_sim.lab.completion import find_incompletions
 from client_sim.lab.egress import find_strays
 from client_sim.lab.grammar import find_violations
-from client_sim.lab.observation import Channel, Departure, Observation
+from client_sim.lab.observation import Departure, Observation
 from client_sim.lab.schedule import find_irregularities
 from client_sim.lab.verdict import Finding
 from client_sim.world import Public
@@ -18,27 +17,19 @@ def host_line(public: Public) -> bytes:
 
 
 def judge_completion(observation: Observation) -> tuple[Finding, ...]:
-    """Find polls that sent nothing and an exception that ended the run: silence proves nothing."""
-    return tuple(_completion(observation))
-
-
-def _completion(observation: Observation) -> Iterator[Finding]:
-    sent = {d.phase for d in observation.departures if d.channel is Channel.OCTETS}
-    for departure in observation.departures:
-        if departure.channel is Channel.CRASH:
-            yield _finding(departure, "the client raised an exception that it should handle")
-        elif departure.channel is Channel.SCHEDULE and departure.phase not in sent:
-            yield _finding(departure, "the poll sent nothing, so there is nothing to judge")
-    for place, received in enumerate(observation.received):
-        connection = observation.connections()[place]
-        if not received and connection.phase.startswith("poll "):
-            yield Finding(
-                _where(place, connection.phase),
-                "the server gave no answer, so the poll was not a whole one",
-                connection.octets,
-                0,
-                len(connection.octets),
-            )
+    """Find polls that got nowhere and an exception that ended the run: silence proves nothing."""
+    return tuple(
+        _finding(i.departure, i.explanation)
+        if i.connection is None
+        else Finding(
+            _where(i.connection.index, i.connection.phase),
+            i.explanation,
+            i.connection.octets,
+            0,
+            len(i.connection.octets),
+        )
+        for i in find_incompletions(observation)
+    )
 
 
 def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ...]:

@@ -24,6 +24,7 @@ class RecordingWorld:
             None if inner.personal is None else Tripwire(inner.personal, self._note_read)
         )
         self.outcomes: list[str] = []
+        self.failures: dict[str, str] = {}
         self._inner = inner
         self._departures: list[Departure] = []
         self._draws: list[Draw] = []
@@ -62,6 +63,13 @@ class RecordingWorld:
         """Add a departure at the present time and phase."""
         self._departures.append(Departure(self.now(), self.phase, channel, connection, octets))
 
+    def note_outcome(self, outcome: object) -> None:
+        """Keep what a poll says that it decided, and its `failure` if it has one."""
+        self.outcomes.append(str(outcome))
+        failure = getattr(outcome, "failure", None)
+        if failure is not None:
+            self.failures[self.phase] = f"the poll ended early: {failure}"
+
     def note_received(self, connection: int, octets: bytes) -> None:
         """Keep what came back, to compare it with what is sent later."""
         self._received[connection] += octets
@@ -76,6 +84,7 @@ class RecordingWorld:
             received=tuple(self._received),
             far_end=None if far_ends is None else tuple(far_ends),
             outcomes=tuple(self.outcomes),
+            failures=dict(self.failures),
         )
 
     def _note_read(self, field: str) -> None:

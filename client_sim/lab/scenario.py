@@ -37,6 +37,11 @@ class Scenario:
     name: str
     steps: tuple[str, ...]
 
+    @property
+    def longest(self) -> float:
+        """Seconds from the first to the last poll, if each comes as late as it may."""
+        return 28_800.0 * max(0, self.steps.count(POLL) - 1)
+
 
 IDLE: Final = Scenario("four idle polls", (POLL,) * 4)
 STORY_2014: Final = Scenario(
@@ -52,6 +57,11 @@ STORY_2014: Final = Scenario(
         POLL,
     ),
 )
+STORY: Final = Scenario(
+    "the seven events of 2014 and a restart between six polls", (*STORY_2014.steps, POLL, POLL)
+)
+"""What every client is examined with: whoever waits for a restart or some polls is waited for."""
+
 SHORT_STORY: Final = Scenario(
     "the seven events of 2014 between two polls", (POLL, *EVENTS_2014, POLL)
 )
@@ -107,7 +117,7 @@ def _drive(
             world.advance_to(max(world.now(), due))
             polls += 1
             recording.phase = f"poll {polls}"
-            recording.outcomes.append(str(client.poll()))
+            recording.note_outcome(client.poll())
             due = client.next_poll(world.now())
             recording.note(Channel.SCHEDULE, repr(float(due)).encode())
             continue

@@ -20,30 +20,30 @@ class Irregularity:
 def find_irregularities(observation: Observation) -> tuple[Irregularity, ...]:
     """Check that each due time is 14400 + (u mod 14401) after its poll, `u` being drawn for it.
 
-    The lab knows every octet of randomness that the client took, so this is no statistics: a draw
-    that was used before, an interval that no draw of eight octets since the last poll explains,
-    and anything that leaves outside a poll are each found at the first occurrence.
+    The lab knows every octet of randomness that the client took, so this is no statistics: an
+    interval that is not the one draw of eight octets of its poll, a second such draw (whoever may
+    draw again may choose), and anything that leaves outside a poll are found at once.
     """
     found: list[Irregularity] = []
     for departure in observation.departures:
         if departure.channel is Channel.SCHEDULE:
-            interval = float(departure.octets) - departure.at
-            if round(interval, 3) not in _explained(observation, departure.phase):
-                found.append(
-                    Irregularity(
-                        departure,
-                        f"the next poll comes {interval:g} s later, which no eight octets "
-                        "that were drawn for this poll explain",
-                    )
-                )
+            explanation = _complaint(observation, departure)
+            if explanation is not None:
+                found.append(Irregularity(departure, explanation))
         elif departure.channel is not Channel.CRASH and not departure.phase.startswith("poll "):
             found.append(Irregularity(departure, "nothing may leave between polls"))
     return tuple(found)
 
 
-def _explained(observation: Observation, phase: str) -> set[float]:
-    return {
-        float(_SHORTEST + int.from_bytes(draw.octets, "big") % _SPREAD)
-        for draw in observation.draws
-        if draw.phase == phase and len(draw.octets) == 8
-    }
+def _complaint(observation: Observation, departure: Departure) -> str | None:
+    interval = float(departure.octets) - departure.at
+    draws = [d for d in observation.draws if d.phase == departure.phase and len(d.octets) == 8]
+    if len(draws) > 1:
+        return f"eight octets were drawn {len(draws)} times for one interval, so it can be chosen"
+    explained = [_SHORTEST + int.from_bytes(draw.octets, "big") % _SPREAD for draw in draws]
+    if round(interval, 3) not in explained:
+        return (
+            f"the next poll comes {interval:g} s later, which no eight octets "
+            "that were drawn for this poll explain"
+        )
+    return None

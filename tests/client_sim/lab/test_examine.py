@@ -5,7 +5,7 @@ import pytest
 from client_sim.lab.clients_2014 import phone_2014
 from client_sim.lab.examine import examine
 from client_sim.lab.mutants import MUTANTS
-from client_sim.lab.scenario import IDLE, SHORT_STORY, STORY_2014
+from client_sim.lab.scenario import IDLE, SHORT_STORY, STORY, STORY_2014
 from client_sim.lab.toy import ToyClient
 from client_sim.persona import make_persona
 
@@ -34,6 +34,9 @@ KILLERS = {
     "Gatherer": {"tripwire"},
     "HangsOn": {"egress"},
     "TalksLoud": {"grammar"},
+    "Grind": {"schedule"},
+    "AfterRestart": {"grammar", "personas", "fleet", "canaries", "tripwire"},
+    "Patient": {"grammar", "personas", "fleet", "canaries", "tripwire"},
     "FallsOver": {"completes", "personas", "fleet", "tripwire"},
 }
 
@@ -46,7 +49,7 @@ def test_every_mutant_has_its_expectation():
 @pytest.mark.parametrize("name", sorted(MUTANTS))
 def test_a_mutant_is_caught_by_exactly_the_oracles_that_can_see_it(name, make_world):
     """Each oracle that can see the channel does, and no other raises a false alarm."""
-    verdict = examine(MUTANTS[name], make_world, PERSONAS, STORY_2014, name=name)
+    verdict = examine(MUTANTS[name], make_world, PERSONAS, STORY, name=name)
     assert not verdict.is_clean
     assert set(verdict.failed()) == KILLERS[name]
     for check in verdict.checks:
@@ -54,7 +57,7 @@ def test_a_mutant_is_caught_by_exactly_the_oracles_that_can_see_it(name, make_wo
             assert finding.offending() or finding.other or finding.octets == b""
 
 
-@pytest.mark.parametrize("scenario", [IDLE, SHORT_STORY, STORY_2014])
+@pytest.mark.parametrize("scenario", [IDLE, SHORT_STORY, STORY_2014, STORY])
 def test_a_clean_client_raises_no_alarm(scenario, make_world):
     """All checks pass, over the whole depth of the canary search."""
     verdict = examine(ToyClient, make_world, PERSONAS, scenario, name="toy")
@@ -81,7 +84,8 @@ def test_the_phone_of_2014_is_caught_with_the_octets_shown(make_world):
     """The finding points at the IMEI, the number and the contact in the clear form."""
     verdict = examine(phone_2014, make_world, PERSONAS, STORY_2014, name="2014")
     assert set(verdict.failed()) == {
-        *("grammar", "personas", "fleet", "schedule", "canaries", "tripwire", "egress"),
+        *("completes", "grammar", "personas", "fleet"),
+        *("schedule", "canaries", "tripwire", "egress"),
     }
     canaries = next(check for check in verdict.checks if check.name == "canaries")
     imei = PERSONAS[0].imei.encode()

@@ -36,6 +36,14 @@ def test_any_other_is_not(seen):
     assert found.departure.channel is Channel.SCHEDULE
 
 
+def test_a_second_draw_is_a_choice():
+    """Two draws of eight octets, the last of which explains the interval: it could be chosen."""
+    other = Draw("poll 1", b"\x01" * 8)
+    (found,) = find_irregularities(observe(20_999.0, draws=(other, *DRAWS)))
+    assert "drawn 2 times" in found.explanation
+    assert find_irregularities(observe(20_999.0, draws=(Draw("poll 2", U), *DRAWS))) == ()
+
+
 def test_nothing_leaves_between_polls():
     """A question during an event is a finding, whatever it says."""
     stray = Departure(2000.0, "step 2 call-placed", Channel.DNS, -1, b"updates.example.org")

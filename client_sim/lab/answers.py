@@ -1,0 +1,78 @@
+"""The answers on one connection, read from the octets that the other end sent."""
+
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+_BODY_LIMIT: Final = 5_000_000  # octets after decompression; FORMATS section 2
+_GZIP: Final = 31  # zlib's number for a gzip wrapper
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer that came whole: its status and its body without the content coding."""
+
+    status: int
+    body: bytes
+
+    def signed(self) -> dict[str, Any]:
+        """Give the `signed` object of TUF metadata; empty where the body is none."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return {}
+        signed = value.get("signed") if isinstance(value, dict) else None
+        return signed if isinstance(signed, dict) else {}
+
+    def versions(self) -> dict[str, int]:
+        """Give the version of each role that a timestamp or a snapshot names."""
+        meta = self.signed().get("meta")
+        entries = meta.items() if isinstance(meta, dict) else ()
+        return {
+            name.removesuffix(".json"): entry["version"]
+            for name, entry in entries
+            if isinstance(entry, dict) and isinstance(entry.get("version"), int)
+        }
+
+
+def decode_answers(octets: bytes) -> tuple[Answer, ...]:
+    """Give the answers up to the first that is not whole or not HTTP/1.1 with a stated length.
+
+    Never raises: who was not answered in a form that a phone accepts was not answered.
+    """
+    found: list[Answer] = []
+    while octets:
+        head, end, rest = octets.partition(b"\r\n\r\n")
+        first, *lines = head.split(b"\r\n")
+        version, _, status = first.partition(b" ")
+        fields = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(b":") for line in lines)
+        }
+        length = fields.get(b"content-length", b"")
+        if not end or version != b"HTTP/1.1" or not _is_number(status[:3], 3):
+            break
+        if not _is_number(length, 16) or len(rest) < int(length):
+            break
+        body = _decompress(rest[: int(length)], fields.get(b"content-encoding", b""))
+        if body is None:
+            break
+        found.append(Answer(int(status[:3]), body))
+        octets = rest[int(length) :]
+    return tuple(found)
+
+
+def _is_number(octets: bytes, digits: int) -> bool:
+    return octets.isdigit() and len(octets) <= digits
+
+
+def _decompress(body: bytes, coding: bytes) -> bytes | None:
+    if not coding:
+        return body
+    inflater = zlib.decompressobj(_GZIP)
+    try:
+        plain = inflater.decompress(body, _BODY_LIMIT)
+    except zlib.error:
+        return None
+    return plain if coding == b"gzip" and inflater.eof else None
