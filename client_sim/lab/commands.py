@@ -16,10 +16,18 @@ from client_sim.lab.errors import LabError, SurroundingsError
 from client_sim.lab.examine import START
 from client_sim.lab.explain import explain_poll
 from client_sim.lab.html import render_html
-from client_sim.lab.live import Target, examine_live, plan_public, plan_target
+from client_sim.lab.live import Target, examine_live, plan_public, plan_start, plan_target
 from client_sim.lab.loading import load_client
+from client_sim.lab.options import (
+    read_codename,
+    read_host,
+    read_mappings,
+    read_now,
+    read_short,
+)
 from client_sim.lab.report import finding_to_dict, render_findings, render_terminal, verdict_to_dict
-from client_sim.lab.scenario import SHORT_STORY
+from client_sim.lab.root import load_root
+from client_sim.lab.scenario import STORY
 from client_sim.persona import PERSONA_LIMIT, Persona, PersonaError, decode_persona, make_persona
 
 _RECORDING_LIMIT: Final = 16 * 1024 * 1024  # octets of a recording: days of polls
@@ -36,15 +44,6 @@ def _fail(message: str, status: int) -> NoReturn:
     raise SystemExit(status)
 
 
-def _read_mappings(
-    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
-) -> dict[str, str]:
-    pairs = [value.partition("=") for value in values]
-    if not all(host and address for host, _, address in pairs):
-        raise click.BadParameter("write HOST=ADDRESS")
-    return {host: address for host, _, address in pairs}
-
-
 @lab.command(
     "run",
     epilog="Example: hening-device lab run --url http://updates.hening.example:8080"
@@ -54,7 +53,7 @@ def _read_mappings(
 @click.option(
     "--resolve",
     multiple=True,
-    callback=_read_mappings,
+    callback=read_mappings,
     metavar="HOST=ADDRESS",
     help="Where the host name leads (default 127.0.0.1).",
 )
@@ -74,11 +73,22 @@ def _read_mappings(
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of the first persona.")
 @click.option(
-    "--now", type=float, help="Virtual time at the start, epoch seconds (default: the present)."
+    "--now",
+    type=float,
+    callback=read_now,
+    help="Virtual time at the start, epoch seconds (default: such that it ends at the present).",
 )
-@click.option("--codename", default="armani", show_default=True, help="The model that polls.")
-@click.option("--region", default="id", show_default=True, help="Its region.")
-@click.option("--channel", default="stable", show_default=True, help="Its channel.")
+@click.option(
+    "--codename",
+    default="armani",
+    show_default=True,
+    callback=read_codename,
+    help="The model that polls.",
+)
+@click.option("--region", default="id", show_default=True, callback=read_short, help="Its region.")
+@click.option(
+    "--channel", default="stable", show_default=True, callback=read_short, help="Its channel."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
 def run_command(
@@ -96,27 +106,21 @@ def run_command(
     html: Path | None,
 ) -> None:
     """Let a client poll a real server as different owners and judge every octet."""
+    target = _plan_target(url, resolve)
+    start = plan_start(float(int(read_clock())), STORY, personas) if now is None else now
     try:
-        target = plan_target(url, resolve)
         public = plan_public(
-            target, root.read_bytes(), codename=codename, region=region, channel=channel
+            target, load_root(root), codename=codename, region=region, channel=channel
         )
         owners = [make_persona(seed + number) for number in range(personas)]
-        verdict = examine_live(
-            load_client(client),
-            target,
-            public,
-            owners,
-            SHORT_STORY,
-            name=client,
-            start=float(int(read_clock())) if now is None else now,
-        )
-        if html is not None:
-            html.write_text(render_html(verdict), encoding="utf-8")
+        factory = load_client(client)
+        verdict = examine_live(factory, target, public, owners, STORY, name=client, start=start)
     except (SurroundingsError, OSError) as error:
         _fail(str(error), 3)
     except LabError as error:
         _fail(str(error), 1)
+    if html is not None:
+        _write_page(html, render_html(verdict))
     if as_json:
         click.echo(json.dumps(verdict_to_dict(verdict), indent=2))
     else:
@@ -130,6 +134,7 @@ def run_command(
     "--host",
     default="updates.example.org",
     show_default=True,
+    callback=read_host,
     help="The host name that the phone knows.",
 )
 @click.option(
@@ -149,9 +154,11 @@ def explain_command(root: Path, host: str, port: int, client: str, as_json: bool
     target = Target(host, port, "127.0.0.1")
     try:
         public = plan_public(
-            target, root.read_bytes(), codename="armani", region="id", channel="stable"
+            target, load_root(root), codename="armani", region="id", channel="stable"
         )
         said = explain_poll(load_client(client), public, START)
+    except OSError as error:
+        _fail(str(error), 3)
     except LabError as error:
         _fail(str(error), 1)
     if as_json:
@@ -194,6 +201,20 @@ def audit_command(recording: Path, persona: Path | None, host: str | None, as_js
             render_findings(check.name, check.findings, console)
             click.echo(f"{check.name}: {'passed' if check.passed else f'{check.count} found'}")
     raise SystemExit(0 if clean else 1)
+
+
+def _plan_target(url: str, resolve: dict[str, str]) -> Target:
+    try:
+        return plan_target(url, resolve)
+    except LabError as error:
+        raise click.BadParameter(str(error), param_hint="--url") from None
+
+
+def _write_page(path: Path, page: str) -> None:
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        _fail(f"--html cannot be written ({error}): name a file in a folder that is there", 3)
 
 
 def _load(path: Path, limit: int) -> bytes:

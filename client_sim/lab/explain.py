@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from client_sim.lab.errors import LabError
 from client_sim.lab.grammar import parse_requests
 from client_sim.lab.oracles import host_line
 from client_sim.lab.recording import RecordingWorld
@@ -23,11 +24,18 @@ def explain_poll(factory: Factory, public: Public, now: float) -> tuple[tuple[st
     """Let a client poll a scripted server once and give (explanation, octets) for each request.
 
     Octets that the request table does not have come last, with an explanation that says so.
+    LabError when the poll raises, or sends nothing.
     """
     inner = MemoryWorld(public, None, entropy=b"explain", start=now, respond=answer)
     world = RecordingWorld(inner)
     world.phase = "poll 1"
-    factory(world).poll()
+    try:
+        outcome = factory(world).poll()
+    except Exception as error:
+        said_so = " ".join(f"{type(error).__name__}: {error}".split())
+        raise LabError(f"the client cannot be explained, as its poll raised {said_so}") from error
+    if not world.observation().connections():
+        raise LabError(f"the client sent nothing, so there is nothing to explain: {outcome}")
     said: list[tuple[str, bytes]] = []
     for connection in world.observation().connections():
         left = connection.octets

@@ -12,7 +12,7 @@ STYLE: Final = """
 color:#1b1b1f}
 .verdict h2{margin:0 0 .25rem}
 .verdict .badge{display:inline-block;padding:.1rem .6rem;border-radius:1rem;color:#fff;
-font-weight:600}
+font-weight:600;white-space:nowrap}
 .verdict .clean{background:#1a7f37}.verdict .leak{background:#b3261e}
 .verdict table{border-collapse:collapse;width:100%;margin:1rem 0}
 .verdict th,.verdict td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #ddd;
@@ -45,13 +45,14 @@ _FRAGMENT: Final = """
 {{- 'clean' if verdict.is_clean else 'leak' }}</span></h2>
 <p>{{ verdict.scenario }}: {{ verdict.runs }} runs of {{ verdict.personas }} owners,
 {{ verdict.polls }} polls, {{ verdict.octets }} octets.</p>
-<table><thead><tr><th>check</th><th>question</th><th class="number">cases</th><th>result</th></tr>
+<div class="scroll" style="overflow-x:auto"><table>
+<thead><tr><th>check</th><th>question</th><th class="number">cases</th><th>result</th></tr>
 </thead><tbody>
 {% for check in verdict.checks -%}
 <tr><td>{{ check.name }}</td><td>{{ check.question }}</td><td class="number">{{ check.cases }}</td>
 <td><span class="badge {{ 'clean' if check.passed else 'leak' }}">
 {{- 'passed' if check.passed else '%d found' % check.count }}</span></td></tr>
-{% endfor %}</tbody></table>
+{% endfor %}</tbody></table></div>
 {% for check in verdict.checks if not check.passed -%}
 <details{{ ' open' if loop.first }}><summary>{{ check.name }}: {{ check.count }} found</summary>
 {% for finding in check.findings -%}

@@ -31,9 +31,10 @@ def _import(name: str) -> Factory:
         )
     try:
         factory = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything
+        said = " ".join(f"{type(error).__name__}: {error}".split())
         raise ClientNotFoundError(
-            f"the client {name} cannot be imported ({error}): is its folder on PYTHONPATH?"
+            f"the client {name} cannot be imported ({said}): is its folder on PYTHONPATH?"
         ) from error
     if not callable(factory):
         raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")

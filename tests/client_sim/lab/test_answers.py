@@ -45,7 +45,7 @@ def test_what_is_not_whole_is_no_answer(octets):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"signed":1}', b'{"signed":{"meta":[]}}', b"[" * 9**6]
+    "body", [b"", b"[]", b'{"signed":1}', b'{"signed":{"meta":[]}}', b"[" * 2000]
 )
 def test_other_bodies_name_no_versions(body):
     """No metadata, no versions."""

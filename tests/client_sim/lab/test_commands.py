@@ -26,7 +26,8 @@ def call(*arguments):
 def root(tmp_path):
     """Write a file that stands for the ROM's root."""
     path = tmp_path / "root.json"
-    path.write_bytes(b"{}")
+    signed = {"_type": "root", "version": 1, "keys": {}, "roles": {}}
+    path.write_text(json.dumps({"signatures": [], "signed": signed}))
     return path
 
 
@@ -60,7 +61,7 @@ def test_json_has_the_same_verdict(url, root):
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
     assert verdict["clean"] is False
-    assert verdict["outcomes"] == ["asked, by name"] * 2
+    assert verdict["outcomes"] == ["asked, by name"] * 6
     for check in verdict["checks"]:
         for finding in check["findings"]:
             start = finding["offset"] * 2
@@ -103,11 +104,96 @@ def test_usage_gives_2(root):
     assert result.exit_code == 2
 
 
-def test_an_address_in_the_url_gives_1(root):
+def test_an_address_in_the_url_gives_2(root):
     """A leak would not show there."""
     result = call("run", "--url", "http://127.0.0.1:80", "--root", root, "--client", "toy")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "--resolve" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--url", "http://[bad"), ("--now", "nan"), ("--now", "-1"), ("--now", "1e300")),
+        *(("--codename", "../x"), ("--codename", "latest-x"), ("--region", ""), ("--channel", "A")),
+        *(("--resolve", "a.example=nowhere"), ("--resolve", "=192.0.2.1x")),
+    ],
+)
+def test_a_malformed_value_gives_2_and_names_the_option(option, value, url, root):
+    """Nothing is examined, and no trace of the program is shown."""
+    result = call("run", "--url", url, "--root", root, "--client", "toy", option, value)
+    assert result.exit_code == 2, result.output
+    assert option in result.stderr
+    assert call("explain", "--root", root, "--host", "192.0.2.1").exit_code == 2
+
+
+NO_ROOTS = [
+    b"root:x:0:0",
+    b"[]",
+    b"{}",
+    b'{"signatures":[],"signed":{"_type":"targets"}}',
+    b"[" * 2000,
+]
+
+
+@pytest.mark.parametrize("octets", NO_ROOTS, ids=range(len(NO_ROOTS)))
+@pytest.mark.parametrize("command", ["run", "explain"])
+def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, octets, url, root):
+    """Without a root a phone asks for nothing, which proves nothing."""
+    root.write_bytes(octets)
+    more = ("--url", url) if command == "run" else ()
+    result = call(command, "--root", root, *more)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {root} is no TUF root")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root):
+    """The phone refuses its root and sends nothing: the verdict says that it proves nothing."""
+    result = call("run", "--url", url, "--root", root, "--personas", 2, "--json")
+    assert result.exit_code == 1
+    (completes, *_) = json.loads(result.stdout)["checks"]
+    assert completes["name"] == "completes"
+    assert not completes["passed"]
+    result = call("explain", "--root", root)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the client sent nothing")
+
+
+@pytest.mark.parametrize("name", ["AfterRestart", "Patient"])
+def test_a_client_that_bides_its_time_is_waited_for(name, url, root):
+    """The first four polls before a restart are silent."""
+    result = call("run", "--url", url, "--root", root, "--client", name, "--personas", 2)
+    assert result.exit_code == 1
+    assert f"imei as it is: {OWNER.imei}" in result.output
+
+
+@pytest.mark.parametrize("text", ["def", "raise ZeroDivisionError('a\\nb')", "raise SystemExit(0)"])
+def test_a_module_that_cannot_be_imported_gives_1(text, url, root, tmp_path, monkeypatch):
+    """Whatever it raises is one sentence."""
+    (tmp_path / "their_client.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = call("run", "--url", url, "--root", root, "--client", "their_client:x")
+    assert result.exit_code == 1
+    assert "cannot be imported" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written_gives_3(url, root, tmp_path):
+    """The sentence names the option."""
+    page = tmp_path / "no" / "page.html"
+    result = call("run", "--url", url, "--root", root, "--client", "toy", "--html", page)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: --html cannot be written")
+
+
+def test_a_client_that_needs_an_owner_cannot_be_explained(root):
+    """One sentence, no traceback."""
+    result = call("explain", "--root", root, "--client", "2014")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the client cannot be explained")
+    assert result.stderr.count("\n") == 1
 
 
 def test_explain_prints_the_exact_octets(root):

@@ -73,3 +73,12 @@ def test_a_clean_page_says_so(make_world):
     marks.feed(page)
     assert "mark" not in marks.tags
     assert ">clean<" in page
+
+
+def test_tables_scroll_and_badges_stay_whole_on_a_narrow_screen(make_world):
+    """Each table has a box that scrolls; a badge is one line."""
+    page = render_html(examine(ToyClient, make_world, OWNERS, SHORT_STORY, name="toy"))
+    boxed = '<div class="scroll" style="overflow-x:auto"><table>'
+    assert page.count("<table") == page.count(boxed) == page.count("</table></div>") == 1
+    badge = re.search(r"\.badge\{[^}]*\}", page)
+    assert "white-space:nowrap" in badge[0]

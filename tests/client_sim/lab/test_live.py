@@ -7,11 +7,11 @@ import pytest
 from client_sim.lab.clients_2014 import phone_2014
 from client_sim.lab.errors import LabError, SurroundingsError
 from client_sim.lab.examine import START, Run
-from client_sim.lab.live import Target, examine_live, plan_public, plan_target
+from client_sim.lab.live import Target, examine_live, plan_public, plan_start, plan_target
 from client_sim.lab.mutants import MUTANTS
 from client_sim.lab.oracles import judge_far_end
 from client_sim.lab.relay import Relay
-from client_sim.lab.scenario import IDLE, SHORT_STORY, run_scenario
+from client_sim.lab.scenario import IDLE, SHORT_STORY, STORY, run_scenario
 from client_sim.lab.toy import ToyClient
 from client_sim.lab.worlds import SocketWorld
 from client_sim.persona import make_persona
@@ -97,6 +97,11 @@ def test_a_changing_server_is_given_a_second_chance(target, monkeypatch):
     assert len(calls) == 2
 
 
+def test_a_story_is_over_by_now():
+    """Six polls are five intervals of at most eight hours; the second phone starts 61 s later."""
+    assert plan_start(1_000_000.0, STORY, 2) == 1_000_000.0 - 5 * 28_800 - 2 * 61
+
+
 def test_no_server_is_no_verdict():
     """An empty port is a failure of the surroundings."""
     with pytest.raises(SurroundingsError, match="start it first"):
@@ -119,7 +124,13 @@ def test_a_url_is_read(url, resolve, target):
     "url",
     [
         *("https://a.example", "http://127.0.0.1:80", "http://[::1]:80", "http://", "a.example"),
-        *("http://a.example/x", "http://a.example?x", "http://a.example:99999", "http://a_b:80"),
+        *(
+            "http://a.example/x",
+            "http://a.example?x",
+            "http://a.example:99999",
+            "http://a_b:80",
+            "http://[bad",
+        ),
     ],
 )
 def test_other_urls_are_refused(url):

@@ -1,0 +1,63 @@
+"""Reading option values: what is malformed is a usage error, before anything is examined."""
+
+import re
+from ipaddress import ip_address
+from typing import Final
+
+import click
+
+# docs/FORMATS.md section 1.
+_CODENAME: Final = re.compile(
+    r"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)$|latest-)"
+    r"[a-z0-9][a-z0-9_-]{0,31}"
+)
+_SHORT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
+_HOST: Final = re.compile(r"(?=.*[a-z])[a-z0-9-]+(?:\.[a-z0-9-]+)*")
+_LAST_SECOND: Final = 253_402_300_799.0  # of the year 9999
+
+
+def read_mappings(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, str]:
+    """Read `HOST=ADDRESS`, any number of them."""
+    mappings: dict[str, str] = {}
+    for value in values:
+        host, _, address = value.partition("=")
+        try:
+            mappings[host] = str(ip_address(address))
+        except ValueError:
+            raise click.BadParameter(
+                f"{value} is not HOST=ADDRESS, such as a.example=127.0.0.1"
+            ) from None
+    return mappings
+
+
+def read_codename(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Read the name of a model."""
+    return _read(value, _CODENAME, "the codename of a model, such as armani")
+
+
+def read_short(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Read a region or a channel."""
+    return _read(value, _SHORT, "a short name of a-z, 0-9 and -, such as stable")
+
+
+def read_host(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Read a host name; an address is none."""
+    return _read(value, _HOST, "a host name, such as updates.example.org")
+
+
+def read_now(
+    _context: click.Context, _parameter: click.Parameter, value: float | None
+) -> float | None:
+    """Read epoch seconds up to the year 9999."""
+    # Written so that NaN, which compares as false with everything, is refused.
+    if value is not None and not 0.0 <= value <= _LAST_SECOND:
+        raise click.BadParameter(f"{value} is no time: write epoch seconds, such as 1767225600")
+    return value
+
+
+def _read(value: str, form: re.Pattern[str], wanted: str) -> str:
+    if form.fullmatch(value) is None:
+        raise click.BadParameter(f"{value} is not {wanted}")
+    return value

@@ -1,0 +1,37 @@
+"""The root that a phone ships with, as far as the lab must know it: that it is one at all."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+from client_sim.lab.errors import LabError
+
+_LIMIT: Final = 512_000  # octets; FORMATS section 2
+
+
+def load_root(path: Path) -> bytes:
+    """Read a TUF root. LabError when the file is none; whether it is signed, the phone judges."""
+    with path.open("rb") as file:
+        octets = file.read(_LIMIT + 1)
+    if not is_root(octets):
+        raise LabError(f"{path} is no TUF root: give the 1.root.json that the phone ships with")
+    return octets
+
+
+def is_root(octets: bytes) -> bool:
+    """Whether these octets are root metadata: of that type, with a version, keys and roles."""
+    if len(octets) > _LIMIT:
+        return False
+    try:
+        value = json.loads(octets)
+    except (ValueError, RecursionError):
+        return False
+    signed = value.get("signed") if isinstance(value, dict) else None
+    return (
+        isinstance(signed, dict)
+        and isinstance(value.get("signatures"), list)
+        and signed.get("_type") == "root"
+        and isinstance(signed.get("version"), int)
+        and isinstance(signed.get("keys"), dict)
+        and isinstance(signed.get("roles"), dict)
+    )
