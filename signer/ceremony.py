@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,14 @@ class RoleSummary:
 
 @dataclass(frozen=True, slots=True)
 class Ceremony:
-    """What a ceremony made: its roles and the id of the submission bundle."""
+    """What a ceremony made: its roles and the id of the submission bundle.
+
+    `repeated` is true when the repository was there already and was only submitted again.
+    """
 
     roles: tuple[RoleSummary, ...]
     bundle: str
+    repeated: bool
 
 
 def init_repository(
@@ -83,6 +87,7 @@ def init_repository(
             for role in policy.roles
         ),
         bundle.id,
+        known,
     )
 
 
@@ -101,7 +106,7 @@ def _group(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
 
 
 def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dict[str, bytes]:
-    """Return the recorded octets if they say what is planned, but for the expiry dates."""
+    """Return the recorded octets if they say what is planned, at an earlier time."""
     files: dict[str, bytes] = {}
     if folder.load_versions() == {role: [1] for role in planned}:
         files = {role: folder.load(role, 1) for role in planned}
@@ -109,7 +114,15 @@ def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dic
         _content(_decode(role, data)) != _content(planned[role]) for role, data in files.items()
     ):
         raise CeremonyError(
-            f"{folder.folder} holds another repository already; choose a new folder."
+            f"{folder.folder} holds another repository already, or one that was made with other"
+            " options; give the options of then, or choose a new folder."
+        )
+    # The moment of the first ceremony is not recorded, but all dates are equally long ago from it.
+    ages = {planned[role].expires - _decode(role, data).expires for role, data in files.items()}
+    if len(ages) > 1 or min(ages) < timedelta(0):
+        raise CeremonyError(
+            f"{folder.folder} holds this repository with other lifetimes; give the --expires"
+            " options of then, or choose a new folder."
         )
     return files
 

@@ -16,6 +16,7 @@ from server.core.release import Release, check_succession, decode_releases
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.facts import OtaFacts
 from signer.package_checks import check_package
+from signer.release_checks import check_full, check_order, check_region
 
 _PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
 
@@ -49,6 +50,9 @@ def plan_release(
     _check_packages(order, packages)
     fingerprint = packages[0].fingerprint
     counter = _choose_counter(order, fingerprint, releases)
+    for facts in packages:
+        check_region(facts, order.channel, releases)
+        check_order(facts, counter, releases)
     min_counter = _choose_min_counter(order, counter, releases)
     changelog = dict(order.changelog) or _known_changelog(counter, releases)
     targets = dict(current.targets)
@@ -77,7 +81,7 @@ def plan_release(
     )
     with refusing(ReleaseRefusal):
         check_delegated(order.channel.codename, planned)
-        decode_releases(planned)
+        check_full(order.channel, counter, decode_releases(planned))
         check_succession(current, planned)
     return planned
 
@@ -86,8 +90,14 @@ def _check_packages(order: ReleaseOrder, packages: Sequence[OtaFacts]) -> None:
     if not packages:
         raise ReleaseRefusal("No package is given; name at least one zip.")
     names = [facts.path.name for facts in packages]
-    if len(set(names)) != len(names):
-        raise ReleaseRefusal("Two packages have one file name; rename one of them.")
+    for number, facts in enumerate(packages):
+        others = [other for other in packages[:number] if other.path.name == facts.path.name]
+        if any(other.sha256 == facts.sha256 for other in others):
+            raise ReleaseRefusal(f"{facts.path.name} is named twice; name each package once.")
+        if others:
+            raise ReleaseRefusal(
+                f"Two packages have the file name {facts.path.name}; rename one of them."
+            )
     for facts in packages:
         check_package(facts, order.channel.codename)
         if facts.fingerprint != packages[0].fingerprint:

@@ -105,10 +105,10 @@ def init(
             }
             for role in made.roles
         ]
-        print_json({"bundle": made.bundle, "roles": roles})
+        print_json({"bundle": made.bundle, "repeated": made.repeated, "roles": roles})
         return
     print_table(
-        f"Repository {repo}",
+        f"Repository {repo}{', made before' if made.repeated else ''}",
         ("role", "signatures", "keys", "expires"),
         [
             (
@@ -120,4 +120,5 @@ def init(
             for role in made.roles
         ],
     )
-    click.echo(f"Submitted bundle {made.bundle} to {out}.")
+    verb = "Submitted again" if made.repeated else "Submitted"
+    click.echo(f"{verb} bundle {made.bundle} to {out}.")

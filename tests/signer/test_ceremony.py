@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -80,7 +81,8 @@ def test_the_same_ceremony_again_changes_nothing(hold, tmp_path, now, tree) -> N
     def ask(name):
         raise AssertionError(name)
 
-    assert hold(at=now + timedelta(days=1), ask=ask) == first
+    assert first.repeated is False
+    assert hold(at=now + timedelta(days=1), ask=ask) == replace(first, repeated=True)
     assert tree(tmp_path) == before
 
 
@@ -101,6 +103,26 @@ def test_another_ceremony_is_refused(hold, tmp_path, tree) -> None:
     with pytest.raises(CeremonyError, match="another repository already"):
         hold(Policy(("armani",)))
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "days", [{"armani": 91}, {"armani": 89}, {"root": 364}, dict.fromkeys(POLICY.roles, 1)]
+)
+def test_other_lifetimes_are_refused(hold, tmp_path, tree, now, days) -> None:
+    """They are not passed over: the recorded dates could not follow them."""
+    hold()
+    before = tree(tmp_path)
+    with pytest.raises(CeremonyError, match="other lifetimes; give the --expires options"):
+        hold(replace(POLICY, expiry_days=days), at=now + timedelta(hours=1))
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("thresholds", [{}, {"armani": 2, "root": 3}])
+def test_other_thresholds_are_refused(hold, thresholds) -> None:
+    """The sentence says that options differ."""
+    hold()
+    with pytest.raises(CeremonyError, match="made with other options; give the options of then"):
+        hold(replace(POLICY, thresholds=thresholds))
 
 
 def test_a_ceremony_in_a_repository_that_went_on_is_refused(hold, tmp_path) -> None:

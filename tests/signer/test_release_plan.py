@@ -152,8 +152,14 @@ def test_an_order_that_cannot_be_is_refused(one, facts, expires, name, order, se
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"post_timestamp": 1768096799}, "was built before counter 1"),
-        ({"security_patch_level": "2026-01-04"}, "older patch level than counter 1"),
+        (
+            {"post_timestamp": 1768096799},
+            r"second.zip was built before \S+1.0.0-id\S+, which is .* counter 1; builds of one",
+        ),
+        (
+            {"security_patch_level": "2026-01-04"},
+            r"older patch level than \S+, which is .* counter 1; build it with 2026-01-05",
+        ),
         ({"security_patch_level": "2026-02-30"}, "malformed"),
         ({"fingerprint": "a b"}, "malformed"),
         ({"source_builds": ("x",)}, "malformed"),
@@ -191,7 +197,14 @@ def test_packages_of_two_builds_are_refused(empty, facts, expires) -> None:
 
 def test_two_packages_of_one_name_are_refused(empty, facts, expires) -> None:
     """One path cannot hold two files."""
-    with pytest.raises(ReleaseRefusal, match="one file name"):
+    other = replace(facts["first"], sha256="0" * 64)
+    with pytest.raises(ReleaseRefusal, match=r"have the file name armani-first.zip; rename one"):
+        plan_release(ReleaseOrder(STABLE), [facts["first"], other], empty, expires)
+
+
+def test_a_package_that_is_named_twice_is_refused(empty, facts, expires) -> None:
+    """The sentence says so, and does not ask for another name."""
+    with pytest.raises(ReleaseRefusal, match=r"armani-first.zip is named twice; name each"):
         plan_release(ReleaseOrder(STABLE), [facts["first"], facts["first"]], empty, expires)
 
 

@@ -36,6 +36,10 @@ def test_people_get_a_table(run, arguments) -> None:
     assert (status, errors) == (0, "")
     assert "root     2 of 3      root-1 root-2 root-3  2027-06-01" in output
     assert output.splitlines()[-1].startswith("Submitted bundle ")
+    status, again, _ = run(*arguments, "--model", "dior")
+    assert status == 0
+    assert again.splitlines()[0].endswith("/new, made before")
+    assert again.splitlines()[-1].startswith("Submitted again bundle ")
 
 
 @pytest.mark.parametrize(
@@ -72,4 +76,13 @@ def test_a_wide_key_file_is_1(run, arguments, keys, tmp_path, tree) -> None:
     assert errors.startswith(
         "hening-signer: Others may read the key file of targets-2 (mode 0644); run `chmod"
     )
+    assert tree(tmp_path) == before
+
+
+def test_a_wrong_file_of_online_keys_is_1(run, arguments, keys, tmp_path, tree) -> None:
+    """The sentence says which file it should have been."""
+    before = tree(tmp_path)
+    status, _, errors = run(*arguments, "--model", "dior", "--online", keys / "root-1.pub")
+    assert status == 1
+    assert errors.endswith("; give the public.json that `hening-server init` made.\n")
     assert tree(tmp_path) == before
