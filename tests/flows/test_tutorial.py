@@ -1,0 +1,39 @@
+"""The tutorial's commands, executed in their order by a shell."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = (ROOT / "docs" / "TUTORIAL.md").read_text(encoding="utf-8")
+
+
+def test_the_tutorial_works(tmp_path):
+    """Each command exits with 0, and the phone ends on the build that was signed."""
+    blocks = re.findall(r"```console\n(.*?)```", TUTORIAL, re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
+    assert len(lines) > 15
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    script = "\n".join(["set -em", "trap 'kill %1 2> /dev/null' EXIT", *lines])
+    done = subprocess.run(
+        ["bash", "-c", script.replace("8080", str(port))],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "HENING": str(ROOT),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "runs build 1, Hening/armani/armani:14/UKQ1.250101.001/1.1.0-id" in done.stdout
+    assert "It drains the battery." in done.stdout
+    assert "imei" in (tmp_path / "leaks.txt").read_text()
