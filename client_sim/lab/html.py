@@ -42,7 +42,7 @@ _FRAGMENT: Final = """
 <section class="verdict">
 <h2>{{ verdict.client }}
 <span class="badge {{ 'clean' if verdict.is_clean else 'leak' }}">
-{{- 'clean' if verdict.is_clean else 'leak' }}</span></h2>
+{{- verdict.word }}</span></h2>
 <p>{{ verdict.scenario }}: {{ verdict.runs }} runs of {{ verdict.personas }} owners,
 {{ verdict.polls }} polls, {{ verdict.octets }} octets.</p>
 <div class="scroll" style="overflow-x:auto"><table>
@@ -78,7 +78,7 @@ _FRAGMENT: Final = """
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width,initial-scale=1">
-<title>{{ verdict.client }}: {{ 'clean' if verdict.is_clean else 'leak' }}</title>
+<title>{{ verdict.client }}: {{ verdict.word }}</title>
 <style>{{ style|safe }}</style></head><body>
 {{ fragment|safe }}
 </body></html>

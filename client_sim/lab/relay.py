@@ -115,4 +115,6 @@ def _pump_back(far: socket.socket, near: socket.socket) -> None:
     with suppress(OSError):
         while chunk := far.recv(_CHUNK):
             near.sendall(chunk)
+    # Also after a reset: a client that is not told would wait for an answer.
+    with suppress(OSError):
         near.shutdown(socket.SHUT_WR)

@@ -80,7 +80,7 @@ def render_terminal(verdict: Verdict, console: Console) -> None:
     if verdict.is_clean:
         tail = Text("nothing about the owner left the phone.", "green")
     else:
-        tail = Text(f"LEAK ({', '.join(verdict.failed())}).", "bold red")
+        tail = Text(f"{verdict.word.upper()} ({', '.join(verdict.failed())}).", "bold red")
     console.print(Text(summary) + tail, soft_wrap=True)
 
 

@@ -67,6 +67,13 @@ class Verdict:
         """Whether every check passed."""
         return all(check.passed for check in self.checks)
 
+    @property
+    def word(self) -> str:
+        """The verdict in a word: `unproven` when all that is wrong is that polls got nowhere."""
+        if self.is_clean:
+            return "clean"
+        return "unproven" if self.failed() == ("completes",) else "leak"
+
     def failed(self) -> tuple[str, ...]:
         """Name the checks that found something."""
         return tuple(check.name for check in self.checks if not check.passed)

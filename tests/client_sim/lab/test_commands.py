@@ -149,13 +149,17 @@ def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, octets, url, roo
     assert result.stderr.count("\n") == 1
 
 
-def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root):
+def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path):
     """The phone refuses its root and sends nothing: the verdict says that it proves nothing."""
     result = call("run", "--url", url, "--root", root, "--personas", 2, "--json")
     assert result.exit_code == 1
     (completes, *_) = json.loads(result.stdout)["checks"]
     assert completes["name"] == "completes"
     assert not completes["passed"]
+    page = tmp_path / "page.html"
+    result = call("run", "--url", url, "--root", root, "--personas", 2, "--html", page)
+    assert result.stdout.endswith("UNPROVEN (completes).\n")
+    assert ">unproven<" in page.read_text()
     result = call("explain", "--root", root)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: the client sent nothing")
