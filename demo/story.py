@@ -7,8 +7,8 @@ from typing import Any
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients_2014 import phone_2014
 from client_sim.lab.explain import explain_poll
-from client_sim.lab.live import Target, examine_live, plan_public
-from client_sim.lab.scenario import SHORT_STORY, Factory
+from client_sim.lab.live import Target, examine_live, plan_public, plan_start
+from client_sim.lab.scenario import STORY, Factory
 from client_sim.lab.verdict import Verdict
 from client_sim.persona import make_persona
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
@@ -229,9 +229,10 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
         "a phone of 2014": phone_2014,
     }
     with voice.working("examining clients at both ends of real sockets"):
+        start = plan_start(time.time(), STORY, OWNERS)
         for name, factory in clients.items():
             story.verdicts[name] = examine_live(
-                factory, target, public, owners, SHORT_STORY, name=name, start=time.time()
+                factory, target, public, owners, STORY, name=name, start=start
             )
         said = explain_poll(PollingClient, public, time.time())
     story.poll = "\n".join(
