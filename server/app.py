@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, start_http_server
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
+from server.publisher.incoming import list_ignored
 from server.publisher.online_keys import load_online_keys
 from server.publisher.publisher import Publisher, ReadBack
 from server.publisher.read_back import DiskReadBack, HttpReadBack
@@ -86,7 +87,7 @@ async def running(folder: StateFolder, settings: Settings, clock: Clock) -> Asyn
 
     def alarm(sentence: str) -> None:
         failures.inc()
-        log.error("read-back failed", error=sentence)
+        log.error("alarm", error=sentence)
 
     plane = DevicePlane(
         lambda: watch.current, BlobReader(folder.blobs), Metrics(registry), settings.gate
@@ -105,7 +106,7 @@ async def running(folder: StateFolder, settings: Settings, clock: Clock) -> Asyn
             stack.callback(thread.join)
             stack.callback(metrics.server_close)
             stack.callback(metrics.shutdown)
-        for work in (watch.run(), _publish_for_ever(publisher, failures)):
+        for work in (watch.run(), _publish_for_ever(publisher, folder.incoming, failures)):
             task = asyncio.create_task(work)
             stack.push_async_callback(_cancel, task)
         log.info("listening", host=settings.host, port=port)
@@ -117,22 +118,35 @@ def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
     return HttpReadBack(public_url) if public_url else DiskReadBack(folder.public)
 
 
-async def _publish_for_ever(publisher: Publisher, failures: Counter) -> None:
+async def _publish_for_ever(publisher: Publisher, incoming: Path, failures: Counter) -> None:
     while True:
         try:
             completed = await publisher.repair()
             if completed is not None:
                 log.info("completed what was interrupted", snapshot=completed)
-            while True:
-                await _tick(publisher)
-                await asyncio.sleep(TICK_SECONDS)
+            break
         except Exception as error:  # noqa: BLE001 - a bug must not end publishing in silence
             failures.inc()
             log.error("publishing failed and is tried again", error=str(error))
             await asyncio.sleep(TICK_SECONDS)
+    ignored: set[str] = set()
+    while True:
+        # Renewal comes first and alone: no bundle may let the timestamp run out.
+        works: list[Callable[[], Awaitable[None]]] = [
+            lambda: _renew(publisher),
+            lambda: _publish(publisher),
+            lambda: _name_ignored(incoming, ignored),
+        ]
+        for work in works:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - as above
+                failures.inc()
+                log.error("publishing failed and is tried again", error=str(error))
+        await asyncio.sleep(TICK_SECONDS)
 
 
-async def _tick(publisher: Publisher) -> None:
+async def _publish(publisher: Publisher) -> None:
     for result in await publisher.process_incoming():
         log.info(
             result.status,
@@ -140,9 +154,21 @@ async def _tick(publisher: Publisher) -> None:
             reason=result.reason,
             snapshot=result.snapshot,
         )
+
+
+async def _renew(publisher: Publisher) -> None:
     renewed = await publisher.refresh()
     if renewed:
         log.info("renewed", renewed=renewed)
+
+
+async def _name_ignored(incoming: Path, known: set[str]) -> None:
+    """Say once of each thing in `incoming` that it is no bundle."""
+    found = set(await asyncio.to_thread(list_ignored, incoming))
+    for name in sorted(found - known):
+        log.warning("not a bundle, ignored: submit with `hening-signer`", submission=name[:80])
+    known.clear()
+    known.update(found)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:

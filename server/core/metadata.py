@@ -65,21 +65,29 @@ def verify_first_root(data: bytes) -> Metadata[Root]:
     return metadata
 
 
-def verify_root(data: bytes, trusted: Root, now: datetime) -> Metadata[Root]:
-    """Read the successor of `trusted`: signed by the keys of both, next version, not expired."""
+def verify_root(data: bytes, trusted: Root, now: datetime | None) -> Metadata[Root]:
+    """Read the successor of `trusted`: signed by the keys of both, next version, not expired.
+
+    `now` is None for a root that is followed by another: only the last may not be expired (TUF
+    5.3.10).
+    """
     metadata = decode_root(data)
     root = metadata.signed
     if root.version != trusted.version + 1:
         raise TrustError(f"root {root.version} does not follow root {trusted.version}.")
     for judge, name in ((trusted, "the trusted"), (root, "its own")):
         _verify(judge, "root", metadata, f"root {root.version} is not signed by {name} root keys")
-    check_expiry("root", root, now)
+    if now is not None:
+        check_expiry("root", root, now)
     return metadata
 
 
-def verify_role(role: str, data: bytes, delegator: Root | Targets, now: datetime) -> Metadata[Any]:
+def verify_role(
+    role: str, data: bytes, delegator: Root | Targets, now: datetime | None
+) -> Metadata[Any]:
     """Read a file of `role` that the keys named by `delegator` have signed and that is not expired.
 
+    `now` is None for a version that is followed by another, which no phone is going to see.
     Raises FormatError for a malformed file, TrustError when signatures or expiry do not hold.
     """
     metadata = _decode_role(role, data)
@@ -89,7 +97,8 @@ def verify_role(role: str, data: bytes, delegator: Root | Targets, now: datetime
         metadata,
         f"{role} {metadata.signed.version} lacks the signatures that it needs",
     )
-    check_expiry(role, metadata.signed, now)
+    if now is not None:
+        check_expiry(role, metadata.signed, now)
     return metadata
 
 

@@ -17,10 +17,14 @@ from server.core.names import COMMON_ROLES, hashed_target_path, metadata_name
 from server.device.language import VERSIONED
 from server.storage.blobs import BlobReader
 from server.storage.durable import TEMPORARY, read_bounded
+from server.storage.roots import list_roots
 
 ONE_MINUTE = "public, max-age=60"
 IMMUTABLE = "public, max-age=31536000, immutable"
 FILE_LIMIT = 5_000_000
+# Superseded versions of a role that are served on: a phone in the middle of a refresh, or behind a
+# cache that holds the timestamp for a minute, still asks for them. Older ones are 410.
+SUPERSEDED = 8
 POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
 Headers = Mapping[str, str]
 
@@ -88,15 +92,25 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
         url: _document(url, read_bounded(public / url[1:], FILE_LIMIT), mutable=True)
         for url in POINTERS
     }
-    for path in _small_files(public):
+
+    def add(path: Path) -> None:
         url = f"/{path.relative_to(public).as_posix()}"
-        if url not in POINTERS:
-            known = previous.documents.get(url)
-            documents[url] = known or _document(url, read_bounded(path, FILE_LIMIT), mutable=False)
+        known = previous.documents.get(url)
+        documents[url] = known or _document(url, read_bounded(path, FILE_LIMIT), mutable=False)
+
     timestamp = decode_timestamp(_body(documents, "/metadata/timestamp.json")).signed
     version = timestamp.snapshot_meta.version
+    for path in _versions(public, "snapshot", version):
+        add(path)
     snapshot = decode_snapshot(_body(documents, f"/metadata/{version}.snapshot.json")).signed
     current = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    for role, newest in current.items():
+        for path in _versions(public, role, newest):
+            add(path)
+    for root in list_roots(public, timestamp.version):
+        add(public / "metadata" / metadata_name("root", root))
+    for path in _log_files(public):
+        add(path)
     packages, withdrawn = _packages(documents, current, blobs)
     return Snapshot(
         version=timestamp.version,
@@ -125,11 +139,22 @@ def _packages(
     return packages, frozenset(withdrawn)
 
 
-def _small_files(public: Path) -> Iterator[Path]:
-    for folder in (public / "metadata", public / "log"):
-        for path in folder.rglob("*"):
-            if not path.name.startswith(TEMPORARY) and path.is_file():
-                yield path
+def _versions(public: Path, role: str, newest: int) -> Iterator[Path]:
+    """Yield the versions of a role that are served: no later one than the timestamp leads to."""
+    for version in range(max(1, newest - SUPERSEDED), newest + 1):
+        path = public / "metadata" / metadata_name(role, version)
+        if path.is_file():
+            yield path
+
+
+def _log_files(public: Path) -> Iterator[Path]:
+    for path in (public / "log").rglob("*"):
+        if (
+            not path.name.startswith(TEMPORARY)
+            and path != public / "log/checkpoint"
+            and path.is_file()
+        ):
+            yield path
 
 
 def _document(url: str, body: bytes, *, mutable: bool) -> Document:

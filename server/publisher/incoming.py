@@ -33,6 +33,23 @@ def list_submissions(incoming: Path) -> list[str]:
     return [path.name for path in sorted(waiting, key=lambda p: (p.stat().st_mtime_ns, p.name))]
 
 
+def list_ignored(incoming: Path) -> list[str]:
+    """Return the names in `incoming` that are no bundles, nor bundles that are being written."""
+    if not incoming.exists():
+        return []
+    return sorted(
+        path.name
+        for path in incoming.iterdir()
+        if not path.name.startswith(TEMPORARY) and not (_is_folder(path) and _is_id(path.name))
+    )
+
+
+def is_finished(folder: Path, results: Path) -> bool:
+    """Answer whether a bundle has its result; the same bundle submitted again waits again."""
+    result = results / f"{folder.name}.json"
+    return result.exists() and result.stat().st_mtime_ns > folder.stat().st_ctime_ns
+
+
 def load_submission(folder: Path) -> Submission:
     """Read a bundle and check that it holds what it says, and nothing else."""
     data = read_bounded(folder / "bundle.json", MAX_BUNDLE)

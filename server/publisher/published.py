@@ -16,6 +16,7 @@ from server.core.metadata import (
 from server.core.names import metadata_name
 from server.core.pointer import Pointer, decode_pointer
 from server.storage.durable import read_bounded
+from server.storage.roots import list_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,7 @@ def load_published(public: Path) -> Published | None:
     snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
     versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
     roles = {role: decode_targets(role, read(role, n)).signed for role, n in versions.items()}
-    newest_root = max(
-        int(path.name.partition(".")[0]) for path in metadata.glob("[1-9]*.root.json")
-    )
+    newest_root = list_roots(public, timestamp.version)[-1]
     return Published(
         root=decode_root(read("root", newest_root)).signed,
         targets=roles.pop("targets"),

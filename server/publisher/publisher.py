@@ -15,13 +15,13 @@ The happy path runs through `complete`, which is also what a restart runs.
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from server.core.bundle import Result
 from server.core.encodings import check_sha256
 from server.core.errors import HeningError
-from server.core.metadata import ROOT_LIMIT
+from server.core.metadata import ROOT_LIMIT, decode_timestamp
 from server.core.names import metadata_name, role_pattern
 from server.core.pointer import Pointer
 from server.publisher import incoming, staging
@@ -30,8 +30,9 @@ from server.publisher.errors import PublishError
 from server.publisher.lock import publisher_lock
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys
-from server.publisher.plan import Publication, plan_publication, plan_refresh
+from server.publisher.plan import Publication, plan_publication, plan_refresh, withdrawn_paths
 from server.publisher.published import Published, Trust, load_published
+from server.publisher.rollout import halt_withdrawn
 from server.publisher.verify import RoleVersion, verify_submission
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
@@ -45,8 +46,10 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 from server.storage.models import Submission as SubmissionRow
+from server.storage.roots import write_roots
 
 REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
+FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
 UNLOGGED = frozenset({"snapshot", "timestamp"})
 Edit = Callable[[Published], Mapping[str, Pointer]]
 ReadBack = Callable[[Publication], Awaitable[None]]
@@ -56,8 +59,8 @@ class Publisher:
     """The one writer of a state folder. Every public method takes the publisher lock.
 
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
-    no server runs; what it finds wrong goes to `alarm`. `after_step` is told the number of each
-    step that is done.
+    no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
+    `after_step` is told the number of each step that is done.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Publisher:
         self._alarm = alarm
         self._after_step = after_step
         self._blobs = BlobStore(folder.blobs)
+        self._put_off: dict[str, tuple[datetime, timedelta]] = {}
         self._log = Log(folder.public / "log", sessions, keys)
 
     async def repair(self) -> int | None:
@@ -95,9 +99,15 @@ class Publisher:
         if not await asyncio.to_thread(incoming.list_submissions, self._folder.incoming):
             return []
         async with publisher_lock(self._folder.lock):
-            await self._repair()
-            waiting = await asyncio.to_thread(incoming.list_submissions, self._folder.incoming)
-            return [await self._process(submission_id) for submission_id in waiting]
+            results = []
+            for submission_id in await asyncio.to_thread(
+                incoming.list_submissions, self._folder.incoming
+            ):
+                await self._repair()  # what is accepted comes first, also before the next bundle
+                result = await self._try(submission_id)
+                if result is not None:
+                    results.append(result)
+            return results
 
     async def change_pointers(self, edit: Edit) -> int:
         """Publish what `edit` makes of the current pointers; returns the snapshot version."""
@@ -123,12 +133,33 @@ class Publisher:
                 await self._publish(published, published, [], pointers, renew=due == "all")
             return due
 
-    async def _process(self, submission_id: str) -> Result:
-        folder = self._folder.incoming / submission_id
+    async def _try(self, submission_id: str) -> Result | None:
+        """Process one bundle; one that the surroundings fail is put off and holds up no other."""
+        now = self._clock()
+        since, wait = self._put_off.get(submission_id, (now, timedelta()))
+        if since <= now < since + wait:
+            return None
+        folder, result = self._folder.incoming / submission_id, None
+        outcome = "is tried again later"
+        try:
+            if not await asyncio.to_thread(incoming.is_finished, folder, self._folder.results):
+                result = await self._process(folder)
+            outcome = "is done but cannot be removed"
+            await asyncio.to_thread(incoming.remove_bundle, folder, self._folder.staging.parent)
+        except (StorageError, OSError) as error:
+            if submission_id not in self._put_off:
+                self._alarm(f"the bundle {submission_id[:16]} {outcome}: {error}")
+            self._put_off[submission_id] = (now, min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT))
+        else:
+            self._put_off.pop(submission_id, None)
+        return result
+
+    async def _process(self, folder: Path) -> Result:
+        submission_id = folder.name
         try:
             snapshot, status, reason = await self._submit(folder), "published", ""
         except StorageError:
-            raise  # the surroundings failed: the bundle stays and is tried again
+            raise  # the surroundings failed: the bundle stays
         except HeningError as error:
             snapshot, status, reason = 0, "refused", _sentence(error)
         now = int(self._clock().timestamp())
@@ -150,7 +181,6 @@ class Publisher:
                 )
             )
         await asyncio.to_thread(incoming.write_result, self._folder.results, result)
-        await asyncio.to_thread(incoming.remove_bundle, folder, self._folder.staging.parent)
         return result
 
     async def _submit(self, folder: Path) -> int:
@@ -174,7 +204,8 @@ class Publisher:
         )
         await asyncio.to_thread(self._check_blobs, trust)
         self._after_step(2)
-        pointers = {} if published is None else published.pointers()
+        before = {} if published is None else published.pointers()
+        pointers = halt_withdrawn(before, withdrawn_paths(trust))
         renew = any(file.role in {"root", "targets"} for file in submission.files)
         return await self._publish(trust, published, submission.files, pointers, renew=renew)
 
@@ -234,8 +265,9 @@ class Publisher:
         if leaves:
             await self._log.append(leaves, int(self._clock().timestamp()))
         self._after_step(4)
-        # Step 5.
-        for file in publication.files:
+        # Step 5: a new root last, and not served before the timestamp that comes with it.
+        await asyncio.to_thread(_note_roots, self._folder.public, publication)
+        for file in sorted(publication.files, key=lambda file: file.role == "root"):
             path = metadata / metadata_name(file.role, file.version)
             await asyncio.to_thread(write_immutable, path, file.data)
         self._after_step(5)
@@ -277,6 +309,14 @@ def _leaves(publication: Publication) -> list[Leaf]:
         for file in publication.files
         if file.role not in UNLOGGED
     ]
+
+
+def _note_roots(public: Path, publication: Publication) -> None:
+    """Record which timestamp the new roots go with; a second run after a crash says the same."""
+    roots = [file.version for file in publication.files if file.role == "root"]
+    if roots:
+        timestamp = decode_timestamp(publication.timestamp).signed.version
+        write_roots(public, before=min(roots) - 1, newest=max(roots), timestamp=timestamp)
 
 
 def _sentence(error: HeningError) -> str:

@@ -4,12 +4,12 @@ Raising the share only adds phones, so a schedule never falls below what was rea
 over everything: a halted pointer can only be followed by an offer with a higher counter.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from server.core.names import Channel
+from server.core.names import Channel, decode_pointer_path
 from server.core.pointer import Package, Pointer, Step, decode_pointer, encode_pointer
 from server.core.release import Release
 from server.publisher.errors import PublishError
@@ -17,6 +17,7 @@ from server.publisher.errors import PublishError
 Schedule = Sequence[tuple[int, int]]
 MAX_INCREMENTALS = 2
 MAX_STEPS = 8
+WITHDRAWN = {"en": "This release was withdrawn."}
 
 
 def newest_counter(channel: Channel, releases: Mapping[str, Release]) -> int:
@@ -101,6 +102,23 @@ def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> 
     if pointer.halted:
         return pointer
     return _checked(channel, encode_pointer(pointer) | {"h": True, "t": dict(reason)})
+
+
+def halt_withdrawn(
+    pointers: Mapping[str, Pointer], withdrawn: Container[str]
+) -> dict[str, Pointer]:
+    """Return the pointers with those halted that offer a path of `withdrawn`.
+
+    What the offline keys take back is offered by no pointer, whatever the online key wanted.
+    """
+    return {
+        path: (
+            plan_halt(decode_pointer_path(path), pointer, WITHDRAWN)
+            if any(p.path in withdrawn for step in pointer.steps for p in step.packages)
+            else pointer
+        )
+        for path, pointer in pointers.items()
+    }
 
 
 def _step(

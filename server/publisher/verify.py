@@ -4,14 +4,14 @@ Pure: octets, values and `now` in; the trust that would result, or an error, out
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.errors import FormatError, ProfileError, TrustError
+from server.core.errors import FormatError, TrustError
 from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
 from server.core.names import COMMON_ROLES, check_file_name
 from server.core.profile import check_delegated, check_root, check_targets, log_verifier
@@ -57,8 +57,8 @@ def verify_submission(
         root = _follow_root(published.root, by_role.pop("root", []), now)
     # (2) targets
     targets = None if published is None else published.targets
-    for file in by_role.pop("targets", []):
-        targets = _follow_role(file, targets, root, now)
+    for file, at in _chain(by_role.pop("targets", []), now):
+        targets = _follow_role(file, targets, root, at)
     if targets is None:
         raise PublishError("the first submission must hold root, targets and every role.")
     check_targets(root, targets)
@@ -71,9 +71,9 @@ def verify_submission(
     for name, files in by_role.items():
         if name not in delegated:
             raise TrustError(f"targets does not delegate to {name}.")
-        for file in files:
+        for file, at in _chain(files, now):
             before = roles.get(name)
-            roles[name] = _follow_role(file, before, targets, now)
+            roles[name] = _follow_role(file, before, targets, at)
             _check_content(name, before, roles[name])
     # (4) nothing is missing
     if missing := delegated - roles.keys() - {"latest"}:
@@ -93,14 +93,22 @@ def _first_root(files: list[RoleVersion], trusted_root: bytes, now: datetime) ->
 
 def _follow_root(root: Root, files: list[RoleVersion], now: datetime) -> Root:
     for file in files:
-        root = verify_root(file.data, root, now).signed
+        root = verify_root(file.data, root, None).signed
         check_root(root)
     check_expiry("root", root, now)
     return root
 
 
+def _chain(
+    files: Sequence[RoleVersion], now: datetime
+) -> Iterator[tuple[RoleVersion, datetime | None]]:
+    """Yield each version with the time at which it must hold: only the last one has any."""
+    for file in files:
+        yield file, now if file is files[-1] else None
+
+
 def _follow_role(
-    file: RoleVersion, before: Targets | None, delegator: Root | Targets, now: datetime
+    file: RoleVersion, before: Targets | None, delegator: Root | Targets, now: datetime | None
 ) -> Targets:
     signed: Targets = verify_role(file.role, file.data, delegator, now).signed
     expected = 1 if before is None else before.version + 1
@@ -119,9 +127,6 @@ def _check_content(name: str, before: Targets | None, after: Targets) -> None:
         decode_releases(after)
     if before is not None and name not in COMMON_ROLES:
         check_succession(before, after)
-    for path in after.targets:
-        if not path.startswith(f"{name}/"):
-            raise ProfileError(f"{name} lists {path[:80]}, which is not its own.")
 
 
 def _check_common_path(path: str) -> None:

@@ -1,8 +1,9 @@
 """Blobs in a local folder, named by their sha256; a hash is verified once, when a blob comes in."""
 
+import errno
 import hashlib
 import os
-import shutil
+import stat
 from pathlib import Path
 
 from server.core.encodings import check_sha256
@@ -42,14 +43,15 @@ class BlobStore(BlobReader):
         target = self.path(sha256)
         if self.length(sha256) == length:
             return
-        if source.is_symlink() or not source.is_file():
-            raise FormatError(f"the blob {sha256[:16]} is not a regular file.")
-        make_folder(target.parent)
-        temporary = target.with_name(TEMPORARY + sha256)
-        with source.open("rb") as reader, temporary.open("wb") as writer:
-            shutil.copyfileobj(reader, writer, PIECE)
-            writer.flush()
-            os.fsync(writer.fileno())
+        with os.fdopen(_open(source, sha256, length), "rb") as reader:
+            make_folder(target.parent)
+            temporary = target.with_name(TEMPORARY + sha256)
+            with temporary.open("wb") as writer:
+                left = length  # a file that grows meanwhile is not followed
+                while left and (piece := reader.read(min(PIECE, left))):
+                    left -= writer.write(piece)
+                writer.flush()
+                os.fsync(writer.fileno())
         try:
             self._verify(temporary, sha256, length)
         except FormatError:
@@ -68,3 +70,22 @@ class BlobStore(BlobReader):
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
+
+
+def _open(source: Path, sha256: str, length: int) -> int:
+    """Open a blob that was submitted; its length is known before an octet of it is copied."""
+    sentence = f"the blob {sha256[:16]} is not a regular file."
+    try:  # without waiting, for a pipe would never answer
+        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in {errno.ELOOP, errno.ENOENT, errno.ENXIO}:
+            raise FormatError(sentence) from error
+        raise
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        raise FormatError(sentence)
+    if found.st_size != length:
+        os.close(descriptor)
+        raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
+    return descriptor

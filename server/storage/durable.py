@@ -69,12 +69,13 @@ def sync_folder(folder: Path) -> None:
 
 
 def sweep_temporary(folder: Path) -> None:
-    """Remove what crashed writes left below `folder`."""
+    """Remove what crashed writes left below `folder`; what cannot be removed stays, unused."""
     for leftover in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):
         if leftover.is_dir():
-            shutil.rmtree(leftover)
+            shutil.rmtree(leftover, ignore_errors=True)
         else:
-            leftover.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                leftover.unlink()
 
 
 def read_bounded(path: Path, limit: int) -> bytes:

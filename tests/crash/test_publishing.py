@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.publisher import Publisher
+from server.storage.blobs import BlobReader
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, World, refresh_from_disk
 
@@ -49,7 +51,14 @@ class Scenario:
     new: tuple
 
 
-SCENARIOS = ["first submission", "second release", "pointer change", "renewal", "full renewal"]
+SCENARIOS = [
+    "first submission",
+    "second release",
+    "new root",
+    "pointer change",
+    "renewal",
+    "full renewal",
+]
 
 
 @pytest.fixture(scope="session", params=SCENARIOS)
@@ -64,6 +73,8 @@ def scenario(request, fresh_state, published_state, crash, tmp_path_factory):
             bundle_id = world.submit(world.ceremony.first() | root)
         case "second release":
             bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+        case "new root":
+            bundle_id = world.submit({("root", 2): world.ceremony.root(2)})
         case "pointer change":
             assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
             action = "offer"
@@ -111,16 +122,19 @@ def test_killed_before_each_change_of_the_disk(scenario, crash, tmp_path):
 def public_state(world: World):
     """Verify what is public from nothing and say what it is; None where nothing is public.
 
-    Timestamp and snapshot version, the roles' versions, and the octets of both packages.
+    Timestamp and snapshot version, the roles' versions, the octets of both packages, and the paths
+    of metadata that a server started now would answer.
     """
     published = world.published()
     if published is None:
-        return None, None, None
+        return None, None, None, None, None
     version, found = refresh_from_disk(world.folder, [FIRST, SECOND, CHANNEL.pointer_path])
     assert version == published.timestamp.version
     roles = tuple(sorted((name, role.version) for name, role in published.roles.items()))
     packages = tuple(None if found[path] is None else len(found[path]) for path in (FIRST, SECOND))
-    return version, published.snapshot.version, roles, packages
+    documents = load_snapshot(world.folder.public, BlobReader(world.folder.blobs), EMPTY).documents
+    served = tuple(sorted(path for path in documents if path.startswith("/metadata/")))
+    return version, published.snapshot.version, roles, packages, served
 
 
 def finish(scenario, world):
@@ -136,7 +150,7 @@ def finish(scenario, world):
             await publisher.refresh()
 
     world.run(again)
-    assert public_state(world)[2:] == scenario.new[2:]
+    assert public_state(world)[2:4] == scenario.new[2:4]
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     check_metadata_is_logged(world.folder, leaves)
     assert world.alarms == []

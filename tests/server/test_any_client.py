@@ -41,7 +41,12 @@ def test_an_unmodified_tuf_client(served, published_state, tmp_path):
 def test_curl_reads_every_path(served, published_state, option, tmp_path):
     """Each file of the public tree, the package and the empty target, octet by octet."""
     public = published_state.folder.public
-    files = {f"/{p.relative_to(public)}": p.read_bytes() for p in public.rglob("*") if p.is_file()}
+    files = {
+        f"/{p.relative_to(public)}": p.read_bytes()
+        for folder in ("metadata", "log")
+        for p in (public / folder).rglob("*")
+        if p.is_file()
+    }
     files |= {PACKAGE: PACKAGE_1, POINTER: b""}
     config = []
     for number, path in enumerate(files):

@@ -10,6 +10,7 @@ import structlog
 
 from server.app import SnapshotWatch, running
 from server.device.gate import GateMode
+from server.publisher.publisher import Publisher
 from server.settings import Settings
 from tests.server.world import PACKAGE_2
 
@@ -132,3 +133,25 @@ async def test_publishing_goes_on_after_any_failure(world):
             await until(is_published)
     failed = [entry for entry in logs if entry["log_level"] == "error"]
     assert [entry["error"] for entry in failed] == ["the clock is broken"]
+
+
+async def test_no_bundle_stops_renewal(world, monkeypatch):
+    """Whatever publishing runs into, the timestamp is signed afresh; a zip is named once."""
+
+    async def fail(_publisher):
+        await asyncio.sleep(0)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Publisher, "process_incoming", fail)
+    await asyncio.to_thread((world.folder.incoming / "armani.zip").write_bytes, b"PK")
+    world.ahead = timedelta(hours=2)
+    with structlog.testing.capture_logs() as logs:
+        async with running(world.folder, Settings(port=0), world.now) as port, client(port) as get:
+
+            async def is_renewed():
+                return (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 4
+
+            await until(is_renewed)
+            await asyncio.sleep(1.2)
+    ignored = [entry for entry in logs if "not a bundle" in entry["event"]]
+    assert [entry["submission"] for entry in ignored] == ["armani.zip"]

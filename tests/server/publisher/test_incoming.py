@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from server.core.errors import FormatError
-from server.publisher.incoming import ingest_blobs, list_submissions, load_submission
+from server.publisher.incoming import ingest_blobs, list_ignored, list_submissions, load_submission
 from server.storage.blobs import BlobStore
 from tests.server.ceremony import write_bundle
 
@@ -119,4 +119,5 @@ def test_what_waits(bundle, tmp_path):
     assert list_submissions(tmp_path) == sorted(
         [bundle.name, "a" * 64], key=lambda name: (tmp_path / name).stat().st_mtime_ns
     )
-    assert list_submissions(tmp_path / "nowhere") == []
+    assert list_submissions(tmp_path / "nowhere") == list_ignored(tmp_path / "nowhere") == []
+    assert list_ignored(tmp_path) == ["0" * 64, "1" * 64, "README", "b" * 63]

@@ -9,6 +9,7 @@ from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
 from server.publisher.read_back import DiskReadBack, HttpReadBack
 from server.publisher.verify import RoleVersion
+from server.storage.roots import write_roots
 from tests.server.device.served import serve
 from tests.server.world import PACKAGE_1
 
@@ -35,9 +36,10 @@ def test_over_http(world):
 def test_a_role_that_comes_in_pieces(world):
     """A role of a megabyte is read to its end before it is compared."""
     noise = "".join(hashlib.sha256(b"%d" % n).hexdigest() for n in range(16_000)).encode()
-    (world.folder.public / "metadata" / "9.tables.json").write_bytes(noise)
+    (world.folder.public / "metadata" / "2.root.json").write_bytes(noise)
+    write_roots(world.folder.public, before=1, newest=2, timestamp=3)
     wanted = publication(world)
-    big = RoleVersion("tables", 9, noise)
+    big = RoleVersion("root", 2, noise)
     read_back(world, Publication((*wanted.files, big), wanted.timestamp, 3))
 
 

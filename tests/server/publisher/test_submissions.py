@@ -9,6 +9,8 @@ import pytest
 from securesystemslib.signer import CryptoSigner, SSlibKey
 from tuf.api.metadata import TargetFile, Targets
 
+from server.core.errors import ReleaseError
+from server.publisher import incoming
 from server.publisher.publisher import Publisher
 from tests.server.ceremony import MODELS, release
 from tests.server.log_invariant import check_log
@@ -144,7 +146,6 @@ def test_promises_to_those_who_have_it(world):
     assert "is changed" in refused(world, armani(world, files=first(sdk_level=35)))
     other = {FIRST: (PACKAGE_2, release(1))}
     assert "is changed" in refused(world, armani(world, files=other), [PACKAGE_2])
-    assert "which is withdrawn" in refused(world, armani(world, files=first(withdrawn=True)))
 
 
 def test_withdrawal_is_final(world):
@@ -153,6 +154,86 @@ def test_withdrawal_is_final(world):
     gone = {SECOND: (PACKAGE_2, release(2, withdrawn=True, changelog={"en": "Drains."}))}
     assert world.publish(armani(world, 4, first() | gone)).reason == ""
     assert "that is final" in refused(world, armani(world, 5))
+
+
+def test_withdrawing_what_is_offered_halts_it(world):
+    """The offline decision wins: the same publication halts the pointer that offers it."""
+    published = world.published()
+    assert not published.pointers()[CHANNEL.pointer_path].halted
+    assert world.publish(armani(world, files=first(withdrawn=True))).reason == ""
+    after = world.published()
+    assert after.timestamp.version == published.timestamp.version + 1
+    pointer = after.pointers()[CHANNEL.pointer_path]
+    assert (pointer.halted, pointer.reason) == (True, {"en": "This release was withdrawn."})
+    # What is edited online may still not offer it.
+    with pytest.raises(ReleaseError, match="which is withdrawn"):
+        world.run(lambda publisher: publisher.change_pointers(lambda _p: published.pointers()))
+
+
+def test_a_chain_whose_first_versions_expired(world):
+    """Only the last version of a chain may not be expired, of a root as of a role."""
+    past = world.ceremony.now - timedelta(days=1)
+    roots = {("root", 2): world.ceremony.root(2, expires=past)}
+    assert "root 2 expired on" in refused(world, roots)
+    roots |= {("root", 3): world.ceremony.root(3)}
+    role = signed(world, "cancro", 2, expires=past)
+    assert "cancro 2 expired on" in refused(world, roots | role)
+    role |= signed(world, "cancro", 3)
+    assert world.publish(roots | role).reason == ""
+    after = world.published()
+    assert (after.root.version, after.roles["cancro"].version) == (3, 3)
+
+
+def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
+    """A bundle that the disk fails is put off, said once, and tried again later."""
+    bad = world.submit(armani(world), [PACKAGE_2])
+    good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+    load = incoming.load_submission
+
+    def fail(folder):
+        if folder.name == bad:
+            raise PermissionError(13, "Permission denied")
+        return load(folder)
+
+    async def act(publisher):
+        monkeypatch.setattr(incoming, "load_submission", fail)
+        assert [result.id for result in await publisher.process_incoming()] == [good]
+        assert await publisher.process_incoming() == []
+        world.ahead += timedelta(seconds=2)
+        assert await publisher.process_incoming() == []
+        assert len(world.alarms) == 1
+        monkeypatch.setattr(incoming, "load_submission", load)
+        assert await publisher.process_incoming() == []  # the second wait is longer
+        world.ahead += timedelta(seconds=2)
+        assert [result.id for result in await publisher.process_incoming()] == [bad]
+
+    world.run(act)
+    assert world.result(bad).status == "published"
+    assert list(world.folder.incoming.iterdir()) == []
+
+
+def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
+    """It is processed once, for its result is there; submitted again, it is processed again."""
+    remove, bundle = incoming.remove_bundle, armani(world, 4)
+    bundle_id = world.submit(bundle, [PACKAGE_2])
+    good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+
+    def fail(folder, trash):
+        if folder.name == bundle_id:
+            raise PermissionError(13, "Permission denied")
+        remove(folder, trash)
+
+    monkeypatch.setattr(incoming, "remove_bundle", fail)
+    results = world.run(Publisher.process_incoming)
+    assert {result.id for result in results} == {bundle_id, good}
+    assert world.run(Publisher.process_incoming) == []
+    assert len(world.alarms) == 2  # once by each process
+    assert all("cannot be removed" in alarm for alarm in world.alarms)
+    monkeypatch.setattr(incoming, "remove_bundle", remove)
+    assert world.run(Publisher.process_incoming) == []
+    assert list(world.folder.incoming.iterdir()) == []
+    world.submit(bundle, [PACKAGE_2])
+    assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle_id]
 
 
 def test_blobs(world):

@@ -1,6 +1,7 @@
 """Blobs are what their names say, or not there."""
 
 import hashlib
+import os
 
 import pytest
 
@@ -57,6 +58,22 @@ def test_lies(store, source, sha256, length, sentence):
     with pytest.raises(FormatError, match=sentence):
         store.ingest(source, sha256, length)
     assert files(store) == []
+
+
+def test_a_wrong_length_is_found_before_the_copy(store, source):
+    """A sparse file of any size, declared to be small, costs no disk."""
+    with source.open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(FormatError, match=f"does not have {len(DATA)} octets"):
+        store.ingest(source, SHA256, len(DATA))
+    assert not store.path(SHA256).parent.exists()
+
+
+def test_a_pipe(store, tmp_path):
+    """A pipe is refused at once instead of being waited for."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FormatError, match="not a regular file"):
+        store.ingest(tmp_path / "pipe", SHA256, len(DATA))
 
 
 def test_what_is_no_file(store, source, tmp_path):

@@ -1,0 +1,50 @@
+"""Which roots may be seen: none before the timestamp that was published with it.
+
+A new root and its timestamp are two files, so that a crash may leave the one without the other.
+`public/roots.json`, written before both, says which root goes with which timestamp.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.release import Positive
+from server.storage.durable import read_bounded, write_durable
+
+LIMIT = 1024
+
+
+class _Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`newest` is seen from version `timestamp` of the timestamp on, until then `before`."""
+
+    before: int
+    newest: Positive
+    timestamp: Positive
+
+
+def write_roots(public: Path, *, before: int, newest: int, timestamp: int) -> None:
+    """Record that root `newest` goes with `timestamp`, and `before` with those that are older."""
+    roots = _Roots(before, newest, timestamp)
+    write_durable(public / "roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
+
+
+def list_roots(public: Path, timestamp: int) -> list[int]:
+    """Return the versions of root that go with version `timestamp` of the timestamp, ascending.
+
+    Raises FormatError where there is none.
+    """
+    found = sorted(int(p.name.partition(".")[0]) for p in public.glob("metadata/[1-9]*.root.json"))
+    path = public / "roots.json"
+    if path.exists():
+        value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
+        try:
+            roots = msgspec.convert(value, _Roots)
+        except msgspec.ValidationError as error:
+            raise FormatError(f"{path.name} is malformed: {error}.") from error
+        newest = roots.newest if timestamp >= roots.timestamp else roots.before
+        found = [version for version in found if version <= newest]
+    if not found:
+        raise FormatError("no root is public: restore public/metadata from a copy.")
+    return found

@@ -1,0 +1,69 @@
+"""What a snapshot holds of the public tree: current versions, a few older, no later ones."""
+
+import pytest
+
+from server.core.errors import FormatError
+from server.device.snapshot import EMPTY, load_snapshot
+from server.storage.blobs import BlobReader
+from server.storage.roots import list_roots, write_roots
+
+
+def load(world):
+    """Load what a server started now would serve."""
+    return load_snapshot(world.folder.public, BlobReader(world.folder.blobs), EMPTY)
+
+
+def served(snapshot, role):
+    """Return the versions of a role that are answered."""
+    ends = f".{role}.json"
+    paths = [path for path in snapshot.documents if path.endswith(ends)]
+    return sorted(int(path.removeprefix("/metadata/").removesuffix(ends)) for path in paths)
+
+
+def test_superseded_versions(world):
+    """After many renewals nine versions are in memory; older ones are gone, roots and log stay."""
+    assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
+
+    pointers = world.published().pointers()
+
+    async def renew(publisher):
+        for _ in range(12):
+            await publisher.change_pointers(lambda _published: {})
+            await publisher.change_pointers(lambda _published: pointers)
+
+    world.run(renew)
+    snapshot, published = load(world), world.published()
+    for role, newest in (
+        ("latest", published.roles["latest"].version),
+        ("snapshot", published.snapshot.version),
+    ):
+        assert newest > 20
+        assert served(snapshot, role) == list(range(newest - 8, newest + 1))
+        assert snapshot.is_gone(f"/metadata/{newest - 9}.{role}.json")
+        assert not snapshot.is_gone(f"/metadata/{newest - 8}.{role}.json")
+        assert not snapshot.is_gone(f"/metadata/{newest + 1}.{role}.json")
+    assert served(snapshot, "root") == [1, 2]
+    assert "/log/proof/latest.1" in snapshot.documents
+
+
+def test_what_the_timestamp_does_not_lead_to_yet(world):
+    """Files of a publication that a crash cut off are not served before their timestamp."""
+    metadata = world.folder.public / "metadata"
+    before = load(world).documents.keys()
+    write_roots(world.folder.public, before=1, newest=2, timestamp=4)
+    for role, version in (("armani", 3), ("latest", 3), ("snapshot", 4), ("root", 2)):
+        (metadata / f"{version}.{role}.json").write_bytes(b"{}")
+    assert load(world).documents.keys() == before
+    assert world.published().root.version == 1
+    assert list_roots(world.folder.public, 4) == [1, 2]
+
+
+def test_roots_that_are_not_there(world):
+    """A tree without a root, and a record that is none, end in a sentence."""
+    (world.folder.public / "roots.json").write_bytes(b"{}\n")
+    with pytest.raises(FormatError, match=r"roots\.json"):
+        list_roots(world.folder.public, 3)
+    (world.folder.public / "roots.json").unlink()
+    (world.folder.public / "metadata" / "1.root.json").unlink()
+    with pytest.raises(FormatError, match="no root is public"):
+        load(world)
