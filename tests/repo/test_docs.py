@@ -102,3 +102,13 @@ def test_every_decision_is_in_the_index():
     records = sorted(path.name for path in folder.glob("[0-9]*.md"))
     assert sorted(re.findall(r"\]\((\d{4}-[\w-]+\.md)\)", index)) == records
     assert [name[:4] for name in records] == [f"{n:04}" for n in range(1, len(records) + 1)]
+
+
+def test_the_readme_shows_how_the_suite_ends():
+    """Below `make test` stands what pytest prints last: nothing failed, skipped or left out."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = readme.split("$ make test\n")[1].split("```")[0]
+    assert re.search(
+        r"^=+ \d{4,} passed in [\d.]+s \(\d:\d\d:\d\d\) =+$", block.strip(), re.MULTILINE
+    )
+    assert not re.search(r"failed|skipped|error|not collected", block)
