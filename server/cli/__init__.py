@@ -22,7 +22,8 @@ def main() -> None:
         error.show()
         sys.exit(2)
     except (StorageError, OSError, SQLAlchemyError) as error:
-        click.echo(f"hening-server: {error}", err=True)
+        # A database error goes on with its statement and a link, which help nobody here.
+        click.echo(f"hening-server: {str(error).partition(chr(10))[0]}", err=True)
         sys.exit(3)
     except HeningError as error:
         click.echo(f"hening-server: {error}", err=True)

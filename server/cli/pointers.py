@@ -10,13 +10,12 @@ from typing import Any
 import click
 
 from server.app import disk_read_back, open_publisher
-from server.cli.options import JSON, STATE, now
+from server.cli.options import JSON, STATE, now, require_state
 from server.core.names import Channel, decode_channel
 from server.core.pointer import Pointer
 from server.publisher.errors import PublishError
 from server.publisher.published import Published, load_published
 from server.storage.errors import StorageError
-from server.storage.layout import StateFolder
 
 CHANNELS = click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
 PUBLIC_URL = click.option(
@@ -44,7 +43,7 @@ def changes_pointers(command: Callable[..., Change]) -> Callable[..., None]:
 def _publish(
     state: Path, channels: tuple[str, ...], edit: Change, public_url: str, *, as_json: bool
 ) -> None:
-    folder = StateFolder(state)
+    folder = require_state(state)
     places = [decode_channel(channel) for channel in channels]
     alarms: list[str] = []
 

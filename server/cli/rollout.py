@@ -10,7 +10,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from server.cli.options import JSON, STATE, now
+from server.cli.options import JSON, STATE, now, require_state
 from server.cli.pointers import Change, changes_pointers, describe, require
 from server.core.errors import FormatError
 from server.core.names import Channel
@@ -19,8 +19,6 @@ from server.core.release import decode_releases
 from server.publisher import rollout as plans
 from server.publisher.errors import PublishError
 from server.publisher.published import Published, load_published
-from server.storage.errors import StorageError
-from server.storage.layout import StateFolder
 
 SHARE = click.option(
     "--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%."
@@ -108,9 +106,7 @@ def halt(reasons: tuple[str, ...]) -> Change:
 @JSON
 def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
-    folder = StateFolder(state)
-    if not folder.database.exists():
-        raise StorageError(f"there is no server state in {state}: run `hening-server init` first.")
+    folder = require_state(state)
     published = load_published(folder.public)
     pointers = {} if published is None else published.pointers()
     if as_json:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from server.app import running
-from server.cli.options import JSON, STATE, now
+from server.cli.options import JSON, STATE, now, require_state
 from server.core.metadata import ROOT_LIMIT, verify_first_root
 from server.core.profile import check_root
 from server.observability import configure_logging
@@ -24,7 +24,6 @@ from server.settings import load_settings
 from server.storage.database import migrate as migrate_database
 from server.storage.database import open_database
 from server.storage.durable import read_bounded, write_immutable
-from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 
@@ -69,7 +68,7 @@ def init(state: Path, log_origin: str, root_file: Path | None) -> None:
 def run(state: Path, config: Path | None, **options: str | int | None) -> None:
     """Serve phones, publish what arrives in STATE/incoming, and renew the online roles."""
     settings = load_settings(config, os.environ, **options)
-    folder = StateFolder(state)
+    folder = require_state(state)
     if not folder.trusted_root.exists():
         raise PublishError(f"no root is pinned in {state}: run `hening-server init --root` first.")
     configure_logging()
@@ -91,9 +90,7 @@ def run(state: Path, config: Path | None, **options: str | int | None) -> None:
 @JSON
 def check(state: Path, deep: bool, as_json: bool) -> None:
     """Verify metadata, pointers, blobs and log of a state folder; changes nothing."""
-    folder = StateFolder(state)
-    if not folder.database.exists():
-        raise StorageError(f"there is no server state in {state}: run `hening-server init` first.")
+    folder = require_state(state)
 
     async def look() -> list[Finding]:
         async with open_database(folder.database) as sessions:
@@ -117,5 +114,5 @@ def check(state: Path, deep: bool, as_json: bool) -> None:
 @STATE
 def migrate(state: Path) -> None:
     """Bring the database to this version; a copy of the old one is kept beside it."""
-    changed = migrate_database(StateFolder(state).database)
+    changed = migrate_database(require_state(state).database)
     click.echo("The database was migrated." if changed else "The database is up to date.")

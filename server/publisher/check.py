@@ -121,6 +121,6 @@ def _log(folder: StateFolder, names: list[tuple[str, int]], entries: list[bytes]
                 raise LogError(f"{path} is not what the leaves lead to.")
         for (role, version), entry in zip(names, entries[: checkpoint.size], strict=False):
             verify_proof(read_bounded(log / "proof" / f"{role}.{version}", 16_384), entry, key)
-    except HeningError as error:
+    except (HeningError, OSError) as error:  # a key file may be gone, too
         return Finding("log", "", str(error))
     return Finding("log", f"{checkpoint.size} leaves, every proof holds")

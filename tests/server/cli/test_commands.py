@@ -139,13 +139,36 @@ def test_an_unknown_variable(run, state, monkeypatch):
     assert "prot" in err
 
 
-@pytest.mark.parametrize("words", [["check"], ["rollout", "show"]])
+@pytest.mark.parametrize(
+    "words",
+    [["check"], ["rollout", "show"], ["rollout", "halt", CHANNEL], ["run"], ["migrate"]],
+    ids=" ".join,
+)
 def test_no_state_is_status_3(run, tmp_path, words):
     """A folder that is no server's is a failure of the surroundings; it is not made."""
     status, _, err = run(*words, "--state", tmp_path / "nowhere")
     assert status == 3
     check_sentence(err)
+    assert "there is no server state in" in err
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_file_that_is_no_database(run, state):
+    """What the database library says is cut to its first line."""
+    (state / "hening.sqlite").write_bytes(b"no database" * 1000)
+    status, _, err = run("migrate", "--state", state)
+    assert status == 3
+    check_sentence(err)
+
+
+def test_a_tree_that_lost_its_root(run, state):
+    """Without a public root `check` and `show` end in a sentence."""
+    (state / "public" / "metadata" / "1.root.json").unlink()
+    for words in (["check"], ["rollout", "show"]):
+        status, _, err = run(*words, "--state", state)
+        assert status == 1
+        check_sentence(err)
+        assert "no root is public" in err
 
 
 def test_a_port_that_is_taken(run, state, direct_port):
@@ -266,6 +289,7 @@ DAMAGE = {
     "proof": (lambda s: flip(s / "public/log/proof/armani.2"), "log"),
     "lost leaf": (forget_leaf, "log"),
     "role": (lambda s: flip(s / "public/metadata/3.armani.json"), None),
+    "lost key": (lambda s: (s / "keys/log.pem").unlink(), "log"),
     "lost root": (lambda s: (s / "trusted/root.json").unlink(), "audit"),
 }
 

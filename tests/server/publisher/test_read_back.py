@@ -51,11 +51,31 @@ def test_differences(world, monkeypatch):
     with pytest.raises(PublishError, match=r"2\.latest\.json with other octets"):
         read_back(world, other)
     with pytest.raises(PublishError, match="older timestamp"):
-        read_back(world, Publication((), b"{}", 3))
+        read_back(world, Publication((), later(wanted, 5), 3))
     digest = hashlib.sha256(PACKAGE_1).hexdigest()
     (world.folder.blobs / digest[:2] / digest).write_bytes(bytes(len(PACKAGE_1)))
     with pytest.raises(PublishError, match="is not a zip file"):
         read_back(world, wanted)
+
+
+def later(wanted, version):
+    """Return a timestamp of another version; nobody looks at its signature here."""
+    return wanted.timestamp.replace(b'"version":3}', b'"version":%d}' % version)
+
+
+def test_a_timestamp_that_an_edge_may_hold(world, monkeypatch):
+    """The predecessor is no alarm for a minute, but what was published must be there with it."""
+    monkeypatch.setattr("server.publisher.read_back.ATTEMPTS", 2)
+    wanted = publication(world)
+    timestamp = later(wanted, 4)
+    assert timestamp != wanted.timestamp
+    read_back(world, Publication(wanted.files, timestamp, 3))
+    missing = RoleVersion("latest", 3, b"{}")
+    with pytest.raises(PublishError, match=r"3\.latest\.json with other octets"):
+        read_back(world, Publication((missing,), timestamp, 3))
+    monkeypatch.setattr("server.publisher.read_back.CACHE_SECONDS", 0.0)
+    with pytest.raises(PublishError, match="older timestamp"):
+        read_back(world, Publication(wanted.files, timestamp, 3))
 
 
 async def test_nobody_answers(world):
