@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
@@ -95,7 +96,14 @@ async def running(folder: StateFolder, settings: Settings, clock: Clock) -> Asyn
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before anything is repaired: phones do not wait for that.
         await watch.look()
-        port = await stack.enter_async_context(listening(plane, settings.host, settings.port))
+        try:
+            port = await stack.enter_async_context(listening(plane, settings.host, settings.port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise StorageError(
+                f"port {settings.port} is in use: choose another with --port."
+            ) from error
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = settings.public_url or f"http://{name}:{port}"
         publisher = await stack.enter_async_context(

@@ -44,7 +44,7 @@ def _publish(
     state: Path, channels: tuple[str, ...], edit: Change, public_url: str, *, as_json: bool
 ) -> None:
     folder = require_state(state)
-    places = [decode_channel(channel) for channel in channels]
+    places = [decode_channel(channel) for channel in dict.fromkeys(channels)]
     alarms: list[str] = []
 
     def edit_all(published: Published) -> Mapping[str, Pointer]:

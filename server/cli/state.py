@@ -14,12 +14,13 @@ from rich.table import Table
 
 from server.app import running
 from server.cli.options import JSON, STATE, now, require_state
-from server.core.metadata import ROOT_LIMIT, verify_first_root
+from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root
 from server.observability import configure_logging
 from server.publisher.check import Finding, check_state
 from server.publisher.errors import PublishError
-from server.publisher.online_keys import create_online_keys
+from server.publisher.online_keys import create_online_keys, load_online_keys
+from server.publisher.verify import check_root_keys
 from server.settings import load_settings
 from server.storage.database import migrate as migrate_database
 from server.storage.database import open_database
@@ -51,6 +52,8 @@ def init(state: Path, log_origin: str, root_file: Path | None) -> None:
         data = read_bounded(root_file, ROOT_LIMIT)
         root = verify_first_root(data).signed
         check_root(root)
+        check_expiry("root", root, now())
+        check_root_keys(root, load_online_keys(folder.keys))
         if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
             raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
         write_immutable(folder.trusted_root, data)

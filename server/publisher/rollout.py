@@ -98,8 +98,8 @@ def plan_pause(channel: Channel, pointer: Pointer, reason: Mapping[str, str], no
 
 
 def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> Pointer:
-    """Return the pointer that takes nobody in; the same pointer when it is halted already."""
-    if pointer.halted:
+    """Return the pointer that takes nobody in; once halted, only another reason changes it."""
+    if pointer.halted and (not reason or reason == pointer.reason):
         return pointer
     return _checked(channel, encode_pointer(pointer) | {"h": True, "t": dict(reason)})
 
@@ -114,7 +114,8 @@ def halt_withdrawn(
     return {
         path: (
             plan_halt(decode_pointer_path(path), pointer, WITHDRAWN)
-            if any(p.path in withdrawn for step in pointer.steps for p in step.packages)
+            if not pointer.halted
+            and any(p.path in withdrawn for step in pointer.steps for p in step.packages)
             else pointer
         )
         for path, pointer in pointers.items()

@@ -139,12 +139,16 @@ def _check_common_path(path: str) -> None:
 
 def _check_online_keys(root: Root, targets: Targets, keys: OnlineKeys) -> None:
     delegations = targets.delegations
-    for role, signer in keys.signers.items():
-        if role == "latest":
-            keyids = delegations.roles[role].keyids if delegations and delegations.roles else []
-        else:
-            keyids = root.roles[role].keyids
-        if signer.public_key.keyid not in keyids:
+    keyids = delegations.roles["latest"].keyids if delegations and delegations.roles else []
+    if keys.signers["latest"].public_key.keyid not in keyids:
+        raise TrustError("this server's key for latest is not among those that targets allows.")
+    check_root_keys(root, keys)
+
+
+def check_root_keys(root: Root, keys: OnlineKeys) -> None:
+    """Raise TrustError unless `root` names this server's keys for snapshot, timestamp and log."""
+    for role in ("snapshot", "timestamp"):
+        if keys.signers[role].public_key.keyid not in root.roles[role].keyids:
             raise TrustError(f"this server's key for {role} is not among those that root allows.")
     if log_verifier(root) != keys.log_verifier:
         raise TrustError("this server's log key is not the one that root names.")

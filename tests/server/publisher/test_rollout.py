@@ -143,7 +143,9 @@ def test_halting_wins():
     pointer = plan_pause(CHANNEL, offer(1), {"en": "Paused."}, 200)
     halted = plan_halt(CHANNEL, pointer, {"en": "It drains."})
     assert (halted.halted, halted.reason) == (True, {"en": "It drains."})
-    assert plan_halt(CHANNEL, halted, {"en": "Again."}) == halted
+    assert plan_halt(CHANNEL, halted, {}) == halted
+    again = plan_halt(CHANNEL, halted, {"en": "Again."})
+    assert (again.halted, again.schedule, again.reason) == (True, halted.schedule, {"en": "Again."})
     with pytest.raises(PublishError, match="is halted, and that stays"):
         plan_schedule(CHANNEL, halted, [(300, 1000)], 300)
     with pytest.raises(PublishError, match="is halted, and that stays"):
