@@ -1,41 +1,58 @@
 """The command line: `hening-server init | run | rollout | check | migrate`.
 
-Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed.
+Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed, 130 stopped with Ctrl-C.
 """
 
 import sys
 
-import click
-from sqlalchemy.exc import SQLAlchemyError
+try:
+    import click
+    from sqlalchemy.exc import SQLAlchemyError
 
-from server.cli.rollout import rollout
-from server.cli.state import check, init, migrate, run
-from server.core.errors import HeningError
-from server.storage.errors import StorageError
+    from server.cli.rollout import rollout
+    from server.cli.state import check, init, migrate, run
+    from server.core.errors import HeningError
+    from server.storage.errors import StorageError
+except KeyboardInterrupt:
+    # The imports take longer than many a command does, and nobody is there yet to catch it.
+    sys.stderr.write("hening-server: stopped\n")
+    sys.exit(130)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example: hening-server run --state var/server --port 8080",
+)
+@click.version_option(package_name="hening", prog_name="hening-server")
+def cli() -> None:
+    """Serve signed updates to phones that say nothing about their owners.
+
+    Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed, 130 stopped.
+    """
+
+
+for command in (init, run, rollout, check, migrate):
+    cli.add_command(command)
 
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
     try:
-        cli.main(standalone_mode=False)
+        cli.main(prog_name="hening-server", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _tell("stopped")
+        sys.exit(130)
     except (StorageError, OSError, SQLAlchemyError) as error:
         # A database error goes on with its statement and a link, which help nobody here.
-        click.echo(f"hening-server: {str(error).partition(chr(10))[0]}", err=True)
+        _tell(str(error).partition("\n")[0])
         sys.exit(3)
     except HeningError as error:
-        click.echo(f"hening-server: {error}", err=True)
+        _tell(str(error))
         sys.exit(1)
-    except click.exceptions.Abort:
-        sys.exit(130)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-def cli() -> None:
-    """Serve signed updates to phones that say nothing about their owners."""
-
-
-for command in (init, run, rollout, check, migrate):
-    cli.add_command(command)
+def _tell(message: str) -> None:
+    click.echo(f"hening-server: {message}", err=True)

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,20 @@ from server.publisher.published import Published, load_published
 from server.storage.errors import StorageError
 
 CHANNELS = click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
+
+
+def _check_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Refuse an address before anything is published."""
+    if value and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+/?", value):
+        raise click.BadParameter("it is not of the form http://HOST:PORT.")
+    return value
+
+
 PUBLIC_URL = click.option(
-    "--public-url", default="", help="Read the result back from this address instead of disk."
+    "--public-url",
+    default="",
+    callback=_check_url,
+    help="Read the result back from this address instead of disk.",
 )
 Change = Callable[[Channel, Published, Pointer | None], Pointer]
 

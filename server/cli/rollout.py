@@ -12,7 +12,6 @@ from rich.table import Table
 
 from server.cli.options import JSON, STATE, now, require_state
 from server.cli.pointers import Change, changes_pointers, describe, require
-from server.core.errors import FormatError
 from server.core.names import Channel
 from server.core.pointer import Pointer
 from server.core.release import decode_releases
@@ -25,10 +24,13 @@ SHARE = click.option(
 )
 TIMES = click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
 REASONS = click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
+LATE_SECONDS = 300  # how late a step's command may come
 _SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?%")
 
 
-@click.group()
+@click.group(
+    epilog="Example: hening-server rollout offer armani/id/stable --state var/server --share 1%"
+)
 def rollout() -> None:
     """Offer a release, raise its share, pause it, halt it."""
 
@@ -126,9 +128,9 @@ def _schedule(share: str, times: tuple[str, ...]) -> list[tuple[int, int]]:
         with contextlib.suppress(ValueError):
             start = datetime.fromisoformat(moment)
             if start.tzinfo is not None:
-                pairs.append((int(start.timestamp()), _permille(part)))
+                pairs.append((_check_ahead(moment, int(start.timestamp())), _permille(part)))
                 continue
-        raise FormatError(f"{moment[:40]!r} is not a time with zone such as 2026-12-01T06:00Z.")
+        raise click.UsageError(f"{moment[:40]!r} is no time with zone; 2026-12-01T06:00Z is one.")
     if not pairs:
         raise click.UsageError("say who is offered it: --share 1% or --at TIME=1%.")
     return pairs
@@ -138,8 +140,15 @@ def _permille(text: str) -> int:
     match = _SHARE.fullmatch(text)
     permille = 1001 if match is None else int(match[1]) * 10 + int(match[2] or 0)
     if permille > 1000:
-        raise FormatError(f"{text[:16]!r} is not a share from 0% to 100%, in steps of 0.1%.")
+        raise click.UsageError(f"{text[:16]!r} is not a share: write 0% to 100%, such as 0.5%.")
     return permille
+
+
+def _check_ahead(moment: str, start: int) -> int:
+    """Return the time of a step; a step in the past would apply at once and stay."""
+    if start < _time() - LATE_SECONDS:
+        raise PublishError(f"{moment} is in the past; for a share from now on use --share.")
+    return start
 
 
 def _texts(reasons: tuple[str, ...]) -> dict[str, str]:

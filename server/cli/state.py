@@ -16,39 +16,50 @@ from server.app import running
 from server.cli.options import JSON, STATE, now, require_state
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root
+from server.device.gate import GateMode
 from server.observability import configure_logging
 from server.publisher.check import Finding, check_state
 from server.publisher.errors import PublishError
-from server.publisher.online_keys import create_online_keys, load_online_keys
+from server.publisher.online_keys import create_online_keys, load_online_keys, log_name
 from server.publisher.verify import check_root_keys
 from server.settings import load_settings
+from server.storage.database import is_current, open_database
 from server.storage.database import migrate as migrate_database
-from server.storage.database import open_database
 from server.storage.durable import read_bounded, write_immutable
+from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+
+PORT = click.IntRange(0, 65_535)
 
 
 @click.command(epilog="Example: hening-server init --state var/server --log-origin rom.example/log")
 @STATE
-@click.option("--log-origin", default="hening.example/log", help="Name of the transparency log.")
+@click.option(
+    "--log-origin",
+    help="Name of the transparency log, for ever.  [default: hening.example/log]",
+)
 @click.option(
     "--root",
     "root_file",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Pin this root, the ceremony's 1.root.json.",
 )
-def init(state: Path, log_origin: str, root_file: Path | None) -> None:
+def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     """Make the online keys; with --root, pin the root that all trust starts from.
 
     Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
     root that the ceremony made.
     """
     folder = StateFolder(state)
+    if root_file is not None and not folder.keys.exists():
+        raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
     create_online_keys(folder.keys, log_origin)
     migrate_database(folder.database)
     folder.incoming.mkdir(exist_ok=True)
-    click.echo(f"Online keys are in {folder.keys}; take {folder.keys}/public.json to the ceremony.")
-    if root_file is not None:
+    if root_file is None:
+        click.echo(f"Online keys are in {folder.keys}; the log is {log_name(folder.keys)}.")
+        click.echo(f"Take {folder.keys}/public.json to the ceremony.")
+    else:
         data = read_bounded(root_file, ROOT_LIMIT)
         root = verify_first_root(data).signed
         check_root(root)
@@ -64,10 +75,12 @@ def init(state: Path, log_origin: str, root_file: Path | None) -> None:
 @STATE
 @click.option("--config", type=click.Path(path_type=Path, exists=True), help="A TOML file.")
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option("--port", type=int, help="Port to listen on; 0 takes a free one.  [default: 8080]")
-@click.option("--gate", help="direct, edge or strict.  [default: direct]")
+@click.option("--port", type=PORT, help="Port to listen on; 0 takes a free one.  [default: 8080]")
+@click.option(
+    "--gate", type=click.Choice(list(GateMode)), help="Whose requests.  [default: direct]"
+)
 @click.option("--public-url", help="Where phones reach this server.")
-@click.option("--metrics-port", type=int, help="Prometheus metrics on loopback; 0 for none.")
+@click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
 def run(state: Path, config: Path | None, **options: str | int | None) -> None:
     """Serve phones, publish what arrives in STATE/incoming, and renew the online roles."""
     settings = load_settings(config, os.environ, **options)
@@ -81,7 +94,8 @@ def run(state: Path, config: Path | None, **options: str | int | None) -> None:
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         async with running(folder, settings, now) as port:
-            click.echo(f"http://{settings.host}:{port}")
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            click.echo(f"http://{host}:{port}")
             await stop.wait()
 
     uvloop.run(serve())
@@ -99,7 +113,10 @@ def check(state: Path, deep: bool, as_json: bool) -> None:
         async with open_database(folder.database) as sessions:
             return await check_state(folder, sessions, now(), deep=deep)
 
-    findings = asyncio.run(look())
+    if is_current(folder.database):
+        findings = asyncio.run(look())
+    else:
+        findings = [Finding("database", "", "it is of an older version: run `migrate` first.")]
     if as_json:
         rows = [{"subject": f.subject, "detail": f.detail, "error": f.error} for f in findings]
         click.echo(json.dumps(rows))

@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import CryptoSigner
 
 from server.core.encodings import encode_canonical_json
-from server.core.errors import TrustError
+from server.core.errors import FormatError, TrustError
 from server.core.note import VerifierKey, decode_verifier_key
 from server.storage.durable import write_durable
 from server.storage.errors import StorageError
 
 ROLES = ("latest", "snapshot", "timestamp")
+DEFAULT_ORIGIN = "hening.example/log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,25 @@ class OnlineKeys:
         return self.log_key.sign(text)
 
 
-def create_online_keys(folder: Path, log_origin: str) -> bytes:
+def create_online_keys(folder: Path, log_origin: str | None = None) -> bytes:
     """Make the keys that are not there yet and return the octets of `public.json`.
 
-    A key that is there is kept, so that a second run after a crash completes the first.
+    A key that is there is kept, so that a second run after a crash completes the first. The log's
+    origin is chosen once; TrustError for another one.
     """
+    present = log_name(folder)
+    if present and log_origin not in {None, present}:
+        raise TrustError(f"the log of this state is {present}, and it keeps its name for ever.")
+    if log_origin is None:
+        log_origin = present or DEFAULT_ORIGIN
     # A name that no checkpoint can carry is refused before anything is written.
-    decode_verifier_key(str(VerifierKey(log_origin, bytes(32))))
+    try:
+        decode_verifier_key(str(VerifierKey(log_origin, bytes(32))))
+    except FormatError as error:
+        raise FormatError(
+            f"{log_origin[:64]!r} cannot name a log: use a host name and a path of lower-case"
+            " letters, digits and `-`, such as rom.example/log."
+        ) from error
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for name in (*ROLES, "log"):
         path = folder / f"{name}.pem"
@@ -64,6 +77,14 @@ def create_online_keys(folder: Path, log_origin: str) -> bytes:
     data = encode_canonical_json({"keys": {**public, "log": str(keys.log_verifier)}, "schema": 1})
     write_durable(folder / "public.json", data)
     return data
+
+
+def log_name(folder: Path) -> str:
+    """Return the log's origin, empty where none was chosen yet."""
+    try:
+        return (folder / "log-origin").read_text().strip()
+    except FileNotFoundError:
+        return ""
 
 
 def load_online_keys(folder: Path) -> OnlineKeys:

@@ -47,9 +47,7 @@ def migrate(path: Path) -> bool:
     `NAME.before-REVISION`; SQLite rolls the migration itself back. Raises StorageError for a
     database that a newer version made.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    config, newest = _load_migrations()
     engine = create_engine(f"sqlite:///{path}")
     _transactional(engine)
     try:
@@ -68,6 +66,23 @@ def migrate(path: Path) -> bool:
     finally:
         engine.dispose()
     return True
+
+
+def is_current(path: Path) -> bool:
+    """Answer whether the database at `path` is of the newest revision; changes nothing."""
+    engine = create_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
+    try:
+        with engine.connect() as connection:
+            current = MigrationContext.configure(connection).get_current_revision()
+    finally:
+        engine.dispose()
+    return current == _load_migrations()[1]
+
+
+def _load_migrations() -> tuple[Config, str | None]:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config, ScriptDirectory.from_config(config).get_current_head()
 
 
 def _transactional(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """The command line: exit statuses, sentences on stderr, `--json`, and what `check` finds."""
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -115,7 +116,7 @@ def test_init_twice(run, tmp_path, world):
     assert status in {1, 3}
     check_sentence(err)
     other.write_bytes(b"{}")
-    status, _, err = run("init", "--state", tmp_path / "another", "--root", other)
+    status, _, err = run("init", "--state", state, "--root", other)
     assert status == 1
     check_sentence(err)
 
@@ -235,10 +236,7 @@ def test_a_rollout(run, state):
         ["offer", CHANNEL, "--counter", "1", "--share", "1%"],
         ["offer", CHANNEL, "--counter", "0", "--share", "1%"],
         ["offer", CHANNEL, "--counter", "9", "--share", "1%"],
-        ["offer", CHANNEL, "--counter", "2", "--share", "101%"],
-        ["offer", CHANNEL, "--counter", "2", "--share", "half"],
-        ["offer", CHANNEL, "--counter", "2", "--at", "tomorrow=1%"],
-        ["offer", CHANNEL, "--counter", "2", "--at", "2099-01-01T00:00=1%"],
+        ["offer", CHANNEL, "--counter", "2", "--at", "2020-01-01T00:00Z=1%"],
         ["offer", "armani/id", "--counter", "2", "--share", "1%"],
         ["offer", "dior/id/stable", "--counter", "2", "--share", "1%"],
         ["set", CHANNEL, "--share", "10%"],
@@ -253,6 +251,56 @@ def test_rollouts_that_are_refused(run, world, state, words):
     assert (status, out) == (1, "")
     check_sentence(err)
     assert world.published().timestamp.version == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--share", "101%"],
+        ["--share", "half"],
+        ["--share", "1"],
+        ["--at", "tomorrow=1%"],
+        ["--at", "2099-01-01T00:00=1%"],
+        ["--share", "1%", "--public-url", "nonsense"],
+        ["--share", "1%", "--public-url", "ftp://x"],
+    ],
+)
+def test_malformed_option_values_are_usage(run, world, state, words):
+    """A value that is none is status 2, before anything is published."""
+    before = world.published().timestamp.version
+    status, out, err = run("rollout", "offer", CHANNEL, *words, "--state", state)
+    assert (status, out) == (2, "")
+    assert "Error: " in err
+    assert world.published().timestamp.version == before
+
+
+@pytest.mark.parametrize("words", [["--port", "99999"], ["--gate", "open"]])
+def test_malformed_options_of_run_are_usage(run, state, words):
+    """The server does not start with a port or a gate that cannot be."""
+    assert run("run", "--state", state, *words)[0] == 2
+
+
+def test_the_log_keeps_its_name(run, state, tmp_path):
+    """Another origin is refused; a root without keys to compare it with is not pinned."""
+    status, _, err = run("init", "--state", state, "--log-origin", "other.example/log")
+    assert status == 1
+    assert "it keeps its name for ever" in err
+    root = state / "trusted" / "root.json"
+    status, _, err = run("init", "--state", tmp_path / "empty", "--root", root)
+    assert status == 3
+    assert "without --root first" in err
+    assert not (tmp_path / "empty").exists()
+
+
+def test_check_migrates_nothing(run, state):
+    """A database of an older version is a finding, and stays as it is."""
+    database = state / "hening.sqlite"
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'older'")
+        connection.commit()
+    status, out, _ = run("check", "--state", state, "--json")
+    assert status == 1
+    assert "run `migrate` first" in json.loads(out)[0]["error"]
 
 
 def test_check(run, state):
