@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from sqlalchemy import select
+
 from server.core.bundle import Result
 from server.core.encodings import check_sha256
 from server.core.errors import HeningError
@@ -50,6 +52,7 @@ from server.storage.roots import write_roots
 
 REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
+REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 UNLOGGED = frozenset({"snapshot", "timestamp"})
 Edit = Callable[[Published], Mapping[str, Pointer]]
 ReadBack = Callable[[Publication], Awaitable[None]]
@@ -81,6 +84,7 @@ class Publisher:
         self._alarm = alarm
         self._after_step = after_step
         self._blobs = BlobStore(folder.blobs)
+        self._looked: datetime | None = None
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
         self._log = Log(folder.public / "log", sessions, keys)
 
@@ -121,8 +125,12 @@ class Publisher:
 
     async def refresh(self) -> str:
         """Sign the online roles afresh where the schedule says so; returns what was signed."""
+        now = self._clock()
+        if self._looked is not None and timedelta() <= now - self._looked < REFRESH_LOOK:
+            return ""
+        self._looked = now
         published = await asyncio.to_thread(load_published, self._folder.public)
-        if published is None or not plan_refresh(published, self._clock()):
+        if published is None or not plan_refresh(published, now):
             return ""
         async with publisher_lock(self._folder.lock):
             await self._repair()
@@ -202,7 +210,7 @@ class Publisher:
         trust = await asyncio.to_thread(
             verify_submission, submission.files, published, root, self._keys, self._clock()
         )
-        await asyncio.to_thread(self._check_blobs, trust)
+        await self._check_blobs(trust)
         self._after_step(2)
         before = {} if published is None else published.pointers()
         pointers = halt_withdrawn(before, withdrawn_paths(trust))
@@ -294,13 +302,23 @@ class Publisher:
             raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
         return published
 
-    def _check_blobs(self, trust: Trust) -> None:
-        for name, role in trust.roles.items():
-            for path, target in role.targets.items():
-                sha256 = target.hashes["sha256"]
-                check_sha256(sha256)
-                if name != "latest" and self._blobs.length(sha256) != target.length:
-                    raise PublishError(f"the blob of {path} is not in the bundle and not here.")
+    async def _check_blobs(self, trust: Trust) -> None:
+        """Check presence, length and the record that the hash was verified when it came in."""
+        async with self._sessions() as session:
+            rows = await session.execute(select(Blob.sha256, Blob.length))
+            records = {sha256: length for sha256, length in rows}  # noqa: C416 - rows are no pairs
+
+        def look() -> None:
+            for name, role in trust.roles.items():
+                for path, target in role.targets.items():
+                    sha256 = target.hashes["sha256"]
+                    check_sha256(sha256)
+                    if name == "latest":
+                        continue
+                    if {self._blobs.length(sha256), records.get(sha256)} != {target.length}:
+                        raise PublishError(f"the blob of {path} is not in the bundle and not here.")
+
+        await asyncio.to_thread(look)
 
 
 def _leaves(publication: Publication) -> list[Leaf]:
