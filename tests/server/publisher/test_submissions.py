@@ -240,6 +240,16 @@ def test_blobs(world):
     """A package that is neither in the bundle nor here is named."""
     reason = refused(world, armani(world))
     assert reason == f"the blob of {SECOND} is not in the bundle and not here."
+
+
+def test_a_blob_without_a_record_does_not_count(world):
+    """Octets that somebody laid into the folder were never hashed, so they are not published."""
+    sha256 = hashlib.sha256(PACKAGE_2).hexdigest()
+    path = world.folder.blobs / sha256[:2] / sha256
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x" * len(PACKAGE_2))
+    reason = refused(world, armani(world))
+    assert reason == f"the blob of {SECOND} is not in the bundle and not here."
     broken = dict(world.ceremony.blobs)
     digest = hashlib.sha256(PACKAGE_2).hexdigest()
     world.ceremony.blobs[digest] = PACKAGE_1
