@@ -77,7 +77,9 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=PORT, help="Port to listen on; 0 takes a free one.  [default: 8080]")
 @click.option(
-    "--gate", type=click.Choice([mode.value for mode in GateMode]), help="Whose requests.  [default: direct]"
+    "--gate",
+    type=click.Choice([mode.value for mode in GateMode]),
+    help="Whose requests.  [default: direct]",
 )
 @click.option("--public-url", help="Where phones reach this server.")
 @click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
