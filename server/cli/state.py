@@ -23,9 +23,10 @@ from server.publisher.errors import PublishError
 from server.publisher.online_keys import create_online_keys, load_online_keys, log_name
 from server.publisher.verify import check_root_keys
 from server.settings import load_settings
+from server.storage.bounded import read_bounded
 from server.storage.database import is_current, open_database
 from server.storage.database import migrate as migrate_database
-from server.storage.durable import read_bounded, write_immutable
+from server.storage.durable import write_immutable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 

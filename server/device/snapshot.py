@@ -16,7 +16,7 @@ from server.core.metadata import decode_snapshot, decode_targets, decode_timesta
 from server.core.names import COMMON_ROLES, hashed_target_path, metadata_name
 from server.device.language import VERSIONED
 from server.storage.blobs import BlobReader
-from server.storage.durable import TEMPORARY, read_bounded
+from server.storage.bounded import TEMPORARY, read_bounded
 from server.storage.roots import list_roots
 
 ONE_MINUTE = "public, max-age=60"

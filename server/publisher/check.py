@@ -20,8 +20,8 @@ from server.publisher.online_keys import load_online_keys
 from server.publisher.plan import check_pointers
 from server.publisher.published import Published, load_published
 from server.storage.blobs import BlobStore
+from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
-from server.storage.durable import read_bounded
 from server.storage.layout import StateFolder
 from server.storage.models import LogEntry
 

@@ -13,7 +13,8 @@ from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
 from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobStore
-from server.storage.durable import TEMPORARY, read_bounded, write_durable
+from server.storage.bounded import TEMPORARY, read_bounded
+from server.storage.durable import write_durable
 
 
 @dataclass(frozen=True, slots=True)

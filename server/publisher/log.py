@@ -22,8 +22,9 @@ from server.core.note import MAX_NOTE
 from server.core.tiles import plan_tiles
 from server.core.tlog import inclusion_proof, leaf_hash, tree_hash
 from server.publisher.online_keys import OnlineKeys
+from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
-from server.storage.durable import read_bounded, write_durable, write_immutable
+from server.storage.durable import write_durable, write_immutable
 from server.storage.models import LogEntry
 
 Leaf = tuple[str, int, str]  # role, version, sha256

@@ -15,7 +15,7 @@ from server.core.metadata import (
 )
 from server.core.names import metadata_name
 from server.core.pointer import Pointer, decode_pointer
-from server.storage.durable import read_bounded
+from server.storage.bounded import read_bounded
 from server.storage.roots import list_roots
 
 

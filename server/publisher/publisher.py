@@ -37,9 +37,9 @@ from server.publisher.published import Published, Trust, load_published
 from server.publisher.rollout import halt_withdrawn
 from server.publisher.verify import RoleVersion, verify_submission
 from server.storage.blobs import BlobStore
+from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import (
-    read_bounded,
     sweep_temporary,
     write_durable,
     write_immutable,

@@ -14,7 +14,7 @@ from server.core.metadata import decode_targets, decode_timestamp
 from server.core.names import COMMON_ROLES, TOP_LEVEL_ROLES, hashed_target_path, metadata_name
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
-from server.storage.durable import read_bounded
+from server.storage.bounded import read_bounded
 
 # The phone's own requests, so that a strict gate answers too.
 METADATA_HEADERS = {"Accept-Encoding": "gzip"}

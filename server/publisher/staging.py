@@ -19,7 +19,8 @@ from server.core.names import check_role, metadata_name
 from server.core.release import Positive
 from server.publisher.plan import Publication
 from server.publisher.verify import RoleVersion
-from server.storage.durable import TEMPORARY, move_durable, read_bounded, sync_folder, write_durable
+from server.storage.bounded import TEMPORARY, read_bounded
+from server.storage.durable import move_durable, sync_folder, write_durable
 
 PLAN_LIMIT = 1_048_576
 

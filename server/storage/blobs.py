@@ -8,7 +8,8 @@ from pathlib import Path
 
 from server.core.encodings import check_sha256
 from server.core.errors import FormatError
-from server.storage.durable import TEMPORARY, make_folder, move_durable
+from server.storage.bounded import TEMPORARY
+from server.storage.durable import make_folder, move_durable
 
 PIECE = 1 << 20
 

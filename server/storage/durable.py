@@ -9,10 +9,8 @@ import os
 import shutil
 from pathlib import Path
 
-from server.core.errors import FormatError
+from server.storage.bounded import TEMPORARY
 from server.storage.errors import StorageError
-
-TEMPORARY = ".tmp-"
 
 
 def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
@@ -76,12 +74,3 @@ def sweep_temporary(folder: Path) -> None:
         else:
             with contextlib.suppress(OSError):
                 leftover.unlink()
-
-
-def read_bounded(path: Path, limit: int) -> bytes:
-    """Return the octets of a regular file of at most `limit`; symbolic links are refused."""
-    if path.is_symlink() or not path.is_file():
-        raise FormatError(f"{path.name} is not a regular file.")
-    if path.stat().st_size > limit:
-        raise FormatError(f"{path.name} is larger than its limit of {limit} octets.")
-    return path.read_bytes()

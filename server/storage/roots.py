@@ -11,7 +11,8 @@ import msgspec
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.release import Positive
-from server.storage.durable import read_bounded, write_durable
+from server.storage.bounded import read_bounded
+from server.storage.durable import write_durable
 
 LIMIT = 1024
 

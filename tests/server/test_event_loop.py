@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from blockbuster import BlockingError
 
-from server.storage.durable import read_bounded
+from server.storage.bounded import read_bounded
 
 
 async def test_a_planted_blocking_call_is_found(tmp_path):

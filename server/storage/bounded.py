@@ -1,0 +1,17 @@
+"""Reads with a limit: the part of file handling that the device plane may use."""
+
+from pathlib import Path
+
+from server.core.errors import FormatError
+
+TEMPORARY = ".tmp-"
+"""How names begin that are being written or removed; a reader passes over them."""
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Return the octets of a regular file of at most `limit`; symbolic links are refused."""
+    if path.is_symlink() or not path.is_file():
+        raise FormatError(f"{path.name} is not a regular file.")
+    if path.stat().st_size > limit:
+        raise FormatError(f"{path.name} is larger than its limit of {limit} octets.")
+    return path.read_bytes()
