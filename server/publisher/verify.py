@@ -3,7 +3,6 @@
 Pure: octets, values and `now` in; the trust that would result, or an error, out.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +10,13 @@ from itertools import groupby
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.errors import FormatError, TrustError
+from server.core.errors import TrustError
 from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
-from server.core.names import COMMON_ROLES, check_file_name
-from server.core.profile import check_delegated, check_root, check_targets, log_verifier
-from server.core.release import check_schema, check_succession, decode_releases
+from server.core.profile import check_root, check_targets, log_verifier
+from server.core.role_content import check_role_content
 from server.publisher.errors import PublishError
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.published import Trust
-
-_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ def verify_submission(
         for file, at in _chain(files, now):
             before = roles.get(name)
             roles[name] = _follow_role(file, before, targets, at)
-            _check_content(name, before, roles[name])
+            check_role_content(name, before, roles[name])
     # (4) nothing is missing
     if missing := delegated - roles.keys() - {"latest"}:
         raise PublishError(f"there is no metadata for {', '.join(sorted(missing))} yet.")
@@ -115,26 +111,6 @@ def _follow_role(
     if signed.version != file.version or signed.version != expected:
         raise TrustError(f"{file.role} {signed.version} was submitted; {expected} comes next.")
     return signed
-
-
-def _check_content(name: str, before: Targets | None, after: Targets) -> None:
-    check_delegated(name, after)
-    if name in COMMON_ROLES:
-        for path, target in after.targets.items():
-            _check_common_path(path)
-            check_schema(path, target.unrecognized_fields.get("custom"), "schema")
-    else:
-        decode_releases(after)
-    if before is not None and name not in COMMON_ROLES:
-        check_succession(before, after)
-
-
-def _check_common_path(path: str) -> None:
-    _, _, rest = path.partition("/")
-    kind, _, file = rest.partition("/")
-    if _KIND.fullmatch(kind) is None:
-        raise FormatError(f"{path[:80]!r} is not of the form ROLE/KIND/FILE.")
-    check_file_name(file)
 
 
 def _check_online_keys(root: Root, targets: Targets, keys: OnlineKeys) -> None:

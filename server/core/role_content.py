@@ -1,0 +1,40 @@
+"""What a delegated role may list, and what it may change from one version to the next.
+
+Source: docs/FORMATS.md sections 2, 3 and 5. Signer and server ask the same question here, so that
+what is signed is not refused later.
+"""
+
+import re
+
+from tuf.api.metadata import Targets
+
+from server.core.errors import FormatError
+from server.core.names import COMMON_ROLES, check_file_name
+from server.core.profile import check_delegated
+from server.core.release import check_schema, check_succession, decode_releases
+
+_KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
+
+
+def check_role_content(name: str, before: Targets | None, after: Targets) -> None:
+    """Raise an error of the core unless the role `name` may follow `before` with `after`.
+
+    `before` is None for the first version.
+    """
+    check_delegated(name, after)
+    if name in COMMON_ROLES:
+        for path, target in after.targets.items():
+            _check_common_path(path)
+            check_schema(path, target.unrecognized_fields.get("custom"), "schema")
+        return
+    decode_releases(after)
+    if before is not None:
+        check_succession(before, after)
+
+
+def _check_common_path(path: str) -> None:
+    _, _, rest = path.partition("/")
+    kind, _, file = rest.partition("/")
+    if _KIND.fullmatch(kind) is None:
+        raise FormatError(f"{path[:80]!r} is not of the form ROLE/KIND/FILE.")
+    check_file_name(file)
