@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 READERS := .venv-readers
 SHELL := /bin/bash
 
-.PHONY: demo test check format lock env readers system fixtures clean
+.PHONY: demo test check format lock env readers interop system fixtures clean
 
 demo: env
 	$(BIN)/python -m demo
 
-test: env readers system
+test: env readers interop system
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: env
@@ -43,15 +43,26 @@ $(READERS)/%/.ready: requirements/reader-%.txt
 	$(READERS)/$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
+# A third implementation of Ed25519 for tests, where it can be had: it builds on Python 3.11 alone,
+# and needs a compiler.
+interop: $(VENV)/.interop-ready
+
+$(VENV)/.interop-ready: requirements/interop.txt $(VENV)/.ready
+	if $(BIN)/python -c 'import sys; sys.exit(sys.version_info >= (3, 12))' && command -v cc >/dev/null; then \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	    --no-build-isolation -r $< && touch $@; fi
+
 # Programs that some tests run. Installed on Debian as root; elsewhere the tests that lack one are
 # listed at the end of the run.
 system:
 	@bash tests/install-programs.sh
 
 lock:
-	for extra in run dev; do \
+	for group in run dev interop; do \
+	  case $$group in run) source=pyproject.toml;; dev) source="--extra dev pyproject.toml";; \
+	    interop) source="--group interop";; esac; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-header $$([ $$extra = dev ] && echo --extra dev) pyproject.toml -o requirements/$$extra.txt; done
+	    --no-header $$source -o requirements/$$group.txt; done
 
 clean:
 	rm -rf var $(VENV) $(READERS) build dist *.egg-info
