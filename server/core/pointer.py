@@ -19,8 +19,8 @@ from server.core.release import (
     Positive,
     Release,
     check_day,
-    check_schema,
 )
+from server.core.schema import check_schema
 
 Reason = Annotated[
     dict[Locale, Annotated[str, msgspec.Meta(max_length=500)]], msgspec.Meta(max_length=64)

@@ -1,20 +1,22 @@
-"""Releases: the `custom` of a codename role's targets, and what may change between two versions.
+"""Releases: the `custom` of a codename role's targets, and the rules that span one role.
 
-Source: docs/FORMATS.md section 3.
+Source: docs/FORMATS.md section 3. What may change between two versions is in
+`server.core.succession`, what the role itself remembers in `server.core.floor`.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import date
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
-from tuf.api.metadata import TargetFile, Targets
+from tuf.api.metadata import Targets
 
 from server.core.encodings import MAX_INTEGER, decode_base64, decode_decimal
 from server.core.errors import FormatError, ReleaseError
+from server.core.floor import decode_floor
 from server.core.names import decode_release_path
+from server.core.schema import check_schema
 
 Fingerprint = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,128}\Z")]
 Integer = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
@@ -44,7 +46,10 @@ class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class Release(msgspec.Struct, frozen=True):
-    """One package of one build in one channel. Times in epoch seconds, lengths in octets."""
+    """One package of one build in one channel. Times in epoch seconds, lengths in octets.
+
+    `drain_until` is UNSET where the member is absent: a withdrawn package is gone at once then.
+    """
 
     schema: Literal[1]
     type: Literal["full", "incremental"]
@@ -60,6 +65,7 @@ class Release(msgspec.Struct, frozen=True):
     payload_properties: PayloadProperties
     changelog: Changelog
     withdrawn: bool
+    drain_until: Integer | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
         check_day(self.security_patch_level)
@@ -67,6 +73,8 @@ class Release(msgspec.Struct, frozen=True):
             raise ValueError("source_builds belong to an incremental, and to nothing else")
         if self.min_counter >= self.counter:
             raise ValueError("min_counter is not below counter")
+        if self.drain_until is not msgspec.UNSET and not self.withdrawn:
+            raise ValueError("drain_until belongs to a withdrawn release, and to nothing else")
 
 
 def check_day(text: str) -> None:
@@ -84,17 +92,6 @@ def decode_release(path: str, custom: object) -> Release:
         raise FormatError(f"the release {path} is malformed: {error}.") from error
 
 
-def check_schema(path: str, custom: object, member: str) -> None:
-    """Raise FormatError unless `custom` is an object whose schema this version knows."""
-    if not isinstance(custom, dict) or member not in custom:
-        raise FormatError(f"the target {path} has no `custom` object with a `{member}`.")
-    schema = custom[member]
-    if type(schema) is not int or schema != 1:
-        raise FormatError(
-            f"the target {path} has schema {str(schema)[:32]!r}; this version knows schema 1 only."
-        )
-
-
 def decode_releases(targets: Targets) -> dict[str, Release]:
     """Read every release of a codename role and check the rules that span them."""
     releases: dict[str, Release] = {}
@@ -102,6 +99,13 @@ def decode_releases(targets: Targets) -> dict[str, Release]:
         decode_release_path(path)
         releases[path] = decode_release(path, target.unrecognized_fields.get("custom"))
     check_counters(releases)
+    floor = decode_floor(targets).counter
+    for path, release in releases.items():
+        if release.counter < floor:
+            raise ReleaseError(
+                f"{path} has counter {release.counter}, and builds below {floor} have left the"
+                " role for ever."
+            )
     return releases
 
 
@@ -124,29 +128,12 @@ def check_counters(releases: Mapping[str, Release]) -> None:
     for earlier, later in pairwise(sorted(builds)):
         older, newer = builds[earlier], builds[later]
         if newer.post_timestamp < older.post_timestamp:
-            raise ReleaseError(f"counter {later} was built before counter {earlier}.")
+            raise ReleaseError(
+                f"{newer.fingerprint} was built before {older.fingerprint}, and its counter"
+                f" {later} is above {earlier}."
+            )
         if newer.security_patch_level < older.security_patch_level:
-            raise ReleaseError(f"counter {later} has an older patch level than counter {earlier}.")
-
-
-def check_succession(old: Targets, new: Targets) -> None:
-    """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`."""
-    for path, before in old.targets.items():
-        after = new.targets.get(path)
-        if after is None:
-            raise ReleaseError(f"{path} is gone: a release is withdrawn, never removed.")
-        if _fixed(before) != _fixed(after):
-            raise ReleaseError(f"{path} is changed: a path keeps its bytes and facts for ever.")
-        if _custom(before).get("withdrawn") and not _custom(after).get("withdrawn"):
-            raise ReleaseError(f"{path} was withdrawn, and that is final.")
-
-
-def _custom(target: TargetFile) -> dict[str, Any]:
-    custom = target.unrecognized_fields.get("custom")
-    return custom if isinstance(custom, dict) else {}
-
-
-def _fixed(target: TargetFile) -> tuple[int, dict[str, str], str]:
-    kept = {k: v for k, v in _custom(target).items() if k not in {"changelog", "withdrawn"}}
-    # As text, because Python holds `true` and 1 to be equal.
-    return target.length, target.hashes, json.dumps(kept, sort_keys=True)
+            raise ReleaseError(
+                f"{newer.fingerprint} has an older patch level than {older.fingerprint}, and its"
+                f" counter {later} is above {earlier}."
+            )

@@ -11,7 +11,9 @@ from tuf.api.metadata import Targets
 from server.core.errors import FormatError
 from server.core.names import COMMON_ROLES, check_file_name
 from server.core.profile import check_delegated
-from server.core.release import check_schema, check_succession, decode_releases
+from server.core.release import decode_releases
+from server.core.schema import check_schema
+from server.core.succession import check_succession
 
 _KIND = re.compile(r"[a-z0-9][a-z0-9-]{0,15}")
 

@@ -1,0 +1,83 @@
+"""What a codename role may change from one version to the next.
+
+Source: docs/FORMATS.md section 3.
+"""
+
+import json
+from typing import Any
+
+from tuf.api.metadata import TargetFile, Targets
+
+from server.core.errors import ReleaseError
+from server.core.floor import Floor, decode_floor
+from server.core.release import Release, decode_releases
+
+_CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
+
+
+def check_succession(old: Targets, new: Targets) -> None:
+    """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`.
+
+    A path may leave below the new floor, and what joins lies above everything that was there.
+    Raises FormatError where one of the two is malformed.
+    """
+    floor_before, floor = decode_floor(old), decode_floor(new)
+    if floor.counter < floor_before.counter or floor.time < floor_before.time:
+        raise ReleaseError("the role's floor falls, and builds that left would be forgotten.")
+    for path, target in old.targets.items():
+        if path in new.targets and _fixed(target) != _fixed(new.targets[path]):
+            raise ReleaseError(f"{path} is changed: a path keeps its bytes and facts for ever.")
+    listed, planned = decode_releases(old), decode_releases(new)
+    for path, before in listed.items():
+        if path in planned:
+            _check_withdrawal(path, before, planned[path])
+        else:
+            _check_leaving(path, before, floor)
+    known = {release.counter for release in listed.values()}
+    highest = max(known | {floor_before.counter - 1})
+    for path, release in planned.items():
+        if release.counter not in known:
+            _check_joining(path, release, highest, floor)
+
+
+def _check_withdrawal(path: str, before: Release, after: Release) -> None:
+    if not before.withdrawn:
+        return
+    if not after.withdrawn:
+        raise ReleaseError(f"{path} was withdrawn, and that is final.")
+    if (after.drain_until or 0) > (before.drain_until or 0):
+        raise ReleaseError(f"{path} is served for longer, and a drain only ever gets shorter.")
+
+
+def _check_leaving(path: str, before: Release, floor: Floor) -> None:
+    if before.counter >= floor.counter:
+        raise ReleaseError(
+            f"{path} is gone, and its counter is not below the role's floor: a release is"
+            " withdrawn, or it leaves with all builds before it."
+        )
+    if before.post_timestamp > floor.time:
+        raise ReleaseError(f"{path} is gone, and the role's floor_time forgets when it was built.")
+
+
+def _check_joining(path: str, release: Release, highest: int, floor: Floor) -> None:
+    if release.counter <= highest:
+        raise ReleaseError(
+            f"{path} brings in {release.fingerprint} with counter {release.counter}, and counter"
+            f" {highest} was there before it."
+        )
+    if release.post_timestamp <= floor.time:
+        raise ReleaseError(
+            f"{path} brings in {release.fingerprint}, which is not newer than a build that has"
+            " left the role for ever."
+        )
+
+
+def _custom(target: TargetFile) -> dict[str, Any]:
+    custom = target.unrecognized_fields.get("custom")
+    return custom if isinstance(custom, dict) else {}
+
+
+def _fixed(target: TargetFile) -> tuple[int, dict[str, str], str]:
+    kept = {name: value for name, value in _custom(target).items() if name not in _CHANGING}
+    # As text, because Python holds `true` and 1 to be equal.
+    return target.length, target.hashes, json.dumps(kept, sort_keys=True)

@@ -1,0 +1,141 @@
+"""What a role may change: it grows, withdraws, rewords, and drops what lies below its floor."""
+
+import copy
+import json
+
+import pytest
+
+from server.core.errors import FormatError, ReleaseError
+from server.core.succession import check_succession
+from tests.server.core.test_release import FULL, PATH, build
+from tests.server.core.tuf_objects import make_role
+
+OLD, NEW = "armani/id/stable/1.zip", "armani/id/stable/9.zip"
+TIME = FULL["post_timestamp"]
+
+
+def pruned(files, floor, time=TIME):
+    """Return a role that lists `files` and remembers a floor."""
+    role = make_role(files)
+    role.unrecognized_fields["custom"] = {"floor": floor, "floor_time": time, "schema": 1}
+    return role
+
+
+def test_a_role_may_grow_withdraw_and_reword():
+    """New paths, new texts and a withdrawal are all that may change."""
+    old = make_role({PATH: FULL})
+    check_succession(old, old)
+    check_succession(make_role(), old)
+    later = FULL | {"withdrawn": True, "changelog": {"id": "Baru."}}
+    check_succession(old, make_role({PATH: later, "armani/id/stable/b.zip": build(4)}))
+    check_succession(make_role({PATH: later}), make_role({PATH: later}))
+
+
+def test_a_path_never_disappears():
+    """A release is withdrawn, not removed."""
+    with pytest.raises(ReleaseError, match="is gone"):
+        check_succession(make_role({PATH: FULL}), make_role({"armani/id/stable/b.zip": FULL}))
+
+
+def test_a_withdrawal_is_final():
+    """Neither `false` nor silence takes it back."""
+    old = make_role({PATH: FULL | {"withdrawn": True}})
+    with pytest.raises(ReleaseError, match="that is final"):
+        check_succession(old, make_role({PATH: FULL}))
+    silent = {k: v for k, v in FULL.items() if k != "withdrawn"}
+    with pytest.raises(FormatError):
+        check_succession(old, make_role({PATH: silent}))
+
+
+@pytest.mark.parametrize("member", sorted(set(FULL) - {"changelog", "withdrawn"}))
+def test_no_other_member_changes(member):
+    """Every fact of a release is fixed, and so is one that a later version added."""
+    for custom in (FULL | {member: "other"}, {k: v for k, v in FULL.items() if k != member}):
+        with pytest.raises(ReleaseError, match="is changed"):
+            check_succession(make_role({PATH: FULL}), make_role({PATH: custom}))
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(make_role({PATH: FULL}), make_role({PATH: FULL | {"later": 1}}))
+
+
+@pytest.mark.parametrize("custom", [None, [], "x"])
+def test_a_custom_does_not_vanish(custom):
+    """An object that turns into something else is a change."""
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(make_role({PATH: FULL}), make_role({PATH: custom}))
+
+
+@pytest.mark.parametrize("change", [{"length": 4}, {"hashes": {"sha256": "0" * 64}}])
+def test_the_bytes_of_a_path_never_change(change):
+    """Length and hash are fixed."""
+    old, new = make_role({PATH: FULL}), make_role({PATH: copy.deepcopy(FULL)})
+    for name, value in change.items():
+        setattr(new.targets[PATH], name, value)
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(old, new)
+
+
+@pytest.mark.parametrize("pair", [(1, True), (0, False)])
+def test_values_that_only_python_calls_equal_are_a_change(pair):
+    """`true` is not 1: an unknown member keeps its type too."""
+    assert json.dumps(pair[0]) != json.dumps(pair[1])
+    old, new = (make_role({PATH: FULL | {"later": [value]}}) for value in pair)
+    with pytest.raises(ReleaseError, match="is changed"):
+        check_succession(old, new)
+
+
+DRAINED = FULL | {"withdrawn": True, "drain_until": 1000}
+WITHDRAWN = FULL | {"withdrawn": True}
+
+
+@pytest.mark.parametrize("later", [DRAINED, DRAINED | {"drain_until": 999}, WITHDRAWN])
+def test_a_drain_stays_or_gets_shorter(later):
+    """A shorter drain, or none, takes back earlier what was withdrawn."""
+    check_succession(make_role({PATH: FULL}), make_role({PATH: DRAINED}))
+    check_succession(make_role({PATH: DRAINED}), make_role({PATH: later}))
+
+
+@pytest.mark.parametrize("before", [WITHDRAWN, DRAINED | {"drain_until": 999}])
+def test_a_drain_never_gets_longer(before):
+    """Neither a later end nor a drain that was not granted with the withdrawal."""
+    with pytest.raises(ReleaseError, match="only ever gets shorter"):
+        check_succession(make_role({PATH: before}), make_role({PATH: DRAINED}))
+
+
+def test_builds_below_the_floor_leave():
+    """With all their paths, withdrawn or not; the role may become empty."""
+    old = make_role({OLD: build(1, withdrawn=True), PATH: FULL, NEW: build(9)})
+    check_succession(old, pruned({PATH: FULL, NEW: build(9)}, 2))
+    check_succession(old, pruned({NEW: build(9)}, 9))
+    check_succession(old, pruned({}, 10))
+
+
+def test_a_build_that_leaves_lies_below_the_floor():
+    """It is the floor that keeps it from coming back, with its counter and its time."""
+    old = make_role({OLD: build(1), NEW: build(9)})
+    with pytest.raises(ReleaseError, match="is gone, and its counter is not below"):
+        check_succession(old, pruned({NEW: build(9)}, 1))
+    with pytest.raises(ReleaseError, match="floor_time forgets"):
+        check_succession(old, pruned({NEW: build(9)}, 2, TIME - 1))
+
+
+@pytest.mark.parametrize("after", [(4, TIME), (5, TIME - 1)])
+def test_a_floor_never_falls(after):
+    """Neither of its numbers; nor does the object go."""
+    old = pruned({NEW: build(9)}, 5)
+    with pytest.raises(ReleaseError, match="floor falls"):
+        check_succession(old, pruned({NEW: build(9)}, *after))
+    with pytest.raises(ReleaseError, match="floor falls"):
+        check_succession(old, make_role({NEW: build(9)}))
+
+
+def test_what_joins_lies_above_everything_that_was_there():
+    """Above what is listed, and above what has left; in counters and in time."""
+    later = {"post_timestamp": TIME + 1}
+    with pytest.raises(ReleaseError, match=r"with counter 2, and counter 3 was there before it"):
+        check_succession(make_role({PATH: build(3)}), make_role({PATH: build(3), OLD: build(2)}))
+    empty = pruned({}, 10)
+    with pytest.raises(ReleaseError, match="builds below 10 have left the role for ever"):
+        check_succession(empty, pruned({OLD: build(9, **later)}, 10))
+    with pytest.raises(ReleaseError, match="not newer than a build that has left"):
+        check_succession(empty, pruned({OLD: build(10)}, 10))
+    check_succession(empty, pruned({OLD: build(10, **later)}, 10))
