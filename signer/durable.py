@@ -1,4 +1,4 @@
-"""Writes that survive a power cut and never replace what is there.
+"""Writes that survive a power cut and, but for `replace_file`, never replace what is there.
 
 A file appears under its name whole or not at all: temporary name, fsync, link or rename, fsync of
 the folder. A crash before the last step leaves a `.tmp-` name, which the next write of the same
@@ -23,6 +23,27 @@ def write_new(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     # A hard link, because a rename would silently replace a file that appeared meanwhile.
     path.hardlink_to(temporary)
     temporary.unlink()
+    sync_folder(path.parent)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Put `data` in the place of the file at `path`, which stays whole until the new one is synced.
+
+    The new file has `mode` from its first octet on, whatever the old one had.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    temporary.unlink(missing_ok=True)
+    write_synced(temporary, data, mode=mode)
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def write_replacing(path: Path, data: bytes) -> None:
+    """Write `path` with `data` whole or not at all, in place of a file of that name."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    temporary.unlink(missing_ok=True)
+    write_synced(temporary, data)
+    temporary.rename(path)
     sync_folder(path.parent)
 
 

@@ -1,7 +1,8 @@
 """Public halves of signing keys, the small files beside the private ones.
 
-`NAME.pub` is canonical JSON (docs/FORMATS.md section 1): `{"keyid":H,"public":HEX,"schema":1}`.
-A name is `ROLE-N`: the role that the key signs, and a number.
+`NAME.pub` is canonical JSON (docs/FORMATS.md section 1): `{"keyid":H,"public":HEX,"schema":1}`,
+with `"holder"` where it is known who keeps the private half. A name is `ROLE-N`: the role that the
+key signs, and a number.
 """
 
 import re
@@ -17,16 +18,22 @@ from server.core.profile import check_point
 from signer.errors import KeyStoreError, refusing
 
 MAX_PUBLIC_FILE = 1024
+MAX_HOLDER = 40
 OFFLINE_COMMON_ROLES = ("root", "targets", "tables", "content")
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]{0,31})-([1-9][0-9]{0,2})")
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """The public half of an offline key: its name and 64 lower-case hex digits."""
+    """The public half of an offline key: its name and 64 lower-case hex digits.
+
+    `holder` says in 1 to 40 characters who keeps the private half, and is empty where that is not
+    known. It never leaves the engineers' own folders: metadata is public, and names nobody.
+    """
 
     name: str
     public: str
+    holder: str = ""
 
     @property
     def role(self) -> str:
@@ -74,9 +81,22 @@ def check_key_name(name: str) -> None:
             check_codename(role)
 
 
+def check_holder(holder: str) -> None:
+    """Raise KeyStoreError unless `holder` is 1 to 40 printable characters without outer spaces."""
+    if not 1 <= len(holder) <= MAX_HOLDER or not holder.isprintable() or holder != holder.strip():
+        raise KeyStoreError(
+            f"{holder[:64]!r} is no name of a holder; give 1 to {MAX_HOLDER} printable characters,"
+            " for example bob."
+        )
+
+
 def encode_public_key(key: PublicKey) -> bytes:
     """Return the octets of `NAME.pub`."""
-    return encode_canonical_json({"keyid": key.keyid, "public": key.public, "schema": 1})
+    value = {"keyid": key.keyid, "public": key.public, "schema": 1}
+    if key.holder:
+        check_holder(key.holder)
+        value["holder"] = key.holder
+    return encode_canonical_json(value)
 
 
 def decode_public_key(name: str, data: bytes) -> PublicKey:
@@ -86,12 +106,16 @@ def decode_public_key(name: str, data: bytes) -> PublicKey:
         value: Any = decode_canonical_json(data, limit=MAX_PUBLIC_FILE)
         if (
             not isinstance(value, dict)
-            or set(value) != {"keyid", "public", "schema"}
+            or set(value) - {"holder"} != {"keyid", "public", "schema"}
+            or type(value["schema"]) is not int  # `true` equals 1
             or value["schema"] != 1
             or not isinstance(value["public"], str)
+            or not isinstance(value.get("holder", ""), str)
         ):
             raise KeyStoreError(f"{name}.pub is not a public key file of schema 1.")
-        key = PublicKey(name, value["public"])
+        if "holder" in value:
+            check_holder(value["holder"])
+        key = PublicKey(name, value["public"], value.get("holder", ""))
         check_point(key.public)
         if value["keyid"] != key.keyid:
             raise KeyStoreError(f"{name}.pub gives a key id that is not the hash of its key.")

@@ -42,6 +42,8 @@ def sign_role(signed: Root | Targets, signers: Sequence[Signer]) -> bytes:
         for signer in signers:
             metadata.sign(signer, append=True)
     except RepositoryError as error:
+        if isinstance(error.__cause__, SignerError):  # a token's refusal, which is a sentence
+            raise error.__cause__ from error
         raise SignerError(f"A key did not sign, and nothing was written: {error}.") from error
     with refusing(SignerError):
         return encode_metadata(metadata)
@@ -50,8 +52,8 @@ def sign_role(signed: Root | Targets, signers: Sequence[Signer]) -> bytes:
 def load_signers(
     keystore: Keystore, keys: Sequence[PublicKey], passphrases: Passphrases
 ) -> list[Signer]:
-    """Open the private halves of `keys`, asking for each passphrase once."""
-    return [keystore.load_signer(key, passphrases(key.name)) for key in keys]
+    """Open the private halves of `keys`, asking once for each passphrase and each token's PIN."""
+    return [keystore.load_signer(key, passphrases) for key in keys]
 
 
 def load_role_signers(

@@ -55,10 +55,10 @@ class OpenKeys(Keystore):
         super().__init__(folder)
         self._open = {}
 
-    def load_signer(self, key, passphrase):
+    def load_signer(self, key, passphrases):
         """Open a key once."""
         if key.name not in self._open:
-            self._open[key.name] = super().load_signer(key, passphrase)
+            self._open[key.name] = super().load_signer(key, passphrases)
         return self._open[key.name]
 
 
@@ -208,7 +208,7 @@ def test_a_new_key_survives_a_failure_at_every_step(
         complete = (folder / "root-1.pub").exists()
         key = Keystore(folder).load_public_keys()[0] if complete else make(limit)
         assert kept in {None, private.read_bytes()}
-        Keystore(folder).load_signer(key, passphrase)
+        Keystore(folder).load_signer(key, lambda _name: passphrase)
         for path in folder.glob("*.key"):
             assert path.stat().st_mode & 0o777 == 0o600
 

@@ -47,7 +47,7 @@ def test_a_signature_verifies_elsewhere(keys, passphrase) -> None:
     """Another library accepts what a loaded key signs."""
     store = Keystore(keys)
     key = store.load_public_keys()[0]
-    signature = store.load_signer(key, passphrase).sign(b"payload")
+    signature = store.load_signer(key, lambda _name: passphrase).sign(b"payload")
     assert signature.keyid == key.keyid
     VerifyKey(bytes.fromhex(key.public)).verify(b"payload", bytes.fromhex(signature.signature))
 
@@ -59,7 +59,7 @@ def test_a_wider_mode_is_refused(keys, passphrase, mode) -> None:
     key = store.load_public_keys()[0]
     (keys / f"{key.name}.key").chmod(mode)
     with pytest.raises(KeyStoreError, match="chmod 600"):
-        store.load_signer(key, passphrase)
+        store.load_signer(key, lambda _name: passphrase)
 
 
 def test_a_symbolic_link_is_refused(keys, passphrase) -> None:
@@ -70,7 +70,7 @@ def test_a_symbolic_link_is_refused(keys, passphrase) -> None:
     path.rename(keys / "elsewhere")
     path.symlink_to(keys / "elsewhere")
     with pytest.raises(KeyStoreError, match="symbolic link"):
-        store.load_signer(key, passphrase)
+        store.load_signer(key, lambda _name: passphrase)
 
 
 def test_a_folder_in_place_of_a_key_is_refused(keys, passphrase) -> None:
@@ -83,7 +83,7 @@ def test_a_folder_in_place_of_a_key_is_refused(keys, passphrase) -> None:
     writer = os.open(path, os.O_RDWR)
     try:
         with pytest.raises(KeyStoreError, match="not a regular file"):
-            store.load_signer(key, passphrase)
+            store.load_signer(key, lambda _name: passphrase)
     finally:
         os.close(writer)
 
@@ -95,7 +95,7 @@ def test_a_missing_private_half_is_refused(keys, passphrase) -> None:
     (keys / f"{key.name}.key").unlink()
     assert not store.has_private(key.name)
     with pytest.raises(KeyStoreError, match="private half of armani-1 is not in"):
-        store.load_signer(key, passphrase)
+        store.load_signer(key, lambda _name: passphrase)
 
 
 def test_halves_that_do_not_belong_together_are_refused(keys, passphrase) -> None:
@@ -104,7 +104,7 @@ def test_halves_that_do_not_belong_together_are_refused(keys, passphrase) -> Non
     store = Keystore(keys)
     key = next(key for key in store.load_public_keys() if key.name == "root-2")
     with pytest.raises(KeyStoreError, match="does not belong"):
-        store.load_signer(key, passphrase)
+        store.load_signer(key, lambda _name: passphrase)
 
 
 def test_one_key_under_two_names_is_refused(keys) -> None:
@@ -156,5 +156,5 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path) -> None:
 def test_no_secret_shows_in_a_repr(made_keys, passphrase) -> None:
     """Neither store nor signer shows key or passphrase."""
     store = Keystore(Path(made_keys))
-    signer = store.load_signer(store.load_public_keys()[0], passphrase)
+    signer = store.load_signer(store.load_public_keys()[0], lambda _name: passphrase)
     assert passphrase.decode() not in repr(store) + repr(signer) + repr(vars(signer))

@@ -58,7 +58,7 @@ def _second_root(repo, keys, passphrase, names):
     root.version = 2
     store = Keystore(keys)
     chosen = [key for key in store.load_public_keys() if key.name in names]
-    data = sign_role(root, [store.load_signer(key, passphrase) for key in chosen])
+    data = sign_role(root, [store.load_signer(key, lambda _name: passphrase) for key in chosen])
     WorkFolder(repo).store("root", 2, data)
 
 
@@ -123,7 +123,7 @@ def test_a_key_that_was_never_enrolled_does_not_sign(repo, passphrases, now, tmp
 def test_signing_is_deterministic(keys, passphrase, now) -> None:
     """The same content signed twice is the same octets (RFC 8032 signatures take no randomness)."""
     store = Keystore(keys)
-    signers = [store.load_signer(store.load_public_keys()[0], passphrase)]
+    signers = [store.load_signer(store.load_public_keys()[0], lambda _name: passphrase)]
     assert sign_role(Targets(version=1, expires=now), signers) == sign_role(
         Targets(version=1, expires=now), signers
     )
