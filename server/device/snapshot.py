@@ -9,7 +9,9 @@ import gzip
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from server.core.errors import FormatError
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
@@ -25,6 +27,7 @@ FILE_LIMIT = 5_000_000
 # Superseded versions of a role that are served on: a phone in the middle of a refresh, or behind a
 # cache that holds the timestamp for a minute, still asks for them. Older ones are 410.
 SUPERSEDED = 8
+TIMESTAMP_LIFE = timedelta(days=1)
 POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
 Headers = Mapping[str, str]
 
@@ -111,7 +114,8 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
         add(public / "metadata" / metadata_name("root", root))
     for path in _log_files(public):
         add(path)
-    packages, withdrawn = _packages(documents, current, blobs)
+    signed_at = timestamp.expires - TIMESTAMP_LIFE
+    packages, withdrawn = _packages(documents, current, blobs, signed_at)
     return Snapshot(
         version=timestamp.version,
         documents=documents,
@@ -122,7 +126,10 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
 
 
 def _packages(
-    documents: Mapping[str, Document], current: Mapping[str, int], blobs: BlobReader
+    documents: Mapping[str, Document],
+    current: Mapping[str, int],
+    blobs: BlobReader,
+    signed_at: datetime,
 ) -> tuple[dict[str, Package], frozenset[str]]:
     packages: dict[str, Package] = {}
     withdrawn: set[str] = set()
@@ -132,11 +139,24 @@ def _packages(
             sha256 = target.hashes["sha256"]
             url = f"/targets/{hashed_target_path(path, sha256)}"
             custom = target.unrecognized_fields.get("custom")
-            if role not in COMMON_ROLES and isinstance(custom, dict) and custom.get("withdrawn"):
+            if (
+                role not in COMMON_ROLES
+                and isinstance(custom, dict)
+                and _is_over(custom, signed_at)
+            ):
                 withdrawn.add(url)
             elif role == "latest" or blobs.length(sha256) == target.length:
                 packages[url] = Package(sha256, target.length)
     return packages, frozenset(withdrawn)
+
+
+def _is_over(custom: Mapping[str, Any], signed_at: datetime) -> bool:
+    """Answer whether a release is withdrawn and has drained by the time of the timestamp.
+
+    The signed time stands for a clock, so that every node answers alike.
+    """
+    until = custom.get("drain_until", 0)
+    return bool(custom.get("withdrawn")) and signed_at.timestamp() >= until
 
 
 def _versions(public: Path, role: str, newest: int) -> Iterator[Path]:

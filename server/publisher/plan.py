@@ -110,17 +110,6 @@ def check_pointers(trust: Trust, pointers: Mapping[str, Pointer]) -> None:
         check_agreement(channel, pointer, releases.get(channel.codename, {}), files)
 
 
-def withdrawn_paths(trust: Trust) -> frozenset[str]:
-    """Return the target paths that their codename roles have withdrawn."""
-    return frozenset(
-        path
-        for name, role in trust.roles.items()
-        if name not in COMMON_ROLES
-        for path, release in decode_releases(role).items()
-        if release.withdrawn
-    )
-
-
 def _sign_latest(
     version: int, pointers: Mapping[str, Pointer], signer: CryptoSigner, now: datetime
 ) -> RoleVersion:

@@ -32,9 +32,9 @@ from server.publisher.errors import PublishError
 from server.publisher.lock import publisher_lock
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys
-from server.publisher.plan import Publication, plan_publication, plan_refresh, withdrawn_paths
+from server.publisher.plan import Publication, plan_publication, plan_refresh
 from server.publisher.published import Published, Trust, load_published
-from server.publisher.rollout import halt_withdrawn
+from server.publisher.retraction import follow_roles
 from server.publisher.verify import RoleVersion, verify_submission
 from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
@@ -213,7 +213,7 @@ class Publisher:
         await self._check_blobs(trust)
         self._after_step(2)
         before = {} if published is None else published.pointers()
-        pointers = halt_withdrawn(before, withdrawn_paths(trust))
+        pointers = follow_roles(before, trust)
         renew = any(file.role in {"root", "targets"} for file in submission.files)
         return await self._publish(trust, published, submission.files, pointers, renew=renew)
 

@@ -4,29 +4,23 @@ Raising the share only adds phones, so a schedule never falls below what was rea
 over everything: a halted pointer can only be followed by an offer with a higher counter.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from server.core.names import Channel, decode_pointer_path
+from server.core.names import Channel
 from server.core.pointer import Package, Pointer, Step, decode_pointer, encode_pointer
 from server.core.release import Release
+from server.core.way import MAX_INCREMENTALS, find_way, offered_in
 from server.publisher.errors import PublishError
 
 Schedule = Sequence[tuple[int, int]]
-MAX_INCREMENTALS = 2
-MAX_STEPS = 8
-WITHDRAWN = {"en": "This release was withdrawn."}
 
 
 def newest_counter(channel: Channel, releases: Mapping[str, Release]) -> int:
     """Return the highest counter of an unwithdrawn release in `channel`."""
-    counters = [
-        release.counter
-        for path, release in releases.items()
-        if path.startswith(f"{channel}/") and not release.withdrawn
-    ]
+    counters = [release.counter for release in offered_in(channel, releases).values()]
     if not counters:
         raise PublishError(f"{channel} has no release: sign one first.")
     return max(counters)
@@ -44,24 +38,8 @@ def plan_offer(
     if current is not None and counter <= current.steps[-1].counter:
         known = current.steps[-1].counter
         raise PublishError(f"{channel} already offers counter {known}; offer a higher one.")
-    prefix = f"{channel}/"
-    offered = {
-        path: release
-        for path, release in releases.items()
-        if path.startswith(prefix) and not release.withdrawn
-    }
-    steps = [_step(channel, counter, offered, files)]
-    while steps[0].min_counter > 0:
-        below = {
-            release.counter
-            for release in offered.values()
-            if steps[0].min_counter <= release.counter < steps[0].counter
-        }
-        if not below or len(steps) == MAX_STEPS:
-            raise PublishError(
-                f"{channel} has no release from which counter {steps[0].counter} may be installed."
-            )
-        steps.insert(0, _step(channel, max(below), offered, files))
+    offered = offered_in(channel, releases)
+    steps = [_step(channel, step, offered, files) for step in find_way(channel, counter, releases)]
     return _checked(
         channel,
         {
@@ -81,7 +59,7 @@ def plan_schedule(channel: Channel, pointer: Pointer, schedule: Schedule, now: i
     reached = pointer.permille_at(now)
     if any(permille < reached for _, permille in schedule):
         raise PublishError(
-            f"{channel} has reached {reached} permille, and nobody can be taken out again:"
+            f"{channel} has reached {reached / 10:g}%, and nobody can be taken out again:"
             " halt it instead."
         )
     past = [list(pair) for pair in _past(pointer, now, schedule[0][0])]
@@ -102,24 +80,6 @@ def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> 
     if pointer.halted and (not reason or reason == pointer.reason):
         return pointer
     return _checked(channel, encode_pointer(pointer) | {"h": True, "t": dict(reason)})
-
-
-def halt_withdrawn(
-    pointers: Mapping[str, Pointer], withdrawn: Container[str]
-) -> dict[str, Pointer]:
-    """Return the pointers with those halted that offer a path of `withdrawn`.
-
-    What the offline keys take back is offered by no pointer, whatever the online key wanted.
-    """
-    return {
-        path: (
-            plan_halt(decode_pointer_path(path), pointer, WITHDRAWN)
-            if not pointer.halted
-            and any(p.path in withdrawn for step in pointer.steps for p in step.packages)
-            else pointer
-        )
-        for path, pointer in pointers.items()
-    }
 
 
 def _step(

@@ -1,11 +1,16 @@
 """What a snapshot holds of the public tree: current versions, a few older, no later ones."""
 
+from datetime import timedelta
+
 import pytest
 
 from server.core.errors import FormatError
 from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.publisher import Publisher
 from server.storage.blobs import BlobReader
 from server.storage.roots import list_roots, write_roots
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1
 
 
 def load(world):
@@ -44,6 +49,24 @@ def test_superseded_versions(world):
         assert not snapshot.is_gone(f"/metadata/{newest + 1}.{role}.json")
     assert served(snapshot, "root") == [1, 2]
     assert "/log/proof/latest.1" in snapshot.documents
+
+
+def test_a_withdrawn_package_drains_by_the_signed_time(world):
+    """Its octets are served while the timestamp was signed before the end, then they are gone."""
+    signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
+    drained = release(1, withdrawn=True, drain_until=signed + 3600)
+    files = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, drained)})}
+    assert world.publish(files).reason == ""
+    sha256 = world.published().roles["armani"].targets[FIRST].hashes["sha256"]
+    url = f"/targets/armani/id/stable/{sha256}.armani-1.zip"
+    before = load(world)
+    assert url in before.packages
+    assert not before.is_gone(url)
+    world.ahead += timedelta(hours=2)
+    assert world.run(Publisher.refresh) == "timestamp"
+    after = load(world)
+    assert url not in after.packages
+    assert after.is_gone(url)
 
 
 def test_what_the_timestamp_does_not_lead_to_yet(world):

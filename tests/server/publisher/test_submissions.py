@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from securesystemslib.signer import CryptoSigner, SSlibKey
-from tuf.api.metadata import TargetFile, Targets
+from tuf.api.metadata import Metadata, TargetFile, Targets
 
 from server.core.errors import ReleaseError
 from server.publisher import incoming
@@ -387,3 +387,53 @@ def test_a_burned_version(world):
     assert CHANNEL.pointer_path not in latest.targets
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     assert [leaf[:2] for leaf in leaves[-3:]] == [("armani", 3), ("latest", 3), ("latest", 4)]
+
+
+def test_withdrawing_an_incremental_does_not_halt(world):
+    """The offer goes on with the full package."""
+    step = f"{CHANNEL}/armani-2-step.zip"
+    delta = release(2, type="incremental", source_builds=[release(1)["fingerprint"]])
+    files = first() | {SECOND: (PACKAGE_2, release(2)), step: (PACKAGE_1, delta)}
+    assert world.publish(armani(world, files=files), [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    files[step] = (PACKAGE_1, delta | {"withdrawn": True})
+    assert world.publish(armani(world, 4, files)).reason == ""
+    pointer = world.published().pointers()[CHANNEL.pointer_path]
+    assert not pointer.halted
+    assert [package.path for package in pointer.steps[0].packages] == [SECOND]
+
+
+def pruned(world, version, files, floor):
+    """Sign a version of armani whose floor is above what left."""
+    role = Metadata.from_bytes(world.ceremony.role("armani", version, files)).signed
+    time = release(floor - 1)["post_timestamp"]
+    role.unrecognized_fields["custom"] = {"floor": floor, "floor_time": time, "schema": 1}
+    return {("armani", version): world.ceremony.sign("armani", role)}
+
+
+def test_old_builds_leave_when_nobody_is_offered_them(world):
+    """Before the roll-out of a newer build it is refused, with a sentence that says so."""
+    second = {SECOND: (PACKAGE_2, release(2))}
+    assert world.publish(armani(world, files=first() | second), [PACKAGE_2]).reason == ""
+    reason = refused(world, pruned(world, 4, second, 2))
+    assert reason == (
+        f"{CHANNEL} still offers {FIRST}, which armani no longer lists: roll out a newer build"
+        " there first."
+    )
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    assert world.publish(pruned(world, 4, second, 2)).reason == ""
+    assert list(world.published().roles["armani"].targets) == [SECOND]
+    assert "floor falls" in refused(world, armani(world, 5, second))
+
+
+def test_a_retired_model_offers_nothing(world):
+    """Its role stays, empty, its pointer goes; a release with a higher counter may follow."""
+    assert CHANNEL.pointer_path in world.published().pointers()
+    assert world.publish(pruned(world, 3, {}, 2)).reason == ""
+    published = world.published()
+    assert published.pointers() == {}
+    assert "armani.json" in published.snapshot.meta
+    again = {SECOND: (PACKAGE_2, release(2))}
+    assert world.publish(pruned(world, 4, again, 2), [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    assert CHANNEL.pointer_path in world.published().pointers()
