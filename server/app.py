@@ -73,10 +73,13 @@ class SnapshotWatch:
 async def open_publisher(
     folder: StateFolder, clock: Clock, read_back: ReadBack, alarm: Callable[[str], None]
 ) -> AsyncIterator[Publisher]:
-    """Give a publisher on `folder`, its database migrated and open."""
-    keys = await asyncio.to_thread(load_online_keys, folder.keys)
+    """Give a publisher on `folder`, its database migrated and open.
+
+    Keys that are missing, damaged or readable by others are refused here and not hours later.
+    """
+    await asyncio.to_thread(load_online_keys, folder.keys)
     async with open_database(folder.database) as sessions:
-        yield Publisher(folder, keys, sessions, clock, read_back, alarm)
+        yield Publisher(folder, sessions, clock, read_back, alarm)
 
 
 @contextlib.asynccontextmanager

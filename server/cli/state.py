@@ -20,8 +20,8 @@ from server.device.gate import GateMode
 from server.observability import configure_logging
 from server.publisher.check import Finding, check_state
 from server.publisher.errors import PublishError
+from server.publisher.key_choice import check_root_keys
 from server.publisher.online_keys import create_online_keys, load_online_keys, log_name
-from server.publisher.verify import check_root_keys
 from server.settings import load_settings
 from server.storage.bounded import read_bounded
 from server.storage.database import is_current, open_database

@@ -61,8 +61,15 @@ def decode_verifier_key(text: str) -> VerifierKey:
 
 def encode_note(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
     """Return the note that carries `text`, signed by `sign`, which holds the seed of `key`."""
-    signature = base64.b64encode(key.key_id + sign(text.encode())).decode()
-    note = f"{text}\n{_DASH}{key.name} {signature}\n".encode()
+    note = f"{text}\n".encode() + _encode_line(text, key, sign)
+    verify_note(note, key)
+    return note
+
+
+def cosign_note(note: bytes, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
+    """Return a note with one more signature line, by `sign`, which holds the seed of `key`."""
+    text, _ = _split(note)
+    note += _encode_line(text, key, sign)
     verify_note(note, key)
     return note
 
@@ -89,6 +96,11 @@ def verify_note(note: bytes, key: VerifierKey) -> str:
     if not verified:
         raise LogError(f"the note is not signed by {key.name}.")
     return text
+
+
+def _encode_line(text: str, key: VerifierKey, sign: Callable[[bytes], bytes]) -> bytes:
+    signature = base64.b64encode(key.key_id + sign(text.encode())).decode()
+    return f"{_DASH}{key.name} {signature}\n".encode()
 
 
 def _split(note: bytes) -> tuple[str, list[str]]:

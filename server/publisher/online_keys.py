@@ -1,11 +1,16 @@
 """The keys that this server holds: latest, snapshot, timestamp and the log's, each in a 0600 file.
 
+    ROLE.pem, log.pem            the current key
+    ROLE.next.pem, log.next.pem  the one that follows it, while the role's key is being rotated
+    log-origin                   the log's name, for ever
+    public.json                  the public halves for the signers: of a next key where there is one
+
 The only place outside the signer where a private key is in reach.
 """
 
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,24 +27,48 @@ from securesystemslib.signer import CryptoSigner
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError, TrustError
 from server.core.note import VerifierKey, decode_verifier_key
-from server.storage.durable import write_durable
+from server.storage.durable import move_durable, write_durable
 from server.storage.errors import StorageError
 
 ROLES = ("latest", "snapshot", "timestamp")
+HOLDERS = (*ROLES, "log")
 DEFAULT_ORIGIN = "hening.example/log"
 
 
 @dataclass(frozen=True, slots=True)
+class LogKey:
+    """A key pair of the log."""
+
+    verifier: VerifierKey
+    private: Ed25519PrivateKey = field(repr=False)
+
+    def sign(self, text: bytes) -> bytes:
+        """Return this key's signature of a note's text."""
+        return self.private.sign(text)
+
+
+@dataclass(frozen=True, slots=True)
 class OnlineKeys:
-    """Signers by role, and the log's key pair."""
+    """The current key of each role and of the log, and the next ones where there are any."""
 
     signers: Mapping[str, CryptoSigner]
-    log_verifier: VerifierKey
-    log_key: Ed25519PrivateKey
+    log: LogKey
+    next_signers: Mapping[str, CryptoSigner] = field(default_factory=dict)
+    next_log: LogKey | None = None
+
+    @property
+    def log_verifier(self) -> VerifierKey:
+        """The verifier key of the log's current key."""
+        return self.log.verifier
+
+    @property
+    def log_keys(self) -> tuple[LogKey, ...]:
+        """The log's keys, all of which sign: a checkpoint holds under an old root and a new one."""
+        return (self.log,) if self.next_log is None else (self.log, self.next_log)
 
     def sign_note(self, text: bytes) -> bytes:
-        """Return the log key's signature of a note's text."""
-        return self.log_key.sign(text)
+        """Return the signature of a note's text by the log's current key."""
+        return self.log.sign(text)
 
 
 def create_online_keys(folder: Path, log_origin: str | None = None) -> bytes:
@@ -62,21 +91,28 @@ def create_online_keys(folder: Path, log_origin: str | None = None) -> bytes:
             " letters, digits and `-`, such as rom.example/log."
         ) from error
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in (*ROLES, "log"):
-        path = folder / f"{name}.pem"
-        if not path.exists():
-            pem = Ed25519PrivateKey.generate().private_bytes(
-                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-            )
-            write_durable(path, pem, mode=0o600)
+    for name in HOLDERS:
+        _create(folder / f"{name}.pem")
     origin = folder / "log-origin"
     if not origin.exists():
         write_durable(origin, f"{log_origin}\n".encode())
-    keys = load_online_keys(folder)
-    public = {role: _public_octets(_load(folder / f"{role}.pem")).hex() for role in ROLES}
-    data = encode_canonical_json({"keys": {**public, "log": str(keys.log_verifier)}, "schema": 1})
-    write_durable(folder / "public.json", data)
-    return data
+    return _write_public(folder)
+
+
+def create_next_keys(folder: Path, names: Iterable[str]) -> bytes:
+    """Make the next key of each of `names` and return the octets of `public.json`.
+
+    A next key that is there is kept, so that a second run after a crash completes the first.
+    """
+    load_online_keys(folder)
+    for name in names:
+        _create(folder / f"{name}.next.pem")
+    return _write_public(folder)
+
+
+def promote_next_key(folder: Path, name: str) -> None:
+    """Make the next key of `name` its current one; the private half of the former is removed."""
+    move_durable(folder / f"{name}.next.pem", folder / f"{name}.pem")
 
 
 def log_name(folder: Path) -> str:
@@ -89,18 +125,37 @@ def log_name(folder: Path) -> str:
 
 def load_online_keys(folder: Path) -> OnlineKeys:
     """Load the online keys; raises TrustError for a key file that others may read."""
-    try:
-        origin = (folder / "log-origin").read_text().strip()
-    except FileNotFoundError as error:
-        raise StorageError(
-            f"there are no online keys in {folder}: run `hening-server init` first."
-        ) from error
-    log_key = _load(folder / "log.pem")
+    origin = log_name(folder)
+    if not origin:
+        raise StorageError(f"there are no online keys in {folder}: run `hening-server init` first.")
+    private = {name: _load(folder / f"{name}.pem") for name in HOLDERS}
+    following = {
+        name: _load(path) for name in HOLDERS if (path := folder / f"{name}.next.pem").exists()
+    }
     return OnlineKeys(
-        {role: CryptoSigner(_load(folder / f"{role}.pem")) for role in ROLES},
-        VerifierKey(origin, _public_octets(log_key)),
-        log_key,
+        {role: CryptoSigner(private[role]) for role in ROLES},
+        _log_key(origin, private["log"]),
+        {role: CryptoSigner(key) for role, key in following.items() if role != "log"},
+        _log_key(origin, following["log"]) if "log" in following else None,
     )
+
+
+def _create(path: Path) -> None:
+    if not path.exists():
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        write_durable(path, pem, mode=0o600)
+
+
+def _write_public(folder: Path) -> bytes:
+    keys = load_online_keys(folder)
+    signers = {**keys.signers, **keys.next_signers}
+    public = {role: signer.public_key.keyval["public"] for role, signer in signers.items()}
+    public["log"] = str(keys.log_keys[-1].verifier)
+    data = encode_canonical_json({"keys": public, "schema": 1})
+    write_durable(folder / "public.json", data)
+    return data
 
 
 def _load(path: Path) -> Ed25519PrivateKey:
@@ -116,5 +171,6 @@ def _load(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _public_octets(key: Ed25519PrivateKey) -> bytes:
-    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+def _log_key(origin: str, private: Ed25519PrivateKey) -> LogKey:
+    public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+    return LogKey(VerifierKey(origin, public), private)

@@ -29,9 +29,10 @@ from server.core.pointer import Pointer
 from server.publisher import incoming, staging
 from server.publisher.audit import audit_staged
 from server.publisher.errors import PublishError
+from server.publisher.key_choice import choose_keys
 from server.publisher.lock import publisher_lock
 from server.publisher.log import Leaf, Log
-from server.publisher.online_keys import OnlineKeys
+from server.publisher.online_keys import OnlineKeys, load_online_keys
 from server.publisher.plan import Publication, plan_publication, plan_refresh
 from server.publisher.published import Published, Trust, load_published
 from server.publisher.retraction import follow_roles
@@ -55,12 +56,14 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bu
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 UNLOGGED = frozenset({"snapshot", "timestamp"})
 Edit = Callable[[Published], Mapping[str, Pointer]]
+ChangeKeys = Callable[[Published | None], None]
 ReadBack = Callable[[Publication], Awaitable[None]]
 
 
 class Publisher:
     """The one writer of a state folder. Every public method takes the publisher lock.
 
+    The online keys are read under the lock each time, for a command may have changed them.
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
     `after_step` is told the number of each step that is done.
@@ -69,7 +72,6 @@ class Publisher:
     def __init__(
         self,
         folder: StateFolder,
-        keys: OnlineKeys,
         sessions: Sessions,
         clock: Callable[[], datetime],
         read_back: ReadBack,
@@ -77,7 +79,6 @@ class Publisher:
         after_step: Callable[[int], None] = lambda _step: None,
     ) -> None:
         self._folder = folder
-        self._keys = keys
         self._sessions = sessions
         self._clock = clock
         self._read_back = read_back
@@ -86,7 +87,7 @@ class Publisher:
         self._blobs = BlobStore(folder.blobs)
         self._looked: datetime | None = None
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
-        self._log = Log(folder.public / "log", sessions, keys)
+        self._log = Log(folder.public / "log", sessions)
 
     async def repair(self) -> int | None:
         """Complete the publication that a crash interrupted, or discard what was not accepted.
@@ -94,7 +95,12 @@ class Publisher:
         Returns the snapshot version that was completed, None when there was nothing to do.
         """
         async with publisher_lock(self._folder.lock):
-            for folder in (self._folder.staging.parent, self._folder.public, self._folder.blobs):
+            for folder in (
+                self._folder.staging.parent,
+                self._folder.public,
+                self._folder.blobs,
+                self._folder.keys,
+            ):
                 await asyncio.to_thread(sweep_temporary, folder)
             return await self._repair()
 
@@ -103,6 +109,7 @@ class Publisher:
         if not await asyncio.to_thread(incoming.list_submissions, self._folder.incoming):
             return []
         async with publisher_lock(self._folder.lock):
+            await self._load_keys()  # without them no bundle is to blame
             results = []
             for submission_id in await asyncio.to_thread(
                 incoming.list_submissions, self._folder.incoming
@@ -140,6 +147,21 @@ class Publisher:
                 pointers = published.pointers()
                 await self._publish(published, published, [], pointers, renew=due == "all")
             return due
+
+    async def rotate(self, change: ChangeKeys, *, renew: bool) -> None:
+        """Let `change` make or replace key files, and sign with the keys that are there then.
+
+        The log and the timestamp are signed afresh, with `renew` every online role is. `change` is
+        given what is published, if anything is. A second run after a crash does it all again.
+        """
+        async with publisher_lock(self._folder.lock):
+            await self._repair()
+            published = await asyncio.to_thread(load_published, self._folder.public)
+            await asyncio.to_thread(change, published)
+            keys = await self._load_keys()
+            await asyncio.to_thread(self._log.restate, keys.log_keys)
+            if published is not None:  # a new timestamp has the device plane read the log again
+                await self._publish(published, published, [], published.pointers(), renew=renew)
 
     async def _try(self, submission_id: str) -> Result | None:
         """Process one bundle; one that the surroundings fail is put off and holds up no other."""
@@ -208,7 +230,13 @@ class Publisher:
         self._after_step(1)
         # Step 2.
         trust = await asyncio.to_thread(
-            verify_submission, submission.files, published, root, self._keys, self._clock()
+            verify_submission,
+            submission.files,
+            published,
+            root,
+            await self._load_keys(),
+            self._clock(),
+            await self._log.versions({file.role for file in submission.files}),
         )
         await self._check_blobs(trust)
         self._after_step(2)
@@ -226,13 +254,14 @@ class Publisher:
         *,
         renew: bool,
     ) -> int:
+        keys = choose_keys(await self._load_keys(), trust.root, trust.targets)
         publication = await asyncio.to_thread(
             plan_publication,
             trust,
             published,
             submitted,
             pointers,
-            self._keys,
+            keys,
             self._clock(),
             renew=renew,
             burned_latest=await self._log.latest_version("latest"),
@@ -271,7 +300,11 @@ class Publisher:
         # Step 4.
         leaves = _leaves(publication)
         if leaves:
-            await self._log.append(leaves, int(self._clock().timestamp()))
+            keys = (await self._load_keys()).log_keys
+            await self._log.append(leaves, keys, int(self._clock().timestamp()))
+            if any(role == "root" for role, _, _ in leaves):
+                # It may name a next key that `rotate` was killed over before it signed them all.
+                await asyncio.to_thread(self._log.restate, keys)
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         await asyncio.to_thread(_note_roots, self._folder.public, publication)
@@ -295,6 +328,9 @@ class Publisher:
     async def _repair(self) -> int | None:
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
         return None if staged is None else await self._complete(staged)
+
+    async def _load_keys(self) -> OnlineKeys:
+        return await asyncio.to_thread(load_online_keys, self._folder.keys)
 
     async def _require_published(self) -> Published:
         published = await asyncio.to_thread(load_published, self._folder.public)

@@ -3,7 +3,7 @@
 Pure: octets, values and `now` in; the trust that would result, or an error, out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -12,9 +12,10 @@ from tuf.api.metadata import Root, Targets
 
 from server.core.errors import TrustError
 from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
-from server.core.profile import check_root, check_targets, log_verifier
+from server.core.profile import check_root, check_targets
 from server.core.role_content import check_role_content
 from server.publisher.errors import PublishError
+from server.publisher.key_choice import choose_keys
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.published import Trust
 
@@ -34,8 +35,12 @@ def verify_submission(
     trusted_root: bytes,
     keys: OnlineKeys,
     now: datetime,
+    logged: Mapping[str, Collection[int]],
 ) -> Trust:
     """Return the trust that a submission leads to.
+
+    `logged` holds the versions of each submitted role that the log has: one that is not published
+    is burned, and a role passes over it.
 
     Raises FormatError, TrustError, ProfileError, ReleaseError or PublishError, with a sentence,
     unless (1) roots follow the trusted one, (2) targets follows and delegates as the profile says,
@@ -54,7 +59,7 @@ def verify_submission(
     # (2) targets
     targets = None if published is None else published.targets
     for file, at in _chain(by_role.pop("targets", []), now):
-        targets = _follow_role(file, targets, root, at)
+        targets = _follow_role(file, targets, root, at, logged)
     if targets is None:
         raise PublishError("the first submission must hold root, targets and every role.")
     check_targets(root, targets)
@@ -69,13 +74,13 @@ def verify_submission(
             raise TrustError(f"targets does not delegate to {name}.")
         for file, at in _chain(files, now):
             before = roles.get(name)
-            roles[name] = _follow_role(file, before, targets, at)
+            roles[name] = _follow_role(file, before, targets, at, logged)
             check_role_content(name, before, roles[name])
     # (4) nothing is missing
     if missing := delegated - roles.keys() - {"latest"}:
         raise PublishError(f"there is no metadata for {', '.join(sorted(missing))} yet.")
     # (5) the keys are ours
-    _check_online_keys(root, targets, keys)
+    choose_keys(keys, root, targets)
     return Trust(root, targets, roles)
 
 
@@ -104,30 +109,21 @@ def _chain(
 
 
 def _follow_role(
-    file: RoleVersion, before: Targets | None, delegator: Root | Targets, now: datetime | None
+    file: RoleVersion,
+    before: Targets | None,
+    delegator: Root | Targets,
+    now: datetime | None,
+    logged: Mapping[str, Collection[int]],
 ) -> Targets:
     signed: Targets = verify_role(file.role, file.data, delegator, now).signed
     expected = 1 if before is None else before.version + 1
-    if signed.version != file.version or signed.version != expected:
+    burned = logged.get(file.role, ())
+    is_next = expected <= signed.version and all(
+        version in burned for version in range(expected, signed.version)
+    )
+    if signed.version != file.version or not is_next:
         raise TrustError(f"{file.role} {signed.version} was submitted; {expected} comes next.")
     return signed
-
-
-def _check_online_keys(root: Root, targets: Targets, keys: OnlineKeys) -> None:
-    delegations = targets.delegations
-    keyids = delegations.roles["latest"].keyids if delegations and delegations.roles else []
-    if keys.signers["latest"].public_key.keyid not in keyids:
-        raise TrustError("this server's key for latest is not among those that targets allows.")
-    check_root_keys(root, keys)
-
-
-def check_root_keys(root: Root, keys: OnlineKeys) -> None:
-    """Raise TrustError unless `root` names this server's keys for snapshot, timestamp and log."""
-    for role in ("snapshot", "timestamp"):
-        if keys.signers[role].public_key.keyid not in root.roles[role].keyids:
-            raise TrustError(f"this server's key for {role} is not among those that root allows.")
-    if log_verifier(root) != keys.log_verifier:
-        raise TrustError("this server's log key is not the one that root names.")
 
 
 def _delegated(targets: Targets) -> set[str]:

@@ -72,11 +72,16 @@ def check_proof(proof, name, leaves, hashes, public_key):
 
 
 def read_checkpoint(note, public_key):
-    """Verify a checkpoint with a bare Ed25519 key and return size and root."""
-    text, _, signature = note.partition(b"\n\n")
-    raw = base64.b64decode(signature.rpartition(b" ")[2])
-    Ed25519PublicKey.from_public_bytes(public_key).verify(raw[4:], text + b"\n")
-    _, size, root = text.decode().split("\n")
+    """Verify a checkpoint with a bare Ed25519 key and return size and root.
+
+    The log has one name and at times two keys, so the line is found by the key's id.
+    """
+    text, _, lines = note.partition(b"\n\n")
+    name, size, root = text.decode().split("\n")
+    key_id = hashlib.sha256(name.encode() + b"\n\x01" + public_key).digest()[:4]
+    raws = [base64.b64decode(line.rpartition(b" ")[2]) for line in lines.splitlines()]
+    (signature,) = (raw[4:] for raw in raws if raw[:4] == key_id)
+    Ed25519PublicKey.from_public_bytes(public_key).verify(signature, text + b"\n")
     return int(size), base64.b64decode(root)
 
 

@@ -76,7 +76,6 @@ class World:
         async with open_database(self.folder.database) as sessions:
             yield Publisher(
                 self.folder,
-                self.keys,
                 sessions,
                 self.now,
                 read_back or DiskReadBack(self.folder.public),

@@ -19,9 +19,9 @@ def leaf(number):
 async def append(fresh, *batches):
     """Append batches of leaves one after the other."""
     async with open_database(fresh.folder.database) as sessions:
-        log = Log(fresh.folder.public / "log", sessions, fresh.keys)
+        log = Log(fresh.folder.public / "log", sessions)
         for batch in batches:
-            await log.append(batch, 1)
+            await log.append(batch, fresh.keys.log_keys, 1)
         return await log.latest_version("armani")
 
 

@@ -1,0 +1,133 @@
+"""Which of the keys that this server holds sign, and when a next key may take over. Pure.
+
+Signers list keys offline, the server holds a current and perhaps a next one for each role. What is
+listed decides: the current key signs for as long as it may, so that root or targets that list both
+change nothing; where they list the next one alone, it signs at that very publication.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Root, Targets
+
+from server.core.errors import TrustError
+from server.core.profile import log_verifier
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import HOLDERS, ROLES, OnlineKeys
+from server.publisher.published import Trust
+
+CACHE_SECONDS = 75
+"""How long a phone may be told that there is no next root: 60 s in caches, and some slack."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyState:
+    """The keys of one role or of the log, by id; `following` is empty where there is no next key.
+
+    `listed` holds those of the two that root or targets name, `signing` those that sign.
+    """
+
+    name: str
+    current: str
+    following: str
+    listed: tuple[str, ...]
+    signing: tuple[str, ...]
+
+
+def choose_keys(keys: OnlineKeys, root: Root, targets: Targets) -> OnlineKeys:
+    """Return the keys with, for each role, the signer that is to sign under `root` and `targets`.
+
+    Raises TrustError for a role of which neither key is listed.
+    """
+    check_root_keys(root, keys)
+    signers = {role: _choose(role, keys, _listed(role, root, targets)) for role in ROLES}
+    return replace(keys, signers=signers)
+
+
+def check_root_keys(root: Root, keys: OnlineKeys) -> None:
+    """Raise TrustError unless `root` names keys of this server for snapshot, timestamp and log."""
+    for role in ("snapshot", "timestamp"):
+        _choose(role, keys, root.roles[role].keyids)
+    if log_verifier(root) not in {key.verifier for key in keys.log_keys}:
+        raise TrustError(
+            "this server's log key is not the one that root names: run `hening-server keys new log`"
+            " and sign a root with its public.json."
+        )
+
+
+def describe_keys(keys: OnlineKeys, trust: Trust | None) -> list[KeyState]:
+    """Return the state of each role's keys and of the log's under what is published."""
+    states = []
+    for name in HOLDERS:
+        held = _held(name, keys)
+        listed: Collection[str] = () if trust is None else _listed(name, trust.root, trust.targets)
+        usable = tuple(key for key in held if key in listed)
+        states.append(
+            KeyState(
+                name,
+                held[0],
+                held[1] if len(held) > 1 else "",
+                usable,
+                held if name == "log" else usable[:1],
+            )
+        )
+    return states
+
+
+def plan_switch(
+    keys: OnlineKeys, trust: Trust, names: Collection[str], root_age: float, *, at_once: bool
+) -> list[str]:
+    """Return those of `names` whose next key may become the current one; those without are passed.
+
+    `root_age` is for how many seconds the published root has been public; a phone that was told
+    just before that there is none still trusts only the former key. That does not matter `at_once`,
+    nor where the former key is not listed and so does not sign any more, nor for latest, whose keys
+    come with targets and therefore with the timestamp. Raises PublishError.
+    """
+    switching = []
+    for state in describe_keys(keys, trust):
+        if state.name not in names or not state.following:
+            continue
+        if state.following not in state.listed:
+            where = "targets" if state.name == "latest" else "root"
+            raise PublishError(
+                f"the published {where} does not list the next key of {state.name} yet: have it"
+                " signed with the server's public.json, and submit it."
+            )
+        # All keys of the log sign until this moment, whichever of them root names.
+        overlaps = state.name == "log" or state.current in state.listed
+        if overlaps and state.name != "latest" and not at_once and root_age < CACHE_SECONDS:
+            raise PublishError(
+                f"the root that lists the next key of {state.name} is public for less than"
+                f" {CACHE_SECONDS} s, and caches may hide it: wait, or use --at-once after a theft."
+            )
+        switching.append(state.name)
+    return switching
+
+
+def _choose(role: str, keys: OnlineKeys, listed: Collection[str]) -> CryptoSigner:
+    for signer in (keys.signers[role], keys.next_signers.get(role)):
+        if signer is not None and signer.public_key.keyid in listed:
+            return signer
+    where = "targets" if role == "latest" else "root"
+    raise TrustError(
+        f"this server's key for {role} is not among those that {where} allows: run `hening-server"
+        f" keys new {role}` and sign {where} with its public.json."
+    )
+
+
+def _listed(name: str, root: Root, targets: Targets) -> Collection[str]:
+    if name == "log":
+        return (str(log_verifier(root)),)
+    if name != "latest":
+        return root.roles[name].keyids
+    roles = targets.delegations.roles if targets.delegations else None
+    return roles["latest"].keyids if roles else ()
+
+
+def _held(name: str, keys: OnlineKeys) -> tuple[str, ...]:
+    if name == "log":
+        return tuple(str(key.verifier) for key in keys.log_keys)
+    signers = [keys.signers[name], keys.next_signers.get(name)]
+    return tuple(signer.public_key.keyid for signer in signers if signer is not None)
