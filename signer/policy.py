@@ -1,0 +1,73 @@
+"""A team's standing decisions about releases: `policy.toml` in the working folder.
+
+    # Locales that every changelog has.
+    required_locales = ["en", "id"]
+    # How many builds `release prune` keeps in each channel: 1 to 1000.
+    keep_builds = 20
+    # How many days a withdrawn package is served on when `--drain` is asked for: 0 to 365.
+    drain_days = 7
+
+    # Builds that phones left the factory with, by model: their fingerprints. No package of them
+    # needs to be listed, and incrementals may start from them.
+    [factory_builds]
+    armani = ["Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"]
+
+The numbers are the defaults; without the file, or without a key, there is no required locale and no
+factory build. An unknown key is an error, so that a misspelt decision is not a forgotten one.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from server.core.errors import HeningError
+from server.core.names import check_codename
+from server.core.release import Fingerprint, Locale
+from signer.errors import WorkFolderError
+
+POLICY_FILE = "policy.toml"
+MAX_POLICY = 64 * 1024
+
+
+class TeamPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a team has decided; the module's docstring says what each member means."""
+
+    required_locales: Annotated[list[Locale], msgspec.Meta(max_length=64)] = []
+    keep_builds: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    drain_days: Annotated[int, msgspec.Meta(ge=0, le=365)] = 7
+    factory_builds: dict[str, list[Fingerprint]] = {}
+
+    def factory_builds_of(self, codename: str) -> frozenset[str]:
+        """Return the fingerprints that phones of a model left the factory with."""
+        return frozenset(self.factory_builds.get(codename, ()))
+
+
+def decode_policy(data: bytes) -> TeamPolicy:
+    """Read the octets of `policy.toml`; raises WorkFolderError with a sentence."""
+    if len(data) > MAX_POLICY:
+        raise WorkFolderError(f"{POLICY_FILE} has more than {MAX_POLICY} octets; shorten it.")
+    try:
+        policy = msgspec.convert(tomllib.loads(data.decode()), TeamPolicy)
+    except UnicodeDecodeError as error:
+        raise WorkFolderError(f"{POLICY_FILE} is not UTF-8; save it so.") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise WorkFolderError(f"{POLICY_FILE} is not TOML: {error}; correct it.") from error
+    except msgspec.ValidationError as error:
+        raise WorkFolderError(f"{POLICY_FILE} cannot be followed: {error}; correct it.") from error
+    for codename in policy.factory_builds:
+        try:
+            check_codename(codename)
+        except HeningError as error:
+            raise WorkFolderError(f"{POLICY_FILE} cannot be followed: {error}") from error
+    return policy
+
+
+def load_policy(folder: Path) -> TeamPolicy:
+    """Read the policy of the working folder, or the default where there is no file."""
+    path = folder / POLICY_FILE
+    if not path.exists():
+        return TeamPolicy()
+    with path.open("rb") as file:
+        return decode_policy(file.read(MAX_POLICY + 1))
