@@ -55,7 +55,7 @@ def init_repository(
     A folder that holds the same plan already is not signed again: its octets are submitted once
     more, so that a ceremony that was interrupted can be repeated. Another plan is refused.
     """
-    keys = _group(keystore.load_public_keys())
+    keys = group_keys(keystore.load_public_keys())
     planned = plan_ceremony(policy, keys, online, now)
     known = folder.exists()
     if known:
@@ -98,7 +98,8 @@ def load_first(folder: WorkFolder, policy: Policy, now: datetime) -> None:
         load_delegated(folder, trusted, role)
 
 
-def _group(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
+def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
+    """Return keys by the role that each signs."""
     grouped: dict[str, list[PublicKey]] = {}
     for key in keys:
         grouped.setdefault(key.role, []).append(key)

@@ -3,7 +3,7 @@
 Source: docs/FORMATS.md section 2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -40,8 +40,32 @@ class Policy:
 
     def expires(self, role: str, now: datetime) -> datetime:
         """Return when the first version of `role` expires."""
-        days = self.expiry_days.get(role, DEFAULT_EXPIRY_DAYS.get(role, ROLE_EXPIRY_DAYS))
-        return expiry(now, days)
+        return choose_expiry(role, self.expiry_days, now)
+
+
+def choose_expiry(role: str, expiry_days: Mapping[str, int], now: datetime) -> datetime:
+    """Return when a new version of `role` expires: after the days given for it, or the default."""
+    return expiry(now, expiry_days.get(role, DEFAULT_EXPIRY_DAYS.get(role, ROLE_EXPIRY_DAYS)))
+
+
+def check_expiry_days(roles: Collection[str], expiry_days: Mapping[str, int]) -> None:
+    """Raise CeremonyError for the days of a role that is not among `roles`, or out of range."""
+    for role, days in expiry_days.items():
+        if role not in roles:
+            raise CeremonyError(
+                f"{role[:64]!r} is no offline role here; choose among {', '.join(roles)}."
+            )
+        if not 1 <= days <= MAX_EXPIRY_DAYS:
+            raise CeremonyError(
+                f"{role} cannot expire after {days} days; choose 1 to {MAX_EXPIRY_DAYS}."
+            )
+
+
+def make_delegation(role: str, keyids: Sequence[str], threshold: int) -> DelegatedRole:
+    """Return the delegation to `role` in the one form that docs/FORMATS.md section 2 allows."""
+    return DelegatedRole(
+        role, list(keyids), threshold, terminating=True, paths=[role_pattern(role)]
+    )
 
 
 def plan_ceremony(
@@ -77,17 +101,12 @@ def _check_policy(policy: Policy) -> None:
     with refusing(CeremonyError):
         for model in policy.models:
             check_codename(model)
-    for role in (*policy.thresholds, *policy.expiry_days):
+    for role in policy.thresholds:
         if role not in policy.roles:
             raise CeremonyError(
-                f"{role[:64]!r} is no offline role of this repository;"
-                f" choose among {', '.join(policy.roles)}."
+                f"{role[:64]!r} is no offline role here; choose among {', '.join(policy.roles)}."
             )
-    for role, days in policy.expiry_days.items():
-        if not 1 <= days <= MAX_EXPIRY_DAYS:
-            raise CeremonyError(
-                f"{role} cannot expire after {days} days; choose 1 to {MAX_EXPIRY_DAYS}."
-            )
+    check_expiry_days(policy.roles, policy.expiry_days)
 
 
 def _check_keys(role: str, keys: Sequence[PublicKey], threshold: int) -> None:
@@ -135,12 +154,10 @@ def _plan_targets(
     }
     holders["latest"] = [make_tuf_key(online.latest)]
     roles = {
-        role: DelegatedRole(
+        role: make_delegation(
             role,
             [key.keyid for key in held],
             1 if role == "latest" else policy.threshold(role),
-            terminating=True,
-            paths=[role_pattern(role)],
         )
         for role, held in holders.items()
     }

@@ -4,6 +4,7 @@
     ├── KeyStoreError     a key file, passphrase or public half that cannot be used
     ├── WorkFolderError   the folder of signed metadata, or something in it, is not sound
     ├── CeremonyError     a repository that cannot be made as asked
+    ├── ProposalError     a proposal or signature file that cannot be used as it is
     ├── ReleaseRefusal    a package that must not be signed, or not so
     ├── SurroundingsError a folder or file descriptor that is not there
     └── OtaError          a package that is not sound: `signer.ota.errors`
@@ -38,6 +39,10 @@ class WorkFolderError(SignerError):
 
 class CeremonyError(SignerError):
     """A repository that cannot be made as asked."""
+
+
+class ProposalError(SignerError):
+    """A proposal or signature file that cannot be used as it is."""
 
 
 class ReleaseRefusal(SignerError):  # noqa: N818 - a refusal is the answer, not a malfunction

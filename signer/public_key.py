@@ -41,6 +41,11 @@ class PublicKey:
         return self.name.rpartition("-")[0]
 
     @property
+    def label(self) -> str:
+        """What to call the key in front of people: its name, and its holder where known."""
+        return f"{self.name} ({self.holder})" if self.holder else self.name
+
+    @property
     def number(self) -> int:
         """The number in the name, by which a role's keys are ordered."""
         return int(self.name.rpartition("-")[2])
@@ -82,8 +87,8 @@ def check_key_name(name: str) -> None:
 
 
 def check_holder(holder: str) -> None:
-    """Raise KeyStoreError unless `holder` is 1 to 40 printable characters without outer spaces."""
-    if not 1 <= len(holder) <= MAX_HOLDER or not holder.isprintable() or holder != holder.strip():
+    """Raise KeyStoreError for more than 40 or unprintable characters, and for outer spaces."""
+    if len(holder) > MAX_HOLDER or not holder.isprintable() or holder != holder.strip():
         raise KeyStoreError(
             f"{holder[:64]!r} is no name of a holder; give 1 to {MAX_HOLDER} printable characters,"
             " for example bob."
@@ -93,8 +98,8 @@ def check_holder(holder: str) -> None:
 def encode_public_key(key: PublicKey) -> bytes:
     """Return the octets of `NAME.pub`."""
     value = {"keyid": key.keyid, "public": key.public, "schema": 1}
+    check_holder(key.holder)
     if key.holder:
-        check_holder(key.holder)
         value["holder"] = key.holder
     return encode_canonical_json(value)
 
@@ -111,11 +116,11 @@ def decode_public_key(name: str, data: bytes) -> PublicKey:
             or value["schema"] != 1
             or not isinstance(value["public"], str)
             or not isinstance(value.get("holder", ""), str)
+            or value.get("holder") == ""  # which is written by leaving it out
         ):
             raise KeyStoreError(f"{name}.pub is not a public key file of schema 1.")
-        if "holder" in value:
-            check_holder(value["holder"])
         key = PublicKey(name, value["public"], value.get("holder", ""))
+        check_holder(key.holder)
         check_point(key.public)
         if value["keyid"] != key.keyid:
             raise KeyStoreError(f"{name}.pub gives a key id that is not the hash of its key.")

@@ -12,7 +12,8 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import Channel, decode_channel, decode_release_path
 from server.core.profile import check_delegated
-from server.core.release import Release, check_succession, decode_releases
+from server.core.release import Release, decode_releases
+from server.core.succession import check_succession
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.facts import OtaFacts
 from signer.package_checks import check_package

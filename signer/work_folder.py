@@ -1,12 +1,19 @@
 """The release engineers' working folder: every role version that was signed, as it was signed.
 
     DIR/metadata/N.ROLE.json     one immutable version; the largest N of a role is its current one
+    DIR/proposals/ID.json        what was proposed and signed in one go
+    DIR/accepting/N.ROLE.json    versions that are taken over together; there only during that, or
+                                 after a crash, and then the next change completes it
 
 The octets are kept and handed on; nothing here encodes a metadata file a second time.
 """
 
+import fcntl
+import os
 import re
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from server.core.encodings import decode_decimal
@@ -24,10 +31,46 @@ class WorkFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.metadata = folder / "metadata"
+        self._accepting = folder / "accepting"
 
     def exists(self) -> bool:
         """Answer whether a ceremony has made this folder."""
         return self.metadata.is_dir()
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the folder for a change, and first complete one that was cut off.
+
+        Refuses when another process on this machine changes the folder at this moment.
+        """
+        self._check_there()
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SurroundingsError(
+                    f"Somebody else is changing {self.folder} at this moment; wait for them and"
+                    " run the command again."
+                ) from error
+            self._complete()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def accept(self, files: Mapping[tuple[str, int], bytes]) -> None:
+        """Add versions of several roles, all or none; call it while holding `changing`.
+
+        Octets by role and version. A crash leaves none of them, or a folder `accepting` from which
+        the next `changing` takes over all of them.
+        """
+        for (role, version), data in files.items():
+            self._check_same(role, version, data)
+        temporary = make_temporary_folder(self._accepting)
+        for (role, version), data in files.items():
+            write_synced(temporary / metadata_name(role, version), data)
+        move_folder(temporary, self._accepting)
+        self._complete()
 
     def load_versions(self) -> dict[str, list[int]]:
         """Return the versions of each role, ascending.
@@ -35,15 +78,7 @@ class WorkFolder:
         Names that start with a dot are passed over (what a crashed write left); any other name that
         is not a metadata file, and a gap between two versions, are refused.
         """
-        if not self.folder.exists():
-            raise SurroundingsError(
-                f"The working folder {self.folder} is not there; make one with `ceremony init`"
-                " first."
-            )
-        if not self.exists():
-            raise WorkFolderError(
-                f"{self.folder} is not a repository; make one with `ceremony init` first."
-            )
+        self._check_there()
         versions: dict[str, list[int]] = {}
         for path in sorted(self.metadata.iterdir()):
             if path.name.startswith("."):
@@ -76,15 +111,16 @@ class WorkFolder:
 
         A crash leaves the version absent, or present and whole.
         """
-        path = self.metadata / metadata_name(role, version)
-        if path.exists():
-            if path.read_bytes() != data:
-                raise WorkFolderError(
-                    f"Version {version} of {role} is there already with other octets;"
-                    " what was signed is never rewritten."
-                )
-            return
-        write_new(path, data)
+        if not self._check_same(role, version, data):
+            write_new(self.metadata / metadata_name(role, version), data)
+
+    def keep_proposal(self, identity: str, data: bytes) -> Path:
+        """Write a proposal file into the folder and return its path."""
+        path = self.folder / "proposals" / f"{identity}.json"
+        path.parent.mkdir(exist_ok=True)
+        if not path.exists():
+            write_new(path, data)
+        return path
 
     def prepare(self, files: Mapping[str, bytes]) -> Path:
         """Write the first version of every role under a temporary name and return that folder.
@@ -100,3 +136,38 @@ class WorkFolder:
     def reveal(self, temporary: Path) -> None:
         """Make a prepared folder the repository's metadata."""
         move_folder(temporary, self.metadata)
+
+    def _check_there(self) -> None:
+        if not self.folder.exists():
+            raise SurroundingsError(
+                f"The working folder {self.folder} is not there; make one with `ceremony init`"
+                " first."
+            )
+        if not self.exists():
+            raise WorkFolderError(
+                f"{self.folder} is not a repository; make one with `ceremony init` first."
+            )
+
+    def _check_same(self, role: str, version: int, data: bytes) -> bool:
+        """Answer whether the version is there, with these octets; other octets are refused."""
+        path = self.metadata / metadata_name(role, version)
+        if not path.exists():
+            return False
+        if path.read_bytes() != data:
+            raise WorkFolderError(
+                f"Version {version} of {role} is there already with other octets;"
+                " what was signed is never rewritten."
+            )
+        return True
+
+    def _complete(self) -> None:
+        if not self._accepting.is_dir():
+            return
+        for path in sorted(self._accepting.iterdir()):
+            match = _FILE.fullmatch(path.name)
+            if match is None:
+                raise WorkFolderError(f"{path} does not belong there; move it elsewhere.")
+            with refusing(WorkFolderError):
+                self.store(match[2], decode_decimal(match[1]), path.read_bytes())
+        shutil.rmtree(self._accepting)
+        sync_folder(self.folder)

@@ -7,6 +7,7 @@ the environment and the system's randomness are read here, once, and handed down
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ try:
     from signer.cli.ceremony import ceremony_commands
     from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
     from signer.cli.keys import keys_commands
+    from signer.cli.log import log_commands
     from signer.cli.ota import ota_commands
     from signer.cli.release import release_commands
     from signer.cli.surroundings import Surroundings
@@ -40,7 +42,7 @@ def cli() -> None:
     """
 
 
-for _group in (keys_commands, ceremony_commands, ota_commands, release_commands):
+for _group in (keys_commands, ceremony_commands, ota_commands, release_commands, log_commands):
     cli.add_command(_group)
 
 
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
     """Run one command and return its exit status."""
     try:
         if surroundings is None:
-            surroundings = Surroundings(datetime.now(UTC), os.urandom, os.environb)
+            surroundings = Surroundings(datetime.now(UTC), os.urandom, os.environb, time.monotonic)
         status = cli.main(
             args=None if arguments is None else list(arguments),
             prog_name="hening-signer",

@@ -1,21 +1,23 @@
-"""`ceremony`: make a repository."""
+"""`ceremony`: who may sign what; the commands that make a repository and those that change it."""
 
 from pathlib import Path
 
 import click
 
-from signer.ceremony import init_repository
-from signer.ceremony_plan import MAX_EXPIRY_DAYS, Policy
+from signer.ceremony import group_keys, init_repository
+from signer.ceremony_plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
+from signer.cli.ceremony_changes import MAX_KEYS, expiry, holders, model, online, renew
+from signer.cli.change import NEW_FILE, Ending, finish_change
 from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table
 from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
+from signer.cli.proposals import accept, review, sign, submit
 from signer.cli.surroundings import Surroundings
 from signer.keystore import Keystore
 from signer.online_keys import MAX_ONLINE_KEYS, decode_online_keys
+from signer.proposal.change import Change
 from signer.work_folder import WorkFolder
-
-MAX_KEYS = 999  # as many as key names have numbers
 
 
 @click.group(
@@ -24,7 +26,16 @@ MAX_KEYS = 999  # as many as key names have numbers
     " --online public.json --model armani --out incoming",
 )
 def ceremony_commands() -> None:
-    """Make a repository: who may sign what, and how many of them it takes."""
+    """Decide who may sign what and how many of them it takes, and sign it, together or apart.
+
+    Every command that changes something either signs at once with the keys at hand (--keys, --out),
+    or writes a proposal (--propose) that travels: `review`, `sign` by each holder, `accept`,
+    `submit`.
+    """
+
+
+for _command in (renew, holders, model, online, expiry, review, sign, accept, submit):
+    ceremony_commands.add_command(_command)
 
 
 @ceremony_commands.command(
@@ -61,7 +72,8 @@ def ceremony_commands() -> None:
     metavar="ROLE=DAYS",
     help="Days until a role expires. Default: root 365, others 90.",
 )
-@click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
+@click.option("--out", type=FOLDER, help="The server's `incoming` folder: sign and submit at once.")
+@click.option("--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing.")
 @passphrase_option
 @json_option
 @click.pass_obj
@@ -73,18 +85,28 @@ def init(
     models: tuple[str, ...],
     thresholds: tuple[tuple[str, int], ...],
     expiry_days: tuple[tuple[str, int], ...],
-    out: Path,
+    out: Path | None,
+    propose: Path | None,
     passphrase_fd: int | None,
     as_json: bool,
 ) -> None:
     """Sign root, targets, tables, content and one empty role for each model.
 
-    All keys ROLE-N in the key folder are enrolled and sign. An interrupted ceremony is completed by
-    the same command.
+    All keys ROLE-N in the key folder are enrolled. With --out they sign at once, and an interrupted
+    ceremony is completed by the same command; with --propose their holders sign, each where they
+    are, and the folder needs the public halves only.
     """
     policy = Policy(models, collect(thresholds, "--threshold"), collect(expiry_days, "--expires"))
     with online.open("rb") as file:
         online_keys = decode_online_keys(file.read(MAX_ONLINE_KEYS + 1))
+    if (propose is None) == (out is None):
+        raise click.UsageError("Give --propose FILE, for several people to sign, or --out DIR.")
+    if out is None:
+        ending = Ending(repo, propose, "", folder, None, passphrase_fd)
+        keys = group_keys(ending.load_public_keys())
+        planned = plan_ceremony(policy, keys, online_keys, surroundings.now)
+        finish_change(surroundings, ending, Change(planned), as_json=as_json)
+        return
     made = init_repository(
         WorkFolder(repo),
         Keystore(folder),

@@ -7,8 +7,9 @@ from typing import TypeVar
 import click
 import msgspec
 
+from server.core.encodings import check_sha256
 from server.core.errors import HeningError
-from server.core.names import check_codename, decode_channel
+from server.core.names import check_codename, check_role, decode_channel
 from server.core.release import Changelog, Locale
 from signer.errors import SignerError
 from signer.public_key import check_key_name
@@ -37,7 +38,21 @@ class CheckedText(click.ParamType[str]):
         return value
 
 
+def _check_role_key(text: str) -> None:
+    role, colon, keyid = text.partition(":")
+    if not colon:
+        check_key_name(text)
+        return
+    check_role(role)
+    check_sha256(keyid)
+
+
 KEY_NAME = CheckedText("NAME", check_key_name)
+ROLE_KEY = CheckedText(
+    "NAME",
+    _check_role_key,
+    "Give the name of a key, such as armani-2, or ROLE:KEYID with all 64 digits of the key id.",
+)
 CODENAME = CheckedText("CODENAME", check_codename)
 SEGMENT = CheckedText(
     "NAME",

@@ -7,8 +7,9 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The time now (UTC), a source of random octets, and the environment in octets."""
+    """The time now (UTC), random octets, the environment in octets, and a clock for durations."""
 
     now: datetime
     entropy: Callable[[int], bytes]
     environment: Mapping[bytes, bytes] = field(repr=False)  # it may hold the passphrase
+    monotonic: Callable[[], float] = float  # a clock that stands still; `main` gives a real one

@@ -1,0 +1,154 @@
+"""How every command that changes metadata ends: with a proposal for several people, or signed.
+
+--propose FILE              write a proposal; nobody signs yet, nothing else is written
+--keys DIR --out DIR        sign with the keys at hand, accept and hand over to the server
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from signer.cli.output import print_json, progress_bar
+from signer.cli.parameters import FOLDER
+from signer.cli.passphrases import Passphrases, passphrase_option
+from signer.cli.review_output import print_review, review_json
+from signer.cli.steps import Steps
+from signer.cli.surroundings import Surroundings
+from signer.durable import write_replacing
+from signer.keystore import Keystore
+from signer.proposal.change import Change
+from signer.proposal.desk import propose_change, sign_at_once
+from signer.proposal.document import MAX_NOTE, decode_proposal, proposal_id
+from signer.proposal.review import review_transition
+from signer.proposal.trust import verify_proposal
+from signer.public_key import PublicKey
+from signer.work_folder import WorkFolder
+
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the options say about how the command ends; either `propose` or `out` is there."""
+
+    repo: Path
+    propose: Path | None
+    note: str
+    keys: Path | None
+    out: Path | None
+    passphrase_fd: int | None
+
+    @property
+    def folder(self) -> WorkFolder:
+        """The working folder."""
+        return WorkFolder(self.repo)
+
+    @property
+    def keystore(self) -> Keystore:
+        """The key folder; wrong usage where none is given."""
+        if self.keys is None:
+            raise click.UsageError("Give --keys, the folder of key files.")
+        return Keystore(self.keys)
+
+    def load_public_keys(self) -> list[PublicKey]:
+        """Return the public keys that are at hand, to call them by name."""
+        return [] if self.keys is None else Keystore(self.keys).load_public_keys()
+
+
+def change_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say how it ends; it gets them as `ending`."""
+
+    @wraps(command)
+    def run(
+        *arguments: Any,
+        repo: Path,
+        propose: Path | None,
+        note: str,
+        keys: Path | None,
+        out: Path | None,
+        passphrase_fd: int | None,
+        **options: Any,
+    ) -> None:
+        if (propose is None) == (out is None):
+            raise click.UsageError(
+                "Give --propose FILE, for several people to sign, or --keys and --out, to sign with"
+                " the keys at hand."
+            )
+        if out is not None and keys is None:
+            raise click.UsageError("Give --keys, too: the folder of the keys to sign with.")
+        ending = Ending(repo, propose, note, keys, out, passphrase_fd)
+        command(*arguments, ending=ending, **options)
+
+    for option in (
+        click.option("--note", default="", help="Why, for those who are asked to sign."),
+        passphrase_option,
+        click.option(
+            "--out", type=FOLDER, help="The server's `incoming` folder: sign and submit at once."
+        ),
+        click.option("--keys", type=FOLDER, help="The folder of key files."),
+        click.option(
+            "--propose", type=NEW_FILE, metavar="FILE", help="Write a proposal, sign nothing."
+        ),
+        click.option("--repo", type=FOLDER, required=True, help="The working folder."),
+    ):
+        run = option(run)
+    return run
+
+
+def finish_change(
+    surroundings: Surroundings, ending: Ending, change: Change, *, as_json: bool
+) -> None:
+    """Propose `change`, or sign and submit it, and print what it means."""
+    if len(ending.note) > MAX_NOTE:
+        raise click.UsageError(f"--note has more than {MAX_NOTE} characters.")
+    steps = Steps(surroundings.monotonic)
+    keys = ending.load_public_keys()
+    with steps.step("judging"):
+        octets = propose_change(ending.folder, change, keys, surroundings.now, ending.note)
+        proposal, identity = decode_proposal(octets), proposal_id(octets)
+        transition = verify_proposal(proposal, surroundings.now)
+        reviews = review_transition(transition, proposal.names, surroundings.now)
+    value: dict[str, Any] = {"proposal": identity, "roles": [review_json(r) for r in reviews]}
+    if not as_json:
+        print_review(reviews)
+    if ending.propose is not None:
+        write_replacing(ending.propose, octets)
+        if not as_json:
+            click.echo(
+                f"Wrote proposal {identity[:16]} to {ending.propose}. Next: each holder runs"
+                f" `ceremony review` and `ceremony sign` with it."
+            )
+    else:
+        value["bundle"] = _sign(surroundings, ending, change, steps, quiet=as_json)
+    if as_json:
+        print_json({**value, "seconds": steps.seconds})
+    else:
+        steps.print()
+
+
+def _sign(
+    surroundings: Surroundings, ending: Ending, change: Change, steps: Steps, *, quiet: bool
+) -> str:
+    assert ending.out is not None
+    with (
+        steps.step("signing and handing over"),
+        progress_bar("Copying packages") as progress,
+        ending.keystore as keystore,
+    ):
+        submitted = sign_at_once(
+            ending.folder,
+            keystore,
+            Passphrases(ending.passphrase_fd, surroundings.environment),
+            change,
+            surroundings.now,
+            ending.out,
+            progress,
+        )
+    if not quiet:
+        signed = ", ".join(f"{role} {version}" for role, version in submitted.versions.items())
+        click.echo(f"Signed {signed}; bundle {submitted.bundle} is in {ending.out}.")
+    return submitted.bundle

@@ -1,0 +1,81 @@
+"""Prints what a proposal means: one block a role, or a table where there are many."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from signer.cli.output import print_table
+from signer.proposal.acceptance import Tally
+from signer.proposal.review import RENEWAL, RoleReview
+
+MANY = 12
+
+
+def print_review(reviews: Sequence[RoleReview]) -> None:
+    """Print each role with its changes and warnings; of many roles, those that only renew a row."""
+    renewed = [review for review in reviews if _is_renewal(review)]
+    told = [review for review in reviews if len(reviews) <= MANY or review not in renewed]
+    for review in told:
+        _print_role(review)
+    if len(reviews) > MANY and renewed:
+        print_table(
+            "Roles of which nothing but the expiry changes",
+            ("role", "signatures", "expires"),
+            [(f"{r.role} {r.version}", r.signatures, f"{r.expires:%Y-%m-%d}") for r in renewed],
+        )
+
+
+def review_json(review: RoleReview) -> dict[str, Any]:
+    """Return a review for machines."""
+    return {
+        "changes": list(review.changes),
+        "expires": f"{review.expires:%Y-%m-%dT%H:%M:%SZ}",
+        "replaces": review.replaces,
+        "role": review.role,
+        "signatures": review.signatures,
+        "version": review.version,
+        "warnings": list(review.warnings),
+    }
+
+
+def print_tallies(tallies: Sequence[Tally], names: dict[str, str]) -> None:
+    """Print how many signatures each role has and who can still give one."""
+    print_table(
+        "Signatures",
+        ("role", "has", "signed by", "can still sign"),
+        [
+            (
+                f"{tally.role}{f', {tally.judge}' if tally.judge else ''}",
+                f"{len(tally.signed)} of {tally.threshold}",
+                " ".join(names.get(key, key[:16]) for key in tally.signed),
+                " ".join(names.get(key, key[:16]) for key in tally.waiting),
+            )
+            for tally in tallies
+        ],
+    )
+
+
+def tally_json(tally: Tally) -> dict[str, Any]:
+    """Return a tally for machines."""
+    return {
+        "judge": tally.judge,
+        "role": tally.role,
+        "signed": list(tally.signed),
+        "threshold": tally.threshold,
+        "waiting": list(tally.waiting),
+    }
+
+
+def _print_role(review: RoleReview) -> None:
+    was = f"replaces {review.role} {review.replaces}" if review.replaces else "is new"
+    click.echo(f"{review.role} {review.version} {was}, expires on {review.expires:%Y-%m-%d}.")
+    click.echo(f"  To be signed by {review.signatures}.")
+    for sentence in review.changes:
+        click.echo(f"  {sentence}")
+    for sentence in review.warnings:
+        click.echo(f"  Mind: {sentence}")
+
+
+def _is_renewal(review: RoleReview) -> bool:
+    return bool(review.replaces) and review.changes == (RENEWAL,)

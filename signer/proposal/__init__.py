@@ -1,0 +1,1 @@
+"""Changes that several people sign: proposals, reviews, signatures, acceptance, submission."""

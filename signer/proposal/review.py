@@ -1,0 +1,181 @@
+"""Says in words what a proposal changes, for the person who is asked to sign it.
+
+Pure: a verified transition in, sentences out. What a reader must not miss is a warning.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from tuf.api.metadata import Root, Targets
+
+from server.core.names import COMMON_ROLES, TOP_LEVEL_ROLES
+from signer.proposal.release_review import describe_releases
+from signer.proposal.trust import State, Transition
+
+SOON = timedelta(days=7)
+RENEWAL = "Nothing but the expiry changes."
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleReview:
+    """What happens to one role: its new version and expiry, who must sign, what changes.
+
+    `replaces` is 0 for a role that is new.
+    """
+
+    role: str
+    version: int
+    replaces: int
+    expires: datetime
+    signatures: str
+    changes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def review_transition(
+    transition: Transition, names: Mapping[str, str], now: datetime
+) -> list[RoleReview]:
+    """Return what `transition` means, role by role; `names` tells whose a key id is."""
+    return [_review_role(transition, role, names, now) for role in transition.new]
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number of things in words, as people write small numbers."""
+    text = _NUMBERS[number] if number < len(_NUMBERS) else str(number)
+    return f"{text} {noun}{'' if number == 1 else 's'}"
+
+
+def _review_role(
+    transition: Transition, role: str, names: Mapping[str, str], now: datetime
+) -> RoleReview:
+    before, after = transition.before, transition.after
+    old = None if before is None else before.role(role)
+    new = transition.new[role].signed
+    changes: list[str] = []
+    warnings: list[str] = []
+    if isinstance(new, Root):
+        delegated = ["root", "targets", "snapshot", "timestamp"]
+        old_root = old if isinstance(old, Root) else None
+        changes, warnings = _review_keys(old_root, new, delegated, names)
+        changes += _review_log(old_root, new)
+    elif role == "targets":
+        old_targets = old if isinstance(old, Targets) else None
+        delegations = new.delegations
+        delegated = list(delegations.roles or ()) if delegations else []
+        changes, warnings = _review_keys(old_targets, new, delegated, names)
+    elif role in COMMON_ROLES:
+        changes = _review_files(old, new)
+    else:
+        changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
+    if old is not None and new.expires < old.expires:
+        warnings.append(f"It expires sooner than version {old.version} did.")
+    if new.expires - now < SOON:
+        warnings.append("It expires within a week.")
+    return RoleReview(
+        role,
+        new.version,
+        0 if old is None else old.version,
+        new.expires,
+        _describe_signers(role, before, after, names),
+        tuple(changes) or (RENEWAL if old is not None else "It lists nothing yet.",),
+        tuple(warnings),
+    )
+
+
+def _describe_signers(
+    role: str, before: State | None, after: State, names: Mapping[str, str]
+) -> str:
+    text = _describe_delegation(after.delegator(role), role, names)
+    if role == "root" and before is not None:
+        old = _describe_delegation(before.root, "root", names)
+        if old != text:
+            return f"{old}, and {text}"
+    return text
+
+
+def _describe_delegation(delegator: Any, role: str, names: Mapping[str, str]) -> str:  # noqa: ANN401
+    delegation = delegator.get_delegated_role(role)
+    held = ", ".join(_name(keyid, names) for keyid in delegation.keyids)
+    return f"{delegation.threshold} of {held}"
+
+
+def _name(keyid: str, names: Mapping[str, str]) -> str:
+    return names.get(keyid, f"key {keyid[:16]}")
+
+
+def _review_keys(
+    old: Root | Targets | None, new: Root | Targets, roles: list[str], names: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
+    changes: list[str] = []
+    warnings: list[str] = []
+    for role in roles:
+        after = new.get_delegated_role(role)
+        try:
+            before = None if old is None else old.get_delegated_role(role)
+        except ValueError:  # python-tuf: there was no such role
+            before = None
+        had = [] if before is None else before.keyids
+        added = [_name(key, names) for key in after.keyids if key not in had]
+        removed = [_name(key, names) for key in had if key not in after.keyids]
+        same_threshold = before is not None and before.threshold == after.threshold
+        if not added and not removed and same_threshold:
+            continue
+        parts = [f"adds {', '.join(added)} to {role}"] if added else []
+        if removed:
+            parts.append(f"removes {', '.join(removed)} from {role}")
+        if before is not None and not same_threshold:
+            parts.append(f"asks for {after.threshold} instead of {before.threshold} signatures")
+        sentence = "; ".join(parts)
+        consequence = _consequence(after.threshold, len(after.keyids))
+        changes.append(f"{sentence[:1].upper()}{sentence[1:]}; {consequence}.")
+        warnings += _warn_of(role, before is None, after.threshold, len(after.keyids))
+    return changes, warnings
+
+
+def _consequence(threshold: int, keys: int) -> str:
+    if keys == 1:
+        return "from then on one signature is enough, by its only key"
+    if threshold == 1:
+        return f"from then on one signature is enough, by any of {count(keys, 'key')}"
+    if threshold == keys:
+        return f"from then on {'both keys' if keys == 2 else f'all {keys} keys'} must sign"
+    return f"from then on {count(threshold, 'signature')} of {count(keys, 'key')} are enough"
+
+
+def _warn_of(role: str, is_new: bool, threshold: int, keys: int) -> list[str]:
+    if role in {"snapshot", "timestamp", "latest"}:
+        return []
+    if threshold == keys:
+        return [f"If a key of {role} is lost, nobody can sign {role} any more."]
+    if threshold == 1 and not is_new and role in TOP_LEVEL_ROLES:
+        return [f"Whoever steals one key of {role} can sign it alone."]
+    return []
+
+
+def _review_log(old: Root | None, new: Root) -> list[str]:
+    before = None if old is None else _log_key(old)
+    after = _log_key(new)
+    if before == after:
+        return []
+    verb = "Names" if before is None else "Replaces the log key: names"
+    return [f"{verb} {after} as the key of the transparency log."]
+
+
+def _log_key(root: Root) -> str:
+    key: str = root.unrecognized_fields["custom"]["log"]
+    return key
+
+
+def _review_files(old: Root | Targets | None, new: Targets) -> list[str]:
+    before = old.targets if isinstance(old, Targets) else {}
+    changes = [f"Adds {path}." for path in new.targets if path not in before]
+    changes += [f"Removes {path}." for path in before if path not in new.targets]
+    changes += [
+        f"Changes {path}."
+        for path in new.targets
+        if path in before and before[path] != new.targets[path]
+    ]
+    return changes
