@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 from signer.durable import write_new
 from signer.errors import KeyStoreError, refusing, resumable
 from signer.keystore import Keystore, Passphrases
-from signer.public_key import PublicKey, check_distinct, encode_public_key, make_tuf_key
+from signer.public_key import (
+    PublicKey,
+    check_distinct,
+    check_holder,
+    encode_public_key,
+    make_tuf_key,
+)
 from signer.token_file import TokenKey, check_token_key, encode_token_file
 
 _ID_OCTETS = 8
@@ -26,6 +32,7 @@ def create_token_keys(
     name with its id, and `enrol_token_key` takes it up.
     """
     _check_names(store, names)
+    check_holder(holder)
     check_token_key(TokenKey(module, label, "00"))
     store.make_folder()
     session = store.open_token(module, label, passphrases, writing=True)
@@ -44,6 +51,7 @@ def enrol_token_key(
 ) -> PublicKey:
     """Enrol a key pair that is on a token already."""
     _check_names(store, [name])
+    check_holder(holder)
     check_token_key(token_key)
     store.make_folder()
     session = store.open_token(token_key.module, token_key.label, passphrases)
@@ -62,6 +70,8 @@ def enrol_public_keys(store: Keystore, keys: Sequence[PublicKey]) -> None:
     another name already.
     """
     _check_names(store, [key.name for key in keys])
+    for key in keys:
+        check_holder(key.holder)
     store.make_folder()
     _check_sound(store, keys)
     with resumable("`keys list` shows the keys that were taken, so give the others only"):

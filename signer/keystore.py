@@ -1,4 +1,4 @@
-"""The folder of offline keys: `NAME.pub` public, and `NAME.key` encrypted or `NAME.token`.
+"""The private halves of a folder of offline keys: makes them, and signs with them.
 
 Private halves leave this module only inside a securesystemslib `Signer`.
 """
@@ -6,23 +6,22 @@ Private halves leave this module only inside a securesystemslib `Signer`.
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.exceptions import KeyMismatchError
 from securesystemslib.signer import CryptoSigner, Signer
 
-from signer.durable import TEMPORARY, replace_file, sync_folder, write_new
-from signer.errors import KeyStoreError, SurroundingsError, refusing, resumable
+from signer.durable import replace_file, write_new
+from signer.errors import KeyStoreError, refusing, resumable
 from signer.hsm import Tokens, TokenSession
 from signer.key_file import check_passphrase, decode_key_file, encode_key_file
+from signer.key_folder import KeyFolder
 from signer.narrow_file import SECRET, TRUSTED, load_narrow
 from signer.public_key import (
-    MAX_PUBLIC_FILE,
     PublicKey,
-    check_distinct,
+    check_holder,
     check_key_name,
-    decode_public_key,
     encode_public_key,
     make_tuf_key,
 )
@@ -31,10 +30,6 @@ from signer.token_signer import TokenSigner
 
 MAX_KEY_FILE = 16_384
 
-
-Kind = Literal["file", "token", "public only"]
-"""Where the private half of a key is: in the folder, on a token, or elsewhere."""
-
 Passphrases = Callable[[str], bytes]
 """Gives the passphrase of the key whose name it is called with; with `token LABEL`, a token's PIN.
 
@@ -42,15 +37,15 @@ A key name has no space, so the two cannot be taken for one another.
 """
 
 
-class Keystore:
-    """Key files in one folder, read at each call.
+class Keystore(KeyFolder):
+    """A key folder whose private halves can be used; files are read at each call.
 
     Of tokens the sessions are kept, because a process can log in to a token only once: close the
     store, or leave its context, to log out.
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(folder)
         self._tokens = Tokens()
 
     def __enter__(self) -> Self:
@@ -78,6 +73,7 @@ class Keystore:
         """
         check_key_name(name)
         check_passphrase(passphrase)
+        check_holder(holder)
         self.make_folder()
         private_path, public_path, _ = self.paths(name)
         self.check_free(name)
@@ -93,70 +89,48 @@ class Keystore:
     def create_keys(
         self,
         names: Sequence[str],
-        passphrase: bytes,
+        passphrases: Passphrases,
         entropy: Callable[[int], bytes],
         holder: str = "",
     ) -> list[PublicKey]:
-        """Make several key pairs under one passphrase; when one name is refused, none is made."""
+        """Make several key pairs, each under its passphrase; when one is refused, none is made."""
         self.check_names(names)
+        chosen = [passphrases(name) for name in names]
+        for passphrase in chosen:
+            check_passphrase(passphrase)
         with resumable("`keys list` shows the keys that were made, so ask for the others only"):
-            return [self.create_key(name, passphrase, entropy, holder) for name in names]
+            return [
+                self.create_key(name, passphrase, entropy, holder)
+                for name, passphrase in zip(names, chosen, strict=True)
+            ]
 
-    def change_passphrase(
-        self, name: str, old: bytes, new: bytes, entropy: Callable[[int], bytes]
+    def change_passphrases(
+        self,
+        names: Sequence[str],
+        old: Passphrases,
+        new: Passphrases,
+        entropy: Callable[[int], bytes],
     ) -> None:
-        """Encrypt the key file of `name` under a new passphrase.
+        """Encrypt the key files of `names` under new passphrases; a refusal of one refuses all.
 
-        The old file is there until the new one is on disk, and the new one is 0600 from its first
+        Each old file is there until the new one is on disk, and the new one is 0600 from its first
         octet on. Copies of the old file in backups still open with the old passphrase.
         """
-        check_key_name(name)
-        check_passphrase(new)
-        if self.kind(name) == "token":
-            raise KeyStoreError(
-                f"The private half of {name} is on a token; change its PIN with the token's own"
-                " tool."
-            )
-        pem = encode_key_file(self._load_private(name, old), new, entropy)
-        decode_key_file(name, pem, new)
-        replace_file(self.paths(name)[0], pem, mode=0o600)
-
-    def load_public_key(self, name: str) -> PublicKey:
-        """Return one public half; KeyStoreError when there is none of this name."""
-        for key in self.load_public_keys():
-            if key.name == name:
-                return key
-        raise KeyStoreError(f"There is no key {name} in {self.folder}; look with `keys list`.")
-
-    def load_public_keys(self) -> list[PublicKey]:
-        """Return every public half in the folder, by role and number.
-
-        Refuses a malformed file and one public key under two names.
-        """
-        if not self.folder.is_dir():
-            raise SurroundingsError(
-                f"The key folder {self.folder} is not there; make keys with `keys new` first."
-            )
-        names = [
-            path.name.removesuffix(".pub")
-            for path in self.folder.iterdir()  # `glob` would find nothing where it may not read
-            if path.suffix == ".pub" and not path.name.startswith(TEMPORARY)
-        ]
-        keys = [self._load_public(name) for name in names]
-        keys.sort(key=lambda key: (key.role, key.number))
-        check_distinct(keys)
-        return keys
-
-    def kind(self, name: str) -> Kind:
-        """Answer where the private half of `name` is."""
-        private_path, _, token_path = self.paths(name)
-        if private_path.exists():
-            return "file"
-        return "token" if token_path.exists() else "public only"
-
-    def has_private(self, name: str) -> bool:
-        """Answer whether this folder can sign with `name`, by its file or with its token."""
-        return self.kind(name) != "public only"
+        for name in names:
+            check_key_name(name)
+            if self.kind(name) == "token":
+                raise KeyStoreError(
+                    f"The private half of {name} is on a token; change its PIN with the token's"
+                    " own tool."
+                )
+        opened = {name: self._load_private(name, old(name)) for name in names}
+        chosen = {name: new(name) for name in names}
+        files = {name: encode_key_file(opened[name], chosen[name], entropy) for name in opened}
+        for name, pem in files.items():
+            decode_key_file(name, pem, chosen[name])
+        with resumable("some keys have their new passphrases, and the others still the old ones"):
+            for name, pem in files.items():
+                replace_file(self.paths(name)[0], pem, mode=0o600)
 
     def load_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
         """Return what signs with `key`, whose passphrase or PIN `passphrases` gives.
@@ -184,34 +158,6 @@ class Keystore:
             module, label, lambda: passphrases(f"token {label}"), writing=writing
         )
 
-    def make_folder(self) -> None:
-        """Make the folder if it is not there, for its owner alone."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        sync_folder(self.folder.parent)
-
-    def check_names(self, names: Sequence[str]) -> None:
-        """Raise KeyStoreError unless all are key names, given once, for which there is no key."""
-        for name in names:
-            check_key_name(name)
-            self.check_free(name)
-        if len(set(names)) != len(names):
-            raise KeyStoreError("A key name is given twice; give each name once.")
-
-    def check_free(self, name: str) -> None:
-        """Raise KeyStoreError when there is a public half of this name."""
-        if self.paths(name)[1].exists():
-            raise KeyStoreError(
-                f"The key {name} is there already; choose the next free number for its role."
-            )
-
-    def paths(self, name: str) -> tuple[Path, Path, Path]:
-        """Return where the private half, the public half and the token file of `name` are."""
-        return (
-            self.folder / f"{name}.key",
-            self.folder / f"{name}.pub",
-            self.folder / f"{name}.token",
-        )
-
     def _load_token_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
         # The token file names a library that is run, so nobody else may have written it.
         data = load_narrow(
@@ -227,10 +173,6 @@ class Keystore:
             )
         session.check_private(key_id)
         return TokenSigner(key, session, key_id)
-
-    def _load_public(self, name: str) -> PublicKey:
-        with self.paths(name)[1].open("rb") as file:
-            return decode_public_key(name, file.read(MAX_PUBLIC_FILE + 1))
 
     def _load_private(self, name: str, passphrase: bytes) -> Ed25519PrivateKey:
         path = self.paths(name)[0]

@@ -69,7 +69,7 @@ def online_file() -> bytes:
 def made_keys(tmp_path_factory) -> Path:
     """Make a folder of keys that no test changes."""
     folder = tmp_path_factory.mktemp("made") / "keys"
-    Keystore(folder).create_keys(KEY_NAMES, PASSPHRASE, os.urandom)
+    Keystore(folder).create_keys(KEY_NAMES, lambda _name: PASSPHRASE, os.urandom)
     return folder
 
 

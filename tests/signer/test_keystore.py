@@ -43,26 +43,26 @@ def test_keys_are_listed_by_role_and_number(keys, passphrase) -> None:
     ]
 
 
-def test_a_signature_verifies_elsewhere(keys, passphrase) -> None:
+def test_a_signature_verifies_elsewhere(keys, passphrases) -> None:
     """Another library accepts what a loaded key signs."""
     store = Keystore(keys)
     key = store.load_public_keys()[0]
-    signature = store.load_signer(key, lambda _name: passphrase).sign(b"payload")
+    signature = store.load_signer(key, passphrases).sign(b"payload")
     assert signature.keyid == key.keyid
     VerifyKey(bytes.fromhex(key.public)).verify(b"payload", bytes.fromhex(signature.signature))
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
-def test_a_wider_mode_is_refused(keys, passphrase, mode) -> None:
+def test_a_wider_mode_is_refused(keys, passphrases, mode) -> None:
     """A key that others may read is not used, and the sentence says how to mend it."""
     store = Keystore(keys)
     key = store.load_public_keys()[0]
     (keys / f"{key.name}.key").chmod(mode)
     with pytest.raises(KeyStoreError, match="chmod 600"):
-        store.load_signer(key, lambda _name: passphrase)
+        store.load_signer(key, passphrases)
 
 
-def test_a_symbolic_link_is_refused(keys, passphrase) -> None:
+def test_a_symbolic_link_is_refused(keys, passphrases) -> None:
     """What a link leads to may change between two looks."""
     store = Keystore(keys)
     key = store.load_public_keys()[0]
@@ -70,10 +70,10 @@ def test_a_symbolic_link_is_refused(keys, passphrase) -> None:
     path.rename(keys / "elsewhere")
     path.symlink_to(keys / "elsewhere")
     with pytest.raises(KeyStoreError, match="symbolic link"):
-        store.load_signer(key, lambda _name: passphrase)
+        store.load_signer(key, passphrases)
 
 
-def test_a_folder_in_place_of_a_key_is_refused(keys, passphrase) -> None:
+def test_a_folder_in_place_of_a_key_is_refused(keys, passphrases) -> None:
     """Only a regular file is read."""
     store = Keystore(keys)
     key = store.load_public_keys()[0]
@@ -83,28 +83,28 @@ def test_a_folder_in_place_of_a_key_is_refused(keys, passphrase) -> None:
     writer = os.open(path, os.O_RDWR)
     try:
         with pytest.raises(KeyStoreError, match="not a regular file"):
-            store.load_signer(key, lambda _name: passphrase)
+            store.load_signer(key, passphrases)
     finally:
         os.close(writer)
 
 
-def test_a_missing_private_half_is_refused(keys, passphrase) -> None:
+def test_a_missing_private_half_is_refused(keys, passphrases) -> None:
     """The sentence names key and folder."""
     store = Keystore(keys)
     key = store.load_public_keys()[0]
     (keys / f"{key.name}.key").unlink()
     assert not store.has_private(key.name)
     with pytest.raises(KeyStoreError, match="private half of armani-1 is not in"):
-        store.load_signer(key, lambda _name: passphrase)
+        store.load_signer(key, passphrases)
 
 
-def test_halves_that_do_not_belong_together_are_refused(keys, passphrase) -> None:
+def test_halves_that_do_not_belong_together_are_refused(keys, passphrases) -> None:
     """A private half is only used under the public half that was enrolled."""
     shutil.copy2(keys / "root-1.key", keys / "root-2.key")
     store = Keystore(keys)
     key = next(key for key in store.load_public_keys() if key.name == "root-2")
     with pytest.raises(KeyStoreError, match="does not belong"):
-        store.load_signer(key, lambda _name: passphrase)
+        store.load_signer(key, passphrases)
 
 
 def test_one_key_under_two_names_is_refused(keys) -> None:
@@ -123,11 +123,11 @@ def test_a_key_is_never_replaced(keys, passphrase, tree) -> None:
 
 
 @pytest.mark.parametrize("names", [("dior-2", "root-1"), ("dior-2", "dior-2"), ("dior-2", "x")])
-def test_several_keys_are_made_or_none(keys, passphrase, tree, names) -> None:
+def test_several_keys_are_made_or_none(keys, passphrases, tree, names) -> None:
     """One name that is refused stops the command before the first file."""
     before = tree(keys)
     with pytest.raises(KeyStoreError):
-        Keystore(keys).create_keys(names, passphrase, os.urandom)
+        Keystore(keys).create_keys(names, passphrases, os.urandom)
     assert tree(keys) == before
 
 
@@ -153,8 +153,8 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path) -> None:
         Keystore(tmp_path / "none").load_public_keys()
 
 
-def test_no_secret_shows_in_a_repr(made_keys, passphrase) -> None:
+def test_no_secret_shows_in_a_repr(made_keys, passphrases, passphrase) -> None:
     """Neither store nor signer shows key or passphrase."""
     store = Keystore(Path(made_keys))
-    signer = store.load_signer(store.load_public_keys()[0], lambda _name: passphrase)
+    signer = store.load_signer(store.load_public_keys()[0], passphrases)
     assert passphrase.decode() not in repr(store) + repr(signer) + repr(vars(signer))

@@ -41,7 +41,7 @@ def test_each_key_is_asked_for_and_an_empty_answer_repeats(terminal) -> None:
 def test_the_environment_serves_all_keys(passphrase) -> None:
     """Nobody is asked when the variable is set."""
     passphrases = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": passphrase})
-    assert passphrases("root-1") == passphrases("root-2") == passphrases.choose() == passphrase
+    assert passphrases("root-1") == passphrases("root-2") == passphrases.choose("root-1") == passphrase
 
 
 def test_a_descriptor_with_too_much_is_refused_and_not_cut() -> None:
@@ -49,7 +49,7 @@ def test_a_descriptor_with_too_much_is_refused_and_not_cut() -> None:
     reader, writer = os.pipe()
     os.write(writer, b"x" * 2000)
     os.close(writer)
-    chosen = Passphrases(reader, {}).choose()
+    chosen = Passphrases(reader, {}).choose("root-1")
     os.close(reader)
     with pytest.raises(KeyStoreError, match="octets; give one of 8 to 1023"):
         check_passphrase(chosen)

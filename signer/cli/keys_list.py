@@ -1,0 +1,114 @@
+"""`keys list` and `keys show`: what keys there are, who keeps them, and what they may sign."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from signer.cli.failures import json_option
+from signer.cli.keystores import open_keystore
+from signer.cli.output import print_json, print_table
+from signer.cli.parameters import FOLDER, KEY_NAME
+from signer.key_roles import KeyRole, find_key_roles
+from signer.keystore import Keystore
+from signer.public_key import PublicKey
+from signer.signing import load_trusted
+from signer.work_folder import WorkFolder
+
+_WHERE = {"file": "here", "token": "on a token", "public only": "elsewhere"}
+
+
+@click.command("list", epilog="Example: hening-signer keys list --keys keys --repo repo --json")
+@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@click.option("--repo", type=FOLDER, help="The working folder, to see who may sign what.")
+@json_option
+def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
+    """List the keys of a folder: holder, private half, key id, and with --repo what they sign."""
+    store = open_keystore(folder)
+    keys = store.load_public_keys()
+    roles = _find_roles(keys, repo)
+    if as_json:
+        print_json({"keys": [_describe(store, key, roles) for key in keys]})
+        return
+    rows = [
+        (
+            key.name,
+            key.role,
+            _WHERE[store.kind(key.name)],
+            key.holder or "-",
+            *([] if roles is None else [_sign_list(roles[key.name])]),
+            key.keyid,
+        )
+        for key in keys
+    ]
+    signs = () if roles is None else ("signs (signatures of keys)",)
+    print_table("Keys", ("name", "role", "private half", "holder", *signs, "key id"), rows)
+
+
+@click.command("show", epilog="Example: hening-signer keys show armani-1 --keys keys --repo repo")
+@click.argument("name", metavar="NAME", type=KEY_NAME)
+@click.option("--keys", "folder", type=FOLDER, required=True, help="The folder of key files.")
+@click.option("--repo", type=FOLDER, help="The working folder, to see what the key may sign.")
+@json_option
+def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
+    """Show one key, and with --repo every role that it may sign."""
+    store = open_keystore(folder)
+    key = store.load_public_key(name)
+    roles = _find_roles([key], repo)
+    if as_json:
+        print_json(_describe(store, key, roles))
+        return
+    rows = [
+        ("holder", key.holder or "-"),
+        ("private half", _WHERE[store.kind(name)]),
+        ("key id", key.keyid),
+        ("public half", key.public),
+    ]
+    print_table(f"Key {name}", ("", ""), rows)
+    for role in [] if roles is None else roles[name]:
+        click.echo(f"May sign {role.role}: {_explain(role)}.")
+    if roles is not None and not roles[name]:
+        click.echo(f"{repo} lists it for no role, so nothing that it signs counts.")
+
+
+def _find_roles(keys: Sequence[PublicKey], repo: Path | None) -> dict[str, list[KeyRole]] | None:
+    if repo is None:
+        return None
+    trusted = load_trusted(WorkFolder(repo), None)
+    return {key.name: find_key_roles(key.keyid, trusted.root, trusted.targets) for key in keys}
+
+
+def _describe(
+    store: Keystore, key: PublicKey, roles: dict[str, list[KeyRole]] | None
+) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "holder": key.holder,
+        "keyid": key.keyid,
+        "kind": store.kind(key.name),
+        "name": key.name,
+        "private": store.has_private(key.name),
+        "public": key.public,
+        "role": key.role,
+    }
+    if roles is not None:
+        described["signs"] = [
+            {
+                "alone": role.is_enough,
+                "keys": role.keys,
+                "role": role.role,
+                "threshold": role.threshold,
+            }
+            for role in roles[key.name]
+        ]
+    return described
+
+
+def _sign_list(roles: Sequence[KeyRole]) -> str:
+    return ", ".join(f"{role.role} {role.threshold} of {role.keys}" for role in roles) or "nothing"
+
+
+def _explain(role: KeyRole) -> str:
+    if role.is_enough:
+        return f"alone, as each of its {role.keys} keys can" if role.keys > 1 else "alone"
+    return f"with {role.threshold - 1} more of its {role.keys} keys"
