@@ -4,26 +4,144 @@
 still must not be offered to a fleet.
 """
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from server.core.errors import FormatError
 from server.core.names import check_file_name
 from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
+from signer.ota.metadata import BLOCK
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to one question; `refusal` is a sentence, or empty when the package passes."""
+    """The answer to one question about a package.
+
+    `refusal` is a sentence, or empty unless the answer is no. `remark` explains another answer in a
+    few words, or is empty. `was_asked` is false where nobody can say, for example about signatures
+    without a certificate.
+    """
 
     question: str
     refusal: str = ""
+    remark: str = ""
+    was_asked: bool = True
+
+    @property
+    def passed(self) -> bool | None:
+        """Whether the answer is yes; None when the question was not asked."""
+        return not self.refusal if self.was_asked else None
 
 
-def judge_package(facts: OtaFacts, codename: str | None = None) -> tuple[Verdict, ...]:
-    """Return the verdict on every question, for the model `codename` when one is named."""
+def judge_package(
+    facts: OtaFacts, codename: str | None = None, *, allow_operations: Collection[str] = ()
+) -> tuple[Verdict, ...]:
+    """Return the verdict on every question, for the model `codename` when one is named.
+
+    `allow_operations` are names out of `facts.unknown` that the model's phones are known to
+    understand: operations, and also a minor version, property or field. None are by default.
+    """
+    verdicts = [
+        *_judge_soundness(facts),
+        *_judge_unknown(facts, allow_operations),
+        *_judge_signatures(facts),
+        *_judge_flags(facts),
+        Verdict("has a safe file name", _judge_name(facts.path.name)),
+    ]
+    if codename is not None:
+        verdicts.append(Verdict(f"is for {codename}", _judge_device(facts, codename)))
+    return tuple(verdicts)
+
+
+def check_package(
+    facts: OtaFacts, codename: str, *, allow_operations: Collection[str] = ()
+) -> None:
+    """Raise ReleaseRefusal with the first refusal of a package for `codename`."""
+    for verdict in judge_package(facts, codename, allow_operations=allow_operations):
+        if verdict.refusal:
+            raise ReleaseRefusal(verdict.refusal)
+
+
+def choose_codename(facts: OtaFacts) -> str:
+    """Return the only device that a package is for; ReleaseRefusal when it is for several."""
+    if len(facts.devices) != 1:
+        raise ReleaseRefusal(
+            f"{facts.path.name} is for {', '.join(facts.devices)}; choose one with --codename."
+        )
+    return facts.devices[0]
+
+
+def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
+    """Say what an inspection has found true; it gives no facts about a package that lies."""
+    is_block = facts.ota_type == BLOCK
+    yield Verdict("is one zip to every reader")
+    one_form = "" if facts.has_metadata_pb else "metadata.pb is not there"
+    yield Verdict("has metadata that agree", remark=one_form, was_asked=facts.has_metadata_pb)
+    if facts.property_files:
+        yield Verdict("has true offsets")
+    else:
+        yield Verdict("has true offsets", remark="it gives none", was_asked=False)
+    if is_block:
+        remark = "a block-based package has no payload"
+        yield Verdict("has true payload properties", remark=remark, was_asked=False)
+        yield Verdict(
+            "follows its version's rules", remark=f"transfer list {facts.transfer_version}"
+        )
+        yield Verdict("has partition hashes", remark=remark, was_asked=False)
+    else:
+        yield Verdict("has true payload properties")
+        yield Verdict("follows its version's rules", remark=f"minor version {facts.minor_version}")
+        yield Verdict("has partition hashes", remark=f"{len(facts.partitions)} partitions")
+    yield Verdict("names no serial number")
+
+
+def _judge_unknown(facts: OtaFacts, allowed: Collection[str]) -> Iterator[Verdict]:
+    kinds = {
+        "has a known minor version": "minor-version-",
+        "has known operations only": "unknown-",
+        "has known flags only": "",
+    }
+    left = sorted(facts.unknown)
+    for question, start in kinds.items():
+        names = [name for name in left if name.startswith(start)]
+        left = [name for name in left if name not in names]
+        refused = [name for name in names if name not in allowed]
+        if refused:
+            yield Verdict(
+                question,
+                f"{facts.path.name} is of a newer format than this version knows"
+                f" ({', '.join(refused)}); allow it by name if the model's phones understand it.",
+            )
+        else:
+            yield Verdict(question, remark=f"allowed: {', '.join(names)}" if names else "")
+
+
+def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
+    asked = facts.signed.whole_file
+    remark = "" if asked else "give --certificate"
+    for part in ("metadata", "payload"):
+        if facts.ota_type == BLOCK:
+            none = "a block-based package has no payload"
+            yield Verdict(f"has a good {part} signature", remark=none, was_asked=False)
+        else:
+            yield Verdict(
+                f"has a good {part} signature", remark=remark, was_asked=facts.signed.payload
+            )
+    yield Verdict("has a good whole-file signature", remark=remark, was_asked=asked)
+
+
+def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:
     name = facts.path.name
     flags = (
+        (
+            "can be streamed",
+            not facts.streaming_property_files,
+            f"{name} has no ota-streaming-property-files; build it with a current ota_from_target."
+            if facts.ota_type != BLOCK
+            else f"{name} is block-based, and a phone cannot stream such a package into its other"
+            " slot; build an A/B package.",
+        ),
         (
             "keeps the owner's data",
             facts.wipe,
@@ -44,35 +162,15 @@ def judge_package(facts: OtaFacts, codename: str | None = None) -> tuple[Verdict
             facts.partial,
             f"{name} updates only some partitions; build it with all of them.",
         ),
-        (
-            "can be streamed",
-            not facts.streaming_property_files,
-            f"{name} has no ota-streaming-property-files; build it with a current ota_from_target.",
-        ),
     )
-    verdicts = [
-        Verdict(question, refusal if refused else "") for question, refused, refusal in flags
-    ]
-    verdicts.append(Verdict("has a safe file name", _judge_name(name)))
-    if codename is not None:
-        verdicts.append(Verdict(f"is for {codename}", _judge_device(facts, codename)))
-    return tuple(verdicts)
-
-
-def check_package(facts: OtaFacts, codename: str) -> None:
-    """Raise ReleaseRefusal with the first refusal of a package for `codename`."""
-    for verdict in judge_package(facts, codename):
-        if verdict.refusal:
-            raise ReleaseRefusal(verdict.refusal)
-
-
-def choose_codename(facts: OtaFacts) -> str:
-    """Return the only device that a package is for; ReleaseRefusal when it is for several."""
-    if len(facts.devices) != 1:
-        raise ReleaseRefusal(
-            f"{facts.path.name} is for {', '.join(facts.devices)}; choose one with --codename."
-        )
-    return facts.devices[0]
+    for question, is_refused, refusal in flags:
+        yield Verdict(question, refusal if is_refused else "")
+    level = facts.security_patch_level
+    yield Verdict(
+        "states its patch level",
+        "" if level else f"{name} does not say which security patch level it has; build it anew.",
+        level,
+    )
 
 
 def _judge_name(name: str) -> str:

@@ -9,11 +9,12 @@ import msgspec
 from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.output import print_json, print_table, progress_bar, show_moment
 from signer.cli.parameters import CODENAME, EXISTING_FILE
-from signer.ota.facts import OtaFacts
+from signer.ota.facts import OtaFacts, PartitionFacts
 from signer.ota.inspect import inspect_ota
+from signer.ota.metadata import BLOCK
 from signer.package_checks import Verdict, judge_package
 
-SOUND, SIGNED = "is what it says it is", "is signed"
+_ANSWERS = {True: "yes", False: "no", None: "not asked"}
 
 
 @click.group("ota", epilog="Example: hening-signer ota inspect armani-id-2-full.zip")
@@ -34,31 +35,29 @@ def ota_commands() -> None:
 def inspect(package: Path, certificate: Path | None, codename: str | None, as_json: bool) -> None:
     """Check a package and print its facts and the verdict on each question.
 
-    Exit status 1 when the package is unsound or must not become a release.
+    A/B packages and block-based ones. Exit status 1 when the package is unsound or must not become
+    a release.
     """
     pem = None if certificate is None else certificate.read_bytes()
     with progress_bar(f"Reading {package.name}") as progress:
         facts = inspect_ota(package, certificate=pem, progress=progress)
     verdicts = judge_package(facts, codename)
-    signed = facts.signed.payload and facts.signed.whole_file
     refusal = next((verdict.refusal for verdict in verdicts if verdict.refusal), "")
     if as_json:
         value = {
-            "facts": _facts_json(facts, signed=signed),
-            "verdicts": [
-                {"passed": True, "question": SOUND, "refusal": ""},
-                {"passed": signed or None, "question": SIGNED, "refusal": ""},
-                *(_verdict_json(verdict) for verdict in verdicts),
-            ],
+            "facts": _facts_json(facts, asked=pem is not None),
+            "verdicts": [_verdict_json(verdict) for verdict in verdicts],
         }
         print_json(value | ({"error": refusal} if refusal else {}))
     else:
         print_table(f"Package {package.name}", ("fact", "value"), _rows(facts))
         print_table(
             "Verdicts",
-            ("question", "answer"),
-            [(SOUND, "yes"), (SIGNED, "yes" if signed else "not asked: give --certificate")]
-            + [(verdict.question, verdict.refusal or "yes") for verdict in verdicts],
+            ("the package", "answer", "remark"),
+            [
+                (verdict.question, _ANSWERS[verdict.passed], verdict.refusal or verdict.remark)
+                for verdict in verdicts
+            ],
         )
     if refusal:
         # Not raised, because the JSON says it already.
@@ -67,41 +66,48 @@ def inspect(package: Path, certificate: Path | None, codename: str | None, as_js
 
 
 def _rows(facts: OtaFacts) -> list[tuple[str, str]]:
+    block = facts.ota_type == BLOCK
+    version = facts.transfer_version if block else facts.minor_version
     rows = [
         ("type", f"{facts.ota_type} {facts.type}"),
         ("devices", " ".join(facts.devices)),
         ("build", facts.fingerprint),
-        ("incremental", facts.incremental),
+        ("incremental", facts.incremental or "not stated"),
         ("from builds", " ".join(facts.source_builds) or "any"),
         ("built", show_moment(facts.post_timestamp)),
-        ("security patch level", facts.security_patch_level),
-        ("SDK level", str(facts.sdk_level)),
+        ("security patch level", facts.security_patch_level or "not stated"),
+        ("SDK level", str(facts.sdk_level or "not stated")),
         ("length", f"{facts.length} octets"),
         ("sha256", facts.sha256),
-        ("payload minor version", str(facts.minor_version)),
+        ("transfer list version" if block else "payload minor version", str(version)),
+        ("newer than known", " ".join(facts.unknown) or "nothing"),
     ]
-    for partition in facts.partitions:
-        operations = " ".join(f"{name}:{n}" for name, n in sorted(partition.operations.items()))
-        rows.append(
-            (
-                f"partition {partition.name}",
-                f"{partition.size} octets {partition.sha256} {operations}",
-            )
-        )
+    rows += [
+        (f"partition {partition.name}", _partition_row(partition)) for partition in facts.partitions
+    ]
     return rows
 
 
-def _facts_json(facts: OtaFacts, *, signed: bool) -> dict[str, Any]:
+def _partition_row(partition: PartitionFacts) -> str:
+    words = [f"{partition.size} octets {partition.sha256}".rstrip()]
+    if partition.source_sha256:
+        words.append(f"from {partition.source_size} octets {partition.source_sha256}")
+    operations = sorted(partition.operations.items())
+    return " ".join([*words, *(f"{name}:{count}" for name, count in operations)])
+
+
+def _facts_json(facts: OtaFacts, *, asked: bool) -> dict[str, Any]:
     value: dict[str, Any] = msgspec.to_builtins(facts, enc_hook=str)
     value["path"] = facts.path.name
-    if not signed:
+    if not asked:
         value["signed"] = None  # nobody asked, which is not the same as false
     return value
 
 
 def _verdict_json(verdict: Verdict) -> dict[str, Any]:
     return {
-        "passed": not verdict.refusal,
+        "passed": verdict.passed,
         "question": verdict.question,
         "refusal": verdict.refusal,
+        "remark": verdict.remark,
     }

@@ -6,7 +6,7 @@ Each error is one sentence that names what is wrong, so that a person can act on
     ├── ContainerError    the zip file itself
     ├── MetadataError     META-INF/com/android/metadata and metadata.pb
     ├── PropertiesError   property files and payload_properties.txt
-    ├── PayloadError      payload.bin: header, manifest, operations, data
+    ├── PayloadError      payload.bin: header, manifest, operations, data; transfer lists
     ├── SignatureError    payload, metadata and whole-file signatures
     └── UnsupportedError  well-formed, but of a kind this version does not handle
 """

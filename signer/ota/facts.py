@@ -8,17 +8,24 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class PartitionFacts:
-    """A partition's name, new size in bytes, new sha256 in hex, and operations counted by type."""
+    """A partition's name, new size in bytes, new sha256 in hex, and operations counted by type.
+
+    `source_size` and `source_sha256` are those of the content that an incremental starts from, 0
+    and empty when there is none. A block-based package has no sha256; its `size` is how far it
+    writes or erases, and its operations are the commands of the transfer list.
+    """
 
     name: str
     size: int
     sha256: str
     operations: Mapping[str, int]
+    source_size: int = 0
+    source_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Which signatures were verified with the given certificate."""
+    """Which signatures were verified with the given certificate; `payload` includes metadata's."""
 
     payload: bool
     whole_file: bool
@@ -31,13 +38,17 @@ class OtaFacts:
     `length` is in bytes and `sha256` in hex, both of the whole file. `source_builds` are the
     fingerprints an incremental starts from, empty for a full package. `post_timestamp` is in epoch
     seconds. `property_files` is AOSP's `ota-property-files`, `streaming_property_files` the same
-    without `payload_metadata.bin`; both without padding, the latter empty if the package has none.
+    without `payload_metadata.bin`; both without padding, empty if the package has none.
+    `unknown` names what is of a newer format than this version knows: operations (`unknown-27`), a
+    `minor-version-10`, properties, fields. A block-based package has neither payload properties nor
+    minor version (0), may lack incremental, patch level (empty) and SDK level (0), and has the
+    version of its transfer lists in `transfer_version`, 0 otherwise.
     """
 
     path: Path
     length: int
     sha256: str
-    ota_type: Literal["AB"]
+    ota_type: Literal["AB", "BLOCK"]
     devices: tuple[str, ...]
     type: Literal["full", "incremental"]
     fingerprint: str
@@ -58,3 +69,6 @@ class OtaFacts:
     minor_version: int
     block_size: int
     signed: Signed
+    unknown: tuple[str, ...] = ()
+    has_metadata_pb: bool = True
+    transfer_version: int = 0

@@ -1,12 +1,17 @@
-"""Hashes several runs of a file in one reading."""
+"""Hashes several runs of a file in one reading, on two threads."""
 
 import hashlib
 import zlib
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-_CHUNK = 1 << 20
+from signer.ota.errors import ContainerError
+
+# Large enough that handing a chunk to another thread costs nothing beside hashing it.
+_CHUNK = 2 << 20
+_THREADS = 2
 
 Progress = Callable[[int, int], None]
 
@@ -38,58 +43,109 @@ class Crc32:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Bytes `start` to `stop` of the file; runs of one key are hashed one after the other."""
+    """Bytes `start` to `stop` of the file; runs of one key are hashed one after the other.
+
+    With `mark` the digest that the key has at the end of this run is kept under that name, too: so
+    two hashes that begin with the same bytes cost one.
+    """
 
     start: int
     stop: int
     key: Hashable
+    mark: Hashable | None = None
 
 
-class _Track:
-    """Runs that follow one another in the file, and the hash of each key."""
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Runs in file order that do not overlap, and what makes the hash of a key.
 
-    def __init__(self, runs: Iterable[Run], make: Callable[[], Hasher]) -> None:
-        self._runs = iter(runs)
+    `weight` says how costly a byte is beside one of SHA-256.
+    """
+
+    runs: Sequence[Run]
+    make: Callable[[Hashable], Hasher] = lambda _: hashlib.sha256()
+    weight: float = 1.0
+
+    @property
+    def cost(self) -> float:
+        """How much work the track is."""
+        return self.weight * sum(run.stop - run.start for run in self.runs)
+
+
+class _Progressing:
+    """A track on its way through the file, and the hash of each key so far."""
+
+    def __init__(self, track: Track) -> None:
+        self._runs = iter(track.runs)
         self._run = next(self._runs, None)
-        self._make = make
-        self.hashes: dict[Hashable, Hasher] = {}
+        self._make = track.make
+        self._hashes: dict[Hashable, Hasher] = {}
+        self._marks: dict[Hashable, bytes] = {}
 
     def feed(self, chunk: memoryview, offset: int) -> None:
         stop = offset + len(chunk)
         while self._run is not None and self._run.start < stop:
             run = self._run
-            hasher = self.hashes.get(run.key)
+            hasher = self._hashes.get(run.key)
             if hasher is None:
-                hasher = self.hashes[run.key] = self._make()
+                hasher = self._hashes[run.key] = self._make(run.key)
             hasher.update(chunk[max(0, run.start - offset) : run.stop - offset])
             if run.stop > stop:
                 return
+            if run.mark is not None:
+                self._marks[run.mark] = hasher.digest()
             self._run = next(self._runs, None)
+
+    def digests(self) -> dict[Hashable, bytes]:
+        return self._marks | {key: hasher.digest() for key, hasher in self._hashes.items()}
+
+
+def _shares(tracks: Iterable[Track]) -> list[list[_Progressing]]:
+    """Divide the tracks among the threads, the costliest first, each to whoever has least."""
+    shares: list[list[_Progressing]] = [[] for _ in range(_THREADS)]
+    costs = [0.0] * _THREADS
+    for track in sorted(tracks, key=lambda each: each.cost, reverse=True):
+        least = costs.index(min(costs))
+        shares[least].append(_Progressing(track))
+        costs[least] += track.cost
+    return shares
+
+
+def _feed(share: Iterable[_Progressing], chunk: bytes, offset: int) -> None:
+    for track in share:
+        track.feed(memoryview(chunk), offset)
 
 
 def hash_runs(
-    stream: BinaryIO,
-    length: int,
-    sha256: Iterable[Iterable[Run]],
-    crc32: Iterable[Run] = (),
-    progress: Progress | None = None,
+    stream: BinaryIO, length: int, tracks: Sequence[Track], progress: Progress | None = None
 ) -> dict[Hashable, bytes]:
     """Read the first `length` bytes of `stream` once and return the digest of every key.
 
-    Each track of `sha256` is a series of runs in file order; keys are unique across all tracks.
-    `progress` is called with bytes read and bytes in all.
+    Keys are unique across all tracks. While two threads hash one chunk the next is read, so two
+    are in memory. `progress` is called with bytes read and bytes in all. Raises ContainerError
+    when the file ends before `length`.
     """
-    tracks = [_Track(runs, hashlib.sha256) for runs in sha256]
-    tracks.append(_Track(crc32, Crc32))
+    shares = _shares(tracks)
+    pending: list[Future[None]] = []
     stream.seek(0)
     done = 0
-    while done < length:
-        chunk = stream.read(min(_CHUNK, length - done))
-        if not chunk:
-            break  # the file became shorter; the hashes will tell
-        for track in tracks:
-            track.feed(memoryview(chunk), done)
-        done += len(chunk)
-        if progress is not None:
-            progress(done, length)
-    return {key: hasher.digest() for track in tracks for key, hasher in track.hashes.items()}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while done < length:
+            chunk = stream.read(min(_CHUNK, length - done))
+            for future in pending:
+                future.result()
+            if not chunk:
+                raise ContainerError(
+                    "The file became shorter while it was read; nobody else may write to it."
+                )
+            pending = [pool.submit(_feed, share, chunk, done) for share in shares]
+            done += len(chunk)
+            if progress is not None:
+                progress(done, length)
+        for future in pending:
+            future.result()
+    found: dict[Hashable, bytes] = {}
+    for share in shares:
+        for track in share:
+            found |= track.digests()
+    return found

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 
 from signer.ota.errors import PayloadError
-from signer.ota.operations import operation_name
+from signer.ota.operations import OPERATION_TYPES, operation_name
 from signer.ota.protobuf import Message, decode_message
 
 MAX_MANIFEST = 16 << 20
 MAX_PARTITIONS = 256
+# The numbers that the format gives to fields of each message; others are named and not read.
+_MANIFEST_FIELDS = frozenset(range(1, 19))
+_PARTITION_FIELDS = frozenset(range(1, 21))
+_OPERATION_FIELDS = frozenset(range(1, 10))
 # Large devices have some 100,000; the cap keeps a hostile manifest from filling the memory.
 MAX_OPERATIONS = 500_000
 
@@ -43,6 +47,11 @@ class Operation:
         """The type's name, for people."""
         return operation_name(self.type)
 
+    @property
+    def is_known(self) -> bool:
+        """Whether this version knows what the operation does."""
+        return self.type in OPERATION_TYPES
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionInfo:
@@ -66,7 +75,10 @@ class Partition:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The manifest; the payload signature is None when the payload is not signed."""
+    """The manifest; `signatures_offset` is None when the payload is not signed.
+
+    `unknown_fields` names the fields of a newer format, for example `manifest-field-19`.
+    """
 
     block_size: int
     minor_version: int
@@ -76,6 +88,7 @@ class Manifest:
     partial_update: bool
     security_patch_level: str
     partitions: tuple[Partition, ...]
+    unknown_fields: frozenset[str] = frozenset()
 
     @property
     def is_delta(self) -> bool:
@@ -98,7 +111,12 @@ def _extents(message: Message, number: int) -> tuple[Extent, ...]:
     return tuple(_extent(each) for each in message.messages(number))
 
 
-def _operation(message: Message) -> Operation:
+def _note_unknown(message: Message, known: frozenset[int], kind: str, unknown: set[str]) -> None:
+    unknown.update(f"{kind}-field-{number}" for number in message.fields.keys() - known)
+
+
+def _operation(message: Message, unknown: set[str]) -> Operation:
+    _note_unknown(message, _OPERATION_FIELDS, "operation", unknown)
     return Operation(
         type=message.integer(1),
         data_offset=message.integer(2),
@@ -119,12 +137,13 @@ def _info(message: Message, number: int) -> PartitionInfo | None:
     return PartitionInfo(info.integer(1), info.data(2))
 
 
-def _partition(message: Message) -> Partition:
+def _partition(message: Message, unknown: set[str]) -> Partition:
+    _note_unknown(message, _PARTITION_FIELDS, "partition", unknown)
     return Partition(
         name=message.text(1),
         old=_info(message, 6),
         new=_info(message, 7),
-        operations=tuple(_operation(each) for each in message.messages(8)),
+        operations=tuple(_operation(each, unknown) for each in message.messages(8)),
         written_by_device=tuple(
             _extent(message.message(number)) for number in (11, 15) if message.has(number)
         ),
@@ -143,6 +162,8 @@ def decode_manifest(raw: bytes) -> Manifest:
     partitions = message.messages(13)
     if sum(len(each.all_data(8)) for each in partitions) > MAX_OPERATIONS:
         raise PayloadError(f"The payload has more than {MAX_OPERATIONS} operations.")
+    unknown: set[str] = set()
+    _note_unknown(message, _MANIFEST_FIELDS, "manifest", unknown)
     return Manifest(
         block_size=message.integer(3, 4096),
         minor_version=message.integer(12),
@@ -151,5 +172,6 @@ def decode_manifest(raw: bytes) -> Manifest:
         max_timestamp=message.signed(14),
         partial_update=message.flag(16),
         security_patch_level=message.text(18),
-        partitions=tuple(_partition(each) for each in partitions),
+        partitions=tuple(_partition(each, unknown) for each in partitions),
+        unknown_fields=frozenset(unknown),
     )

@@ -2,18 +2,29 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from signer.ota.errors import MetadataError, UnsupportedError
 from signer.ota.protobuf import Message, decode_message
 
 METADATA = "META-INF/com/android/metadata"
+AB, BLOCK = "AB", "BLOCK"
 METADATA_PB = "META-INF/com/android/metadata.pb"
 MAX_METADATA = 1 << 20
 PROPERTY_FILES = "ota-property-files"
 STREAMING_PROPERTY_FILES = "ota-streaming-property-files"
+_FILES = "-property-files"
 _TYPES = {0: "UNKNOWN", 1: "AB", 2: "BLOCK", 3: "BRICK"}
-_LINE = re.compile(r"([a-z][a-z0-9.-]{0,63})=([\x20-\x7e]*)")
+_LINE = re.compile(r"([A-Za-z][A-Za-z0-9._-]{0,63})=([\x20-\x7e]*)")
+_KEYS = frozenset(
+    {
+        *("ota-type", "ota-required-cache", "ota-wipe", "ota-downgrade", "spl-downgrade"),
+        *("ota-retrofit-dynamic-partitions", "pre-device", "pre-build", "pre-build-incremental"),
+        *("post-build", "post-build-incremental", "post-timestamp", "post-sdk-level"),
+        *("post-security-patch-level", PROPERTY_FILES, STREAMING_PROPERTY_FILES),
+    }
+)
+_MESSAGE_FIELDS, _STATE_FIELDS = frozenset(range(1, 10)), frozenset(range(1, 8))
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")
 _DATE = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _PRINTABLE = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")  # without the bar that joins lists
@@ -23,7 +34,9 @@ _PRINTABLE = re.compile(r"[\x21-\x7b\x7d\x7e]{1,512}")  # without the bar that j
 class Metadata:
     """The package's own description; `post_timestamp` is in epoch seconds.
 
-    `property_files` holds the values by key, without their padding.
+    `property_files` holds the values by key, without their padding. `unknown` names what is there
+    and has no meaning here, for example `metadata-new-flag` or `metadata-pb-field-10`. A
+    block-based package may be older than patch level (then empty) and SDK level (then 0).
     """
 
     ota_type: str
@@ -41,6 +54,7 @@ class Metadata:
     retrofit_dynamic_partitions: bool
     required_cache: int
     property_files: Mapping[str, str]
+    unknown: tuple[str, ...] = field(default=(), compare=False)
 
 
 def decode_text(raw: bytes) -> Metadata:
@@ -59,7 +73,7 @@ def decode_text(raw: bytes) -> Metadata:
             fingerprint=values.get("post-build", ""),
             incremental=values.get("post-build-incremental", ""),
             post_timestamp=_number(values.get("post-timestamp", ""), "post-timestamp"),
-            sdk_level=_number(values.get("post-sdk-level", ""), "post-sdk-level"),
+            sdk_level=_sdk_level(values.get("post-sdk-level", ""), values.get("ota-type", "")),
             security_patch_level=values.get("post-security-patch-level", ""),
             wipe=_yes(values, "ota-wipe"),
             downgrade=_yes(values, "ota-downgrade"),
@@ -67,10 +81,13 @@ def decode_text(raw: bytes) -> Metadata:
             retrofit_dynamic_partitions=_yes(values, "ota-retrofit-dynamic-partitions"),
             required_cache=_number(values.get("ota-required-cache", "0"), "ota-required-cache"),
             property_files={
-                key: value.rstrip(" ")
-                for key, value in values.items()
-                if key.endswith("-property-files")
+                key: value.rstrip(" ") for key, value in values.items() if key.endswith(_FILES)
             },
+            unknown=tuple(
+                f"metadata-{key}"
+                for key in sorted(values.keys() - _KEYS)
+                if not key.endswith(_FILES)
+            ),
         )
     )
 
@@ -91,7 +108,7 @@ def decode_pb(raw: bytes) -> Metadata:
             fingerprint="|".join(after.all_text(2)),
             incremental=after.text(3),
             post_timestamp=after.signed(4),
-            sdk_level=_number(after.text(5), "sdk_level"),
+            sdk_level=_sdk_level(after.text(5), _TYPES.get(kind, "")),
             security_patch_level=after.text(6),
             wipe=message.flag(2),
             downgrade=message.flag(3),
@@ -99,19 +116,28 @@ def decode_pb(raw: bytes) -> Metadata:
             retrofit_dynamic_partitions=message.flag(7),
             required_cache=message.signed(8),
             property_files=_property_files(message),
+            unknown=tuple(
+                f"metadata-pb-{kind}field-{number}"
+                for kind, part, known in (
+                    ("", message, _MESSAGE_FIELDS),
+                    ("precondition-", before, _STATE_FIELDS),
+                    ("postcondition-", after, _STATE_FIELDS),
+                )
+                for number in sorted(part.fields.keys() - known)
+            ),
         )
     )
 
 
 def check_agreement(text: Metadata, binary: Metadata) -> None:
     """Raise MetadataError naming the first thing that the two forms say differently."""
-    for field in fields(Metadata):
-        ours, theirs = getattr(text, field.name), getattr(binary, field.name)
-        if ours != theirs and field.name == "property_files":
+    for name in [each.name for each in fields(Metadata) if each.compare]:
+        ours, theirs = getattr(text, name), getattr(binary, name)
+        if ours != theirs and name == "property_files":
             raise MetadataError("metadata and metadata.pb disagree about the property files.")
         if ours != theirs:
             raise MetadataError(
-                f"metadata and metadata.pb disagree about {field.name}: {ours!r} and {theirs!r}."
+                f"metadata and metadata.pb disagree about {name}: {ours!r} and {theirs!r}."
             )
 
 
@@ -143,6 +169,10 @@ def _number(value: str, key: str) -> int:
     return int(value)
 
 
+def _sdk_level(value: str, ota_type: str) -> int:
+    return 0 if not value and ota_type == BLOCK else _number(value, "post-sdk-level")
+
+
 def _yes(values: Mapping[str, str], key: str) -> bool:
     value = values.get(key)
     if value not in {None, "yes"}:
@@ -161,11 +191,9 @@ def _property_files(message: Message) -> dict[str, str]:
 
 
 def _check_supported(metadata: Metadata) -> None:
-    if metadata.ota_type != "AB":
+    if metadata.ota_type not in {AB, BLOCK}:
         shown = metadata.ota_type[:20] or "missing"
-        raise UnsupportedError(
-            f"The package's type is {shown}; only A/B packages are supported yet."
-        )
+        raise UnsupportedError(f"The package's type is {shown}; only AB and BLOCK are supported.")
     if metadata.retrofit_dynamic_partitions:
         raise UnsupportedError("Packages that retrofit dynamic partitions are not supported yet.")
     if "|" in metadata.fingerprint:
@@ -181,17 +209,20 @@ def _check_names(key: str, values: tuple[str, ...]) -> None:
 
 
 def _checked(metadata: Metadata) -> Metadata:
-    """Return the metadata if every value is of the right form and belongs to an A/B package."""
+    """Return the metadata if every value is of the right form."""
     _check_supported(metadata)
     if not metadata.devices:
         raise MetadataError("The metadata's pre-device is missing, so it is for no device.")
     _check_names("post-build", (metadata.fingerprint,))
-    _check_names("post-build-incremental", (metadata.incremental,))
+    old_form = metadata.ota_type == BLOCK
+    if metadata.incremental or not old_form:
+        _check_names("post-build-incremental", (metadata.incremental,))
     _check_names("pre-device", metadata.devices)
     _check_names("pre-build", metadata.source_builds)
     _check_names("pre-build-incremental", metadata.source_incrementals)
     if metadata.post_timestamp <= 0:
         raise MetadataError("The metadata's post-timestamp is no date after 1970.")
-    if _DATE.fullmatch(metadata.security_patch_level) is None:
+    has_level = metadata.security_patch_level or not old_form
+    if has_level and _DATE.fullmatch(metadata.security_patch_level) is None:
         raise MetadataError("The metadata's post-security-patch-level is not a YYYY-MM-DD date.")
     return metadata

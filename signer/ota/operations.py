@@ -34,12 +34,13 @@ OPERATION_TYPES = {each.number: each for each in _ALL}
 FULL_TYPES = frozenset({"REPLACE", "REPLACE_BZ", "REPLACE_XZ"})
 # In-place updates of devices without slots; no A/B device applies them.
 IN_PLACE_TYPES = frozenset({"MOVE", "BSDIFF"})
+# The newest minor version whose rules are known here; a newer one is named and not understood.
 MAX_MINOR_VERSION = 9
 # From here on each operation that reads the source says which bytes it expects there.
 SOURCE_HASH_MINOR_VERSION = 3
 
 
 def operation_name(number: int) -> str:
-    """Return the type's name, or `type N` when it has none here."""
+    """Return the type's name, or `unknown-N` when it has none here."""
     known = OPERATION_TYPES.get(number)
-    return known.name if known else f"type {number}"
+    return known.name if known else f"unknown-{number}"

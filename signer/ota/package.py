@@ -3,18 +3,10 @@
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.container import STORED, Container, load_container, load_entry
+from signer.ota.container import STORED, Container, load_entry
 from signer.ota.errors import ContainerError, MetadataError, PayloadError
-from signer.ota.metadata import (
-    MAX_METADATA,
-    METADATA,
-    METADATA_PB,
-    PROPERTY_FILES,
-    Metadata,
-    check_agreement,
-    decode_pb,
-    decode_text,
-)
+from signer.ota.front import MAX_OTHER, Front
+from signer.ota.metadata import PROPERTY_FILES, Metadata
 from signer.ota.payload import Payload, load_payload
 from signer.ota.payload_checks import check_manifest
 from signer.ota.properties import (
@@ -27,36 +19,23 @@ from signer.ota.properties import (
     decode_payload_properties,
     decode_property_files,
 )
-from signer.ota.whole_file import SignedFile, decode_comment
-
-OTACERT = "META-INF/com/android/otacert"
-MAX_OTHER = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """What the small parts of a package say, in agreement with each other.
+    """What the small parts of an A/B package say, in agreement with each other."""
 
-    `signed_file` is None when the package has no whole-file signature.
-    """
-
-    container: Container
-    metadata: Metadata
+    front: Front
     properties: PayloadProperties
     payload: Payload
-    signed_file: SignedFile | None
 
 
-def load_package(stream: BinaryIO, length: int, codename: str | None) -> Package:
-    """Read everything but the payload's data; with `codename` the package must be for it.
+def load_package(stream: BinaryIO, front: Front) -> Package:
+    """Read everything of an A/B package but the payload's data.
 
     Raises OtaError for the first part that is malformed or contradicts another.
     """
-    container = load_container(stream, length)
-    metadata = _load_metadata(stream, container)
-    if codename is not None and codename not in metadata.devices:
-        devices = ", ".join(metadata.devices)
-        raise MetadataError(f"The package is for {devices}, not for {codename}.")
+    container, metadata = front.container, front.metadata
     entry = container.entry(PAYLOAD)
     if entry.method != STORED:
         raise ContainerError("payload.bin is compressed in the zip, so no phone can stream it.")
@@ -70,16 +49,7 @@ def load_package(stream: BinaryIO, length: int, codename: str | None) -> Package
     for other in container.entries.values():
         if other.name != PAYLOAD:
             load_entry(stream, other, MAX_OTHER)
-    signed_file = decode_comment(container.comment, length)
-    return Package(container, metadata, properties, payload, signed_file)
-
-
-def _load_metadata(stream: BinaryIO, container: Container) -> Metadata:
-    metadata = decode_text(load_entry(stream, container.entry(METADATA), MAX_METADATA))
-    if METADATA_PB in container.entries:  # packages made before Android 12 have none
-        raw = load_entry(stream, container.entries[METADATA_PB], MAX_METADATA)
-        check_agreement(metadata, decode_pb(raw))
-    return metadata
+    return Package(front, properties, payload)
 
 
 def _check_target(metadata: Metadata, payload: Payload) -> None:

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterable
 
-from signer.ota.errors import PayloadError, UnsupportedError
+from signer.ota.errors import PayloadError
 from signer.ota.extents import check_extents, count_blocks, end_of
 from signer.ota.manifest import Extent, Manifest, Operation, Partition, PartitionInfo
 from signer.ota.operations import (
     FULL_TYPES,
     IN_PLACE_TYPES,
-    MAX_MINOR_VERSION,
     OPERATION_TYPES,
     SOURCE_HASH_MINOR_VERSION,
     OperationType,
@@ -22,6 +21,9 @@ _BLOCK_SIZES = frozenset(1 << power for power in range(9, 17))
 
 def check_manifest(manifest: Manifest, blobs_length: int) -> None:
     """Raise PayloadError for the first thing that a device would stumble over.
+
+    Operations of unknown types and minor versions that are newer than the known ones pass, for only
+    newer devices know what they mean; see `unknown_names`.
 
     `blobs_length` is the number of bytes after the metadata signature: the operations' data, which
     must follow one another without gaps, and the payload signature.
@@ -39,10 +41,6 @@ def check_manifest(manifest: Manifest, blobs_length: int) -> None:
 
 def _check_version(manifest: Manifest) -> None:
     minor = manifest.minor_version
-    if minor > MAX_MINOR_VERSION:
-        raise UnsupportedError(
-            f"The payload has minor version {minor}; {MAX_MINOR_VERSION} is the newest supported."
-        )
     if manifest.is_delta and minor < 2:
         raise PayloadError(f"The payload is a delta and has minor version {minor}, not 2 or more.")
     if not manifest.is_delta and minor:
@@ -69,16 +67,12 @@ def _check_partition(partition: Partition, manifest: Manifest) -> None:
         _check_operation(operation, partition, manifest)
         written += operation.targets
     check_extents(written, blocks, f"partition {name}")
-    if count_blocks(written) != blocks:
+    # Whether an unknown operation writes all of its targets, or any, nobody here can say.
+    if all(each.is_known for each in partition.operations) and count_blocks(written) != blocks:
         raise PayloadError(f"The payload leaves blocks of partition {name} unwritten.")
 
 
-def _known_type(operation: Operation, manifest: Manifest, where: str) -> OperationType:
-    known = OPERATION_TYPES.get(operation.type)
-    if known is None:
-        raise UnsupportedError(
-            f"The payload has an operation of {operation.name} in {where}, which is not known."
-        )
+def _check_type(known: OperationType, manifest: Manifest, where: str) -> None:
     if known.name in IN_PLACE_TYPES:
         raise PayloadError(f"The payload has a {known.name} in {where}, which updates in place.")
     if not manifest.is_delta and known.name not in FULL_TYPES:
@@ -88,12 +82,14 @@ def _known_type(operation: Operation, manifest: Manifest, where: str) -> Operati
             f"The payload has a {known.name} in {where}, which needs minor version {known.since}, "
             f"not {manifest.minor_version}."
         )
-    return known
 
 
 def _check_operation(operation: Operation, partition: Partition, manifest: Manifest) -> None:
     where = f"partition {partition.name}"
-    known = _known_type(operation, manifest, where)
+    known = OPERATION_TYPES.get(operation.type)
+    if known is None:
+        return  # an inspection names it; whether to release it is for a person to say
+    _check_type(known, manifest, where)
     if not operation.targets:
         raise PayloadError(f"The payload has a {known.name} in {where} that writes nothing.")
     if bool(operation.data_length) != known.has_data:

@@ -38,13 +38,22 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class PayloadProperties:
-    """`payload_properties.txt`: the hashes are 32 bytes; `values` holds every line."""
+    """`payload_properties.txt`: the hashes are 32 bytes; `values` holds every line.
+
+    `unknown` names the properties that have no meaning here, for example `property-EXTRA`.
+    """
 
     file_hash: bytes
     file_size: int
     metadata_hash: bytes
     metadata_size: int
     values: Mapping[str, str]
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The names of unknown properties; a phone gets only the four known ones."""
+        names = self.values.keys() - _STEERING - set(_REQUIRED)
+        return tuple(f"property-{name}" for name in sorted(names))
 
 
 def decode_property_files(value: str, key: str) -> dict[str, Span]:
@@ -71,13 +80,21 @@ def check_property_files(
     for required in (PAYLOAD, PAYLOAD_PROPERTIES):
         if required not in spans:
             raise PropertiesError(f"{key} does not name {required}.")
-    payload = container.entry(PAYLOAD)
-    truth = {
+    front = Span(container.entry(PAYLOAD).offset, metadata_length)
+    check_spans(spans, key, stored_spans(container) | {PAYLOAD_METADATA: front})
+
+
+def stored_spans(container: Container) -> dict[str, Span]:
+    """Return where each stored entry lies, by the last part of its name."""
+    return {
         entry.name.rsplit("/", 1)[-1]: Span(entry.offset, entry.size)
         for entry in container.entries.values()
         if entry.method == STORED
     }
-    truth[PAYLOAD_METADATA] = Span(payload.offset, metadata_length)
+
+
+def check_spans(spans: Mapping[str, Span], key: str, truth: Mapping[str, Span]) -> None:
+    """Raise PropertiesError unless every span is the one that `truth` has under its name."""
     for name, span in spans.items():
         if name not in truth:
             raise PropertiesError(f"{key} names {name}, which is not stored in the package.")
@@ -118,8 +135,6 @@ def _check_key(key: str) -> None:
         raise PropertiesError(
             f"payload_properties.txt has {key}, which would say something about the phone."
         )
-    if key not in _STEERING and key not in _REQUIRED:
-        raise PropertiesError(f"payload_properties.txt has {key}, which is not a known property.")
 
 
 def _hash(values: Mapping[str, str], key: str) -> bytes:

@@ -38,6 +38,50 @@ def test_a_file_name_that_cannot_be_published_is_refused(facts, name) -> None:
         check_package(changed, "armani")
 
 
+def test_a_block_based_package_is_never_released(facts) -> None:
+    """No phone of this fleet can stream it, whatever else it is."""
+    change = {"ota_type": "BLOCK", "streaming_property_files": "", "security_patch_level": ""}
+    with pytest.raises(ReleaseRefusal, match=r"^armani-first\.zip is block-based, and a phone"):
+        check_package(replace(facts["first"], **change), "armani")
+
+
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [
+        ("unknown-27", "has known operations only"),
+        ("minor-version-10", "has a known minor version"),
+        ("property-EXTRA", "has known flags only"),
+        ("metadata-new-flag", "has known flags only"),
+    ],
+)
+def test_what_is_newer_is_refused_unless_allowed(facts, name, question) -> None:
+    """Looking at it is fine; releasing it needs somebody who says that the phones know it."""
+    newer = replace(facts["first"], unknown=(name,))
+    (refused,) = [each for each in judge_package(newer) if each.refusal]
+    assert (refused.question, refused.passed) == (question, False)
+    assert f"({name})" in refused.refusal
+    with pytest.raises(ReleaseRefusal, match=name):
+        check_package(newer, "armani", allow_operations=["unknown-2"])
+    check_package(newer, "armani", allow_operations=[name])
+    (allowed,) = [
+        each for each in judge_package(newer, allow_operations=[name]) if each.question == question
+    ]
+    assert (allowed.passed, allowed.remark) == (True, f"allowed: {name}")
+
+
+def test_what_nobody_asked_has_no_answer(facts) -> None:
+    """Without a certificate, without metadata.pb and without offsets nothing was compared."""
+    changed = replace(facts["first"], has_metadata_pb=False, property_files="")
+    silent = {each.question: each.remark for each in judge_package(changed) if not each.was_asked}
+    assert silent == {
+        "has metadata that agree": "metadata.pb is not there",
+        "has true offsets": "it gives none",
+        "has a good metadata signature": "give --certificate",
+        "has a good payload signature": "give --certificate",
+        "has a good whole-file signature": "give --certificate",
+    }
+
+
 def test_the_device_is_only_asked_for_when_named(facts) -> None:
     """Looking at a package needs no model."""
     changed = replace(facts["first"], devices=("dior",))

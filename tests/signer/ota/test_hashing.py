@@ -5,7 +5,8 @@ import zlib
 import pytest
 
 from signer.ota import hashing
-from signer.ota.hashing import Crc32, Run, hash_runs
+from signer.ota.errors import ContainerError
+from signer.ota.hashing import Crc32, Run, Track, hash_runs
 
 DATA = bytes(range(256)) * 16
 
@@ -19,12 +20,14 @@ def test_runs_in_one_reading(chunk: int, monkeypatch: pytest.MonkeyPatch) -> Non
     """Whatever the size of a read, each key gets the hash of its runs."""
     monkeypatch.setattr(hashing, "_CHUNK", chunk)
     tracks = [
-        [Run(0, len(DATA), "all")],
-        [Run(10, 20, "two"), Run(30, 400, "two")],
-        [Run(5, 6, 0), Run(6, 6, 1), Run(6, 300, 2), Run(300, 4096, 3)],
+        Track([Run(0, 3000, "all", mark="first"), Run(3000, len(DATA), "all")]),
+        Track([Run(10, 20, "two"), Run(30, 400, "two")]),
+        Track([Run(5, 6, 0), Run(6, 6, 1), Run(6, 300, 2), Run(300, 4096, 3)]),
+        Track([Run(8, 800, "crc")], lambda _: Crc32(), 0.3),
     ]
-    digests = hash_runs(io.BytesIO(DATA), len(DATA), tracks, [Run(8, 800, "crc")])
+    digests = hash_runs(io.BytesIO(DATA), len(DATA), tracks)
     assert digests == {
+        "first": _sha256(DATA[:3000]),
         "all": _sha256(DATA),
         "two": _sha256(DATA[10:20], DATA[30:400]),
         0: _sha256(DATA[5:6]),
@@ -44,9 +47,9 @@ def test_progress(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_file_that_became_shorter() -> None:
-    """Reading ends with the file, and the hash is of what was there."""
-    digests = hash_runs(io.BytesIO(b"quiet"), 100, [[Run(0, 100, "all"), Run(100, 110, "gone")]])
-    assert digests == {"all": _sha256(b"quiet")}
+    """A file that somebody cuts off while it is read has no hash."""
+    with pytest.raises(ContainerError, match="became shorter while it was read"):
+        hash_runs(io.BytesIO(b"quiet"), 100, [Track([Run(0, 100, "all")])])
 
 
 def test_crc32_of_the_check_value() -> None:

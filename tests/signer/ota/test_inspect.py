@@ -6,6 +6,7 @@ import pytest
 
 from fixtures.build import build_zip
 from fixtures.catalogue import CODENAMES, REGIONS, find_build
+from fixtures.newer import newer_packages
 from fixtures.repack import sealed, split_members, with_text
 from fixtures.signing import KEYS
 from fixtures.zip_writer import Member, write_zip
@@ -13,6 +14,7 @@ from signer.ota.errors import OtaError, SignatureError
 from signer.ota.facts import Signed
 from signer.ota.inspect import inspect_ota
 
+NEWER = newer_packages(find_build("armani", "id", 2), find_build("armani", "id", 1))
 OTHER_CERTIFICATE = KEYS / "FIXTURE-ONLY-other.cert.pem"
 
 
@@ -51,6 +53,7 @@ def test_facts_name_the_partitions(package: Path) -> None:
         assert (each.size, each.sha256) == (len(image), hashlib.sha256(image).hexdigest())
         assert set(each.operations) <= {"REPLACE", "REPLACE_BZ", "REPLACE_XZ"}
         assert sum(each.operations.values()) > 0
+        assert (each.source_size, each.source_sha256) == (0, "")
 
 
 def test_property_files_are_given_without_padding(package: Path, full: bytes) -> None:
@@ -84,6 +87,10 @@ def test_incrementals_name_their_source(
     difference = "BROTLI_BSDIFF" if codename == "dior" else "SOURCE_BSDIFF"
     assert {difference, "SOURCE_COPY", "ZERO"} <= set(facts.partitions[0].operations)
     assert facts.minor_version == (7 if codename == "dior" else 4)
+    for each in facts.partitions:
+        image = source.image(each.name).read_bytes()
+        assert each.source_size == len(image)
+        assert each.source_sha256 == hashlib.sha256(image).hexdigest()
 
 
 def test_without_a_certificate_nothing_counts_as_signed(package: Path) -> None:
@@ -129,6 +136,28 @@ def test_flags_must_agree(flag: str, tmp_path: Path, full: bytes) -> None:
     )
     with pytest.raises(OtaError, match="disagree about"):
         inspect_ota(path)
+
+
+@pytest.mark.parametrize("name", sorted(NEWER))
+def test_what_is_newer_is_named(name: str, tmp_path: Path, certificate: bytes) -> None:
+    """A package of a format to come is read and all of it checked; the facts name what is new."""
+    path = tmp_path / "package.zip"
+    path.write_bytes(NEWER[name])
+    facts = inspect_ota(path, certificate=certificate, codename="armani")
+    assert facts.unknown == (name,)
+    assert facts.signed == Signed(payload=True, whole_file=True)
+
+
+def test_an_unknown_operation_is_counted(tmp_path: Path) -> None:
+    """Beside the operations with names it stands by its number."""
+    path = tmp_path / "package.zip"
+    path.write_bytes(NEWER["unknown-27"])
+    assert inspect_ota(path).partitions[0].operations["unknown-27"] == 1
+
+
+def test_good_packages_have_nothing_unknown(package: Path) -> None:
+    """Nothing that AOSP's tools write today is flagged."""
+    assert inspect_ota(package).unknown == ()
 
 
 def test_the_device_must_be_the_wanted_one(package: Path) -> None:

@@ -61,7 +61,7 @@ def test_what_makes_a_delta(raw: bytes, delta: bool) -> None:
 def test_types_without_a_name_are_numbered() -> None:
     """An operation of a later version is still named in what people read."""
     raw = bytes_field(13, bytes_field(8, varint_field(1, 4242)))
-    assert decode_manifest(raw).partitions[0].operations[0].name == "type 4242"
+    assert decode_manifest(raw).partitions[0].operations[0].name == "unknown-4242"
 
 
 @pytest.mark.parametrize("count", [0, 257])

@@ -104,7 +104,7 @@ def test_text_that_is_refused(old: str, new: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("ota-type=AB", "ota-type=BLOCK", "type is BLOCK"),
+        ("ota-type=AB", "ota-type=BRICK", "type is BRICK"),
         ("ota-type=AB\n", "", "type is missing"),
         ("ota-wipe=yes", "ota-retrofit-dynamic-partitions=yes", "retrofit"),
         ("ID/2:user/release-keys", "ID/2:user/release-keys|Brand/x", "more than one target"),
@@ -118,8 +118,8 @@ def test_kinds_that_are_not_supported(old: str, new: str, fault: str) -> None:
 
 def test_protobuf_of_another_type() -> None:
     """The protobuf form names its type, also one that has no name here."""
-    with pytest.raises(UnsupportedError, match="type is BLOCK"):
-        decode_pb(_pb(kind=2))
+    with pytest.raises(UnsupportedError, match="type is BRICK"):
+        decode_pb(_pb(kind=3))
     with pytest.raises(UnsupportedError, match="type is 9"):
         decode_pb(_pb(kind=9))
 

@@ -31,4 +31,4 @@ def test_full_payloads_only_replace() -> None:
 def test_unknown_types_are_numbered() -> None:
     """A type without a name is called by its number."""
     assert operation_name(10) == "BROTLI_BSDIFF"
-    assert operation_name(14) == "type 14"
+    assert operation_name(27) == "unknown-27"

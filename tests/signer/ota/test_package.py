@@ -7,19 +7,22 @@ from dataclasses import replace
 import pytest
 
 from fixtures.build import build_payload, minor_version, plan_partitions
-from fixtures.catalogue import Package, find_build
+from fixtures.catalogue import Package as Wanted
+from fixtures.catalogue import find_build
 from fixtures.ota_writer import METADATA, METADATA_PB, PROPERTIES, write_ota
 from fixtures.payload_writer import encode_manifest, sign_payload
 from fixtures.repack import split_members, with_member
 from fixtures.zip_writer import Member, write_zip
 from signer.ota.errors import ContainerError, MetadataError, PayloadError
-from signer.ota.package import load_package
+from signer.ota.front import load_front
+from signer.ota.package import Package, load_package
 
-FULL = Package(find_build("armani", "id", 1))
+FULL = Wanted(find_build("armani", "id", 1))
 
 
-def _load(raw: bytes, codename: str | None = None) -> object:
-    return load_package(io.BytesIO(raw), len(raw), codename)
+def _load(raw: bytes, codename: str | None = None) -> Package:
+    stream = io.BytesIO(raw)
+    return load_package(stream, load_front(stream, len(raw), codename))
 
 
 def _without_pb(change: Callable[[bytes], bytes]) -> bytes:
@@ -48,13 +51,10 @@ def _drop_pb(text: bytes) -> bytes:
 
 def test_packages_without_protobuf_metadata() -> None:
     """Packages made before Android 12 have only the text."""
-    package = load_package(*_stream(_without_pb(lambda text: text)), "armani")
-    assert package.metadata.fingerprint == FULL.target.fingerprint
-    assert package.signed_file is None
-
-
-def _stream(raw: bytes) -> tuple[io.BytesIO, int]:
-    return io.BytesIO(raw), len(raw)
+    front = _load(_without_pb(lambda text: text), "armani").front
+    assert front.metadata.fingerprint == FULL.target.fingerprint
+    assert front.signed_file is None
+    assert not front.has_metadata_pb
 
 
 def test_a_downgrade_may_carry_another_date() -> None:
@@ -70,7 +70,7 @@ def test_a_downgrade_may_carry_another_date() -> None:
     raw = _without_pb(
         lambda text: change(text).replace(b"post-build=", b"ota-downgrade=yes\npost-build=")
     )
-    assert load_package(*_stream(raw), None).metadata.downgrade
+    assert _load(raw).front.metadata.downgrade
 
 
 def test_the_patch_levels_must_agree() -> None:
@@ -96,7 +96,7 @@ def test_every_entry_is_checked() -> None:
 def test_properties_are_read_after_the_payload() -> None:
     """A payload that is not the one of the properties is refused by what differs."""
     members = split_members(write_ota(FULL, build_payload(FULL)))
-    other = build_payload(Package(find_build("armani", "eu", 1))).properties
+    other = build_payload(Wanted(find_build("armani", "eu", 1))).properties
     changed = [replace(each, data=other) if each.name == PROPERTIES else each for each in members]
     with pytest.raises(PayloadError, match=r"(FILE_SIZE|METADATA_HASH|METADATA_SIZE) is"):
         _load(write_zip(changed))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from signer.ota.errors import PayloadError, UnsupportedError
+from signer.ota.errors import PayloadError
 from signer.ota.manifest import Extent, Manifest, Operation, Partition, PartitionInfo
 from signer.ota.operations import OPERATION_TYPES
 from signer.ota.payload_checks import check_manifest, operations_with_data
@@ -88,10 +88,21 @@ def test_deltas_need_minor_version_2(minor: int) -> None:
         check_manifest(_delta(minor), 297)
 
 
-def test_newer_minor_versions_are_named() -> None:
-    """A version of the future is told apart from a broken payload."""
-    with pytest.raises(UnsupportedError, match="minor version 10; 9 is the newest"):
-        check_manifest(_delta(10), 297)
+def test_newer_minor_versions_pass() -> None:
+    """A version of the future is no fault of the package; known operations keep their rules."""
+    check_manifest(_delta(10), 297)
+    with pytest.raises(PayloadError, match="reads beyond the old content"):
+        check_manifest(replace(_changed(0, sources=(Extent(5, 2),)), minor_version=10), 297)
+
+
+def test_unknown_operations_pass() -> None:
+    """What they read and write nobody can say; but not beyond the partition or the data."""
+    check_manifest(_changed(0, type=27), 297)
+    check_manifest(_changed(0, type=27, targets=(), sources=()), 297)
+    with pytest.raises(PayloadError, match="writes beyond the end of partition system"):
+        check_manifest(_changed(0, type=27, targets=(Extent(6, 1),)), 297)
+    with pytest.raises(PayloadError, match="lies beyond the end of the payload"):
+        check_manifest(_changed(0, type=27, data_length=400), 297)
 
 
 @pytest.mark.parametrize("name", ["MOVE", "BSDIFF"])

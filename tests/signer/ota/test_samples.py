@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.ota.hashing import Run, hash_runs
+from signer.ota.hashing import Run, Track, hash_runs
 from signer.ota.payload import Payload, load_payload, load_payload_signature
 from signer.ota.payload_checks import check_manifest, operations_with_data
 
@@ -90,5 +90,5 @@ def test_what_aosp_writes_passes_every_check(samples: Path, name: str) -> None:
         for index, each in enumerate(operations)
     ]
     with path.open("rb") as stream:
-        digests = hash_runs(stream, payload.length, [runs])
+        digests = hash_runs(stream, payload.length, [Track(runs)])
     assert [digests[index] for index in range(len(runs))] == [each.data_hash for each in operations]

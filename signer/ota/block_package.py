@@ -1,0 +1,112 @@
+"""Loads and checks a block-based package, the kind that a recovery installs in place."""
+
+import re
+from collections.abc import Hashable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from signer.ota.container import Entry, load_entry
+from signer.ota.entry_hash import UnpackedCrc, encode_unpacked
+from signer.ota.errors import ContainerError, MetadataError, PayloadError, UnsupportedError
+from signer.ota.front import Front
+from signer.ota.hashing import Progress, Run, Track, hash_runs
+from signer.ota.package_hashes import CRC_WEIGHT, FILE, SIGNED, PackageHashes, whole_file_runs
+from signer.ota.properties import PAYLOAD, check_spans, decode_property_files, stored_spans
+from signer.ota.transfer_checks import check_transfer_list
+from signer.ota.transfer_list import MAX_TRANSFER_LIST, TransferList, decode_transfer_list
+
+UPDATE_BINARY = "META-INF/com/google/android/update-binary"
+UPDATER_SCRIPT = "META-INF/com/google/android/updater-script"
+_LIST = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})\.transfer\.list")
+_NAMED = re.compile(r'"([a-z0-9_-]+\.(?:transfer\.list|new\.dat|new\.dat\.br|patch\.dat))"')
+_EXTRACTED = re.compile(r'package_extract_file\(\s*"([^"]*)"')
+_MAX_SCRIPT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class BlockPackage:
+    """A block-based package's transfer lists by partition, all of one version."""
+
+    front: Front
+    lists: dict[str, TransferList]
+
+    @property
+    def version(self) -> int:
+        """The version of the transfer lists."""
+        return next(iter(self.lists.values())).version
+
+
+def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
+    """Read everything but the data; OtaError for what is malformed or contradicts another part."""
+    container = front.container
+    if PAYLOAD in container.entries:
+        raise MetadataError("The metadata says BLOCK, and the package has a payload.bin.")
+    for key, value in front.metadata.property_files.items():
+        check_spans(decode_property_files(value, key), key, stored_spans(container))
+    container.entry(UPDATE_BINARY)
+    lists = {}
+    for name, entry in container.entries.items():
+        if match := _LIST.fullmatch(name):
+            transfer = decode_transfer_list(load_entry(stream, entry, MAX_TRANSFER_LIST))
+            lists[match[1]] = transfer
+            _check_list(front, match[1], transfer)
+    if not lists:
+        raise UnsupportedError("The package has no transfer list; file-based ones are not read.")
+    if len({transfer.version for transfer in lists.values()}) > 1:
+        raise PayloadError("The package's transfer lists have different versions.")
+    _check_script(load_entry(stream, container.entry(UPDATER_SCRIPT), _MAX_SCRIPT), front, lists)
+    return BlockPackage(front, lists)
+
+
+def load_block_hashes(
+    stream: BinaryIO, package: BlockPackage, progress: Progress | None
+) -> PackageHashes:
+    """Read the whole file; ContainerError when an entry's bytes are not as the zip announces."""
+    container = package.front.container
+    entries = sorted(container.entries.values(), key=lambda each: each.offset)
+    unpacked = Track(
+        [Run(each.offset, each.offset + each.packed_size, each) for each in entries],
+        _make_hasher,
+        CRC_WEIGHT,
+    )
+    whole = Track(whole_file_runs(package.front))
+    digests = hash_runs(stream, container.length, [whole, unpacked], progress)
+    for entry in entries:
+        if digests[entry] != encode_unpacked(entry.size, entry.crc):
+            raise ContainerError(
+                f"The bytes of {entry.name} do not match the zip's size and checksum."
+            )
+    return PackageHashes(digests[FILE], digests.get(SIGNED, b""), b"")
+
+
+def _make_hasher(key: Hashable) -> UnpackedCrc:
+    if not isinstance(key, Entry):
+        raise TypeError("the runs of this track have entries as keys")
+    return UnpackedCrc(key)
+
+
+def _check_list(front: Front, partition: str, transfer: TransferList) -> None:
+    entries = front.container.entries
+    compressed, plain = f"{partition}.new.dat.br", f"{partition}.new.dat"
+    if (compressed in entries) == (plain in entries):
+        raise PayloadError(f"Partition {partition} needs {plain} or {compressed}, one of the two.")
+    new_size = entries[plain].size if plain in entries else None
+    patch_size = front.container.entry(f"{partition}.patch.dat").size
+    check_transfer_list(transfer, partition, new_size, patch_size)
+    reads = any(command.read_blocks for command in transfer.commands)
+    if reads and not front.metadata.source_builds:
+        raise MetadataError(
+            f"The package says that it is full, and its transfer list of {partition} reads old"
+            " blocks."
+        )
+
+
+def _check_script(raw: bytes, front: Front, lists: dict[str, TransferList]) -> None:
+    """Check that the script names every list, and nothing that is not in the package."""
+    script = raw.decode("latin-1")
+    named = {*_NAMED.findall(script), *_EXTRACTED.findall(script)}
+    for partition in lists:
+        if f"{partition}.transfer.list" not in named:
+            raise PayloadError(f"The updater-script does not use {partition}.transfer.list.")
+    for name in sorted(named - front.container.entries.keys()):
+        raise PayloadError(f"The updater-script uses {name[:80]}, which is not in the package.")

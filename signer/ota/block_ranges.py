@@ -1,0 +1,66 @@
+"""Sets of block ranges as transfer lists write them: `COUNT,start,stop,start,stop,…`."""
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
+
+from signer.ota.errors import PayloadError
+
+BLOCK_SIZE = 4096
+MAX_BLOCKS = (64 << 30) // BLOCK_SIZE
+_NUMBERS = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:,(?:0|[1-9][0-9]{0,8}))*")
+
+# Half-open: (first block, block after the last).
+Ranges = tuple[tuple[int, int], ...]
+
+
+def decode_ranges(text: str) -> Ranges:
+    """Decode one set; PayloadError unless it is ascending, disjoint and within 64 GiB."""
+    if _NUMBERS.fullmatch(text) is None:
+        raise PayloadError(f"A transfer list has {text[:40]!r}, which is no set of ranges.")
+    count, *numbers = map(int, text.split(","))
+    if count != len(numbers) or count % 2 or not count:
+        raise PayloadError(f"A transfer list has {text[:40]!r}, which counts its numbers wrongly.")
+    ranges = tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    at = 0
+    for start, stop in ranges:
+        if not at <= start < stop:
+            raise PayloadError(f"A transfer list has {text[:40]!r}, whose ranges do not ascend.")
+        at = stop
+    if at > MAX_BLOCKS:
+        raise PayloadError(f"A transfer list names block {at - 1}, beyond the largest partition.")
+    return ranges
+
+
+def encode_ranges(ranges: Iterable[tuple[int, int]]) -> str:
+    """Return the form that `decode_ranges` reads."""
+    numbers = [str(number) for pair in ranges for number in pair]
+    return ",".join([str(len(numbers)), *numbers])
+
+
+def count_range_blocks(ranges: Iterable[tuple[int, int]]) -> int:
+    """Return how many blocks the ranges have together."""
+    return sum(stop - start for start, stop in ranges)
+
+
+class BlockSet:
+    """Blocks that something has happened to; grows range by range."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []
+        self._stops: list[int] = []
+
+    def overlaps(self, ranges: Ranges) -> bool:
+        """Whether any of the blocks is in the set."""
+        # The ranges in the set are disjoint, so both lists ascend together.
+        return any(
+            bisect_right(self._stops, start) < bisect_left(self._starts, stop)
+            for start, stop in ranges
+        )
+
+    def add(self, ranges: Ranges) -> None:
+        """Take blocks in of which none is in the set."""
+        for start, stop in ranges:
+            at = bisect_left(self._starts, start)
+            self._starts.insert(at, start)
+            self._stops.insert(at, stop)

@@ -1,0 +1,117 @@
+"""Sums up a package that has passed every check: the facts about it."""
+
+from collections import Counter
+from pathlib import Path
+
+from signer.ota.block_package import BlockPackage
+from signer.ota.facts import OtaFacts, PartitionFacts, Signed
+from signer.ota.manifest import Manifest, Partition
+from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
+from signer.ota.operations import MAX_MINOR_VERSION
+from signer.ota.package import Package
+from signer.ota.transfer_checks import partition_size
+
+_BLOCK_SIZE = 4096
+
+
+def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFacts:
+    """Return the facts about an A/B package; `sha256` is that of the file, in hex."""
+    front, manifest, values = package.front, package.payload.manifest, package.properties.values
+    metadata = front.metadata
+    return OtaFacts(
+        path=path,
+        length=front.container.length,
+        sha256=sha256,
+        ota_type="AB",
+        devices=metadata.devices,
+        type="incremental" if manifest.is_delta else "full",
+        fingerprint=metadata.fingerprint,
+        incremental=metadata.incremental,
+        source_builds=metadata.source_builds,
+        source_incrementals=metadata.source_incrementals,
+        post_timestamp=metadata.post_timestamp,
+        sdk_level=metadata.sdk_level,
+        security_patch_level=metadata.security_patch_level,
+        wipe=metadata.wipe or values.get("POWERWASH", "0") != "0",
+        downgrade=metadata.downgrade,
+        spl_downgrade=metadata.spl_downgrade or values.get("SPL_DOWNGRADE", "0") != "0",
+        partial=manifest.partial_update,
+        property_files=metadata.property_files[PROPERTY_FILES],
+        streaming_property_files=metadata.property_files.get(STREAMING_PROPERTY_FILES, ""),
+        payload_properties=values,
+        partitions=tuple(fact for each in manifest.partitions for fact in _partition_facts(each)),
+        minor_version=manifest.minor_version,
+        block_size=manifest.block_size,
+        signed=signed,
+        unknown=(*front.unknown, *package.properties.unknown, *_unknown_names(manifest)),
+        has_metadata_pb=front.has_metadata_pb,
+    )
+
+
+def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed) -> OtaFacts:
+    """Return the facts about a block-based package; `sha256` is that of the file, in hex."""
+    front = package.front
+    metadata = front.metadata
+    return OtaFacts(
+        path=path,
+        length=front.container.length,
+        sha256=sha256,
+        ota_type="BLOCK",
+        devices=metadata.devices,
+        type="incremental" if metadata.source_builds else "full",
+        fingerprint=metadata.fingerprint,
+        incremental=metadata.incremental,
+        source_builds=metadata.source_builds,
+        source_incrementals=metadata.source_incrementals,
+        post_timestamp=metadata.post_timestamp,
+        sdk_level=metadata.sdk_level,
+        security_patch_level=metadata.security_patch_level,
+        wipe=metadata.wipe,
+        downgrade=metadata.downgrade,
+        spl_downgrade=metadata.spl_downgrade,
+        partial=False,
+        property_files=metadata.property_files.get(PROPERTY_FILES, ""),
+        streaming_property_files="",
+        payload_properties={},
+        partitions=tuple(
+            PartitionFacts(
+                name,
+                partition_size(transfer),
+                "",
+                dict(Counter(command.name for command in transfer.commands)),
+            )
+            for name, transfer in package.lists.items()
+        ),
+        minor_version=0,
+        block_size=_BLOCK_SIZE,
+        signed=signed,
+        unknown=front.unknown,
+        has_metadata_pb=front.has_metadata_pb,
+        transfer_version=package.version,
+    )
+
+
+def _partition_facts(partition: Partition) -> list[PartitionFacts]:
+    if partition.new is None:
+        return []  # the checks have refused it
+    old = partition.old
+    return [
+        PartitionFacts(
+            name=partition.name,
+            size=partition.new.size,
+            sha256=partition.new.digest.hex(),
+            operations=dict(Counter(operation.name for operation in partition.operations)),
+            source_size=0 if old is None else old.size,
+            source_sha256="" if old is None else old.digest.hex(),
+        )
+    ]
+
+
+def _unknown_names(manifest: Manifest) -> list[str]:
+    """Name what only a newer version of the payload's format explains."""
+    names = set(manifest.unknown_fields)
+    if manifest.minor_version > MAX_MINOR_VERSION:
+        names.add(f"minor-version-{manifest.minor_version}")
+    for partition in manifest.partitions:
+        names.update(each.name for each in partition.operations if not each.is_known)
+    return sorted(names)

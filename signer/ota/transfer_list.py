@@ -1,0 +1,193 @@
+"""Decodes the transfer list of a block-based package: how a partition is written, step by step.
+
+Versions 1 to 4, as AOSP's `blockimgdiff` writes them: the version, the number of blocks written,
+from version 2 on the number of stashes and of stashed blocks, then one command a line.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from signer.ota.block_ranges import Ranges, count_range_blocks, decode_ranges
+from signer.ota.errors import PayloadError, UnsupportedError
+
+MAX_TRANSFER_LIST = 16 << 20
+MAX_COMMANDS = 500_000
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
+_SHA1 = re.compile(r"[0-9a-f]{40}")
+_HEX = re.compile(r"(?:[0-9a-f]{2}){1,64}")
+_TREE_ALGORITHM = re.compile(r"[a-z0-9-]{1,20}")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One step; what it does not have is empty or 0.
+
+    `sources` are blocks of the partition, `stashes` the ids of stashes it reads, `stash` the id of
+    the one it makes or frees; `read_blocks` is how many blocks it reads in all. The patch is
+    `patch_length` bytes at `patch_offset` of `patch.dat`.
+    """
+
+    name: str
+    targets: Ranges = ()
+    sources: Ranges = ()
+    stashes: tuple[str, ...] = ()
+    stash: str = ""
+    read_blocks: int = 0
+    patch_offset: int = 0
+    patch_length: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TransferList:
+    """A decoded list; `total_blocks` is how many blocks it says that it writes."""
+
+    version: int
+    total_blocks: int
+    commands: tuple[Command, ...]
+
+
+class _Words:
+    """The words of a line after the command, taken one by one."""
+
+    def __init__(self, line: str, version: int) -> None:
+        self.name, *self._words = line.split(" ")
+        self.version = version
+        self._line = line
+
+    def fail(self) -> PayloadError:
+        return PayloadError(f"A transfer list has {self._line[:60]!r}, which is malformed.")
+
+    def take(self, form: re.Pattern[str] | None = None) -> str:
+        if not self._words or (form is not None and form.fullmatch(self._words[0]) is None):
+            raise self.fail()
+        return self._words.pop(0)
+
+    def number(self) -> int:
+        return int(self.take(_NUMBER))
+
+    def ranges(self) -> Ranges:
+        return decode_ranges(self.take())
+
+    def stash_id(self) -> str:
+        return self.take(_SHA1 if self.version >= 3 else _NUMBER)
+
+    def rest(self) -> list[str]:
+        words, self._words = self._words, []
+        return words
+
+    def end(self) -> None:
+        if self._words:
+            raise self.fail()
+
+
+def decode_transfer_list(raw: bytes) -> TransferList:
+    """Decode a list; PayloadError when it is malformed, UnsupportedError for another version."""
+    if len(raw) > MAX_TRANSFER_LIST:
+        raise PayloadError("A transfer list is larger than 16 MiB.")
+    lines = raw.decode("latin-1").removesuffix("\n").split("\n")
+    version = _head(lines, 0)
+    if version not in {1, 2, 3, 4}:
+        raise UnsupportedError(f"A transfer list has version {version}; 1 to 4 are supported.")
+    total = _head(lines, 1)
+    first = 2
+    if version >= 2:
+        _head(lines, 2)
+        _head(lines, 3)
+        first = 4
+    if len(lines) - first > MAX_COMMANDS:
+        raise PayloadError(f"A transfer list has more than {MAX_COMMANDS} commands.")
+    return TransferList(version, total, tuple(_command(line, version) for line in lines[first:]))
+
+
+def _head(lines: list[str], index: int) -> int:
+    if index >= len(lines) or _NUMBER.fullmatch(lines[index]) is None:
+        raise PayloadError(f"Line {index + 1} of a transfer list is not a plain number.")
+    return int(lines[index])
+
+
+def _command(line: str, version: int) -> Command:
+    words = _Words(line, version)
+    known = _COMMANDS.get(words.name)
+    if known is None or version < known[0]:
+        raise UnsupportedError(
+            f"A transfer list of version {version} has the command {words.name[:40]!r}, which is"
+            " not known."
+        )
+    command = known[1](words)
+    words.end()
+    return command
+
+
+def _write(words: _Words) -> Command:
+    return Command(words.name, targets=words.ranges())
+
+
+def _stash(words: _Words) -> Command:
+    stash, sources = words.stash_id(), words.ranges()
+    blocks = count_range_blocks(sources)
+    return Command(words.name, sources=sources, stash=stash, read_blocks=blocks)
+
+
+def _free(words: _Words) -> Command:
+    return Command(words.name, stash=words.stash_id())
+
+
+def _move(words: _Words) -> Command:
+    return _transfer(words, 0, 0, hashes=1)
+
+
+def _patch(words: _Words) -> Command:
+    return _transfer(words, words.number(), words.number(), hashes=2)
+
+
+def _transfer(words: _Words, offset: int, length: int, *, hashes: int) -> Command:
+    """Take the blocks of a command that makes targets out of sources."""
+    if words.version == 1:
+        sources, targets = words.ranges(), words.ranges()
+        blocks = count_range_blocks(sources)
+        return Command(words.name, targets, sources, (), "", blocks, offset, length)
+    if words.version >= 3:
+        for _ in range(hashes):
+            words.take(_SHA1)
+    targets, blocks = words.ranges(), words.number()
+    where = words.take()
+    sources = () if where == "-" else decode_ranges(where)
+    stashed = words.rest()
+    found = count_range_blocks(sources)
+    if sources and stashed:
+        # Where in the buffer the sources go; the stashes say where they go themselves.
+        found_at = count_range_blocks(decode_ranges(stashed.pop(0)))
+        if found_at != found or not stashed:
+            raise words.fail()
+    ids = []
+    for word in stashed:
+        stash, _, place = word.partition(":")
+        if (_SHA1 if words.version >= 3 else _NUMBER).fullmatch(stash) is None:
+            raise words.fail()
+        found += count_range_blocks(decode_ranges(place))
+        ids.append(stash)
+    if found != blocks or not blocks:
+        raise words.fail()
+    return Command(words.name, targets, sources, tuple(ids), "", blocks, offset, length)
+
+
+def _hash_tree(words: _Words) -> Command:
+    command = Command(words.name, targets=words.ranges(), sources=words.ranges())
+    for form in (_TREE_ALGORITHM, _HEX, _HEX):
+        words.take(form)
+    return command
+
+
+# By name: the version that brought the command, and what takes the rest of its line.
+_COMMANDS: dict[str, tuple[int, Callable[[_Words], Command]]] = {
+    "erase": (1, _write),
+    "new": (1, _write),
+    "zero": (1, _write),
+    "move": (1, _move),
+    "bsdiff": (1, _patch),
+    "imgdiff": (1, _patch),
+    "stash": (2, _stash),
+    "free": (2, _free),
+    "compute_hash_tree": (4, _hash_tree),
+}
