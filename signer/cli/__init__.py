@@ -18,6 +18,7 @@ try:
     from server.core.errors import HeningError
     from signer.cli.ceremony import ceremony_commands
     from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
+    from signer.cli.hardening import harden_process, take_environment
     from signer.cli.keys import keys_commands
     from signer.cli.log import log_commands
     from signer.cli.ota import ota_commands
@@ -50,7 +51,10 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
     """Run one command and return its exit status."""
     try:
         if surroundings is None:
-            surroundings = Surroundings(datetime.now(UTC), os.urandom, os.environb, time.monotonic)
+            # Only for a process of its own: who calls with surroundings has a process to keep.
+            harden_process()
+            environment = take_environment(os.environb)
+            surroundings = Surroundings(datetime.now(UTC), os.urandom, environment, time.monotonic)
         status = cli.main(
             args=None if arguments is None else list(arguments),
             prog_name="hening-signer",

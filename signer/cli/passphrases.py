@@ -112,5 +112,13 @@ def _ask(prompt: str) -> bytes:
             "There is no terminal to ask for the passphrase or PIN on; use --passphrase-fd or"
             " HENING_SIGNER_PASSPHRASE, and for a token HENING_SIGNER_PIN."
         )
-    answer: str = click.prompt(prompt, default="", show_default=False, hide_input=True, err=True)
-    return answer.encode()
+    try:
+        answer: str = click.prompt(
+            prompt, default="", show_default=False, hide_input=True, err=True
+        )
+        return answer.encode()
+    except UnicodeError:
+        # Without its cause, which holds what was typed.
+        raise click.UsageError(
+            "What was typed is not text in this terminal's encoding; use --passphrase-fd."
+        ) from None
