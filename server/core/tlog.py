@@ -60,6 +60,23 @@ def consistency_proof(old_size: int, leaves: Sequence[bytes]) -> list[bytes]:
     return _subproof(old_size, leaves, whole=True)
 
 
+def verify_consistency(
+    old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
+) -> None:
+    """Raise LogError unless `proof` shows that the tree of `size` continues that of `old_size`.
+
+    Between equal sizes the proof is empty. The empty tree is no prefix to prove.
+    """
+    if not 0 < old_size <= size:
+        raise LogError(f"a tree of {size} has no prefix of {old_size}.")
+    rest = list(proof)
+    roots = _roots_from(old_size, size, rest, old_root)
+    if rest:
+        raise LogError("a consistency proof is longer than its tree is deep.")
+    if roots != (old_root, root):
+        raise LogError("a consistency proof does not lead to both signed roots.")
+
+
 def _subproof(size: int, leaves: Sequence[bytes], *, whole: bool) -> list[bytes]:
     if size == len(leaves):
         return [] if whole else [tree_hash(leaves)]
@@ -81,6 +98,25 @@ def _root_from(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
     if index < split:
         return node_hash(_root_from(leaf, index, split, proof), sibling)
     return node_hash(sibling, _root_from(leaf, index - split, size - split, proof))
+
+
+def _roots_from(
+    old_size: int, size: int, proof: list[bytes], whole: bytes | None
+) -> tuple[bytes, bytes]:
+    """Return the roots of both trees; `whole` is the root of the old one while it is a subtree."""
+    if old_size == size and whole is not None:
+        return whole, whole
+    if not proof:
+        raise LogError("a consistency proof is shorter than its tree is deep.")
+    sibling = proof.pop()
+    if old_size == size:
+        return sibling, sibling
+    split = _split(size)
+    if old_size <= split:
+        old, new = _roots_from(old_size, split, proof, whole)
+        return old, node_hash(new, sibling)
+    old, new = _roots_from(old_size - split, size - split, proof, None)
+    return node_hash(sibling, old), node_hash(sibling, new)
 
 
 def _split(size: int) -> int:

@@ -1,0 +1,64 @@
+"""What an audit finds wrong, each with the evidence that lets somebody else see it, too."""
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.core.errors import HeningError
+from signer.audit.errors import AnswerError
+
+KEPT = 1000  # findings that are told in full; a mirror that is all wrong must not fill the memory
+
+
+class Kind(enum.StrEnum):
+    """What sort of wrong a finding is."""
+
+    EQUIVOCATION = "equivocation"  # two signed statements that cannot both be true
+    ROLL_BACK = "roll-back"  # less than an earlier audit saw
+    MISSING = "missing"  # served and not logged, or left out of the log
+    MISMATCH = "mismatch"  # served with other octets than logged
+    UNKNOWN_ROLE = "unknown-role"  # logged for a role that nobody delegated
+    ORDER = "order"  # versions of a role that do not grow
+    ENTRY = "entry"  # an entry that is none
+    PROOF = "proof"  # a stapled proof that does not hold
+    LOG = "log"  # checkpoint or tiles that are not there, malformed or contradictory
+    METADATA = "metadata"  # metadata that does not verify
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: a sentence, and JSON values that show it."""
+
+    kind: Kind
+    text: str
+    evidence: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Findings:
+    """The findings so far: the first thousand in full, and how many there are."""
+
+    kept: list[Finding] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, kind: Kind, text: str, **evidence: Any) -> None:
+        """Note a finding; `evidence` is what can be held against the log or the mirror."""
+        self.total += 1
+        if self.total <= KEPT:
+            self.kept.append(Finding(kind, text, evidence))
+
+    def extend(self, others: "Findings") -> None:
+        """Note the findings of `others`, too."""
+        self.kept += others.kept[: max(0, KEPT - len(self.kept))]
+        self.total += others.total
+
+    @contextmanager
+    def catching(self, kind: Kind, **evidence: Any) -> Iterator[None]:
+        """Turn a refusal of what the mirror sent into a finding of `kind`."""
+        try:
+            yield
+        except (HeningError, AnswerError) as error:
+            self.add(kind, str(error)[:1].upper() + str(error)[1:], **evidence)

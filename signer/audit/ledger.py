@@ -1,0 +1,110 @@
+"""What the log says about each role, judged entry by entry as it is read.
+
+Of each role the newest version and the versions that may still be served are kept, whatever the
+length of the log.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from signer.audit.entries import Entry
+from signer.audit.findings import Findings, Kind
+
+MAX_KEPT = 100_000  # versions in all; a log that is all pending must not fill the memory
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a version stands in the log, and with which sha256."""
+
+    index: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class Record:
+    """A role's versions: the highest that was logged, where, and those that are kept."""
+
+    highest: int = 0
+    index: int = 0
+    kept: dict[int, Place] = field(default_factory=dict)
+
+
+class Ledger:
+    """The role versions of the log, from `records` of an earlier audit on."""
+
+    def __init__(
+        self,
+        records: dict[str, Record],
+        oldest_kept: Callable[[str], int],
+        findings: Findings,
+    ) -> None:
+        """Keep of each role the versions from `oldest_kept` on; it is asked for each entry."""
+        self.records = records
+        self._oldest_kept = oldest_kept
+        self._findings = findings
+        self._count = sum(len(record.kept) for record in records.values())
+        self._is_overfull = False
+
+    def find(self, role: str, version: int) -> Place | None:
+        """Return where a version that may be served stands, or None where it was not logged."""
+        record = self.records.get(role)
+        return None if record is None else record.kept.get(version)
+
+    def newer_than(self, current: dict[str, int]) -> Iterator[tuple[str, int, Place]]:
+        """Yield the versions above those of `current`: logged and not published."""
+        for role, record in sorted(self.records.items()):
+            for version, place in sorted(record.kept.items()):
+                if version > current.get(role, 0):
+                    yield role, version, place
+
+    def add(self, index: int, entry: Entry) -> None:
+        """Take in the entry at `index`; what contradicts earlier ones becomes a finding."""
+        if self._is_overfull:
+            return
+        record = self.records.setdefault(entry.role, Record())
+        self._judge(index, entry, record)
+        if entry.version > record.highest:
+            record.highest, record.index = entry.version, index
+        oldest = self._oldest_kept(entry.role)
+        if entry.version >= oldest and entry.version not in record.kept:
+            record.kept[entry.version] = Place(index, entry.sha256)
+            self._count += 1
+        self._is_overfull = self._count > MAX_KEPT or len(self.records) > MAX_KEPT
+        if self._is_overfull:
+            self._findings.add(
+                Kind.LOG,
+                f"The log holds more than {MAX_KEPT} versions that were never published;"
+                " its entries are not judged from there on.",
+                index=index,
+            )
+
+    def _judge(self, index: int, entry: Entry, record: Record) -> None:
+        name = f"{entry.role} {entry.version}"
+        earlier = record.kept.get(entry.version)
+        if earlier is not None and earlier.sha256 != entry.sha256:
+            self._findings.add(
+                Kind.EQUIVOCATION,
+                f"The log has two files for {name}: entries {earlier.index} and {index}.",
+                role=entry.role,
+                version=entry.version,
+                indices=[earlier.index, index],
+                sha256=[earlier.sha256, entry.sha256],
+            )
+        elif entry.version <= record.highest:
+            self._findings.add(
+                Kind.ORDER,
+                f"Entry {index} is {name}, after version {record.highest} at entry {record.index}.",
+                role=entry.role,
+                version=entry.version,
+                indices=[record.index, index],
+                sha256=entry.sha256,
+            )
+        elif record.highest and entry.version != record.highest + 1:
+            self._findings.add(
+                Kind.MISSING,
+                f"The log skips from {entry.role} {record.highest} to {entry.version}.",
+                role=entry.role,
+                versions=[record.highest, entry.version],
+                indices=[record.index, index],
+            )

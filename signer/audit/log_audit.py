@@ -1,0 +1,167 @@
+"""Audits a mirror's log: what it publishes must be logged, and the log must only have grown.
+
+The order matters: metadata first, proofs and checkpoint after it, so that whatever is published
+while the audit runs is found in the log and not missing from it.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from server.core.profile import log_verifier
+from server.core.tiles import WIDTH
+from server.core.tlog import leaf_hash
+from signer.audit.advance import advance_memory, load_records
+from signer.audit.compact_range import CompactRange
+from signer.audit.entries import decode_entry
+from signer.audit.errors import AnswerError
+from signer.audit.findings import Findings, Kind
+from signer.audit.heads import CHECKPOINT, Head, check_prefix, read_checkpoint, read_stapled, show
+from signer.audit.ledger import Ledger
+from signer.audit.memory import Memory, Pending
+from signer.audit.mirror import Mirror
+from signer.audit.published import Published, read_published
+from signer.audit.reconcile import check_served, list_pending
+from signer.audit.tiles import Tiles
+
+Progress = Callable[[int, int], None]  # entries read, entries to read
+
+
+@dataclass(slots=True)
+class Audit:
+    """What an audit found; `memory` is what the next one starts from, None after findings."""
+
+    findings: Findings
+    published: Published
+    checkpoint: Head | None = None
+    entries_read: int = 0
+    proofs: int = 0
+    pending: list[Pending] = field(default_factory=list)
+    memory: Memory | None = None
+
+
+def audit_log(mirror: Mirror, memory: Memory, now: datetime, progress: Progress) -> Audit:
+    """Audit the log from where `memory` ends.
+
+    Raises MirrorAwayError when the mirror does not answer, and an error of the core when the root
+    that `memory` trusts is none; all else that is wrong is a finding.
+    """
+    findings = Findings()
+    before = {role: known.current for role, known in memory.roles.items()}
+    published = read_published(mirror, memory.root_octets, before, now, findings)
+    audit = Audit(findings, published)
+    key = log_verifier(published.root)
+    stapled = read_stapled(mirror, published, key, findings)
+    audit.proofs = len(stapled)
+    own: list[Head] = []
+    with findings.catching(Kind.LOG, path=CHECKPOINT):
+        own.append(read_checkpoint(mirror, key))
+    heads = [*own, *stapled]
+    newest = max(heads, key=lambda head: head.size, default=None)
+    if newest is None:
+        return audit
+    audit.checkpoint = newest
+    remembered = _remembered(memory)
+    for head in (*own, newest):
+        if head.size < memory.size:
+            findings.add(
+                Kind.ROLL_BACK,
+                f"The log at {head.place} has {head.size} entries; an earlier audit saw"
+                f" {memory.size}. The mirror is stale, or the log was rolled back.",
+                checkpoints=[show(remembered), show(head)],
+            )
+            return audit
+    tiles = Tiles(mirror, newest.size)
+    judged = Findings()
+    ledger = Ledger(load_records(memory), published.oldest_served, judged)
+    tree = memory.tree
+    sizes = {head.size for head in heads} | {memory.size}
+    roots = _read_entries(tiles, tree, newest.size, sizes, ledger, judged, findings, progress)
+    audit.entries_read = tree.size - memory.size
+    if roots.get(newest.size) != newest.root:
+        _explain(tiles, remembered, newest, findings)
+        return audit
+    findings.extend(judged)
+    proven = {(each.size, bytes.fromhex(each.root)) for each in memory.proven}
+    _check_heads(tiles, heads, newest, roots, proven, findings)
+    check_served(published, ledger, findings)
+    audit.pending = list_pending(published, ledger, memory, now, findings)
+    if not findings.total:
+        audit.memory = advance_memory(
+            memory, newest, tree, published, ledger, stapled, audit.pending, now
+        )
+    return audit
+
+
+def _read_entries(
+    tiles: Tiles,
+    tree: CompactRange,
+    size: int,
+    sizes: Collection[int],
+    ledger: Ledger,
+    judged: Findings,
+    findings: Findings,
+    progress: Progress,
+) -> dict[int, bytes]:
+    """Grow `tree` to `size` with the mirror's entries; return its root at each of `sizes`.
+
+    What the entries say goes to `judged`: whether the log says so is known at the end only.
+    """
+    begin = tree.size
+    roots = {begin: tree.root()}
+    with findings.catching(Kind.LOG):
+        while tree.size < size:
+            leaves = tiles.leaves(tree.size // WIDTH)
+            for leaf in leaves[tree.size % WIDTH :]:
+                with judged.catching(Kind.ENTRY, index=tree.size, leaf=leaf.hex()):
+                    ledger.add(tree.size, decode_entry(leaf))
+                tree.append(leaf_hash(leaf))
+                if tree.size in sizes:
+                    roots[tree.size] = tree.root()
+            progress(tree.size - begin, size - begin)
+    return roots
+
+
+def _check_heads(
+    tiles: Tiles,
+    heads: list[Head],
+    newest: Head,
+    roots: dict[int, bytes],
+    proven: Collection[tuple[int, bytes]],
+    findings: Findings,
+) -> None:
+    """Hold every signed checkpoint against the tree of the newest; an earlier audit did `proven`.
+
+    Of each size and root one is enough.
+    """
+    distinct = {(head.size, head.root): head for head in heads}
+    for (size, root), head in distinct.items():
+        if roots.get(size) != root and (size, root) not in proven:
+            check_prefix(tiles, head, newest, findings)
+
+
+def _explain(tiles: Tiles, remembered: Head, newest: Head, findings: Findings) -> None:
+    """Find out why what was remembered and read does not lead to the signed root."""
+    before = findings.total
+    if remembered.size:
+        check_prefix(tiles, remembered, newest, findings)
+    if findings.total > before:
+        return
+    with findings.catching(Kind.LOG, checkpoint=show(newest)):
+        first = _first_difference(tiles, remembered.size, newest.size)
+        place = "" if first is None else f"; entry {first} is the first that differs"
+        raise AnswerError(
+            f"The mirror's entries are not those of the log's tree of {newest.size}{place}."
+        )
+
+
+def _first_difference(tiles: Tiles, begin: int, size: int) -> int | None:
+    for index in range(begin // WIDTH, -(-size // WIDTH)):
+        first = tiles.first_difference(index, tiles.leaves(index))
+        if first is not None:
+            return first
+    return None
+
+
+def _remembered(memory: Memory) -> Head:
+    return Head("the memory", memory.checkpoint.encode(), memory.size, memory.tree.root())

@@ -1,0 +1,178 @@
+"""What an audit remembers for the next one, as one small file.
+
+Canonical JSON (docs/FORMATS.md section 1), `{"memory":{…},"schema":1,"sha256":H}`, where H is the
+sha256 of the canonical JSON of the member `memory`: a damaged file is refused, never believed. The
+file is replaced as a whole, so that a crash leaves the old or the new one.
+"""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from server.core.encodings import (
+    MAX_INTEGER,
+    decode_base64,
+    decode_canonical_json,
+    encode_canonical_json,
+)
+from server.core.errors import HeningError
+from server.core.metadata import verify_first_root
+from server.core.names import check_role
+from server.core.profile import check_root
+from signer.audit.compact_range import CompactRange
+from signer.audit.errors import MemoryFileError
+from signer.durable import TEMPORARY, sync_folder, write_synced
+
+MAX_MEMORY = 32 * 1024 * 1024
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+
+
+class Logged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One role version in the log."""
+
+    index: Number
+    sha256: Sha256
+    version: Number
+
+
+class RoleMemory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is known of a role: `current` is 0 for one that is not published yet."""
+
+    current: Number
+    highest: Number
+    index: Number
+    kept: list[Logged]
+
+
+class SignedHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A signed checkpoint that was held against the log: size and root hash."""
+
+    root: Sha256
+    size: Number
+
+
+class Pending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A logged version that was not published, and the time of the audit that saw it first."""
+
+    role: str
+    since: Number
+    version: Number
+
+
+class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The log as it was when an audit found nothing wrong.
+
+    `checkpoint` is the signed note; `hashes` are the perfect subtrees of its tree (see
+    `compact_range`); `root` is the newest root's octets in base64, `pinned` the sha256 of the root
+    that the first audit started from. `proven` are the checkpoints stapled to current versions.
+    """
+
+    checkpoint: str
+    delegated: list[str]
+    hashes: list[Sha256]
+    pending: list[Pending]
+    pinned: Sha256
+    proven: list[SignedHead]
+    roles: dict[str, RoleMemory]
+    root: str
+    size: Number
+    time: Number
+
+    @property
+    def root_octets(self) -> bytes:
+        """The newest root, as it was signed."""
+        return decode_base64(self.root)
+
+    @property
+    def tree(self) -> CompactRange:
+        """The tree of the checkpoint, ready to be continued."""
+        return CompactRange(self.size, [bytes.fromhex(each) for each in self.hashes])
+
+
+def begin_memory(root: bytes) -> Memory:
+    """Return the memory of somebody who has seen nothing yet and trusts the octets of a root."""
+    return Memory(
+        checkpoint="",
+        delegated=[],
+        hashes=[],
+        pending=[],
+        pinned=hashlib.sha256(root).hexdigest(),
+        proven=[],
+        roles={},
+        root=base64.b64encode(root).decode(),
+        size=0,
+        time=0,
+    )
+
+
+def encode_memory(memory: Memory) -> bytes:
+    """Return the octets of the file; MemoryFileError where they would be over the limit."""
+    value = msgspec.to_builtins(memory)
+    seal = hashlib.sha256(encode_canonical_json(value)).hexdigest()
+    data = encode_canonical_json({"memory": value, "schema": 1, "sha256": seal})
+    if len(data) > MAX_MEMORY:
+        raise MemoryFileError(f"The memory of this audit would be over {MAX_MEMORY} octets.")
+    return data
+
+
+def decode_memory(data: bytes) -> Memory:
+    """Read the file; refuse every damage and every contradiction with MemoryFileError."""
+    try:
+        value: Any = decode_canonical_json(data, limit=MAX_MEMORY)
+        if not isinstance(value, dict) or set(value) != {"memory", "schema", "sha256"}:
+            raise _refusal("it is no memory of an audit")
+        if type(value["schema"]) is not int or value["schema"] != 1:
+            raise _refusal(f"its schema is {str(value['schema'])[:32]}, not 1")
+        seal = hashlib.sha256(encode_canonical_json(value["memory"])).hexdigest()
+        if value["sha256"] != seal:
+            raise _refusal("it was changed since it was written")
+        memory = msgspec.convert(value["memory"], Memory)
+        _check(memory)
+    except (HeningError, msgspec.ValidationError) as error:
+        raise _refusal(str(error).rstrip(".")) from error
+    return memory
+
+
+def load_memory(path: Path) -> Memory | None:
+    """Read the memory of the last audit; None where there was none yet."""
+    try:
+        with path.open("rb") as file:
+            return decode_memory(file.read(MAX_MEMORY + 1))
+    except FileNotFoundError:
+        return None
+
+
+def store_memory(path: Path, memory: Memory) -> None:
+    """Replace the file; a crash leaves the old one or the new one, whole and on disk."""
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    temporary.unlink(missing_ok=True)
+    write_synced(temporary, encode_memory(memory))
+    # A crash here leaves a temporary file, which the next audit removes.
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def _check(memory: Memory) -> None:
+    """Raise an error unless the parts of a memory fit together."""
+    if len(memory.hashes) != memory.size.bit_count():
+        raise _refusal("its hashes are not those of a tree of its size")
+    root = base64.b64encode(memory.tree.root()).decode()
+    if memory.checkpoint.split("\n")[1:3] != [str(memory.size), root]:
+        raise _refusal("its checkpoint is not of its tree")
+    check_root(verify_first_root(memory.root_octets).signed)
+    for name, role in memory.roles.items():
+        check_role(name)
+        if any(entry.index >= memory.size for entry in role.kept):
+            raise _refusal(f"it has entries of {name} that its log has not")
+
+
+def _refusal(reason: str) -> MemoryFileError:
+    return MemoryFileError(
+        f"The memory file cannot be used: {reason}. Restore it from a copy, or begin anew with"
+        " another file."
+    )

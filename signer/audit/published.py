@@ -1,0 +1,208 @@
+"""What the mirror publishes now, verified from a trusted root as a phone would, and what it serves.
+
+What does not verify is a finding and the audit goes on with what does: the log is to be read
+whatever state the metadata is in.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tuf.api.metadata import Root, Snapshot, Targets
+
+from server.core.encodings import MAX_INTEGER
+from server.core.errors import FormatError, TrustError
+from server.core.metadata import (
+    ROOT_LIMIT,
+    check_expiry,
+    metadata_limit,
+    verify_first_root,
+    verify_role,
+    verify_root,
+)
+from server.core.names import check_role, metadata_name
+from server.core.profile import check_root, check_targets
+from server.core.role_content import check_role_content
+from signer.audit.errors import AnswerError
+from signer.audit.findings import Findings, Kind
+from signer.audit.mirror import Mirror
+
+SUPERSEDED = 8  # versions before the current one that are served on (docs/FORMATS.md section 8)
+MAX_ROOTS = 1024  # new roots that one audit follows
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A role version that the mirror hands out, and the sha256 of its octets."""
+
+    role: str
+    version: int
+    sha256: str
+
+
+@dataclass(slots=True)
+class Published:
+    """What verified; `is_complete` says that snapshot and targets are among it."""
+
+    root: Root
+    root_octets: bytes
+    delegated: set[str] = field(default_factory=set)
+    current: dict[str, int] = field(default_factory=dict)
+    served: list[Served] = field(default_factory=list)
+    is_complete: bool = False
+
+    def oldest_served(self, role: str) -> int:
+        """Return the oldest version of `role` that may still be served, 0 where all may be."""
+        if role == "root":
+            return 0
+        if not self.is_complete:
+            return MAX_INTEGER  # nothing of it is known to be served
+        return max(0, self.current.get(role, 0) - SUPERSEDED)
+
+
+def read_published(
+    mirror: Mirror, trusted: bytes, before: Mapping[str, int], now: datetime, findings: Findings
+) -> Published:
+    """Follow the roots from `trusted`, verify all that is current, list all that is served.
+
+    `before` holds the versions that an earlier audit saw; none may have fallen. Raises TrustError,
+    FormatError or ProfileError when `trusted` itself is no root of ours.
+    """
+    published = _follow_roots(mirror, trusted, findings)
+    with findings.catching(Kind.EXPIRED):
+        check_expiry("root", published.root, now)
+    _list_roots(mirror, published, trusted, findings)
+    with findings.catching(Kind.METADATA):
+        _read_snapshot(mirror, published, now, findings)
+    for role, version in before.items():
+        found = published.current.get(role, 0)
+        if published.is_complete and found < version:
+            findings.add(
+                Kind.ROLL_BACK,
+                f"The mirror publishes version {found} of {role}; an earlier audit saw {version}.",
+                role=role,
+                published=found,
+                seen=version,
+            )
+    return published
+
+
+def _follow_roots(mirror: Mirror, trusted: bytes, findings: Findings) -> Published:
+    root = verify_first_root(trusted).signed
+    check_root(root)
+    published = Published(root, trusted)
+    count = 0
+    while _follow_root(mirror, published, findings):
+        count += 1
+        if count == MAX_ROOTS:
+            findings.add(Kind.METADATA, f"There are more than {MAX_ROOTS} new roots on the mirror.")
+            break
+    published.current["root"] = published.root.version
+    return published
+
+
+def _follow_root(mirror: Mirror, published: Published, findings: Findings) -> bool:
+    """Take in the next root; answer whether there was one that verifies."""
+    before = published.root
+    path = f"/metadata/{metadata_name('root', before.version + 1)}"
+    with findings.catching(Kind.METADATA, path=path):
+        data = mirror.fetch(path, ROOT_LIMIT)
+        if data is not None:
+            root = verify_root(data, before, None).signed
+            check_root(root)
+            published.root, published.root_octets = root, data
+    return published.root is not before
+
+
+def _list_roots(mirror: Mirror, published: Published, trusted: bytes, findings: Findings) -> None:
+    """Note every root that is served; the one that is trusted must be among them unchanged."""
+    pinned = {verify_first_root(trusted).signed.version: trusted}
+    pinned[published.root.version] = published.root_octets
+    for served in _list_served(mirror, "root", range(1, published.root.version + 1), findings):
+        published.served.append(served)
+        octets = pinned.get(served.version)
+        if octets is not None and _sha256(octets) != served.sha256:
+            findings.add(
+                Kind.EQUIVOCATION,
+                f"Root {served.version} on the mirror is another one than the trusted.",
+                served=served.sha256,
+                trusted=_sha256(octets),
+            )
+
+
+def _read_snapshot(mirror: Mirror, published: Published, now: datetime, findings: Findings) -> None:
+    data = _fetch(mirror, "timestamp", 0)
+    timestamp = verify_role("timestamp", data, published.root, None).signed
+    with findings.catching(Kind.EXPIRED):
+        check_expiry("timestamp", timestamp, now)
+    version = _check_version("snapshot", timestamp.snapshot_meta.version)
+    data = _fetch(mirror, "snapshot", version)
+    snapshot: Snapshot = verify_role("snapshot", data, published.root, None).signed
+    _check("snapshot", version, snapshot, now, findings)
+    current = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    for role, number in current.items():
+        check_role(role)
+        _check_version(role, number)
+    if "targets" not in current or not current.keys().isdisjoint({"root", "snapshot", "timestamp"}):
+        raise FormatError("the snapshot does not list targets, or lists what is not its own.")
+    number = current.pop("targets")
+    data = _fetch(mirror, "targets", number)
+    targets: Targets = verify_role("targets", data, published.root, None).signed
+    _check("targets", number, targets, now, findings)
+    check_targets(published.root, targets)
+    published.served.append(Served("targets", number, _sha256(data)))
+    delegations = targets.delegations
+    published.delegated |= set(delegations.roles or ()) if delegations else set()
+    published.current |= {**current, "targets": number}
+    published.is_complete = True
+    for role, number in sorted(current.items()):
+        with findings.catching(Kind.METADATA, role=role, version=number):
+            data = _fetch(mirror, role, number)
+            published.served.append(Served(role, number, _sha256(data)))
+            delegated: Targets = verify_role(role, data, targets, None).signed
+            _check(role, number, delegated, now, findings)
+            check_role_content(role, None, delegated)
+    for role in sorted({*current, "targets"}):
+        versions = range(max(1, published.oldest_served(role)), published.current[role])
+        published.served += _list_served(mirror, role, versions, findings)
+
+
+def _list_served(
+    mirror: Mirror, role: str, versions: range, findings: Findings
+) -> Iterator[Served]:
+    """Yield those of `versions` that the mirror still has; a superseded one may be gone."""
+    for version in versions:
+        path = f"/metadata/{metadata_name(role, version)}"
+        with findings.catching(Kind.METADATA, role=role, version=version):
+            data = mirror.fetch(path, metadata_limit(role))
+            if data is not None:
+                yield Served(role, version, _sha256(data))
+
+
+def _check(
+    role: str, version: int, signed: Targets | Snapshot, now: datetime, findings: Findings
+) -> None:
+    if signed.version != version:
+        raise TrustError(f"{metadata_name(role, version)} holds version {signed.version}.")
+    with findings.catching(Kind.EXPIRED, role=role, version=version):
+        check_expiry(role, signed, now)
+
+
+def _fetch(mirror: Mirror, role: str, version: int) -> bytes:
+    path = f"/metadata/{metadata_name(role, version)}"
+    data = mirror.fetch(path, metadata_limit(role))
+    if data is None:
+        raise AnswerError(f"{path} is not on the mirror.")
+    return data
+
+
+def _check_version(role: str, version: object) -> int:
+    # python-tuf takes `true` and 1.5 for versions; either would go into a path.
+    if type(version) is not int or not 1 <= version <= MAX_INTEGER:
+        raise FormatError(f"{role} is listed with the version {str(version)[:32]}.")
+    return version
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

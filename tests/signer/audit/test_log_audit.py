@@ -1,0 +1,520 @@
+"""Audits of whole trees: the sound one, how audits go on from one another, and every attack."""
+
+from datetime import timedelta
+
+import pytest
+
+from server.core.tlog import verify_consistency
+from signer.audit.findings import Kind
+from signer.audit.memory import decode_memory, encode_memory
+from tests.signer.audit.public_tree import (
+    LOG_KEYS,
+    NOW,
+    DictMirror,
+    checkpoint,
+    leaf_hash_of,
+    mth,
+    sha256,
+    tiles_of,
+)
+
+
+def kinds(done):
+    """Return the kinds of all findings; after any of them there is no new memory."""
+    assert (done.memory is None) == bool(done.findings.total)
+    return [finding.kind for finding in done.findings.kept]
+
+
+def only(done, kind):
+    """Return the one finding of an audit."""
+    assert kinds(done) == [kind]
+    return done.findings.kept[0]
+
+
+def test_a_log_in_which_nothing_is_wrong(audit, tree):
+    """Everything is counted, and the memory ends where the log ends."""
+    done = audit(tree)
+    assert kinds(done) == []
+    assert done.entries_read == done.memory.size == 9
+    assert done.memory.checkpoint.encode() == tree.files["/log/checkpoint"]
+    assert done.memory.tree.root() == mth(tree.leaves)
+    # Root, targets, two versions of armani and of latest, one of cancro, tables and content.
+    assert len(done.published.served) == 9
+    assert done.proofs == 7
+    assert done.pending == []
+
+
+def test_the_next_audit_reads_only_what_is_new(audit, tree):
+    """The memory is enough to go on from, whatever was appended."""
+    memory = audit(tree).memory
+    tree.release("armani", "content")
+    mirror = DictMirror(tree.files)
+    done = audit(mirror, decode_memory(encode_memory(memory)))
+    assert kinds(done) == []
+    assert done.entries_read == 2
+    assert done.memory.size == 11
+    assert [path for path in mirror.asked if "/tile/" in path] == ["/log/tile/entries/000.p/11"]
+
+
+def test_an_audit_of_what_was_audited_reads_no_tile(audit, tree):
+    """Nothing new: the memory stays, but for its time."""
+    memory = audit(tree).memory
+    mirror = DictMirror(tree.files)
+    done = audit(mirror, memory)
+    assert done.memory == memory
+    assert not any("/tile/" in path for path in mirror.asked)
+
+
+def test_ten_new_entries_in_a_long_log_take_a_few_tiles(audit, tree):
+    """After 70,000 entries an audit of ten more fetches one bundle."""
+    tree.fill(70_000)
+    memory = audit(tree).memory
+    tree.fill(10)
+    mirror = DictMirror(tree.files)
+    done = audit(mirror, memory)
+    assert kinds(done) == []
+    assert (done.entries_read, done.memory.size) == (10, 70_019)
+    assert len([path for path in mirror.asked if "/tile/" in path]) == 1
+    assert len(encode_memory(done.memory)) < 20_000
+
+
+@pytest.mark.parametrize("count", [246, 247, 248, 502, 503, 504, 1100])
+def test_audits_that_end_around_the_edges_of_tiles(audit, tree, count):
+    """A bundle that is just full, or has one entry more or less, is gone on from alike."""
+    tree.fill(count)
+    memory = audit(tree).memory
+    assert memory.size == 9 + count
+    tree.release("content")
+    done = audit(tree, memory)
+    assert kinds(done) == []
+    assert done.memory.tree.root() == mth(tree.leaves)
+
+
+def test_a_partial_tile_that_gave_way_to_the_full_one(audit, tree):
+    """A mirror may drop partial tiles; the beginning of the full one is what is needed."""
+    tree.fill(240)
+    old = tree.copy()
+    tree.fill(100)
+    name = "/log/tile/entries/000"
+    files = old.files | {name: tree.files[name]}
+    del files[f"{name}.p/249"]
+    done = audit(DictMirror(files))
+    assert kinds(done) == []
+
+
+def test_a_new_root_and_log_key_continue_the_same_log(audit, tree):
+    """Size and root hash are remembered, not the key: rotation asks for no new memory."""
+    memory = audit(tree).memory
+    tree.log_keys = LOG_KEYS
+    tree.release("root")
+    for role, version in list(tree.current.items()):
+        index = next(
+            i
+            for i, entry in enumerate(tree.entries)
+            if entry.startswith(f"hening role v1\n{role}\n{version}\n".encode())
+        )
+        tree.staple(role, version, index)
+    done = audit(tree, memory)
+    assert kinds(done) == []
+    assert done.published.root.version == 2
+    tree.log_keys = LOG_KEYS[1:]
+    tree.release("latest")
+    done = audit(tree, done.memory)
+    assert kinds(done) == []
+
+
+def test_a_proof_under_the_former_log_key_alone_is_a_finding(audit, tree):
+    """A phone that has the new root refuses that proof, so it is told."""
+    memory = audit(tree).memory
+    tree.log_keys = LOG_KEYS
+    tree.release("root")
+    done = audit(tree, memory)
+    assert set(kinds(done)) == {Kind.PROOF}
+    assert "not signed by" in done.findings.kept[0].text
+
+
+def test_a_forked_log_is_equivocation_with_a_complete_proof(audit, tree):
+    """Both signed checkpoints are shown, and a proof that holds for the larger one alone."""
+    tree.fill(300)
+    memory = audit(tree).memory
+    fork = tree.copy()
+    fork.entries[5] = fork.entries[5].replace(b"content", b"cancro")
+    fork.release("content")
+    finding = only(audit(fork, memory), Kind.EQUIVOCATION)
+    old, new = finding.evidence["checkpoints"]
+    assert (old, new) == (memory.checkpoint, fork.files["/log/checkpoint"].decode())
+    proof = [bytes.fromhex(each) for each in finding.evidence["consistency_proof"]]
+    root = bytes.fromhex(finding.evidence["root_in_larger_tree"])
+    assert root == mth(fork.leaves[:309]) != mth(tree.leaves)
+    verify_consistency(309, root, 310, mth(fork.leaves), proof)
+
+
+def test_a_fork_of_the_same_size_is_equivocation(audit, tree):
+    """Two roots for one size need no further proof than the two checkpoints."""
+    memory = audit(tree).memory
+    fork = tree.copy()
+    fork.entries[-1] = fork.entries[-1].replace(b"latest\n2", b"latest\n3")
+    fork.write_log()
+    done = audit(fork, memory)
+    assert Kind.EQUIVOCATION in kinds(done)
+    evidence = next(f for f in done.findings.kept if f.kind is Kind.EQUIVOCATION).evidence
+    assert evidence["checkpoints"] == [memory.checkpoint, fork.files["/log/checkpoint"].decode()]
+
+
+def test_a_proof_with_a_checkpoint_of_another_history_is_equivocation(audit, tree):
+    """What was stapled for one phone must be a beginning of the log that all see."""
+    fork = tree.copy()
+    fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
+    fork.write_log()
+    fork.staple("latest", 2, 8)
+    proof = fork.files["/log/proof/latest.2"]
+    tree.release("content")
+    tree.files["/log/proof/latest.2"] = proof
+    finding = only(audit(tree), Kind.EQUIVOCATION)
+    assert finding.evidence["checkpoints"] == [
+        fork.files["/log/checkpoint"].decode(),
+        tree.files["/log/checkpoint"].decode(),
+    ]
+
+
+def test_a_forked_proof_from_before_the_memory_is_equivocation(audit, tree):
+    """Sizes below the remembered one are proven from the hash tiles."""
+    fork = tree.copy()
+    fork.entries[0] = fork.entries[0].replace(b"root", b"dior")
+    fork.write_log()
+    fork.staple("latest", 2, 8)
+    tree.fill(300, "content")
+    memory = audit(tree).memory
+    tree.files["/log/proof/latest.2"] = fork.files["/log/proof/latest.2"]
+    finding = only(audit(tree, memory), Kind.EQUIVOCATION)
+    assert len(finding.evidence["consistency_proof"]) > 1
+
+
+def test_a_proof_that_was_stapled_anew_is_held_against_the_tiles(audit, tree):
+    """Another sound checkpoint below the remembered size is no finding."""
+    old = tree.copy()
+    tree.fill(300, "content")
+    memory = audit(tree).memory
+    old.log("content", 2, b"superseded 2")
+    old.write_log()
+    old.staple("cancro", 1, 3)
+    tree.files["/log/proof/cancro.1"] = old.files["/log/proof/cancro.1"]
+    mirror = DictMirror(tree.files)
+    assert kinds(audit(mirror, memory)) == []
+    assert any("/tile/0/" in path for path in mirror.asked)
+
+
+def test_a_truncated_log_is_a_roll_back(audit, tree):
+    """A smaller tree than remembered is told with both checkpoints, and not believed."""
+    stale = DictMirror(tree.files.copy())
+    tree.release("content")
+    memory = audit(tree).memory
+    done = audit(stale, memory)
+    assert kinds(done) == [Kind.ROLL_BACK, Kind.ROLL_BACK]
+    assert "publishes version 1 of content" in done.findings.kept[0].text
+    assert done.findings.kept[1].evidence["checkpoints"] == [
+        memory.checkpoint,
+        stale.files["/log/checkpoint"].decode(),
+    ]
+
+
+def test_a_replayed_old_checkpoint_is_a_roll_back(audit, tree):
+    """Metadata of today beside the checkpoint of yesterday."""
+    old = tree.files["/log/checkpoint"]
+    tree.release("content")
+    memory = audit(tree).memory
+    tree.files["/log/checkpoint"] = old
+    assert "stale" in only(audit(tree, memory), Kind.ROLL_BACK).text
+
+
+def test_a_checkpoint_that_lags_behind_its_proofs_is_followed_by_them(audit, tree):
+    """An edge may hold the checkpoint for a minute; the newest signed one counts."""
+    memory = audit(tree).memory
+    old = tree.files["/log/checkpoint"]
+    tree.release("content")
+    tree.files["/log/checkpoint"] = old
+    done = audit(tree, memory)
+    assert kinds(done) == []
+    assert done.checkpoint.place == "/log/proof/content.2"
+
+
+def test_a_changed_entry_tile_is_located(audit, tree):
+    """Entries that are not those of the signed tree are told with the first that differs."""
+    path = "/log/tile/entries/000.p/9"
+    tree.files[path] = tree.files[path].replace(b"cancro", b"armani")
+    finding = only(audit(tree), Kind.LOG)
+    assert "entry 3 is the first that differs" in finding.text
+
+
+def test_a_changed_entry_tile_after_a_memory_is_no_fork(audit, tree):
+    """The hash tiles show that the signed log continues; only the entries are wrong."""
+    memory = audit(tree).memory
+    tree.release("content")
+    path = "/log/tile/entries/000.p/10"
+    tree.files[path] = tree.files[path].replace(b"content\n2", b"cancro0\n2")
+    assert "entry 9" in only(audit(tree, memory), Kind.LOG).text
+
+
+def test_tiles_that_lead_nowhere_prove_nothing(audit, tree):
+    """Without sound tiles a fork cannot be told from a damaged mirror, and is not claimed."""
+    memory = audit(tree).memory
+    fork = tree.copy()
+    fork.entries[5] = fork.entries[5].replace(b"content", b"cancro")
+    fork.release("content")
+    fork.files["/log/tile/0/000.p/10"] = bytes(320)
+    assert "does not lead" in only(audit(fork, memory), Kind.LOG).text
+
+
+@pytest.mark.parametrize("path", sorted(tiles_of([b"x"] * 9)))
+def test_a_tile_that_is_not_there(audit, tree, path):
+    """A missing bundle ends the reading; a missing hash tile is needed for nothing here."""
+    del tree.files[path]
+    done = audit(tree)
+    assert (Kind.LOG in kinds(done)) == ("entries" in path)
+
+
+def test_the_checkpoint_of_another_log(audit, tree):
+    """A checkpoint by a key that root does not name is refused; the proofs are still read."""
+    tree.files["/log/checkpoint"] = checkpoint(tree.leaves, LOG_KEYS[1:])
+    assert "not signed by" in only(audit(tree), Kind.LOG).text
+    tree.files["/log/checkpoint"] = checkpoint(tree.leaves, origin="other.example/log")
+    assert "not signed by" in only(audit(tree), Kind.LOG).text
+
+
+def test_a_role_version_that_is_not_in_the_log(audit, tree):
+    """Served and never logged: the very thing a log is there to show."""
+    data = tree.make_role("armani", 3)
+    tree.lay("armani", 3, data)
+    tree.point()
+    done = audit(tree)
+    assert kinds(done) == [Kind.PROOF, Kind.MISSING]
+    assert done.findings.kept[1].evidence == {
+        "role": "armani",
+        "served": sha256(data),
+        "version": 3,
+    }
+
+
+def test_a_superseded_version_that_is_served_with_other_octets(audit, tree):
+    """Not only the current versions are held against the log."""
+    tree.files["/metadata/1.armani.json"] = other = tree.make_role("armani", 1, days=80)
+    finding = only(audit(tree), Kind.MISMATCH)
+    assert finding.evidence["index"] == 2
+    assert finding.evidence["served"] == sha256(other) != finding.evidence["logged"]
+
+
+def test_superseded_versions_that_are_gone_are_not_missed(audit, tree):
+    """Of a role that had twenty versions, eight and the current one may be asked for."""
+    for _ in range(20):
+        tree.release("cancro")
+    memory = audit(tree).memory
+    for version in range(1, 13):
+        del tree.files[f"/metadata/{version}.cancro.json"]
+    mirror = DictMirror(tree.files)
+    assert kinds(audit(mirror, memory)) == []
+    asked = [path for path in mirror.asked if path.endswith(".cancro.json")]
+    assert len(asked) == 9
+    assert len(memory.roles["cancro"].kept) == 9
+
+
+def test_a_role_that_nobody_delegated(audit, tree):
+    """An entry for an unknown role is told with its place and its hash."""
+    tree.log("dior", 1, b"who is that")
+    tree.release("latest")
+    finding = only(audit(tree), Kind.UNKNOWN_ROLE)
+    assert finding.evidence == {
+        "index": 9,
+        "role": "dior",
+        "sha256": sha256(b"who is that"),
+        "version": 1,
+    }
+
+
+@pytest.mark.parametrize("role", ["snapshot", "timestamp", "mirrors"])
+def test_what_is_never_logged_is_unknown(audit, tree, role):
+    """Even while a version of targets is pending."""
+    tree.log(role, 1, b"x")
+    tree.log("targets", 2, b"y")
+    tree.release("latest")
+    assert only(audit(tree), Kind.UNKNOWN_ROLE).evidence["role"] == role
+
+
+def test_two_files_for_one_version_are_equivocation_of_the_publisher(audit, tree):
+    """Both entries are named, the served one and the other."""
+    tree.log("armani", 2, b"another armani 2")
+    tree.write_log()
+    finding = only(audit(tree), Kind.EQUIVOCATION)
+    assert finding.evidence["indices"] == [7, 9]
+    assert finding.evidence["sha256"][1] == sha256(b"another armani 2")
+
+
+def test_two_files_for_one_version_across_two_audits(audit, tree):
+    """The memory keeps what is needed to notice it later."""
+    memory = audit(tree).memory
+    tree.log("armani", 2, b"another armani 2")
+    tree.write_log()
+    assert only(audit(tree, memory), Kind.EQUIVOCATION).evidence["indices"] == [7, 9]
+
+
+def test_an_entry_that_is_logged_twice(audit, tree):
+    """The same version and hash again breaks the order."""
+    tree.entries.append(tree.entries[7])
+    tree.write_log()
+    assert only(audit(tree), Kind.ORDER).evidence["indices"] == [7, 9]
+
+
+def test_versions_that_fall(audit, tree):
+    """An old version after a newer one, long after it went out of service."""
+    tree.fill(50)
+    memory = audit(tree).memory
+    tree.log("latest", 7, b"late")
+    tree.write_log()
+    finding = only(audit(tree, memory), Kind.ORDER)
+    assert finding.text == "Entry 59 is latest 7, after version 52 at entry 58."
+
+
+def test_versions_that_are_left_out(audit, tree):
+    """A gap hides a version that somebody may have been shown."""
+    tree.current["latest"] = 4
+    tree.release("latest")
+    assert only(audit(tree), Kind.MISSING).text == "The log skips from latest 2 to 5."
+
+
+@pytest.mark.parametrize(
+    "leaf",
+    [
+        b"hello",
+        b"hening role v1\narmani\n03\n" + b"0" * 64 + b"\n",
+        b"hening role v1\narmani\n0\n" + b"0" * 64 + b"\n",
+        b"hening role v1\nArmani\n3\n" + b"0" * 64 + b"\n",
+        b"hening role v1\narmani\n3\n" + b"0" * 64 + b"\n\n",
+        b"hening role v2\narmani\n3\n" + b"0" * 64 + b"\n",
+        b"\xff" * 160,
+    ],
+)
+def test_an_entry_that_is_no_role_version(audit, tree, leaf):
+    """The octets and their place are shown; the rest of the log is read on."""
+    tree.entries.append(leaf)
+    tree.release("latest")
+    finding = only(audit(tree), Kind.ENTRY)
+    assert finding.evidence == {"index": 9, "leaf": leaf.hex()}
+
+
+def test_a_proof_of_something_else(audit, tree):
+    """The proof of another entry does not show this one."""
+    tree.staple("armani", 2, 6)
+    assert only(audit(tree), Kind.PROOF).evidence["path"] == "/log/proof/armani.2"
+
+
+def test_a_proof_that_is_not_there(audit, tree):
+    """Every current version has one."""
+    del tree.files["/log/proof/cancro.1"]
+    assert "not on the mirror" in only(audit(tree), Kind.PROOF).text
+
+
+def test_a_pending_version_is_no_finding_and_is_remembered(audit, tree):
+    """Logged and not served; the next audit says since when, and publication ends it."""
+    data = tree.make_role("armani", 3)
+    tree.log("armani", 3, data)
+    tree.write_log()
+    first = audit(tree)
+    assert kinds(first) == []
+    assert [(each.role, each.version) for each in first.pending] == [("armani", 3)]
+    later = audit(tree, first.memory, NOW + timedelta(hours=1))
+    assert later.pending == first.pending
+    tree.lay("armani", 3, data)
+    tree.staple("armani", 3, 9)
+    tree.point()
+    done = audit(tree, later.memory, NOW + timedelta(hours=2))
+    assert (kinds(done), done.pending) == ([], [])
+
+
+def test_a_burned_version_is_passed_over(audit, tree):
+    """A version that was logged and never published, and the next one that was."""
+    tree.log("armani", 3, b"burned")
+    tree.current["armani"] = 3
+    tree.release("armani")
+    done = audit(tree)
+    assert (kinds(done), done.pending) == ([], [])
+
+
+def test_a_new_model_is_pending_with_its_targets(audit, tree):
+    """A role may be logged before the targets version that delegates to it is public."""
+    tree.models = [*tree.models, "dior"]
+    targets, dior = tree.make_role("targets", 2), tree.make_role("dior", 1)
+    tree.log("dior", 1, dior)
+    tree.log("targets", 2, targets)
+    tree.write_log()
+    first = audit(tree)
+    assert kinds(first) == []
+    assert [each.role for each in first.pending] == ["dior", "targets"]
+    gone_on = tree.copy()
+    for role, version, data, index in (("targets", 2, targets, 10), ("dior", 1, dior, 9)):
+        gone_on.lay(role, version, data)
+        gone_on.staple(role, version, index)
+    gone_on.point()
+    done = audit(gone_on, first.memory)
+    assert (kinds(done), done.pending) == ([], [])
+    # Had targets come without that model, its entry would be of a role that nobody delegated.
+    tree.models = tree.models[:2]
+    tree.current["targets"] = 2
+    tree.release("targets")
+    assert Kind.UNKNOWN_ROLE in kinds(audit(tree, first.memory))
+
+
+def test_expired_metadata_is_told_and_read(audit, tree):
+    """What is expired is still held against the log."""
+    done = audit(tree, now=NOW + timedelta(days=100))
+    assert set(kinds(done)) == {Kind.EXPIRED}
+    assert done.findings.total == 8
+    assert done.entries_read == 9
+
+
+def test_metadata_by_other_keys(audit, tree):
+    """A role signed by somebody else is a finding, and so is its absence from the log."""
+    tree.files["/metadata/1.cancro.json"] = tree.files["/metadata/1.tables.json"]
+    assert kinds(audit(tree)) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
+
+
+def test_a_role_that_fell_behind_what_was_seen(audit, tree):
+    """A snapshot that lists an older version than an earlier audit saw."""
+    memory = audit(tree).memory
+    tree.current["armani"] = 1
+    tree.point()
+    assert only(audit(tree, memory), Kind.ROLL_BACK).evidence == {
+        "published": 1,
+        "role": "armani",
+        "seen": 2,
+    }
+
+
+def test_a_root_that_does_not_follow(audit, tree):
+    """The chain ends at the last root that verifies."""
+    tree.files["/metadata/2.root.json"] = tree.make_root(3)
+    done = audit(tree)
+    assert Kind.METADATA in kinds(done)
+    assert done.published.root.version == 1
+
+
+def test_another_root_in_place_of_the_trusted_one(audit, tree):
+    """The mirror's own copy of the trusted root must be the trusted root."""
+    tree.files["/metadata/1.root.json"] = tree.make_root(1, days=300)
+    done = audit(tree)
+    assert Kind.EQUIVOCATION in kinds(done)
+    assert Kind.MISMATCH in kinds(done)
+
+
+def test_a_mirror_that_has_nothing(audit):
+    """An empty tree is a finding, not a clean log."""
+    assert kinds(audit(DictMirror({}))) == [Kind.METADATA, Kind.LOG]
+
+
+def test_the_log_is_read_without_metadata(audit, tree):
+    """A fork is told even by a mirror that hides its timestamp."""
+    memory = audit(tree).memory
+    del tree.files["/metadata/timestamp.json"]
+    tree.entries[5] = tree.entries[5].replace(b"content", b"cancro")
+    tree.entries.append(b"more")
+    tree.write_log()
+    assert Kind.EQUIVOCATION in kinds(audit(tree, memory))
+    assert leaf_hash_of(b"more") == tree.leaves[-1]
