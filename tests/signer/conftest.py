@@ -1,7 +1,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from signer.online_keys import decode_online_keys
 from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota
 from signer.work_folder import WorkFolder
+from tests.softhsm import PIN, SoftHsm, forget_module, make_softhsm
 
 PASSPHRASE = b"correct horse battery"
 KEY_NAMES = (
@@ -47,6 +48,23 @@ def passphrase() -> bytes:
 def passphrases() -> Callable[[str], bytes]:
     """Return what gives the right passphrase for every key."""
     return lambda _name: PASSPHRASE
+
+
+@pytest.fixture
+def softhsm(tmp_path, monkeypatch) -> Iterator[SoftHsm]:
+    """Make a folder of tokens with one of them, `drawer`, that this process sees."""
+    made = make_softhsm(tmp_path / "softhsm")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(made.configuration))
+    made.add("drawer")
+    forget_module()
+    yield made
+    forget_module()
+
+
+@pytest.fixture
+def secrets() -> Callable[[str], bytes]:
+    """Return what gives the passphrase of every key and the PIN of every token."""
+    return lambda name: PIN.encode() if name.startswith("token ") else PASSPHRASE
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,65 @@
+"""Real PKCS #11 tokens for tests: SoftHSM with a folder of its own."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pkcs11
+
+MODULE = "/usr/lib/softhsm/libsofthsm2.so"
+PIN, OFFICER_PIN = "1234-5678", "officer-5678"
+
+
+@dataclass(frozen=True, slots=True)
+class SoftHsm:
+    """A folder of tokens; `configuration` is what SOFTHSM2_CONF names."""
+
+    configuration: Path
+    module: str = MODULE
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a program that shall see these tokens."""
+        return {**os.environ, "SOFTHSM2_CONF": str(self.configuration)}
+
+    def add(self, label: str) -> str:
+        """Make a token and return its label."""
+        program = shutil.which("softhsm2-util")
+        assert program, "tests that come here say that they need softhsm"
+        pins = ("--so-pin", OFFICER_PIN, "--pin", PIN)
+        subprocess.run(
+            [program, "--init-token", "--free", "--label", label, *pins],
+            env=self.environment,
+            check=True,
+            capture_output=True,
+        )
+        return label
+
+    @contextmanager
+    def session(self, label: str) -> Iterator[pkcs11.Session]:
+        """Log in to a token as its owner's own tool does."""
+        token = pkcs11.lib(MODULE).get_token(token_label=label)
+        session = token.open(rw=True, user_pin=PIN)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+def make_softhsm(folder: Path, *settings: str) -> SoftHsm:
+    """Make a folder of tokens; `settings` are further lines of its configuration."""
+    tokens = folder / "tokens"
+    tokens.mkdir(parents=True)
+    configuration = folder / "softhsm2.conf"
+    lines = (f"directories.tokendir = {tokens}", "objectstore.backend = file", *settings)
+    configuration.write_text("\n".join(lines) + "\n")
+    return SoftHsm(configuration)
+
+
+def forget_module() -> None:
+    """Let the next use of the module in this process read its configuration anew."""
+    pkcs11.unload(MODULE)
