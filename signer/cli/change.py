@@ -21,10 +21,9 @@ from signer.cli.surroundings import Surroundings
 from signer.durable import write_replacing
 from signer.keystore import Keystore
 from signer.proposal.change import Change
-from signer.proposal.desk import propose_change, sign_at_once
-from signer.proposal.document import MAX_NOTE, decode_proposal, proposal_id
+from signer.proposal.desk import Proposed, propose_change, sign_at_once
+from signer.proposal.document import MAX_NOTE
 from signer.proposal.review import review_transition
-from signer.proposal.trust import verify_proposal
 from signer.public_key import PublicKey
 from signer.work_folder import WorkFolder
 
@@ -106,24 +105,26 @@ def finish_change(
     if len(ending.note) > MAX_NOTE:
         raise click.UsageError(f"--note has more than {MAX_NOTE} characters.")
     steps = Steps(surroundings.monotonic)
-    keys = ending.load_public_keys()
     with steps.step("judging"):
-        octets = propose_change(ending.folder, change, keys, surroundings.now, ending.note)
-        proposal, identity = decode_proposal(octets), proposal_id(octets)
-        transition = verify_proposal(proposal, surroundings.now)
-        reviews = review_transition(transition, proposal.names, surroundings.now)
-    value: dict[str, Any] = {"proposal": identity, "roles": [review_json(r) for r in reviews]}
+        keys = ending.load_public_keys()
+        proposed = propose_change(ending.folder, change, keys, surroundings.now, ending.note)
+    reviews = review_transition(proposed.transition, proposed.proposal.names, surroundings.now)
+    value: dict[str, Any] = {
+        "proposal": proposed.identity,
+        "roles": [review_json(r) for r in reviews],
+    }
     if not as_json:
         print_review(reviews)
     if ending.propose is not None:
-        write_replacing(ending.propose, octets)
+        write_replacing(ending.propose, proposed.octets)
         if not as_json:
             click.echo(
-                f"Wrote proposal {identity[:16]} to {ending.propose}. Next: each holder runs"
-                f" `ceremony review` and `ceremony sign` with it."
+                f"Wrote proposal {proposed.identity[:16]} to {ending.propose}. Next, each holder"
+                " runs `ceremony review` and `ceremony sign` with it."
             )
     else:
-        value["bundle"] = _sign(surroundings, ending, change, steps, quiet=as_json)
+        packages = [package.path for package in change.packages]
+        value["bundle"] = _sign(surroundings, ending, proposed, packages, steps, quiet=as_json)
     if as_json:
         print_json({**value, "seconds": steps.seconds})
     else:
@@ -131,7 +132,13 @@ def finish_change(
 
 
 def _sign(
-    surroundings: Surroundings, ending: Ending, change: Change, steps: Steps, *, quiet: bool
+    surroundings: Surroundings,
+    ending: Ending,
+    proposed: Proposed,
+    packages: list[Path],
+    steps: Steps,
+    *,
+    quiet: bool,
 ) -> str:
     assert ending.out is not None
     with (
@@ -143,8 +150,8 @@ def _sign(
             ending.folder,
             keystore,
             Passphrases(ending.passphrase_fd, surroundings.environment),
-            change,
-            surroundings.now,
+            proposed,
+            packages,
             ending.out,
             progress,
         )

@@ -17,8 +17,8 @@ from signer.durable import write_replacing
 from signer.errors import ProposalError
 from signer.keystore import Keystore
 from signer.proposal.acceptance import collect_signatures, tally_signatures
-from signer.proposal.desk import accept_signatures, submit_proposals
-from signer.proposal.document import MAX_PROPOSAL, Proposal, decode_proposal, proposal_id
+from signer.proposal.desk import Proposed, accept_signatures, load_proposal, submit_proposals
+from signer.proposal.document import MAX_PROPOSAL, Proposal, decode_proposal
 from signer.proposal.review import RoleReview, review_transition
 from signer.proposal.signatures import (
     MAX_SIGNATURES,
@@ -27,7 +27,7 @@ from signer.proposal.signatures import (
     encode_signatures,
 )
 from signer.proposal.signing import find_holdings, sign_proposal
-from signer.proposal.trust import Transition, check_anchor, verify_proposal
+from signer.proposal.trust import check_anchor
 from signer.work_folder import WorkFolder
 
 root_option = click.option(
@@ -59,24 +59,24 @@ def review(
 
     Everything needed is in the file: no network, no working folder.
     """
-    octets, proposal, transition = _load(surroundings, path, root)
-    names = _choose_names(proposal, keys)
-    reviews = review_transition(transition, names, surroundings.now)
+    proposed = _load(surroundings, path, root)
+    names = _choose_names(proposed.proposal, keys)
+    reviews = review_transition(proposed.transition, names, surroundings.now)
     files = [_load_signatures(file) for file in signed]
     tallies = tally_signatures(
-        transition, collect_signatures(transition, proposal_id(octets), files)
+        proposed.transition, collect_signatures(proposed.transition, proposed.identity, files)
     )
     if as_json:
         print_json(
             {
-                "note": proposal.note,
-                "proposal": proposal_id(octets),
+                "note": proposed.proposal.note,
+                "proposal": proposed.identity,
                 "roles": [review_json(each) for each in reviews],
                 "signatures": [tally_json(tally) for tally in tallies],
             }
         )
         return
-    _print_proposal(proposal, octets, reviews, pinned=root is not None)
+    _print_proposal(proposed, reviews, pinned=root is not None)
     print_tallies(tallies, names)
 
 
@@ -118,19 +118,20 @@ def sign(
     """
     steps = Steps(surroundings.monotonic)
     with steps.step("judging"):
-        octets, proposal, transition = _load(surroundings, path, root)
+        proposed = _load(surroundings, path, root)
         keystore = Keystore(keys)
-        holdings = find_holdings(transition, keystore, chosen)
-    reviews = review_transition(transition, _choose_names(proposal, keys), surroundings.now)
+        holdings = find_holdings(proposed.transition, keystore, chosen)
+    shown = _choose_names(proposed.proposal, keys)
+    reviews = review_transition(proposed.transition, shown, surroundings.now)
     if not as_json:
-        _print_proposal(proposal, octets, reviews, pinned=root is not None)
+        _print_proposal(proposed, reviews, pinned=root is not None)
     names = ", ".join(holding.key.name for holding in holdings)
     if not yes:
         click.confirm(f"Sign with {names}?", abort=True, err=True)
     with steps.step("signing"), keystore:
         file = sign_proposal(
-            transition,
-            proposal_id(octets),
+            proposed.transition,
+            proposed.identity,
             keystore,
             holdings,
             Passphrases(passphrase_fd, surroundings.environment),
@@ -142,7 +143,7 @@ def sign(
                 "keys": [
                     {"name": holding.key.name, "roles": list(holding.roles)} for holding in holdings
                 ],
-                "proposal": proposal_id(octets),
+                "proposal": proposed.identity,
                 "seconds": steps.seconds,
             }
         )
@@ -165,15 +166,12 @@ def accept(
     """Take a proposal over once it has the signatures that it needs; all of it, or nothing."""
     steps = Steps(surroundings.monotonic)
     with steps.step("accepting"):
-        octets = _read(path, MAX_PROPOSAL)
-        proposal = decode_proposal(octets)
+        proposed = _load(surroundings, path, None)
         files = [_load_signatures(file) for file in signed]
-        accepted = accept_signatures(
-            WorkFolder(repo), proposal, proposal_id(octets), files, surroundings.now
-        )
+        accepted = accept_signatures(WorkFolder(repo), proposed, files)
     if as_json:
         versions = [{"role": role, "version": version} for role, version in accepted]
-        print_json({"proposal": proposal_id(octets), "roles": versions, "seconds": steps.seconds})
+        print_json({"proposal": proposed.identity, "roles": versions, "seconds": steps.seconds})
         return
     for role, version in accepted:
         click.echo(f"Accepted {role} {version}.")
@@ -214,14 +212,11 @@ def submit(
     click.echo(f"Submitted {handed}; bundle {submitted.bundle} is in {out}.")
 
 
-def _load(
-    surroundings: Surroundings, path: Path, root: Path | None
-) -> tuple[bytes, Proposal, Transition]:
-    octets = _read(path, MAX_PROPOSAL)
-    proposal = decode_proposal(octets)
+def _load(surroundings: Surroundings, path: Path, root: Path | None) -> Proposed:
+    proposed = load_proposal(_read(path, MAX_PROPOSAL), surroundings.now)
     if root is not None:
-        check_anchor(proposal, root.read_bytes())
-    return octets, proposal, verify_proposal(proposal, surroundings.now)
+        check_anchor(proposed.proposal, root.read_bytes())
+    return proposed
 
 
 def _load_signatures(path: Path) -> SignatureFile:
@@ -237,17 +232,18 @@ def _read(path: Path, limit: int) -> bytes:
 
 
 def _choose_names(proposal: Proposal, keys: Path | None) -> dict[str, str]:
-    """Return what to call the keys: what the reader's own folder says comes first."""
+    """Return what to call the keys: as the reader's own folder does, else with a question mark."""
     own = [] if keys is None else Keystore(keys).load_public_keys()
-    return {**proposal.names, **{key.keyid: key.label for key in own}}
+    claimed = {keyid: f"{name}?" for keyid, name in proposal.names.items()}
+    return {**claimed, **{key.keyid: key.label for key in own}}
 
 
-def _print_proposal(
-    proposal: Proposal, octets: bytes, reviews: Sequence[RoleReview], *, pinned: bool
-) -> None:
-    click.echo(f"Proposal {proposal_id(octets)}")
-    if proposal.note:
-        click.echo(f"Note: {proposal.note}")
-    if not pinned and proposal.context:
+def _print_proposal(proposed: Proposed, reviews: Sequence[RoleReview], *, pinned: bool) -> None:
+    click.echo(f"Proposal {proposed.identity}")
+    if proposed.proposal.note:
+        click.echo(f"Note: {proposed.proposal.note}")
+    if not pinned and proposed.proposal.context:
         click.echo("The root was not compared with one that you trust; --root does that.")
     print_review(reviews)
+    if any("?" in review.signatures for review in reviews):
+        click.echo("Names with a question mark are the proposer's; --keys shows your own.")

@@ -1,6 +1,6 @@
 """From a change to a proposal, and from a signed proposal to the working folder and the server.
 
-The three things that touch the working folder; judging and signing are elsewhere.
+What touches the working folder; judging and signing are elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,22 @@ from signer.proposal.document import (
     encode_proposal,
     proposal_id,
 )
-from signer.proposal.signatures import SignatureFile
+from signer.proposal.signatures import RoleSignature, SignatureFile
 from signer.proposal.signing import find_holdings, sign_proposal
-from signer.proposal.trust import changed_delegations, verify_proposal
+from signer.proposal.trust import Transition, changed_delegations, verify_proposal
 from signer.public_key import PublicKey
 from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A proposal: the octets of its file and its id, what it says, and what follows from it."""
+
+    octets: bytes
+    identity: str
+    proposal: Proposal
+    transition: Transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +54,8 @@ class Submitted:
 
 def propose_change(
     folder: WorkFolder, change: Change, keys: Sequence[PublicKey], now: datetime, note: str = ""
-) -> bytes:
-    """Return the octets of the proposal file for `change`, which is judged first.
+) -> Proposed:
+    """Return the proposal of `change`, which is judged first.
 
     `keys` are those whose names the reader is to see. The first version of a repository is proposed
     where `folder` has none.
@@ -65,32 +75,28 @@ def propose_change(
             }
         ),
     )
-    verify_proposal(proposal, now)
-    return encode_proposal(proposal)
+    transition = verify_proposal(proposal, now)
+    octets = encode_proposal(proposal)
+    return Proposed(octets, proposal_id(octets), proposal, transition)
+
+
+def load_proposal(octets: bytes, now: datetime) -> Proposed:
+    """Read a proposal file and judge it."""
+    proposal = decode_proposal(octets)
+    return Proposed(octets, proposal_id(octets), proposal, verify_proposal(proposal, now))
 
 
 def accept_signatures(
-    folder: WorkFolder,
-    proposal: Proposal,
-    identity: str,
-    files: Sequence[SignatureFile],
-    now: datetime,
+    folder: WorkFolder, proposed: Proposed, files: Sequence[SignatureFile]
 ) -> dict[tuple[str, int], bytes]:
     """Take a signed proposal over into the working folder; octets by role and version.
 
     Refuses when a threshold is not met, and when the folder has moved on since it was proposed.
     What was accepted before is accepted again without change.
     """
-    transition = verify_proposal(proposal, now)
-    signatures = collect_signatures(transition, identity, files)
-    for tally in tally_signatures(transition, signatures):
-        if tally.missing:
-            judge = f" of {tally.judge}" if tally.judge else ""
-            waiting = ", ".join(proposal.names.get(key, key[:16]) for key in tally.waiting)
-            raise ProposalError(
-                f"{tally.role} has {len(tally.signed)} of the {tally.threshold} signatures that it"
-                f" needs{judge}; it can still be signed by {waiting}."
-            )
+    transition, proposal = proposed.transition, proposed.proposal
+    signatures = collect_signatures(transition, proposed.identity, files)
+    _check_complete(proposed, signatures)
     octets = assemble_files(transition, signatures)
     files_by_version = {
         (role, transition.new[role].signed.version): data for role, data in octets.items()
@@ -162,28 +168,43 @@ def sign_at_once(
     folder: WorkFolder,
     keystore: Keystore,
     passphrases: Passphrases,
-    change: Change,
-    now: datetime,
+    proposed: Proposed,
+    packages: Sequence[Path],
     incoming: Path,
     progress: Progress | None = None,
 ) -> Submitted:
-    """Propose a change, sign it with the keys of one folder, accept and submit it.
+    """Sign a proposal with the keys of one folder, accept and submit it.
 
-    The proposal is kept in the working folder. Crash before it is accepted: nothing has changed,
-    and the same command can be run again. Crash after that: `submit_proposals` completes it.
+    The proposal is kept in the working folder once it is signed. Crash before it is accepted:
+    nothing has changed, and the same command can be run again. Crash after that: `ceremony submit`
+    with the proposal that was kept completes it.
     """
-    octets = propose_change(folder, change, keystore.load_public_keys(), now)
-    proposal, identity = decode_proposal(octets), proposal_id(octets)
-    transition = verify_proposal(proposal, now)
     signatures = sign_proposal(
-        transition, identity, keystore, find_holdings(transition, keystore), passphrases
+        proposed.transition,
+        proposed.identity,
+        keystore,
+        find_holdings(proposed.transition, keystore),
+        passphrases,
     )
-    kept = folder.keep_proposal(identity, octets)
+    _check_complete(
+        proposed, collect_signatures(proposed.transition, proposed.identity, [signatures])
+    )
+    kept = folder.keep_proposal(proposed.identity, proposed.octets)
     with resumable(f"if it was signed already, `ceremony submit {kept}` completes it"):
-        accept_signatures(folder, proposal, identity, [signatures], now)
-        return submit_proposals(
-            folder, [proposal], [package.path for package in change.packages], incoming, progress
-        )
+        accept_signatures(folder, proposed, [signatures])
+        return submit_proposals(folder, [proposed.proposal], packages, incoming, progress)
+
+
+def _check_complete(proposed: Proposed, signatures: Mapping[str, Sequence[RoleSignature]]) -> None:
+    for tally in tally_signatures(proposed.transition, signatures):
+        if tally.missing:
+            judge = f" of {tally.judge}" if tally.judge else ""
+            names = proposed.proposal.names
+            waiting = ", ".join(names.get(key, f"key {key[:16]}") for key in tally.waiting)
+            raise ProposalError(
+                f"{tally.role} has {len(tally.signed)} of the {tally.threshold} signatures that it"
+                f" needs{judge}; it can still be signed by {waiting}."
+            )
 
 
 def _load_context(folder: WorkFolder, change: Change) -> list[MetadataText]:

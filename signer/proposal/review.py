@@ -106,6 +106,12 @@ def _name(keyid: str, names: Mapping[str, str]) -> str:
     return names.get(keyid, f"key {keyid[:16]}")
 
 
+def _introduce(keyid: str, names: Mapping[str, str]) -> str:
+    """Return a key that is new with its id, which its holder can read out to be compared."""
+    name = _name(keyid, names)
+    return name if name.startswith("key ") else f"{name}, key {keyid[:16]},"
+
+
 def _review_keys(
     old: Root | Targets | None, new: Root | Targets, roles: list[str], names: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
@@ -118,12 +124,12 @@ def _review_keys(
         except ValueError:  # python-tuf: there was no such role
             before = None
         had = [] if before is None else before.keyids
-        added = [_name(key, names) for key in after.keyids if key not in had]
+        added = [_introduce(key, names) for key in after.keyids if key not in had]
         removed = [_name(key, names) for key in had if key not in after.keyids]
         same_threshold = before is not None and before.threshold == after.threshold
         if not added and not removed and same_threshold:
             continue
-        parts = [f"adds {', '.join(added)} to {role}"] if added else []
+        parts = [f"adds {' and '.join(added)} to {role}"] if added else []
         if removed:
             parts.append(f"removes {', '.join(removed)} from {role}")
         if before is not None and not same_threshold:
