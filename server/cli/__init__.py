@@ -1,4 +1,4 @@
-"""The command line: `hening-server init | run | rollout | check | migrate`.
+"""The command line: `hening-server init | run | rollout | keys | check | migrate`.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed, 130 stopped with Ctrl-C.
 """
@@ -9,6 +9,7 @@ try:
     import click
     from sqlalchemy.exc import SQLAlchemyError
 
+    from server.cli.keys import keys
     from server.cli.rollout import rollout
     from server.cli.state import check, init, migrate, run
     from server.core.errors import HeningError
@@ -31,7 +32,7 @@ def cli() -> None:
     """
 
 
-for command in (init, run, rollout, check, migrate):
+for command in (init, run, rollout, keys, check, migrate):
     cli.add_command(command)
 
 

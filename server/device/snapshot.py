@@ -29,6 +29,8 @@ FILE_LIMIT = 5_000_000
 SUPERSEDED = 8
 TIMESTAMP_LIFE = timedelta(days=1)
 POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
+# A proof says the same for ever, but another key of the log may have signed it since.
+PROOFS = "/log/proof/"
 Headers = Mapping[str, str]
 
 
@@ -84,7 +86,7 @@ EMPTY = Snapshot(0, {}, {}, frozenset(), {})
 
 
 def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapshot:
-    """Read the public tree; files that `previous` holds are not read again, for they never change.
+    """Read the public tree; files that `previous` holds and that never change are not read again.
 
     Raises FormatError or OSError when the tree is not whole: the caller keeps the previous one.
     """
@@ -99,7 +101,13 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
     def add(path: Path) -> None:
         url = f"/{path.relative_to(public).as_posix()}"
         known = previous.documents.get(url)
-        documents[url] = known or _document(url, read_bounded(path, FILE_LIMIT), mutable=False)
+        if known is not None and not url.startswith(PROOFS):
+            documents[url] = known
+            return
+        body = read_bounded(path, FILE_LIMIT)
+        if known is None or known.identity.body != body:
+            known = _document(url, body, mutable=url.startswith(PROOFS))
+        documents[url] = known
 
     timestamp = decode_timestamp(_body(documents, "/metadata/timestamp.json")).signed
     version = timestamp.snapshot_meta.version

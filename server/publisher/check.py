@@ -11,11 +11,13 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 from server.core.checkpoint import decode_checkpoint, encode_leaf, verify_proof
 from server.core.errors import HeningError, LogError
 from server.core.metadata import ROOT_LIMIT, check_expiry
-from server.core.note import MAX_NOTE
+from server.core.note import MAX_NOTE, VerifierKey
+from server.core.profile import log_verifier
 from server.core.tiles import plan_tiles
 from server.core.tlog import leaf_hash, tree_hash
 from server.publisher.audit import audit_staged
 from server.publisher.errors import PublishError
+from server.publisher.key_choice import choose_keys, describe_keys
 from server.publisher.online_keys import load_online_keys
 from server.publisher.plan import check_pointers
 from server.publisher.published import Published, load_published
@@ -50,9 +52,10 @@ async def check_state(
     def look() -> list[Finding]:
         return [
             *_expiries(published, now),
+            _keys(folder, published),
             _audit(folder, published),
             _blobs(folder, published, deep=deep),
-            _log(folder, names, leaves),
+            _log(folder, log_verifier(published.root), names, leaves),
         ]
 
     return await asyncio.to_thread(look)
@@ -74,6 +77,17 @@ def _expiries(published: Published, now: datetime) -> Iterator[Finding]:
             error = str(found)
         detail = f"version {role.version}, until {role.expires:%Y-%m-%d %H:%M} UTC"
         yield Finding(name, detail, error)
+
+
+def _keys(folder: StateFolder, published: Published) -> Finding:
+    try:
+        keys = load_online_keys(folder.keys)
+        choose_keys(keys, published.root, published.targets)
+    except (HeningError, OSError) as error:  # a key file may be gone, too
+        return Finding("keys", "", str(error))
+    waiting = [state.name for state in describe_keys(keys, published) if state.following]
+    rest = f"; next ones of {', '.join(waiting)} wait to be switched to" if waiting else ""
+    return Finding("keys", f"root and targets list this server's keys{rest}")
 
 
 def _audit(folder: StateFolder, published: Published) -> Finding:
@@ -106,10 +120,11 @@ def _blobs(folder: StateFolder, published: Published, *, deep: bool) -> Finding:
     return Finding("blobs", f"{count} {'hashed again' if deep else 'there with their length'}")
 
 
-def _log(folder: StateFolder, names: list[tuple[str, int]], entries: list[bytes]) -> Finding:
+def _log(
+    folder: StateFolder, key: VerifierKey, names: list[tuple[str, int]], entries: list[bytes]
+) -> Finding:
     log = folder.public / "log"
     try:
-        key = load_online_keys(folder.keys).log_verifier
         checkpoint = decode_checkpoint(read_bounded(log / "checkpoint", MAX_NOTE), key)
         if checkpoint.size > len(entries):
             raise LogError("the checkpoint speaks of more leaves than the database has.")
@@ -121,6 +136,6 @@ def _log(folder: StateFolder, names: list[tuple[str, int]], entries: list[bytes]
                 raise LogError(f"{path} is not what the leaves lead to.")
         for (role, version), entry in zip(names, entries[: checkpoint.size], strict=False):
             verify_proof(read_bounded(log / "proof" / f"{role}.{version}", 16_384), entry, key)
-    except (HeningError, OSError) as error:  # a key file may be gone, too
+    except (HeningError, OSError) as error:
         return Finding("log", "", str(error))
     return Finding("log", f"{checkpoint.size} leaves, every proof holds")

@@ -23,7 +23,7 @@ from server.core.checkpoint import (
     verify_proof,
 )
 from server.core.errors import LogError
-from server.core.note import MAX_NOTE, cosign_note
+from server.core.note import MAX_NOTE, VerifierKey, cosign_note
 from server.core.tiles import plan_tiles
 from server.core.tlog import inclusion_proof, leaf_hash, tree_hash
 from server.publisher.online_keys import LogKey
@@ -72,21 +72,23 @@ class Log:
         rows = await self._insert(leaves, now)
         await asyncio.to_thread(self._publish, rows, leaves, keys)
 
-    def restate(self, keys: Sequence[LogKey]) -> None:
+    def restate(self, keys: Sequence[LogKey], named: Sequence[VerifierKey]) -> None:
         """Sign the checkpoint and every proof by all of `keys` and by no other.
 
         What they say stays; a crash leaves some files signed as before, which a second run ends.
-        Raises LogError for a file that none of `keys` has signed.
+        `named` are further keys that may have signed before. Raises LogError for a file that
+        neither of both has signed.
         """
+        known = [*(key.verifier for key in keys), *named]
         for path in sorted((self._folder / "proof").glob("[!.]*")):
             data = read_bounded(path, MAX_PROOF)
             proof = decode_proof(data)
-            note = _sign(_verify(proof.checkpoint, keys), keys)
+            note = _sign(_verify(proof.checkpoint, known), keys)
             _replace(path, data, encode_proof(proof.index, proof.hashes, note))
         head = self._folder / "checkpoint"
         if head.exists():
             data = read_bounded(head, MAX_NOTE)
-            _replace(head, data, _sign(_verify(data, keys), keys))
+            _replace(head, data, _sign(_verify(data, known), keys))
 
     async def _insert(self, leaves: Sequence[Leaf], now: int) -> list[Leaf]:
         async with self._sessions.begin() as session:
@@ -115,7 +117,8 @@ class Log:
         head = self._folder / "checkpoint"
         since = 0
         if head.exists():
-            since = _verify(read_bounded(head, MAX_NOTE), keys).size
+            known = [key.verifier for key in keys]
+            since = _verify(read_bounded(head, MAX_NOTE), known).size
         # Tiles first: a checkpoint never speaks of a tile that is not there. A crash here leaves
         # tiles that no checkpoint needs yet.
         for path, data in plan_tiles(entries, leaves, since):
@@ -143,13 +146,13 @@ def _sign(checkpoint: Checkpoint, keys: Sequence[LogKey]) -> bytes:
     return note
 
 
-def _verify(note: bytes, keys: Sequence[LogKey]) -> Checkpoint:
-    """Return the checkpoint that any of `keys` has signed: the log may just have got another."""
-    *others, last = keys
+def _verify(note: bytes, known: Sequence[VerifierKey]) -> Checkpoint:
+    """Return the checkpoint that any of the keys has signed: the log may just have got another."""
+    *others, last = known
     for key in others:
         with contextlib.suppress(LogError):
-            return decode_checkpoint(note, key.verifier)
-    return decode_checkpoint(note, last.verifier)
+            return decode_checkpoint(note, key)
+    return decode_checkpoint(note, last)
 
 
 def _replace(path: Path, present: bytes, data: bytes) -> None:

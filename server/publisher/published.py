@@ -46,6 +46,15 @@ class Published(Trust):
     timestamp: Timestamp
 
 
+def load_newest_root(public: Path) -> Root | None:
+    """Read the root that goes with the public timestamp, or None when nothing is published yet."""
+    path = public / "metadata" / "timestamp.json"
+    if not path.exists():
+        return None
+    timestamp = decode_timestamp(read_bounded(path, metadata_limit("timestamp"))).signed
+    return _read_root(public, timestamp)
+
+
 def load_published(public: Path) -> Published | None:
     """Read the public tree, or None when nothing was published yet.
 
@@ -62,11 +71,16 @@ def load_published(public: Path) -> Published | None:
     snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
     versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
     roles = {role: decode_targets(role, read(role, n)).signed for role, n in versions.items()}
-    newest_root = list_roots(public, timestamp.version)[-1]
     return Published(
-        root=decode_root(read("root", newest_root)).signed,
+        root=_read_root(public, timestamp),
         targets=roles.pop("targets"),
         roles=roles,
         snapshot=snapshot,
         timestamp=timestamp,
     )
+
+
+def _read_root(public: Path, timestamp: Timestamp) -> Root:
+    newest = list_roots(public, timestamp.version)[-1]
+    path = public / "metadata" / metadata_name("root", newest)
+    return decode_root(read_bounded(path, metadata_limit("root"))).signed

@@ -17,6 +17,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import select
 
@@ -26,6 +27,7 @@ from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT, decode_timestamp
 from server.core.names import metadata_name, role_pattern
 from server.core.pointer import Pointer
+from server.core.profile import log_verifier
 from server.publisher import incoming, staging
 from server.publisher.audit import audit_staged
 from server.publisher.errors import PublishError
@@ -34,7 +36,7 @@ from server.publisher.lock import publisher_lock
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys, load_online_keys
 from server.publisher.plan import Publication, plan_publication, plan_refresh
-from server.publisher.published import Published, Trust, load_published
+from server.publisher.published import Published, Trust, load_newest_root, load_published
 from server.publisher.retraction import follow_roles
 from server.publisher.verify import RoleVersion, verify_submission
 from server.storage.blobs import BlobStore
@@ -56,6 +58,7 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bu
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 UNLOGGED = frozenset({"snapshot", "timestamp"})
 Edit = Callable[[Published], Mapping[str, Pointer]]
+Renewal = Literal["", "timestamp", "all"]
 ChangeKeys = Callable[[Published | None], None]
 ReadBack = Callable[[Publication], Awaitable[None]]
 
@@ -148,20 +151,20 @@ class Publisher:
                 await self._publish(published, published, [], pointers, renew=due == "all")
             return due
 
-    async def rotate(self, change: ChangeKeys, *, renew: bool) -> None:
+    async def rotate(self, change: ChangeKeys, *, renew: Renewal) -> None:
         """Let `change` make or replace key files, and sign with the keys that are there then.
 
-        The log and the timestamp are signed afresh, with `renew` every online role is. `change` is
-        given what is published, if anything is. A second run after a crash does it all again.
+        The log is signed afresh, and of the online roles what `renew` says. `change` is given what
+        is published, if anything is. A second run after a crash does it all again.
         """
         async with publisher_lock(self._folder.lock):
             await self._repair()
             published = await asyncio.to_thread(load_published, self._folder.public)
             await asyncio.to_thread(change, published)
-            keys = await self._load_keys()
-            await asyncio.to_thread(self._log.restate, keys.log_keys)
-            if published is not None:  # a new timestamp has the device plane read the log again
-                await self._publish(published, published, [], published.pointers(), renew=renew)
+            if renew and published is not None:
+                await self._restate_log()
+                pointers = published.pointers()
+                await self._publish(published, published, [], pointers, renew=renew == "all")
 
     async def _try(self, submission_id: str) -> Result | None:
         """Process one bundle; one that the surroundings fail is put off and holds up no other."""
@@ -300,11 +303,10 @@ class Publisher:
         # Step 4.
         leaves = _leaves(publication)
         if leaves:
+            if any(role == "root" for role, _, _ in leaves):
+                await self._restate_log()  # a new root may name another key
             keys = (await self._load_keys()).log_keys
             await self._log.append(leaves, keys, int(self._clock().timestamp()))
-            if any(role == "root" for role, _, _ in leaves):
-                # It may name a next key that `rotate` was killed over before it signed them all.
-                await asyncio.to_thread(self._log.restate, keys)
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         await asyncio.to_thread(_note_roots, self._folder.public, publication)
@@ -328,6 +330,13 @@ class Publisher:
     async def _repair(self) -> int | None:
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
         return None if staged is None else await self._complete(staged)
+
+    async def _restate_log(self) -> None:
+        """Have everything in the log signed by the keys that are held, whoever had signed it."""
+        root = await asyncio.to_thread(load_newest_root, self._folder.public)
+        named = () if root is None else (log_verifier(root),)
+        keys = (await self._load_keys()).log_keys
+        await asyncio.to_thread(self._log.restate, keys, named)
 
     async def _load_keys(self) -> OnlineKeys:
         return await asyncio.to_thread(load_online_keys, self._folder.keys)

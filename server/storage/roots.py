@@ -31,6 +31,12 @@ def write_roots(public: Path, *, before: int, newest: int, timestamp: int) -> No
     write_durable(public / "roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
 
 
+def root_shown_at(public: Path) -> float:
+    """Return when the newest root became public, in epoch seconds; 0 where no record says so."""
+    path = public / "roots.json"
+    return path.stat().st_mtime if path.exists() else 0.0
+
+
 def list_roots(public: Path, timestamp: int) -> list[int]:
     """Return the versions of root that go with version `timestamp` of the timestamp, ascending.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -351,7 +352,8 @@ DAMAGE = {
     "proof": (lambda s: flip(s / "public/log/proof/armani.2"), "log"),
     "lost leaf": (forget_leaf, "log"),
     "role": (lambda s: flip(s / "public/metadata/3.armani.json"), None),
-    "lost key": (lambda s: (s / "keys/log.pem").unlink(), "log"),
+    "lost key": (lambda s: (s / "keys/log.pem").unlink(), "keys"),
+    "other key": (lambda s: shutil.copy(s / "keys/latest.pem", s / "keys/snapshot.pem"), "keys"),
     "lost root": (lambda s: (s / "trusted/root.json").unlink(), "audit"),
 }
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from server.core.errors import FormatError, HeningError, LogError
 from server.core.note import (
     VerifierKey,
+    cosign_note,
     decode_base64,
     decode_verifier_key,
     encode_note,
@@ -264,6 +265,24 @@ def test_nothing_is_returned_that_would_not_verify():
         encode_note("a\n", KEY, OTHER_SEED.sign)
     with pytest.raises(FormatError):
         encode_note("a", KEY, SEED.sign)
+
+
+def test_a_note_with_two_signatures():
+    """Each key finds its own line, also where both keys have one name; a third finds none."""
+    second = VerifierKey(KEY.name, OTHER.public)
+    third = VerifierKey(KEY.name, bytes(32))
+    both = cosign_note(NOTE, second, OTHER_SEED.sign)
+    assert both == NOTE + line(KEY.name, signature(second, OTHER_SEED, TEXT))
+    assert verify_note(both, KEY) == verify_note(both, second) == TEXT
+    with pytest.raises(LogError, match="is not signed by"):
+        verify_note(both, third)
+    with pytest.raises(LogError, match="does not hold"):
+        cosign_note(NOTE, second, SEED.sign)
+    with pytest.raises(FormatError):
+        cosign_note(NOTE[:-1], second, OTHER_SEED.sign)
+    full = NOTE + line("witness.test", bytes(9)) * 15
+    with pytest.raises(FormatError, match="too many"):
+        cosign_note(full, second, OTHER_SEED.sign)
 
 
 def test_a_key_that_is_no_point_verifies_nothing():

@@ -7,6 +7,7 @@ import pytest
 from server.core.errors import FormatError
 from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.publisher import Publisher
+from server.publisher.rotation import make_next_keys
 from server.storage.blobs import BlobReader
 from server.storage.roots import list_roots, write_roots
 from tests.server.ceremony import release
@@ -79,6 +80,27 @@ def test_what_the_timestamp_does_not_lead_to_yet(world):
     assert load(world).documents.keys() == before
     assert world.published().root.version == 1
     assert list_roots(world.folder.public, 4) == [1, 2]
+
+
+def test_proofs_that_another_key_has_signed(world):
+    """They are read again with the next timestamp; what never changes is the same object."""
+    before = load(world)
+    world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
+    after = load_snapshot(world.folder.public, BlobReader(world.folder.blobs), before)
+    proofs = [path for path in before.documents if path.startswith("/log/proof/")]
+    for path in proofs:
+        old, new = before.documents[path].identity, after.documents[path].identity
+        assert new.body.startswith(old.body)
+        assert new.etag != old.etag
+        on_disk = (world.folder.public / path[1:]).read_bytes()
+        assert (new.body, after.documents[path].identity.headers["Cache-Control"]) == (
+            on_disk,
+            "public, max-age=60",
+        )
+    again = load_snapshot(world.folder.public, BlobReader(world.folder.blobs), after)
+    assert all(again.documents[path] is after.documents[path] for path in proofs)
+    for path in ("/metadata/1.root.json", "/metadata/2.armani.json"):
+        assert after.documents[path] is before.documents[path]
 
 
 def test_roots_that_are_not_there(world):

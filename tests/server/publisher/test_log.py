@@ -7,8 +7,16 @@ import pytest
 
 from server.core.errors import LogError
 from server.publisher.log import Log
+from server.publisher.online_keys import create_next_keys, load_online_keys
 from server.storage.database import open_database
 from tests.server.log_invariant import check_log
+
+LINE = b"\n\xe2\x80\x94 "
+
+
+def is_signed(path):
+    """Tell whether a file of the log is or holds a signed note."""
+    return path.name == "checkpoint" or path.parent.name == "proof"
 
 
 def leaf(number):
@@ -69,6 +77,58 @@ async def test_lost_files_come_back_equal(fresh):
         path.unlink()
     await append(fresh, [leaf(1), leaf(2)])
     assert files(fresh) == before
+
+
+def restate(fresh, keys, named=()):
+    """Have the log signed by `keys`; the log needs no database for that."""
+    Log(fresh.folder.public / "log", None).restate(keys, named)
+
+
+def test_restated_by_two_keys_and_by_the_next_alone(fresh):
+    """What the log says stays; each key that is held has a line, and no other has."""
+    asyncio.run(append(fresh, [leaf(1)], [leaf(2), leaf(3)]))
+    before = files(fresh)
+    create_next_keys(fresh.folder.keys, ["log"])
+    first, second = load_online_keys(fresh.folder.keys).log_keys
+    for signing in ([first, second], [second], [second, first]):
+        for _ in range(2):
+            restate(fresh, signing)
+        for key in signing:
+            assert len(check_log(fresh.folder, key.verifier.public)) == 3
+        assert {data.count(LINE) for path, data in files(fresh).items() if is_signed(path)} == {
+            len(signing)
+        }
+    restate(fresh, [first], [second.verifier])
+    assert files(fresh) == before
+
+
+@pytest.mark.parametrize("name", ["checkpoint", "proof/armani.1"])
+def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
+    """A note that somebody changed on disk gets no signature, nor one of an unknown key."""
+    asyncio.run(append(fresh, [leaf(1)]))
+    path = fresh.folder.public / "log" / name
+    data = path.read_bytes()
+    path.write_bytes(data.replace(b"log\n1\n", b"log\n7\n"))
+    with pytest.raises(LogError, match="does not hold"):
+        restate(fresh, fresh.keys.log_keys)
+    path.write_bytes(data)
+    create_next_keys(fresh.folder.keys, ["log"])
+    with pytest.raises(LogError, match="is not signed by"):
+        restate(fresh, load_online_keys(fresh.folder.keys).log_keys[1:])
+
+
+async def test_the_versions_that_were_appended(fresh):
+    """Those of the roles that are asked for, published or not."""
+    await append(fresh, [leaf(1), leaf(2), ("dior", 5, "0" * 64)])
+    async with open_database(fresh.folder.database) as sessions:
+        there = Log(fresh.folder.public / "log", sessions)
+        assert await there.versions({"armani", "cancro"}) == {"armani": {1, 2}}
+
+
+async def test_a_root_cannot_be_passed_over(fresh):
+    """The remedy for a burned root is the root that was appended."""
+    with pytest.raises(LogError, match="burned; submit the root that was appended"):
+        await append(fresh, [("root", 2, "0" * 64)], [("root", 2, "1" * 64)])
 
 
 async def test_a_checkpoint_of_another_key(fresh):

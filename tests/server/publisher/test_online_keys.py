@@ -1,12 +1,21 @@
 """Online keys: made once, readable by nobody else."""
 
+import json
+
 import pytest
 
 from server.core.errors import FormatError, TrustError
-from server.publisher.online_keys import ROLES, create_online_keys, load_online_keys
+from server.publisher.online_keys import (
+    ROLES,
+    create_next_keys,
+    create_online_keys,
+    load_online_keys,
+    promote_next_key,
+)
 from server.storage.errors import StorageError
 
 NAMES = [*ROLES, "log"]
+NAMES_SORTED = sorted(NAMES)
 
 
 def test_made_once(tmp_path):
@@ -43,6 +52,52 @@ def test_what_is_no_key(tmp_path, data):
     (tmp_path / "snapshot.pem").write_bytes(data)
     with pytest.raises(TrustError, match=r"snapshot\.pem is not an unencrypted private key"):
         load_online_keys(tmp_path)
+
+
+def test_next_keys(tmp_path):
+    """They are made once, handed over in place of the current ones, and take over by a rename."""
+    first = json.loads(create_online_keys(tmp_path, "rom.example/log"))["keys"]
+    handed = create_next_keys(tmp_path, ["snapshot", "log"])
+    assert create_next_keys(tmp_path, ["snapshot", "log"]) == handed
+    assert create_online_keys(tmp_path) == handed == (tmp_path / "public.json").read_bytes()
+    second = json.loads(handed)["keys"]
+    assert {name for name in NAMES if first[name] != second[name]} == {"snapshot", "log"}
+    assert second["log"].startswith("rom.example/log+")
+    keys = load_online_keys(tmp_path)
+    assert {name: signer.public_key.keyval["public"] for name, signer in keys.signers.items()} == {
+        role: first[role] for role in ROLES
+    }
+    assert [str(key.verifier) for key in keys.log_keys] == [first["log"], second["log"]]
+    former = (tmp_path / "snapshot.pem").read_bytes()
+    for name in ("snapshot", "log"):
+        assert (tmp_path / f"{name}.next.pem").stat().st_mode & 0o777 == 0o600
+        promote_next_key(tmp_path, name)
+    assert all(former != path.read_bytes() for path in tmp_path.iterdir())
+    assert sorted(path.name for path in tmp_path.glob("*.pem")) == [
+        f"{n}.pem" for n in NAMES_SORTED
+    ]
+    assert create_online_keys(tmp_path) == handed
+    assert str(load_online_keys(tmp_path).log_verifier) == second["log"]
+
+
+def test_a_next_key_that_others_may_read(tmp_path):
+    """It is refused like a current one."""
+    create_online_keys(tmp_path, "rom.example/log")
+    create_next_keys(tmp_path, ["latest"])
+    (tmp_path / "latest.next.pem").chmod(0o644)
+    with pytest.raises(TrustError, match=r"latest\.next\.pem has mode 0644"):
+        load_online_keys(tmp_path)
+
+
+def test_private_halves_are_not_shown(tmp_path):
+    """No representation of the keys holds more than addresses and public halves."""
+    create_online_keys(tmp_path, "rom.example/log")
+    create_next_keys(tmp_path, NAMES)
+    keys = load_online_keys(tmp_path)
+    seeds = [key.private.private_bytes_raw() for key in keys.log_keys]
+    for seed in seeds:
+        assert seed.hex() not in repr(keys)
+        assert repr(seed)[2:-1] not in repr(keys)
 
 
 def test_none(tmp_path):

@@ -381,12 +381,27 @@ def test_a_burned_version(world):
         world.folder.incoming.mkdir()
     reason = refused(world, armani(world, sdk_level=35), [PACKAGE_2])
     assert "armani 3 is in the log with other octets and is burned" in reason
+    # Exactly the burned version is passed over, alone or with what follows.
+    assert "armani 5 was submitted; 3 comes next" in refused(world, armani(world, 5), [PACKAGE_2])
+    chain = armani(world, 4) | armani(world, 5)
+    assert world.copy(world.folder.root.with_name("chain")).publish(chain, [PACKAGE_2]).reason == ""
+    other = world.copy(world.folder.root.with_name("appended"))
+    assert other.publish(armani(other), [PACKAGE_2]).reason == ""
+    assert world.publish(armani(world, 4, sdk_level=35), [PACKAGE_2]).reason == ""
+    assert world.published().roles["armani"].version == 4
+    assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
+    assert "armani 4 was submitted; 5 comes next" in refused(world, armani(world, 4), [PACKAGE_2])
     world.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
     latest = world.published().roles["latest"]
     assert latest.version == 4  # 3 is burned
     assert CHANNEL.pointer_path not in latest.targets
     leaves = check_log(world.folder, world.keys.log_verifier.public)
-    assert [leaf[:2] for leaf in leaves[-3:]] == [("armani", 3), ("latest", 3), ("latest", 4)]
+    assert [leaf[:2] for leaf in leaves[-4:]] == [
+        ("armani", 3),
+        ("latest", 3),
+        ("armani", 4),
+        ("latest", 4),
+    ]
 
 
 def test_withdrawing_an_incremental_does_not_halt(world):

@@ -1,0 +1,139 @@
+"""`keys`: rotation of the online keys, between which the signers list the next one."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from server.app import disk_read_back, open_publisher
+from server.cli.options import JSON, STATE, now, require_state
+from server.cli.pointers import PUBLIC_URL
+from server.publisher.key_choice import KeyState, describe_keys
+from server.publisher.online_keys import HOLDERS, load_online_keys
+from server.publisher.published import load_published
+from server.publisher.publisher import Publisher
+from server.publisher.rotation import make_next_keys, switch_keys
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+EVERY = "all"
+NAMES = click.argument(
+    "names", nargs=-1, required=True, metavar="ROLE...", type=click.Choice([*HOLDERS, EVERY])
+)
+
+
+@click.group(epilog="Example: hening-server keys list --state var/server")
+def keys() -> None:
+    """Rotate the keys that this server signs with.
+
+    Make next keys, have the signers list them, submit what they signed, then switch. ROLE is
+    latest, snapshot, timestamp, log, or all.
+    """
+
+
+@keys.command(epilog="Example: hening-server keys new snapshot timestamp --state var/server")
+@NAMES
+@STATE
+@PUBLIC_URL
+@JSON
+def new(names: tuple[str, ...], state: Path, public_url: str, as_json: bool) -> None:
+    """Make the next key of each ROLE and its public half for the signers.
+
+    It does not sign before root (for latest: targets) lists it; the log's next key signs beside the
+    current one from now on.
+    """
+    folder = require_state(state)
+    alarms = _run(folder, public_url, lambda p: make_next_keys(p, folder, _names(names)))
+    _show(folder, as_json=as_json)
+    if not as_json:
+        click.echo(f"Take {folder.keys}/public.json to the signers; it names the next keys.")
+    _tell(alarms)
+
+
+@keys.command(epilog="Example: hening-server keys switch snapshot timestamp --state var/server")
+@NAMES
+@STATE
+@click.option("--at-once", is_flag=True, help="Do not wait for caches: after a theft.")
+@PUBLIC_URL
+@JSON
+def switch(
+    names: tuple[str, ...], state: Path, at_once: bool, public_url: str, as_json: bool
+) -> None:
+    """Make the next key of each ROLE the current one and remove the former.
+
+    Refused before root (for latest: targets) lists it, and for 75 seconds after that.
+    """
+    folder = require_state(state)
+    alarms = _run(
+        folder, public_url, lambda p: switch_keys(p, folder, _names(names), now, at_once=at_once)
+    )
+    _show(folder, as_json=as_json)
+    _tell(alarms)
+
+
+@keys.command("list", epilog="Example: hening-server keys list --state var/server")
+@STATE
+@JSON
+def list_keys(state: Path, as_json: bool) -> None:
+    """Show each role's keys, which are listed and which sign."""
+    _show(require_state(state), as_json=as_json)
+
+
+def _names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return HOLDERS if EVERY in names else names
+
+
+def _run(
+    folder: StateFolder, public_url: str, work: Callable[[Publisher], Awaitable[Any]]
+) -> list[str]:
+    alarms: list[str] = []
+
+    async def act() -> None:
+        read_back = disk_read_back(folder, public_url)
+        async with open_publisher(folder, now, read_back, alarms.append) as publisher:
+            await work(publisher)
+
+    asyncio.run(act())
+    return alarms
+
+
+def _show(folder: StateFolder, *, as_json: bool) -> None:
+    states = describe_keys(load_online_keys(folder.keys), load_published(folder.public))
+    if as_json:
+        rows = [
+            {
+                "role": state.name,
+                "current": state.current,
+                "next": state.following or None,
+                "listed": list(state.listed),
+                "signing": list(state.signing),
+            }
+            for state in states
+        ]
+        click.echo(json.dumps(rows))
+        return
+    table = Table("role", "key", "id", "listed", "signs")
+    for state in states:
+        for kind, key in (("current", state.current), ("next", state.following)):
+            if key:
+                table.add_row(state.name, kind, _short(key), *_marks(state, key))
+    Console().print(table)
+
+
+def _marks(state: KeyState, key: str) -> tuple[str, str]:
+    return ("yes" if key in state.listed else "no", "yes" if key in state.signing else "no")
+
+
+def _short(key: str) -> str:
+    """Return the part of a key's id that people compare; the log's stands between plus signs."""
+    return key.split("+")[1] if "+" in key else key[:16]
+
+
+def _tell(alarms: list[str]) -> None:
+    if alarms:
+        raise StorageError(f"published, but the read-back failed: {alarms[0]}")
