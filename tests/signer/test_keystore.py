@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 from nacl.signing import VerifyKey
+from tuf.api.metadata import Targets
 
+from signer.enrolment import create_token_keys
 from signer.errors import KeyStoreError, SurroundingsError
+from signer.hsm import TokenSession
 from signer.keystore import Keystore
+from signer.signing import sign_role
 
 
 def test_files_have_narrow_modes(keys) -> None:
@@ -158,3 +162,156 @@ def test_no_secret_shows_in_a_repr(made_keys, passphrases, passphrase) -> None:
     store = Keystore(Path(made_keys))
     signer = store.load_signer(store.load_public_keys()[0], passphrases)
     assert passphrase.decode() not in repr(store) + repr(signer) + repr(vars(signer))
+
+
+def test_a_holder_is_kept(tmp_path, passphrases) -> None:
+    """Who keeps a key stands in its public half, and a name that cannot be makes no key."""
+    store = Keystore(tmp_path / "keys")
+    store.create_keys(["root-1", "root-2"], passphrases, os.urandom, "bob")
+    assert [key.holder for key in store.load_public_keys()] == ["bob", "bob"]
+    with pytest.raises(KeyStoreError, match="no name of a holder"):
+        store.create_keys(["root-3"], passphrases, os.urandom, "b\tob")
+    assert not (store.folder / "root-3.key").exists()
+
+
+def test_each_key_may_have_its_own_passphrase(tmp_path) -> None:
+    """All are asked for before the first key is made."""
+    store = Keystore(tmp_path / "keys")
+    store.create_keys(["root-1", "root-2"], lambda name: f"of {name}".encode(), os.urandom)
+    for key in store.load_public_keys():
+        assert store.load_signer(key, lambda name: f"of {name}".encode())
+        with pytest.raises(KeyStoreError, match="the passphrase is wrong"):
+            store.load_signer(key, lambda _name: b"of another")
+    with pytest.raises(KeyStoreError, match="8 to 1023"):
+        store.create_keys(
+            ["dior-1", "dior-2"],
+            {"dior-1": b"long enough", "dior-2": b"no"}.__getitem__,
+            os.urandom,
+        )
+    assert not list(store.folder.glob("dior*"))
+
+
+def test_a_passphrase_is_changed(keys, passphrases) -> None:
+    """The key is the same, opens with the new passphrase, and no more with the old one."""
+    store = Keystore(keys)
+    names = ["root-1", "root-2"]
+    store.change_passphrases(names, passphrases, lambda name: f"new {name}".encode(), os.urandom)
+    for name in names:
+        key = store.load_public_key(name)
+        assert store.load_signer(key, lambda each: f"new {each}".encode())
+        with pytest.raises(KeyStoreError, match="the passphrase is wrong"):
+            store.load_signer(key, passphrases)
+        assert stat.S_IMODE((keys / f"{name}.key").stat().st_mode) == 0o600
+    assert not list(keys.glob(".tmp-*"))
+
+
+def test_a_passphrase_that_cannot_be_changed_changes_none(keys, passphrases, tree) -> None:
+    """A wrong old one, a short new one, or a key that is not here leaves all files as they were."""
+    store = Keystore(keys)
+    (keys / "root-3.key").unlink()
+    before = tree(keys)
+    long, short = (lambda _name: b"long enough"), (lambda _name: b"short")
+    wrong = {"root-1": b"correct horse battery", "root-2": b"wrong passphrase"}.__getitem__
+    for names, old, new in (
+        (["root-1", "root-2"], wrong, long),
+        (["root-1", "root-2"], passphrases, short),
+        (["root-1", "root-3"], passphrases, long),
+        (["root-1", "x"], passphrases, long),
+    ):
+        with pytest.raises(KeyStoreError):
+            store.change_passphrases(names, old, new, os.urandom)
+        assert tree(keys) == before
+
+
+def test_the_new_file_is_narrow_from_its_first_octet(keys, passphrases, monkeypatch) -> None:
+    """With a umask that hides nothing, no file that is written is ever wider than 0600."""
+    seen, opened = [], os.open
+
+    def spy(path, flags, mode=0o777, **more):
+        descriptor = opened(path, flags, mode, **more)
+        if flags & os.O_CREAT:
+            seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", spy)
+    before = os.umask(0)
+    try:
+        store = Keystore(keys)
+        store.change_passphrases(["root-1"], passphrases, lambda _n: b"long enough", os.urandom)
+        assert seen == [0o600]
+        store.create_key("root-4", b"long enough", os.urandom)
+        assert seen == [0o600, 0o600, 0o644]
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.needs("softhsm")
+def test_file_and_token_keys_sign_alike(softhsm, keys, secrets) -> None:
+    """A signer is a signer; the PIN is asked for once, whatever the number of keys."""
+    asked = []
+
+    def ask(name):
+        asked.append(name)
+        return secrets(name)
+
+    with Keystore(keys) as store:
+        names = ["root-4", "root-5"]
+        create_token_keys(store, names, softhsm.module, "drawer", ask, os.urandom)
+        for name in ("root-1", "root-4", "root-5"):
+            key = store.load_public_key(name)
+            signature = store.load_signer(key, ask).sign(b"payload")
+            assert signature.keyid == key.keyid
+            VerifyKey(bytes.fromhex(key.public)).verify(
+                b"payload", bytes.fromhex(signature.signature)
+            )
+    assert asked == ["token drawer", "root-1"]
+
+
+@pytest.mark.needs("softhsm")
+def test_a_token_file_that_others_may_change_is_refused(softhsm, keys, secrets) -> None:
+    """It names a library that is run."""
+    with Keystore(keys) as store:
+        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+        (keys / "root-4.token").chmod(0o664)
+        with pytest.raises(KeyStoreError, match="Others may change the token file of root-4"):
+            store.load_signer(store.load_public_key("root-4"), secrets)
+
+
+@pytest.mark.needs("softhsm")
+def test_another_key_on_the_token_is_refused(softhsm, keys, secrets) -> None:
+    """A public half is only signed for by the key that was enrolled under it."""
+    with Keystore(keys) as store:
+        create_token_keys(
+            store, ["root-4", "root-5"], softhsm.module, "drawer", secrets, os.urandom
+        )
+        shutil.copy2(keys / "root-4.token", keys / "root-5.token")
+        with pytest.raises(KeyStoreError, match=r"root-5\.pub does not belong to the key"):
+            store.load_signer(store.load_public_key("root-5"), secrets)
+
+
+@pytest.mark.needs("softhsm")
+def test_a_token_that_signs_wrongly_is_found(softhsm, keys, secrets, monkeypatch) -> None:
+    """Its signature does not leave the program, and the refusal comes through as a sentence."""
+    with Keystore(keys) as store:
+        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+        signer = store.load_signer(store.load_public_key("root-4"), secrets)
+        monkeypatch.setattr(TokenSession, "sign", lambda *_arguments: bytes(64))
+        with pytest.raises(KeyStoreError, match=r"does not verify with root-4\.pub"):
+            sign_role(Targets(), [signer])
+
+
+@pytest.mark.needs("softhsm")
+def test_a_pin_is_not_changed_here(softhsm, keys, secrets, passphrases) -> None:
+    """The sentence says where."""
+    with Keystore(keys) as store:
+        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+        with pytest.raises(KeyStoreError, match="change its PIN with the token's own tool"):
+            store.change_passphrases(["root-4"], passphrases, passphrases, os.urandom)
+
+
+def test_a_key_that_is_not_there_is_named(keys) -> None:
+    """The sentence says where to look."""
+    with pytest.raises(
+        KeyStoreError, match=r"There is no key cancro-1 in .* look with `keys list`"
+    ):
+        Keystore(keys).load_public_key("cancro-1")

@@ -1,8 +1,10 @@
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError
 from signer.errors import KeyStoreError
 from signer.public_key import (
     PublicKey,
@@ -32,9 +34,27 @@ def test_a_file_comes_back() -> None:
     assert (key.role, key.number) == ("armani", 12)
 
 
+def test_a_holder_stands_in_the_file() -> None:
+    """It is there where it is known, and not in the TUF key, which is public."""
+    key = PublicKey("root-1", PUBLIC, "Bob B., Solo")
+    assert encode_public_key(key) == (
+        f'{{"holder":"Bob B., Solo","keyid":"{KEYID}","public":"{PUBLIC}","schema":1}}\n'.encode()
+    )
+    assert decode_public_key("root-1", encode_public_key(key)) == key
+    assert "Bob" not in str(key.tuf_key.to_dict())
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        {"holder": ""},
+        {"holder": 7},
+        {"holder": None},
+        {"holder": "x" * 41},
+        {"holder": "two\nlines"},
+        {"holder": " bob"},
+        {"holder": "bob\u202e"},  # turns the direction of what follows
+        {"schema": True},
         {"keyid": "0" * 64},
         {"public": PUBLIC.upper()},
         {"public": PUBLIC[:-2]},
@@ -95,6 +115,30 @@ def test_one_key_under_two_names_is_refused() -> None:
     """Two signatures of one key would count as two people."""
     with pytest.raises(KeyStoreError, match="root-2 and root-1 are one key under two names"):
         check_distinct([PublicKey("root-1", PUBLIC), PublicKey("root-2", PUBLIC)])
+
+
+@given(st.binary(min_size=32, max_size=32), st.text(max_size=45))
+def test_what_is_written_comes_back(seed, holder) -> None:
+    """Reading gives what was written, or the holder cannot be one."""
+    private = Ed25519PrivateKey.from_private_bytes(seed)
+    key = PublicKey("root-1", private.public_key().public_bytes_raw().hex(), holder)
+    try:
+        data = encode_public_key(key)
+    except KeyStoreError:
+        assert len(holder) > 40 or not holder.isprintable() or holder != holder.strip()
+        return
+    assert decode_public_key("root-1", data) == key
+
+
+@given(st.sampled_from(["holder", "keyid", "public", "schema"]), st.text() | st.integers())
+def test_a_changed_member_comes_back_or_is_refused(member, value) -> None:
+    """What is read is written as the same octets."""
+    try:
+        data = encode_canonical_json({"keyid": KEYID, "public": PUBLIC, "schema": 1, member: value})
+        key = decode_public_key("root-1", data)
+    except (KeyStoreError, FormatError):
+        return
+    assert encode_public_key(key) == data
 
 
 @given(st.binary(max_size=1200))
