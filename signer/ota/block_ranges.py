@@ -52,15 +52,17 @@ class BlockSet:
 
     def overlaps(self, ranges: Ranges) -> bool:
         """Whether any of the blocks is in the set."""
-        # The ranges in the set are disjoint, so both lists ascend together.
+        # The ranges in the set neither overlap nor touch, so both lists ascend together.
         return any(
             bisect_right(self._stops, start) < bisect_left(self._starts, stop)
             for start, stop in ranges
         )
 
     def add(self, ranges: Ranges) -> None:
-        """Take blocks in of which none is in the set."""
+        """Take these blocks in; those that are in the set already stay."""
         for start, stop in ranges:
-            at = bisect_left(self._starts, start)
-            self._starts.insert(at, start)
-            self._stops.insert(at, stop)
+            first = bisect_left(self._stops, start)
+            after = bisect_right(self._starts, stop)
+            joined = slice(first, after)
+            self._starts[joined] = [min([start, *self._starts[joined]])]
+            self._stops[joined] = [max([stop, *self._stops[joined]])]

@@ -17,21 +17,21 @@ def check_transfer_list(
     new data that is compressed by brotli, whose length only unpacking would tell.
     """
     where = f"partition {partition}"
-    written, stashes, total = BlockSet(), set[str](), 0
+    written, erased, stashes, total = BlockSet(), BlockSet(), set[str](), 0
     for command in transfer.commands:
         _check_stashes(command, stashes, where)
         # Hash trees are computed over what has been written just before.
         if command.name != "compute_hash_tree" and written.overlaps(command.sources):
-            raise PayloadError(f"A {command.name} in {where} reads a block that was written over.")
+            raise PayloadError(f"{_named(command)} in {where} reads a block that was written over.")
+        if erased.overlaps(command.sources):
+            raise PayloadError(f"{_named(command)} in {where} reads a block that was erased.")
         if command.name == "move" and command.read_blocks != count_range_blocks(command.targets):
             raise PayloadError(f"A move in {where} reads and writes different numbers of blocks.")
         if command.name in _PATCHING:
             _check_patch(command, patch_size, where)
-        if command.name == "erase":
-            continue
         if written.overlaps(command.targets):
-            raise PayloadError(f"A {command.name} in {where} writes a block for the second time.")
-        written.add(command.targets)
+            raise PayloadError(f"{_named(command)} in {where} undoes what was written before.")
+        (erased if command.name == "erase" else written).add(command.targets)
         if command.name in _WRITING:
             total += count_range_blocks(command.targets)
     if total != transfer.total_blocks:
@@ -48,11 +48,15 @@ def partition_size(transfer: TransferList) -> int:
     return max(stops, default=0) * BLOCK_SIZE
 
 
+def _named(command: Command) -> str:
+    return f"{'An' if command.name[0] in 'ei' else 'A'} {command.name}"
+
+
 def _check_stashes(command: Command, stashes: set[str], where: str) -> None:
     needed = command.stashes if command.name != "free" else (command.stash,)
     for stash in needed:
         if stash not in stashes:
-            raise PayloadError(f"A {command.name} in {where} needs stash {stash}, which is empty.")
+            raise PayloadError(f"{_named(command)} in {where} needs stash {stash}, which is empty.")
     if command.name == "stash":
         stashes.add(command.stash)
     if command.name == "free":

@@ -1,0 +1,170 @@
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fixtures.block import NEW_DATA, UPDATE_BINARY, block_members, build_block_zip
+from fixtures.catalogue import Package, find_build
+from fixtures.hostile_block import hostile_blocks
+from fixtures.ota_writer import METADATA, METADATA_PB
+from fixtures.repack import sealed, with_member
+from fixtures.signing import KEYS
+from fixtures.zip_writer import DEFLATED
+from signer.errors import ReleaseRefusal
+from signer.ota.errors import OtaError
+from signer.ota.facts import Signed
+from signer.ota.inspect import inspect_ota
+from signer.package_checks import check_package
+
+TARGET, SOURCE = find_build("armani", "id", 2), find_build("armani", "id", 1)
+FULL, STEP = Package(TARGET), Package(TARGET, SOURCE)
+IMAGE_SIZE = 448 << 10
+# What the sentence must say, by the name of the hostile package.
+FAULTS = {
+    "no-update-binary": "no META-INF/com/google/android/update-binary",
+    "no-script": "no META-INF/com/google/android/updater-script",
+    "no-list": "no transfer list",
+    "no-new-data": "needs system.new.dat or system.new.dat.br, one of the two",
+    "no-patch-data": "no system.patch.dat",
+    "new-data-twice": "needs system.new.dat or system.new.dat.br, one of the two",
+    "new-data-short": "bytes of new data, and new.dat has",
+    "new-data-flipped": "bytes of system.new.dat do not match the zip's size and checksum",
+    "new-data-grows": "bytes of new data, and new.dat has",
+    "with-payload": "says BLOCK, and the package has a payload.bin",
+    "script-uses-nothing": "does not use system.transfer.list",
+    "script-uses-missing": "uses boom.img, which is not in the package",
+    "lists-of-two-versions": "have different versions",
+    "no-whole-file-signature": "no whole-file signature",
+    "list-empty": "Line 1 of a transfer list is not a plain number",
+    "list-version-0": "has version 0; 1 to 4 are supported",
+    "list-version-5": "has version 5; 1 to 4 are supported",
+    "list-version-odd": "Line 1 of a transfer list is not a plain number",
+    "list-total-wrong": "blocks and writes",
+    "list-total-odd": "Line 2 of a transfer list is not a plain number",
+    "list-cut": "Line 3 of a transfer list is not a plain number",
+    "command-unknown": "the command 'abort', which is not known",
+    "command-upper-case": "the command 'NEW', which is not known",
+    "command-with-more": "which is malformed",
+    "command-without-ranges": "'new', which is malformed",
+    "line-empty": "the command '', which is not known",
+    "ranges-descend": "whose ranges do not ascend",
+    "ranges-odd": "counts its numbers wrongly",
+    "ranges-none": "counts its numbers wrongly",
+    "ranges-huge": "names block 99999998, beyond the largest partition",
+    "ranges-padded": "is no set of ranges",
+    "block-written-twice": "A new in partition system undoes what was written before",
+    "erased-late": "An erase in partition system undoes what was written before",
+    "block-read-late": "A stash in partition system reads a block that was written over",
+    "stash-empty": "A move in partition system needs stash",
+    "stash-freed-before": "A move in partition system needs stash",
+    "stash-id-odd": "which is malformed",
+    "move-counts-differ": "A move in partition system reads and writes different numbers",
+    "move-hash-odd": "which is malformed",
+    "patch-beyond": "patch of a bsdiff in partition system lies beyond the end of patch.dat",
+    "patch-empty": "patch of a bsdiff in partition system lies beyond the end of patch.dat",
+    "source-count-wrong": "which is malformed",
+    "full-reads": "says that it is full, and its transfer list of system reads old blocks",
+    "metadata-disagree": "disagree about fingerprint",
+    "offset-wrong": "ota-property-files says metadata is",
+    "device-other": "disagree about devices",
+}
+HOSTILE = hostile_blocks(TARGET, SOURCE)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Return where a test may write a package."""
+    return tmp_path / "armani-block.zip"
+
+
+def test_facts_of_a_full_package(path: Path, certificate: bytes) -> None:
+    """What the catalogue says of the build, and how far and by which commands it is written."""
+    path.write_bytes(build_block_zip(FULL, compressed=True))
+    facts = inspect_ota(path, certificate=certificate, codename="armani")
+    assert (facts.ota_type, facts.type, facts.transfer_version) == ("BLOCK", "full", 4)
+    assert facts.fingerprint == TARGET.fingerprint
+    assert facts.post_timestamp == 1778464800  # 2026-05-11T02:00:00Z
+    assert facts.security_patch_level == "2026-05-05"
+    assert facts.signed == Signed(payload=False, whole_file=True)
+    assert facts.payload_properties == {}
+    assert facts.streaming_property_files == ""
+    assert facts.property_files.startswith("metadata:")
+    (system,) = facts.partitions
+    assert (system.name, system.size, system.sha256) == ("system", IMAGE_SIZE, "")
+    assert system.operations["erase"] == 1
+    assert set(system.operations) == {"erase", "new", "zero"}
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_steps_of_every_version(version: int, path: Path, certificate: bytes) -> None:
+    """Each version of the transfer list is read, with its commands counted by name."""
+    path.write_bytes(build_block_zip(STEP, version=version))
+    facts = inspect_ota(path, certificate=certificate, codename="armani")
+    assert (facts.type, facts.transfer_version) == ("incremental", version)
+    assert facts.source_builds == (SOURCE.fingerprint,)
+    commands = Counter(facts.partitions[0].operations)
+    assert {"move", "bsdiff", "new"} <= set(commands)
+    assert bool(commands["stash"]) == bool(commands["free"]) == (version >= 2)
+
+
+def test_deflated_data_is_followed(path: Path) -> None:
+    """Large entries may be compressed by the zip; size and checksum are of what they unpack to."""
+    members = [
+        replace(each, method=DEFLATED) if each.name in {NEW_DATA, UPDATE_BINARY} else each
+        for each in block_members(STEP)
+    ]
+    path.write_bytes(sealed(members))
+    assert inspect_ota(path).type == "incremental"
+    broken = [replace(each, claimed_crc=1) if each.name == NEW_DATA else each for each in members]
+    path.write_bytes(sealed(broken))
+    with pytest.raises(OtaError, match=r"system\.new\.dat do not match the zip's size"):
+        inspect_ota(path)
+
+
+def test_packages_of_old_build_systems(path: Path) -> None:
+    """Before Android 8 a package had neither metadata.pb nor patch level, nor property files."""
+    members = block_members(FULL)
+    old = (
+        b"ota-required-cache=0\nota-type=BLOCK\n"
+        b"post-build=Brand/prod/armani:5/ID/2:user/release-keys\n"
+        b"post-timestamp=1420070400\npre-device=armani\n"
+    )
+    members = [each for each in members if each.name != METADATA_PB]
+    path.write_bytes(sealed(with_member(members, METADATA, old)))
+    facts = inspect_ota(path)
+    assert (facts.incremental, facts.security_patch_level, facts.sdk_level) == ("", "", 0)
+    assert facts.property_files == ""
+    assert not facts.has_metadata_pb
+
+
+def test_another_certificate_is_refused(path: Path) -> None:
+    """The enclosed certificate and the whole-file signature are compared with the given one."""
+    other = (KEYS / "FIXTURE-ONLY-other.cert.pem").read_bytes()
+    path.write_bytes(build_block_zip(FULL))
+    with pytest.raises(OtaError, match="otacert is another certificate"):
+        inspect_ota(path, certificate=other)
+
+
+def test_no_release_is_made_of_it(path: Path) -> None:
+    """A good block-based package is a fact to look at, and nothing that phones are offered."""
+    path.write_bytes(build_block_zip(FULL))
+    with pytest.raises(ReleaseRefusal, match="is block-based, and a phone cannot stream"):
+        check_package(inspect_ota(path), "armani")
+
+
+def test_every_hostile_package_has_its_sentence() -> None:
+    """The table above is complete, so that no hostile package goes untested."""
+    assert set(HOSTILE) == set(FAULTS)
+
+
+@pytest.mark.parametrize("name", sorted(FAULTS))
+def test_hostile_packages_are_refused(name: str, path: Path, certificate: bytes) -> None:
+    """A hostile package is refused with one sentence about its fault."""
+    path.write_bytes(HOSTILE[name])
+    with pytest.raises(OtaError) as caught:
+        inspect_ota(path, certificate=certificate, codename="armani")
+    sentence = str(caught.value)
+    assert FAULTS[name] in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence

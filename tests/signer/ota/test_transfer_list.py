@@ -1,0 +1,162 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.block_writer import plan_update
+from signer.ota import transfer_list as module
+from signer.ota.block_ranges import encode_ranges
+from signer.ota.errors import OtaError, PayloadError, UnsupportedError
+from signer.ota.transfer_list import Command, decode_transfer_list
+
+# Any forty lower-case hexadecimal digits do for a SHA-1 here.
+A, B = "a" * 40, "b" * 40
+HEAD = {1: "1\n9\n", 2: "2\n9\n1\n8\n", 3: "3\n9\n1\n8\n", 4: "4\n9\n1\n8\n"}
+
+
+def _only(version: int, line: str) -> Command:
+    (command,) = decode_transfer_list(f"{HEAD[version]}{line}\n".encode()).commands
+    return command
+
+
+def test_head() -> None:
+    """Version and total come first; two lines about stashes follow from version 2 on."""
+    first = decode_transfer_list(b"1\n9\nnew 2,0,9\n")
+    assert (first.version, first.total_blocks, len(first.commands)) == (1, 9, 1)
+    fourth = decode_transfer_list(b"4\n9\n1\n8\nnew 2,0,9\n")
+    assert (fourth.version, fourth.total_blocks, len(fourth.commands)) == (4, 9, 1)
+    assert decode_transfer_list(b"4\n0\n0\n0\n").commands == ()
+
+
+@pytest.mark.parametrize("name", ["new", "zero", "erase"])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_commands_that_only_write(name: str, version: int) -> None:
+    """They have one set of targets in every version."""
+    assert _only(version, f"{name} 4,0,1,5,7") == Command(name, ((0, 1), (5, 7)))
+
+
+@pytest.mark.parametrize(
+    ("version", "line", "expected"),
+    [
+        (1, "move 2,4,6 2,0,2", Command("move", ((0, 2),), ((4, 6),), read_blocks=2)),
+        (2, "move 2,0,2 2 2,4,6", Command("move", ((0, 2),), ((4, 6),), read_blocks=2)),
+        (2, "move 2,0,2 2 - 7:2,0,2", Command("move", ((0, 2),), (), ("7",), read_blocks=2)),
+        (
+            3,
+            f"move {A} 2,0,3 3 2,4,6 2,1,3 {B}:2,0,1",
+            Command("move", ((0, 3),), ((4, 6),), (B,), read_blocks=3),
+        ),
+        (
+            4,
+            f"move {A} 2,0,2 2 - {A}:2,0,1 {B}:2,1,2",
+            Command("move", ((0, 2),), (), (A, B), read_blocks=2),
+        ),
+        (
+            1,
+            "bsdiff 10 20 2,4,6 2,0,2",
+            Command("bsdiff", ((0, 2),), ((4, 6),), (), "", 2, 10, 20),
+        ),
+        (
+            2,
+            "imgdiff 0 5 2,0,1 2 2,4,6",
+            Command("imgdiff", ((0, 1),), ((4, 6),), (), "", 2, 0, 5),
+        ),
+        (
+            3,
+            f"bsdiff 10 20 {A} {B} 2,0,2 2 2,4,6",
+            Command("bsdiff", ((0, 2),), ((4, 6),), (), "", 2, 10, 20),
+        ),
+        (2, "stash 3 2,4,6", Command("stash", (), ((4, 6),), (), "3", 2)),
+        (4, f"stash {A} 2,4,6", Command("stash", (), ((4, 6),), (), A, 2)),
+        (2, "free 3", Command("free", stash="3")),
+        (3, f"free {A}", Command("free", stash=A)),
+        (
+            4,
+            f"compute_hash_tree 2,8,9 2,0,8 sha256 {A} {B}",
+            Command("compute_hash_tree", ((8, 9),), ((0, 8),)),
+        ),
+    ],
+)
+def test_commands(version: int, line: str, expected: Command) -> None:
+    """The order of words is that of AOSP's writer for the version."""
+    assert _only(version, line) == expected
+
+
+@pytest.mark.parametrize(
+    ("version", "line"),
+    [
+        (1, "move 2,0,2"),
+        (1, "move 2,0,2 2 2,4,6"),
+        (1, "bsdiff 1 2,4,6 2,0,2"),
+        (2, "move 2,0,2 3 2,4,6"),
+        (2, "move 2,0,2 2 2,4,6 2,0,2"),
+        (2, "move 2,0,2 3 2,4,6 2,0,1 7:2,2,3"),
+        (2, "move 2,0,2 0 -"),
+        (2, "move 2,0,2 2 - x:2,0,2"),
+        (2, f"move {A} 2,0,2 2 2,4,6"),
+        (2, "bsdiff -1 2 2,0,2 2 2,4,6"),
+        (2, f"free {A}"),
+        (3, "move 2,0,2 2 2,4,6"),
+        (3, f"move {A.upper()} 2,0,2 2 2,4,6"),
+        (3, f"bsdiff 10 20 {A} 2,0,2 2 2,4,6"),
+        (3, "stash 3 2,4,6"),
+        (3, f"free {A} {B}"),
+        (4, f"compute_hash_tree 2,8,9 2,0,8 sha256 {A} xyz"),
+        (4, "new"),
+        (4, "new  2,0,1"),
+        (4, "new 2,0,1 "),
+    ],
+)
+def test_commands_that_are_malformed(version: int, line: str) -> None:
+    """Words that are missing, too many or of another version are refused."""
+    with pytest.raises(PayloadError, match=r"malformed|no set of ranges|numbers wrongly"):
+        _only(version, line)
+
+
+@pytest.mark.parametrize(
+    ("version", "line"),
+    [(1, "stash 3 2,4,6"), (1, "free 3"), (3, "compute_hash_tree 2,8,9 2,0,8 sha1 aa bb")],
+)
+def test_commands_of_a_later_version(version: int, line: str) -> None:
+    """A command that the version does not have yet is not known in it."""
+    with pytest.raises(UnsupportedError, match=f"version {version} has the command"):
+        _only(version, line)
+
+
+def test_caps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Length and number of commands are limited before anything is decoded."""
+    with pytest.raises(PayloadError, match="larger than 16 MiB"):
+        decode_transfer_list(bytes((16 << 20) + 1))
+    monkeypatch.setattr(module, "MAX_COMMANDS", 2)
+    with pytest.raises(PayloadError, match="more than 2 commands"):
+        decode_transfer_list(b"1\n3\n" + b"zero 2,0,1\n" * 3)
+
+
+@given(
+    st.integers(1, 4),
+    st.lists(st.integers(0, 3), min_size=1, max_size=12),
+    st.lists(st.integers(0, 3), min_size=1, max_size=12),
+)
+@settings(deadline=None)
+def test_lists_of_the_writer(version: int, old: list[int], new: list[int]) -> None:
+    """Every plan between two images is decoded, and its commands are the ones that it spells."""
+    images = [b"".join(bytes([block]) * 4096 for block in image) for image in (old, new)]
+    plan = plan_update(*images, version=version)
+    decoded = decode_transfer_list(plan.transfer_list.encode())
+    lines = plan.transfer_list.splitlines()
+    assert [decoded.version, decoded.total_blocks] == [int(line) for line in lines[:2]]
+    assert [each.name for each in decoded.commands] == [
+        line.split(" ")[0] for line in lines[2 if version == 1 else 4 :]
+    ]
+    for command, line in zip(decoded.commands, lines[2 if version == 1 else 4 :], strict=True):
+        if command.targets:
+            assert encode_ranges(command.targets) in line.split(" ")
+
+
+@given(st.integers(1, 4), st.lists(st.text("0123456789,:- abcdefnewzromvhstfi", max_size=60)))
+def test_nothing_but_its_own_error(version: int, lines: list[str]) -> None:
+    """Lines that look like commands are decoded or refused."""
+    try:
+        decoded = decode_transfer_list((HEAD[version] + "\n".join(lines)).encode())
+    except OtaError:
+        return
+    assert len(decoded.commands) == len([line for line in lines if line])
