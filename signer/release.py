@@ -12,7 +12,8 @@ from signer.ceremony_plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
 from signer.errors import ReleaseRefusal, WorkFolderError, refusing, resumable
 from signer.keystore import Keystore, Passphrases
 from signer.ota.facts import OtaFacts
-from signer.release_plan import ReleaseOrder, plan_release
+from signer.release_order import ReleaseOrder
+from signer.release_plan import plan_release
 from signer.signing import (
     expiry,
     load_delegated,

@@ -1,14 +1,17 @@
 """Judges inspected packages beside the releases that their model has already.
 
-The server's own rules (docs/FORMATS.md section 3) refuse some of this too, later and in the words
-of counters; here the sentence says which package it is and what to do about it.
+The rules that server and signer share (docs/FORMATS.md section 3) refuse some of this too, in the
+words of counters; here the sentence says which package it is and what to do about it.
 """
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
+from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
 from server.core.release import Release
-from signer.errors import ReleaseRefusal
+from server.core.way import MAX_INCREMENTALS, find_way, offered_in
+from signer.errors import ReleaseRefusal, refusing
 from signer.ota.facts import OtaFacts
 
 
@@ -26,18 +29,27 @@ def check_region(facts: OtaFacts, channel: Channel, releases: Mapping[str, Relea
             )
 
 
-def check_order(facts: OtaFacts, counter: int, releases: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal when a build of a lower counter is newer in time or patch level."""
+def check_age(facts: OtaFacts, counter: int, releases: Mapping[str, Release], floor: Floor) -> None:
+    """Raise ReleaseRefusal when a build of a lower counter, listed or gone, is newer in time."""
     for release in releases.values():
-        if release.counter >= counter:
-            continue
-        if facts.post_timestamp < release.post_timestamp:
+        if release.counter < counter and facts.post_timestamp < release.post_timestamp:
             raise ReleaseRefusal(
                 f"{facts.path.name} was built before {release.fingerprint}, which is signed"
                 f" already with counter {release.counter}; builds of one codename, of all regions,"
                 " are signed in the order in which they were built, so build this one again."
             )
-        if facts.security_patch_level < release.security_patch_level:
+    is_known = any(release.counter == counter for release in releases.values())
+    if not is_known and facts.post_timestamp <= floor.time:
+        raise ReleaseRefusal(
+            f"{facts.path.name} is not newer than a build that has left the role, and none of"
+            " those comes back; build this one again."
+        )
+
+
+def check_patch_level(facts: OtaFacts, counter: int, releases: Mapping[str, Release]) -> None:
+    """Raise ReleaseRefusal when a build of a lower counter has a newer security patch level."""
+    for release in releases.values():
+        if release.counter < counter and facts.security_patch_level < release.security_patch_level:
             raise ReleaseRefusal(
                 f"{facts.path.name} has an older patch level than {release.fingerprint}, which is"
                 f" signed already with counter {release.counter}; build it with"
@@ -45,17 +57,84 @@ def check_order(facts: OtaFacts, counter: int, releases: Mapping[str, Release]) 
             )
 
 
-def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal unless the build has a full package in the channel.
+def check_sources(
+    facts: OtaFacts,
+    channel: Channel,
+    counter: int,
+    releases: Mapping[str, Release],
+    factory_builds: AbstractSet[str],
+) -> None:
+    """Raise ReleaseRefusal unless an incremental starts from older builds that the role knows.
 
-    A pointer to it needs one, for phones that no incremental starts from.
+    A build that phones left the factory with need not be listed; withdrawn builds are known, too.
     """
-    if not any(
-        release.type == "full"
+    known = {
+        release.fingerprint: (release.counter, decode_release_path(path)[0].region)
+        for path, release in releases.items()
+    }
+    for source in facts.source_builds:
+        if source in factory_builds and source not in known:
+            continue
+        if source not in known:
+            raise ReleaseRefusal(
+                f"{facts.path.name} starts from {source}, which {channel.codename} does not list;"
+                " sign that build first, or state with --factory-build that phones left the"
+                " factory with it."
+            )
+        older, region = known[source]
+        if older >= counter:
+            raise ReleaseRefusal(
+                f"{facts.path.name} starts from {source}, which is not older than the build that"
+                " it leads to; give the package that starts from an older one."
+            )
+        if region != channel.region:
+            raise ReleaseRefusal(
+                f"{facts.path.name} starts from {source}, a build for the region {region}; give"
+                f" the package for {channel.region}."
+            )
+
+
+def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
+    """Raise ReleaseRefusal unless the build has one full package in the channel.
+
+    A pointer to it needs one, for phones that no incremental starts from. A withdrawn build needs
+    none any more.
+    """
+    build = {
+        path: release
         for path, release in planned.items()
         if release.counter == counter and decode_release_path(path)[0] == channel
-    ):
+    }
+    if all(release.withdrawn for release in build.values()):
+        return
+    fulls = [path for path, each in build.items() if each.type == "full" and not each.withdrawn]
+    if not fulls:
         raise ReleaseRefusal(
             f"This build has no full package in {channel}, which phones need that no incremental"
             " starts from; name the full package, too."
         )
+    if len(fulls) > 1:
+        raise ReleaseRefusal(
+            f"This build has {len(fulls)} full packages in {channel}, {' and '.join(fulls)}, and"
+            " one is offered; give the full package the file name that is listed."
+        )
+
+
+def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
+    """Raise ReleaseRefusal when the build has more incrementals than a pointer's step holds."""
+    count = sum(
+        release.counter == counter and release.type == "incremental"
+        for release in offered_in(channel, planned).values()
+    )
+    if count > MAX_INCREMENTALS:
+        raise ReleaseRefusal(
+            f"This build has {count} incrementals in {channel}, and {MAX_INCREMENTALS} can be"
+            " offered; leave away those that the fewest phones need."
+        )
+
+
+def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
+    """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel."""
+    if any(release.counter == counter for release in offered_in(channel, planned).values()):
+        with refusing(ReleaseRefusal):
+            find_way(channel, counter, planned)

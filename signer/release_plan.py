@@ -1,96 +1,182 @@
-"""Decides what the next version of a codename role lists.
+"""Decides what the next version of a codename role lists, and says every reason against it.
 
 Source: docs/FORMATS.md section 3. Pure: from the current version, inspected packages and an order.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from tuf.api.metadata import TargetFile, Targets
 
-from server.core.names import Channel, decode_channel, decode_release_path
-from server.core.profile import check_delegated
-from server.core.release import Release, decode_releases
-from server.core.succession import check_succession
+from server.core.floor import Floor, decode_floor
+from server.core.names import decode_channel, decode_release_path
+from server.core.release import Release, decode_release, decode_releases
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.facts import OtaFacts
-from signer.package_checks import check_package
-from signer.release_checks import check_full, check_order, check_region
-
-_PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
-
-
-@dataclass(frozen=True, slots=True)
-class ReleaseOrder:
-    """What the engineer asks for; None and an empty changelog leave it to the build's past.
-
-    By default a build that is listed already keeps its counter, its stepping stone in the same
-    channel and its changelog; a new build gets the next counter, no stepping stone and no text.
-    """
-
-    channel: Channel
-    counter: int | None = None
-    min_counter: int | None = None
-    changelog: Mapping[str, str] = field(default_factory=dict)
+from signer.package_checks import judge_package
+from signer.release_changelog import check_locales, check_text
+from signer.release_checks import (
+    check_age,
+    check_full,
+    check_incrementals,
+    check_patch_level,
+    check_region,
+    check_sources,
+    check_way,
+)
+from signer.release_edit import next_role
+from signer.release_judgement import Book, JudgedRelease, Judgement
+from signer.release_order import (
+    ReleaseOrder,
+    choose_counter,
+    choose_min_counter,
+    known_changelog,
+    next_counter,
+)
+from signer.release_sources import check_source_bytes, check_sources_used, find_full
+from signer.release_target import make_release
 
 
 def plan_release(
-    order: ReleaseOrder, packages: Sequence[OtaFacts], current: Targets, expires: datetime
+    order: ReleaseOrder,
+    packages: Sequence[OtaFacts],
+    current: Targets,
+    expires: datetime,
+    sources: Sequence[OtaFacts] = (),
 ) -> Targets:
     """Return the next version of the role with `packages`, all of one build, listed in it.
 
     Targets that are there already stay as they are, unknown members included. Raises
-    ReleaseRefusal for a package that must not be offered and for one that contradicts what is
-    listed. The result equals `current` but for version and expiry when everything is listed.
+    ReleaseRefusal with the first sentence that `judge_release` has against it. The result equals
+    `current` but for version and expiry when everything is listed.
     """
+    judged = judge_release(order, packages, current, expires, sources)
+    if judged.planned is None:
+        raise ReleaseRefusal(judged.refusals[0])
+    return judged.planned
+
+
+def judge_release(
+    order: ReleaseOrder,
+    packages: Sequence[OtaFacts],
+    current: Targets,
+    expires: datetime,
+    sources: Sequence[OtaFacts] = (),
+) -> JudgedRelease:
+    """Return the answer to every question about `packages` as the next release of their model.
+
+    `sources` are full packages of builds that incrementals start from, to compare bytes with.
+    Raises ReleaseRefusal when there is nothing to judge: no package, or a role or channel that
+    cannot be read.
+    """
+    if not packages:
+        raise ReleaseRefusal("No package is given; name at least one zip.")
     with refusing(ReleaseRefusal):
         decode_channel(str(order.channel))
         releases = decode_releases(current)
-    _check_packages(order, packages)
-    fingerprint = packages[0].fingerprint
-    counter = _choose_counter(order, fingerprint, releases)
+        floor = decode_floor(current)
+    channel, fingerprint, book = order.channel, packages[0].fingerprint, Book()
+    book.ask(channel, "names each package once", _check_names, packages)
     for facts in packages:
-        check_region(facts, order.channel, releases)
-        check_order(facts, counter, releases)
-    min_counter = _choose_min_counter(order, counter, releases)
-    changelog = dict(order.changelog) or _known_changelog(counter, releases)
-    targets = dict(current.targets)
-    for facts in packages:
-        path = f"{order.channel}/{facts.path.name}"
-        known = targets.get(path)
-        members = _members(facts, counter, min_counter)
-        if known is None:
-            custom = {**members, "changelog": changelog, "withdrawn": False}
-        else:
-            _check_same_bytes(path, known, facts)
-            custom = {**known.custom, **members}
-            if order.changelog:
-                custom["changelog"] = changelog
-        # Sorted, so that the same release has the same octets whatever the order of arguments.
-        custom = {name: custom[name] for name in sorted(custom)}
-        kept = {} if known is None else known.unrecognized_fields
-        targets[path] = TargetFile(
-            facts.length, {"sha256": facts.sha256}, path, {**kept, "custom": custom}
-        )
-    planned = Targets(
-        version=current.version + 1,
-        expires=expires,
-        targets={path: targets[path] for path in sorted(targets)},
-        unrecognized_fields=current.unrecognized_fields,
+        _judge_alone(book, order, facts, packages[0])
+    chosen = book.ask(
+        channel, "has a counter that grows", choose_counter, order, fingerprint, releases, floor
     )
-    with refusing(ReleaseRefusal):
-        check_delegated(order.channel.codename, planned)
-        check_full(order.channel, counter, decode_releases(planned))
-        check_succession(current, planned)
-    return planned
+    counter = chosen or next_counter(fingerprint, releases, floor)
+    for facts in packages:
+        _judge_beside(book, order, facts, counter, releases, floor)
+        _judge_sources(book, order, facts, counter, releases, [*packages, *sources])
+    if sources:
+        book.ask(channel, "needs every --source", check_sources_used, packages, sources)
+    stone = book.ask(
+        channel, "has one stepping stone", choose_min_counter, channel, order.min_counter, counter,
+        releases,
+    )  # fmt: skip
+    changelog = dict(order.changelog) or known_changelog(counter, releases)
+    _judge_changelog(book, order, changelog)
+    targets, listed = dict(current.targets), dict(releases)
+    for facts in packages:
+        path, name = f"{channel}/{facts.path.name}", facts.path.name
+        known = targets.get(path)
+        if known is not None:
+            book.ask(name, "keeps the bytes of its path", _check_same_bytes, path, known, facts)
+        targets[path] = make_release(order, facts, counter, stone or 0, changelog, known)
+        release = book.ask(name, "can be listed", _read, path, targets[path])
+        if release is not None:
+            listed[path] = release
+    for question, check in (
+        ("has one full package", check_full),
+        ("has at most two incrementals", check_incrementals),
+        ("can be reached by every build", check_way),
+    ):
+        book.ask(channel, question, check, channel, counter, listed)
+    planned = None
+    if book.is_clean:  # else it would say the same again, in other words
+        planned = book.ask(
+            channel, "follows what is signed", next_role, channel.codename, current, targets,
+            expires,
+        )  # fmt: skip
+    return JudgedRelease(tuple(book.judgements), counter, listed, planned)
 
 
-def _check_packages(order: ReleaseOrder, packages: Sequence[OtaFacts]) -> None:
-    if not packages:
-        raise ReleaseRefusal("No package is given; name at least one zip.")
-    names = [facts.path.name for facts in packages]
+def _judge_alone(book: Book, order: ReleaseOrder, facts: OtaFacts, first: OtaFacts) -> None:
+    name = facts.path.name
+    for verdict in judge_package(
+        facts, order.channel.codename, allow_operations=order.allow_operations
+    ):
+        book.judgements.append(
+            Judgement(name, verdict.question, verdict.refusal, verdict.remark, verdict.was_asked)
+        )
+    if facts is not first:
+        book.ask(name, "leads to the same build", _check_build, facts, first)
+
+
+def _judge_beside(
+    book: Book,
+    order: ReleaseOrder,
+    facts: OtaFacts,
+    counter: int,
+    releases: Mapping[str, Release],
+    floor: Floor,
+) -> None:
+    name = facts.path.name
+    book.ask(name, "is for this region", check_region, facts, order.channel, releases)
+    book.ask(name, "is no older build", check_age, facts, counter, releases, floor)
+    book.ask(name, "keeps the patch level", check_patch_level, facts, counter, releases)
+
+
+def _judge_changelog(book: Book, order: ReleaseOrder, changelog: Mapping[str, str]) -> None:
+    channel = order.channel
+    book.ask(channel, "has every required locale", check_locales, changelog, order.required_locales)
+    for locale, text in sorted(changelog.items()):
+        book.ask(channel, f"has a changelog for {locale}", check_text, locale, text)
+
+
+def _judge_sources(
+    book: Book,
+    order: ReleaseOrder,
+    facts: OtaFacts,
+    counter: int,
+    releases: Mapping[str, Release],
+    at_hand: Sequence[OtaFacts],
+) -> None:
+    if not facts.source_builds:
+        return
+    name = facts.path.name
+    book.ask(
+        name, "starts from known builds", check_sources, facts, order.channel, counter, releases,
+        order.factory_builds,
+    )  # fmt: skip
+    for source in facts.source_builds:
+        question, full = f"starts from the bytes of {source}", find_full(source, at_hand)
+        if full is None:
+            remark = "give that build's full package with --source"
+            book.judgements.append(Judgement(name, question, remark=remark, was_asked=False))
+        else:
+            book.ask(name, question, check_source_bytes, facts, full)
+
+
+def _check_names(packages: Sequence[OtaFacts]) -> None:
     for number, facts in enumerate(packages):
         others = [other for other in packages[:number] if other.path.name == facts.path.name]
         if any(other.sha256 == facts.sha256 for other in others):
@@ -99,52 +185,14 @@ def _check_packages(order: ReleaseOrder, packages: Sequence[OtaFacts]) -> None:
             raise ReleaseRefusal(
                 f"Two packages have the file name {facts.path.name}; rename one of them."
             )
-    for facts in packages:
-        check_package(facts, order.channel.codename)
-        if facts.fingerprint != packages[0].fingerprint:
-            raise ReleaseRefusal(
-                f"{facts.path.name} leads to another build than {names[0]};"
-                " sign the packages of each build in a run of their own."
-            )
 
 
-def _choose_counter(order: ReleaseOrder, fingerprint: str, releases: Mapping[str, Release]) -> int:
-    known = {release.fingerprint: release.counter for release in releases.values()}
-    highest = max(known.values(), default=0)
-    if order.counter is None:
-        return known.get(fingerprint, highest + 1)
-    if known.get(fingerprint, order.counter) != order.counter:
+def _check_build(facts: OtaFacts, first: OtaFacts) -> None:
+    if facts.fingerprint != first.fingerprint:
         raise ReleaseRefusal(
-            f"This build has counter {known[fingerprint]} already; leave --counter away."
+            f"{facts.path.name} leads to another build than {first.path.name};"
+            " sign the packages of each build in a run of their own."
         )
-    if fingerprint not in known and order.counter <= highest:
-        raise ReleaseRefusal(
-            f"Counter {order.counter} is not above {highest}, the highest so far;"
-            " leave --counter away."
-        )
-    return order.counter
-
-
-def _choose_min_counter(order: ReleaseOrder, counter: int, releases: Mapping[str, Release]) -> int:
-    # A pointer's step has one stepping stone for all packages of a build (FORMATS.md section 4).
-    same_step = [
-        release.min_counter
-        for path, release in releases.items()
-        if release.counter == counter and decode_release_path(path)[0] == order.channel
-    ]
-    if order.min_counter is None:
-        return same_step[0] if same_step else 0
-    if same_step and same_step[0] != order.min_counter:
-        raise ReleaseRefusal(
-            f"This build's packages in {order.channel} have min_counter {same_step[0]},"
-            " and all must have the same; leave --min-counter away."
-        )
-    return order.min_counter
-
-
-def _known_changelog(counter: int, releases: Mapping[str, Release]) -> dict[str, str]:
-    texts = [release.changelog for release in releases.values() if release.counter == counter]
-    return next((dict(text) for text in texts if text), {})
 
 
 def _check_same_bytes(path: str, known: TargetFile, facts: OtaFacts) -> None:
@@ -155,20 +203,7 @@ def _check_same_bytes(path: str, known: TargetFile, facts: OtaFacts) -> None:
         )
 
 
-def _members(facts: OtaFacts, counter: int, min_counter: int) -> dict[str, Any]:
-    return {
-        "counter": counter,
-        "fingerprint": facts.fingerprint,
-        "incremental": facts.incremental,
-        "min_counter": min_counter,
-        "payload_properties": {
-            name: facts.payload_properties.get(name, "") for name in _PAYLOAD_PROPERTIES
-        },
-        "post_timestamp": facts.post_timestamp,
-        "property_files": facts.streaming_property_files,
-        "schema": 1,
-        "sdk_level": facts.sdk_level,
-        "security_patch_level": facts.security_patch_level,
-        "source_builds": list(facts.source_builds),
-        "type": facts.type,
-    }
+def _read(path: str, target: TargetFile) -> Release:
+    with refusing(ReleaseRefusal):
+        decode_release_path(path)
+        return decode_release(path, target.custom)

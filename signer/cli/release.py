@@ -15,7 +15,7 @@ from signer.keystore import Keystore
 from signer.ota.inspect import inspect_ota
 from signer.package_checks import choose_codename
 from signer.release import list_releases, sign_release
-from signer.release_plan import ReleaseOrder
+from signer.release_order import ReleaseOrder
 from signer.work_folder import WorkFolder
 
 

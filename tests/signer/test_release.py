@@ -10,7 +10,7 @@ from server.core.names import Channel
 from signer.errors import ReleaseRefusal, SignerError, WorkFolderError
 from signer.keystore import Keystore
 from signer.release import list_releases, sign_release
-from signer.release_plan import ReleaseOrder
+from signer.release_order import ReleaseOrder
 from signer.work_folder import WorkFolder
 
 ORDER = ReleaseOrder(Channel("armani", "id", "stable"), changelog={"en": "Fixes."})

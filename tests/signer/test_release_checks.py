@@ -6,7 +6,8 @@ from tuf.api.metadata import Targets
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
-from signer.release_plan import ReleaseOrder, plan_release
+from signer.release_order import ReleaseOrder
+from signer.release_plan import plan_release
 
 STABLE = Channel("armani", "id", "stable")
 BETA = Channel("armani", "id", "beta")

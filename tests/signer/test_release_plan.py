@@ -6,7 +6,8 @@ from tuf.api.metadata import TargetFile, Targets
 
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
-from signer.release_plan import ReleaseOrder, plan_release
+from signer.release_order import ReleaseOrder
+from signer.release_plan import plan_release
 
 STABLE = Channel("armani", "id", "stable")
 FIRST = "armani/id/stable/armani-first.zip"
@@ -137,7 +138,7 @@ def test_a_counter_can_be_chosen(one, facts, expires) -> None:
         ("second", {"counter": 1}, "Counter 1 is not above 1"),
         ("second", {"min_counter": 2}, "min_counter is not below counter"),
         ("second", {"changelog": {"english": "x"}}, "malformed"),
-        ("second", {"changelog": {"en": "x" * 4001}}, "malformed"),
+        ("second", {"changelog": {"en": "x" * 4001}}, "has 4001 characters"),
         ("second", {"channel": Channel("armani", "ID", "stable")}, "not a region or channel"),
         ("second", {"channel": Channel("armani", "id", "a/b")}, "CODENAME/REGION/CHANNEL"),
         ("second", {"channel": Channel("dior", "id", "stable")}, "not for dior"),
@@ -162,7 +163,7 @@ def test_an_order_that_cannot_be_is_refused(one, facts, expires, name, order, se
         ),
         ({"security_patch_level": "2026-02-30"}, "malformed"),
         ({"fingerprint": "a b"}, "malformed"),
-        ({"source_builds": ("x",)}, "malformed"),
+        ({"source_builds": ("x",)}, "starts from x, which armani does not list"),
         ({"payload_properties": {}}, "malformed"),
         ({"streaming_property_files": "x" * 1025}, "malformed"),
     ],

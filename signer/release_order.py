@@ -1,0 +1,84 @@
+"""What the engineer asks for when packages are signed, and what the build's past decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from server.core.floor import Floor
+from server.core.names import Channel, decode_release_path
+from server.core.release import Release
+from signer.errors import ReleaseRefusal
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseOrder:
+    """What the engineer asks for; None and an empty changelog leave it to the build's past.
+
+    By default a build that is listed already keeps its counter, its stepping stone in the same
+    channel and its changelog; a new build gets the next counter, no stepping stone and no text.
+    `factory_builds` are fingerprints that phones left the factory with; `allow_operations` names
+    payload operations that this version does not know and that may be released all the same.
+    """
+
+    channel: Channel
+    counter: int | None = None
+    min_counter: int | None = None
+    changelog: Mapping[str, str] = field(default_factory=dict)
+    required_locales: tuple[str, ...] = ()
+    factory_builds: frozenset[str] = frozenset()
+    allow_operations: frozenset[str] = frozenset()
+
+
+def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor) -> int:
+    """Return the counter of a build: the one it has, or the one above all that ever were."""
+    known = {release.fingerprint: release.counter for release in releases.values()}
+    return known.get(fingerprint, max(known.values(), default=max(floor.counter - 1, 0)) + 1)
+
+
+def choose_counter(
+    order: ReleaseOrder, fingerprint: str, releases: Mapping[str, Release], floor: Floor
+) -> int:
+    """Return the counter that the order asks for; ReleaseRefusal when it cannot be that one."""
+    lowest = next_counter(fingerprint, releases, floor)
+    if order.counter is None or order.counter == lowest:
+        return lowest
+    if any(release.fingerprint == fingerprint for release in releases.values()):
+        raise ReleaseRefusal(f"This build has counter {lowest} already; leave --counter away.")
+    if order.counter < lowest:
+        raise ReleaseRefusal(
+            f"Counter {order.counter} is not above {lowest - 1}, the highest so far;"
+            " leave --counter away."
+        )
+    return order.counter
+
+
+def choose_min_counter(
+    channel: Channel,
+    wanted: int | None,
+    counter: int,
+    releases: Mapping[str, Release],
+    default: int = 0,
+) -> int:
+    """Return the stepping stone of a build in `channel`: the one it has there, or `default`.
+
+    Raises ReleaseRefusal when another one is wanted.
+    """
+    # A pointer's step has one stepping stone for all packages of a build (FORMATS.md section 4).
+    same_step = [
+        release.min_counter
+        for path, release in releases.items()
+        if release.counter == counter and decode_release_path(path)[0] == channel
+    ]
+    if wanted is None:
+        return same_step[0] if same_step else default
+    if same_step and same_step[0] != wanted:
+        raise ReleaseRefusal(
+            f"This build's packages in {channel} have min_counter {same_step[0]},"
+            " and all must have the same; leave --min-counter away."
+        )
+    return wanted
+
+
+def known_changelog(counter: int, releases: Mapping[str, Release]) -> dict[str, str]:
+    """Return the changelog that a build has already in any channel, or an empty one."""
+    texts = [release.changelog for release in releases.values() if release.counter == counter]
+    return next((dict(text) for text in texts if text), {})
