@@ -12,13 +12,17 @@ from signer.ota.zip_records import (
     END_MAGIC,
     LOCAL_LENGTH,
     LOCATOR_LENGTH,
+    LOCATOR_MAGIC,
+    MAX_DESCRIPTOR,
     End,
     Header,
+    check_ends_agree,
     decode_directory,
     decode_end,
     decode_end64,
     decode_local,
     decode_locator,
+    descriptors,
     is_zip64,
     local_tail_length,
 )
@@ -31,7 +35,6 @@ MAX_RATIO = 200
 _MAX_COMMENT = 0xFFFF
 _ENCRYPTED, _DESCRIPTOR, _UTF8 = 0x0001, 0x0008, 0x0800
 _DEFLATE_HINTS = 0x0006
-_MAX_DESCRIPTOR = 24  # signature, crc, two sizes of eight bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,16 @@ def _load_end(stream: BinaryIO, length: int) -> tuple[End, int, bytes]:
     if int.from_bytes(tail[at + 20 : at + 22], "little") != len(comment):
         raise ContainerError("The zip's comment is not as long as its end record says.")
     limit = start + at
-    if not is_zip64(end):
+    locator = _read_at(stream, max(0, limit - LOCATOR_LENGTH), min(limit, LOCATOR_LENGTH))
+    # Some writers add the zip64 records to zips that could do without, which readers then heed.
+    if not is_zip64(end) and not locator.startswith(LOCATOR_MAGIC):
         return end, limit, comment
-    if limit < LOCATOR_LENGTH:
-        raise ContainerError("The zip needs a zip64 end record and has no locator for it.")
-    where = decode_locator(_read_at(stream, limit - LOCATOR_LENGTH, LOCATOR_LENGTH))
+    where = decode_locator(locator)
     if where != limit - LOCATOR_LENGTH - END64_LENGTH:
         raise ContainerError("The zip's zip64 end record is not where its locator must point.")
-    return decode_end64(_read_at(stream, where, END64_LENGTH)), where, comment
+    end64 = decode_end64(_read_at(stream, where, END64_LENGTH))
+    check_ends_agree(end, end64)
+    return end64, where, comment
 
 
 def load_container(stream: BinaryIO, length: int) -> Container:
@@ -111,27 +116,36 @@ def load_container(stream: BinaryIO, length: int) -> Container:
 def _load_entries(stream: BinaryIO, headers: list[Header], limit: int) -> dict[str, Entry]:
     """Read the local headers in file order; the entries must fill the file up to `limit`."""
     entries: dict[str, Entry] = {}
-    at, slack = 0, 0
+    at = 0
     for header in sorted(headers, key=lambda each: each.offset):
         name = check_name(header.name)
         _check_header(header, name)
         if name in entries:
             raise ContainerError(f"The zip has {name} twice.")
-        _check_start(header.offset, at, slack, name)
+        _check_start(header.offset, at, name)
         entry = _load_entry(stream, header, name)
         at = entry.offset + entry.packed_size
         if at > limit:
             raise ContainerError(f"The zip entry {name} runs into the central directory.")
-        slack = _MAX_DESCRIPTOR if header.flags & _DESCRIPTOR else 0
+        if header.flags & _DESCRIPTOR:
+            at += _descriptor_length(_read_at(stream, at, MAX_DESCRIPTOR), header)
         entries[name] = entry
-    _check_start(limit, at, slack, "its central directory")
+    _check_start(limit, at, "its central directory")
     return entries
 
 
-def _check_start(start: int, at: int, slack: int, what: str) -> None:
+def _descriptor_length(following: bytes, header: Header) -> int:
+    """Return the length of the data descriptor that stands behind an entry; 0 if there is none."""
+    for descriptor in descriptors(header):
+        if following.startswith(descriptor):
+            return len(descriptor)
+    return 0
+
+
+def _check_start(start: int, at: int, what: str) -> None:
     if start < at:
         raise ContainerError(f"The zip entry before {what} overlaps it.")
-    if start > at + slack:
+    if start > at:
         raise ContainerError(f"The zip has bytes before {what} that belong to no entry.")
 
 

@@ -9,7 +9,9 @@ END_MAGIC = b"PK\x05\x06"
 END_LENGTH = 22
 LOCAL_LENGTH = 30
 LOCATOR_LENGTH = 20
+LOCATOR_MAGIC = b"PK\x06\x07"
 END64_LENGTH = 56
+MAX_DESCRIPTOR = 24
 _CENTRAL_LENGTH = 46
 _MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
 _ZIP64 = 0x0001
@@ -55,7 +57,7 @@ def is_zip64(end: End) -> bool:
 
 def decode_locator(record: bytes) -> int:
     """Return the offset of the zip64 end record; ContainerError when this is no locator."""
-    if len(record) != LOCATOR_LENGTH or not record.startswith(b"PK\x06\x07"):
+    if len(record) != LOCATOR_LENGTH or not record.startswith(LOCATOR_MAGIC):
         raise ContainerError("The zip needs a zip64 end record and has no locator for it.")
     disk, offset, disks = struct.unpack("<LQL", record[4:])
     if disk or disks != 1:
@@ -73,20 +75,41 @@ def decode_end64(record: bytes) -> End:
     return End(total, size, offset)
 
 
+def check_ends_agree(end: End, end64: End) -> None:
+    """Raise ContainerError unless each value of the end record is the zip64 one or says so."""
+    pairs = ((end.entries, end64.entries, _MAX16), (end.size, end64.size, _MAX32))
+    for narrow, wide, most in (*pairs, (end.offset, end64.offset, _MAX32)):
+        if narrow not in {wide, most}:
+            raise ContainerError("The zip's two end records contradict each other.")
+
+
+def descriptors(header: Header) -> list[bytes]:
+    """Return every form of the data descriptor that may follow the entry, longest first.
+
+    It repeats checksum and sizes, the latter in 4 or 8 bytes, with or without a signature.
+    """
+    found = [struct.pack("<L2Q", header.crc, header.packed_size, header.size)]
+    if max(header.packed_size, header.size) < _MAX32:
+        found.append(struct.pack("<3L", header.crc, header.packed_size, header.size))
+    return [b"PK\x07\x08" + each for each in found] + found
+
+
 def _widen(extra: bytes, narrow: list[int]) -> list[int]:
     """Replace each value of ffffffff by the zip64 extra field's, in their order."""
-    at, wide = 0, b""
+    at, wide = 0, None
     while at + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, at)
         if at + 4 + length > len(extra):
             break  # signapk pads with bytes that are no field; they are nobody's business
+        if kind == _ZIP64 and wide is not None:
+            raise ContainerError("A zip entry has its zip64 sizes twice.")
         if kind == _ZIP64:
             wide = extra[at + 4 : at + 4 + length]
         at += 4 + length
     needed = sum(value == _MAX32 for value in narrow)
-    if len(wide) < 8 * needed:
+    if needed and (wide is None or len(wide) < 8 * needed):
         raise ContainerError("A zip entry lacks the zip64 sizes that its header refers to.")
-    values = iter(struct.unpack_from(f"<{needed}Q", wide))
+    values = iter(struct.unpack_from(f"<{needed}Q", wide or b""))
     return [next(values) if value == _MAX32 else value for value in narrow]
 
 

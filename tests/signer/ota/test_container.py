@@ -3,10 +3,12 @@
 import io
 import struct
 import zipfile
+import zlib
+from pathlib import Path
 
 import pytest
 
-from fixtures.zip_writer import DEFLATED, Member, write_zip
+from fixtures.zip_writer import DEFLATED, Member, write_zip, zip64_end
 from signer.ota import container as module
 from signer.ota.container import Container, load_container, load_entry
 from signer.ota.errors import ContainerError
@@ -92,6 +94,74 @@ def test_zip64_end_record() -> None:
         _load(plain[:-22] + narrow)
     with pytest.raises(ContainerError, match="not where its locator must point"):
         _load(plain[:-22] + wide[:56] + wide[56:64] + bytes(8) + wide[72:] + narrow)
+
+
+def test_zip64_records_that_were_not_needed() -> None:
+    """What Python writes between 2 and 4 GiB: a zip64 end record, all values in the other, too."""
+    plain = write_zip([Member(name, data) for name, data in CONTENT.items()])
+    count, size, offset = struct.unpack("<H2L", plain[-12:-2])
+    wide = zip64_end(count, size, offset)
+    _assert_content(plain[:-22] + wide + plain[-22:])
+    for change in (-11, -9, -5):
+        end = bytearray(plain[-22:])
+        end[change] ^= 1
+        with pytest.raises(ContainerError, match=r"contradict each other|one part of several"):
+            _load(plain[:-22] + wide + bytes(end))
+
+
+def test_entries_beyond_4_gib(tmp_path: Path) -> None:
+    """A file of 5 GiB, most of it a hole: an entry that long, and one that starts behind it."""
+    path, size, data = tmp_path / "big.zip", 5 << 30, b"quiet, clear"
+    wide, crc = 0xFFFFFFFF, zlib.crc32(data)
+    with path.open("wb") as stream:
+        head = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 0, 0, 0, 33, 0, wide, wide, 11, 20)
+        stream.write(head + b"payload.bin" + struct.pack("<2H2Q", 1, 16, size, size))
+        behind = stream.seek(size, 1)
+        head = struct.pack("<4s5H3L2H", b"PK\3\4", 45, 0, 0, 0, 33, crc, 12, 12, 10, 0)
+        stream.write(head + b"behind.txt" + data)
+        where = stream.tell()
+        numbers = (45, 45, 0, 0, 0, 33, 0, wide, wide, 11, 20, 0, 0, 0, 0, 0)
+        stream.write(struct.pack("<4s6H3L5H2L", b"PK\1\2", *numbers) + b"payload.bin")
+        stream.write(struct.pack("<2H2Q", 1, 16, size, size))
+        numbers = (45, 45, 0, 0, 0, 33, crc, 12, 12, 10, 12, 0, 0, 0, 0, wide)
+        stream.write(struct.pack("<4s6H3L5H2L", b"PK\1\2", *numbers) + b"behind.txt")
+        stream.write(struct.pack("<2HQ", 1, 8, behind))
+        length = stream.tell() - where
+        stream.write(zip64_end(2, length, where))
+        stream.write(struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, length, wide, 0))
+    with zipfile.ZipFile(path) as archive:  # so that the test's own zip is one
+        assert [each.file_size for each in archive.infolist()] == [size, 12]
+        assert archive.read("behind.txt") == data
+    with path.open("rb") as stream:
+        found = load_container(stream, path.stat().st_size).entries
+        assert (found["payload.bin"].offset, found["payload.bin"].size) == (61, size)
+        assert found["behind.txt"].offset == 61 + size + 40
+        assert load_entry(stream, found["behind.txt"], 100) == data
+
+
+def _streamed(descriptor: bytes) -> bytes:
+    """Return a zip whose only entry has its sizes behind its data."""
+    packed = zlib.compress(b"quiet, clear")[2:-4]
+    crc = zlib.crc32(b"quiet, clear")
+    out = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 8, 8, 0, 33, 0, 0, 0, 1, 0) + b"a" + packed
+    out += descriptor.replace(b"CRC.", struct.pack("<L", crc))
+    numbers = (20, 20, 8, 8, 0, 33, crc, len(packed), 12, 1, 0, 0, 0, 0, 0, 0)
+    directory = struct.pack("<4s6H3L5H2L", b"PK\1\2", *numbers) + b"a"
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), len(out), 0)
+    return out + directory + end
+
+
+def test_data_descriptors() -> None:
+    """They have sizes of 4 or 8 bytes and a signature or none, and say what the directory says."""
+    size = len(zlib.compress(b"quiet, clear")) - 6
+    for signature in (b"PK\7\x08", b""):
+        for form in ("<2L", "<2Q"):
+            raw = _streamed(signature + b"CRC." + struct.pack(form, size, 12))
+            entry = _load(raw).entries["a"]
+            assert load_entry(io.BytesIO(raw), entry, 99) == b"quiet, clear"
+    for lie in (b"CRC." + struct.pack("<2L", size, 13), b"hidden bytes", b"CRC."):
+        with pytest.raises(ContainerError, match="belong to no entry"):
+            _load(_streamed(lie))
 
 
 def test_a_missing_entry_is_named() -> None:

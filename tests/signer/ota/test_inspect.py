@@ -1,12 +1,14 @@
 import hashlib
+import zipfile
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from fixtures.build import build_zip
-from fixtures.catalogue import CODENAMES, REGIONS, find_build
+from fixtures.build import build_payload, build_zip
+from fixtures.catalogue import CODENAMES, REGIONS, Package, find_build
 from fixtures.newer import newer_packages
+from fixtures.ota_writer import write_ota
 from fixtures.repack import sealed, split_members, with_text
 from fixtures.signing import KEYS
 from fixtures.zip_writer import Member, write_zip
@@ -145,6 +147,18 @@ def test_what_is_newer_is_named(name: str, tmp_path: Path, certificate: bytes) -
     path.write_bytes(NEWER[name])
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert facts.unknown == (name,)
+    assert facts.signed == Signed(payload=True, whole_file=True)
+
+
+def test_zip64_packages(tmp_path: Path, certificate: bytes) -> None:
+    """A package whose every size and offset stands in zip64 records has the same facts."""
+    wanted = Package(find_build("armani", "id", 2))
+    path = tmp_path / "package.zip"
+    path.write_bytes(write_ota(wanted, build_payload(wanted), zip64=True))
+    with zipfile.ZipFile(path) as archive:
+        assert archive.testzip() is None
+    facts = inspect_ota(path, certificate=certificate, codename="armani")
+    assert facts.fingerprint == wanted.target.fingerprint
     assert facts.signed == Signed(payload=True, whole_file=True)
 
 

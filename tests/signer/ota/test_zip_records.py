@@ -91,6 +91,13 @@ def test_zip64_sizes_must_be_there() -> None:
         decode_directory(_central(size=WIDE, extra=struct.pack("<2HQ", 1, 8, 9)), 1)
 
 
+def test_zip64_sizes_must_be_there_once() -> None:
+    """Of two extra fields 0001 one reader takes the first and another the last."""
+    extra = struct.pack("<2HQ2HQ", 1, 8, 9, 1, 8, 7)
+    with pytest.raises(ContainerError, match="zip64 sizes twice"):
+        decode_directory(_central(offset=WIDE, extra=extra), 1)
+
+
 def test_padding_in_the_extra_field_is_left_alone() -> None:
     """AOSP's signing tool aligns stored entries with zeros that are no field."""
     assert decode_directory(_central(extra=b"\0\0\0"), 1)[0].size == 5
