@@ -1,0 +1,182 @@
+import json
+import shutil
+
+import pytest
+
+from server.core.encodings import encode_canonical_json
+from tests.softhsm import PIN
+
+# RFC 8032 section 7.1, test 1, in the PEM form of RFC 8410.
+PUBLIC = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+KEYID = "74c181c7ad8a0855d4b55e44d2ba87aabdddb196832571f15f92fece332e4916"
+PEM = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\n"
+    "-----END PUBLIC KEY-----\n"
+)
+
+
+@pytest.fixture
+def pem(tmp_path):
+    """Write the PEM file of a colleague's key."""
+    path = tmp_path / "root-7.pem"
+    path.write_text(PEM)
+    return path
+
+
+def test_a_key_comes_in_under_the_name_of_its_file(run, run_json, tmp_path, pem) -> None:
+    """The sentence gives the id to compare, and the list says that it is elsewhere."""
+    folder = tmp_path / "keys"
+    status, output, _ = run("keys", "import", pem, "--keys", folder, "--holder", "carol")
+    assert (status, output) == (
+        0,
+        f"Took root-7, key id {KEYID}; compare the id with what its holder reads out.\n",
+    )
+    (key,) = run_json("keys", "list", "--keys", folder)["keys"]
+    assert key["public"] == PUBLIC
+    assert (key["name"], key["holder"], key["kind"], key["private"]) == (
+        "root-7",
+        "carol",
+        "public only",
+        False,
+    )
+
+
+def test_a_name_may_be_given(run_json, tmp_path, pem) -> None:
+    """Then the file's does not matter."""
+    arguments = ("keys", "import", pem, "--keys", tmp_path / "keys", "--name", "dior-3")
+    assert run_json(*arguments)["keys"] == [{"holder": "", "keyid": KEYID, "name": "dior-3"}]
+
+
+def test_files_of_this_tool_keep_their_holder(run, run_json, tmp_path) -> None:
+    """A colleague's public halves are taken as they are, several at once."""
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    run("keys", "new", "--keys", theirs, "--holder", "dora", "root-1", "root-2")
+    files = [theirs / "root-1.pub", theirs / "root-2.pub"]
+    taken = run_json("keys", "import", *files, "--keys", ours)["keys"]
+    assert [(key["name"], key["holder"]) for key in taken] == [
+        ("root-1", "dora"),
+        ("root-2", "dora"),
+    ]
+    assert (ours / "root-1.pub").read_bytes() == files[0].read_bytes()
+
+
+@pytest.mark.parametrize("form", ["pub", "pem", "tuf"])
+def test_a_key_goes_out_and_comes_back(run, run_json, tmp_path, form) -> None:
+    """Printed, written to a file or in JSON it is the same text, and it can be taken elsewhere."""
+    keys, out = tmp_path / "keys", tmp_path / "out"
+    run("keys", "new", "--keys", keys, "root-1")
+    arguments = ("keys", "export", "root-1", "--keys", keys, "--format", form)
+    _, printed, _ = run(*arguments)
+    status, sentence, _ = run(*arguments, "--out", out)
+    assert status == 0
+    assert sentence.startswith("Wrote the public half of root-1, key id ")
+    assert printed == out.read_text() == run_json(*arguments)["text"]
+    arguments = ("keys", "import", out, "--name", "root-1", "--keys", tmp_path / "other")
+    assert run(*arguments)[0] == 0
+    assert (tmp_path / "other" / "root-1.pub").read_bytes() == (keys / "root-1.pub").read_bytes()
+
+
+def test_a_private_half_never_goes_out(run, tmp_path) -> None:
+    """Export gives nothing that is in the key file."""
+    keys = tmp_path / "keys"
+    run("keys", "new", "--keys", keys, "root-1")
+    body = (keys / "root-1.key").read_text().splitlines()[1:-1]
+    for form in ("pub", "pem", "tuf"):
+        _, output, _ = run("keys", "export", "root-1", "--keys", keys, "--format", form)
+        assert "PRIVATE" not in output
+        assert not any(line in output for line in body)
+
+
+def test_a_file_is_never_replaced(run, tmp_path) -> None:
+    """What `--out` names must be new."""
+    keys, out = tmp_path / "keys", tmp_path / "out"
+    run("keys", "new", "--keys", keys, "root-1")
+    out.write_text("kept")
+    status, _, errors = run("keys", "export", "root-1", "--keys", keys, "--out", out)
+    assert status == 3
+    assert "File exists" in errors
+    assert out.read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("-----BEGIN PRIVATE KEY-----\n-----END PRIVATE KEY-----\n", "not a public key; make one"),
+        (json.dumps({"keyval": {}, "keytype": "rsa"}), "only ed25519 may sign"),
+        (
+            encode_canonical_json({"keyid": "0" * 64, "public": PUBLIC, "schema": 1}).decode(),
+            "hash",
+        ),
+        ("", "is no public key"),
+    ],
+)
+def test_what_may_not_be_enrolled_is_1(run, tmp_path, pem, content, words) -> None:
+    """One sentence, and nothing of all that was given is taken."""
+    bad = tmp_path / "root-8.pub"
+    bad.write_text(content)
+    status, output, errors = run("keys", "import", pem, bad, "--keys", tmp_path / "keys")
+    assert (status, output, errors.count("\n")) == (1, "", 1)
+    assert words in errors
+    assert not (tmp_path / "keys").exists()
+
+
+def test_one_key_under_two_names_is_1(run, tmp_path, pem) -> None:
+    """Neither in one command nor in two."""
+    other = shutil.copy(pem, tmp_path / "root-8.pem")
+    status, _, errors = run("keys", "import", pem, other, "--keys", tmp_path / "keys")
+    assert status == 1
+    assert "root-8 and root-7 are one key under two names" in errors
+    assert run("keys", "import", pem, "--keys", tmp_path / "keys")[0] == 0
+    assert run("keys", "import", other, "--keys", tmp_path / "keys")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "nothing to take; give a FILE, or --token"),
+        (("PEM", "PEM", "--name", "root-1"), "--name is for one FILE"),
+        (("--token", "drawer"), "--token, --module, --id and --name together"),
+        (("PEM", "--id", "01"), "--token, --module, --id and --name together"),
+        (
+            ("PEM", "--token", "t", "--module", "/m", "--id", "01", "--name", "root-1"),
+            "from a FILE or from a token",
+        ),
+        (("PEM", "--holder", "x" * 41), "no name of a holder"),
+    ],
+)
+def test_what_does_not_belong_together_is_2(run, tmp_path, pem, arguments, words) -> None:
+    """Wrong usage is told before anything is read."""
+    given = [pem if each == "PEM" else each for each in arguments]
+    status, _, errors = run("keys", "import", *given, "--keys", tmp_path / "keys")
+    assert status == 2
+    assert words in errors
+
+
+def test_a_key_that_is_not_there_cannot_go_out(run, tmp_path, pem) -> None:
+    """The sentence says where to look."""
+    run("keys", "import", pem, "--keys", tmp_path / "keys")
+    status, _, errors = run("keys", "export", "root-1", "--keys", tmp_path / "keys")
+    assert status == 1
+    assert "There is no key root-1 in" in errors
+
+
+@pytest.mark.needs("softhsm")
+def test_a_key_on_a_token_is_taken(run, run_json, softhsm, tmp_path) -> None:
+    """What one folder's `new` made on the token, another folder's `import` takes by its id."""
+    environment = {b"HENING_SIGNER_PIN": PIN.encode()}
+    token = ("--token", "drawer", "--module", softhsm.module)
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments = ("keys", "new", "root-1", *token, "--keys", first, "--json")
+    status, output, _ = run(*arguments, environment=environment)
+    (made,) = json.loads(output)["keys"]
+    assert status == 0
+    key_id = json.loads((first / "root-1.token").read_bytes())["id"]
+    for _ in range(2):  # the first command logged out, or this would be refused
+        arguments = ("keys", "import", *token, "--id", key_id, "--name", "root-1", "--keys", second)
+        status, output, errors = run(*arguments, environment=environment)
+        assert (status, errors) == (0, "")
+        assert made["keyid"] in output
+        (key,) = run_json("keys", "list", "--keys", second)["keys"]
+        assert (key["kind"], key["private"]) == ("token", True)
+        shutil.rmtree(second)
