@@ -7,6 +7,7 @@ import socket
 import ssl
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import h11
@@ -19,6 +20,7 @@ _SILENCE_SECONDS = 30.0
 _RECEIVE = 65_536
 # What framing (chunk sizes, gzip's own octets) may add to a body.
 _OVERHEAD = 65_536
+_ENDED = "it ended the connection without a whole answer"
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -35,6 +37,7 @@ class HttpMirror:
         try:
             parts = urlsplit(url)
             port = parts.port or _PORTS[parts.scheme]
+            (parts.hostname or "").encode("idna")  # as a look-up of the name will
         except (ValueError, KeyError) as error:
             raise AnswerError(f"{url[:200]!r} is no http or https URL.") from error
         self._name = parts.hostname or ""
@@ -53,17 +56,16 @@ class HttpMirror:
 
     def fetch(self, path: str, limit: int) -> bytes | None:
         """Return the decoded body of `path`; None for 404 and 410."""
-        is_used = self._socket is not None
         try:
+            if self._socket is not None:
+                # A server may end an idle connection at any time, which is no refusal to answer.
+                with suppress(ConnectionError):
+                    return self._ask(path, limit)
             return self._ask(path, limit)
-        except ConnectionError:
-            # A server may close an idle connection at any time; that is no refusal to answer.
-            if not is_used:
-                raise self._away("ended the connection without an answer") from None
-        try:
-            return self._ask(path, limit)
-        except ConnectionError:
-            raise self._away("ended the connection without an answer") from None
+        except h11.ProtocolError as error:
+            raise self._away("does not speak HTTP/1.1") from error
+        except OSError as error:
+            raise self._away(f"cannot be asked: {error}") from error
 
     def close(self) -> None:
         """Close the connection; the next `fetch` opens another."""
@@ -74,17 +76,9 @@ class HttpMirror:
     def _ask(self, path: str, limit: int) -> bytes | None:
         try:
             return self._exchange(path, limit, self._clock() + self._seconds)
-        except BaseException as error:
+        except BaseException:
             # What follows on a connection that went wrong cannot be told apart from the answer.
             self.close()
-            if isinstance(error, ConnectionError):
-                raise
-            if isinstance(error, h11.ProtocolError):
-                raise self._away("does not speak HTTP/1.1") from error
-            if isinstance(error, TimeoutError):
-                raise self._away("takes too long to answer") from error
-            if isinstance(error, OSError):
-                raise self._away(f"cannot be reached: {error}") from error
             raise
 
     def _exchange(self, path: str, limit: int, deadline: float) -> bytes | None:
@@ -96,7 +90,7 @@ class HttpMirror:
         machine.send(h11.EndOfMessage())
         response = self._next(opened, deadline)
         if not isinstance(response, h11.Response):
-            raise ConnectionResetError
+            raise ConnectionResetError(_ENDED)
         is_there = self._check_status(response, path)
         body = _Body(limit if is_there else HEAD_LIMIT, path, encoded=_is_gzip(response))
         budget = limit + _OVERHEAD
@@ -106,7 +100,7 @@ class HttpMirror:
                 raise AnswerError(f"{path} is longer than the {limit} octets that it may have.")
             body.feed(bytes(event.data))
         if not isinstance(event, h11.EndOfMessage):
-            raise ConnectionResetError
+            raise ConnectionResetError(_ENDED)
         octets = body.finish()
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()
@@ -115,7 +109,9 @@ class HttpMirror:
         return octets if is_there else None
 
     def _connect(self) -> socket.socket:
-        opened = socket.create_connection((self._name, self._port), _SILENCE_SECONDS)
+        opened = socket.create_connection(
+            (self._name, self._port), min(self._seconds, _SILENCE_SECONDS)
+        )
         try:
             if self._is_tls:
                 context = ssl.create_default_context()
@@ -132,9 +128,12 @@ class HttpMirror:
         while (event := self._machine.next_event()) is h11.NEED_DATA:
             remaining = deadline - self._clock()
             if remaining <= 0:
-                raise TimeoutError
+                raise TimeoutError("it takes too long to answer")
             opened.settimeout(min(remaining, _SILENCE_SECONDS))
-            self._machine.receive_data(opened.recv(_RECEIVE))
+            octets = opened.recv(_RECEIVE)
+            if not octets:  # no answer ends so: one that does not say where it ends may be cut
+                raise ConnectionResetError(_ENDED)
+            self._machine.receive_data(octets)
         return event
 
     def _check_status(self, response: h11.Response, path: str) -> bool:

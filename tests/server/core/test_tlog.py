@@ -13,6 +13,7 @@ from server.core.tlog import (
     leaf_hash,
     node_hash,
     tree_hash,
+    verify_consistency,
     verify_inclusion,
 )
 
@@ -227,3 +228,98 @@ def test_a_proof_of_the_right_length_leads_to_the_same_root_in_both(index, size,
 def test_roots_differ_between_neighbouring_sizes():
     """A tree is never taken for its own prefix."""
     assert all(tree_hash(LEAVES[:a]) != tree_hash(LEAVES[:b]) for a, b in pairwise(range(65)))
+
+
+def rfc6962_subproof(size, leaves, *, whole):
+    """Return SUBPROOF of RFC 6962 section 2.1.2, the roots by the append-only stack."""
+    if size == len(leaves):
+        return [] if whole else [stack_root(leaves)]
+    split = max(1 << power for power in range(7) if 1 << power < len(leaves))
+    if size <= split:
+        inner = rfc6962_subproof(size, leaves[:split], whole=whole)
+        return [*inner, stack_root(leaves[split:])]
+    inner = rfc6962_subproof(size - split, leaves[split:], whole=False)
+    return [*inner, stack_root(leaves[:split])]
+
+
+@pytest.mark.parametrize("size", range(1, 65))
+def test_every_pair_of_sizes_up_to_64_is_consistent(size):
+    """The definition's proof of each prefix is accepted, for these two roots and sizes only."""
+    leaves = LEAVES[:size]
+    root = stack_root(leaves)
+    for old in range(1, size + 1):
+        old_root = stack_root(leaves[:old])
+        proof = rfc6962_subproof(old, leaves, whole=True)
+        verify_consistency(old, old_root, size, root, proof)
+        wrong = [
+            (old, old_root, size, bytes(32), proof),
+            (old, bytes(32), size, root, proof),
+            (old, old_root, size, root, [*proof, root]),
+            (old, old_root, size, root, [root, *proof]),
+        ]
+        if proof:
+            flipped = [bytes([proof[0][0] ^ 1]) + proof[0][1:], *proof[1:]]
+            wrong += [
+                (old, old_root, size, root, each) for each in (proof[1:], proof[:-1], flipped)
+            ]
+        if proof != proof[::-1]:
+            wrong += [(old, old_root, size, root, proof[::-1])]
+        for arguments in wrong:
+            with pytest.raises(LogError):
+                verify_consistency(*arguments)
+
+
+def test_the_consistency_proofs_of_the_eight_classic_leaves():
+    """The proof from 6 leaves to 8, by hand from the definition, joins the published roots."""
+    leaves = [hashlib.sha256(b"\0" + bytes.fromhex(entry)).digest() for entry in ENTRIES]
+    proof = [
+        combine(leaves[4], leaves[5]),
+        combine(leaves[6], leaves[7]),
+        combine(combine(leaves[0], leaves[1]), combine(leaves[2], leaves[3])),
+    ]
+    six, eight = bytes.fromhex(ROOTS[6]), bytes.fromhex(ROOTS[8])
+    verify_consistency(6, six, 8, eight, proof)
+    for old, new in ((5, 8), (7, 8), (8, 8), (6, 9)):
+        with pytest.raises(LogError):
+            verify_consistency(old, six, new, eight, proof)
+
+
+@pytest.mark.parametrize(("old", "size"), [(0, 3), (-1, 3), (4, 3), (0, 0)])
+def test_no_proof_shows_a_prefix_that_is_not_there(old, size):
+    """The empty tree and larger trees are no prefixes to verify."""
+    with pytest.raises(LogError, match="no prefix"):
+        verify_consistency(old, EMPTY_ROOT, size, EMPTY_ROOT, [])
+
+
+@given(
+    st.integers(1, 2**53),
+    st.integers(1, 2**53),
+    st.lists(st.binary(min_size=32, max_size=32), max_size=60),
+)
+def test_both_consistency_verifiers_agree_on_any_proof(old, size, proof):
+    """On arbitrary sizes and hashes the recursive and the iterative verifier give one answer."""
+    old_root = LEAVES[0]
+    found = rfc9162_consistency(old, size, proof, old_root) if old < size else None
+    for root in (bytes(32), *([found[1]] if found else [])):
+        try:
+            verify_consistency(old, old_root, size, root, proof)
+            accepted = True
+        except LogError:
+            accepted = False
+        expected = (old_root, root) == found
+        if old == size:
+            expected = not proof and root == old_root
+        assert accepted == expected
+
+
+@given(st.integers(1, 2**53), st.integers(2, 2**53), st.randoms(use_true_random=False))
+def test_a_consistency_proof_of_the_right_length_has_the_same_roots_in_both(old, size, random):
+    """In trees too large to build, both verifiers find one pair of roots for a proof that fits."""
+    old = 1 + old % (size - 1)
+    for length in range(1, 56):
+        proof = [random.randbytes(32) for _ in range(length)]
+        found = rfc9162_consistency(old, size, proof, LEAVES[1])
+        if found is not None:
+            verify_consistency(old, found[0], size, found[1], proof)
+            return
+    pytest.fail("no proof length fits the two trees")

@@ -1,0 +1,253 @@
+import contextlib
+import hashlib
+import json
+import os
+import signal
+import sys
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.encodings import encode_canonical_json
+from signer.audit.errors import MemoryFileError
+from signer.audit.log_audit import audit_log
+from signer.audit.memory import (
+    MAX_MEMORY,
+    Logged,
+    Pending,
+    RoleMemory,
+    SignedHead,
+    begin_memory,
+    decode_memory,
+    encode_memory,
+    load_memory,
+    store_memory,
+)
+from tests.signer.audit.public_tree import NOW, DictMirror, make_tree
+
+_FILES = make_tree().files
+_FIRST = begin_memory(_FILES["/metadata/1.root.json"])
+_SOME = audit_log(DictMirror(_FILES), _FIRST, NOW, lambda _done, _total: None).memory
+#: Everything by which writing a file changes the disk.
+_CALLS = {"open", "write", "flush", "close", "fsync", "rename", "replace", "unlink"}
+
+
+@pytest.fixture
+def memory(audit, tree):
+    """Give the memory of an audit of nine entries."""
+    return audit(tree).memory
+
+
+@pytest.fixture
+def later(audit, tree, memory):
+    """Give the memory of an audit after that."""
+    tree.release("content")
+    return audit(tree, memory).memory
+
+
+def seal(value, **others):
+    """Return the octets of a file whose hash is right, whatever it holds."""
+    sha256 = hashlib.sha256(encode_canonical_json(value)).hexdigest()
+    return encode_canonical_json({"memory": value, "schema": 1, "sha256": sha256} | others)
+
+
+def test_the_file_is_what_the_module_says(memory):
+    """Canonical JSON with the hash of its one member, and the signed note as it was."""
+    data = encode_memory(memory)
+    value = json.loads(data)
+    assert set(value) == {"memory", "schema", "sha256"}
+    inner = json.dumps(
+        value["memory"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+    assert hashlib.sha256(inner + b"\n").hexdigest() == value["sha256"]
+    assert value["memory"]["size"] == 9
+    assert value["memory"]["checkpoint"].startswith("log.example/hening\n9\n")
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[a-z0-9][a-z0-9_-]{0,31}", fullmatch=True),
+        st.builds(
+            RoleMemory,
+            current=st.integers(0, 2**53 - 1),
+            highest=st.integers(0, 2**53 - 1),
+            index=st.integers(0, 2**53 - 1),
+            kept=st.lists(
+                st.builds(
+                    Logged,
+                    index=st.integers(0, 8),
+                    sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
+                    version=st.integers(0, 2**53 - 1),
+                )
+            ),
+        ),
+    ),
+    st.lists(
+        st.builds(
+            Pending,
+            role=st.text(st.characters(exclude_categories=["Cs"])),
+            since=st.integers(0, 2**53 - 1),
+            version=st.integers(0, 2**53 - 1),
+        )
+    ),
+    st.lists(
+        st.builds(
+            SignedHead,
+            root=st.binary(min_size=32, max_size=32).map(bytes.hex),
+            size=st.integers(0, 2**53 - 1),
+        )
+    ),
+)
+def test_what_is_written_is_read(roles, pending, proven):
+    """Every memory comes back as it was."""
+    full = msgspec.structs.replace(_SOME, roles=roles, pending=pending, proven=proven)
+    assert decode_memory(encode_memory(full)) == full
+
+
+def test_every_changed_octet_is_noticed(memory):
+    """A damaged file is refused, wherever the damage is."""
+    data = encode_memory(memory)
+    for place in range(0, len(data), 7):
+        damaged = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        with pytest.raises(MemoryFileError, match="cannot be used"):
+            decode_memory(damaged)
+
+
+def test_every_cut_file_is_noticed(memory):
+    """So is one that ends early or goes on."""
+    data = encode_memory(memory)
+    for length in range(0, len(data), 13):
+        with pytest.raises(MemoryFileError):
+            decode_memory(data[:length])
+    with pytest.raises(MemoryFileError):
+        decode_memory(data + b"\n")
+
+
+@given(st.binary(max_size=300) | st.text().map(str.encode))
+def test_arbitrary_octets_are_refused(data):
+    """With our own error and no other."""
+    with pytest.raises(MemoryFileError):
+        decode_memory(data)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+def test_sealed_nonsense_is_refused_or_read(data):
+    """A right hash does not make any member of any type acceptable."""
+    value = msgspec.to_builtins(_SOME)
+    name = data.draw(st.sampled_from(sorted(value)))
+    value[name] = data.draw(JSON)
+    with contextlib.suppress(MemoryFileError):
+        assert msgspec.to_builtins(decode_memory(seal(value))) == value
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"size": 8}, "not those of a tree"),
+        ({"size": 10}, "not of its tree"),
+        ({"hashes": ["00" * 32, "11" * 32]}, "not of its tree"),
+        ({"checkpoint": "log.example/hening\n9\n"}, "not of its tree"),
+        ({"root": "AAAA"}, "root file"),
+        ({"root": "!"}, "base64"),
+        ({"pinned": "A" * 64}, "pinned"),
+        ({"more": 1}, "more"),
+        ({"size": -1}, ">= 0"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(memory, change, reason):
+    """Whoever forges the hash still has to make a memory of one log."""
+    value = msgspec.to_builtins(memory) | change
+    with pytest.raises(MemoryFileError, match=reason):
+        decode_memory(seal(value))
+
+
+def test_an_entry_beyond_the_log_is_refused(memory):
+    """An index is one of the tree."""
+    value = msgspec.to_builtins(memory)
+    value["roles"]["armani"]["kept"][0]["index"] = 9
+    with pytest.raises(MemoryFileError, match="entries of armani"):
+        decode_memory(seal(value))
+
+
+@pytest.mark.parametrize("schema", [0, 2, True, "1", None])
+def test_another_schema_is_refused_by_its_name(memory, schema):
+    """A later version's file is not guessed at."""
+    with pytest.raises(MemoryFileError, match="its schema is"):
+        decode_memory(seal(msgspec.to_builtins(memory), schema=schema))
+
+
+def test_a_file_over_the_limit_is_neither_read_nor_written(memory, tmp_path):
+    """At most one octet over the limit is read."""
+    path = tmp_path / "log.memory"
+    with path.open("wb") as file:
+        file.truncate(MAX_MEMORY * 4)
+    with pytest.raises(MemoryFileError, match="over the limit"):
+        load_memory(path)
+    huge = msgspec.structs.replace(memory, checkpoint="x" * MAX_MEMORY)
+    with pytest.raises(MemoryFileError, match="would be over"):
+        encode_memory(huge)
+
+
+def test_no_file_is_no_memory(tmp_path):
+    """The first audit finds none."""
+    assert load_memory(tmp_path / "log.memory") is None
+
+
+def test_a_memory_is_replaced(memory, later, tmp_path):
+    """Also over what a crash left behind."""
+    path = tmp_path / "log.memory"
+    store_memory(path, memory)
+    assert load_memory(path) == memory
+    (tmp_path / ".tmp-log.memory").write_bytes(b"half of")
+    store_memory(path, later)
+    assert load_memory(path) == later
+    assert [entry.name for entry in tmp_path.iterdir()] == ["log.memory"]
+
+
+def test_a_kill_at_any_point_leaves_the_old_or_the_new_memory(memory, later, tmp_path):
+    """The process dies before each of its calls that touch the disk."""
+    path = tmp_path / "log.memory"
+    outcomes = []
+    for point in range(1, 100):
+        path.unlink(missing_ok=True)
+        store_memory(path, memory)
+        child = os.fork()
+        if child == 0:
+            _store_and_die(path, later, point)
+        _, status = os.waitpid(child, 0)
+        outcomes.append(load_memory(path))
+        assert outcomes[-1] in (memory, later)
+        store_memory(path, later)
+        assert load_memory(path) == later
+        if status == 0:
+            break
+    assert status == 0
+    assert outcomes[0] == memory
+    assert outcomes[-1] == later
+    assert outcomes == sorted(outcomes, key=lambda each: each.size)
+
+
+def _store_and_die(path, memory, point):
+    """Store in a child process that kills itself before its call number `point`."""
+    passed = 0
+
+    def before(_frame, event, function):
+        nonlocal passed
+        if event == "c_call" and function.__name__ in _CALLS:
+            passed += 1
+            if passed == point:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.setprofile(before)
+    store_memory(path, memory)
+    sys.setprofile(None)
+    os._exit(0)
