@@ -1,0 +1,276 @@
+"""What a process of the signer shows to others: nothing of its secrets."""
+
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from signer.cli.hardening import take_environment
+from tests.softhsm import make_softhsm
+
+# Told apart from everything else that a machine's process list and a traceback hold.
+CANARY = "canary-passphrase-7f3a9c"
+SCRIPT = "import sys; from signer.cli import main; sys.exit(main())"
+VARIABLES = ("HENING_SIGNER_PASSPHRASE", "HENING_SIGNER_NEW_PASSPHRASE", "HENING_SIGNER_PIN")
+
+
+def _environment(**more):
+    clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    return clean | more
+
+
+def _run(script, *arguments, environment, descriptor=()):
+    return subprocess.run(
+        [sys.executable, "-c", script, *(str(each) for each in arguments)],
+        env=environment,
+        pass_fds=descriptor,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+
+
+@pytest.fixture
+def waiting(tmp_path):
+    """Start `keys new`, let it wait for the rest of its passphrase, and give process and pipe.
+
+    The program has made itself ready by then, and holds the passphrase's first octets.
+    """
+    # It reads to the end of the pipe, so it waits as long as this end is open.
+    reader, writer = os.pipe()
+    os.write(writer, CANARY.encode())
+    arguments = ("keys", "new", "root-1", "--keys", tmp_path / "keys", "--passphrase-fd", reader)
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments)],
+            env=_environment(HENING_SIGNER_PIN=CANARY),
+            pass_fds=(reader,),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=tmp_path,
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+    # Empty means that the process has taken what was written, and now waits.
+    while select.select([reader], [], [], 0)[0]:
+        time.sleep(0.02)
+        assert process.poll() is None
+    os.close(reader)
+    yield process, writer
+    process.kill()
+    process.communicate()
+
+
+def test_the_process_list_does_not_show_it(waiting) -> None:
+    """Neither this process nor any other has the passphrase in its arguments."""
+    process, _ = waiting
+    assert b"keys\0new" in Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = entry.read_bytes()
+        except OSError:  # it ended meanwhile
+            continue
+        assert CANARY.encode() not in arguments
+
+
+def test_no_core_file_may_be_written(waiting) -> None:
+    """Soft and hard limit are zero although the parent allowed more."""
+    process, _ = waiting
+    (line,) = (
+        line
+        for line in Path(f"/proc/{process.pid}/limits").read_text().splitlines()
+        if line.startswith("Max core file size")
+    )
+    assert line.split()[4:6] == ["0", "0"]
+
+
+def test_a_crash_leaves_no_core(waiting, tmp_path) -> None:
+    """The system says that it wrote none, and none is there."""
+    process, writer = waiting
+    process.send_signal(signal.SIGABRT)
+    _, status = os.waitpid(process.pid, 0)
+    os.close(writer)
+    process.returncode = -os.WTERMSIG(status)
+    assert os.WTERMSIG(status) == signal.SIGABRT
+    assert not os.WCOREDUMP(status)
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_the_memory_belongs_to_nobody_else() -> None:
+    """The kernel says that the process is not dumpable: same user, debugger or core pipe alike."""
+    script = """
+import ctypes
+from signer.cli import main
+before = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)
+main(["--version"])
+print(before, ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))
+"""
+    done = _run(script, environment=_environment())
+    assert done.stdout.splitlines()[-1] == "1 0"
+
+
+def test_a_caller_s_process_is_left_alone() -> None:
+    """Who calls `main` with surroundings keeps its limits, its environment and its debugger."""
+    script = """
+import ctypes, datetime, os, resource, time
+from signer.cli import main
+from signer.cli.surroundings import Surroundings
+limits = resource.getrlimit(resource.RLIMIT_CORE)
+now = datetime.datetime.now(datetime.UTC)
+main(["--version"], Surroundings(now, os.urandom, os.environb, time.monotonic))
+assert resource.getrlimit(resource.RLIMIT_CORE) == limits
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), os.environ["HENING_SIGNER_PIN"])
+"""
+    done = _run(script, environment=_environment(HENING_SIGNER_PIN="kept"))
+    assert done.stdout.splitlines()[-1] == "1 kept"
+
+
+def test_children_inherit_no_secret() -> None:
+    """The real environment of a program that this process starts, module or editor, is clean."""
+    script = """
+import subprocess
+from signer.cli import main
+main(["--version"])
+print(subprocess.run(["env"], capture_output=True, text=True).stdout)
+"""
+    done = _run(
+        script, environment=_environment(**dict.fromkeys(VARIABLES, CANARY), OTHER="visible")
+    )
+    assert "OTHER=visible" in done.stdout
+    assert CANARY not in done.stdout
+
+
+def test_the_environment_is_taken_and_left_clean() -> None:
+    """The commands still get the secrets; everything else stays."""
+    environment = {name.encode(): b"secret" for name in VARIABLES} | {b"OTHER": b"visible"}
+    taken = take_environment(environment)
+    assert taken == {**{name.encode(): b"secret" for name in VARIABLES}, b"OTHER": b"visible"}
+    assert environment == {b"OTHER": b"visible"}
+
+
+def _break(keys):
+    """Return what makes each failure: arguments, environment, and what is done before."""
+    key = keys / "root-1.key"
+    change = ("keys", "passphrase", "root-1", "--keys", keys)
+    new = ("keys", "new", "root-9", "--keys", keys)
+    wrong = {"HENING_SIGNER_PASSPHRASE": CANARY, "HENING_SIGNER_NEW_PASSPHRASE": CANARY}
+    return {
+        "wrong passphrase": (change, wrong, lambda: None),
+        "damaged key file": (change, wrong, lambda: key.write_bytes(key.read_bytes()[:-90])),
+        "no key file": (change, wrong, key.unlink),
+        "wide key file": (change, wrong, lambda: key.chmod(0o644)),
+        "short new passphrase": (
+            change,
+            {**wrong, "HENING_SIGNER_PASSPHRASE": "correct horse battery"}
+            | {"HENING_SIGNER_NEW_PASSPHRASE": CANARY * 99},
+            lambda: None,
+        ),
+        "existing key": (("keys", "new", "root-1", "--keys", keys), wrong, lambda: None),
+        "no folder": (("keys", "new", "root-1", "--keys", key / "x"), wrong, lambda: None),
+        "unknown option": ((*new, "--nonsense"), wrong, lambda: None),
+        "no module": (
+            (*new, "--token", "t", "--module", "/nonexistent.so"),
+            {"HENING_SIGNER_PIN": CANARY},
+            lambda: None,
+        ),
+    }
+
+
+@pytest.mark.parametrize("failure", _break(Path("/keys")))
+def test_no_failure_shows_a_secret(keys, failure) -> None:
+    """What goes wrong is told without the passphrase, for people and for machines."""
+    arguments, secrets, prepare = _break(keys)[failure]
+    prepare()
+    done = _run(SCRIPT, *arguments, "--json", environment=_environment(**secrets))
+    assert done.returncode in {1, 2, 3}
+    assert done.stderr
+    assert CANARY not in done.stdout + done.stderr
+
+
+@pytest.mark.needs("softhsm")
+def test_a_wrong_pin_is_not_shown(tmp_path) -> None:
+    """Not in output, errors or the token's own log lines."""
+    made = make_softhsm(tmp_path / "softhsm", "log.level = DEBUG")
+    made.add("drawer")
+    environment = made.environment | _environment(HENING_SIGNER_PIN=CANARY)
+    environment["SOFTHSM2_CONF"] = str(made.configuration)
+    arguments = ("keys", "new", "root-1", "--keys", tmp_path / "keys")
+    token = ("--token", "drawer", "--module", made.module)
+    done = _run(SCRIPT, *arguments, *token, environment=environment)
+    assert done.returncode == 1
+    assert "refuses this PIN" in done.stderr
+    assert CANARY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "signer.keystore.encode_key_file",
+        "signer.keystore.write_new",
+        "signer.key_file.Scrypt",
+        "signer.cli.keys.print_json",
+    ],
+)
+def test_a_defect_shows_no_secret_in_its_traceback(tmp_path, place) -> None:
+    """An exception that nobody foresaw is printed by Python, with lines of code and no values."""
+    script = f"""
+import sys
+from unittest import mock
+from signer.cli import main
+with mock.patch("{place}", side_effect=RuntimeError("unforeseen")):
+    sys.exit(main())
+"""
+    environment = _environment(HENING_SIGNER_PASSPHRASE=CANARY)
+    arguments = ("keys", "new", "root-1", "--keys", tmp_path / "keys", "--json")
+    done = _run(script, *arguments, environment=environment)
+    assert "RuntimeError: unforeseen" in done.stderr
+    assert CANARY not in done.stdout + done.stderr
+
+
+def test_the_passphrase_is_in_no_file(tmp_path) -> None:
+    """Whatever the command writes, it is not there."""
+    environment = _environment(HENING_SIGNER_PASSPHRASE=CANARY)
+    arguments = ("keys", "new", "root-1", "--keys", tmp_path / "keys", "--json")
+    done = _run(SCRIPT, *arguments, environment=environment)
+    assert json.loads(done.stdout)["keys"][0]["name"] == "root-1"
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) == 2
+    assert all(CANARY.encode() not in path.read_bytes() for path in files)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_key_files_are_narrow_at_every_moment(tmp_path, umask) -> None:
+    """The kernel's own answer right after each creation, whatever the umask."""
+    script = f"""
+import os, stat, sys
+os.umask({umask})
+real = os.open
+def spy(path, flags, mode=0o777, **more):
+    descriptor = real(path, flags, mode, **more)
+    if flags & os.O_CREAT:
+        print(os.path.basename(path), oct(stat.S_IMODE(os.fstat(descriptor).st_mode)), flush=True)
+    return descriptor
+os.open = spy
+from signer.cli import main
+sys.exit(main())
+"""
+    environment = _environment(
+        HENING_SIGNER_PASSPHRASE=CANARY, HENING_SIGNER_NEW_PASSPHRASE=CANARY + "2"
+    )
+    for command in ("new", "passphrase"):
+        arguments = ("keys", command, "root-1", "--keys", tmp_path / "keys")
+        done = _run(script, *arguments, environment=environment)
+        assert done.returncode == 0
+        created = [line.split() for line in done.stdout.splitlines() if "root-1.key" in line]
+        assert created == [[".tmp-root-1.key", "0o600"]]
+        assert (tmp_path / "keys" / "root-1.key").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
