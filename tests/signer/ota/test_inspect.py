@@ -200,13 +200,13 @@ def test_progress_reaches_the_end(package: Path, full: bytes) -> None:
 
 
 def test_no_flipped_byte_is_accepted(tmp_path: Path, step: bytes, certificate: bytes) -> None:
-    """A package with any byte changed is refused.
+    """An incremental with a byte changed is refused, wherever that is.
 
     The only exception is the text before the signature in the comment, which no device reads.
     """
     text = step.rindex(b"signed by SignApk")
     rng = Random(2014)
-    places = set(rng.sample(range(len(step)), 1200)) | set(range(text - 30, len(step)))
+    places = set(rng.sample(range(len(step)), 300)) | set(range(text - 30, len(step)))
     places -= set(range(text, text + len("signed by SignApk")))
     path = tmp_path / "flipped.zip"
     accepted = []

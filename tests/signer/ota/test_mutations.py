@@ -1,0 +1,105 @@
+"""Changes every byte of a small whole package: it is noticed, or listed with the reason."""
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from fixtures.catalogue import find_build
+from fixtures.golden import build_golden
+from signer.ota.errors import OtaError
+from signer.ota.inspect import inspect_ota
+
+GOLDEN = build_golden(find_build("armani", "id", 2))
+COMMENT = GOLDEN.index(b"signed by SignApk\0")
+# A region is a name, where it starts and stops, and why a change in it need not be noticed.
+Region = tuple[str, int, int, str]
+
+
+def _records(magic: bytes) -> list[int]:
+    return [match.start() for match in re.finditer(re.escape(magic), GOLDEN[:COMMENT])]
+
+
+def _signer_text() -> Iterator[Region]:
+    yield (
+        "who signed",
+        COMMENT + len("signed by "),
+        COMMENT + len("signed by SignApk"),
+        "the text before the signature names a program; nobody reads it, and it cannot be signed",
+    )
+
+
+def _unsigned_regions() -> Iterator[Region]:
+    """Yield what no checksum of the package covers, so that only its signature does."""
+    yield from _signer_text()
+    # Zip readers take names, methods, sizes, offsets and checksums from the headers and leave the
+    # rest alone; a phone reads payload.bin at the offset that the release states, and no header.
+    local = "no reader of an update acts on it, and the payload has hashes of its own"
+    for number, at in enumerate(_records(b"PK\x03\x04")):
+        yield (f"local {number}: version", at + 4, at + 6, local)
+        yield (f"local {number}: time and date", at + 10, at + 14, local)
+    for number, at in enumerate(_records(b"PK\x01\x02")):
+        yield (f"central {number}: versions", at + 4, at + 8, local)
+        yield (f"central {number}: time and date", at + 12, at + 16, local)
+        yield (f"central {number}: attributes", at + 36, at + 42, local)
+    yield (
+        "whole-file signature",
+        COMMENT + len("signed by SignApk\0"),
+        len(GOLDEN) - 6,
+        "nobody can say whether a signature is good without a certificate to check it with",
+    )
+
+
+def _unnoticed(path: Path, certificate: bytes | None, mask: Callable[[int], int]) -> set[int]:
+    """Return the offsets at which the byte may be changed without a refusal."""
+    path.write_bytes(GOLDEN)
+    found = set()
+    handle = os.open(path, os.O_WRONLY)
+    try:
+        for at, byte in enumerate(GOLDEN):
+            os.pwrite(handle, bytes([byte ^ mask(at)]), at)
+            try:
+                inspect_ota(path, certificate=certificate, codename="armani")
+            except OtaError:
+                pass
+            else:
+                found.add(at)
+            os.pwrite(handle, bytes([byte]), at)
+    finally:
+        os.close(handle)
+    assert path.read_bytes() == GOLDEN
+    return found
+
+
+def _offsets(regions: Iterator[Region]) -> set[int]:
+    return {at for _, start, stop, _ in regions for at in range(start, stop)}
+
+
+def test_the_golden_package_is_good_and_small(tmp_path: Path, certificate: bytes) -> None:
+    """It passes as it is; it has five entries, three signatures and one partition."""
+    path = tmp_path / "golden.zip"
+    path.write_bytes(GOLDEN)
+    facts = inspect_ota(path, certificate=certificate, codename="armani")
+    assert len(GOLDEN) < 6000
+    assert [each.size for each in facts.partitions] == [4096]
+    assert len(_records(b"PK\x03\x04")) == len(_records(b"PK\x01\x02")) == 5
+
+
+def test_any_last_bit_is_noticed(tmp_path: Path, certificate: bytes) -> None:
+    """With the certificate the lowest bit of every byte counts, but for the signer's name."""
+    found = _unnoticed(tmp_path / "golden.zip", certificate, lambda _: 0x01)
+    assert found == _offsets(_signer_text())
+
+
+def test_any_inverted_byte_is_noticed(tmp_path: Path, certificate: bytes) -> None:
+    """With the certificate no byte can be inverted; the signer's name is printable, too."""
+    assert _unnoticed(tmp_path / "golden.zip", certificate, lambda _: 0xFF) == set()
+
+
+def test_what_only_a_signature_protects(tmp_path: Path) -> None:
+    """Without a certificate exactly the listed regions may change: headers nobody reads."""
+    named = _offsets(_signer_text())
+    found = _unnoticed(
+        tmp_path / "golden.zip", None, lambda at: 0x01 if at in named or at % 2 else 0xFF
+    )
+    assert found == _offsets(_unsigned_regions())
