@@ -1,5 +1,6 @@
 """`ceremony review`, `sign`, `accept` and `submit`: a proposal on its way round the key holders."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -127,6 +128,8 @@ def sign(
         _print_proposal(proposed, reviews, pinned=root is not None)
     names = ", ".join(holding.key.name for holding in holdings)
     if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("There is no terminal to ask on; read the review, give --yes.")
         click.confirm(f"Sign with {names}?", abort=True, err=True)
     with steps.step("signing"), keystore:
         file = sign_proposal(

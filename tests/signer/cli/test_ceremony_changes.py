@@ -1,0 +1,164 @@
+import json
+import os
+from datetime import timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from signer.keystore import Keystore
+
+
+@pytest.fixture
+def at_once(repo, keys, incoming):
+    """Return the options that sign and submit at once."""
+    return ("--repo", repo, "--keys", keys, "--out", incoming)
+
+
+def test_expiry_lists_the_soonest_first(run, run_json, repo, now) -> None:
+    """With version, date and days; `--within` asks for what is due."""
+    listed = run_json("ceremony", "expiry", "--repo", repo)["roles"]
+    assert listed[0] == {
+        "days_left": 90,
+        "expires": "2026-08-30T12:00:00Z",
+        "role": "armani",
+        "version": 1,
+    }
+    assert (listed[-1]["role"], listed[-1]["days_left"]) == ("root", 365)
+    assert run_json("ceremony", "expiry", "--repo", repo, "--within", "90") == {"roles": []}
+    status, output, _ = run("ceremony", "expiry", "--repo", repo, at=now + timedelta(days=91))
+    assert status == 0
+    assert output.splitlines()[2].split() == [
+        "armani",
+        "1",
+        "2026-08-30",
+        "12:00",
+        "UTC",
+        "expired",
+    ]
+
+
+def test_what_is_due_is_renewed(run, at_once, repo) -> None:
+    """All roles but root expire within 91 days; root has a year."""
+    status, output, errors = run("ceremony", "renew", "--within", "91", *at_once, "--json")
+    assert (status, errors) == (0, "")
+    renewed = json.loads(output)
+    assert [role["role"] for role in renewed["roles"]] == [
+        *("targets", "armani", "content", "dior", "tables"),
+    ]
+    assert {role["version"] for role in renewed["roles"]} == {2}
+    assert set(renewed["seconds"]) == {"judging", "signing and handing over"}
+    assert (repo / "metadata" / "2.armani.json").exists()
+    status, _, errors = run("ceremony", "renew", "--within", "5", *at_once)
+    assert (status, errors) == (
+        1,
+        "hening-signer: No role expires within 5 days; there is nothing to renew.\n",
+    )
+
+
+def test_one_role_is_renewed_for_people(run, at_once) -> None:
+    """What it means, what was signed, how long it took."""
+    status, output, errors = run(
+        "ceremony", "renew", "dior", "--expires", "dior=120", *at_once, "--note", "Quarter."
+    )
+    assert (status, errors) == (0, "")
+    lines = output.splitlines()
+    assert lines[:3] == [
+        "dior 2 replaces dior 1, expires on 2026-09-29.",
+        "  To be signed by 1 of dior-1.",
+        "  Nothing but the expiry changes.",
+    ]
+    assert lines[3].startswith("Signed dior 2; bundle ")
+    assert lines[4].startswith("Took: judging 0.00 s, signing")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("renew", "--all", "dior"),
+        ("renew",),
+        ("renew", "--all", "--within", "3"),
+    ],
+)
+def test_what_to_renew_is_said_once(run, at_once, arguments) -> None:
+    """Names, all, or a time: one of them."""
+    assert run("ceremony", *arguments, *at_once)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ((), "Give --propose FILE"),
+        (("--out", "x", "--propose", "y"), "Give --propose FILE"),
+        (("--out", "x"), "Give --keys"),
+        (("--propose", "y", "--note", "x" * 501), "--note has more than 500"),
+    ],
+)
+def test_how_it_ends_is_said_once(run, repo, options, sentence) -> None:
+    """A proposal, or signed at once: not both and not neither."""
+    status, _, errors = run("ceremony", "renew", "dior", "--repo", repo, *options)
+    assert status == 2
+    assert sentence in errors
+
+
+def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
+    """Added by name, removed by name or by role and key id."""
+    store = Keystore(keys)
+    store.create_keys(("root-4", "armani-3"), passphrases, os.urandom)
+    keyid = store.load_public_key("armani-2").keyid
+    changed = run_json(
+        *("ceremony", "holders", "--add", "root-4", "--remove", "root-2", "--add", "armani-3"),
+        *("--remove", f"armani:{keyid}"),
+        *at_once,
+    )
+    assert [(role["role"], role["version"]) for role in changed["roles"]] == [
+        *(("root", 2), ("targets", 2), ("armani", 2)),
+    ]
+    (sentence,) = changed["roles"][0]["changes"]
+    assert sentence == (
+        f"Adds root-4, key {store.load_public_key('root-4').keyid[:16]}, to root; removes root-2"
+        " from root; from then on two signatures of three keys are enough."
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "sentence"),
+    [
+        (("--add", "root-9"), 1, "There is no key root-9 in the key folder"),
+        (("--remove", "root-9"), 1, "There is no key root-9"),
+        (("--remove", "armani:12"), 2, "ROLE:KEYID"),
+        (("--threshold", "root=9"), 1, "would ask for 9 signatures"),
+        ((), 1, "Nothing is to change"),
+    ],
+)
+def test_holders_that_cannot_be_are_refused(run, at_once, options, status, sentence) -> None:
+    """With the sentence of the plan."""
+    found, _, errors = run("ceremony", "holders", *options, *at_once)
+    assert found == status
+    assert sentence in errors
+
+
+def test_a_model_is_added(run_json, run, at_once, keys, passphrases) -> None:
+    """By all of its keys in the folder."""
+    Keystore(keys).create_keys(("cannon-1", "cannon-2"), passphrases, os.urandom)
+    added = run_json("ceremony", "model", "cannon", "--threshold", "2", *at_once)
+    assert [(role["role"], role["version"]) for role in added["roles"]] == [
+        ("targets", 2),
+        ("cannon", 1),
+    ]
+    status, _, errors = run("ceremony", "model", "cannon", *at_once)
+    assert (status, "is there already" in errors) == (1, True)
+
+
+def test_online_keys_are_replaced(run_json, run, at_once, online_file, tmp_path) -> None:
+    """The file of the server names them; the same file changes nothing."""
+    path = tmp_path / "public.json"
+    path.write_bytes(online_file)
+    status, _, errors = run("ceremony", "online", "--online", path, *at_once)
+    assert (status, "named already" in errors) == (1, True)
+    value = json.loads(online_file)
+    key = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32).public_key()
+    value["keys"]["timestamp"] = key.public_bytes_raw().hex()
+    path.write_text(json.dumps(value, sort_keys=True, separators=(",", ":")) + "\n")
+    changed = run_json("ceremony", "online", "--online", path, "--overlap", *at_once)
+    assert [role["role"] for role in changed["roles"]] == ["root"]
+    assert "to timestamp" in changed["roles"][0]["changes"][0]

@@ -1,0 +1,171 @@
+import json
+import shutil
+
+import pytest
+
+from server.core.bundle import decode_bundle
+
+
+@pytest.fixture
+def desks(made_keys, tmp_path):
+    """Give alice and bob folders of their own."""
+    names = {
+        "alice": ("root-1", "targets-1", "tables-1", "armani-1", "content-1"),
+        "bob": ("root-2", "targets-2", "tables-2", "armani-2"),
+    }
+    for holder, keys in names.items():
+        (tmp_path / holder).mkdir(mode=0o700)
+        for key in keys:
+            for suffix in (".key", ".pub"):
+                shutil.copy2(made_keys / f"{key}{suffix}", tmp_path / holder)
+    return tmp_path
+
+
+@pytest.fixture
+def proposal(run, repo, desks, made_keys):
+    """Propose to renew armani; the file lies in the folder of desks."""
+    path = desks / "renewal.json"
+    status, output, _ = run(
+        *("ceremony", "renew", "armani", "--repo", repo, "--keys", made_keys),
+        *("--note", "Expires in June.", "--propose", path),
+    )
+    assert status == 0
+    assert f"to {path}. Next, each holder runs" in output
+    return path
+
+
+def test_a_proposal_goes_round(run, run_json, proposal, desks, repo, incoming) -> None:
+    """Two holders sign apart, it is accepted, and handed over; every step can be repeated."""
+    root = repo / "metadata" / "1.root.json"
+    for holder in ("alice", "bob"):
+        signed = run_json(
+            *("ceremony", "sign", proposal, "--keys", desks / holder, "--root", root, "--yes"),
+            *("--out", desks / f"{holder}.sig"),
+        )
+        number = 1 if holder == "alice" else 2
+        assert signed["keys"] == [{"name": f"armani-{number}", "roles": ["armani"]}]
+    signatures = (desks / "alice.sig", desks / "bob.sig")
+    for _ in range(2):
+        accepted = run_json("ceremony", "accept", proposal, *signatures, "--repo", repo)
+        assert accepted["roles"] == [{"role": "armani", "version": 2}]
+        submitted = run_json("ceremony", "submit", proposal, "--repo", repo, "--out", incoming)
+        assert submitted["versions"] == {"armani": 2}
+    (bundle,) = incoming.iterdir()
+    listed = decode_bundle((bundle / "bundle.json").read_bytes())
+    assert [(role.name, role.version) for role in listed.roles] == [("armani", 2)]
+    status, output, _ = run("ceremony", "submit", proposal, "--repo", repo, "--out", incoming)
+    assert (status, output.startswith("Submitted armani 2; bundle ")) == (0, True)
+
+
+def test_a_review_needs_the_file_only(run, proposal, desks) -> None:
+    """What changes, in words; that no root was compared; who has signed and who can."""
+    run(
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes"),
+        *("--out", desks / "alice.sig"),
+    )
+    status, output, errors = run("ceremony", "review", proposal, desks / "alice.sig")
+    assert (status, errors) == (0, "")
+    lines = output.splitlines()
+    assert lines[1:] == [
+        "Note: Expires in June.",
+        "The root was not compared with one that you trust; --root does that.",
+        "armani 2 replaces armani 1, expires on 2026-08-30.",
+        "  To be signed by 2 of armani-1?, armani-2?.",
+        "  Nothing but the expiry changes.",
+        "Names with a question mark are the proposer's; --keys shows your own.",
+        "Signatures",
+        "role    has     signed by  can still sign",
+        "armani  1 of 2  armani-1?  armani-2?",
+    ]
+
+
+def test_own_names_come_first(run, proposal, desks) -> None:
+    """What the reader's folder knows is believed, the rest is marked."""
+    _, output, _ = run("ceremony", "review", proposal, "--keys", desks / "bob")
+    assert "To be signed by 2 of armani-1?, armani-2." in output
+
+
+def test_a_review_for_machines(run_json, proposal) -> None:
+    """The same facts, and key ids in place of names."""
+    told = run_json("ceremony", "review", proposal)
+    assert told["note"] == "Expires in June."
+    assert told["roles"][0]["replaces"] == 1
+    assert [len(tally["waiting"]) for tally in told["signatures"]] == [2]
+
+
+def test_signing_asks_first(run, proposal, desks) -> None:
+    """Where there is no terminal to ask on, nothing is signed without --yes."""
+    status, _, errors = run(
+        "ceremony", "sign", proposal, "--keys", desks / "alice", "--out", desks / "a.sig"
+    )
+    assert status == 2
+    assert "no terminal to ask on" in errors
+    assert not (desks / "a.sig").exists()
+
+
+def test_too_few_signatures_are_refused(run, proposal, desks, repo) -> None:
+    """The sentence says whose is missing; nothing is taken over."""
+    run(
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes"),
+        *("--out", desks / "alice.sig"),
+    )
+    status, _, errors = run("ceremony", "accept", proposal, desks / "alice.sig", "--repo", repo)
+    assert status == 1
+    assert errors == (
+        "hening-signer: armani has 1 of the 2 signatures that it needs; it can still be signed by"
+        " armani-2.\n"
+    )
+    assert not (repo / "metadata" / "2.armani.json").exists()
+
+
+def test_a_root_of_another_repository_is_refused(run, proposal, desks, repo) -> None:
+    """A holder who pins a root signs nothing that does not build on it."""
+    other = desks / "other.json"
+    value = json.loads((repo / "metadata" / "1.root.json").read_bytes())
+    other.write_bytes(json.dumps(value).encode())
+    status, _, errors = run(
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", other, "--yes"),
+        *("--out", desks / "a.sig"),
+    )
+    assert status == 1
+    assert "do not sign it" in errors
+    assert not (desks / "a.sig").exists()
+
+
+def test_a_file_that_is_no_signature_is_named(run, proposal, repo) -> None:
+    """Among several files one wants to know which."""
+    status, _, errors = run("ceremony", "accept", proposal, proposal, "--repo", repo)
+    assert status == 1
+    assert errors.startswith("hening-signer: renewal.json: The file holds no signatures")
+
+
+def test_a_first_repository_is_proposed(run, run_json, desks, online_file) -> None:
+    """`ceremony init --propose` needs public halves only, and makes no folder before acceptance."""
+    (desks / "public").mkdir()
+    for holder in ("alice", "bob"):
+        for path in (desks / holder).glob("*.pub"):
+            shutil.copy2(path, desks / "public")
+    (desks / "public.json").write_bytes(online_file)
+    init = (
+        *("ceremony", "init", "--repo", desks / "new", "--keys", desks / "public"),
+        *("--online", desks / "public.json", "--model", "armani"),
+    )
+    assert run(*init)[0] == 2
+    proposed = run_json(*init, "--propose", desks / "first.json")
+    assert [(role["role"], role["replaces"]) for role in proposed["roles"]][:2] == [
+        ("root", 0),
+        ("targets", 0),
+    ]
+    for holder in ("alice", "bob"):
+        run(
+            *("ceremony", "sign", desks / "first.json", "--keys", desks / holder, "--yes"),
+            *("--out", desks / f"{holder}.sig"),
+        )
+    assert not (desks / "new").exists()
+    run_json(
+        *("ceremony", "accept", desks / "first.json", desks / "alice.sig", desks / "bob.sig"),
+        *("--repo", desks / "new"),
+    )
+    assert {path.name for path in (desks / "new" / "metadata").iterdir()} == {
+        f"1.{role}.json" for role in ("root", "targets", "armani", "content", "tables")
+    }

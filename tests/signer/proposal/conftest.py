@@ -1,0 +1,106 @@
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from signer.holder_plan import HolderOrder, SignedRole, plan_holders
+from signer.keystore import Keystore
+from signer.proposal.change import Change
+from signer.proposal.desk import Proposed, propose_change
+from signer.proposal.signing import find_holdings, sign_proposal
+from signer.public_key import PublicKey
+from signer.renewal_plan import plan_renewal
+from signer.signing import load_delegated, load_trusted
+from signer.work_folder import WorkFolder
+
+DESKS = {
+    "alice": ("root-1", "targets-1", "tables-1", "armani-1", "content-1"),
+    "bob": ("root-2", "targets-2", "tables-2", "armani-2"),
+    "carol": ("root-3", "dior-1"),
+}
+
+
+@dataclass
+class Office:
+    """A working folder, and the people whose keys it was made with, each with a folder."""
+
+    folder: WorkFolder
+    all_keys: Keystore
+    desks: dict
+    now: object
+    passphrases: object
+
+    def desk(self, holder) -> Keystore:
+        """Return the key folder of one holder."""
+        return Keystore(self.desks[holder])
+
+    def public(self, name) -> PublicKey:
+        """Return a public half by name."""
+        return self.all_keys.load_public_key(name)
+
+    def renew(self, *names, at=None, days=None) -> Proposed:
+        """Propose to renew roles."""
+        at = at or self.now
+        trusted = load_trusted(self.folder, None)
+        roles = {"root": trusted.root, "targets": trusted.targets}
+        for role in names:
+            if role not in roles:
+                roles[role] = load_delegated(self.folder, trusted, role)[1]
+        return self.propose(plan_renewal(names, roles, days or {}, at), at=at)
+
+    def holders(self, order: HolderOrder) -> Proposed:
+        """Propose a change of holders."""
+        trusted = load_trusted(self.folder, None)
+        roles = {
+            role: SignedRole(*load_delegated(self.folder, trusted, role))
+            for role in order.roles - {"root", "targets"}
+        }
+        data = self.folder.load("targets", trusted.targets.version)
+        roles["targets"] = SignedRole(data, trusted.targets)
+        return self.propose(plan_holders(order, trusted.root, roles, self.now))
+
+    def propose(self, roles, *, at=None, note="") -> Proposed:
+        """Propose the next versions of roles."""
+        keys = self.all_keys.load_public_keys()
+        return propose_change(self.folder, Change(roles), keys, at or self.now, note)
+
+    def sign(self, proposed, *holders):
+        """Return the signature files of some holders."""
+        return [
+            sign_proposal(
+                proposed.transition,
+                proposed.identity,
+                self.desk(holder),
+                find_holdings(proposed.transition, self.desk(holder)),
+                self.passphrases,
+            )
+            for holder in holders
+        ]
+
+
+@pytest.fixture(scope="session")
+def made_desks(made_keys, tmp_path_factory) -> dict[str, Path]:
+    """Give each holder a folder with their own keys and nobody else's."""
+    base = tmp_path_factory.mktemp("desks")
+    for holder, names in DESKS.items():
+        (base / holder).mkdir(mode=0o700)
+        for name in names:
+            for suffix in (".key", ".pub"):
+                shutil.copy2(made_keys / f"{name}{suffix}", base / holder)
+    return {holder: base / holder for holder in DESKS}
+
+
+@pytest.fixture
+def office(repo, made_keys, made_desks, now, passphrases) -> Office:
+    """Return a working folder of the test's own, with its people."""
+    return Office(WorkFolder(repo), Keystore(made_keys), made_desks, now, passphrases)
+
+
+@pytest.fixture(scope="session")
+def new_keys(tmp_path_factory, passphrases) -> Keystore:
+    """Make keys that nobody has enrolled."""
+    store = Keystore(tmp_path_factory.mktemp("new") / "keys")
+    store.create_keys(("root-4", "targets-3", "armani-3", "cannon-1"), passphrases, os.urandom)
+    return store

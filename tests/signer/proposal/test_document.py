@@ -1,0 +1,154 @@
+import hashlib
+import json
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.errors import ProposalError
+from signer.proposal.document import (
+    MetadataText,
+    PackageFile,
+    Proposal,
+    decode_proposal,
+    encode_proposal,
+    proposal_id,
+)
+
+NAMES = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,8}", fullmatch=True)
+HASHES = st.binary(min_size=32, max_size=32).map(bytes.hex)
+OFFLINE = NAMES.filter(lambda name: name not in {"latest", "snapshot", "timestamp"})
+FILES = st.builds(MetadataText, OFFLINE, st.integers(1, 2**53 - 1), st.text(max_size=30))
+PRINTABLE = st.text(min_size=1, max_size=30).filter(str.isprintable)
+
+
+def distinct(files, key):
+    """Return files sorted, one for each key."""
+    return [found for _, found in sorted({key(file): file for file in files}.items())]
+
+
+PROPOSALS = st.builds(
+    lambda created, note, names, context, changes, packages: Proposal(
+        schema=1,
+        kind="proposal",
+        created=created,
+        note=note,
+        names=names,
+        context=distinct(context, lambda file: (file.role, file.version)),
+        changes=distinct(changes, lambda file: file.role),
+        packages=sorted(set(packages)),
+    ),
+    st.integers(0, 2**53 - 1),
+    st.text(max_size=30).filter(str.isprintable),
+    st.dictionaries(HASHES, PRINTABLE, max_size=3),
+    st.lists(FILES, max_size=4),
+    st.lists(FILES, min_size=1, max_size=4),
+    st.lists(st.builds(PackageFile, HASHES, st.integers(0, 2**53 - 1), PRINTABLE), max_size=3),
+)
+
+
+def sample(**changed) -> dict:
+    """Return a proposal as plain JSON, with some members changed."""
+    value = {
+        "changes": [{"octets": "x", "role": "armani", "version": 2}],
+        "context": [],
+        "created": 1,
+        "kind": "proposal",
+        "names": {},
+        "note": "",
+        "packages": [],
+        "schema": 1,
+    }
+    return value | changed
+
+
+def encode(value) -> bytes:
+    """Return canonical JSON, by the standard library."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode() + b"\n"
+
+
+@given(PROPOSALS)
+def test_a_proposal_survives_the_file(proposal) -> None:
+    """What is written is read back, and has one encoding."""
+    data = encode_proposal(proposal)
+    assert decode_proposal(data) == proposal
+    assert data == encode(json.loads(data))
+
+
+@given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
+def test_arbitrary_octets_are_refused(data) -> None:
+    """Nothing but a refusal comes of octets that are no proposal."""
+    with pytest.raises(ProposalError):
+        decode_proposal(data)
+
+
+@given(PROPOSALS, st.data())
+def test_a_changed_octet_is_noticed(proposal, data) -> None:
+    """A file with one octet changed is refused or has another id."""
+    octets = bytearray(encode_proposal(proposal))
+    position = data.draw(st.integers(0, len(octets) - 1))
+    octets[position] ^= data.draw(st.integers(1, 255))
+    try:
+        decode_proposal(bytes(octets))
+    except ProposalError:
+        return
+    assert proposal_id(bytes(octets)) != proposal_id(encode_proposal(proposal))
+
+
+def test_the_id_is_the_hash_of_the_file() -> None:
+    """sha256 of the octets, so that two people can compare it by voice."""
+    data = encode(sample())
+    assert proposal_id(data) == hashlib.sha256(data).hexdigest()
+    decode_proposal(data)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        sample(schema=2),
+        sample(kind="submission"),
+        sample(changes=[]),
+        sample(extra=1),
+        {name: item for name, item in sample().items() if name != "note"},
+        sample(created=-1),
+        sample(note="x" * 501),
+        sample(note="a\x1b[2Jb"),
+        sample(names={"00": "alice"}),
+        sample(names={"0" * 64: "a\nb"}),
+        sample(names={"0" * 64: ""}),
+        sample(changes=[{"octets": "", "role": "../x", "version": 1}]),
+        sample(changes=[{"octets": "", "role": "armani", "version": 0}]),
+        sample(changes=[{"octets": "", "role": "latest", "version": 1}]),
+        sample(changes=[{"octets": "", "role": "snapshot", "version": 1}]),
+        sample(
+            changes=[
+                {"octets": "", "role": "b", "version": 1},
+                {"octets": "", "role": "a", "version": 1},
+            ]
+        ),
+        sample(changes=[{"octets": "", "role": "a", "version": n} for n in (1, 2)]),
+        sample(context=[{"octets": "", "role": "a", "version": n} for n in (1, 1)]),
+        sample(packages=[{"length": 1, "name": "a\x07.zip", "sha256": "0" * 64}]),
+    ],
+)
+def test_a_file_that_breaks_the_format_is_refused(value) -> None:
+    """Unknown schema, missing or unknown members, order, repetition, control characters."""
+    with pytest.raises(ProposalError):
+        decode_proposal(encode(value))
+
+
+def test_other_encodings_are_refused() -> None:
+    """White space and unsorted members make another file of the same value: not taken."""
+    for text in (json.dumps(sample()), json.dumps(sample(), indent=1)):
+        with pytest.raises(ProposalError, match="canonical"):
+            decode_proposal(text.encode())
+
+
+def test_what_cannot_be_read_is_not_written() -> None:
+    """The encoder refuses what the decoder would."""
+    proposal = msgspec.convert(sample(), Proposal)
+    twice = msgspec.structs.replace(proposal, changes=proposal.changes * 2)
+    with pytest.raises(ProposalError, match="sorted"):
+        encode_proposal(twice)

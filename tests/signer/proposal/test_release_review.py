@@ -1,0 +1,71 @@
+import copy
+
+import pytest
+
+from server.core.names import Channel
+from signer.proposal.release_review import describe_releases
+from signer.release_plan import ReleaseOrder, plan_release
+from signer.signing import load_delegated, load_trusted
+
+FULL, STEP = "armani/id/stable/armani-first.zip", "armani/id/stable/armani-second.zip"
+
+
+@pytest.fixture
+def empty(office):
+    """Return the model's first version."""
+    return load_delegated(office.folder, load_trusted(office.folder, None), "armani")[1]
+
+
+@pytest.fixture
+def listed(empty, facts, now):
+    """Return the model's second version, which lists one build."""
+    order = ReleaseOrder(Channel("armani", "id", "stable"), changelog={"en": "New."})
+    return plan_release(order, [facts["first"]], empty, now)
+
+
+def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
+    """Type, build, counter, patch level and length."""
+    first = facts["first"]
+    changes, warnings = describe_releases(empty, listed)
+    assert changes == [
+        (
+            f"Adds {FULL}: full update to {first.fingerprint}, counter 1, patch level"
+            f" {first.security_patch_level}, {first.length} octets."
+        )
+    ]
+    assert warnings == []
+
+
+def edit(listed, **members):
+    """Return the next version with members of the release changed."""
+    later = copy.deepcopy(listed)
+    later.targets[FULL].unrecognized_fields["custom"].update(members)
+    return later
+
+
+def test_a_withdrawal_is_warned_of(listed) -> None:
+    """It is for ever, and here it leaves the model without anything."""
+    changes, warnings = describe_releases(listed, edit(listed, withdrawn=True))
+    assert changes == [f"Withdraws {FULL} (counter 1), for ever."]
+    assert warnings == [
+        f"Nobody can offer {FULL} again once it is withdrawn.",
+        "Every release of the model is withdrawn.",
+    ]
+
+
+def test_a_changelog_is_told_by_locale(listed) -> None:
+    """Texts are named by the locales that differ."""
+    later = edit(listed, changelog={"en": "Newer.", "id": "Baru."})
+    assert describe_releases(listed, later)[0] == [f"Changes the changelog of {FULL} in en, id."]
+
+
+def test_what_goes_is_told(listed, empty) -> None:
+    """A path that is no longer listed, and a model that lists nothing any more."""
+    changes, warnings = describe_releases(listed, empty)
+    assert changes == [f"No longer lists {FULL}, for ever."]
+    assert warnings == ["The model lists nothing any more: its phones are offered nothing."]
+
+
+def test_nothing_is_told_of_the_same(listed) -> None:
+    """A renewal has no changes."""
+    assert describe_releases(listed, listed) == ([], [])

@@ -1,0 +1,103 @@
+from datetime import timedelta
+
+import pytest
+from tuf.api.metadata import TargetFile
+
+from signer.holder_plan import HolderOrder
+from signer.online_keys import OnlineKeys, decode_online_keys
+from signer.online_plan import plan_online
+from signer.proposal.review import RENEWAL, count, review_transition
+from signer.signing import load_delegated, load_trusted
+
+
+def review(office, proposed, at=None):
+    """Return the review of a proposal by role."""
+    names = proposed.proposal.names
+    found = review_transition(proposed.transition, names, at or office.now)
+    return {each.role: each for each in found}
+
+
+def test_a_renewal_is_told_as_one(office) -> None:
+    """Nothing but the expiry changes, and it is said who signs."""
+    told = review(office, office.renew("armani"))["armani"]
+    assert (told.version, told.replaces, told.changes, told.warnings) == (2, 1, (RENEWAL,), ())
+    assert told.signatures == "2 of armani-1, armani-2"
+    assert told.expires == office.now + timedelta(days=90)
+
+
+def test_a_removal_is_told_with_its_consequence(office) -> None:
+    """Who goes, how many signatures are asked, and what it means from then on."""
+    order = HolderOrder((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
+    told = review(office, office.holders(order))["targets"]
+    assert told.changes == (
+        (
+            "Removes armani-2 from armani; asks for 1 instead of 2 signatures; from then on one"
+            " signature is enough, by its only key."
+        ),
+    )
+    assert told.warnings == ("If a key of armani is lost, nobody can sign armani any more.",)
+
+
+def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
+    """The new key is shown with its id; both sets must sign."""
+    added = new_keys.load_public_key("root-4")
+    order = HolderOrder((added,), (("root", office.public("root-2").keyid),))
+    told = review(office, office.holders(order))["root"]
+    assert told.changes == (
+        (
+            f"Adds key {added.keyid[:16]} to root; removes root-2 from root; from then on two"
+            " signatures of three keys are enough."
+        ),
+    )
+    assert told.signatures == (
+        f"2 of root-1, root-2, root-3, and 2 of root-1, root-3, key {added.keyid[:16]}"
+    )
+
+
+def test_a_single_key_for_root_is_warned_of(office) -> None:
+    """A thief of one key could then replace every other."""
+    told = review(office, office.holders(HolderOrder(thresholds={"root": 1})))["root"]
+    (sentence,) = told.changes
+    assert sentence.startswith("Asks for 1 instead of 2 signatures; ")
+    assert sentence.endswith("from then on one signature is enough, by any of three keys.")
+    assert told.warnings == ("Whoever steals one key of root can sign it alone.",)
+
+
+def test_a_new_log_key_is_told(office, online_file, now) -> None:
+    """Phones believe the log by this key, so it is named whole."""
+    keys = decode_online_keys(online_file)
+    log = type(keys.log)(keys.log.name, bytes.fromhex(keys.snapshot))
+    trusted = load_trusted(office.folder, None)
+    other = OnlineKeys(keys.latest, keys.snapshot, keys.timestamp, log)
+    planned = plan_online(
+        trusted.root, trusted.targets, other, overlap=False, expiry_days={}, now=now
+    )
+    told = review(office, office.propose(planned))["root"]
+    assert told.changes == (
+        f"Replaces the log key: names {log} as the key of the transparency log.",
+    )
+
+
+def test_a_short_life_is_warned_of(office) -> None:
+    """Phones refuse an expired role, so a week is little."""
+    later = office.now + timedelta(days=85)
+    told = review(office, office.renew("armani", at=later, days={"armani": 6}), at=later)
+    assert told["armani"].warnings == ("It expires within a week.",)
+
+
+@pytest.mark.parametrize(("role", "path"), [("content", "content/wishes/new-year.zip")])
+def test_other_files_are_listed(office, role, path) -> None:
+    """Packs of content and tables are told by path."""
+    trusted = load_trusted(office.folder, None)
+    _, signed = load_delegated(office.folder, trusted, role)
+    signed.version += 1
+    custom = {"custom": {"schema": 1}}
+    signed.targets[path] = TargetFile(1, {"sha256": "0" * 64}, path, custom)
+    assert review(office, office.propose({role: signed}))[role].changes == (f"Adds {path}.",)
+
+
+def test_small_numbers_are_words() -> None:
+    """As people write them."""
+    assert [count(number, "key") for number in (1, 2, 9, 10)] == [
+        *("one key", "two keys", "nine keys", "10 keys"),
+    ]
