@@ -10,6 +10,7 @@ import pytest
 
 from server.core import bundle, checkpoint, encodings, metadata, names, note, pointer, release, tlog
 from server.core.errors import HeningError
+from signer.proposal import document, signatures, trust
 
 PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text()
 
@@ -229,3 +230,31 @@ def test_the_proof_example_of_section_7_has_the_lines_that_are_written():
     filled = block.replace("index I", "index 5").replace("CHECKPOINT\n", "signed\n")
     filled = re.sub(r"BASE64 .*", "A" * 43 + "=", filled)
     assert checkpoint.encode_proof(5, [bytes(32)], b"signed\n").decode() == filled
+
+
+def test_the_proposal_vectors_are_read_and_written():
+    """Proposal and signatures of section 10 have the stated id and come back octet by octet."""
+    blocks = re.findall(r"^```json\n(.*?)^```$", section(10), re.MULTILINE | re.DOTALL)
+    proposal, signed = (block.encode() for block in blocks)
+    identity = hashlib.sha256(proposal).hexdigest()
+    assert identity in section(10)
+    assert document.proposal_id(proposal) == identity
+    read = document.decode_proposal(proposal)
+    assert document.encode_proposal(read) == proposal
+    assert trust.decode_unsigned(read.changes[0]).signed.version == 2
+    file = signatures.decode_signatures(signed)
+    assert file.proposal == identity
+    assert signatures.encode_signatures(file) == signed
+
+
+def test_the_members_of_a_proposal_are_those_of_the_page():
+    """Table and class of section 10 name the same members."""
+    table = {name for row in rows(10, 2) for name in re.findall(r"`(\w+)`", row[0])}
+    assert table | {"schema", "kind"} == set(document.Proposal.__struct_fields__)
+
+
+def test_the_limits_of_a_proposal_are_those_of_the_page():
+    """Octets and counts."""
+    assert document.MAX_PROPOSAL == 256 * 2**20
+    assert signatures.MAX_SIGNATURES == 16 * 2**20
+    assert f"at most {document.MAX_NOTE} characters" in section(10)
