@@ -1,7 +1,6 @@
 """`log`: look into the transparency log."""
 
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from server.core.metadata import ROOT_LIMIT
-from signer.audit.errors import MemoryFileError
+from server.core.tiles import WIDTH
+from signer.audit.errors import AnswerError, MemoryFileError
 from signer.audit.findings import Finding
 from signer.audit.http_mirror import HttpMirror
 from signer.audit.log_audit import Audit, audit_log
@@ -61,11 +61,12 @@ def audit(
     Exit status 1 when something is wrong, with the evidence; the memory then stays as it was.
     """
     memory, is_first = _load_memory(memory_file, root_file)
-    with _mirror(place) as mirror, _progress() as progress:
+    with _mirror(place, surroundings.monotonic) as mirror, _progress() as progress:
         done = audit_log(mirror, memory, surroundings.now, progress)
     if done.memory is not None:
         store_memory(memory_file, done.memory)
-    summary = "" if done.memory else f"{done.findings.total} findings; the memory is as it was."
+    total = done.findings.total
+    summary = f"{total} finding{'s' * (total > 1)}; the memory is as it was." if total else ""
     if as_json:
         value = _json(done, memory, is_first=is_first)
         print_json(value | ({"error": summary} if summary else {}))
@@ -99,11 +100,14 @@ def _load_memory(memory_file: Path, root_file: Path | None) -> tuple[Memory, boo
 
 
 @contextmanager
-def _mirror(place: str) -> Iterator[Mirror]:
+def _mirror(place: str, monotonic: Callable[[], float]) -> Iterator[Mirror]:
     if not place.startswith(("http://", "https://")):
         yield FolderMirror(Path(place))
         return
-    mirror = HttpMirror(place, time.monotonic)
+    try:
+        mirror = HttpMirror(place, monotonic)
+    except AnswerError as error:
+        raise click.BadParameter(str(error), param_hint="--mirror") from error
     try:
         yield mirror
     finally:
@@ -188,5 +192,5 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
 
 def _print_line(done: int, total: int) -> None:
     # Bundles are read whole, so a round number is passed within one of them.
-    if done // _LINE_EACH > (done - 256) // _LINE_EACH and done >= _LINE_EACH:
+    if done // _LINE_EACH > max(0, done - WIDTH) // _LINE_EACH:
         click.echo(f"Reading the log: {done} of {total} entries", err=True)

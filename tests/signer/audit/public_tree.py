@@ -83,9 +83,10 @@ def verifier(key, origin=ORIGIN):
     return f"{origin}+{key_id.hex()}+{base64.b64encode(public).decode()}"
 
 
-def checkpoint(leaves, keys=LOG_KEYS[:1], origin=ORIGIN):
-    """Return the signed checkpoint of a tree."""
-    text = f"{origin}\n{len(leaves)}\n{base64.b64encode(mth(leaves)).decode()}\n"
+def checkpoint(leaves, keys=LOG_KEYS[:1], origin=ORIGIN, size=None):
+    """Return the signed checkpoint of a tree; `size` is a lie about it."""
+    size = len(leaves) if size is None else size
+    text = f"{origin}\n{size}\n{base64.b64encode(mth(leaves)).decode()}\n"
     note = text + "\n"
     for key in keys:
         key_id = bytes.fromhex(verifier(key, origin).split("+")[1])

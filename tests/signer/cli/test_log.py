@@ -1,0 +1,184 @@
+import json
+from datetime import timedelta
+
+import pytest
+
+from tests.signer.audit.public_tree import NOW, make_tree
+
+_TREE = make_tree()
+
+
+@pytest.fixture
+def tree():
+    """Give a public tree in which nothing is wrong."""
+    return _TREE.copy()
+
+
+@pytest.fixture
+def public(tree, tmp_path):
+    """Write that tree to a folder."""
+    return tree.write_to(tmp_path / "public")
+
+
+@pytest.fixture
+def arguments(public, tmp_path):
+    """Return a first audit's arguments."""
+    root = tmp_path / "pinned.json"
+    root.write_bytes((public / "metadata/1.root.json").read_bytes())
+    memory = tmp_path / "log.memory"
+    return ["log", "audit", "--mirror", public, "--memory", memory, "--root", root]
+
+
+def test_a_first_audit_and_a_second(run, arguments, tree, public, tmp_path):
+    """A table for people; the memory is made, and used."""
+    status, output, errors = run(*arguments, at=NOW)
+    assert (status, errors) == (0, "")
+    assert "entries read          9" in output
+    assert output.endswith("Nothing is wrong; the memory is up to date.\n")
+    tree.release("content")
+    tree.write_to(public)
+    status, output, errors = run(*arguments[:-2], at=NOW + timedelta(hours=1))
+    assert (status, errors) == (0, "")
+    assert "entries read          1" in output
+    assert "earlier audit         9 entries, 2026-06-01 12:00:00 UTC" in output
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("log.memory", "pinned.json", "public"),
+    ]
+
+
+def test_json_says_the_same(run, arguments, tree):
+    """One line, with the checkpoint as it was signed."""
+    status, output, _ = run(*arguments, "--json", at=NOW)
+    value = json.loads(output)
+    assert (status, output.count("\n")) == (0, 1)
+    assert value == {
+        "checkpoint": tree.files["/log/checkpoint"].decode(),
+        "entries_read": 9,
+        "findings": [],
+        "findings_total": 0,
+        "from_size": 0,
+        "is_first": True,
+        "pending": [],
+        "proofs": 7,
+        "root_version": 1,
+        "served": 9,
+        "size": 9,
+    }
+
+
+def test_a_fork_is_shown_with_both_checkpoints_and_not_remembered(
+    run, arguments, tree, public, tmp_path
+):
+    """Exit status 1, the evidence in full, and the memory as it was."""
+    assert run(*arguments, at=NOW)[0] == 0
+    before = (tmp_path / "log.memory").read_bytes()
+    first = tree.files["/log/checkpoint"].decode()
+    tree.entries[5] = tree.entries[5].replace(b"content", b"cancro")
+    tree.release("content")
+    tree.write_to(public)
+    status, output, errors = run(*arguments, at=NOW)
+    assert status == 1
+    assert errors == "hening-signer: 1 finding; the memory is as it was.\n"
+    for line in (first + tree.files["/log/checkpoint"].decode()).splitlines():
+        assert line in output
+    status, output, _ = run(*arguments, "--json", at=NOW)
+    value = json.loads(output)
+    assert status == 1
+    assert value["error"] == "1 finding; the memory is as it was."
+    assert value["findings"][0]["kind"] == "equivocation"
+    assert value["findings"][0]["evidence"]["checkpoints"][0] == first
+    assert (tmp_path / "log.memory").read_bytes() == before
+
+
+def test_what_is_pending_is_told_with_its_age(run, arguments, tree, public):
+    """It is no finding, but whoever reads it twice should ask."""
+    tree.log("armani", 3, b"soon")
+    tree.write_log()
+    tree.write_to(public)
+    status, output, _ = run(*arguments, at=NOW)
+    assert status == 0
+    assert "armani  3        this audit" in output
+    status, output, _ = run(*arguments, at=NOW + timedelta(days=0.5))
+    assert status == 0
+    assert "armani  3        the audit of 2026-06-01 12:00:00 UTC" in output
+    value = json.loads(run(*arguments, "--json", at=NOW + timedelta(days=0.6))[1])
+    assert value["pending"] == [
+        {"is_old": True, "role": "armani", "since": int(NOW.timestamp()), "version": 3}
+    ]
+
+
+def test_a_mirror_that_is_away_is_no_finding(run, arguments, tmp_path):
+    """Exit status 3: the surroundings failed, and nothing is known."""
+    arguments[3] = tmp_path / "nowhere"
+    status, output, errors = run(*arguments, at=NOW)
+    assert (status, output) == (3, "")
+    assert "is not there" in errors
+    arguments[3] = "http://127.0.0.1:1"
+    status, _, errors = run(*arguments, at=NOW)
+    assert status == 3
+    assert "cannot be asked" in errors
+    assert not (tmp_path / "log.memory").exists()
+
+
+def test_a_url_that_is_none(run, arguments):
+    """The sentence says what is wrong with it."""
+    arguments[3] = "https://updates.example/mirror"
+    status, _, errors = run(*arguments, at=NOW)
+    assert status == 2
+    assert "more than a scheme, a host and a port" in errors
+
+
+def test_the_first_audit_needs_a_root(run, arguments):
+    """Nothing is trusted on first sight."""
+    status, _, errors = run(*arguments[:-2], at=NOW)
+    assert status == 1
+    assert "pin the root" in errors
+
+
+def test_a_memory_that_began_with_another_root(run, arguments, tree, tmp_path):
+    """One memory is of one repository."""
+    assert run(*arguments, at=NOW)[0] == 0
+    (tmp_path / "pinned.json").write_bytes(tree.make_root(1, days=200))
+    status, _, errors = run(*arguments, at=NOW)
+    assert status == 1
+    assert "began with another root" in errors
+
+
+def test_a_root_file_that_is_none(run, arguments, tmp_path):
+    """The core's sentence, no traceback."""
+    (tmp_path / "pinned.json").write_bytes(b"{}")
+    status, _, errors = run(*arguments, at=NOW)
+    assert status == 1
+    assert "root file" in errors
+
+
+def test_a_damaged_memory_is_refused(run, arguments, tmp_path):
+    """And not replaced."""
+    assert run(*arguments, at=NOW)[0] == 0
+    path = tmp_path / "log.memory"
+    path.write_bytes(damaged := path.read_bytes().replace(b'"size":9', b'"size":8'))
+    status, _, errors = run(*arguments, at=NOW)
+    assert status == 1
+    assert "The memory file cannot be used" in errors
+    assert path.read_bytes() == damaged
+
+
+def test_a_folder_that_cannot_be_written(run, arguments, tmp_path):
+    """The memory's folder is not there: exit status 3, after the whole audit."""
+    arguments[5] = tmp_path / "no" / "log.memory"
+    status, _, errors = run(*arguments, at=NOW)
+    assert status == 3
+    assert "mend that" in errors
+
+
+def test_long_logs_show_progress(run, arguments, tree, public):
+    """Off a terminal a line each 100,000 entries."""
+    tree.fill(200_100)
+    tree.write_to(public)
+    status, _, errors = run(*arguments, at=NOW)
+    assert status == 0
+    assert errors.splitlines() == [
+        "Reading the log: 100096 of 200109 entries",
+        "Reading the log: 200109 of 200109 entries",
+    ]
+    assert arguments[5].stat().st_size < 20_000
