@@ -7,14 +7,16 @@ import subprocess
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from nacl.signing import VerifyKey
+from pkcs11 import Attribute, KeyType, ObjectClass
 from tuf.api.metadata import Metadata, Targets
 
-from signer.enrolment import create_token_keys
+from signer.enrolment import create_token_keys, enrol_token_key
 from signer.key_file import decode_key_file, encode_key_file
 from signer.keystore import Keystore
 from signer.public_key import PublicKey
 from signer.public_key_formats import encode_as
 from signer.signing import sign_role
+from signer.token_file import TokenKey
 from tests.rfc8032 import VECTORS
 
 PAYLOADS = (b"", b"payload", bytes(range(256)) * 256)
@@ -112,6 +114,41 @@ def test_a_key_file_signs_as_the_standard_says(vector, tmp_path) -> None:
         PublicKey("root-1", vector.public), lambda _name: b"passphrase"
     )
     assert signer.sign(bytes.fromhex(vector.message)).signature == vector.signature
+
+
+@pytest.mark.needs("softhsm")
+@pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
+def test_a_token_signs_as_the_standard_says(vector, softhsm, tmp_path, secrets) -> None:
+    """A token that was given the standard's seed makes the standard's signature."""
+    common = {
+        Attribute.KEY_TYPE: KeyType.EC_EDWARDS,
+        Attribute.EC_PARAMS: bytes.fromhex("06032b6570"),
+        Attribute.ID: b"\x01",
+        Attribute.TOKEN: True,
+    }
+    with softhsm.session("drawer") as session:
+        session.create_object(
+            {
+                **common,
+                Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+                Attribute.VALUE: bytes.fromhex(vector.secret),
+                Attribute.SENSITIVE: True,
+                Attribute.EXTRACTABLE: False,
+                Attribute.SIGN: True,
+            }
+        )
+        session.create_object(
+            {
+                **common,
+                Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+                Attribute.EC_POINT: bytes.fromhex("0420" + vector.public),
+            }
+        )
+    with Keystore(tmp_path / "keys") as store:
+        place = TokenKey(softhsm.module, "drawer", "01")
+        key = enrol_token_key(store, "root-1", place, secrets)
+        signature = store.load_signer(key, secrets).sign(bytes.fromhex(vector.message))
+    assert (key.public, signature.signature) == (vector.public, vector.signature)
 
 
 @pytest.mark.needs("openssl")

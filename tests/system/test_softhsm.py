@@ -1,0 +1,130 @@
+"""The signer as a process, with its keys on a real SoftHSM."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.signing import VerifyKey
+from tuf.api.metadata import Metadata
+
+from server.core.encodings import encode_canonical_json
+from server.core.note import VerifierKey
+from tests.softhsm import MODULE, PIN, make_softhsm
+
+pytestmark = pytest.mark.needs("softhsm")
+
+SCRIPT = "import sys; from signer.cli import main; sys.exit(main())"
+ROLES = ("root", "targets", "tables", "content", "armani")
+NAMES = ("root-1", "root-2", "targets-1", "targets-2", "tables-1", "tables-2", "content-1")
+TOKEN = ("--token", "drawer", "--module", MODULE)
+
+
+@pytest.fixture
+def drawer(tmp_path):
+    """Return what runs a command that sees a token, and gives what it prints in JSON."""
+    softhsm = make_softhsm(tmp_path / "softhsm")
+    softhsm.add("drawer")
+
+    def run(*arguments, pin=PIN, status=0):
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments), "--json"],
+            env={**softhsm.environment, "HENING_SIGNER_PIN": pin},
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        assert done.returncode == status, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def _public(seed) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32).public_key().public_bytes_raw()
+
+
+def _online_file() -> bytes:
+    keys = {
+        name: _public(seed).hex() for seed, name in enumerate(("latest", "snapshot", "timestamp"))
+    }
+    log = str(VerifierKey("log.example/hening", _public(9)))
+    return encode_canonical_json({"keys": {**keys, "log": log}, "schema": 1})
+
+
+@pytest.mark.needs("openssl")
+def test_a_repository_signed_by_a_token_verifies_like_any_other(drawer, tmp_path) -> None:
+    """Every role counts for python-tuf, and each signature for three other programs."""
+    keys, repo, online = tmp_path / "keys", tmp_path / "repo", tmp_path / "public.json"
+    online.write_bytes(_online_file())
+    drawer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
+    drawer(
+        *("ceremony", "init", "--repo", repo, "--keys", keys, "--online", online),
+        *("--model", "armani", "--out", tmp_path / "incoming"),
+    )
+    loaded = {role: Metadata.from_file(str(repo / "metadata" / f"1.{role}.json")) for role in ROLES}
+    root, targets = loaded["root"].signed, loaded["targets"].signed
+    known = {**root.keys, **targets.delegations.keys}
+    for role, metadata in loaded.items():
+        delegator = root if role in {"root", "targets"} else targets
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        assert metadata.signatures
+        for keyid, signature in metadata.signatures.items():
+            raw = bytes.fromhex(known[keyid].keyval["public"])
+            octets = bytes.fromhex(signature.signature)
+            VerifyKey(raw).verify(metadata.signed_bytes, octets)
+            Ed25519PublicKey.from_public_bytes(raw).verify(octets, metadata.signed_bytes)
+    exported = tmp_path / "armani-1.pem"
+    drawer("keys", "export", "armani-1", "--keys", keys, "--format", "pem", "--out", exported)
+    armani = loaded["armani"]
+    (signature,) = armani.signatures.values()
+    (tmp_path / "payload").write_bytes(armani.signed_bytes)
+    (tmp_path / "signature").write_bytes(bytes.fromhex(signature.signature))
+    verify = ("pkeyutl", "-verify", "-pubin", "-inkey", exported, "-rawin")
+    files = ("-in", tmp_path / "payload", "-sigfile", tmp_path / "signature")
+    subprocess.run([shutil.which("openssl"), *verify, *files], check=True, capture_output=True)
+
+
+def test_no_private_half_is_in_the_folder(drawer, tmp_path) -> None:
+    """The folder of a token's keys holds nothing that its owner must hide."""
+    drawer("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
+    names = {path.name for path in (tmp_path / "keys").iterdir()}
+    assert names == {"root-1.pub", "root-1.token"}
+    assert not any(PIN in path.read_text() for path in (tmp_path / "keys").iterdir())
+
+
+def test_a_wrong_pin_leaves_the_token_usable(drawer, tmp_path) -> None:
+    """It is tried once; the right one then opens the token."""
+    new = ("keys", "new", "root-1", "--keys", tmp_path / "keys", *TOKEN)
+    refused = drawer(*new, pin="wrong PIN", status=1)
+    assert refused == {
+        "error": "The token drawer refuses this PIN; it was tried once, and a few wrong ones"
+        " lock it."
+    }
+    drawer(*new)
+
+
+def test_a_stolen_folder_signs_nothing(drawer, tmp_path) -> None:
+    """Who steals the folder and has another token cannot sign, and reads why."""
+    keys, online = tmp_path / "keys", tmp_path / "public.json"
+    online.write_bytes(_online_file())
+    drawer("keys", "new", *NAMES, "armani-1", "--keys", keys, *TOKEN)
+    stranger = make_softhsm(tmp_path / "stranger")
+    stranger.add("drawer")
+    arguments = (
+        *("ceremony", "init", "--repo", tmp_path / "repo", "--keys", keys, "--online", online),
+        *("--model", "armani", "--out", tmp_path / "incoming"),
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments)],
+        env={**os.environ, **stranger.environment, "HENING_SIGNER_PIN": PIN},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "The token drawer holds no public ed25519 key with the id" in done.stderr
+    assert not (tmp_path / "repo" / "metadata").exists()
