@@ -309,7 +309,8 @@ class Publisher:
             await self._log.append(leaves, keys, int(self._clock().timestamp()))
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
-        await asyncio.to_thread(_note_roots, self._folder.public, publication)
+        now = int(self._clock().timestamp())
+        await asyncio.to_thread(_note_roots, self._folder.public, publication, now)
         for file in sorted(publication.files, key=lambda file: file.role == "root"):
             path = metadata / metadata_name(file.role, file.version)
             await asyncio.to_thread(write_immutable, path, file.data)
@@ -374,12 +375,13 @@ def _leaves(publication: Publication) -> list[Leaf]:
     ]
 
 
-def _note_roots(public: Path, publication: Publication) -> None:
-    """Record which timestamp the new roots go with; a second run after a crash says the same."""
+def _note_roots(public: Path, publication: Publication, now: int) -> None:
+    """Record which timestamp the new roots go with, and when; after a crash, when that ended."""
     roots = [file.version for file in publication.files if file.role == "root"]
     if roots:
         timestamp = decode_timestamp(publication.timestamp).signed.version
-        write_roots(public, before=min(roots) - 1, newest=max(roots), timestamp=timestamp)
+        newest = max(roots)
+        write_roots(public, before=min(roots) - 1, newest=newest, timestamp=timestamp, time=now)
 
 
 def _sentence(error: HeningError) -> str:

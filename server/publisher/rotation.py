@@ -16,7 +16,7 @@ from server.publisher.online_keys import create_next_keys, load_online_keys, pro
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
-from server.storage.roots import root_shown_at
+from server.storage.roots import root_time
 
 
 async def make_next_keys(publisher: Publisher, folder: StateFolder, names: Collection[str]) -> None:
@@ -57,7 +57,7 @@ async def switch_keys(
         if published is None:
             raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
         keys = load_online_keys(folder.keys)
-        age = clock().timestamp() - root_shown_at(folder.public)
+        age = clock().timestamp() - root_time(folder.public)
         switched.extend(plan_switch(keys, published, names, age, at_once=at_once))
         for name in switched:
             promote_next_key(folder.keys, name)

@@ -18,23 +18,21 @@ LIMIT = 1024
 
 
 class _Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """`newest` is seen from version `timestamp` of the timestamp on, until then `before`."""
+    """`newest` is seen from version `timestamp` of the timestamp on, until then `before`.
+
+    `time` is when that was, in epoch seconds; 0 where a former version of hening wrote the file.
+    """
 
     before: int
     newest: Positive
     timestamp: Positive
+    time: int = 0
 
 
-def write_roots(public: Path, *, before: int, newest: int, timestamp: int) -> None:
+def write_roots(public: Path, *, before: int, newest: int, timestamp: int, time: int) -> None:
     """Record that root `newest` goes with `timestamp`, and `before` with those that are older."""
-    roots = _Roots(before, newest, timestamp)
+    roots = _Roots(before, newest, timestamp, time)
     write_durable(public / "roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
-
-
-def root_shown_at(public: Path) -> float:
-    """Return when the newest root became public, in epoch seconds; 0 where no record says so."""
-    path = public / "roots.json"
-    return path.stat().st_mtime if path.exists() else 0.0
 
 
 def list_roots(public: Path, timestamp: int) -> list[int]:
@@ -43,15 +41,27 @@ def list_roots(public: Path, timestamp: int) -> list[int]:
     Raises FormatError where there is none.
     """
     found = sorted(int(p.name.partition(".")[0]) for p in public.glob("metadata/[1-9]*.root.json"))
-    path = public / "roots.json"
-    if path.exists():
-        value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
-        try:
-            roots = msgspec.convert(value, _Roots)
-        except msgspec.ValidationError as error:
-            raise FormatError(f"{path.name} is malformed: {error}.") from error
+    roots = _load_roots(public)
+    if roots is not None:
         newest = roots.newest if timestamp >= roots.timestamp else roots.before
         found = [version for version in found if version <= newest]
     if not found:
         raise FormatError("no root is public: restore public/metadata from a copy.")
     return found
+
+
+def root_time(public: Path) -> int:
+    """Return when the newest root became public, in epoch seconds; 0 where no record says so."""
+    roots = _load_roots(public)
+    return 0 if roots is None else roots.time
+
+
+def _load_roots(public: Path) -> _Roots | None:
+    path = public / "roots.json"
+    if not path.exists():
+        return None
+    value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
+    try:
+        return msgspec.convert(value, _Roots)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"{path.name} is malformed: {error}.") from error

@@ -1,7 +1,7 @@
 """A ceremony in memory: real keys and real TUF metadata, made with python-tuf alone."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     DelegatedRole,
     Delegations,
+    Key,
     Metadata,
     Root,
     TargetFile,
@@ -19,6 +20,7 @@ from tuf.api.metadata import (
 from tuf.api.serialization.json import JSONSerializer
 
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
+from server.core.note import VerifierKey
 from server.publisher.online_keys import OnlineKeys
 
 MODELS = ("armani", "cancro")
@@ -48,8 +50,16 @@ class Ceremony:
         self.versions[role] = signed.version
         return metadata.to_bytes(JSONSerializer(compact=True))
 
-    def root(self, version: int = 1, **changes: Any) -> bytes:
-        """Sign a root with the online keys and the log's verifier key."""
+    def root(
+        self,
+        version: int = 1,
+        online: Mapping[str, Sequence[Key]] | None = None,
+        log: VerifierKey | None = None,
+        **changes: Any,
+    ) -> bytes:
+        """Sign a root that lists `online` keys by role and names the `log` key."""
+        listed = {role: [signer.public_key] for role, signer in self.online.signers.items()}
+        listed |= online or {}
         root = Root(
             version=version, expires=self.now + timedelta(days=365), consistent_snapshot=True
         )
@@ -58,22 +68,31 @@ class Ceremony:
                 root.add_key(signer.public_key, role)
             root.roles[role].threshold = 2
         for role in ("snapshot", "timestamp"):
-            root.add_key(self.online.signers[role].public_key, role)
-        root.unrecognized_fields["custom"] = {"schema": 1, "log": str(self.online.log_verifier)}
+            for key in listed[role]:
+                root.add_key(key, role)
+        log_key = str(log or self.online.log_verifier)
+        root.unrecognized_fields["custom"] = {"schema": 1, "log": log_key}
         for name, value in changes.items():
             setattr(root, name, value)
         return self.sign("root", root)
 
-    def targets(self, version: int = 1, models: tuple[str, ...] = MODELS) -> bytes:
-        """Sign the targets role: delegations only."""
+    def targets(
+        self,
+        version: int = 1,
+        models: tuple[str, ...] = MODELS,
+        latest: Sequence[Key] | None = None,
+    ) -> bytes:
+        """Sign the targets role: delegations only, that of latest to any of the keys `latest`."""
         keys, roles = {}, {}
         for role in (*models, "tables", "content", "latest"):
-            signers = [self.online.signers["latest"]] if role == "latest" else self.keys[role]
-            for signer in signers:
-                keys[signer.public_key.keyid] = signer.public_key
-            keyids = [signer.public_key.keyid for signer in signers]
+            listed = [signer.public_key for signer in self.keys.get(role, [])]
+            if role == "latest":
+                listed = list(latest or [self.online.signers["latest"].public_key])
+            keys |= {key.keyid: key for key in listed}
+            threshold = 1 if role == "latest" else len(listed)
             pattern = PATTERNS.get(role, f"{role}/*/*/*")
-            roles[role] = DelegatedRole(role, keyids, len(keyids), True, paths=[pattern])
+            keyids = [key.keyid for key in listed]
+            roles[role] = DelegatedRole(role, keyids, threshold, True, paths=[pattern])
         targets = Targets(version, None, self.now + timedelta(days=90))
         targets.delegations = Delegations(keys, roles)
         return self.sign("targets", targets)

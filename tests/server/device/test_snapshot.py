@@ -74,7 +74,7 @@ def test_what_the_timestamp_does_not_lead_to_yet(world):
     """Files of a publication that a crash cut off are not served before their timestamp."""
     metadata = world.folder.public / "metadata"
     before = load(world).documents.keys()
-    write_roots(world.folder.public, before=1, newest=2, timestamp=4)
+    write_roots(world.folder.public, before=1, newest=2, timestamp=4, time=0)
     for role, version in (("armani", 3), ("latest", 3), ("snapshot", 4), ("root", 2)):
         (metadata / f"{version}.{role}.json").write_bytes(b"{}")
     assert load(world).documents.keys() == before

@@ -1,0 +1,278 @@
+"""Rotation of the online keys and recovery from theft, played against phones.
+
+What the signers do offline is signed here with python-tuf and the ceremony's keys.
+"""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from client_sim.device.errors import AgreementError, LogError
+from client_sim.transport import Connection
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import HOLDERS, load_online_keys
+from server.publisher.rotation import make_next_keys, switch_keys
+from tests.flows.street import FAR, Edge, Handset, Thief
+from tests.server.log_invariant import check_log
+from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, refresh_from_disk
+
+POINTER = CHANNEL.pointer_path
+NOTHING = "(?!)"
+
+
+def held(world):
+    """Return the keys that the server holds now."""
+    return load_online_keys(world.folder.keys)
+
+
+def new(world, *names):
+    """Make next keys."""
+    world.run(lambda publisher: make_next_keys(publisher, world.folder, names))
+
+
+def switch(world, *names, **options):
+    """Switch to next keys and return whose were switched."""
+    return world.run(
+        lambda publisher: switch_keys(publisher, world.folder, names, world.now, **options)
+    )
+
+
+def listing(keys, *, former):
+    """Return by role what a root or targets lists: the next keys, and the former ones if told."""
+    listed = {}
+    for role, signer in keys.signers.items():
+        following = keys.next_signers.get(role)
+        both = [signer.public_key] if former or following is None else []
+        listed[role] = [*both, following.public_key] if following else both
+    return listed
+
+
+def publish_root(world, version, *, former, targets=False):
+    """Have the signers list the server's keys as its public.json says, and publish that."""
+    keys = held(world)
+    listed = listing(keys, former=former)
+    log = keys.log_keys[-1].verifier
+    files = {("root", version): world.ceremony.root(version, listed, log)}
+    if targets:
+        files["targets", version] = world.ceremony.targets(version, latest=listed["latest"])
+    assert world.publish(files).reason == ""
+
+
+class Town:
+    """Phones behind caches, each of which keeps other answers; all ask every twenty seconds."""
+
+    def __init__(self, world):
+        self.world = world
+        # A cache drops what it likes: what is left of two answers need not be of one age.
+        self.edges = [Edge(world, keeps=keeps) for keeps in ("", "root", "timestamp", "proof")]
+        self.awake = [Handset(edge) for edge in self.edges]
+        self.asleep = []
+
+    def live(self, seconds):
+        """Let time pass. At the end two caches are filled afresh, and one phone falls asleep."""
+        self._ask([Handset(edge) for edge in self.edges])
+        for _ in range(seconds // 20):
+            self._ask(self.awake)
+            self.world.ahead += timedelta(seconds=20)
+        for edge in self.edges[1:3]:
+            edge.kept.clear()
+        sleeper = Handset(Edge(self.world, keeps=NOTHING))
+        self._ask([*self.awake, sleeper])
+        self.asleep.append(sleeper)
+
+    def _ask(self, handsets):
+        for handset in handsets:
+            assert handset.update() == FIRST
+
+
+def test_planned_rotation_of_every_key_through_two_roots(world):
+    """Whoever asks, whenever and through whichever cache, no phone notices anything."""
+    town = Town(world)
+    town.live(80)
+    new(world, *HOLDERS)
+    town.live(80)
+    former, following = held(world).log_keys
+    publish_root(world, 2, former=True, targets=True)
+    town.live(60)
+    for name in ("snapshot", "timestamp", "log"):
+        with pytest.raises(PublishError, match="public for less than 75 s"):
+            switch(world, "latest", name)
+    assert switch(world, "latest") == ["latest"]
+    town.live(20)
+    assert check_log(world.folder, former.verifier.public)
+    assert switch(world, *HOLDERS) == ["snapshot", "timestamp", "log"]
+    town.live(80)
+    publish_root(world, 3, former=False, targets=True)
+    town.live(80)
+    for sleeper in town.asleep:
+        assert sleeper.update() == FIRST
+    assert world.published().root.version == 3
+    assert check_log(world.folder, following.verifier.public)
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
+    assert world.alarms == []
+
+
+def test_a_stale_root_after_a_theft_costs_one_poll(world):
+    """Nothing overlaps then; who was told that there is no new root asks again later."""
+    edge = Edge(world)
+    handset = Handset(edge)
+    assert handset.update() == FIRST
+    new(world, "snapshot", "timestamp")
+    publish_root(world, 2, former=False)
+    world.ahead += timedelta(seconds=45)
+    assert handset.update() == FIRST  # all of it from the cache
+    edge.kept.pop("/metadata/timestamp.json")
+    assert "timestamp" in str(handset.poll().failure)
+    world.ahead += timedelta(seconds=15)
+    assert handset.update() == FIRST
+    assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
+    assert handset.update() == FIRST
+
+
+def test_a_stolen_snapshot_key_alone(world):
+    """It pushes the versions of other roles out of reach; rotating it brings the phone back."""
+    honest = Edge(world, keeps=NOTHING)
+    handset, thief = Handset(honest), Thief(honest, world.keys)
+    thief.snapshot(world.published().snapshot.version, targets=FAR)
+    assert handset.poll(thief).failure is not None
+    assert handset.poll().failure is not None
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    assert "version" in str(handset.poll().failure)  # stuck on the honest server
+    new(world, "snapshot")
+    publish_root(world, 2, former=False)
+    assert handset.update() == FIRST
+    # The thief goes on, and nobody believes him any more.
+    assert handset.poll(thief).failure is None
+    thief.snapshot(world.published().snapshot.version, targets=FAR)
+    assert "snapshot" in str(Handset(thief).poll().failure)
+
+
+def test_stolen_snapshot_and_timestamp_keys_with_fast_forward(world):
+    """Versions a thousand million ahead are void with the root that takes the keys away."""
+    honest = Edge(world, keeps=NOTHING)
+    handset, thief = Handset(honest), Thief(honest, world.keys)
+    assert handset.update() == FIRST
+    thief.timestamp(FAR, FAR)
+    thief.snapshot(FAR)
+    assert handset.update(thief) == FIRST
+    for _ in range(2):
+        assert "must be >= 1000000000" in str(handset.poll().failure)
+    new(world, "snapshot", "timestamp")
+    publish_root(world, 2, former=False)
+    assert handset.update() == FIRST
+    assert handset.poll(thief).failure is not None
+    assert handset.update() == FIRST
+    assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
+    assert handset.update() == FIRST
+
+
+def test_a_stolen_timestamp_key(world):
+    """The thief freezes a phone and pushes it ahead; a root with another key ends both."""
+    honest = Edge(world, keeps=NOTHING)
+    handset, thief = Handset(honest), Thief(honest, world.keys)
+    thief.timestamp(FAR, world.published().snapshot.version)
+    assert handset.update(thief) == FIRST
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    assert handset.update(thief) == FIRST  # frozen
+    assert "must be >= 1000000000" in str(handset.poll().failure)
+    new(world, "timestamp")
+    publish_root(world, 2, former=False)
+    assert handset.update() == SECOND
+    assert "timestamp" in str(handset.poll(thief).failure)
+
+
+def test_a_stolen_latest_key(world):
+    """Alone it is worth nothing; with the other online keys it chooses among signed releases."""
+    honest = Edge(world, keeps=NOTHING)
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    first = world.published().pointers()
+    thief = Thief(honest, world.keys)
+    version = world.published().roles["latest"].version
+    thief.latest(version, {}, is_proven=False)
+    assert isinstance(Handset(thief).poll().failure, LogError)
+    # All online keys: what nobody offers yet but the maintainers signed is brought forward.
+    offered = world.offer(2)(world.published())
+    step = far_ahead(thief, offered)
+    handset = Handset(honest)
+    assert handset.update(thief) == SECOND
+    # What they did not sign is not installed, whatever the pointer says.
+    forged = [{"sha256": "0" * 64}, {"length": 7}, {"path": "armani/id/stable/other.zip"}]
+    for change in forged:
+        victim = Handset(thief)
+        pretended = with_package(offered, change)
+        far_ahead(thief, pretended)
+        outcome = victim.poll()
+        assert outcome.failure is None
+        with Connection(victim.world) as connection, pytest.raises(AgreementError):
+            victim.client.fetch_release(outcome.offer, connection)
+    assert step == FAR
+    # The phone with the far version of latest is stuck until the keys of snapshot and timestamp
+    # are rotated; that of latest goes with targets.
+    assert handset.poll().failure is not None
+    new(world, *HOLDERS)
+    publish_root(world, 2, former=False, targets=True)
+    assert world.published().pointers() == first
+    assert handset.update() == FIRST
+    assert handset.poll(thief).failure is not None
+    assert switch(world, *HOLDERS, at_once=True) == list(HOLDERS)
+    assert handset.update() == FIRST
+    assert Handset(honest).update() == FIRST
+
+
+def test_a_new_latest_key_comes_with_targets(world):
+    """No cache has to be waited out, and the stolen key is worth nothing from then on."""
+    edge = Edge(world)
+    handset = Handset(edge)
+    assert handset.update() == FIRST
+    new(world, "latest")
+    listed = listing(held(world), former=False)
+    files = {("targets", 2): world.ceremony.targets(2, latest=listed["latest"])}
+    assert world.publish(files).reason == ""
+    assert handset.update() == FIRST
+    edge.kept.pop("/metadata/timestamp.json")
+    assert handset.update() == FIRST
+    thief = Thief(Edge(world, keeps=NOTHING), world.keys)
+    thief.latest(world.published().roles["latest"].version, world.published().pointers())
+    assert "latest" in str(Handset(thief).poll().failure)
+    assert switch(world, "latest") == ["latest"]
+    assert handset.update() == FIRST
+
+
+def test_a_stolen_log_key(world):
+    """A proof that only the stolen key signed is refused under the root that names another."""
+    honest = Edge(world, keeps=NOTHING)
+    handset, thief = Handset(honest), Thief(honest, world.keys)
+    published = world.published()
+    version = published.roles["latest"].version
+    public = world.folder.public / "metadata" / f"{version}.latest.json"
+    thief.prove("latest", version, public.read_bytes())
+    assert Handset(thief).update() == FIRST  # the proof holds: it is evidence, not prevention
+    new(world, "log")
+    publish_root(world, 2, former=False)
+    assert handset.update() == FIRST
+    version = world.published().roles["latest"].version
+    public = world.folder.public / "metadata" / f"{version}.latest.json"
+    thief.prove("latest", version, public.read_bytes())
+    assert isinstance(Handset(thief).poll().failure, LogError)
+    assert switch(world, "log", at_once=True) == ["log"]
+    assert handset.update() == FIRST
+    assert Handset(honest).update() == FIRST
+
+
+def far_ahead(thief, pointers):
+    """Have the thief publish pointers under versions that no honest server reaches."""
+    thief.latest(FAR, pointers)
+    thief.snapshot(FAR, latest=FAR)
+    thief.timestamp(FAR, FAR)
+    return FAR
+
+
+def with_package(pointers, change):
+    """Return the pointers with members of the final step's full package changed."""
+    pointer = pointers[POINTER]
+    *steps, last = pointer.steps
+    package = msgspec.structs.replace(last.packages[0], **change)
+    last = msgspec.structs.replace(last, packages=[package])
+    return {POINTER: msgspec.structs.replace(pointer, steps=[*steps, last])}
