@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from server.core.floor import decode_floor
 from server.core.metadata import verify_role
 from server.core.release import Release, decode_releases
 from signer.bundle_writer import Blob, Progress, prepared_bundle
@@ -42,11 +43,12 @@ class SignedRelease:
 
 @dataclass(frozen=True, slots=True)
 class ListedRole:
-    """A codename role as the working folder has it."""
+    """A codename role as the working folder has it; builds below `floor` have left it."""
 
     role: str
     version: int
     expires: datetime
+    floor: int
     releases: dict[str, Release]
 
 
@@ -59,6 +61,7 @@ def sign_release(
     now: datetime,
     incoming: Path,
     *,
+    sources: Sequence[OtaFacts] = (),
     expiry_days: int = ROLE_EXPIRY_DAYS,
     progress: Progress | None = None,
 ) -> SignedRelease:
@@ -73,7 +76,7 @@ def sign_release(
     role = order.channel.codename
     trusted = load_trusted(folder, now)
     data, current = load_delegated(folder, trusted, role)
-    planned = plan_release(order, packages, current, expiry(now, expiry_days))
+    planned = plan_release(order, packages, current, expiry(now, expiry_days), sources)
     # An expired version is no use to anybody: the same command then signs the next one.
     repeated = planned.targets == current.targets and not current.is_expired(now)
     if repeated:
@@ -94,7 +97,8 @@ def sign_release(
         resumable("the same command completes what was begun"),
     ):
         if not repeated:
-            folder.store(role, signed.version, data)
+            with folder.changing():
+                folder.store(role, signed.version, data)
         bundle.reveal()
     paths = tuple(f"{order.channel}/{facts.path.name}" for facts in packages)
     return SignedRelease(
@@ -106,6 +110,17 @@ def sign_release(
         expires=signed.expires,
         repeated=repeated,
     )
+
+
+def submit_again(folder: WorkFolder, role: str, incoming: Path) -> str:
+    """Submit the current version of a role once more and return the bundle's id.
+
+    For an edit that is made already: whether its bundle ever arrived, nobody here can know.
+    """
+    data, current = load_delegated(folder, load_trusted(folder, None), role)
+    with prepared_bundle(incoming, {(role, current.version): data}, []) as bundle:
+        bundle.reveal()
+    return bundle.id
 
 
 def list_releases(folder: WorkFolder, codename: str | None = None) -> list[ListedRole]:
@@ -122,6 +137,6 @@ def list_releases(folder: WorkFolder, codename: str | None = None) -> list[Liste
     for model in models:
         _, targets = load_delegated(folder, trusted, model)
         with refusing(WorkFolderError):
-            releases = decode_releases(targets)
-        listed.append(ListedRole(model, targets.version, targets.expires, releases))
+            releases, floor = decode_releases(targets), decode_floor(targets).counter
+        listed.append(ListedRole(model, targets.version, targets.expires, floor, releases))
     return listed

@@ -105,7 +105,7 @@ def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -
         for path, release in planned.items()
         if release.counter == counter and decode_release_path(path)[0] == channel
     }
-    if all(release.withdrawn for release in build.values()):
+    if build and all(release.withdrawn for release in build.values()):
         return
     fulls = [path for path, each in build.items() if each.type == "full" and not each.withdrawn]
     if not fulls:
@@ -134,7 +134,11 @@ def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Rel
 
 
 def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel."""
-    if any(release.counter == counter for release in offered_in(channel, planned).values()):
+    """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel.
+
+    Whether it has a full package at all is the question of `check_full`.
+    """
+    offered = offered_in(channel, planned).values()
+    if any(release.counter == counter and release.type == "full" for release in offered):
         with refusing(ReleaseRefusal):
             find_way(channel, counter, planned)

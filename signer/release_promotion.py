@@ -77,6 +77,9 @@ def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -
             )
             continue
         new_path = f"{order.target}/{decode_release_path(path)[1]}"
+        if new_path in releases and releases[new_path].withdrawn:
+            left_out.append(f"{new_path} stays withdrawn: that is final.")
+            continue
         targets[new_path] = _copy(order, stone, targets[path], new_path, targets.get(new_path))
         paths.append(new_path)
     planned = next_role(order.target.codename, current, targets, expires)
@@ -116,7 +119,8 @@ def _find_build(order: PromotionOrder, releases: Mapping[str, Release]) -> dict[
             " final; promote another one."
         )
     for path, release in listed_in(target, releases).items():
-        if release.counter == order.counter and release.withdrawn:
+        is_this = release.counter == order.counter and release.type == "full"
+        if is_this and release.withdrawn:
             raise ReleaseRefusal(f"{path} is withdrawn, and that is final; promote another build.")
     return build
 

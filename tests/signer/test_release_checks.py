@@ -73,3 +73,54 @@ def test_order_is_kept_across_regions(plan, facts, change) -> None:
     listed = plan(STABLE, [facts["first"]])
     with pytest.raises(ReleaseRefusal, match="which is signed already with counter 1"):
         plan(GLOBAL, [replace(facts["second"], **change)], listed)
+
+
+FIRST_BUILD = "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"
+
+
+def test_an_incremental_starts_from_a_known_build(facts, now) -> None:
+    """Listed, or stated to have left the factory."""
+    expires = now + timedelta(days=90)
+    empty = Targets(version=1, expires=expires)
+    both = [facts["second"], facts["step"]]
+    with pytest.raises(ReleaseRefusal, match=r"starts from \S+, which armani does not list; sign"):
+        plan_release(ReleaseOrder(STABLE), both, empty, expires)
+    order = ReleaseOrder(STABLE, factory_builds=frozenset({FIRST_BUILD}))
+    assert len(plan_release(order, both, empty, expires).targets) == 2
+
+
+def test_an_incremental_starts_from_an_older_build_of_the_region(plan, facts) -> None:
+    """Not from its own build, nor from one that is made for others."""
+    second = facts["second"].fingerprint
+    backwards = replace(facts["step"], source_builds=(second,))
+    with pytest.raises(ReleaseRefusal, match="not older than the build that it leads to"):
+        plan(STABLE, [facts["second"], backwards], plan(STABLE, [facts["second"]]))
+    listed = plan(GLOBAL, [facts["first"]])
+    with pytest.raises(ReleaseRefusal, match="a build for the region global"):
+        plan(STABLE, [facts["second"], facts["step"]], listed)
+
+
+def test_a_pointer_offers_one_full_package_and_two_incrementals(plan, facts) -> None:
+    """More could be signed and never offered."""
+    listed = plan(STABLE, [facts["first"]])
+    again = replace(facts["second"], path=facts["second"].path.with_name("armani-again.zip"))
+    with pytest.raises(ReleaseRefusal, match=r"has 2 full packages in armani/id/stable, "):
+        plan(STABLE, [facts["second"], again], listed)
+    steps = [
+        replace(facts["step"], path=facts["step"].path.with_name(f"armani-{n}.zip"))
+        for n in range(3)
+    ]
+    with pytest.raises(ReleaseRefusal, match="has 3 incrementals in armani/id/stable, and 2 can"):
+        plan(STABLE, [facts["second"], *steps], listed)
+
+
+def test_a_stepping_stone_must_be_there(facts, now) -> None:
+    """A build below it needs a full package on the way, in the same channel."""
+    expires = now + timedelta(days=90)
+    empty = Targets(version=1, expires=expires)
+    beta = plan_release(ReleaseOrder(BETA), [facts["first"]], empty, expires)
+    order = ReleaseOrder(STABLE, min_counter=1)
+    with pytest.raises(ReleaseRefusal, match="armani/id/stable has no release from which"):
+        plan_release(order, [facts["second"]], beta, expires)
+    stable = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)
+    assert len(plan_release(order, [facts["second"]], stable, expires).targets) == 2

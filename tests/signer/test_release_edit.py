@@ -92,7 +92,7 @@ def role_unchanged(role):
     return next_role("armani", role, role.targets, EXPIRES)
 
 
-@settings(max_examples=150)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(edits, min_size=5, max_size=30))
 def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
     """The rules accept each version, and nobody who followed them all is ever surprised."""

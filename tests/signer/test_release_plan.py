@@ -7,7 +7,7 @@ from tuf.api.metadata import TargetFile, Targets
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
 from signer.release_order import ReleaseOrder
-from signer.release_plan import plan_release
+from signer.release_plan import judge_release, plan_release
 
 STABLE = Channel("armani", "id", "stable")
 FIRST = "armani/id/stable/armani-first.zip"
@@ -221,3 +221,63 @@ def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
     one.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
     with pytest.raises(ReleaseRefusal, match="schema '2'"):
         plan_release(ReleaseOrder(STABLE), [facts["second"]], one, expires)
+
+
+def test_every_reason_is_given(empty, facts, expires) -> None:
+    """A package that is wrong in many ways is said to be so at once; the first is raised."""
+    step = replace(facts["step"], wipe=True, devices=("dior",))
+    order = ReleaseOrder(STABLE, min_counter=1, required_locales=("en",))
+    judged = judge_release(order, [step], empty, expires, [facts["second"]])
+    assert judged.planned is None
+    assert [each.question for each in judged.judgements if each.refusal] == [
+        "keeps the owner's data",
+        "is for armani",
+        "starts from known builds",
+        "needs every --source",
+        "has every required locale",
+        "can be listed",
+        "has one full package",
+    ]
+    with pytest.raises(ReleaseRefusal, match="wipes the owner's data"):
+        plan_release(order, [step], empty, expires, [facts["second"]])
+
+
+def test_a_plan_without_refusals_is_the_next_version(one, facts, expires) -> None:
+    """Judging and planning are one."""
+    packages, order = [facts["second"], facts["step"]], ReleaseOrder(STABLE)
+    judged = judge_release(order, packages, one, expires, [facts["first"]])
+    assert judged.refusals == ()
+    assert judged.planned.targets == plan_release(order, packages, one, expires).targets
+    assert judged.counter == 2
+    assert sorted(judged.releases) == [FIRST, SECOND, STEP]
+    (compared,) = [each for each in judged.judgements if "the bytes of Hening" in each.question]
+    assert compared.passed is True
+
+
+def test_what_is_not_at_hand_is_not_compared(one, facts, expires) -> None:
+    """It is no refusal, and no approval either."""
+    packages = [facts["second"], facts["step"]]
+    judged = judge_release(ReleaseOrder(STABLE), packages, one, expires)
+    (compared,) = [each for each in judged.judgements if "the bytes of Hening" in each.question]
+    assert (compared.passed, "--source" in compared.remark) == (None, True)
+
+
+def test_unknown_operations_are_allowed_by_name(empty, facts, expires) -> None:
+    """A package of a newer format is refused until the engineer says that phones know it."""
+    newer = replace(facts["first"], unknown=("unknown-27",))
+    with pytest.raises(ReleaseRefusal, match="unknown-27"):
+        plan_release(ReleaseOrder(STABLE), [newer], empty, expires)
+    order = ReleaseOrder(STABLE, allow_operations=frozenset({"unknown-27"}))
+    assert len(plan_release(order, [newer], empty, expires).targets) == 1
+
+
+def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
+    """The highest that ever was is remembered by the role."""
+    empty.unrecognized_fields["custom"] = {"floor": 7, "floor_time": 5, "schema": 1}
+    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)
+    assert planned.targets[FIRST].custom["counter"] == 7
+    with pytest.raises(ReleaseRefusal, match="Counter 6 is not above 6"):
+        plan_release(ReleaseOrder(STABLE, counter=6), [facts["first"]], empty, expires)
+    empty.unrecognized_fields["custom"]["floor_time"] = facts["first"].post_timestamp
+    with pytest.raises(ReleaseRefusal, match="not newer than a build that has left the role"):
+        plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)

@@ -122,6 +122,15 @@ def test_a_withdrawn_edge_stays_behind(role) -> None:
     assert (promotion.paths, promotion.left_out) == ((path_of(2),), ())
 
 
+def test_an_edge_that_is_withdrawn_in_the_target_stays_so(role) -> None:
+    """The rest of the build is promoted as ever."""
+    there = promote(promote(role, 1).planned).planned
+    withdrawn = plan_withdrawal(Withdrawal((path_of(2, 1),)), there, EXPIRES)
+    promotion = promote(withdrawn)
+    assert promotion.planned.targets == withdrawn.targets
+    assert promotion.left_out == (f"{path_of(2, 1)} stays withdrawn: that is final.",)
+
+
 def test_a_name_that_is_taken_is_refused(role) -> None:
     """The path would have other bytes."""
     name = make_facts(2).path

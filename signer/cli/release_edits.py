@@ -1,0 +1,222 @@
+"""`release withdraw`, `promote`, `prune` and `retire`: edits that upload nothing."""
+
+from datetime import timedelta
+
+import click
+from tuf.api.metadata import Targets
+
+from server.core.names import decode_channel
+from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.failures import json_option
+from signer.cli.output import print_json
+from signer.cli.parameters import CODENAME, CheckedText, collect
+from signer.cli.release_order import changelog_option, expires_option, factory_option
+from signer.cli.surroundings import Surroundings
+from signer.errors import ReleaseRefusal
+from signer.policy import load_policy
+from signer.proposal.change import Change
+from signer.release import submit_again
+from signer.release_edit import is_unchanged
+from signer.release_promotion import PromotionOrder, plan_promotion
+from signer.release_prune import plan_prune, plan_retirement
+from signer.release_withdrawal import Withdrawal, plan_withdrawal
+from signer.signing import expiry, load_delegated, load_trusted
+
+CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
+
+
+@click.command(
+    epilog="Example: hening-signer release withdraw --repo repo --keys keys --out incoming"
+    " --counter 2 armani/id/stable"
+)
+@click.argument("places", metavar="PLACE...", nargs=-1, required=True)
+@click.option(
+    "--counter",
+    type=click.IntRange(min=1),
+    help="The build, where PLACE is CODENAME or CODENAME/REGION/CHANNEL.",
+)
+@click.option(
+    "--drain",
+    is_flag=True,
+    help="Serve the octets on for a while, so that downloads in progress end.",
+)
+@click.option(
+    "--drain-days",
+    type=click.IntRange(0, 365),
+    help="How long, with --drain. Default: what policy.toml says, else 7.",
+)
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def withdraw(
+    surroundings: Surroundings,
+    places: tuple[str, ...],
+    counter: int | None,
+    drain: bool,
+    drain_days: int | None,
+    expiry_days: int,
+    ending: Ending,
+    as_json: bool,
+) -> None:
+    """Withdraw releases, for ever.
+
+    PLACE is the path of one package, or CODENAME/REGION/CHANNEL or CODENAME with --counter: a build
+    in one channel, or in all. The server takes a withdrawn incremental out of the offer and halts
+    the channels that offer a withdrawn full package.
+    """
+    if drain_days is not None and not drain:
+        raise click.UsageError("--drain-days says how long to drain; give --drain, too.")
+    until = None
+    if drain:
+        days = load_policy(ending.repo).drain_days if drain_days is None else drain_days
+        until = int((surroundings.now + timedelta(days=days)).timestamp())
+    order = Withdrawal(places, counter, until)
+    current = _load(surroundings, ending, order.codename)
+    planned = plan_withdrawal(order, current, expiry(surroundings.now, expiry_days))
+    _finish(surroundings, ending, order.codename, current, planned, as_json=as_json)
+
+
+@click.command(
+    epilog="Example: hening-signer release promote --repo repo --propose promotion.json"
+    " --counter 2 armani/id/beta armani/id/stable"
+)
+@click.argument("source", metavar="FROM", type=CHANNEL)
+@click.argument("target", metavar="TO", type=CHANNEL)
+@click.option("--counter", type=click.IntRange(min=1), required=True, help="The build.")
+@click.option(
+    "--min-counter",
+    type=click.IntRange(min=0),
+    help="The lowest counter from which it may be installed in TO. Default: as in FROM.",
+)
+@changelog_option
+@factory_option
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def promote(
+    surroundings: Surroundings,
+    source: str,
+    target: str,
+    counter: int,
+    min_counter: int | None,
+    changelog: tuple[tuple[str, str], ...],
+    factory_builds: tuple[str, ...],
+    expiry_days: int,
+    ending: Ending,
+    as_json: bool,
+) -> None:
+    """List a build's packages in another channel of its region, too, without an upload.
+
+    FROM and TO are CODENAME/REGION/CHANNEL. An incremental goes along where its source build is
+    listed in TO or left the factory.
+    """
+    policy, where = load_policy(ending.repo), decode_channel(target)
+    order = PromotionOrder(
+        decode_channel(source),
+        where,
+        counter,
+        min_counter,
+        collect(changelog, "--changelog"),
+        tuple(policy.required_locales),
+        frozenset(factory_builds) | policy.factory_builds_of(where.codename),
+    )
+    current = _load(surroundings, ending, where.codename)
+    promotion = plan_promotion(order, current, expiry(surroundings.now, expiry_days))
+    _say(promotion.left_out, as_json=as_json)
+    _finish(surroundings, ending, where.codename, current, promotion.planned, as_json=as_json)
+
+
+@click.command(
+    epilog="Example: hening-signer release prune --repo repo --keys keys --out incoming"
+    " --keep 10 armani"
+)
+@click.argument("codename", type=CODENAME)
+@click.option(
+    "--keep",
+    type=click.IntRange(1, 1000),
+    help="Builds to keep in each channel. Default: what policy.toml says, else 20.",
+)
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def prune(
+    surroundings: Surroundings,
+    codename: str,
+    keep: int | None,
+    expiry_days: int,
+    ending: Ending,
+    as_json: bool,
+) -> None:
+    """Take the oldest builds out of a model's role.
+
+    Builds that kept incrementals start from, stepping stones, and what still drains stay, and so
+    does everything newer than those. Roll out a newer build first where an old one is offered.
+    """
+    kept = load_policy(ending.repo).keep_builds if keep is None else keep
+    current = _load(surroundings, ending, codename)
+    now = surroundings.now
+    pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
+    _say(
+        [f"{len(pruning.gone)} packages leave; the floor is {pruning.floor}.", pruning.held_by],
+        as_json=as_json,
+    )
+    _finish(surroundings, ending, codename, current, pruning.planned, as_json=as_json)
+
+
+@click.command(
+    epilog="Example: hening-signer release retire --repo repo --propose retirement.json armani"
+)
+@click.argument("codename", type=CODENAME)
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def retire(
+    surroundings: Surroundings, codename: str, expiry_days: int, ending: Ending, as_json: bool
+) -> None:
+    """Take every build of a model out: its phones are offered nothing any more.
+
+    The empty role stays and is renewed like others. A newer build may bring the model back.
+    """
+    current = _load(surroundings, ending, codename)
+    planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
+    _finish(surroundings, ending, codename, current, planned, as_json=as_json)
+
+
+def _load(surroundings: Surroundings, ending: Ending, codename: str) -> Targets:
+    _, current = load_delegated(
+        ending.folder, load_trusted(ending.folder, surroundings.now), codename
+    )
+    return current
+
+
+def _say(sentences: list[str] | tuple[str, ...], *, as_json: bool) -> None:
+    if not as_json:
+        for sentence in sentences:
+            click.echo(sentence)
+
+
+def _finish(
+    surroundings: Surroundings,
+    ending: Ending,
+    codename: str,
+    current: Targets,
+    planned: Targets,
+    *,
+    as_json: bool,
+) -> None:
+    """Propose or sign; what is so already is submitted again, in case it never arrived."""
+    if not is_unchanged(current, planned) or current.is_expired(surroundings.now):
+        finish_change(surroundings, ending, Change({codename: planned}), as_json=as_json)
+        return
+    sentence = f"{codename} {current.version} says so already"
+    if ending.out is None:
+        raise ReleaseRefusal(f"{sentence}; there is nothing to propose.")
+    bundle = submit_again(ending.folder, codename, ending.out)
+    if as_json:
+        print_json({"bundle": bundle, "repeated": True, "version": current.version})
+    else:
+        click.echo(f"{sentence}; submitted again as bundle {bundle} in {ending.out}.")

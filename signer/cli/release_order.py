@@ -1,0 +1,201 @@
+"""What `release plan` and `release sign` share: the packages and what is asked for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server.core.names import Channel
+from signer.ceremony_plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
+from signer.cli.output import progress_bar
+from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogText, collect
+from signer.ota.facts import OtaFacts
+from signer.ota.inspect import inspect_ota
+from signer.package_checks import choose_codename
+from signer.policy import TeamPolicy, load_policy
+from signer.release_order import ReleaseOrder
+
+expires_option = click.option(
+    "--expires",
+    "expiry_days",
+    type=click.IntRange(1, MAX_EXPIRY_DAYS),
+    default=ROLE_EXPIRY_DAYS,
+    show_default=True,
+    metavar="DAYS",
+    help="Days until the model's role expires.",
+)
+changelog_option = click.option(
+    "--changelog",
+    type=ChangelogText(),
+    multiple=True,
+    metavar="LOCALE=TEXT",
+    help="What is new, for the owner, in Markdown. May be repeated.",
+)
+factory_option = click.option(
+    "--factory-build",
+    "factory_builds",
+    multiple=True,
+    metavar="FINGERPRINT",
+    help="A build that phones left the factory with; policy.toml may name more.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the options ask for, before any package has been read."""
+
+    packages: tuple[Path, ...]
+    sources: tuple[Path, ...]
+    certificate: bytes | None
+    codename: str | None
+    region: str
+    channel: str
+    counter: int | None
+    min_counter: int | None
+    changelog: dict[str, str]
+    factory_builds: frozenset[str]
+    allow_operations: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """The order, the facts of the packages and sources, and the team's policy."""
+
+    order: ReleaseOrder
+    packages: list[OtaFacts]
+    sources: list[OtaFacts]
+    policy: TeamPolicy
+
+
+def order_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the packages and options that a release is made of, as `request`."""
+
+    @wraps(command)
+    def run(
+        packages: tuple[Path, ...],
+        sources: tuple[Path, ...],
+        certificate: Path | None,
+        codename: str | None,
+        region: str,
+        channel: str,
+        counter: int | None,
+        min_counter: int | None,
+        changelog: tuple[tuple[str, str], ...],
+        factory_builds: tuple[str, ...],
+        allow_operations: tuple[str, ...],
+        *,
+        unverified: bool,
+        **options: Any,
+    ) -> None:
+        if unverified == (certificate is not None):
+            raise click.UsageError(
+                "Give --certificate PEM to verify the packages' own signatures, or --unverified to"
+                " go without."
+            )
+        request = Request(
+            packages,
+            sources,
+            None if certificate is None else certificate.read_bytes(),
+            codename,
+            region,
+            channel,
+            counter,
+            min_counter,
+            collect(changelog, "--changelog"),
+            frozenset(factory_builds),
+            frozenset(allow_operations),
+        )
+        command(request=request, **options)
+
+    for option in (
+        expires_option,
+        click.option(
+            "--unverified",
+            is_flag=True,
+            help="Do not verify the packages' own signatures. Not advised.",
+        ),
+        click.option(
+            "--certificate",
+            type=EXISTING_FILE,
+            metavar="PEM",
+            help="Verify the packages' own signatures with it.",
+        ),
+        click.option(
+            "--allow-operation",
+            "allow_operations",
+            multiple=True,
+            metavar="NAME",
+            help="A payload operation that is new to this version. May be repeated.",
+        ),
+        factory_option,
+        click.option(
+            "--source",
+            "sources",
+            type=EXISTING_FILE,
+            multiple=True,
+            metavar="ZIP",
+            help="The full package of a build that an incremental starts from. May be repeated.",
+        ),
+        click.option(
+            "--min-counter",
+            type=click.IntRange(min=0),
+            help="The lowest counter from which the packages may be installed. Default: any.",
+        ),
+        click.option(
+            "--counter",
+            type=click.IntRange(min=1),
+            help="Default: the counter of this build, or the highest and one.",
+        ),
+        changelog_option,
+        click.option(
+            "--channel",
+            type=SEGMENT,
+            required=True,
+            help="To whom it is offered, for example stable.",
+        ),
+        click.option(
+            "--region",
+            type=SEGMENT,
+            required=True,
+            help="Where the release is offered, for example id.",
+        ),
+        click.option(
+            "--codename",
+            type=CODENAME,
+            help="The model. Default: the device that the package names.",
+        ),
+        click.argument("packages", metavar="ZIP...", type=EXISTING_FILE, nargs=-1, required=True),
+    ):
+        run = option(run)
+    return run
+
+
+def inspect_request(request: Request, repo: Path) -> Inspected:
+    """Read every package once and apply the policy of the working folder `repo`."""
+    policy = load_policy(repo)
+    facts = []
+    for package in (*request.packages, *request.sources):
+        with progress_bar(f"Reading {package.name}") as progress:
+            facts.append(
+                inspect_ota(
+                    package,
+                    certificate=request.certificate,
+                    codename=request.codename,
+                    progress=progress,
+                )
+            )
+    packages, sources = facts[: len(request.packages)], facts[len(request.packages) :]
+    model = request.codename or choose_codename(packages[0])
+    order = ReleaseOrder(
+        Channel(model, request.region, request.channel),
+        request.counter,
+        request.min_counter,
+        request.changelog,
+        tuple(policy.required_locales),
+        request.factory_builds | policy.factory_builds_of(model),
+        request.allow_operations,
+    )
+    return Inspected(order, packages, sources, policy)

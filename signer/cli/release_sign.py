@@ -1,0 +1,217 @@
+"""`release plan` and `release sign`: from packages to a signed release."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server.core.errors import HeningError
+from signer.ceremony_plan import ROLE_EXPIRY_DAYS
+from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.failures import REFUSED, json_option, report
+from signer.cli.output import print_json, print_table, progress_bar
+from signer.cli.parameters import FOLDER
+from signer.cli.passphrases import Passphrases
+from signer.cli.release_order import Inspected, Request, inspect_request, order_options
+from signer.cli.surroundings import Surroundings
+from signer.errors import ReleaseRefusal
+from signer.proposal.change import Change, Package
+from signer.release import sign_release
+from signer.release_edit import is_unchanged
+from signer.release_judgement import JudgedRelease
+from signer.release_plan import judge_release, plan_release
+from signer.release_ways import Way, plan_ways
+from signer.signing import expiry, load_delegated, load_trusted
+from signer.work_folder import WorkFolder
+
+_ANSWERS = {True: "yes", False: "no", None: "not asked"}
+
+
+@click.command(
+    epilog="Example: hening-signer release plan --repo repo --region id --channel stable"
+    " --changelog en='Fixes the alarm clock.' --certificate releasekey.x509.pem"
+    " --source armani-id-1-full.zip armani-id-2-full.zip armani-id-2-incremental.zip"
+)
+@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@order_options
+@json_option
+@click.pass_obj
+def plan(
+    surroundings: Surroundings, request: Request, repo: Path, expiry_days: int, *, as_json: bool
+) -> None:
+    """Say what `release sign` would sign, and every reason why it may not.
+
+    Changes nothing and needs no key. Exit status 1 when something refuses.
+    """
+    folder = WorkFolder(repo)
+    trusted = load_trusted(folder, None)
+    inspected = inspect_request(request, repo)
+    order = inspected.order
+    _, current = load_delegated(folder, trusted, order.channel.codename)
+    judged = judge_release(
+        order,
+        inspected.packages,
+        current,
+        expiry(surroundings.now, expiry_days),
+        inspected.sources,
+    )
+    ways, broken = _ways(inspected, judged)
+    refusals = [*judged.refusals]
+    if as_json:
+        value = _plan_json(inspected, judged, ways)
+        print_json(value | ({"error": refusals[0]} if refusals else {}))
+    else:
+        _print_plan(inspected, judged, ways, broken)
+    if refusals:
+        if not as_json:
+            count = f"{len(refusals)} reasons" if len(refusals) > 1 else "one reason"
+            click.echo(f"Cannot be signed, for {count}.")
+        report(refusals[0])
+        click.get_current_context().exit(REFUSED)
+
+
+@click.command(
+    epilog="Example: hening-signer release sign --repo repo --keys keys --region id"
+    " --channel stable --changelog en='Fixes the alarm clock.' --certificate releasekey.x509.pem"
+    " --out incoming armani-id-2-full.zip armani-id-2-incremental.zip"
+)
+@order_options
+@change_options
+@json_option
+@click.pass_obj
+def sign(
+    surroundings: Surroundings,
+    request: Request,
+    ending: Ending,
+    expiry_days: int = ROLE_EXPIRY_DAYS,
+    *,
+    as_json: bool,
+) -> None:
+    """Sign the packages of one build, full and incremental, and submit them.
+
+    With --propose nothing is signed yet: the proposal goes to the holders of the model's keys. An
+    interrupted run is completed by the same command.
+    """
+    inspected = inspect_request(request, ending.repo)
+    if ending.propose is not None:
+        change = _plan_change(surroundings, inspected, ending.folder, expiry_days)
+        finish_change(surroundings, ending, change, as_json=as_json)
+        return
+    assert ending.out is not None
+    with progress_bar("Copying packages") as progress, ending.keystore as keystore:
+        signed = sign_release(
+            ending.folder,
+            keystore,
+            Passphrases(ending.passphrase_fd, surroundings.environment),
+            inspected.order,
+            inspected.packages,
+            surroundings.now,
+            ending.out,
+            sources=inspected.sources,
+            expiry_days=expiry_days,
+            progress=progress,
+        )
+    verified = request.certificate is not None
+    if as_json:
+        print_json(
+            {
+                "bundle": signed.bundle,
+                "certificate_verified": verified,
+                "counter": signed.counter,
+                "expires": f"{signed.expires:%Y-%m-%dT%H:%M:%SZ}",
+                "paths": list(signed.paths),
+                "repeated": signed.repeated,
+                "role": signed.role,
+                "version": signed.version,
+            }
+        )
+        return
+    if not verified:
+        click.echo("The packages' own signatures were not verified.")
+    verb = "Submitted again" if signed.repeated else "Signed"
+    for path in signed.paths:
+        click.echo(f"{verb} {path}, counter {signed.counter}.")
+    click.echo(
+        f"{signed.role} {signed.version} expires on {signed.expires:%Y-%m-%d};"
+        f" bundle {signed.bundle} is in {ending.out}."
+    )
+
+
+def _plan_change(
+    surroundings: Surroundings, inspected: Inspected, folder: WorkFolder, expiry_days: int
+) -> Change:
+    role = inspected.order.channel.codename
+    _, current = load_delegated(folder, load_trusted(folder, surroundings.now), role)
+    expires = expiry(surroundings.now, expiry_days)
+    planned = plan_release(inspected.order, inspected.packages, current, expires, inspected.sources)
+    if is_unchanged(current, planned):
+        raise ReleaseRefusal(
+            f"Everything is listed by {role} {current.version} already; there is nothing to sign."
+        )
+    packages = [Package(facts.path, facts.length, facts.sha256) for facts in inspected.packages]
+    return Change({role: planned}, tuple(packages))
+
+
+def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
+    """Return the way of every listed build, or a sentence on why there is none."""
+    order = inspected.order
+    try:
+        return plan_ways(order.channel, judged.releases, order.factory_builds), ""
+    except HeningError as error:
+        return [], str(error)
+
+
+def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], broken: str) -> None:
+    channel, policy = inspected.order.channel, inspected.policy
+    print_table(
+        f"Counter {judged.counter} in {channel}",
+        ("of", "it", "answer", "remark"),
+        [
+            (each.subject, each.question, _ANSWERS[each.passed], each.refusal or each.remark)
+            for each in judged.judgements
+        ],
+    )
+    print_table(
+        "What a phone installs, by the build that it runs",
+        ("counter", "build", "packages"),
+        [
+            (
+                str(way.counter or "factory"),
+                way.build,
+                ", then ".join(path.rpartition("/")[2] for path in way.packages),
+            )
+            for way in ways
+        ]
+        or [("", "", broken or "none: it is the first build of the channel")],
+    )
+    locales = " ".join(policy.required_locales) or "none"
+    factory = " ".join(sorted(policy.factory_builds_of(channel.codename))) or "none"
+    click.echo(f"By policy.toml: required locales {locales}; factory builds {factory}.")
+
+
+def _plan_json(inspected: Inspected, judged: JudgedRelease, ways: list[Way]) -> dict[str, Any]:
+    policy = inspected.policy
+    return {
+        "channel": str(inspected.order.channel),
+        "counter": judged.counter,
+        "paths": [f"{inspected.order.channel}/{each.path.name}" for each in inspected.packages],
+        "policy": {
+            "factory_builds": sorted(policy.factory_builds_of(inspected.order.channel.codename)),
+            "required_locales": list(policy.required_locales),
+        },
+        "refusals": list(judged.refusals),
+        "verdicts": [
+            {
+                "passed": each.passed,
+                "question": each.question,
+                "refusal": each.refusal,
+                "remark": each.remark,
+                "subject": each.subject,
+            }
+            for each in judged.judgements
+        ],
+        "ways": [
+            {"build": way.build, "counter": way.counter, "packages": list(way.packages)}
+            for way in ways
+        ],
+    }

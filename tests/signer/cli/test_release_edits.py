@@ -1,0 +1,157 @@
+import json
+
+import pytest
+
+from server.core.bundle import decode_bundle
+
+VERIFIED = ("--unverified",)
+STEP = "armani/id/stable/armani-step.zip"
+
+
+@pytest.fixture
+def released(run_json, sign_arguments, zips):
+    """Sign both builds of armani, the second with its incremental."""
+    run_json(*sign_arguments, *VERIFIED, zips["first"])
+    run_json(*sign_arguments, *VERIFIED, zips["second"], zips["step"])
+
+
+@pytest.fixture
+def ending(repo, keys, incoming):
+    """Return the options that sign and submit at once."""
+    return ("--repo", repo, "--keys", keys, "--out", incoming)
+
+
+@pytest.fixture
+def current(repo):
+    """Return what reads the newest version of armani's role."""
+
+    def read():
+        files = (repo / "metadata").glob("*.armani.json")
+        newest = max(files, key=lambda path: int(path.name.partition(".")[0]))
+        return json.loads(newest.read_bytes())["signed"]
+
+    return read
+
+
+def withdrawn(role):
+    """Return the withdrawn paths."""
+    return [path for path, each in role["targets"].items() if each["custom"]["withdrawn"]]
+
+
+@pytest.mark.usefixtures("released")
+def test_one_edge_is_withdrawn_and_submitted(run, ending, current, incoming) -> None:
+    """The bundle holds the new version and no package; the same command submits it again."""
+    status, output, errors = run("release", "withdraw", *ending, STEP)
+    assert (status, errors) == (0, "")
+    assert withdrawn(current()) == [STEP]
+    assert current()["version"] == 4
+    bundles = {path.name for path in incoming.iterdir()}
+    status, output, _ = run("release", "withdraw", *ending, STEP)
+    assert status == 0
+    assert "armani 4 says so already; submitted again as bundle" in output
+    assert {path.name for path in incoming.iterdir()} == bundles
+    newest = next(
+        bundle
+        for path in incoming.iterdir()
+        if (bundle := decode_bundle((path / "bundle.json").read_bytes())).roles[0].version == 4
+    )
+    assert newest.blobs == []
+
+
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize(
+    ("policy", "more", "days"),
+    [("", (), 7), ("drain_days = 3", (), 3), ("drain_days = 3", ("--drain-days", 1), 1)],
+)
+def test_a_drain_ends_days_from_now(run_json, ending, current, repo, now, policy, more, days):
+    """As the policy says, or the option."""
+    (repo / "policy.toml").write_text(policy)
+    run_json("release", "withdraw", *ending, "--counter", "2", "--drain", *more, "armani")
+    until = {each["custom"].get("drain_until") for each in current()["targets"].values()}
+    assert until == {None, int(now.timestamp()) + days * 86400}
+
+
+@pytest.mark.usefixtures("released")
+def test_drain_days_without_a_drain_is_2(run, ending) -> None:
+    """Nobody meant that."""
+    status, _, errors = run("release", "withdraw", *ending, "--drain-days", "3", STEP)
+    assert (status, "give --drain, too" in errors) == (2, True)
+
+
+@pytest.mark.usefixtures("released")
+def test_a_build_is_promoted(run, ending, current) -> None:
+    """No upload; what stays behind is said."""
+    stable, beta = "armani/id/stable", "armani/id/beta"
+    status, output, _ = run("release", "promote", *ending, "--counter", "2", stable, beta)
+    assert status == 0
+    assert f"{STEP} stays behind: it starts from" in output
+    targets = current()["targets"]
+    assert targets[f"{beta}/armani-second.zip"] == targets[f"{stable}/armani-second.zip"]
+    assert f"{beta}/armani-step.zip" not in targets
+    status, _, errors = run(
+        "release", "promote", *ending, "--counter", "2", stable, "armani/eu/stable"
+    )
+    assert (status, "cannot go to armani/eu" in errors) == (1, True)
+    status, _, errors = run("release", "promote", *ending, "--counter", "2", stable, "armani/id")
+    assert (status, "CODENAME/REGION/CHANNEL" in errors) == (2, True)
+
+
+@pytest.mark.usefixtures("released")
+def test_old_builds_are_pruned(run, run_json, ending, current, repo) -> None:
+    """By the policy's number or the option's; a source build stays until its edge is gone."""
+    status, output, _ = run("release", "prune", *ending, "--keep", "1", "armani")
+    assert status == 0
+    assert "0 packages leave; the floor is 0." in output
+    assert "starts from" in output
+    run_json("release", "withdraw", *ending, STEP)
+    (repo / "policy.toml").write_text("keep_builds = 1\n")
+    status, output, _ = run("release", "prune", *ending, "armani")
+    assert "1 packages leave; the floor is 2." in output
+    assert current()["custom"]["floor"] == 2
+    assert list(current()["targets"]) == ["armani/id/stable/armani-second.zip", STEP]
+    (listed,) = run_json("release", "list", "--repo", repo, "--codename", "armani")["models"]
+    assert listed["floor"] == 2
+    assert "builds below 2 have left" in run("release", "list", "--repo", repo)[1]
+
+
+@pytest.mark.usefixtures("released")
+def test_a_model_is_retired(run, run_json, ending, current, sign_arguments, zips) -> None:
+    """Nothing is listed; what was there cannot be signed again."""
+    run_json("release", "retire", *ending, "armani")
+    assert current()["targets"] == {}
+    assert current()["custom"]["floor"] == 3
+    status, _, errors = run(*sign_arguments, *VERIFIED, zips["second"])
+    assert (status, "is not newer than a build that has left" in errors) == (1, True)
+    assert run("release", "retire", *ending, "armani")[0] == 0
+
+
+@pytest.mark.usefixtures("released")
+def test_edits_are_proposed_to_several_holders(run, run_json, repo, tmp_path, tree) -> None:
+    """With --propose nothing is signed; what is so already is not proposed."""
+    propose = ("--repo", repo, "--propose", tmp_path / "proposal.json")
+    before = tree(repo)
+    run_json("release", "withdraw", *propose, STEP)
+    run_json("release", "retire", *propose, "armani")
+    run_json("release", "promote", *propose, "--counter", 1, "armani/id/stable", "armani/id/beta")
+    assert tree(repo) == before
+    status, _, errors = run("release", "prune", *propose, "armani")
+    assert (status, "nothing to propose" in errors) == (1, True)
+
+
+@pytest.mark.usefixtures("released")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("withdraw", "armani/id/stable/none.zip"),
+        ("withdraw", "--counter", 9, "armani"),
+        ("promote", "--counter", 9, "armani/id/stable", "armani/id/beta"),
+        ("retire", "tables"),
+    ],
+)
+def test_a_refusal_changes_nothing(run, ending, tmp_path, tree, arguments) -> None:
+    """One sentence on standard error; a reserved name is wrong usage."""
+    before = tree(tmp_path)
+    status, _, errors = run("release", arguments[0], *ending, *arguments[1:])
+    assert status == (2 if arguments[1] == "tables" else 1)
+    assert errors.endswith(".\n")
+    assert tree(tmp_path) == before

@@ -1,0 +1,167 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from fixtures.build import build_zip
+from fixtures.catalogue import find_build
+from fixtures.signing import CERTIFICATE_FILE
+from signer.cli import release_order
+
+FACTORY = find_build("armani", "id", 0).fingerprint
+
+
+@pytest.fixture
+def plan_arguments(repo):
+    """Return the arguments of `release plan`, but for the packages."""
+    return (
+        *("release", "plan", "--repo", repo, "--certificate", CERTIFICATE_FILE),
+        *("--region", "id", "--channel", "stable"),
+    )
+
+
+def test_a_plan_changes_nothing_and_needs_no_key(
+    run_json, plan_arguments, zips, tmp_path, tree, keys
+) -> None:
+    """Everything passes: what would be signed, and what phones would install."""
+    before = tree(tmp_path)
+    value = run_json(*plan_arguments, "--changelog", "en=One.", zips["first"])
+    assert (value["counter"], value["refusals"], value["channel"]) == (1, [], "armani/id/stable")
+    assert value["paths"] == ["armani/id/stable/armani-first.zip"]
+    assert all(verdict["passed"] is not False for verdict in value["verdicts"])
+    assert value["policy"] == {"factory_builds": [], "required_locales": []}
+    assert value["ways"] == []
+    assert tree(tmp_path) == before
+    assert keys.exists()
+
+
+def test_every_reason_is_said_at_once(run, plan_arguments, zips, repo) -> None:
+    """Not only the first; exit status 1, and one sentence on standard error."""
+    (repo / "policy.toml").write_text('required_locales = ["en", "id"]\n')
+    status, output, errors = run(
+        *plan_arguments, "--json", "--changelog", "en=<b>", "--min-counter", "1", zips["step"]
+    )
+    value = json.loads(output)
+    assert status == 1
+    assert errors.count("\n") == 1
+    refused = {(each["subject"], each["question"]) for each in value["verdicts"] if each["refusal"]}
+    assert refused == {
+        ("armani-step.zip", "starts from known builds"),
+        ("armani/id/stable", "has every required locale"),
+        ("armani/id/stable", "has a changelog for en"),
+        ("armani-step.zip", "can be listed"),
+        ("armani/id/stable", "has one full package"),
+    }
+    assert len(value["refusals"]) == 5
+    assert value["error"] == value["refusals"][0]
+    assert value["policy"]["required_locales"] == ["en", "id"]
+
+
+def test_people_get_a_table_of_verdicts(run, plan_arguments, zips) -> None:
+    """Per package and rule, with the ways of phones and the policy that was applied."""
+    arguments = (*plan_arguments, "--factory-build", "Hening/armani:14/0")
+    status, output, errors = run(*arguments, zips["first"])
+    assert (status, errors) == (0, "")
+    lines = [line.split() for line in output.splitlines()]
+    assert ["armani/id/stable", "has", "a", "counter", "that", "grows", "yes"] in lines
+    assert ["factory", "Hening/armani:14/0", "armani-first.zip"] in lines
+    assert "By policy.toml: required locales none; factory builds none." in output
+    status, output, errors = run(*plan_arguments, zips["step"])
+    assert status == 1
+    assert "Cannot be signed, for 2 reasons." in output
+    assert "armani-step.zip starts from Hening/" in errors
+
+
+def test_incrementals_are_compared_with_their_source(
+    run, run_json, plan_arguments, sign_arguments, zips
+) -> None:
+    """By the full package of the source build; without it nobody was asked."""
+    verified = ("--certificate", CERTIFICATE_FILE)
+    run_json(*sign_arguments, *verified, zips["first"])
+    both = (zips["second"], zips["step"])
+
+    def answer(*arguments):
+        value = run_json(*plan_arguments, *arguments)
+        (found,) = [v for v in value["verdicts"] if v["question"].startswith("starts from the b")]
+        return found["passed"], value["ways"]
+
+    assert answer(*both)[0] is None
+    passed, ways = answer("--source", zips["first"], *both)
+    assert passed is True
+    assert ways == [
+        {
+            "build": FACTORY,
+            "counter": 1,
+            "packages": ["armani/id/stable/armani-step.zip"],
+        }
+    ]
+    status, _, errors = run(*plan_arguments, "--source", zips["second"], *both)
+    assert status == 1
+    assert "is the full package of no build that an incremental here starts from" in errors
+
+
+def test_a_source_with_other_bytes_is_refused(
+    run, plan_arguments, sign_arguments, zips, monkeypatch
+) -> None:
+    """A full package that calls itself the source build and writes something else."""
+    inspect = release_order.inspect_ota
+
+    def other(path, **options):
+        facts = inspect(path, **options)
+        if path != zips["first"]:
+            return facts
+        partitions = tuple(replace(each, sha256="0" * 64) for each in facts.partitions)
+        return replace(facts, partitions=partitions)
+
+    run(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
+    monkeypatch.setattr(release_order, "inspect_ota", other)
+    status, _, errors = run(
+        *plan_arguments, "--source", zips["first"], zips["second"], zips["step"]
+    )
+    assert status == 1
+    assert "armani-step.zip patches another" in errors
+
+
+def test_the_policy_is_followed_when_signing(run, run_json, sign_arguments, zips, repo) -> None:
+    """Factory builds and required locales of policy.toml; a misspelt key stops everything."""
+    verified = ("--certificate", CERTIFICATE_FILE)
+    policy = repo / "policy.toml"
+    policy.write_text('required_locales = ["id"]\n')
+    status, _, errors = run(*sign_arguments, *verified, zips["first"])
+    assert (status, "no text for id" in errors) == (1, True)
+    policy.write_text(f'[factory_builds]\narmani = ["{FACTORY}"]\n')
+    signed = run_json(*sign_arguments, *verified, zips["second"], zips["step"])
+    assert signed["counter"] == 1
+    policy.write_text("factory_build = 1\n")
+    status, _, errors = run(*sign_arguments, *verified, zips["second"])
+    assert (status, "unknown field `factory_build`" in errors) == (1, True)
+
+
+def test_a_release_can_be_proposed(run, run_json, sign_arguments, zips, tmp_path, tree) -> None:
+    """Nothing is signed yet; a release that is listed already is not proposed again."""
+    arguments = [each for each in sign_arguments if each != "--out"]
+    arguments.remove(tmp_path / "incoming")
+    propose = (*arguments, "--certificate", CERTIFICATE_FILE, "--propose", tmp_path / "p.json")
+    before = tree(tmp_path / "repo")
+    value = run_json(*propose, zips["first"])
+    assert [role["role"] for role in value["roles"]] == ["armani"]
+    assert "armani/id/stable/armani-first.zip" in (tmp_path / "p.json").read_text()
+    assert tree(tmp_path / "repo") == before
+    run_json(*sign_arguments, "--certificate", CERTIFICATE_FILE, zips["first"])
+    status, _, errors = run(*propose, zips["first"])
+    assert (status, "there is nothing to sign" in errors) == (1, True)
+
+
+def test_an_incremental_from_the_factory_needs_no_listed_source(
+    run_json, sign_arguments, tmp_path
+) -> None:
+    """`--factory-build` says that phones run it."""
+    first, target = find_build("armani", "id", 0), find_build("armani", "id", 1)
+    for name, source in (("full", None), ("step", first)):
+        (tmp_path / f"armani-{name}.zip").write_bytes(build_zip(target, source))
+    signed = run_json(
+        *sign_arguments,
+        *("--unverified", "--factory-build", FACTORY),
+        *(tmp_path / "armani-full.zip", tmp_path / "armani-step.zip"),
+    )
+    assert len(signed["paths"]) == 2
