@@ -22,7 +22,8 @@ from server.core.metadata import (
     verify_root,
 )
 from server.core.names import check_role, metadata_name
-from server.core.profile import check_root, check_targets
+from server.core.pointer import decode_pointer
+from server.core.profile import check_delegated, check_root, check_targets
 from server.core.role_content import check_role_content
 from signer.audit.errors import AnswerError
 from signer.audit.findings import Findings, Kind
@@ -162,7 +163,7 @@ def _read_snapshot(mirror: Mirror, published: Published, now: datetime, findings
             published.served.append(Served(role, number, _sha256(data)))
             delegated: Targets = verify_role(role, data, targets, None).signed
             _check(role, number, delegated, now, findings)
-            check_role_content(role, None, delegated)
+            _check_content(role, delegated)
     for role in sorted({*current, "targets"}):
         versions = range(max(1, published.oldest_served(role)), published.current[role])
         published.served += _list_served(mirror, role, versions, findings)
@@ -187,6 +188,15 @@ def _check(
         raise TrustError(f"{metadata_name(role, version)} holds version {signed.version}.")
     with findings.catching(Kind.EXPIRED, role=role, version=version):
         check_expiry(role, signed, now)
+
+
+def _check_content(role: str, targets: Targets) -> None:
+    if role != "latest":
+        check_role_content(role, None, targets)
+        return
+    check_delegated(role, targets)
+    for path, target in targets.targets.items():
+        decode_pointer(path, target.unrecognized_fields.get("custom"))
 
 
 def _fetch(mirror: Mirror, role: str, version: int) -> bytes:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from tuf.api.metadata import TargetFile, Targets
 
 from server.core.tlog import verify_consistency
 from signer.audit.findings import Kind
@@ -474,6 +475,27 @@ def test_metadata_by_other_keys(audit, tree):
     """A role signed by somebody else is a finding, and so is its absence from the log."""
     tree.files["/metadata/1.cancro.json"] = tree.files["/metadata/1.tables.json"]
     assert kinds(audit(tree)) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
+
+
+@pytest.mark.parametrize(
+    ("role", "path"),
+    [
+        ("latest", "latest/armani/id/stable"),
+        ("latest", "armani/id/stable"),
+        ("armani", "armani/id/stable/a.zip"),
+        ("armani", "cancro/id/stable/a.zip"),
+        ("tables", "tables/apn/a.zip"),
+    ],
+)
+def test_a_role_that_lists_what_it_must_not(audit, tree, role, path):
+    """No custom object, or a path that is not its own: signed, logged and still wrong."""
+    target = TargetFile(1, {"sha256": "0" * 64}, path)
+    version = tree.current[role] + 1
+    signed = Targets(version, None, NOW + timedelta(days=3), targets={path: target})
+    data = tree.sign(role, signed)
+    tree.make_role = lambda *_arguments: data
+    tree.release(role)
+    assert only(audit(tree), Kind.METADATA).evidence == {"role": role, "version": version}
 
 
 def test_a_role_that_fell_behind_what_was_seen(audit, tree):

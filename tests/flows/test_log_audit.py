@@ -1,0 +1,90 @@
+"""Stories of an auditor: a real server's log, over the network and from its folder."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+SIGNER = [sys.executable, "-c", "import sys; from signer.cli import main; sys.exit(main())"]
+
+
+class Auditor:
+    """Somebody who has the pinned root and a memory, and looks at a mirror now and then."""
+
+    def __init__(self, town):
+        self.folder = town.folder / "auditor"
+        self.folder.mkdir()
+        self.root = self.folder / "1.root.json"
+        shutil.copy(town.repo / "metadata" / "1.root.json", self.root)
+        self.memory = self.folder / "log.memory"
+
+    def audit(self, mirror, *options):
+        """Run the command and return its exit status and what it printed as JSON."""
+        done = subprocess.run(
+            [
+                *(*SIGNER, "log", "audit", "--mirror", mirror, "--memory", self.memory),
+                *("--json", *options),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+@pytest.fixture
+def auditor(town):
+    """Give an auditor of a town whose server is asked for its log, too."""
+    town.stop_server()
+    town.start_server("--gate", "direct")
+    return Auditor(town)
+
+
+def test_an_auditor_follows_a_server_over_the_network(town, auditor):
+    """First with the pinned root, then from the memory; each release is found in the log."""
+    mirror = f"http://127.0.0.1:{town.port}"
+    status, first = auditor.audit(mirror, "--root", auditor.root)
+    assert (status, first["findings"]) == (0, [])
+    # Root, targets, armani, tables, content and the first latest.
+    assert first["size"] == first["entries_read"] == first["served"] == first["proofs"] == 6
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    status, second = auditor.audit(mirror)
+    assert (status, second["findings"], second["pending"]) == (0, [], [])
+    assert second["from_size"] == 6
+    assert second["size"] - second["entries_read"] == 6
+    assert second["size"] == second["served"] >= 8
+    town.stop_server()
+    status, refusal = auditor.audit(mirror)
+    assert status == 3
+    assert "cannot be asked" in refusal["error"]
+
+
+def test_the_public_folder_is_a_mirror(town, auditor):
+    """The memory of one mirror holds for every other of the same log."""
+    public = town.server_state / "public"
+    assert auditor.audit(f"http://127.0.0.1:{town.port}", "--root", auditor.root)[0] == 0
+    town.release(1)
+    copy = shutil.copytree(public, town.folder / "copy")
+    status, value = auditor.audit(copy)
+    assert (status, value["findings"]) == (0, [])
+    # A stale copy is told from one that goes on.
+    town.rollout("offer", "--share", "100%")
+    assert auditor.audit(public)[0] == 0
+    status, value = auditor.audit(copy)
+    assert status == 1
+    assert {finding["kind"] for finding in value["findings"]} == {"roll-back"}
+
+
+def test_a_role_that_was_changed_behind_the_log_is_caught(town, auditor):
+    """Octets that were changed after they were logged do not match their entry."""
+    public = town.server_state / "public"
+    assert auditor.audit(public, "--root", auditor.root)[0] == 0
+    other = town.repo / "metadata" / "1.armani.json"
+    (public / "metadata" / "1.armani.json").write_bytes(other.read_bytes().replace(b"}", b"} ", 1))
+    status, value = auditor.audit(public)
+    assert status == 1
+    assert "mismatch" in {finding["kind"] for finding in value["findings"]}
