@@ -13,6 +13,8 @@ from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
 from signer.ota.metadata import BLOCK
 
+_NO_PAYLOAD = "it has no payload"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -83,12 +85,11 @@ def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
     else:
         yield Verdict("has true offsets", remark="it gives none", was_asked=False)
     if is_block:
-        remark = "a block-based package has no payload"
-        yield Verdict("has true payload properties", remark=remark, was_asked=False)
+        yield Verdict("has true payload properties", remark=_NO_PAYLOAD, was_asked=False)
         yield Verdict(
             "follows its version's rules", remark=f"transfer list {facts.transfer_version}"
         )
-        yield Verdict("has partition hashes", remark=remark, was_asked=False)
+        yield Verdict("has partition hashes", remark=_NO_PAYLOAD, was_asked=False)
     else:
         yield Verdict("has true payload properties")
         yield Verdict("follows its version's rules", remark=f"minor version {facts.minor_version}")
@@ -104,6 +105,9 @@ def _judge_unknown(facts: OtaFacts, allowed: Collection[str]) -> Iterator[Verdic
     }
     left = sorted(facts.unknown)
     for question, start in kinds.items():
+        if facts.ota_type == BLOCK and question == "has a known minor version":
+            yield Verdict(question, remark=_NO_PAYLOAD, was_asked=False)
+            continue
         names = [name for name in left if name.startswith(start)]
         left = [name for name in left if name not in names]
         refused = [name for name in names if name not in allowed]
@@ -122,8 +126,7 @@ def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
     remark = "" if asked else "give --certificate"
     for part in ("metadata", "payload"):
         if facts.ota_type == BLOCK:
-            none = "a block-based package has no payload"
-            yield Verdict(f"has a good {part} signature", remark=none, was_asked=False)
+            yield Verdict(f"has a good {part} signature", remark=_NO_PAYLOAD, was_asked=False)
         else:
             yield Verdict(
                 f"has a good {part} signature", remark=remark, was_asked=facts.signed.payload

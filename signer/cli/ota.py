@@ -82,18 +82,23 @@ def _rows(facts: OtaFacts) -> list[tuple[str, str]]:
         ("transfer list version" if block else "payload minor version", str(version)),
         ("newer than known", " ".join(facts.unknown) or "nothing"),
     ]
-    rows += [
-        (f"partition {partition.name}", _partition_row(partition)) for partition in facts.partitions
-    ]
+    for partition in facts.partitions:
+        rows += _partition_rows(partition)
     return rows
 
 
-def _partition_row(partition: PartitionFacts) -> str:
-    words = [f"{partition.size} octets {partition.sha256}".rstrip()]
-    if partition.source_sha256:
-        words.append(f"from {partition.source_size} octets {partition.source_sha256}")
+def _partition_rows(partition: PartitionFacts) -> list[tuple[str, str]]:
     operations = sorted(partition.operations.items())
-    return " ".join([*words, *(f"{name}:{count}" for name, count in operations)])
+    rows = [
+        (f"partition {partition.name}", f"{partition.size} octets"),
+        ("  operations", " ".join(f"{name}:{count}" for name, count in operations)),
+    ]
+    if partition.sha256:
+        rows.append(("  sha256", partition.sha256))
+    if partition.source_sha256:
+        rows.append(("  from", f"{partition.source_size} octets"))
+        rows.append(("  from sha256", partition.source_sha256))
+    return rows
 
 
 def _facts_json(facts: OtaFacts, *, asked: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from signer.ota.errors import ContainerError
 
 # Large enough that handing a chunk to another thread costs nothing beside hashing it.
 _CHUNK = 2 << 20
-_THREADS = 2
+THREADS = 2
 
 Progress = Callable[[int, int], None]
 
@@ -102,8 +102,8 @@ class _Progressing:
 
 def _shares(tracks: Iterable[Track]) -> list[list[_Progressing]]:
     """Divide the tracks among the threads, the costliest first, each to whoever has least."""
-    shares: list[list[_Progressing]] = [[] for _ in range(_THREADS)]
-    costs = [0.0] * _THREADS
+    shares: list[list[_Progressing]] = [[] for _ in range(THREADS)]
+    costs = [0.0] * THREADS
     for track in sorted(tracks, key=lambda each: each.cost, reverse=True):
         least = costs.index(min(costs))
         shares[least].append(_Progressing(track))
@@ -129,7 +129,7 @@ def hash_runs(
     pending: list[Future[None]] = []
     stream.seek(0)
     done = 0
-    with ThreadPoolExecutor(_THREADS) as pool:
+    with ThreadPoolExecutor(THREADS) as pool:
         while done < length:
             chunk = stream.read(min(_CHUNK, length - done))
             for future in pending:

@@ -53,7 +53,7 @@ def _inspect_ab(
     progress: Progress | None,
 ) -> OtaFacts:
     package = load_package(stream, front)
-    hashes = load_hashes(stream, package, progress)
+    hashes = load_hashes(stream, package, progress, is_verified=certificate is not None)
     if certificate is not None:
         _verify_payload(stream, package.payload, hashes, certificate)
         verify_whole_file(front.signed_file, hashes.signed_file, certificate)

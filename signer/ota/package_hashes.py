@@ -20,7 +20,8 @@ _PAYLOAD, _PAYLOAD_SIGNED, _CRC = "payload", "blobs", "crc"
 class PackageHashes:
     """SHA-256 of the file, of what its signature covers, and of what the payload's covers.
 
-    `signed_file` is empty when there is no whole-file signature.
+    `signed_file` is empty when there is no whole-file signature, `signed_payload` when nobody wants
+    to verify one.
     """
 
     file: bytes
@@ -28,11 +29,17 @@ class PackageHashes:
     signed_payload: bytes
 
 
-def load_hashes(stream: BinaryIO, package: Package, progress: Progress | None) -> PackageHashes:
-    """Read the whole file; PayloadError or ContainerError when its bytes are not as announced."""
-    digests = hash_runs(stream, package.front.container.length, _tracks(package), progress)
+def load_hashes(
+    stream: BinaryIO, package: Package, progress: Progress | None, *, is_verified: bool
+) -> PackageHashes:
+    """Read the whole file; PayloadError or ContainerError when its bytes are not as announced.
+
+    With `is_verified` it is also read for what the payload's signature covers.
+    """
+    tracks = [*_tracks(package), *([_signed_payload(package)] if is_verified else [])]
+    digests = hash_runs(stream, package.front.container.length, tracks, progress)
     _check_digests(package, digests)
-    return PackageHashes(digests[FILE], digests.get(SIGNED, b""), digests[_PAYLOAD_SIGNED])
+    return PackageHashes(digests[FILE], digests.get(SIGNED, b""), digests.get(_PAYLOAD_SIGNED, b""))
 
 
 def whole_file_runs(front: Front) -> list[Run]:
@@ -50,14 +57,9 @@ def _tracks(package: Package) -> list[Track]:
     payload = package.payload
     stop = payload.offset + payload.length
     blobs = payload.offset + payload.header.blobs_offset
-    signed_end = blobs + payload.blobs_length - payload.manifest.signatures_size
     runs = [
         whole_file_runs(package.front),
         [Run(payload.offset, stop, _PAYLOAD)],
-        [  # the payload signature skips the metadata signature
-            Run(payload.offset, payload.offset + payload.header.metadata_size, _PAYLOAD_SIGNED),
-            Run(blobs, signed_end, _PAYLOAD_SIGNED),
-        ],
         [
             Run(
                 blobs + operation.data_offset,
@@ -69,6 +71,16 @@ def _tracks(package: Package) -> list[Track]:
     ]
     crc = Track([Run(payload.offset, stop, _CRC)], lambda _: Crc32(), CRC_WEIGHT)
     return [crc, *(Track(each) for each in runs)]
+
+
+def _signed_payload(package: Package) -> Track:
+    """Return the runs that the payload signature covers; it skips the metadata signature."""
+    payload = package.payload
+    blobs = payload.offset + payload.header.blobs_offset
+    stop = blobs + payload.blobs_length - payload.manifest.signatures_size
+    front = payload.offset + payload.header.metadata_size
+    runs = [Run(payload.offset, front, _PAYLOAD_SIGNED), Run(blobs, stop, _PAYLOAD_SIGNED)]
+    return Track(runs)
 
 
 def _check_digests(package: Package, digests: Mapping[Hashable, bytes]) -> None:

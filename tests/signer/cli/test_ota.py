@@ -4,6 +4,9 @@ import re
 
 import pytest
 
+from fixtures.block import build_block_zip
+from fixtures.catalogue import Package, find_build
+from fixtures.newer import newer_packages
 from fixtures.signing import CERTIFICATE_FILE, KEYS
 
 
@@ -51,6 +54,51 @@ def test_machines_see_that_a_package_is_signed(run_json, zips) -> None:
     value = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
     assert value["facts"]["signed"] == {"payload": True, "whole_file": True}
     assert all(verdict["passed"] is True for verdict in value["verdicts"])
+
+
+def test_a_block_based_package_is_shown_and_refused(run, tmp_path) -> None:
+    """People see its partition's commands, and that it is nothing to release; the status is 1."""
+    path = tmp_path / "armani-block.zip"
+    path.write_bytes(build_block_zip(Package(find_build("armani", "id", 2))))
+    status, output, errors = run("ota", "inspect", path, "--certificate", CERTIFICATE_FILE)
+    assert status == 1
+    assert re.search(r"^type +BLOCK full$", output, re.MULTILINE)
+    assert re.search(r"^transfer list version +4$", output, re.MULTILINE)
+    assert re.search(r"^  operations +erase:1 new:\d+ zero:\d+$", output, re.MULTILINE)
+    assert re.search(r"^has a good whole-file signature +yes$", output, re.MULTILINE)
+    assert re.search(r"^has a good payload signature +not asked +it has no", output, re.MULTILINE)
+    assert re.search(r"^can be streamed +no +armani-block.zip is block-based", output, re.MULTILINE)
+    assert errors.startswith("hening-signer: armani-block.zip is block-based, and a phone cannot")
+    _, output, _ = run("ota", "inspect", path, "--json")
+    value = json.loads(output)
+    assert value["facts"]["ota_type"] == "BLOCK"
+    assert value["error"] == errors.removeprefix("hening-signer: ").rstrip("\n")
+    refused = [each for each in value["verdicts"] if each["passed"] is False]
+    assert [each["question"] for each in refused] == ["can be streamed"]
+
+
+def test_a_newer_operation_is_named(run, tmp_path) -> None:
+    """It is counted like the others, and the verdict says that nobody here knows it."""
+    target, source = find_build("armani", "id", 2), find_build("armani", "id", 1)
+    path = tmp_path / "armani-newer.zip"
+    path.write_bytes(newer_packages(target, source)["unknown-27"])
+    status, output, errors = run("ota", "inspect", path)
+    assert status == 1
+    assert re.search(r"^newer than known +unknown-27$", output, re.MULTILINE)
+    assert re.search(r"^  operations .* unknown-27:1$", output, re.MULTILINE)
+    assert re.search(r"^has known operations only +no +armani-newer", output, re.MULTILINE)
+    assert errors.endswith("(unknown-27); allow it by name if the model's phones understand it.\n")
+
+
+def test_the_source_of_an_incremental_is_shown(run, run_json, zips, facts) -> None:
+    """Size and hash of what each partition starts from, which other packages are compared with."""
+    _, output, _ = run("ota", "inspect", zips["step"])
+    before = {each.name: each.sha256 for each in facts["first"].partitions}
+    assert [line.split()[-1] for line in output.splitlines() if "from sha256" in line] == list(
+        before.values()
+    )
+    found = run_json("ota", "inspect", zips["step"])["facts"]["partitions"]
+    assert {each["name"]: each["source_sha256"] for each in found} == before
 
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
