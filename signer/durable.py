@@ -34,7 +34,7 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     temporary.unlink(missing_ok=True)
     write_synced(temporary, data, mode=mode)
-    temporary.replace(path)
+    temporary.rename(path)
     sync_folder(path.parent)
 
 

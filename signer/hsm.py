@@ -4,10 +4,9 @@ PKCS #11 counts a login for the whole process, so a token is opened once, and al
 that session. A PIN is asked for once and tried once: a token locks itself after a few wrong ones.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pkcs11
 from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
@@ -28,6 +27,7 @@ class TokenSession:
     def __init__(self, label: str, session: pkcs11.Session) -> None:
         self._label = label
         self._session = session
+        self._checked: dict[bytes, SignMixin] = {}
 
     def generate(self, key_id: bytes, name: str) -> bytes:
         """Make a key pair that never leaves the token and return the public half, 32 octets.
@@ -36,10 +36,10 @@ class TokenSession:
         """
         with speaking(self._label):
             for attributes in ({Attribute.LABEL: name}, {Attribute.ID: key_id}):
-                for found in self._session.get_objects(attributes):
+                if found := self._find(attributes):
                     raise KeyStoreError(
                         f"The token {self._label} holds a {name} already, with the id"
-                        f" {found[Attribute.ID].hex()}; enrol it with `keys import --token`, or"
+                        f" {found[0][Attribute.ID].hex()}; enrol it with `keys import --token`, or"
                         " choose another name."
                     )
             parameters = self._session.create_domain_parameters(
@@ -56,13 +56,13 @@ class TokenSession:
                     Attribute.SENSITIVE: True,
                 },
             )
-        self._private(key_id)
+        self.check_private(key_id)
         return self.public(key_id)
 
     def public(self, key_id: bytes) -> bytes:
         """Return the public half of a key pair on the token, 32 octets."""
-        with speaking(self._label), self._finding(key_id, "public"):
-            key = self._session.get_key(ObjectClass.PUBLIC_KEY, KeyType.EC_EDWARDS, id=key_id)
+        with speaking(self._label):
+            key = self._find_half(key_id, ObjectClass.PUBLIC_KEY)
             point: bytes = key[Attribute.EC_POINT]
         if len(point) == 34 and point.startswith(_POINT_HEAD):
             point = point[2:]  # as PKCS #11 2.40 has it; 3.0 leaves the two octets out
@@ -75,25 +75,8 @@ class TokenSession:
 
     def check_private(self, key_id: bytes) -> None:
         """Raise KeyStoreError unless the private half is on the token and cannot be taken off."""
-        self._private(key_id)
-
-    def sign(self, key_id: bytes, payload: bytes) -> bytes:
-        """Return the signature of `payload`, 64 octets."""
-        key = self._private(key_id)
         with speaking(self._label):
-            signature: bytes = key.sign(payload, mechanism=Mechanism.EDDSA)
-        return signature
-
-    def close(self) -> None:
-        """Log out; a token that was pulled out meanwhile is logged out as well."""
-        try:
-            self._session.close()
-        except exceptions.PKCS11Error:
-            return
-
-    def _private(self, key_id: bytes) -> SignMixin:
-        with speaking(self._label), self._finding(key_id, "private"):
-            key = self._session.get_key(ObjectClass.PRIVATE_KEY, KeyType.EC_EDWARDS, id=key_id)
+            key = self._find_half(key_id, ObjectClass.PRIVATE_KEY)
             loose = key[Attribute.EXTRACTABLE] or not key[Attribute.SENSITIVE]
         if loose:
             raise KeyStoreError(
@@ -105,22 +88,47 @@ class TokenSession:
                 f"The key {key_id.hex()} on the token {self._label} is not meant for signatures;"
                 " use another key."
             )
-        return key
+        self._checked[key_id] = key
 
-    @contextmanager
-    def _finding(self, key_id: bytes, half: str) -> Iterator[None]:
+    def sign(self, key_id: bytes, payload: bytes) -> bytes:
+        """Return the signature of `payload`, 64 octets."""
+        if key_id not in self._checked:  # once, for a token answers slowly
+            self.check_private(key_id)
+        with speaking(self._label):
+            signature: bytes = self._checked[key_id].sign(payload, mechanism=Mechanism.EDDSA)
+        return signature
+
+    def close(self) -> None:
+        """Log out; a token that was pulled out meanwhile is logged out as well."""
         try:
-            yield
-        except exceptions.NoSuchKey as error:
+            self._session.close()
+        except exceptions.PKCS11Error:
+            return
+
+    def _find_half(self, key_id: bytes, half: ObjectClass) -> pkcs11.Object:
+        found = self._find(
+            {
+                Attribute.CLASS: half,
+                Attribute.KEY_TYPE: KeyType.EC_EDWARDS,
+                Attribute.ID: key_id,
+            }
+        )
+        if not found:
+            kind = "public" if half is ObjectClass.PUBLIC_KEY else "private"
             raise KeyStoreError(
-                f"The token {self._label} holds no {half} ed25519 key with the id"
+                f"The token {self._label} holds no {kind} ed25519 key with the id"
                 f" {key_id.hex()}; look with the token's own tool."
-            ) from error
-        except exceptions.MultipleObjectsReturned as error:
+            )
+        if len(found) > 1:
             raise KeyStoreError(
                 f"The token {self._label} holds several keys with the id {key_id.hex()}; give"
                 " each an id of its own with the token's own tool."
-            ) from error
+            )
+        return found[0]
+
+    def _find(self, attributes: dict[Attribute, Any]) -> list[pkcs11.Object]:
+        # Read to the end: a search that is left half-way holds the session's lock.
+        return list(self._session.get_objects(attributes))
 
 
 class Tokens:

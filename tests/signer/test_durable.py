@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from signer.durable import make_temporary_folder, move_folder, write_new
+from signer.durable import make_temporary_folder, move_folder, replace_file, write_new
 
 
 def test_a_file_appears_whole_and_alone(tmp_path) -> None:
@@ -19,6 +19,17 @@ def test_a_file_is_never_replaced(tmp_path) -> None:
     with pytest.raises(FileExistsError):
         write_new(tmp_path / "name", b"second")
     assert (tmp_path / "name").read_bytes() == b"first"
+
+
+def test_a_file_is_replaced_where_that_is_meant(tmp_path) -> None:
+    """The new file is narrow whatever the old one was, and nothing stands beside it."""
+    (tmp_path / "name").write_bytes(b"first")
+    (tmp_path / "name").chmod(0o666)
+    (tmp_path / ".tmp-name").write_bytes(b"half")
+    replace_file(tmp_path / "name", b"second", mode=0o600)
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+    assert (tmp_path / "name").read_bytes() == b"second"
+    assert (tmp_path / "name").stat().st_mode & 0o777 == 0o600
 
 
 def test_what_a_crash_left_is_replaced(tmp_path) -> None:
