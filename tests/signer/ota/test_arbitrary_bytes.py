@@ -11,11 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fixtures.block import build_block_zip
+from fixtures.block_writer import plan_update
 from fixtures.build import build_payload, build_zip
 from fixtures.catalogue import Package, find_build
+from fixtures.golden import build_golden
+from fixtures.newer import newer_packages
 from fixtures.repack import member_data, split_members
 from fixtures.signing import CERTIFICATE_FILE
 from fixtures.zip_writer import write_zip
+from signer.ota.block_ranges import decode_ranges
 from signer.ota.certificate import decode_certificate
 from signer.ota.container import DEFLATED, Entry, load_container, load_entry
 from signer.ota.der import decode_elements
@@ -27,7 +32,9 @@ from signer.ota.metadata import METADATA, METADATA_PB, decode_pb, decode_text
 from signer.ota.payload import decode_header, load_payload
 from signer.ota.payload_checks import check_manifest
 from signer.ota.properties import decode_payload_properties, decode_property_files
-from signer.ota.signatures import decode_signatures
+from signer.ota.signatures import decode_signatures, verify_signatures
+from signer.ota.transfer_checks import check_transfer_list, partition_size
+from signer.ota.transfer_list import decode_transfer_list
 from signer.ota.whole_file import decode_comment, verify_cms
 from signer.ota.zip_records import (
     decode_directory,
@@ -46,6 +53,10 @@ PLAIN = write_zip(split_members(GOOD))
 COMMENT = GOOD[len(PLAIN) :]
 CMS = COMMENT[len("signed by SignApk") + 1 : -6]
 MANIFEST = PAYLOAD.data[24 : PAYLOAD.metadata_size]
+SIGNATURES = PAYLOAD.data[-267:]
+UPDATE = plan_update(
+    *(build.image("system").read_bytes() for build in (STEP.source, STEP.target)), version=4
+)
 DIRECTORY = PLAIN[PLAIN.index(b"PK\x01\x02") : -22]
 
 
@@ -62,6 +73,12 @@ def _load_payload(raw: bytes) -> None:
 
 def _check_manifest(raw: bytes) -> None:
     check_manifest(decode_manifest(raw), 20_000)
+
+
+def _check_list(raw: bytes) -> None:
+    transfer = decode_transfer_list(raw)
+    check_transfer_list(transfer, "system", len(UPDATE.new_data), len(UPDATE.patch_data))
+    assert partition_size(transfer) <= 64 << 30
 
 
 # Each decoder with an input that it accepts, or nearly; mutations start from there.
@@ -86,9 +103,12 @@ DECODERS: dict[str, tuple[Callable[[bytes], Any], bytes]] = {
     "header": (decode_header, PAYLOAD.data[:24]),
     "manifest": (_check_manifest, MANIFEST),
     "payload": (_load_payload, PAYLOAD.data),
-    "signatures": (lambda raw: decode_signatures(raw, "signature"), PAYLOAD.data[-267:]),
+    "signatures": (lambda raw: decode_signatures(raw, "signature"), SIGNATURES),
     "comment": (lambda raw: decode_comment(raw, 100_000), COMMENT),
     "der": (decode_elements, CMS),
+    "transfer-list": (_check_list, UPDATE.transfer_list.encode()),
+    "ranges": (lambda raw: decode_ranges(raw.decode("latin-1")), b"4,0,5,7,9"),
+    "signed-bytes": (lambda raw: verify_signatures(raw, bytes(32), CERTIFICATE, "it"), SIGNATURES),
     "cms": (lambda raw: verify_cms(raw, bytes(32), CERTIFICATE), CMS),
 }
 
@@ -122,6 +142,24 @@ def test_no_noise_is_a_package(raw: bytes, tmp_path: Path) -> None:
     path = tmp_path / "noise.zip"
     path.write_bytes(raw)
     with pytest.raises(OtaError):
+        inspect_ota(path)
+
+
+WHOLE = {
+    "golden": build_golden(STEP.target),
+    "block": build_block_zip(STEP),
+    **newer_packages(STEP.target, STEP.source),
+}
+
+
+@pytest.mark.parametrize("name", sorted(WHOLE))
+@given(data=st.data())
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+def test_damaged_packages(name: str, data: st.DataObject, tmp_path: Path) -> None:
+    """A package of any kind that is nearly whole is read or refused, and nothing else happens."""
+    path = tmp_path / "damaged.zip"
+    path.write_bytes(data.draw(damaged(WHOLE[name])))
+    with contextlib.suppress(OtaError):
         inspect_ota(path)
 
 

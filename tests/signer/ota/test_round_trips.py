@@ -1,0 +1,309 @@
+"""What a writer encodes, the reader decodes to the same values; the writers are the fixtures'."""
+
+import base64
+import io
+import struct
+import zipfile
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures.ota_writer import encode_metadata
+from fixtures.payload_operations import Operation as Planned
+from fixtures.payload_writer import Partition as Written
+from fixtures.payload_writer import encode_manifest, sign_payload
+from fixtures.protobuf_writer import (
+    bytes_field,
+    encode_varint,
+    fixed32_field,
+    map_field,
+    varint_field,
+)
+from fixtures.zip_writer import (
+    DEFLATED,
+    STORED,
+    Member,
+    central_header,
+    local_header,
+    write_zip,
+    zip64_end,
+)
+from signer.ota.container import load_container, load_entry
+from signer.ota.der import decode_elements, decode_integer
+from signer.ota.manifest import Extent, decode_manifest
+from signer.ota.metadata import check_agreement, decode_pb, decode_text
+from signer.ota.payload import Header, decode_header, load_payload
+from signer.ota.properties import Span, decode_payload_properties, decode_property_files
+from signer.ota.protobuf import decode_message, decode_varint
+from signer.ota.signatures import decode_signatures
+from signer.ota.whole_file import SignedFile, decode_comment
+from signer.ota.zip_records import (
+    End,
+    decode_directory,
+    decode_end64,
+    decode_local,
+    decode_locator,
+)
+
+NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,12}(/[a-z0-9._-]{1,12}x){0,2}", fullmatch=True)
+SIZES = st.one_of(st.integers(0, 5000), st.integers(0, 1 << 36))
+WORDS = st.from_regex(r"[!-{}~]{1,30}", fullmatch=True)
+NUMBERS = st.integers(1, 10**15)
+HASHES = st.binary(min_size=32, max_size=32)
+
+
+@given(
+    st.dictionaries(NAMES, st.binary(max_size=300), min_size=1, max_size=6),
+    st.sampled_from([STORED, DEFLATED]),
+    st.booleans(),
+)
+@settings(deadline=None)
+def test_zips(files: dict[str, bytes], method: int, zip64: bool) -> None:
+    """Entries come back with their bytes, and Python's reader finds the same."""
+    raw = write_zip([Member(name, data, method) for name, data in files.items()], zip64=zip64)
+    stream = io.BytesIO(raw)
+    found = load_container(stream, len(raw)).entries
+    assert {name: load_entry(stream, entry, 300) for name, entry in found.items()} == files
+    with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+        assert {info.filename: archive.read(info) for info in archive.infolist()} == files
+
+
+@given(NAMES, st.integers(0, (1 << 32) - 1), SIZES, SIZES)
+def test_zip_headers(name: str, crc: int, size: int, offset: int) -> None:
+    """Sizes and offsets of any magnitude come back, narrow or wide."""
+    (central,) = decode_directory(central_header(name, crc, size, offset), 1)
+    local = decode_local(local_header(name, crc, size))
+    for header in (central, local):
+        assert (header.name.decode(), header.crc, header.size) == (name, crc, size)
+        assert header.packed_size == size
+    assert central.offset == offset
+
+
+@given(st.integers(0, 1000), SIZES, SIZES)
+def test_zip64_ends(count: int, size: int, offset: int) -> None:
+    """The record holds all three values, and its locator leads to it."""
+    raw = zip64_end(count, size, offset)
+    assert decode_end64(raw[:56]) == End(count, size, offset)
+    assert decode_locator(raw[56:]) == offset + size
+
+
+@given(st.integers(0, (1 << 64) - 1))
+def test_varints(value: int) -> None:
+    """Every number of 64 bits has one form."""
+    raw = encode_varint(value)
+    assert decode_varint(raw, 0, ValueError) == (value, len(raw))
+
+
+@given(st.dictionaries(st.integers(1, 200), st.one_of(st.integers(0, 1 << 40), st.binary())))
+def test_messages(fields: dict[int, int | bytes]) -> None:
+    """Numbers and bytes come back under their field numbers."""
+    raw = b"".join(
+        bytes_field(number, value) if isinstance(value, bytes) else varint_field(number, value)
+        for number, value in fields.items()
+    )
+    found = decode_message(raw, ValueError)
+    assert found.fields == {number: [value] for number, value in fields.items()}
+
+
+@given(
+    st.lists(WORDS, min_size=1, max_size=3, unique=True),
+    st.lists(WORDS, max_size=3, unique=True),
+    WORDS,
+    WORDS,
+    NUMBERS,
+    st.integers(1, 99),
+    st.dates().map(str),
+    st.sets(st.sampled_from(["ota-wipe", "ota-downgrade", "spl-downgrade"])),
+)
+def test_metadata_in_both_forms(
+    devices: list[str],
+    sources: list[str],
+    fingerprint: str,
+    incremental: str,
+    moment: int,
+    sdk: int,
+    level: str,
+    flags: set[str],
+) -> None:
+    """The same facts in text and in protobuf decode to one value, which holds them."""
+    fields = {
+        "ota-type": "AB",
+        "pre-device": "|".join(devices),
+        "post-build": fingerprint,
+        "post-build-incremental": incremental,
+        "post-timestamp": str(moment),
+        "post-sdk-level": str(sdk),
+        "post-security-patch-level": level,
+        "ota-property-files": "payload.bin:1:2   ",
+        **dict.fromkeys(flags, "yes"),
+    }
+    if sources:
+        fields["pre-build"] = "|".join(sources)
+    before = b"".join(bytes_field(1, each) for each in devices)
+    before += b"".join(bytes_field(2, each) for each in sources)
+    after = bytes_field(2, fingerprint) + bytes_field(3, incremental) + varint_field(4, moment)
+    after += bytes_field(5, str(sdk)) + bytes_field(6, level)
+    binary = varint_field(1, 1) + bytes_field(5, before) + bytes_field(6, after)
+    binary += map_field(4, {"ota-property-files": "payload.bin:1:2"})
+    for number, flag in ((2, "ota-wipe"), (3, "ota-downgrade"), (9, "spl-downgrade")):
+        if flag in flags:
+            binary += varint_field(number, 1)
+    text = decode_text(encode_metadata(fields))
+    check_agreement(text, decode_pb(binary))
+    assert (text.devices, text.source_builds) == (tuple(devices), tuple(sources))
+    assert (text.fingerprint, text.incremental) == (fingerprint, incremental)
+    assert (text.post_timestamp, text.sdk_level) == (moment, sdk)
+    assert text.security_patch_level == level
+    assert [text.wipe, text.downgrade, text.spl_downgrade] == [
+        flag in flags for flag in ("ota-wipe", "ota-downgrade", "spl-downgrade")
+    ]
+    assert text.property_files == {"ota-property-files": "payload.bin:1:2"}
+    assert text.unknown == ()
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(r"[A-Za-z0-9._-]{1,20}", fullmatch=True),
+        st.builds(Span, st.integers(0, 10**13), st.integers(0, 10**13)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.integers(0, 40),
+)
+def test_property_files(spans: dict[str, Span], padding: int) -> None:
+    """Names, offsets and sizes come back, whatever the padding."""
+    value = ",".join(f"{name}:{span.offset}:{span.size}" for name, span in spans.items())
+    assert decode_property_files(value + " " * padding, "ota-property-files") == spans
+
+
+@given(HASHES, st.integers(1, 10**13), HASHES, st.integers(1, 10**13))
+def test_payload_properties(file: bytes, size: int, metadata: bytes, front: int) -> None:
+    """Hashes in base64 and sizes in decimal come back."""
+    lines = {
+        "FILE_HASH": base64.b64encode(file).decode(),
+        "FILE_SIZE": str(size),
+        "METADATA_HASH": base64.b64encode(metadata).decode(),
+        "METADATA_SIZE": str(front),
+    }
+    found = decode_payload_properties("\n".join(f"{k}={v}" for k, v in lines.items()).encode())
+    assert (found.file_hash, found.file_size) == (file, size)
+    assert (found.metadata_hash, found.metadata_size) == (metadata, front)
+    assert found.values == lines
+
+
+@given(st.integers(1, 16 << 20), st.integers(0, 64 << 10))
+def test_headers(manifest: int, signature: int) -> None:
+    """The sizes of manifest and signature come back."""
+    raw = struct.pack(">4sQQL", b"CrAU", 2, manifest, signature)
+    assert decode_header(raw) == Header(manifest, signature)
+
+
+PLANNED = st.builds(
+    Planned,
+    st.integers(0, 40),
+    st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(1, 1 << 20)), max_size=3).map(tuple),
+    st.binary(max_size=40),
+    st.lists(st.tuples(st.integers(0, 1 << 30), st.integers(1, 1 << 20)), max_size=3).map(tuple),
+    st.one_of(st.just(b""), HASHES),
+)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Written,
+            st.text(max_size=20),
+            st.binary(max_size=100),
+            st.lists(PLANNED, max_size=4),
+            st.one_of(st.none(), st.binary(max_size=100)),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+    st.integers(0, 12),
+    st.integers(0, 1 << 40),
+    st.text(max_size=10),
+)
+@settings(deadline=None)
+def test_manifests(partitions: list[Written], minor: int, moment: int, level: str) -> None:
+    """Partitions, operations and extents come back, also those that make no sense."""
+    manifest, blobs = encode_manifest(
+        partitions, minor_version=minor, max_timestamp=moment, security_patch_level=level
+    )
+    found = decode_manifest(manifest)
+    assert (found.minor_version, found.max_timestamp) == (minor, moment)
+    assert (found.security_patch_level, found.signatures_offset) == (level, len(blobs))
+    assert found.unknown_fields == frozenset()
+    for written, partition in zip(partitions, found.partitions, strict=True):
+        assert partition.name == written.name
+        assert partition.new is not None
+        assert partition.new.size == len(written.new)
+        assert (partition.old is None) == (written.old is None)
+        for planned, operation in zip(written.operations, partition.operations, strict=True):
+            assert operation.type == planned.kind
+            assert operation.targets == tuple(Extent(*each) for each in planned.targets)
+            assert operation.sources == tuple(Extent(*each) for each in planned.sources)
+            assert operation.source_hash == planned.source_hash
+            start = operation.data_offset
+            assert blobs[start : start + operation.data_length] == planned.data
+
+
+@given(st.binary(min_size=1, max_size=200))
+@settings(max_examples=25, deadline=None)
+def test_payloads(blobs: bytes) -> None:
+    """Header, manifest and metadata signature are found in the payload around them."""
+    partition = Written("system", b"x", [Planned(0, ((0, 1),), blobs)])
+    manifest, data = encode_manifest(
+        [partition], minor_version=0, max_timestamp=1, security_patch_level=""
+    )
+    written = sign_payload(manifest, data)
+    found = load_payload(io.BytesIO(b"before" + written.data), 6, len(written.data))
+    assert found.metadata == written.data[: written.metadata_size]
+    assert len(found.metadata_signature) == 267
+    assert found.blobs_length == len(blobs) + 267
+
+
+@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=8), st.integers(0, 5))
+def test_signatures(signatures: list[bytes], padding: int) -> None:
+    """Each signature comes back without the padding behind its stated length."""
+    raw = b"".join(
+        bytes_field(1, bytes_field(2, each + bytes(padding)) + fixed32_field(3, len(each)))
+        for each in signatures
+    )
+    assert decode_signatures(raw, "payload signature") == signatures
+
+
+def _der(tag: int, content: bytes) -> bytes:
+    length = len(content)
+    if length < 0x80:
+        return bytes([tag, length]) + content
+    octets = length.to_bytes((length.bit_length() + 7) // 8)
+    return bytes([tag, 0x80 | len(octets)]) + octets + content
+
+
+@given(st.lists(st.tuples(st.sampled_from([2, 4, 6, 48, 49, 160]), st.binary(max_size=400))))
+def test_der(elements: list[tuple[int, bytes]]) -> None:
+    """Elements of short and long form come back in their order."""
+    found = decode_elements(b"".join(_der(*each) for each in elements))
+    assert [(each.tag, each.content) for each in found] == elements
+    assert [each.encoding for each in found] == [_der(*each) for each in elements]
+
+
+@given(st.integers(0, 1 << 200))
+def test_der_integers(value: int) -> None:
+    """Numbers that are not negative come back."""
+    (element,) = decode_elements(_der(2, value.to_bytes(value.bit_length() // 8 + 1)))
+    assert decode_integer(element) == value
+
+
+@given(
+    st.from_regex(r"signed by [ -~]{1,40}", fullmatch=True),
+    st.binary(min_size=1, max_size=300),
+    st.integers(1000, 1 << 36),
+)
+def test_comments(text: str, cms: bytes, length: int) -> None:
+    """Text and signature are taken apart again, and what is signed ends before the length."""
+    comment = text.encode() + b"\0" + cms
+    footer = struct.pack("<3H", len(cms) + 6, 0xFFFF, len(comment) + 6)
+    found = decode_comment(comment + footer, length)
+    assert found == SignedFile(length - len(comment) - 6 - 2, cms)
