@@ -109,6 +109,7 @@ def _sign(stage: Stage, build: Build, channel: str) -> None:
         "release", "sign", "--repo", stage.repo, "--keys", stage.keys,
         "--region", build.region, "--channel", channel, "--counter", str(counter_of(build)),
         "--changelog", f"en=Build {build.number}.", "--certificate", CERTIFICATE,
+        "--factory-build", Build(build.codename, build.region, 0).fingerprint,
         "--out", stage.incoming, *zips,
     )  # fmt: skip
 
