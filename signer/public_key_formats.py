@@ -63,9 +63,13 @@ def decode_any(name: str, data: bytes) -> PublicKey:
     if data.lstrip().startswith(_PEM_BEGIN):
         return _checked(PublicKey(name, _decode_pem(name, data)))
     value = _decode_json(name, data)
-    if isinstance(value, dict) and "keyval" in value:
-        return _decode_tuf(name, value)
-    return decode_public_key(name, data)
+    match value:
+        case {"keyval": _}:
+            return _decode_tuf(name, value)
+        case {"public": _}:
+            return decode_public_key(name, data)
+        case _:
+            raise _no_key(name)
 
 
 def _checked(key: PublicKey) -> PublicKey:
@@ -102,9 +106,13 @@ def _decode_json(name: str, data: bytes) -> Any:  # noqa: ANN401 - any JSON valu
     try:
         return json.loads(data, object_pairs_hook=_refuse_repeats)
     except (ValueError, RecursionError) as error:
-        raise KeyStoreError(
-            f"The file for {name} is no public key; give NAME.pub, PEM or a TUF key object."
-        ) from error
+        raise _no_key(name) from error
+
+
+def _no_key(name: str) -> KeyStoreError:
+    return KeyStoreError(
+        f"The file for {name} is no public key; give NAME.pub, PEM or a TUF key object."
+    )
 
 
 def _decode_tuf(name: str, value: dict[str, Any]) -> PublicKey:

@@ -65,7 +65,7 @@ def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
         ("key id", key.keyid),
         ("public half", key.public),
     ]
-    print_table(f"Key {name}", ("", ""), rows)
+    print_table(f"Key {name}", ("what", "value"), rows)
     for role in [] if roles is None else roles[name]:
         click.echo(f"May sign {role.role}: {_explain(role)}.")
     if roles is not None and not roles[name]:
