@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from signer.audit.entries import Entry
-from signer.audit.findings import Findings, Kind
+from signer.audit.findings import KEPT, Findings, Kind
 
 MAX_KEPT = 100_000  # versions in all; a log that is all pending must not fill the memory
 
@@ -19,6 +19,16 @@ class Place:
 
     index: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """An entry whose version is not above the highest before it, and not among those kept."""
+
+    index: int
+    entry: Entry
+    highest: int
+    highest_index: int
 
 
 @dataclass(slots=True)
@@ -41,6 +51,7 @@ class Ledger:
     ) -> None:
         """Keep of each role the versions from `oldest_kept` on; it is asked for each entry."""
         self.records = records
+        self.late: list[Late] = []
         self._oldest_kept = oldest_kept
         self._findings = findings
         self._count = sum(len(record.kept) for record in records.values())
@@ -91,15 +102,18 @@ class Ledger:
                 indices=[earlier.index, index],
                 sha256=[earlier.sha256, entry.sha256],
             )
-        elif entry.version <= record.highest:
+        elif earlier is not None:
             self._findings.add(
                 Kind.ORDER,
-                f"Entry {index} is {name}, after version {record.highest} at entry {record.index}.",
+                f"The log has {name} twice: entries {earlier.index} and {index}.",
                 role=entry.role,
                 version=entry.version,
-                indices=[record.index, index],
+                indices=[earlier.index, index],
                 sha256=entry.sha256,
             )
+        elif entry.version <= record.highest:
+            if len(self.late) < KEPT:
+                self.late.append(Late(index, entry, record.highest, record.index))
         elif record.highest and entry.version != record.highest + 1:
             self._findings.add(
                 Kind.MISSING,

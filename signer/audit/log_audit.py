@@ -13,8 +13,9 @@ from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash
 from signer.audit.advance import advance_memory, load_records
 from signer.audit.compact_range import CompactRange
+from signer.audit.earlier import judge_late
 from signer.audit.entries import decode_entry
-from signer.audit.errors import AnswerError
+from signer.audit.errors import AnswerError, MirrorAwayError
 from signer.audit.findings import Findings, Kind
 from signer.audit.heads import CHECKPOINT, Head, check_prefix, read_checkpoint, read_stapled, show
 from signer.audit.ledger import Ledger
@@ -43,34 +44,32 @@ class Audit:
 def audit_log(mirror: Mirror, memory: Memory, now: datetime, progress: Progress) -> Audit:
     """Audit the log from where `memory` ends.
 
-    Raises MirrorAwayError when the mirror does not answer, and an error of the core when the root
-    that `memory` trusts is none; all else that is wrong is a finding.
+    Raises MirrorAwayError when the mirror does not answer, unless something wrong was found before;
+    all that is wrong is a finding.
     """
     findings = Findings()
     before = {role: known.current for role, known in memory.roles.items()}
     published = read_published(mirror, memory.root_octets, before, now, findings)
     audit = Audit(findings, published)
-    key = log_verifier(published.root)
-    stapled = read_stapled(mirror, published, key, findings)
-    audit.proofs = len(stapled)
-    own: list[Head] = []
-    with findings.catching(Kind.LOG, path=CHECKPOINT):
-        own.append(read_checkpoint(mirror, key))
-    heads = [*own, *stapled]
+    try:
+        _follow_log(audit, mirror, memory, now, progress)
+    except MirrorAwayError as error:
+        # Else a mirror could hide what it has just shown by going silent.
+        if not findings.total:
+            raise
+        findings.add(Kind.LOG, f"The audit did not reach its end: {error}")
+    return audit
+
+
+def _follow_log(
+    audit: Audit, mirror: Mirror, memory: Memory, now: datetime, progress: Progress
+) -> None:
+    findings, published = audit.findings, audit.published
+    heads, stapled = _read_heads(audit, mirror)
     newest = max(heads, key=lambda head: head.size, default=None)
-    if newest is None:
-        return audit
     audit.checkpoint = newest
-    remembered = _remembered(memory)
-    for head in (*own, newest):
-        if head.size < memory.size:
-            findings.add(
-                Kind.ROLL_BACK,
-                f"The log at {head.place} has {head.size} entries; an earlier audit saw"
-                f" {memory.size}. The mirror is stale, or the log was rolled back.",
-                checkpoints=[show(remembered), show(head)],
-            )
-            return audit
+    if newest is None or _is_rolled_back(heads, newest, memory, findings):
+        return
     tiles = Tiles(mirror, newest.size)
     judged = Findings()
     ledger = Ledger(load_records(memory), published.oldest_served, judged)
@@ -79,9 +78,10 @@ def audit_log(mirror: Mirror, memory: Memory, now: datetime, progress: Progress)
     roots = _read_entries(tiles, tree, newest.size, sizes, ledger, judged, findings, progress)
     audit.entries_read = tree.size - memory.size
     if roots.get(newest.size) != newest.root:
-        _explain(tiles, remembered, newest, findings)
-        return audit
+        _explain(tiles, _remembered(memory), newest, findings)
+        return
     findings.extend(judged)
+    judge_late(tiles, newest, ledger.late, findings)
     proven = {(each.size, bytes.fromhex(each.root)) for each in memory.proven}
     _check_heads(tiles, heads, newest, roots, proven, findings)
     check_served(published, ledger, findings)
@@ -90,7 +90,32 @@ def audit_log(mirror: Mirror, memory: Memory, now: datetime, progress: Progress)
         audit.memory = advance_memory(
             memory, newest, tree, published, ledger, stapled, audit.pending, now
         )
-    return audit
+
+
+def _read_heads(audit: Audit, mirror: Mirror) -> tuple[list[Head], list[Head]]:
+    """Return all signed checkpoints, the mirror's own first, and those of the proofs alone."""
+    key = log_verifier(audit.published.root)
+    stapled = read_stapled(mirror, audit.published, key, audit.findings)
+    audit.proofs = len(stapled)
+    heads = []
+    with audit.findings.catching(Kind.LOG, path=CHECKPOINT):
+        heads.append(read_checkpoint(mirror, key))
+    return heads + stapled, stapled
+
+
+def _is_rolled_back(heads: list[Head], newest: Head, memory: Memory, findings: Findings) -> bool:
+    """Answer, and note, whether the mirror's own checkpoint or all of them are of a smaller log."""
+    own = [head for head in heads if head.place == CHECKPOINT]
+    for head in (*own, newest):
+        if head.size < memory.size:
+            findings.add(
+                Kind.ROLL_BACK,
+                f"The log at {head.place} has {head.size} entries; an earlier audit saw"
+                f" {memory.size}. The mirror is stale, or the log was rolled back.",
+                checkpoints=[memory.checkpoint, show(head)],
+            )
+            return True
+    return False
 
 
 def _read_entries(

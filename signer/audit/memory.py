@@ -25,6 +25,7 @@ from server.core.profile import check_root
 from signer.audit.compact_range import CompactRange
 from signer.audit.errors import MemoryFileError
 from signer.durable import TEMPORARY, sync_folder, write_synced
+from signer.errors import refusing
 
 MAX_MEMORY = 32 * 1024 * 1024
 
@@ -95,7 +96,12 @@ class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def begin_memory(root: bytes) -> Memory:
-    """Return the memory of somebody who has seen nothing yet and trusts the octets of a root."""
+    """Return the memory of somebody who has seen nothing yet and trusts the octets of a root.
+
+    Raises MemoryFileError when they are none that anybody could start from.
+    """
+    with refusing(MemoryFileError):
+        check_root(verify_first_root(root).signed)
     return Memory(
         checkpoint="",
         delegated=[],

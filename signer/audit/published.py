@@ -30,7 +30,7 @@ from signer.audit.findings import Findings, Kind
 from signer.audit.mirror import Mirror
 
 SUPERSEDED = 8  # versions before the current one that are served on (docs/FORMATS.md section 8)
-MAX_ROOTS = 1024  # new roots that one audit follows
+MAX_ROOTS = 1024  # new roots that one audit follows, and former ones that it looks at
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,7 @@ def read_published(
 ) -> Published:
     """Follow the roots from `trusted`, verify all that is current, list all that is served.
 
-    `before` holds the versions that an earlier audit saw; none may have fallen. Raises TrustError,
-    FormatError or ProfileError when `trusted` itself is no root of ours.
+    `before` holds the versions that an earlier audit saw; none may have fallen.
     """
     published = _follow_roots(mirror, trusted, findings)
     with findings.catching(Kind.EXPIRED):
@@ -120,7 +119,9 @@ def _list_roots(mirror: Mirror, published: Published, trusted: bytes, findings: 
     """Note every root that is served; the one that is trusted must be among them unchanged."""
     pinned = {verify_first_root(trusted).signed.version: trusted}
     pinned[published.root.version] = published.root_octets
-    for served in _list_served(mirror, "root", range(1, published.root.version + 1), findings):
+    newest = published.root.version
+    versions = range(max(1, newest - MAX_ROOTS), newest + 1)
+    for served in _list_served(mirror, "root", versions, findings):
         published.served.append(served)
         octets = pinned.get(served.version)
         if octets is not None and _sha256(octets) != served.sha256:

@@ -6,6 +6,7 @@ import pytest
 from tuf.api.metadata import TargetFile, Targets
 
 from server.core.tlog import verify_consistency
+from signer.audit.errors import MirrorAwayError
 from signer.audit.findings import Kind
 from signer.audit.memory import decode_memory, encode_memory
 from tests.signer.audit.public_tree import (
@@ -368,10 +369,44 @@ def test_versions_that_fall(audit, tree):
     """An old version after a newer one, long after it went out of service."""
     tree.fill(50)
     memory = audit(tree).memory
-    tree.log("latest", 7, b"late")
+    tree.log("latest", 7, b"superseded 7")
     tree.write_log()
     finding = only(audit(tree, memory), Kind.ORDER)
     assert finding.text == "Entry 59 is latest 7, after version 52 at entry 58."
+
+
+def test_two_files_for_a_version_that_went_out_of_service(audit, tree):
+    """The log is read a second time, so that the first of the two entries is shown, too."""
+    tree.fill(300)
+    memory = audit(tree).memory
+    tree.log("latest", 7, b"another latest 7")
+    tree.write_log()
+    for done in (audit(tree), audit(tree, memory)):
+        finding = only(done, Kind.EQUIVOCATION)
+        assert finding.evidence["indices"] == [13, 309]
+        assert finding.evidence["sha256"] == [
+            sha256(b"superseded 7"),
+            sha256(b"another latest 7"),
+        ]
+
+
+def test_the_same_file_for_a_version_that_went_out_of_service(audit, tree):
+    """Logged again with the same hash it is out of order and nothing worse."""
+    tree.fill(300)
+    tree.log("latest", 7, b"superseded 7")
+    tree.write_log()
+    assert only(audit(tree), Kind.ORDER).evidence["indices"] == [308, 309]
+
+
+def test_a_second_reading_that_differs_from_the_first_proves_nothing(audit, tree):
+    """A mirror that answers differently the second time is told so."""
+    tree.fill(300)
+    memory = audit(tree).memory
+    tree.log("latest", 7, b"another latest 7")
+    tree.write_log()
+    path = "/log/tile/entries/000"
+    tree.files[path] = tree.files[path].replace(b"tables", b"cancro")
+    assert kinds(audit(tree, memory)) == [Kind.LOG, Kind.ORDER]
 
 
 def test_versions_that_are_left_out(audit, tree):
@@ -529,6 +564,26 @@ def test_another_root_in_place_of_the_trusted_one(audit, tree):
 def test_a_mirror_that_has_nothing(audit):
     """An empty tree is a finding, not a clean log."""
     assert kinds(audit(DictMirror({}))) == [Kind.METADATA, Kind.LOG]
+
+
+class SilentMirror(DictMirror):
+    """Goes away when it is asked for a tile."""
+
+    def fetch(self, path, limit):
+        """Raise where a tile is asked for."""
+        if "/tile/" in path:
+            raise MirrorAwayError("The mirror is away.")
+        return super().fetch(path, limit)
+
+
+def test_a_mirror_that_goes_away_cannot_hide_what_it_showed(audit, tree):
+    """Away is away as long as nothing is wrong; after a finding the findings are told."""
+    with pytest.raises(MirrorAwayError):
+        audit(SilentMirror(tree.files))
+    del tree.files["/log/proof/cancro.1"]
+    done = audit(SilentMirror(tree.files))
+    assert kinds(done) == [Kind.PROOF, Kind.LOG]
+    assert done.findings.kept[1].text == "The audit did not reach its end: The mirror is away."
 
 
 def test_the_log_is_read_without_metadata(audit, tree):

@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -182,3 +185,32 @@ def test_long_logs_show_progress(run, arguments, tree, public):
         "Reading the log: 200109 of 200109 entries",
     ]
     assert arguments[5].stat().st_size < 20_000
+
+
+SCRIPT = """
+import os, sys
+from datetime import UTC, datetime
+from signer.cli import main
+from signer.cli.surroundings import Surroundings
+sys.exit(main(sys.argv[1:], Surroundings(datetime(2026, 6, 1, 12, tzinfo=UTC), os.urandom, {})))
+"""
+
+
+def test_a_bar_on_a_terminal(arguments, tree, public):
+    """It counts entries, and is gone at the end."""
+    tree.fill(5_000)
+    tree.write_to(public)
+    end, other = os.openpty()
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=other,
+        env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
+        check=False,
+    )
+    os.close(other)
+    screen = os.read(end, 100_000)
+    os.close(end)
+    assert done.returncode == 0
+    assert b"Reading the log" in screen
+    assert done.stdout.endswith(b"Nothing is wrong; the memory is up to date.\n")

@@ -1,0 +1,71 @@
+"""A second reading of the log, for what a version that comes late has been before.
+
+Only the versions that may still be served are kept while the log is read. When an older one comes
+up again, the whole log is read once more, which nobody waits for as long as nothing is wrong.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from server.core.tiles import WIDTH
+from server.core.tlog import leaf_hash
+from signer.audit.compact_range import CompactRange
+from signer.audit.entries import decode_entry
+from signer.audit.errors import AnswerError
+from signer.audit.findings import Findings, Kind
+from signer.audit.heads import Head
+from signer.audit.ledger import Late, Place
+from signer.audit.tiles import Tiles
+
+
+def judge_late(tiles: Tiles, newest: Head, late: Sequence[Late], findings: Findings) -> None:
+    """Note each of `late`: as equivocation where an earlier entry has another sha256."""
+    if not late:
+        return
+    places: dict[tuple[str, int], Place] = {}
+    with findings.catching(Kind.LOG):
+        places = _find_first(
+            tiles, newest, {(each.entry.role, each.entry.version) for each in late}
+        )
+    for each in late:
+        entry = each.entry
+        earlier = places.get((entry.role, entry.version))
+        if earlier is None or earlier.index >= each.index or earlier.sha256 == entry.sha256:
+            findings.add(
+                Kind.ORDER,
+                f"Entry {each.index} is {entry.role} {entry.version}, after version"
+                f" {each.highest} at entry {each.highest_index}.",
+                role=entry.role,
+                version=entry.version,
+                indices=[each.highest_index, each.index],
+                sha256=entry.sha256,
+            )
+        else:
+            findings.add(
+                Kind.EQUIVOCATION,
+                f"The log has two files for {entry.role} {entry.version}: entries"
+                f" {earlier.index} and {each.index}.",
+                role=entry.role,
+                version=entry.version,
+                indices=[earlier.index, each.index],
+                sha256=[earlier.sha256, entry.sha256],
+            )
+
+
+def _find_first(
+    tiles: Tiles, newest: Head, wanted: set[tuple[str, int]]
+) -> dict[tuple[str, int], Place]:
+    """Return the first entry of each of `wanted`, read from the very tree of `newest`."""
+    places: dict[tuple[str, int], Place] = {}
+    tree = CompactRange()
+    while tree.size < newest.size:
+        for leaf in tiles.leaves(tree.size // WIDTH):
+            with suppress(AnswerError):
+                entry = decode_entry(leaf)
+                key = entry.role, entry.version
+                if key in wanted:
+                    places.setdefault(key, Place(tree.size, entry.sha256))
+            tree.append(leaf_hash(leaf))
+    if tree.root() != newest.root:
+        raise AnswerError("The mirror's entries differ from one reading to the next.")
+    return places
