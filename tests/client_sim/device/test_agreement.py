@@ -43,3 +43,12 @@ def test_a_withdrawn_release_is_refused():
     release = dataclasses.replace(TARGET.release, withdrawn=True)
     with pytest.raises(AgreementError, match="withdrawn"):
         check_agreement(OFFER, dataclasses.replace(TARGET, release=release))
+
+
+@pytest.mark.parametrize("until", [0, START, 2**53 - 1, "later"])
+def test_a_drain_is_no_reprieve(until):
+    """What still drains is withdrawn for a phone, whatever that member says."""
+    custom = make_release(withdrawn=True, drain_until=until)
+    target = dataclasses.replace(TARGET, release=decode_release(PATH, custom))
+    with pytest.raises(AgreementError, match="withdrawn"):
+        check_agreement(OFFER, target)
