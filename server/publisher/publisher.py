@@ -162,6 +162,8 @@ class Publisher:
             published = await asyncio.to_thread(load_published, self._folder.public)
             await asyncio.to_thread(change, published)
             if renew and published is not None:
+                # No note is signed by keys that nobody who reads it could know.
+                choose_keys(await self._load_keys(), published.root, published.targets)
                 await self._restate_log()
                 pointers = published.pointers()
                 await self._publish(published, published, [], pointers, renew=renew == "all")

@@ -1,12 +1,8 @@
 """A publisher killed with SIGKILL after each step and before each change of the disk."""
 
-import json
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,29 +11,6 @@ from server.publisher.publisher import Publisher
 from server.storage.blobs import BlobReader
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, World, refresh_from_disk
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def crash():
-    """Run an action in a process that dies where it is told; returns how it ended."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.zygote"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as zygote:
-
-        def run(world, action, **where):
-            job = {"state": str(world.folder.root), "action": action, "ahead": 0, **where}
-            job["ahead"] = world.ahead / timedelta(hours=1)
-            print(json.dumps(job), file=zygote.stdin, flush=True)
-            return json.loads(zygote.stdout.readline())
-
-        yield run
-        zygote.stdin.close()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from server.publisher.online_keys import load_online_keys
+from server.publisher.online_keys import HOLDERS, load_online_keys
+from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.layout import StateFolder
 from tests.server.world import World
 
@@ -70,6 +71,8 @@ def act(job, writer):
                 "incoming": publisher.process_incoming,
                 "offer": lambda: publisher.change_pointers(world.offer(2)),
                 "refresh": publisher.refresh,
+                "new keys": lambda: make_next_keys(publisher, folder, HOLDERS),
+                "switch": lambda: switch_keys(publisher, folder, HOLDERS, world.now),
             }
             await actions[job["action"]]()
 

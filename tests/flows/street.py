@@ -23,6 +23,7 @@ from server.device.snapshot import EMPTY, load_snapshot
 from server.storage.blobs import BlobReader
 
 FAR = 10**9
+NOTHING = "(?!)"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 FACTORY = RunningBuild("Hening/armani/armani:14/F:user/release-keys", "F", 0, 1, "2025-12-05")
 

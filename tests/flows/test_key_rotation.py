@@ -13,12 +13,11 @@ from client_sim.transport import Connection
 from server.publisher.errors import PublishError
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.rotation import make_next_keys, switch_keys
-from tests.flows.street import FAR, Edge, Handset, Thief
+from tests.flows.street import FAR, NOTHING, Edge, Handset, Thief
 from tests.server.log_invariant import check_log
 from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, refresh_from_disk
 
 POINTER = CHANNEL.pointer_path
-NOTHING = "(?!)"
 
 
 def held(world):

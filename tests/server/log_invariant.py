@@ -32,7 +32,7 @@ def check_log(folder, public_key):
         level += 1
     leaves = [read_leaf(entry) for entry in entries]
     assert len({leaf[:2] for leaf in leaves}) == len(leaves)
-    for path in (log / "proof").iterdir():
+    for path in (log / "proof").glob("[!.]*"):  # a crash may have left a hidden one
         role, _, version = path.name.rpartition(".")
         check_proof(path.read_bytes(), (role, int(version)), leaves, hashes, public_key)
     _check_database(folder.database, leaves)

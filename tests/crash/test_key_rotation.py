@@ -1,0 +1,115 @@
+"""Making next keys, switching to them and publishing across a switch, killed at every change."""
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+
+from server.core.profile import log_verifier
+from server.publisher.key_choice import describe_keys
+from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys
+from server.publisher.publisher import Publisher
+from server.publisher.rotation import make_next_keys, switch_keys
+from tests.flows.street import NOTHING, Edge, Handset
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import FIRST, World
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A server before an action; whether next keys are there afterwards, and which are listed."""
+
+    world: World
+    action: str
+    has_next: bool
+    bundle_id: str | None = None
+
+
+SCENARIOS = ["new keys", "planned switch", "root after a theft", "switch after a theft"]
+
+
+@pytest.fixture(scope="session", params=SCENARIOS)
+def scenario(request, published_state, tmp_path_factory):
+    """Prepare a server."""
+    world = published_state.copy(tmp_path_factory.mktemp("rotation") / "state")
+    if request.param == "new keys":
+        return Scenario(world, "new keys", has_next=True)
+    world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
+    bundle_id = world.submit(listing(world, former=request.param == "planned switch"))
+    if request.param == "root after a theft":
+        return Scenario(world, "incoming", has_next=True, bundle_id=bundle_id)
+    world.run(Publisher.process_incoming)
+    assert world.result(bundle_id).reason == ""
+    world.ahead = timedelta(seconds=80)
+    return Scenario(world, "switch", has_next=False)
+
+
+def listing(world, *, former):
+    """Sign a root and targets that list the next keys, and the former ones if told."""
+    keys = load_online_keys(world.folder.keys)
+    online = {
+        role: [*([signer.public_key] if former else []), keys.next_signers[role].public_key]
+        for role, signer in keys.signers.items()
+    }
+    return {
+        ("root", 2): world.ceremony.root(2, online, keys.log_keys[-1].verifier),
+        ("targets", 2): world.ceremony.targets(2, latest=online["latest"]),
+    }
+
+
+def test_killed_before_each_change_of_the_disk(scenario, crash, tmp_path):
+    """Phones see a whole tree and a log that their root's key signed; the same again completes."""
+    for change in range(1, 500):
+        world = scenario.world.copy(tmp_path / "killed")
+        ended = crash(world, scenario.action, change=change)
+        check_public(world)
+        if ended["status"] == 0:
+            break
+        assert ended["status"] == -9
+        finish(scenario, world)
+        shutil.rmtree(world.folder.root)
+    assert change > 10
+    finish(scenario, world)
+
+
+def check_public(world):
+    """Assert what phones and auditors rely on at every moment."""
+    assert Handset(Edge(world, keeps=NOTHING)).update() == FIRST
+    named = log_verifier(world.published().root)
+    check_metadata_is_logged(world.folder, check_log(world.folder, named.public))
+
+
+def finish(scenario, world):
+    """Give the same command again, and hold the folder against what it promises."""
+    match scenario.action:
+        case "new keys":
+            world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
+        case "switch":
+            world.run(lambda p: switch_keys(p, world.folder, HOLDERS, world.now))
+        case _:
+            world.run(Publisher.repair)
+            world.run(Publisher.process_incoming)
+            assert world.result(scenario.bundle_id).reason == ""
+    check_public(world)
+    keys = load_online_keys(world.folder.keys)
+    assert len(keys.next_signers) == (3 if scenario.has_next else 0)
+    assert [path.name for path in world.folder.root.rglob(".tmp-*")] == []
+    for path in world.folder.keys.glob("*.pem"):
+        assert path.stat().st_mode & 0o777 == 0o600
+    for key in keys.log_keys:
+        assert check_log(world.folder, key.verifier.public)
+    public = (world.folder.keys / "public.json").read_bytes()
+    assert create_online_keys(world.folder.keys) == public
+    # What is public was signed by exactly the keys that are to sign.
+    published = world.published()
+    versions = {"snapshot": published.snapshot.version, "latest": published.roles["latest"].version}
+    for state in describe_keys(keys, published):
+        assert state.signing
+        if state.name != "log":
+            version = versions.get(state.name)
+            name = "timestamp.json" if version is None else f"{version}.{state.name}.json"
+            data = json.loads((world.folder.public / "metadata" / name).read_bytes())
+            assert tuple(s["keyid"] for s in data["signatures"]) == state.signing
+    assert world.alarms == []

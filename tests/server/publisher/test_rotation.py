@@ -1,0 +1,185 @@
+"""Next keys made and switched to on a state folder, beside a publisher that runs on."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+
+from server.core.errors import LogError, TrustError
+from server.core.note import VerifierKey
+from server.core.profile import log_verifier
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys
+from server.publisher.publisher import Publisher
+from server.publisher.rotation import make_next_keys, switch_keys
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import CHANNEL, FIRST, ORIGIN, refresh_from_disk
+
+# The public key of test 1 of RFC 8032 section 7.1.
+RFC_8032_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+
+
+def new(world, *names):
+    """Make next keys and return all keys."""
+    world.run(lambda publisher: make_next_keys(publisher, world.folder, names))
+    return load_online_keys(world.folder.keys)
+
+
+def switch(world, *names, **options):
+    """Switch to next keys."""
+    return world.run(
+        lambda publisher: switch_keys(publisher, world.folder, names, world.now, **options)
+    )
+
+
+def publish_next(world, keys, version):
+    """Publish a root that lists the next keys of snapshot and timestamp, and of the log, alone."""
+    online = {role: [signer.public_key] for role, signer in keys.next_signers.items()}
+    online.pop("latest", None)
+    log = keys.log_keys[-1].verifier
+    return world.publish({("root", version): world.ceremony.root(version, online, log)}).reason
+
+
+def signers(world, role):
+    """Return the ids of the keys that signed what is public of a role."""
+    published = world.published()
+    versions = {name: r.version for name, r in published.roles.items()}
+    versions |= {"snapshot": published.snapshot.version}
+    name = "timestamp.json" if role == "timestamp" else f"{versions[role]}.{role}.json"
+    data = json.loads((world.folder.public / "metadata" / name).read_bytes())
+    return [signature["keyid"] for signature in data["signatures"]]
+
+
+def test_next_keys_change_nothing_that_phones_see(world):
+    """Only the log is signed by one key more, and the timestamp says that there is news."""
+    before = world.published()
+    new(world, "snapshot")
+    assert world.published().timestamp.version == before.timestamp.version
+    keys = new(world, "log", "latest")
+    after = world.published()
+    assert after.timestamp.version == before.timestamp.version + 1
+    assert (after.snapshot.version, after.root.version) == (before.snapshot.version, 1)
+    for key in keys.log_keys:
+        check_metadata_is_logged(world.folder, check_log(world.folder, key.verifier.public))
+    public = json.loads((world.folder.keys / "public.json").read_bytes())["keys"]
+    assert public["snapshot"] == keys.next_signers["snapshot"].public_key.keyval["public"]
+    assert public["timestamp"] == keys.signers["timestamp"].public_key.keyval["public"]
+    assert public["log"] == str(keys.log_keys[1].verifier)
+
+
+def test_before_anything_is_published(fresh):
+    """Next keys are handed over like the first ones; there is nothing to switch yet."""
+    keys = new(fresh, *HOLDERS)
+    with pytest.raises(PublishError, match="nothing is published yet"):
+        switch(fresh, "log")
+    first = fresh.ceremony.first() | {("root", 1): fresh.folder.trusted_root.read_bytes()}
+    assert fresh.publish(first).reason == ""
+    for key in keys.log_keys:
+        assert check_log(fresh.folder, key.verifier.public)
+
+
+def test_a_root_that_lists_the_next_keys_alone(world):
+    """They sign at that publication, by a server that was started before they were made."""
+
+    async def act():
+        async with world.publisher() as running, world.publisher() as command:
+            await make_next_keys(command, world.folder, ["snapshot", "timestamp"])
+            keys = await asyncio.to_thread(load_online_keys, world.folder.keys)
+            online = {role: [s.public_key] for role, s in keys.next_signers.items()}
+            bundle_id = world.submit({("root", 2): world.ceremony.root(2, online)})
+            await running.process_incoming()
+            assert world.result(bundle_id).reason == ""
+            world.ahead += timedelta(hours=2)
+            assert await running.refresh() == "timestamp"
+            return keys
+
+    keys = asyncio.run(act())
+    for role in ("snapshot", "timestamp"):
+        assert signers(world, role) == [keys.next_signers[role].public_key.keyid]
+    assert signers(world, "latest") == [keys.signers["latest"].public_key.keyid]
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
+    # Another next key would replace the one that is in use.
+    with pytest.raises(PublishError, match="run `hening-server keys switch snapshot`"):
+        new(world, "snapshot")
+    assert switch(world, "snapshot", "timestamp") == ["snapshot", "timestamp"]
+    switched = load_online_keys(world.folder.keys)
+    assert switched.next_signers == {}
+    for role in ("snapshot", "timestamp"):
+        assert signers(world, role) == [switched.signers[role].public_key.keyid]
+        assert switched.signers[role].public_key == keys.next_signers[role].public_key
+    assert new(world, "snapshot").next_signers.keys() == {"snapshot"}
+
+
+def test_a_refused_switch_changes_nothing(world):
+    """Not a key file, not the public tree."""
+    new(world, *HOLDERS)
+    before = {p: p.read_bytes() for p in world.folder.root.rglob("*") if p.is_file()}
+    for names in (["snapshot"], HOLDERS):
+        with pytest.raises(PublishError, match="does not list the next key"):
+            switch(world, *names, at_once=True)
+    after = {p: p.read_bytes() for p in world.folder.root.rglob("*") if p.is_file()}
+    assert {p for p in before if before[p] != after.get(p)} <= {world.folder.database}
+
+
+def test_a_switch_without_next_keys_signs_afresh(world):
+    """So the same command again completes one that was killed after the key had its new name."""
+    before = world.published()
+    assert switch(world, *HOLDERS) == []
+    after = world.published()
+    assert after.snapshot.version == before.snapshot.version + 1
+    assert after.pointers() == before.pointers()
+
+
+def test_a_root_that_names_no_key_of_this_log(world):
+    """It is refused with the command that makes a key."""
+    other = VerifierKey(ORIGIN, bytes.fromhex(RFC_8032_KEY))
+    files = {("root", 2): world.ceremony.root(2, log=other)}
+    assert "run `hening-server keys new log`" in world.publish(files).reason
+
+
+def test_keys_that_were_lost(world):
+    """`init` makes new ones; the next root makes them count, for the log's history too."""
+    for name in HOLDERS:
+        (world.folder.keys / f"{name}.pem").unlink()
+    create_online_keys(world.folder.keys)
+    keys = load_online_keys(world.folder.keys)
+    with pytest.raises(TrustError, match="key for snapshot is not among those"):
+        switch(world, "snapshot")
+    assert check_log(world.folder, world.keys.log_verifier.public)
+    online = {role: [signer.public_key] for role, signer in keys.signers.items()}
+    files = {
+        ("root", 2): world.ceremony.root(2, online, keys.log_verifier),
+        ("targets", 2): world.ceremony.targets(2, latest=online["latest"]),
+    }
+    assert world.publish(files).reason == ""
+    leaves = check_log(world.folder, keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
+    assert CHANNEL.pointer_path in world.published().pointers()
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
+
+
+def test_a_log_that_no_known_key_has_signed(world):
+    """Nothing is signed over it, whatever root says."""
+    keys = new(world, "log")
+    head = world.folder.public / "log" / "checkpoint"
+    data = head.read_bytes()
+    head.write_bytes(data.partition(b"\n\n")[0] + b"\n\n\xe2\x80\x94 a AAAAAAAAAA==\n")
+    with pytest.raises(LogError, match="is not signed by"):
+        world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
+    head.write_bytes(data)
+    assert publish_next(world, keys, 2) == ""
+    assert log_verifier(world.published().root) == keys.log_keys[1].verifier
+
+
+def test_damaged_keys_are_no_bundles_fault(world):
+    """What waits is not refused because others may read a key."""
+    bundle_id = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+    path = world.folder.keys / "latest.pem"
+    path.chmod(0o644)
+    with pytest.raises(TrustError, match="has mode 0644"):
+        world.run(Publisher.process_incoming)
+    assert not (world.folder.results / f"{bundle_id}.json").exists()
+    path.chmod(0o600)
+    world.run(Publisher.process_incoming)
+    assert world.result(bundle_id).status == "published"
