@@ -94,13 +94,12 @@ class HttpMirror:
         is_there = self._check_status(response, path)
         body = _Body(limit if is_there else HEAD_LIMIT, path, encoded=_is_gzip(response))
         budget = limit + _OVERHEAD
-        while isinstance(event := self._next(opened, deadline), h11.Data):
+        while not isinstance(event := self._next(opened, deadline), h11.EndOfMessage):
+            assert isinstance(event, h11.Data)  # nothing else lies between head and end
             budget -= len(event.data)
             if budget < 0:
                 raise AnswerError(f"{path} is longer than the {limit} octets that it may have.")
             body.feed(bytes(event.data))
-        if not isinstance(event, h11.EndOfMessage):
-            raise ConnectionResetError(_ENDED)
         octets = body.finish()
         if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
             machine.start_next_cycle()

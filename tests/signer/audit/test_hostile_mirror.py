@@ -27,7 +27,7 @@ def audit_with(files, memory):
 
 
 @pytest.mark.parametrize("path", PATHS)
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.binary(max_size=200), is_first=st.booleans())
 def test_arbitrary_octets_in_place_of_any_file(path, data, is_first):
     """The audit ends, and what is signed is not believed in another form."""
@@ -37,7 +37,7 @@ def test_arbitrary_octets_in_place_of_any_file(path, data, is_first):
 
 
 @pytest.mark.parametrize("path", sorted(_GROWN.files))
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(data=st.data(), is_first=st.booleans())
 def test_a_changed_file(path, data, is_first):
     """One octet more, less or other."""

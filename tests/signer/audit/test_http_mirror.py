@@ -150,6 +150,28 @@ def test_endless_data_is_cut_off():
         mirror.fetch(PATH, 4096)
 
 
+def test_gzip_that_never_says_anything_is_cut_off():
+    """Empty blocks without end decode to nothing and count all the same."""
+
+    def endless():
+        yield b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n"
+        yield b"a\r\n\x1f\x8b\x08\0\0\0\0\0\0\x03\r\n"
+        while True:
+            yield b"5000\r\n" + b"\0\0\0\xff\xff" * 0x1000 + b"\r\n"
+
+    with answering([endless()]) as (mirror, _), pytest.raises(AnswerError, match="longer"):
+        mirror.fetch(PATH, 4096)
+
+
+def test_the_time_for_a_file_is_counted_from_the_question(monkeypatch):
+    """A clock that has gone on is asked before each wait."""
+    opened = FakeSocket(b"")
+    monkeypatch.setattr(socket, "create_connection", lambda *_arguments: opened)
+    mirror = HttpMirror("http://updates.example", iter([0.0, 200.0]).__next__)
+    with pytest.raises(MirrorAwayError, match="takes too long"):
+        mirror.fetch(PATH, 10)
+
+
 def test_endless_heads_are_cut_off():
     """Interim answers and header lines without end."""
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from tuf.api.metadata import TargetFile, Targets
+from tuf.api.metadata import MetaFile, Snapshot, TargetFile, Targets
 
 from server.core.tlog import verify_consistency
 from signer.audit.errors import MirrorAwayError
@@ -255,6 +255,16 @@ def test_a_changed_entry_tile_after_a_memory_is_no_fork(audit, tree):
     path = "/log/tile/entries/000.p/10"
     tree.files[path] = tree.files[path].replace(b"content\n2", b"cancro0\n2")
     assert "entry 9" in only(audit(tree, memory), Kind.LOG).text
+
+
+def test_tiles_of_another_log_prove_nothing(audit, tree):
+    """Entries and hash tiles that agree with each other, and not with the checkpoint."""
+    other = tree.copy()
+    other.entries[5] = other.entries[5].replace(b"content", b"cancro")
+    other.write_log()
+    other.files["/log/checkpoint"] = tree.files["/log/checkpoint"]
+    text = only(audit(other), Kind.LOG).text
+    assert text == "The mirror's entries are not those of the log's tree of 9."
 
 
 def test_tiles_that_lead_nowhere_prove_nothing(audit, tree):
@@ -543,6 +553,45 @@ def test_a_role_that_fell_behind_what_was_seen(audit, tree):
         "role": "armani",
         "seen": 2,
     }
+
+
+def test_a_file_of_another_version(audit, tree):
+    """The name says one version and the file is another, soundly signed."""
+    tree.files["/metadata/2.armani.json"] = tree.files["/metadata/1.armani.json"]
+    done = audit(tree)
+    assert kinds(done) == [Kind.METADATA, Kind.PROOF, Kind.MISMATCH]
+    assert done.findings.kept[0].text == "2.armani.json holds version 1."
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        {"armani.json": 1},
+        {"targets.json": 1, "root.json": 1},
+        {"targets.json": True},
+        {"targets.json": 2**53},
+        {"targets.json": 1, "../etc/passwd": 1},
+    ],
+)
+def test_a_snapshot_that_lists_what_it_must_not(audit, tree, meta):
+    """Versions that are none, names that are none, no targets: signed and still not followed."""
+    files = {name: MetaFile(version) for name, version in meta.items()}
+    snapshot = Snapshot(tree.online, None, NOW + timedelta(days=1), meta=files)
+    tree.files[f"/metadata/{tree.online}.snapshot.json"] = tree.sign("snapshot", snapshot)
+    mirror = DictMirror(tree.files)
+    assert kinds(audit(mirror)) == [Kind.METADATA]
+    assert not any("passwd" in path for path in mirror.asked)
+
+
+def test_more_roots_than_one_audit_follows(audit, tree, monkeypatch):
+    """What is followed is bounded; the rest is told."""
+    for _ in range(5):
+        tree.release("root")
+    assert audit(tree).published.root.version == 6
+    monkeypatch.setattr("signer.audit.published.MAX_ROOTS", 3)
+    done = audit(tree)
+    assert done.published.root.version == 4
+    assert "more than 3 new roots" in done.findings.kept[0].text
 
 
 def test_a_root_that_does_not_follow(audit, tree):
