@@ -6,7 +6,8 @@ It is what phones decide from a pointer (docs/FORMATS.md section 4), told before
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from server.core.names import Channel
+from server.core.errors import ReleaseError
+from server.core.names import Channel, decode_release_path
 from server.core.release import Release
 from server.core.way import find_way, offered_in
 
@@ -47,6 +48,20 @@ def plan_ways(
         Way(build, counter, _packages(build, counter, steps, offered))
         for build, counter in sorted(running.items(), key=lambda pair: (pair[1], pair[0]))
     ]
+
+
+def broken_ways(releases: Mapping[str, Release]) -> list[str]:
+    """Return a sentence for each channel whose newest build cannot be reached, by channel."""
+    channels = {
+        str(decode_release_path(path)[0]): decode_release_path(path)[0] for path in releases
+    }
+    sentences = []
+    for name in sorted(channels):
+        try:
+            plan_ways(channels[name], releases)
+        except ReleaseError as error:
+            sentences.append(str(error))
+    return sentences
 
 
 def _packages(

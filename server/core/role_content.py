@@ -29,8 +29,9 @@ def check_role_content(name: str, before: Targets | None, after: Targets) -> Non
             _check_common_path(path)
             check_schema(path, target.unrecognized_fields.get("custom"), "schema")
         return
-    decode_releases(after)
-    if before is not None:
+    if before is None:
+        decode_releases(after)
+    else:
         check_succession(before, after)
 
 

@@ -6,6 +6,7 @@ import click
 from tuf.api.metadata import Targets
 
 from server.core.names import decode_channel
+from server.core.release import decode_releases
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import json_option
 from signer.cli.output import print_json
@@ -19,6 +20,7 @@ from signer.release import submit_again
 from signer.release_edit import is_unchanged
 from signer.release_promotion import PromotionOrder, plan_promotion
 from signer.release_prune import plan_prune, plan_retirement
+from signer.release_ways import broken_ways
 from signer.release_withdrawal import Withdrawal, plan_withdrawal
 from signer.signing import expiry, load_delegated, load_trusted
 
@@ -74,6 +76,9 @@ def withdraw(
     order = Withdrawal(places, counter, until)
     current = _load(surroundings, ending, order.codename)
     planned = plan_withdrawal(order, current, expiry(surroundings.now, expiry_days))
+    was_broken = broken_ways(decode_releases(current))
+    broken = [each for each in broken_ways(decode_releases(planned)) if each not in was_broken]
+    _say([f"From then on {sentence}" for sentence in broken], as_json=as_json)
     _finish(surroundings, ending, order.codename, current, planned, as_json=as_json)
 
 

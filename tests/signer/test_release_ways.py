@@ -2,7 +2,7 @@ import pytest
 
 from server.core.errors import ReleaseError
 from server.core.release import decode_releases
-from signer.release_ways import Way, plan_ways
+from signer.release_ways import Way, broken_ways, plan_ways
 from signer.release_withdrawal import Withdrawal, plan_withdrawal
 from tests.signer.builds import (
     BETA,
@@ -67,3 +67,6 @@ def test_a_way_that_is_broken_is_said() -> None:
     role = plan_withdrawal(Withdrawal((str(STABLE),), 2), role, EXPIRES)
     with pytest.raises(ReleaseError, match="has no release from which"):
         ways(role)
+    assert broken_ways(decode_releases(role_of(1, 2))) == []
+    (sentence,) = broken_ways(decode_releases(role))
+    assert sentence.startswith("armani/id/stable has no release from which")

@@ -58,6 +58,15 @@ def test_one_edge_is_withdrawn_and_submitted(run, ending, current, incoming) -> 
     assert newest.blobs == []
 
 
+def test_a_withdrawal_says_what_it_breaks(run, run_json, sign_arguments, zips, ending) -> None:
+    """Without the stone nobody can be led to the newest build; it is withdrawn all the same."""
+    run_json(*sign_arguments, *VERIFIED, zips["first"])
+    run_json(*sign_arguments, *VERIFIED, "--min-counter", 1, zips["second"])
+    status, output, _ = run("release", "withdraw", *ending, "--counter", "1", "armani/id/stable")
+    assert status == 0
+    assert output.startswith("From then on armani/id/stable has no release from which")
+
+
 @pytest.mark.usefixtures("released")
 @pytest.mark.parametrize(
     ("policy", "more", "days"),
