@@ -11,29 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from server.cli import cli, main
+from server.cli import cli
 from server.cli import options as cli_options
 from tests.server.world import PACKAGE_2
 
 ROOT = Path(__file__).parents[3]
 CHANNEL = "armani/id/stable"
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command in this process; returns exit status, stdout and stderr."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["hening-server", *map(str, words)])
-        try:
-            main()
-            status = 0
-        except SystemExit as end:
-            status = end.code or 0
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 @pytest.fixture

@@ -1,0 +1,139 @@
+"""`keys new | list | switch`: exit statuses, sentences and what is shown."""
+
+import importlib
+import json
+from datetime import timedelta
+
+import pytest
+
+from server.publisher.online_keys import HOLDERS, load_online_keys
+from tests.server.log_invariant import check_log
+
+
+def rows(out):
+    """Return the rows of `--json` by role."""
+    return {row["role"]: row for row in json.loads(out)}
+
+
+def publish_both(world):
+    """Publish a root and targets that list current and next keys."""
+    keys = load_online_keys(world.folder.keys)
+    online = {
+        role: [signer.public_key, keys.next_signers[role].public_key]
+        for role, signer in keys.signers.items()
+    }
+    files = {
+        ("root", 2): world.ceremony.root(2, online, keys.log_keys[-1].verifier),
+        ("targets", 2): world.ceremony.targets(2, latest=online["latest"]),
+    }
+    assert world.publish(files).reason == ""
+
+
+def test_a_rotation(run, world, monkeypatch):
+    """New, listed by the signers, waited for, switched; `list` shows each stage."""
+    state = world.folder.root
+    status, out, err = run("keys", "list", "--state", state, "--json")
+    before = rows(out)
+    assert (status, err, list(before)) == (0, "", list(HOLDERS))
+    for row in before.values():
+        assert row["next"] is None
+        assert row["listed"] == row["signing"] == [row["current"]]
+    status, out, err = run("keys", "new", "all", "--state", state, "--json")
+    made = rows(out)
+    assert (status, err) == (0, "")
+    assert {role: row["current"] for role, row in made.items()} == {
+        role: row["current"] for role, row in before.items()
+    }
+    assert all(row["listed"] == [row["current"]] for row in made.values())
+    assert made["snapshot"]["signing"] == [made["snapshot"]["current"]]
+    assert made["log"]["signing"] == [made["log"]["current"], made["log"]["next"]]
+    public = json.loads((state / "keys" / "public.json").read_bytes())["keys"]
+    assert public["log"] == made["log"]["next"]
+    assert run("keys", "new", "all", "--state", state, "--json")[1] == out
+    status, out, err = run("keys", "switch", "all", "--state", state)
+    assert (status, out) == (1, "")
+    assert "does not list the next key of latest yet" in err
+    publish_both(world)
+    status, out, err = run("keys", "switch", "all", "--state", state)
+    assert (status, out) == (1, "")
+    assert "for less than 75 s" in err
+    assert "--at-once" in err
+    module = importlib.import_module("server.cli.keys")
+    now = module.now
+    monkeypatch.setattr(module, "now", lambda: now() + timedelta(seconds=75))
+    status, out, err = run("keys", "switch", "all", "--state", state, "--json")
+    after = rows(out)
+    assert (status, err) == (0, "")
+    for role, row in after.items():
+        assert (row["current"], row["next"]) == (made[role]["next"], None)
+        assert row["listed"] == row["signing"] == [row["current"]]
+    assert check_log(world.folder, load_online_keys(world.folder.keys).log_verifier.public)
+    status, out, _ = run("check", "--state", state, "--json")
+    assert status == 0
+    assert "this server's keys" in rows_by_subject(out)["keys"]["detail"]
+
+
+def rows_by_subject(out):
+    """Return the findings of `check --json` by subject."""
+    return {row["subject"]: row for row in json.loads(out)}
+
+
+def test_after_a_theft(run, world):
+    """`--at-once` waits for nothing."""
+    state = world.folder.root
+    assert run("keys", "new", "all", "--state", state)[0] == 0
+    publish_both(world)
+    status, out, err = run("keys", "switch", "log", "timestamp", "--at-once", "--state", state)
+    assert (status, err) == (0, "")
+    keys = load_online_keys(world.folder.keys)
+    assert keys.next_signers.keys() == {"latest", "snapshot"}
+    assert keys.next_log is None
+    assert out.count("current") == 4
+    assert out.count("next") == 2
+
+
+def test_the_table(run, world):
+    """It shows the part of each id that people compare, and where to take the public halves."""
+    state = world.folder.root
+    status, out, _ = run("keys", "new", "snapshot", "log", "--state", state)
+    keys = load_online_keys(world.folder.keys)
+    assert status == 0
+    shown = [*keys.signers.values(), *keys.next_signers.values()]
+    for text in [signer.public_key.keyid[:16] for signer in shown]:
+        assert text in out
+    for key in keys.log_keys:
+        assert key.verifier.key_id.hex() in out
+    assert f"Take {state}/keys/public.json to the signers" in " ".join(out.split())
+    status, out, _ = run("check", "--state", state, "--json")
+    assert status == 0
+    detail = rows_by_subject(out)["keys"]["detail"]
+    assert detail.endswith("; next ones of snapshot, log wait to be switched to")
+
+
+@pytest.mark.parametrize(
+    "words", [["new"], ["switch"], ["new", "root"], ["switch", "targets"], ["list", "all"]]
+)
+def test_usage(run, world, words):
+    """Roles are named, and only online ones."""
+    status, out, err = run("keys", *words, "--state", world.folder.root)
+    assert (status, out) == (2, "")
+    assert "Error" in err
+
+
+@pytest.mark.parametrize("command", [["new", "all"], ["switch", "all"], ["list"]])
+def test_no_state(run, tmp_path, command):
+    """A folder in which `init` was never run is status 3."""
+    status, _, err = run("keys", *command, "--state", tmp_path)
+    assert status == 3
+    assert "run `hening-server init` first" in err
+
+
+def test_a_read_back_that_fails(run, world, direct_port):
+    """The keys are made; that the address does not show the news is said with status 3."""
+    url = f"http://127.0.0.1:{direct_port + 1 if direct_port < 65_535 else 1}"
+    status, out, err = run(
+        "keys", "new", "log", "--state", world.folder.root, "--public-url", url, "--json"
+    )
+    assert status == 3
+    assert rows(out)["log"]["next"] is not None
+    assert "the read-back failed" in err
