@@ -93,7 +93,7 @@ def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
     else:
         yield Verdict("has true payload properties")
         yield Verdict("follows its version's rules", remark=f"minor version {facts.minor_version}")
-        yield Verdict("has partition hashes", remark=f"{len(facts.partitions)} partitions")
+        yield Verdict("has partition hashes", remark=f"partitions: {len(facts.partitions)}")
     yield Verdict("names no serial number")
 
 

@@ -159,7 +159,7 @@ def decode_manifest(raw: bytes) -> Manifest:
     count = len(message.all_data(13))
     if not 0 < count <= MAX_PARTITIONS:
         raise PayloadError(f"The payload has {count} partitions; 1 to {MAX_PARTITIONS} are taken.")
-    partitions = message.messages(13)
+    partitions = list(message.messages(13))
     if sum(len(each.all_data(8)) for each in partitions) > MAX_OPERATIONS:
         raise PayloadError(f"The payload has more than {MAX_OPERATIONS} operations.")
     unknown: set[str] = set()

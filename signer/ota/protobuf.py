@@ -4,7 +4,7 @@ One encoding per value: varints must be minimal and fit in 64 bits, a field that
 occurs once, groups are refused.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
@@ -96,9 +96,10 @@ class Message:
         """Return a nested message, an empty one when the field is absent."""
         return decode_message(self.data(number), self.fail)
 
-    def messages(self, number: int) -> list["Message"]:
-        """Return the values of a repeated field of messages."""
-        return [decode_message(value, self.fail) for value in self.all_data(number)]
+    def messages(self, number: int) -> Iterator["Message"]:
+        """Yield the values of a repeated field of messages, each decoded when it is asked for."""
+        for value in self.all_data(number):
+            yield decode_message(value, self.fail)
 
     def _decode(self, number: int, value: bytes) -> str:
         try:

@@ -75,7 +75,7 @@ def test_absent_fields_have_defaults() -> None:
     assert message.data(1) == b""
     assert message.text(1) == ""
     assert message.all_text(1) == ()
-    assert message.messages(1) == []
+    assert list(message.messages(1)) == []
     assert message.message(1).fields == {}
 
 
