@@ -135,7 +135,7 @@ def _print(done: Audit, memory: Memory) -> None:
                     each.role,
                     str(each.version),
                     f"the audit of {show_moment(each.since)}"
-                    if each.since <= memory.time
+                    if each in memory.pending
                     else "this audit",
                 )
                 for each in done.pending
@@ -167,8 +167,7 @@ def _json(done: Audit, memory: Memory, *, is_first: bool) -> dict[str, Any]:
         "from_size": memory.size,
         "is_first": is_first,
         "pending": [
-            msgspec.to_builtins(each) | {"is_old": each.since <= memory.time}
-            for each in done.pending
+            msgspec.to_builtins(each) | {"is_old": each in memory.pending} for each in done.pending
         ],
         "proofs": done.proofs,
         "root_version": done.published.root.version,
