@@ -1,16 +1,15 @@
 """Loads and checks a block-based package, the kind that a recovery installs in place."""
 
 import re
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.container import Entry, load_entry
-from signer.ota.entry_hash import UnpackedCrc, encode_unpacked
-from signer.ota.errors import ContainerError, MetadataError, PayloadError, UnsupportedError
+from signer.ota.container import load_entry
+from signer.ota.entry_hash import check_entries, unpacked_entries
+from signer.ota.errors import MetadataError, PayloadError, UnsupportedError
 from signer.ota.front import Front
-from signer.ota.hashing import Progress, Run, Track, hash_runs
-from signer.ota.package_hashes import CRC_WEIGHT, FILE, SIGNED, PackageHashes, whole_file_runs
+from signer.ota.hashing import Progress, Track, hash_runs
+from signer.ota.package_hashes import FILE, SIGNED, PackageHashes, whole_file_runs
 from signer.ota.properties import PAYLOAD, check_spans, decode_property_files, stored_spans
 from signer.ota.transfer_checks import check_transfer_list
 from signer.ota.transfer_list import MAX_TRANSFER_LIST, TransferList, decode_transfer_list
@@ -62,27 +61,11 @@ def load_block_hashes(
     stream: BinaryIO, package: BlockPackage, progress: Progress | None
 ) -> PackageHashes:
     """Read the whole file; ContainerError when an entry's bytes are not as the zip announces."""
-    container = package.front.container
-    entries = sorted(container.entries.values(), key=lambda each: each.offset)
-    unpacked = Track(
-        [Run(each.offset, each.offset + each.packed_size, each) for each in entries],
-        _make_hasher,
-        CRC_WEIGHT,
-    )
-    whole = Track(whole_file_runs(package.front))
-    digests = hash_runs(stream, container.length, [whole, unpacked], progress)
-    for entry in entries:
-        if digests[entry] != encode_unpacked(entry.size, entry.crc):
-            raise ContainerError(
-                f"The bytes of {entry.name} do not match the zip's size and checksum."
-            )
+    front = package.front
+    tracks = [Track(whole_file_runs(front)), unpacked_entries(front.container)]
+    digests = hash_runs(stream, front.container.length, tracks, progress)
+    check_entries(front.container, digests)
     return PackageHashes(digests[FILE], digests.get(SIGNED, b""), b"")
-
-
-def _make_hasher(key: Hashable) -> UnpackedCrc:
-    if not isinstance(key, Entry):
-        raise TypeError("the runs of this track have entries as keys")
-    return UnpackedCrc(key)
 
 
 def _check_list(front: Front, partition: str, transfer: TransferList) -> None:

@@ -1,10 +1,14 @@
-"""Follows the bytes of one zip entry of any length and tells what they unpack to."""
+"""Follows the bytes of zip entries of any length and compares what they unpack to."""
 
 import zlib
+from collections.abc import Hashable, Mapping
 
-from signer.ota.container import STORED, Entry
+from signer.ota.container import STORED, Container, Entry
+from signer.ota.errors import ContainerError
+from signer.ota.hashing import Run, Track
 
 _PIECE = 1 << 20
+_WEIGHT = 0.4  # of a byte of a stored entry; what is deflated is little in most packages
 
 
 class UnpackedCrc:
@@ -48,6 +52,28 @@ class UnpackedCrc:
         self._size += len(data)
         self._crc = zlib.crc32(data, self._crc)
         self._is_bad = self._is_bad or self._size > self._entry.size
+
+
+def unpacked_entries(container: Container) -> Track:
+    """Return the track that follows every entry; its keys are the entries."""
+    entries = sorted(container.entries.values(), key=lambda each: each.offset)
+    runs = [Run(each.offset, each.offset + each.packed_size, each) for each in entries]
+    return Track(runs, _follow, _WEIGHT)
+
+
+def check_entries(container: Container, digests: Mapping[Hashable, bytes]) -> None:
+    """Raise ContainerError unless every entry unpacks to what the zip announces."""
+    for entry in container.entries.values():
+        if digests.get(entry) != encode_unpacked(entry.size, entry.crc):
+            raise ContainerError(
+                f"The bytes of {entry.name} do not match the zip's size and checksum."
+            )
+
+
+def _follow(key: Hashable) -> UnpackedCrc:
+    if not isinstance(key, Entry):
+        raise TypeError("the runs of this track have entries as keys")
+    return UnpackedCrc(key)
 
 
 def encode_unpacked(size: int, crc: int) -> bytes:

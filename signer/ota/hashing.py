@@ -1,7 +1,6 @@
 """Hashes several runs of a file in one reading, on two threads."""
 
 import hashlib
-import zlib
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,21 +26,6 @@ class Hasher(Protocol):
 
     def digest(self) -> bytes:
         """Return the result."""
-
-
-class Crc32:
-    """The checksum of zip files behind the interface of a hash; `digest` is 4 bytes big-endian."""
-
-    def __init__(self) -> None:
-        self._value = 0
-
-    def update(self, data: memoryview, /) -> None:
-        """Take the next bytes."""
-        self._value = zlib.crc32(data, self._value)
-
-    def digest(self) -> bytes:
-        """Return the checksum."""
-        return self._value.to_bytes(4)
 
 
 @dataclass(frozen=True, slots=True)

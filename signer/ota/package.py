@@ -5,7 +5,7 @@ from typing import BinaryIO
 
 from signer.ota.container import STORED, Container, load_entry
 from signer.ota.errors import ContainerError, MetadataError, PayloadError
-from signer.ota.front import MAX_OTHER, Front
+from signer.ota.front import Front
 from signer.ota.metadata import PROPERTY_FILES, Metadata
 from signer.ota.payload import Payload, load_payload
 from signer.ota.payload_checks import check_manifest
@@ -46,9 +46,6 @@ def load_package(stream: BinaryIO, front: Front) -> Package:
     raw = load_entry(stream, container.entry(PAYLOAD_PROPERTIES), MAX_PROPERTIES)
     properties = decode_payload_properties(raw)
     _check_sizes(properties, payload)
-    for other in container.entries.values():
-        if other.name != PAYLOAD:
-            load_entry(stream, other, MAX_OTHER)
     return Package(front, properties, payload)
 
 

@@ -4,16 +4,15 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.errors import ContainerError, PayloadError
+from signer.ota.entry_hash import check_entries, unpacked_entries
+from signer.ota.errors import PayloadError
 from signer.ota.front import Front
-from signer.ota.hashing import Crc32, Progress, Run, Track, hash_runs
+from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package import Package
 from signer.ota.payload_checks import operations_with_data
-from signer.ota.properties import PAYLOAD
 
 FILE, SIGNED = "file", "signed"
-CRC_WEIGHT = 0.3
-_PAYLOAD, _PAYLOAD_SIGNED, _CRC = "payload", "blobs", "crc"
+_PAYLOAD, _PAYLOAD_SIGNED = "payload", "blobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +68,7 @@ def _tracks(package: Package) -> list[Track]:
             for index, (_, operation) in enumerate(operations_with_data(payload.manifest))
         ],
     ]
-    crc = Track([Run(payload.offset, stop, _CRC)], lambda _: Crc32(), CRC_WEIGHT)
-    return [crc, *(Track(each) for each in runs)]
+    return [unpacked_entries(package.front.container), *(Track(each) for each in runs)]
 
 
 def _signed_payload(package: Package) -> Track:
@@ -93,5 +91,4 @@ def _check_digests(package: Package, digests: Mapping[Hashable, bytes]) -> None:
             )
     if digests.get(_PAYLOAD) != package.properties.file_hash:
         raise PayloadError("FILE_HASH is not the hash of payload.bin.")
-    if digests.get(_CRC) != package.front.container.entry(PAYLOAD).crc.to_bytes(4):
-        raise ContainerError("The bytes of payload.bin do not match the zip's checksum.")
+    check_entries(package.front.container, digests)

@@ -1,5 +1,6 @@
 import hashlib
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -11,7 +12,7 @@ from fixtures.newer import newer_packages
 from fixtures.ota_writer import write_ota
 from fixtures.repack import sealed, split_members, with_text
 from fixtures.signing import KEYS
-from fixtures.zip_writer import Member, write_zip
+from fixtures.zip_writer import DEFLATED, STORED, Member, write_zip
 from signer.ota.errors import OtaError, SignatureError
 from signer.ota.facts import Signed
 from signer.ota.inspect import inspect_ota
@@ -160,6 +161,18 @@ def test_zip64_packages(tmp_path: Path, certificate: bytes) -> None:
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert facts.fingerprint == wanted.target.fingerprint
     assert facts.signed == Signed(payload=True, whole_file=True)
+
+
+@pytest.mark.parametrize("method", [STORED, DEFLATED])
+def test_every_entry_is_checked(method: int, tmp_path: Path, full: bytes) -> None:
+    """An entry that nobody needs, of any length, must still be what the zip says."""
+    path, data = tmp_path / "package.zip", Random(2014).randbytes(17 << 20)
+    more = Member("vendor.img", data, method)
+    path.write_bytes(sealed([*split_members(full), more]))
+    assert inspect_ota(path).type == "full"
+    path.write_bytes(sealed([*split_members(full), replace(more, claimed_crc=1)]))
+    with pytest.raises(OtaError, match=r"vendor\.img do not match the zip's size and checksum"):
+        inspect_ota(path)
 
 
 def test_an_unknown_operation_is_counted(tmp_path: Path) -> None:
