@@ -40,13 +40,14 @@ def plan_ways(
     running = {
         release.fingerprint: release.counter
         for path, release in releases.items()
-        if path.startswith(f"{channel}/") and release.counter < newest
+        if path.startswith(f"{channel}/")
     }
-    known = {release.fingerprint for release in releases.values()}
-    running |= {build: 0 for build in factory_builds if build not in known}
+    known = {release.fingerprint: release.counter for release in releases.values()}
+    running |= {build: known.get(build, 0) for build in factory_builds}
     return [
         Way(build, counter, _packages(build, counter, steps, offered))
         for build, counter in sorted(running.items(), key=lambda pair: (pair[1], pair[0]))
+        if counter < newest
     ]
 
 

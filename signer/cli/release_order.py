@@ -12,6 +12,7 @@ from server.core.names import Channel
 from signer.ceremony_plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
 from signer.cli.output import progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogText, collect
+from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota
 from signer.package_checks import choose_codename
@@ -62,11 +63,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Inspected:
-    """The order, the facts of the packages and sources, and the team's policy."""
+    """The order, the facts of the packages and sources that are sound, and the team's policy.
+
+    `unsound` gives, by file name, the sentence on each package that is not.
+    """
 
     order: ReleaseOrder
     packages: list[OtaFacts]
     sources: list[OtaFacts]
+    unsound: dict[str, OtaError]
     policy: TeamPolicy
 
 
@@ -174,20 +179,15 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def inspect_request(request: Request, repo: Path) -> Inspected:
-    """Read every package once and apply the policy of the working folder `repo`."""
-    policy = load_policy(repo)
-    facts = []
-    for package in (*request.packages, *request.sources):
-        with progress_bar(f"Reading {package.name}") as progress:
-            facts.append(
-                inspect_ota(
-                    package,
-                    certificate=request.certificate,
-                    codename=request.codename,
-                    progress=progress,
-                )
-            )
-    packages, sources = facts[: len(request.packages)], facts[len(request.packages) :]
+    """Read every package once and apply the policy of the working folder `repo`.
+
+    Raises OtaError when no package is sound.
+    """
+    policy, unsound = load_policy(repo), dict[str, OtaError]()
+    packages = _inspect(request, request.packages, unsound)
+    sources = _inspect(request, request.sources, unsound)
+    if not packages:
+        raise next(iter(unsound.values()))
     model = request.codename or choose_codename(packages[0])
     order = ReleaseOrder(
         Channel(model, request.region, request.channel),
@@ -198,4 +198,24 @@ def inspect_request(request: Request, repo: Path) -> Inspected:
         request.factory_builds | policy.factory_builds_of(model),
         request.allow_operations,
     )
-    return Inspected(order, packages, sources, policy)
+    return Inspected(order, packages, sources, unsound, policy)
+
+
+def _inspect(
+    request: Request, paths: tuple[Path, ...], unsound: dict[str, OtaError]
+) -> list[OtaFacts]:
+    facts = []
+    for path in paths:
+        with progress_bar(f"Reading {path.name}") as progress:
+            try:
+                facts.append(
+                    inspect_ota(
+                        path,
+                        certificate=request.certificate,
+                        codename=request.codename,
+                        progress=progress,
+                    )
+                )
+            except OtaError as error:
+                unsound[path.name] = error
+    return facts

@@ -1,5 +1,6 @@
 """`release plan` and `release sign`: from packages to a signed release."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from signer.errors import ReleaseRefusal
 from signer.proposal.change import Change, Package
 from signer.release import sign_release
 from signer.release_edit import is_unchanged
-from signer.release_judgement import JudgedRelease
+from signer.release_judgement import JudgedRelease, Judgement
 from signer.release_plan import judge_release, plan_release
 from signer.release_ways import Way, plan_ways
 from signer.signing import expiry, load_delegated, load_trusted
@@ -48,13 +49,13 @@ def plan(
     inspected = inspect_request(request, repo)
     order = inspected.order
     _, current = load_delegated(folder, trusted, order.channel.codename)
-    judged = judge_release(
-        order,
-        inspected.packages,
-        current,
-        expiry(surroundings.now, expiry_days),
-        inspected.sources,
-    )
+    expires = expiry(surroundings.now, expiry_days)
+    judged = judge_release(order, inspected.packages, current, expires, inspected.sources)
+    unsound = [
+        Judgement(name, "is a sound package", str(error))
+        for name, error in inspected.unsound.items()
+    ]
+    judged = replace(judged, judgements=(*unsound, *judged.judgements))
     ways, broken = _ways(inspected, judged)
     refusals = [*judged.refusals]
     if as_json:
@@ -93,6 +94,8 @@ def sign(
     interrupted run is completed by the same command.
     """
     inspected = inspect_request(request, ending.repo)
+    for error in inspected.unsound.values():
+        raise error
     if ending.propose is not None:
         change = _plan_change(surroundings, inspected, ending.folder, expiry_days)
         finish_change(surroundings, ending, change, as_json=as_json)

@@ -139,6 +139,22 @@ def test_the_next_version_is_sorted_and_judged() -> None:
     assert (planned.version, planned.expires) == (2, EXPIRES)
 
 
+def test_withdrawn_bytes_do_not_come_back_under_another_name() -> None:
+    """Not in the same channel; a corrected package of the build does."""
+    both = [make_facts(2), make_facts(2, 1)]
+    role = sign(role_of(1), both)
+    role = plan_withdrawal(Withdrawal((path_of(2, 1),)), role, EXPIRES)
+    renamed = make_facts(2, 1, path=make_facts(2, 1).path.with_name("again.zip"))
+    with pytest.raises(ReleaseRefusal, match=r"again.zip has the bytes of \S+2-from-1.zip, which"):
+        sign(role, [renamed])
+    corrected = make_facts(2, 1, path=renamed.path, sha256="c" * 64)
+    assert f"{STABLE}/again.zip" in sign(role, [corrected]).targets
+    assert (
+        f"{BETA}/again.zip"
+        in sign(role_of(1, channel=BETA, current=role), [make_facts(2), renamed], BETA).targets
+    )
+
+
 def test_a_version_with_nothing_new_is_unchanged() -> None:
     """Version and expiry do not count, targets and floor do."""
     role = role_of(1)

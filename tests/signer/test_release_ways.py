@@ -41,6 +41,8 @@ def test_a_phone_takes_the_incremental_from_its_build() -> None:
     listed = plan_ways(STABLE, decode_releases(role), [fingerprint(2)])
     assert listed[-1] == Way(fingerprint(2), 2, (path_of(3, 2),))
     assert len(listed) == 2
+    beta = sign(role_of(1, channel=BETA), [make_facts(2)])
+    assert ways(beta, factory=[fingerprint(1), fingerprint(2)]) == [(1, (path_of(2),))]
 
 
 def test_a_stepping_stone_comes_first() -> None:

@@ -57,6 +57,20 @@ def test_every_reason_is_said_at_once(run, plan_arguments, zips, repo) -> None:
     assert value["policy"]["required_locales"] == ["en", "id"]
 
 
+def test_an_unsound_package_hides_no_other_reason(run, plan_arguments, zips, tmp_path) -> None:
+    """The sound one is judged all the same; with no sound one there is one sentence."""
+    cut = tmp_path / "armani-cut.zip"
+    cut.write_bytes(zips["first"].read_bytes()[:1000])
+    status, output, _ = run(*plan_arguments, "--json", cut, zips["step"])
+    value = json.loads(output)
+    assert status == 1
+    assert value["verdicts"][0]["subject"] == "armani-cut.zip"
+    assert value["verdicts"][0]["question"] == "is a sound package"
+    assert len(value["refusals"]) == 3
+    status, output, errors = run(*plan_arguments, cut)
+    assert (status, output, errors.count("\n")) == (1, "", 1)
+
+
 def test_people_get_a_table_of_verdicts(run, plan_arguments, zips) -> None:
     """Per package and rule, with the ways of phones and the policy that was applied."""
     arguments = (*plan_arguments, "--factory-build", "Hening/armani:14/0")
