@@ -1,0 +1,318 @@
+"""The drills of docs/DRILLS.md: a thief strikes, the documented commands run, a phone goes on."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tuf.api.metadata import Metadata
+from tuf.api.serialization.json import JSONSerializer
+
+from signer.keystore import Keystore
+from tests.flows.street import FAR
+from tests.flows.thief_server import make_thief, serving
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "DRILLS.md").read_text(encoding="utf-8")
+PASSPHRASE = b"FIXTURE-ONLY correct horse"
+HONEST, THIEF = "127.0.0.1", "127.0.0.2"
+
+
+def commands(title):
+    """Return the commands of a section of the page."""
+    section = re.search(rf"^## {title}.*?(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)[0]
+    (block,) = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    return [line.removeprefix("$ ") for line in block.splitlines()]
+
+
+def find_port():
+    """Return a port that is free at both addresses and that no client is given by the kernel."""
+    for port in range(21_000 + os.getpid() % 5_000, 32_000):
+        try:
+            for address in (HONEST, THIEF):
+                socket.create_server((address, port)).close()
+        except OSError:
+            continue
+        return port
+    raise AssertionError("no port is free")
+
+
+@dataclass
+class Drill:
+    """A folder in which the set-up was run, and the commands that go on from there."""
+
+    folder: Path
+    port: int
+
+    def shell(self, lines):
+        """Run commands as the page has them; every one must exit with 0."""
+        exports = commands("Set-up")[0]
+        script = "\n".join(["set -e", exports, *lines]).replace("8080", str(self.port))
+        # A file and no pipe, because the server holds it open after the shell has ended.
+        said = self.folder / "said.txt"
+        with said.open("wb") as file:
+            done = subprocess.run(
+                ["bash", "-c", script],
+                cwd=self.folder,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                check=False,
+                timeout=200,
+            )
+        assert done.returncode == 0, said.read_text()
+        return said.read_text()
+
+    def start(self):
+        """Start the server again, as in the set-up, and wait until it answers."""
+        (line,) = (line for line in commands("Set-up") if line.startswith("hening-server run"))
+        self.shell([line])
+        while not _is_open(self.port):
+            time.sleep(0.05)
+
+    def stop(self):
+        """End the server, whichever shell has started it."""
+        for process in Path("/proc").iterdir():
+            if not process.name.isdigit():
+                continue
+            try:
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                here = (process / "cwd").resolve() == self.folder.resolve()
+            except OSError:
+                continue
+            if here and b"run" in words:
+                os.kill(int(process.name), signal.SIGTERM)
+        while _is_open(self.port):
+            time.sleep(0.05)
+
+    def poll(self, address, phone="phone"):
+        """Poll at an address; returns whether it went well, and what was said."""
+        return self._device("poll", address, phone)
+
+    def install(self, address, phone):
+        """Install what is offered at an address."""
+        return self._device("install", address, phone)
+
+    def another_phone(self, name):
+        """Copy the phone as it is now."""
+        shutil.copytree(self.folder / "phone", self.folder / name)
+        return name
+
+    def thief(self):
+        """Return a thief who copies the online keys now."""
+        shutil.copytree(self.folder / "server" / "keys", self.folder / "loot" / "keys")
+        for name in ("public", "blobs"):
+            (self.folder / "loot" / name).symlink_to(self.folder / "server" / name)
+        return make_thief(self.folder / "loot")
+
+    def drill(self, number):
+        """Run the commands of a drill."""
+        (title,) = re.findall(rf"^## ({number}\. .*)$", PAGE, re.MULTILINE)
+        return self.shell(commands(re.escape(title)))
+
+    def _device(self, command, address, phone):
+        done = subprocess.run(
+            [
+                *("hening-device", command, "--phone", phone),
+                *("--resolve", f"updates.hening.example={address}"),
+            ],
+            cwd=self.folder,
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=100,
+        )
+        return done.returncode == 0, done.stdout + done.stderr
+
+    def _environment(self):
+        return {
+            **os.environ,
+            "HENING": str(ROOT),
+            "HENING_SIGNER_PASSPHRASE": PASSPHRASE.decode(),
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "LC_ALL": "C.UTF-8",
+        }
+
+
+def _is_open(port):
+    with socket.socket() as probe:
+        return probe.connect_ex((HONEST, port)) == 0
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Run the set-up once, and stop its server."""
+    drill = Drill(tmp_path_factory.mktemp("drills") / "made", find_port())
+    drill.folder.mkdir()
+    try:
+        drill.shell(commands("Set-up"))
+    finally:
+        drill.stop()
+    return drill
+
+
+@pytest.fixture
+def drill(made, tmp_path):
+    """Copy what the set-up made, and start its server again."""
+    mine = Drill(tmp_path / "drill", made.port)
+    shutil.copytree(made.folder, mine.folder)
+    (mine.folder / "server.log").unlink()
+    try:
+        mine.start()
+        yield mine
+    finally:
+        mine.stop()
+
+
+def sign_with(drill, data, *names):
+    """Sign a metadata file again, one version on, with keys of the key folder."""
+    metadata = Metadata.from_bytes(data)
+    metadata.signed.version += 1
+    store = Keystore(drill.folder / "keys")
+    metadata.signatures.clear()
+    for name in names:
+        key = store.load_public_key(name)
+        metadata.sign(store.load_signer(key, lambda _name: PASSPHRASE), append=True)
+    return metadata.signed.version, metadata.to_bytes(JSONSerializer(compact=True))
+
+
+def current(drill, role):
+    """Return the octets of the newest version of a role in the working folder."""
+    versions = (drill.folder / "repo" / "metadata").glob(f"*.{role}.json")
+    return max(versions, key=lambda path: int(path.name.split(".")[0])).read_bytes()
+
+
+def show_role(thief, role, version, data):
+    """Have the thief serve a version of a role, with proof, snapshot and timestamp."""
+    published = thief.world.published()
+    thief.lies[f"/metadata/{version}.{role}.json"] = data
+    thief.prove(role, version, data)
+    thief.snapshot(published.snapshot.version + 1, **{role: version})
+    thief.timestamp(published.timestamp.version + 1, published.snapshot.version + 1)
+
+
+def fast_forward(thief):
+    """Have the thief push versions to where no honest server comes."""
+    thief.snapshot(FAR)
+    thief.timestamp(FAR, FAR)
+
+
+@pytest.mark.timeout(240)
+def test_drill_1_a_holder_of_root_is_gone(drill):
+    """The phone follows, and a root that the lost key signs with one other is refused."""
+    thief = drill.thief()
+    assert "root-2" in drill.drill(1)
+    version, data = sign_with(drill, current(drill, "root"), "root-1", "root-2")
+    thief.lies[f"/metadata/{version}.root.json"] = data
+    with serving(thief, drill.port):
+        went_well, said = drill.poll(THIEF)
+    assert (went_well, "root metadata was refused" in said) == (False, True), said
+    assert drill.poll(HONEST)[0]
+
+
+@pytest.mark.timeout(240)
+def test_drill_2_a_models_key_is_stolen(drill):
+    """Before, a version that the thief signed is installed from; afterwards it is refused."""
+    thief = drill.thief()
+    show_role(thief, "armani", *sign_with(drill, current(drill, "armani"), "armani-1", "armani-2"))
+    with serving(thief, drill.port):
+        went_well, said = drill.install(THIEF, drill.another_phone("before"))
+        assert went_well, said
+        drill.drill(2)
+        version, data = sign_with(drill, current(drill, "armani"), "armani-1", "armani-2")
+        show_role(thief, "armani", version, data)
+        went_well, said = drill.install(THIEF, drill.another_phone("after"))
+    assert (went_well, "armani" in said) == (False, True), said
+    assert drill.install(HONEST, "phone")[0]
+
+
+@pytest.mark.timeout(240)
+def test_drill_3_the_snapshot_key_is_stolen(drill):
+    """A phone that was pushed ahead is stuck, and goes on with the new root."""
+    thief = drill.thief()
+    fast_forward(thief)
+    with serving(thief, drill.port):
+        assert drill.poll(THIEF)[0]
+        went_well, said = drill.poll(HONEST)
+        assert (went_well, str(FAR) in said) == (False, True), said
+        drill.drill(3)
+        assert drill.poll(HONEST)[0]
+        assert not drill.poll(THIEF)[0]
+    assert drill.poll(HONEST)[0]
+
+
+@pytest.mark.timeout(240)
+def test_drill_4_the_key_of_latest_is_stolen(drill):
+    """What the old key signs is refused under the new targets."""
+    thief = drill.thief()
+    version = thief.world.published().roles["latest"].version + 1
+    thief.latest(version, {})
+    show_role(thief, "latest", version, thief.lies[f"/metadata/{version}.latest.json"])
+    with serving(thief, drill.port):
+        went_well, said = drill.poll(THIEF, drill.another_phone("before"))
+        assert went_well, said
+        assert "Build 1 is offered" not in said
+        assert "armani/id/stable" in drill.drill(4)
+        version = thief.world.published().roles["latest"].version + 1
+        thief.latest(version, {})
+        show_role(thief, "latest", version, thief.lies[f"/metadata/{version}.latest.json"])
+        went_well, said = drill.poll(THIEF, drill.another_phone("after"))
+    assert (went_well, "latest" in said) == (False, True), said
+    assert drill.poll(HONEST)[0]
+
+
+@pytest.mark.timeout(240)
+def test_drill_5_the_logs_key_is_stolen(drill):
+    """A proof by the old key is no proof under the new root."""
+    thief = drill.thief()
+    drill.drill(5)
+    published = thief.world.published()
+    version = published.roles["latest"].version
+    public = drill.folder / "server" / "public" / "metadata" / f"{version}.latest.json"
+    thief.prove("latest", version, public.read_bytes())
+    fresh = drill.folder / "fresh"
+    (line,) = (line for line in commands("Set-up") if line.startswith("hening-device create"))
+    drill.shell([line.replace("--phone phone", f"--phone {fresh}")])
+    with serving(thief, drill.port):
+        went_well, said = drill.poll(THIEF, str(fresh))
+    assert (went_well, "log" in said) == (False, True), said
+    assert drill.poll(HONEST, str(fresh))[0]
+
+
+@pytest.mark.timeout(240)
+def test_drill_6_the_whole_server_is_stolen(drill):
+    """Pushed ahead in every role that the server signs, the phone comes back."""
+    thief = drill.thief()
+    thief.latest(FAR, {})
+    thief.snapshot(FAR, latest=FAR)
+    thief.timestamp(FAR, FAR)
+    with serving(thief, drill.port):
+        assert drill.poll(THIEF)[0]
+        assert not drill.poll(HONEST)[0]
+        drill.drill(6)
+        assert drill.poll(HONEST)[0]
+        assert not drill.poll(THIEF)[0]
+    assert drill.poll(HONEST)[0]
+
+
+@pytest.mark.timeout(300)
+def test_drill_7_online_keys_are_changed_as_planned(drill):
+    """No phone notices, one that slept through it included; the old keys are worth nothing then."""
+    sleeper = drill.another_phone("sleeper")
+    thief = drill.thief()
+    said = drill.drill(7)
+    assert "refused" not in said
+    assert drill.poll(HONEST, sleeper)[0]
+    fast_forward(thief)
+    with serving(thief, drill.port):
+        assert not drill.poll(THIEF)[0]
+    assert drill.poll(HONEST)[0]
