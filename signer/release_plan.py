@@ -142,7 +142,7 @@ def _judge_beside(
     name = facts.path.name
     book.ask(name, "is for this region", check_region, facts, order.channel, releases)
     book.ask(name, "is no older build", check_age, facts, counter, releases, floor)
-    book.ask(name, "keeps the patch level", check_patch_level, facts, counter, releases)
+    book.ask(name, "follows no newer patch level", check_patch_level, facts, counter, releases)
 
 
 def _judge_changelog(book: Book, order: ReleaseOrder, changelog: Mapping[str, str]) -> None:

@@ -93,7 +93,7 @@ def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterato
         offered = offered_in(channel, releases)
         counters = sorted({release.counter for release in offered.values()}, reverse=True)
         for counter in counters[:keep]:
-            yield counter, f"{channel} keeps the build with counter {counter}, one of {keep}."
+            yield counter, f"{channel} keeps its newest builds, counter {counter} among {keep}."
             yield from _needs_of(channel, counter, offered, by_build)
     for path, release in releases.items():
         if release.withdrawn and (release.drain_until or 0) > now.timestamp():

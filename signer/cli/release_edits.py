@@ -165,7 +165,7 @@ def prune(
     now = surroundings.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
     _say(
-        [f"{len(pruning.gone)} packages leave; the floor is {pruning.floor}.", pruning.held_by],
+        [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}.", pruning.held_by],
         as_json=as_json,
     )
     _finish(surroundings, ending, codename, current, pruning.planned, as_json=as_json)

@@ -166,12 +166,13 @@ def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
 
 def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], broken: str) -> None:
     channel, policy = inspected.order.channel, inspected.policy
+    subjects = [*inspected.unsound, *(each.path.name for each in inspected.packages), str(channel)]
     print_table(
         f"Counter {judged.counter} in {channel}",
         ("of", "it", "answer", "remark"),
         [
             (each.subject, each.question, _ANSWERS[each.passed], each.refusal or each.remark)
-            for each in judged.judgements
+            for each in sorted(judged.judgements, key=lambda each: subjects.index(each.subject))
         ],
     )
     print_table(

@@ -47,7 +47,7 @@ def test_old_builds_leave_and_the_floor_remembers_them() -> None:
     assert pruning.gone == (path_of(1), path_of(2))
     assert decode_floor(pruning.planned) == Floor(schema=1, counter=3, time=time_of(2))
     assert pruning.floor == 3
-    assert pruning.held_by == "armani/id/stable keeps the build with counter 3, one of 2."
+    assert pruning.held_by == "armani/id/stable keeps its newest builds, counter 3 among 2."
 
 
 def test_nothing_old_is_no_change() -> None:
@@ -86,7 +86,7 @@ def test_each_channel_keeps_its_own() -> None:
     role = role_of(2, 3, 4, current=role_of(1, channel=BETA))
     pruning = prune(role, 1)
     assert counters(pruning.planned) == [1, 2, 3, 4]
-    assert pruning.held_by.startswith("armani/id/beta keeps the build with counter 1")
+    assert pruning.held_by.startswith("armani/id/beta keeps its newest builds, counter 1 among 1")
     assert counters(prune(withdraw(role, BETA, 1), 1).planned) == [4]
 
 

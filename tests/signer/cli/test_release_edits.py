@@ -110,12 +110,12 @@ def test_old_builds_are_pruned(run, run_json, ending, current, repo) -> None:
     """By the policy's number or the option's; a source build stays until its edge is gone."""
     status, output, _ = run("release", "prune", *ending, "--keep", "1", "armani")
     assert status == 0
-    assert "0 packages leave; the floor is 0." in output
+    assert "Packages that leave: 0. Floor: 0." in output
     assert "starts from" in output
     run_json("release", "withdraw", *ending, STEP)
     (repo / "policy.toml").write_text("keep_builds = 1\n")
     status, output, _ = run("release", "prune", *ending, "armani")
-    assert "1 packages leave; the floor is 2." in output
+    assert "Packages that leave: 1. Floor: 2." in output
     assert current()["custom"]["floor"] == 2
     assert list(current()["targets"]) == ["armani/id/stable/armani-second.zip", STEP]
     (listed,) = run_json("release", "list", "--repo", repo, "--codename", "armani")["models"]
