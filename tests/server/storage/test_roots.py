@@ -1,0 +1,40 @@
+"""Which root goes with which timestamp, and since when it is public."""
+
+import pytest
+
+from server.core.errors import FormatError
+from server.storage.roots import list_roots, root_time, write_roots
+
+
+@pytest.fixture
+def public(tmp_path):
+    """Give a public tree of three roots."""
+    (tmp_path / "metadata").mkdir()
+    for version in (1, 2, 3):
+        (tmp_path / "metadata" / f"{version}.root.json").write_bytes(b"{}")
+    return tmp_path
+
+
+def test_the_record(public):
+    """A new root is seen with its timestamp and later ones; when that was is kept."""
+    assert root_time(public) == 0
+    write_roots(public, before=1, newest=3, timestamp=7, time=1_795_000_000)
+    assert [list_roots(public, version) for version in (6, 7, 8)] == [[1], [1, 2, 3], [1, 2, 3]]
+    assert root_time(public) == 1_795_000_000
+
+
+def test_a_record_of_a_former_version(public):
+    """It says no time; then the root has been public for long."""
+    (public / "roots.json").write_bytes(b'{"before":1,"newest":3,"timestamp":7}\n')
+    assert list_roots(public, 6) == [1]
+    assert root_time(public) == 0
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"{}\n", b'{"before":1,"newest":3,"time":"x","timestamp":7}\n']
+)
+def test_what_is_no_record(public, data):
+    """It ends in a sentence."""
+    (public / "roots.json").write_bytes(data)
+    with pytest.raises(FormatError):
+        root_time(public)
