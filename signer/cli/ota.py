@@ -31,8 +31,21 @@ def ota_commands() -> None:
     "--certificate", type=EXISTING_FILE, metavar="PEM", help="Verify all signatures with it."
 )
 @click.option("--codename", type=CODENAME, help="Ask whether the package is for this model.")
+@click.option(
+    "--allow-operation",
+    "allow_operations",
+    multiple=True,
+    metavar="NAME",
+    help="Take what is newer than known for good, for example unknown-27. May be repeated.",
+)
 @json_option
-def inspect(package: Path, certificate: Path | None, codename: str | None, as_json: bool) -> None:
+def inspect(
+    package: Path,
+    certificate: Path | None,
+    codename: str | None,
+    allow_operations: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Check a package and print its facts and the verdict on each question.
 
     A/B packages and block-based ones. Exit status 1 when the package is unsound or must not become
@@ -41,7 +54,7 @@ def inspect(package: Path, certificate: Path | None, codename: str | None, as_js
     pem = None if certificate is None else certificate.read_bytes()
     with progress_bar(f"Reading {package.name}") as progress:
         facts = inspect_ota(package, certificate=pem, progress=progress)
-    verdicts = judge_package(facts, codename)
+    verdicts = judge_package(facts, codename, allow_operations=allow_operations)
     refusal = next((verdict.refusal for verdict in verdicts if verdict.refusal), "")
     if as_json:
         value = {

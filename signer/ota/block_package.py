@@ -4,14 +4,15 @@ import re
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.container import load_entry
+from signer.ota.brotli_size import BrotliSize
+from signer.ota.container import STORED, load_entry
 from signer.ota.entry_hash import check_entries, unpacked_entries
 from signer.ota.errors import MetadataError, PayloadError, UnsupportedError
 from signer.ota.front import Front
-from signer.ota.hashing import Progress, Track, hash_runs
+from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package_hashes import FILE, SIGNED, PackageHashes, whole_file_runs
 from signer.ota.properties import PAYLOAD, check_spans, decode_property_files, stored_spans
-from signer.ota.transfer_checks import check_transfer_list
+from signer.ota.transfer_checks import check_transfer_list, new_data_size
 from signer.ota.transfer_list import MAX_TRANSFER_LIST, TransferList, decode_transfer_list
 
 UPDATE_BINARY = "META-INF/com/google/android/update-binary"
@@ -19,7 +20,9 @@ UPDATER_SCRIPT = "META-INF/com/google/android/updater-script"
 _LIST = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})\.transfer\.list")
 _NAMED = re.compile(r'"([a-z0-9_-]+\.(?:transfer\.list|new\.dat|new\.dat\.br|patch\.dat))"')
 _EXTRACTED = re.compile(r'package_extract_file\(\s*"([^"]*)"')
+_NEW_DATA = "{}.new.dat.br"
 _MAX_SCRIPT = 1 << 20
+_BROTLI_WEIGHT = 4.0  # of a packed byte, which becomes several
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +65,38 @@ def load_block_hashes(
 ) -> PackageHashes:
     """Read the whole file; ContainerError when an entry's bytes are not as the zip announces."""
     front = package.front
-    tracks = [Track(whole_file_runs(front)), unpacked_entries(front.container)]
+    tracks = [
+        Track(whole_file_runs(front)),
+        unpacked_entries(front.container),
+        _brotli_track(package),
+    ]
     digests = hash_runs(stream, front.container.length, tracks, progress)
     check_entries(front.container, digests)
+    for partition, transfer in package.lists.items():
+        needed = new_data_size(transfer).to_bytes(8)
+        if digests.get(_NEW_DATA.format(partition), needed) != needed:
+            raise PayloadError(
+                f"{_NEW_DATA.format(partition)} does not unpack to the new data that the transfer"
+                " list takes."
+            )
     return PackageHashes(digests[FILE], digests.get(SIGNED, b""), b"")
+
+
+def _brotli_track(package: BlockPackage) -> Track:
+    """Return the track that unpacks new data; one that the zip has deflated again is left out."""
+    runs, limits = [], {}
+    for partition, transfer in package.lists.items():
+        entry = package.front.container.entries.get(_NEW_DATA.format(partition))
+        if entry is not None and entry.method == STORED:
+            runs.append(Run(entry.offset, entry.offset + entry.packed_size, entry.name))
+            limits[entry.name] = new_data_size(transfer)
+    runs.sort(key=lambda run: run.start)
+    return Track(runs, lambda key: BrotliSize(limits[str(key)]), _BROTLI_WEIGHT)
 
 
 def _check_list(front: Front, partition: str, transfer: TransferList) -> None:
     entries = front.container.entries
-    compressed, plain = f"{partition}.new.dat.br", f"{partition}.new.dat"
+    compressed, plain = _NEW_DATA.format(partition), f"{partition}.new.dat"
     if (compressed in entries) == (plain in entries):
         raise PayloadError(f"Partition {partition} needs {plain} or {compressed}, one of the two.")
     new_size = entries[plain].size if plain in entries else None

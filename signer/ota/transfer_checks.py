@@ -14,7 +14,7 @@ def check_transfer_list(
     """Raise PayloadError for the first thing that a recovery would stumble over.
 
     `new_size` and `patch_size` are the unpacked lengths of `new.dat` and `patch.dat`; None for
-    new data that is compressed by brotli, whose length only unpacking would tell.
+    new data that is compressed by brotli, whose length only unpacking will tell.
     """
     where = f"partition {partition}"
     written, erased, stashes, total = BlockSet(), BlockSet(), set[str](), 0
@@ -48,6 +48,13 @@ def partition_size(transfer: TransferList) -> int:
     return max(stops, default=0) * BLOCK_SIZE
 
 
+def new_data_size(transfer: TransferList) -> int:
+    """Return in bytes how much new data the list takes."""
+    return BLOCK_SIZE * sum(
+        count_range_blocks(each.targets) for each in transfer.commands if each.name == "new"
+    )
+
+
 def _named(command: Command) -> str:
     return f"{'An' if command.name[0] in 'ei' else 'A'} {command.name}"
 
@@ -71,12 +78,8 @@ def _check_patch(command: Command, patch_size: int, where: str) -> None:
 
 
 def _check_new_data(transfer: TransferList, new_size: int | None, where: str) -> None:
-    needed = BLOCK_SIZE * sum(
-        count_range_blocks(each.targets) for each in transfer.commands if each.name == "new"
-    )
-    if new_size is None:
-        return
-    if new_size != needed:
+    needed = new_data_size(transfer)
+    if new_size not in {None, needed}:
         raise PayloadError(
             f"The transfer list of {where} takes {needed} bytes of new data, and new.dat has"
             f" {new_size}."

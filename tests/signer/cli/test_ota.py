@@ -88,6 +88,9 @@ def test_a_newer_operation_is_named(run, tmp_path) -> None:
     assert re.search(r"^  operations .* unknown-27:1$", output, re.MULTILINE)
     assert re.search(r"^has known operations only +no +armani-newer", output, re.MULTILINE)
     assert errors.endswith("(unknown-27); allow it by name if the model's phones understand it.\n")
+    status, output, errors = run("ota", "inspect", path, "--allow-operation", "unknown-27")
+    assert (status, errors) == (0, "")
+    assert re.search(r"^has known operations only +yes +allowed: unknown-27$", output, re.MULTILINE)
 
 
 def test_the_source_of_an_incremental_is_shown(run, run_json, zips, facts) -> None:
