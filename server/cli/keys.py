@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 from rich.console import Console
@@ -21,6 +21,7 @@ from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
+T = TypeVar("T")
 EVERY = "all"
 NAMES = click.argument(
     "names", nargs=-1, required=True, metavar="ROLE...", type=click.Choice([*HOLDERS, EVERY])
@@ -48,7 +49,7 @@ def new(names: tuple[str, ...], state: Path, public_url: str, as_json: bool) -> 
     current one from now on.
     """
     folder = require_state(state)
-    alarms = _run(folder, public_url, lambda p: make_next_keys(p, folder, _names(names)))
+    _, alarms = _run(folder, public_url, lambda p: make_next_keys(p, folder, _names(names)))
     _show(folder, as_json=as_json)
     if not as_json:
         click.echo(f"Take {folder.keys}/public.json to the signers; it names the next keys.")
@@ -69,10 +70,12 @@ def switch(
     Refused before root (for latest: targets) lists it, and for 75 seconds after that.
     """
     folder = require_state(state)
-    alarms = _run(
+    switched, alarms = _run(
         folder, public_url, lambda p: switch_keys(p, folder, _names(names), now, at_once=at_once)
     )
     _show(folder, as_json=as_json)
+    if not switched and not as_json:
+        click.echo("There was no next key to switch to; the current ones have signed afresh.")
     _tell(alarms)
 
 
@@ -89,17 +92,17 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _run(
-    folder: StateFolder, public_url: str, work: Callable[[Publisher], Awaitable[Any]]
-) -> list[str]:
+    folder: StateFolder, public_url: str, work: Callable[[Publisher], Awaitable[T]]
+) -> tuple[T, list[str]]:
+    """Return what `work` returned, and what the read-back had to complain of."""
     alarms: list[str] = []
 
-    async def act() -> None:
+    async def act() -> T:
         read_back = disk_read_back(folder, public_url)
         async with open_publisher(folder, now, read_back, alarms.append) as publisher:
-            await work(publisher)
+            return await work(publisher)
 
-    asyncio.run(act())
-    return alarms
+    return asyncio.run(act()), alarms
 
 
 def _show(folder: StateFolder, *, as_json: bool) -> None:

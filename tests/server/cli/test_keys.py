@@ -92,6 +92,15 @@ def test_after_a_theft(run, world):
     assert out.count("next") == 2
 
 
+def test_nothing_to_switch_to(run, world):
+    """It is said, and the online roles are signed afresh: that ends a switch that was killed."""
+    before = world.published().snapshot.version
+    status, out, err = run("keys", "switch", "snapshot", "--state", world.folder.root)
+    assert (status, err) == (0, "")
+    assert "There was no next key to switch to" in out
+    assert world.published().snapshot.version == before + 1
+
+
 def test_the_table(run, world):
     """It shows the part of each id that people compare, and where to take the public halves."""
     state = world.folder.root
