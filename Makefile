@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 READERS := .venv-readers
 SHELL := /bin/bash
 
-.PHONY: demo test check format lock env readers interop system fixtures clean
+.PHONY: demo test check bench format lock env readers interop system fixtures clean
 
 demo: env
 	$(BIN)/python -m demo
@@ -21,6 +21,10 @@ check: env
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
 	$(BIN)/python -m fixtures.build --check
+
+bench: env
+	$(BIN)/python -m benchmarks.sign_many
+	$(BIN)/python -m benchmarks.ota_inspect
 
 format: env
 	$(BIN)/ruff format .

@@ -9,12 +9,12 @@ from signer.ceremony_plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
 from signer.cli.ceremony_changes import MAX_KEYS, expiry, holders, model, online, renew
 from signer.cli.change import NEW_FILE, Ending, finish_change
 from signer.cli.failures import json_option
+from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, print_table
 from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.proposals import accept, review, sign, submit
 from signer.cli.surroundings import Surroundings
-from signer.keystore import Keystore
 from signer.online_keys import MAX_ONLINE_KEYS, decode_online_keys
 from signer.proposal.change import Change
 from signer.work_folder import WorkFolder
@@ -109,7 +109,7 @@ def init(
         return
     made = init_repository(
         WorkFolder(repo),
-        Keystore(folder),
+        open_keystore(folder),
         Passphrases(passphrase_fd, surroundings.environment),
         online_keys,
         policy,

@@ -4,7 +4,7 @@
 --keys DIR --out DIR        sign with the keys at hand, accept and hand over to the server
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases, passphrase_option
@@ -19,7 +20,6 @@ from signer.cli.review_output import print_review, review_json
 from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_replacing
-from signer.keystore import Keystore
 from signer.proposal.change import Change
 from signer.proposal.desk import Proposed, propose_change, sign_at_once
 from signer.proposal.document import MAX_NOTE
@@ -46,16 +46,9 @@ class Ending:
         """The working folder."""
         return WorkFolder(self.repo)
 
-    @property
-    def keystore(self) -> Keystore:
-        """The key folder; wrong usage where none is given."""
-        if self.keys is None:
-            raise click.UsageError("Give --keys, the folder of key files.")
-        return Keystore(self.keys)
-
     def load_public_keys(self) -> list[PublicKey]:
         """Return the public keys that are at hand, to call them by name."""
-        return [] if self.keys is None else Keystore(self.keys).load_public_keys()
+        return [] if self.keys is None else open_keystore(self.keys).load_public_keys()
 
 
 def change_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -99,9 +92,17 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def finish_change(
-    surroundings: Surroundings, ending: Ending, change: Change, *, as_json: bool
+    surroundings: Surroundings,
+    ending: Ending,
+    change: Change,
+    remarks: Sequence[str] = (),
+    *,
+    as_json: bool,
 ) -> None:
-    """Propose `change`, or sign and submit it, and print what it means."""
+    """Propose `change`, or sign and submit it, and print what it means.
+
+    `remarks` are what the command itself has to say about it.
+    """
     if len(ending.note) > MAX_NOTE:
         raise click.UsageError(f"--note has more than {MAX_NOTE} characters.")
     steps = Steps(surroundings.monotonic)
@@ -113,7 +114,11 @@ def finish_change(
         "proposal": proposed.identity,
         "roles": [review_json(r) for r in reviews],
     }
+    if remarks:
+        value["remarks"] = list(remarks)
     if not as_json:
+        for remark in remarks:
+            click.echo(remark)
         print_review(reviews)
     if ending.propose is not None:
         write_replacing(ending.propose, proposed.octets)
@@ -141,14 +146,11 @@ def _sign(
     quiet: bool,
 ) -> str:
     assert ending.out is not None
-    with (
-        steps.step("signing and handing over"),
-        progress_bar("Copying packages") as progress,
-        ending.keystore as keystore,
-    ):
+    assert ending.keys is not None
+    with steps.step("signing and handing over"), progress_bar("Copying packages") as progress:
         submitted = sign_at_once(
             ending.folder,
-            keystore,
+            open_keystore(ending.keys),
             Passphrases(ending.passphrase_fd, surroundings.environment),
             proposed,
             packages,

@@ -20,9 +20,10 @@ from signer.audit.log_audit import Audit, audit_log
 from signer.audit.memory import Memory, begin_memory, load_memory, store_memory
 from signer.audit.mirror import FolderMirror, Mirror
 from signer.cli.failures import REFUSED, json_option, report
-from signer.cli.output import print_json, print_table, show_moment
+from signer.cli.output import print_json, print_table
 from signer.cli.parameters import EXISTING_FILE
 from signer.cli.surroundings import Surroundings
+from signer.moment import show_moment
 
 _LINE_EACH = 100_000
 

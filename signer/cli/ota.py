@@ -7,8 +7,9 @@ import click
 import msgspec
 
 from signer.cli.failures import REFUSED, json_option, report
-from signer.cli.output import print_json, print_table, progress_bar, show_moment
+from signer.cli.output import print_json, print_table, progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE
+from signer.moment import show_moment
 from signer.ota.facts import OtaFacts, PartitionFacts
 from signer.ota.inspect import inspect_ota
 from signer.ota.metadata import BLOCK

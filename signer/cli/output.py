@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
@@ -15,8 +14,6 @@ from rich.text import Text
 
 _NO_TERMINAL_WIDTH = 240
 _LINE_EACH = 1 << 30
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEAR_10000 = 253_402_300_800
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -42,13 +39,6 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     if isinstance(console.file, StringIO):
         for line in console.file.getvalue().splitlines():
             click.echo(line.rstrip())
-
-
-def show_moment(seconds: int) -> str:
-    """Return epoch seconds as a date and time in UTC; as a number where no calendar reaches."""
-    if not 0 <= seconds < _YEAR_10000:
-        return f"{seconds} s after 1970"
-    return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @contextmanager

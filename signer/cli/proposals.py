@@ -8,6 +8,7 @@ import click
 
 from signer.cli.change import NEW_FILE
 from signer.cli.failures import json_option
+from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
@@ -16,7 +17,6 @@ from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_replacing
 from signer.errors import ProposalError
-from signer.keystore import Keystore
 from signer.proposal.acceptance import collect_signatures, tally_signatures
 from signer.proposal.desk import Proposed, accept_signatures, load_proposal, submit_proposals
 from signer.proposal.document import MAX_PROPOSAL, Proposal, decode_proposal
@@ -120,7 +120,7 @@ def sign(
     steps = Steps(surroundings.monotonic)
     with steps.step("judging"):
         proposed = _load(surroundings, path, root)
-        keystore = Keystore(keys)
+        keystore = open_keystore(keys)
         holdings = find_holdings(proposed.transition, keystore, chosen)
     shown = _choose_names(proposed.proposal, keys)
     reviews = review_transition(proposed.transition, shown, surroundings.now)
@@ -131,7 +131,7 @@ def sign(
         if not sys.stdin.isatty():
             raise click.UsageError("There is no terminal to ask on; read the review, give --yes.")
         click.confirm(f"Sign with {names}?", abort=True, err=True)
-    with steps.step("signing"), keystore:
+    with steps.step("signing"):
         file = sign_proposal(
             proposed.transition,
             proposed.identity,
@@ -236,7 +236,7 @@ def _read(path: Path, limit: int) -> bytes:
 
 def _choose_names(proposal: Proposal, keys: Path | None) -> dict[str, str]:
     """Return what to call the keys: as the reader's own folder does, else with a question mark."""
-    own = [] if keys is None else Keystore(keys).load_public_keys()
+    own = [] if keys is None else open_keystore(keys).load_public_keys()
     claimed = {keyid: f"{name}?" for keyid, name in proposal.names.items()}
     return {**claimed, **{key.keyid: key.label for key in own}}
 

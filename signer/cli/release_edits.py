@@ -1,5 +1,6 @@
 """`release withdraw`, `promote`, `prune` and `retire`: edits that upload nothing."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import click
@@ -78,8 +79,8 @@ def withdraw(
     planned = plan_withdrawal(order, current, expiry(surroundings.now, expiry_days))
     was_broken = broken_ways(decode_releases(current))
     broken = [each for each in broken_ways(decode_releases(planned)) if each not in was_broken]
-    _say([f"From then on {sentence}" for sentence in broken], as_json=as_json)
-    _finish(surroundings, ending, order.codename, current, planned, as_json=as_json)
+    remarks = [f"From then on {sentence}" for sentence in broken]
+    _finish(surroundings, ending, order.codename, current, planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -129,8 +130,8 @@ def promote(
     )
     current = _load(surroundings, ending, where.codename)
     promotion = plan_promotion(order, current, expiry(surroundings.now, expiry_days))
-    _say(promotion.left_out, as_json=as_json)
-    _finish(surroundings, ending, where.codename, current, promotion.planned, as_json=as_json)
+    planned, remarks = promotion.planned, promotion.left_out
+    _finish(surroundings, ending, where.codename, current, planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -164,11 +165,9 @@ def prune(
     current = _load(surroundings, ending, codename)
     now = surroundings.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
-    _say(
-        [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}.", pruning.held_by],
-        as_json=as_json,
-    )
-    _finish(surroundings, ending, codename, current, pruning.planned, as_json=as_json)
+    remarks = [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}."]
+    remarks += [pruning.held_by] if pruning.held_by else []
+    _finish(surroundings, ending, codename, current, pruning.planned, remarks, as_json=as_json)
 
 
 @click.command(
@@ -188,7 +187,7 @@ def retire(
     """
     current = _load(surroundings, ending, codename)
     planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
-    _finish(surroundings, ending, codename, current, planned, as_json=as_json)
+    _finish(surroundings, ending, codename, current, planned, (), as_json=as_json)
 
 
 def _load(surroundings: Surroundings, ending: Ending, codename: str) -> Targets:
@@ -198,30 +197,36 @@ def _load(surroundings: Surroundings, ending: Ending, codename: str) -> Targets:
     return current
 
 
-def _say(sentences: list[str] | tuple[str, ...], *, as_json: bool) -> None:
-    if not as_json:
-        for sentence in sentences:
-            click.echo(sentence)
-
-
 def _finish(
     surroundings: Surroundings,
     ending: Ending,
     codename: str,
     current: Targets,
     planned: Targets,
+    remarks: Sequence[str],
     *,
     as_json: bool,
 ) -> None:
     """Propose or sign; what is so already is submitted again, in case it never arrived."""
     if not is_unchanged(current, planned) or current.is_expired(surroundings.now):
-        finish_change(surroundings, ending, Change({codename: planned}), as_json=as_json)
+        change = Change({codename: planned})
+        finish_change(surroundings, ending, change, remarks, as_json=as_json)
         return
+    if not as_json:
+        for remark in remarks:
+            click.echo(remark)
     sentence = f"{codename} {current.version} says so already"
     if ending.out is None:
         raise ReleaseRefusal(f"{sentence}; there is nothing to propose.")
     bundle = submit_again(ending.folder, codename, ending.out)
     if as_json:
-        print_json({"bundle": bundle, "repeated": True, "version": current.version})
+        print_json(
+            {
+                "bundle": bundle,
+                "remarks": list(remarks),
+                "repeated": True,
+                "version": current.version,
+            }
+        )
     else:
         click.echo(f"{sentence}; submitted again as bundle {bundle} in {ending.out}.")

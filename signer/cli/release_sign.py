@@ -10,6 +10,7 @@ from server.core.errors import HeningError
 from signer.ceremony_plan import ROLE_EXPIRY_DAYS
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import REFUSED, json_option, report
+from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, print_table, progress_bar
 from signer.cli.parameters import FOLDER
 from signer.cli.passphrases import Passphrases
@@ -101,10 +102,11 @@ def sign(
         finish_change(surroundings, ending, change, as_json=as_json)
         return
     assert ending.out is not None
-    with progress_bar("Copying packages") as progress, ending.keystore as keystore:
+    assert ending.keys is not None
+    with progress_bar("Copying packages") as progress:
         signed = sign_release(
             ending.folder,
-            keystore,
+            open_keystore(ending.keys),
             Passphrases(ending.passphrase_fd, surroundings.environment),
             inspected.order,
             inspected.packages,

@@ -25,7 +25,7 @@ from server.core.tlog import inclusion_proof, leaf_hash, tree_hash
 SEED = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 KEY = VerifierKey("log.hening.test/main", SEED.public_key().public_bytes_raw())
 PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text(encoding="utf-8")
-RELEASE, POINTER, _ = (
+RELEASE, POINTER, *_ = (
     json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
 )
 PATH = "armani/id/stable/a.zip"

@@ -4,7 +4,8 @@ import pytest
 from rich.console import Console
 
 from signer.cli import output
-from signer.cli.output import print_table, progress_bar, show_moment
+from signer.cli.output import print_table, progress_bar
+from signer.moment import show_moment
 
 
 def test_a_table_off_a_terminal_is_lines(capsys) -> None:

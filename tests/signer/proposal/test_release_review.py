@@ -53,6 +53,31 @@ def test_a_withdrawal_is_warned_of(listed) -> None:
     ]
 
 
+def test_a_drain_is_told_with_its_end(listed) -> None:
+    """Downloads may go on until then; what changes about a withdrawn release is its end."""
+    drained = edit(listed, withdrawn=True, drain_until=1_780_920_000)
+    assert describe_releases(listed, drained)[0] == [
+        (
+            f"Withdraws {FULL} (counter 1), for ever; its octets are served until 2026-06-08 12:00:00"
+            " UTC."
+        )
+    ]
+    shorter = edit(drained, drain_until=1_780_315_200)
+    (sentence,) = describe_releases(drained, shorter)[0]
+    assert sentence.startswith(f"Changes how long {FULL} is served; ")
+    assert sentence.endswith(" are served until 2026-06-01 12:00:00 UTC.")
+
+
+def test_a_floor_is_told(listed, empty) -> None:
+    """What left cannot come back."""
+    later = copy.deepcopy(empty)
+    later.unrecognized_fields["custom"] = {"floor": 2, "schema": 1}
+    assert describe_releases(listed, later)[0] == [
+        f"No longer lists {FULL}, for ever.",
+        "No build below counter 2 can be listed from then on.",
+    ]
+
+
 def test_a_changelog_is_told_by_locale(listed) -> None:
     """Texts are named by the locales that differ."""
     later = edit(listed, changelog={"en": "Newer.", "id": "Baru."})

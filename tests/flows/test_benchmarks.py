@@ -1,0 +1,29 @@
+"""The benchmarks run, on little work; what they measure is not judged here."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "said"),
+    [
+        ("sign_many", ("--models", "3", "--releases", "2"), "times the peer"),
+        ("ota_inspect", ("--size", "4"), "sha256sum"),
+    ],
+)
+def test_a_benchmark_runs(module, options, said):
+    """It ends with 0 and prints its comparison."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", *options],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert said in done.stdout
