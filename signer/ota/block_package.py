@@ -1,6 +1,8 @@
 """Loads and checks a block-based package, the kind that a recovery installs in place."""
 
 import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -12,7 +14,7 @@ from signer.ota.front import Front
 from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package_hashes import FILE, SIGNED, PackageHashes, whole_file_runs
 from signer.ota.properties import PAYLOAD, check_spans, decode_property_files, stored_spans
-from signer.ota.transfer_checks import check_transfer_list, new_data_size
+from signer.ota.transfer_checks import check_transfer_list, new_data_size, partition_size
 from signer.ota.transfer_list import MAX_TRANSFER_LIST, TransferList, decode_transfer_list
 
 UPDATE_BINARY = "META-INF/com/google/android/update-binary"
@@ -21,21 +23,35 @@ _LIST = re.compile(r"([a-z0-9][a-z0-9_-]{0,63})\.transfer\.list")
 _NAMED = re.compile(r'"([a-z0-9_-]+\.(?:transfer\.list|new\.dat|new\.dat\.br|patch\.dat))"')
 _EXTRACTED = re.compile(r'package_extract_file\(\s*"([^"]*)"')
 _NEW_DATA = "{}.new.dat.br"
-_MAX_SCRIPT = 1 << 20
+_MAX_SCRIPT, _MAX_LISTS = 1 << 20, 64
 _BROTLI_WEIGHT = 4.0  # of a packed byte, which becomes several
 
 
 @dataclass(frozen=True, slots=True)
+class BlockPartition:
+    """What is kept of a checked transfer list, which can be long: sizes in bytes, commands counted.
+
+    `size` is how far the partition is written or erased.
+    """
+
+    name: str
+    version: int
+    size: int
+    new_data_size: int
+    commands: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class BlockPackage:
-    """A block-based package's transfer lists by partition, all of one version."""
+    """A block-based package and its partitions, at least one, all of one version."""
 
     front: Front
-    lists: dict[str, TransferList]
+    partitions: tuple[BlockPartition, ...]
 
     @property
     def version(self) -> int:
         """The version of the transfer lists."""
-        return next(iter(self.lists.values())).version
+        return self.partitions[0].version
 
 
 def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
@@ -46,18 +62,16 @@ def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
     for key, value in front.metadata.property_files.items():
         check_spans(decode_property_files(value, key), key, stored_spans(container))
     container.entry(UPDATE_BINARY)
-    lists = {}
-    for name, entry in container.entries.items():
-        if match := _LIST.fullmatch(name):
-            transfer = decode_transfer_list(load_entry(stream, entry, MAX_TRANSFER_LIST))
-            lists[match[1]] = transfer
-            _check_list(front, match[1], transfer)
-    if not lists:
+    names = [match[1] for match in map(_LIST.fullmatch, container.entries) if match]
+    if not names:
         raise UnsupportedError("The package has no transfer list; file-based ones are not read.")
-    if len({transfer.version for transfer in lists.values()}) > 1:
+    if len(names) > _MAX_LISTS:
+        raise PayloadError(f"The package has {len(names)} transfer lists; {_MAX_LISTS} are taken.")
+    partitions = tuple(_load_partition(stream, front, name) for name in names)
+    if len({partition.version for partition in partitions}) > 1:
         raise PayloadError("The package's transfer lists have different versions.")
-    _check_script(load_entry(stream, container.entry(UPDATER_SCRIPT), _MAX_SCRIPT), front, lists)
-    return BlockPackage(front, lists)
+    _check_script(load_entry(stream, container.entry(UPDATER_SCRIPT), _MAX_SCRIPT), front, names)
+    return BlockPackage(front, partitions)
 
 
 def load_block_hashes(
@@ -72,12 +86,11 @@ def load_block_hashes(
     ]
     digests = hash_runs(stream, front.container.length, tracks, progress)
     check_entries(front.container, digests)
-    for partition, transfer in package.lists.items():
-        needed = new_data_size(transfer).to_bytes(8)
-        if digests.get(_NEW_DATA.format(partition), needed) != needed:
+    for partition in package.partitions:
+        name, needed = _NEW_DATA.format(partition.name), partition.new_data_size.to_bytes(8)
+        if digests.get(name, needed) != needed:
             raise PayloadError(
-                f"{_NEW_DATA.format(partition)} does not unpack to the new data that the transfer"
-                " list takes."
+                f"{name} does not unpack to the new data that the transfer list takes."
             )
     return PackageHashes(digests[FILE], digests.get(SIGNED, b""), b"")
 
@@ -85,13 +98,26 @@ def load_block_hashes(
 def _brotli_track(package: BlockPackage) -> Track:
     """Return the track that unpacks new data; one that the zip has deflated again is left out."""
     runs, limits = [], {}
-    for partition, transfer in package.lists.items():
-        entry = package.front.container.entries.get(_NEW_DATA.format(partition))
+    for partition in package.partitions:
+        entry = package.front.container.entries.get(_NEW_DATA.format(partition.name))
         if entry is not None and entry.method == STORED:
             runs.append(Run(entry.offset, entry.offset + entry.packed_size, entry.name))
-            limits[entry.name] = new_data_size(transfer)
+            limits[entry.name] = partition.new_data_size
     runs.sort(key=lambda run: run.start)
     return Track(runs, lambda key: BrotliSize(limits[str(key)]), _BROTLI_WEIGHT)
+
+
+def _load_partition(stream: BinaryIO, front: Front, name: str) -> BlockPartition:
+    entry = front.container.entry(f"{name}.transfer.list")
+    transfer = decode_transfer_list(load_entry(stream, entry, MAX_TRANSFER_LIST))
+    _check_list(front, name, transfer)
+    return BlockPartition(
+        name,
+        transfer.version,
+        partition_size(transfer),
+        new_data_size(transfer),
+        dict(Counter(command.name for command in transfer.commands)),
+    )
 
 
 def _check_list(front: Front, partition: str, transfer: TransferList) -> None:
@@ -100,8 +126,10 @@ def _check_list(front: Front, partition: str, transfer: TransferList) -> None:
     if (compressed in entries) == (plain in entries):
         raise PayloadError(f"Partition {partition} needs {plain} or {compressed}, one of the two.")
     new_size = entries[plain].size if plain in entries else None
-    patch_size = front.container.entry(f"{partition}.patch.dat").size
-    check_transfer_list(transfer, partition, new_size, patch_size)
+    patch = front.container.entry(f"{partition}.patch.dat")
+    if patch.method != STORED:
+        raise PayloadError(f"{patch.name} is compressed in the zip, so no recovery can read it.")
+    check_transfer_list(transfer, partition, new_size, patch.size)
     reads = any(command.read_blocks for command in transfer.commands)
     if reads and not front.metadata.source_builds:
         raise MetadataError(
@@ -110,12 +138,12 @@ def _check_list(front: Front, partition: str, transfer: TransferList) -> None:
         )
 
 
-def _check_script(raw: bytes, front: Front, lists: dict[str, TransferList]) -> None:
+def _check_script(raw: bytes, front: Front, partitions: Iterable[str]) -> None:
     """Check that the script names every list, and nothing that is not in the package."""
     script = raw.decode("latin-1")
     named = {*_NAMED.findall(script), *_EXTRACTED.findall(script)}
-    for partition in lists:
+    for partition in partitions:
         if f"{partition}.transfer.list" not in named:
             raise PayloadError(f"The updater-script does not use {partition}.transfer.list.")
     for name in sorted(named - front.container.entries.keys()):
-        raise PayloadError(f"The updater-script uses {name[:80]}, which is not in the package.")
+        raise PayloadError(f"The updater-script uses {name[:80]!r}, which is not in the package.")

@@ -9,7 +9,6 @@ from signer.ota.manifest import Manifest, Partition
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
 from signer.ota.operations import MAX_MINOR_VERSION
 from signer.ota.package import Package
-from signer.ota.transfer_checks import partition_size
 
 _BLOCK_SIZE = 4096
 
@@ -74,13 +73,7 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
         streaming_property_files="",
         payload_properties={},
         partitions=tuple(
-            PartitionFacts(
-                name,
-                partition_size(transfer),
-                "",
-                dict(Counter(command.name for command in transfer.commands)),
-            )
-            for name, transfer in package.lists.items()
+            PartitionFacts(each.name, each.size, "", each.commands) for each in package.partitions
         ),
         minor_version=0,
         block_size=_BLOCK_SIZE,
