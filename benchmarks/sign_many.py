@@ -26,8 +26,8 @@ from server.core.metadata import encode_metadata
 from server.core.note import VerifierKey
 from signer.cli import main
 from signer.cli.surroundings import Surroundings
-from signer.key_file import encode_key_file
-from signer.public_key import PublicKey, encode_public_key
+from signer.keys.key_file import encode_key_file
+from signer.keys.public_key import PublicKey, encode_public_key
 
 PASSPHRASE = b"FIXTURE-ONLY passphrase"
 DAY = timedelta(days=1)

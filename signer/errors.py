@@ -13,7 +13,7 @@ Where foreign errors become ours:
 
 - `server.core`'s HeningError: in `refusing`, at each public function that calls the core;
 - python-tuf's and securesystemslib's: in `server.core.metadata` and in `signer.signing`;
-- cryptography's: in `signer.key_file` and `signer.keystore`;
+- cryptography's: in `signer.keys.key_file` and `signer.keys.keystore`;
 
 OSError is never wrapped, but where SurroundingsError says more: both mean that the surroundings
 failed, which has an exit status of its own.

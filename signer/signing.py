@@ -18,8 +18,8 @@ from server.core.metadata import (
 )
 from server.core.profile import check_delegated, check_root, check_targets
 from signer.errors import KeyStoreError, SignerError, WorkFolderError, refusing
-from signer.keystore import Keystore, Passphrases
-from signer.public_key import PublicKey
+from signer.keys.keystore import Keystore, Passphrases
+from signer.keys.public_key import PublicKey
 from signer.work_folder import WorkFolder
 
 # Before every expiry: a version that is about to be replaced may have expired meanwhile.

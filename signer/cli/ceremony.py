@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from signer.ceremony import group_keys, init_repository
-from signer.ceremony_plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
+from signer.ceremony.first import group_keys, init_repository
+from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
+from signer.ceremony.plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
 from signer.cli.ceremony_changes import MAX_KEYS, expiry, holders, model, online, renew
 from signer.cli.change import NEW_FILE, Ending, finish_change
 from signer.cli.failures import json_option
@@ -15,7 +16,6 @@ from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignm
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.proposals import accept, review, sign, submit
 from signer.cli.surroundings import Surroundings
-from signer.online_keys import MAX_ONLINE_KEYS, decode_online_keys
 from signer.proposal.change import Change
 from signer.work_folder import WorkFolder
 

@@ -7,7 +7,12 @@ import click
 from tuf.api.metadata import Root, Targets
 
 from server.core.names import ONLINE_ROLES
-from signer.ceremony_plan import MAX_EXPIRY_DAYS, MODEL_THRESHOLD
+from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.model_plan import plan_model
+from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
+from signer.ceremony.online_plan import plan_online
+from signer.ceremony.plan import MAX_EXPIRY_DAYS, MODEL_THRESHOLD
+from signer.ceremony.renewal_plan import Expiry, list_expiries, plan_renewal
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table
@@ -22,13 +27,8 @@ from signer.cli.parameters import (
 )
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError
-from signer.holder_plan import HolderOrder, SignedRole, plan_holders
-from signer.model_plan import plan_model
-from signer.online_keys import MAX_ONLINE_KEYS, decode_online_keys
-from signer.online_plan import plan_online
+from signer.keys.public_key import PublicKey
 from signer.proposal.change import Change
-from signer.public_key import PublicKey
-from signer.renewal_plan import Expiry, list_expiries, plan_renewal
 from signer.signing import Trusted, load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 

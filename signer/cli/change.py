@@ -20,11 +20,11 @@ from signer.cli.review_output import print_review, review_json
 from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_replacing
+from signer.keys.public_key import PublicKey
 from signer.proposal.change import Change
 from signer.proposal.desk import Proposed, propose_change, sign_at_once
 from signer.proposal.document import MAX_NOTE
 from signer.proposal.review import review_transition
-from signer.public_key import PublicKey
 from signer.work_folder import WorkFolder
 
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)

@@ -17,8 +17,8 @@ from signer.cli.passphrases import (
     passphrase_option,
 )
 from signer.cli.surroundings import Surroundings
-from signer.enrolment import create_token_keys
-from signer.public_key import OFFLINE_COMMON_ROLES
+from signer.keys.enrolment import create_token_keys
+from signer.keys.public_key import OFFLINE_COMMON_ROLES
 
 
 @click.group("keys", epilog="Example: hening-signer keys list --keys keys")

@@ -11,10 +11,10 @@ from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_new
-from signer.enrolment import enrol_public_keys, enrol_token_key
-from signer.public_key import PublicKey
-from signer.public_key_formats import MAX_FOREIGN_KEY, Format, decode_any, encode_as
-from signer.token_file import TokenKey
+from signer.keys.enrolment import enrol_public_keys, enrol_token_key
+from signer.keys.public_key import PublicKey
+from signer.keys.public_key_formats import MAX_FOREIGN_KEY, Format, decode_any, encode_as
+from signer.keys.token_file import TokenKey
 
 
 @click.command(

@@ -10,9 +10,9 @@ from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, print_table
 from signer.cli.parameters import FOLDER, KEY_NAME
-from signer.key_roles import KeyRole, find_key_roles
-from signer.keystore import Keystore
-from signer.public_key import PublicKey
+from signer.keys.key_roles import KeyRole, find_key_roles
+from signer.keys.keystore import Keystore
+from signer.keys.public_key import PublicKey
 from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 
 from signer.cli.parameters import CheckedText
-from signer.keystore import Keystore
-from signer.public_key import check_holder
+from signer.keys.keystore import Keystore
+from signer.keys.public_key import check_holder
 
 HOLDER = CheckedText("HOLDER", check_holder)
 

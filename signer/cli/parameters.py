@@ -12,7 +12,7 @@ from server.core.errors import HeningError
 from server.core.names import check_codename, check_role, decode_channel
 from server.core.release import Changelog, Locale
 from signer.errors import SignerError
-from signer.public_key import check_key_name
+from signer.keys.public_key import check_key_name
 
 T = TypeVar("T")
 

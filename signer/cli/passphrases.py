@@ -13,7 +13,7 @@ from typing import TypeVar
 import click
 
 from signer.errors import SurroundingsError
-from signer.key_file import MAX_PASSPHRASE
+from signer.keys.key_file import MAX_PASSPHRASE
 
 VARIABLE = b"HENING_SIGNER_PASSPHRASE"
 NEW_VARIABLE = b"HENING_SIGNER_NEW_PASSPHRASE"

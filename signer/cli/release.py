@@ -9,7 +9,7 @@ from signer.cli.output import print_json, print_table
 from signer.cli.parameters import CODENAME, FOLDER
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
-from signer.release import list_releases
+from signer.release.sign import list_releases
 from signer.work_folder import WorkFolder
 
 

@@ -15,14 +15,14 @@ from signer.cli.parameters import CODENAME, CheckedText, collect
 from signer.cli.release_order import changelog_option, expires_option, factory_option
 from signer.cli.surroundings import Surroundings
 from signer.errors import ReleaseRefusal
-from signer.policy import load_policy
 from signer.proposal.change import Change
-from signer.release import submit_again
-from signer.release_edit import is_unchanged
-from signer.release_promotion import PromotionOrder, plan_promotion
-from signer.release_prune import plan_prune, plan_retirement
-from signer.release_ways import broken_ways
-from signer.release_withdrawal import Withdrawal, plan_withdrawal
+from signer.release.edit import is_unchanged
+from signer.release.policy import load_policy
+from signer.release.promotion import PromotionOrder, plan_promotion
+from signer.release.prune import plan_prune, plan_retirement
+from signer.release.sign import submit_again
+from signer.release.ways import broken_ways
+from signer.release.withdrawal import Withdrawal, plan_withdrawal
 from signer.signing import expiry, load_delegated, load_trusted
 
 CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)

@@ -9,15 +9,15 @@ from typing import Any
 import click
 
 from server.core.names import Channel
-from signer.ceremony_plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
+from signer.ceremony.plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
 from signer.cli.output import progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogText, collect
 from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota
 from signer.package_checks import choose_codename
-from signer.policy import TeamPolicy, load_policy
-from signer.release_order import ReleaseOrder
+from signer.release.order import ReleaseOrder
+from signer.release.policy import TeamPolicy, load_policy
 
 expires_option = click.option(
     "--expires",

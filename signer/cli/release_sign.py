@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from server.core.errors import HeningError
-from signer.ceremony_plan import ROLE_EXPIRY_DAYS
+from signer.ceremony.plan import ROLE_EXPIRY_DAYS
 from signer.cli.change import Ending, change_options, finish_change
 from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.keystores import open_keystore
@@ -18,11 +18,11 @@ from signer.cli.release_order import Inspected, Request, inspect_request, order_
 from signer.cli.surroundings import Surroundings
 from signer.errors import ReleaseRefusal
 from signer.proposal.change import Change, Package
-from signer.release import sign_release
-from signer.release_edit import is_unchanged
-from signer.release_judgement import JudgedRelease, Judgement
-from signer.release_plan import judge_release, plan_release
-from signer.release_ways import Way, plan_ways
+from signer.release.edit import is_unchanged
+from signer.release.judgement import JudgedRelease, Judgement
+from signer.release.plan import judge_release, plan_release
+from signer.release.sign import sign_release
+from signer.release.ways import Way, plan_ways
 from signer.signing import expiry, load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 

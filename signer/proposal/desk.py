@@ -15,7 +15,8 @@ from server.core.metadata import decode_root, decode_targets, encode_metadata
 from server.core.names import TOP_LEVEL_ROLES
 from signer.bundle_writer import Blob, Progress, prepared_bundle
 from signer.errors import ProposalError, refusing, resumable
-from signer.keystore import Keystore, Passphrases
+from signer.keys.keystore import Keystore, Passphrases
+from signer.keys.public_key import PublicKey
 from signer.proposal.acceptance import assemble_files, collect_signatures, tally_signatures
 from signer.proposal.change import Change
 from signer.proposal.document import (
@@ -29,7 +30,6 @@ from signer.proposal.document import (
 from signer.proposal.signatures import RoleSignature, SignatureFile
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.proposal.trust import Transition, changed_delegations, verify_proposal
-from signer.public_key import PublicKey
 from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
 

@@ -8,7 +8,7 @@ from tuf.api.metadata import Targets
 from server.core.floor import decode_floor
 from server.core.release import Release, decode_releases
 from signer.moment import show_moment
-from signer.release_ways import broken_ways
+from signer.release.ways import broken_ways
 
 
 def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], list[str]]:

@@ -7,10 +7,10 @@ from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Signer
 
 from signer.errors import ProposalError, SignerError
-from signer.keystore import Keystore, Passphrases
+from signer.keys.keystore import Keystore, Passphrases
+from signer.keys.public_key import PublicKey
 from signer.proposal.signatures import RoleSignature, SignatureFile
 from signer.proposal.trust import Transition
-from signer.public_key import PublicKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pytest
 from tuf.api.metadata import Metadata
 from tuf.api.serialization.json import JSONSerializer
 
-from signer.keystore import Keystore
+from signer.keys.keystore import Keystore
 from tests.flows.street import FAR
 from tests.flows.thief_server import make_thief, serving
 

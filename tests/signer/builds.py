@@ -7,8 +7,8 @@ from tuf.api.metadata import Targets
 
 from server.core.names import Channel
 from signer.ota.facts import OtaFacts, PartitionFacts, Signed
-from signer.release_order import ReleaseOrder
-from signer.release_plan import plan_release
+from signer.release.order import ReleaseOrder
+from signer.release.plan import plan_release
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 EXPIRES = datetime(2026, 8, 30, 12, tzinfo=UTC)

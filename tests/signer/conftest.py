@@ -12,10 +12,10 @@ from fixtures.build import build_zip
 from fixtures.catalogue import find_build
 from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
-from signer.ceremony import init_repository
-from signer.ceremony_plan import Policy
-from signer.keystore import Keystore
-from signer.online_keys import decode_online_keys
+from signer.ceremony.first import init_repository
+from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import Policy
+from signer.keys.keystore import Keystore
 from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota
 from signer.work_folder import WorkFolder

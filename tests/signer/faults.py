@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from server.core.bundle import decode_bundle
-from signer.keystore import Keystore
+from signer.keys.keystore import Keystore
 
 STEPS = ((os, "fsync"), (Path, "rename"), (Path, "hardlink_to"), (Path, "unlink"))
 

@@ -6,12 +6,12 @@ import shutil
 import pytest
 
 from server.core.names import Channel
-from signer.ceremony import init_repository
-from signer.ceremony_plan import Policy
-from signer.keystore import Keystore
-from signer.online_keys import decode_online_keys
-from signer.release import sign_release
-from signer.release_plan import ReleaseOrder
+from signer.ceremony.first import init_repository
+from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import Policy
+from signer.keys.keystore import Keystore
+from signer.release.plan import ReleaseOrder
+from signer.release.sign import sign_release
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 from tests.signer.faults import FAULTS, OpenKeys, check_bundles, run_all

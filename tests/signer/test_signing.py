@@ -7,7 +7,7 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.metadata import decode_root, encode_metadata
 from signer.errors import KeyStoreError, SignerError, WorkFolderError
-from signer.keystore import Keystore
+from signer.keys.keystore import Keystore
 from signer.signing import load_delegated, load_role_signers, load_trusted, sign_role
 from signer.work_folder import WorkFolder
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from signer.keystore import Keystore
+from signer.keys.keystore import Keystore
 
 
 @pytest.fixture

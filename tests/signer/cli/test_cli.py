@@ -141,7 +141,7 @@ def test_stopping_is_130(run, monkeypatch, made_keys) -> None:
     def stop(*_arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("signer.keystore.Keystore.load_public_keys", stop)
+    monkeypatch.setattr("signer.keys.keystore.Keystore.load_public_keys", stop)
     status, _, errors = run("keys", "list", "--keys", made_keys)
     assert (status, errors.lstrip("\n")) == (130, "hening-signer: Stopped.\n")
 

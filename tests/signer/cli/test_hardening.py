@@ -214,9 +214,9 @@ def test_a_wrong_pin_is_not_shown(tmp_path) -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        "signer.keystore.encode_key_file",
-        "signer.keystore.write_new",
-        "signer.key_file.Scrypt",
+        "signer.keys.keystore.encode_key_file",
+        "signer.keys.keystore.write_new",
+        "signer.keys.key_file.Scrypt",
         "signer.cli.keys.print_json",
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from signer.cli.passphrases import NEW_VARIABLE, Passphrases
 from signer.cli.surroundings import Surroundings
 from signer.errors import KeyStoreError
-from signer.key_file import check_passphrase
+from signer.keys.key_file import check_passphrase
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fixtures.catalogue import find_build
-from fixtures.golden import build_golden
+from fixtures.golden import build_golden, build_golden_block
 from signer.ota.errors import OtaError
 from signer.ota.inspect import inspect_ota
 
-GOLDEN = build_golden(find_build("armani", "id", 2))
+TARGET = find_build("armani", "id", 2)
+GOLDEN = build_golden(TARGET)
 COMMENT = GOLDEN.index(b"signed by SignApk\0")
 # A region is a name, where it starts and stops, and why a change in it need not be noticed.
 Region = tuple[str, int, int, str]
@@ -50,13 +51,15 @@ def _unsigned_regions() -> Iterator[Region]:
     )
 
 
-def _unnoticed(path: Path, certificate: bytes | None, mask: Callable[[int], int]) -> set[int]:
+def _unnoticed(
+    path: Path, certificate: bytes | None, mask: Callable[[int], int], golden: bytes = GOLDEN
+) -> set[int]:
     """Return the offsets at which the byte may be changed without a refusal."""
-    path.write_bytes(GOLDEN)
+    path.write_bytes(golden)
     found = set()
     handle = os.open(path, os.O_WRONLY)
     try:
-        for at, byte in enumerate(GOLDEN):
+        for at, byte in enumerate(golden):
             os.pwrite(handle, bytes([byte ^ mask(at)]), at)
             try:
                 inspect_ota(path, certificate=certificate, codename="armani")
@@ -67,7 +70,7 @@ def _unnoticed(path: Path, certificate: bytes | None, mask: Callable[[int], int]
             os.pwrite(handle, bytes([byte]), at)
     finally:
         os.close(handle)
-    assert path.read_bytes() == GOLDEN
+    assert path.read_bytes() == golden
     return found
 
 
@@ -103,3 +106,17 @@ def test_what_only_a_signature_protects(tmp_path: Path) -> None:
         tmp_path / "golden.zip", None, lambda at: 0x01 if at in named or at % 2 else 0xFF
     )
     assert found == _offsets(_unsigned_regions())
+
+
+def test_a_block_based_package_is_no_exception(tmp_path: Path, certificate: bytes) -> None:
+    """The same holds for the other kind: only the signer's name may change."""
+    golden = build_golden_block(TARGET)
+    start = golden.index(b"signed by SignApk") + len("signed by ")
+    named = set(range(start, start + len("SignApk")))
+    found = _unnoticed(
+        tmp_path / "golden.zip",
+        certificate,
+        lambda at: 0x01 if at in named or at % 2 else 0xFF,
+        golden,
+    )
+    assert found == named

@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from server.core.metadata import verify_role, verify_root
+from signer.ceremony.holder_plan import HolderOrder
 from signer.errors import ProposalError
-from signer.holder_plan import HolderOrder
 from signer.proposal.acceptance import assemble_files, collect_signatures, tally_signatures
 
 

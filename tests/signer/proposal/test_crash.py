@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 
+from signer.ceremony.renewal_plan import plan_renewal
 from signer.proposal.change import Change
 from signer.proposal.desk import (
     accept_signatures,
@@ -10,7 +11,6 @@ from signer.proposal.desk import (
     sign_at_once,
     submit_proposals,
 )
-from signer.renewal_plan import plan_renewal
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 from tests.signer.faults import FAULTS, OpenKeys, check_bundles, run_all

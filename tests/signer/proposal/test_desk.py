@@ -4,11 +4,11 @@ import json
 import pytest
 
 from server.core.bundle import decode_bundle
-from signer.ceremony import group_keys
-from signer.ceremony_plan import Policy, plan_ceremony
+from signer.ceremony.first import group_keys
+from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import Policy, plan_ceremony
 from signer.errors import ProposalError, SurroundingsError, WorkFolderError
-from signer.keystore import Keystore
-from signer.online_keys import decode_online_keys
+from signer.keys.keystore import Keystore
 from signer.proposal.change import Change, Package
 from signer.proposal.desk import (
     accept_signatures,

@@ -3,9 +3,9 @@ from datetime import timedelta
 import pytest
 from tuf.api.metadata import TargetFile
 
-from signer.holder_plan import HolderOrder
-from signer.online_keys import OnlineKeys, decode_online_keys
-from signer.online_plan import plan_online
+from signer.ceremony.holder_plan import HolderOrder
+from signer.ceremony.online_keys import OnlineKeys, decode_online_keys
+from signer.ceremony.online_plan import plan_online
 from signer.proposal.review import RENEWAL, count, review_transition
 from signer.signing import load_delegated, load_trusted
 

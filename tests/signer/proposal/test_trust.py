@@ -5,8 +5,8 @@ import pytest
 from tuf.api.metadata import Metadata, TargetFile
 
 from server.core.metadata import encode_metadata
+from signer.ceremony.holder_plan import HolderOrder
 from signer.errors import ProposalError
-from signer.holder_plan import HolderOrder
 from signer.proposal.document import MetadataText
 from signer.proposal.trust import check_anchor, verify_proposal
 

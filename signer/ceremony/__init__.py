@@ -1,0 +1,1 @@
+"""Who may sign what: the first version of a repository, and each change of it."""

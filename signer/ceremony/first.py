@@ -1,0 +1,138 @@
+"""The key ceremony: makes the first version of every offline role and hands it to the server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from tuf.api.metadata import Root, Targets
+
+from server.core.metadata import decode_root, decode_targets
+from signer.bundle_writer import prepared_bundle
+from signer.ceremony.online_keys import OnlineKeys
+from signer.ceremony.plan import Policy, plan_ceremony
+from signer.errors import CeremonyError, refusing, resumable
+from signer.keys.keystore import Keystore, Passphrases
+from signer.keys.public_key import PublicKey
+from signer.signing import load_delegated, load_signers, load_trusted, sign_role
+from signer.work_folder import WorkFolder
+
+
+@dataclass(frozen=True, slots=True)
+class RoleSummary:
+    """One role of a new repository, for people."""
+
+    name: str
+    threshold: int
+    keys: tuple[str, ...]
+    expires: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Ceremony:
+    """What a ceremony made: its roles and the id of the submission bundle.
+
+    `repeated` is true when the repository was there already and was only submitted again.
+    """
+
+    roles: tuple[RoleSummary, ...]
+    bundle: str
+    repeated: bool
+
+
+def init_repository(
+    folder: WorkFolder,
+    keystore: Keystore,
+    passphrases: Passphrases,
+    online: OnlineKeys,
+    policy: Policy,
+    now: datetime,
+    incoming: Path,
+) -> Ceremony:
+    """Sign version 1 of every offline role with all of its keys, keep it and submit it.
+
+    A folder that holds the same plan already is not signed again: its octets are submitted once
+    more, so that a ceremony that was interrupted can be repeated. Another plan is refused.
+    """
+    keys = group_keys(keystore.load_public_keys())
+    planned = plan_ceremony(policy, keys, online, now)
+    known = folder.exists()
+    if known:
+        files = _load_same(folder, planned)
+    else:
+        files = {
+            role: sign_role(signed, load_signers(keystore, keys[role], passphrases))
+            for role, signed in planned.items()
+        }
+    roles = {(role, 1): data for role, data in files.items()}
+    # Crash before `reveal` of the folder: no repository, nothing submitted, at most `.tmp-` names.
+    # Crash between the two: the repository is whole and not submitted; the same command submits it.
+    with (
+        prepared_bundle(incoming, roles, ()) as bundle,
+        resumable("the same command completes what was begun"),
+    ):
+        if not known:
+            folder.reveal(folder.prepare(files))
+        load_first(folder, policy, now)
+        bundle.reveal()
+    return Ceremony(
+        tuple(
+            RoleSummary(
+                role,
+                policy.threshold(role),
+                tuple(key.name for key in keys[role]),
+                _decode(role, files[role]).expires,
+            )
+            for role in policy.roles
+        ),
+        bundle.id,
+        known,
+    )
+
+
+def load_first(folder: WorkFolder, policy: Policy, now: datetime) -> None:
+    """Read the repository back from disk and verify every role of it."""
+    trusted = load_trusted(folder, now)
+    for role in policy.roles[2:]:
+        load_delegated(folder, trusted, role)
+
+
+def group_keys(keys: Sequence[PublicKey]) -> dict[str, list[PublicKey]]:
+    """Return keys by the role that each signs."""
+    grouped: dict[str, list[PublicKey]] = {}
+    for key in keys:
+        grouped.setdefault(key.role, []).append(key)
+    return grouped
+
+
+def _load_same(folder: WorkFolder, planned: Mapping[str, Root | Targets]) -> dict[str, bytes]:
+    """Return the recorded octets if they say what is planned, at an earlier time."""
+    files: dict[str, bytes] = {}
+    if folder.load_versions() == {role: [1] for role in planned}:
+        files = {role: folder.load(role, 1) for role in planned}
+    if not files or any(
+        _content(_decode(role, data)) != _content(planned[role]) for role, data in files.items()
+    ):
+        raise CeremonyError(
+            f"{folder.folder} holds another repository already, or one that was made with other"
+            " options; give the options of then, or choose a new folder."
+        )
+    # The moment of the first ceremony is not recorded, but all dates are equally long ago from it.
+    ages = {planned[role].expires - _decode(role, data).expires for role, data in files.items()}
+    if len(ages) > 1 or min(ages) < timedelta(0):
+        raise CeremonyError(
+            f"{folder.folder} holds this repository with other lifetimes; give the --expires"
+            " options of then, or choose a new folder."
+        )
+    return files
+
+
+def _decode(role: str, data: bytes) -> Root | Targets:
+    with refusing(CeremonyError):
+        return decode_root(data).signed if role == "root" else decode_targets(role, data).signed
+
+
+def _content(signed: Root | Targets) -> dict[str, Any]:
+    content: dict[str, Any] = signed.to_dict()
+    return {name: value for name, value in content.items() if name != "expires"}

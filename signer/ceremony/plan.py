@@ -1,0 +1,168 @@
+"""Decides what the first version of every offline role says.
+
+Source: docs/FORMATS.md section 2.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tuf.api.metadata import DelegatedRole, Delegations, Root, Targets
+
+from server.core.names import check_codename, role_pattern
+from server.core.profile import check_delegated, check_root, check_targets
+from signer.ceremony.online_keys import OnlineKeys
+from signer.errors import CeremonyError, refusing
+from signer.keys.public_key import OFFLINE_COMMON_ROLES, PublicKey, make_tuf_key
+from signer.signing import expiry
+
+DEFAULT_THRESHOLDS = {"root": 2, "targets": 2, "tables": 2, "content": 1}
+DEFAULT_EXPIRY_DAYS = {"root": 365}
+MODEL_THRESHOLD, ROLE_EXPIRY_DAYS, MAX_EXPIRY_DAYS = 1, 90, 3650
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the engineers decide: models, and where they differ from the default, by role."""
+
+    models: tuple[str, ...]
+    thresholds: Mapping[str, int] = field(default_factory=dict)
+    expiry_days: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Every offline role, in the order in which the ceremony signs."""
+        return (*OFFLINE_COMMON_ROLES, *self.models)
+
+    def threshold(self, role: str) -> int:
+        """Return how many signatures `role` asks for."""
+        return self.thresholds.get(role, DEFAULT_THRESHOLDS.get(role, MODEL_THRESHOLD))
+
+    def expires(self, role: str, now: datetime) -> datetime:
+        """Return when the first version of `role` expires."""
+        return choose_expiry(role, self.expiry_days, now)
+
+
+def choose_expiry(role: str, expiry_days: Mapping[str, int], now: datetime) -> datetime:
+    """Return when a new version of `role` expires: after the days given for it, or the default."""
+    return expiry(now, expiry_days.get(role, DEFAULT_EXPIRY_DAYS.get(role, ROLE_EXPIRY_DAYS)))
+
+
+def check_expiry_days(roles: Collection[str], expiry_days: Mapping[str, int]) -> None:
+    """Raise CeremonyError for the days of a role that is not among `roles`, or out of range."""
+    for role, days in expiry_days.items():
+        if role not in roles:
+            raise CeremonyError(
+                f"{role[:64]!r} is no offline role here; choose among {', '.join(roles)}."
+            )
+        if not 1 <= days <= MAX_EXPIRY_DAYS:
+            raise CeremonyError(
+                f"{role} cannot expire after {days} days; choose 1 to {MAX_EXPIRY_DAYS}."
+            )
+
+
+def make_delegation(role: str, keyids: Sequence[str], threshold: int) -> DelegatedRole:
+    """Return the delegation to `role` in the one form that docs/FORMATS.md section 2 allows."""
+    return DelegatedRole(
+        role, list(keyids), threshold, terminating=True, paths=[role_pattern(role)]
+    )
+
+
+def plan_ceremony(
+    policy: Policy, keys: Mapping[str, Sequence[PublicKey]], online: OnlineKeys, now: datetime
+) -> dict[str, Root | Targets]:
+    """Return version 1 of every offline role, unsigned; `keys` are the offline keys by role.
+
+    Refuses a policy that names other roles, a role without keys or with fewer than its threshold,
+    and everything that the profile refuses.
+    """
+    _check_policy(policy)
+    for role in policy.roles:
+        _check_keys(role, keys.get(role, ()), policy.threshold(role))
+    _check_apart(keys, online)
+    with refusing(CeremonyError):
+        root = _plan_root(policy, keys, online, now)
+        targets = _plan_targets(policy, keys, online, now)
+        check_root(root)
+        check_targets(root, targets)
+        planned: dict[str, Root | Targets] = {"root": root, "targets": targets}
+        for role in policy.roles[2:]:
+            empty = Targets(version=1, expires=policy.expires(role, now))
+            check_delegated(role, empty)
+            planned[role] = empty
+    return planned
+
+
+def _check_policy(policy: Policy) -> None:
+    if not policy.models:
+        raise CeremonyError("No model is named; give at least one codename with --model.")
+    if len(set(policy.models)) != len(policy.models):
+        raise CeremonyError("A model is named twice; give each codename once.")
+    with refusing(CeremonyError):
+        for model in policy.models:
+            check_codename(model)
+    for role in policy.thresholds:
+        if role not in policy.roles:
+            raise CeremonyError(
+                f"{role[:64]!r} is no offline role here; choose among {', '.join(policy.roles)}."
+            )
+    check_expiry_days(policy.roles, policy.expiry_days)
+
+
+def _check_keys(role: str, keys: Sequence[PublicKey], threshold: int) -> None:
+    if not 1 <= threshold <= len(keys):
+        raise CeremonyError(
+            f"{role} asks for {threshold} signatures and the key folder holds {len(keys)} of its"
+            f" keys; make them with `keys new {role}-N`, or set --threshold {role}=N."
+        )
+
+
+def _check_apart(keys: Mapping[str, Sequence[PublicKey]], online: OnlineKeys) -> None:
+    # Root does not list the keys of delegated roles, so the check of root alone would not see it.
+    for held in keys.values():
+        for key in held:
+            if key.public in {online.latest, online.snapshot, online.timestamp}:
+                raise CeremonyError(
+                    f"{key.name} is also one of the server's keys; make a new offline key."
+                )
+
+
+def _plan_root(
+    policy: Policy, keys: Mapping[str, Sequence[PublicKey]], online: OnlineKeys, now: datetime
+) -> Root:
+    root = Root(
+        version=1,
+        expires=policy.expires("root", now),
+        consistent_snapshot=True,
+        unrecognized_fields={"custom": {"log": str(online.log), "schema": 1}},
+    )
+    for role in ("root", "targets"):
+        for key in keys[role]:
+            root.add_key(key.tuf_key, role)
+        root.roles[role].threshold = policy.threshold(role)
+    root.add_key(make_tuf_key(online.snapshot), "snapshot")
+    root.add_key(make_tuf_key(online.timestamp), "timestamp")
+    return root
+
+
+def _plan_targets(
+    policy: Policy, keys: Mapping[str, Sequence[PublicKey]], online: OnlineKeys, now: datetime
+) -> Targets:
+    holders = {
+        role: [key.tuf_key for key in keys[role]]
+        for role in (*sorted(policy.models), "tables", "content")
+    }
+    holders["latest"] = [make_tuf_key(online.latest)]
+    roles = {
+        role: make_delegation(
+            role,
+            [key.keyid for key in held],
+            1 if role == "latest" else policy.threshold(role),
+        )
+        for role, held in holders.items()
+    }
+    return Targets(
+        version=1,
+        expires=policy.expires("targets", now),
+        delegations=Delegations({k.keyid: k for held in holders.values() for k in held}, roles),
+    )

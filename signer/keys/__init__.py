@@ -1,0 +1,1 @@
+"""Key pairs of people: files, tokens, public halves, folders of them."""

@@ -1,0 +1,105 @@
+"""Takes keys into a key folder that it did not make itself: of tokens, and of other people."""
+
+from collections.abc import Callable, Sequence
+
+from signer.durable import write_new
+from signer.errors import KeyStoreError, refusing, resumable
+from signer.keys.keystore import Keystore, Passphrases
+from signer.keys.public_key import (
+    PublicKey,
+    check_distinct,
+    check_holder,
+    encode_public_key,
+    make_tuf_key,
+)
+from signer.keys.token_file import TokenKey, check_token_key, encode_token_file
+
+_ID_OCTETS = 8
+
+
+def create_token_keys(
+    store: Keystore,
+    names: Sequence[str],
+    module: str,
+    label: str,
+    passphrases: Passphrases,
+    entropy: Callable[[int], bytes],
+    holder: str = "",
+) -> list[PublicKey]:
+    """Make key pairs on a token and enrol them; a name that is refused stops all before the first.
+
+    A crash can leave a pair on the token that the folder does not know. The next call refuses its
+    name with its id, and `enrol_token_key` takes it up.
+    """
+    _check_names(store, names)
+    check_holder(holder)
+    check_token_key(TokenKey(module, label, "00"))
+    store.make_folder()
+    session = store.open_token(module, label, passphrases, writing=True)
+    made = []
+    with resumable("`keys list` shows the keys that were made, so ask for the others only"):
+        for name in names:
+            key_id = entropy(_ID_OCTETS)
+            key = PublicKey(name, session.generate(key_id, name).hex(), holder)
+            _add(store, key, TokenKey(module, label, key_id.hex()))
+            made.append(key)
+    return made
+
+
+def enrol_token_key(
+    store: Keystore, name: str, token_key: TokenKey, passphrases: Passphrases, holder: str = ""
+) -> PublicKey:
+    """Enrol a key pair that is on a token already."""
+    _check_names(store, [name])
+    check_holder(holder)
+    check_token_key(token_key)
+    store.make_folder()
+    session = store.open_token(token_key.module, token_key.label, passphrases)
+    key_id = bytes.fromhex(token_key.id)
+    session.check_private(key_id)
+    key = PublicKey(name, session.public(key_id).hex(), holder)
+    _check_sound(store, [key])
+    _add(store, key, token_key)
+    return key
+
+
+def enrol_public_keys(store: Keystore, keys: Sequence[PublicKey]) -> None:
+    """Enrol public halves whose private halves are elsewhere; a refusal of one refuses all.
+
+    Refused are a name that is used, a point that is not sound, and a public key that stands under
+    another name already.
+    """
+    _check_names(store, [key.name for key in keys])
+    for key in keys:
+        check_holder(key.holder)
+    store.make_folder()
+    _check_sound(store, keys)
+    with resumable("`keys list` shows the keys that were taken, so give the others only"):
+        for key in keys:
+            _add(store, key, None)
+
+
+def _check_names(store: Keystore, names: Sequence[str]) -> None:
+    store.check_names(names)
+    for name in names:
+        if store.kind(name) == "file":
+            raise KeyStoreError(
+                f"{name}.key is there without {name}.pub; complete it with `keys new {name}`, or"
+                " choose another name."
+            )
+
+
+def _check_sound(store: Keystore, keys: Sequence[PublicKey]) -> None:
+    with refusing(KeyStoreError):
+        for key in keys:
+            make_tuf_key(key.public)
+    check_distinct([*store.load_public_keys(), *keys])
+
+
+def _add(store: Keystore, key: PublicKey, token_key: TokenKey | None) -> None:
+    _, public_path, token_path = store.paths(key.name)
+    # A crash before the last line leaves a token file alone, which is no key and is replaced here.
+    token_path.unlink(missing_ok=True)
+    if token_key is not None:
+        write_new(token_path, encode_token_file(token_key))
+    write_new(public_path, encode_public_key(key))

@@ -1,0 +1,202 @@
+"""Keys on PKCS #11 tokens: EdDSA over edwards25519, one session for each token.
+
+PKCS #11 counts a login for the whole process, so a token is opened once, and all of its keys share
+that session. A PIN is asked for once and tried once: a token locks itself after a few wrong ones.
+"""
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import pkcs11
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass, exceptions
+from pkcs11.types import SignMixin
+
+from signer.errors import KeyStoreError, SurroundingsError
+from signer.keys.hsm_errors import speaking
+
+# The object identifier id-Ed25519 of RFC 8410 in DER; tokens that only know the curve's name as a
+# string, as PKCS #11 3.0 also allows, take it as well.
+_ED25519 = bytes.fromhex("06032b6570")
+_POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 octets
+
+
+class TokenSession:
+    """One token that is logged in to."""
+
+    def __init__(self, label: str, session: pkcs11.Session) -> None:
+        self._label = label
+        self._session = session
+        self._checked: dict[bytes, SignMixin] = {}
+
+    def generate(self, key_id: bytes, name: str) -> bytes:
+        """Make a key pair that never leaves the token and return the public half, 32 octets.
+
+        Refuses an id or a name that a key on the token has already.
+        """
+        with speaking(self._label):
+            for attributes in ({Attribute.LABEL: name}, {Attribute.ID: key_id}):
+                if found := self._find(attributes):
+                    raise KeyStoreError(
+                        f"The token {self._label} holds a {name} already, with the id"
+                        f" {found[0][Attribute.ID].hex()}; enrol it with `keys import --token`, or"
+                        " choose another name."
+                    )
+            parameters = self._session.create_domain_parameters(
+                KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: _ED25519}, local=True
+            )
+            parameters.generate_keypair(
+                id=key_id,
+                label=name,
+                store=True,
+                mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+                private_template={
+                    Attribute.EXTRACTABLE: False,
+                    Attribute.PRIVATE: True,
+                    Attribute.SENSITIVE: True,
+                },
+            )
+        self.check_private(key_id)
+        return self.public(key_id)
+
+    def public(self, key_id: bytes) -> bytes:
+        """Return the public half of a key pair on the token, 32 octets."""
+        with speaking(self._label):
+            key = self._find_half(key_id, ObjectClass.PUBLIC_KEY)
+            point: bytes = key[Attribute.EC_POINT]
+        if len(point) == 34 and point.startswith(_POINT_HEAD):
+            point = point[2:]  # as PKCS #11 2.40 has it; 3.0 leaves the two octets out
+        if len(point) != 32:
+            raise KeyStoreError(
+                f"The key {key_id.hex()} on the token {self._label} is not an ed25519 key, and no"
+                " other kind may sign."
+            )
+        return point
+
+    def check_private(self, key_id: bytes) -> None:
+        """Raise KeyStoreError unless the private half is on the token and cannot be taken off."""
+        with speaking(self._label):
+            key = self._find_half(key_id, ObjectClass.PRIVATE_KEY)
+            loose = key[Attribute.EXTRACTABLE] or not key[Attribute.SENSITIVE]
+        if loose:
+            raise KeyStoreError(
+                f"The key {key_id.hex()} can be copied off the token {self._label}; make one that"
+                " cannot, with `keys new --token`."
+            )
+        if not isinstance(key, SignMixin):
+            raise KeyStoreError(
+                f"The key {key_id.hex()} on the token {self._label} is not meant for signatures;"
+                " use another key."
+            )
+        self._checked[key_id] = key
+
+    def sign(self, key_id: bytes, payload: bytes) -> bytes:
+        """Return the signature of `payload`, 64 octets."""
+        if key_id not in self._checked:  # once, for a token answers slowly
+            self.check_private(key_id)
+        with speaking(self._label):
+            signature: bytes = self._checked[key_id].sign(payload, mechanism=Mechanism.EDDSA)
+        return signature
+
+    def close(self) -> None:
+        """Log out; a token that was pulled out meanwhile is logged out as well."""
+        try:
+            self._session.close()
+        except exceptions.PKCS11Error:
+            return
+
+    def _find_half(self, key_id: bytes, half: ObjectClass) -> pkcs11.Object:
+        found = self._find(
+            {
+                Attribute.CLASS: half,
+                Attribute.KEY_TYPE: KeyType.EC_EDWARDS,
+                Attribute.ID: key_id,
+            }
+        )
+        if not found:
+            kind = "public" if half is ObjectClass.PUBLIC_KEY else "private"
+            raise KeyStoreError(
+                f"The token {self._label} holds no {kind} ed25519 key with the id"
+                f" {key_id.hex()}; look with the token's own tool."
+            )
+        if len(found) > 1:
+            raise KeyStoreError(
+                f"The token {self._label} holds several keys with the id {key_id.hex()}; give"
+                " each an id of its own with the token's own tool."
+            )
+        return found[0]
+
+    def _find(self, attributes: dict[Attribute, Any]) -> list[pkcs11.Object]:
+        # Read to the end: a search that is left half-way holds the session's lock.
+        return list(self._session.get_objects(attributes))
+
+
+class Tokens:
+    """The tokens of one command; leaving the context logs out of all of them."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str], TokenSession] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def open(
+        self, module: str, label: str, ask: Callable[[], bytes], *, writing: bool = False
+    ) -> TokenSession:
+        """Return the session of a token; `ask` gives the PIN and is called at most once for it.
+
+        `writing` is for new keys, and counts at the first call only.
+        """
+        if (module, label) not in self._open:
+            token = _find_token(module, label)
+            with speaking(label):
+                if Mechanism.EDDSA not in token.slot.get_mechanisms():
+                    raise KeyStoreError(
+                        f"The token {label} cannot sign with ed25519 keys; use another token."
+                    )
+                # No loop around this: each wrong PIN brings the token nearer to locking itself.
+                session = token.open(rw=writing, user_pin=_text(label, ask()))
+            self._open[module, label] = TokenSession(label, session)
+        return self._open[module, label]
+
+    def close(self) -> None:
+        """Log out of every token."""
+        while self._open:
+            self._open.popitem()[1].close()
+
+
+def _find_token(module: str, label: str) -> pkcs11.Token:
+    try:
+        library = pkcs11.lib(module)
+    except exceptions.PKCS11Error as error:
+        raise SurroundingsError(
+            f"The PKCS #11 module {module} cannot be loaded; install it, or correct its path."
+        ) from error
+    with speaking(label):
+        try:
+            return library.get_token(token_label=label)
+        except exceptions.NoSuchToken as error:
+            raise SurroundingsError(
+                f"There is no token {label} that {module} can see; plug it in and run the command"
+                " again."
+            ) from error
+        except exceptions.MultipleTokensReturned as error:
+            raise SurroundingsError(
+                f"There are several tokens {label}; leave only one of them plugged in."
+            ) from error
+
+
+def _text(label: str, pin: bytes) -> str:
+    try:
+        return pin.decode()
+    except UnicodeDecodeError:
+        # Without its cause, which would quote the PIN.
+        raise KeyStoreError(f"The PIN of the token {label} is not UTF-8; give it so.") from None

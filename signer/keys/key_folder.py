@@ -1,0 +1,94 @@
+"""The folder of offline keys: `NAME.pub` public, and `NAME.key` encrypted or `NAME.token`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from signer.durable import TEMPORARY, sync_folder
+from signer.errors import KeyStoreError, SurroundingsError
+from signer.keys.public_key import (
+    MAX_PUBLIC_FILE,
+    PublicKey,
+    check_distinct,
+    check_key_name,
+    decode_public_key,
+)
+
+Kind = Literal["file", "token", "public only"]
+"""Where the private half of a key is: in the folder, on a token, or elsewhere."""
+
+
+class KeyFolder:
+    """Key files in one folder, read at each call; of private halves only where they are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def load_public_key(self, name: str) -> PublicKey:
+        """Return one public half; KeyStoreError when there is none of this name."""
+        for key in self.load_public_keys():
+            if key.name == name:
+                return key
+        raise KeyStoreError(f"There is no key {name} in {self.folder}; look with `keys list`.")
+
+    def load_public_keys(self) -> list[PublicKey]:
+        """Return every public half in the folder, by role and number.
+
+        Refuses a malformed file and one public key under two names.
+        """
+        if not self.folder.is_dir():
+            raise SurroundingsError(
+                f"The key folder {self.folder} is not there; make keys with `keys new` first."
+            )
+        names = [
+            path.name.removesuffix(".pub")
+            for path in self.folder.iterdir()  # `glob` would find nothing where it may not read
+            if path.suffix == ".pub" and not path.name.startswith(TEMPORARY)
+        ]
+        keys = [self._load_public(name) for name in names]
+        keys.sort(key=lambda key: (key.role, key.number))
+        check_distinct(keys)
+        return keys
+
+    def kind(self, name: str) -> Kind:
+        """Answer where the private half of `name` is."""
+        private_path, _, token_path = self.paths(name)
+        if private_path.exists():
+            return "file"
+        return "token" if token_path.exists() else "public only"
+
+    def has_private(self, name: str) -> bool:
+        """Answer whether this folder can sign with `name`, by its file or with its token."""
+        return self.kind(name) != "public only"
+
+    def make_folder(self) -> None:
+        """Make the folder if it is not there, for its owner alone."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        sync_folder(self.folder.parent)
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise KeyStoreError unless all are key names, given once, for which there is no key."""
+        for name in names:
+            check_key_name(name)
+            self.check_free(name)
+        if len(set(names)) != len(names):
+            raise KeyStoreError("A key name is given twice; give each name once.")
+
+    def check_free(self, name: str) -> None:
+        """Raise KeyStoreError when there is a public half of this name."""
+        if self.paths(name)[1].exists():
+            raise KeyStoreError(
+                f"The key {name} is there already; choose the next free number for its role."
+            )
+
+    def paths(self, name: str) -> tuple[Path, Path, Path]:
+        """Return where the private half, the public half and the token file of `name` are."""
+        return (
+            self.folder / f"{name}.key",
+            self.folder / f"{name}.pub",
+            self.folder / f"{name}.token",
+        )
+
+    def _load_public(self, name: str) -> PublicKey:
+        with self.paths(name)[1].open("rb") as file:
+            return decode_public_key(name, file.read(MAX_PUBLIC_FILE + 1))

@@ -1,0 +1,182 @@
+"""The private halves of a folder of offline keys: makes them, and signs with them.
+
+Private halves leave this module only inside a securesystemslib `Signer`.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from securesystemslib.exceptions import KeyMismatchError
+from securesystemslib.signer import CryptoSigner, Signer
+
+from signer.durable import replace_file, write_new
+from signer.errors import KeyStoreError, refusing, resumable
+from signer.keys.hsm import Tokens, TokenSession
+from signer.keys.key_file import check_passphrase, decode_key_file, encode_key_file
+from signer.keys.key_folder import KeyFolder
+from signer.keys.narrow_file import SECRET, TRUSTED, load_narrow
+from signer.keys.public_key import (
+    PublicKey,
+    check_holder,
+    check_key_name,
+    encode_public_key,
+    make_tuf_key,
+)
+from signer.keys.token_file import MAX_TOKEN_FILE, decode_token_file
+from signer.keys.token_signer import TokenSigner
+
+MAX_KEY_FILE = 16_384
+
+Passphrases = Callable[[str], bytes]
+"""Gives the passphrase of the key whose name it is called with; with `token LABEL`, a token's PIN.
+
+A key name has no space, so the two cannot be taken for one another.
+"""
+
+
+class Keystore(KeyFolder):
+    """A key folder whose private halves can be used; files are read at each call.
+
+    Of tokens the sessions are kept, because a process can log in to a token only once: close the
+    store, or leave its context, to log out.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._tokens = Tokens()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Log out of the tokens that were used."""
+        self._tokens.close()
+
+    def create_key(
+        self, name: str, passphrase: bytes, entropy: Callable[[int], bytes], holder: str = ""
+    ) -> PublicKey:
+        """Make a key pair and return its public half.
+
+        A crash between the two files leaves `NAME.key` alone; the same call with the same
+        passphrase then completes it. A key that is complete is never replaced.
+        """
+        check_key_name(name)
+        check_passphrase(passphrase)
+        check_holder(holder)
+        self.make_folder()
+        private_path, public_path, _ = self.paths(name)
+        self.check_free(name)
+        if private_path.exists():
+            private = self._load_private(name, passphrase)
+        else:
+            private = Ed25519PrivateKey.from_private_bytes(entropy(32))
+            write_new(private_path, encode_key_file(private, passphrase, entropy), mode=0o600)
+        key = PublicKey(name, private.public_key().public_bytes_raw().hex(), holder)
+        write_new(public_path, encode_public_key(key))
+        return key
+
+    def create_keys(
+        self,
+        names: Sequence[str],
+        passphrases: Passphrases,
+        entropy: Callable[[int], bytes],
+        holder: str = "",
+    ) -> list[PublicKey]:
+        """Make several key pairs, each under its passphrase; when one is refused, none is made."""
+        self.check_names(names)
+        chosen = [passphrases(name) for name in names]
+        for passphrase in chosen:
+            check_passphrase(passphrase)
+        with resumable("`keys list` shows the keys that were made, so ask for the others only"):
+            return [
+                self.create_key(name, passphrase, entropy, holder)
+                for name, passphrase in zip(names, chosen, strict=True)
+            ]
+
+    def change_passphrases(
+        self,
+        names: Sequence[str],
+        old: Passphrases,
+        new: Passphrases,
+        entropy: Callable[[int], bytes],
+    ) -> None:
+        """Encrypt the key files of `names` under new passphrases; a refusal of one refuses all.
+
+        Each old file is there until the new one is on disk, and the new one is 0600 from its first
+        octet on. Copies of the old file in backups still open with the old passphrase.
+        """
+        for name in names:
+            check_key_name(name)
+            if self.kind(name) == "token":
+                raise KeyStoreError(
+                    f"The private half of {name} is on a token; change its PIN with the token's"
+                    " own tool."
+                )
+        opened = {name: self._load_private(name, old(name)) for name in names}
+        chosen = {name: new(name) for name in names}
+        files = {name: encode_key_file(opened[name], chosen[name], entropy) for name in opened}
+        for name, pem in files.items():
+            decode_key_file(name, pem, chosen[name])
+        with resumable("some keys have their new passphrases, and the others still the old ones"):
+            for name, pem in files.items():
+                replace_file(self.paths(name)[0], pem, mode=0o600)
+
+    def load_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
+        """Return what signs with `key`, whose passphrase or PIN `passphrases` gives.
+
+        Refuses a file that others than its owner may read, a wrong passphrase, and a private half
+        that does not belong to the public one. All keys of one token share one session, for which
+        the PIN is asked once.
+        """
+        with refusing(KeyStoreError):
+            public = make_tuf_key(key.public)
+        if self.kind(key.name) == "token":
+            return self._load_token_signer(key, passphrases)
+        try:
+            return CryptoSigner(self._load_private(key.name, passphrases(key.name)), public)
+        except KeyMismatchError as error:
+            raise KeyStoreError(
+                f"{key.name}.pub does not belong to {key.name}.key; restore both from one backup."
+            ) from error
+
+    def open_token(
+        self, module: str, label: str, passphrases: Passphrases, *, writing: bool = False
+    ) -> TokenSession:
+        """Return the one session of a token; the PIN is asked for when it is opened."""
+        return self._tokens.open(
+            module, label, lambda: passphrases(f"token {label}"), writing=writing
+        )
+
+    def _load_token_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
+        # The token file names a library that is run, so nobody else may have written it.
+        data = load_narrow(
+            self.paths(key.name)[2], f"The token file of {key.name}", TRUSTED, MAX_TOKEN_FILE + 1
+        )
+        token_key = decode_token_file(key.name, data)
+        session = self.open_token(token_key.module, token_key.label, passphrases)
+        key_id = bytes.fromhex(token_key.id)
+        if session.public(key_id).hex() != key.public:
+            raise KeyStoreError(
+                f"{key.name}.pub does not belong to the key {token_key.id} on the token"
+                f" {token_key.label}; restore {key.name}.pub and {key.name}.token from one backup."
+            )
+        session.check_private(key_id)
+        return TokenSigner(key, session, key_id)
+
+    def _load_private(self, name: str, passphrase: bytes) -> Ed25519PrivateKey:
+        path = self.paths(name)[0]
+        if not path.exists():
+            raise KeyStoreError(f"The private half of {name} is not in {self.folder}.")
+        pem = load_narrow(path, f"The key file of {name}", SECRET, MAX_KEY_FILE)
+        return decode_key_file(name, pem, passphrase)

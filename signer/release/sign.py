@@ -1,0 +1,142 @@
+"""Signs releases: from inspected packages to a new version of a codename role and its bundle."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from server.core.floor import decode_floor
+from server.core.metadata import verify_role
+from server.core.release import Release, decode_releases
+from signer.bundle_writer import Blob, Progress, prepared_bundle
+from signer.ceremony.plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
+from signer.errors import ReleaseRefusal, WorkFolderError, refusing, resumable
+from signer.keys.keystore import Keystore, Passphrases
+from signer.ota.facts import OtaFacts
+from signer.release.order import ReleaseOrder
+from signer.release.plan import plan_release
+from signer.signing import (
+    expiry,
+    load_delegated,
+    load_role_signers,
+    load_trusted,
+    sign_role,
+)
+from signer.work_folder import WorkFolder
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRelease:
+    """What was signed: role and version, the build's counter, target paths, bundle and expiry.
+
+    `repeated` is true when everything was listed already and the same octets were submitted again.
+    """
+
+    role: str
+    version: int
+    counter: int
+    paths: tuple[str, ...]
+    bundle: str
+    expires: datetime
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ListedRole:
+    """A codename role as the working folder has it; builds below `floor` have left it."""
+
+    role: str
+    version: int
+    expires: datetime
+    floor: int
+    releases: dict[str, Release]
+
+
+def sign_release(
+    folder: WorkFolder,
+    keystore: Keystore,
+    passphrases: Passphrases,
+    order: ReleaseOrder,
+    packages: Sequence[OtaFacts],
+    now: datetime,
+    incoming: Path,
+    *,
+    sources: Sequence[OtaFacts] = (),
+    expiry_days: int = ROLE_EXPIRY_DAYS,
+    progress: Progress | None = None,
+) -> SignedRelease:
+    """Sign the packages of one build as releases of their model and submit them.
+
+    Refuses everything that `plan_release` refuses, a folder that does not verify, and a key folder
+    with fewer keys than the threshold; nothing has changed on disk then. `progress` is called with
+    octets copied and octets in all.
+    """
+    if not 1 <= expiry_days <= MAX_EXPIRY_DAYS:
+        raise ReleaseRefusal(f"A role expires after 1 to {MAX_EXPIRY_DAYS} days; choose so.")
+    role = order.channel.codename
+    trusted = load_trusted(folder, now)
+    data, current = load_delegated(folder, trusted, role)
+    planned = plan_release(order, packages, current, expiry(now, expiry_days), sources)
+    # An expired version is no use to anybody: the same command then signs the next one.
+    repeated = planned.targets == current.targets and not current.is_expired(now)
+    if repeated:
+        signed = current
+    else:
+        signed = planned
+        data = sign_role(planned, load_role_signers(keystore, trusted, role, passphrases))
+        with refusing(ReleaseRefusal):
+            verify_role(role, data, trusted.targets, now)
+    blobs = [Blob(facts.path, facts.length, facts.sha256) for facts in packages]
+    # The version is recorded before the bundle gets its name, because a bundle that is seen may be
+    # published at once, and a version that is published must never be signed a second time.
+    # Crash before `store`: nothing is recorded, nothing submitted, at most `.tmp-` names are left.
+    # Crash between the two: the version is recorded and not submitted; the same command finds its
+    # packages listed and submits the recorded octets.
+    with (
+        prepared_bundle(incoming, {(role, signed.version): data}, blobs, progress) as bundle,
+        resumable("the same command completes what was begun"),
+    ):
+        if not repeated:
+            with folder.changing():
+                folder.store(role, signed.version, data)
+        bundle.reveal()
+    paths = tuple(f"{order.channel}/{facts.path.name}" for facts in packages)
+    return SignedRelease(
+        role=role,
+        version=signed.version,
+        counter=signed.targets[paths[0]].custom["counter"],
+        paths=paths,
+        bundle=bundle.id,
+        expires=signed.expires,
+        repeated=repeated,
+    )
+
+
+def submit_again(folder: WorkFolder, role: str, incoming: Path) -> str:
+    """Submit the current version of a role once more and return the bundle's id.
+
+    For an edit that is made already: whether its bundle ever arrived, nobody here can know.
+    """
+    data, current = load_delegated(folder, load_trusted(folder, None), role)
+    with prepared_bundle(incoming, {(role, current.version): data}, []) as bundle:
+        bundle.reveal()
+    return bundle.id
+
+
+def list_releases(folder: WorkFolder, codename: str | None = None) -> list[ListedRole]:
+    """Return the codename roles of the working folder, or the one of `codename`, with releases."""
+    trusted = load_trusted(folder, None)
+    delegations = trusted.targets.delegations
+    names = [] if delegations is None or delegations.roles is None else list(delegations.roles)
+    models = sorted(set(names) - {"tables", "content", "latest"})
+    if codename is not None:
+        if codename not in models:
+            raise WorkFolderError(f"{folder.folder} has no model {codename}; choose one it has.")
+        models = [codename]
+    listed = []
+    for model in models:
+        _, targets = load_delegated(folder, trusted, model)
+        with refusing(WorkFolderError):
+            releases, floor = decode_releases(targets), decode_floor(targets).counter
+        listed.append(ListedRole(model, targets.version, targets.expires, floor, releases))
+    return listed

@@ -1,0 +1,51 @@
+"""Writes the target of a release (docs/FORMATS.md section 3) from the facts of its package."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuf.api.metadata import TargetFile
+
+from signer.ota.facts import OtaFacts
+from signer.release.edit import make_target
+from signer.release.order import ReleaseOrder
+
+_PAYLOAD_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
+
+
+def make_release(
+    order: ReleaseOrder,
+    facts: OtaFacts,
+    counter: int,
+    min_counter: int,
+    changelog: Mapping[str, str],
+    known: TargetFile | None,
+) -> TargetFile:
+    """Return the target that lists a package; what `known`, the target so far, says is kept."""
+    path = f"{order.channel}/{facts.path.name}"
+    members = _members(facts, counter, min_counter)
+    if known is None:
+        custom = {**members, "changelog": dict(changelog), "withdrawn": False}
+    else:
+        custom = {**known.custom, **members}
+        if order.changelog:
+            custom["changelog"] = dict(changelog)
+    return make_target(path, facts.length, facts.sha256, custom, known)
+
+
+def _members(facts: OtaFacts, counter: int, min_counter: int) -> dict[str, Any]:
+    return {
+        "counter": counter,
+        "fingerprint": facts.fingerprint,
+        "incremental": facts.incremental,
+        "min_counter": min_counter,
+        "payload_properties": {
+            name: facts.payload_properties.get(name, "") for name in _PAYLOAD_PROPERTIES
+        },
+        "post_timestamp": facts.post_timestamp,
+        "property_files": facts.streaming_property_files,
+        "schema": 1,
+        "sdk_level": facts.sdk_level,
+        "security_patch_level": facts.security_patch_level,
+        "source_builds": list(facts.source_builds),
+        "type": facts.type,
+    }

@@ -1,0 +1,151 @@
+import json
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tuf.api.metadata import Metadata, Root, Targets
+
+from server.core.bundle import decode_bundle
+from signer.ceremony.first import init_repository
+from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import Policy
+from signer.errors import CeremonyError, KeyStoreError
+from signer.keys.keystore import Keystore
+from signer.work_folder import WorkFolder
+
+POLICY = Policy(("armani", "dior"), {"armani": 2})
+
+
+@pytest.fixture
+def hold(tmp_path, keys, passphrases, online_file, now, incoming):
+    """Return what holds a ceremony in the test's own folders."""
+
+    def ceremony(policy=POLICY, at=now, ask=passphrases):
+        return init_repository(
+            WorkFolder(tmp_path / "new"),
+            Keystore(keys),
+            ask,
+            decode_online_keys(online_file),
+            policy,
+            at,
+            incoming,
+        )
+
+    return ceremony
+
+
+def test_every_key_signs(made_repository) -> None:
+    """Each role carries a valid signature of each of its keys, as python-tuf counts them."""
+    metadata = made_repository / "repo" / "metadata"
+    root = Metadata[Root].from_file(str(metadata / "1.root.json"))
+    targets = Metadata[Targets].from_file(str(metadata / "1.targets.json"))
+    counts = {}
+    for role, judge in {
+        "root": root.signed,
+        "targets": root.signed,
+        **dict.fromkeys(("armani", "dior", "tables", "content"), targets.signed),
+    }.items():
+        checked = Metadata.from_file(str(metadata / f"1.{role}.json"))
+        result = judge.get_verification_result(role, checked.signed_bytes, checked.signatures)
+        counts[role] = len(result.signed)
+        assert not result.unsigned
+    expected = {"root": 3, "targets": 2, "armani": 2, "dior": 1, "tables": 2, "content": 1}
+    assert counts == expected
+
+
+def test_the_files_are_compact(made_repository) -> None:
+    """Metadata is written without white space and is small."""
+    for path in (made_repository / "repo" / "metadata").iterdir():
+        data = path.read_bytes()
+        assert data == json.dumps(json.loads(data), separators=(",", ":"), sort_keys=True).encode()
+
+
+def test_the_bundle_holds_what_the_repository_holds(made_repository) -> None:
+    """The server gets the very octets that were kept."""
+    (bundle,) = (made_repository / "incoming").iterdir()
+    described = decode_bundle((bundle / "bundle.json").read_bytes())
+    assert [(role.name, role.version) for role in described.roles] == [
+        (role, 1) for role in ("armani", "content", "dior", "root", "tables", "targets")
+    ]
+    assert described.blobs == []
+    for path in (made_repository / "repo" / "metadata").iterdir():
+        assert (bundle / "metadata" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_the_same_ceremony_again_changes_nothing(hold, tmp_path, now, tree) -> None:
+    """A day later the recorded octets are submitted once more, without a key being opened."""
+    first = hold()
+    before = tree(tmp_path)
+
+    def ask(name):
+        raise AssertionError(name)
+
+    assert first.repeated is False
+    assert hold(at=now + timedelta(days=1), ask=ask) == replace(first, repeated=True)
+    assert tree(tmp_path) == before
+
+
+def test_the_same_ceremony_again_submits_what_was_not(hold, tmp_path, incoming) -> None:
+    """A bundle that never came to be is made from the recorded octets."""
+    bundle = hold().bundle
+    shutil.rmtree(incoming / bundle)
+    assert hold().bundle == bundle
+    assert (incoming / bundle / "metadata" / "1.root.json").read_bytes() == (
+        tmp_path / "new" / "metadata" / "1.root.json"
+    ).read_bytes()
+
+
+def test_another_ceremony_is_refused(hold, tmp_path, tree) -> None:
+    """A repository is made once."""
+    hold()
+    before = tree(tmp_path)
+    with pytest.raises(CeremonyError, match="another repository already"):
+        hold(Policy(("armani",)))
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "days", [{"armani": 91}, {"armani": 89}, {"root": 364}, dict.fromkeys(POLICY.roles, 1)]
+)
+def test_other_lifetimes_are_refused(hold, tmp_path, tree, now, days) -> None:
+    """They are not passed over: the recorded dates could not follow them."""
+    hold()
+    before = tree(tmp_path)
+    with pytest.raises(CeremonyError, match="other lifetimes; give the --expires options"):
+        hold(replace(POLICY, expiry_days=days), at=now + timedelta(hours=1))
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("thresholds", [{}, {"armani": 2, "root": 3}])
+def test_other_thresholds_are_refused(hold, thresholds) -> None:
+    """The sentence says that options differ."""
+    hold()
+    with pytest.raises(CeremonyError, match="made with other options; give the options of then"):
+        hold(replace(POLICY, thresholds=thresholds))
+
+
+def test_a_ceremony_in_a_repository_that_went_on_is_refused(hold, tmp_path) -> None:
+    """Once a role has a second version, the first ones are history."""
+    hold()
+    WorkFolder(tmp_path / "new").store("armani", 2, b"{}")
+    with pytest.raises(CeremonyError, match="another repository already"):
+        hold()
+
+
+def test_a_wrong_passphrase_changes_nothing(hold, tmp_path, tree) -> None:
+    """No file is written before every key has signed."""
+    before = tree(tmp_path)
+    with pytest.raises(KeyStoreError, match="tables-2 cannot be opened"):
+        hold(
+            ask=lambda name: b"wrong passphrase" if name == "tables-2" else b"correct horse battery"
+        )
+    assert tree(tmp_path) == before
+
+
+def test_the_report_names_thresholds_and_keys(hold) -> None:
+    """People see who may sign what."""
+    roles = {role.name: (role.threshold, role.keys) for role in hold().roles}
+    assert roles["root"] == (2, ("root-1", "root-2", "root-3"))
+    assert roles["armani"] == (2, ("armani-1", "armani-2"))
+    assert list(roles) == ["root", "targets", "tables", "content", "armani", "dior"]

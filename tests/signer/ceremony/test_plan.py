@@ -1,0 +1,111 @@
+from dataclasses import replace
+
+import pytest
+
+from signer.ceremony.online_keys import decode_online_keys
+from signer.ceremony.plan import Policy, plan_ceremony
+from signer.errors import CeremonyError
+from signer.keys.keystore import Keystore
+
+
+@pytest.fixture(scope="session")
+def grouped(made_keys):
+    """Return the public halves by role."""
+    found = {}
+    for key in Keystore(made_keys).load_public_keys():
+        found.setdefault(key.role, []).append(key)
+    return found
+
+
+@pytest.fixture(scope="session")
+def online(online_file):
+    """Return the server's public halves."""
+    return decode_online_keys(online_file)
+
+
+def test_root_is_of_the_profile(grouped, online, now) -> None:
+    """2 of 3 root keys, 2 targets keys, one key for each online role, the log in `custom`."""
+    root = plan_ceremony(Policy(("armani",)), grouped, online, now)["root"].to_dict()
+    assert {
+        name: (role["threshold"], len(role["keyids"])) for name, role in root["roles"].items()
+    } == {
+        "root": (2, 3),
+        "targets": (2, 2),
+        "snapshot": (1, 1),
+        "timestamp": (1, 1),
+    }
+    assert root["custom"] == {"log": str(online.log), "schema": 1}
+    assert root["consistent_snapshot"] is True
+    assert root["version"] == 1
+    assert root["expires"] == "2027-06-01T12:00:00Z"
+
+
+def test_targets_only_delegates(grouped, online, now) -> None:
+    """One terminating delegation for each role, with the one pattern of FORMATS section 2."""
+    planned = plan_ceremony(Policy(("dior", "armani"), {"armani": 2}), grouped, online, now)
+    targets = planned["targets"].to_dict()
+    assert targets["targets"] == {}
+    assert targets["expires"] == "2026-08-30T12:00:00Z"
+    assert [
+        (role["name"], role["paths"], role["terminating"], role["threshold"], len(role["keyids"]))
+        for role in targets["delegations"]["roles"]
+    ] == [
+        ("armani", ["armani/*/*/*"], True, 2, 2),
+        ("dior", ["dior/*/*/*"], True, 1, 1),
+        ("tables", ["tables/*/*"], True, 2, 2),
+        ("content", ["content/*/*"], True, 1, 1),
+        ("latest", ["latest/*/*/*"], True, 1, 1),
+    ]
+
+
+def test_the_other_roles_are_empty(grouped, online, now) -> None:
+    """Tables, content and models start with nothing to offer."""
+    planned = plan_ceremony(Policy(("armani",)), grouped, online, now)
+    assert list(planned) == ["root", "targets", "tables", "content", "armani"]
+    for role in ("tables", "content", "armani"):
+        assert planned[role].to_dict()["targets"] == {}
+
+
+def test_expiry_can_be_chosen(grouped, online, now) -> None:
+    """Days count from the moment of the ceremony."""
+    planned = plan_ceremony(Policy(("armani",), {}, {"armani": 30}), grouped, online, now)
+    assert f"{planned['armani'].expires:%Y-%m-%d}" == "2026-07-01"
+
+
+@pytest.mark.parametrize(
+    ("policy", "sentence"),
+    [
+        (Policy(()), "No model is named"),
+        (Policy(("armani", "armani")), "named twice"),
+        (Policy(("Armani",)), "not a codename"),
+        (Policy(("latest",)), "not a codename"),
+        (Policy(("latest-1",)), "not a codename"),
+        (Policy(("cancro",)), "keys new cancro-N"),
+        (Policy(("armani",), {"root": 4}), "asks for 4 signatures and the key folder holds 3"),
+        (Policy(("armani",), {"root": 0}), "asks for 0 signatures"),
+        (Policy(("armani",), {"dior": 1}), "'dior' is no offline role"),
+        (Policy(("armani",), {"snapshot": 1}), "'snapshot' is no offline role"),
+        (Policy(("armani",), {}, {"latest": 7}), "'latest' is no offline role"),
+        (Policy(("armani",), {}, {"root": 0}), "cannot expire after 0 days"),
+        (Policy(("armani",), {}, {"root": 3651}), "cannot expire after 3651 days"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused(policy, sentence, grouped, online, now) -> None:
+    """The sentence says what to do about it."""
+    with pytest.raises(CeremonyError, match=sentence):
+        plan_ceremony(policy, grouped, online, now)
+
+
+@pytest.mark.parametrize("role", ["root", "targets", "armani", "tables"])
+@pytest.mark.parametrize("name", ["latest", "snapshot", "timestamp"])
+def test_an_online_key_that_is_also_offline_is_refused(role, name, grouped, online, now) -> None:
+    """A thief of the server's keys must not hold an offline one."""
+    changed = replace(online, **{name: grouped[role][0].public})
+    with pytest.raises(CeremonyError, match=f"{role}-1 is also one of the server's keys"):
+        plan_ceremony(Policy(("armani",)), grouped, changed, now)
+
+
+def test_snapshot_and_timestamp_must_differ(grouped, online, now) -> None:
+    """Only then can a new root undo what a thief of one of them did."""
+    with pytest.raises(CeremonyError, match="keys of their own"):
+        plan_ceremony(Policy(("armani",)), grouped, replace(online, timestamp=online.snapshot), now)

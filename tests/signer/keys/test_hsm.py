@@ -1,0 +1,235 @@
+import os
+
+import pkcs11
+import pytest
+from nacl.signing import VerifyKey
+from pkcs11 import Attribute, KeyType, Mechanism, ObjectClass
+
+from signer.errors import KeyStoreError, SurroundingsError
+from signer.keys.hsm import Tokens
+from tests.softhsm import MODULE, PIN, forget_module, make_softhsm
+
+pytestmark = pytest.mark.needs("softhsm")
+
+ED25519, ED448 = bytes.fromhex("06032b6570"), bytes.fromhex("06032b6571")
+PRIVATE = {Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: True}
+
+
+def _ask() -> bytes:
+    return PIN.encode()
+
+
+def _make(session, key_id, parameters=ED25519, private=PRIVATE):
+    made = session.create_domain_parameters(
+        KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: parameters}, local=True
+    )
+    return made.generate_keypair(
+        id=key_id,
+        store=True,
+        mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+        private_template=private,
+    )
+
+
+def test_a_signature_verifies_elsewhere(softhsm) -> None:
+    """A library that knows nothing of tokens accepts what the token signs."""
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
+        public = session.generate(b"\x01", "root-1")
+        signature = session.sign(b"\x01", b"payload")
+    VerifyKey(public).verify(b"payload", signature)
+
+
+def test_a_key_cannot_leave_its_token(softhsm) -> None:
+    """The token itself says that the private half is sensitive and was never otherwise."""
+    with Tokens() as tokens:
+        tokens.open(softhsm.module, "drawer", _ask, writing=True).generate(b"\x01", "root-1")
+    with softhsm.session("drawer") as session:
+        key = session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x01")
+        flags = (Attribute.SENSITIVE, Attribute.ALWAYS_SENSITIVE, Attribute.NEVER_EXTRACTABLE)
+        assert [key[flag] for flag in (*flags, Attribute.PRIVATE, Attribute.TOKEN)] == [True] * 5
+        assert not key[Attribute.EXTRACTABLE]
+        with pytest.raises(pkcs11.AttributeSensitive):
+            key[Attribute.VALUE]
+
+
+def test_all_keys_of_a_token_share_a_session(softhsm) -> None:
+    """The PIN is asked for once, and logging out lets another log in."""
+    asked = []
+
+    def ask() -> bytes:
+        asked.append(1)
+        return PIN.encode()
+
+    for _ in range(2):
+        with Tokens() as tokens:
+            assert tokens.open(softhsm.module, "drawer", ask) is tokens.open(
+                softhsm.module, "drawer", ask
+            )
+    assert len(asked) == 2
+
+
+def test_two_tokens_are_open_at_once(softhsm) -> None:
+    """Each has a session of its own."""
+    softhsm.add("shelf")
+    forget_module()
+    with Tokens() as tokens:
+        for label in ("drawer", "shelf"):
+            session = tokens.open(softhsm.module, label, _ask, writing=True)
+            VerifyKey(session.generate(b"\x01", "root-1")).verify(
+                label.encode(), session.sign(b"\x01", label.encode())
+            )
+
+
+def test_a_second_login_is_refused(softhsm) -> None:
+    """The sentence says what holds the token, and the first login still works."""
+    with Tokens() as first:
+        first.open(softhsm.module, "drawer", _ask, writing=True)
+        with pytest.raises(SurroundingsError, match="uses the token drawer already"):
+            Tokens().open(softhsm.module, "drawer", _ask)
+        first.open(softhsm.module, "drawer", _ask).generate(b"\x01", "root-1")
+
+
+@pytest.mark.parametrize("pin", [b"9999", b"", b"1234-567", b"x" * 300])
+def test_a_wrong_pin_is_refused_and_tried_once(softhsm, monkeypatch, pin) -> None:
+    """The sentence says that it was tried once; neither PIN shows."""
+    asked, logins = [], []
+    real = pkcs11.lib(softhsm.module)
+
+    class Token:
+        def __init__(self, token) -> None:
+            self._token, self.slot = token, token.slot
+
+        def open(self, **named):
+            logins.append(named["user_pin"])
+            return self._token.open(**named)
+
+    class Library:
+        def get_token(self, **named):
+            return Token(real.get_token(**named))
+
+    monkeypatch.setattr(pkcs11, "lib", lambda _module: Library())
+    with pytest.raises(KeyStoreError, match=r"The token drawer refuses .*tried once") as caught:
+        Tokens().open(softhsm.module, "drawer", lambda: asked.append(1) or pin)
+    assert (len(asked), logins) == (1, [pin.decode()])
+    assert PIN not in str(caught.value)
+    assert not pin or pin.decode() not in str(caught.value)
+
+
+def test_a_pin_that_is_no_text_is_refused_before_it_is_tried(softhsm) -> None:
+    """Nothing of it shows, also not in the error's cause."""
+    with pytest.raises(KeyStoreError, match="not UTF-8") as caught:
+        Tokens().open(softhsm.module, "drawer", lambda: b"\xff secret")
+    assert caught.value.__suppress_context__
+
+
+def test_a_module_that_is_not_there_is_named() -> None:
+    """That is a matter of the surroundings, and nobody is asked for a PIN."""
+    for module in ("/nonexistent/module.so", "/usr/lib/os-release"):
+        with pytest.raises(SurroundingsError, match=f"module {module} cannot be loaded"):
+            Tokens().open(module, "drawer", lambda: pytest.fail("nobody is asked"))
+
+
+def test_a_token_that_is_not_there_is_named(softhsm) -> None:
+    """Nobody is asked for the PIN of a token that is not plugged in."""
+    with pytest.raises(SurroundingsError, match=f"no token shelf that {softhsm.module} can see"):
+        Tokens().open(softhsm.module, "shelf", lambda: pytest.fail("nobody is asked"))
+
+
+def test_two_tokens_of_one_label_are_refused(softhsm) -> None:
+    """Which of them is meant cannot be known, so neither is tried."""
+    softhsm.add("drawer")
+    forget_module()
+    with pytest.raises(SurroundingsError, match="several tokens drawer"):
+        Tokens().open(softhsm.module, "drawer", lambda: pytest.fail("nobody is asked"))
+
+
+def test_a_token_without_eddsa_is_refused(tmp_path, monkeypatch) -> None:
+    """It is found before a PIN is asked for."""
+    made = make_softhsm(tmp_path / "old", "slots.mechanisms = CKM_SHA256,CKM_RSA_PKCS")
+    monkeypatch.setenv("SOFTHSM2_CONF", str(made.configuration))
+    made.add("old")
+    forget_module()
+    try:
+        with pytest.raises(KeyStoreError, match="token old cannot sign with ed25519 keys"):
+            Tokens().open(MODULE, "old", lambda: pytest.fail("nobody is asked"))
+    finally:
+        forget_module()
+
+
+def test_keys_that_are_not_there_are_named(softhsm) -> None:
+    """Public and private halves are looked for by id."""
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask)
+        with pytest.raises(KeyStoreError, match="no public ed25519 key with the id 07"):
+            session.public(b"\x07")
+        with pytest.raises(KeyStoreError, match="no private ed25519 key with the id 07"):
+            session.sign(b"\x07", b"payload")
+
+
+def test_two_keys_under_one_id_are_refused(softhsm) -> None:
+    """Which of them signs would be chance."""
+    with softhsm.session("drawer") as session:
+        _make(session, b"\x01")
+        _make(session, b"\x01")
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask)
+        with pytest.raises(KeyStoreError, match="several keys with the id 01"):
+            session.public(b"\x01")
+
+
+def test_a_key_that_can_be_copied_is_refused(softhsm) -> None:
+    """A token's key counts as such only if it cannot be taken off."""
+    with softhsm.session("drawer") as session:
+        _make(session, b"\x01", private={Attribute.EXTRACTABLE: True})
+        _make(session, b"\x02", private={Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: False})
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask)
+        for key_id in (b"\x01", b"\x02"):
+            with pytest.raises(KeyStoreError, match=f"{key_id.hex()} can be copied off the token"):
+                session.check_private(key_id)
+
+
+def test_a_key_that_is_not_for_signatures_is_refused(softhsm) -> None:
+    """The token would refuse it later, in words that nobody understands."""
+    with softhsm.session("drawer") as session:
+        _make(session, b"\x01", private={**PRIVATE, Attribute.SIGN: False})
+    with Tokens() as tokens, pytest.raises(KeyStoreError, match="not meant for signatures"):
+        tokens.open(softhsm.module, "drawer", _ask).sign(b"\x01", b"payload")
+
+
+def test_another_curve_is_refused(softhsm) -> None:
+    """Ed448 has the same key type, and is not what TUF verifies with."""
+    with softhsm.session("drawer") as session:
+        _make(session, b"\x01", parameters=ED448)
+    with Tokens() as tokens, pytest.raises(KeyStoreError, match="not an ed25519 key"):
+        tokens.open(softhsm.module, "drawer", _ask).public(b"\x01")
+
+
+def test_a_name_or_id_on_the_token_is_not_used_again(softhsm) -> None:
+    """What a crash left on the token is told with its id, and nothing is made."""
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
+        session.generate(b"\x01", "root-1")
+        with pytest.raises(KeyStoreError, match="holds a root-1 already, with the id 01"):
+            session.generate(b"\x02", "root-1")
+        with pytest.raises(KeyStoreError, match="with the id 01"):
+            session.generate(b"\x01", "root-2")
+    with softhsm.session("drawer") as session:
+        assert len(list(session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY}))) == 1
+
+
+def test_no_secret_shows_in_a_repr(softhsm) -> None:
+    """What holds the session does not show the PIN."""
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask)
+        assert PIN not in repr((tokens, session, vars(tokens), vars(session)))
+
+
+def test_the_payload_may_be_large(softhsm) -> None:
+    """A role of a model with many releases is a megabyte; this token takes it whole."""
+    payload = os.urandom(1 << 20)
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
+        public = session.generate(b"\x01", "armani-1")
+        VerifyKey(public).verify(payload, session.sign(b"\x01", payload))

@@ -1,0 +1,173 @@
+"""Signatures of keys in files and on tokens, judged by programs that are not ours."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from nacl.signing import VerifyKey
+from pkcs11 import Attribute, KeyType, ObjectClass
+from tuf.api.metadata import Metadata, Targets
+
+from signer.keys.enrolment import create_token_keys, enrol_token_key
+from signer.keys.key_file import decode_key_file, encode_key_file
+from signer.keys.keystore import Keystore
+from signer.keys.public_key import PublicKey
+from signer.keys.public_key_formats import encode_as
+from signer.keys.token_file import TokenKey
+from signer.signing import sign_role
+from tests.rfc8032 import VECTORS
+
+PAYLOADS = (b"", b"payload", bytes(range(256)) * 256)
+
+
+@pytest.fixture(params=["file", pytest.param("token", marks=pytest.mark.needs("softhsm"))])
+def signing(request, tmp_path, secrets):
+    """Give a public half and what signs with it, of a key in a file and of one on a token."""
+    with Keystore(tmp_path / "keys") as store:
+        if request.param == "file":
+            (key,) = store.create_keys(["armani-1"], secrets, os.urandom)
+        else:
+            module = request.getfixturevalue("softhsm").module
+            (key,) = create_token_keys(store, ["armani-1"], module, "drawer", secrets, os.urandom)
+        assert store.kind("armani-1") == request.param
+        yield key, store.load_signer(key, secrets)
+
+
+def _openssl(folder, key: PublicKey, payload: bytes, signature: bytes) -> bool:
+    program = shutil.which("openssl")
+    for name, data in (
+        ("pub.pem", encode_as(key, "pem")),
+        ("payload", payload),
+        ("signature", signature),
+    ):
+        (folder / name).write_bytes(data)
+    command = (program, "pkeyutl", "-verify", "-pubin", "-inkey", "pub.pem", "-rawin")
+    done = subprocess.run(
+        [*command, "-in", "payload", "-sigfile", "signature"],
+        cwd=folder,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+@pytest.mark.needs("openssl")
+def test_openssl_verifies(signing, tmp_path) -> None:
+    """The signature counts, and not for another payload."""
+    key, signer = signing
+    for payload in PAYLOADS[1:]:  # openssl refuses to read an empty file
+        signature = bytes.fromhex(signer.sign(payload).signature)
+        assert _openssl(tmp_path, key, payload, signature)
+        assert not _openssl(tmp_path, key, payload + b"x", signature)
+
+
+def test_libsodium_and_cryptography_verify(signing) -> None:
+    """Two libraries that share no code with the token take it."""
+    key, signer = signing
+    raw = bytes.fromhex(key.public)
+    for payload in PAYLOADS:
+        signature = bytes.fromhex(signer.sign(payload).signature)
+        VerifyKey(raw).verify(payload, signature)
+        Ed25519PublicKey.from_public_bytes(raw).verify(signature, payload)
+
+
+@pytest.mark.needs("interop")
+def test_the_package_ed25519_verifies(signing) -> None:
+    """The reference implementation behind that package agrees, and refuses another payload."""
+    import ed25519  # noqa: PLC0415 - installed only where this test is collected
+
+    key, signer = signing
+    verifying = ed25519.VerifyingKey(key.public, encoding="hex")
+    for payload in PAYLOADS:
+        signature = bytes.fromhex(signer.sign(payload).signature)
+        verifying.verify(signature, payload)
+        with pytest.raises(ed25519.BadSignatureError):
+            verifying.verify(signature, payload + b"x")
+
+
+def test_python_tuf_verifies_a_role(signing) -> None:
+    """A role signed by the key is trusted by whoever delegates to it."""
+    key, signer = signing
+    data = sign_role(Targets(version=7), [signer])
+    metadata = Metadata.from_bytes(data)
+    key.tuf_key.verify_signature(metadata.signatures[key.keyid], metadata.signed_bytes)
+    assert metadata.signed.version == 7
+
+
+def _vector_key(vector) -> Ed25519PrivateKey:
+    """Return the vector's key after a way through one of our key files."""
+    key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(vector.secret))
+    return decode_key_file("root-1", encode_key_file(key, b"passphrase", os.urandom), b"passphrase")
+
+
+@pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
+def test_a_key_file_signs_as_the_standard_says(vector, tmp_path) -> None:
+    """Seed, public half and signature are those of RFC 8032, octet by octet."""
+    key = _vector_key(vector)
+    assert key.public_key().public_bytes_raw().hex() == vector.public
+    path = tmp_path / "root-1.key"
+    path.touch(0o600)
+    path.write_bytes(encode_key_file(key, b"passphrase", os.urandom))
+    signer = Keystore(tmp_path).load_signer(
+        PublicKey("root-1", vector.public), lambda _name: b"passphrase"
+    )
+    assert signer.sign(bytes.fromhex(vector.message)).signature == vector.signature
+
+
+@pytest.mark.needs("softhsm")
+@pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
+def test_a_token_signs_as_the_standard_says(vector, softhsm, tmp_path, secrets) -> None:
+    """A token that was given the standard's seed makes the standard's signature."""
+    common = {
+        Attribute.KEY_TYPE: KeyType.EC_EDWARDS,
+        Attribute.EC_PARAMS: bytes.fromhex("06032b6570"),
+        Attribute.ID: b"\x01",
+        Attribute.TOKEN: True,
+    }
+    with softhsm.session("drawer") as session:
+        session.create_object(
+            {
+                **common,
+                Attribute.CLASS: ObjectClass.PRIVATE_KEY,
+                Attribute.VALUE: bytes.fromhex(vector.secret),
+                Attribute.SENSITIVE: True,
+                Attribute.EXTRACTABLE: False,
+                Attribute.SIGN: True,
+            }
+        )
+        session.create_object(
+            {
+                **common,
+                Attribute.CLASS: ObjectClass.PUBLIC_KEY,
+                Attribute.EC_POINT: bytes.fromhex("0420" + vector.public),
+            }
+        )
+    with Keystore(tmp_path / "keys") as store:
+        place = TokenKey(softhsm.module, "drawer", "01")
+        key = enrol_token_key(store, "root-1", place, secrets)
+        signature = store.load_signer(key, secrets).sign(bytes.fromhex(vector.message))
+    assert (key.public, signature.signature) == (vector.public, vector.signature)
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("vector", [VECTORS[name] for name in VECTORS if name != "TEST 1"])
+def test_openssl_verifies_the_standard(vector, tmp_path) -> None:
+    """The public half goes out as PEM, and the program takes the standard's signature with it."""
+    key = PublicKey("root-1", vector.public)
+    message, signature = bytes.fromhex(vector.message), bytes.fromhex(vector.signature)
+    assert _openssl(tmp_path, key, message, signature)
+
+
+@pytest.mark.needs("interop")
+@pytest.mark.parametrize("vector", VECTORS.values(), ids=VECTORS)
+def test_the_package_ed25519_signs_alike(vector) -> None:
+    """Its signatures are the standard's, and so the same as ours."""
+    import ed25519  # noqa: PLC0415 - installed only where this test is collected
+
+    message = bytes.fromhex(vector.message)
+    theirs = ed25519.SigningKey(bytes.fromhex(vector.secret))
+    assert theirs.get_verifying_key().to_bytes().hex() == vector.public
+    assert theirs.sign(message) == _vector_key(vector).sign(message)
+    assert theirs.sign(message).hex() == vector.signature

@@ -1,0 +1,317 @@
+import os
+import shutil
+import stat
+from pathlib import Path
+
+import pytest
+from nacl.signing import VerifyKey
+from tuf.api.metadata import Targets
+
+from signer.errors import KeyStoreError, SurroundingsError
+from signer.keys.enrolment import create_token_keys
+from signer.keys.hsm import TokenSession
+from signer.keys.keystore import Keystore
+from signer.signing import sign_role
+
+
+def test_files_have_narrow_modes(keys) -> None:
+    """Private halves are the owner's alone, whatever the umask says; public halves are not."""
+    for path in keys.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == (0o600 if path.suffix == ".key" else 0o644)
+
+
+def test_a_private_half_is_never_wider_than_0600(tmp_path, passphrase, monkeypatch) -> None:
+    """The mode is 0600 at creation and not set afterwards."""
+    modes = []
+    real = os.open
+
+    def spy(path, flags, mode=0o777, **more):
+        if flags & os.O_CREAT and str(path).endswith(".key"):
+            modes.append((mode, bool(flags & os.O_EXCL)))
+        return real(path, flags, mode, **more)
+
+    monkeypatch.setattr(os, "open", spy)
+    monkeypatch.setattr(os, "chmod", None)
+    Keystore(tmp_path / "keys").create_key("root-1", passphrase, os.urandom)
+    assert modes == [(0o600, True)]
+
+
+def test_keys_are_listed_by_role_and_number(keys, passphrase) -> None:
+    """Number 10 comes after number 2."""
+    Keystore(keys).create_key("root-10", passphrase, os.urandom)
+    names = [key.name for key in Keystore(keys).load_public_keys()]
+    assert names == [
+        *("armani-1", "armani-2", "content-1", "dior-1"),
+        *("root-1", "root-2", "root-3", "root-10"),
+        *("tables-1", "tables-2", "targets-1", "targets-2"),
+    ]
+
+
+def test_a_signature_verifies_elsewhere(keys, passphrases) -> None:
+    """Another library accepts what a loaded key signs."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    signature = store.load_signer(key, passphrases).sign(b"payload")
+    assert signature.keyid == key.keyid
+    VerifyKey(bytes.fromhex(key.public)).verify(b"payload", bytes.fromhex(signature.signature))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o601])
+def test_a_wider_mode_is_refused(keys, passphrases, mode) -> None:
+    """A key that others may read is not used, and the sentence says how to mend it."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    (keys / f"{key.name}.key").chmod(mode)
+    with pytest.raises(KeyStoreError, match="chmod 600"):
+        store.load_signer(key, passphrases)
+
+
+def test_a_symbolic_link_is_refused(keys, passphrases) -> None:
+    """What a link leads to may change between two looks."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    path = keys / f"{key.name}.key"
+    path.rename(keys / "elsewhere")
+    path.symlink_to(keys / "elsewhere")
+    with pytest.raises(KeyStoreError, match="symbolic link"):
+        store.load_signer(key, passphrases)
+
+
+def test_a_folder_in_place_of_a_key_is_refused(keys, passphrases) -> None:
+    """Only a regular file is read."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    path = keys / f"{key.name}.key"
+    path.unlink()
+    os.mkfifo(path, 0o600)
+    writer = os.open(path, os.O_RDWR)
+    try:
+        with pytest.raises(KeyStoreError, match="not a regular file"):
+            store.load_signer(key, passphrases)
+    finally:
+        os.close(writer)
+
+
+def test_a_missing_private_half_is_refused(keys, passphrases) -> None:
+    """The sentence names key and folder."""
+    store = Keystore(keys)
+    key = store.load_public_keys()[0]
+    (keys / f"{key.name}.key").unlink()
+    assert not store.has_private(key.name)
+    with pytest.raises(KeyStoreError, match="private half of armani-1 is not in"):
+        store.load_signer(key, passphrases)
+
+
+def test_halves_that_do_not_belong_together_are_refused(keys, passphrases) -> None:
+    """A private half is only used under the public half that was enrolled."""
+    shutil.copy2(keys / "root-1.key", keys / "root-2.key")
+    store = Keystore(keys)
+    key = next(key for key in store.load_public_keys() if key.name == "root-2")
+    with pytest.raises(KeyStoreError, match="does not belong"):
+        store.load_signer(key, passphrases)
+
+
+def test_one_key_under_two_names_is_refused(keys) -> None:
+    """A copy of a public half is found when the folder is read."""
+    shutil.copy2(keys / "root-1.pub", keys / "root-2.pub")
+    with pytest.raises(KeyStoreError, match="one key under two names"):
+        Keystore(keys).load_public_keys()
+
+
+def test_a_key_is_never_replaced(keys, passphrase, tree) -> None:
+    """Making a key that is there changes nothing."""
+    before = tree(keys)
+    with pytest.raises(KeyStoreError, match="root-1 is there already"):
+        Keystore(keys).create_key("root-1", passphrase, os.urandom)
+    assert tree(keys) == before
+
+
+@pytest.mark.parametrize("names", [("dior-2", "root-1"), ("dior-2", "dior-2"), ("dior-2", "x")])
+def test_several_keys_are_made_or_none(keys, passphrases, tree, names) -> None:
+    """One name that is refused stops the command before the first file."""
+    before = tree(keys)
+    with pytest.raises(KeyStoreError):
+        Keystore(keys).create_keys(names, passphrases, os.urandom)
+    assert tree(keys) == before
+
+
+def test_a_key_without_public_half_is_completed(keys, passphrase) -> None:
+    """What a crash between the two files left becomes a whole key, not another one."""
+    public = (keys / "root-1.pub").read_bytes()
+    private = (keys / "root-1.key").read_bytes()
+    (keys / "root-1.pub").unlink()
+    Keystore(keys).create_key("root-1", passphrase, os.urandom)
+    assert (keys / "root-1.pub").read_bytes() == public
+    assert (keys / "root-1.key").read_bytes() == private
+
+
+def test_leftovers_of_a_crash_are_passed_over(keys) -> None:
+    """Temporary names are no keys."""
+    (keys / ".tmp-root-9.pub").write_bytes(b"{")
+    assert len(Keystore(keys).load_public_keys()) == 11
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path) -> None:
+    """The sentence says how to make one."""
+    with pytest.raises(SurroundingsError, match="keys new"):
+        Keystore(tmp_path / "none").load_public_keys()
+
+
+def test_no_secret_shows_in_a_repr(made_keys, passphrases, passphrase) -> None:
+    """Neither store nor signer shows key or passphrase."""
+    store = Keystore(Path(made_keys))
+    signer = store.load_signer(store.load_public_keys()[0], passphrases)
+    assert passphrase.decode() not in repr(store) + repr(signer) + repr(vars(signer))
+
+
+def test_a_holder_is_kept(tmp_path, passphrases) -> None:
+    """Who keeps a key stands in its public half, and a name that cannot be makes no key."""
+    store = Keystore(tmp_path / "keys")
+    store.create_keys(["root-1", "root-2"], passphrases, os.urandom, "bob")
+    assert [key.holder for key in store.load_public_keys()] == ["bob", "bob"]
+    with pytest.raises(KeyStoreError, match="no name of a holder"):
+        store.create_keys(["root-3"], passphrases, os.urandom, "b\tob")
+    assert not (store.folder / "root-3.key").exists()
+
+
+def test_each_key_may_have_its_own_passphrase(tmp_path) -> None:
+    """All are asked for before the first key is made."""
+    store = Keystore(tmp_path / "keys")
+    store.create_keys(["root-1", "root-2"], lambda name: f"of {name}".encode(), os.urandom)
+    for key in store.load_public_keys():
+        assert store.load_signer(key, lambda name: f"of {name}".encode())
+        with pytest.raises(KeyStoreError, match="the passphrase is wrong"):
+            store.load_signer(key, lambda _name: b"of another")
+    with pytest.raises(KeyStoreError, match="8 to 1023"):
+        store.create_keys(
+            ["dior-1", "dior-2"],
+            {"dior-1": b"long enough", "dior-2": b"no"}.__getitem__,
+            os.urandom,
+        )
+    assert not list(store.folder.glob("dior*"))
+
+
+def test_a_passphrase_is_changed(keys, passphrases) -> None:
+    """The key is the same, opens with the new passphrase, and no more with the old one."""
+    store = Keystore(keys)
+    names = ["root-1", "root-2"]
+    store.change_passphrases(names, passphrases, lambda name: f"new {name}".encode(), os.urandom)
+    for name in names:
+        key = store.load_public_key(name)
+        assert store.load_signer(key, lambda each: f"new {each}".encode())
+        with pytest.raises(KeyStoreError, match="the passphrase is wrong"):
+            store.load_signer(key, passphrases)
+        assert stat.S_IMODE((keys / f"{name}.key").stat().st_mode) == 0o600
+    assert not list(keys.glob(".tmp-*"))
+
+
+def test_a_passphrase_that_cannot_be_changed_changes_none(keys, passphrases, tree) -> None:
+    """A wrong old one, a short new one, or a key that is not here leaves all files as they were."""
+    store = Keystore(keys)
+    (keys / "root-3.key").unlink()
+    before = tree(keys)
+    long, short = (lambda _name: b"long enough"), (lambda _name: b"short")
+    wrong = {"root-1": b"correct horse battery", "root-2": b"wrong passphrase"}.__getitem__
+    for names, old, new in (
+        (["root-1", "root-2"], wrong, long),
+        (["root-1", "root-2"], passphrases, short),
+        (["root-1", "root-3"], passphrases, long),
+        (["root-1", "x"], passphrases, long),
+    ):
+        with pytest.raises(KeyStoreError):
+            store.change_passphrases(names, old, new, os.urandom)
+        assert tree(keys) == before
+
+
+def test_the_new_file_is_narrow_from_its_first_octet(keys, passphrases, monkeypatch) -> None:
+    """With a umask that hides nothing, no file that is written is ever wider than 0600."""
+    seen, opened = [], os.open
+
+    def spy(path, flags, mode=0o777, **more):
+        descriptor = opened(path, flags, mode, **more)
+        if flags & os.O_CREAT:
+            seen.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", spy)
+    before = os.umask(0)
+    try:
+        store = Keystore(keys)
+        store.change_passphrases(["root-1"], passphrases, lambda _n: b"long enough", os.urandom)
+        assert seen == [0o600]
+        store.create_key("root-4", b"long enough", os.urandom)
+        assert seen == [0o600, 0o600, 0o644]
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.needs("softhsm")
+def test_file_and_token_keys_sign_alike(softhsm, keys, secrets) -> None:
+    """A signer is a signer; the PIN is asked for once, whatever the number of keys."""
+    asked = []
+
+    def ask(name):
+        asked.append(name)
+        return secrets(name)
+
+    with Keystore(keys) as store:
+        names = ["root-4", "root-5"]
+        create_token_keys(store, names, softhsm.module, "drawer", ask, os.urandom)
+        for name in ("root-1", "root-4", "root-5"):
+            key = store.load_public_key(name)
+            signature = store.load_signer(key, ask).sign(b"payload")
+            assert signature.keyid == key.keyid
+            VerifyKey(bytes.fromhex(key.public)).verify(
+                b"payload", bytes.fromhex(signature.signature)
+            )
+    assert asked == ["token drawer", "root-1"]
+
+
+@pytest.mark.needs("softhsm")
+def test_a_token_file_that_others_may_change_is_refused(softhsm, keys, secrets) -> None:
+    """It names a library that is run."""
+    with Keystore(keys) as store:
+        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+        (keys / "root-4.token").chmod(0o664)
+        with pytest.raises(KeyStoreError, match="Others may change the token file of root-4"):
+            store.load_signer(store.load_public_key("root-4"), secrets)
+
+
+@pytest.mark.needs("softhsm")
+def test_another_key_on_the_token_is_refused(softhsm, keys, secrets) -> None:
+    """A public half is only signed for by the key that was enrolled under it."""
+    with Keystore(keys) as store:
+        create_token_keys(
+            store, ["root-4", "root-5"], softhsm.module, "drawer", secrets, os.urandom
+        )
+        shutil.copy2(keys / "root-4.token", keys / "root-5.token")
+        with pytest.raises(KeyStoreError, match=r"root-5\.pub does not belong to the key"):
+            store.load_signer(store.load_public_key("root-5"), secrets)
+
+
+@pytest.mark.needs("softhsm")
+def test_a_token_that_signs_wrongly_is_found(softhsm, keys, secrets, monkeypatch) -> None:
+    """Its signature does not leave the program, and the refusal comes through as a sentence."""
+    with Keystore(keys) as store:
+        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+        signer = store.load_signer(store.load_public_key("root-4"), secrets)
+        monkeypatch.setattr(TokenSession, "sign", lambda *_arguments: bytes(64))
+        with pytest.raises(KeyStoreError, match=r"does not verify with root-4\.pub"):
+            sign_role(Targets(), [signer])
+
+
+@pytest.mark.needs("softhsm")
+def test_a_pin_is_not_changed_here(softhsm, keys, secrets, passphrases) -> None:
+    """The sentence says where."""
+    with Keystore(keys) as store:
+        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+        with pytest.raises(KeyStoreError, match="change its PIN with the token's own tool"):
+            store.change_passphrases(["root-4"], passphrases, passphrases, os.urandom)
+
+
+def test_a_key_that_is_not_there_is_named(keys) -> None:
+    """The sentence says where to look."""
+    with pytest.raises(
+        KeyStoreError, match=r"There is no key cancro-1 in .* look with `keys list`"
+    ):
+        Keystore(keys).load_public_key("cancro-1")

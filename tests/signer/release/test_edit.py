@@ -1,0 +1,171 @@
+import contextlib
+import functools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tuf.api.metadata import TargetFile
+
+from server.core.errors import ReleaseError
+from server.core.floor import decode_floor
+from server.core.release import decode_releases
+from server.core.role_content import check_role_content
+from server.core.way import find_way, offered_in
+from signer.errors import ReleaseRefusal
+from signer.release.edit import is_unchanged, make_target, next_role
+from signer.release.promotion import PromotionOrder, plan_promotion
+from signer.release.prune import plan_prune, plan_retirement
+from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from tests.signer.builds import (
+    BETA,
+    EXPIRES,
+    NOW,
+    STABLE,
+    empty_role,
+    make_facts,
+    path_of,
+    role_of,
+    sign,
+)
+
+channels = st.sampled_from([STABLE, BETA])
+back = st.sampled_from([0, 1, 1, 2, 3])  # how many builds before the newest one
+drains = st.none() | st.integers(0, 2**40)
+edits = st.one_of(
+    st.tuples(st.just("sign"), st.integers(-1, 2), channels, back, st.sampled_from([0, 0, 1, 3])),
+    st.tuples(st.just("sign"), st.just(1), channels, st.just(0), st.just(0)),
+    st.tuples(st.just("withdraw"), back, channels | st.just("armani"), drains),
+    st.tuples(st.just("edge"), back, channels, back, drains),
+    st.tuples(st.just("promote"), back, st.permutations([STABLE, BETA])),
+    st.tuples(st.just("prune"), st.integers(1, 3)),
+    st.tuples(st.just("retire"), st.sampled_from([1] * 9 + [0])),
+)
+
+
+def edit(role, newest, name, *drawn):
+    """Return the role after one edit; `newest` is the highest number of a build so far."""
+    match name, drawn:
+        case "sign", (step, channel, source, stone):
+            number = max(newest + step, 1)
+            packages = [make_facts(number)]
+            packages += [make_facts(number, number - source)] if source else []
+            wanted = max(newest - stone, 0) if stone else None
+            return sign(role, packages, channel, counter=number, min_counter=wanted)
+        case "withdraw", (number, place, until):
+            return plan_withdrawal(Withdrawal((str(place),), newest - number, until), role, EXPIRES)
+        case "edge", (number, channel, source, until):
+            path = path_of(newest - number, newest - number - source, channel)
+            return plan_withdrawal(Withdrawal((path,), None, until), role, EXPIRES)
+        case "promote", (number, (source, target)):
+            order = PromotionOrder(source, target, newest - number)
+            return plan_promotion(order, role, EXPIRES).planned
+        case "prune", (keep,):
+            return plan_prune("armani", keep, role, NOW, EXPIRES).planned
+        case "retire", (0,):
+            return plan_retirement("armani", role, EXPIRES)
+    return role_unchanged(role)
+
+
+@functools.cache
+def busy_role():
+    """Return a role with five builds in beta, four of them in stable, each from the one before."""
+    role = sign(empty_role(), [make_facts(1)], BETA)
+    for number in range(2, 6):
+        role = sign(role, [make_facts(number), make_facts(number, number - 1)], BETA)
+    for number in range(1, 5):
+        role = plan_promotion(PromotionOrder(BETA, STABLE, number), role, EXPIRES).planned
+    return role
+
+
+def reachable(role):
+    """Return channel and counter of the newest build of each channel, where it can be offered."""
+    releases, found = decode_releases(role), set()
+    for channel in (STABLE, BETA):
+        newest = max((r.counter for r in offered_in(channel, releases).values()), default=0)
+        with contextlib.suppress(ReleaseError):
+            found.add((channel, find_way(channel, newest, releases)[-1]))
+    return found
+
+
+def role_unchanged(role):
+    """Return the next version with nothing changed."""
+    return next_role("armani", role, role.targets, EXPIRES)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(edits, min_size=5, max_size=30))
+def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
+    """The rules accept each version, and nobody who followed them all is ever surprised."""
+    role, octets, withdrawn, highest = busy_role(), {}, {}, 5
+    for each in sequence:
+        before = role
+        try:
+            role = edit(before, highest, *each)
+        except ReleaseRefusal:
+            continue
+        check_role_content("armani", before, role)
+        assert role.version == before.version + 1
+        assert list(role.targets) == sorted(role.targets)
+        releases = decode_releases(role)
+        for path, release in releases.items():
+            target = role.targets[path]
+            assert octets.setdefault(path, target.hashes) == target.hashes
+            assert release.withdrawn or path not in withdrawn, "nothing is resurrected"
+            if release.withdrawn:
+                until = release.drain_until or 0
+                assert until <= withdrawn.setdefault(path, until)
+                withdrawn[path] = until
+        known = {r.counter for r in decode_releases(before).values()}
+        joined = {r.counter for r in releases.values()} - known
+        assert all(counter > highest for counter in joined)
+        highest = max([highest, *joined])
+        assert decode_floor(role).counter >= decode_floor(before).counter
+        if each[0] == "prune":
+            assert reachable(role) == reachable(before)
+        if each[0] == "sign":
+            assert joined == set() or (each[2], max(joined)) in reachable(role)
+
+
+def test_the_next_version_is_sorted_and_judged() -> None:
+    """The rules of the core are asked; what they refuse is refused in the signer's words."""
+    one, two = role_of(1), role_of(2)
+    backwards = {**two.targets, **one.targets}
+    with pytest.raises(ReleaseRefusal, match="is gone"):
+        next_role("armani", one, two.targets, EXPIRES)
+    with pytest.raises(ReleaseRefusal, match="not its own"):
+        next_role("dior", empty_role(), one.targets, EXPIRES)
+    planned = next_role("armani", empty_role(), backwards, EXPIRES)
+    assert list(planned.targets) == [path_of(1), path_of(2)]
+    assert (planned.version, planned.expires) == (2, EXPIRES)
+
+
+def test_withdrawn_bytes_do_not_come_back_under_another_name() -> None:
+    """Not in the same channel; a corrected package of the build does."""
+    both = [make_facts(2), make_facts(2, 1)]
+    role = sign(role_of(1), both)
+    role = plan_withdrawal(Withdrawal((path_of(2, 1),)), role, EXPIRES)
+    renamed = make_facts(2, 1, path=make_facts(2, 1).path.with_name("again.zip"))
+    with pytest.raises(ReleaseRefusal, match=r"again.zip has the bytes of \S+2-from-1.zip, which"):
+        sign(role, [renamed])
+    corrected = make_facts(2, 1, path=renamed.path, sha256="c" * 64)
+    assert f"{STABLE}/again.zip" in sign(role, [corrected]).targets
+    assert (
+        f"{BETA}/again.zip"
+        in sign(role_of(1, channel=BETA, current=role), [make_facts(2), renamed], BETA).targets
+    )
+
+
+def test_a_version_with_nothing_new_is_unchanged() -> None:
+    """Version and expiry do not count, targets and floor do."""
+    role = role_of(1)
+    assert is_unchanged(role, next_role("armani", role, role.targets, EXPIRES))
+    assert not is_unchanged(role, plan_retirement("armani", role, EXPIRES))
+    assert not is_unchanged(empty_role(), plan_retirement("armani", empty_role(), EXPIRES))
+
+
+def test_a_target_keeps_what_it_does_not_know() -> None:
+    """Members are sorted, those beside `custom` stay."""
+    known = TargetFile(1, {"sha256": "a" * 64}, "p", {"x": 1, "custom": {"old": 1}})
+    target = make_target("p", 1, "a" * 64, {"b": 1, "a": 2}, known)
+    assert list(target.custom.items()) == [("a", 2), ("b", 1)]
+    assert target.unrecognized_fields["x"] == 1

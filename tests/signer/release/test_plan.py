@@ -1,0 +1,283 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tuf.api.metadata import TargetFile, Targets
+
+from server.core.names import Channel
+from signer.errors import ReleaseRefusal
+from signer.release.order import ReleaseOrder
+from signer.release.plan import judge_release, plan_release
+
+STABLE = Channel("armani", "id", "stable")
+FIRST = "armani/id/stable/armani-first.zip"
+SECOND = "armani/id/stable/armani-second.zip"
+STEP = "armani/id/stable/armani-step.zip"
+
+
+@pytest.fixture
+def expires(now):
+    """Return when planned versions expire."""
+    return now + timedelta(days=90)
+
+
+@pytest.fixture
+def empty(expires):
+    """Return the role as a ceremony makes it."""
+    return Targets(version=1, expires=expires)
+
+
+@pytest.fixture
+def one(empty, facts, expires):
+    """Return the role with the first build in it."""
+    order = ReleaseOrder(STABLE, changelog={"en": "First."})
+    return plan_release(order, [facts["first"]], empty, expires)
+
+
+def test_a_release_says_what_the_package_says(one, facts) -> None:
+    """Every member of FORMATS section 3, from the facts of the zip."""
+    target = one.targets[FIRST]
+    first = facts["first"]
+    assert (target.length, target.hashes) == (first.length, {"sha256": first.sha256})
+    assert target.custom == {
+        "changelog": {"en": "First."},
+        "counter": 1,
+        "fingerprint": "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys",
+        "incremental": "1.0.0-id",
+        "min_counter": 0,
+        "payload_properties": {
+            name: first.payload_properties[name]
+            for name in ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
+        },
+        "post_timestamp": 1768096800,  # 2026-01-11T02:00:00Z
+        "property_files": first.streaming_property_files,
+        "schema": 1,
+        "sdk_level": 34,
+        "security_patch_level": "2026-01-05",
+        "source_builds": [],
+        "type": "full",
+        "withdrawn": False,
+    }
+    assert (one.version, list(one.targets)) == (2, [FIRST])
+
+
+def test_full_and_incremental_share_a_counter(one, facts, expires) -> None:
+    """The packages of the next build get the next counter, and the old release is untouched."""
+    planned = plan_release(ReleaseOrder(STABLE), [facts["step"], facts["second"]], one, expires)
+    assert list(planned.targets) == [FIRST, SECOND, STEP]
+    assert [planned.targets[path].custom["counter"] for path in (FIRST, SECOND, STEP)] == [1, 2, 2]
+    assert planned.targets[STEP].custom["type"] == "incremental"
+    assert planned.targets[STEP].custom["source_builds"] == [
+        "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"
+    ]
+    assert planned.targets[FIRST] == one.targets[FIRST]
+    assert planned.version == 3
+
+
+def test_unknown_members_are_kept(one, facts, expires) -> None:
+    """What a newer signer wrote survives, in the role, the target and its `custom`."""
+    one.unrecognized_fields["x-role"] = [1]
+    target = one.targets[FIRST]
+    target.unrecognized_fields["x-target"] = {"a": 1}
+    target.custom["x-custom"] = "b"
+    planned = plan_release(
+        ReleaseOrder(STABLE, changelog={"en": "Better text."}),
+        [facts["first"]],
+        one,
+        expires,
+    )
+    assert planned.unrecognized_fields == {"x-role": [1]}
+    again = planned.targets[FIRST]
+    assert again.unrecognized_fields["x-target"] == {"a": 1}
+    assert again.custom["x-custom"] == "b"
+    assert again.custom["changelog"] == {"en": "Better text."}
+
+
+def test_another_channel_shares_counter_and_text(one, facts, expires) -> None:
+    """The same build in a second channel is the same build, at a second path."""
+    order = ReleaseOrder(Channel("armani", "id", "beta"))
+    planned = plan_release(order, [facts["first"]], one, expires)
+    custom = planned.targets["armani/id/beta/armani-first.zip"].custom
+    assert (custom["counter"], custom["changelog"]) == (1, {"en": "First."})
+
+
+def test_everything_listed_already_is_no_change(one, facts, expires) -> None:
+    """Repeating an order plans the same targets, whether the text is given again or not."""
+    for changelog in ({"en": "First."}, {}):
+        order = ReleaseOrder(STABLE, changelog=changelog)
+        assert plan_release(order, [facts["first"]], one, expires).targets == one.targets
+
+
+def test_a_withdrawn_release_stays_withdrawn(one, facts, expires) -> None:
+    """Signing its package again does not bring it back."""
+    one.targets[FIRST].custom["withdrawn"] = True
+    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], one, expires)
+    assert planned.targets[FIRST].custom["withdrawn"] is True
+
+
+def test_a_stepping_stone_is_shared_by_a_build(one, facts, expires) -> None:
+    """A package that joins a build takes over its min_counter, and may not differ."""
+    order = ReleaseOrder(STABLE, min_counter=1)
+    stone = plan_release(order, [facts["second"]], one, expires)
+    joined = plan_release(ReleaseOrder(STABLE), [facts["step"]], stone, expires)
+    assert joined.targets[STEP].custom["min_counter"] == 1
+    with pytest.raises(ReleaseRefusal, match="have min_counter 1"):
+        plan_release(ReleaseOrder(STABLE, min_counter=0), [facts["step"]], stone, expires)
+
+
+def test_a_counter_can_be_chosen(one, facts, expires) -> None:
+    """A build that is new may leave numbers out."""
+    planned = plan_release(ReleaseOrder(STABLE, counter=10), [facts["second"]], one, expires)
+    assert planned.targets[SECOND].custom["counter"] == 10
+
+
+@pytest.mark.parametrize(
+    ("name", "order", "sentence"),
+    [
+        ("first", {"counter": 2}, "has counter 1 already"),
+        ("second", {"counter": 1}, "Counter 1 is not above 1"),
+        ("second", {"min_counter": 2}, "min_counter is not below counter"),
+        ("second", {"changelog": {"english": "x"}}, "malformed"),
+        ("second", {"changelog": {"en": "x" * 4001}}, "has 4001 characters"),
+        ("second", {"channel": Channel("armani", "ID", "stable")}, "not a region or channel"),
+        ("second", {"channel": Channel("armani", "id", "a/b")}, "CODENAME/REGION/CHANNEL"),
+        ("second", {"channel": Channel("dior", "id", "stable")}, "not for dior"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused(one, facts, expires, name, order, sentence) -> None:
+    """The sentence says why."""
+    with pytest.raises(ReleaseRefusal, match=sentence):
+        plan_release(ReleaseOrder(**{"channel": STABLE} | order), [facts[name]], one, expires)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"post_timestamp": 1768096799},
+            r"second.zip was built before \S+1.0.0-id\S+, which is .* counter 1; builds of one",
+        ),
+        (
+            {"security_patch_level": "2026-01-04"},
+            r"older patch level than \S+, which is .* counter 1; build it with 2026-01-05",
+        ),
+        ({"security_patch_level": "2026-02-30"}, "malformed"),
+        ({"fingerprint": "a b"}, "malformed"),
+        ({"source_builds": ("x",)}, "starts from x, which armani does not list"),
+        ({"payload_properties": {}}, "malformed"),
+        ({"streaming_property_files": "x" * 1025}, "malformed"),
+    ],
+)
+def test_a_build_that_goes_back_or_is_malformed_is_refused(
+    one, facts, expires, change, sentence
+) -> None:
+    """Time and patch level never fall, and every member has its form."""
+    with pytest.raises(ReleaseRefusal, match=sentence):
+        plan_release(ReleaseOrder(STABLE), [replace(facts["second"], **change)], one, expires)
+
+
+@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"length": 1}])
+def test_a_path_keeps_its_bytes(one, facts, expires, change) -> None:
+    """The sentence says what to do with a package that was built again."""
+    with pytest.raises(ReleaseRefusal, match="another file name"):
+        plan_release(ReleaseOrder(STABLE), [replace(facts["first"], **change)], one, expires)
+
+
+def test_a_path_keeps_its_facts(one, facts, expires) -> None:
+    """The same bytes with other facts are refused too."""
+    changed = replace(facts["first"], sdk_level=35)
+    with pytest.raises(ReleaseRefusal, match="keeps its bytes and facts"):
+        plan_release(ReleaseOrder(STABLE), [changed], one, expires)
+
+
+def test_packages_of_two_builds_are_refused(empty, facts, expires) -> None:
+    """One run signs one build."""
+    with pytest.raises(ReleaseRefusal, match="leads to another build"):
+        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["second"]], empty, expires)
+
+
+def test_two_packages_of_one_name_are_refused(empty, facts, expires) -> None:
+    """One path cannot hold two files."""
+    other = replace(facts["first"], sha256="0" * 64)
+    with pytest.raises(ReleaseRefusal, match=r"have the file name armani-first.zip; rename one"):
+        plan_release(ReleaseOrder(STABLE), [facts["first"], other], empty, expires)
+
+
+def test_a_package_that_is_named_twice_is_refused(empty, facts, expires) -> None:
+    """The sentence says so, and does not ask for another name."""
+    with pytest.raises(ReleaseRefusal, match=r"armani-first.zip is named twice; name each"):
+        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["first"]], empty, expires)
+
+
+def test_no_package_is_refused(empty, expires) -> None:
+    """There is nothing to sign."""
+    with pytest.raises(ReleaseRefusal, match="No package"):
+        plan_release(ReleaseOrder(STABLE), [], empty, expires)
+
+
+def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
+    """This version does not add to a role that it cannot read."""
+    custom = {**one.targets[FIRST].custom, "schema": 2}
+    one.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
+    with pytest.raises(ReleaseRefusal, match="schema '2'"):
+        plan_release(ReleaseOrder(STABLE), [facts["second"]], one, expires)
+
+
+def test_every_reason_is_given(empty, facts, expires) -> None:
+    """A package that is wrong in many ways is said to be so at once; the first is raised."""
+    step = replace(facts["step"], wipe=True, devices=("dior",))
+    order = ReleaseOrder(STABLE, min_counter=1, required_locales=("en",))
+    judged = judge_release(order, [step], empty, expires, [facts["second"]])
+    assert judged.planned is None
+    assert [each.question for each in judged.judgements if each.refusal] == [
+        "keeps the owner's data",
+        "is for armani",
+        "starts from known builds",
+        "needs every --source",
+        "has every required locale",
+        "can be listed",
+        "has one full package",
+    ]
+    with pytest.raises(ReleaseRefusal, match="wipes the owner's data"):
+        plan_release(order, [step], empty, expires, [facts["second"]])
+
+
+def test_a_plan_without_refusals_is_the_next_version(one, facts, expires) -> None:
+    """Judging and planning are one."""
+    packages, order = [facts["second"], facts["step"]], ReleaseOrder(STABLE)
+    judged = judge_release(order, packages, one, expires, [facts["first"]])
+    assert judged.refusals == ()
+    assert judged.planned.targets == plan_release(order, packages, one, expires).targets
+    assert judged.counter == 2
+    assert sorted(judged.releases) == [FIRST, SECOND, STEP]
+    (compared,) = [each for each in judged.judgements if "the bytes of Hening" in each.question]
+    assert compared.passed is True
+
+
+def test_what_is_not_at_hand_is_not_compared(one, facts, expires) -> None:
+    """It is no refusal, and no approval either."""
+    packages = [facts["second"], facts["step"]]
+    judged = judge_release(ReleaseOrder(STABLE), packages, one, expires)
+    (compared,) = [each for each in judged.judgements if "the bytes of Hening" in each.question]
+    assert (compared.passed, "--source" in compared.remark) == (None, True)
+
+
+def test_unknown_operations_are_allowed_by_name(empty, facts, expires) -> None:
+    """A package of a newer format is refused until the engineer says that phones know it."""
+    newer = replace(facts["first"], unknown=("unknown-27",))
+    with pytest.raises(ReleaseRefusal, match="unknown-27"):
+        plan_release(ReleaseOrder(STABLE), [newer], empty, expires)
+    order = ReleaseOrder(STABLE, allow_operations=frozenset({"unknown-27"}))
+    assert len(plan_release(order, [newer], empty, expires).targets) == 1
+
+
+def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
+    """The highest that ever was is remembered by the role."""
+    empty.unrecognized_fields["custom"] = {"floor": 7, "floor_time": 5, "schema": 1}
+    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)
+    assert planned.targets[FIRST].custom["counter"] == 7
+    with pytest.raises(ReleaseRefusal, match="Counter 6 is not above 6"):
+        plan_release(ReleaseOrder(STABLE, counter=6), [facts["first"]], empty, expires)
+    empty.unrecognized_fields["custom"]["floor_time"] = facts["first"].post_timestamp
+    with pytest.raises(ReleaseRefusal, match="not newer than a build that has left the role"):
+        plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)

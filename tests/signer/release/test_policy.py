@@ -1,0 +1,73 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.errors import WorkFolderError
+from signer.release.policy import MAX_POLICY, TeamPolicy, decode_policy, load_policy
+
+BUILD = "Hening/armani/armani:14/UKQ1.250101.001/1.0.0-id:user/release-keys"
+
+
+def test_without_a_file_the_defaults_hold(tmp_path) -> None:
+    """Twenty builds, seven days, nothing required; an empty file says the same."""
+    policy = load_policy(tmp_path)
+    assert (policy.keep_builds, policy.drain_days) == (20, 7)
+    assert (policy.required_locales, policy.factory_builds) == ([], {})
+    assert decode_policy(b"") == policy == TeamPolicy()
+
+
+def test_a_policy_is_read_from_the_working_folder(tmp_path) -> None:
+    """Every key arrives; a model without factory builds has none."""
+    (tmp_path / "policy.toml").write_text(
+        'required_locales = ["en", "zh-Hans"]\nkeep_builds = 3\ndrain_days = 0\n'
+        f'[factory_builds]\narmani = ["{BUILD}"]\n'
+    )
+    policy = load_policy(tmp_path)
+    assert policy.required_locales == ["en", "zh-Hans"]
+    assert (policy.keep_builds, policy.drain_days) == (3, 0)
+    assert policy.factory_builds_of("armani") == {BUILD}
+    assert policy.factory_builds_of("dior") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("keep_build = 3", "unknown field `keep_build`"),
+        ("keep_builds = 0", "keep_builds"),
+        ("keep_builds = true", "keep_builds"),
+        ("keep_builds = 1001", "keep_builds"),
+        ("keep_builds = 3.0", "keep_builds"),
+        ("drain_days = -1", "drain_days"),
+        ("drain_days = 366", "drain_days"),
+        ("drain_days = 1979-05-27", "drain_days"),
+        ('required_locales = "en"', "required_locales"),
+        ('required_locales = ["english!"]', "required_locales"),
+        ('factory_builds = ["x"]', "factory_builds"),
+        ('[factory_builds]\narmani = ["a b"]', "factory_builds"),
+        ('[factory_builds]\nARMANI = ["ab"]', "not a codename"),
+        ("keep_builds", "is not TOML"),
+        ("a = " + "[" * 20_000, "is not TOML"),
+        ("#" * (MAX_POLICY + 1), "more than 65536 octets"),
+    ],
+)
+def test_a_policy_that_cannot_be_followed_is_refused(text, sentence) -> None:
+    """Misspelt keys and values out of range get one sentence that names them."""
+    with pytest.raises(WorkFolderError, match=sentence) as caught:
+        decode_policy(text.encode())
+    assert str(caught.value).startswith("policy.toml ")
+
+
+def test_octets_that_are_no_text_are_refused() -> None:
+    """TOML is UTF-8."""
+    with pytest.raises(WorkFolderError, match="is not UTF-8"):
+        decode_policy(b"\xff")
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_arbitrary_octets_raise_only_our_error(data) -> None:
+    """A policy, or one error of the package."""
+    try:
+        policy = decode_policy(data)
+    except WorkFolderError:
+        return
+    assert isinstance(policy, TeamPolicy)

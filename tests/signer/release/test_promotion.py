@@ -1,0 +1,139 @@
+import pytest
+
+from server.core.names import Channel
+from signer.errors import ReleaseRefusal
+from signer.release.promotion import PromotionOrder, plan_promotion
+from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from tests.signer.builds import (
+    BETA,
+    EXPIRES,
+    STABLE,
+    fingerprint,
+    make_facts,
+    path_of,
+    role_of,
+    sign,
+)
+
+
+@pytest.fixture
+def role():
+    """Return a role with builds 1 and 2 in beta, 2 with an incremental; stable is empty."""
+    both = [make_facts(2), make_facts(2, 1)]
+    return sign(role_of(1, channel=BETA), both, BETA, changelog={"en": "Two."})
+
+
+def promote(role, counter=2, target=STABLE, **more):
+    """Plan a promotion out of beta."""
+    return plan_promotion(PromotionOrder(BETA, target, counter, **more), role, EXPIRES)
+
+
+def test_the_same_bytes_are_listed_a_second_time(role) -> None:
+    """Length, hash and every member are those of the first path, which stays."""
+    promotion = promote(role)
+    assert promotion.paths == (path_of(2),)
+    source, target = role.targets[path_of(2, None, BETA)], promotion.planned.targets[path_of(2)]
+    assert (target.length, target.hashes) == (source.length, source.hashes)
+    assert target.custom == source.custom
+    assert target.custom["changelog"] == {"en": "Two."}
+    assert promotion.planned.targets[path_of(2, None, BETA)] == source
+
+
+def test_an_incremental_comes_along_where_its_source_is(role) -> None:
+    """Listed in the target channel, or from the factory; else it is said what stays and why."""
+    (left,) = promote(role).left_out
+    assert left == (
+        f"{path_of(2, 1, BETA)} stays behind: it starts from {fingerprint(1)}, which"
+        " armani/id/stable does not list."
+    )
+    after_first = promote(role, 1).planned
+    both = (path_of(2, 1), path_of(2))
+    assert promote(after_first).paths == both
+    assert promote(role, factory_builds=frozenset({fingerprint(1)})).paths == both
+
+
+def test_text_and_stepping_stone_may_be_given(role) -> None:
+    """Otherwise both are kept."""
+    first = promote(role, 1).planned
+    custom = (
+        promote(first, min_counter=1, changelog={"id": "Dua."}).planned.targets[path_of(2)].custom
+    )
+    assert (custom["min_counter"], custom["changelog"]) == (1, {"id": "Dua."})
+
+
+def test_everything_promoted_already_is_no_change(role) -> None:
+    """The same order again plans the same targets."""
+    once = promote(role).planned
+    assert promote(once).planned.targets == once.targets
+
+
+def test_a_signed_promotion_goes_on(role) -> None:
+    """The next build follows in both channels."""
+    promoted = promote(role).planned
+    planned = sign(promoted, [make_facts(3), make_facts(3, 2)])
+    assert planned.targets[path_of(3, 2)].custom["counter"] == 3
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        (Channel("armani", "eu", "stable"), "armani/id cannot go to armani/eu"),
+        (Channel("dior", "id", "stable"), "armani/id cannot go to dior/id"),
+        (BETA, "armani/id/beta is named twice"),
+        (Channel("armani", "id", "STABLE"), "not a region or channel"),
+    ],
+)
+def test_a_build_stays_in_its_region(role, target, sentence) -> None:
+    """It is made for one model and region."""
+    with pytest.raises(ReleaseRefusal, match=sentence):
+        promote(role, target=target)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"counter": 9}, "lists no build with counter 9"),
+        ({"min_counter": 1}, "has no release from which"),
+        ({"min_counter": 2}, "min_counter is not below counter"),
+        ({"required_locales": ("en", "id")}, "no text for id"),
+        ({"changelog": {"en": "<b>"}}, "raw HTML"),
+    ],
+)
+def test_what_could_not_be_signed_cannot_be_promoted(role, more, sentence) -> None:
+    """The rules of `release sign` hold for the second path, too."""
+    with pytest.raises(ReleaseRefusal, match=sentence):
+        promote(role, **more)
+
+
+def test_what_is_withdrawn_is_not_promoted(role) -> None:
+    """Neither from where it is withdrawn, nor to where it is."""
+    for place in (BETA, STABLE):
+        order = Withdrawal((str(place),), 2)
+        withdrawn = plan_withdrawal(order, promote(role).planned, EXPIRES)
+        with pytest.raises(ReleaseRefusal, match=r"withdrawn.*that is final; promote another"):
+            promote(withdrawn)
+
+
+def test_a_withdrawn_edge_stays_behind(role) -> None:
+    """The build goes without it."""
+    edge = Withdrawal((path_of(2, 1, BETA),))
+    withdrawn = plan_withdrawal(edge, promote(role, 1).planned, EXPIRES)
+    promotion = promote(withdrawn)
+    assert (promotion.paths, promotion.left_out) == ((path_of(2),), ())
+
+
+def test_an_edge_that_is_withdrawn_in_the_target_stays_so(role) -> None:
+    """The rest of the build is promoted as ever."""
+    there = promote(promote(role, 1).planned).planned
+    withdrawn = plan_withdrawal(Withdrawal((path_of(2, 1),)), there, EXPIRES)
+    promotion = promote(withdrawn)
+    assert promotion.planned.targets == withdrawn.targets
+    assert promotion.left_out == (f"{path_of(2, 1)} stays withdrawn: that is final.",)
+
+
+def test_a_name_that_is_taken_is_refused(role) -> None:
+    """The path would have other bytes."""
+    name = make_facts(2).path
+    taken = sign(role, [make_facts(3, path=name)])
+    with pytest.raises(ReleaseRefusal, match="other bytes"):
+        promote(taken)

@@ -1,0 +1,168 @@
+from datetime import timedelta
+
+import pytest
+
+from server.core.floor import Floor, decode_floor
+from server.core.names import Channel
+from signer.errors import ReleaseRefusal
+from signer.release.prune import is_retired, plan_prune, plan_retirement
+from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from tests.signer.builds import (
+    BETA,
+    EXPIRES,
+    NOW,
+    STABLE,
+    empty_role,
+    make_facts,
+    path_of,
+    role_of,
+    sign,
+)
+
+
+def prune(role, keep, now=NOW):
+    """Plan a pruning."""
+    return plan_prune("armani", keep, role, now, EXPIRES)
+
+
+def withdraw(role, place, counter, until=None):
+    """Withdraw a build."""
+    return plan_withdrawal(Withdrawal((str(place),), counter, until), role, EXPIRES)
+
+
+def counters(role):
+    """Return the counters that are listed."""
+    return sorted({target.custom["counter"] for target in role.targets.values()})
+
+
+def time_of(number):
+    """Return the post-timestamp of a build."""
+    return make_facts(number).post_timestamp
+
+
+def test_old_builds_leave_and_the_floor_remembers_them() -> None:
+    """The newest stay; counter and time of what left stay in the role."""
+    pruning = prune(role_of(1, 2, 3, 4), 2)
+    assert counters(pruning.planned) == [3, 4]
+    assert pruning.gone == (path_of(1), path_of(2))
+    assert decode_floor(pruning.planned) == Floor(schema=1, counter=3, time=time_of(2))
+    assert pruning.floor == 3
+    assert pruning.held_by == "armani/id/stable keeps its newest builds, counter 3 among 2."
+
+
+def test_nothing_old_is_no_change() -> None:
+    """No floor appears, and one that is there stays."""
+    role = role_of(1, 2)
+    assert prune(role, 2).planned.unrecognized_fields == {}
+    pruned = prune(role, 1).planned
+    again = prune(pruned, 1)
+    assert (again.planned.targets, again.gone) == (pruned.targets, ())
+    assert again.planned.unrecognized_fields == pruned.unrecognized_fields
+
+
+def test_what_an_incremental_starts_from_stays() -> None:
+    """The source build of a kept incremental; not the source of that one."""
+    role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
+    role = sign(role, [make_facts(3)])
+    role = sign(role, [make_facts(4), make_facts(4, 2)])
+    pruning = prune(role, 1)
+    assert counters(pruning.planned) == [2, 3, 4]
+    assert "starts from" in pruning.held_by
+    assert "which stays listed" in pruning.held_by
+    assert counters(prune(pruning.planned, 1).planned) == [2, 3, 4]
+
+
+def test_stepping_stones_stay() -> None:
+    """All of them on the way to a kept build."""
+    role = sign(role_of(1, 2), [make_facts(3)], min_counter=2)
+    role = sign(role, [make_facts(4)], min_counter=3)
+    pruning = prune(role, 1)
+    assert counters(pruning.planned) == [2, 3, 4]
+    assert pruning.held_by.endswith("over the stepping stone 2.")
+
+
+def test_each_channel_keeps_its_own() -> None:
+    """A channel that stands still holds the floor, until its builds are withdrawn."""
+    role = role_of(2, 3, 4, current=role_of(1, channel=BETA))
+    pruning = prune(role, 1)
+    assert counters(pruning.planned) == [1, 2, 3, 4]
+    assert pruning.held_by.startswith("armani/id/beta keeps its newest builds, counter 1 among 1")
+    assert counters(prune(withdraw(role, BETA, 1), 1).planned) == [4]
+
+
+def test_withdrawn_builds_do_not_count_but_drain() -> None:
+    """A build is kept while its octets are served."""
+    end = int((NOW + timedelta(days=7)).timestamp())
+    role = withdraw(role_of(1, 2, 3), STABLE, 1, end)
+    assert counters(prune(role, 2).planned) == [1, 2, 3]
+    assert "still drains" in prune(role, 1).held_by
+    assert counters(prune(role, 2, NOW + timedelta(days=8)).planned) == [2, 3]
+    assert counters(prune(withdraw(role_of(1, 2, 3), STABLE, 3), 1).planned) == [2, 3]
+
+
+def test_what_left_does_not_come_back() -> None:
+    """Neither under its counter nor under a new one, because the role knows how old it was."""
+    pruned = prune(withdraw(role_of(1, 2), STABLE, 1), 1).planned
+    with pytest.raises(ReleaseRefusal, match="was built before"):
+        sign(pruned, [make_facts(1)])
+    with pytest.raises(ReleaseRefusal, match="Counter 1 is not above 2"):
+        sign(pruned, [make_facts(3)], counter=1)
+    assert counters(sign(pruned, [make_facts(3)])) == [2, 3]
+
+
+@pytest.mark.parametrize("keep", [0, -1])
+def test_at_least_one_build_is_kept(keep) -> None:
+    """To take out all there is another command."""
+    with pytest.raises(ReleaseRefusal, match="--keep 1 or more"):
+        prune(role_of(1), keep)
+
+
+def test_a_role_without_offers_is_not_pruned() -> None:
+    """Empty, or all withdrawn: that is retirement."""
+    for role in (empty_role(), withdraw(role_of(1), STABLE, 1)):
+        with pytest.raises(ReleaseRefusal, match="release retire"):
+            prune(role, 1)
+
+
+def test_a_model_is_retired() -> None:
+    """Everything leaves at once; the floor is above all that were."""
+    role = role_of(1, 2)
+    assert not is_retired(role)
+    assert not is_retired(empty_role())
+    retired = plan_retirement("armani", role, EXPIRES)
+    assert is_retired(retired)
+    assert decode_floor(retired) == Floor(schema=1, counter=3, time=time_of(2))
+    again = plan_retirement("armani", retired, EXPIRES)
+    assert again.unrecognized_fields == retired.unrecognized_fields
+    assert is_retired(plan_retirement("armani", empty_role(), EXPIRES))
+
+
+def test_a_retired_model_may_come_back_with_newer_builds() -> None:
+    """Above the floor, in counter and in time."""
+    retired = plan_retirement("armani", role_of(1, 2), EXPIRES)
+    with pytest.raises(ReleaseRefusal, match="not newer than a build that has left"):
+        sign(retired, [make_facts(2)])
+    back = sign(retired, [make_facts(3)])
+    assert counters(back) == [3]
+    assert decode_floor(back).counter == 3
+    assert counters(prune(sign(back, [make_facts(4)]), 1).planned) == [4]
+
+
+def test_unknown_members_of_the_role_are_kept() -> None:
+    """What a newer signer wrote into the role's own `custom`."""
+    role = role_of(1, 2)
+    role.unrecognized_fields["x"] = 1
+    role.unrecognized_fields["custom"] = {"floor": 0, "schema": 1, "x-later": [2]}
+    pruned = prune(role, 1).planned
+    assert pruned.unrecognized_fields["x"] == 1
+    assert pruned.unrecognized_fields["custom"]["x-later"] == [2]
+
+
+def test_regions_share_the_sequence() -> None:
+    """A build of another region below the floor leaves with the others."""
+    eu = Channel("armani", "eu", "stable")
+    role = sign(empty_role(), [make_facts(1, region="eu")], eu)
+    role = sign(role, [make_facts(2)])
+    role = sign(role, [make_facts(3, region="eu")], eu)
+    role = sign(role, [make_facts(4)])
+    assert counters(prune(role, 1).planned) == [3, 4]

@@ -1,0 +1,159 @@
+import json
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from tuf.api.metadata import Metadata, Targets
+
+from server.core.bundle import decode_bundle
+from server.core.names import Channel
+from signer.errors import ReleaseRefusal, SignerError, WorkFolderError
+from signer.keys.keystore import Keystore
+from signer.release.order import ReleaseOrder
+from signer.release.sign import list_releases, sign_release
+from signer.work_folder import WorkFolder
+
+ORDER = ReleaseOrder(Channel("armani", "id", "stable"), changelog={"en": "Fixes."})
+
+
+@pytest.fixture
+def sign(repo, keys, passphrases, now, incoming):
+    """Return what signs packages in the test's own folders."""
+
+    def signed(packages, order=ORDER, at=now, ask=passphrases, **more):
+        return sign_release(
+            WorkFolder(repo), Keystore(keys), ask, order, packages, at, incoming, **more
+        )
+
+    return signed
+
+
+def test_a_release_is_recorded_and_submitted(sign, facts, repo, incoming, zips) -> None:
+    """Repository and bundle hold the same octets, the bundle the packages too."""
+    sign([facts["first"]])
+    signed = sign([facts["second"], facts["step"]])
+    assert (signed.version, signed.counter, signed.repeated) == (3, 2, False)
+    recorded = (repo / "metadata" / "3.armani.json").read_bytes()
+    bundle = incoming / signed.bundle
+    assert (bundle / "metadata" / "3.armani.json").read_bytes() == recorded
+    described = decode_bundle((bundle / "bundle.json").read_bytes())
+    assert [(role.name, role.version) for role in described.roles] == [("armani", 3)]
+    assert {blob.sha256 for blob in described.blobs} == {
+        facts["second"].sha256,
+        facts["step"].sha256,
+    }
+    for name in ("second", "step"):
+        blob = bundle / "blobs" / facts[name].sha256
+        assert blob.read_bytes() == zips[name].read_bytes()
+
+
+def test_the_threshold_is_met(sign, facts, repo) -> None:
+    """Both of armani's keys have signed, as python-tuf counts."""
+    sign([facts["first"]])
+    judge = Metadata[Targets].from_file(str(repo / "metadata" / "1.targets.json")).signed
+    role = Metadata[Targets].from_file(str(repo / "metadata" / "2.armani.json"))
+    judge.verify_delegate("armani", role.signed_bytes, role.signatures)
+    assert len(role.signatures) == 2
+
+
+def test_the_same_command_again_changes_nothing(sign, facts, now, tmp_path, tree) -> None:
+    """The recorded octets are submitted again, without a key being opened."""
+    first = sign([facts["first"]])
+    before = tree(tmp_path)
+
+    def ask(name):
+        raise AssertionError(name)
+
+    again = sign([facts["first"]], at=now + timedelta(days=1), ask=ask)
+    assert again == replace(first, repeated=True)
+    assert tree(tmp_path) == before
+
+
+def test_the_same_command_after_expiry_signs_anew(sign, facts, now, repo) -> None:
+    """An expired version is of no use, so the next one is signed."""
+    sign([facts["first"]], expiry_days=5)
+    again = sign([facts["first"]], at=now + timedelta(days=5))
+    assert (again.version, again.repeated) == (3, False)
+    assert (repo / "metadata" / "3.armani.json").exists()
+
+
+def test_a_better_text_is_a_new_version(sign, facts) -> None:
+    """A changelog may change after the release."""
+    sign([facts["first"]])
+    again = sign([facts["first"]], replace(ORDER, changelog={"en": "Better."}))
+    assert (again.version, again.counter, again.repeated) == (3, 1, False)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"wipe": True}, {"downgrade": True}, {"spl_downgrade": True}, {"devices": ("dior",)}],
+)
+def test_a_refusal_changes_nothing(sign, facts, tmp_path, tree, change) -> None:
+    """No file appears, changes or goes."""
+    before = tree(tmp_path)
+    with pytest.raises(ReleaseRefusal):
+        sign([replace(facts["first"], **change)])
+    assert tree(tmp_path) == before
+
+
+def test_a_path_with_other_bytes_changes_nothing(sign, facts, tmp_path, tree) -> None:
+    """A path that was signed keeps its bytes for ever."""
+    sign([facts["first"]])
+    before = tree(tmp_path)
+    with pytest.raises(ReleaseRefusal, match="another file name"):
+        sign([replace(facts["second"], path=facts["first"].path)])
+    assert tree(tmp_path) == before
+
+
+def test_a_wrong_passphrase_changes_nothing(sign, facts, tmp_path, tree) -> None:
+    """The key is asked before anything is written."""
+    before = tree(tmp_path)
+    with pytest.raises(SignerError, match="passphrase is wrong"):
+        sign([facts["first"]], ask=lambda _: b"wrong passphrase")
+    assert tree(tmp_path) == before
+
+
+def test_a_package_that_changes_meanwhile_changes_nothing(
+    sign, facts, zips, tmp_path, tree
+) -> None:
+    """What is copied is hashed, so only inspected bytes are handed over."""
+    path = tmp_path / "armani-first.zip"
+    path.write_bytes(zips["first"].read_bytes() + b"x")
+    before = tree(tmp_path)
+    with pytest.raises(ReleaseRefusal, match="has changed"):
+        sign([replace(facts["first"], path=path)])
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("days", [0, -1, 3651])
+def test_an_expiry_that_cannot_be_is_refused(sign, facts, days) -> None:
+    """A role lives between a day and ten years."""
+    with pytest.raises(ReleaseRefusal, match="1 to 3650 days"):
+        sign([facts["first"]], expiry_days=days)
+
+
+def test_the_list_shows_current_releases(sign, facts, repo) -> None:
+    """Models in order, each with the releases of its current version."""
+    sign([facts["first"]])
+    armani, dior = list_releases(WorkFolder(repo))
+    assert (armani.role, armani.version, list(armani.releases)) == (
+        "armani",
+        2,
+        ["armani/id/stable/armani-first.zip"],
+    )
+    assert (dior.role, dior.version, dior.releases) == ("dior", 1, {})
+    assert [role.role for role in list_releases(WorkFolder(repo), "dior")] == ["dior"]
+    with pytest.raises(WorkFolderError, match="no model tables"):
+        list_releases(WorkFolder(repo), "tables")
+
+
+def test_octets_are_those_of_the_formats_page(sign, facts, repo) -> None:
+    """The custom object's members are exactly the documented ones."""
+    sign([facts["first"]])
+    value = json.loads((repo / "metadata" / "2.armani.json").read_bytes())
+    (target,) = value["signed"]["targets"].values()
+    assert sorted(target["custom"]) == [
+        *("changelog", "counter", "fingerprint", "incremental", "min_counter"),
+        *("payload_properties", "post_timestamp", "property_files", "schema", "sdk_level"),
+        *("security_patch_level", "source_builds", "type", "withdrawn"),
+    ]
