@@ -13,7 +13,7 @@ from signer.moment import show_moment
 from signer.ota.facts import OtaFacts, PartitionFacts
 from signer.ota.inspect import inspect_ota
 from signer.ota.metadata import BLOCK
-from signer.package_checks import Verdict, judge_package
+from signer.release.package_checks import Verdict, judge_package
 
 _ANSWERS = {True: "yes", False: "no", None: "not asked"}
 

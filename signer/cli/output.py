@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -52,7 +59,10 @@ def progress_bar(description: str) -> Iterator[Callable[[int, int], None]]:
     if not console.is_terminal:
         yield _line_printer(description)
         return
-    columns = (TextColumn(description), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (
+        *(TextColumn(description), BarColumn()),
+        *(DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()),
+    )
     progress = Progress(*columns, console=console, transient=True)
     task = progress.add_task(description, total=None)
 

@@ -15,8 +15,8 @@ from signer.cli.parameters import CODENAME, EXISTING_FILE, SEGMENT, ChangelogTex
 from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts
 from signer.ota.inspect import inspect_ota
-from signer.package_checks import choose_codename
 from signer.release.order import ReleaseOrder
+from signer.release.package_checks import choose_codename
 from signer.release.policy import TeamPolicy, load_policy
 
 expires_option = click.option(

@@ -13,7 +13,6 @@ from server.core.names import decode_channel, decode_release_path
 from server.core.release import Release, decode_release, decode_releases
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.facts import OtaFacts
-from signer.package_checks import judge_package
 from signer.release.changelog import check_locales, check_text
 from signer.release.checks import (
     check_age,
@@ -33,6 +32,7 @@ from signer.release.order import (
     known_changelog,
     next_counter,
 )
+from signer.release.package_checks import judge_package
 from signer.release.sources import check_source_bytes, check_sources_used, find_full
 from signer.release.target import make_release
 

@@ -15,7 +15,7 @@ from signer.errors import ReleaseRefusal
 from signer.ota.errors import OtaError
 from signer.ota.facts import Signed
 from signer.ota.inspect import inspect_ota
-from signer.package_checks import check_package
+from signer.release.package_checks import check_package
 
 TARGET, SOURCE = find_build("armani", "id", 2), find_build("armani", "id", 1)
 FULL, STEP = Package(TARGET), Package(TARGET, SOURCE)

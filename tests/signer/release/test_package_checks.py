@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from signer.errors import ReleaseRefusal
-from signer.package_checks import check_package, choose_codename, judge_package
+from signer.release.package_checks import check_package, choose_codename, judge_package
 
 
 def test_a_good_package_passes(facts) -> None:
