@@ -87,11 +87,20 @@ def check_key_name(name: str) -> None:
 
 
 def check_holder(holder: str) -> None:
-    """Raise KeyStoreError for more than 40 or unprintable characters, and for outer spaces."""
-    if len(holder) > MAX_HOLDER or not holder.isprintable() or holder != holder.strip():
+    """Raise KeyStoreError for a name that is too long, or not plain enough to stand in a list.
+
+    At most 40 printable characters, no outer spaces, and none of `( ) , ; ?`, which would make one
+    key look like several where keys are listed.
+    """
+    if (
+        len(holder) > MAX_HOLDER
+        or not holder.isprintable()
+        or holder != holder.strip()
+        or set(holder) & set("(),;?")
+    ):
         raise KeyStoreError(
-            f"{holder[:64]!r} is no name of a holder; give 1 to {MAX_HOLDER} printable characters,"
-            " for example bob."
+            f"{holder[:64]!r} is no name of a holder; give 1 to {MAX_HOLDER} printable characters"
+            " without `(),;?`, for example bob."
         )
 
 

@@ -27,7 +27,10 @@ MAX_NOTE = 500
 
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Note = Annotated[str, msgspec.Meta(max_length=MAX_NOTE)]
-KeyLabel = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+# A key's name, and its holder where known; none of the signs that stand between keys in a list.
+KeyLabel = Annotated[
+    str, msgspec.Meta(pattern=r"^[a-z0-9_-]{3,36}(?: \([^(),;?]{1,40}\))?\Z", max_length=80)
+]
 
 
 class MetadataText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from msgspec import UNSET
-from tuf.api.metadata import Targets
+from tuf.api.metadata import TargetFile, Targets
 
 from server.core.floor import decode_floor
 from server.core.release import Release, decode_releases
@@ -18,7 +18,7 @@ def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], lis
     changes = []
     for path, release in after.items():
         if path not in before:
-            changes.append(_describe_new(path, release, new.targets[path].length))
+            changes.append(_describe_new(path, release, new.targets[path]))
         elif changed := _describe_change(path, before[path], release):
             changes.append(changed)
         elif old is not None and old.targets[path] != new.targets[path]:
@@ -51,12 +51,16 @@ def _describe_drain(release: Release) -> str:
     return f"; its octets are served until {show_moment(release.drain_until)}"
 
 
-def _describe_new(path: str, release: Release, length: int) -> str:
+def _describe_new(path: str, release: Release, target: TargetFile) -> str:
     source = f" from {', '.join(release.source_builds)}" if release.source_builds else ""
     stone = f", for phones at counter {release.min_counter} or above" if release.min_counter else ""
+    unknown = sorted({*target.custom} - set(Release.__struct_fields__))
+    unknown += sorted({*target.unrecognized_fields} - {"custom"})
+    others = f", with members that have no words here: {', '.join(unknown)}" if unknown else ""
     return (
         f"Adds {path}: {release.type} update{source} to {release.fingerprint}, counter"
-        f" {release.counter}, patch level {release.security_patch_level}, {length} octets{stone}."
+        f" {release.counter}, patch level {release.security_patch_level}{stone}; {target.length}"
+        f" octets, sha256 {target.hashes['sha256']}{others}."
     )
 
 

@@ -13,8 +13,11 @@ from tuf.api.metadata import Root, Targets
 from server.core.names import COMMON_ROLES, TOP_LEVEL_ROLES
 from signer.proposal.release_review import describe_releases
 from signer.proposal.trust import State, Transition
+from signer.proposal.unspoken import list_unspoken
 
 SOON = timedelta(days=7)
+# Twice the usual life.
+LONG, LONG_FOR_OTHERS = {"root": timedelta(days=730)}, timedelta(days=180)
 RENEWAL = "Nothing but the expiry changes."
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
@@ -70,6 +73,12 @@ def _review_role(
         changes = _review_files(old, new)
     else:
         changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
+    if others := list_unspoken(old, new):
+        changes.append(f"Changes what this version has no words for: {', '.join(others)}.")
+        warnings.append("Ask what that is before you sign, or look into the file.")
+    if new.expires - now > LONG.get(role, LONG_FOR_OTHERS):
+        days = (new.expires - now).days
+        warnings.append(f"A thief of online keys could hold phones on it for {days} days.")
     if old is not None and new.expires < old.expires:
         warnings.append(f"It expires sooner than version {old.version} did.")
     if new.expires - now < SOON:

@@ -36,9 +36,9 @@ def test_a_file_comes_back() -> None:
 
 def test_a_holder_stands_in_the_file() -> None:
     """It is there where it is known, and not in the TUF key, which is public."""
-    key = PublicKey("root-1", PUBLIC, "Bob B., Solo")
+    key = PublicKey("root-1", PUBLIC, "Bob B. of Solo")
     assert encode_public_key(key) == (
-        f'{{"holder":"Bob B., Solo","keyid":"{KEYID}","public":"{PUBLIC}","schema":1}}\n'.encode()
+        f'{{"holder":"Bob B. of Solo","keyid":"{KEYID}","public":"{PUBLIC}","schema":1}}\n'.encode()
     )
     assert decode_public_key("root-1", encode_public_key(key)) == key
     assert "Bob" not in str(key.tuf_key.to_dict())
@@ -53,6 +53,7 @@ def test_a_holder_stands_in_the_file() -> None:
         {"holder": "x" * 41},
         {"holder": "two\nlines"},
         {"holder": " bob"},
+        {"holder": "bob), root-3 (carol"},
         {"holder": "bob\u202e"},  # turns the direction of what follows
         {"schema": True},
         {"keyid": "0" * 64},

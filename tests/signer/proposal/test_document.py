@@ -28,6 +28,7 @@ def distinct(files, key):
     return [found for _, found in sorted({key(file): file for file in files}.items())]
 
 
+LABELS = st.from_regex(r"[a-z]{1,9}-[1-9](?: \([a-zé ]{1,9}\))?", fullmatch=True)
 PROPOSALS = st.builds(
     lambda created, note, names, context, changes, packages: Proposal(
         schema=1,
@@ -41,7 +42,7 @@ PROPOSALS = st.builds(
     ),
     st.integers(0, 2**53 - 1),
     st.text(max_size=30).filter(str.isprintable),
-    st.dictionaries(HASHES, PRINTABLE, max_size=3),
+    st.dictionaries(HASHES, LABELS, max_size=3),
     st.lists(FILES, max_size=4),
     st.lists(FILES, min_size=1, max_size=4),
     st.lists(st.builds(PackageFile, HASHES, st.integers(0, 2**53 - 1), PRINTABLE), max_size=3),
@@ -118,6 +119,7 @@ def test_the_id_is_the_hash_of_the_file() -> None:
         sample(names={"00": "alice"}),
         sample(names={"0" * 64: "a\nb"}),
         sample(names={"0" * 64: ""}),
+        sample(names={"0" * 64: "root-1 (alice), root-2 (bob)"}),
         sample(changes=[{"octets": "", "role": "../x", "version": 1}]),
         sample(changes=[{"octets": "", "role": "armani", "version": 0}]),
         sample(changes=[{"octets": "", "role": "latest", "version": 1}]),

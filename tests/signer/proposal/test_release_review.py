@@ -27,13 +27,20 @@ def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
     """Type, build, counter, patch level and length."""
     first = facts["first"]
     changes, warnings = describe_releases(empty, listed)
-    assert changes == [
-        (
-            f"Adds {FULL}: full update to {first.fingerprint}, counter 1, patch level"
-            f" {first.security_patch_level}, {first.length} octets."
-        )
-    ]
+    (sentence,) = changes
+    assert sentence == (
+        f"Adds {FULL}: full update to {first.fingerprint}, counter 1, patch level"
+        f" {first.security_patch_level}; {first.length} octets, sha256 {first.sha256}."
+    )
     assert warnings == []
+
+
+def test_members_without_words_are_named(empty, listed) -> None:
+    """What a later version of the format may add is not signed unseen."""
+    later = edit(listed, price=3)
+    later.targets[FULL].unrecognized_fields["more"] = 1
+    (sentence,) = describe_releases(empty, later)[0]
+    assert sentence.endswith(", with members that have no words here: price, more.")
 
 
 def edit(listed, **members):

@@ -85,6 +85,23 @@ def test_a_short_life_is_warned_of(office) -> None:
     assert told["armani"].warnings == ("It expires within a week.",)
 
 
+def test_a_long_life_is_warned_of(office) -> None:
+    """The expiry is what bounds a freeze."""
+    told = review(office, office.renew("armani", days={"armani": 181}))["armani"]
+    assert told.warnings == ("A thief of online keys could hold phones on it for 181 days.",)
+
+
+def test_what_has_no_words_is_named_and_warned_of(office) -> None:
+    """A member that this version does not know is not signed unseen."""
+    trusted = load_trusted(office.folder, None)
+    _, signed = load_delegated(office.folder, trusted, "armani")
+    signed.version += 1
+    signed.unrecognized_fields["custom"] = {"floor": 0, "schema": 1, "shops": [1]}
+    told = review(office, office.propose({"armani": signed}))["armani"]
+    assert told.changes == ("Changes what this version has no words for: custom.shops.",)
+    assert told.warnings == ("Ask what that is before you sign, or look into the file.",)
+
+
 @pytest.mark.parametrize(("role", "path"), [("content", "content/wishes/new-year.zip")])
 def test_other_files_are_listed(office, role, path) -> None:
     """Packs of content and tables are told by path."""
