@@ -53,13 +53,6 @@ def verify_inclusion(
         raise LogError("an inclusion proof does not lead to the signed root.")
 
 
-def consistency_proof(old_size: int, leaves: Sequence[bytes]) -> list[bytes]:
-    """Return PROOF(old_size, leaves), which shows that the smaller tree is a prefix of this one."""
-    if not 0 < old_size <= len(leaves):
-        raise LogError(f"a tree of {len(leaves)} has no prefix of {old_size}.")
-    return _subproof(old_size, leaves, whole=True)
-
-
 def verify_consistency(
     old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]
 ) -> None:
@@ -75,15 +68,6 @@ def verify_consistency(
         raise LogError("a consistency proof is longer than its tree is deep.")
     if roots != (old_root, root):
         raise LogError("a consistency proof does not lead to both signed roots.")
-
-
-def _subproof(size: int, leaves: Sequence[bytes], *, whole: bool) -> list[bytes]:
-    if size == len(leaves):
-        return [] if whole else [tree_hash(leaves)]
-    split = _split(len(leaves))
-    if size <= split:
-        return [*_subproof(size, leaves[:split], whole=whole), tree_hash(leaves[split:])]
-    return [*_subproof(size - split, leaves[split:], whole=False), tree_hash(leaves[:split])]
 
 
 def _root_from(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
