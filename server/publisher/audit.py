@@ -11,17 +11,22 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
 from tuf.ngclient import FetcherInterface, Updater
 
 from server.core.errors import TrustError
+from server.core.metadata import decode_root
 
 
 class _TreeFetcher(FetcherInterface):
-    """Answers from the staged files laid over the public ones, as after the swap."""
+    """Answers from the staged files laid over the public ones, as after the swap.
 
-    def __init__(self, staged: Path, public: Path) -> None:
+    A root above `newest_root` is on disk and not visible yet: a publication was interrupted.
+    """
+
+    def __init__(self, staged: Path, public: Path, newest_root: int) -> None:
         self._folders = (staged / "metadata", staged, public / "metadata")
+        self._hidden = f"{newest_root + 1}.root.json"
 
     def _fetch(self, url: str) -> Iterator[bytes]:
         name = url.rpartition("/")[2]
-        for folder in self._folders:
+        for folder in () if name == self._hidden else self._folders:
             if (folder / name).is_file():
                 return iter([(folder / name).read_bytes()])
         raise DownloadHTTPError(f"{name} is not there", 404)
@@ -31,18 +36,20 @@ def audit_staged(
     staged: Path,
     public: Path,
     trusted_root: bytes,
+    newest_root: int,
     paths: Iterable[str],
     probes: Iterable[str] = (),
 ) -> None:
     """Raise TrustError unless an independent client refreshes and finds every target of `paths`.
 
-    `probes` are looked up too, but need not exist: the role that would list them must be sound.
+    It must come to root `newest_root`, through every root in between. `probes` are looked up too,
+    but need not exist: the role that would list them must be sound.
     """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
         updater = Updater(
             folder,
             "audit:/metadata/",
-            fetcher=_TreeFetcher(staged, public),
+            fetcher=_TreeFetcher(staged, public, newest_root),
             bootstrap=trusted_root,
         )
         try:
@@ -50,7 +57,10 @@ def audit_staged(
             for path in probes:
                 updater.get_targetinfo(path)
             missing = [path for path in paths if updater.get_targetinfo(path) is None]
+            reached = decode_root((Path(folder) / "root.json").read_bytes()).signed.version
         except (RepositoryError, DownloadError) as error:
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
+    if reached != newest_root:
+        raise TrustError(f"the audit comes to root {reached} and no further: {newest_root} is due.")
     if missing:
         raise TrustError(f"the audit does not find {missing[0]} in the staged tree.")

@@ -10,7 +10,8 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.checkpoint import decode_checkpoint, encode_leaf, verify_proof
 from server.core.errors import HeningError, LogError
-from server.core.metadata import ROOT_LIMIT, check_expiry
+from server.core.metadata import ROOT_LIMIT, check_expiry, decode_root
+from server.core.names import metadata_name
 from server.core.note import MAX_NOTE, VerifierKey
 from server.core.profile import log_verifier
 from server.core.tiles import plan_tiles
@@ -26,6 +27,7 @@ from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import LogEntry
+from server.storage.roots import find_roots
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ async def check_state(
         return [
             *_expiries(published, now),
             _keys(folder, published),
+            _roots(folder),
             _audit(folder, published),
             _blobs(folder, published, deep=deep),
             _log(folder, log_verifier(published.root), names, leaves),
@@ -90,12 +93,30 @@ def _keys(folder: StateFolder, published: Published) -> Finding:
     return Finding("keys", f"root and targets list this server's keys{rest}")
 
 
+def _roots(folder: StateFolder) -> Finding:
+    """Look at the files by which phones go from root to root: one each, under its version."""
+    found = find_roots(folder.public)
+    try:
+        for expected, version in enumerate(found, start=found[0]):
+            name = metadata_name("root", expected)
+            if version != expected:
+                raise PublishError(f"{name} is not there: restore public/metadata from a copy.")
+            data = read_bounded(folder.public / "metadata" / name, ROOT_LIMIT)
+            if (signed := decode_root(data).signed.version) != version:
+                raise PublishError(
+                    f"{name} holds root {signed}: restore public/metadata from a copy."
+                )
+    except HeningError as error:
+        return Finding("roots", "", str(error))
+    return Finding("roots", f"{len(found)} without a gap, each under its version")
+
+
 def _audit(folder: StateFolder, published: Published) -> Finding:
     paths = [path for role in published.roles.values() for path in role.targets]
     try:
         check_pointers(published, published.pointers())
         root = read_bounded(folder.trusted_root, ROOT_LIMIT)
-        audit_staged(folder.public, folder.public, root, paths)
+        audit_staged(folder.public, folder.public, root, published.root.version, paths)
     except HeningError as error:
         return Finding("audit", "", str(error))
     return Finding("audit", f"a TUF client finds all {len(paths)} targets")

@@ -295,6 +295,7 @@ class Publisher:
             staging.staged_temporary(self._folder.staging),
             self._folder.public,
             read_bounded(self._folder.trusted_root, ROOT_LIMIT),
+            trust.root.version,
             [*paths, *pointers],
             [role_pattern(name).replace("*", "-") for name in sorted(changed & trust.roles.keys())],
         )

@@ -88,6 +88,7 @@ def _first_root(files: list[RoleVersion], trusted_root: bytes, now: datetime) ->
     if not files or files[0].data != trusted_root:
         raise TrustError("the first submission does not start with the pinned root.")
     root = verify_first_root(trusted_root).signed
+    _check_root_version(files[0], root)
     check_root(root)
     return _follow_root(root, files[1:], now)
 
@@ -95,9 +96,18 @@ def _first_root(files: list[RoleVersion], trusted_root: bytes, now: datetime) ->
 def _follow_root(root: Root, files: list[RoleVersion], now: datetime) -> Root:
     for file in files:
         root = verify_root(file.data, root, None).signed
+        _check_root_version(file, root)
         check_root(root)
     check_expiry("root", root, now)
     return root
+
+
+def _check_root_version(file: RoleVersion, root: Root) -> None:
+    # The file gets its name from the bundle, which nobody signs, and phones ask for each in turn.
+    if root.version != file.version:
+        raise TrustError(
+            f"the bundle calls root {root.version} root {file.version}: submit it as it was signed."
+        )
 
 
 def _chain(

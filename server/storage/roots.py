@@ -4,6 +4,7 @@ A new root and its timestamp are two files, so that a crash may leave the one wi
 `public/roots.json`, written before both, says which root goes with which timestamp.
 """
 
+import re
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from server.storage.bounded import read_bounded
 from server.storage.durable import write_durable
 
 LIMIT = 1024
+_NAME = re.compile(r"([1-9][0-9]*)\.root\.json")
 
 
 class _Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,12 +37,18 @@ def write_roots(public: Path, *, before: int, newest: int, timestamp: int, time:
     write_durable(public / "roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
 
 
+def find_roots(public: Path) -> list[int]:
+    """Return the versions that the files on disk are named by, ascending, visible or not yet."""
+    names = [path.name for path in public.glob("metadata/*.root.json")]
+    return sorted(int(match[1]) for match in map(_NAME.fullmatch, names) if match)
+
+
 def list_roots(public: Path, timestamp: int) -> list[int]:
     """Return the versions of root that go with version `timestamp` of the timestamp, ascending.
 
     Raises FormatError where there is none.
     """
-    found = sorted(int(p.name.partition(".")[0]) for p in public.glob("metadata/[1-9]*.root.json"))
+    found = find_roots(public)
     roots = _load_roots(public)
     if roots is not None:
         newest = roots.newest if timestamp >= roots.timestamp else roots.before

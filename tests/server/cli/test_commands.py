@@ -358,6 +358,33 @@ def test_check_finds_planted_damage(run, state, name):
     assert wrong == [subject]
 
 
+def test_check_goes_from_root_to_root(run, world):
+    """Each lies under its own version, without a gap; one that is not visible yet is no damage."""
+    for version in (2, 3):
+        assert world.publish({("root", version): world.ceremony.root(version)}).reason == ""
+    metadata = world.folder.public / "metadata"
+
+    def wrong():
+        status, out, err = run("check", "--state", world.folder.root, "--json")
+        found = {row["subject"]: row["error"] for row in json.loads(out) if row["error"]}
+        assert (status, err) == (1 if found else 0, "")
+        return found
+
+    assert wrong() == {}
+    (metadata / "4.root.json").write_bytes(world.ceremony.root(4))  # cut off before its timestamp
+    assert wrong() == {}
+    (metadata / "4.root.json").unlink()
+    (metadata / "2.root.json").rename(metadata / "9.root.json")
+    found = wrong()
+    assert list(found) == ["roots", "audit"]
+    assert found["roots"].startswith("2.root.json is not there")
+    (metadata / "2.root.json").write_bytes((metadata / "1.root.json").read_bytes())
+    (metadata / "9.root.json").unlink()
+    found = wrong()
+    assert list(found) == ["roots", "audit"]
+    assert found["roots"].startswith("2.root.json holds root 1")
+
+
 def test_check_finds_what_expired(run, state, world, monkeypatch):
     """A timestamp that nobody renewed is named."""
     monkeypatch.setattr("server.cli.state.now", lambda: world.now() + timedelta(days=2))

@@ -19,10 +19,10 @@ def publication(world):
     )
 
 
-def audit(world, staged, paths=(FIRST,)):
+def audit(world, staged, paths=(FIRST,), newest_root=1):
     """Audit a staged tree as the publisher does."""
     root = world.folder.trusted_root.read_bytes()
-    audit_staged(staged, world.folder.public, root, paths)
+    audit_staged(staged, world.folder.public, root, newest_root, paths)
 
 
 def test_round_trip(world, publication):
@@ -79,6 +79,19 @@ def test_the_audit(world, publication):
     audit(world, staged)
     with pytest.raises(TrustError, match=r"does not find armani/id/stable/none\.zip"):
         audit(world, staged, ["armani/id/stable/none.zip"])
+
+
+def test_the_newest_root_is_reached(world, publication):
+    """A root that no client comes to is refused, and one that is not visible yet is not seen."""
+    staging.write_staged(world.folder.staging, publication)
+    staged = staging.staged_temporary(world.folder.staging)
+    second = staged / "metadata" / "2.root.json"
+    second.write_bytes(world.ceremony.root(2))
+    audit(world, staged, newest_root=2)
+    audit(world, staged, newest_root=1)
+    second.rename(second.with_name("9.root.json"))
+    with pytest.raises(TrustError, match="the audit comes to root 1 and no further: 2 is due"):
+        audit(world, staged, newest_root=2)
 
 
 @pytest.mark.parametrize("name", ["metadata/3.latest.json", "metadata/4.snapshot.json"])

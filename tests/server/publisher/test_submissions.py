@@ -115,7 +115,7 @@ def test_the_content_of_a_role(world):
     assert "second counter" in refused(
         world, armani(world, fingerprint=release(1)["fingerprint"]), [PACKAGE_2]
     )
-    assert "built before" in refused(world, armani(world, post_timestamp=5), [PACKAGE_2])
+    assert " built " in refused(world, armani(world, post_timestamp=5), [PACKAGE_2])
     delegations = world.published().targets.delegations
     reason = refused(world, signed(world, "armani", delegations=delegations))
     assert "delegates to others" in reason
@@ -307,6 +307,18 @@ def test_roots(world):
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
 
 
+@pytest.mark.parametrize("claimed", [1, 3, 9])
+def test_a_root_under_another_version(world, claimed):
+    """The name comes from the bundle, which nobody signs; the real root is accepted afterwards."""
+    data = world.ceremony.root(2)
+    reason = refused(world, {("root", claimed): data})
+    assert reason == f"the bundle calls root 2 root {claimed}: submit it as it was signed."
+    third = world.ceremony.root(3)
+    assert "calls root 3 root 4" in refused(world, {("root", 2): data, ("root", 4): third})
+    assert world.publish({("root", 2): data}).reason == ""
+    assert (world.folder.public / "metadata" / "2.root.json").read_bytes() == data
+
+
 def test_a_root_without_this_servers_key(world):
     """A root that gives the timestamp to another key is refused: this server could not sign."""
     ceremony = world.ceremony
@@ -340,6 +352,10 @@ def test_the_first_submission(fresh):
         assert fresh.published() is None
     other = files | {("root", 1): fresh.ceremony.root(expires=fresh.now() + timedelta(days=9))}
     assert "pinned root" in fresh.publish(other).reason
+    rest = {name: data for name, data in files.items() if name[0] != "root"}
+    seventh = rest | {("root", 7): files["root", 1]}
+    assert "the bundle calls root 1 root 7" in fresh.publish(seventh).reason
+    assert fresh.published() is None
     assert fresh.publish(files).reason == ""
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from server.core.errors import FormatError
-from server.storage.roots import list_roots, root_time, write_roots
+from server.storage.roots import find_roots, list_roots, root_time, write_roots
 
 
 @pytest.fixture
@@ -21,6 +21,13 @@ def test_the_record(public):
     write_roots(public, before=1, newest=3, timestamp=7, time=1_795_000_000)
     assert [list_roots(public, version) for version in (6, 7, 8)] == [[1], [1, 2, 3], [1, 2, 3]]
     assert root_time(public) == 1_795_000_000
+
+
+def test_other_names(public):
+    """What is not named as a root is named is none."""
+    for name in ("0.root.json", "04.root.json", "9x.root.json", "5.root.json.old"):
+        (public / "metadata" / name).write_bytes(b"{}")
+    assert list_roots(public, 1) == find_roots(public) == [1, 2, 3]
 
 
 def test_a_record_of_a_former_version(public):
