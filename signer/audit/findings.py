@@ -26,6 +26,13 @@ class Kind(enum.StrEnum):
     LOG = "log"  # checkpoint or tiles that are not there, malformed or contradictory
     METADATA = "metadata"  # metadata that does not verify
     EXPIRED = "expired"
+    UNSERVED = "unserved"  # logged, passed over, and not served: burned, or shown to somebody else
+    PENDING = "pending"  # logged, not passed over, and not served at two audits
+    FOREIGN = "foreign"  # logged, and not what the team signed
+
+
+QUESTIONS = frozenset({Kind.UNSERVED, Kind.PENDING})
+"""What contradicts nothing that the log has signed: only who publishes can say why it is so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +46,19 @@ class Finding:
 
 @dataclass(slots=True)
 class Findings:
-    """The findings so far: the first thousand in full, and how many there are."""
+    """The findings so far: the first thousand in full, and how many there are.
+
+    `wrong` is how many of them are no mere questions.
+    """
 
     kept: list[Finding] = field(default_factory=list)
     total: int = 0
+    wrong: int = 0
 
     def add(self, kind: Kind, text: str, **evidence: Any) -> None:
         """Note a finding; `evidence` is what can be held against the log or the mirror."""
         self.total += 1
+        self.wrong += kind not in QUESTIONS
         if self.total <= KEPT:
             self.kept.append(Finding(kind, text, evidence))
 
@@ -54,6 +66,7 @@ class Findings:
         """Note the findings of `others`, too."""
         self.kept += others.kept[: max(0, KEPT - len(self.kept))]
         self.total += others.total
+        self.wrong += others.wrong
 
     @contextmanager
     def catching(self, kind: Kind, **evidence: Any) -> Iterator[None]:

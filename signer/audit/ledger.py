@@ -47,12 +47,17 @@ class Ledger:
         self,
         records: dict[str, Record],
         oldest_kept: Callable[[str], int],
+        pinned_root: int,
         findings: Findings,
     ) -> None:
-        """Keep of each role the versions from `oldest_kept` on; it is asked for each entry."""
+        """Keep of each role the versions from `oldest_kept` on; it is asked for each entry.
+
+        A log may begin with root `pinned_root`: the server was made with that one.
+        """
         self.records = records
         self.late: list[Late] = []
         self._oldest_kept = oldest_kept
+        self._pinned_root = pinned_root
         self._findings = findings
         self._count = sum(len(record.kept) for record in records.values())
         self._is_overfull = False
@@ -114,7 +119,9 @@ class Ledger:
         elif entry.version <= record.highest:
             if len(self.late) < KEPT:
                 self.late.append(Late(index, entry, record.highest, record.index))
-        elif record.highest and entry.version != record.highest + 1:
+        elif not record.highest:
+            self._judge_first(index, entry)
+        elif entry.version != record.highest + 1:
             self._findings.add(
                 Kind.MISSING,
                 f"The log skips from {entry.role} {record.highest} to {entry.version}.",
@@ -122,3 +129,17 @@ class Ledger:
                 versions=[record.highest, entry.version],
                 indices=[record.index, index],
             )
+
+    def _judge_first(self, index: int, entry: Entry) -> None:
+        sound = {1, self._pinned_root} if entry.role == "root" else {1}
+        if entry.version in sound:
+            return
+        missed = "it is not the pinned one, and 1" if entry.role == "root" else "1"
+        self._findings.add(
+            Kind.MISSING,
+            f"The log begins {entry.role} with version {entry.version}, at entry {index};"
+            f" {missed} comes first.",
+            role=entry.role,
+            versions=[0, entry.version],
+            indices=[index],
+        )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from server.core.metadata import verify_first_root
 from server.core.profile import log_verifier
 from server.core.tiles import WIDTH
 from server.core.tlog import leaf_hash
@@ -72,7 +73,7 @@ def _follow_log(
         return
     tiles = Tiles(mirror, newest.size)
     judged = Findings()
-    ledger = Ledger(load_records(memory), published.oldest_served, judged)
+    ledger = Ledger(load_records(memory), published.oldest_served, _root_version(memory), judged)
     tree = memory.tree
     sizes = {head.size for head in heads} | {memory.size}
     roots = _read_entries(tiles, tree, newest.size, sizes, ledger, judged, findings, progress)
@@ -86,7 +87,7 @@ def _follow_log(
     _check_heads(tiles, heads, newest, roots, proven, findings)
     check_served(published, ledger, findings)
     audit.pending = list_pending(published, ledger, memory, now, findings)
-    if not findings.total:
+    if not findings.wrong:
         audit.memory = advance_memory(
             memory, newest, tree, published, ledger, stapled, audit.pending, now
         )
@@ -190,3 +191,7 @@ def _first_difference(tiles: Tiles, begin: int, size: int) -> int | None:
 
 def _remembered(memory: Memory) -> Head:
     return Head("the memory", memory.checkpoint.encode(), memory.size, memory.tree.root())
+
+
+def _root_version(memory: Memory) -> int:
+    return verify_first_root(memory.root_octets).signed.version

@@ -40,18 +40,20 @@ def list_pending(
 ) -> list[Pending]:
     """Return the versions that are logged and not published yet; note those of unknown roles.
 
-    A role that nobody delegated is unknown, unless a version of targets is pending, which may. The
-    list is empty when it is not known what is published.
+    A role that nobody delegated is unknown, unless a version of targets is pending, which may; both
+    are of one publication then, so that no earlier audit has seen either. The list is empty when it
+    is not known what is published.
     """
     if not published.is_complete:
         return []
     since = {(each.role, each.version): each.since for each in memory.pending}
     known = published.delegated | set(memory.delegated) | {"root", "targets"}
     newer = list(ledger.newer_than(published.current))
-    may_grow = any(role == "targets" for role, _, _ in newer)
+    may_grow = any(role == "targets" and (role, version) not in since for role, version, _ in newer)
     pending = []
     for role, version, place in newer:
-        if role in known or (may_grow and role not in _NEVER_LOGGED):
+        is_new = (role, version) not in since
+        if role in known or (may_grow and is_new and role not in _NEVER_LOGGED):
             seen = since.get((role, version), int(now.timestamp()))
             pending.append(Pending(role=role, since=seen, version=version))
             continue
