@@ -29,6 +29,9 @@ Changelog = Annotated[
 Hash64 = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9+/]{43}=\Z")]
 Digits = Annotated[str, msgspec.Meta(pattern=r"^(?:0|[1-9][0-9]{0,15})\Z")]
 
+# What all packages of one build say alike.
+_OF_THE_BUILD = ("incremental", "post_timestamp", "sdk_level", "security_patch_level")
+
 
 class PayloadProperties(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="upper"):
     """What binds the payload in `payload_properties.txt`: base64 sha256 and sizes in octets."""
@@ -115,21 +118,24 @@ def check_counters(releases: Mapping[str, Release]) -> None:
     names: dict[str, int] = {}
     for path, release in releases.items():
         known = builds.setdefault(release.counter, release)
-        if (known.fingerprint, known.post_timestamp, known.security_patch_level) != (
-            release.fingerprint,
-            release.post_timestamp,
-            release.security_patch_level,
-        ):
+        if known.fingerprint != release.fingerprint:
             raise ReleaseError(
                 f"{path} uses counter {release.counter}, which belongs to {known.fingerprint}."
             )
         if names.setdefault(release.fingerprint, release.counter) != release.counter:
             raise ReleaseError(f"{path} gives the build {release.fingerprint} a second counter.")
+        for member in _OF_THE_BUILD:
+            here, there = getattr(release, member), getattr(known, member)
+            if here != there:
+                raise ReleaseError(
+                    f"{path} gives the build {release.fingerprint} the {member} {here}, and another"
+                    f" package of it {there}."
+                )
     for earlier, later in pairwise(sorted(builds)):
         older, newer = builds[earlier], builds[later]
-        if newer.post_timestamp < older.post_timestamp:
+        if newer.post_timestamp <= older.post_timestamp:
             raise ReleaseError(
-                f"{newer.fingerprint} was built before {older.fingerprint}, and its counter"
+                f"{newer.fingerprint} was not built after {older.fingerprint}, and its counter"
                 f" {later} is above {earlier}."
             )
         if newer.security_patch_level < older.security_patch_level:

@@ -4,12 +4,13 @@ Source: docs/FORMATS.md section 3.
 """
 
 import json
-from typing import Any
+from collections.abc import Mapping
 
 from tuf.api.metadata import TargetFile, Targets
 
 from server.core.errors import ReleaseError
 from server.core.floor import Floor, decode_floor
+from server.core.names import decode_release_path
 from server.core.release import Release, decode_releases
 
 _CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
@@ -18,8 +19,8 @@ _CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
 def check_succession(old: Targets, new: Targets) -> None:
     """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`.
 
-    A path may leave below the new floor, and what joins lies above everything that was there.
-    Raises FormatError where one of the two is malformed.
+    A path may leave below the new floor, a build that joins lies above everything that was there,
+    and no path brings back what is withdrawn. Raises FormatError where one of the two is malformed.
     """
     floor_before, floor = decode_floor(old), decode_floor(new)
     if floor.counter < floor_before.counter or floor.time < floor_before.time:
@@ -38,6 +39,7 @@ def check_succession(old: Targets, new: Targets) -> None:
     for path, release in planned.items():
         if release.counter not in known:
             _check_joining(path, release, highest, floor)
+    _check_not_brought_back(old, new, listed | planned)
 
 
 def _check_withdrawal(path: str, before: Release, after: Release) -> None:
@@ -72,12 +74,43 @@ def _check_joining(path: str, release: Release, highest: int, floor: Floor) -> N
         )
 
 
-def _custom(target: TargetFile) -> dict[str, Any]:
-    custom = target.unrecognized_fields.get("custom")
-    return custom if isinstance(custom, dict) else {}
+def _check_not_brought_back(old: Targets, new: Targets, releases: Mapping[str, Release]) -> None:
+    """Refuse a new path to withdrawn bytes, and to a build that is withdrawn as a whole.
+
+    `releases` holds what `old` lists as `new` has it, and what joins.
+    """
+    bytes_gone = {
+        target.hashes["sha256"]: path
+        for path, target in old.targets.items()
+        if releases[path].withdrawn
+    }
+    fulls: dict[tuple[int, str], list[bool]] = {}
+    for path in old.targets:
+        release = releases[path]
+        if release.type == "full":
+            for place in ("", str(decode_release_path(path)[0])):
+                fulls.setdefault((release.counter, place), []).append(release.withdrawn)
+    for path in new.targets.keys() - old.targets.keys():
+        known = bytes_gone.get(new.targets[path].hashes["sha256"])
+        if known is not None:
+            raise ReleaseError(
+                f"{path} has the bytes of {known}, which is withdrawn, and that is final; build"
+                " the release again."
+            )
+        channel = str(decode_release_path(path)[0])
+        for place in ("", channel):
+            if all(fulls.get((releases[path].counter, place), [False])):
+                raise ReleaseError(
+                    f"{path} leads to {releases[path].fingerprint}, which is withdrawn"
+                    f"{f' from {place}' if place else ''}, and that is final; build it again, with"
+                    " a counter of its own."
+                )
 
 
-def _fixed(target: TargetFile) -> tuple[int, dict[str, str], str]:
-    kept = {name: value for name, value in _custom(target).items() if name not in _CHANGING}
-    # As text, because Python holds `true` and 1 to be equal.
-    return target.length, target.hashes, json.dumps(kept, sort_keys=True)
+def _fixed(target: TargetFile) -> str:
+    """Return what of a target never changes, as text: Python holds `true` and 1 to be equal."""
+    members = target.to_dict()
+    custom = members.get("custom")
+    if isinstance(custom, dict):
+        members["custom"] = {name: custom[name] for name in custom if name not in _CHANGING}
+    return json.dumps(members, sort_keys=True)

@@ -30,11 +30,11 @@ def check_region(facts: OtaFacts, channel: Channel, releases: Mapping[str, Relea
 
 
 def check_age(facts: OtaFacts, counter: int, releases: Mapping[str, Release], floor: Floor) -> None:
-    """Raise ReleaseRefusal when a build of a lower counter, listed or gone, is newer in time."""
+    """Raise ReleaseRefusal unless every build of a lower counter, listed or gone, is older."""
     for release in releases.values():
-        if release.counter < counter and facts.post_timestamp < release.post_timestamp:
+        if release.counter < counter and facts.post_timestamp <= release.post_timestamp:
             raise ReleaseRefusal(
-                f"{facts.path.name} was built before {release.fingerprint}, which is signed"
+                f"{facts.path.name} was not built after {release.fingerprint}, which is signed"
                 f" already with counter {release.counter}; builds of one codename, of all regions,"
                 " are signed in the order in which they were built, so build this one again."
             )

@@ -24,10 +24,8 @@ def next_role(
     """Return the version after `current` with `targets` in it, and `floor` if there is a new one.
 
     The targets are sorted, so that the same edit has the same octets. Raises ReleaseRefusal when
-    the role may not go on so (docs/FORMATS.md sections 2 and 3), and when a channel would get
-    withdrawn bytes back under another name.
+    the role may not go on so (docs/FORMATS.md sections 2 and 3).
     """
-    _check_not_brought_back(current, targets)
     fields = current.unrecognized_fields if floor is None else encode_floor(current, floor)
     planned = Targets(
         version=current.version + 1,
@@ -38,21 +36,6 @@ def next_role(
     with refusing(ReleaseRefusal):
         check_role_content(codename, current, planned)
     return planned
-
-
-def _check_not_brought_back(current: Targets, targets: Mapping[str, TargetFile]) -> None:
-    withdrawn = {
-        (path.rpartition("/")[0], target.hashes["sha256"]): path
-        for path, target in current.targets.items()
-        if target.custom["withdrawn"]
-    }
-    for path in targets.keys() - current.targets.keys():
-        known = withdrawn.get((path.rpartition("/")[0], targets[path].hashes["sha256"]))
-        if known is not None:
-            raise ReleaseRefusal(
-                f"{path} has the bytes of {known}, which was withdrawn, and that is final; build"
-                " the release again."
-            )
 
 
 def make_target(

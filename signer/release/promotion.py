@@ -52,8 +52,9 @@ def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -
     """Return the role with the build's packages listed under the target channel, too.
 
     The full package goes always, an incremental where its source build is listed in the target
-    channel or left the factory. Raises ReleaseRefusal across models and regions, for a build that
-    is not listed or withdrawn, and for everything that `release sign` refuses of the same build.
+    channel or left the factory, and its bytes are withdrawn nowhere. Raises ReleaseRefusal across
+    models and regions, for a build that is not listed or withdrawn, and for everything that
+    `release sign` refuses of the same build.
     """
     with refusing(ReleaseRefusal):
         for channel in (order.source, order.target):
@@ -68,6 +69,9 @@ def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -
         default=next(iter(build.values())).min_counter,
     )
     targets, paths, left_out = dict(current.targets), [], []
+    withdrawn = {
+        targets[path].hashes["sha256"]: path for path, each in releases.items() if each.withdrawn
+    }
     for path, release in build.items():
         missing = _missing_source(order, release, releases)
         if missing is not None:
@@ -79,6 +83,10 @@ def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -
         new_path = f"{order.target}/{decode_release_path(path)[1]}"
         if new_path in releases and releases[new_path].withdrawn:
             left_out.append(f"{new_path} stays withdrawn: that is final.")
+            continue
+        gone = withdrawn.get(targets[path].hashes["sha256"])
+        if gone is not None and new_path not in releases and release.type == "incremental":
+            left_out.append(f"{path} stays behind: its bytes are withdrawn as {gone}.")
             continue
         targets[new_path] = _copy(order, stone, targets[path], new_path, targets.get(new_path))
         paths.append(new_path)

@@ -39,8 +39,9 @@ NO_INTEGERS = [True, False, 1.0, 1.5, "1", None, [], {}, -1, 2**53, 10**30, " 4_
 
 
 def build(counter, **changes):
-    """Return the full release of a counter, with a fingerprint of its own."""
-    return FULL | {"counter": counter, "fingerprint": f"Hening/a:14/A/{counter}"} | changes
+    """Return the full release of a counter, with a fingerprint and a time of its own."""
+    own = {"fingerprint": f"Hening/a:14/A/{counter}", "post_timestamp": 1_767_225_597 + counter}
+    return FULL | {"counter": counter} | own | changes
 
 
 def test_a_full_and_an_incremental_release_are_read():
@@ -238,7 +239,7 @@ def role_of(*customs):
 
 
 def test_growing_counters_agree():
-    """Time and patch level may stand still, counters may leave gaps, packages may share one."""
+    """The patch level may stand still, counters may leave gaps, packages may share one."""
     customs = [build(1), build(1, type="incremental", source_builds=["x"]), build(7), build(9)]
     assert len(decode_releases(role_of(*customs))) == 4
 
@@ -247,16 +248,22 @@ def test_growing_counters_agree():
     ("customs", "message"),
     [
         ([build(1), build(1, fingerprint="other")], "uses counter 1, which belongs to"),
-        ([build(1), build(1, post_timestamp=1)], "uses counter 1, which belongs to"),
-        ([build(1), build(1, security_patch_level="2026-01-06")], "uses counter 1"),
+        ([build(1), build(1, post_timestamp=1)], "gives the build Hening/a:14/A/1 the post_time"),
+        ([build(1), build(1, security_patch_level="2026-01-06")], "the security_patch_level 2026"),
+        ([build(1), build(1, incremental="1-eu")], "the build Hening/a:14/A/1 the incremental "),
+        ([build(1), build(1, sdk_level=35)], "the build Hening/a:14/A/1 the sdk_level 3"),
         ([build(1), build(2, fingerprint=build(1)["fingerprint"])], "a second counter"),
         (
-            [build(2), build(1, post_timestamp=1_767_225_601)],
-            "/2 was built before Hening/a:14/A/1, and its counter 2 is",
+            [build(2), build(1, post_timestamp=1_767_225_600)],
+            "/2 was not built after Hening/a:14/A/1, and its counter 2 is",
+        ),
+        (
+            [build(2), build(1, post_timestamp=build(2)["post_timestamp"])],
+            "/2 was not built after Hening/a:14/A/1, and its counter 2 is",
         ),
         (
             [build(1), build(9, post_timestamp=1)],
-            "/9 was built before Hening/a:14/A/1, and its counter 9",
+            "/9 was not built after Hening/a:14/A/1, and its counter 9",
         ),
         (
             [build(1), build(2, security_patch_level="2025-12-31")],

@@ -11,7 +11,7 @@ from tests.server.core.test_release import FULL, PATH, build
 from tests.server.core.tuf_objects import make_role
 
 OLD, NEW = "armani/id/stable/1.zip", "armani/id/stable/9.zip"
-TIME = FULL["post_timestamp"]
+TIME = FULL["post_timestamp"]  # of the build with counter 3
 
 
 def pruned(files, floor, time=TIME):
@@ -27,7 +27,9 @@ def test_a_role_may_grow_withdraw_and_reword():
     check_succession(old, old)
     check_succession(make_role(), old)
     later = FULL | {"withdrawn": True, "changelog": {"id": "Baru."}}
-    check_succession(old, make_role({PATH: later, "armani/id/stable/b.zip": build(4)}))
+    grown = make_role({PATH: later, "armani/id/stable/b.zip": build(4)})
+    grown.targets["armani/id/stable/b.zip"].hashes["sha256"] = "b" * 64
+    check_succession(old, grown)
     check_succession(make_role({PATH: later}), make_role({PATH: later}))
 
 
@@ -106,7 +108,7 @@ def test_builds_below_the_floor_leave():
     old = make_role({OLD: build(1, withdrawn=True), PATH: FULL, NEW: build(9)})
     check_succession(old, pruned({PATH: FULL, NEW: build(9)}, 2))
     check_succession(old, pruned({NEW: build(9)}, 9))
-    check_succession(old, pruned({}, 10))
+    check_succession(old, pruned({}, 10, build(9)["post_timestamp"]))
 
 
 def test_a_build_that_leaves_lies_below_the_floor():
@@ -115,7 +117,7 @@ def test_a_build_that_leaves_lies_below_the_floor():
     with pytest.raises(ReleaseError, match="is gone, and its counter is not below"):
         check_succession(old, pruned({NEW: build(9)}, 1))
     with pytest.raises(ReleaseError, match="floor_time forgets"):
-        check_succession(old, pruned({NEW: build(9)}, 2, TIME - 1))
+        check_succession(old, pruned({NEW: build(9)}, 2, build(1)["post_timestamp"] - 1))
 
 
 @pytest.mark.parametrize("after", [(4, TIME), (5, TIME - 1)])
@@ -130,12 +132,68 @@ def test_a_floor_never_falls(after):
 
 def test_what_joins_lies_above_everything_that_was_there():
     """Above what is listed, and above what has left; in counters and in time."""
-    later = {"post_timestamp": TIME + 1}
+    later, same = {"post_timestamp": TIME + 1}, {"post_timestamp": TIME}
     with pytest.raises(ReleaseError, match=r"with counter 2, and counter 3 was there before it"):
         check_succession(make_role({PATH: build(3)}), make_role({PATH: build(3), OLD: build(2)}))
     empty = pruned({}, 10)
     with pytest.raises(ReleaseError, match="builds below 10 have left the role for ever"):
         check_succession(empty, pruned({OLD: build(9, **later)}, 10))
     with pytest.raises(ReleaseError, match="not newer than a build that has left"):
-        check_succession(empty, pruned({OLD: build(10)}, 10))
+        check_succession(empty, pruned({OLD: build(10, **same)}, 10))
     check_succession(empty, pruned({OLD: build(10, **later)}, 10))
+
+
+def role_with(*listed):
+    """Return a role of `(path, custom, byte)`; the byte makes a hash of its own."""
+    role = make_role({path: custom for path, custom, _ in listed})
+    for path, _, byte in listed:
+        role.targets[path].hashes["sha256"] = byte * 64
+    return role
+
+
+STABLE, BETA, AGAIN = (f"armani/id/{where}.zip" for where in ("stable/a", "beta/a", "stable/b"))
+GONE, KEPT = (build(3, withdrawn=withdrawn) for withdrawn in (True, False))
+
+
+@pytest.mark.parametrize("path", [BETA, AGAIN])
+@pytest.mark.parametrize("byte", ["a", "b"])
+@pytest.mark.parametrize("before", [KEPT, GONE])
+def test_a_withdrawn_build_gets_no_new_path(path, byte, before):
+    """Neither with its bytes nor with others, in its channel or another, even at the same time."""
+    old = role_with((STABLE, before, "a"))
+    with pytest.raises(ReleaseError, match=r"is withdrawn.*, and that is final; build"):
+        check_succession(old, role_with((STABLE, GONE, "a"), (path, KEPT, byte)))
+
+
+@pytest.mark.parametrize("path", [AGAIN, "armani/id/dev/a.zip"])
+def test_withdrawn_bytes_get_no_new_path(path):
+    """Nor where the build itself still lives: those bytes are known to be bad."""
+    edge = KEPT | {"type": "incremental", "source_builds": ["x"]}
+    listed = ((BETA, KEPT, "a"), (STABLE, KEPT, "a"))
+    old = role_with(*listed, ("armani/id/stable/edge.zip", edge | {"withdrawn": True}, "c"))
+    again = [(each, target.custom, "c") for each, target in old.targets.items() if "edge" in each]
+    with pytest.raises(ReleaseError, match=r"has the bytes of armani/id/stable/edge.zip, which is"):
+        check_succession(old, role_with(*listed, *again, (path, edge, "c")))
+    check_succession(old, role_with(*listed, *again, (path, edge, "d")))
+
+
+def test_a_build_that_is_withdrawn_from_one_channel_lives_in_others():
+    """Where it is listed already, and with new packages there; not in the channel it left."""
+    old = role_with((STABLE, GONE, "a"), (BETA, KEPT, "a"))
+    check_succession(old, old)
+    edge = KEPT | {"type": "incremental", "source_builds": ["x"]}
+    listed = ((STABLE, GONE, "a"), (BETA, KEPT, "a"))
+    check_succession(old, role_with(*listed, ("armani/id/beta/b.zip", edge, "b")))
+    with pytest.raises(ReleaseError, match="is withdrawn from armani/id/stable, and that is final"):
+        check_succession(old, role_with(*listed, (AGAIN, edge, "b")))
+
+
+@pytest.mark.parametrize("value", [1, True, None, [], {"a": 1}])
+def test_no_member_beside_the_custom_changes(value):
+    """What a later version of the format may put there is fixed like all the rest."""
+    old, new = make_role({PATH: FULL}), make_role({PATH: FULL})
+    new.targets[PATH].unrecognized_fields["later"] = value
+    for one, other in ((old, new), (new, old)):
+        with pytest.raises(ReleaseError, match="is changed"):
+            check_succession(one, other)
+    check_succession(new, new)

@@ -140,19 +140,28 @@ def test_the_next_version_is_sorted_and_judged() -> None:
 
 
 def test_withdrawn_bytes_do_not_come_back_under_another_name() -> None:
-    """Not in the same channel; a corrected package of the build does."""
+    """Neither in the same channel nor in another; a corrected package of the build does."""
     both = [make_facts(2), make_facts(2, 1)]
     role = sign(role_of(1), both)
     role = plan_withdrawal(Withdrawal((path_of(2, 1),)), role, EXPIRES)
     renamed = make_facts(2, 1, path=make_facts(2, 1).path.with_name("again.zip"))
     with pytest.raises(ReleaseRefusal, match=r"again.zip has the bytes of \S+2-from-1.zip, which"):
         sign(role, [renamed])
+    beta = role_of(1, channel=BETA, current=role)
+    with pytest.raises(ReleaseRefusal, match=r"beta/again.zip has the bytes of \S+2-from-1.zip"):
+        sign(beta, [make_facts(2), renamed], BETA)
     corrected = make_facts(2, 1, path=renamed.path, sha256="c" * 64)
     assert f"{STABLE}/again.zip" in sign(role, [corrected]).targets
-    assert (
-        f"{BETA}/again.zip"
-        in sign(role_of(1, channel=BETA, current=role), [make_facts(2), renamed], BETA).targets
-    )
+
+
+@pytest.mark.parametrize("channel", [STABLE, BETA])
+@pytest.mark.parametrize("sha256", [make_facts(1).sha256, "c" * 64])
+def test_a_withdrawn_build_does_not_come_back(channel, sha256) -> None:
+    """Zipped and signed anew, or the same file in another channel: it is the same build."""
+    role = plan_withdrawal(Withdrawal(("armani",), 1), role_of(1), EXPIRES)
+    again = make_facts(1, path=make_facts(1).path.with_name("again.zip"), sha256=sha256)
+    with pytest.raises(ReleaseRefusal, match=r"which is withdrawn, and that is final; build"):
+        sign(role, [again], channel)
 
 
 def test_a_version_with_nothing_new_is_unchanged() -> None:

@@ -154,8 +154,8 @@ def test_an_order_that_cannot_be_is_refused(one, facts, expires, name, order, se
     ("change", "sentence"),
     [
         (
-            {"post_timestamp": 1768096799},
-            r"second.zip was built before \S+1.0.0-id\S+, which is .* counter 1; builds of one",
+            {"post_timestamp": 1768096800},
+            r"second.zip was not built after \S+1.0.0-id\S+, which is .* counter 1; builds of one",
         ),
         (
             {"security_patch_level": "2026-01-04"},

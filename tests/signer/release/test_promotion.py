@@ -131,6 +131,22 @@ def test_an_edge_that_is_withdrawn_in_the_target_stays_so(role) -> None:
     assert promotion.left_out == (f"{path_of(2, 1)} stays withdrawn: that is final.",)
 
 
+def test_what_is_withdrawn_elsewhere_goes_nowhere_new(role) -> None:
+    """An edge stays behind with a word on why; a full package, and so its build, is refused."""
+    everywhere = promote(promote(role, 1).planned).planned
+    dev = Channel("armani", "id", "dev")
+    first = promote(everywhere, 1, dev).planned
+    edge = plan_withdrawal(Withdrawal((path_of(2, 1),)), first, EXPIRES)
+    promotion = promote(edge, target=dev)
+    assert promotion.paths == (path_of(2, None, dev),)
+    assert promotion.left_out == (
+        f"{path_of(2, 1, BETA)} stays behind: its bytes are withdrawn as {path_of(2, 1)}.",
+    )
+    build = plan_withdrawal(Withdrawal((str(STABLE),), 2), first, EXPIRES)
+    with pytest.raises(ReleaseRefusal, match=r"has the bytes of \S+, which is withdrawn, and that"):
+        promote(build, target=dev)
+
+
 def test_a_name_that_is_taken_is_refused(role) -> None:
     """The path would have other bytes."""
     name = make_facts(2).path

@@ -103,7 +103,7 @@ def test_withdrawn_builds_do_not_count_but_drain() -> None:
 def test_what_left_does_not_come_back() -> None:
     """Neither under its counter nor under a new one, because the role knows how old it was."""
     pruned = prune(withdraw(role_of(1, 2), STABLE, 1), 1).planned
-    with pytest.raises(ReleaseRefusal, match="was built before"):
+    with pytest.raises(ReleaseRefusal, match="was not built after"):
         sign(pruned, [make_facts(1)])
     with pytest.raises(ReleaseRefusal, match="Counter 1 is not above 2"):
         sign(pruned, [make_facts(3)], counter=1)
