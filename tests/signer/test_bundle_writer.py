@@ -127,4 +127,4 @@ def test_everything_is_flushed_before_the_name_is_given(blob, incoming, monkeypa
         assert sorted(flushed) == sorted(["2.armani.json", blob.sha256, "bundle.json"])
         bundle.reveal()
     assert sorted(flushed[3:5]) == ["blobs", "metadata"]
-    assert flushed[5:] == [f".tmp-{bundle.id}", "incoming"]
+    assert flushed[5:] == [f".tmp-{bundle.id}.{os.getpid()}", "incoming"]

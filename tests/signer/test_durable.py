@@ -1,9 +1,21 @@
+import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from signer.durable import make_temporary_folder, move_folder, replace_file, write_new
+from signer.durable import make_temporary_folder, move_folder, replace_file, write_new, write_once
+from signer.errors import SurroundingsError
+
+
+@pytest.fixture
+def ended() -> int:
+    """Return the id of a process that has ended."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return process.pid
 
 
 def test_a_file_appears_whole_and_alone(tmp_path) -> None:
@@ -16,27 +28,126 @@ def test_a_file_appears_whole_and_alone(tmp_path) -> None:
 def test_a_file_is_never_replaced(tmp_path) -> None:
     """A file that appeared meanwhile stays as it is."""
     (tmp_path / "name").write_bytes(b"first")
-    with pytest.raises(FileExistsError):
+    with pytest.raises(FileExistsError) as caught:
         write_new(tmp_path / "name", b"second")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "name"), None)
     assert (tmp_path / "name").read_bytes() == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+
+
+def test_what_is_there_already_may_be_written_again(tmp_path) -> None:
+    """The same octets are fine, longer or other ones are refused, and so is what is no file."""
+    write_once(tmp_path / "name", b"content")
+    write_once(tmp_path / "name", b"content")
+    for data in (b"content and more", b"conten", b"CONTENT"):
+        with pytest.raises(SurroundingsError, match=r"name is there already with other content;"):
+            write_once(tmp_path / "name", data)
+    assert (tmp_path / "name").read_bytes() == b"content"
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("nowhere")
+    for name in ("folder", "pipe", "link"):
+        with pytest.raises(SurroundingsError, match=f"{name} is there already"):
+            write_once(tmp_path / name, b"content")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder", "link", "name", "pipe"]
+
+
+def test_a_stick_without_hard_links_will_do(tmp_path, monkeypatch) -> None:
+    """The file system of memory sticks refuses links; nothing is replaced there either."""
+
+    def refuse(path, target):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(target), None, str(path))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    write_once(tmp_path / "name", b"content")
+    assert (tmp_path / "name").read_bytes() == b"content"
+    with pytest.raises(FileExistsError) as caught:
+        write_new(tmp_path / "name", b"second")
+    assert caught.value.filename == str(tmp_path / "name")
+    with pytest.raises(SurroundingsError, match="other content"):
+        write_once(tmp_path / "name", b"second")
+    assert (tmp_path / "name").read_bytes() == b"content"
+    assert [path.name for path in tmp_path.iterdir()] == ["name"]
 
 
 def test_a_file_is_replaced_where_that_is_meant(tmp_path) -> None:
     """The new file is narrow whatever the old one was, and nothing stands beside it."""
     (tmp_path / "name").write_bytes(b"first")
     (tmp_path / "name").chmod(0o666)
-    (tmp_path / ".tmp-name").write_bytes(b"half")
     replace_file(tmp_path / "name", b"second", mode=0o600)
     assert [path.name for path in tmp_path.iterdir()] == ["name"]
     assert (tmp_path / "name").read_bytes() == b"second"
     assert (tmp_path / "name").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_a_crash_left_is_replaced(tmp_path) -> None:
-    """A leftover does not stand in the way of the next attempt."""
-    (tmp_path / ".tmp-name").write_bytes(b"half")
+def test_what_a_crash_left_is_removed(tmp_path, ended) -> None:
+    """The next write of the name removes it, whether it is a file or a folder."""
+    for write in (write_new, replace_file, lambda path, _data: make_temporary_folder(path)):
+        (tmp_path / f".tmp-name.{ended}").write_bytes(b"half")
+        (tmp_path / f".tmp-name.{'9' * 30}").mkdir()
+        (tmp_path / f".tmp-name.{'9' * 30}" / "inner").mkdir()
+        write(tmp_path / "name", b"content")
+        assert [path.name for path in tmp_path.glob(".tmp-*") if path.is_file()] == []
+        assert [path.name for path in tmp_path.glob(".tmp-*.9*")] == []
+        (tmp_path / "name").unlink(missing_ok=True)
+
+
+def test_what_another_process_writes_is_left_alone(tmp_path) -> None:
+    """Temporary names of processes that run, and of other files, are not touched."""
+    others = [f".tmp-name.{os.getppid()}", ".tmp-name.1", f".tmp-name.pub.{os.getpid()}"]
+    others += [".tmp-name.copy", ".tmp-name", ".tmp-nam[e].2"]
+    for name in others:
+        (tmp_path / name).write_bytes(b"half")
     write_new(tmp_path / "name", b"content")
-    assert [path.name for path in tmp_path.iterdir()] == ["name"]
+    replace_file(tmp_path / "name", b"content")
+    write_new(tmp_path / "nam[e]", b"content")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["nam[e]", "name", *others])
+
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from signer.durable import make_temporary_folder, move_folder, write_new
+path, kind, content = Path(sys.argv[1]), sys.argv[2], sys.argv[3].encode()
+real = os.fsync
+def wait(descriptor):  # between the octets and the name
+    os.fsync = real
+    real(descriptor)
+    print("ready", flush=True)
+    sys.stdin.readline()
+os.fsync = wait
+try:
+    if kind == "file":
+        write_new(path, content)
+    else:
+        temporary = make_temporary_folder(path)
+        (temporary / "file").write_bytes(content)
+        move_folder(temporary, path)
+except OSError as error:
+    print(type(error).__name__)
+else:
+    print("written")
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_two_writers_do_not_mix(tmp_path, kind) -> None:
+    """Who is told that it was written finds its own octets there, and the other is refused."""
+    path = tmp_path / "name"
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, path, kind, content],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for content in ("first", "second")
+    ]
+    for writer in writers:
+        assert writer.stdout.readline() == "ready\n"
+    said = [writer.communicate("\n")[0].strip() for writer in writers]
+    assert said == ["written", "FileExistsError" if kind == "file" else "OSError"]
+    assert (path if kind == "file" else path / "file").read_bytes() == b"first"
 
 
 def test_the_content_is_flushed_before_it_has_its_name(tmp_path, monkeypatch) -> None:
@@ -55,7 +166,7 @@ def test_the_content_is_flushed_before_it_has_its_name(tmp_path, monkeypatch) ->
     monkeypatch.setattr(os, "fsync", spy_fsync)
     monkeypatch.setattr(Path, "hardlink_to", spy_link)
     write_new(tmp_path / "name", b"content")
-    assert steps == [".tmp-name", "link", tmp_path.name]
+    assert steps == [f".tmp-name.{os.getpid()}", "link", tmp_path.name]
 
 
 def test_a_folder_moves_whole(tmp_path) -> None:
@@ -78,7 +189,7 @@ def test_a_folder_with_content_is_never_replaced(tmp_path) -> None:
     assert (tmp_path / "name" / "file").read_bytes() == b"first"
 
 
-def test_a_folder_that_a_crash_left_is_emptied(tmp_path) -> None:
+def test_a_folder_that_an_attempt_left_is_emptied(tmp_path) -> None:
     """The next attempt starts with nothing of the last one."""
     left = make_temporary_folder(tmp_path / "name")
     (left / "half").write_bytes(b"half")

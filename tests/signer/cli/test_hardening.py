@@ -271,6 +271,8 @@ sys.exit(main())
         done = _run(script, *arguments, environment=environment)
         assert done.returncode == 0
         created = [line.split() for line in done.stdout.splitlines() if "root-1.key" in line]
-        assert created == [[".tmp-root-1.key", "0o600"]]
+        assert [(name.rpartition(".")[0], mode) for name, mode in created] == [
+            (".tmp-root-1.key", "0o600")
+        ]
         assert (tmp_path / "keys" / "root-1.key").stat().st_mode & 0o777 == 0o600
         assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o700
