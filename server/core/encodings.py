@@ -65,9 +65,14 @@ def decode_base64(text: str) -> bytes:
     return raw
 
 
+def is_sha256(value: object) -> bool:
+    """Answer whether `value` is a sha256 in lower-case hex."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None
+
+
 def check_sha256(text: str) -> None:
     """Raise FormatError unless `text` is a sha256 in lower-case hex."""
-    if _SHA256.fullmatch(text) is None:
+    if not is_sha256(text):
         raise FormatError(f"{text[:80]!r} is not a sha256 in lower-case hex.")
 
 

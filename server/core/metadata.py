@@ -4,9 +4,12 @@ python-tuf verifies; its errors become ours here and nowhere else. What was sign
 octets that were signed: nothing in hening encodes a metadata file a second time.
 """
 
+import json
+import re
 from datetime import datetime
 from typing import Any, TypeVar
 
+from securesystemslib.exceptions import Error as SecureSystemsError
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 from tuf.api.serialization import SerializationError
@@ -19,6 +22,14 @@ ROOT_LIMIT = 512_000
 TIMESTAMP_LIMIT = 16_384
 SNAPSHOT_LIMIT = 2_000_000
 TARGETS_LIMIT = 5_000_000
+
+# What reading a file of another shape ends with, in `json` and in python-tuf.
+_MALFORMED = (
+    *(AttributeError, KeyError, RecursionError, TypeError, ValueError),
+    *(RepositoryError, SecureSystemsError),
+)
+_MAX_LEVELS = 64
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _T = TypeVar("_T", Root, Targets, Snapshot, Timestamp)
 _LIMITS = {"root": ROOT_LIMIT, "timestamp": TIMESTAMP_LIMIT, "snapshot": SNAPSHOT_LIMIT}
@@ -130,12 +141,41 @@ def _decode(data: bytes, role: str, kind: type[_T]) -> Metadata[_T]:
     if len(data) > limit:
         raise FormatError(f"a {role} file of {len(data)} octets is over the limit of {limit}.")
     try:
-        metadata: Metadata[_T] = Metadata.from_bytes(data)
-    except (RepositoryError, RecursionError) as error:
-        raise FormatError(f"the {role} file is not TUF metadata: {error}.") from error
+        document = json.loads(data.decode())
+        is_canonical = _has_canonical_form(document["signed"])
+        metadata: Metadata[_T] = Metadata.from_dict(document)
+    except _MALFORMED as error:
+        raise FormatError(f"the {role} file is not TUF metadata.") from error
+    if not is_canonical:
+        raise FormatError(f"the {role} file has no canonical form, so nobody can have signed it.")
     if type(metadata.signed) is not kind:
         raise FormatError(f"the {role} file is of type {metadata.signed.type}.")
     version = metadata.signed.version
     if type(version) is not int or version > MAX_INTEGER:  # python-tuf takes `true` for 1
         raise FormatError(f"the {role} file has the version {str(version)[:32]}.")
     return metadata
+
+
+def _has_canonical_form(value: object) -> bool:
+    """Answer whether parsed JSON has TUF's canonical form: no float, no lone surrogate, not deep.
+
+    Only kinds are looked at, because python-tuf's encoder takes ten times as long.
+    """
+    level = [value]
+    for _ in range(_MAX_LEVELS):
+        below: list[object] = []
+        for each in level:
+            if isinstance(each, str):
+                if not each.isascii() and _SURROGATE.search(each):
+                    return False
+            elif isinstance(each, dict):
+                below += each
+                below += each.values()
+            elif isinstance(each, list):
+                below += each
+            elif isinstance(each, float):
+                return False
+        if not below:
+            return True
+        level = below
+    return False

@@ -11,6 +11,7 @@ from nacl.bindings import crypto_core_ed25519_is_valid_point
 from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import DelegatedRole, Key, Role, Root, Targets
 
+from server.core.encodings import is_sha256
 from server.core.errors import FormatError, ProfileError
 from server.core.names import COMMON_ROLES, is_codename, role_pattern
 from server.core.note import VerifierKey, decode_verifier_key
@@ -87,6 +88,8 @@ def check_delegated(name: str, targets: Targets) -> None:
             raise ProfileError(f"{name} lists {path[:80]!r} with a length that is not a number.")
         if set(target.hashes) != {"sha256"}:
             raise ProfileError(f"{name} lists {path[:80]!r} with other hashes than sha256.")
+        if not is_sha256(target.hashes["sha256"]):
+            raise ProfileError(f"{name} lists {path[:80]!r} with a sha256 that is none.")
 
 
 def check_keys(keys: Mapping[str, Key]) -> None:
@@ -126,10 +129,15 @@ def check_point(public: object) -> None:
         raise ProfileError(f"the key {raw.hex()[:16]} is not a point that can be trusted.")
 
 
-def _check_delegation(name: str, role: DelegatedRole) -> None:
-    if not is_codename(name) and name not in COMMON_ROLES:
-        raise ProfileError(f"{name[:64]!r} is not a name for a delegated role.")
-    if not role.terminating or role.path_hash_prefixes or role.paths != [role_pattern(name)]:
+def _check_delegation(name: object, role: DelegatedRole) -> None:
+    # python-tuf looks at the kind of neither the name nor `terminating`.
+    if not isinstance(name, str) or (not is_codename(name) and name not in COMMON_ROLES):
+        raise ProfileError(f"{str(name)[:64]!r} is not a name for a delegated role.")
+    if (
+        role.terminating is not True
+        or role.path_hash_prefixes
+        or role.paths != [role_pattern(name)]
+    ):
         raise ProfileError(f"the delegation to {name} is not terminating for its own path.")
 
 

@@ -9,6 +9,7 @@ from server.core.encodings import (
     decode_canonical_json,
     decode_decimal,
     encode_canonical_json,
+    is_sha256,
 )
 from server.core.errors import FormatError, HeningError
 from tests.strategies import canonical_values, json_values
@@ -178,3 +179,10 @@ def test_other_texts_are_no_sha256(text):
     """Upper case, other lengths, a newline and digits of other scripts are refused."""
     with pytest.raises(FormatError):
         check_sha256(text)
+    assert not is_sha256(text)
+
+
+@given(json_values)
+def test_other_values_are_no_sha256(value):
+    """Of any kind."""
+    assert not is_sha256(value)

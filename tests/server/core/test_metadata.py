@@ -127,6 +127,39 @@ def test_a_document_with_any_member_exchanged_raises_only_our_error(kind, data):
             continue
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        1.5,
+        1e300,
+        float("nan"),
+        float("inf"),
+        -0.0,
+        "\ud800",
+        "a\udfff",
+        {"\ud800": 1},
+        [[{"a": [0.5]}]],
+    ],
+)
+@pytest.mark.parametrize("kind", MAKERS)
+def test_what_has_no_canonical_form_is_refused(kind, value):
+    """Nobody can have signed a float or half a character, wherever it stands."""
+    document = json.loads(signed(MAKERS[kind](), *keys_of(kind)))
+    document["signed"]["later"] = value
+    with pytest.raises(FormatError, match="has no canonical form"):
+        DECODERS[kind](json.dumps(document).encode())
+    del document["signed"]["later"]
+    document["later"] = value
+    assert DECODERS[kind](json.dumps(document).encode()).signed == MAKERS[kind]()
+
+
+def test_what_has_a_canonical_form_is_read():
+    """Any script, whole characters beyond the first plane, and integers of any size."""
+    root = make_root()
+    root.unrecognized_fields["later"] = {"\u00e9": ["\U0001f389", 10**40, -1, True, None]}
+    assert decode_root(signed(root, *keys_of("root"))).signed == root
+
+
 def test_deep_nesting_is_refused():
     """Neither the parser nor the canonical encoding runs out of stack."""
     document = signed(make_targets(), *keys_of("targets")).decode()

@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -16,6 +17,7 @@ from server.core.profile import (
     check_targets,
     log_verifier,
 )
+from tests.server.core.mutations import mutated
 from tests.server.core.tuf_objects import (
     VKEY,
     edited,
@@ -373,6 +375,31 @@ def test_rule_7_other_names_are_refused(name):
         check_targets(make_root(), targets)
 
 
+@pytest.mark.parametrize("value", ["x", 1, [1], {"a": 1}])
+def test_rule_7_a_delegation_that_is_almost_terminating_is_refused(value):
+    """Only `true` is true, although python-tuf takes whatever Python holds to be so."""
+
+    def change(part):
+        for role in part["delegations"]["roles"]:
+            role["terminating"] = value
+
+    data = edited(make_targets(), change, *keys_of("targets"))
+    with pytest.raises(ProfileError, match="is not terminating"):
+        check_targets(make_root(), decode_targets("targets", data).signed)
+
+
+@pytest.mark.parametrize("name", [7, True, -1])
+def test_rule_7_a_name_that_is_no_text_is_refused(name):
+    """Python-tuf takes it as it comes."""
+
+    def change(part):
+        part["delegations"]["roles"][0]["name"] = name
+
+    data = edited(make_targets(), change, *keys_of("targets"))
+    with pytest.raises(ProfileError):
+        check_targets(make_root(), decode_targets("targets", data).signed)
+
+
 @pytest.mark.parametrize("name", ["tables", "content", "latest"])
 def test_rule_7_the_common_roles_are_delegated_to(name):
     """A targets role without one of them is refused."""
@@ -526,6 +553,35 @@ def test_targets_have_a_sha256_and_nothing_else(hashes):
     role.targets["armani/id/stable/a.zip"].hashes = hashes
     with pytest.raises(ProfileError, match="other hashes"):
         check_delegated("armani", role)
+
+
+@pytest.mark.parametrize(
+    "sha256", ["../../../x", "", "A" * 64, "a" * 63, "a" * 65, "a" * 63 + "\n"]
+)
+def test_a_sha256_has_its_form(sha256):
+    """It becomes part of a path."""
+    role = make_role({"armani/id/stable/a.zip": None})
+    role.targets["armani/id/stable/a.zip"].hashes["sha256"] = sha256
+    with pytest.raises(ProfileError, match="with a sha256 that is none"):
+        check_delegated("armani", role)
+
+
+@given(mutated(lambda: json.loads(signed(make_root(), *keys_of("root")))))
+def test_a_root_that_is_changed_anywhere_raises_only_our_error(document):
+    """Whatever a thief of its keys may sign; what passes can be written in canonical form."""
+    with contextlib.suppress(HeningError):
+        metadata = decode_root(json.dumps(document).encode())
+        assert metadata.signed_bytes
+        check_root(metadata.signed)
+
+
+@given(mutated(lambda: json.loads(signed(make_targets(), *keys_of("targets")))))
+def test_targets_that_are_changed_anywhere_raise_only_our_error(document):
+    """The same of the role that delegates."""
+    with contextlib.suppress(HeningError):
+        metadata = decode_targets("targets", json.dumps(document).encode())
+        assert metadata.signed_bytes
+        check_targets(make_root(), metadata.signed)
 
 
 def test_the_length_of_a_target_is_a_number():

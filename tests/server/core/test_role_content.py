@@ -1,11 +1,17 @@
 """What a role may list: the one question that signer and server ask."""
 
+import contextlib
+import json
+
 import pytest
+from hypothesis import given
 
 from server.core.errors import HeningError
+from server.core.metadata import decode_targets
 from server.core.role_content import check_role_content
-from tests.server.core.test_release import FULL, PATH, build
-from tests.server.core.tuf_objects import make_role
+from tests.server.core.mutations import mutated
+from tests.server.core.test_release import DELTA, FULL, PATH, build
+from tests.server.core.tuf_objects import keys_of, make_role, signed
 
 TABLE = "tables/apn/data.zip"
 
@@ -40,3 +46,39 @@ def test_a_later_version_keeps_what_was_promised() -> None:
     with pytest.raises(HeningError, match="is gone"):
         check_role_content("armani", make_role({PATH: FULL}), make_role())
     check_role_content("tables", make_role({TABLE: {"schema": 1}}), make_role())
+
+
+def model():
+    """Return a role with two builds, an incremental, a withdrawn package and a floor."""
+    role = make_role(
+        {
+            "armani/id/stable/0.zip": build(1, withdrawn=True, drain_until=5),
+            PATH: FULL,
+            "armani/id/stable/b.zip": DELTA,
+        }
+    )
+    role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 1, "schema": 1}
+    for number, target in enumerate(role.targets.values()):
+        target.hashes["sha256"] = f"{number:064x}"
+    return role
+
+
+@given(mutated(lambda: json.loads(signed(model(), *keys_of("armani")))))
+def test_a_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
+    """As a successor and as a first version; what passes can be written in canonical form."""
+    check_role_content("armani", model(), model())
+    with contextlib.suppress(HeningError):
+        metadata = decode_targets("armani", json.dumps(document).encode())
+        assert metadata.signed_bytes
+        with contextlib.suppress(HeningError):
+            check_role_content("armani", model(), metadata.signed)
+        check_role_content("armani", None, metadata.signed)
+
+
+@given(mutated(lambda: json.loads(signed(make_role({TABLE: {"schema": 1}}), *keys_of("tables")))))
+def test_a_common_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
+    """The same of what all models share."""
+    with contextlib.suppress(HeningError):
+        metadata = decode_targets("tables", json.dumps(document).encode())
+        assert metadata.signed_bytes
+        check_role_content("tables", None, metadata.signed)
