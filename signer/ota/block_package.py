@@ -13,7 +13,7 @@ from signer.ota.errors import MetadataError, PayloadError, UnsupportedError
 from signer.ota.front import Front
 from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package_hashes import FILE, SIGNED, PackageHashes, whole_file_runs
-from signer.ota.properties import PAYLOAD, check_spans, decode_property_files, stored_spans
+from signer.ota.properties import PAYLOAD, check_spans, decode_property_files
 from signer.ota.transfer_checks import check_transfer_list, new_data_size, partition_size
 from signer.ota.transfer_list import MAX_TRANSFER_LIST, TransferList, decode_transfer_list
 
@@ -60,7 +60,7 @@ def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
     if PAYLOAD in container.entries:
         raise MetadataError("The metadata says BLOCK, and the package has a payload.bin.")
     for key, value in front.metadata.property_files.items():
-        check_spans(decode_property_files(value, key), key, stored_spans(container))
+        check_spans(decode_property_files(value, key), key, container)
     container.entry(UPDATE_BINARY)
     names = [match[1] for match in map(_LIST.fullmatch, container.entries) if match]
     if not names:

@@ -1,7 +1,6 @@
 """Sets of block ranges as transfer lists write them: `COUNT,start,stop,start,stop,…`."""
 
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 from signer.ota.errors import PayloadError
@@ -32,37 +31,23 @@ def decode_ranges(text: str) -> Ranges:
     return ranges
 
 
-def encode_ranges(ranges: Iterable[tuple[int, int]]) -> str:
-    """Return the form that `decode_ranges` reads."""
-    numbers = [str(number) for pair in ranges for number in pair]
-    return ",".join([str(len(numbers)), *numbers])
-
-
 def count_range_blocks(ranges: Iterable[tuple[int, int]]) -> int:
     """Return how many blocks the ranges have together."""
     return sum(stop - start for start, stop in ranges)
 
 
 class BlockSet:
-    """Blocks that something has happened to; grows range by range."""
+    """Blocks that something has happened to: one byte a block, as far as anything has happened."""
 
     def __init__(self) -> None:
-        self._starts: list[int] = []
-        self._stops: list[int] = []
+        self._blocks = bytearray()
 
     def overlaps(self, ranges: Ranges) -> bool:
         """Whether any of the blocks is in the set."""
-        # The ranges in the set neither overlap nor touch, so both lists ascend together.
-        return any(
-            bisect_right(self._stops, start) < bisect_left(self._starts, stop)
-            for start, stop in ranges
-        )
+        return any(self._blocks.find(1, start, stop) >= 0 for start, stop in ranges)
 
     def add(self, ranges: Ranges) -> None:
         """Take these blocks in; those that are in the set already stay."""
         for start, stop in ranges:
-            first = bisect_left(self._stops, start)
-            after = bisect_right(self._starts, stop)
-            joined = slice(first, after)
-            self._starts[joined] = [min([start, *self._starts[joined]])]
-            self._stops[joined] = [max([stop, *self._stops[joined]])]
+            self._blocks.extend(bytes(max(0, stop - len(self._blocks))))
+            self._blocks[start:stop] = b"\1" * (stop - start)

@@ -4,7 +4,7 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from signer.ota.entry_names import check_name
+from signer.ota.entry_names import check_name, check_names
 from signer.ota.errors import ContainerError
 from signer.ota.zip_records import (
     END64_LENGTH,
@@ -115,31 +115,30 @@ def load_container(stream: BinaryIO, length: int) -> Container:
 
 def _load_entries(stream: BinaryIO, headers: list[Header], limit: int) -> dict[str, Entry]:
     """Read the local headers in file order; the entries must fill the file up to `limit`."""
+    check_names([check_name(header.name) for header in headers])
     entries: dict[str, Entry] = {}
     at = 0
     for header in sorted(headers, key=lambda each: each.offset):
-        name = check_name(header.name)
+        name = header.name.decode("ascii")
         _check_header(header, name)
-        if name in entries:
-            raise ContainerError(f"The zip has {name} twice.")
         _check_start(header.offset, at, name)
         entry = _load_entry(stream, header, name)
         at = entry.offset + entry.packed_size
         if at > limit:
             raise ContainerError(f"The zip entry {name} runs into the central directory.")
         if header.flags & _DESCRIPTOR:
-            at += _descriptor_length(_read_at(stream, at, MAX_DESCRIPTOR), header)
+            at += _descriptor_length(_read_at(stream, at, MAX_DESCRIPTOR), header, name)
         entries[name] = entry
     _check_start(limit, at, "its central directory")
     return entries
 
 
-def _descriptor_length(following: bytes, header: Header) -> int:
-    """Return the length of the data descriptor that stands behind an entry; 0 if there is none."""
+def _descriptor_length(following: bytes, header: Header, name: str) -> int:
+    """Return the length of the data descriptor, which must stand behind an entry that says so."""
     for descriptor in descriptors(header):
         if following.startswith(descriptor):
             return len(descriptor)
-    return 0
+    raise ContainerError(f"The zip entry {name} announces a data descriptor and has none.")
 
 
 def _check_start(start: int, at: int, what: str) -> None:
@@ -156,6 +155,8 @@ def _check_header(header: Header, name: str) -> None:
         raise ContainerError(f"The zip entry {name} has flags that no package uses.")
     if header.method not in {STORED, DEFLATED}:
         raise ContainerError(f"The zip entry {name} uses compression method {header.method}.")
+    if name.endswith("/") and header.packed_size:
+        raise ContainerError(f"The zip entry {name} is a folder and yet has data.")
     if header.method == STORED and header.packed_size != header.size:
         raise ContainerError(f"The zip entry {name} is stored and yet has two different sizes.")
     if header.size > MAX_PACKAGE:

@@ -1,5 +1,7 @@
 """Says which names an entry of an OTA package may have."""
 
+from collections.abc import Iterable
+
 from signer.ota.errors import ContainerError
 
 MAX_NAME = 255
@@ -25,3 +27,23 @@ def check_name(raw: bytes) -> str:
     if any(part in {"", ".", ".."} for part in parts):
         raise ContainerError(f"The zip entry {shown} has a path that leads elsewhere as its name.")
     return name
+
+
+def check_names(names: Iterable[str]) -> None:
+    """Raise ContainerError when two entries have one name, or a file is also a folder.
+
+    Names that differ only in case are one name to some file systems.
+    """
+    files, folders = dict[str, str](), set[str]()
+    for name in names:
+        plain = name.removesuffix("/").lower()
+        if plain in files:
+            same = name == files[plain]
+            how = "twice" if same else f"and {files[plain]}, which are one name to some"
+            raise ContainerError(f"The zip has {name} {how}.")
+        files[plain] = name
+        parts = plain.split("/")
+        folders |= {"/".join(parts[:end]) for end in range(1, len(parts))}
+    for plain, name in files.items():
+        if plain in folders and not name.endswith("/"):
+            raise ContainerError(f"The zip has {name} both as a file and as a folder.")

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 
 from signer.ota.container import STORED, Container
 from signer.ota.errors import PropertiesError
+from signer.ota.metadata import METADATA, METADATA_PB
 
 PAYLOAD = "payload.bin"
 PAYLOAD_PROPERTIES = "payload_properties.txt"
 PAYLOAD_METADATA = "payload_metadata.bin"
+# What AOSP lists under the last part of a name, and the entry that it means by it.
+_LISTED = {name.rsplit("/", 1)[-1]: name for name in (METADATA, METADATA_PB)} | {
+    name: name
+    for name in (
+        *(PAYLOAD, PAYLOAD_PROPERTIES, "apex_info.pb", "care_map.pb", "care_map.txt"),
+        "compatibility.zip",
+    )
+}
 MAX_PROPERTIES = 64 << 10
 _TOKEN = re.compile(r"([A-Za-z0-9._-]{1,100}):(0|[1-9][0-9]{0,13}):(0|[1-9][0-9]{0,13})")
 _LINE = re.compile(r"([A-Z][A-Z0-9_]{0,63})=([\x20-\x7e]{0,512})")
@@ -81,28 +90,40 @@ def check_property_files(
         if required not in spans:
             raise PropertiesError(f"{key} does not name {required}.")
     front = Span(container.entry(PAYLOAD).offset, metadata_length)
-    check_spans(spans, key, stored_spans(container) | {PAYLOAD_METADATA: front})
+    check_spans(spans, key, container, front)
 
 
-def stored_spans(container: Container) -> dict[str, Span]:
-    """Return where each stored entry lies, by the last part of its name."""
-    return {
-        entry.name.rsplit("/", 1)[-1]: Span(entry.offset, entry.size)
-        for entry in container.entries.values()
-        if entry.method == STORED
-    }
+def check_spans(
+    spans: Mapping[str, Span], key: str, container: Container, front: Span | None = None
+) -> None:
+    """Raise PropertiesError unless every span is exactly the stored entry it names.
 
-
-def check_spans(spans: Mapping[str, Span], key: str, truth: Mapping[str, Span]) -> None:
-    """Raise PropertiesError unless every span is the one that `truth` has under its name."""
+    The names of AOSP mean one entry each, wherever else that name occurs; another name must be the
+    last part of one stored entry's only. `front` is what `payload_metadata.bin` stands for.
+    """
     for name, span in spans.items():
-        if name not in truth:
-            raise PropertiesError(f"{key} names {name}, which is not stored in the package.")
-        if span != truth[name]:
+        if name == PAYLOAD_METADATA and front is not None:
+            truth = front
+        else:
+            truth = _find_stored(name, key, container)
+        if span != truth:
             raise PropertiesError(
                 f"{key} says {name} is {span.size} bytes at {span.offset}, "
-                f"but it is {truth[name].size} bytes at {truth[name].offset}."
+                f"but it is {truth.size} bytes at {truth.offset}."
             )
+
+
+def _find_stored(name: str, key: str, container: Container) -> Span:
+    stored = [each for each in container.entries.values() if each.method == STORED]
+    if name in _LISTED:
+        found = [each for each in stored if each.name == _LISTED[name]]
+    else:
+        found = [each for each in stored if each.name.rsplit("/", 1)[-1] == name]
+    if not found:
+        raise PropertiesError(f"{key} names {name}, which is not stored in the package.")
+    if len(found) > 1:
+        raise PropertiesError(f"{key} names {name}, and several entries of the package end so.")
+    return Span(found[0].offset, found[0].size)
 
 
 def decode_payload_properties(raw: bytes) -> PayloadProperties:

@@ -15,6 +15,8 @@ MAX_DESCRIPTOR = 24
 _CENTRAL_LENGTH = 46
 _MAX32, _MAX16 = 0xFFFFFFFF, 0xFFFF
 _ZIP64 = 0x0001
+# What AOSP's signing tool writes beside it: its alignment, and the mark of Java's jar writer.
+_ALIGNMENT, _JAR = 0xD935, 0xCAFE
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,20 +98,25 @@ def descriptors(header: Header) -> list[bytes]:
 
 def _widen(extra: bytes, narrow: list[int]) -> list[int]:
     """Replace each value of ffffffff by the zip64 extra field's, in their order."""
-    at, wide = 0, None
-    while at + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, at)
+    at, found = 0, dict[int, bytes]()
+    # Other fields can give an entry a second name; zeros only move the data to a round offset.
+    while any(extra[at:]):
+        kind, length = struct.unpack_from("<2H", extra.ljust(at + 4, b"\0"), at)
         if at + 4 + length > len(extra):
-            break  # signapk pads with bytes that are no field; they are nobody's business
-        if kind == _ZIP64 and wide is not None:
-            raise ContainerError("A zip entry has its zip64 sizes twice.")
-        if kind == _ZIP64:
-            wide = extra[at + 4 : at + 4 + length]
+            raise ContainerError("A zip entry has an extra field that runs beyond its end.")
+        if kind not in {_ZIP64, _ALIGNMENT, _JAR}:
+            raise ContainerError(
+                f"A zip entry has the extra field {kind:04x}, which no package needs."
+            )
+        if kind in found:
+            raise ContainerError(f"A zip entry has the extra field {kind:04x} twice.")
+        found[kind] = extra[at + 4 : at + 4 + length]
         at += 4 + length
+    wide = found.get(_ZIP64, b"")
     needed = sum(value == _MAX32 for value in narrow)
-    if needed and (wide is None or len(wide) < 8 * needed):
+    if len(wide) < 8 * needed:
         raise ContainerError("A zip entry lacks the zip64 sizes that its header refers to.")
-    values = iter(struct.unpack_from(f"<{needed}Q", wide or b""))
+    values = iter(struct.unpack_from(f"<{needed}Q", wide))
     return [next(values) if value == _MAX32 else value for value in narrow]
 
 

@@ -2,7 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.ota.block_ranges import BlockSet, count_range_blocks, decode_ranges, encode_ranges
+from fixtures.block_writer import encode_ranges
+from signer.ota.block_ranges import BlockSet, count_range_blocks, decode_ranges
 from signer.ota.errors import PayloadError
 
 BOUNDS = st.lists(st.integers(0, 400), min_size=2, max_size=12, unique=True).map(sorted)
@@ -18,7 +19,7 @@ def test_ranges() -> None:
 @given(RANGES)
 def test_ranges_both_ways(ranges) -> None:
     """What is encoded is decoded to the same ranges."""
-    assert decode_ranges(encode_ranges(ranges)) == ranges
+    assert decode_ranges(encode_ranges(*ranges)) == ranges
 
 
 @pytest.mark.parametrize(

@@ -159,9 +159,26 @@ def test_data_descriptors() -> None:
             raw = _streamed(signature + b"CRC." + struct.pack(form, size, 12))
             entry = _load(raw).entries["a"]
             assert load_entry(io.BytesIO(raw), entry, 99) == b"quiet, clear"
-    for lie in (b"CRC." + struct.pack("<2L", size, 13), b"hidden bytes", b"CRC."):
-        with pytest.raises(ContainerError, match="belong to no entry"):
+    for lie in (b"CRC." + struct.pack("<2L", size, 13), b"hidden bytes", b"CRC.", b""):
+        with pytest.raises(ContainerError, match="a announces a data descriptor and has none"):
             _load(_streamed(lie))
+
+
+def test_stored_entries_may_have_descriptors() -> None:
+    """A descriptor that is announced must follow stored data, too; one too many is a stray."""
+    raw = write_zip([Member("a", b"quiet", flags=8)])
+    with pytest.raises(ContainerError, match="a announces a data descriptor and has none"):
+        _load(raw)
+    at = raw.index(b"PK\x01\x02")
+    found = b"PK\x07\x08" + struct.pack("<3L", zlib.crc32(b"quiet"), 5, 5)
+    end = bytearray(raw[-22:])
+    struct.pack_into("<L", end, 16, at + 16)
+    followed = raw[:at] + found + raw[at:-22] + bytes(end)
+    assert _load(followed).entries["a"].size == 5
+    assert zipfile.ZipFile(io.BytesIO(followed)).testzip() is None
+    unannounced = followed.replace(b"\x0a\0\x08\0", b"\x0a\0\0\0")
+    with pytest.raises(ContainerError, match="belong to no entry"):
+        _load(unannounced)
 
 
 def test_a_missing_entry_is_named() -> None:
@@ -189,6 +206,17 @@ def test_stored_entries_have_one_size() -> None:
     """A stored entry cannot be larger unpacked than packed."""
     with pytest.raises(ContainerError, match="two different sizes"):
         _load(write_zip([Member("a", b"quiet", claimed_size=6)]))
+
+
+def test_folders() -> None:
+    """A folder may have an entry of its own, which has no data."""
+    assert set(_load(write_zip([Member("META-INF/", b""), *_members()])).entries) > {"META-INF/"}
+    with pytest.raises(ContainerError, match="META-INF/ is a folder and yet has data"):
+        _load(write_zip([Member("META-INF/", b"x"), *_members()]))
+
+
+def _members() -> list[Member]:
+    return [Member(name, data) for name, data in CONTENT.items()]
 
 
 def test_files_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:

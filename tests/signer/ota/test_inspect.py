@@ -163,6 +163,15 @@ def test_zip64_packages(tmp_path: Path, certificate: bytes) -> None:
     assert facts.signed == Signed(payload=True, whole_file=True)
 
 
+def test_packages_of_the_signing_tool(tmp_path: Path, certificate: bytes) -> None:
+    """The extra fields of AOSP's tool put the metadata at offset 69, as in every real package."""
+    wanted = Package(find_build("armani", "id", 2))
+    path = tmp_path / "package.zip"
+    path.write_bytes(write_ota(wanted, build_payload(wanted), signapk=True))
+    facts = inspect_ota(path, certificate=certificate, codename="armani")
+    assert ",metadata:69:" in facts.property_files
+
+
 @pytest.mark.parametrize("method", [STORED, DEFLATED])
 def test_every_entry_is_checked(method: int, tmp_path: Path, full: bytes) -> None:
     """An entry that nobody needs, of any length, must still be what the zip says."""

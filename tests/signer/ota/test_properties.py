@@ -3,6 +3,7 @@ import pytest
 from fixtures.zip_writer import DEFLATED
 from signer.ota.container import STORED, Container, Entry
 from signer.ota.errors import PropertiesError
+from signer.ota.metadata import METADATA
 from signer.ota.properties import (
     Span,
     check_property_files,
@@ -20,14 +21,17 @@ def _container() -> Container:
     entries = {
         "payload.bin": Entry("payload.bin", STORED, 100, 50, 50, 0),
         "payload_properties.txt": Entry("payload_properties.txt", STORED, 200, 10, 10, 0),
-        "META-INF/com/android/metadata": Entry("m", STORED, 40, 20, 20, 0),
+        METADATA: Entry(METADATA, STORED, 40, 20, 20, 0),
         "care_map.pb": Entry("care_map.pb", DEFLATED, 300, 5, 9, 0),
     }
     return Container(entries, 1000, b"")
 
 
-def _check(value: str) -> None:
-    check_property_files(decode_property_files(value, KEY), KEY, _container(), 30)
+def _check(value: str, more: tuple[str, ...] = ()) -> None:
+    container = _container()
+    for number, name in enumerate(more):
+        container.entries[name] = Entry(name, STORED, 400 + 100 * number, 20, 20, 0)
+    check_property_files(decode_property_files(value, KEY), KEY, container, 30)
 
 
 def test_property_files() -> None:
@@ -74,6 +78,37 @@ def test_property_files_that_lie(value: str, fault: str) -> None:
     """An offset or size that is not the entry's is refused with both values."""
     with pytest.raises(PropertiesError, match=fault):
         _check(value)
+
+
+@pytest.mark.parametrize("folder", ["x/", "META-INF/"])
+@pytest.mark.parametrize("name", ["payload.bin", "payload_properties.txt"])
+def test_another_entry_does_not_stand_in(name: str, folder: str) -> None:
+    """A later entry whose name ends alike is not the one that a name means."""
+    good = {
+        "payload.bin": "payload.bin:100:50",
+        "payload_properties.txt": "payload_properties.txt:200:10",
+    }
+    _check(",".join(good.values()), (folder + name,))
+    with pytest.raises(PropertiesError, match=f"says {name} is 20 bytes at 400, but it is"):
+        _check(",".join((good | {name: f"{name}:400:20"}).values()), (folder + name,))
+
+
+def test_an_innocent_name_takes_nothing_away() -> None:
+    """`metadata` is that of META-INF, whatever else is called so."""
+    true = "payload.bin:100:50,payload_properties.txt:200:10,metadata:40:20"
+    _check(true, ("apex/metadata",))
+    with pytest.raises(PropertiesError, match="says metadata is 20 bytes at 400"):
+        _check(true.replace("40:20", "400:20"), ("apex/metadata",))
+
+
+def test_names_of_later_formats() -> None:
+    """What AOSP lists one day is found by the last part of its name, if that is one entry's."""
+    value = "payload.bin:100:50,payload_properties.txt:200:10,new_map.pb:400:20"
+    _check(value, ("META-INF/new_map.pb",))
+    with pytest.raises(PropertiesError, match=r"names new_map\.pb, and several entries"):
+        _check(value, ("META-INF/new_map.pb", "other/new_map.pb"))
+    with pytest.raises(PropertiesError, match=r"names new_map\.pb, which is not stored"):
+        _check(value, ("other_new_map.pb",))
 
 
 def test_payload_properties() -> None:

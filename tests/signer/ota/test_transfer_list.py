@@ -2,9 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fixtures.block_writer import plan_update
+from fixtures.block_writer import encode_ranges, plan_update
 from signer.ota import transfer_list as module
-from signer.ota.block_ranges import encode_ranges
 from signer.ota.errors import OtaError, PayloadError, UnsupportedError
 from signer.ota.transfer_list import Command, decode_transfer_list
 
@@ -149,7 +148,7 @@ def test_lists_of_the_writer(version: int, old: list[int], new: list[int]) -> No
     ]
     for command, line in zip(decoded.commands, lines[2 if version == 1 else 4 :], strict=True):
         if command.targets:
-            assert encode_ranges(command.targets) in line.split(" ")
+            assert encode_ranges(*command.targets) in line.split(" ")
 
 
 @given(st.integers(1, 4), st.lists(st.text("0123456789,:- abcdefnewzromvhstfi", max_size=60)))

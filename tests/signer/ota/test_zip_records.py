@@ -94,14 +94,44 @@ def test_zip64_sizes_must_be_there() -> None:
 def test_zip64_sizes_must_be_there_once() -> None:
     """Of two extra fields 0001 one reader takes the first and another the last."""
     extra = struct.pack("<2HQ2HQ", 1, 8, 9, 1, 8, 7)
-    with pytest.raises(ContainerError, match="zip64 sizes twice"):
+    with pytest.raises(ContainerError, match="extra field 0001 twice"):
         decode_directory(_central(offset=WIDE, extra=extra), 1)
 
 
-def test_padding_in_the_extra_field_is_left_alone() -> None:
-    """AOSP's signing tool aligns stored entries with zeros that are no field."""
-    assert decode_directory(_central(extra=b"\0\0\0"), 1)[0].size == 5
-    assert decode_directory(_central(extra=b"\x35\xd9\xff\xff"), 1)[0].size == 5
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b"\0\0\0",
+        bytes(4095),
+        b"\xfe\xca\0\0",
+        b"\x35\xd9\2\0\4\0",
+        b"\xfe\xca\0\0\x35\xd9\5\0\4\0\0\0\0",
+    ],
+)
+def test_what_signing_tools_add(extra: bytes) -> None:
+    """Zeros and alignment move an entry's data, Java's mark is in the first entry of each jar."""
+    assert decode_directory(_central(extra=extra), 1)[0].size == 5
+    head = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 0, 0, 0, 9, 5, 5, 1, len(extra))
+    assert decode_local(head + b"n" + extra).size == 5
+
+
+@pytest.mark.parametrize(
+    ("extra", "fault"),
+    [
+        (b"\x75\x70\x0e\0\1\0\0\0\0payload.b", "extra field 7075, which no package needs"),
+        (b"UT\x05\0\1\0\0\0\0", "extra field 5455, which no package needs"),
+        (b"\x35\xd9\xff\xff", "runs beyond its end"),
+        (b"\0\0\0\0\0\0\1", "extra field 0000, which no package needs"),
+        (b"\xfe\xca\0\0" * 2, "extra field cafe twice"),
+    ],
+)
+def test_extra_fields_that_are_refused(extra: bytes, fault: str) -> None:
+    """A field that some readers heed and others do not makes two zips of one, in either header."""
+    with pytest.raises(ContainerError, match=fault):
+        decode_directory(_central(extra=extra), 1)
+    head = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 0, 0, 0, 9, 5, 5, 1, len(extra))
+    with pytest.raises(ContainerError, match=fault):
+        decode_local(head + b"n" + extra)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +151,7 @@ def test_directory_must_be_full_exactly(directory: bytes, count: int, fault: str
 
 def test_local_header() -> None:
     """A local header repeats what the directory says, without an offset."""
-    record = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 8, 0, 0, 9, 4, 5, 1, 2) + b"nxx"
+    record = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 8, 0, 0, 9, 4, 5, 1, 2) + b"n\0\0"
     assert local_tail_length(record[:30]) == 3
     header = decode_local(record)
     assert (header.name, header.method, header.packed_size, header.size) == (b"n", 8, 4, 5)
