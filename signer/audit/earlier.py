@@ -1,21 +1,16 @@
 """A second reading of the log, for what a version that comes late has been before.
 
 Only the versions that may still be served are kept while the log is read. When an older one comes
-up again, the whole log is read once more, which nobody waits for as long as nothing is wrong.
+up again, the whole log is read once more.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 
-from server.core.tiles import WIDTH
-from server.core.tlog import leaf_hash
-from signer.audit.compact_range import CompactRange
-from signer.audit.entries import decode_entry
-from signer.audit.errors import AnswerError
 from signer.audit.findings import Findings, Kind
 from signer.audit.heads import Head
 from signer.audit.ledger import Late, Place
 from signer.audit.tiles import Tiles
+from signer.audit.whole_log import read_whole_log
 
 
 def judge_late(tiles: Tiles, newest: Head, late: Sequence[Late], findings: Findings) -> None:
@@ -57,15 +52,8 @@ def _find_first(
 ) -> dict[tuple[str, int], Place]:
     """Return the first entry of each of `wanted`, read from the very tree of `newest`."""
     places: dict[tuple[str, int], Place] = {}
-    tree = CompactRange()
-    while tree.size < newest.size:
-        for leaf in tiles.leaves(tree.size // WIDTH):
-            with suppress(AnswerError):
-                entry = decode_entry(leaf)
-                key = entry.role, entry.version
-                if key in wanted:
-                    places.setdefault(key, Place(tree.size, entry.sha256))
-            tree.append(leaf_hash(leaf))
-    if tree.root() != newest.root:
-        raise AnswerError("The mirror's entries differ from one reading to the next.")
+    for index, entry in read_whole_log(tiles, newest, lambda _done, _total: None):
+        key = entry.role, entry.version
+        if key in wanted:
+            places.setdefault(key, Place(index, entry.sha256))
     return places

@@ -67,12 +67,11 @@ class Ledger:
         record = self.records.get(role)
         return None if record is None else record.kept.get(version)
 
-    def newer_than(self, current: dict[str, int]) -> Iterator[tuple[str, int, Place]]:
-        """Yield the versions above those of `current`: logged and not published."""
+    def kept(self) -> Iterator[tuple[str, int, Place]]:
+        """Yield the versions that are kept, by role and version."""
         for role, record in sorted(self.records.items()):
             for version, place in sorted(record.kept.items()):
-                if version > current.get(role, 0):
-                    yield role, version, place
+                yield role, version, place
 
     def add(self, index: int, entry: Entry) -> None:
         """Take in the entry at `index`; what contradicts earlier ones becomes a finding."""

@@ -19,11 +19,12 @@ from signer.audit.entries import decode_entry
 from signer.audit.errors import AnswerError, MirrorAwayError
 from signer.audit.findings import Findings, Kind
 from signer.audit.heads import CHECKPOINT, Head, check_prefix, read_checkpoint, read_stapled, show
+from signer.audit.inquiry import Inquiry
 from signer.audit.ledger import Ledger
 from signer.audit.memory import Memory, Pending
 from signer.audit.mirror import Mirror
 from signer.audit.published import Published, read_published
-from signer.audit.reconcile import check_served, list_pending
+from signer.audit.reconcile import ask_for_unserved, check_served, list_pending
 from signer.audit.tiles import Tiles
 
 Progress = Callable[[int, int], None]  # entries read, entries to read
@@ -31,7 +32,10 @@ Progress = Callable[[int, int], None]  # entries read, entries to read
 
 @dataclass(slots=True)
 class Audit:
-    """What an audit found; `memory` is what the next one starts from, None after findings."""
+    """What an audit found; `memory` is what the next one starts from.
+
+    There is none after findings that are no mere questions.
+    """
 
     findings: Findings
     published: Published
@@ -42,8 +46,14 @@ class Audit:
     memory: Memory | None = None
 
 
-def audit_log(mirror: Mirror, memory: Memory, now: datetime, progress: Progress) -> Audit:
-    """Audit the log from where `memory` ends.
+def audit_log(
+    mirror: Mirror,
+    memory: Memory,
+    now: datetime,
+    progress: Progress,
+    inquiry: Inquiry | None = None,
+) -> Audit:
+    """Audit the log from where `memory` ends, and answer an inquiry about the whole of it.
 
     Raises MirrorAwayError when the mirror does not answer, unless something wrong was found before;
     all that is wrong is a finding.
@@ -53,7 +63,7 @@ def audit_log(mirror: Mirror, memory: Memory, now: datetime, progress: Progress)
     published = read_published(mirror, memory.root_octets, before, now, findings)
     audit = Audit(findings, published)
     try:
-        _follow_log(audit, mirror, memory, now, progress)
+        _follow_log(audit, mirror, memory, now, progress, inquiry or Inquiry())
     except MirrorAwayError as error:
         # Else a mirror could hide what it has just shown by going silent.
         if not findings.total:
@@ -63,7 +73,12 @@ def audit_log(mirror: Mirror, memory: Memory, now: datetime, progress: Progress)
 
 
 def _follow_log(
-    audit: Audit, mirror: Mirror, memory: Memory, now: datetime, progress: Progress
+    audit: Audit,
+    mirror: Mirror,
+    memory: Memory,
+    now: datetime,
+    progress: Progress,
+    inquiry: Inquiry,
 ) -> None:
     findings, published = audit.findings, audit.published
     heads, stapled = _read_heads(audit, mirror)
@@ -86,7 +101,9 @@ def _follow_log(
     proven = {(each.size, bytes.fromhex(each.root)) for each in memory.proven}
     _check_heads(tiles, heads, newest, roots, proven, findings)
     check_served(published, ledger, findings)
+    ask_for_unserved(published, ledger, memory, findings)
     audit.pending = list_pending(published, ledger, memory, now, findings)
+    inquiry.answer(tiles, newest, findings, progress)
     if not findings.wrong:
         audit.memory = advance_memory(
             memory, newest, tree, published, ledger, stapled, audit.pending, now

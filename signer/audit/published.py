@@ -61,6 +61,15 @@ class Published:
             return MAX_INTEGER  # nothing of it is known to be served
         return max(0, self.current.get(role, 0) - SUPERSEDED)
 
+    def is_due(self, role: str, version: int, highest: int) -> bool:
+        """Answer whether a mirror must serve a version of a role that has `highest` in its log.
+
+        The log is read last. What it has newly put out of service may have gone meanwhile.
+        """
+        if not self.is_complete or version > self.current.get(role, 0):
+            return False
+        return version >= highest - (MAX_ROOTS if role == "root" else SUPERSEDED)
+
 
 def read_published(
     mirror: Mirror, trusted: bytes, before: Mapping[str, int], now: datetime, findings: Findings

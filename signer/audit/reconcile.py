@@ -6,6 +6,7 @@ from signer.audit.findings import Findings, Kind
 from signer.audit.ledger import Ledger
 from signer.audit.memory import Memory, Pending
 from signer.audit.published import Published
+from signer.moment import show_moment
 
 _NEVER_LOGGED = frozenset({"snapshot", "timestamp", "mirrors"})
 
@@ -35,10 +36,41 @@ def check_served(published: Published, ledger: Ledger, findings: Findings) -> No
             )
 
 
+def ask_for_unserved(
+    published: Published, ledger: Ledger, memory: Memory, findings: Findings
+) -> None:
+    """Note the versions that the log has got since `memory` and that the mirror should serve.
+
+    One that was pending is new, too. Nothing in the log or on the mirror tells a version that was
+    burned (appended, and given up for the next one after a crash) from one that was shown to one
+    phone alone, so that it is a question to whoever publishes.
+    """
+    served = {(each.role, each.version) for each in published.served}
+    was_pending = {(each.role, each.version) for each in memory.pending}
+    for role, version, place in ledger.kept():
+        key = role, version
+        is_new = place.index >= memory.size or key in was_pending
+        if not is_new or key in served:
+            continue
+        if published.is_due(role, version, ledger.records[role].highest):
+            findings.add(
+                Kind.UNSERVED,
+                f"Entry {place.index} is {role} {version}, which the mirror should serve and"
+                " does not: it was burned, or shown to somebody else, or is lost there. Ask who"
+                " publishes for the file with this sha256.",
+                role=role,
+                version=version,
+                index=place.index,
+                sha256=place.sha256,
+            )
+
+
 def list_pending(
     published: Published, ledger: Ledger, memory: Memory, now: datetime, findings: Findings
 ) -> list[Pending]:
-    """Return the versions that are logged and not published yet; note those of unknown roles.
+    """Return the versions that are logged and not published yet.
+
+    Those of unknown roles are noted, and those that were pending at the audit before.
 
     A role that nobody delegated is unknown, unless a version of targets is pending, which may; both
     are of one publication then, so that no earlier audit has seen either. The list is empty when it
@@ -48,7 +80,7 @@ def list_pending(
         return []
     since = {(each.role, each.version): each.since for each in memory.pending}
     known = published.delegated | set(memory.delegated) | {"root", "targets"}
-    newer = list(ledger.newer_than(published.current))
+    newer = [each for each in ledger.kept() if each[1] > published.current.get(each[0], 0)]
     may_grow = any(role == "targets" and (role, version) not in since for role, version, _ in newer)
     pending = []
     for role, version, place in newer:
@@ -56,6 +88,17 @@ def list_pending(
         if role in known or (may_grow and is_new and role not in _NEVER_LOGGED):
             seen = since.get((role, version), int(now.timestamp()))
             pending.append(Pending(role=role, since=seen, version=version))
+            if not is_new:
+                findings.add(
+                    Kind.PENDING,
+                    f"Entry {place.index} is {role} {version}, which is not served since the audit"
+                    f" of {show_moment(seen)}: it is held back, burned, or shown to somebody else."
+                    " Ask who publishes.",
+                    role=role,
+                    version=version,
+                    index=place.index,
+                    sha256=place.sha256,
+                )
             continue
         findings.add(
             Kind.UNKNOWN_ROLE,

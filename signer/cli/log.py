@@ -4,26 +4,34 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from server.core.metadata import ROOT_LIMIT
+from server.core.names import check_role
 from server.core.tiles import WIDTH
 from signer.audit.errors import AnswerError, MemoryFileError
-from signer.audit.findings import Finding
 from signer.audit.http_mirror import HttpMirror
+from signer.audit.inquiry import Inquiry
 from signer.audit.log_audit import Audit, audit_log
 from signer.audit.memory import Memory, begin_memory, load_memory, store_memory
 from signer.audit.mirror import FolderMirror, Mirror
 from signer.cli.failures import REFUSED, json_option, report
-from signer.cli.output import print_json, print_table
-from signer.cli.parameters import EXISTING_FILE
+from signer.cli.log_output import (
+    describe_audit,
+    describe_inquiry,
+    print_audit,
+    print_findings,
+    print_inquiry,
+)
+from signer.cli.output import print_json
+from signer.cli.parameters import EXISTING_FILE, FOLDER, CheckedText
 from signer.cli.surroundings import Surroundings
-from signer.moment import show_moment
+from signer.work_folder import WorkFolder
+
+ROLE = CheckedText("ROLE", check_role)
 
 _LINE_EACH = 100_000
 
@@ -52,31 +60,68 @@ def log_commands() -> None:
     help="What earlier audits saw; made by the first.",
 )
 @click.option("--root", "root_file", type=EXISTING_FILE, help="The pinned root; for the first.")
+@click.option(
+    "--repo",
+    "folder",
+    type=FOLDER,
+    help="The team's working folder: read the whole log, and find what is not from there.",
+)
+@click.option(
+    "--list",
+    "roles",
+    type=ROLE,
+    multiple=True,
+    help="Read the whole log, and show the entries of this role.",
+)
 @json_option
 @click.pass_obj
 def audit(
-    surroundings: Surroundings, place: str, memory_file: Path, root_file: Path | None, as_json: bool
+    surroundings: Surroundings,
+    place: str,
+    memory_file: Path,
+    root_file: Path | None,
+    folder: Path | None,
+    roles: tuple[str, ...],
+    as_json: bool,
 ) -> None:
     """Check that the log only grew and holds every role version that a mirror serves.
 
-    Exit status 1 when something is wrong, with the evidence; the memory then stays as it was.
+    Exit status 1 when something is wrong, with the evidence; the memory then stays as it was. What
+    is logged and not served is only asked about, with exit status 1 and a memory that goes on.
     """
     memory, is_first = _load_memory(memory_file, root_file)
+    inquiry = Inquiry(None if folder is None else WorkFolder(folder), roles)
+    if inquiry.folder is not None:
+        inquiry.folder.load_versions()  # what is wrong with it is told before the log is read
     with _mirror(place, surroundings.monotonic) as mirror, _progress() as progress:
-        done = audit_log(mirror, memory, surroundings.now, progress)
+        done = audit_log(mirror, memory, surroundings.now, progress, inquiry)
     if done.memory is not None:
         store_memory(memory_file, done.memory)
-    total = done.findings.total
-    summary = f"{total} finding{'s' * (total > 1)}; the memory is as it was." if total else ""
+    summary = _summary(done)
     if as_json:
-        value = _json(done, memory, is_first=is_first)
+        value = describe_audit(done, memory, is_first=is_first) | describe_inquiry(inquiry)
         print_json(value | ({"error": summary} if summary else {}))
     else:
-        _print(done, memory)
+        print_audit(done, memory)
+        print_inquiry(inquiry)
+        print_findings(done.findings)
     if summary:
         # Not raised, because the JSON says it already.
         report(summary)
         click.get_current_context().exit(REFUSED)
+
+
+def _summary(done: Audit) -> str:
+    total = done.findings.total
+    if not total:
+        return ""
+    found = f"{total} finding{'s' * (total > 1)}"
+    if done.findings.wrong:
+        return f"{found}; the memory is as it was."
+    return (
+        f"{found}, of which none contradicts the log; the memory goes on, so ask now and keep this"
+        " output."
+    )
 
 
 def _load_memory(memory_file: Path, root_file: Path | None) -> tuple[Memory, bool]:
@@ -113,68 +158,6 @@ def _mirror(place: str, monotonic: Callable[[], float]) -> Iterator[Mirror]:
         yield mirror
     finally:
         mirror.close()
-
-
-def _print(done: Audit, memory: Memory) -> None:
-    rows = [
-        ("trusted root", str(done.published.root.version)),
-        ("role versions served", str(len(done.published.served))),
-        ("proofs that hold", str(done.proofs)),
-        ("entries read", str(done.entries_read)),
-    ]
-    if memory.size:
-        rows.append(("earlier audit", f"{memory.size} entries, {show_moment(memory.time)}"))
-    if done.checkpoint is not None:
-        rows.append(("log", f"{done.checkpoint.size} entries, {done.checkpoint.root.hex()}"))
-    print_table("Audit of the log", ("what", "value"), rows)
-    if done.pending:
-        print_table(
-            "Logged and not published",
-            ("role", "version", "since"),
-            [
-                (
-                    each.role,
-                    str(each.version),
-                    f"the audit of {show_moment(each.since)}"
-                    if each in memory.pending
-                    else "this audit",
-                )
-                for each in done.pending
-            ],
-        )
-    if done.findings.total:
-        print_table("Findings", ("kind", "finding"), [(f.kind, f.text) for f in done.findings.kept])
-        for finding in done.findings.kept:
-            _print_evidence(finding)
-    else:
-        click.echo("Nothing is wrong; the memory is up to date.")
-
-
-def _print_evidence(finding: Finding) -> None:
-    click.echo(f"\nEvidence: {finding.text}")
-    for name, value in finding.evidence.items():
-        for part in value if isinstance(value, list) else [value]:
-            click.echo(f"  {name}: " + str(part).replace("\n", "\n    "))
-
-
-def _json(done: Audit, memory: Memory, *, is_first: bool) -> dict[str, Any]:
-    return {
-        "checkpoint": None if done.checkpoint is None else done.checkpoint.note.decode(),
-        "entries_read": done.entries_read,
-        "findings": [
-            {"evidence": f.evidence, "kind": f.kind, "text": f.text} for f in done.findings.kept
-        ],
-        "findings_total": done.findings.total,
-        "from_size": memory.size,
-        "is_first": is_first,
-        "pending": [
-            msgspec.to_builtins(each) | {"is_old": each in memory.pending} for each in done.pending
-        ],
-        "proofs": done.proofs,
-        "root_version": done.published.root.version,
-        "served": len(done.published.served),
-        "size": None if done.checkpoint is None else done.checkpoint.size,
-    }
 
 
 @contextmanager

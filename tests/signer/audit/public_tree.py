@@ -242,11 +242,15 @@ class PublicTree:
         self.files["/metadata/timestamp.json"] = self.sign("timestamp", timestamp)
 
     def fill(self, count, role="latest"):
-        """Log and publish `count` versions of one role at once; only the newest is served."""
+        """Log and publish `count` versions of one role at once; the newest nine are served."""
         version = self.current[role]
+        newest = version + count
         for _ in range(count - 1):
             version += 1
-            self.log(role, version, b"superseded %d" % version)
+            data = b"superseded %d" % version
+            self.log(role, version, data)
+            if version >= newest - 8:
+                self.files[f"/metadata/{version}.{role}.json"] = data
         self.current[role] = version
         self.release(role)
 

@@ -484,8 +484,8 @@ def test_a_proof_that_is_not_there(audit, tree):
     assert "not on the mirror" in only(audit(tree), Kind.PROOF).text
 
 
-def test_a_pending_version_is_no_finding_and_is_remembered(audit, tree):
-    """Logged and not served; the next audit says since when, and publication ends it."""
+def test_a_pending_version_is_no_finding_once_and_is_remembered(audit, tree):
+    """Logged and not served; the next audit asks and says since when, and publication ends it."""
     data = tree.make_role("armani", 3)
     tree.log("armani", 3, data)
     tree.write_log()
@@ -494,6 +494,14 @@ def test_a_pending_version_is_no_finding_and_is_remembered(audit, tree):
     assert [(each.role, each.version) for each in first.pending] == [("armani", 3)]
     later = audit(tree, first.memory, NOW + timedelta(hours=1))
     assert later.pending == first.pending
+    finding = only(later, Kind.PENDING)
+    assert "since the audit of 2026-06-01 12:00:00 UTC" in finding.text
+    assert finding.evidence == {
+        "index": 9,
+        "role": "armani",
+        "sha256": sha256(data),
+        "version": 3,
+    }
     tree.lay("armani", 3, data)
     tree.staple("armani", 3, 9)
     tree.point()
@@ -501,13 +509,69 @@ def test_a_pending_version_is_no_finding_and_is_remembered(audit, tree):
     assert (kinds(done), done.pending) == ([], [])
 
 
-def test_a_burned_version_is_passed_over(audit, tree):
-    """A version that was logged and never published, and the next one that was."""
-    tree.log("armani", 3, b"burned")
+def test_a_version_that_was_logged_and_passed_over_is_asked_about(audit, tree):
+    """It may be burned or have been shown to one phone: told once, and by every fresh auditor."""
+    memory = audit(tree).memory
+    tree.log("armani", 3, b"for one phone")
     tree.current["armani"] = 3
     tree.release("armani")
-    done = audit(tree)
-    assert (kinds(done), done.pending) == ([], [])
+    for done in (audit(tree), audit(tree, memory)):
+        finding = only(done, Kind.UNSERVED)
+        assert finding.evidence == {
+            "index": 9,
+            "role": "armani",
+            "sha256": sha256(b"for one phone"),
+            "version": 3,
+        }
+        assert "shown to somebody else" in finding.text
+        assert done.pending == []
+        # The log keeps it for everybody, so there is nothing to come back to.
+        assert kinds(audit(tree, done.memory)) == []
+
+
+def test_a_pending_version_that_is_passed_over_is_asked_about(audit, tree):
+    """An earlier audit read the entry, but could not know yet that it would never be served."""
+    tree.log("armani", 3, b"for one phone")
+    tree.write_log()
+    memory = audit(tree).memory
+    tree.current["armani"] = 3
+    tree.release("armani")
+    assert only(audit(tree, memory), Kind.UNSERVED).evidence["version"] == 3
+
+
+def test_what_lies_within_the_window_is_asked_about(audit, tree):
+    """The eighth version before the current one is to be served, the ninth is not."""
+    tree.log("armani", 3, b"for one phone")
+    tree.current["armani"] = 3
+    for _ in range(8):
+        tree.release("armani")
+    assert only(audit(tree), Kind.UNSERVED).evidence["version"] == 3
+    tree.release("armani")
+    assert kinds(audit(tree)) == []
+
+
+def test_a_version_that_leaves_the_window_while_the_audit_runs(audit, tree):
+    """The metadata is read before the log: what the log has newly put out of service is not due."""
+    for _ in range(8):
+        tree.release("armani")
+    before = tree.copy()
+    tree.log("armani", 11, tree.make_role("armani", 11))
+    tree.write_log()
+    del before.files["/metadata/2.armani.json"]
+    files = before.files | {p: d for p, d in tree.files.items() if p.startswith("/log/")}
+    done = audit(DictMirror(files))
+    assert kinds(done) == []
+    assert [each.version for each in done.pending] == [11]
+
+
+def test_a_root_that_was_logged_and_not_served(audit, tree):
+    """Phones ask for each root after the last, so none is passed over."""
+    tree.release("root")
+    tree.release("root")
+    memory = begin_memory(tree.files["/metadata/3.root.json"])
+    del tree.files["/metadata/2.root.json"]
+    done = audit(tree, memory)
+    assert only(done, Kind.UNSERVED).evidence["role"] == "root"
 
 
 def test_a_new_model_is_pending_with_its_targets(audit, tree):

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 from tests.signer.audit.public_tree import NOW, make_tree
 
 _TREE = make_tree()
+_ONLINE = ("latest", "snapshot", "timestamp")
 
 
 @pytest.fixture
@@ -56,16 +58,21 @@ def test_json_says_the_same(run, arguments, tree):
     assert (status, output.count("\n")) == (0, 1)
     assert value == {
         "checkpoint": tree.files["/log/checkpoint"].decode(),
+        "compared": 0,
         "entries_read": 9,
         "findings": [],
         "findings_total": 0,
         "from_size": 0,
         "is_first": True,
+        "is_remembered": True,
+        "listed": [],
+        "listed_total": 0,
         "pending": [],
         "proofs": 7,
         "root_version": 1,
         "served": 9,
         "size": 9,
+        "unlogged": [],
     }
 
 
@@ -94,20 +101,140 @@ def test_a_fork_is_shown_with_both_checkpoints_and_not_remembered(
 
 
 def test_what_is_pending_is_told_with_its_age(run, arguments, tree, public):
-    """It is no finding, but whoever reads it twice should ask."""
+    """The first time it is no finding; the second time it is a question, and remembered still."""
     tree.log("armani", 3, b"soon")
     tree.write_log()
     tree.write_to(public)
     status, output, _ = run(*arguments, at=NOW)
     assert status == 0
     assert "armani  3        this audit" in output
-    status, output, _ = run(*arguments, at=NOW + timedelta(days=0.5))
-    assert status == 0
+    status, output, errors = run(*arguments, at=NOW + timedelta(days=0.5))
+    assert status == 1
     assert "armani  3        the audit of 2026-06-01 12:00:00 UTC" in output
-    value = json.loads(run(*arguments, "--json", at=NOW + timedelta(days=0.6))[1])
+    assert errors == (
+        "hening-signer: 1 finding, of which none contradicts the log; the memory goes on, so ask"
+        " now and keep this output.\n"
+    )
+    status, output, _ = run(*arguments, "--json", at=NOW + timedelta(days=0.6))
+    value = json.loads(output)
+    assert (status, value["is_remembered"]) == (1, True)
+    assert value["findings"][0]["kind"] == "pending"
+    assert value["from_size"] == value["size"] == 10
     assert value["pending"] == [
         {"is_old": True, "role": "armani", "since": int(NOW.timestamp()), "version": 3}
     ]
+
+
+def test_a_version_that_was_shown_to_one_phone_is_asked_about_once(run, arguments, tree, public):
+    """Exit status 1 and the entry; the next audit goes on from there."""
+    tree.log("armani", 3, b"for one phone")
+    tree.current["armani"] = 3
+    tree.release("armani")
+    tree.write_to(public)
+    status, output, errors = run(*arguments, at=NOW)
+    assert status == 1
+    assert "unserved  Entry 9 is armani 3, which the mirror should serve and does not" in output
+    assert "the memory goes on" in errors
+    status, output, _ = run(*arguments, at=NOW)
+    assert status == 0
+    assert "entries read          0" in output
+
+
+@pytest.fixture
+def repo(tree, tmp_path):
+    """Write the offline roles of that tree to the working folder of a team."""
+    folder = tmp_path / "repo" / "metadata"
+    folder.mkdir(parents=True)
+    for path, data in tree.files.items():
+        name = path.removeprefix("/metadata/")
+        if name != path and not any(f"{role}." in name for role in _ONLINE):
+            (folder / name).write_bytes(data)
+    return folder.parent
+
+
+def test_a_log_is_what_the_team_signed(run, arguments, repo):
+    """Every version of every offline role is compared, those of an earlier audit, too."""
+    assert run(*arguments, at=NOW)[0] == 0
+    status, output, _ = run(*arguments, "--repo", repo, "--json", at=NOW)
+    value = json.loads(output)
+    # Root, targets, two versions of armani, one of cancro, tables and content.
+    assert (status, value["compared"], value["unlogged"]) == (0, 7, [])
+
+
+def test_a_version_that_the_team_never_signed_is_found(run, arguments, tree, public, repo):
+    """Whoever has the keys, the log names it; a memory that has seen it does not hide it."""
+    tree.release("armani")
+    tree.write_to(public)
+    assert run(*arguments, at=NOW)[0] == 0
+    status, output, errors = run(*arguments, "--repo", repo, "--list", "armani", at=NOW)
+    assert status == 1
+    text = "Entry 9 is armani 3, which the working folder does not have: somebody else made it."
+    assert f"foreign  {text}" in output
+    assert errors == "hening-signer: 1 finding; the memory is as it was.\n"
+    sha256s = [
+        hashlib.sha256(tree.files[f"/metadata/{n}.armani.json"]).hexdigest() for n in (1, 2, 3)
+    ]
+    rows = [
+        f"{index:<5}  armani  {version:<7}  {sha256}"
+        for index, version, sha256 in zip((2, 7, 9), (1, 2, 3), sha256s, strict=True)
+    ]
+    assert "\n".join(["3 entries of armani", "entry  role    version  sha256", *rows]) in output
+    value = json.loads(run(*arguments, "--repo", repo, "--json", at=NOW)[1])
+    assert value["findings"] == [
+        {
+            "evidence": {"index": 9, "logged": sha256s[2], "role": "armani", "version": 3},
+            "kind": "foreign",
+            "text": text,
+        }
+    ]
+
+
+def test_a_version_that_the_team_signed_otherwise_is_found(run, arguments, tree, repo):
+    """The number is the team's, the octets are not."""
+    file = repo / "metadata" / "2.armani.json"
+    logged = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(own := tree.make_role("armani", 2, days=20))
+    status, output, _ = run(*arguments, "--repo", repo, "--json", at=NOW)
+    assert status == 1
+    (finding,) = json.loads(output)["findings"]
+    assert finding["evidence"] == {
+        "index": 7,
+        "logged": logged,
+        "role": "armani",
+        "signed": hashlib.sha256(own).hexdigest(),
+        "version": 2,
+    }
+
+
+def test_what_the_team_signed_and_did_not_hand_over(run, arguments, tree, repo):
+    """It is told, and is nothing wrong."""
+    (repo / "metadata" / "3.armani.json").write_bytes(tree.make_role("armani", 3))
+    status, output, _ = run(*arguments, "--repo", repo, at=NOW)
+    assert status == 0
+    assert "Signed and not logged: not handed over, refused, or on its way\n" in output
+    assert "armani  3\n" in output
+    value = json.loads(run(*arguments, "--repo", repo, "--json", at=NOW)[1])
+    assert value["unlogged"] == [{"role": "armani", "version": 3}]
+
+
+def test_of_a_long_list_the_newest_entries_are_shown(run, arguments, tree, public):
+    """What is listed is bounded; online roles can be listed, too."""
+    tree.fill(10_100)
+    tree.write_to(public)
+    status, output, errors = run(*arguments, "--list", "latest", at=NOW)
+    assert (status, errors) == (0, "")
+    assert "10102 entries of latest, of which the newest 10000\n" in output
+    value = json.loads(run(*arguments, "--list", "latest", "--json", at=NOW)[1])
+    assert (value["listed_total"], len(value["listed"])) == (10_102, 10_000)
+    assert value["listed"][-1]["version"] == 10_102
+
+
+def test_a_working_folder_that_is_none_is_told_first(run, arguments, tmp_path):
+    """Before the log is read, and with no memory made."""
+    status, output, errors = run(*arguments, "--repo", tmp_path / "public", at=NOW)
+    assert (status, output) == (1, "")
+    assert "timestamp.json does not belong into a repository" in errors
+    assert run(*arguments, "--list", "no role", at=NOW)[0] == 2
 
 
 def test_a_mirror_that_is_away_is_no_finding(run, arguments, tmp_path):

@@ -1,0 +1,101 @@
+"""What a team asks of the whole log: whether it signed what stands there, and what stands there.
+
+The working folder has every version that the team signed. A version of an offline role that is in
+the log and not there was signed by somebody else who has the keys, or is no such file at all.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from signer.audit.entries import Entry
+from signer.audit.findings import Findings, Kind
+from signer.audit.heads import Head
+from signer.audit.tiles import Tiles
+from signer.audit.whole_log import read_whole_log
+from signer.work_folder import WorkFolder
+
+MAX_LISTED = 10_000
+
+_ONLINE = frozenset({"latest", "snapshot", "timestamp"})
+
+
+@dataclass(slots=True)
+class Inquiry:
+    """What is asked, a `folder` to compare with and `roles` to list, and what the log answers.
+
+    `listed` are the newest entries of the roles, with their indices, and `found` says how many
+    there are. `unlogged` are the versions of the folder that the log has not, `compared` says how
+    many versions the folder has.
+    """
+
+    folder: WorkFolder | None = None
+    roles: Collection[str] = ()
+    listed: list[tuple[int, Entry]] = field(default_factory=list)
+    found: int = 0
+    unlogged: list[tuple[str, int]] = field(default_factory=list)
+    compared: int = 0
+
+    def answer(
+        self,
+        tiles: Tiles,
+        newest: Head,
+        findings: Findings,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        """Read the log of `newest`, and note what the team never signed.
+
+        The folder is read after the checkpoint, so that what the team hands over meanwhile is in
+        both or in the folder alone. Raises the errors of the folder.
+        """
+        if self.folder is None and not self.roles:
+            return
+        signed = {} if self.folder is None else _load_signed(self.folder)
+        unlogged = set(signed)
+        listed: deque[tuple[int, Entry]] = deque(maxlen=MAX_LISTED)
+        found = 0
+        foreign = Findings()
+        with findings.catching(Kind.LOG):
+            for index, entry in read_whole_log(tiles, newest, progress):
+                if entry.role in self.roles:
+                    found += 1
+                    listed.append((index, entry))
+                unlogged.discard((entry.role, entry.version))
+                if self.folder is not None and entry.role not in _ONLINE:
+                    _compare(index, entry, signed, foreign)
+            # What was read is the signed log only now that it has been read to its end.
+            findings.extend(foreign)
+            self.listed, self.found = list(listed), found
+            self.unlogged, self.compared = sorted(unlogged), len(signed)
+
+
+def _load_signed(folder: WorkFolder) -> dict[tuple[str, int], bytes]:
+    """Return the sha256 of each version in the folder."""
+    return {
+        (role, version): hashlib.sha256(folder.load(role, version)).digest()
+        for role, versions in folder.load_versions().items()
+        for version in versions
+    }
+
+
+def _compare(
+    index: int, entry: Entry, signed: dict[tuple[str, int], bytes], foreign: Findings
+) -> None:
+    own = signed.get((entry.role, entry.version))
+    name = f"Entry {index} is {entry.role} {entry.version}"
+    if own is None:
+        text = f"{name}, which the working folder does not have: somebody else made it."
+    elif own.hex() != entry.sha256:
+        text = f"{name} with other octets than the working folder has: somebody else made them."
+    else:
+        return
+    foreign.add(
+        Kind.FOREIGN,
+        text,
+        role=entry.role,
+        version=entry.version,
+        index=index,
+        logged=entry.sha256,
+        **({} if own is None else {"signed": own.hex()}),
+    )
