@@ -15,8 +15,8 @@ from server.device.plane import DevicePlane, Metrics
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
 from server.publisher.incoming import list_ignored
 from server.publisher.online_keys import load_online_keys
-from server.publisher.publisher import Publisher, ReadBack
-from server.publisher.read_back import DiskReadBack, HttpReadBack
+from server.publisher.publisher import Publisher
+from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.settings import Settings
 from server.storage.blobs import BlobReader
 from server.storage.database import open_database

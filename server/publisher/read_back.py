@@ -4,6 +4,7 @@ A difference is an alarm; nothing is taken back, because the timestamp that phon
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 
@@ -24,6 +25,7 @@ PAUSE_SECONDS = 0.1
 LIMIT = 5_000_000
 CACHE_SECONDS = 75.0  # the 60 s for which a timestamp may be cached, and some slack
 ZIP_MAGIC = b"PK\x03\x04"
+ReadBack = Callable[[Publication], Awaitable[None]]
 
 
 class DiskReadBack:

@@ -1,0 +1,175 @@
+"""Steps 3 to 7 of publishing, for the one publication that is under way.
+
+The happy path runs through `_complete`, which is also what a restart runs.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from server.core.errors import HeningError
+from server.core.metadata import ROOT_LIMIT, decode_timestamp
+from server.core.names import metadata_name, role_pattern
+from server.core.pointer import Pointer
+from server.core.profile import log_verifier
+from server.publisher import staging
+from server.publisher.audit import audit_staged
+from server.publisher.key_choice import choose_keys
+from server.publisher.log import Leaf, Log
+from server.publisher.online_keys import OnlineKeys, load_online_keys
+from server.publisher.plan import Publication, plan_publication
+from server.publisher.published import Published, Trust, load_newest_root
+from server.publisher.read_back import ReadBack
+from server.publisher.verify import RoleVersion
+from server.storage.bounded import read_bounded
+from server.storage.database import Sessions
+from server.storage.durable import write_durable, write_immutable
+from server.storage.layout import StateFolder
+from server.storage.roots import write_roots
+
+UNLOGGED = frozenset({"snapshot", "timestamp"})
+
+
+class PublicationSteps:
+    """Signs, stages, logs and makes public. Its caller holds the publisher lock.
+
+    The online keys are read each time, for a command may have changed them.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        sessions: Sessions,
+        clock: Callable[[], datetime],
+        read_back: ReadBack,
+        alarm: Callable[[str], None],
+        after_step: Callable[[int], None],
+    ) -> None:
+        self.log = Log(folder.public / "log", sessions)
+        self._folder = folder
+        self._clock = clock
+        self._read_back = read_back
+        self._alarm = alarm
+        self._after_step = after_step
+
+    async def load_keys(self) -> OnlineKeys:
+        """Read the online keys that are held now."""
+        return await asyncio.to_thread(load_online_keys, self._folder.keys)
+
+    async def publish(
+        self,
+        trust: Trust,
+        published: Published | None,
+        submitted: Sequence[RoleVersion],
+        pointers: Mapping[str, Pointer],
+        *,
+        renew: bool,
+    ) -> int:
+        """Publish `trust` with `pointers` and return the snapshot version.
+
+        `submitted` are the role files that are new in `trust`; `renew` signs latest and snapshot
+        afresh although nothing in them changed.
+        """
+        keys = choose_keys(await self.load_keys(), trust.root, trust.targets)
+        publication = await asyncio.to_thread(
+            plan_publication,
+            trust,
+            published,
+            submitted,
+            pointers,
+            keys,
+            self._clock(),
+            renew=renew,
+            burned_latest=await self.log.latest_version("latest"),
+        )
+        # A burned version must not be accepted: no restart could ever complete it.
+        await self.log.check(_leaves(publication))
+        await asyncio.to_thread(self._stage, publication, trust, pointers)
+        self._after_step(3)
+        return await self._complete(publication)
+
+    async def repair(self) -> int | None:
+        """Complete the accepted publication, if there is one; returns its snapshot version."""
+        staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
+        return None if staged is None else await self._complete(staged)
+
+    async def restate_log(self) -> None:
+        """Have everything in the log signed by the keys that are held, whoever had signed it."""
+        root = await asyncio.to_thread(load_newest_root, self._folder.public)
+        named = () if root is None else (log_verifier(root),)
+        keys = (await self.load_keys()).log_keys
+        await asyncio.to_thread(self.log.restate, keys, named)
+
+    def _stage(
+        self, publication: Publication, trust: Trust, pointers: Mapping[str, Pointer]
+    ) -> None:
+        """Step 3."""
+        staging.write_staged(self._folder.staging, publication)
+        changed = {file.role for file in publication.files}
+        if changed & {"root", "targets"}:  # other keys may count now, for every role
+            changed |= trust.roles.keys()
+        paths = [
+            path
+            for name, role in trust.roles.items()
+            if name in changed - {"latest"}
+            for path in role.targets
+        ]
+        audit_staged(
+            staging.staged_temporary(self._folder.staging),
+            self._folder.public,
+            read_bounded(self._folder.trusted_root, ROOT_LIMIT),
+            trust.root.version,
+            [*paths, *pointers],
+            [role_pattern(name).replace("*", "-") for name in sorted(changed & trust.roles.keys())],
+        )
+        staging.accept_staged(self._folder.staging)
+
+    async def _complete(self, publication: Publication) -> int:
+        """Make an accepted publication public, from wherever it was cut off."""
+        metadata = self._folder.public / "metadata"
+        # Step 4.
+        leaves = _leaves(publication)
+        if leaves:
+            if any(role == "root" for role, _, _ in leaves):
+                await self.restate_log()  # a new root may name another key
+            keys = (await self.load_keys()).log_keys
+            await self.log.append(leaves, keys, int(self._clock().timestamp()))
+        self._after_step(4)
+        # Step 5: a new root last, and not served before the timestamp that comes with it.
+        now = int(self._clock().timestamp())
+        await asyncio.to_thread(_note_roots, self._folder.public, publication, now)
+        for file in sorted(publication.files, key=lambda file: file.role == "root"):
+            path = metadata / metadata_name(file.role, file.version)
+            await asyncio.to_thread(write_immutable, path, file.data)
+        self._after_step(5)
+        # Step 6.
+        path = metadata / "timestamp.json"
+        await asyncio.to_thread(write_durable, path, publication.timestamp)
+        self._after_step(6)
+        # Step 7.
+        await asyncio.to_thread(staging.discard_staged, self._folder.staging)
+        try:
+            await self._read_back(publication)
+        except HeningError as error:
+            self._alarm(str(error))
+        self._after_step(7)
+        return publication.snapshot_version
+
+
+def _leaves(publication: Publication) -> list[Leaf]:
+    return [
+        (file.role, file.version, hashlib.sha256(file.data).hexdigest())
+        for file in publication.files
+        if file.role not in UNLOGGED
+    ]
+
+
+def _note_roots(public: Path, publication: Publication, now: int) -> None:
+    """Record which timestamp the new roots go with, and when; after a crash, when that ended."""
+    roots = [file.version for file in publication.files if file.role == "root"]
+    if roots:
+        timestamp = decode_timestamp(publication.timestamp).signed.version
+        newest = max(roots)
+        write_roots(public, before=min(roots) - 1, newest=newest, timestamp=timestamp, time=now)
