@@ -39,6 +39,18 @@ class SoftHsm:
         )
         return label
 
+    def take(self, label: str, pem: Path, key_id: str) -> None:
+        """Bring a private key from an unencrypted PEM file to a token, as its own tool does."""
+        program = shutil.which("softhsm2-util")
+        assert program, "tests that come here say that they need softhsm"
+        key = ("--import", pem, "--label", "imported", "--id", key_id)
+        subprocess.run(
+            [program, *key, "--token", label, "--pin", PIN],
+            env=self.environment,
+            check=True,
+            capture_output=True,
+        )
+
     @contextmanager
     def session(self, label: str) -> Iterator[pkcs11.Session]:
         """Log in to a token as its owner's own tool does."""

@@ -37,7 +37,11 @@ def create_token_keys(
     store.make_folder()
     session = store.open_token(module, label, passphrases, writing=True)
     made = []
-    with resumable("`keys list` shows the keys that were made, so ask for the others only"):
+    with (
+        resumable("`keys list` shows the keys that were made, so ask for the others only"),
+        store.changing(),
+    ):
+        _check_names(store, names)  # somebody may have made one while the PIN was typed
         for name in names:
             key_id = entropy(_ID_OCTETS)
             key = PublicKey(name, session.generate(key_id, name).hex(), holder)
@@ -58,8 +62,10 @@ def enrol_token_key(
     key_id = bytes.fromhex(token_key.id)
     session.check_private(key_id)
     key = PublicKey(name, session.public(key_id).hex(), holder)
-    _check_sound(store, [key])
-    _add(store, key, token_key)
+    with store.changing():
+        _check_names(store, [name])
+        _check_sound(store, [key])
+        _add(store, key, token_key)
     return key
 
 
@@ -72,9 +78,12 @@ def enrol_public_keys(store: Keystore, keys: Sequence[PublicKey]) -> None:
     _check_names(store, [key.name for key in keys])
     for key in keys:
         check_holder(key.holder)
-    store.make_folder()
-    _check_sound(store, keys)
-    with resumable("`keys list` shows the keys that were taken, so give the others only"):
+    with (
+        resumable("`keys list` shows the keys that were taken, so give the others only"),
+        store.changing(),
+    ):
+        _check_names(store, [key.name for key in keys])
+        _check_sound(store, keys)
         for key in keys:
             _add(store, key, None)
 

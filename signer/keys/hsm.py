@@ -5,6 +5,7 @@ that session. A PIN is asked for once and tried once: a token locks itself after
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from pkcs11.types import SignMixin
 
 from signer.errors import KeyStoreError, SurroundingsError
 from signer.keys.hsm_errors import speaking
+from signer.keys.narrow_file import check_unchangeable
 
 # The object identifier id-Ed25519 of RFC 8410 in DER; tokens that only know the curve's name as a
 # string, as PKCS #11 3.0 also allows, take it as well.
@@ -74,14 +76,20 @@ class TokenSession:
         return point
 
     def check_private(self, key_id: bytes) -> None:
-        """Raise KeyStoreError unless the private half is on the token and cannot be taken off."""
+        """Raise KeyStoreError unless the private half was made on the token and never leaves it."""
         with speaking(self._label):
             key = self._find_half(key_id, ObjectClass.PRIVATE_KEY)
             loose = key[Attribute.EXTRACTABLE] or not key[Attribute.SENSITIVE]
+            native = _is_native(key)
         if loose:
             raise KeyStoreError(
                 f"The key {key_id.hex()} can be copied off the token {self._label}; make one that"
                 " cannot, with `keys new --token`."
+            )
+        if not native:
+            raise KeyStoreError(
+                f"The key {key_id.hex()} was not made on the token {self._label}, or could once be"
+                " copied off it, so copies may exist; make another one with `keys new --token`."
             )
         if not isinstance(key, SignMixin):
             raise KeyStoreError(
@@ -175,8 +183,10 @@ class Tokens:
 
 def _find_token(module: str, label: str) -> pkcs11.Token:
     try:
+        # Whoever could change it would run their code here, beside the PIN.
+        check_unchangeable(Path(module), f"The PKCS #11 module {module}")
         library = pkcs11.lib(module)
-    except exceptions.PKCS11Error as error:
+    except (FileNotFoundError, NotADirectoryError, exceptions.PKCS11Error) as error:
         raise SurroundingsError(
             f"The PKCS #11 module {module} cannot be loaded; install it, or correct its path."
         ) from error
@@ -192,6 +202,21 @@ def _find_token(module: str, label: str) -> pkcs11.Token:
             raise SurroundingsError(
                 f"There are several tokens {label}; leave only one of them plugged in."
             ) from error
+
+
+def _is_native(key: pkcs11.Object) -> bool:
+    """Answer whether the token says that it made the key, and that it was never to be had."""
+    try:
+        return all(
+            key[attribute]
+            for attribute in (
+                Attribute.LOCAL,
+                Attribute.NEVER_EXTRACTABLE,
+                Attribute.ALWAYS_SENSITIVE,
+            )
+        )
+    except exceptions.AttributeTypeInvalid:  # a token that does not tell cannot be believed
+        return False
 
 
 def _text(label: str, pin: bytes) -> str:

@@ -1,6 +1,9 @@
 """The folder of offline keys: `NAME.pub` public, and `NAME.key` encrypted or `NAME.token`."""
 
-from collections.abc import Sequence
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -65,6 +68,27 @@ class KeyFolder:
         """Make the folder if it is not there, for its owner alone."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         sync_folder(self.folder.parent)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the folder, which is made where it is not there yet, while keys in it are changed.
+
+        Refuses when another process on this machine holds it at this moment. What was found out
+        about the folder before is to be checked again in here.
+        """
+        self.make_folder()
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise SurroundingsError(
+                    f"Somebody else is changing the keys in {self.folder} at this moment; wait for"
+                    " them and run the command again."
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)
 
     def check_names(self, names: Sequence[str]) -> None:
         """Raise KeyStoreError unless all are key names, given once, for which there is no key."""

@@ -17,7 +17,7 @@ from signer.errors import KeyStoreError, refusing, resumable
 from signer.keys.hsm import Tokens, TokenSession
 from signer.keys.key_file import check_passphrase, decode_key_file, encode_key_file
 from signer.keys.key_folder import KeyFolder
-from signer.keys.narrow_file import SECRET, TRUSTED, load_narrow
+from signer.keys.narrow_file import SECRET, TRUSTED, check_unchangeable, load_narrow
 from signer.keys.public_key import (
     PublicKey,
     check_holder,
@@ -66,25 +66,8 @@ class Keystore(KeyFolder):
     def create_key(
         self, name: str, passphrase: bytes, entropy: Callable[[int], bytes], holder: str = ""
     ) -> PublicKey:
-        """Make a key pair and return its public half.
-
-        A crash between the two files leaves `NAME.key` alone; the same call with the same
-        passphrase then completes it. A key that is complete is never replaced.
-        """
-        check_key_name(name)
-        check_passphrase(passphrase)
-        check_holder(holder)
-        self.make_folder()
-        private_path, public_path, _ = self.paths(name)
-        self.check_free(name)
-        if private_path.exists():
-            private = self._load_private(name, passphrase)
-        else:
-            private = Ed25519PrivateKey.from_private_bytes(entropy(32))
-            write_new(private_path, encode_key_file(private, passphrase, entropy), mode=0o600)
-        key = PublicKey(name, private.public_key().public_bytes_raw().hex(), holder)
-        write_new(public_path, encode_public_key(key))
-        return key
+        """Make one key pair, as `create_keys` does, and return its public half."""
+        return self.create_keys([name], lambda _name: passphrase, entropy, holder)[0]
 
     def create_keys(
         self,
@@ -93,16 +76,28 @@ class Keystore(KeyFolder):
         entropy: Callable[[int], bytes],
         holder: str = "",
     ) -> list[PublicKey]:
-        """Make several key pairs, each under its passphrase; when one is refused, none is made."""
+        """Make several key pairs, each under its passphrase; when one is refused, none is made.
+
+        A crash between the two files of a key leaves `NAME.key` alone; the same call with the same
+        passphrase then completes it. A key that is complete is never replaced. Each pair is read
+        back before this returns.
+        """
         self.check_names(names)
-        chosen = [passphrases(name) for name in names]
-        for passphrase in chosen:
+        check_holder(holder)
+        chosen = {name: passphrases(name) for name in names}
+        for passphrase in chosen.values():
             check_passphrase(passphrase)
-        with resumable("`keys list` shows the keys that were made, so ask for the others only"):
-            return [
-                self.create_key(name, passphrase, entropy, holder)
-                for name, passphrase in zip(names, chosen, strict=True)
-            ]
+        made = []
+        with (
+            resumable("`keys list` shows the keys that were made, so ask for the others only"),
+            self.changing(),
+        ):
+            self.check_names(names)  # somebody may have made one while passphrases were typed
+            for name, passphrase in chosen.items():
+                key = self._create(name, passphrase, entropy, holder)
+                self._check_pair(key, passphrase)
+                made.append(key)
+        return made
 
     def change_passphrases(
         self,
@@ -123,12 +118,21 @@ class Keystore(KeyFolder):
                     f"The private half of {name} is on a token; change its PIN with the token's"
                     " own tool."
                 )
-        opened = {name: self._load_private(name, old(name)) for name in names}
+        known = {name: old(name) for name in names}
+        for name in names:
+            self._load_private(name, known[name])
         chosen = {name: new(name) for name in names}
-        files = {name: encode_key_file(opened[name], chosen[name], entropy) for name in opened}
-        for name, pem in files.items():
-            decode_key_file(name, pem, chosen[name])
-        with resumable("some keys have their new passphrases, and the others still the old ones"):
+        with (
+            resumable("some keys have their new passphrases, and the others still the old ones"),
+            self.changing(),
+        ):
+            # Opened in here, so that a change that somebody else made meanwhile is not undone.
+            files = {
+                name: encode_key_file(self._load_private(name, known[name]), chosen[name], entropy)
+                for name in names
+            }
+            for name, pem in files.items():
+                decode_key_file(name, pem, chosen[name])
             for name, pem in files.items():
                 replace_file(self.paths(name)[0], pem, mode=0o600)
 
@@ -160,9 +164,9 @@ class Keystore(KeyFolder):
 
     def _load_token_signer(self, key: PublicKey, passphrases: Passphrases) -> Signer:
         # The token file names a library that is run, so nobody else may have written it.
-        data = load_narrow(
-            self.paths(key.name)[2], f"The token file of {key.name}", TRUSTED, MAX_TOKEN_FILE + 1
-        )
+        path, what = self.paths(key.name)[2], f"The token file of {key.name}"
+        data = load_narrow(path, what, TRUSTED, MAX_TOKEN_FILE + 1)
+        check_unchangeable(path, what)
         token_key = decode_token_file(key.name, data)
         session = self.open_token(token_key.module, token_key.label, passphrases)
         key_id = bytes.fromhex(token_key.id)
@@ -173,6 +177,30 @@ class Keystore(KeyFolder):
             )
         session.check_private(key_id)
         return TokenSigner(key, session, key_id)
+
+    def _create(
+        self, name: str, passphrase: bytes, entropy: Callable[[int], bytes], holder: str
+    ) -> PublicKey:
+        private_path, public_path, _ = self.paths(name)
+        if private_path.exists():
+            private = self._load_private(name, passphrase)
+        else:
+            private = Ed25519PrivateKey.from_private_bytes(entropy(32))
+            write_new(private_path, encode_key_file(private, passphrase, entropy), mode=0o600)
+        key = PublicKey(name, private.public_key().public_bytes_raw().hex(), holder)
+        write_new(public_path, encode_public_key(key))
+        return key
+
+    def _check_pair(self, key: PublicKey, passphrase: bytes) -> None:
+        """Raise KeyStoreError unless the files of `key` hold it: it is enrolled with no other."""
+        private = self._load_private(key.name, passphrase)
+        if private.public_key().public_bytes_raw().hex() != key.public or (
+            self._load_public(key.name) != key
+        ):
+            raise KeyStoreError(
+                f"{key.name}.key and {key.name}.pub are not the pair that was written; remove both,"
+                f" see who else writes into {self.folder}, and make the key again."
+            )
 
     def _load_private(self, name: str, passphrase: bytes) -> Ed25519PrivateKey:
         path = self.paths(name)[0]

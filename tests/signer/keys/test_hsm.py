@@ -1,4 +1,6 @@
 import os
+import shutil
+import subprocess
 
 import pkcs11
 import pytest
@@ -188,6 +190,80 @@ def test_a_key_that_can_be_copied_is_refused(softhsm) -> None:
         for key_id in (b"\x01", b"\x02"):
             with pytest.raises(KeyStoreError, match=f"{key_id.hex()} can be copied off the token"):
                 session.check_private(key_id)
+
+
+@pytest.mark.needs("openssl")
+def test_a_key_that_was_brought_to_its_token_is_refused(softhsm, tmp_path) -> None:
+    """It says of itself that it cannot be taken off, and the file that it came from still is."""
+    plain = tmp_path / "plain.pem"
+    program = shutil.which("openssl")
+    assert program
+    subprocess.run([program, "genpkey", "-algorithm", "ed25519", "-out", plain], check=True)
+    softhsm.take("drawer", plain, "77")
+    with softhsm.session("drawer") as session:
+        key = session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x77")
+        assert (key[Attribute.EXTRACTABLE], key[Attribute.SENSITIVE]) == (False, True)
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask)
+        for use in (session.check_private, lambda key_id: session.sign(key_id, b"payload")):
+            with pytest.raises(KeyStoreError, match="The key 77 was not made on the token drawer"):
+                use(b"\x77")
+
+
+def test_a_key_that_was_once_to_be_had_is_refused(softhsm) -> None:
+    """Made on the token, and hidden only afterwards."""
+    with softhsm.session("drawer") as session:
+        _make(session, b"\x01", private={Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: False})
+        session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x01")[Attribute.SENSITIVE] = True
+        _make(session, b"\x02", private={Attribute.EXTRACTABLE: True, Attribute.SENSITIVE: True})
+        session.get_key(ObjectClass.PRIVATE_KEY, id=b"\x02")[Attribute.EXTRACTABLE] = False
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask)
+        for key_id in (b"\x01", b"\x02"):
+            with pytest.raises(KeyStoreError, match="could once be copied off it"):
+                session.check_private(key_id)
+
+
+def test_a_token_that_does_not_tell_is_not_believed(softhsm, monkeypatch) -> None:
+    """An attribute that it does not know is no proof of anything."""
+    with Tokens() as tokens:
+        session = tokens.open(softhsm.module, "drawer", _ask, writing=True)
+        session.generate(b"\x01", "root-1")
+
+        class Silent:
+            def __init__(self, key) -> None:
+                self._key = key
+
+            def __getitem__(self, attribute):
+                if attribute is Attribute.LOCAL:
+                    raise pkcs11.AttributeTypeInvalid
+                return self._key[attribute]
+
+        find = session._find_half
+        monkeypatch.setattr(session, "_find_half", lambda *named: Silent(find(*named)))
+        with pytest.raises(KeyStoreError, match="was not made on the token"):
+            session.check_private(b"\x01")
+
+
+@pytest.mark.parametrize("place", ["module", "folder"])
+def test_a_module_that_others_may_change_is_not_loaded(tmp_path, monkeypatch, place) -> None:
+    """Its code would run with the PIN at hand; nobody is asked, and nothing is loaded."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    module = shutil.copy(MODULE, folder / "module.so")
+    (module if place == "module" else folder).chmod(0o777)
+    monkeypatch.setattr(pkcs11, "lib", lambda _module: pytest.fail("it is loaded"))
+    with pytest.raises(KeyStoreError, match=r"Others may change the (folder of the )?PKCS #11 mod"):
+        Tokens().open(str(module), "drawer", lambda: pytest.fail("nobody is asked"))
+
+
+def test_a_module_of_another_user_is_not_loaded(tmp_path, monkeypatch, give_away) -> None:
+    """Also when its mode is narrow."""
+    module = shutil.copy(MODULE, tmp_path / "module.so")
+    give_away(module)
+    monkeypatch.setattr(pkcs11, "lib", lambda _module: pytest.fail("it is loaded"))
+    with pytest.raises(KeyStoreError, match=r"module .* belongs to another user"):
+        Tokens().open(str(module), "drawer", lambda: pytest.fail("nobody is asked"))
 
 
 def test_a_key_that_is_not_for_signatures_is_refused(softhsm) -> None:

@@ -8,10 +8,12 @@ from nacl.signing import VerifyKey
 from tuf.api.metadata import Targets
 
 from signer.errors import KeyStoreError, SurroundingsError
-from signer.keys.enrolment import create_token_keys
+from signer.keys.enrolment import create_token_keys, enrol_public_keys
 from signer.keys.hsm import TokenSession
 from signer.keys.keystore import Keystore
+from signer.keys.public_key import PublicKey
 from signer.signing import sign_role
+from tests.rfc8032 import VECTORS
 
 
 def test_files_have_narrow_modes(keys) -> None:
@@ -26,7 +28,7 @@ def test_a_private_half_is_never_wider_than_0600(tmp_path, passphrase, monkeypat
     real = os.open
 
     def spy(path, flags, mode=0o777, **more):
-        if flags & os.O_CREAT and str(path).endswith(".key"):
+        if flags & os.O_CREAT and "root-1.key" in str(path):
             modes.append((mode, bool(flags & os.O_EXCL)))
         return real(path, flags, mode, **more)
 
@@ -245,6 +247,85 @@ def test_the_new_file_is_narrow_from_its_first_octet(keys, passphrases, monkeypa
         os.umask(before)
 
 
+def _interrupt(monkeypatch, action):
+    """Let `action` happen once, at the next moment at which a file is flushed."""
+    real = os.fsync
+
+    def fsync(descriptor):
+        monkeypatch.setattr(os, "fsync", real)
+        action()
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_two_cannot_make_one_key_at_once(tmp_path, monkeypatch) -> None:
+    """The second is told to wait, and the first has the key that it was told of."""
+    store, told = Keystore(tmp_path / "keys"), []
+
+    def other():
+        with pytest.raises(SurroundingsError, match=r"else is changing the keys .* wait for"):
+            Keystore(store.folder).create_key("root-1", b"passphrase of B", os.urandom)
+        told.append("B")
+
+    real = Keystore._create
+
+    def create(*arguments):
+        _interrupt(monkeypatch, other)
+        return real(*arguments)
+
+    monkeypatch.setattr(Keystore, "_create", create)
+    key = store.create_key("root-1", b"passphrase of A", os.urandom)
+    assert told == ["B"]
+    assert store.load_signer(key, lambda _name: b"passphrase of A")
+    with pytest.raises(KeyStoreError, match="root-1 is there already"):
+        Keystore(store.folder).create_key("root-1", b"passphrase of B", os.urandom)
+
+
+def test_keys_are_not_changed_while_others_are(keys, passphrases) -> None:
+    """Every way to change the folder waits for the others, and changes nothing."""
+    store = Keystore(keys)
+    with Keystore(keys).changing():
+        for change in (
+            lambda: store.create_key("root-9", b"long enough", os.urandom),
+            lambda: store.change_passphrases(["root-1"], passphrases, passphrases, os.urandom),
+            lambda: enrol_public_keys(store, [PublicKey("root-9", VECTORS["TEST 1"].public)]),
+        ):
+            with pytest.raises(SurroundingsError, match="Somebody else is changing the keys"):
+                change()
+    assert len(store.load_public_keys()) == 11
+
+
+def test_a_key_that_was_made_while_passphrases_were_typed_is_kept(tmp_path) -> None:
+    """What was free when the command began is looked at again."""
+    store = Keystore(tmp_path / "keys")
+    made = []
+
+    def ask(name):
+        made.append(Keystore(store.folder).create_key(name, b"passphrase of B", os.urandom))
+        return b"passphrase of A"
+
+    with pytest.raises(KeyStoreError, match="root-1 is there already"):
+        store.create_keys(["root-1"], ask, os.urandom)
+    assert store.load_signer(made[0], lambda _name: b"passphrase of B")
+
+
+@pytest.mark.parametrize("half", ["root-1.key", "root-1.pub"])
+def test_a_pair_is_read_back(tmp_path, keys, passphrase, monkeypatch, half) -> None:
+    """A half that something else puts in the place of what was written is found at once."""
+    store = Keystore(tmp_path / "new")
+    real = Keystore._create
+
+    def create(*arguments):
+        key = real(*arguments)
+        shutil.copy2(keys / half, store.folder / half)
+        return key
+
+    monkeypatch.setattr(Keystore, "_create", create)
+    with pytest.raises(KeyStoreError, match="are not the pair that was written; remove both"):
+        store.create_key("root-1", passphrase, os.urandom)
+
+
 @pytest.mark.needs("softhsm")
 def test_file_and_token_keys_sign_alike(softhsm, keys, secrets) -> None:
     """A signer is a signer; the PIN is asked for once, whatever the number of keys."""
@@ -275,6 +356,23 @@ def test_a_token_file_that_others_may_change_is_refused(softhsm, keys, secrets) 
         (keys / "root-4.token").chmod(0o664)
         with pytest.raises(KeyStoreError, match="Others may change the token file of root-4"):
             store.load_signer(store.load_public_key("root-4"), secrets)
+        (keys / "root-4.token").chmod(0o644)
+        keys.chmod(0o770)
+        with pytest.raises(KeyStoreError, match="change the folder of the token file of root-4"):
+            store.load_signer(store.load_public_key("root-4"), secrets)
+
+
+@pytest.mark.needs("softhsm")
+@pytest.mark.parametrize("name", ["root-4.token", "."])
+def test_a_token_file_of_another_user_is_refused(softhsm, keys, secrets, give_away, name) -> None:
+    """Its owner, or the owner of its folder, could have put any library there."""
+    with Keystore(keys) as store:
+        create_token_keys(store, ["root-4"], softhsm.module, "drawer", secrets, os.urandom)
+    give_away(keys / name)
+    with Keystore(keys) as store, pytest.raises(KeyStoreError, match="belongs to another user"):
+        store.load_signer(
+            store.load_public_key("root-4"), lambda _name: pytest.fail("nobody is asked")
+        )
 
 
 @pytest.mark.needs("softhsm")

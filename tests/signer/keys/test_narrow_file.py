@@ -1,9 +1,10 @@
 import os
+from pathlib import Path
 
 import pytest
 
 from signer.errors import KeyStoreError
-from signer.keys.narrow_file import SECRET, TRUSTED, load_narrow
+from signer.keys.narrow_file import SECRET, TRUSTED, check_unchangeable, load_narrow
 
 
 def _make(folder, mode):
@@ -52,3 +53,67 @@ def test_what_is_no_file_is_refused_at_once(tmp_path) -> None:
     os.mkfifo(pipe, 0o600)
     with pytest.raises(KeyStoreError, match="The file is not a regular file"):
         load_narrow(pipe, "The file", SECRET, 100)
+
+
+@pytest.mark.parametrize("forbidden", [SECRET, TRUSTED])
+def test_a_file_of_another_user_is_refused(tmp_path, give_away, forbidden) -> None:
+    """Its mode is narrow, but its owner is not who runs the program."""
+    path = _make(tmp_path, 0o600)
+    uid = give_away(path)
+    with pytest.raises(KeyStoreError, match=rf"^The file belongs to another user .uid {uid}."):
+        load_narrow(path, "The file", forbidden, 100)
+    with pytest.raises(KeyStoreError, match="The file belongs to another user"):
+        check_unchangeable(path, "The file")
+
+
+def test_what_root_owns_is_trusted() -> None:
+    """Nearly every module is such, and whoever runs the program is another."""
+    check_unchangeable(Path("/etc/passwd"), "The file")
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path, give_away) -> None:
+    """Who owns the folder can put another file in the place of this one."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    path = _make(folder, 0o644)
+    give_away(folder)
+    with pytest.raises(KeyStoreError, match=r"older of the file belongs|The file belongs"):
+        check_unchangeable(path, "The file")
+
+
+@pytest.mark.parametrize(
+    ("file", "folder", "words"),
+    [
+        (0o666, 0o755, r"may change the file .mode 0666.; run `chmod go-w .*/(folder/file|link)`"),
+        (0o664, 0o755, "may change the file"),
+        (0o644, 0o777, r"may change the folder of the file .mode 0777.; run .*/folder`"),
+        (0o644, 0o775, "may change the folder of the file"),
+    ],
+)
+def test_what_others_may_change_is_refused(tmp_path, file, folder, words) -> None:
+    """The sentence says whether it is the file or its folder; links are followed to their end."""
+    inner = tmp_path / "folder"
+    inner.mkdir()
+    path = _make(inner, file)
+    inner.chmod(folder)
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    for place in (path, link):
+        with pytest.raises(KeyStoreError, match=words):
+            check_unchangeable(place, "The file")
+    inner.chmod(0o755)
+    path.chmod(0o644)
+    check_unchangeable(path, "The file")
+    check_unchangeable(link, "The file")
+
+
+def test_the_folder_of_a_link_counts_too(tmp_path) -> None:
+    """Who may change it can let the link lead elsewhere."""
+    inner = tmp_path / "folder"
+    inner.mkdir()
+    (inner / "link").symlink_to(_make(tmp_path, 0o644))
+    inner.chmod(0o777)
+    with pytest.raises(KeyStoreError, match="may change the folder of the file"):
+        check_unchangeable(inner / "link", "The file")
+    inner.chmod(0o1777)  # sticky: nobody else can replace what is in it
+    check_unchangeable(inner / "link", "The file")
