@@ -57,6 +57,10 @@ def test_an_auditor_follows_a_server_over_the_network(town, auditor):
     assert second["from_size"] == 6
     assert second["size"] - second["entries_read"] == 6
     assert second["size"] == second["served"] >= 8
+    # Root, targets, tables, content and two versions of armani are what the team signed.
+    status, third = auditor.audit(mirror, "--repo", town.repo, "--list", "armani")
+    assert (status, third["compared"], third["unlogged"]) == (0, 6, [])
+    assert [each["version"] for each in third["listed"]] == [1, 2]
     town.stop_server()
     status, refusal = auditor.audit(mirror)
     assert status == 3
