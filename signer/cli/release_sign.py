@@ -19,14 +19,13 @@ from signer.cli.surroundings import Surroundings
 from signer.errors import ReleaseRefusal
 from signer.proposal.change import Change, Package
 from signer.release.edit import is_unchanged
-from signer.release.judgement import JudgedRelease, Judgement
+from signer.release.judgement import JudgedRelease
+from signer.release.package_checks import Verdict
 from signer.release.plan import judge_release, plan_release
 from signer.release.sign import sign_release
 from signer.release.ways import Way, plan_ways
 from signer.signing import expiry, load_delegated, load_trusted
 from signer.work_folder import WorkFolder
-
-_ANSWERS = {True: "yes", False: "no", None: "not asked"}
 
 
 @click.command(
@@ -51,12 +50,13 @@ def plan(
     order = inspected.order
     _, current = load_delegated(folder, trusted, order.channel.codename)
     expires = expiry(surroundings.now, expiry_days)
-    judged = judge_release(order, inspected.packages, current, expires, inspected.sources)
+    judged = judge_release(
+        order, inspected.packages, current, surroundings.now, expires, inspected.sources
+    )
     unsound = [
-        Judgement(name, "is a sound package", str(error))
-        for name, error in inspected.unsound.items()
+        Verdict(name, "is a sound package", str(error)) for name, error in inspected.unsound.items()
     ]
-    judged = replace(judged, judgements=(*unsound, *judged.judgements))
+    judged = replace(judged, verdicts=(*unsound, *judged.verdicts))
     ways, broken = _ways(inspected, judged)
     refusals = [*judged.refusals]
     if as_json:
@@ -148,7 +148,14 @@ def _plan_change(
     role = inspected.order.channel.codename
     _, current = load_delegated(folder, load_trusted(folder, surroundings.now), role)
     expires = expiry(surroundings.now, expiry_days)
-    planned = plan_release(inspected.order, inspected.packages, current, expires, inspected.sources)
+    planned = plan_release(
+        inspected.order,
+        inspected.packages,
+        current,
+        surroundings.now,
+        expires,
+        inspected.sources,
+    )
     if is_unchanged(current, planned):
         raise ReleaseRefusal(
             f"Everything is listed by {role} {current.version} already; there is nothing to sign."
@@ -168,13 +175,14 @@ def _ways(inspected: Inspected, judged: JudgedRelease) -> tuple[list[Way], str]:
 
 def _print_plan(inspected: Inspected, judged: JudgedRelease, ways: list[Way], broken: str) -> None:
     channel, policy = inspected.order.channel, inspected.policy
-    subjects = [*inspected.unsound, *(each.path.name for each in inspected.packages), str(channel)]
+    files = [each.path.name for each in (*inspected.packages, *inspected.sources)]
+    subjects = [*inspected.unsound, *files, str(channel)]
     print_table(
         f"Counter {judged.counter} in {channel}",
         ("of", "it", "answer", "remark"),
         [
-            (each.subject, each.question, _ANSWERS[each.passed], each.refusal or each.remark)
-            for each in sorted(judged.judgements, key=lambda each: subjects.index(each.subject))
+            (each.subject, each.question, each.answer, each.refusal or each.remark)
+            for each in sorted(judged.verdicts, key=lambda each: subjects.index(each.subject))
         ],
     )
     print_table(
@@ -214,7 +222,7 @@ def _plan_json(inspected: Inspected, judged: JudgedRelease, ways: list[Way]) -> 
                 "remark": each.remark,
                 "subject": each.subject,
             }
-            for each in judged.judgements
+            for each in judged.verdicts
         ],
         "ways": [
             {"build": way.build, "counter": way.counter, "packages": list(way.packages)}

@@ -6,13 +6,35 @@ words of counters; here the sentence says which package it is and what to do abo
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
 
 from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
 from server.core.release import Release
 from server.core.way import MAX_INCREMENTALS, find_way, offered_in
 from signer.errors import ReleaseRefusal, refusing
+from signer.moment import show_moment
 from signer.ota.facts import OtaFacts
+
+
+def check_dates(facts: OtaFacts, now: datetime) -> None:
+    """Raise ReleaseRefusal for a package from the future: no right build could ever follow it.
+
+    A day is allowed for clocks and time zones; patch levels are published up to a month ahead.
+    """
+    if facts.post_timestamp > (now + timedelta(days=1)).timestamp():
+        raise ReleaseRefusal(
+            f"{facts.path.name} was built on {show_moment(facts.post_timestamp)}, which is yet to"
+            " come, and no build made before then could follow it; correct the clock of the build"
+            " machine and build it again."
+        )
+    year, month = divmod(now.year * 12 + now.month, 12)
+    if facts.security_patch_level > f"{year:04}-{month + 1:02}-31":
+        raise ReleaseRefusal(
+            f"{facts.path.name} has the patch level {facts.security_patch_level}, which is beyond"
+            " next month, and no build with a right one could follow it; build it again with a"
+            " right one."
+        )
 
 
 def check_region(facts: OtaFacts, channel: Channel, releases: Mapping[str, Release]) -> None:

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from server.core.encodings import MAX_INTEGER
 from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
 from server.core.release import Release
 from signer.errors import ReleaseRefusal
+
+MAX_JUMP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,16 @@ def next_counter(fingerprint: str, releases: Mapping[str, Release], floor: Floor
 def choose_counter(
     order: ReleaseOrder, fingerprint: str, releases: Mapping[str, Release], floor: Floor
 ) -> int:
-    """Return the counter that the order asks for; ReleaseRefusal when it cannot be that one."""
+    """Return the counter that the order asks for; ReleaseRefusal when it cannot be that one.
+
+    A mistyped counter could never be taken back, so it may not leave out more than MAX_JUMP.
+    """
     lowest = next_counter(fingerprint, releases, floor)
+    if lowest > MAX_INTEGER:
+        raise ReleaseRefusal(
+            f"No counter is left above {lowest - 1}, the highest so far; the model needs another"
+            " codename."
+        )
     if order.counter is None or order.counter == lowest:
         return lowest
     if any(release.fingerprint == fingerprint for release in releases.values()):
@@ -47,6 +58,11 @@ def choose_counter(
         raise ReleaseRefusal(
             f"Counter {order.counter} is not above {lowest - 1}, the highest so far;"
             " leave --counter away."
+        )
+    if order.counter - lowest >= MAX_JUMP:
+        raise ReleaseRefusal(
+            f"Counter {order.counter} is more than {MAX_JUMP} above {lowest - 1}, the highest so"
+            " far, and there would be no way back; leave --counter away."
         )
     return order.counter
 
@@ -60,8 +76,13 @@ def choose_min_counter(
 ) -> int:
     """Return the stepping stone of a build in `channel`: the one it has there, or `default`.
 
-    Raises ReleaseRefusal when another one is wanted.
+    Raises ReleaseRefusal when another one is wanted, and for one that is not below `counter`.
     """
+    if wanted is not None and wanted >= counter:
+        raise ReleaseRefusal(
+            f"A phone with counter {wanted} or more needs no build of counter {counter}:"
+            f" min_counter is not below counter; give less than {counter} with --min-counter."
+        )
     # A pointer's step has one stepping stone for all packages of a build (FORMATS.md section 4).
     same_step = [
         release.min_counter

@@ -18,13 +18,14 @@ _NO_PAYLOAD = "it has no payload"
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The answer to one question about a package.
+    """The answer to one question about `subject`: a package, or the channel that it goes to.
 
     `refusal` is a sentence, or empty unless the answer is no. `remark` explains another answer in a
     few words, or is empty. `was_asked` is false where nobody can say, for example about signatures
     without a certificate.
     """
 
+    subject: str
     question: str
     refusal: str = ""
     remark: str = ""
@@ -34,6 +35,11 @@ class Verdict:
     def passed(self) -> bool | None:
         """Whether the answer is yes; None when the question was not asked."""
         return not self.refusal if self.was_asked else None
+
+    @property
+    def answer(self) -> str:
+        """What people read in a table: `yes`, `no` or `not asked`."""
+        return "not asked" if self.passed is None else "yes" if self.passed else "no"
 
 
 def judge_package(
@@ -49,20 +55,12 @@ def judge_package(
         *_judge_unknown(facts, allow_operations),
         *_judge_signatures(facts),
         *_judge_flags(facts),
-        Verdict("has a safe file name", _judge_name(facts.path.name)),
+        Verdict(facts.path.name, "has a safe file name", _judge_name(facts.path.name)),
     ]
     if codename is not None:
-        verdicts.append(Verdict(f"is for {codename}", _judge_device(facts, codename)))
+        refusal = _judge_device(facts, codename)
+        verdicts.append(Verdict(facts.path.name, f"is for {codename}", refusal))
     return tuple(verdicts)
-
-
-def check_package(
-    facts: OtaFacts, codename: str, *, allow_operations: Collection[str] = ()
-) -> None:
-    """Raise ReleaseRefusal with the first refusal of a package for `codename`."""
-    for verdict in judge_package(facts, codename, allow_operations=allow_operations):
-        if verdict.refusal:
-            raise ReleaseRefusal(verdict.refusal)
 
 
 def choose_codename(facts: OtaFacts) -> str:
@@ -76,25 +74,27 @@ def choose_codename(facts: OtaFacts) -> str:
 
 def _judge_soundness(facts: OtaFacts) -> Iterator[Verdict]:
     """Say what an inspection has found true; it gives no facts about a package that lies."""
-    is_block = facts.ota_type == BLOCK
-    yield Verdict("is one zip to every reader")
+    name, is_block = facts.path.name, facts.ota_type == BLOCK
+    yield Verdict(name, "is one zip to every reader")
     one_form = "" if facts.has_metadata_pb else "metadata.pb is not there"
-    yield Verdict("has metadata that agree", remark=one_form, was_asked=facts.has_metadata_pb)
+    yield Verdict(name, "has metadata that agree", remark=one_form, was_asked=facts.has_metadata_pb)
     if facts.property_files:
-        yield Verdict("has true offsets")
+        yield Verdict(name, "has true offsets")
     else:
-        yield Verdict("has true offsets", remark="it gives none", was_asked=False)
+        yield Verdict(name, "has true offsets", remark="it gives none", was_asked=False)
     if is_block:
-        yield Verdict("has true payload properties", remark=_NO_PAYLOAD, was_asked=False)
+        yield Verdict(name, "has true payload properties", remark=_NO_PAYLOAD, was_asked=False)
         yield Verdict(
-            "follows its version's rules", remark=f"transfer list {facts.transfer_version}"
+            name, "follows its version's rules", remark=f"transfer list {facts.transfer_version}"
         )
-        yield Verdict("has partition hashes", remark=_NO_PAYLOAD, was_asked=False)
+        yield Verdict(name, "has partition hashes", remark=_NO_PAYLOAD, was_asked=False)
     else:
-        yield Verdict("has true payload properties")
-        yield Verdict("follows its version's rules", remark=f"minor version {facts.minor_version}")
-        yield Verdict("has partition hashes", remark=f"partitions: {len(facts.partitions)}")
-    yield Verdict("names no serial number")
+        yield Verdict(name, "has true payload properties")
+        yield Verdict(
+            name, "follows its version's rules", remark=f"minor version {facts.minor_version}"
+        )
+        yield Verdict(name, "has partition hashes", remark=f"partitions: {len(facts.partitions)}")
+    yield Verdict(name, "names no serial number")
 
 
 def _judge_unknown(facts: OtaFacts, allowed: Collection[str]) -> Iterator[Verdict]:
@@ -103,35 +103,36 @@ def _judge_unknown(facts: OtaFacts, allowed: Collection[str]) -> Iterator[Verdic
         "has known operations only": "unknown-",
         "has known flags only": "",
     }
-    left = sorted(facts.unknown)
+    name, left = facts.path.name, sorted(facts.unknown)
     for question, start in kinds.items():
         if facts.ota_type == BLOCK and question == "has a known minor version":
-            yield Verdict(question, remark=_NO_PAYLOAD, was_asked=False)
+            yield Verdict(name, question, remark=_NO_PAYLOAD, was_asked=False)
             continue
-        names = [name for name in left if name.startswith(start)]
-        left = [name for name in left if name not in names]
-        refused = [name for name in names if name not in allowed]
+        names = [each for each in left if each.startswith(start)]
+        left = [each for each in left if each not in names]
+        refused = [each for each in names if each not in allowed]
         if refused:
             yield Verdict(
+                name,
                 question,
-                f"{facts.path.name} is of a newer format than this version knows"
+                f"{name} is of a newer format than this version knows"
                 f" ({', '.join(refused)}); allow it by name if the model's phones understand it.",
             )
         else:
-            yield Verdict(question, remark=f"allowed: {', '.join(names)}" if names else "")
+            yield Verdict(name, question, remark=f"allowed: {', '.join(names)}" if names else "")
 
 
 def _judge_signatures(facts: OtaFacts) -> Iterator[Verdict]:
-    asked = facts.signed.whole_file
+    name, asked = facts.path.name, facts.signed.whole_file
     remark = "" if asked else "give --certificate"
     for part in ("metadata", "payload"):
         if facts.ota_type == BLOCK:
-            yield Verdict(f"has a good {part} signature", remark=_NO_PAYLOAD, was_asked=False)
+            yield Verdict(name, f"has a good {part} signature", remark=_NO_PAYLOAD, was_asked=False)
         else:
             yield Verdict(
-                f"has a good {part} signature", remark=remark, was_asked=facts.signed.payload
+                name, f"has a good {part} signature", remark=remark, was_asked=facts.signed.payload
             )
-    yield Verdict("has a good whole-file signature", remark=remark, was_asked=asked)
+    yield Verdict(name, "has a good whole-file signature", remark=remark, was_asked=asked)
 
 
 def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:
@@ -167,9 +168,10 @@ def _judge_flags(facts: OtaFacts) -> Iterator[Verdict]:
         ),
     )
     for question, is_refused, refusal in flags:
-        yield Verdict(question, refusal if is_refused else "")
+        yield Verdict(name, question, refusal if is_refused else "")
     level = facts.security_patch_level
     yield Verdict(
+        name,
         "states its patch level",
         "" if level else f"{name} does not say which security patch level it has; build it anew.",
         level,

@@ -76,7 +76,7 @@ def sign_release(
     role = order.channel.codename
     trusted = load_trusted(folder, now)
     data, current = load_delegated(folder, trusted, role)
-    planned = plan_release(order, packages, current, expiry(now, expiry_days), sources)
+    planned = plan_release(order, packages, current, now, expiry(now, expiry_days), sources)
     # An expired version is no use to anybody: the same command then signs the next one.
     repeated = planned.targets == current.targets and not current.is_expired(now)
     if repeated:

@@ -1,20 +1,64 @@
-"""Compares what an incremental starts from with the full package of that build.
+"""Compares what packages write and patch with the full packages of the builds concerned.
 
 An incremental patches the partitions of its source build and carries their hashes; a phone whose
 partitions are others refuses it, but only after the download. With the source build's full package
-at hand the signer sees it first.
+at hand the signer sees it first. And all packages of a build must lead to the same partitions, or
+two phones of one build would run different systems.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
+from tuf.api.metadata import Targets
+
+from server.core.release import Release
 from signer.errors import ReleaseRefusal
 from signer.ota.facts import OtaFacts
 
 
-def find_full(source: str, packages: Sequence[OtaFacts]) -> OtaFacts | None:
-    """Return the full package of the build with the fingerprint `source`, if it is at hand."""
+@dataclass(frozen=True, slots=True)
+class ListedFulls:
+    """What a model's role lists, and the builds that phones left the factory with."""
+
+    codename: str
+    current: Targets
+    releases: Mapping[str, Release]
+    factory_builds: AbstractSet[str]
+
+    def of_build(self, fingerprint: str) -> dict[str, str]:
+        """Return sha256 to path of the full packages of a build, withdrawn ones included."""
+        return {
+            self.current.targets[path].hashes["sha256"]: path
+            for path, release in self.releases.items()
+            if release.type == "full" and release.fingerprint == fingerprint
+        }
+
+
+def find_full(build: str, packages: Sequence[OtaFacts]) -> OtaFacts | None:
+    """Return the full package of the build with the fingerprint `build`, if it is at hand."""
     return next(
-        (each for each in packages if each.type == "full" and each.fingerprint == source), None
+        (each for each in packages if each.type == "full" and each.fingerprint == build), None
+    )
+
+
+def check_full_listed(full: OtaFacts, listed: ListedFulls) -> OtaFacts:
+    """Return `full`; ReleaseRefusal unless it is the very file that phones got of its build.
+
+    That is a listed one; for a build that left the factory and is not listed it may be any.
+    """
+    known = listed.of_build(full.fingerprint)
+    if full.sha256 in known or (not known and full.fingerprint in listed.factory_builds):
+        return full
+    if known:
+        raise ReleaseRefusal(
+            f"{full.path.name} calls itself {full.fingerprint} and is another file than"
+            f" {min(known.values())}, which is listed; give that one with --source."
+        )
+    raise ReleaseRefusal(
+        f"{full.path.name} is of {full.fingerprint}, of which {listed.codename} lists no full"
+        " package; sign it first, or state with --factory-build that phones left the factory with"
+        " that build."
     )
 
 
@@ -37,11 +81,31 @@ def check_source_bytes(facts: OtaFacts, full: OtaFacts) -> None:
             )
 
 
+def check_same_partitions(facts: OtaFacts, other: OtaFacts) -> None:
+    """Raise ReleaseRefusal unless two packages of one build lead to the same partitions."""
+    here, there = (
+        {each.name: (each.size, each.sha256) for each in package.partitions}
+        for package in (facts, other)
+    )
+    names = sorted(name for name in here | there if here.get(name) != there.get(name))
+    if names:
+        raise ReleaseRefusal(
+            f"{facts.path.name} leads to another {', '.join(names)} than {other.path.name};"
+            " build both from the target files of the same build."
+        )
+
+
 def check_sources_used(packages: Sequence[OtaFacts], sources: Sequence[OtaFacts]) -> None:
-    """Raise ReleaseRefusal when a package of `sources` is the full package of no source build."""
-    starts = {source for facts in packages for source in facts.source_builds}
+    """Raise ReleaseRefusal when there is nothing to compare a package of `sources` with.
+
+    A source is the full package of a build that an incremental starts from, or, in a run without
+    the full package, of the build that it leads to.
+    """
+    compared = {source for facts in packages for source in facts.source_builds}
+    if not any(facts.type == "full" for facts in packages):
+        compared |= {facts.fingerprint for facts in packages}
     for each in sources:
-        if each.type != "full" or each.fingerprint not in starts:
+        if each.type != "full" or each.fingerprint not in compared:
             raise ReleaseRefusal(
                 f"{each.path.name} is the full package of no build that an incremental here starts"
                 " from; leave it away, or give the right one with --source."

@@ -75,7 +75,7 @@ def empty_role():
 
 def sign(current, packages, channel=STABLE, **order):
     """Plan the release of packages."""
-    return plan_release(ReleaseOrder(channel, **order), packages, current, EXPIRES)
+    return plan_release(ReleaseOrder(channel, **order), packages, current, NOW, EXPIRES)
 
 
 def role_of(*numbers, channel=STABLE, current=None):

@@ -137,13 +137,16 @@ def test_a_model_is_retired(run, run_json, ending, current, sign_arguments, zips
 @pytest.mark.usefixtures("released")
 def test_edits_are_proposed_to_several_holders(run, run_json, repo, tmp_path, tree) -> None:
     """With --propose nothing is signed; what is so already is not proposed."""
-    propose = ("--repo", repo, "--propose", tmp_path / "proposal.json")
-    before = tree(repo)
-    run_json("release", "withdraw", *propose, STEP)
-    run_json("release", "retire", *propose, "armani")
-    run_json("release", "promote", *propose, "--counter", 1, "armani/id/stable", "armani/id/beta")
+
+    def propose(name):
+        return ("--repo", repo, "--propose", tmp_path / f"{name}.json")
+
+    before, channels = tree(repo), ("armani/id/stable", "armani/id/beta")
+    run_json("release", "withdraw", *propose("withdrawal"), STEP)
+    run_json("release", "retire", *propose("retirement"), "armani")
+    run_json("release", "promote", *propose("promotion"), "--counter", 1, *channels)
     assert tree(repo) == before
-    status, _, errors = run("release", "prune", *propose, "armani")
+    status, _, errors = run("release", "prune", *propose("pruning"), "armani")
     assert (status, "nothing to propose" in errors) == (1, True)
 
 

@@ -49,7 +49,7 @@ def test_every_reason_is_said_at_once(run, plan_arguments, zips, repo) -> None:
         ("armani-step.zip", "starts from known builds"),
         ("armani/id/stable", "has every required locale"),
         ("armani/id/stable", "has a changelog for en"),
-        ("armani-step.zip", "can be listed"),
+        ("armani/id/stable", "has one stepping stone"),
         ("armani/id/stable", "has one full package"),
     }
     assert len(value["refusals"]) == 5

@@ -8,6 +8,7 @@ from server.core.names import Channel
 from signer.errors import ReleaseRefusal
 from signer.release.order import ReleaseOrder
 from signer.release.plan import plan_release
+from tests.signer.builds import NOW
 
 STABLE = Channel("armani", "id", "stable")
 BETA = Channel("armani", "id", "beta")
@@ -21,7 +22,7 @@ def plan(now):
 
     def planned(channel, packages, current=None):
         current = Targets(version=1, expires=expires) if current is None else current
-        return plan_release(ReleaseOrder(channel), packages, current, expires)
+        return plan_release(ReleaseOrder(channel), packages, current, NOW, expires)
 
     return planned
 
@@ -84,9 +85,9 @@ def test_an_incremental_starts_from_a_known_build(facts, now) -> None:
     empty = Targets(version=1, expires=expires)
     both = [facts["second"], facts["step"]]
     with pytest.raises(ReleaseRefusal, match=r"starts from \S+, which armani does not list; sign"):
-        plan_release(ReleaseOrder(STABLE), both, empty, expires)
+        plan_release(ReleaseOrder(STABLE), both, empty, NOW, expires)
     order = ReleaseOrder(STABLE, factory_builds=frozenset({FIRST_BUILD}))
-    assert len(plan_release(order, both, empty, expires).targets) == 2
+    assert len(plan_release(order, both, empty, NOW, expires).targets) == 2
 
 
 def test_an_incremental_starts_from_an_older_build_of_the_region(plan, facts) -> None:
@@ -118,9 +119,9 @@ def test_a_stepping_stone_must_be_there(facts, now) -> None:
     """A build below it needs a full package on the way, in the same channel."""
     expires = now + timedelta(days=90)
     empty = Targets(version=1, expires=expires)
-    beta = plan_release(ReleaseOrder(BETA), [facts["first"]], empty, expires)
+    beta = plan_release(ReleaseOrder(BETA), [facts["first"]], empty, NOW, expires)
     order = ReleaseOrder(STABLE, min_counter=1)
     with pytest.raises(ReleaseRefusal, match="armani/id/stable has no release from which"):
-        plan_release(order, [facts["second"]], beta, expires)
-    stable = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)
-    assert len(plan_release(order, [facts["second"]], stable, expires).targets) == 2
+        plan_release(order, [facts["second"]], beta, NOW, expires)
+    stable = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
+    assert len(plan_release(order, [facts["second"]], stable, NOW, expires).targets) == 2

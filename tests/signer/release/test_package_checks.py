@@ -3,14 +3,21 @@ from dataclasses import replace
 import pytest
 
 from signer.errors import ReleaseRefusal
-from signer.release.package_checks import check_package, choose_codename, judge_package
+from signer.release.package_checks import choose_codename, judge_package
+
+
+def refusals(facts, allowed=()):
+    """Return every sentence against a package of armani."""
+    verdicts = judge_package(facts, "armani", allow_operations=allowed)
+    assert {verdict.subject for verdict in verdicts} == {facts.path.name}
+    assert all((verdict.answer == "no") == bool(verdict.refusal) for verdict in verdicts)
+    return [verdict.refusal for verdict in verdicts if verdict.refusal]
 
 
 def test_a_good_package_passes(facts) -> None:
     """Real packages of the build pass every question."""
     for each in facts.values():
-        assert not any(verdict.refusal for verdict in judge_package(each, "armani"))
-        check_package(each, "armani")
+        assert refusals(each) == []
 
 
 @pytest.mark.parametrize(
@@ -26,23 +33,24 @@ def test_a_good_package_passes(facts) -> None:
 )
 def test_a_package_that_must_not_be_offered_is_refused(facts, change, sentence) -> None:
     """The sentence names the file and the reason."""
-    with pytest.raises(ReleaseRefusal, match=rf"^armani-first\.zip .*{sentence}"):
-        check_package(replace(facts["first"], **change), "armani")
+    (refusal,) = refusals(replace(facts["first"], **change))
+    assert refusal.startswith("armani-first.zip ")
+    assert sentence in refusal
 
 
 @pytest.mark.parametrize("name", ["Armani.zip", "a b.zip", "a..zip", "a.zip.exe", "-a.zip"])
 def test_a_file_name_that_cannot_be_published_is_refused(facts, name) -> None:
     """The sentence says what names may look like."""
     changed = replace(facts["first"], path=facts["first"].path.with_name(name))
-    with pytest.raises(ReleaseRefusal, match="rename it"):
-        check_package(changed, "armani")
+    (refusal,) = refusals(changed)
+    assert "rename it" in refusal
 
 
 def test_a_block_based_package_is_never_released(facts) -> None:
     """No phone of this fleet can stream it, whatever else it is."""
     change = {"ota_type": "BLOCK", "streaming_property_files": "", "security_patch_level": ""}
-    with pytest.raises(ReleaseRefusal, match=r"^armani-first\.zip is block-based, and a phone"):
-        check_package(replace(facts["first"], **change), "armani")
+    first, *_ = refusals(replace(facts["first"], **change))
+    assert first.startswith("armani-first.zip is block-based, and a phone")
 
 
 @pytest.mark.parametrize(
@@ -60,9 +68,8 @@ def test_what_is_newer_is_refused_unless_allowed(facts, name, question) -> None:
     (refused,) = [each for each in judge_package(newer) if each.refusal]
     assert (refused.question, refused.passed) == (question, False)
     assert f"({name})" in refused.refusal
-    with pytest.raises(ReleaseRefusal, match=name):
-        check_package(newer, "armani", allow_operations=["unknown-2"])
-    check_package(newer, "armani", allow_operations=[name])
+    assert len(refusals(newer, ["unknown-2"])) == 1
+    assert refusals(newer, [name]) == []
     (allowed,) = [
         each for each in judge_package(newer, allow_operations=[name]) if each.question == question
     ]

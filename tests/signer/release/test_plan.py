@@ -8,6 +8,7 @@ from server.core.names import Channel
 from signer.errors import ReleaseRefusal
 from signer.release.order import ReleaseOrder
 from signer.release.plan import judge_release, plan_release
+from tests.signer.builds import NOW
 
 STABLE = Channel("armani", "id", "stable")
 FIRST = "armani/id/stable/armani-first.zip"
@@ -31,7 +32,7 @@ def empty(expires):
 def one(empty, facts, expires):
     """Return the role with the first build in it."""
     order = ReleaseOrder(STABLE, changelog={"en": "First."})
-    return plan_release(order, [facts["first"]], empty, expires)
+    return plan_release(order, [facts["first"]], empty, NOW, expires)
 
 
 def test_a_release_says_what_the_package_says(one, facts) -> None:
@@ -63,7 +64,9 @@ def test_a_release_says_what_the_package_says(one, facts) -> None:
 
 def test_full_and_incremental_share_a_counter(one, facts, expires) -> None:
     """The packages of the next build get the next counter, and the old release is untouched."""
-    planned = plan_release(ReleaseOrder(STABLE), [facts["step"], facts["second"]], one, expires)
+    planned = plan_release(
+        ReleaseOrder(STABLE), [facts["step"], facts["second"]], one, NOW, expires
+    )
     assert list(planned.targets) == [FIRST, SECOND, STEP]
     assert [planned.targets[path].custom["counter"] for path in (FIRST, SECOND, STEP)] == [1, 2, 2]
     assert planned.targets[STEP].custom["type"] == "incremental"
@@ -84,6 +87,7 @@ def test_unknown_members_are_kept(one, facts, expires) -> None:
         ReleaseOrder(STABLE, changelog={"en": "Better text."}),
         [facts["first"]],
         one,
+        NOW,
         expires,
     )
     assert planned.unrecognized_fields == {"x-role": [1]}
@@ -96,7 +100,7 @@ def test_unknown_members_are_kept(one, facts, expires) -> None:
 def test_another_channel_shares_counter_and_text(one, facts, expires) -> None:
     """The same build in a second channel is the same build, at a second path."""
     order = ReleaseOrder(Channel("armani", "id", "beta"))
-    planned = plan_release(order, [facts["first"]], one, expires)
+    planned = plan_release(order, [facts["first"]], one, NOW, expires)
     custom = planned.targets["armani/id/beta/armani-first.zip"].custom
     assert (custom["counter"], custom["changelog"]) == (1, {"en": "First."})
 
@@ -105,29 +109,29 @@ def test_everything_listed_already_is_no_change(one, facts, expires) -> None:
     """Repeating an order plans the same targets, whether the text is given again or not."""
     for changelog in ({"en": "First."}, {}):
         order = ReleaseOrder(STABLE, changelog=changelog)
-        assert plan_release(order, [facts["first"]], one, expires).targets == one.targets
+        assert plan_release(order, [facts["first"]], one, NOW, expires).targets == one.targets
 
 
 def test_a_withdrawn_release_stays_withdrawn(one, facts, expires) -> None:
     """Signing its package again does not bring it back."""
     one.targets[FIRST].custom["withdrawn"] = True
-    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], one, expires)
+    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], one, NOW, expires)
     assert planned.targets[FIRST].custom["withdrawn"] is True
 
 
 def test_a_stepping_stone_is_shared_by_a_build(one, facts, expires) -> None:
     """A package that joins a build takes over its min_counter, and may not differ."""
     order = ReleaseOrder(STABLE, min_counter=1)
-    stone = plan_release(order, [facts["second"]], one, expires)
-    joined = plan_release(ReleaseOrder(STABLE), [facts["step"]], stone, expires)
+    stone = plan_release(order, [facts["second"]], one, NOW, expires)
+    joined = plan_release(ReleaseOrder(STABLE), [facts["step"]], stone, NOW, expires)
     assert joined.targets[STEP].custom["min_counter"] == 1
     with pytest.raises(ReleaseRefusal, match="have min_counter 1"):
-        plan_release(ReleaseOrder(STABLE, min_counter=0), [facts["step"]], stone, expires)
+        plan_release(ReleaseOrder(STABLE, min_counter=0), [facts["step"]], stone, NOW, expires)
 
 
 def test_a_counter_can_be_chosen(one, facts, expires) -> None:
     """A build that is new may leave numbers out."""
-    planned = plan_release(ReleaseOrder(STABLE, counter=10), [facts["second"]], one, expires)
+    planned = plan_release(ReleaseOrder(STABLE, counter=10), [facts["second"]], one, NOW, expires)
     assert planned.targets[SECOND].custom["counter"] == 10
 
 
@@ -147,7 +151,7 @@ def test_a_counter_can_be_chosen(one, facts, expires) -> None:
 def test_an_order_that_cannot_be_is_refused(one, facts, expires, name, order, sentence) -> None:
     """The sentence says why."""
     with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(ReleaseOrder(**{"channel": STABLE} | order), [facts[name]], one, expires)
+        plan_release(ReleaseOrder(**{"channel": STABLE} | order), [facts[name]], one, NOW, expires)
 
 
 @pytest.mark.parametrize(
@@ -173,46 +177,46 @@ def test_a_build_that_goes_back_or_is_malformed_is_refused(
 ) -> None:
     """Time and patch level never fall, and every member has its form."""
     with pytest.raises(ReleaseRefusal, match=sentence):
-        plan_release(ReleaseOrder(STABLE), [replace(facts["second"], **change)], one, expires)
+        plan_release(ReleaseOrder(STABLE), [replace(facts["second"], **change)], one, NOW, expires)
 
 
 @pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"length": 1}])
 def test_a_path_keeps_its_bytes(one, facts, expires, change) -> None:
     """The sentence says what to do with a package that was built again."""
     with pytest.raises(ReleaseRefusal, match="another file name"):
-        plan_release(ReleaseOrder(STABLE), [replace(facts["first"], **change)], one, expires)
+        plan_release(ReleaseOrder(STABLE), [replace(facts["first"], **change)], one, NOW, expires)
 
 
 def test_a_path_keeps_its_facts(one, facts, expires) -> None:
     """The same bytes with other facts are refused too."""
     changed = replace(facts["first"], sdk_level=35)
     with pytest.raises(ReleaseRefusal, match="keeps its bytes and facts"):
-        plan_release(ReleaseOrder(STABLE), [changed], one, expires)
+        plan_release(ReleaseOrder(STABLE), [changed], one, NOW, expires)
 
 
 def test_packages_of_two_builds_are_refused(empty, facts, expires) -> None:
     """One run signs one build."""
     with pytest.raises(ReleaseRefusal, match="leads to another build"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["second"]], empty, expires)
+        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["second"]], empty, NOW, expires)
 
 
 def test_two_packages_of_one_name_are_refused(empty, facts, expires) -> None:
     """One path cannot hold two files."""
     other = replace(facts["first"], sha256="0" * 64)
     with pytest.raises(ReleaseRefusal, match=r"have the file name armani-first.zip; rename one"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"], other], empty, expires)
+        plan_release(ReleaseOrder(STABLE), [facts["first"], other], empty, NOW, expires)
 
 
 def test_a_package_that_is_named_twice_is_refused(empty, facts, expires) -> None:
     """The sentence says so, and does not ask for another name."""
     with pytest.raises(ReleaseRefusal, match=r"armani-first.zip is named twice; name each"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["first"]], empty, expires)
+        plan_release(ReleaseOrder(STABLE), [facts["first"], facts["first"]], empty, NOW, expires)
 
 
 def test_no_package_is_refused(empty, expires) -> None:
     """There is nothing to sign."""
     with pytest.raises(ReleaseRefusal, match="No package"):
-        plan_release(ReleaseOrder(STABLE), [], empty, expires)
+        plan_release(ReleaseOrder(STABLE), [], empty, NOW, expires)
 
 
 def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
@@ -220,45 +224,106 @@ def test_a_role_of_a_newer_schema_is_refused(one, facts, expires) -> None:
     custom = {**one.targets[FIRST].custom, "schema": 2}
     one.targets[FIRST] = TargetFile(1, {"sha256": "0" * 64}, FIRST, {"custom": custom})
     with pytest.raises(ReleaseRefusal, match="schema '2'"):
-        plan_release(ReleaseOrder(STABLE), [facts["second"]], one, expires)
+        plan_release(ReleaseOrder(STABLE), [facts["second"]], one, NOW, expires)
+
+
+@pytest.mark.parametrize("counter", [1002, 2**53 - 1, 2**53, 10**30])
+def test_a_counter_that_leaves_too_many_out_is_refused(one, facts, expires, counter) -> None:
+    """A mistyped one could never be taken back; a thousand may be left out."""
+    order = ReleaseOrder(STABLE, counter=counter)
+    with pytest.raises(ReleaseRefusal, match=r"is more than 1000 above 1, the highest so far"):
+        plan_release(order, [facts["second"]], one, NOW, expires)
+    planned = plan_release(ReleaseOrder(STABLE, counter=1001), [facts["second"]], one, NOW, expires)
+    assert planned.targets[SECOND].custom["counter"] == 1001
+
+
+def test_when_no_counter_is_left_it_is_said(empty, facts, expires) -> None:
+    """In words of people."""
+    empty.unrecognized_fields["custom"] = {"floor": 2**53 - 1, "floor_time": 5, "schema": 1}
+    last = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
+    assert last.targets[FIRST].custom["counter"] == 2**53 - 1
+    with pytest.raises(ReleaseRefusal, match=r"No counter is left above 9007199254740991"):
+        plan_release(ReleaseOrder(STABLE), [facts["second"]], last, NOW, expires)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"post_timestamp": 1780401601}, "built on 2026-06-02 12:00:01 UTC, which is yet to come"),
+        ({"post_timestamp": 2**63}, "which is yet to come"),
+        ({"security_patch_level": "2026-08-01"}, "patch level 2026-08-01, which is beyond next"),
+        ({"security_patch_level": "9999-12-31"}, "which is beyond next month"),
+    ],
+)
+def test_a_build_from_the_future_is_refused(one, facts, expires, change, sentence) -> None:
+    """No right build could ever follow it; it is noon of June 1st."""
+    with pytest.raises(ReleaseRefusal, match=sentence):
+        plan_release(ReleaseOrder(STABLE), [replace(facts["second"], **change)], one, NOW, expires)
+
+
+def test_a_day_and_a_month_ahead_are_taken(one, facts, expires) -> None:
+    """Clocks differ, and patch levels are published ahead; in December of the next year."""
+    change = {"post_timestamp": 1780401600, "security_patch_level": "2026-07-31"}
+    second = replace(facts["second"], **change)
+    assert plan_release(ReleaseOrder(STABLE), [second], one, NOW, expires)
+    second = replace(facts["second"], security_patch_level="2027-01-05")
+    december = NOW.replace(month=12)
+    assert plan_release(ReleaseOrder(STABLE), [second], one, december, expires)
+    with pytest.raises(ReleaseRefusal, match="beyond next month"):
+        plan_release(ReleaseOrder(STABLE), [second], one, NOW.replace(month=11), expires)
+
+
+def test_the_changelog_that_is_judged_is_the_one_that_is_listed(one, facts, expires) -> None:
+    """A path keeps its own text, and the build's text of another channel does not speak for it."""
+    beta = Channel("armani", "id", "beta")
+    other = ReleaseOrder(beta, changelog={"en": "Beta.", "id": "Beta."})
+    both = plan_release(other, [facts["first"]], one, NOW, expires)
+    assert next(iter(both.targets)).startswith("armani/id/beta/")
+    order = ReleaseOrder(STABLE, required_locales=("en", "id"))
+    with pytest.raises(ReleaseRefusal, match="no text for id"):
+        plan_release(order, [facts["first"]], both, NOW, expires)
+    order = ReleaseOrder(STABLE, required_locales=("en", "id"), changelog={"en": "A", "id": "B"})
+    planned = plan_release(order, [facts["first"]], both, NOW, expires)
+    assert planned.targets[FIRST].custom["changelog"] == {"en": "A", "id": "B"}
 
 
 def test_every_reason_is_given(empty, facts, expires) -> None:
     """A package that is wrong in many ways is said to be so at once; the first is raised."""
     step = replace(facts["step"], wipe=True, devices=("dior",))
+    other = replace(facts["second"], fingerprint="Hening/other:14/A/1")
     order = ReleaseOrder(STABLE, min_counter=1, required_locales=("en",))
-    judged = judge_release(order, [step], empty, expires, [facts["second"]])
+    judged = judge_release(order, [step], empty, NOW, expires, [other])
     assert judged.planned is None
-    assert [each.question for each in judged.judgements if each.refusal] == [
+    assert [each.question for each in judged.verdicts if each.refusal] == [
         "keeps the owner's data",
         "is for armani",
         "starts from known builds",
         "needs every --source",
+        "has one stepping stone",
         "has every required locale",
-        "can be listed",
         "has one full package",
     ]
     with pytest.raises(ReleaseRefusal, match="wipes the owner's data"):
-        plan_release(order, [step], empty, expires, [facts["second"]])
+        plan_release(order, [step], empty, NOW, expires, [other])
 
 
 def test_a_plan_without_refusals_is_the_next_version(one, facts, expires) -> None:
     """Judging and planning are one."""
     packages, order = [facts["second"], facts["step"]], ReleaseOrder(STABLE)
-    judged = judge_release(order, packages, one, expires, [facts["first"]])
+    judged = judge_release(order, packages, one, NOW, expires, [facts["first"]])
     assert judged.refusals == ()
-    assert judged.planned.targets == plan_release(order, packages, one, expires).targets
+    assert judged.planned.targets == plan_release(order, packages, one, NOW, expires).targets
     assert judged.counter == 2
     assert sorted(judged.releases) == [FIRST, SECOND, STEP]
-    (compared,) = [each for each in judged.judgements if "the bytes of Hening" in each.question]
+    (compared,) = [each for each in judged.verdicts if "the bytes of Hening" in each.question]
     assert compared.passed is True
 
 
 def test_what_is_not_at_hand_is_not_compared(one, facts, expires) -> None:
     """It is no refusal, and no approval either."""
     packages = [facts["second"], facts["step"]]
-    judged = judge_release(ReleaseOrder(STABLE), packages, one, expires)
-    (compared,) = [each for each in judged.judgements if "the bytes of Hening" in each.question]
+    judged = judge_release(ReleaseOrder(STABLE), packages, one, NOW, expires)
+    (compared,) = [each for each in judged.verdicts if "the bytes of Hening" in each.question]
     assert (compared.passed, "--source" in compared.remark) == (None, True)
 
 
@@ -266,18 +331,18 @@ def test_unknown_operations_are_allowed_by_name(empty, facts, expires) -> None:
     """A package of a newer format is refused until the engineer says that phones know it."""
     newer = replace(facts["first"], unknown=("unknown-27",))
     with pytest.raises(ReleaseRefusal, match="unknown-27"):
-        plan_release(ReleaseOrder(STABLE), [newer], empty, expires)
+        plan_release(ReleaseOrder(STABLE), [newer], empty, NOW, expires)
     order = ReleaseOrder(STABLE, allow_operations=frozenset({"unknown-27"}))
-    assert len(plan_release(order, [newer], empty, expires).targets) == 1
+    assert len(plan_release(order, [newer], empty, NOW, expires).targets) == 1
 
 
 def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
     """The highest that ever was is remembered by the role."""
     empty.unrecognized_fields["custom"] = {"floor": 7, "floor_time": 5, "schema": 1}
-    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)
+    planned = plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
     assert planned.targets[FIRST].custom["counter"] == 7
     with pytest.raises(ReleaseRefusal, match="Counter 6 is not above 6"):
-        plan_release(ReleaseOrder(STABLE, counter=6), [facts["first"]], empty, expires)
+        plan_release(ReleaseOrder(STABLE, counter=6), [facts["first"]], empty, NOW, expires)
     empty.unrecognized_fields["custom"]["floor_time"] = facts["first"].post_timestamp
     with pytest.raises(ReleaseRefusal, match="not newer than a build that has left the role"):
-        plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, expires)
+        plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)

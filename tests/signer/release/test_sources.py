@@ -3,8 +3,24 @@ from dataclasses import replace
 import pytest
 
 from signer.errors import ReleaseRefusal
-from signer.release.sources import check_source_bytes, check_sources_used, find_full
-from tests.signer.builds import fingerprint, make_facts
+from signer.release.order import ReleaseOrder
+from signer.release.plan import judge_release
+from signer.release.sources import (
+    check_same_partitions,
+    check_source_bytes,
+    check_sources_used,
+    find_full,
+)
+from tests.signer.builds import (
+    EXPIRES,
+    NOW,
+    STABLE,
+    empty_role,
+    fingerprint,
+    make_facts,
+    role_of,
+    sign,
+)
 
 STEP, FULL = make_facts(2, 1), make_facts(1)
 
@@ -62,3 +78,80 @@ def test_a_source_that_nothing_starts_from_is_refused(source) -> None:
     check_sources_used([STEP], [])
     with pytest.raises(ReleaseRefusal, match="leave it away, or give the right one with --source"):
         check_sources_used([STEP], [source])
+
+
+def test_the_full_package_of_the_very_build_is_compared_with(facts) -> None:
+    """Where the run has none of its own."""
+    check_sources_used([STEP], [make_facts(2)])
+    with pytest.raises(ReleaseRefusal, match="leave it away"):
+        check_sources_used([STEP, make_facts(2)], [make_facts(2)])
+    check_same_partitions(facts["step"], facts["second"])
+    with pytest.raises(ReleaseRefusal, match="leads to another product, system than armani-first"):
+        check_same_partitions(facts["step"], facts["first"])
+
+
+@pytest.mark.parametrize(
+    ("other", "names"),
+    [
+        (partition(STEP, sha256="f" * 64), "system"),
+        (partition(STEP, size=1), "system"),
+        (partition(STEP, name="vendor"), "system, vendor"),
+        (replace(STEP, partitions=()), "system"),
+    ],
+)
+@pytest.mark.parametrize("full_at", ["run", "source"])
+def test_packages_of_one_build_lead_to_the_same_partitions(other, names, full_at) -> None:
+    """Full and incremental, in one run or one after the other."""
+    full, role = make_facts(2), role_of(1)
+    if full_at == "run":
+        packages, sources = [other, full], []
+    else:
+        packages, sources, role = [other], [full], sign(role, [full])
+    judged = judge_release(ReleaseOrder(STABLE), packages, role, NOW, EXPIRES, sources)
+    (refusal,) = judged.refusals
+    assert refusal.startswith(f"{STEP.path.name} leads to another {names} than {full.path.name};")
+
+
+def test_incrementals_without_their_full_package_are_compared_among_themselves() -> None:
+    """And it is said that nobody compared them with it."""
+    role = sign(role_of(1, 2), [make_facts(3)])
+    steps = [make_facts(3, 2), partition(make_facts(3, 1), sha256="f" * 64)]
+    judged = judge_release(ReleaseOrder(STABLE), steps, role, NOW, EXPIRES)
+    assert [each[:40] for each in judged.refusals] == ["armani-id-3-from-1.zip leads to another "]
+    (silent,) = [
+        each
+        for each in judged.verdicts
+        if each.question == "leads to the same partitions" and each.passed is None
+    ]
+    assert silent.remark == "give this build's full package with --source"
+
+
+def answer(source, role, **order):
+    """Return what is said of build 2's incremental when `source` is given for build 1."""
+    packages = [make_facts(2), STEP]
+    judged = judge_release(ReleaseOrder(STABLE, **order), packages, role, NOW, EXPIRES, [source])
+    (verdict,) = [each for each in judged.verdicts if "starts from the bytes" in each.question]
+    return verdict
+
+
+def test_a_source_is_the_listed_file() -> None:
+    """Not another zip that calls itself the same build, even with the partitions that are asked."""
+    assert answer(FULL, role_of(1)).answer == "yes"
+    other = replace(FULL, sha256="e" * 64, path=FULL.path.with_name("other.zip"))
+    for order in ({}, {"factory_builds": frozenset({fingerprint(1)})}):
+        verdict = answer(other, role_of(1), **order)
+        assert verdict.answer == "no"
+        assert verdict.refusal == (
+            f"other.zip calls itself {fingerprint(1)} and is another file than"
+            f" {STABLE}/armani-id-1-full.zip, which is listed; give that one with --source."
+        )
+
+
+def test_the_package_of_an_unlisted_build_counts_for_factory_builds_only() -> None:
+    """Nobody knows otherwise whether any phone has it."""
+    stated = {"factory_builds": frozenset({fingerprint(1)})}
+    assert answer(FULL, empty_role(), **stated).answer == "yes"
+    verdict = answer(FULL, empty_role())
+    assert (verdict.answer, "of which armani lists no full" in verdict.refusal) == ("no", True)
+    other = partition(FULL, sha256="f" * 64)
+    assert "patches another system" in answer(other, empty_role(), **stated).refusal
