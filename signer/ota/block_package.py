@@ -1,8 +1,7 @@
 """Loads and checks a block-based package, the kind that a recovery installs in place."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -14,8 +13,9 @@ from signer.ota.front import Front
 from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package_hashes import FILE, SIGNED, PackageHashes, whole_file_runs
 from signer.ota.properties import PAYLOAD, check_spans, decode_property_files
-from signer.ota.transfer_checks import check_transfer_list, new_data_size, partition_size
-from signer.ota.transfer_list import MAX_TRANSFER_LIST, TransferList, decode_transfer_list
+from signer.ota.transfer_caps import MAX_TRANSFER_LIST, TransferCaps
+from signer.ota.transfer_checks import TransferFacts, check_transfer_list
+from signer.ota.transfer_list import TransferList, decode_transfer_list
 
 UPDATE_BINARY = "META-INF/com/google/android/update-binary"
 UPDATER_SCRIPT = "META-INF/com/google/android/updater-script"
@@ -29,16 +29,10 @@ _BROTLI_WEIGHT = 4.0  # of a packed byte, which becomes several
 
 @dataclass(frozen=True, slots=True)
 class BlockPartition:
-    """What is kept of a checked transfer list, which can be long: sizes in bytes, commands counted.
-
-    `size` is how far the partition is written or erased.
-    """
+    """A partition and what its transfer list, which has been checked, does with it."""
 
     name: str
-    version: int
-    size: int
-    new_data_size: int
-    commands: Mapping[str, int]
+    facts: TransferFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +45,7 @@ class BlockPackage:
     @property
     def version(self) -> int:
         """The version of the transfer lists."""
-        return self.partitions[0].version
+        return self.partitions[0].facts.version
 
 
 def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
@@ -67,8 +61,9 @@ def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
         raise UnsupportedError("The package has no transfer list; file-based ones are not read.")
     if len(names) > _MAX_LISTS:
         raise PayloadError(f"The package has {len(names)} transfer lists; {_MAX_LISTS} are taken.")
-    partitions = tuple(_load_partition(stream, front, name) for name in names)
-    if len({partition.version for partition in partitions}) > 1:
+    caps = TransferCaps()
+    partitions = tuple(_load_partition(stream, front, name, caps) for name in names)
+    if len({partition.facts.version for partition in partitions}) > 1:
         raise PayloadError("The package's transfer lists have different versions.")
     _check_script(load_entry(stream, container.entry(UPDATER_SCRIPT), _MAX_SCRIPT), front, names)
     return BlockPackage(front, partitions)
@@ -87,7 +82,7 @@ def load_block_hashes(
     digests = hash_runs(stream, front.container.length, tracks, progress)
     check_entries(front.container, digests)
     for partition in package.partitions:
-        name, needed = _NEW_DATA.format(partition.name), partition.new_data_size.to_bytes(8)
+        name, needed = _NEW_DATA.format(partition.name), partition.facts.new_data_size.to_bytes(8)
         if digests.get(name, needed) != needed:
             raise PayloadError(
                 f"{name} does not unpack to the new data that the transfer list takes."
@@ -102,25 +97,21 @@ def _brotli_track(package: BlockPackage) -> Track:
         entry = package.front.container.entries.get(_NEW_DATA.format(partition.name))
         if entry is not None and entry.method == STORED:
             runs.append(Run(entry.offset, entry.offset + entry.packed_size, entry.name))
-            limits[entry.name] = partition.new_data_size
+            limits[entry.name] = partition.facts.new_data_size
     runs.sort(key=lambda run: run.start)
     return Track(runs, lambda key: BrotliSize(limits[str(key)]), _BROTLI_WEIGHT)
 
 
-def _load_partition(stream: BinaryIO, front: Front, name: str) -> BlockPartition:
+def _load_partition(
+    stream: BinaryIO, front: Front, name: str, caps: TransferCaps
+) -> BlockPartition:
     entry = front.container.entry(f"{name}.transfer.list")
-    transfer = decode_transfer_list(load_entry(stream, entry, MAX_TRANSFER_LIST))
-    _check_list(front, name, transfer)
-    return BlockPartition(
-        name,
-        transfer.version,
-        partition_size(transfer),
-        new_data_size(transfer),
-        dict(Counter(command.name for command in transfer.commands)),
-    )
+    raw = load_entry(stream, entry, MAX_TRANSFER_LIST)
+    caps.take(raw)
+    return BlockPartition(name, _check_list(front, name, decode_transfer_list(raw)))
 
 
-def _check_list(front: Front, partition: str, transfer: TransferList) -> None:
+def _check_list(front: Front, partition: str, transfer: TransferList) -> TransferFacts:
     entries = front.container.entries
     compressed, plain = _NEW_DATA.format(partition), f"{partition}.new.dat"
     if (compressed in entries) == (plain in entries):
@@ -129,13 +120,13 @@ def _check_list(front: Front, partition: str, transfer: TransferList) -> None:
     patch = front.container.entry(f"{partition}.patch.dat")
     if patch.method != STORED:
         raise PayloadError(f"{patch.name} is compressed in the zip, so no recovery can read it.")
-    check_transfer_list(transfer, partition, new_size, patch.size)
-    reads = any(command.read_blocks for command in transfer.commands)
-    if reads and not front.metadata.source_builds:
+    facts = check_transfer_list(transfer, partition, new_size, patch.size)
+    if facts.reads and not front.metadata.source_builds:
         raise MetadataError(
             f"The package says that it is full, and its transfer list of {partition} reads old"
             " blocks."
         )
+    return facts
 
 
 def _check_script(raw: bytes, front: Front, partitions: Iterable[str]) -> None:

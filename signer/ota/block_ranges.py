@@ -7,6 +7,7 @@ from signer.ota.errors import PayloadError
 
 BLOCK_SIZE = 4096
 MAX_BLOCKS = (64 << 30) // BLOCK_SIZE
+MAX_RANGES = 100_000  # of one set; writers split what is longer
 _NUMBERS = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:,(?:0|[1-9][0-9]{0,8}))*")
 
 # Half-open: (first block, block after the last).
@@ -15,6 +16,8 @@ Ranges = tuple[tuple[int, int], ...]
 
 def decode_ranges(text: str) -> Ranges:
     """Decode one set; PayloadError unless it is ascending, disjoint and within 64 GiB."""
+    if text.count(",") > 2 * MAX_RANGES:
+        raise PayloadError(f"A transfer list has a set of more than {MAX_RANGES} ranges.")
     if _NUMBERS.fullmatch(text) is None:
         raise PayloadError(f"A transfer list has {text[:40]!r}, which is no set of ranges.")
     count, *numbers = map(int, text.split(","))

@@ -73,7 +73,8 @@ def sum_up_block(path: Path, package: BlockPackage, sha256: str, signed: Signed)
         streaming_property_files="",
         payload_properties={},
         partitions=tuple(
-            PartitionFacts(each.name, each.size, "", each.commands) for each in package.partitions
+            PartitionFacts(each.name, each.facts.size, "", each.facts.commands)
+            for each in package.partitions
         ),
         minor_version=0,
         block_size=_BLOCK_SIZE,

@@ -4,15 +4,16 @@ Versions 1 to 4, as AOSP's `blockimgdiff` writes them: the version, the number o
 from version 2 on the number of stashes and of stashed blocks, then one command a line.
 """
 
+import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from signer.ota.block_ranges import Ranges, count_range_blocks, decode_ranges
 from signer.ota.errors import PayloadError, UnsupportedError
+from signer.ota.transfer_caps import MAX_TRANSFER_LIST
 
-MAX_TRANSFER_LIST = 16 << 20
-MAX_COMMANDS = 500_000
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,10}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _HEX = re.compile(r"(?:[0-9a-f]{2}){1,64}")
@@ -40,11 +41,19 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class TransferList:
-    """A decoded list; `total_blocks` is how many blocks it says that it writes."""
+    """A list whose head is decoded; `total_blocks` is how many blocks it says that it writes."""
 
     version: int
     total_blocks: int
-    commands: tuple[Command, ...]
+    raw: bytes
+
+    def commands(self) -> Iterator[Command]:
+        """Decode one command after the other, for a list can be too long to keep them all.
+
+        Raises PayloadError for one that is malformed, UnsupportedError for one that is not known.
+        """
+        for line in islice(_lines(self.raw), _head_length(self.version), None):
+            yield _command(line, self.version)
 
 
 class _Words:
@@ -82,22 +91,24 @@ class _Words:
 
 
 def decode_transfer_list(raw: bytes) -> TransferList:
-    """Decode a list; PayloadError when it is malformed, UnsupportedError for another version."""
+    """Decode a list's head; PayloadError when it is malformed, UnsupportedError for its version."""
     if len(raw) > MAX_TRANSFER_LIST:
         raise PayloadError("A transfer list is larger than 16 MiB.")
-    lines = raw.decode("latin-1").removesuffix("\n").split("\n")
+    lines = list(islice(_lines(raw), 4))
     version = _head(lines, 0)
     if version not in {1, 2, 3, 4}:
         raise UnsupportedError(f"A transfer list has version {version}; 1 to 4 are supported.")
-    total = _head(lines, 1)
-    first = 2
-    if version >= 2:
-        _head(lines, 2)
-        _head(lines, 3)
-        first = 4
-    if len(lines) - first > MAX_COMMANDS:
-        raise PayloadError(f"A transfer list has more than {MAX_COMMANDS} commands.")
-    return TransferList(version, total, tuple(_command(line, version) for line in lines[first:]))
+    head = [_head(lines, index) for index in range(_head_length(version))]
+    return TransferList(version, head[1], raw)
+
+
+def _lines(raw: bytes) -> Iterator[str]:
+    for line in io.BytesIO(raw):
+        yield line.decode("latin-1").removesuffix("\n")
+
+
+def _head_length(version: int) -> int:
+    return 2 if version == 1 else 4
 
 
 def _head(lines: list[str], index: int) -> int:

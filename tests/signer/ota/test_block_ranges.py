@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -43,9 +45,26 @@ def test_ranges_that_are_refused(text: str, fault: str) -> None:
         decode_ranges(text)
 
 
+def test_sets_have_a_limit() -> None:
+    """A set of many ranges is refused before it is decoded."""
+    numbers = ",".join(map(str, range(200_000)))
+    assert len(decode_ranges(f"200000,{numbers}")) == 100_000
+    with pytest.raises(PayloadError, match="a set of more than 100000 ranges"):
+        decode_ranges(f"200002,{numbers},200000,200001")
+
+
 def test_the_largest_partition() -> None:
     """64 GiB have 16777216 blocks."""
     assert decode_ranges("2,0,16777216") == ((0, 16777216),)
+
+
+def test_many_blocks_take_little_time() -> None:
+    """Half a million from the last to the first, of which no two touch, are a moment's work."""
+    blocks, start = BlockSet(), time.process_time()
+    for at in range(1_000_000, 0, -2):
+        assert not blocks.overlaps(((at, at + 1),))
+        blocks.add(((at, at + 1),))
+    assert time.process_time() - start < 12
 
 
 @given(st.lists(RANGES, max_size=6), RANGES)

@@ -3,7 +3,7 @@
 import pytest
 
 from signer.ota.errors import PayloadError
-from signer.ota.transfer_checks import check_transfer_list, partition_size
+from signer.ota.transfer_checks import TransferFacts, check_transfer_list
 from signer.ota.transfer_list import TransferList, decode_transfer_list
 
 A = "a" * 40
@@ -13,8 +13,8 @@ def _list(total: int, *lines: str) -> TransferList:
     return decode_transfer_list("\n".join(["4", str(total), "1", "2", *lines]).encode())
 
 
-def _check(total: int, *lines: str, new: int | None = 0, patch: int = 0) -> None:
-    check_transfer_list(_list(total, *lines), "vendor", new, patch)
+def _check(total: int, *lines: str, new: int | None = 0, patch: int = 0) -> TransferFacts:
+    return check_transfer_list(_list(total, *lines), "vendor", new, patch)
 
 
 def test_a_good_list_passes() -> None:
@@ -63,5 +63,21 @@ def test_compressed_new_data_have_no_known_length() -> None:
 
 def test_size() -> None:
     """A partition reaches as far as something is written or erased."""
-    assert partition_size(_list(1, "zero 2,0,1", "erase 2,5,9")) == 9 * 4096
-    assert partition_size(_list(0)) == 0
+    assert _check(1, "zero 2,0,1", "erase 2,5,9").size == 9 * 4096
+    assert _check(0).size == 0
+
+
+def test_facts() -> None:
+    """Commands are counted by name; new data are 4096 bytes a block; only some lists read."""
+    facts = _check(3, "new 2,0,2", "zero 2,2,3", new=8192)
+    assert (facts.version, facts.new_data_size, facts.reads) == (4, 8192, False)
+    assert facts.commands == {"new": 1, "zero": 1}
+    assert _check(0, f"stash {A} 2,0,2").reads
+
+
+def test_blocks_are_not_named_for_ever() -> None:
+    """A list that reads 64 GiB again and again does nothing that a recovery needs."""
+    lines = [f"stash {A} 2,0,16777216"] * 8
+    assert _check(0, *lines).reads
+    with pytest.raises(PayloadError, match="partition vendor names its blocks too often"):
+        _check(0, *lines, f"stash {A} 2,0,1")
