@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,23 @@ class SoftHsm:
             check=True,
             capture_output=True,
         )
+
+    def is_pin_tried(self, label: str) -> bool:
+        """Answer whether the last PIN that somebody tried was wrong, as the token itself says."""
+        script = (
+            "import sys, pkcs11; library, label = pkcs11.lib(sys.argv[1]), sys.argv[2];"
+            "flags = library.get_token(token_label=label).flags;"
+            "print(bool(flags & pkcs11.TokenFlag.USER_PIN_COUNT_LOW))"
+        )
+        # In a process of its own, because a module reads its configuration and its tokens once.
+        done = subprocess.run(
+            [sys.executable, "-c", script, self.module, label],
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout == "True\n"
 
     @contextmanager
     def session(self, label: str) -> Iterator[pkcs11.Session]:

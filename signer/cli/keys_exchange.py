@@ -10,7 +10,7 @@ from signer.cli.output import print_json
 from signer.cli.parameters import EXISTING_FILE, FOLDER, KEY_NAME
 from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
-from signer.durable import write_new
+from signer.durable import write_once
 from signer.keys.enrolment import enrol_public_keys, enrol_token_key
 from signer.keys.public_key import PublicKey
 from signer.keys.public_key_formats import MAX_FOREIGN_KEY, Format, decode_any, encode_as
@@ -105,7 +105,7 @@ def export_key(name: str, folder: Path, form: Format, out: Path | None, as_json:
     key = open_keystore(folder).load_public_key(name)
     data = encode_as(key, form)
     if out is not None:
-        write_new(out, data)
+        write_once(out, data)
     if as_json:
         print_json({"format": form, "keyid": key.keyid, "name": name, "text": data.decode()})
     elif out is None:

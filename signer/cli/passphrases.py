@@ -1,8 +1,9 @@
 """Where passphrases come from: a file descriptor, the environment or the terminal, in this order.
 
 There is no option that takes the passphrase itself: other users could read it in the process list.
-A token's PIN is looked for in a variable of its own first and never in the one for passphrases:
-a token locks itself after a few wrong PINs, so it is not tried with a secret of something else.
+A token's PIN has a file descriptor and a variable of its own, and is never looked for in those for
+passphrases: a token locks itself after a few wrong PINs, so it is not tried with a secret of
+something else.
 """
 
 import os
@@ -23,16 +24,30 @@ VARIABLES = (VARIABLE, NEW_VARIABLE, PIN_VARIABLE)
 
 _F = TypeVar("_F", bound=Callable[..., None])
 
+_DESCRIPTOR = click.IntRange(0, 2**31 - 1)  # the system's own numbers are no larger
+_PIN_DESCRIPTOR = f"{__name__}.pin_fd"
+
 
 def passphrase_option(command: _F) -> _F:
-    """Give a command the option `--passphrase-fd`."""
+    """Give a command the options `--passphrase-fd` and `--pin-fd`.
+
+    It is called with `passphrase_fd` alone; `Passphrases` takes the other one from the context.
+    """
+    command = click.option(
+        "--pin-fd",
+        type=_DESCRIPTOR,
+        metavar="N",
+        expose_value=False,
+        callback=_keep_pin_descriptor,
+        help="Read the token's PIN from file descriptor N; it serves for all tokens. Else it is"
+        " taken from the environment variable HENING_SIGNER_PIN, or asked for.",
+    )(command)
     return click.option(
         "--passphrase-fd",
-        type=click.IntRange(min=0),
+        type=_DESCRIPTOR,
         metavar="N",
-        help="Read the passphrase, or the token's PIN, from file descriptor N; it serves for all"
-        " keys. Else they are taken from the environment variables HENING_SIGNER_PASSPHRASE and"
-        " HENING_SIGNER_PIN, or asked for.",
+        help="Read the passphrase from file descriptor N; it serves for all keys in files. Else it"
+        " is taken from the environment variable HENING_SIGNER_PASSPHRASE, or asked for.",
     )(command)
 
 
@@ -40,7 +55,7 @@ def new_passphrase_option(command: _F) -> _F:
     """Give a command the option `--new-passphrase-fd`."""
     return click.option(
         "--new-passphrase-fd",
-        type=click.IntRange(min=0),
+        type=_DESCRIPTOR,
         metavar="N",
         help="Read the new passphrase from file descriptor N; else it is taken from the"
         " environment variable HENING_SIGNER_NEW_PASSPHRASE, or asked for.",
@@ -48,7 +63,10 @@ def new_passphrase_option(command: _F) -> _F:
 
 
 class Passphrases:
-    """Gives the passphrase of each key; a file descriptor is read once and serves for all keys."""
+    """Gives the passphrase of each key, and PINs; a file descriptor is read only once.
+
+    The one for PINs, of the option `--pin-fd` of the running command, is read when a token is used.
+    """
 
     def __init__(
         self,
@@ -56,9 +74,21 @@ class Passphrases:
         environment: Mapping[bytes, bytes],
         variable: bytes = VARIABLE,
     ) -> None:
-        read = None if descriptor is None else _read_descriptor(descriptor)
-        self._fixed = environment.get(variable) if read is None else read
-        self._pin = environment.get(PIN_VARIABLE, read)
+        self._fixed = (
+            environment.get(variable)
+            if descriptor is None
+            else _read_descriptor(
+                descriptor,
+                "--new-passphrase-fd" if variable == NEW_VARIABLE else "--passphrase-fd",
+            )
+        )
+        self._pin = environment.get(PIN_VARIABLE)
+        self._pin_descriptor = _find_pin_descriptor()
+        if descriptor is not None and descriptor == self._pin_descriptor:
+            raise click.UsageError(
+                "--passphrase-fd and --pin-fd are one file descriptor, which can be read only once;"
+                " give two."
+            )
         self._last = b""
 
     def __call__(self, name: str) -> bytes:
@@ -67,6 +97,9 @@ class Passphrases:
         An empty answer repeats the passphrase before.
         """
         if name.startswith("token "):
+            if self._pin_descriptor is not None:
+                self._pin = _read_pin(self._pin_descriptor)
+                self._pin_descriptor = None
             return _ask(f"PIN of {name}") if self._pin is None else self._pin
         if self._fixed is not None:
             return self._fixed
@@ -94,14 +127,40 @@ class Passphrases:
         return " (empty: as before)" if self._last else ""
 
 
-def _read_descriptor(descriptor: int) -> bytes:
+def _keep_pin_descriptor(
+    context: click.Context, _option: click.Parameter, descriptor: int | None
+) -> None:
+    context.meta[_PIN_DESCRIPTOR] = descriptor
+
+
+def _find_pin_descriptor() -> int | None:
+    context = click.get_current_context(silent=True)
+    descriptor: int | None = None if context is None else context.meta.get(_PIN_DESCRIPTOR)
+    return descriptor
+
+
+def _read_pin(descriptor: int) -> bytes:
+    pin = _read_descriptor(descriptor, "--pin-fd")
+    if not pin:  # trying it would bring the token nearer to locking itself
+        raise SurroundingsError(
+            f"There is nothing to read from --pin-fd {descriptor}; write a PIN."
+        )
+    return pin
+
+
+def _read_descriptor(descriptor: int, option: str) -> bytes:
     # One octet more than allowed, so that a longer passphrase is refused and not cut off.
     try:
+        if not os.get_blocking(descriptor):  # what comes later would be missing
+            raise SurroundingsError(
+                f"{option} {descriptor} does not wait for what is to be read; open a pipe or file"
+                f" without O_NONBLOCK, for example with `{descriptor}<FILE`."
+            )
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             return file.read(MAX_PASSPHRASE + 2).removesuffix(b"\n")
     except OSError as error:
         raise SurroundingsError(
-            f"Nothing can be read from --passphrase-fd {descriptor} ({error.strerror});"
+            f"Nothing can be read from {option} {descriptor} ({error.strerror});"
             f" open it for reading, for example with `{descriptor}<FILE`."
         ) from error
 
@@ -110,7 +169,7 @@ def _ask(prompt: str) -> bytes:
     if not sys.stdin.isatty():
         raise click.UsageError(
             "There is no terminal to ask for the passphrase or PIN on; use --passphrase-fd or"
-            " HENING_SIGNER_PASSPHRASE, and for a token HENING_SIGNER_PIN."
+            " HENING_SIGNER_PASSPHRASE, and for a token --pin-fd or HENING_SIGNER_PIN."
         )
     try:
         answer: str = click.prompt(

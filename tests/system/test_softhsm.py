@@ -13,7 +13,7 @@ from tuf.api.metadata import Metadata
 
 from server.core.encodings import encode_canonical_json
 from server.core.note import VerifierKey
-from tests.softhsm import MODULE, PIN, make_softhsm
+from tests.softhsm import MODULE, PIN, SoftHsm, make_softhsm
 
 pytestmark = pytest.mark.needs("softhsm")
 
@@ -21,6 +21,7 @@ SCRIPT = "import sys; from signer.cli import main; sys.exit(main())"
 ROLES = ("root", "targets", "tables", "content", "armani")
 NAMES = ("root-1", "root-2", "targets-1", "targets-2", "tables-1", "tables-2", "content-1")
 TOKEN = ("--token", "drawer", "--module", MODULE)
+WORDS = b"correct horse battery"
 
 
 @pytest.fixture
@@ -128,3 +129,68 @@ def test_a_stolen_folder_signs_nothing(drawer, tmp_path) -> None:
     assert done.returncode == 1
     assert "The token drawer holds no public ed25519 key with the id" in done.stderr
     assert not (tmp_path / "repo" / "metadata").exists()
+
+
+def test_a_passphrase_is_never_tried_as_a_pin(tmp_path, drawer) -> None:
+    """A folder of file keys and token keys takes two descriptors; one secret is tried nowhere else.
+
+    The token itself says whether a wrong PIN was tried on it.
+    """
+    keys, online = tmp_path / "keys", tmp_path / "public.json"
+    online.write_bytes(_online_file())
+    drawer("keys", "new", *NAMES, "--keys", keys, *TOKEN)
+    softhsm = SoftHsm(tmp_path / "softhsm" / "softhsm2.conf")
+    script = "import os; from signer.keys.keystore import Keystore; from pathlib import Path;"
+    script += f"Keystore(Path({str(keys)!r})).create_key('armani-1', {WORDS!r}, os.urandom)"
+    subprocess.run([sys.executable, "-c", script], check=True)
+    arguments = (
+        *("ceremony", "init", "--repo", tmp_path / "repo", "--keys", keys, "--online", online),
+        *("--model", "armani", "--out", tmp_path / "incoming"),
+    )
+
+    def run(**secrets):
+        options, pipes = [], []
+        for option, secret in secrets.items():
+            reader, writer = os.pipe()
+            os.write(writer, secret)
+            os.close(writer)
+            pipes.append(reader)
+            options += [f"--{option.replace('_', '-')}", str(reader)]
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *(str(each) for each in arguments), *options],
+            env={n: v for n, v in softhsm.environment.items() if not n.startswith("HENING_SIGNER")},
+            pass_fds=pipes,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        for reader in pipes:
+            os.close(reader)
+        return done
+
+    refused = run(passphrase_fd=WORDS)
+    assert refused.returncode == 2
+    assert "for a token --pin-fd or HENING_SIGNER_PIN" in refused.stderr
+    assert not softhsm.is_pin_tried("drawer")
+    assert run(pin_fd=b"wrong PIN", passphrase_fd=WORDS).returncode == 1
+    assert softhsm.is_pin_tried("drawer")
+    done = run(pin_fd=PIN.encode() + b"\n", passphrase_fd=WORDS + b"\n")
+    assert done.returncode == 0, done.stderr
+    assert not softhsm.is_pin_tried("drawer")
+    assert (tmp_path / "repo" / "metadata" / "1.armani.json").exists()
+
+
+@pytest.mark.needs("openssl")
+def test_a_key_that_was_brought_to_the_token_is_refused(drawer, tmp_path) -> None:
+    """Who says "it cannot be copied off" must not be given a key that lies in a file."""
+    plain = tmp_path / "plain.pem"
+    program = shutil.which("openssl")
+    subprocess.run([program, "genpkey", "-algorithm", "ed25519", "-out", plain], check=True)
+    SoftHsm(tmp_path / "softhsm" / "softhsm2.conf").take("drawer", plain, "77")
+    keys = tmp_path / "keys"
+    refused = drawer(
+        *("keys", "import", "--keys", keys, *TOKEN, "--id", "77", "--name", "root-5"), status=1
+    )
+    assert "The key 77 was not made on the token drawer" in refused["error"]
+    assert not list(keys.glob("root-5*"))

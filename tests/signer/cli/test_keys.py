@@ -220,6 +220,15 @@ def test_half_a_token_is_2(run, tmp_path, option) -> None:
     assert not (tmp_path / "keys").exists()
 
 
+@pytest.mark.parametrize("option", ["--passphrase-fd", "--pin-fd", "--new-passphrase-fd"])
+def test_a_descriptor_that_cannot_be_is_2(run, tmp_path, option) -> None:
+    """A number beyond what any system has is wrong usage, told in one sentence."""
+    number = "99999999999"
+    status, _, errors = run("keys", "passphrase", "--keys", tmp_path, option, number, "root-1")
+    assert status == 2
+    assert f"{number} is not in the range" in errors
+
+
 @pytest.mark.needs("softhsm")
 def test_keys_on_a_token_sign_a_repository(run, run_json, softhsm, tmp_path, online_file) -> None:
     """A ceremony takes file and token keys alike, each with the variable of its secret."""

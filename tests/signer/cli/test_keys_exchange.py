@@ -95,8 +95,25 @@ def test_a_file_is_never_replaced(run, tmp_path) -> None:
     out.write_text("kept")
     status, _, errors = run("keys", "export", "root-1", "--keys", keys, "--out", out)
     assert status == 3
-    assert "File exists" in errors
+    assert errors == (
+        f"hening-signer: {out} is there already with other content; choose another name.\n"
+    )
     assert out.read_text() == "kept"
+
+
+def test_an_export_may_be_repeated_and_leaves_nothing_behind(run, tmp_path, tree) -> None:
+    """The file that is there already holds the same key, be it the folder's own."""
+    keys = tmp_path / "keys"
+    run("keys", "new", "--keys", keys, "root-1", "root-2")
+    before = tree(keys)
+    export = ("keys", "export", "root-1", "--keys", keys, "--out")
+    assert run(*export, keys / "root-1.pub")[0] == 0
+    status, _, errors = run(*export, keys / "root-2.pub")
+    assert (status, errors.startswith(f"hening-signer: {keys / 'root-2.pub'} is there")) == (
+        3,
+        True,
+    )
+    assert tree(keys) == before
 
 
 @pytest.mark.parametrize(

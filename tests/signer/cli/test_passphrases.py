@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 import click
 import pytest
 
-from signer.cli.passphrases import NEW_VARIABLE, Passphrases
+from signer.cli.passphrases import NEW_VARIABLE, Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
-from signer.errors import KeyStoreError
+from signer.errors import KeyStoreError, SurroundingsError
 from signer.keys.key_file import check_passphrase
 
 
@@ -110,20 +110,107 @@ def test_a_token_is_never_tried_with_a_passphrase() -> None:
     assert Passphrases(None, both)("token drawer") == b"1234"
     assert Passphrases(None, both)("root-1") == b"for files"
     only = Passphrases(None, {b"HENING_SIGNER_PASSPHRASE": b"for files"})
-    with pytest.raises(click.UsageError, match="for a token HENING_SIGNER_PIN"):
+    with pytest.raises(click.UsageError, match="for a token --pin-fd or HENING_SIGNER_PIN"):
         only("token drawer")
 
 
-def test_a_descriptor_serves_tokens_unless_they_have_their_variable() -> None:
-    """Who gives one secret for everything means it."""
-    for environment, pin in (({}, b"1234-1234"), ({b"HENING_SIGNER_PIN": b"5678"}, b"5678")):
+def test_a_token_is_never_tried_with_what_the_descriptor_for_passphrases_gives(pipe) -> None:
+    """Its PIN is taken from its own variable, or asked for; here nobody can be asked."""
+    passphrases = Passphrases(pipe(b"1234-1234\n"), {})
+    assert passphrases("root-1") == b"1234-1234"
+    with pytest.raises(click.UsageError, match="for a token --pin-fd or HENING_SIGNER_PIN"):
+        passphrases("token drawer")
+    passphrases = Passphrases(pipe(b"1234-1234\n"), {b"HENING_SIGNER_PIN": b"5678"})
+    assert passphrases("root-1") == b"1234-1234"
+    assert passphrases("token drawer") == b"5678"
+
+
+@pytest.fixture
+def pipe():
+    """Return what gives the descriptor of a pipe that holds some octets and then ends."""
+    readers = []
+
+    def make(data) -> int:
         reader, writer = os.pipe()
-        os.write(writer, b"1234-1234\n")
+        os.write(writer, data)
         os.close(writer)
-        passphrases = Passphrases(reader, environment)
+        readers.append(reader)
+        return reader
+
+    yield make
+    for reader in readers:
         os.close(reader)
-        assert passphrases("root-1") == b"1234-1234"
-        assert passphrases("token drawer") == pin
+
+
+@pytest.fixture
+def use():
+    """Return what runs a command with options for secrets, and what its secrets then are."""
+
+    def run(*arguments, environment=(), names=("root-1", "token drawer", "token shelf")):
+        found = []
+
+        @click.command()
+        @passphrase_option
+        def command(passphrase_fd: int | None) -> None:
+            passphrases = Passphrases(passphrase_fd, dict(environment))
+            found.extend(passphrases(name) for name in names)
+
+        command.main([str(each) for each in arguments], standalone_mode=False)
+        return found
+
+    return run
+
+
+def test_a_pin_has_a_descriptor_of_its_own(use, pipe) -> None:
+    """It is read once, serves for all tokens, and comes before the variable."""
+    environment = {b"HENING_SIGNER_PIN": b"of the variable", b"HENING_SIGNER_PASSPHRASE": b"words"}
+    options = ("--passphrase-fd", pipe(b"for files\n"), "--pin-fd", pipe(b"1234\n"))
+    assert use(*options, environment=environment) == [b"for files", b"1234", b"1234"]
+    assert use("--pin-fd", pipe(b"1234"), environment=environment) == [b"words", b"1234", b"1234"]
+    assert use(environment=environment) == [b"words", b"of the variable", b"of the variable"]
+
+
+def test_a_pin_that_is_not_there_is_not_tried(use, pipe) -> None:
+    """Neither an empty one, nor the one of a variable that the option was to replace."""
+    environment = {b"HENING_SIGNER_PIN": b"5678"}
+    for data in (b"", b"\n"):
+        with pytest.raises(SurroundingsError, match="nothing to read from --pin-fd"):
+            use("--pin-fd", pipe(data), environment=environment, names=["token drawer"])
+    with pytest.raises(SurroundingsError, match=r"Nothing can be read from --pin-fd 987 \(Bad fil"):
+        use("--pin-fd", 987, environment=environment, names=["token drawer"])
+
+
+def test_one_descriptor_is_not_read_twice(use, pipe) -> None:
+    """The second would find nothing there."""
+    reader = pipe(b"words\n")
+    with pytest.raises(click.UsageError, match="one file descriptor"):
+        use("--passphrase-fd", reader, "--pin-fd", reader)
+
+
+@pytest.mark.parametrize("option", ["--passphrase-fd", "--pin-fd"])
+def test_a_descriptor_beyond_all_bounds_is_wrong_usage(use, option) -> None:
+    """No system has so many; the largest that one could have is looked for."""
+    for number in (2**31, 99999999999, 10**40):
+        with pytest.raises(click.BadParameter, match="not in the range"):
+            use(option, number)
+    with pytest.raises(SurroundingsError, match=f"Nothing can be read from {option} 2147483647"):
+        use(option, 2**31 - 1, names=["token drawer"])
+
+
+def test_a_descriptor_that_does_not_wait_is_refused() -> None:
+    """What is written to it a moment later would be missing from the passphrase."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    with pytest.raises(SurroundingsError, match="does not wait"):
+        Passphrases(reader, {})
+    os.close(reader)
+    os.close(writer)
+
+
+def test_the_sentence_names_the_option_of_the_new_passphrase() -> None:
+    """Else the old one would be looked at."""
+    with pytest.raises(SurroundingsError, match="from --new-passphrase-fd 987"):
+        Passphrases(987, {}, NEW_VARIABLE)
 
 
 def test_the_new_passphrase_has_its_own_variable() -> None:
