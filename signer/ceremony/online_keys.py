@@ -39,7 +39,12 @@ def decode_online_keys(data: bytes) -> OnlineKeys:
 
 def _decode(data: bytes) -> OnlineKeys:
     value: Any = decode_canonical_json(data, limit=MAX_ONLINE_KEYS)
-    if not isinstance(value, dict) or set(value) != {"keys", "schema"} or value["schema"] != 1:
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"keys", "schema"}
+        or type(value["schema"]) is not int  # `true` equals 1
+        or value["schema"] != 1
+    ):
         raise FormatError("it is not an object with `keys` and schema 1.")
     keys = value["keys"]
     if (
@@ -50,6 +55,15 @@ def _decode(data: bytes) -> OnlineKeys:
         raise FormatError("it must name latest, log, snapshot and timestamp.")
     for name in ("latest", "snapshot", "timestamp"):
         check_point(keys[name])
-    return OnlineKeys(
-        keys["latest"], keys["snapshot"], keys["timestamp"], decode_verifier_key(keys["log"])
-    )
+    log = decode_verifier_key(keys["log"])
+    _check_distinct({**keys, "log": log.public.hex()})
+    return OnlineKeys(keys["latest"], keys["snapshot"], keys["timestamp"], log)
+
+
+def _check_distinct(keys: dict[str, str]) -> None:
+    # What one of them signs could otherwise be taken for what another did.
+    seen: dict[str, str] = {}
+    for name, public in sorted(keys.items()):
+        other = seen.setdefault(public, name)
+        if other != name:
+            raise FormatError(f"{other} and {name} are one key.")

@@ -6,6 +6,7 @@ key signs, and a number.
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,18 +91,28 @@ def check_holder(holder: str) -> None:
     """Raise KeyStoreError for a name that is too long, or not plain enough to stand in a list.
 
     At most 40 printable characters, no outer spaces, and none of `( ) , ; ?`, which would make one
-    key look like several where keys are listed.
+    key look like several where keys are listed. So that two names do not look like one, they are in
+    Unicode's form NFKC, and no word mixes Latin, Greek and Cyrillic letters; a name that looks like
+    another in letters of one script is not found out.
     """
     if (
         len(holder) > MAX_HOLDER
         or not holder.isprintable()
         or holder != holder.strip()
         or set(holder) & set("(),;?")
+        or not unicodedata.is_normalized("NFKC", holder)
+        or any(len(_find_scripts(word)) > 1 for word in holder.split())
     ):
         raise KeyStoreError(
             f"{holder[:64]!r} is no name of a holder; give 1 to {MAX_HOLDER} printable characters"
-            " without `(),;?`, for example bob."
+            " without `(),;?`, each word in letters of one script, for example bob."
         )
+
+
+def _find_scripts(word: str) -> set[str]:
+    return {"LATIN", "GREEK", "CYRILLIC"} & {
+        unicodedata.name(letter, "").split(" ")[0] for letter in word
+    }
 
 
 def encode_public_key(key: PublicKey) -> bytes:

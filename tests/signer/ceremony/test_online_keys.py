@@ -1,10 +1,13 @@
 import json
+from itertools import combinations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from server.core.encodings import encode_canonical_json
+from server.core.note import VerifierKey
 from signer.ceremony.online_keys import decode_online_keys
 from signer.errors import CeremonyError
 
@@ -39,10 +42,36 @@ def test_a_key_that_is_not_sound_is_refused(online_file, name, value, sentence) 
         decode_online_keys(encode_canonical_json(changed))
 
 
-@pytest.mark.parametrize("value", [[], {}, {"keys": {}, "schema": 2}, {"keys": [], "schema": 1}, 7])
+@pytest.mark.parametrize(
+    "value",
+    [[], {}, {"keys": {}, "schema": 2}, {"keys": [], "schema": 1}, 7],
+)
 def test_another_file_is_refused(value) -> None:
     """A file of another kind is not read as keys."""
     with pytest.raises(CeremonyError, match=r"; give the public.json that `hening-server init` m"):
+        decode_online_keys(encode_canonical_json(value))
+
+
+def test_a_schema_that_only_equals_1_is_refused(online_file) -> None:
+    """`true` is no number."""
+    value = json.loads(online_file) | {"schema": True}
+    with pytest.raises(CeremonyError, match="schema 1"):
+        decode_online_keys(encode_canonical_json(value))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    list(combinations(("latest", "log", "snapshot", "timestamp"), 2)),
+)
+def test_one_key_for_two_purposes_is_refused(online_file, first, second) -> None:
+    """Also where one of them is the log's, which is written in another form."""
+    value = json.loads(online_file)
+    public = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
+    for name in (first, second):
+        value["keys"][name] = (
+            str(VerifierKey("log.example/hening", public)) if name == "log" else public.hex()
+        )
+    with pytest.raises(CeremonyError, match=f"{first} and {second} are one key"):
         decode_online_keys(encode_canonical_json(value))
 
 
