@@ -61,12 +61,8 @@ def prepared_bundle(
     build folder may be written to again.
     """
     bundle_id, data = _describe(roles, blobs)
-    if not incoming.parent.is_dir():
-        raise SurroundingsError(
-            f"The folder {incoming.parent}, which is to hold {incoming.name}, is not there;"
-            " make it, or correct --out."
-        )
-    incoming.mkdir(exist_ok=True)
+    if not incoming.is_dir():
+        raise SurroundingsError(f"The folder {incoming} is not there; make it, or correct --out.")
     path = incoming / bundle_id
     temporary = make_temporary_folder(path)
     try:

@@ -1,9 +1,9 @@
 """The release engineers' working folder: every role version that was signed, as it was signed.
 
     DIR/metadata/N.ROLE.json     one immutable version; the largest N of a role is its current one
-    DIR/proposals/ID.json        what was proposed and signed in one go
-    DIR/accepting/N.ROLE.json    versions that are taken over together; there only during that, or
-                                 after a crash, and then the next change completes it
+    DIR/accepting/N.ROLE.json    versions that are taken over together: they count like those in
+                                 `metadata`, into which the next change moves what a crash left
+    DIR/proposals/ID.json        what was signed in one go and not handed over yet
 
 The octets are kept and handed on; nothing here encodes a metadata file a second time.
 """
@@ -38,12 +38,12 @@ class WorkFolder:
         return self.metadata.is_dir()
 
     @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold the folder for a change, and first complete one that was cut off.
+    def locked(self) -> Iterator[None]:
+        """Hold the folder, which is made where it is not there yet.
 
-        Refuses when another process on this machine changes the folder at this moment.
+        Refuses when another process on this machine holds it at this moment.
         """
-        self._check_there()
+        self.folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             try:
@@ -53,16 +53,23 @@ class WorkFolder:
                     f"Somebody else is changing {self.folder} at this moment; wait for them and"
                     " run the command again."
                 ) from error
-            self._complete()
             yield
         finally:
             os.close(descriptor)
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold a repository for a change, and first complete one that was cut off."""
+        self._check_there()
+        with self.locked():
+            self._complete()
+            yield
+
     def accept(self, files: Mapping[tuple[str, int], bytes]) -> None:
         """Add versions of several roles, all or none; call it while holding `changing`.
 
-        Octets by role and version. A crash leaves none of them, or a folder `accepting` from which
-        the next `changing` takes over all of them.
+        Octets by role and version. A crash leaves none of them, or a folder `accepting`, which
+        counts like `metadata` from the moment that it has its name; the next `changing` empties it.
         """
         for (role, version), data in files.items():
             self._check_same(role, version, data)
@@ -79,19 +86,12 @@ class WorkFolder:
         is not a metadata file, and a gap between two versions, are refused.
         """
         self._check_there()
-        versions: dict[str, list[int]] = {}
-        for path in sorted(self.metadata.iterdir()):
-            if path.name.startswith("."):
-                continue
-            match = _FILE.fullmatch(path.name)
-            if match is None or path.is_symlink() or not path.is_file():
-                raise WorkFolderError(
-                    f"{path} does not belong into a repository; move it elsewhere."
-                )
-            with refusing(WorkFolderError):
-                versions.setdefault(match[2], []).append(decode_decimal(match[1]))
+        found: dict[str, set[int]] = {}
+        for folder in (self._accepting, self.metadata):  # in the order in which files move
+            for role, version in _list_versions(folder):
+                found.setdefault(role, set()).add(version)
+        versions = {role: sorted(numbers) for role, numbers in found.items()}
         for role, numbers in versions.items():
-            numbers.sort()
             if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
                 raise WorkFolderError(
                     f"A version of {role} is missing from {self.metadata}; restore it first."
@@ -100,11 +100,13 @@ class WorkFolder:
 
     def load(self, role: str, version: int) -> bytes:
         """Return the octets of one version; at most one more than its size limit are read."""
-        path = self.metadata / metadata_name(role, version)
-        if not path.is_file():
-            raise WorkFolderError(f"{self.folder} has no version {version} of {role}.")
-        with path.open("rb") as file:
-            return file.read(metadata_limit(role) + 1)
+        for folder in (self._accepting, self.metadata):
+            try:
+                with (folder / metadata_name(role, version)).open("rb") as file:
+                    return file.read(metadata_limit(role) + 1)
+            except FileNotFoundError:
+                continue
+        raise WorkFolderError(f"{self.folder} has no version {version} of {role}.")
 
     def store(self, role: str, version: int, data: bytes) -> None:
         """Add one version; the same octets again are fine, other ones are refused.
@@ -116,11 +118,21 @@ class WorkFolder:
 
     def keep_proposal(self, identity: str, data: bytes) -> Path:
         """Write a proposal file into the folder and return its path."""
-        path = self.folder / "proposals" / f"{identity}.json"
+        path = self._kept(identity)
         path.parent.mkdir(exist_ok=True)
         if not path.exists():
             write_new(path, data)
         return path
+
+    def load_kept_proposals(self) -> dict[str, bytes]:
+        """Return the proposals that were signed at once and not seen handed over, by id."""
+        folder = self.folder / "proposals"
+        names = sorted(path.stem for path in folder.glob("[0-9a-f]*.json"))
+        return {name: self._kept(name).read_bytes() for name in names}
+
+    def forget_proposal(self, identity: str) -> None:
+        """Remove a kept proposal, once it has been handed over."""
+        self._kept(identity).unlink()
 
     def prepare(self, files: Mapping[str, bytes]) -> Path:
         """Write the first version of every role under a temporary name and return that folder.
@@ -136,6 +148,9 @@ class WorkFolder:
     def reveal(self, temporary: Path) -> None:
         """Make a prepared folder the repository's metadata."""
         move_folder(temporary, self.metadata)
+
+    def _kept(self, identity: str) -> Path:
+        return self.folder / "proposals" / f"{identity}.json"
 
     def _check_there(self) -> None:
         if not self.folder.exists():
@@ -163,11 +178,21 @@ class WorkFolder:
     def _complete(self) -> None:
         if not self._accepting.is_dir():
             return
-        for path in sorted(self._accepting.iterdir()):
-            match = _FILE.fullmatch(path.name)
-            if match is None:
-                raise WorkFolderError(f"{path} does not belong there; move it elsewhere.")
-            with refusing(WorkFolderError):
-                self.store(match[2], decode_decimal(match[1]), path.read_bytes())
+        for role, version in _list_versions(self._accepting):
+            data = (self._accepting / metadata_name(role, version)).read_bytes()
+            self.store(role, version, data)
         shutil.rmtree(self._accepting)
         sync_folder(self.folder)
+
+
+def _list_versions(folder: Path) -> Iterator[tuple[str, int]]:
+    if not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        match = _FILE.fullmatch(path.name)
+        if match is None or path.is_symlink() or not path.is_file():
+            raise WorkFolderError(f"{path} does not belong into a repository; move it elsewhere.")
+        with refusing(WorkFolderError):
+            yield match[2], decode_decimal(match[1])

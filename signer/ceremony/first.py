@@ -69,9 +69,12 @@ def init_repository(
     # Crash before `reveal` of the folder: no repository, nothing submitted, at most `.tmp-` names.
     # Crash between the two: the repository is whole and not submitted; the same command submits it.
     with (
+        folder.locked(),
         prepared_bundle(incoming, roles, ()) as bundle,
         resumable("the same command completes what was begun"),
     ):
+        if folder.exists() != known:
+            raise CeremonyError(f"Somebody else has made {folder.folder} meanwhile; use it.")
         if not known:
             folder.reveal(folder.prepare(files))
         load_first(folder, policy, now)

@@ -84,11 +84,9 @@ def _check_names(order: HolderOrder, known: list[str]) -> None:
         raise CeremonyError("Nothing is to change; give --add, --remove or --threshold.")
     for role in sorted(order.roles):
         if role in ONLINE_ROLES:
-            raise CeremonyError(f"{role} is signed by the server; use `ceremony propose online`.")
+            raise CeremonyError(f"{role} is signed by the server; use `ceremony online`.")
         if role not in known:
-            raise CeremonyError(
-                f"There is no role {role} here; `ceremony propose model` adds a model."
-            )
+            raise CeremonyError(f"There is no role {role} here; `ceremony model` adds a model.")
 
 
 def _edit(delegator: Any, order: HolderOrder, roles: set[str]) -> Any:  # noqa: ANN401 - Root or Targets

@@ -42,6 +42,8 @@ def plan_renewal(
     than the current one.
     """
     check_expiry_days(tuple(roles), expiry_days)
+    for role in sorted(expiry_days.keys() - set(names)):
+        raise CeremonyError(f"{role} is not renewed here; leave --expires {role}=DAYS away.")
     if not names:
         raise CeremonyError("No role is to be renewed; name roles, or give --all or --within DAYS.")
     planned = {}
@@ -53,8 +55,8 @@ def plan_renewal(
         renewed.expires = choose_expiry(name, expiry_days, now)
         if renewed.expires < roles[name].expires:
             raise CeremonyError(
-                f"{name} would expire sooner than now, on {renewed.expires:%Y-%m-%d}; give"
-                f" --expires {name}=DAYS with more days."
+                f"{name} would expire on {renewed.expires:%Y-%m-%d}, sooner than it does already;"
+                f" give --expires {name}=DAYS with more days."
             )
         planned[name] = renewed
     return planned

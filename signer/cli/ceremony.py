@@ -14,8 +14,10 @@ from signer.cli.keystores import open_keystore
 from signer.cli.output import print_json, print_table
 from signer.cli.parameters import CODENAME, EXISTING_FILE, FOLDER, NumberAssignment, collect
 from signer.cli.passphrases import Passphrases, passphrase_option
-from signer.cli.proposals import accept, review, sign, submit
+from signer.cli.proposal_sign import review, sign
+from signer.cli.proposal_submit import accept, resubmit, submit
 from signer.cli.surroundings import Surroundings
+from signer.errors import CeremonyError
 from signer.proposal.change import Change
 from signer.work_folder import WorkFolder
 
@@ -34,7 +36,7 @@ def ceremony_commands() -> None:
     """
 
 
-for _command in (renew, holders, model, online, expiry, review, sign, accept, submit):
+for _command in (renew, holders, model, online, expiry, review, sign, accept, submit, resubmit):
     ceremony_commands.add_command(_command)
 
 
@@ -102,6 +104,11 @@ def init(
     if (propose is None) == (out is None):
         raise click.UsageError("Give --propose FILE, for several people to sign, or --out DIR.")
     if out is None:
+        if WorkFolder(repo).exists():
+            raise CeremonyError(
+                f"{repo} holds a repository already; change it with `ceremony holders` and"
+                " `ceremony model`, or choose a new folder."
+            )
         ending = Ending(repo, propose, "", folder, None, passphrase_fd)
         keys = group_keys(ending.load_public_keys())
         planned = plan_ceremony(policy, keys, online_keys, surroundings.now)

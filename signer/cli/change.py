@@ -4,7 +4,7 @@
 --keys DIR --out DIR        sign with the keys at hand, accept and hand over to the server
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -19,11 +19,12 @@ from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.review_output import print_review, review_json
 from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
-from signer.durable import write_replacing
+from signer.durable import write_once
 from signer.keys.public_key import PublicKey
 from signer.proposal.change import Change
-from signer.proposal.desk import Proposed, propose_change, sign_at_once
 from signer.proposal.document import MAX_NOTE
+from signer.proposal.handover import Submitted, complete_kept, sign_at_once
+from signer.proposal.propose import Proposed, propose_change
 from signer.proposal.review import review_transition
 from signer.work_folder import WorkFolder
 
@@ -73,6 +74,9 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
         if out is not None and keys is None:
             raise click.UsageError("Give --keys, too: the folder of the keys to sign with.")
         ending = Ending(repo, propose, note, keys, out, passphrase_fd)
+        if out is not None and (completed := complete_kept(ending.folder, out)):
+            _report_completed(completed, out, as_json=bool(options["as_json"]))
+            return
         command(*arguments, ending=ending, **options)
 
     for option in (
@@ -89,6 +93,30 @@ def change_options(command: Callable[..., None]) -> Callable[..., None]:
     ):
         run = option(run)
     return run
+
+
+def _report_completed(completed: list[Submitted], out: Path, *, as_json: bool) -> None:
+    """Say what an earlier command had signed and not handed over; nothing else is done then."""
+    if as_json:
+        print_json(
+            {
+                "completed": [
+                    {"bundle": each.bundle, "versions": dict(each.versions)} for each in completed
+                ]
+            }
+        )
+        return
+    for each in completed:
+        click.echo(
+            f"Completed what was cut off before: handed over {describe_versions(each.versions)};"
+            f" bundle {each.bundle} is in {out}."
+        )
+    click.echo("Nothing else was done; if you wanted something else, run the command again.")
+
+
+def describe_versions(versions: Mapping[str, int]) -> str:
+    """Return role versions as people read them."""
+    return ", ".join(f"{role} {version}" for role, version in versions.items())
 
 
 def finish_change(
@@ -121,7 +149,7 @@ def finish_change(
             click.echo(remark)
         print_review(reviews)
     if ending.propose is not None:
-        write_replacing(ending.propose, proposed.octets)
+        write_once(ending.propose, proposed.octets)
         if not as_json:
             click.echo(
                 f"Wrote proposal {proposed.identity[:16]} to {ending.propose}. Next, each holder"
@@ -158,6 +186,6 @@ def _sign(
             progress,
         )
     if not quiet:
-        signed = ", ".join(f"{role} {version}" for role, version in submitted.versions.items())
+        signed = describe_versions(submitted.versions)
         click.echo(f"Signed {signed}; bundle {submitted.bundle} is in {ending.out}.")
     return submitted.bundle

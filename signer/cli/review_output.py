@@ -1,13 +1,16 @@
 """Prints what a proposal means: one block a role, or a table where there are many."""
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
 from signer.cli.output import print_table
-from signer.proposal.acceptance import Tally
 from signer.proposal.review import RENEWAL, RoleReview
+from signer.proposal.tally import Tally
 
 MANY = 12
 
@@ -48,8 +51,8 @@ def print_tallies(tallies: Sequence[Tally], names: dict[str, str]) -> None:
             (
                 f"{tally.role}{f', {tally.judge}' if tally.judge else ''}",
                 f"{len(tally.signed)} of {tally.threshold}",
-                " ".join(names.get(key, key[:16]) for key in tally.signed),
-                " ".join(names.get(key, key[:16]) for key in tally.waiting),
+                ", ".join(sorted(names.get(key, key[:16]) for key in tally.signed)),
+                ", ".join(sorted(names.get(key, key[:16]) for key in tally.waiting)),
             )
             for tally in tallies
         ],
@@ -69,13 +72,29 @@ def tally_json(tally: Tally) -> dict[str, Any]:
 
 def _print_role(review: RoleReview) -> None:
     was = f"replaces {review.role} {review.replaces}" if review.replaces else "is new"
-    click.echo(f"{review.role} {review.version} {was}, expires on {review.expires:%Y-%m-%d}.")
-    click.echo(f"  To be signed by {review.signatures}.")
+    _say(f"{review.role} {review.version} {was}, expires on {review.expires:%Y-%m-%d}.")
+    _say(f"To be signed by {review.signatures}.", indent="  ")
     for sentence in review.changes:
-        click.echo(f"  {sentence}")
+        _say(sentence, indent="  ")
     for sentence in review.warnings:
-        click.echo(f"  Mind: {sentence}")
+        _say(f"Mind: {sentence}", indent="  ")
+
+
+def _say(sentence: str, *, indent: str = "") -> None:
+    """Print a sentence; on a terminal it is wrapped between words."""
+    if sys.stdout.isatty():
+        sentence = textwrap.fill(
+            sentence,
+            shutil.get_terminal_size().columns,
+            initial_indent=indent,
+            subsequent_indent=f"{indent}    ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        click.echo(sentence)
+    else:
+        click.echo(f"{indent}{sentence}")
 
 
 def _is_renewal(review: RoleReview) -> bool:
-    return bool(review.replaces) and review.changes == (RENEWAL,)
+    return bool(review.replaces) and review.changes == (RENEWAL,) and not review.warnings

@@ -21,6 +21,8 @@ class Steps:
         self.seconds[name] = round(self._clock() - begin, 3)
 
     def print(self) -> None:
-        """Print the steps on one line."""
+        """Print the steps on one line, where they took a second or more."""
+        if sum(self.seconds.values()) < 1:
+            return
         times = ", ".join(f"{name} {seconds:.2f} s" for name, seconds in self.seconds.items())
         click.echo(f"Took: {times}.")

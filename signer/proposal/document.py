@@ -94,6 +94,11 @@ def proposal_id(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def hash_unsigned(data: bytes) -> str:
+    """Return the sha256 by which the unsigned octets of a role version are remembered."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def _check(proposal: Proposal, data: bytes) -> None:
     if len(data) > MAX_PROPOSAL:
         raise ProposalError(
@@ -114,9 +119,7 @@ def _check(proposal: Proposal, data: bytes) -> None:
         raise ProposalError(f"The proposal changes {online[0]}, which the server itself signs.")
     if sorted(set(proposal.packages)) != proposal.packages:
         raise ProposalError("The proposal's packages are not sorted and free of repetition.")
-    if any(not text.isprintable() for text in (*proposal.names.values(), *_names(proposal))):
-        raise ProposalError("A name in the proposal cannot be printed.")
-
-
-def _names(proposal: Proposal) -> list[str]:
-    return [package.name for package in proposal.packages] + proposal.note.splitlines()
+    texts = [proposal.note, *proposal.names.values()]
+    texts += [package.name for package in proposal.packages]
+    if not all(text.isprintable() for text in texts):
+        raise ProposalError("The note or a name in the proposal has characters that do not print.")

@@ -10,9 +10,10 @@ from typing import Any
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.names import COMMON_ROLES, TOP_LEVEL_ROLES
+from server.core.names import COMMON_ROLES, ONLINE_ROLES
+from signer.proposal.context import State
 from signer.proposal.release_review import describe_releases
-from signer.proposal.trust import State, Transition
+from signer.proposal.trust import Transition
 from signer.proposal.unspoken import list_unspoken
 
 SOON = timedelta(days=7)
@@ -117,8 +118,9 @@ def _name(keyid: str, names: Mapping[str, str]) -> str:
 
 def _introduce(keyid: str, names: Mapping[str, str]) -> str:
     """Return a key that is new with its id, which its holder can read out to be compared."""
-    name = _name(keyid, names)
-    return name if name.startswith("key ") else f"{name}, key {keyid[:16]},"
+    name = f"{names[keyid]}, " if keyid in names else ""
+    groups = " ".join(keyid[start : start + 4] for start in range(0, 32, 4))
+    return f"{name}key id {groups},"
 
 
 def _review_keys(
@@ -142,11 +144,14 @@ def _review_keys(
         if removed:
             parts.append(f"removes {', '.join(removed)} from {role}")
         if before is not None and not same_threshold:
-            parts.append(f"asks for {after.threshold} instead of {before.threshold} signatures")
+            parts.append(
+                f"asks for {after.threshold} instead of {before.threshold} signatures of {role}"
+            )
         sentence = "; ".join(parts)
         consequence = _consequence(after.threshold, len(after.keyids))
         changes.append(f"{sentence[:1].upper()}{sentence[1:]}; {consequence}.")
-        warnings += _warn_of(role, before is None, after.threshold, len(after.keyids))
+        fell = before is not None and after.threshold < before.threshold
+        warnings += _warn_of(role, after.threshold, len(after.keyids), fell=fell)
     return changes, warnings
 
 
@@ -160,14 +165,20 @@ def _consequence(threshold: int, keys: int) -> str:
     return f"from then on {count(threshold, 'signature')} of {count(keys, 'key')} are enough"
 
 
-def _warn_of(role: str, is_new: bool, threshold: int, keys: int) -> list[str]:
-    if role in {"snapshot", "timestamp", "latest"}:
+def _warn_of(role: str, threshold: int, keys: int, *, fell: bool) -> list[str]:
+    if role in ONLINE_ROLES:
         return []
-    if threshold == keys:
-        return [f"If a key of {role} is lost, nobody can sign {role} any more."]
-    if threshold == 1 and not is_new and role in TOP_LEVEL_ROLES:
-        return [f"Whoever steals one key of {role} can sign it alone."]
-    return []
+    warnings = []
+    if threshold == keys and role == "root":
+        warnings.append(
+            "If a key of root is lost, root cannot be changed any more; phones need a new ROM then."
+        )
+    elif threshold == keys > 1:
+        above = "root" if role == "targets" else "targets"
+        warnings.append(f"If a key of {role} is lost, {role} waits until {above} names another.")
+    if fell and threshold == 1:
+        warnings.append(f"Whoever steals one key of {role} can sign it alone from then on.")
+    return warnings
 
 
 def _review_log(old: Root | None, new: Root) -> list[str]:
@@ -186,11 +197,12 @@ def _log_key(root: Root) -> str:
 
 def _review_files(old: Root | Targets | None, new: Targets) -> list[str]:
     before = old.targets if isinstance(old, Targets) else {}
-    changes = [f"Adds {path}." for path in new.targets if path not in before]
+    changes = []
+    for path, target in new.targets.items():
+        octets = f"{target.length} octets, sha256 {target.hashes['sha256']}"
+        if path not in before:
+            changes.append(f"Adds {path}: {octets}.")
+        elif before[path] != target:
+            changes.append(f"Changes {path}: from then on {octets}.")
     changes += [f"Removes {path}." for path in before if path not in new.targets]
-    changes += [
-        f"Changes {path}."
-        for path in new.targets
-        if path in before and before[path] != new.targets[path]
-    ]
     return changes

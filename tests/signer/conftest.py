@@ -101,6 +101,7 @@ def keys(made_keys, tmp_path) -> Path:
 def made_repository(made_keys, tmp_path_factory, online_file, passphrases, now) -> Path:
     """Hold a ceremony for armani and dior: `repo` and `incoming`; no test changes it."""
     folder = tmp_path_factory.mktemp("made-repository")
+    (folder / "incoming").mkdir()
     init_repository(
         WorkFolder(folder / "repo"),
         Keystore(made_keys),

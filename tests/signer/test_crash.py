@@ -106,7 +106,7 @@ def test_a_ceremony_survives_a_failure_at_every_step(
         }
 
     for limit in range(40):
-        (tmp_path / str(limit)).mkdir()
+        (tmp_path / str(limit) / "incoming").mkdir(parents=True)
     assert run_all(hold, check, monkeypatch, kind) >= 15
 
 

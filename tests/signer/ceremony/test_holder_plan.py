@@ -5,8 +5,9 @@ import pytest
 from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
+from signer.proposal.accept import accept_signatures
 from signer.proposal.change import Change
-from signer.proposal.desk import accept_signatures, propose_change
+from signer.proposal.propose import propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder

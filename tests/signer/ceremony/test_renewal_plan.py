@@ -43,9 +43,10 @@ def test_a_renewal_changes_version_and_expiry_only(roles, now) -> None:
     [
         ([], {}, "No role is to be renewed"),
         (["cannon"], {}, "no role cannon"),
-        (["dior"], {}, "would expire sooner"),
+        (["dior"], {}, "sooner than it does already"),
         (["dior"], {"dior": 0}, "cannot expire after 0 days"),
         (["dior"], {"latest": 5}, "no offline role"),
+        (["dior"], {"armani": 5}, "armani is not renewed here"),
     ],
 )
 def test_a_renewal_that_cannot_be_is_refused(roles, now, names, days, sentence) -> None:

@@ -11,10 +11,12 @@ from signer.cli.surroundings import Surroundings
 def run(capsys, now, passphrase):
     """Return what runs a command and gives its exit status, output and errors."""
 
-    def command(*arguments, environment=None, entropy=os.urandom, at=now):
+    def command(*arguments, environment=None, entropy=os.urandom, at=now, monotonic=float):
         if environment is None:
             environment = {b"HENING_SIGNER_PASSPHRASE": passphrase}
-        status = main([str(each) for each in arguments], Surroundings(at, entropy, environment))
+        status = main(
+            [str(each) for each in arguments], Surroundings(at, entropy, environment, monotonic)
+        )
         captured = capsys.readouterr()
         return status, captured.out, captured.err
 

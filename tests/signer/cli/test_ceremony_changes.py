@@ -1,11 +1,15 @@
 import json
 import os
+import re
+import shutil
 from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from signer.keys.keystore import Keystore
+from signer.proposal.document import proposal_id
+from signer.work_folder import WorkFolder
 
 
 @pytest.fixture
@@ -56,7 +60,7 @@ def test_what_is_due_is_renewed(run, at_once, repo) -> None:
 
 
 def test_one_role_is_renewed_for_people(run, at_once) -> None:
-    """What it means, what was signed, how long it took."""
+    """What it means and what was signed; where it takes longer, also how long."""
     status, output, errors = run(
         "ceremony", "renew", "dior", "--expires", "dior=120", *at_once, "--note", "Quarter."
     )
@@ -68,7 +72,13 @@ def test_one_role_is_renewed_for_people(run, at_once) -> None:
         "  Nothing but the expiry changes.",
     ]
     assert lines[3].startswith("Signed dior 2; bundle ")
-    assert lines[4].startswith("Took: judging 0.00 s, signing")
+    ticks = iter(range(0, 100, 2))
+    status, output, _ = run(
+        *("ceremony", "renew", "dior", "--expires", "dior=130"),
+        *at_once,
+        monotonic=lambda: next(ticks),
+    )
+    assert output.splitlines()[4] == "Took: judging 2.00 s, signing and handing over 2.00 s."
 
 
 @pytest.mark.parametrize(
@@ -114,9 +124,10 @@ def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
         *(("root", 2), ("targets", 2), ("armani", 2)),
     ]
     (sentence,) = changed["roles"][0]["changes"]
+    groups = " ".join(re.findall("....", store.load_public_key("root-4").keyid)[:8])
     assert sentence == (
-        f"Adds root-4, key {store.load_public_key('root-4').keyid[:16]}, to root; removes root-2"
-        " from root; from then on two signatures of three keys are enough."
+        f"Adds root-4, key id {groups}, to root; removes root-2 from root; from then on two"
+        " signatures of three keys are enough."
     )
 
 
@@ -162,3 +173,64 @@ def test_online_keys_are_replaced(run_json, run, at_once, online_file, tmp_path)
     changed = run_json("ceremony", "online", "--online", path, "--overlap", *at_once)
     assert [role["role"] for role in changed["roles"]] == ["root"]
     assert "to timestamp" in changed["roles"][0]["changes"][0]
+
+
+def test_a_change_that_was_cut_off_is_completed_and_nothing_else(
+    run, run_json, at_once, repo, keys, incoming, tmp_path
+) -> None:
+    """Killed between signing and hand-over: the same command again hands over what was signed."""
+    (tmp_path / "lost").mkdir()
+    renewed = run_json(
+        *("ceremony", "renew", "armani", "--repo", repo, "--keys", keys),
+        *("--out", tmp_path / "lost"),
+    )
+    proposal = tmp_path / "again.json"
+    shutil.copytree(repo, tmp_path / "behind")
+    for path in (tmp_path / "behind" / "metadata").glob("2.*"):
+        path.unlink()
+    run("ceremony", "renew", "armani", "--repo", tmp_path / "behind", "--propose", proposal)
+    kept = WorkFolder(repo).keep_proposal(proposal_id(proposal.read_bytes()), proposal.read_bytes())
+    status, output, errors = run("ceremony", "renew", "armani", *at_once)
+    assert (status, errors) == (0, "")
+    bundle = renewed["bundle"]
+    completed, advice = output.splitlines()
+    assert completed == (
+        "Completed what was cut off before: handed over armani 2;"
+        f" bundle {bundle} is in {incoming}."
+    )
+    assert advice == "Nothing else was done; if you wanted something else, run the command again."
+    assert not kept.exists()
+    assert run_json("ceremony", "renew", "armani", *at_once)["roles"][0]["version"] == 3
+
+
+def test_a_file_that_is_there_is_not_overwritten(run, repo, keys) -> None:
+    """A proposal does not take the place of a key, nor of another proposal."""
+    for path in (keys / "root-1.key", keys / "root-1.pub", repo / "metadata" / "1.root.json"):
+        before = path.read_bytes()
+        status, _, errors = run("ceremony", "renew", "dior", "--repo", repo, "--propose", path)
+        assert status == 3
+        assert "is there already with other content" in errors
+        assert path.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_not_made(run, repo, keys, tmp_path) -> None:
+    """A slip of the pen would else look like a hand-over."""
+    out = tmp_path / "incomming"
+    status, _, errors = run(
+        "ceremony", "renew", "dior", "--repo", repo, "--keys", keys, "--out", out
+    )
+    assert (status, errors) == (
+        3,
+        f"hening-signer: The folder {out} is not there; make it, or correct --out.\n",
+    )
+
+
+def test_a_repository_is_not_begun_twice(run, repo, keys, online_file, tmp_path) -> None:
+    """The sentence names the commands that change it."""
+    (tmp_path / "public.json").write_bytes(online_file)
+    status, _, errors = run(
+        *("ceremony", "init", "--repo", repo, "--keys", keys, "--model", "armani"),
+        *("--online", tmp_path / "public.json", "--propose", tmp_path / "first.json"),
+    )
+    assert status == 1
+    assert "holds a repository already" in errors

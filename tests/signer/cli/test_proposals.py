@@ -1,9 +1,11 @@
-import json
 import shutil
 
 import pytest
+from tuf.api.metadata import Metadata
 
 from server.core.bundle import decode_bundle
+from signer.keys.keystore import Keystore
+from tests.signer.conftest import PASSPHRASE
 
 
 @pytest.fixture
@@ -22,6 +24,12 @@ def desks(made_keys, tmp_path):
 
 
 @pytest.fixture
+def root(repo):
+    """Return the root that the holders trust."""
+    return repo / "metadata" / "1.root.json"
+
+
+@pytest.fixture
 def proposal(run, repo, desks, made_keys):
     """Propose to renew armani; the file lies in the folder of desks."""
     path = desks / "renewal.json"
@@ -34,9 +42,8 @@ def proposal(run, repo, desks, made_keys):
     return path
 
 
-def test_a_proposal_goes_round(run, run_json, proposal, desks, repo, incoming) -> None:
+def test_a_proposal_goes_round(run, run_json, proposal, desks, repo, incoming, root) -> None:
     """Two holders sign apart, it is accepted, and handed over; every step can be repeated."""
-    root = repo / "metadata" / "1.root.json"
     for holder in ("alice", "bob"):
         signed = run_json(
             *("ceremony", "sign", proposal, "--keys", desks / holder, "--root", root, "--yes"),
@@ -57,18 +64,18 @@ def test_a_proposal_goes_round(run, run_json, proposal, desks, repo, incoming) -
     assert (status, output.startswith("Submitted armani 2; bundle ")) == (0, True)
 
 
-def test_a_review_needs_the_file_only(run, proposal, desks) -> None:
+def test_a_review_needs_the_file_only(run, proposal, desks, root) -> None:
     """What changes, in words; that no root was compared; who has signed and who can."""
     run(
-        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes"),
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", root, "--yes"),
         *("--out", desks / "alice.sig"),
     )
     status, output, errors = run("ceremony", "review", proposal, desks / "alice.sig")
     assert (status, errors) == (0, "")
     lines = output.splitlines()
-    assert lines[1:] == [
+    assert lines[0] == "The root was not compared with one that you trust; --root does that."
+    assert lines[2:] == [
         "Note: Expires in June.",
-        "The root was not compared with one that you trust; --root does that.",
         "armani 2 replaces armani 1, expires on 2026-08-30.",
         "  To be signed by 2 of armani-1?, armani-2?.",
         "  Nothing but the expiry changes.",
@@ -93,43 +100,123 @@ def test_a_review_for_machines(run_json, proposal) -> None:
     assert [len(tally["waiting"]) for tally in told["signatures"]] == [2]
 
 
-def test_signing_asks_first(run, proposal, desks) -> None:
+def test_signing_asks_first(run, proposal, desks, root) -> None:
     """Where there is no terminal to ask on, nothing is signed without --yes."""
     status, _, errors = run(
-        "ceremony", "sign", proposal, "--keys", desks / "alice", "--out", desks / "a.sig"
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", root),
+        *("--out", desks / "a.sig"),
     )
     assert status == 2
     assert "no terminal to ask on" in errors
     assert not (desks / "a.sig").exists()
 
 
-def test_too_few_signatures_are_refused(run, proposal, desks, repo) -> None:
+def test_too_few_signatures_are_refused(run, proposal, desks, repo, root) -> None:
     """The sentence says whose is missing; nothing is taken over."""
     run(
-        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes"),
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", root, "--yes"),
         *("--out", desks / "alice.sig"),
     )
     status, _, errors = run("ceremony", "accept", proposal, desks / "alice.sig", "--repo", repo)
     assert status == 1
     assert errors == (
-        "hening-signer: armani has 1 of the 2 signatures that it needs; it can still be signed by"
+        "hening-signer: armani has 1 of the 2 signatures that it needs and can still be signed by"
         " armani-2.\n"
     )
     assert not (repo / "metadata" / "2.armani.json").exists()
 
 
-def test_a_root_of_another_repository_is_refused(run, proposal, desks, repo) -> None:
-    """A holder who pins a root signs nothing that does not build on it."""
-    other = desks / "other.json"
-    value = json.loads((repo / "metadata" / "1.root.json").read_bytes())
-    other.write_bytes(json.dumps(value).encode())
+def test_a_root_of_another_repository_is_refused(run, proposal, desks, root) -> None:
+    """A holder signs nothing that does not build on the root that they trust."""
+    other = Metadata.from_bytes(root.read_bytes())
+    other.signed.unrecognized_fields["custom"]["more"] = 1
+    store = Keystore(desks / "alice")
+    key = store.load_public_key("root-1")
+    other.signed.roles["root"].threshold = 1
+    other.sign(store.load_signer(key, lambda _name: PASSPHRASE))
+    (desks / "other.json").write_bytes(other.to_bytes())
     status, _, errors = run(
-        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", other, "--yes"),
-        *("--out", desks / "a.sig"),
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes"),
+        *("--root", desks / "other.json", "--out", desks / "a.sig"),
     )
     assert status == 1
     assert "do not sign it" in errors
     assert not (desks / "a.sig").exists()
+
+
+def test_a_root_is_asked_for_once(run, proposal, desks, root) -> None:
+    """Without one the past that the proposal tells is anybody's; the key folder remembers it."""
+    sign = ("ceremony", "sign", proposal, "--keys", desks / "alice", "--yes")
+    status, _, errors = run(*sign, "--out", desks / "a.sig")
+    assert (status, "Give --root ROOT.json" in errors) == (2, True)
+    assert run(*sign, "--root", root, "--out", desks / "a.sig")[0] == 0
+    assert run(*sign, "--out", desks / "b.sig")[0] == 0
+    assert (desks / "a.sig").read_bytes() == (desks / "b.sig").read_bytes()
+
+
+def test_two_contents_of_one_version_are_not_signed(run, proposal, repo, desks, root) -> None:
+    """Another proposal for the same version, and one for an older one, are from an old state."""
+    (desks / "old").mkdir()
+    shutil.copytree(repo, desks / "old" / "repo")
+    sign = ("ceremony", "sign", "--keys", desks / "alice", "--yes", "--root", root)
+    assert run(*sign, proposal, "--out", desks / "a.sig")[0] == 0
+    other = desks / "other.json"
+    run("ceremony", "renew", "armani", "--repo", repo, "--propose", other, "--expires", "armani=99")
+    status, _, errors = run(*sign, other, "--out", desks / "b.sig")
+    assert (status, "You have signed another armani 2 before" in errors) == (1, True)
+    assert not (desks / "b.sig").exists()
+    assert run(*sign, other, "--out", desks / "b.sig", "--again")[0] == 0
+    status, _, errors = run(*sign, proposal, "--out", desks / "c.sig")
+    assert (status, "another armani 2" in errors) == (1, True)
+
+
+def test_keys_that_sign_already_begin_no_other_repository(
+    run, proposal, desks, root, online_file
+) -> None:
+    """A first proposal has no past that could be compared, so it is not for keys in use."""
+    sign = ("ceremony", "sign", "--keys", desks / "alice", "--yes")
+    assert run(*sign, proposal, "--root", root, "--out", desks / "a.sig")[0] == 0
+    (desks / "public").mkdir()
+    for holder in ("alice", "bob"):
+        for path in (desks / holder).glob("*.pub"):
+            shutil.copy2(path, desks / "public")
+    (desks / "public.json").write_bytes(online_file)
+    run(
+        *("ceremony", "init", "--repo", desks / "new", "--keys", desks / "public"),
+        *("--online", desks / "public.json", "--model", "armani", "--threshold", "root=1"),
+        *("--propose", desks / "first.json"),
+    )
+    status, _, errors = run(*sign, desks / "first.json", "--out", desks / "b.sig")
+    assert status == 1
+    assert "begins another one" in errors
+
+
+def test_a_key_is_not_overwritten_by_signatures(run, proposal, desks, root) -> None:
+    """Nor is the proposal itself."""
+    for out in (desks / "alice" / "root-1.key", proposal):
+        before = out.read_bytes()
+        status, _, errors = run(
+            *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", root, "--yes"),
+            *("--out", out),
+        )
+        assert (status, "is there already with other content" in errors) == (3, True)
+        assert out.read_bytes() == before
+
+
+def test_json_needs_a_yes(run, proposal, desks, root) -> None:
+    """Machines are shown no review, so they say that somebody has seen it."""
+    status, _, errors = run(
+        *("ceremony", "sign", proposal, "--keys", desks / "alice", "--root", root, "--json"),
+        *("--out", desks / "a.sig"),
+    )
+    assert (status, "give --yes" in errors) == (2, True)
+
+
+def test_a_file_that_is_no_proposal_is_named(run, root) -> None:
+    """With the reason, and without a traceback."""
+    status, _, errors = run("ceremony", "review", root)
+    assert status == 1
+    assert errors.startswith("hening-signer: 1.root.json is no proposal, or was changed: ")
 
 
 def test_a_file_that_is_no_signature_is_named(run, proposal, repo) -> None:

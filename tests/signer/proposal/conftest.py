@@ -10,7 +10,7 @@ from signer.ceremony.renewal_plan import plan_renewal
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
 from signer.proposal.change import Change
-from signer.proposal.desk import Proposed, propose_change
+from signer.proposal.propose import Proposed, propose_change
 from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder

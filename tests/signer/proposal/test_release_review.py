@@ -1,4 +1,5 @@
 import copy
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,18 +21,21 @@ def empty(office):
 def listed(empty, facts, now):
     """Return the model's second version, which lists one build."""
     order = ReleaseOrder(Channel("armani", "id", "stable"), changelog={"en": "New."})
-    return plan_release(order, [facts["first"]], empty, now)
+    return plan_release(order, [facts["first"]], empty, now, now)
 
 
 def test_a_new_release_is_told_whole(empty, listed, facts) -> None:
     """Type, build, counter, patch level and length."""
     first = facts["first"]
     changes, warnings = describe_releases(empty, listed)
-    (sentence,) = changes
-    assert sentence == (
-        f"Adds {FULL}: full update to {first.fingerprint}, counter 1, patch level"
-        f" {first.security_patch_level}; {first.length} octets, sha256 {first.sha256}."
+    built = datetime.fromtimestamp(first.post_timestamp, UTC)
+    release, text = changes
+    assert release == (
+        f"Adds {FULL}: full update to {first.fingerprint}, counter 1, built {built:%F %T} UTC,"
+        f" patch level {first.security_patch_level}, SDK {first.sdk_level}; {first.length} octets,"
+        f" sha256 {first.sha256}."
     )
+    assert text == f"Changelog of {FULL} in en: \u201cNew.\u201d"
     assert warnings == []
 
 
@@ -39,7 +43,7 @@ def test_members_without_words_are_named(empty, listed) -> None:
     """What a later version of the format may add is not signed unseen."""
     later = edit(listed, price=3)
     later.targets[FULL].unrecognized_fields["more"] = 1
-    (sentence,) = describe_releases(empty, later)[0]
+    sentence = describe_releases(empty, later)[0][0]
     assert sentence.endswith(", with members that have no words here: price, more.")
 
 
@@ -82,10 +86,36 @@ def test_a_floor_is_told(listed, empty) -> None:
     ]
 
 
-def test_a_changelog_is_told_by_locale(listed) -> None:
-    """Texts are named by the locales that differ."""
-    later = edit(listed, changelog={"en": "Newer.", "id": "Baru."})
-    assert describe_releases(listed, later)[0] == [f"Changes the changelog of {FULL} in en, id."]
+def test_a_changelog_is_shown(listed) -> None:
+    """Whole, on one line, with what does not print escaped."""
+    later = edit(listed, changelog={"en": "Newer.\n\u202etxt", "id": "Baru."})
+    assert describe_releases(listed, later)[0] == [
+        f"Changelog of {FULL} in en: \u201cNewer.\\u{{a}}\\u{{202e}}txt\u201d",
+        f"Changelog of {FULL} in id: \u201cBaru.\u201d",
+    ]
+    assert describe_releases(listed, edit(listed, changelog={}))[0] == [
+        f"Removes the changelog of {FULL} in en."
+    ]
+
+
+def test_one_change_does_not_hide_another(listed) -> None:
+    """A withdrawal, a text and a member that nobody knows are three sentences."""
+    later = edit(listed, withdrawn=True, changelog={"en": "Bad."}, price=3)
+    later.targets[FULL].unrecognized_fields["more"] = 1
+    assert describe_releases(listed, later)[0] == [
+        f"Withdraws {FULL} (counter 1), for ever.",
+        f"Changelog of {FULL} in en: \u201cBad.\u201d",
+        f"Changes members of {FULL} that have no words here.",
+    ]
+
+
+def test_the_time_below_which_nothing_joins_is_told(listed) -> None:
+    """Raised far enough it would end the model, so it is never a mere renewal."""
+    later = copy.deepcopy(listed)
+    later.unrecognized_fields["custom"] = {"floor": 0, "floor_time": 4_102_444_800, "schema": 1}
+    assert describe_releases(listed, later)[0] == [
+        "No build made up to 2100-01-01 00:00:00 UTC can be listed anew from then on."
+    ]
 
 
 def test_what_goes_is_told(listed, empty) -> None:

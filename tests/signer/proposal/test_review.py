@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import pytest
@@ -6,6 +7,8 @@ from tuf.api.metadata import TargetFile
 from signer.ceremony.holder_plan import HolderOrder
 from signer.ceremony.online_keys import OnlineKeys, decode_online_keys
 from signer.ceremony.online_plan import plan_online
+from signer.proposal.change import Change, Package
+from signer.proposal.propose import propose_change
 from signer.proposal.review import RENEWAL, count, review_transition
 from signer.signing import load_delegated, load_trusted
 
@@ -15,6 +18,11 @@ def review(office, proposed, at=None):
     names = proposed.proposal.names
     found = review_transition(proposed.transition, names, at or office.now)
     return {each.role: each for each in found}
+
+
+def grouped(keyid):
+    """Return the first half of a key id in groups of four, as people read it out."""
+    return " ".join(re.findall("....", keyid)[:8])
 
 
 def test_a_renewal_is_told_as_one(office) -> None:
@@ -29,13 +37,12 @@ def test_a_removal_is_told_with_its_consequence(office) -> None:
     """Who goes, how many signatures are asked, and what it means from then on."""
     order = HolderOrder((), (("armani", office.public("armani-2").keyid),), {"armani": 1})
     told = review(office, office.holders(order))["targets"]
-    assert told.changes == (
-        (
-            "Removes armani-2 from armani; asks for 1 instead of 2 signatures; from then on one"
-            " signature is enough, by its only key."
-        ),
+    (sentence,) = told.changes
+    assert sentence == (
+        "Removes armani-2 from armani; asks for 1 instead of 2 signatures of armani; from then on"
+        " one signature is enough, by its only key."
     )
-    assert told.warnings == ("If a key of armani is lost, nobody can sign armani any more.",)
+    assert told.warnings == ("Whoever steals one key of armani can sign it alone from then on.",)
 
 
 def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
@@ -43,11 +50,10 @@ def test_a_rotation_of_root_names_old_and_new_holders(office, new_keys) -> None:
     added = new_keys.load_public_key("root-4")
     order = HolderOrder((added,), (("root", office.public("root-2").keyid),))
     told = review(office, office.holders(order))["root"]
-    assert told.changes == (
-        (
-            f"Adds key {added.keyid[:16]} to root; removes root-2 from root; from then on two"
-            " signatures of three keys are enough."
-        ),
+    (sentence,) = told.changes
+    assert sentence == (
+        f"Adds key id {grouped(added.keyid)}, to root; removes root-2 from root; from then on"
+        " two signatures of three keys are enough."
     )
     assert told.signatures == (
         f"2 of root-1, root-2, root-3, and 2 of root-1, root-3, key {added.keyid[:16]}"
@@ -58,9 +64,9 @@ def test_a_single_key_for_root_is_warned_of(office) -> None:
     """A thief of one key could then replace every other."""
     told = review(office, office.holders(HolderOrder(thresholds={"root": 1})))["root"]
     (sentence,) = told.changes
-    assert sentence.startswith("Asks for 1 instead of 2 signatures; ")
+    assert sentence.startswith("Asks for 1 instead of 2 signatures of root; ")
     assert sentence.endswith("from then on one signature is enough, by any of three keys.")
-    assert told.warnings == ("Whoever steals one key of root can sign it alone.",)
+    assert told.warnings == ("Whoever steals one key of root can sign it alone from then on.",)
 
 
 def test_a_new_log_key_is_told(office, online_file, now) -> None:
@@ -103,14 +109,16 @@ def test_what_has_no_words_is_named_and_warned_of(office) -> None:
 
 
 @pytest.mark.parametrize(("role", "path"), [("content", "content/wishes/new-year.zip")])
-def test_other_files_are_listed(office, role, path) -> None:
+def test_other_files_are_listed(office, role, path, tmp_path) -> None:
     """Packs of content and tables are told by path."""
     trusted = load_trusted(office.folder, None)
     _, signed = load_delegated(office.folder, trusted, role)
     signed.version += 1
     custom = {"custom": {"schema": 1}}
     signed.targets[path] = TargetFile(1, {"sha256": "0" * 64}, path, custom)
-    assert review(office, office.propose({role: signed}))[role].changes == (f"Adds {path}.",)
+    package = Package(tmp_path / "new-year.zip", 1, "0" * 64)
+    proposed = propose_change(office.folder, Change({role: signed}, (package,)), [], office.now)
+    assert review(office, proposed)[role].changes == (f"Adds {path}: 1 octets, sha256 {'0' * 64}.",)
 
 
 def test_small_numbers_are_words() -> None:

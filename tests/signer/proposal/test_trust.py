@@ -7,8 +7,9 @@ from tuf.api.metadata import Metadata, TargetFile
 from server.core.metadata import encode_metadata
 from signer.ceremony.holder_plan import HolderOrder
 from signer.errors import ProposalError
+from signer.proposal.context import check_anchor
 from signer.proposal.document import MetadataText
-from signer.proposal.trust import check_anchor, verify_proposal
+from signer.proposal.trust import verify_proposal
 
 
 def with_changes(proposal, **octets):

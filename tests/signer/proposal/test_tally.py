@@ -4,7 +4,7 @@ import pytest
 from server.core.metadata import verify_role, verify_root
 from signer.ceremony.holder_plan import HolderOrder
 from signer.errors import ProposalError
-from signer.proposal.acceptance import assemble_files, collect_signatures, tally_signatures
+from signer.proposal.tally import assemble_files, collect_signatures, tally_signatures
 
 
 def collect(proposed, files):

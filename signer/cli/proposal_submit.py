@@ -1,0 +1,126 @@
+"""`ceremony accept`, `submit` and `resubmit`: a proposal that comes back and goes to a server."""
+
+from pathlib import Path
+
+import click
+
+from signer.cli.change import describe_versions
+from signer.cli.failures import json_option
+from signer.cli.output import print_json, progress_bar
+from signer.cli.parameters import (
+    EXISTING_FILE,
+    FOLDER,
+    NumberAssignment,
+    collect,
+)
+from signer.cli.proposal_files import load_proposal_file, load_signature_file, read_limited
+from signer.cli.steps import Steps
+from signer.cli.surroundings import Surroundings
+from signer.proposal.accept import accept_signatures
+from signer.proposal.document import MAX_PROPOSAL, decode_proposal
+from signer.proposal.handover import submit_proposals, submit_versions
+from signer.work_folder import WorkFolder
+
+
+@click.command(
+    epilog="Example: hening-signer ceremony accept --repo repo proposal.json bob.sig carol.sig"
+)
+@click.argument("path", metavar="PROPOSAL", type=EXISTING_FILE)
+@click.argument("signed", metavar="SIGNATURES...", type=EXISTING_FILE, nargs=-1, required=True)
+@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@json_option
+@click.pass_obj
+def accept(
+    surroundings: Surroundings, path: Path, signed: tuple[Path, ...], repo: Path, as_json: bool
+) -> None:
+    """Take a proposal over once it has the signatures that it needs; all of it, or nothing."""
+    steps = Steps(surroundings.monotonic)
+    with steps.step("accepting"):
+        proposed = load_proposal_file(surroundings, path, None)
+        files = [load_signature_file(file, proposed.identity) for file in signed]
+        accepted = accept_signatures(WorkFolder(repo), proposed, files)
+    if as_json:
+        versions = [{"role": role, "version": version} for role, version in accepted]
+        print_json({"proposal": proposed.identity, "roles": versions, "seconds": steps.seconds})
+        return
+    for role, version in accepted:
+        click.echo(f"Accepted {role} {version}.")
+    present = WorkFolder(repo).load_versions()
+    if overtaken := [role for role, version in accepted if present[role][-1] > version]:
+        role = overtaken[0]
+        click.echo(f"It was accepted earlier; {repo} is at {role} {present[role][-1]} by now.")
+    else:
+        click.echo("Next: `ceremony submit` hands them to a server.")
+    steps.print()
+
+
+@click.command(
+    epilog="Example: hening-signer ceremony submit --repo repo --out incoming proposal.json"
+    " --package armani-id-2-full.zip"
+)
+@click.argument("paths", metavar="PROPOSAL...", type=EXISTING_FILE, nargs=-1, required=True)
+@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
+@click.option(
+    "--package",
+    "packages",
+    type=EXISTING_FILE,
+    multiple=True,
+    metavar="ZIP",
+    help="A package that the proposal lists; may be repeated.",
+)
+@json_option
+def submit(
+    paths: tuple[Path, ...], repo: Path, out: Path, packages: tuple[Path, ...], as_json: bool
+) -> None:
+    """Hand accepted proposals to the server in one bundle, with the packages that they list.
+
+    Safe to repeat.
+    """
+    proposals = [decode_proposal(read_limited(path, MAX_PROPOSAL)) for path in paths]
+    with progress_bar("Copying packages") as progress:
+        submitted = submit_proposals(WorkFolder(repo), proposals, packages, out, progress)
+    if as_json:
+        print_json({"bundle": submitted.bundle, "versions": dict(submitted.versions)})
+        return
+    handed = describe_versions(submitted.versions)
+    click.echo(f"Submitted {handed}; bundle {submitted.bundle} is in {out}.")
+
+
+@click.command(
+    epilog="Example: hening-signer ceremony resubmit armani=3 --repo repo --out incoming"
+    " --package armani-id-2-full.zip"
+)
+@click.argument("since", metavar="ROLE=N...", type=NumberAssignment(10**6), nargs=-1, required=True)
+@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
+@click.option(
+    "--package",
+    "packages",
+    type=EXISTING_FILE,
+    multiple=True,
+    metavar="ZIP",
+    help="A package that one of the versions lists anew; may be repeated.",
+)
+@json_option
+def resubmit(
+    since: tuple[tuple[str, int], ...],
+    repo: Path,
+    out: Path,
+    packages: tuple[Path, ...],
+    as_json: bool,
+) -> None:
+    """Hand over again what a server never got: each ROLE from version N to the newest one.
+
+    A server takes versions in order only. When a bundle was lost or refused and later versions have
+    been signed meanwhile, this brings all of them in one bundle.
+    """
+    with progress_bar("Copying packages") as progress:
+        submitted = submit_versions(
+            WorkFolder(repo), collect(since, "ROLE=N"), packages, out, progress
+        )
+    if as_json:
+        print_json({"bundle": submitted.bundle, "versions": dict(submitted.versions)})
+        return
+    handed = describe_versions(submitted.versions)
+    click.echo(f"Submitted everything up to {handed}; bundle {submitted.bundle} is in {out}.")

@@ -1,0 +1,145 @@
+"""Takes a signed proposal over into the working folder, all of it or nothing."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tuf.api.metadata import Metadata
+
+from server.core.metadata import decode_root, decode_targets, encode_metadata
+from signer.errors import ProposalError, SurroundingsError, WorkFolderError, refusing
+from signer.proposal.document import Proposal
+from signer.proposal.propose import Proposed
+from signer.proposal.signatures import RoleSignature, SignatureFile
+from signer.proposal.tally import assemble_files, collect_signatures, tally_signatures
+from signer.work_folder import WorkFolder
+
+Files = dict[tuple[str, int], bytes]
+"""Octets by role and version."""
+
+
+def accept_signatures(
+    folder: WorkFolder, proposed: Proposed, files: Sequence[SignatureFile]
+) -> Files:
+    """Take a signed proposal over into the working folder; octets by role and version.
+
+    Refuses when a threshold is not met, and when the folder has moved on since it was proposed.
+    What was accepted before is accepted again without change.
+    """
+    signed = assemble_signed(proposed, files)
+    if proposed.transition.before is not None:
+        with folder.changing():
+            return take_over(folder, proposed.proposal, signed)
+    with folder.locked():
+        if folder.exists():
+            return take_over(folder, proposed.proposal, signed)
+        folder.reveal(folder.prepare({role: data for (role, _), data in signed.items()}))
+        return _read_back(folder, proposed.proposal, signed)
+
+
+def find_accepted(folder: WorkFolder, proposal: Proposal) -> Files | None:
+    """Return the signed octets of an accepted proposal; None when it is not accepted (yet)."""
+    found = {}
+    versions = folder.load_versions()
+    for file in proposal.changes:
+        if file.version not in versions.get(file.role, []):
+            return None
+        data = folder.load(file.role, file.version)
+        with refusing(ProposalError):
+            metadata = _decode(file.role, data)
+            metadata.signatures.clear()
+            if encode_metadata(metadata) != file.data:
+                return None
+        found[file.role, file.version] = data
+    return found
+
+
+def assemble_signed(proposed: Proposed, files: Sequence[SignatureFile]) -> Files:
+    """Return the signed octets of a proposal; ProposalError unless its thresholds are met."""
+    transition = proposed.transition
+    signatures = collect_signatures(transition, proposed.identity, files)
+    _check_complete(proposed, signatures)
+    octets = assemble_files(transition, signatures)
+    return {(role, transition.new[role].signed.version): data for role, data in octets.items()}
+
+
+def take_over(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
+    """Add signed octets to a folder that is held for a change; what is there already stays.
+
+    Raises ProposalError when the folder is not what the proposal was made for.
+    """
+    accepted = find_accepted(folder, proposal)
+    if accepted is not None:
+        return accepted
+    _check_current(folder, proposal)
+    folder.accept(files)
+    return _read_back(folder, proposal, files)
+
+
+def _read_back(folder: WorkFolder, proposal: Proposal, files: Files) -> Files:
+    if find_accepted(folder, proposal) != files:
+        raise SurroundingsError(
+            f"{folder.folder} does not hold what was just written; look after its disk, and run the"
+            " command again."
+        )
+    return files
+
+
+def _check_complete(proposed: Proposed, signatures: Mapping[str, Sequence[RoleSignature]]) -> None:
+    names = proposed.proposal.names
+    missing = []
+    for tally in tally_signatures(proposed.transition, signatures):
+        if tally.missing:
+            judge = f" of {tally.judge}" if tally.judge else ""
+            waiting = ", ".join(names.get(key, f"key {key[:16]}") for key in tally.waiting)
+            missing.append(
+                f"{tally.role} has {len(tally.signed)} of the {tally.threshold} signatures that it"
+                f" needs{judge} and can still be signed by {waiting}"
+            )
+    if missing:
+        raise ProposalError(f"{'; '.join(missing)}.")
+
+
+def _check_current(folder: WorkFolder, proposal: Proposal) -> None:
+    """Raise ProposalError unless the folder's present is the proposal's context, octet by octet.
+
+    All roots count, and targets does always: who may sign must not have changed since.
+    """
+    if not proposal.context:
+        raise ProposalError(
+            f"{folder.folder} holds a repository already, and the proposal begins a new one; choose"
+            " a new folder, or change this one with `ceremony holders` and `ceremony model`."
+        )
+    versions = folder.load_versions()
+    context = {(file.role, file.version): file.data for file in proposal.context}
+    present = {("root", version) for version in versions.get("root", [])}
+    present |= {(role, versions.get(role, [0])[-1]) for role, _ in context if role != "root"}
+    current = {role: numbers[-1] for role, numbers in versions.items()}
+    for role, version in sorted(present | set(context)):
+        if (role, version) in context and context[role, version] == _load(folder, role, version):
+            continue
+        made_for = max(number for name, number in context if name == role)
+        if made_for > current.get(role, 0):
+            raise ProposalError(
+                f"{folder.folder} has {role} {current.get(role, 0)} only, and the proposal was made"
+                f" for {role} {made_for}; accept the proposal before this one first."
+            )
+        if made_for < current[role]:
+            raise ProposalError(
+                f"{folder.folder} has {role} {current[role]} by now, and the proposal was made for"
+                f" {role} {made_for}; propose the change again."
+            )
+        raise ProposalError(
+            f"The proposal was made for another {role} {version} than {folder.folder} has; it is of"
+            " another repository, so do not accept it."
+        )
+
+
+def _load(folder: WorkFolder, role: str, version: int) -> bytes:
+    try:
+        return folder.load(role, version)
+    except WorkFolderError:
+        return b""
+
+
+def _decode(role: str, data: bytes) -> Metadata[Any]:
+    return decode_root(data) if role == "root" else decode_targets(role, data)

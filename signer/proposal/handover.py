@@ -1,0 +1,165 @@
+"""Hands accepted versions to a server, in a bundle; and signs, accepts and hands over in one go."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.core.metadata import decode_targets
+from server.core.names import TOP_LEVEL_ROLES
+from signer.bundle_writer import Blob, Progress, prepared_bundle
+from signer.errors import ProposalError, refusing, resumable
+from signer.keys.keystore import Keystore, Passphrases
+from signer.proposal.accept import assemble_signed, find_accepted, take_over
+from signer.proposal.document import PackageFile, Proposal, decode_proposal
+from signer.proposal.propose import Proposed
+from signer.proposal.signing import find_holdings, sign_proposal
+from signer.signing import load_trusted
+from signer.work_folder import WorkFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What was handed to the server: versions by role, and the id of the bundle."""
+
+    versions: Mapping[str, int]
+    bundle: str
+
+
+def submit_proposals(
+    folder: WorkFolder,
+    proposals: Sequence[Proposal],
+    packages: Sequence[Path],
+    incoming: Path,
+    progress: Progress | None = None,
+) -> Submitted:
+    """Hand accepted proposals to a server in one bundle, with the packages that they list.
+
+    `packages` are found by name and length, and hashed while they are copied. Safe to repeat.
+    """
+    roles: dict[tuple[str, int], bytes] = {}
+    blobs = []
+    for proposal in proposals:
+        accepted = find_accepted(folder, proposal) if folder.exists() else None
+        if accepted is None:
+            raise ProposalError(
+                f"The proposal is not accepted in {folder.folder}; run `ceremony accept` first."
+            )
+        roles |= accepted
+        blobs += [_find_package(file, packages) for file in proposal.packages]
+    with (
+        prepared_bundle(incoming, roles, blobs, progress) as bundle,
+        resumable("the same command completes what was begun"),
+    ):
+        bundle.reveal()
+    return Submitted(dict(sorted(roles)), bundle.id)
+
+
+def submit_versions(
+    folder: WorkFolder,
+    since: Mapping[str, int],
+    packages: Sequence[Path],
+    incoming: Path,
+    progress: Progress | None = None,
+) -> Submitted:
+    """Hand over each role of `since` from that version to its newest one, with what they list anew.
+
+    Raises ProposalError for a version that the folder does not have.
+    """
+    trusted = load_trusted(folder, None)
+    roles: dict[tuple[str, int], bytes] = {}
+    blobs = []
+    for role, first in since.items():
+        versions = trusted.versions.get(role, [])
+        if first not in versions:
+            newest = versions[-1] if versions else 0
+            raise ProposalError(
+                f"{folder.folder} has {role} up to {newest}, and no {role} {first}."
+            )
+        known: set[str] = set()
+        for version in versions[max(0, versions.index(first) - 1) :]:
+            data = folder.load(role, version)
+            if version >= first:
+                roles[role, version] = data
+            if role in TOP_LEVEL_ROLES:
+                continue
+            listed = _list_packages(role, data)
+            if version >= first:
+                blobs += [
+                    _find_package(each, packages) for each in listed if each.sha256 not in known
+                ]
+            known |= {each.sha256 for each in listed}
+    with prepared_bundle(incoming, roles, blobs, progress) as bundle:
+        bundle.reveal()
+    return Submitted(dict(sorted(roles)), bundle.id)
+
+
+def _list_packages(role: str, data: bytes) -> list[PackageFile]:
+    with refusing(ProposalError):
+        targets = decode_targets(role, data).signed.targets
+    return [
+        PackageFile(target.hashes["sha256"], target.length, path.rpartition("/")[2])
+        for path, target in targets.items()
+    ]
+
+
+def sign_at_once(
+    folder: WorkFolder,
+    keystore: Keystore,
+    passphrases: Passphrases,
+    proposed: Proposed,
+    packages: Sequence[Path],
+    incoming: Path,
+    progress: Progress | None = None,
+) -> Submitted:
+    """Sign a proposal with the keys of one folder, accept and submit it.
+
+    The proposal is kept in the working folder until it is handed over. Crash before it is accepted:
+    nothing has changed. Crash after that: `complete_kept` hands over what was accepted.
+    """
+    signatures = sign_proposal(
+        proposed.transition,
+        proposed.identity,
+        keystore,
+        find_holdings(proposed.transition, keystore),
+        passphrases,
+    )
+    signed = assemble_signed(proposed, [signatures])
+    with folder.changing():
+        folder.keep_proposal(proposed.identity, proposed.octets)
+        take_over(folder, proposed.proposal, signed)
+        submitted = submit_proposals(folder, [proposed.proposal], packages, incoming, progress)
+        folder.forget_proposal(proposed.identity)
+    return submitted
+
+
+def complete_kept(folder: WorkFolder, incoming: Path) -> list[Submitted]:
+    """Hand over what `sign_at_once` had accepted before it was cut off; forget what it had not.
+
+    Octets are those that were signed then; nothing is signed here.
+    """
+    completed: list[Submitted] = []
+    if not folder.exists() or not folder.load_kept_proposals():
+        return completed
+    with folder.changing():
+        for identity, octets in folder.load_kept_proposals().items():
+            proposal = decode_proposal(octets)
+            if find_accepted(folder, proposal) is not None:
+                completed.append(submit_proposals(folder, [proposal], [], incoming))
+            folder.forget_proposal(identity)
+    return completed
+
+
+def _find_package(file: PackageFile, packages: Sequence[Path]) -> Blob:
+    for path in packages:
+        length = path.stat().st_size
+        if path.name == file.name and length == file.length:
+            return Blob(path, file.length, file.sha256)
+        if path.name == file.name:
+            raise ProposalError(
+                f"{path} has {length} octets, and the package {file.name} that was signed has"
+                f" {file.length}; give that one."
+            )
+    raise ProposalError(
+        f"The package {file.name} of {file.length} octets goes with this; name it, too, with"
+        " --package and by that file name."
+    )

@@ -1,0 +1,103 @@
+import hashlib
+from datetime import timedelta
+
+import pytest
+
+from server.core.bundle import decode_bundle
+from server.core.names import Channel
+from signer.errors import ProposalError
+from signer.proposal.accept import accept_signatures
+from signer.proposal.change import Change, Package
+from signer.proposal.handover import (
+    complete_kept,
+    sign_at_once,
+    submit_proposals,
+    submit_versions,
+)
+from signer.proposal.propose import propose_change
+from signer.release.order import ReleaseOrder
+from signer.release.plan import plan_release
+from signer.signing import load_delegated, load_trusted
+
+
+def propose_release(office, facts):
+    """Propose to list one build of armani."""
+    _, current = load_delegated(office.folder, load_trusted(office.folder, None), "armani")
+    order = ReleaseOrder(Channel("armani", "id", "stable"))
+    planned = plan_release(order, [facts], current, office.now, office.now + timedelta(days=90))
+    package = Package(facts.path, facts.length, facts.sha256)
+    return propose_change(office.folder, Change({"armani": planned}, (package,)), [], office.now)
+
+
+def test_a_bundle_holds_what_was_accepted(office, incoming, zips, facts) -> None:
+    """Roles and packages; the same again is the same bundle."""
+    proposed = propose_release(office, facts["first"])
+    digest = hashlib.sha256(zips["first"].read_bytes()).hexdigest()
+    with pytest.raises(ProposalError, match="ceremony accept"):
+        submit_proposals(office.folder, [proposed.proposal], [], incoming)
+    accept_signatures(office.folder, proposed, office.sign(proposed, "alice", "bob"))
+    with pytest.raises(ProposalError, match=r"armani-first\.zip .* name it, too"):
+        submit_proposals(office.folder, [proposed.proposal], [zips["second"]], incoming)
+    submitted = submit_proposals(office.folder, [proposed.proposal], [zips["first"]], incoming)
+    bundle = decode_bundle((incoming / submitted.bundle / "bundle.json").read_bytes())
+    assert [(file.name, file.version) for file in bundle.roles] == [("armani", 2)]
+    assert [blob.sha256 for blob in bundle.blobs] == [digest]
+    again = submit_proposals(office.folder, [proposed.proposal], [zips["first"]], incoming)
+    assert again == submitted
+
+
+def test_signing_at_once_is_all_steps(office, incoming, passphrases) -> None:
+    """With all keys at hand; nothing is kept once it was handed over."""
+    proposed = office.renew("armani", "tables")
+    submitted = sign_at_once(office.folder, office.all_keys, passphrases, proposed, [], incoming)
+    assert submitted.versions == {"armani": 2, "tables": 2}
+    assert office.folder.load_kept_proposals() == {}
+    assert complete_kept(office.folder, incoming) == []
+
+
+def test_signing_at_once_with_too_few_keys_changes_nothing(
+    office, incoming, passphrases, repo, tree
+) -> None:
+    """One desk holds one of the two keys."""
+    before = tree(repo)
+    with pytest.raises(ProposalError, match="armani has 1 of the 2"):
+        sign_at_once(
+            office.folder, office.desk("alice"), passphrases, office.renew("armani"), [], incoming
+        )
+    assert tree(repo) == before
+    assert list(incoming.iterdir()) == []
+
+
+def test_what_was_cut_off_is_handed_over_once(office, incoming) -> None:
+    """Signed and accepted, not submitted: the next command brings exactly those octets."""
+    proposed = office.renew("armani")
+    accepted = accept_signatures(office.folder, proposed, office.sign(proposed, "alice", "bob"))
+    office.folder.keep_proposal(proposed.identity, proposed.octets)
+    (completed,) = complete_kept(office.folder, incoming)
+    bundle = incoming / completed.bundle
+    assert (bundle / "metadata" / "2.armani.json").read_bytes() == accepted["armani", 2]
+    assert complete_kept(office.folder, incoming) == []
+
+
+def test_what_was_never_accepted_is_forgotten(office, incoming) -> None:
+    """Its signatures are gone, so it is as if it had not been."""
+    proposed = office.renew("armani")
+    office.folder.keep_proposal(proposed.identity, proposed.octets)
+    assert complete_kept(office.folder, incoming) == []
+    assert office.folder.load_kept_proposals() == {}
+    assert list(incoming.iterdir()) == []
+
+
+def test_lost_versions_are_handed_over_together(office, incoming, zips, facts) -> None:
+    """From the version that the server lacks to the newest, with the packages they list anew."""
+    for proposed in (propose_release(office, facts["first"]), None):
+        change = proposed or office.renew("armani")
+        accept_signatures(office.folder, change, office.sign(change, "alice", "bob"))
+    submitted = submit_versions(office.folder, {"armani": 2}, [zips["first"]], incoming)
+    bundle = decode_bundle((incoming / submitted.bundle / "bundle.json").read_bytes())
+    assert [(file.name, file.version) for file in bundle.roles] == [("armani", 2), ("armani", 3)]
+    assert [blob.sha256 for blob in bundle.blobs] == [facts["first"].sha256]
+    later = submit_versions(office.folder, {"armani": 3}, [], incoming)
+    assert decode_bundle((incoming / later.bundle / "bundle.json").read_bytes()).blobs == []
+    with pytest.raises(ProposalError, match="has armani up to 3, and no armani 4"):
+        submit_versions(office.folder, {"armani": 4}, [], incoming)
