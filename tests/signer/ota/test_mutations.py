@@ -5,48 +5,53 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from fixtures.catalogue import find_build
 from fixtures.golden import build_golden, build_golden_block
 from signer.ota.errors import OtaError
 from signer.ota.inspect import inspect_ota
 
 TARGET = find_build("armani", "id", 2)
-GOLDEN = build_golden(TARGET)
-COMMENT = GOLDEN.index(b"signed by SignApk\0")
+GOLDEN, GOLDEN_BLOCK = build_golden(TARGET), build_golden_block(TARGET)
 # A region is a name, where it starts and stops, and why a change in it need not be noticed.
 Region = tuple[str, int, int, str]
 
 
-def _records(magic: bytes) -> list[int]:
-    return [match.start() for match in re.finditer(re.escape(magic), GOLDEN[:COMMENT])]
+def _comment(golden: bytes) -> int:
+    return golden.index(b"signed by SignApk\0")
 
 
-def _signer_text() -> Iterator[Region]:
+def _records(golden: bytes, magic: bytes) -> list[int]:
+    return [match.start() for match in re.finditer(re.escape(magic), golden[: _comment(golden)])]
+
+
+def _signer_text(golden: bytes) -> Iterator[Region]:
     yield (
         "who signed",
-        COMMENT + len("signed by "),
-        COMMENT + len("signed by SignApk"),
+        _comment(golden) + len("signed by "),
+        _comment(golden) + len("signed by SignApk"),
         "the text before the signature names a program; nobody reads it, and it cannot be signed",
     )
 
 
-def _unsigned_regions() -> Iterator[Region]:
+def _unsigned_regions(golden: bytes) -> Iterator[Region]:
     """Yield what no checksum of the package covers, so that only its signature does."""
-    yield from _signer_text()
+    yield from _signer_text(golden)
     # Zip readers take names, methods, sizes, offsets and checksums from the headers and leave the
     # rest alone; a phone reads payload.bin at the offset that the release states, and no header.
-    local = "no reader of an update acts on it, and the payload has hashes of its own"
-    for number, at in enumerate(_records(b"PK\x03\x04")):
+    local = "no reader of an update acts on it, and what the entry holds has a checksum"
+    for number, at in enumerate(_records(golden, b"PK\x03\x04")):
         yield (f"local {number}: version", at + 4, at + 6, local)
         yield (f"local {number}: time and date", at + 10, at + 14, local)
-    for number, at in enumerate(_records(b"PK\x01\x02")):
+    for number, at in enumerate(_records(golden, b"PK\x01\x02")):
         yield (f"central {number}: versions", at + 4, at + 8, local)
         yield (f"central {number}: time and date", at + 12, at + 16, local)
         yield (f"central {number}: attributes", at + 36, at + 42, local)
     yield (
         "whole-file signature",
-        COMMENT + len("signed by SignApk\0"),
-        len(GOLDEN) - 6,
+        _comment(golden) + len("signed by SignApk\0"),
+        len(golden) - 6,
         "nobody can say whether a signature is good without a certificate to check it with",
     )
 
@@ -85,13 +90,13 @@ def test_the_golden_package_is_good_and_small(tmp_path: Path, certificate: bytes
     facts = inspect_ota(path, certificate=certificate, codename="armani")
     assert len(GOLDEN) < 6000
     assert [each.size for each in facts.partitions] == [4096]
-    assert len(_records(b"PK\x03\x04")) == len(_records(b"PK\x01\x02")) == 5
+    assert len(_records(GOLDEN, b"PK\x03\x04")) == len(_records(GOLDEN, b"PK\x01\x02")) == 5
 
 
 def test_any_last_bit_is_noticed(tmp_path: Path, certificate: bytes) -> None:
     """With the certificate the lowest bit of every byte counts, but for the signer's name."""
     found = _unnoticed(tmp_path / "golden.zip", certificate, lambda _: 0x01)
-    assert found == _offsets(_signer_text())
+    assert found == _offsets(_signer_text(GOLDEN))
 
 
 def test_any_inverted_byte_is_noticed(tmp_path: Path, certificate: bytes) -> None:
@@ -99,24 +104,23 @@ def test_any_inverted_byte_is_noticed(tmp_path: Path, certificate: bytes) -> Non
     assert _unnoticed(tmp_path / "golden.zip", certificate, lambda _: 0xFF) == set()
 
 
-def test_what_only_a_signature_protects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("golden", [GOLDEN, GOLDEN_BLOCK], ids=["AB", "BLOCK"])
+def test_what_only_a_signature_protects(golden: bytes, tmp_path: Path) -> None:
     """Without a certificate exactly the listed regions may change: headers nobody reads."""
-    named = _offsets(_signer_text())
+    named = _offsets(_signer_text(golden))
     found = _unnoticed(
-        tmp_path / "golden.zip", None, lambda at: 0x01 if at in named or at % 2 else 0xFF
+        tmp_path / "golden.zip", None, lambda at: 0x01 if at in named or at % 2 else 0xFF, golden
     )
-    assert found == _offsets(_unsigned_regions())
+    assert found == _offsets(_unsigned_regions(golden))
 
 
 def test_a_block_based_package_is_no_exception(tmp_path: Path, certificate: bytes) -> None:
     """The same holds for the other kind: only the signer's name may change."""
-    golden = build_golden_block(TARGET)
-    start = golden.index(b"signed by SignApk") + len("signed by ")
-    named = set(range(start, start + len("SignApk")))
+    named = _offsets(_signer_text(GOLDEN_BLOCK))
     found = _unnoticed(
         tmp_path / "golden.zip",
         certificate,
         lambda at: 0x01 if at in named or at % 2 else 0xFF,
-        golden,
+        GOLDEN_BLOCK,
     )
     assert found == named
