@@ -112,3 +112,23 @@ def test_the_readme_shows_how_the_suite_ends():
         r"^=+ \d{4,} passed in [\d.]+s \(\d:\d\d:\d\d\) =+$", block.strip(), re.MULTILINE
     )
     assert not re.search(r"failed|skipped|error|not collected", block)
+
+
+ADVICE = sorted(
+    {
+        (path.relative_to(ROOT), words)
+        for folder in ("signer", "server", "client_sim")
+        for path in (ROOT / folder).rglob("*.py")
+        for words in re.findall(
+            r"`((?:keys|ceremony|release|log|ota|rollout|lab) [a-z]+)", path.read_text("utf-8")
+        )
+    }
+)
+
+
+@pytest.mark.parametrize(("path", "words"), ADVICE, ids=str)
+def test_a_command_that_an_error_names_exists(path, words):
+    """Whoever follows a sentence of ours finds the command, in one of the programs."""
+    group, name = words.split()
+    commands = [program.commands.get(group) for program in PROGRAMS.values()]
+    assert any(isinstance(each, click.Group) and name in each.commands for each in commands), path
