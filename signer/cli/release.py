@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from server.core.release import Release
 from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table
 from signer.cli.parameters import CODENAME, FOLDER
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
+from signer.moment import show_moment
 from signer.release.sign import list_releases
 from signer.work_folder import WorkFolder
 
@@ -60,18 +62,25 @@ def list_command(repo: Path, codename: str | None, as_json: bool) -> None:
         gone = f", builds below {role.floor} have left" if role.floor else ""
         print_table(
             f"{role.role} {role.version}, expires {role.expires:%Y-%m-%d}{gone}",
-            ("path", "counter", "type", "build", "withdrawn"),
+            ("path", "counter", "from counter", "type", "build", "withdrawn"),
             [
                 (
                     path,
                     str(release.counter),
+                    str(release.min_counter or "any"),
                     release.type,
                     release.fingerprint,
-                    "yes" if release.withdrawn else "no",
+                    _withdrawn(release),
                 )
                 for path, release in role.releases.items()
             ],
         )
+
+
+def _withdrawn(release: Release) -> str:
+    if not release.withdrawn:
+        return "no"
+    return f"yes, served until {show_moment(release.drain_until)}" if release.drain_until else "yes"
 
 
 for _command in (plan, sign, withdraw, promote, prune, retire):

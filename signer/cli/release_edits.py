@@ -19,10 +19,10 @@ from signer.proposal.change import Change
 from signer.release.edit import is_unchanged
 from signer.release.policy import load_policy
 from signer.release.promotion import PromotionOrder, plan_promotion
-from signer.release.prune import plan_prune, plan_retirement
+from signer.release.prune import draining, plan_prune, plan_retirement
 from signer.release.sign import submit_again
 from signer.release.ways import broken_ways
-from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from signer.release.withdrawal import Withdrawal, plan_withdrawal, undrained
 from signer.signing import expiry, load_delegated, load_trusted
 
 CHANNEL = CheckedText("CODENAME/REGION/CHANNEL", decode_channel)
@@ -80,6 +80,7 @@ def withdraw(
     was_broken = broken_ways(decode_releases(current))
     broken = [each for each in broken_ways(decode_releases(planned)) if each not in was_broken]
     remarks = [f"From then on {sentence}" for sentence in broken]
+    remarks += undrained(order, current, planned)
     _finish(surroundings, ending, order.codename, current, planned, remarks, as_json=as_json)
 
 
@@ -158,15 +159,21 @@ def prune(
 ) -> None:
     """Take the oldest builds out of a model's role.
 
-    Builds that kept incrementals start from, stepping stones, and what still drains stay, and so
-    does everything newer than those. Roll out a newer build first where an old one is offered.
+    Builds that unwithdrawn incrementals start from, stepping stones, and what still drains stay,
+    and so does everything newer than those. Roll out a newer build first where an old one is
+    offered.
     """
     kept = load_policy(ending.repo).keep_builds if keep is None else keep
     current = _load(surroundings, ending, codename)
     now = surroundings.now
     pruning = plan_prune(codename, kept, current, now, expiry(now, expiry_days))
     remarks = [f"Packages that leave: {len(pruning.gone)}. Floor: {pruning.floor}."]
-    remarks += [pruning.held_by] if pruning.held_by else []
+    remarks.append(pruning.held_by)
+    if pruning.in_the_way:
+        remarks.append(
+            f"The floor could rise to {pruning.floor_without} if these incrementals of older builds"
+            f" were withdrawn first: {', '.join(pruning.in_the_way)}."
+        )
     _finish(surroundings, ending, codename, current, pruning.planned, remarks, as_json=as_json)
 
 
@@ -187,7 +194,11 @@ def retire(
     """
     current = _load(surroundings, ending, codename)
     planned = plan_retirement(codename, current, expiry(surroundings.now, expiry_days))
-    _finish(surroundings, ending, codename, current, planned, (), as_json=as_json)
+    remarks = [
+        f"{path} was to be served on for downloads in progress; now it is gone at once."
+        for path in draining(current, surroundings.now)
+    ]
+    _finish(surroundings, ending, codename, current, planned, remarks, as_json=as_json)
 
 
 def _load(surroundings: Surroundings, ending: Ending, codename: str) -> Targets:

@@ -18,14 +18,21 @@ MAX_CHANGELOG = 4000
 _LINK = re.compile(r"\]\(https://[^\s()<>\[\]\\\"'`]+\)")
 _OTHER_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _TAG = re.compile(r"<[A-Za-z/!?]")
-# Marks that make text read otherwise than it is stored.
-_DIRECTION = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_CONTROL = frozenset({"Cc", "Cs", "Zl", "Zp"})
+_CONTROL = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+# Persian, Indic scripts and emoji need joiners; the other formats that pass are Arabic, Syriac and
+# Kaithi signs that are seen. Marks of direction are never needed: a paragraph has its direction
+# from its letters, and they make text read otherwise than it is stored.
+_SOUND_FORMATS = frozenset(
+    "\u200c\u200d\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u070f\u0890\u0891\u08e2\U000110bd\U000110cd"
+)
+# Letters and symbols that show nothing.
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+_SEEN = frozenset("LNPS")
 
 
 def check_locales(changelog: Mapping[str, str], required: Sequence[str]) -> None:
     """Raise ReleaseRefusal unless every locale of `required` has a text."""
-    missing = [locale for locale in required if not changelog.get(locale)]
+    missing = [locale for locale in required if not _is_seen(changelog.get(locale, ""))]
     if missing:
         raise ReleaseRefusal(
             f"The changelog has no text for {', '.join(missing)}, which policy.toml requires;"
@@ -40,12 +47,12 @@ def check_text(locale: str, text: str) -> None:
         raise ReleaseRefusal(
             f"{start} has {len(text)} characters; shorten it to {MAX_CHANGELOG} at most."
         )
+    if not _is_seen(text):
+        raise ReleaseRefusal(f"{start} shows nothing; write a text, or leave the locale away.")
     for number, character in enumerate(text):
-        if character != "\n" and (
-            unicodedata.category(character) in _CONTROL or character in _DIRECTION
-        ):
+        if _is_hidden(character):
             raise ReleaseRefusal(
-                f"{start} has the control character U+{ord(character):04X} at position"
+                f"{start} has the invisible character U+{ord(character):04X} at position"
                 f" {number + 1}; take it out."
             )
     if _TAG.search(text):
@@ -63,3 +70,17 @@ def check_text(locale: str, text: str) -> None:
         raise ReleaseRefusal(
             f"{start} has a link that is not of the form [text](https://...); correct it."
         )
+
+
+def _is_hidden(character: str) -> bool:
+    if character == "\n" or character in _SOUND_FORMATS:
+        return False
+    return unicodedata.category(character) in _CONTROL or character in _FILLERS
+
+
+def _is_seen(text: str) -> bool:
+    """Answer whether a reader sees anything of `text`."""
+    return any(
+        unicodedata.category(character)[0] in _SEEN and character not in _FILLERS
+        for character in text
+    )

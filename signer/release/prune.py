@@ -10,6 +10,7 @@ from datetime import datetime
 
 from tuf.api.metadata import Targets
 
+from server.core.encodings import MAX_INTEGER
 from server.core.errors import ReleaseError
 from server.core.floor import Floor, decode_floor
 from server.core.names import Channel, decode_release_path
@@ -23,13 +24,25 @@ from signer.release.edit import next_role
 class Pruning:
     """The next version of the role, the paths that leave, and what holds the floor where it is.
 
-    `held_by` is a sentence on why nothing more leaves; empty when nothing is left to hold.
+    `held_by` is a sentence on why nothing more leaves. `in_the_way` are incrementals of builds that
+    are not kept for their own sake: if they were withdrawn, the floor could rise to
+    `floor_without`.
     """
 
     planned: Targets
     gone: tuple[str, ...]
     floor: int
     held_by: str
+    in_the_way: tuple[str, ...]
+    floor_without: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """A counter that must stay, and the sentence that says why."""
+
+    counter: int
+    reason: str
 
 
 def plan_prune(
@@ -37,24 +50,40 @@ def plan_prune(
 ) -> Pruning:
     """Return the role without the builds that are older than everything that is needed.
 
-    Needed are the newest `keep` unwithdrawn builds of each channel, the builds that their
-    incrementals start from, the stepping stones on the way to them, and what still drains at `now`.
-    A channel whose builds are all withdrawn needs none of them.
+    Needed are the newest `keep` unwithdrawn builds of each channel, the stepping stones on the way
+    to them, what still drains at `now`, and every build from which an incremental starts that
+    stays listed and is not withdrawn. A channel whose builds are all withdrawn needs none of them.
     """
     if keep < 1:
         raise ReleaseRefusal("At least one build is kept in each channel; give --keep 1 or more.")
     with refusing(ReleaseRefusal):
         releases, before = decode_releases(current), decode_floor(current)
-    needs = sorted(_needs(keep, releases, now))
+    needs = list(_needs(keep, releases, now))
     if not needs:
         raise ReleaseRefusal(
             f"{codename} has no build that is offered anywhere; to take all out, retire the model"
             " with `release retire`."
         )
-    lowest, held_by = needs[0]
-    gone = tuple(path for path, release in releases.items() if release.counter < lowest)
-    planned = _without(codename, gone, lowest if gone else before.counter, current, expires)
-    return Pruning(planned, gone, lowest if gone else before.counter, held_by)
+    wanted = min(needs, key=lambda need: need.counter)
+    lowest, edges = wanted, _edges(releases)
+    while below := [
+        need for path, need in edges if releases[path].counter >= lowest.counter > need.counter
+    ]:
+        lowest = min(below, key=lambda need: need.counter)
+    gone = tuple(path for path, release in releases.items() if release.counter < lowest.counter)
+    floor = lowest.counter if gone else before.counter
+    return Pruning(
+        planned=_without(codename, gone, floor, current, expires),
+        gone=gone,
+        floor=floor,
+        held_by=lowest.reason,
+        in_the_way=tuple(
+            path
+            for path, need in edges
+            if releases[path].counter >= lowest.counter and need.counter < wanted.counter
+        ),
+        floor_without=wanted.counter,
+    )
 
 
 def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
@@ -66,12 +95,19 @@ def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targe
         releases, before = decode_releases(current), decode_floor(current)
     highest = max((release.counter for release in releases.values()), default=0)
     floor = max(highest + 1, before.counter)
+    if floor > MAX_INTEGER:
+        raise ReleaseRefusal(
+            f"{codename} cannot be retired, because no counter is left above {highest}; withdraw"
+            " its builds instead."
+        )
     return _without(codename, tuple(releases), floor, current, expires)
 
 
-def is_retired(current: Targets) -> bool:
-    """Answer whether a role lists nothing and remembers that it did, or was never to."""
-    return not current.targets and decode_floor(current).counter > 0
+def draining(current: Targets, now: datetime) -> tuple[str, ...]:
+    """Return the paths that are withdrawn and whose octets are still served at `now`."""
+    with refusing(ReleaseRefusal):
+        releases = decode_releases(current)
+    return tuple(path for path, release in releases.items() if _drains(release, now))
 
 
 def _without(
@@ -85,31 +121,47 @@ def _without(
     return next_role(codename, current, targets, expires, changed)
 
 
-def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterator[tuple[int, str]]:
-    """Yield counters that must stay, each with the sentence that says why."""
-    by_build = {release.fingerprint: release.counter for release in releases.values()}
+def _drains(release: Release, now: datetime) -> bool:
+    return release.withdrawn and (release.drain_until or 0) > now.timestamp()
+
+
+def _needs(keep: int, releases: Mapping[str, Release], now: datetime) -> Iterator[_Need]:
+    edges = _edges(releases)
     channels = sorted({decode_release_path(path)[0] for path in releases}, key=str)
     for channel in channels:
         offered = offered_in(channel, releases)
         counters = sorted({release.counter for release in offered.values()}, reverse=True)
         for counter in counters[:keep]:
-            yield counter, f"{channel} keeps its newest builds, counter {counter} among {keep}."
-            yield from _needs_of(channel, counter, offered, by_build)
+            reason = f"{channel} keeps its newest builds, counter {counter} among {keep}."
+            yield _Need(counter, reason)
+            used = {counter}
+            for stone in _stones(channel, counter, offered):
+                yield _Need(
+                    stone, f"{channel} reaches counter {counter} over the stepping stone {stone}."
+                )
+                used.add(stone)
+            for path, need in edges:
+                if path in offered and offered[path].counter in used:
+                    yield need
     for path, release in releases.items():
-        if release.withdrawn and (release.drain_until or 0) > now.timestamp():
-            yield release.counter, f"{path} is withdrawn and still drains."
+        if _drains(release, now):
+            yield _Need(release.counter, f"{path} is withdrawn and still drains.")
 
 
-def _needs_of(
-    channel: Channel, counter: int, offered: Mapping[str, Release], by_build: Mapping[str, int]
-) -> Iterator[tuple[int, str]]:
-    for path, release in offered.items():
-        for source in release.source_builds if release.counter == counter else ():
-            if source in by_build:
-                yield by_build[source], f"{path} starts from {source}, which stays listed."
+def _stones(channel: Channel, counter: int, offered: Mapping[str, Release]) -> list[int]:
     try:
-        way = find_way(channel, counter, offered)
+        return find_way(channel, counter, offered)[:-1]
     except ReleaseError:
-        return  # a stone was withdrawn: nobody is offered this build, so it needs none
-    for stone in way[:-1]:
-        yield stone, f"{channel} reaches counter {counter} over the stepping stone {stone}."
+        return []  # a stone was withdrawn: nobody is offered this build, so it needs none
+
+
+def _edges(releases: Mapping[str, Release]) -> list[tuple[str, _Need]]:
+    """Return each unwithdrawn incremental with each listed build that it starts from."""
+    by_build = {release.fingerprint: release.counter for release in releases.values()}
+    return [
+        (path, _Need(by_build[source], f"{path} starts from {source}, which stays listed."))
+        for path, release in releases.items()
+        if not release.withdrawn
+        for source in release.source_builds
+        if source in by_build
+    ]

@@ -13,6 +13,7 @@ from server.core.errors import HeningError
 from server.core.names import check_codename, decode_channel, decode_release_path
 from server.core.release import Release, decode_releases
 from signer.errors import ReleaseRefusal, refusing
+from signer.moment import show_moment
 from signer.release.edit import make_target, next_role
 
 
@@ -52,7 +53,7 @@ def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> T
     with refusing(ReleaseRefusal):
         releases = decode_releases(current)
     codename = order.codename
-    paths = sorted({path for place in order.places for path in _find(order, place, releases)})
+    paths = _named(order, releases)
     _check_no_rest(paths, releases)
     targets = dict(current.targets)
     for path in paths:
@@ -66,6 +67,30 @@ def plan_withdrawal(order: Withdrawal, current: Targets, expires: datetime) -> T
             custom["drain_until"] = until
         targets[path] = make_target(path, known.length, known.hashes["sha256"], custom, known)
     return next_role(codename, current, targets, expires)
+
+
+def undrained(order: Withdrawal, current: Targets, planned: Targets) -> list[str]:
+    """Return a sentence for each named package whose drain is not the one that is asked for.
+
+    It was withdrawn before, and a drain is granted with the withdrawal or never.
+    """
+    with refusing(ReleaseRefusal):
+        before, after = decode_releases(current), decode_releases(planned)
+    return [
+        f"{path} was withdrawn before, and a drain cannot be added or lengthened later: its octets"
+        f" are served {_until(release.drain_until or 0)}."
+        for path in _named(order, before)
+        if before[path].withdrawn
+        and ((release := after[path]).drain_until or 0) < (order.drain_until or 0)
+    ]
+
+
+def _until(drain_until: int) -> str:
+    return f"until {show_moment(drain_until)}" if drain_until else "no more"
+
+
+def _named(order: Withdrawal, releases: Mapping[str, Release]) -> list[str]:
+    return sorted({path for place in order.places for path in _find(order, place, releases)})
 
 
 def _find(order: Withdrawal, place: str, releases: Mapping[str, Release]) -> list[str]:

@@ -2,10 +2,13 @@ import json
 
 import pytest
 
+from fixtures.build import build_zip
+from fixtures.catalogue import find_build
 from server.core.bundle import decode_bundle
 
 VERIFIED = ("--unverified",)
 STEP = "armani/id/stable/armani-step.zip"
+FACTORY = find_build("armani", "id", 0).fingerprint
 
 
 @pytest.fixture
@@ -78,6 +81,61 @@ def test_a_drain_ends_days_from_now(run_json, ending, current, repo, now, policy
     run_json("release", "withdraw", *ending, "--counter", "2", "--drain", *more, "armani")
     until = {each["custom"].get("drain_until") for each in current()["targets"].values()}
     assert until == {None, int(now.timestamp()) + days * 86400}
+
+
+@pytest.mark.usefixtures("released")
+def test_a_drain_that_comes_too_late_is_said(run, run_json, ending) -> None:
+    """To people and in the JSON; nothing changes."""
+    run_json("release", "withdraw", *ending, STEP)
+    sentence = f"{STEP} was withdrawn before, and a drain cannot be added or lengthened later"
+    status, output, _ = run("release", "withdraw", *ending, "--drain", STEP)
+    assert status == 0
+    assert output.startswith(sentence)
+    assert "armani 4 says so already" in output
+    (remark,) = run_json("release", "withdraw", *ending, "--drain", STEP)["remarks"]
+    assert remark.startswith(sentence)
+
+
+@pytest.mark.usefixtures("released")
+def test_the_list_shows_stones_and_drains(run, run_json, ending, repo) -> None:
+    """As the JSON does."""
+    run_json("release", "withdraw", *ending, "--drain", "--drain-days", 1, STEP)
+    _, output, _ = run("release", "list", "--repo", repo, "--codename", "armani")
+    lines = [" ".join(line.split()) for line in output.splitlines()]
+    assert lines[1] == "path counter from counter type build withdrawn"
+    assert lines[2].endswith("armani-first.zip 1 any full " + FACTORY + " no")
+    assert lines[4].endswith("yes, served until 2026-06-02 12:00:00 UTC")
+
+
+@pytest.mark.usefixtures("released")
+def test_a_retirement_says_what_it_cuts_off(run, run_json, ending) -> None:
+    """A drain ends with the model."""
+    run_json("release", "withdraw", *ending, "--drain", STEP)
+    status, output, _ = run("release", "retire", *ending, "armani")
+    assert status == 0
+    assert output.startswith(
+        f"{STEP} was to be served on for downloads in progress; now it is gone at once.\n"
+    )
+
+
+def test_a_prune_says_what_is_in_the_way(run, run_json, ending, sign_arguments, tmp_path) -> None:
+    """By path, to be withdrawn."""
+    builds = [find_build("armani", "id", number) for number in range(3)]
+    for number, source in ((0, None), (1, None), (1, 0), (2, None), (2, 1)):
+        data = build_zip(builds[number], None if source is None else builds[source])
+        kind = "full" if source is None else "step"
+        (tmp_path / f"armani-{number}-{kind}.zip").write_bytes(data)
+        run_json(*sign_arguments, *VERIFIED, tmp_path / f"armani-{number}-{kind}.zip")
+    status, output, _ = run("release", "prune", *ending, "--keep", 1, "armani")
+    assert status == 0
+    step = "armani/id/stable/armani-1-step.zip"
+    assert (
+        f"The floor could rise to 2 if these incrementals of older builds were withdrawn first:"
+        f" {step}.\n"
+    ) in output
+    run_json("release", "withdraw", *ending, step)
+    _, output, _ = run("release", "prune", *ending, "--keep", 1, "armani")
+    assert "Packages that leave: 1. Floor: 2." in output
 
 
 @pytest.mark.usefixtures("released")

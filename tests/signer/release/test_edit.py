@@ -87,6 +87,17 @@ def reachable(role):
     return found
 
 
+def unknown_sources(role):
+    """Return the unwithdrawn incrementals whose source build is not listed."""
+    releases = decode_releases(role)
+    known = {release.fingerprint for release in releases.values()}
+    return {
+        path
+        for path, release in releases.items()
+        if not release.withdrawn and not known.issuperset(release.source_builds)
+    }
+
+
 def role_unchanged(role):
     """Return the next version with nothing changed."""
     return next_role("armani", role, role.targets, EXPIRES)
@@ -122,6 +133,7 @@ def test_any_sequence_of_edits_keeps_every_promise(sequence) -> None:
         assert decode_floor(role).counter >= decode_floor(before).counter
         if each[0] == "prune":
             assert reachable(role) == reachable(before)
+            assert unknown_sources(role) <= unknown_sources(before)
         if each[0] == "sign":
             assert joined == set() or (each[2], max(joined)) in reachable(role)
 

@@ -5,7 +5,7 @@ import pytest
 from server.core.floor import Floor, decode_floor
 from server.core.names import Channel
 from signer.errors import ReleaseRefusal
-from signer.release.prune import is_retired, plan_prune, plan_retirement
+from signer.release.prune import draining, plan_prune, plan_retirement
 from signer.release.withdrawal import Withdrawal, plan_withdrawal
 from tests.signer.builds import (
     BETA,
@@ -13,6 +13,7 @@ from tests.signer.builds import (
     NOW,
     STABLE,
     empty_role,
+    fingerprint,
     make_facts,
     path_of,
     role_of,
@@ -61,15 +62,38 @@ def test_nothing_old_is_no_change() -> None:
 
 
 def test_what_an_incremental_starts_from_stays() -> None:
-    """The source build of a kept incremental; not the source of that one."""
+    """Of every incremental that stays listed, until it is withdrawn; it is said which."""
     role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
     role = sign(role, [make_facts(3)])
     role = sign(role, [make_facts(4), make_facts(4, 2)])
     pruning = prune(role, 1)
+    assert counters(pruning.planned) == [1, 2, 3, 4]
+    assert pruning.held_by == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
+    assert (pruning.in_the_way, pruning.floor_without) == ((path_of(2, 1),), 2)
+    without = plan_withdrawal(Withdrawal(pruning.in_the_way), role, EXPIRES)
+    pruning = prune(without, 1)
     assert counters(pruning.planned) == [2, 3, 4]
-    assert "starts from" in pruning.held_by
-    assert "which stays listed" in pruning.held_by
-    assert counters(prune(pruning.planned, 1).planned) == [2, 3, 4]
+    assert pruning.held_by == f"{path_of(4, 2)} starts from {fingerprint(2)}, which stays listed."
+    assert pruning.in_the_way == ()
+
+
+def test_what_a_stepping_stones_incremental_starts_from_stays() -> None:
+    """The stone is offered as a step, and its incremental with it; that is not in the way."""
+    role = sign(role_of(1), [make_facts(2), make_facts(2, 1)])
+    role = sign(role, [make_facts(3)], min_counter=2)
+    pruning = prune(role, 1)
+    assert counters(pruning.planned) == [1, 2, 3]
+    assert pruning.held_by == f"{path_of(2, 1)} starts from {fingerprint(1)}, which stays listed."
+    assert pruning.in_the_way == ()
+
+
+def test_what_another_channel_holds_needs_its_sources() -> None:
+    """Builds that stay for another channel's sake keep their incrementals, and so their sources."""
+    role = sign(role_of(1, 2), [make_facts(3), make_facts(3, 1)])
+    role = sign(role_of(2, channel=BETA, current=role), [make_facts(4)])
+    pruning = prune(role, 1)
+    assert counters(pruning.planned) == [1, 2, 3, 4]
+    assert (pruning.in_the_way, pruning.floor_without) == ((path_of(3, 1),), 2)
 
 
 def test_stepping_stones_stay() -> None:
@@ -127,14 +151,29 @@ def test_a_role_without_offers_is_not_pruned() -> None:
 def test_a_model_is_retired() -> None:
     """Everything leaves at once; the floor is above all that were."""
     role = role_of(1, 2)
-    assert not is_retired(role)
-    assert not is_retired(empty_role())
     retired = plan_retirement("armani", role, EXPIRES)
-    assert is_retired(retired)
+    assert retired.targets == {}
     assert decode_floor(retired) == Floor(schema=1, counter=3, time=time_of(2))
     again = plan_retirement("armani", retired, EXPIRES)
     assert again.unrecognized_fields == retired.unrecognized_fields
-    assert is_retired(plan_retirement("armani", empty_role(), EXPIRES))
+    assert decode_floor(plan_retirement("armani", empty_role(), EXPIRES)).counter == 1
+
+
+def test_a_model_whose_counters_are_used_up_is_not_retired() -> None:
+    """There would be no floor for it; the sentence says what to do."""
+    role = empty_role()
+    role.unrecognized_fields["custom"] = {"floor": 2**53 - 1, "floor_time": 5, "schema": 1}
+    last = sign(role, [make_facts(1)])
+    with pytest.raises(ReleaseRefusal, match=r"no counter is left above 9007199254740991; withdr"):
+        plan_retirement("armani", last, EXPIRES)
+
+
+def test_what_drains_is_named() -> None:
+    """A package whose octets are still served, and no longer."""
+    end = int((NOW + timedelta(days=7)).timestamp())
+    role = withdraw(withdraw(role_of(1, 2, 3), STABLE, 1, end), STABLE, 2)
+    assert draining(role, NOW) == (path_of(1),)
+    assert draining(role, NOW + timedelta(days=7)) == ()
 
 
 def test_a_retired_model_may_come_back_with_newer_builds() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from signer.errors import ReleaseRefusal
-from signer.release.withdrawal import Withdrawal, plan_withdrawal
+from signer.release.withdrawal import Withdrawal, plan_withdrawal, undrained
 from tests.signer.builds import (
     BETA,
     EXPIRES,
@@ -77,6 +77,25 @@ def test_a_drain_gets_shorter_and_never_longer(role, first, second, left) -> Non
     twice = withdraw(once, path_of(2, 1), drain_until=second)
     assert twice.targets[path_of(2, 1)].custom.get("drain_until") == left
     assert (twice.targets == once.targets) == (first == left)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sentence"),
+    [
+        (None, 5000, "its octets are served no more."),
+        (4000, 5000, "its octets are served until 1970-01-01 01:06:40 UTC."),
+        (5000, 5000, ""),
+        (5000, 4000, ""),
+        (5000, None, ""),
+    ],
+)
+def test_a_drain_that_is_not_granted_is_said(role, first, second, sentence) -> None:
+    """It belongs to the withdrawal; nothing is said of what is withdrawn only now."""
+    once = withdraw(role, path_of(2, 1), drain_until=first)
+    order = Withdrawal((str(STABLE),), 2, second)
+    said = undrained(order, once, plan_withdrawal(order, once, EXPIRES))
+    start = f"{path_of(2, 1)} was withdrawn before, and a drain cannot be added or lengthened"
+    assert said == ([f"{start} later: {sentence}"] if sentence else [])
 
 
 def test_unknown_members_are_kept(role) -> None:
