@@ -10,12 +10,11 @@ from signer.cli.failures import REFUSED, json_option, report
 from signer.cli.output import print_json, print_table, progress_bar
 from signer.cli.parameters import CODENAME, EXISTING_FILE
 from signer.moment import show_moment
+from signer.ota.errors import OtaError
 from signer.ota.facts import OtaFacts, PartitionFacts
 from signer.ota.inspect import inspect_ota
 from signer.ota.metadata import BLOCK
 from signer.release.package_checks import Verdict, judge_package
-
-_ANSWERS = {True: "yes", False: "no", None: "not asked"}
 
 
 @click.group("ota", epilog="Example: hening-signer ota inspect armani-id-2-full.zip")
@@ -50,33 +49,46 @@ def inspect(
     """Check a package and print its facts and the verdict on each question.
 
     A/B packages and block-based ones. Exit status 1 when the package is unsound or must not become
-    a release.
+    a release; of an unsound one there are no facts, and the verdicts end at the first no.
     """
     pem = None if certificate is None else certificate.read_bytes()
-    with progress_bar(f"Reading {package.name}") as progress:
-        facts = inspect_ota(package, certificate=pem, progress=progress)
-    verdicts = judge_package(facts, codename, allow_operations=allow_operations)
+    facts, verdicts = _judge(package, pem, codename, allow_operations)
     refusal = next((verdict.refusal for verdict in verdicts if verdict.refusal), "")
     if as_json:
         value = {
-            "facts": _facts_json(facts, asked=pem is not None),
+            "facts": facts and _facts_json(facts, asked=pem is not None),
             "verdicts": [_verdict_json(verdict) for verdict in verdicts],
         }
         print_json(value | ({"error": refusal} if refusal else {}))
     else:
-        print_table(f"Package {package.name}", ("fact", "value"), _rows(facts))
+        if facts is not None:
+            print_table(f"Package {package.name}", ("fact", "value"), _rows(facts))
         print_table(
-            "Verdicts",
+            "Verdicts" if facts is not None else f"Verdicts on {package.name} up to the first no",
             ("the package", "answer", "remark"),
-            [
-                (verdict.question, _ANSWERS[verdict.passed], verdict.refusal or verdict.remark)
-                for verdict in verdicts
-            ],
+            [(each.question, each.answer, each.refusal or each.remark) for each in verdicts],
         )
     if refusal:
         # Not raised, because the JSON says it already.
         report(refusal)
         click.get_current_context().exit(REFUSED)
+
+
+def _judge(
+    package: Path, pem: bytes | None, codename: str | None, allow_operations: tuple[str, ...]
+) -> tuple[OtaFacts | None, tuple[Verdict, ...]]:
+    """Return facts and verdicts; of an unsound package no facts, and verdicts up to the first no.
+
+    A question can be answered yes by the zip's directory and no, later, by its data.
+    """
+    passed: list[str] = []
+    with progress_bar(f"Reading {package.name}") as progress:
+        try:
+            facts = inspect_ota(package, certificate=pem, progress=progress, answered=passed.append)
+        except OtaError as error:
+            good = [Verdict(package.name, each) for each in passed if each != error.question]
+            return None, (*good, Verdict(package.name, error.question, str(error)))
+    return facts, judge_package(facts, codename, allow_operations=allow_operations)
 
 
 def _rows(facts: OtaFacts) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from signer.ota.front import Front
 from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package_hashes import FILE, SIGNED, PackageHashes, whole_file_runs
 from signer.ota.properties import PAYLOAD, check_spans, decode_property_files
+from signer.ota.questions import OFFSETS, RULES, Answered, ignore
 from signer.ota.transfer_caps import MAX_TRANSFER_LIST, TransferCaps
 from signer.ota.transfer_checks import TransferFacts, check_transfer_list
 from signer.ota.transfer_list import TransferList, decode_transfer_list
@@ -48,13 +49,18 @@ class BlockPackage:
         return self.partitions[0].facts.version
 
 
-def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
-    """Read everything but the data; OtaError for what is malformed or contradicts another part."""
+def load_block_package(stream: BinaryIO, front: Front, answered: Answered = ignore) -> BlockPackage:
+    """Read everything but the data; OtaError for what is malformed or contradicts another part.
+
+    `answered` is called with each question whose answer is yes.
+    """
     container = front.container
     if PAYLOAD in container.entries:
         raise MetadataError("The metadata says BLOCK, and the package has a payload.bin.")
     for key, value in front.metadata.property_files.items():
         check_spans(decode_property_files(value, key), key, container)
+    if front.metadata.property_files:
+        answered(OFFSETS)
     container.entry(UPDATE_BINARY)
     names = [match[1] for match in map(_LIST.fullmatch, container.entries) if match]
     if not names:
@@ -66,6 +72,7 @@ def load_block_package(stream: BinaryIO, front: Front) -> BlockPackage:
     if len({partition.facts.version for partition in partitions}) > 1:
         raise PayloadError("The package's transfer lists have different versions.")
     _check_script(load_entry(stream, container.entry(UPDATER_SCRIPT), _MAX_SCRIPT), front, names)
+    answered(RULES)
     return BlockPackage(front, partitions)
 
 

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from signer.ota.entry_names import check_name, check_names
 from signer.ota.errors import ContainerError
+from signer.ota.questions import RULES
 from signer.ota.zip_records import (
     END64_LENGTH,
     END_LENGTH,
@@ -60,7 +61,7 @@ class Container:
     def entry(self, name: str) -> Entry:
         """Return the entry of that name; ContainerError when there is none."""
         if name not in self.entries:
-            raise ContainerError(f"The package has no {name}.")
+            raise ContainerError(f"The package has no {name}.", RULES)
         return self.entries[name]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from signer.ota.certificate import Certificate, decode_certificate
-from signer.ota.container import Container, load_container, load_entry
+from signer.ota.container import Container, load_entry
 from signer.ota.errors import MetadataError, SignatureError
 from signer.ota.metadata import (
     MAX_METADATA,
@@ -40,12 +40,11 @@ class Front:
         return METADATA_PB in self.container.entries
 
 
-def load_front(stream: BinaryIO, length: int, codename: str | None) -> Front:
-    """Read zip directory and metadata; with `codename` the package must be for it.
+def load_front(stream: BinaryIO, container: Container, codename: str | None) -> Front:
+    """Read the metadata; with `codename` the package must be for it.
 
     Raises OtaError for the first part that is malformed or contradicts another.
     """
-    container = load_container(stream, length)
     metadata = decode_text(load_entry(stream, container.entry(METADATA), MAX_METADATA))
     unknown = metadata.unknown
     if METADATA_PB in container.entries:  # packages made before Android 12 have none
@@ -55,7 +54,7 @@ def load_front(stream: BinaryIO, length: int, codename: str | None) -> Front:
     if codename is not None and codename not in metadata.devices:
         devices = ", ".join(metadata.devices)
         raise MetadataError(f"The package is for {devices}, not for {codename}.")
-    return Front(container, metadata, unknown, decode_comment(container.comment, length))
+    return Front(container, metadata, unknown, decode_comment(container.comment, container.length))
 
 
 def check_otacert(stream: BinaryIO, container: Container, certificate: Certificate) -> None:

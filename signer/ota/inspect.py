@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 from signer.ota.block_package import load_block_hashes, load_block_package
 from signer.ota.certificate import Certificate, decode_certificate
+from signer.ota.container import load_container
 from signer.ota.errors import ContainerError
 from signer.ota.facts import OtaFacts, Signed
 from signer.ota.front import Front, check_otacert, load_front, verify_whole_file
@@ -13,6 +14,15 @@ from signer.ota.metadata import BLOCK
 from signer.ota.package import load_package
 from signer.ota.package_hashes import PackageHashes, load_hashes
 from signer.ota.payload import Payload, load_payload_signature
+from signer.ota.questions import (
+    METADATA_AGREE,
+    METADATA_SIGNATURE,
+    NO_SERIAL,
+    ONE_ZIP,
+    PAYLOAD_SIGNATURE,
+    Answered,
+    ignore,
+)
 from signer.ota.signatures import verify_signatures
 from signer.ota.summary import sum_up, sum_up_block
 
@@ -23,26 +33,33 @@ def inspect_ota(
     certificate: bytes | None = None,
     codename: str | None = None,
     progress: Progress | None = None,
+    answered: Answered = ignore,
 ) -> OtaFacts:
     """Check everything about an OTA package and return its facts; the file is only read, once.
 
     With `certificate` (PEM or DER) the package must be signed for it: metadata, payload and whole
     file; a block-based package has only the last. With `codename` it must be for that device. What
     belongs to a newer format than this version knows is named in the facts and not refused.
-    `progress` is called with bytes read and bytes in all. Raises OtaError, whose message is one
-    sentence; OSError where the disk fails.
+    `progress` is called with bytes read and bytes in all, `answered` with each question whose
+    answer is yes so far: the checksums of what the zip holds come last. Raises OtaError, whose
+    message is one sentence and whose question is the one answered no; OSError where the disk fails.
     """
     wanted = None if certificate is None else decode_certificate(certificate)
     # A pipe or a device has no end to read from, and opening a pipe waits for its writer.
     if path.exists() and not path.is_file():
         raise ContainerError(f"{path} is no regular file; give the OTA zip itself.")
     with path.open("rb") as stream:
-        front = load_front(stream, stream.seek(0, 2), codename)
+        container = load_container(stream, stream.seek(0, 2))
+        answered(ONE_ZIP)
+        front = load_front(stream, container, codename)
+        if front.has_metadata_pb:
+            answered(METADATA_AGREE)
+        answered(NO_SERIAL)
         if wanted is not None:
             check_otacert(stream, front.container, wanted)
         if front.metadata.ota_type == BLOCK:
-            return _inspect_block(path, stream, front, wanted, progress)
-        return _inspect_ab(path, stream, front, wanted, progress)
+            return _inspect_block(path, stream, front, wanted, progress, answered)
+        return _inspect_ab(path, stream, front, wanted, progress, answered)
 
 
 def _inspect_ab(
@@ -51,11 +68,12 @@ def _inspect_ab(
     front: Front,
     certificate: Certificate | None,
     progress: Progress | None,
+    answered: Answered,
 ) -> OtaFacts:
-    package = load_package(stream, front)
+    package = load_package(stream, front, answered)
     hashes = load_hashes(stream, package, progress, is_verified=certificate is not None)
     if certificate is not None:
-        _verify_payload(stream, package.payload, hashes, certificate)
+        _verify_payload(stream, package.payload, hashes, certificate, answered)
         verify_whole_file(front.signed_file, hashes.signed_file, certificate)
     signed = Signed(payload=certificate is not None, whole_file=certificate is not None)
     return sum_up(path, package, hashes.file.hex(), signed)
@@ -67,8 +85,9 @@ def _inspect_block(
     front: Front,
     certificate: Certificate | None,
     progress: Progress | None,
+    answered: Answered,
 ) -> OtaFacts:
-    package = load_block_package(stream, front)
+    package = load_block_package(stream, front, answered)
     hashes = load_block_hashes(stream, package, progress)
     if certificate is not None:
         verify_whole_file(front.signed_file, hashes.signed_file, certificate)
@@ -77,10 +96,16 @@ def _inspect_block(
 
 
 def _verify_payload(
-    stream: BinaryIO, payload: Payload, hashes: PackageHashes, certificate: Certificate
+    stream: BinaryIO,
+    payload: Payload,
+    hashes: PackageHashes,
+    certificate: Certificate,
+    answered: Answered,
 ) -> None:
     verify_signatures(
         payload.metadata_signature, payload.metadata_hash, certificate, "metadata signature"
     )
+    answered(METADATA_SIGNATURE)
     signature = load_payload_signature(stream, payload)
     verify_signatures(signature, hashes.signed_payload, certificate, "payload signature")
+    answered(PAYLOAD_SIGNATURE)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 
 from signer.ota.errors import MetadataError, UnsupportedError
 from signer.ota.protobuf import Message, decode_message
+from signer.ota.questions import NO_SERIAL
 
 METADATA = "META-INF/com/android/metadata"
 AB, BLOCK = "AB", "BLOCK"
@@ -62,7 +63,7 @@ def decode_text(raw: bytes) -> Metadata:
     values = _lines(raw)
     if "serialno" in values:
         raise MetadataError(
-            "The package is bound to the serial numbers of single phones (serialno)."
+            "The package is bound to the serial numbers of single phones (serialno).", NO_SERIAL
         )
     return _checked(
         Metadata(

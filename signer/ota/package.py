@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from signer.ota.container import STORED, Container, load_entry
-from signer.ota.errors import ContainerError, MetadataError, PayloadError
+from signer.ota.errors import ContainerError, MetadataError, PropertiesError
 from signer.ota.front import Front
 from signer.ota.metadata import PROPERTY_FILES, Metadata
 from signer.ota.payload import Payload, load_payload
@@ -19,6 +19,14 @@ from signer.ota.properties import (
     decode_payload_properties,
     decode_property_files,
 )
+from signer.ota.questions import (
+    OFFSETS,
+    PARTITION_HASHES,
+    PROPERTIES,
+    RULES,
+    Answered,
+    ignore,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +38,29 @@ class Package:
     payload: Payload
 
 
-def load_package(stream: BinaryIO, front: Front) -> Package:
+def load_package(stream: BinaryIO, front: Front, answered: Answered = ignore) -> Package:
     """Read everything of an A/B package but the payload's data.
 
-    Raises OtaError for the first part that is malformed or contradicts another.
+    `answered` is called with each question whose answer is yes. Raises OtaError for the first part
+    that is malformed or contradicts another.
     """
     container, metadata = front.container, front.metadata
     entry = container.entry(PAYLOAD)
     if entry.method != STORED:
-        raise ContainerError("payload.bin is compressed in the zip, so no phone can stream it.")
+        raise ContainerError(
+            "payload.bin is compressed in the zip, so no phone can stream it.", RULES
+        )
     payload = load_payload(stream, entry.offset, entry.size)
     check_manifest(payload.manifest, payload.blobs_length)
     _check_target(metadata, payload)
+    answered(RULES)
+    answered(PARTITION_HASHES)
     _check_property_files(metadata, container, payload)
+    answered(OFFSETS)
     raw = load_entry(stream, container.entry(PAYLOAD_PROPERTIES), MAX_PROPERTIES)
     properties = decode_payload_properties(raw)
     _check_sizes(properties, payload)
+    answered(PROPERTIES)
     return Package(front, properties, payload)
 
 
@@ -64,23 +79,23 @@ def _check_target(metadata: Metadata, payload: Payload) -> None:
 
 def _check_property_files(metadata: Metadata, container: Container, payload: Payload) -> None:
     if PROPERTY_FILES not in metadata.property_files:
-        raise MetadataError(f"The metadata lacks {PROPERTY_FILES}.")
+        raise PropertiesError(f"The metadata lacks {PROPERTY_FILES}.", OFFSETS)
     for key, value in metadata.property_files.items():
         spans = decode_property_files(value, key)
         if key == PROPERTY_FILES and PAYLOAD_METADATA not in spans:
-            raise MetadataError(f"{PROPERTY_FILES} does not name {PAYLOAD_METADATA}.")
+            raise PropertiesError(f"{PROPERTY_FILES} does not name {PAYLOAD_METADATA}.", OFFSETS)
         check_property_files(spans, key, container, payload.header.blobs_offset)
 
 
 def _check_sizes(properties: PayloadProperties, payload: Payload) -> None:
     if properties.file_size != payload.length:
-        raise PayloadError(
+        raise PropertiesError(
             f"FILE_SIZE is {properties.file_size}, but payload.bin has {payload.length} bytes."
         )
     if properties.metadata_size != payload.header.metadata_size:
-        raise PayloadError(
+        raise PropertiesError(
             f"METADATA_SIZE is {properties.metadata_size}, but header and manifest have "
             f"{payload.header.metadata_size} bytes."
         )
     if properties.metadata_hash != payload.metadata_hash:
-        raise PayloadError("METADATA_HASH is not the hash of the payload's header and manifest.")
+        raise PropertiesError("METADATA_HASH is not the hash of the payload's header and manifest.")

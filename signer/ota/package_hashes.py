@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from signer.ota.entry_hash import check_entries, unpacked_entries
-from signer.ota.errors import PayloadError
+from signer.ota.errors import PayloadError, PropertiesError
 from signer.ota.front import Front
 from signer.ota.hashing import Progress, Run, Track, hash_runs
 from signer.ota.package import Package
@@ -31,7 +31,7 @@ class PackageHashes:
 def load_hashes(
     stream: BinaryIO, package: Package, progress: Progress | None, *, is_verified: bool
 ) -> PackageHashes:
-    """Read the whole file; PayloadError or ContainerError when its bytes are not as announced.
+    """Read the whole file; OtaError when its bytes are not as announced.
 
     With `is_verified` it is also read for what the payload's signature covers.
     """
@@ -90,5 +90,5 @@ def _check_digests(package: Package, digests: Mapping[Hashable, bytes]) -> None:
                 "hash."
             )
     if digests.get(_PAYLOAD) != package.properties.file_hash:
-        raise PayloadError("FILE_HASH is not the hash of payload.bin.")
+        raise PropertiesError("FILE_HASH is not the hash of payload.bin.")
     check_entries(package.front.container, digests)

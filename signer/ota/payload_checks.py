@@ -13,6 +13,7 @@ from signer.ota.operations import (
     SOURCE_HASH_MINOR_VERSION,
     OperationType,
 )
+from signer.ota.questions import PARTITION_HASHES
 
 MAX_PARTITION_SIZE = 64 << 30
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -49,7 +50,9 @@ def _check_version(manifest: Manifest) -> None:
 
 def _check_info(info: PartitionInfo, name: str) -> None:
     if not 0 < info.size <= MAX_PARTITION_SIZE or len(info.digest) != 32:
-        raise PayloadError(f"The payload gives no proper size and hash for partition {name}.")
+        raise PayloadError(
+            f"The payload gives no proper size and hash for partition {name}.", PARTITION_HASHES
+        )
 
 
 def _check_partition(partition: Partition, manifest: Manifest) -> None:
@@ -57,7 +60,9 @@ def _check_partition(partition: Partition, manifest: Manifest) -> None:
     if _NAME.fullmatch(name) is None:
         raise PayloadError(f"The payload has a partition named {name[:40]!r}.")
     if partition.new is None:
-        raise PayloadError(f"The payload does not say what partition {name} becomes.")
+        raise PayloadError(
+            f"The payload does not say what partition {name} becomes.", PARTITION_HASHES
+        )
     _check_info(partition.new, name)
     if partition.old is not None:
         _check_info(partition.old, name)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from signer.ota.container import STORED, Container
 from signer.ota.errors import PropertiesError
 from signer.ota.metadata import METADATA, METADATA_PB
+from signer.ota.questions import OFFSETS
 
 PAYLOAD = "payload.bin"
 PAYLOAD_PROPERTIES = "payload_properties.txt"
@@ -71,9 +72,11 @@ def decode_property_files(value: str, key: str) -> dict[str, Span]:
     for token in value.rstrip(" ").split(","):
         match = _TOKEN.fullmatch(token)
         if match is None:
-            raise PropertiesError(f"{key} has {token[:60]!r}, which is not name:offset:size.")
+            raise PropertiesError(
+                f"{key} has {token[:60]!r}, which is not name:offset:size.", OFFSETS
+            )
         if match[1] in spans:
-            raise PropertiesError(f"{key} names {match[1]} twice.")
+            raise PropertiesError(f"{key} names {match[1]} twice.", OFFSETS)
         spans[match[1]] = Span(int(match[2]), int(match[3]))
     return spans
 
@@ -88,7 +91,7 @@ def check_property_files(
     """
     for required in (PAYLOAD, PAYLOAD_PROPERTIES):
         if required not in spans:
-            raise PropertiesError(f"{key} does not name {required}.")
+            raise PropertiesError(f"{key} does not name {required}.", OFFSETS)
     front = Span(container.entry(PAYLOAD).offset, metadata_length)
     check_spans(spans, key, container, front)
 
@@ -109,7 +112,8 @@ def check_spans(
         if span != truth:
             raise PropertiesError(
                 f"{key} says {name} is {span.size} bytes at {span.offset}, "
-                f"but it is {truth.size} bytes at {truth.offset}."
+                f"but it is {truth.size} bytes at {truth.offset}.",
+                OFFSETS,
             )
 
 
@@ -120,9 +124,11 @@ def _find_stored(name: str, key: str, container: Container) -> Span:
     else:
         found = [each for each in stored if each.name.rsplit("/", 1)[-1] == name]
     if not found:
-        raise PropertiesError(f"{key} names {name}, which is not stored in the package.")
+        raise PropertiesError(f"{key} names {name}, which is not stored in the package.", OFFSETS)
     if len(found) > 1:
-        raise PropertiesError(f"{key} names {name}, and several entries of the package end so.")
+        raise PropertiesError(
+            f"{key} names {name}, and several entries of the package end so.", OFFSETS
+        )
     return Span(found[0].offset, found[0].size)
 
 

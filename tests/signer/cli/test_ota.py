@@ -5,9 +5,18 @@ import re
 import pytest
 
 from fixtures.block import build_block_zip
+from fixtures.build import build_zip
 from fixtures.catalogue import Package, find_build
+from fixtures.hostile import hostile_zips
+from fixtures.hostile_block import hostile_blocks
 from fixtures.newer import newer_packages
 from fixtures.signing import CERTIFICATE_FILE, KEYS
+
+HOSTILE = hostile_zips(build_zip(find_build("armani", "id", 2)))
+ONE_ZIP, AGREE = "is one zip to every reader", "has metadata that agree"
+BEFORE_DATA = [ONE_ZIP, AGREE, "names no serial number", "follows its version's rules"]
+LATER = ["has partition hashes", "has true offsets", "has true payload properties"]
+SIGNATURES = [f"has a good {part} signature" for part in ("metadata", "payload", "whole-file")]
 
 
 def test_facts_and_verdicts_are_printed(run, zips) -> None:
@@ -31,8 +40,10 @@ def test_a_certificate_is_asked(run, zips) -> None:
     assert "not asked" not in output
     other = KEYS / "FIXTURE-ONLY-other.cert.pem"
     status, output, errors = run("ota", "inspect", zips["first"], "--certificate", other)
-    assert (status, output) == (1, "")
+    assert status == 1
     assert errors.count("\n") == 1
+    (no,) = (line for line in output.splitlines() if "  no  " in line)
+    assert re.match(r"has a good whole-file signature +no +The package's otacert is another", no)
 
 
 def test_machines_get_json(run_json, zips, facts) -> None:
@@ -106,9 +117,10 @@ def test_the_source_of_an_incremental_is_shown(run, run_json, zips, facts) -> No
 
 @pytest.mark.parametrize("more", [(), ("--json",)])
 def test_a_pipe_is_refused_and_not_waited_for(run, tmp_path, more) -> None:
-    """Nobody writes into it, so reading would hang."""
+    """Nobody writes into it, so reading would hang; it is no zip to anybody."""
     os.mkfifo(tmp_path / "pipe.zip")
-    status, _, errors = run("ota", "inspect", tmp_path / "pipe.zip", *more)
+    status, output, errors = run("ota", "inspect", tmp_path / "pipe.zip", *more)
+    assert "is one zip to every reader" in output
     assert status == 1
     assert errors == (
         f"hening-signer: {tmp_path}/pipe.zip is no regular file; give the OTA zip itself.\n"
@@ -127,11 +139,74 @@ def test_a_package_for_another_model_is_1(run, zips) -> None:
 
 @pytest.mark.parametrize("octets", [b"", b"not a zip", b"PK\x03\x04" + b"\x00" * 100])
 def test_what_is_no_zip_is_1(run, tmp_path, octets) -> None:
-    """One sentence, no traceback, no output."""
+    """One sentence and one answer, no traceback and no facts."""
     (tmp_path / "bad.zip").write_bytes(octets)
     status, output, errors = run("ota", "inspect", tmp_path / "bad.zip")
-    assert (status, output) == (1, "")
+    assert status == 1
     assert errors.count("\n") == 1
     assert errors.endswith(".\n")
+    sentence = errors.removeprefix("hening-signer: ").rstrip("\n")
+    assert output.splitlines() == [
+        "Verdicts on bad.zip up to the first no",
+        "the package                 answer  remark",
+        f"is one zip to every reader  no      {sentence}",
+    ]
     _, output, _ = run("ota", "inspect", tmp_path / "bad.zip", "--json")
-    assert json.loads(output) == {"error": errors.removeprefix("hening-signer: ").rstrip("\n")}
+    question = {"question": "is one zip to every reader", "passed": False}
+    assert json.loads(output) == {
+        "error": sentence,
+        "facts": None,
+        "verdicts": [question | {"refusal": sentence, "remark": ""}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "questions"),
+    [
+        ("duplicate-payload", [ONE_ZIP]),
+        ("crc-wrong", [*BEFORE_DATA[1:], *LATER, ONE_ZIP]),
+        ("no-payload", BEFORE_DATA),
+        ("metadata-disagree", [ONE_ZIP, AGREE]),
+        ("metadata-serialno", [ONE_ZIP, "names no serial number"]),
+        ("operation-move", BEFORE_DATA),
+        ("partition-empty", [*BEFORE_DATA[:3], "has partition hashes"]),
+        ("offset-wrong", [*BEFORE_DATA, *LATER[:2]]),
+        ("properties-network-id", [*BEFORE_DATA, *LATER]),
+        ("properties-file-hash", [*BEFORE_DATA, *LATER]),
+        ("metadata-signature-flipped", [*BEFORE_DATA, *LATER, *SIGNATURES[:1]]),
+        ("payload-signature-flipped", [*BEFORE_DATA, *LATER, *SIGNATURES[:2]]),
+        ("whole-file-signature-flipped", [*BEFORE_DATA, *LATER, *SIGNATURES]),
+    ],
+)
+def test_an_unsound_package_has_verdicts_up_to_the_failing_one(run, tmp_path, name, questions):
+    """Everything before it is a yes, and it says no with the sentence."""
+    path = tmp_path / "armani-hostile.zip"
+    path.write_bytes(HOSTILE[name])
+    status, output, errors = run(
+        "ota", "inspect", path, "--json", "--certificate", CERTIFICATE_FILE
+    )
+    assert status == 1
+    value = json.loads(output)
+    assert [each["question"] for each in value["verdicts"]] == questions
+    assert [each["passed"] for each in value["verdicts"]] == [True] * (len(questions) - 1) + [False]
+    assert errors == f"hening-signer: {value['verdicts'][-1]['refusal']}\n"
+    assert value["facts"] is None
+
+
+def test_an_unsound_block_based_package_has_verdicts_too(run, tmp_path):
+    """What it has not, nobody answers for it."""
+    target, source = find_build("armani", "id", 2), find_build("armani", "id", 1)
+    path = tmp_path / "armani-block.zip"
+    path.write_bytes(hostile_blocks(target, source)["list-total-wrong"])
+    status, output, _ = run("ota", "inspect", path)
+    assert status == 1
+    rows = [re.split(r"  +", line)[:2] for line in output.splitlines()[2:]]
+    questions = [ONE_ZIP, AGREE, "names no serial number", "has true offsets"]
+    assert rows == [[each, "yes"] for each in questions] + [["follows its version's rules", "no"]]
+
+
+def test_questions_are_those_of_a_sound_package(run_json, zips):
+    """What an unsound package is told in is asked of a sound one in the same words."""
+    value = run_json("ota", "inspect", zips["first"], "--certificate", CERTIFICATE_FILE)
+    asked = {each["question"] for each in value["verdicts"]}
+    assert {*BEFORE_DATA, *LATER, *SIGNATURES} <= asked

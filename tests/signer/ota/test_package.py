@@ -13,7 +13,8 @@ from fixtures.ota_writer import METADATA, METADATA_PB, PROPERTIES, write_ota
 from fixtures.payload_writer import encode_manifest, sign_payload
 from fixtures.repack import split_members, with_member
 from fixtures.zip_writer import Member, write_zip
-from signer.ota.errors import MetadataError, PayloadError
+from signer.ota.container import load_container
+from signer.ota.errors import MetadataError, PropertiesError
 from signer.ota.front import load_front
 from signer.ota.package import Package, load_package
 
@@ -22,7 +23,7 @@ FULL = Wanted(find_build("armani", "id", 1))
 
 def _load(raw: bytes, codename: str | None = None) -> Package:
     stream = io.BytesIO(raw)
-    return load_package(stream, load_front(stream, len(raw), codename))
+    return load_package(stream, load_front(stream, load_container(stream, len(raw)), codename))
 
 
 def _without_pb(change: Callable[[bytes], bytes]) -> bytes:
@@ -90,5 +91,5 @@ def test_properties_are_read_after_the_payload() -> None:
     members = split_members(write_ota(FULL, build_payload(FULL)))
     other = build_payload(Wanted(find_build("armani", "eu", 1))).properties
     changed = [replace(each, data=other) if each.name == PROPERTIES else each for each in members]
-    with pytest.raises(PayloadError, match=r"(FILE_SIZE|METADATA_HASH|METADATA_SIZE) is"):
+    with pytest.raises(PropertiesError, match=r"(FILE_SIZE|METADATA_HASH|METADATA_SIZE) is"):
         _load(write_zip(changed))
