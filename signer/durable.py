@@ -62,11 +62,6 @@ def replace_file(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     sync_folder(path.parent)
 
 
-def write_replacing(path: Path, data: bytes) -> None:
-    """Write `path` with `data` whole or not at all, in place of a file of that name."""
-    replace_file(path, data)
-
-
 def write_synced(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Create `path` with `data` and flush it; its folder is not flushed."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)

@@ -1,7 +1,7 @@
 import os
 import shutil
 import stat
-from pathlib import Path
+import traceback
 
 import pytest
 from nacl.signing import VerifyKey
@@ -10,9 +10,11 @@ from tuf.api.metadata import Targets
 from signer.errors import KeyStoreError, SurroundingsError
 from signer.keys.enrolment import create_token_keys, enrol_public_keys
 from signer.keys.hsm import TokenSession
+from signer.keys.key_file import decode_key_file
 from signer.keys.keystore import Keystore
 from signer.keys.public_key import PublicKey
 from signer.signing import sign_role
+from tests.leaks import Leaks, seed_forms
 from tests.rfc8032 import VECTORS
 
 
@@ -159,11 +161,37 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path) -> None:
         Keystore(tmp_path / "none").load_public_keys()
 
 
-def test_no_secret_shows_in_a_repr(made_keys, passphrases, passphrase) -> None:
-    """Neither store nor signer shows key or passphrase."""
-    store = Keystore(Path(made_keys))
-    signer = store.load_signer(store.load_public_keys()[0], passphrases)
-    assert passphrase.decode() not in repr(store) + repr(signer) + repr(vars(signer))
+def test_no_secret_is_kept_where_it_could_be_shown(tmp_path, passphrase) -> None:
+    """Neither passphrase nor seed is in the store, in what signs, or in a refusal's traceback.
+
+    Looked at is what they hold and not only what they show; the key itself is in the library.
+    """
+    seed = os.urandom(32)
+    leaks = Leaks(passphrase=passphrase, **seed_forms("seed", seed))
+    store = Keystore(tmp_path / "keys")
+    key = store.create_key(
+        "root-1", passphrase, lambda count: seed if count == 32 else os.urandom(count)
+    )
+    # So that the search is known to look for the right octets.
+    opened = decode_key_file("root-1", (store.folder / "root-1.key").read_bytes(), passphrase)
+    assert leaks.find(opened.private_bytes_raw()) == {("seed", "raw")}
+    signer = store.load_signer(key, _give(passphrase))
+    signature = signer.sign(b"payload")
+    assert leaks.find_reachable(store, signer, signature, vars(signer)) == set()
+    assert leaks.find(repr((store, signer, vars(store), vars(signer), opened))) == set()
+    (store.folder / "root-1.key").write_bytes(
+        (store.folder / "root-1.key").read_bytes().replace(b"A", b"B")
+    )
+    with pytest.raises(KeyStoreError, match="cannot be opened") as caught:
+        store.load_signer(key, _give(passphrase))
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "cannot be opened" in shown
+    assert leaks.find(shown) == set()
+
+
+def _give(passphrase):
+    """Return what gives a passphrase that nothing else holds."""
+    return lambda _name: bytes(bytearray(passphrase))
 
 
 def test_a_holder_is_kept(tmp_path, passphrases) -> None:

@@ -1,0 +1,79 @@
+"""Finds secrets in what a program wrote, in every form in which one could come out."""
+
+import base64
+import gc
+import hashlib
+import types
+from collections.abc import Iterator
+
+
+class Leaks:
+    """Looks for some secrets, each of them octets: raw, in hex, in base64, and as Python shows it.
+
+    Base64 is looked for at each of its three alignments, over line ends and in both alphabets, so
+    that a secret in the middle of something else is found too: a seed in PKCS #8, for instance.
+    """
+
+    def __init__(self, **secrets: bytes) -> None:
+        self._forms = [
+            (name, form, octets)
+            for name, secret in secrets.items()
+            for form, octets in _forms(secret)
+        ]
+
+    def find(self, data: bytes | str) -> set[tuple[str, str]]:
+        """Return which secrets are in `data`, and in which form."""
+        octets = data.encode(errors="surrogateescape") if isinstance(data, str) else data
+        joined = octets.translate(None, b"\r\n\t ")
+        return {
+            (name, form)
+            for name, form, needle in self._forms
+            if needle in octets or needle in joined
+        }
+
+    def find_reachable(self, *objects: object) -> set[tuple[str, str]]:
+        """Return what is found in the text and octets that `objects` hold, however deep."""
+        return {each for held in _reachable(objects) for each in self.find(_show(held))}
+
+
+def seed_forms(name: str, seed: bytes) -> dict[str, bytes]:
+    """Return an Ed25519 seed and the two halves that RFC 8032 section 5.1.5 makes of it, named."""
+    digest = hashlib.sha512(seed).digest()
+    scalar = bytearray(digest[:32])
+    scalar[0] &= 248
+    scalar[31] = scalar[31] & 127 | 64
+    return {name: seed, f"{name}_scalar": bytes(scalar), f"{name}_prefix": digest[32:]}
+
+
+def _forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
+    yield "raw", secret
+    yield "hex", secret.hex().encode()
+    yield "hex", secret.hex().upper().encode()
+    yield "repr", repr(secret)[2:-1].encode()
+    yield "numbers", ",".join(map(str, secret)).encode()
+    for offset in range(3):
+        text = base64.b64encode(bytes(offset) + secret)
+        # The characters at both ends also depend on what stands beside the secret.
+        inner = text[-(-offset * 8 // 6) : (offset + len(secret)) * 8 // 6]
+        yield "base64", inner
+        yield "base64", inner.translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _show(held: bytes | bytearray | str) -> bytes:
+    return held.encode(errors="surrogatepass") if isinstance(held, str) else bytes(held)
+
+
+def _reachable(objects: tuple[object, ...]) -> Iterator[bytes | bytearray | str]:
+    # Code and classes lead to everything, this test and its secrets included.
+    code = (type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.FrameType)
+    waiting, seen = list(objects), set()
+    while waiting:
+        held = waiting.pop()
+        if id(held) in seen or isinstance(held, code):
+            continue
+        seen.add(id(held))
+        if isinstance(held, bytes | bytearray | str):
+            yield held
+        waiting += gc.get_referents(held)
+        if isinstance(held, dict):  # whose keys are not among them where all are text
+            waiting += held

@@ -1,0 +1,72 @@
+"""The search for secrets finds what it is there to find."""
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from tests.leaks import Leaks, seed_forms
+from tests.rfc8032 import VECTORS
+
+SEED = bytes.fromhex(VECTORS["TEST 1"].secret)
+LEAKS = Leaks(**seed_forms("seed", SEED))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "form"),
+    [
+        (Encoding.DER, PrivateFormat.PKCS8),
+        (Encoding.PEM, PrivateFormat.PKCS8),
+        (Encoding.PEM, PrivateFormat.OpenSSH),
+        (Encoding.Raw, PrivateFormat.Raw),
+    ],
+)
+def test_a_key_file_without_encryption_is_found(encoding, form) -> None:
+    """In all forms that the library writes; a line end in the midst hides nothing."""
+    data = Ed25519PrivateKey.from_private_bytes(SEED).private_bytes(encoding, form, NoEncryption())
+    assert "seed" in {name for name, _ in LEAKS.find(b"before" + data + b"behind")}
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_every_form_is_found(before) -> None:
+    """Hex in both cases, base64 in both alphabets and alignments, and as Python shows octets."""
+    octets = b"x" * before + SEED + b"behind"
+    for shown, form in (
+        (octets, "raw"),
+        (octets.hex(), "hex"),
+        (octets.hex().upper(), "hex"),
+        (repr(octets), "repr"),
+        (str(list(octets)), "numbers"),
+        (base64.b64encode(octets), "base64"),
+        (base64.urlsafe_b64encode(octets), "base64"),
+        (base64.encodebytes(octets), "base64"),
+    ):
+        assert ("seed", form) in LEAKS.find(shown)
+
+
+def test_the_expanded_key_is_found() -> None:
+    """Whoever has it signs without the seed; the values were calculated with sha512sum by hand."""
+    # printf of the seed of RFC 8032 test 1, through `xxd -r -p | sha512sum`; the first octet's
+    # three low bits cleared, of the 32nd the highest cleared and the second highest set.
+    scalar = "307c83864f2833cb427a2ef1c00a013cfdff2768d980c0a3a520f006904de94f"
+    prefix = "9b4f0afe280b746a778684e75442502057b7473a03f08f96f5a38e9287e01f8f"
+    assert LEAKS.find(scalar) == {("seed_scalar", "hex")}
+    assert LEAKS.find(prefix) == {("seed_prefix", "hex")}
+
+
+def test_nothing_is_found_where_nothing_is() -> None:
+    """The public half and a signature are no secrets."""
+    assert LEAKS.find(VECTORS["TEST 1"].public + VECTORS["TEST 1"].signature) == set()
+
+
+def test_what_objects_hold_is_found() -> None:
+    """However deep, but not what the code beside them holds."""
+
+    class Holder:
+        def __init__(self, held) -> None:
+            self.held = held
+
+    assert LEAKS.find_reachable(Holder([{"a": Holder(bytearray(SEED))}])) == {("seed", "raw")}
+    assert LEAKS.find_reachable(Holder({SEED.hex(): 1})) == {("seed", "hex")}
+    assert LEAKS.find_reachable(Holder([1])) == set()
