@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 import click
@@ -40,17 +41,25 @@ def keys() -> None:
 @keys.command(epilog="Example: hening-server keys new snapshot timestamp --state var/server")
 @NAMES
 @STATE
+@click.option("--afresh", is_flag=True, help="Discard a next key made before: after a theft.")
 @PUBLIC_URL
 @JSON
-def new(names: tuple[str, ...], state: Path, public_url: str, as_json: bool) -> None:
+def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_json: bool) -> None:
     """Make the next key of each ROLE and its public half for the signers.
 
     It does not sign before root (for latest: targets) lists it; the log's next key signs beside the
-    current one from now on.
+    current one from now on. A next key that is there is kept, or with --afresh replaced; refused
+    where it is listed alone and so signs already: switch to it first.
     """
     folder = require_state(state)
-    _, alarms = _run(folder, public_url, lambda p: make_next_keys(p, folder, _names(names)))
-    _show(folder, as_json=as_json)
+    made, alarms = _run(
+        folder, public_url, lambda p: make_next_keys(p, folder, _names(names), afresh=afresh)
+    )
+    notes = dict.fromkeys(made.kept, "the next key is kept, made before; after a theft: --afresh")
+    if made.unsigned:
+        reason = made.unsigned.rstrip(".")
+        notes["log"] = f"the next key signs from the next root on, because {reason}"
+    _show(folder, as_json=as_json, notes=notes)
     if not as_json:
         click.echo(f"Take {folder.keys}/public.json to the signers; it names the next keys.")
     _tell(alarms)
@@ -105,7 +114,10 @@ def _run(
     return asyncio.run(act()), alarms
 
 
-def _show(folder: StateFolder, *, as_json: bool) -> None:
+def _show(
+    folder: StateFolder, *, as_json: bool, notes: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Show the keys of each role, and what there is to note of a role."""
     states = describe_keys(load_online_keys(folder.keys), load_published(folder.public))
     if as_json:
         rows = [
@@ -115,6 +127,7 @@ def _show(folder: StateFolder, *, as_json: bool) -> None:
                 "next": state.following or None,
                 "listed": list(state.listed),
                 "signing": list(state.signing),
+                "note": notes.get(state.name, ""),
             }
             for state in states
         ]
@@ -126,6 +139,8 @@ def _show(folder: StateFolder, *, as_json: bool) -> None:
             if key:
                 table.add_row(state.name, kind, _short(key), *_marks(state, key))
     Console().print(table)
+    for name, note in notes.items():
+        click.echo(f"{name}: {note}.")
 
 
 def _marks(state: KeyState, key: str) -> tuple[str, str]:

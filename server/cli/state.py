@@ -11,17 +11,18 @@ import click
 import uvloop
 from rich.console import Console
 from rich.table import Table
+from tuf.api.metadata import Root
 
 from server.app import running
 from server.cli.options import JSON, STATE, now, require_state
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
-from server.core.profile import check_root
+from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
 from server.observability import configure_logging
 from server.publisher.check import Finding, check_state
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import check_root_keys
-from server.publisher.online_keys import create_online_keys, load_online_keys, log_name
+from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name
 from server.settings import load_settings
 from server.storage.bounded import read_bounded
 from server.storage.database import is_current, open_database
@@ -49,17 +50,21 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     """Make the online keys; with --root, pin the root that all trust starts from.
 
     Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
-    root that the ceremony made.
+    root that the ceremony made. A key file that was lost is made anew, and no other is touched.
     """
     folder = StateFolder(state)
     if root_file is not None and not folder.keys.exists():
         raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
-    create_online_keys(folder.keys, log_origin)
+    made = [name for name in HOLDERS if not (folder.keys / f"{name}.pem").exists()]
+    pinned = _load_pinned(folder)
+    create_online_keys(folder.keys, log_origin, log_verifier(pinned).name if pinned else "")
     migrate_database(folder.database)
     folder.incoming.mkdir(exist_ok=True)
     if root_file is None:
         click.echo(f"Online keys are in {folder.keys}; the log is {log_name(folder.keys)}.")
-        click.echo(f"Take {folder.keys}/public.json to the ceremony.")
+        if made:
+            click.echo(f"New keys: {', '.join(made)}.")
+        click.echo(f"Take {folder.keys}/public.json to the {'signers' if pinned else 'ceremony'}.")
     else:
         data = read_bounded(root_file, ROOT_LIMIT)
         root = verify_first_root(data).signed
@@ -70,6 +75,12 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
             raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
         write_immutable(folder.trusted_root, data)
         click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
+
+
+def _load_pinned(folder: StateFolder) -> Root | None:
+    if not folder.trusted_root.exists():
+        return None
+    return verify_first_root(read_bounded(folder.trusted_root, ROOT_LIMIT)).signed
 
 
 @click.command(epilog="Example: hening-server run --state var/server --port 8080")

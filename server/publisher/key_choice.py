@@ -7,11 +7,13 @@ change nothing; where they list the next one alone, it signs at that very public
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Root, Targets
 
 from server.core.errors import TrustError
+from server.core.metadata import check_expiry
 from server.core.profile import log_verifier
 from server.publisher.errors import PublishError
 from server.publisher.online_keys import HOLDERS, ROLES, OnlineKeys
@@ -56,6 +58,13 @@ def check_root_keys(root: Root, keys: OnlineKeys) -> None:
         )
 
 
+def check_signable(keys: OnlineKeys, trust: Trust, now: datetime) -> None:
+    """Raise TrustError unless `keys` may sign what phones are to accept under `trust` at `now`."""
+    choose_keys(keys, trust.root, trust.targets)
+    check_expiry("root", trust.root, now)
+    check_expiry("targets", trust.targets, now)
+
+
 def describe_keys(keys: OnlineKeys, trust: Trust | None) -> list[KeyState]:
     """Return the state of each role's keys and of the log's under what is published."""
     states = []
@@ -73,6 +82,25 @@ def describe_keys(keys: OnlineKeys, trust: Trust | None) -> list[KeyState]:
             )
         )
     return states
+
+
+def plan_next(
+    keys: OnlineKeys, trust: Trust | None, names: Collection[str], *, afresh: bool
+) -> list[str]:
+    """Return those of `names` whose next key is kept because it is there, none if made `afresh`.
+
+    A next key that is listed beside the current one may be discarded: the current one signs. One
+    that is listed alone signs already and cannot be; PublishError then.
+    """
+    found = [state for state in describe_keys(keys, trust) if state.name in names]
+    taken = [state.name for state in found if state.listed == (state.following,)]
+    if taken:
+        raise PublishError(
+            f"the next key of {', '.join(taken)} is listed alone and signs already: run"
+            f" `hening-server keys switch {' '.join(taken)}{' --at-once' if afresh else ''}` before"
+            " you make another."
+        )
+    return [state.name for state in found if state.following and not afresh]
 
 
 def plan_switch(
@@ -104,6 +132,19 @@ def plan_switch(
             )
         switching.append(state.name)
     return switching
+
+
+def discard_next(keys: OnlineKeys, names: Collection[str]) -> OnlineKeys:
+    """Return the keys without the next ones of `names`."""
+    following = {role: key for role, key in keys.next_signers.items() if role not in names}
+    return replace(keys, next_signers=following, next_log=None if "log" in names else keys.next_log)
+
+
+def promote_next(keys: OnlineKeys, names: Collection[str]) -> OnlineKeys:
+    """Return the keys with the next ones of `names` in place of the current ones."""
+    taking_over = {role: key for role, key in keys.next_signers.items() if role in names}
+    log = keys.next_log if "log" in names and keys.next_log is not None else keys.log
+    return discard_next(replace(keys, signers={**keys.signers, **taking_over}, log=log), names)
 
 
 def _choose(role: str, keys: OnlineKeys, listed: Collection[str]) -> CryptoSigner:

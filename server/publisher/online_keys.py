@@ -71,13 +71,13 @@ class OnlineKeys:
         return self.log.sign(text)
 
 
-def create_online_keys(folder: Path, log_origin: str | None = None) -> bytes:
+def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str = "") -> bytes:
     """Make the keys that are not there yet and return the octets of `public.json`.
 
     A key that is there is kept, so that a second run after a crash completes the first. The log's
-    origin is chosen once; TrustError for another one.
+    origin is chosen once, and is `pinned` where a root names it; TrustError for another one.
     """
-    present = log_name(folder)
+    present = log_name(folder) or pinned
     if present and log_origin not in {None, present}:
         raise TrustError(f"the log of this state is {present}, and it keeps its name for ever.")
     if log_origin is None:
@@ -99,14 +99,15 @@ def create_online_keys(folder: Path, log_origin: str | None = None) -> bytes:
     return _write_public(folder)
 
 
-def create_next_keys(folder: Path, names: Iterable[str]) -> bytes:
+def create_next_keys(folder: Path, names: Iterable[str], *, afresh: bool = False) -> bytes:
     """Make the next key of each of `names` and return the octets of `public.json`.
 
-    A next key that is there is kept, so that a second run after a crash completes the first.
+    A next key that is there is kept, so that a second run after a crash completes the first;
+    `afresh` replaces it.
     """
     load_online_keys(folder)
     for name in names:
-        _create(folder / f"{name}.next.pem")
+        _create(folder / f"{name}.next.pem", afresh=afresh)
     return _write_public(folder)
 
 
@@ -140,8 +141,8 @@ def load_online_keys(folder: Path) -> OnlineKeys:
     )
 
 
-def _create(path: Path) -> None:
-    if not path.exists():
+def _create(path: Path, *, afresh: bool = False) -> None:
+    if afresh or not path.exists():
         pem = Ed25519PrivateKey.generate().private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
@@ -159,7 +160,13 @@ def _write_public(folder: Path) -> bytes:
 
 
 def _load(path: Path) -> Ed25519PrivateKey:
-    mode = stat.S_IMODE(path.stat().st_mode)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{path} is gone: restore it from a copy, or run `hening-server init --state"
+            f" {path.parent.parent}` for a new key, which counts when the signers have listed it."
+        ) from error
     if mode & 0o077:
         raise TrustError(f"{path} has mode {mode:04o}: run `chmod 600 {path}`, others may read it.")
     try:

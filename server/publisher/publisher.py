@@ -13,15 +13,19 @@ Steps 1 and 2 are in `submissions`, the others in `publication`; here is who may
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import Literal
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.core.bundle import Result
+from server.core.errors import HeningError
 from server.core.pointer import Pointer
 from server.publisher import incoming
 from server.publisher.errors import PublishError
-from server.publisher.key_choice import choose_keys
+from server.publisher.key_change import PlanKeys
+from server.publisher.key_choice import check_signable
 from server.publisher.lock import publisher_lock
 from server.publisher.plan import plan_refresh
 from server.publisher.publication import PublicationSteps
@@ -30,12 +34,11 @@ from server.publisher.read_back import ReadBack
 from server.publisher.submissions import Submissions
 from server.storage.database import Sessions
 from server.storage.durable import sweep_temporary
+from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
-Renewal = Literal["", "timestamp", "all"]
-ChangeKeys = Callable[[Published | None], None]
 
 
 class Publisher:
@@ -122,25 +125,47 @@ class Publisher:
                 await self._steps.publish(published, published, [], pointers, renew=due == "all")
             return due
 
-    async def rotate(self, change: ChangeKeys, *, renew: Renewal) -> None:
-        """Let `change` make or replace key files, and sign with the keys that are there then.
+    async def rotate(self, plan: PlanKeys) -> None:
+        """Change key files as `plan` decides, and sign with the keys that are there then.
 
-        The log is signed afresh, and of the online roles what `renew` says. `change` is given what
-        is published, if anything is. A second run after a crash does it all again.
+        The log is signed afresh, and of the online roles what the change renews. Raises TrustError,
+        and changes nothing, where the keys could not sign what is published. What fails later says
+        what was done before; a second run does it all again.
         """
         async with publisher_lock(self._folder.lock):
             await self._steps.repair()
             published = await asyncio.to_thread(load_published, self._folder.public)
-            await asyncio.to_thread(change, published)
-            if renew and published is not None:
-                # No note is signed by keys that nobody who reads it could know.
-                choose_keys(await self._steps.load_keys(), published.root, published.targets)
-                await self._steps.restate_log()
-                pointers = published.pointers()
-                await self._steps.publish(published, published, [], pointers, renew=renew == "all")
+            keys, now = await self._steps.load_keys(), self._clock()
+            change = await asyncio.to_thread(plan, keys, published, now)
+            signed = published if change.renew else None
+            if signed is not None:
+                check_signable(change.keys, signed, now)
+            with _telling("not every key file is changed"):
+                await asyncio.to_thread(change.apply)
+            if signed is not None:
+                with _telling("the key files are changed, but not everything is signed with them"):
+                    await self._steps.restate_log()
+                    renew = change.renew == "all"
+                    await self._steps.publish(signed, signed, [], signed.pointers(), renew=renew)
 
     async def _require_published(self) -> Published:
         published = await asyncio.to_thread(load_published, self._folder.public)
         if published is None:
             raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
         return published
+
+
+@contextlib.contextmanager
+def _telling(done: str) -> Iterator[None]:
+    """Have an error say what was done before it, and how to do the rest."""
+
+    def sentence(error: Exception) -> str:
+        reason = str(error).partition("\n")[0].rstrip(".")
+        return f"{done}: {reason}; run the same command again when that is mended."
+
+    try:
+        yield
+    except (StorageError, OSError, SQLAlchemyError) as error:
+        raise StorageError(sentence(error)) from error
+    except HeningError as error:
+        raise PublishError(sentence(error)) from error

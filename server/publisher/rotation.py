@@ -8,33 +8,63 @@ A crash leaves some of the key files made or renamed, and the same call again do
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime
 
+from server.core.errors import TrustError
 from server.publisher.errors import PublishError
-from server.publisher.key_choice import describe_keys, plan_switch
-from server.publisher.online_keys import create_next_keys, load_online_keys, promote_next_key
+from server.publisher.key_change import KeyChange
+from server.publisher.key_choice import (
+    check_signable,
+    discard_next,
+    plan_next,
+    plan_switch,
+    promote_next,
+)
+from server.publisher.online_keys import OnlineKeys, create_next_keys, promote_next_key
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
 from server.storage.roots import root_time
 
 
-async def make_next_keys(publisher: Publisher, folder: StateFolder, names: Collection[str]) -> None:
-    """Make the next keys of `names`, roles or `log`, that are not there yet.
+@dataclass(frozen=True, slots=True)
+class NextKeys:
+    """What became of a call for next keys.
 
-    Raises PublishError where a next key has taken over already and waits to be made the current.
+    `kept` are the names whose next key was there before; `unsigned` says why the log is not signed
+    with its next key yet, and is empty where it is or none was asked for.
     """
 
-    def change(published: Published | None) -> None:
-        for state in describe_keys(load_online_keys(folder.keys), published):
-            if state.name in names and state.listed == (state.following,):
-                raise PublishError(
-                    f"the next key of {state.name} is the one that is listed: run `hening-server"
-                    f" keys switch {state.name}` before you make another."
-                )
-        create_next_keys(folder.keys, names)
+    kept: list[str]
+    unsigned: str
 
-    await publisher.rotate(change, renew="timestamp" if "log" in names else "")
+
+async def make_next_keys(
+    publisher: Publisher, folder: StateFolder, names: Collection[str], *, afresh: bool = False
+) -> NextKeys:
+    """Make the next keys of `names`, roles or `log`: those that are not there, `afresh` all.
+
+    Raises PublishError, and changes nothing, where a next key has taken over already and waits to
+    be made the current. Where what is published cannot be signed any more, next keys are made all
+    the same, for only new ones lead out of it; the log is signed with the next root then.
+    """
+    made = NextKeys([], "")
+
+    def plan(keys: OnlineKeys, published: Published | None, now: datetime) -> KeyChange:
+        nonlocal made
+        kept = plan_next(keys, published, names, afresh=afresh)
+        planned = discard_next(keys, names) if afresh else keys
+        unsigned = "" if "log" not in names else _why_unsigned(planned, published, now)
+        made = NextKeys(kept, unsigned)
+        return KeyChange(
+            planned,
+            lambda: create_next_keys(folder.keys, names, afresh=afresh),
+            renew="timestamp" if "log" in names and not unsigned else "",
+        )
+
+    await publisher.rotate(plan)
+    return made
 
 
 async def switch_keys(
@@ -48,19 +78,30 @@ async def switch_keys(
     """Make the next keys of `names` the current ones, sign with them, and return whose they were.
 
     What has no next key is signed afresh with the one that it has. `at_once` does not wait until
-    the root that lists the next keys has reached every cache. Raises PublishError, and changes
-    nothing, where one of them may not take over yet.
+    the root that lists the next keys has reached every cache. Raises PublishError or TrustError,
+    and changes nothing, where one of them may not take over yet or could not sign.
     """
     switched: list[str] = []
 
-    def change(published: Published | None) -> None:
+    def plan(keys: OnlineKeys, published: Published | None, _now: datetime) -> KeyChange:
         if published is None:
             raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
-        keys = load_online_keys(folder.keys)
         age = clock().timestamp() - root_time(folder.public)
         switched.extend(plan_switch(keys, published, names, age, at_once=at_once))
+        return KeyChange(promote_next(keys, switched), promote, renew="all")
+
+    def promote() -> None:
         for name in switched:
             promote_next_key(folder.keys, name)
 
-    await publisher.rotate(change, renew="all")
+    await publisher.rotate(plan)
     return switched
+
+
+def _why_unsigned(keys: OnlineKeys, published: Published | None, now: datetime) -> str:
+    try:
+        if published is not None:
+            check_signable(keys, published, now)
+    except TrustError as error:
+        return str(error)
+    return ""

@@ -27,7 +27,13 @@ class Scenario:
     bundle_id: str | None = None
 
 
-SCENARIOS = ["new keys", "planned switch", "root after a theft", "switch after a theft"]
+SCENARIOS = [
+    "new keys",
+    "planned switch",
+    "new keys after a theft",
+    "root after a theft",
+    "switch after a theft",
+]
 
 
 @pytest.fixture(scope="session", params=SCENARIOS)
@@ -37,6 +43,8 @@ def scenario(request, published_state, tmp_path_factory):
     if request.param == "new keys":
         return Scenario(world, "new keys", has_next=True)
     world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
+    if request.param == "new keys after a theft":
+        return Scenario(world, "new keys afresh", has_next=True)
     bundle_id = world.submit(listing(world, former=request.param == "planned switch"))
     if request.param == "root after a theft":
         return Scenario(world, "incoming", has_next=True, bundle_id=bundle_id)
@@ -86,6 +94,8 @@ def finish(scenario, world):
     match scenario.action:
         case "new keys":
             world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
+        case "new keys afresh":
+            world.run(lambda p: make_next_keys(p, world.folder, HOLDERS, afresh=True))
         case "switch":
             world.run(lambda p: switch_keys(p, world.folder, HOLDERS, world.now))
         case _:

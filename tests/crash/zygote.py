@@ -72,6 +72,7 @@ def act(job, writer):
                 "offer": lambda: publisher.change_pointers(world.offer(2)),
                 "refresh": publisher.refresh,
                 "new keys": lambda: make_next_keys(publisher, folder, HOLDERS),
+                "new keys afresh": lambda: make_next_keys(publisher, folder, HOLDERS, afresh=True),
                 "switch": lambda: switch_keys(publisher, folder, HOLDERS, world.now),
             }
             await actions[job["action"]]()

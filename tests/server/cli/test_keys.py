@@ -49,7 +49,10 @@ def test_a_rotation(run, world, monkeypatch):
     assert made["log"]["signing"] == [made["log"]["current"], made["log"]["next"]]
     public = json.loads((state / "keys" / "public.json").read_bytes())["keys"]
     assert public["log"] == made["log"]["next"]
-    assert run("keys", "new", "all", "--state", state, "--json")[1] == out
+    assert {row["note"] for row in made.values()} == {""}
+    again = rows(run("keys", "new", "all", "--state", state, "--json")[1])
+    kept = "the next key is kept, made before; after a theft: --afresh"
+    assert again == {role: row | {"note": kept} for role, row in made.items()}
     status, out, err = run("keys", "switch", "all", "--state", state)
     assert (status, out) == (1, "")
     assert "does not list the next key of latest yet" in err
@@ -90,6 +93,76 @@ def test_after_a_theft(run, world):
     assert keys.next_log is None
     assert out.count("current") == 4
     assert out.count("next") == 2
+
+
+def test_next_keys_that_are_kept(run, world):
+    """It is said of each that was there, and `--afresh` replaces them."""
+    state = world.folder.root
+    status, out, _ = run("keys", "new", "snapshot", "--state", state)
+    assert status == 0
+    assert "made before" not in out
+    first = load_online_keys(world.folder.keys)
+    status, out, _ = run("keys", "new", "snapshot", "log", "--state", state)
+    assert status == 0
+    assert out.count("the next key is kept, made before") == 1
+    assert "snapshot: the next key is kept, made before; after a theft: --afresh." in out
+    status, out, _ = run("keys", "new", "snapshot", "log", "--afresh", "--state", state, "--json")
+    assert status == 0
+    after = rows(out)
+    assert after["snapshot"]["note"] == ""
+    assert after["snapshot"]["next"] != first.next_signers["snapshot"].public_key.keyid
+    assert after["snapshot"]["current"] == first.signers["snapshot"].public_key.keyid
+    assert check_log(world.folder, load_online_keys(world.folder.keys).log_verifier.public)
+
+
+def test_a_log_that_cannot_be_signed(run, world, monkeypatch):
+    """The next keys are made, and why they do not sign the log yet is said."""
+    module = importlib.import_module("server.cli.keys")
+    now = module.now
+    monkeypatch.setattr(module, "now", lambda: now() + timedelta(days=91))
+    status, out, err = run("keys", "new", "all", "--state", world.folder.root)
+    assert (status, err) == (0, "")
+    said = " ".join(out.split())
+    assert "log: the next key signs from the next root on, because targets 1 expired on" in said
+
+
+def test_a_key_file_that_is_gone(run, world):
+    """Every command that signs names `init`, which makes that file and says which."""
+    state = world.folder.root
+    path = state / "keys" / "snapshot.pem"
+    path.unlink()
+    for words in (
+        ["keys", "list"],
+        ["keys", "new", "all"],
+        ["rollout", "halt", "armani/id/stable"],
+    ):
+        status, out, err = run(*words, "--state", state)
+        assert (status, out) == (3, "")
+        assert f"{path} is gone: restore it from a copy, or run `hening-server init --state" in err
+    status, out, _ = run("check", "--state", state, "--json")
+    assert status == 1
+    assert f"hening-server init --state {state}`" in rows_by_subject(out)["keys"]["error"]
+    status, out, err = run("init", "--state", state)
+    assert (status, err) == (0, "")
+    assert "New keys: snapshot." in out
+    assert "public.json to the signers" in " ".join(out.split())
+    assert run("keys", "list", "--state", state)[0] == 0
+    assert "New keys" not in run("init", "--state", state)[1]
+
+
+def test_a_folder_of_keys_that_is_gone(run, world):
+    """The log keeps the name that the pinned root gives it."""
+    state = world.folder.root
+    for path in (state / "keys").iterdir():
+        path.unlink()
+    assert run("keys", "list", "--state", state)[0] == 3
+    status, _, err = run("init", "--state", state, "--log-origin", "other.example/log")
+    assert status == 1
+    assert "it keeps its name for ever" in err
+    status, out, _ = run("init", "--state", state)
+    assert status == 0
+    assert "New keys: latest, snapshot, timestamp, log." in out
+    assert load_online_keys(world.folder.keys).log_verifier.name == world.keys.log_verifier.name
 
 
 def test_nothing_to_switch_to(run, world):

@@ -1,6 +1,7 @@
 """Which held key signs under which root and targets, and when a next key may take over."""
 
 import dataclasses
+from datetime import timedelta
 
 import pytest
 from securesystemslib.signer import CryptoSigner
@@ -9,7 +10,16 @@ from server.core.errors import TrustError
 from server.core.metadata import decode_root, decode_targets
 from server.core.note import VerifierKey
 from server.publisher.errors import PublishError
-from server.publisher.key_choice import check_root_keys, choose_keys, describe_keys, plan_switch
+from server.publisher.key_choice import (
+    check_root_keys,
+    check_signable,
+    choose_keys,
+    describe_keys,
+    discard_next,
+    plan_next,
+    plan_switch,
+    promote_next,
+)
 from server.publisher.online_keys import HOLDERS, ROLES, create_next_keys, load_online_keys
 from server.publisher.published import Trust
 
@@ -136,3 +146,47 @@ def test_what_has_no_next_key_is_passed(fresh, keys):
     assert plan_switch(alone, believed, ROLES, 100, at_once=False) == ["snapshot"]
     with pytest.raises(PublishError, match="targets does not list the next key of latest"):
         plan_switch(keys, believed, ROLES, 100, at_once=False)
+
+
+def test_which_next_keys_are_kept(fresh, keys):
+    """Those that are there, none afresh; one that is listed alone is refused either way."""
+    alone = dataclasses.replace(keys, next_signers={"snapshot": keys.next_signers["snapshot"]})
+    alone = dataclasses.replace(alone, next_log=None)
+    for believed in (None, trust(fresh, keys), trust(fresh, keys, snapshot=BOTH)):
+        assert plan_next(alone, believed, HOLDERS, afresh=False) == ["snapshot"]
+        assert plan_next(alone, believed, ["log", "latest"], afresh=False) == []
+        assert plan_next(alone, believed, HOLDERS, afresh=True) == []
+    believed = trust(fresh, keys, snapshot=NEXT, log=NEXT)
+    for afresh, rest in ((False, "`"), (True, " --at-once`")):
+        with pytest.raises(
+            PublishError, match=f"run `hening-server keys switch snapshot log{rest}"
+        ):
+            plan_next(keys, believed, HOLDERS, afresh=afresh)
+        assert plan_next(keys, believed, ["latest"], afresh=afresh) == (
+            [] if afresh else ["latest"]
+        )
+
+
+def test_keys_as_they_are_going_to_be(keys):
+    """A next key is gone, or in the current one's place; the others stay what they were."""
+    discarded = discard_next(keys, ["snapshot", "log"])
+    assert discarded.next_signers.keys() == {"latest", "timestamp"}
+    assert (discarded.signers, discarded.log_keys) == (keys.signers, (keys.log,))
+    promoted = promote_next(keys, ["snapshot", "log"])
+    assert promoted.signers == {**keys.signers, "snapshot": keys.next_signers["snapshot"]}
+    assert promoted.next_signers.keys() == {"latest", "timestamp"}
+    assert promoted.log_keys == (keys.next_log,)
+    assert promote_next(discarded, ["snapshot", "log"]) == discarded
+
+
+def test_what_can_be_signed(fresh, keys):
+    """Listed keys and a root and targets that phones still accept."""
+    believed, now = trust(fresh, keys), fresh.now()
+    check_signable(keys, believed, now)
+    with pytest.raises(TrustError, match="key for snapshot is not among"):
+        check_signable(promote_next(keys, ["snapshot"]), believed, now)
+    # The ceremony's targets are good for 90 days, its roots for 365.
+    with pytest.raises(TrustError, match="targets 1 expired"):
+        check_signable(keys, believed, now + timedelta(days=91))
+    with pytest.raises(TrustError, match="root 1 expired"):
+        check_signable(keys, believed, now + timedelta(days=366))

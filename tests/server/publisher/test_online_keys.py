@@ -1,6 +1,7 @@
 """Online keys: made once, readable by nobody else."""
 
 import json
+import re
 
 import pytest
 
@@ -78,6 +79,47 @@ def test_next_keys(tmp_path):
     ]
     assert create_online_keys(tmp_path) == handed
     assert str(load_online_keys(tmp_path).log_verifier) == second["log"]
+
+
+def test_next_keys_afresh(tmp_path):
+    """Those that are named are replaced, and handed over; no other key is touched."""
+    create_online_keys(tmp_path, "rom.example/log")
+    before = json.loads(create_next_keys(tmp_path, NAMES))["keys"]
+    files = {path.name: path.read_bytes() for path in tmp_path.glob("*.pem")}
+    after = json.loads(create_next_keys(tmp_path, ["snapshot", "log"], afresh=True))["keys"]
+    assert {name for name in NAMES if before[name] != after[name]} == {"snapshot", "log"}
+    changed = {
+        path.name for path in tmp_path.glob("*.pem") if files[path.name] != path.read_bytes()
+    }
+    assert changed == {"snapshot.next.pem", "log.next.pem"}
+    assert (tmp_path / "log.next.pem").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_key_file_that_is_gone(tmp_path, name):
+    """It is named with both ways out; `create_online_keys` makes that one anew and no other."""
+    create_online_keys(tmp_path / "keys", "rom.example/log")
+    path = tmp_path / "keys" / f"{name}.pem"
+    files = {p.name: p.read_bytes() for p in path.parent.glob("*.pem")}
+    path.unlink()
+    sentence = (
+        f"{path} is gone: restore it from a copy, or run `hening-server init --state {tmp_path}`"
+    )
+    with pytest.raises(StorageError, match=re.escape(sentence)):
+        load_online_keys(tmp_path / "keys")
+    create_online_keys(tmp_path / "keys")
+    changed = {p.name for p in path.parent.glob("*.pem") if files[p.name] != p.read_bytes()}
+    assert changed == {path.name}
+
+
+def test_the_logs_name_when_its_file_is_gone(tmp_path):
+    """It is the one that the pinned root names, and no other."""
+    create_online_keys(tmp_path, "rom.example/log")
+    (tmp_path / "log-origin").unlink()
+    with pytest.raises(TrustError, match=r"the log of this state is rom\.example/log"):
+        create_online_keys(tmp_path, "other.example/log", "rom.example/log")
+    create_online_keys(tmp_path, None, "rom.example/log")
+    assert load_online_keys(tmp_path).log_verifier.name == "rom.example/log"
 
 
 def test_a_next_key_that_others_may_read(tmp_path):

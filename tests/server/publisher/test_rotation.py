@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from server.core.checkpoint import decode_checkpoint
 from server.core.errors import LogError, TrustError
 from server.core.note import VerifierKey
 from server.core.profile import log_verifier
@@ -13,6 +14,7 @@ from server.publisher.errors import PublishError
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys, switch_keys
+from server.storage.errors import StorageError
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, FIRST, ORIGIN, refresh_from_disk
 
@@ -20,9 +22,9 @@ from tests.server.world import CHANNEL, FIRST, ORIGIN, refresh_from_disk
 RFC_8032_KEY = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
 
 
-def new(world, *names):
+def new(world, *names, **options):
     """Make next keys and return all keys."""
-    world.run(lambda publisher: make_next_keys(publisher, world.folder, names))
+    world.run(lambda publisher: make_next_keys(publisher, world.folder, names, **options))
     return load_online_keys(world.folder.keys)
 
 
@@ -111,6 +113,112 @@ def test_a_root_that_lists_the_next_keys_alone(world):
     assert new(world, "snapshot").next_signers.keys() == {"snapshot"}
 
 
+def files_of(world):
+    """Return every file of a state folder but the database, which is opened and closed."""
+    files = {p: p.read_bytes() for p in world.folder.root.rglob("*") if p.is_file()}
+    return {p: data for p, data in files.items() if not p.name.startswith("hening.sqlite")}
+
+
+def test_next_keys_afresh(world):
+    """A thief's copy of a next key is worth nothing: the signers are handed another."""
+    stolen = new(world, *HOLDERS)
+    keys = new(world, *HOLDERS, afresh=True)
+    for role, signer in stolen.next_signers.items():
+        assert keys.next_signers[role].public_key != signer.public_key
+        assert keys.signers[role].public_key == stolen.signers[role].public_key
+    assert keys.log_keys[1].verifier != stolen.log_keys[1].verifier
+    assert keys.log_verifier == stolen.log_verifier
+    for key in keys.log_keys:
+        check_metadata_is_logged(world.folder, check_log(world.folder, key.verifier.public))
+    # The discarded key does not sign the log any more, and a root that lists it is refused.
+    note = (world.folder.public / "log" / "checkpoint").read_bytes()
+    with pytest.raises(LogError, match="is not signed by"):
+        decode_checkpoint(note, stolen.log_keys[1].verifier)
+    assert "is not among those that root allows" in publish_next(world, stolen, 2)
+    assert publish_next(world, keys, 2) == ""
+
+
+def test_a_listed_next_key_afresh(world):
+    """Beside the current one it is replaced, for that one signs; alone it is not, for it signs."""
+    keys = new(world, "snapshot", "timestamp", "log")
+    online = {
+        "snapshot": [keys.signers["snapshot"].public_key, keys.next_signers["snapshot"].public_key],
+        "timestamp": [keys.next_signers["timestamp"].public_key],
+    }
+    root = world.ceremony.root(2, online, keys.log_keys[1].verifier)
+    assert world.publish({("root", 2): root}).reason == ""
+    before = files_of(world)
+    for names in (["timestamp"], ["log"], HOLDERS):
+        with pytest.raises(PublishError, match="is listed alone and signs already"):
+            new(world, *names, afresh=True)
+    assert files_of(world) == before
+    fresh = new(world, "snapshot", afresh=True)
+    assert fresh.next_signers["snapshot"].public_key != keys.next_signers["snapshot"].public_key
+    # The commands of the sentence, and then the first one again.
+    assert switch(world, "timestamp", "log", at_once=True) == ["timestamp", "log"]
+    last = new(world, *HOLDERS, afresh=True)
+    online = {role: [signer.public_key] for role, signer in last.next_signers.items()}
+    files = {
+        ("root", 3): world.ceremony.root(3, online, last.log_keys[1].verifier),
+        ("targets", 2): world.ceremony.targets(2, latest=online["latest"]),
+    }
+    assert world.publish(files).reason == ""
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] is not None
+
+
+def test_a_switch_that_could_not_sign(world):
+    """Targets ran out meanwhile: no key file is touched, and the former key is still there."""
+    keys = new(world, "snapshot", "timestamp")
+    assert publish_next(world, keys, 2) == ""
+    before = files_of(world)
+    world.ahead = timedelta(days=91)
+    with pytest.raises(TrustError, match="targets 1 expired on"):
+        switch(world, "snapshot", "timestamp")
+    assert files_of(world) == before
+
+
+def test_next_keys_where_nothing_can_be_signed(world):
+    """They are made and handed over, for only new ones lead out of it; the log waits for them."""
+    world.ahead = timedelta(days=91)
+    before = files_of(world)
+    made = world.run(lambda publisher: make_next_keys(publisher, world.folder, HOLDERS))
+    assert made.kept == []
+    assert "targets 1 expired on" in made.unsigned
+    changed = {path for path, data in files_of(world).items() if before.get(path) != data}
+    names = [f"{name}.next.pem" for name in HOLDERS]
+    assert {path.name for path in changed} == {"public.json", *names}
+    world.ahead = timedelta()
+    keys = load_online_keys(world.folder.keys)
+    assert publish_next(world, keys, 2) == ""
+    check_metadata_is_logged(
+        world.folder, check_log(world.folder, keys.log_keys[1].verifier.public)
+    )
+
+
+def test_a_failure_after_the_key_files(world, monkeypatch):
+    """It says what was done; the same call again does the rest."""
+    keys = new(world, "snapshot", "timestamp")
+    assert publish_next(world, keys, 2) == ""
+
+    def fail(*_args, **_kwargs):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("server.publisher.publication.staging.write_staged", fail)
+        with pytest.raises(StorageError) as failed:
+            switch(world, "snapshot", "timestamp")
+    assert str(failed.value) == (
+        "the key files are changed, but not everything is signed with them: [Errno 28] No space"
+        " left on device; run the same command again when that is mended."
+    )
+    assert load_online_keys(world.folder.keys).next_signers == {}
+    assert switch(world, "snapshot", "timestamp") == []
+    with monkeypatch.context() as patch:
+        patch.setattr("server.publisher.rotation.create_next_keys", fail)
+        with pytest.raises(StorageError, match=r"not every key file is changed: \[Errno 28\]"):
+            new(world, "snapshot")
+
+
 def test_a_refused_switch_changes_nothing(world):
     """Not a key file, not the public tree."""
     new(world, *HOLDERS)
@@ -165,7 +273,7 @@ def test_a_log_that_no_known_key_has_signed(world):
     head = world.folder.public / "log" / "checkpoint"
     data = head.read_bytes()
     head.write_bytes(data.partition(b"\n\n")[0] + b"\n\n\xe2\x80\x94 a AAAAAAAAAA==\n")
-    with pytest.raises(LogError, match="is not signed by"):
+    with pytest.raises(PublishError, match=r"the key files are changed, but .* is not signed by"):
         world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
     head.write_bytes(data)
     assert publish_next(world, keys, 2) == ""
