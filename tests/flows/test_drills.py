@@ -17,6 +17,7 @@ import pytest
 from tuf.api.metadata import Metadata
 from tuf.api.serialization.json import JSONSerializer
 
+from server.publisher.online_keys import HOLDERS, promote_next_key
 from signer.bundle_writer import prepared_bundle
 from signer.keys.keystore import Keystore
 from tests.flows.street import FAR
@@ -109,12 +110,16 @@ class Drill:
         shutil.copytree(self.folder / "phone", self.folder / name)
         return name
 
-    def thief(self):
-        """Return a thief who copies the online keys now."""
-        shutil.copytree(self.folder / "server" / "keys", self.folder / "loot" / "keys")
+    def thief(self, loot="loot", *, signs_with_next=False):
+        """Return a thief who copies the online keys now, and perhaps signs with the next ones."""
+        loot = self.folder / loot
+        shutil.copytree(self.folder / "server" / "keys", loot / "keys")
+        if signs_with_next:
+            for name in HOLDERS:
+                promote_next_key(loot / "keys", name)
         for name in ("public", "blobs"):
-            (self.folder / "loot" / name).symlink_to(self.folder / "server" / name)
-        return make_thief(self.folder / "loot")
+            (loot / name).symlink_to(self.folder / "server" / name)
+        return make_thief(loot)
 
     def drill(self, number):
         """Run the commands of a drill."""
@@ -310,8 +315,12 @@ def test_drill_5_the_logs_key_is_stolen(drill):
 
 @pytest.mark.timeout(240)
 def test_drill_6_the_whole_server_is_stolen(drill):
-    """Pushed ahead in every role that the server signs, the phone comes back."""
-    thief = drill.thief()
+    """Pushed ahead in every role that the server signs, the phone comes back.
+
+    A change had been prepared: the thief has the next keys, too, and they are worth nothing.
+    """
+    assert "made before" not in drill.shell(["hening-server keys new all --state server"])
+    thief, heir = drill.thief(), drill.thief("legacy", signs_with_next=True)
     thief.latest(FAR, {})
     thief.snapshot(FAR, latest=FAR)
     thief.timestamp(FAR, FAR)
@@ -321,6 +330,10 @@ def test_drill_6_the_whole_server_is_stolen(drill):
         drill.drill(6)
         assert drill.poll(HONEST)[0]
         assert not drill.poll(THIEF)[0]
+    fast_forward(heir)
+    with serving(heir, drill.port):
+        went_well, said = drill.poll(THIEF)
+    assert (went_well, "timestamp" in said) == (False, True), said
     assert drill.poll(HONEST)[0]
 
 
@@ -336,3 +349,22 @@ def test_drill_7_online_keys_are_changed_as_planned(drill):
     with serving(thief, drill.port):
         assert not drill.poll(THIEF)[0]
     assert drill.poll(HONEST)[0]
+
+
+@pytest.mark.timeout(240)
+def test_drill_8_a_key_file_of_the_server_is_lost(drill):
+    """The server says what to do; every phone goes on, and the log under its new key, too."""
+    keys = drill.folder / "server" / "keys"
+    before = {path.name: path.read_bytes() for path in keys.glob("*.pem")}
+    for name in ("snapshot", "log"):
+        (keys / f"{name}.pem").unlink()
+    said = drill.shell(["! hening-server keys list --state server"])
+    assert "snapshot.pem is gone" in said
+    assert "`hening-server init --state server`" in said
+    assert drill.poll(HONEST)[0]
+    said = drill.drill(8)
+    assert "New keys: snapshot, log." in said
+    assert "Nothing is wrong" in said
+    changed = {path.name for path in keys.glob("*.pem") if before[path.name] != path.read_bytes()}
+    assert changed == {"snapshot.pem", "log.pem"}
+    assert drill.install(HONEST, "phone")[0]
