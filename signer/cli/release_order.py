@@ -142,7 +142,8 @@ def order_options(command: Callable[..., None]) -> Callable[..., None]:
             type=EXISTING_FILE,
             multiple=True,
             metavar="ZIP",
-            help="The full package of a build that an incremental starts from. May be repeated.",
+            help="The listed full package of a build that an incremental starts from, or of the"
+            " build itself. May be repeated.",
         ),
         click.option(
             "--min-counter",

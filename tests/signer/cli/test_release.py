@@ -125,15 +125,14 @@ def test_every_hostile_package_is_1_and_changes_nothing(
         assert tree(tmp_path) == before, name
 
 
-def test_a_folder_that_may_not_be_made_is_3(run, sign_arguments, zips, tmp_path) -> None:
-    """A mistyped `--out` is not silently made with all its parents, and the sentence says so."""
+def test_a_folder_that_is_not_there_is_3(run, sign_arguments, zips, tmp_path) -> None:
+    """A mistyped `--out` is not silently made, and the sentence says so."""
     status, _, errors = run(
         *sign_arguments, "--unverified", "--out", tmp_path / "no" / "where", zips["first"]
     )
     assert status == 3
     assert errors == (
-        f"hening-signer: The folder {tmp_path}/no, which is to hold where, is not there;"
-        " make it, or correct --out.\n"
+        f"hening-signer: The folder {tmp_path}/no/where is not there; make it, or correct --out.\n"
     )
 
 
