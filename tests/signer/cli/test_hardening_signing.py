@@ -1,0 +1,357 @@
+"""What signing shows to others: neither a passphrase nor a private key, whatever happens.
+
+Each command is a process of its own. It is looked at while it waits for the rest of its passphrase,
+and afterwards in all that it printed and wrote. The keys are made from known seeds.
+"""
+
+import os
+import select
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from fixtures.signing import CERTIFICATE_FILE
+from signer.keys.keystore import Keystore
+from tests.leaks import Leaks, seed_forms
+
+CANARY = b"canary-passphrase-2e61b4"
+PIN = b"canary-pin-51c0d8"
+NAMES = ("root-1", "targets-1", "tables-1", "content-1", "armani-1")
+SEEDS = {name: sha256(name.encode()).digest() for name in NAMES}
+LEAKS = Leaks(
+    passphrase=CANARY,
+    pin=PIN,
+    **{
+        part: octets
+        for name, seed in SEEDS.items()
+        for part, octets in seed_forms(name.replace("-", "_"), seed).items()
+    },
+)
+# What a program would see that the signer starts: its environment and what called it.
+SCRIPT = """
+import subprocess, sys
+from unittest import mock
+from signer.cli import main
+child = sys.argv.pop(1)
+{before}
+try:
+    {call}
+finally:
+    look = "cat /proc/self/environ /proc/self/cmdline; echo; cat /proc/$PPID/cmdline"
+    with open(child, "wb") as file:
+        subprocess.run(["sh", "-c", look], stdout=file, check=True)
+sys.exit(status)
+"""
+PLAIN = SCRIPT.format(before="", call="status = main()")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a process left: its exit status and all octets that others can see, by place."""
+
+    status: int
+    seen: dict[str, bytes]
+
+    @property
+    def leaks(self) -> set[tuple[str, str, str]]:
+        """Place, secret and form of everything that should not be there."""
+        return {(place, *leak) for place in self.seen for leak in LEAKS.find(self.seen[place])}
+
+
+def _environment(folder):
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("HENING_SIGNER")}
+    # What a library may write for itself, it writes where it is looked for.
+    (folder / "tmp").mkdir(exist_ok=True)
+    places = {"HOME": str(folder), "TMPDIR": str(folder / "tmp")}
+    pins = dict.fromkeys(("HENING_SIGNER_PIN", "HENING_SIGNER_NEW_PASSPHRASE"), PIN.decode())
+    return {**clean, **places, **pins}
+
+
+def _list_processes() -> bytes:
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(entry.read_bytes())
+        except OSError:  # it ended meanwhile
+            continue
+    return b"\n".join(found)
+
+
+def _run(folder, *arguments, script=PLAIN, passphrase=CANARY, ignored=()):
+    """Run the signer in `folder` and return what it left there and elsewhere.
+
+    It gets its passphrase through a pipe, in two parts. Files at `ignored` are not looked into.
+    """
+    child = folder / "child"
+    reader, writer = os.pipe()
+    os.write(writer, passphrase[:-1])
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-c", script, child),
+            *(str(each) for each in arguments),
+            *("--passphrase-fd", str(reader)),
+        ],
+        env=_environment(folder),
+        pass_fds=(reader,),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=folder,
+    )
+    # Empty means that the process has taken what was written, and now waits; or that it refused.
+    while process.poll() is None and select.select([reader], [], [], 0)[0]:
+        time.sleep(0.02)
+    processes = _list_processes()
+    os.close(reader)
+    if process.poll() is None:
+        os.write(writer, passphrase[-1:])
+    os.close(writer)
+    output, errors = process.communicate()
+    seen = {"processes": processes, "output": output, "errors": errors}
+    for path in folder.rglob("*"):
+        if path.is_file() and path not in ignored:
+            seen[str(path.relative_to(folder))] = path.read_bytes() + os.fsencode(path.name)
+    return Done(process.returncode, seen)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, online_file, zips):
+    """Make keys of known seeds, a repository, a proposal and a package; no test changes them."""
+    folder = tmp_path_factory.mktemp("hardening") / "made"
+    folder.mkdir()
+    seeds = iter(SEEDS.values())
+    Keystore(folder / "keys").create_keys(
+        NAMES, lambda _name: CANARY, lambda count: next(seeds) if count == 32 else os.urandom(count)
+    )
+    (folder / "public.json").write_bytes(online_file)
+    shutil.copy2(zips["first"], folder / "first.zip")
+    (folder / "incoming").mkdir()
+    options = ("--repo", "repo", "--keys", "keys")
+    first = _run(
+        folder,
+        *("ceremony", "init", *options, "--online", "public.json", "--model", "armani"),
+        *("--threshold", "root=1", "--threshold", "targets=1", "--threshold", "tables=1"),
+        *("--out", "incoming"),
+    )
+    assert first.status == 0, first.seen["errors"]
+    assert first.leaks == set()
+    renewal = _run(folder, "ceremony", "renew", "armani", *options, "--propose", "renewal.json")
+    assert renewal.status == 0, renewal.seen["errors"]
+    return folder
+
+
+@pytest.fixture
+def world(made, tmp_path):
+    """Make a copy of all that, of the test's own."""
+    return Path(shutil.copytree(made, tmp_path / "world"))
+
+
+COMMANDS = {
+    "ceremony": (
+        *("ceremony", "sign", "renewal.json", "--keys", "keys", "--out", "bob.sig", "--yes"),
+        *("--root", "repo/metadata/1.root.json"),
+    ),
+    "release": (
+        *("release", "sign", "first.zip", "--repo", "repo", "--keys", "keys", "--out", "incoming"),
+        *("--region", "id", "--channel", "stable", "--changelog", "en=One."),
+        *("--certificate", CERTIFICATE_FILE),
+    ),
+}
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "json"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_signing_shows_no_secret(world, command, as_json) -> None:
+    """It signs; what it prints, writes, and gives to programs that it starts is clean."""
+    done = _run(world, *COMMANDS[command], *as_json)
+    assert done.status == 0, done.seen["errors"]
+    assert done.leaks == set()
+    # All of this was looked at: the process itself, its child, and what it signed.
+    assert b"sign\0" in done.seen["processes"]
+    assert b"HOME=" in done.seen["child"]
+    assert b"sign\0" in done.seen["child"]
+    if command == "ceremony":
+        assert b'"kind":"signatures"' in done.seen["bob.sig"]
+    else:
+        assert b'"signatures"' in done.seen["repo/metadata/2.armani.json"]
+
+
+def _break_bytes(path, old, new):
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+
+
+def _write_plain(world) -> None:
+    program = shutil.which("openssl")
+    key = world / "keys" / "armani-1.key"
+    plain = world / "plain"
+    passphrase = world / "words"
+    passphrase.write_bytes(CANARY)
+    command = [program, "pkey", "-in", key, "-passin", f"file:{passphrase}", "-out", plain]
+    subprocess.run(command, check=True)
+    passphrase.unlink()
+    plain.chmod(0o600)
+    plain.replace(key)
+
+
+KEY = "keys/armani-1.key"
+# What is done before, and what the sentence then says.
+FAILURES = {
+    "wrong passphrase": (Path.exists, "passphrase is wrong"),
+    "damaged key": (lambda world: _break_bytes(world / KEY, b"A", b"B"), "cannot be opened"),
+    "cut key": (lambda world: os.truncate(world / KEY, 200), "cannot be opened"),
+    "no key": (lambda world: (world / KEY).unlink(), "armani"),
+    "wide key": (lambda world: (world / KEY).chmod(0o644), "chmod 600"),
+    "linked key": (
+        lambda world: (world / KEY).rename(world / "k") and (world / KEY).symlink_to(world / "k"),
+        "symbolic link",
+    ),
+    "another's half": (
+        lambda world: shutil.copy2(world / "keys" / "root-1.key", world / KEY),
+        "does not belong",
+    ),
+    "damaged public half": (
+        lambda world: _break_bytes(world / "keys" / "armani-1.pub", b'"schema":1', b'"schema":2'),
+        "schema 1",
+    ),
+    "damaged metadata": (
+        lambda world: [
+            _break_bytes(world / name, b"signatures", b"signaturez")
+            for name in ("renewal.json", "repo/metadata/1.targets.json")
+        ],
+        "",
+    ),
+    "no place to write to": (Path.exists, ""),
+}
+PLACES = {"ceremony": ("--out", "none/bob.sig"), "release": ("--out", "none/incoming")}
+
+
+@pytest.mark.parametrize("failure", FAILURES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_failure_of_signing_shows_a_secret(world, command, failure) -> None:
+    """Each is told in a sentence, and leaves nothing that should not be seen."""
+    prepare, words = FAILURES[failure]
+    prepare(world)
+    more = PLACES[command] if failure == "no place to write to" else ()
+    passphrase = CANARY[::-1] if failure == "wrong passphrase" else CANARY
+    done = _run(world, *COMMANDS[command], *more, passphrase=passphrase)
+    assert done.status in {1, 3}
+    assert words.encode() in done.seen["errors"]
+    assert b"Traceback" not in done.seen["errors"]
+    assert done.leaks == set()
+    assert Leaks(wrong=CANARY[::-1]).find(b"\n".join(done.seen.values())) == set()
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "words"),
+    [("ceremony", "bob.sig", b"other content"), ("release", "first.zip", b"not a zip")],
+)
+def test_files_that_are_refused_lead_to_no_secret(world, command, name, words) -> None:
+    """What is in the way of the signatures, and what is no package."""
+    (world / name).write_bytes(b"something else")
+    done = _run(world, *COMMANDS[command])
+    assert done.status in {1, 3}
+    assert words in done.seen["errors"]
+    assert done.leaks == set()
+
+
+@pytest.mark.needs("openssl")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_key_without_encryption_is_not_shown(world, command) -> None:
+    """It is refused, and stands nowhere but in its own file, where the search finds it."""
+    _write_plain(world)
+    done = _run(world, *COMMANDS[command])
+    assert done.status == 1
+    assert b"is not encrypted: treat the key as lost" in done.seen["errors"]
+    assert done.leaks == {(KEY, "armani_1", "base64")}
+
+
+@pytest.mark.parametrize("arguments", [("--nonsense",), ("--pin-fd", "x"), ("--passphrase-fd",)])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_wrong_usage_shows_no_secret(world, command, arguments) -> None:
+    """Nothing is read yet, and the environment is not quoted."""
+    done = _run(world, *COMMANDS[command], *arguments)
+    assert done.status == 2
+    assert done.leaks == set()
+
+
+# Where the key is open and the passphrase is at hand.
+DEFECTS = (
+    "signer.keys.keystore.decode_key_file",
+    "signer.keys.keystore.CryptoSigner",
+    "securesystemslib.signer.CryptoSigner.sign",
+    "signer.durable.write_synced",
+)
+
+
+def _defect(place, before="") -> str:
+    # The real thing is called in a way that it does not know, so that the message is Python's or
+    # the library's own, made of what it was given.
+    wrong = f"""
+import pkgutil
+real = pkgutil.resolve_name("{place}")
+def broken(*arguments, **named):
+    return real(*(str(each) for each in arguments), unforeseen=arguments, **named)
+{before}
+"""
+    call = f'with mock.patch("{place}", broken): status = main()'
+    return SCRIPT.format(before=wrong, call=call)
+
+
+@pytest.mark.parametrize("place", DEFECTS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_defect_while_signing_shows_no_secret(world, command, place) -> None:
+    """Python prints a traceback, with lines of code and no values, or the message is told."""
+    done = _run(world, *COMMANDS[command], script=_defect(place))
+    assert done.status == 1
+    assert b"got an unexpected keyword argument 'unforeseen'" in done.seen["errors"]
+    assert done.leaks == set()
+
+
+def test_a_traceback_with_values_would_be_found(world) -> None:
+    """The frames of such a defect do hold the passphrase: it is Python that does not show it."""
+    show = """
+import traceback
+def values(kind, error, trace):
+    told = traceback.TracebackException(kind, error, trace, capture_locals=True)
+    sys.stderr.write("".join(told.format()))
+sys.excepthook = values
+"""
+    done = _run(world, *COMMANDS["ceremony"], script=_defect(DEFECTS[0], show))
+    assert ("errors", "passphrase", "raw") in done.leaks
+
+
+LEAKING = {
+    "output": "print(secret.hex())",
+    "errors": "print(base64.b64encode(b'x' + secret), file=sys.stderr)",
+    "tmp/left": "open('tmp/left', 'wb').write(secret)",
+    "child": "os.environ['LEFT'] = secret.hex()",
+}
+
+
+@pytest.mark.parametrize("place", LEAKING)
+def test_a_key_that_came_out_would_be_found(world, place) -> None:
+    """A signer that shows an opened key is found out, wherever it shows it."""
+    leak = f"""
+import base64, os
+from signer.keys import keystore
+real = keystore.decode_key_file
+def leaking(*arguments):
+    key = real(*arguments)
+    secret = key.private_bytes_raw()
+    {LEAKING[place]}
+    return key
+keystore.decode_key_file = leaking
+"""
+    done = _run(
+        world, *COMMANDS["ceremony"], script=SCRIPT.format(before=leak, call="status = main()")
+    )
+    assert done.status == 0
+    assert {(where, name) for where, name, _ in done.leaks} == {(place, "armani_1")}
