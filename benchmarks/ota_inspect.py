@@ -1,10 +1,11 @@
 """Compares `ota inspect` with `sha256sum` on the same large package, in the same run.
 
 `python -m benchmarks.ota_inspect --size 6144` writes a package of that many MiB, reads it with both
-and removes it. Both find it in the page cache. An inspection with a certificate computes four
-overlapping SHA-256 digests in its one reading: of the file (that of its signed part is the same
-hash, noted on the way), of the payload, of the payload's signed part, and of each operation's data;
-and a CRC-32. Processor time is shown beside time, for it is the same on a busy machine.
+and removes it; then the same with an incremental of many operations. Both find it in the page
+cache. An inspection with a certificate computes four overlapping SHA-256 digests in its one
+reading: of the file (that of its signed part is the same hash, noted on the way), of the payload,
+of the payload's signed part, and of each operation's data; and a CRC-32. Processor time is shown
+beside time, for it is the same on a busy machine.
 """
 
 import argparse
@@ -17,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures.big_package import write_big_package
-from fixtures.catalogue import find_build
+from fixtures.big_package import PATCH, write_big_package
+from fixtures.catalogue import Build, find_build
 from fixtures.signing import CERTIFICATE_FILE
 from signer.ota.hashing import THREADS
 
@@ -82,6 +83,14 @@ def report(size: int, plain: Run, inspected: Run) -> None:
     print(f"work: by processor time the same is {work:.0%}, as on one thread of an idle machine")
 
 
+def write_and_compare(chosen: argparse.Namespace, size: int, source: Build | None) -> None:
+    """Write one package, read it with both programs and print the comparison."""
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as scratch:
+        path = Path(scratch) / "armani-big.zip"
+        write_big_package(path, find_build("armani", "id", 2), size, source=source)
+        report(path.stat().st_size, *compare(path, chosen.rounds))
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
     parser = argparse.ArgumentParser(
@@ -90,11 +99,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--size", type=int, default=1024, metavar="MIB", help="default: 1024")
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument("--folder", type=Path, help="where the package is written for the time")
+    parser.add_argument(
+        "--operations", type=int, default=160_000, help="of the incremental; default: 160000"
+    )
     chosen = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory(dir=chosen.folder) as scratch:
-        path = Path(scratch) / "armani-big-full.zip"
-        write_big_package(path, find_build("armani", "id", 2), chosen.size << 20)
-        report(path.stat().st_size, *compare(path, chosen.rounds))
+    write_and_compare(chosen, chosen.size << 20, None)
+    print(f"\nan incremental of {chosen.operations} operations")
+    write_and_compare(chosen, chosen.operations * PATCH, find_build("armani", "id", 1))
 
 
 if __name__ == "__main__":

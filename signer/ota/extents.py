@@ -1,10 +1,18 @@
 """Arithmetic on runs of blocks."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 from signer.ota.errors import PayloadError
-from signer.ota.manifest import Extent
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A run of blocks."""
+
+    start: int
+    count: int
 
 
 def end_of(extent: Extent) -> int:

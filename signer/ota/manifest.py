@@ -1,9 +1,12 @@
 """Decodes a payload's `DeltaArchiveManifest`; says nothing yet about whether it makes sense."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from signer.ota.errors import PayloadError
-from signer.ota.operations import OPERATION_TYPES, operation_name
+from signer.ota.extents import Extent
+from signer.ota.operation import Operation
+from signer.ota.packed_operations import PackedOperations
 from signer.ota.protobuf import Message, decode_message
 
 MAX_MANIFEST = 16 << 20
@@ -13,44 +16,7 @@ _MANIFEST_FIELDS = frozenset(range(1, 19))
 _PARTITION_FIELDS = frozenset(range(1, 21))
 _OPERATION_FIELDS = frozenset(range(1, 10))
 # Large devices have some 100,000; the cap keeps a hostile manifest from filling the memory.
-MAX_OPERATIONS = 500_000
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """A run of blocks."""
-
-    start: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One step that writes `targets`; `data` is `data_length` bytes at `data_offset` of the blobs.
-
-    The hashes are 32 bytes, or empty when absent; `source_length` and `target_length` are None
-    when the manifest leaves them out.
-    """
-
-    type: int
-    data_offset: int
-    data_length: int
-    sources: tuple[Extent, ...]
-    targets: tuple[Extent, ...]
-    data_hash: bytes
-    source_hash: bytes
-    source_length: int | None
-    target_length: int | None
-
-    @property
-    def name(self) -> str:
-        """The type's name, for people."""
-        return operation_name(self.type)
-
-    @property
-    def is_known(self) -> bool:
-        """Whether this version knows what the operation does."""
-        return self.type in OPERATION_TYPES
+MAX_OPERATIONS = 250_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +34,7 @@ class Partition:
     name: str
     old: PartitionInfo | None
     new: PartitionInfo | None
-    operations: tuple[Operation, ...]
+    operations: Collection[Operation]
     written_by_device: tuple[Extent, ...]
     version: str
 
@@ -143,7 +109,7 @@ def _partition(message: Message, unknown: set[str]) -> Partition:
         name=message.text(1),
         old=_info(message, 6),
         new=_info(message, 7),
-        operations=tuple(_operation(each, unknown) for each in message.messages(8)),
+        operations=PackedOperations(_operation(each, unknown) for each in message.messages(8)),
         written_by_device=tuple(
             _extent(message.message(number)) for number in (11, 15) if message.has(number)
         ),

@@ -31,6 +31,7 @@ _ALL = (
     OperationType(13, "LZ4DIFF_PUFFDIFF", 9, reads_source=True, has_data=True),
 )
 OPERATION_TYPES = {each.number: each for each in _ALL}
+KNOWN_NAMES = frozenset(each.name for each in _ALL)
 FULL_TYPES = frozenset({"REPLACE", "REPLACE_BZ", "REPLACE_XZ"})
 # In-place updates of devices without slots; no A/B device applies them.
 IN_PLACE_TYPES = frozenset({"MOVE", "BSDIFF"})

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable
 
 from signer.ota.errors import PayloadError
-from signer.ota.extents import check_extents, count_blocks, end_of
-from signer.ota.manifest import Extent, Manifest, Operation, Partition, PartitionInfo
+from signer.ota.extents import Extent, check_extents, count_blocks, end_of
+from signer.ota.manifest import Manifest, Partition, PartitionInfo
+from signer.ota.operation import Operation
 from signer.ota.operations import (
     FULL_TYPES,
     IN_PLACE_TYPES,
@@ -68,12 +69,14 @@ def _check_partition(partition: Partition, manifest: Manifest) -> None:
         _check_info(partition.old, name)
     blocks = -(-partition.new.size // manifest.block_size)
     written: list[Extent] = list(partition.written_by_device)
+    all_known = True
     for operation in partition.operations:
         _check_operation(operation, partition, manifest)
         written += operation.targets
+        all_known = all_known and operation.is_known
     check_extents(written, blocks, f"partition {name}")
     # Whether an unknown operation writes all of its targets, or any, nobody here can say.
-    if all(each.is_known for each in partition.operations) and count_blocks(written) != blocks:
+    if all_known and count_blocks(written) != blocks:
         raise PayloadError(f"The payload leaves blocks of partition {name} unwritten.")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _MAX_VARINT = 10
-_MAX_FIELDS = 2_000_000
+_MAX_FIELDS = 600_000
 _MAX_NUMBER = (1 << 29) - 1
 
 Fail = Callable[[str], Exception]

@@ -1,13 +1,14 @@
 """Sums up a package that has passed every check: the facts about it."""
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from signer.ota.block_package import BlockPackage
 from signer.ota.facts import OtaFacts, PartitionFacts, Signed
 from signer.ota.manifest import Manifest, Partition
 from signer.ota.metadata import PROPERTY_FILES, STREAMING_PROPERTY_FILES
-from signer.ota.operations import MAX_MINOR_VERSION
+from signer.ota.operations import KNOWN_NAMES, MAX_MINOR_VERSION
 from signer.ota.package import Package
 
 _BLOCK_SIZE = 4096
@@ -17,6 +18,7 @@ def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFact
     """Return the facts about an A/B package; `sha256` is that of the file, in hex."""
     front, manifest, values = package.front, package.payload.manifest, package.properties.values
     metadata = front.metadata
+    partitions = tuple(fact for each in manifest.partitions for fact in _partition_facts(each))
     return OtaFacts(
         path=path,
         length=front.container.length,
@@ -38,11 +40,15 @@ def sum_up(path: Path, package: Package, sha256: str, signed: Signed) -> OtaFact
         property_files=metadata.property_files[PROPERTY_FILES],
         streaming_property_files=metadata.property_files.get(STREAMING_PROPERTY_FILES, ""),
         payload_properties=values,
-        partitions=tuple(fact for each in manifest.partitions for fact in _partition_facts(each)),
+        partitions=partitions,
         minor_version=manifest.minor_version,
         block_size=manifest.block_size,
         signed=signed,
-        unknown=(*front.unknown, *package.properties.unknown, *_unknown_names(manifest)),
+        unknown=(
+            *front.unknown,
+            *package.properties.unknown,
+            *_unknown_names(manifest, partitions),
+        ),
         has_metadata_pb=front.has_metadata_pb,
     )
 
@@ -101,11 +107,11 @@ def _partition_facts(partition: Partition) -> list[PartitionFacts]:
     ]
 
 
-def _unknown_names(manifest: Manifest) -> list[str]:
+def _unknown_names(manifest: Manifest, partitions: Iterable[PartitionFacts]) -> list[str]:
     """Name what only a newer version of the payload's format explains."""
     names = set(manifest.unknown_fields)
     if manifest.minor_version > MAX_MINOR_VERSION:
         names.add(f"minor-version-{manifest.minor_version}")
-    for partition in manifest.partitions:
-        names.update(each.name for each in partition.operations if not each.is_known)
+    for partition in partitions:
+        names.update(name for name in partition.operations if name not in KNOWN_NAMES)
     return sorted(names)

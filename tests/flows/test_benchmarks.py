@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
     ("module", "options", "said"),
     [
         ("sign_many", ("--models", "3", "--releases", "2"), "times the peer"),
-        ("ota_inspect", ("--size", "4"), "sha256sum"),
+        ("ota_inspect", ("--size", "4", "--operations", "99"), "99 operations"),
     ],
 )
 def test_a_benchmark_runs(module, options, said):

@@ -1,8 +1,7 @@
 import pytest
 
 from signer.ota.errors import PayloadError
-from signer.ota.extents import check_extents, count_blocks, end_of
-from signer.ota.manifest import Extent
+from signer.ota.extents import Extent, check_extents, count_blocks, end_of
 
 
 def test_arithmetic() -> None:

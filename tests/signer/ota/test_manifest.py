@@ -3,7 +3,8 @@ import pytest
 from fixtures.protobuf_writer import bytes_field, varint_field
 from signer.ota import manifest as manifest_module
 from signer.ota.errors import PayloadError
-from signer.ota.manifest import Extent, PartitionInfo, decode_manifest
+from signer.ota.extents import Extent
+from signer.ota.manifest import PartitionInfo, decode_manifest
 
 
 def test_every_field_is_found() -> None:
@@ -41,7 +42,7 @@ def test_defaults() -> None:
     manifest = decode_manifest(bytes_field(13, b""))
     assert manifest.block_size == 4096
     assert manifest.signatures_offset is None
-    assert manifest.partitions[0].operations == ()
+    assert list(manifest.partitions[0].operations) == []
     assert not manifest.is_delta
 
 
@@ -61,7 +62,8 @@ def test_what_makes_a_delta(raw: bytes, delta: bool) -> None:
 def test_types_without_a_name_are_numbered() -> None:
     """An operation of a later version is still named in what people read."""
     raw = bytes_field(13, bytes_field(8, varint_field(1, 4242)))
-    assert decode_manifest(raw).partitions[0].operations[0].name == "unknown-4242"
+    (step,) = decode_manifest(raw).partitions[0].operations
+    assert step.name == "unknown-4242"
 
 
 @pytest.mark.parametrize("count", [0, 257])

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from signer.ota.errors import PayloadError
-from signer.ota.manifest import Extent, Manifest, Operation, Partition, PartitionInfo
+from signer.ota.extents import Extent
+from signer.ota.manifest import Manifest, Partition, PartitionInfo
+from signer.ota.operation import Operation
 from signer.ota.operations import OPERATION_TYPES
 from signer.ota.payload_checks import check_manifest, operations_with_data
 

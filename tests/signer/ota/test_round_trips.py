@@ -30,7 +30,8 @@ from fixtures.zip_writer import (
 )
 from signer.ota.container import load_container, load_entry
 from signer.ota.der import decode_elements, decode_integer
-from signer.ota.manifest import Extent, decode_manifest
+from signer.ota.extents import Extent
+from signer.ota.manifest import decode_manifest
 from signer.ota.metadata import check_agreement, decode_pb, decode_text
 from signer.ota.payload import Header, decode_header, load_payload
 from signer.ota.properties import Span, decode_payload_properties, decode_property_files

@@ -1,0 +1,53 @@
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.ota import packed_operations as module
+from signer.ota.errors import PayloadError
+from signer.ota.extents import Extent
+from signer.ota.operation import Operation
+from signer.ota.packed_operations import PackedOperations
+
+NUMBERS = st.integers(0, (1 << 64) - 1)
+EXTENTS = st.lists(st.builds(Extent, NUMBERS, NUMBERS), max_size=3).map(tuple)
+OPERATIONS = st.builds(
+    Operation,
+    *(NUMBERS, NUMBERS, NUMBERS, EXTENTS, EXTENTS, st.binary(max_size=40), st.binary(max_size=40)),
+    *(st.none() | NUMBERS, st.none() | NUMBERS),
+)
+
+
+@given(st.lists(OPERATIONS, max_size=6))
+def test_operations_come_back(operations: list[Operation]) -> None:
+    """Whatever they say, also nonsense; as often as they are asked for."""
+    packed = PackedOperations(operations)
+    assert len(packed) == len(operations)
+    assert list(packed) == operations
+    assert list(packed) == operations
+    assert all(each in packed for each in operations)
+
+
+def _copy(at: int) -> Operation:
+    extent = (Extent(at << 10, 1 << 10),)
+    return Operation(4, 0, 0, extent, extent, b"", at.to_bytes(32), None, None)
+
+
+def test_many_take_little_memory() -> None:
+    """A hundred thousand copies take less than 24 MiB, and a value is made when it is asked for."""
+    tracemalloc.start()
+    try:
+        packed = PackedOperations(map(_copy, range(100_000)))
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20
+    finally:
+        tracemalloc.stop()
+    assert sum(each.targets[0].count for each in packed) == 100_000 << 10
+
+
+def test_extents_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are counted while they are packed."""
+    monkeypatch.setattr(module, "MAX_EXTENTS", 6)
+    assert len(PackedOperations(map(_copy, range(3)))) == 3
+    with pytest.raises(PayloadError, match="more than 6 extents"):
+        PackedOperations(map(_copy, range(4)))
