@@ -98,7 +98,7 @@ def load_delegated(folder: WorkFolder, trusted: Trusted, role: str) -> tuple[byt
     """Return octets and content of a delegated role's current version, expired or not."""
     if role not in trusted.versions:
         raise WorkFolderError(
-            f"{folder.folder} has no role {role}; its models are made by `ceremony init`."
+            f"{folder.folder} has no role {role}; `ceremony model {role}` adds a model."
         )
     data = folder.load(role, trusted.versions[role][-1])
     with refusing(WorkFolderError):
