@@ -76,10 +76,11 @@ class Drill:
         return said.read_text()
 
     def start(self):
-        """Start the server again, as in the set-up, and wait until it answers."""
+        """Start the server again, as in the set-up, and wait until it answers and publishes."""
         (line,) = (line for line in commands("Set-up") if line.startswith("hening-server run"))
         self.shell([line])
-        while not _is_open(self.port):
+        log = self.folder / "server.log"
+        while not _is_open(self.port) or b"listening" not in log.read_bytes():
             time.sleep(0.05)
 
     def stop(self):
