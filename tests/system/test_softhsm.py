@@ -29,6 +29,7 @@ def drawer(tmp_path):
     """Return what runs a command that sees a token, and gives what it prints in JSON."""
     softhsm = make_softhsm(tmp_path / "softhsm")
     softhsm.add("drawer")
+    (tmp_path / "incoming").mkdir()
 
     def run(*arguments, pin=PIN, status=0):
         done = subprocess.run(
