@@ -7,7 +7,8 @@ import click
 from signer.ceremony.first import group_keys, init_repository
 from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
 from signer.ceremony.plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
-from signer.cli.ceremony_changes import MAX_KEYS, expiry, holders, model, online, renew
+from signer.cli.ceremony_changes import MAX_KEYS, holders, model, online
+from signer.cli.ceremony_renewal import expiry, renew
 from signer.cli.change import NEW_FILE, Ending, finish_change
 from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore

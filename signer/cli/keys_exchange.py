@@ -12,7 +12,7 @@ from signer.cli.passphrases import Passphrases, passphrase_option
 from signer.cli.surroundings import Surroundings
 from signer.durable import write_once
 from signer.keys.enrolment import enrol_public_keys, enrol_token_key
-from signer.keys.public_key import PublicKey
+from signer.keys.public_key import PublicKey, group_key_id
 from signer.keys.public_key_formats import MAX_FOREIGN_KEY, Format, decode_any, encode_as
 from signer.keys.token_file import TokenKey
 
@@ -57,15 +57,20 @@ def import_keys(
     elif token is not None or module is not None or key_id is not None:
         raise click.UsageError("A token's key takes --token, --module, --id and --name together.")
     else:
-        taken = _load_files(files, name, holder)
-        enrol_public_keys(store, taken)
+        given = _load_files(files, name, holder)
+        taken = enrol_public_keys(store, given)
+        if not as_json:
+            for key in given:
+                if key not in taken:
+                    click.echo(f"{key.name} is there already.")
     if as_json:
         found = [{"holder": key.holder, "keyid": key.keyid, "name": key.name} for key in taken]
         print_json({"keys": found})
         return
     for key in taken:
         click.echo(
-            f"Took {key.name}, key id {key.keyid}; compare the id with what its holder reads out."
+            f"Took {key.name}, key id {group_key_id(key.keyid)}; compare that with what its holder"
+            " reads out."
         )
 
 

@@ -12,7 +12,7 @@ from signer.cli.output import print_json, print_table
 from signer.cli.parameters import FOLDER, KEY_NAME
 from signer.keys.key_roles import KeyRole, find_key_roles
 from signer.keys.keystore import Keystore
-from signer.keys.public_key import PublicKey
+from signer.keys.public_key import PublicKey, group_key_id
 from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
 
@@ -38,12 +38,13 @@ def list_keys(folder: Path, repo: Path | None, as_json: bool) -> None:
             _WHERE[store.kind(key.name)],
             key.holder or "-",
             *([] if roles is None else [_sign_list(roles[key.name])]),
-            key.keyid,
+            group_key_id(key.keyid),
         )
         for key in keys
     ]
-    signs = () if roles is None else ("signs (signatures of keys)",)
-    print_table("Keys", ("name", "role", "private half", "holder", *signs, "key id"), rows)
+    signs = () if roles is None else ("signs",)
+    columns = ("name", "role", "private half", "holder", *signs, "key id, first half")
+    print_table("Keys", columns, rows)
 
 
 @click.command("show", epilog="Example: hening-signer keys show armani-1 --keys keys --repo repo")
@@ -62,7 +63,7 @@ def show_key(name: str, folder: Path, repo: Path | None, as_json: bool) -> None:
     rows = [
         ("holder", key.holder or "-"),
         ("private half", _WHERE[store.kind(name)]),
-        ("key id", key.keyid),
+        ("key id", group_key_id(key.keyid, 64)),
         ("public half", key.public),
     ]
     print_table(f"Key {name}", ("what", "value"), rows)
@@ -105,7 +106,10 @@ def _describe(
 
 
 def _sign_list(roles: Sequence[KeyRole]) -> str:
-    return ", ".join(f"{role.role} {role.threshold} of {role.keys}" for role in roles) or "nothing"
+    return (
+        ", ".join(f"{role.role} ({role.threshold} of its {role.keys} keys)" for role in roles)
+        or "nothing"
+    )
 
 
 def _explain(role: KeyRole) -> str:

@@ -69,23 +69,31 @@ def enrol_token_key(
     return key
 
 
-def enrol_public_keys(store: Keystore, keys: Sequence[PublicKey]) -> None:
-    """Enrol public halves whose private halves are elsewhere; a refusal of one refuses all.
+def enrol_public_keys(store: Keystore, keys: Sequence[PublicKey]) -> list[PublicKey]:
+    """Enrol public halves whose private halves are elsewhere, and return those that are new.
 
-    Refused are a name that is used, a point that is not sound, and a public key that stands under
-    another name already.
+    A key that is there under its name already is passed over. A refusal of one refuses all: a name
+    that another key has, a point that is not sound, a public key that stands under another name.
     """
-    _check_names(store, [key.name for key in keys])
     for key in keys:
         check_holder(key.holder)
+    _check_names(store, [key.name for key in _find_new(store, keys)])
     with (
-        resumable("`keys list` shows the keys that were taken, so give the others only"),
+        resumable("the same command takes the others"),
         store.changing(),
     ):
-        _check_names(store, [key.name for key in keys])
-        _check_sound(store, keys)
-        for key in keys:
+        new = _find_new(store, keys)
+        _check_names(store, [key.name for key in new])
+        _check_sound(store, new)
+        for key in new:
             _add(store, key, None)
+    return new
+
+
+def _find_new(store: Keystore, keys: Sequence[PublicKey]) -> list[PublicKey]:
+    present = store.load_public_keys() if store.folder.is_dir() else []
+    known = {(key.name, key.public) for key in present}
+    return [key for key in keys if (key.name, key.public) not in known]
 
 
 def _check_names(store: Keystore, names: Sequence[str]) -> None:

@@ -62,6 +62,11 @@ class PublicKey:
         return make_tuf_key(self.public)
 
 
+def group_key_id(keyid: str, digits: int = 32) -> str:
+    """Return the first digits of a key id in groups of four, as people read them to each other."""
+    return " ".join(keyid[start : start + 4] for start in range(0, digits, 4))
+
+
 def make_tuf_key(public: str) -> SSlibKey:
     """Return the TUF key of 64 hex digits after the enrolment check of FORMATS.md section 2.
 

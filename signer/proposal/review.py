@@ -11,6 +11,7 @@ from typing import Any
 from tuf.api.metadata import Root, Targets
 
 from server.core.names import COMMON_ROLES, ONLINE_ROLES
+from signer.keys.public_key import group_key_id
 from signer.proposal.context import State
 from signer.proposal.release_review import describe_releases
 from signer.proposal.trust import Transition
@@ -119,8 +120,7 @@ def _name(keyid: str, names: Mapping[str, str]) -> str:
 def _introduce(keyid: str, names: Mapping[str, str]) -> str:
     """Return a key that is new with its id, which its holder can read out to be compared."""
     name = f"{names[keyid]}, " if keyid in names else ""
-    groups = " ".join(keyid[start : start + 4] for start in range(0, 32, 4))
-    return f"{name}key id {groups},"
+    return f"{name}key id {group_key_id(keyid)},"
 
 
 def _review_keys(

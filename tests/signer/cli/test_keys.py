@@ -142,7 +142,7 @@ def test_who_may_sign_what(run, run_json, keys, repo) -> None:
     assert signs["root-3"] == [{"alone": False, "keys": 3, "role": "root", "threshold": 2}]
     _, output, _ = run("keys", "list", "--keys", keys, "--repo", repo)
     rows = {line.split()[0]: line for line in output.splitlines()[2:]}
-    assert "armani 2 of 2" in rows["armani-2"]
+    assert "armani (2 of its 2 keys)" in rows["armani-2"]
     for name, sentence in (
         ("dior-1", "May sign dior: alone."),
         ("root-1", "May sign root: with 1 more of its 3 keys."),
@@ -234,6 +234,7 @@ def test_keys_on_a_token_sign_a_repository(run, run_json, softhsm, tmp_path, onl
     """A ceremony takes file and token keys alike, each with the variable of its secret."""
     keys, online = tmp_path / "keys", tmp_path / "public.json"
     online.write_bytes(online_file)
+    (tmp_path / "incoming").mkdir()
     environment = {
         b"HENING_SIGNER_PASSPHRASE": b"correct horse battery",
         b"HENING_SIGNER_PIN": PIN.encode(),
