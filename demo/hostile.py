@@ -132,7 +132,7 @@ def forge_pointer(state: Path, pointer: str, other: str) -> dict[str, Lie]:
         keys.signers["timestamp"],
     )
     entry = encode_leaf("latest", latest_version, hashlib.sha256(latest).hexdigest())
-    checkpoint = encode_checkpoint(1, leaf_hash(entry), keys.log_verifier, keys.sign_note)
+    checkpoint = encode_checkpoint(1, leaf_hash(entry), keys.log_verifier, keys.log.sign)
     forged = {
         f"/metadata/{latest_version}.latest.json": latest,
         f"/metadata/{snapshot_version}.snapshot.json": snapshot,

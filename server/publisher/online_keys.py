@@ -66,10 +66,6 @@ class OnlineKeys:
         """The log's keys, all of which sign: a checkpoint holds under an old root and a new one."""
         return (self.log,) if self.next_log is None else (self.log, self.next_log)
 
-    def sign_note(self, text: bytes) -> bytes:
-        """Return the signature of a note's text by the log's current key."""
-        return self.log.sign(text)
-
 
 def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str = "") -> bytes:
     """Make the keys that are not there yet and return the octets of `public.json`.

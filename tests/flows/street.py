@@ -92,7 +92,7 @@ class Thief:
     def prove(self, role, version, data):
         """Sign the proof of a log that holds nothing but one role version."""
         leaf = leaf_hash(encode_leaf(role, version, hashlib.sha256(data).hexdigest()))
-        note = encode_checkpoint(1, leaf, self.keys.log_verifier, self.keys.sign_note)
+        note = encode_checkpoint(1, leaf, self.keys.log_verifier, self.keys.log.sign)
         self.lies[f"/log/proof/{role}.{version}"] = encode_proof(0, [], note)
 
     def _sign(self, role, signed):
