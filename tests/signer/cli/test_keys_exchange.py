@@ -31,8 +31,10 @@ def test_a_key_comes_in_under_the_name_of_its_file(run, run_json, tmp_path, pem)
     status, output, _ = run("keys", "import", pem, "--keys", folder, "--holder", "carol")
     assert (status, output) == (
         0,
-        "Took root-7, key id 74c1 81c7 ad8a 0855 d4b5 5e44 d2ba 87aa; compare that with what its"
-        " holder reads out.\n",
+        (
+            "Took root-7, key id 74c1 81c7 ad8a 0855 d4b5 5e44 d2ba 87aa; compare that with what its"
+            " holder reads out.\n"
+        ),
     )
     again = run("keys", "import", pem, "--keys", folder)
     assert again == (0, "root-7 is there already.\n", "")
