@@ -69,8 +69,8 @@ def init_repository(
     # Crash before `reveal` of the folder: no repository, nothing submitted, at most `.tmp-` names.
     # Crash between the two: the repository is whole and not submitted; the same command submits it.
     with (
-        folder.locked(),
         prepared_bundle(incoming, roles, ()) as bundle,
+        folder.locked(),
         resumable("the same command completes what was begun"),
     ):
         if folder.exists() != known:

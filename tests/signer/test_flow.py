@@ -94,6 +94,7 @@ def test_a_release_reaches_a_client_that_knows_only_tuf(
     publics["log"] = str(VerifierKey("log.example", bytes.fromhex(publics["log"])))
     (tmp_path / "public.json").write_bytes(encode_canonical_json({"keys": publics, "schema": 1}))
     repo, keys, incoming = tmp_path / "repo", tmp_path / "keys", tmp_path / "incoming"
+    incoming.mkdir()
 
     _run(
         *(now, passphrase, "keys", "new", "--keys", keys),
