@@ -71,7 +71,12 @@ def judge_beside(
 ) -> None:
     """Judge a package beside what the model lists already, of any channel and region."""
     name = facts.path.name
-    book.ask(name, "is for this region", check_region, facts, order.channel, releases)
+    if any(release.fingerprint == facts.fingerprint for release in releases.values()):
+        book.ask(name, "is for this region", check_region, facts, order.channel, releases)
+    else:
+        remark = f"a package does not say its region: make sure that it is {order.channel.region}"
+        verdict = Verdict(name, "is for this region", remark=remark, was_asked=False)
+        book.verdicts.append(verdict)
     book.ask(name, "is no older build", check_age, facts, counter, releases, floor)
     book.ask(name, "follows no newer patch level", check_patch_level, facts, counter, releases)
 

@@ -110,7 +110,7 @@ def _find(order: Withdrawal, place: str, releases: Mapping[str, Release]) -> lis
             " package; see `release list`."
         ) from error
     if order.counter is None:
-        raise ReleaseRefusal(f"{place} has several builds; say which one with --counter.")
+        raise ReleaseRefusal(f"{place} stands for builds; say which one with --counter.")
     found = [
         path
         for path, release in releases.items()

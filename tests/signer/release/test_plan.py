@@ -346,3 +346,14 @@ def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
     empty.unrecognized_fields["custom"]["floor_time"] = facts["first"].post_timestamp
     with pytest.raises(ReleaseRefusal, match="not newer than a build that has left the role"):
         plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
+
+
+def test_a_region_is_not_answered_for_where_nobody_can_know(empty, one, facts, expires) -> None:
+    """A package does not say its region; the build's other packages do, once they are listed."""
+    asked = {}
+    for name, role in (("new", empty), ("listed", one)):
+        judged = judge_release(ReleaseOrder(STABLE), [facts["first"]], role, NOW, expires)
+        (verdict,) = (each for each in judged.verdicts if each.question == "is for this region")
+        asked[name] = (verdict.passed, verdict.remark)
+    assert asked["new"] == (None, "a package does not say its region: make sure that it is id")
+    assert asked["listed"] == (True, "")

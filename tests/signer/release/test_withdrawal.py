@@ -111,7 +111,7 @@ def test_unknown_members_are_kept(role) -> None:
     [
         ((), {}, "0 models are named"),
         (("armani", "dior"), {"counter": 1}, "2 models are named"),
-        (("armani",), {}, "armani has several builds; say which one with --counter"),
+        (("armani",), {}, "armani stands for builds; say which one with --counter"),
         (("armani",), {"counter": 3}, "lists no build with counter 3"),
         (("armani/id/dev",), {"counter": 1}, "armani/id/dev lists no build"),
         (("armani/id",), {"counter": 1}, "neither CODENAME, CODENAME/REGION/CHANNEL nor the path"),
