@@ -120,6 +120,7 @@ def measure(
     )
     rows: list[tuple[str, float]] = []
     repo, incoming = folder / "repo", folder / "incoming"
+    incoming.mkdir()
     with timed("ceremony init", rows):
         run(
             *("ceremony", "init", "--repo", repo, "--keys", folder / "keys"),
@@ -149,7 +150,19 @@ def measure(
     with timed("review", rows):
         run("ceremony", "review", proposal)
     with timed("sign", rows):
-        run("ceremony", "sign", proposal, "--keys", folder / "keys", "--out", signatures, "--yes")
+        run(
+            *(
+                "ceremony",
+                "sign",
+                proposal,
+                "--keys",
+                folder / "keys",
+                "--out",
+                signatures,
+                "--yes",
+            ),
+            *("--root", repo / "metadata" / "1.root.json"),
+        )
     with timed("accept", rows):
         run("ceremony", "accept", "--repo", repo, proposal, signatures)
     with timed("submit", rows):

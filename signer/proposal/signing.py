@@ -36,7 +36,8 @@ def find_holdings(
     allowed = {role: transition.signing_keys(role).keys() for role in transition.new}
     holdings = []
     for key in keys:
-        roles = tuple(role for role in transition.new if key.keyid in allowed[role])
+        keyid = key.keyid  # worked out anew at each look
+        roles = tuple(role for role in transition.new if keyid in allowed[role])
         if roles:
             holdings.append(Holding(key, roles))
         elif names:
