@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from server.storage.models import Base
+from server.storage.control_models import Account
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=Account.metadata,
     render_as_batch=True,
     transactional_ddl=True,
 )

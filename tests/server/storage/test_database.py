@@ -12,17 +12,18 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, select
 
 from server.storage import database
+from server.storage.control_models import Account
 from server.storage.database import migrate, open_database
 from server.storage.errors import StorageError
-from server.storage.models import Base, LogEntry
+from server.storage.models import LogEntry
 
-SECOND = '''"""A second migration."""
+FURTHER = '''"""A further migration."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
@@ -45,11 +46,11 @@ def tables(path):
 
 
 @pytest.fixture
-def second_migration(tmp_path, monkeypatch):
+def further_migration(tmp_path, monkeypatch):
     """Add a migration to this version of the server."""
     folder = tmp_path / "migrations"
     shutil.copytree(database.MIGRATIONS, folder)
-    (folder / "versions" / "0002_more.py").write_text(SECOND)
+    (folder / "versions" / "0003_more.py").write_text(FURTHER)
     monkeypatch.setattr(database, "MIGRATIONS", folder)
 
 
@@ -58,7 +59,7 @@ def test_fresh_and_again(tmp_path):
     path = tmp_path / "hening.sqlite"
     assert migrate(path) is True
     assert migrate(path) is False
-    assert tables(path) == {"submissions", "blobs", "log_entries", "alembic_version"}
+    assert tables(path) == {*Account.metadata.tables, "alembic_version"}
     assert [p.name for p in tmp_path.iterdir()] == ["hening.sqlite"]
 
 
@@ -68,7 +69,7 @@ def test_the_model_is_what_the_migrations_make(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'hening.sqlite'}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, Account.metadata) == []
     engine.dispose()
 
 
@@ -84,10 +85,10 @@ def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, request):
     """What was committed before a crash is in the copy, although the main file lacks it."""
     (tmp_path / "state").mkdir()
     asyncio.run(commit_and_crash(tmp_path / "state" / "hening.sqlite", tmp_path / "crashed"))
-    request.getfixturevalue("second_migration")
+    request.getfixturevalue("further_migration")
     path = tmp_path / "crashed" / "hening.sqlite"
     assert migrate(path) is True
-    copy = path.with_name("hening.sqlite.before-0002")
+    copy = path.with_name("hening.sqlite.before-0003")
     assert "more" in tables(path) - tables(copy)
     assert query(copy, "SELECT role FROM log_entries") == [("a",)]
 

@@ -1,0 +1,138 @@
+"""Tables of the control plane: who may do what, what they did, and what waits to be done.
+
+Times are epoch seconds. Lists and objects are canonical JSON in a text column, read by their owner.
+"""
+
+from sqlalchemy import BigInteger, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from server.storage.models import Base
+
+
+class Account(Base):
+    """One person or program that may use the control plane; an account is never deleted."""
+
+    __tablename__ = "accounts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))
+    codenames: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    disabled_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Token(Base):
+    """One API token; its secret is known by its sha256 alone."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    secret_sha256: Mapped[str] = mapped_column(String(64))
+    label: Mapped[str] = mapped_column(String(80))
+    permissions: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class TrailEntry(Base):
+    """One change that somebody made; `sha256` chains each entry to the one before."""
+
+    __tablename__ = "trail_entries"
+
+    index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    at: Mapped[int] = mapped_column(BigInteger)
+    actor: Mapped[str] = mapped_column(String(80))
+    action: Mapped[str] = mapped_column(String(48))
+    subject: Mapped[str] = mapped_column(String(200))
+    detail: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
+class Lease(Base):
+    """Who may write, until when; `fence` grows with each new holder."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    fence: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Upload(Base):
+    """One resumable upload; its octets lie in a file of the same id until it is whole."""
+
+    __tablename__ = "uploads"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    length: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+    finished_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class IdempotencyKey(Base):
+    """The answer that one keyed request of one account got, for the day in which it may repeat."""
+
+    __tablename__ = "idempotency_keys"
+
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(80), primary_key=True)
+    request_sha256: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int]
+    headers: Mapped[str]
+    body: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
+
+
+class Change(Base):
+    """One operation that waits for its time, for a second person, or for a signature."""
+
+    __tablename__ = "changes"
+    __table_args__ = (Index("ix_changes_state_due_at", "state", "due_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(200))
+    arguments: Mapped[str]
+    state: Mapped[str] = mapped_column(String(16))
+    proposed_by: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    proposed_at: Mapped[int] = mapped_column(BigInteger)
+    approved_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.name"))
+    approved_at: Mapped[int | None] = mapped_column(BigInteger)
+    due_at: Mapped[int] = mapped_column(BigInteger)
+    finished_at: Mapped[int | None] = mapped_column(BigInteger)
+    outcome: Mapped[str]
+
+
+class Webhook(Base):
+    """One address that is told of events; the secret signs what is sent there."""
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    url: Mapped[str] = mapped_column(String(2000))
+    secret: Mapped[str] = mapped_column(String(64))
+    events: Mapped[str]
+    created_by: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    disabled_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class Delivery(Base):
+    """One event on its way to one webhook."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_next_at", "next_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    webhook: Mapped[str] = mapped_column(ForeignKey("webhooks.id"))
+    event: Mapped[str]
+    attempts: Mapped[int]
+    next_at: Mapped[int | None] = mapped_column(BigInteger)
+    delivered_at: Mapped[int | None] = mapped_column(BigInteger)
+    last_error: Mapped[str]
