@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 REPOSITORY = Path(__file__).parent
 READERS = REPOSITORY / ".venv-readers"
@@ -47,6 +48,15 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 # The package ed25519 cannot be built on newer Pythons, so its absence there leaves nothing out that
 # could be run.
 UNREQUIRED = {"interop"} if sys.version_info >= (3, 12) else set()
+# A busy machine is no failure. Where everything is required the examples are the same each time, so
+# that a run says something about the change; everywhere else they are new ones.
+settings.register_profile(
+    "hening",
+    deadline=None,
+    derandomize=REQUIRE_ALL,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("hening")
 MISSING = {name: reason for name, (is_met, reason) in NEEDS.items() if not is_met()}
 
 
