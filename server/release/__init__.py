@@ -1,0 +1,1 @@
+"""The control plane: uploads, submissions, rollouts, people, webhooks and their HTTP API."""

@@ -1,0 +1,48 @@
+"""What the control plane refuses, each with the HTTP status that its API answers.
+
+    HeningError
+    ├── NotFoundError          404  what is asked for is not there, or not for the one who asks
+    ├── ConflictError          409  what is asked for contradicts what is there
+    │   └── NeedsSignatureError     only the holders of offline keys can do this
+    ├── PermissionDeniedError  403  this account, token or role may not do this
+    ├── PreconditionError      412  what the request was made for has changed meanwhile
+    ├── TooLargeError          413  more octets than are taken
+    ├── RateError              429  too often, or too much at once
+    └── QuotaError             507  no room: a quota or the disk is used up
+
+Every other HeningError is answered by 422, a FormatError by 400, a StorageError by 503.
+"""
+
+from server.core.errors import HeningError
+
+
+class NotFoundError(HeningError):
+    """What is asked for is not there, or not for the one who asks."""
+
+
+class ConflictError(HeningError):
+    """What is asked for contradicts what is there."""
+
+
+class NeedsSignatureError(ConflictError):
+    """Only the holders of offline keys can do this."""
+
+
+class PermissionDeniedError(HeningError):
+    """This account, token or role may not do this."""
+
+
+class PreconditionError(HeningError):
+    """What the request was made for has changed meanwhile."""
+
+
+class TooLargeError(HeningError):
+    """More octets than are taken."""
+
+
+class RateError(HeningError):
+    """Too often, or too much at once."""
+
+
+class QuotaError(HeningError):
+    """No room: a quota or the disk is used up."""
