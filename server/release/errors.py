@@ -1,6 +1,7 @@
 """What the control plane refuses, each with the HTTP status that its API answers.
 
     HeningError
+    ├── AuthenticationError    401  there is no valid token
     ├── NotFoundError          404  what is asked for is not there, or not for the one who asks
     ├── ConflictError          409  what is asked for contradicts what is there
     │   └── NeedsSignatureError     only the holders of offline keys can do this
@@ -14,6 +15,10 @@ Every other HeningError is answered by 422, a FormatError by 400, a StorageError
 """
 
 from server.core.errors import HeningError
+
+
+class AuthenticationError(HeningError):
+    """There is no valid token; the sentence is the same, whatever is wrong with it."""
 
 
 class NotFoundError(HeningError):

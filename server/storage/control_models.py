@@ -50,6 +50,16 @@ class TrailEntry(Base):
     sha256: Mapped[str] = mapped_column(String(64))
 
 
+class TrailHead(Base):
+    """Where the trail ends, in one row that the migration makes and every writer locks."""
+
+    __tablename__ = "trail_head"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    length: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(String(64))
+
+
 class Lease(Base):
     """Who may write, until when; `fence` grows with each new holder."""
 

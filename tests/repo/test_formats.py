@@ -10,6 +10,8 @@ import pytest
 
 from server.core import bundle, checkpoint, encodings, metadata, names, note, pointer, release, tlog
 from server.core.errors import HeningError
+from server.release.people import trail
+from server.storage import database
 from signer.proposal import document, signatures, trust
 
 PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text()
@@ -258,3 +260,17 @@ def test_the_limits_of_a_proposal_are_those_of_the_page():
     assert document.MAX_PROPOSAL == 256 * 2**20
     assert signatures.MAX_SIGNATURES == 16 * 2**20
     assert f"at most {document.MAX_NOTE} characters" in section(10)
+
+
+async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
+    """The entries of section 11, recorded again, come back octet by octet."""
+    block = re.search(r"^```jsonl\n(.*?)^```$", section(11), re.MULTILINE | re.DOTALL)[1]
+    stated = block.encode().splitlines(keepends=True)
+    assert len(stated) == 2
+    path = tmp_path / "hening.sqlite"
+    async with database.open_database(path) as sessions, sessions.begin() as session:
+        for line in stated:
+            fields = json.loads(line)
+            fields = {key: fields[key] for key in fields if key not in {"index", "sha256"}}
+            entry = await trail.record(session, **fields)
+            assert encodings.encode_canonical_json(trail.describe(entry)) == line

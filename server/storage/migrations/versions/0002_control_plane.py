@@ -40,6 +40,13 @@ def upgrade() -> None:
         sa.Column("detail", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
     )
+    head = op.create_table(
+        "trail_head",
+        sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),
+        sa.Column("length", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+    )
+    op.bulk_insert(head, [{"id": 1, "length": 0, "sha256": "0" * 64}])
     op.create_table(
         "leases",
         sa.Column("name", sa.String(32), primary_key=True),
@@ -115,6 +122,7 @@ def downgrade() -> None:
         "idempotency_keys",
         "uploads",
         "leases",
+        "trail_head",
         "trail_entries",
         "tokens",
         "accounts",

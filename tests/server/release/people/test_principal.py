@@ -1,0 +1,110 @@
+"""Principals: what a role, a token's narrowing and codenames allow together."""
+
+import pytest
+
+from server.release.errors import PermissionDeniedError
+from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
+from server.release.people.principal import (
+    Principal,
+    check_second_person,
+    command_line_principal,
+)
+
+
+def principal(role, *codenames, name="ani", permissions=None, token=""):
+    """Return a principal with all that its role holds, or with `permissions` of it."""
+    held = ROLE_PERMISSIONS[role] if permissions is None else frozenset(permissions)
+    return Principal(name, role, held, codenames or ("*",), token)
+
+
+HELD = {
+    "viewer": "read",
+    "editor": "read upload submit",
+    "engineer": "read upload submit rollout halt",
+    "approver": "read approve halt audit",
+    "admin": "read upload submit rollout halt approve people audit webhooks operate",
+}
+
+
+@pytest.mark.parametrize("permission", Permission)
+@pytest.mark.parametrize("role", Role)
+def test_each_role_holds_what_its_row_says(role, permission):
+    """Without a codename the role alone decides; what is not held is refused in a sentence."""
+    asking = principal(role)
+    assert asking.is_allowed(permission) == (permission in HELD[role].split())
+    if not asking.is_allowed(permission):
+        with pytest.raises(PermissionDeniedError, match=f"ani is not allowed to {permission}: "):
+            asking.check(permission)
+
+
+@pytest.mark.parametrize(
+    ("codenames", "asked", "allowed"),
+    [
+        (("*",), "armani", True),
+        (("*",), "content", True),
+        (("*",), "root", True),
+        (("armani",), "armani", True),
+        (("armani",), "arman", False),
+        (("armani",), "armani2", False),
+        (("armani",), "content", False),
+        (("armani",), "targets", False),
+        (("armani", "content"), "content", True),
+        (("armani",), "", True),
+    ],
+)
+def test_codenames_bound_where_a_right_holds(codenames, asked, allowed):
+    """A codename is compared whole; no codename asks for the right anywhere."""
+    assert principal(Role.ENGINEER, *codenames).is_allowed(Permission.SUBMIT, asked) == allowed
+
+
+@pytest.mark.parametrize(
+    ("codenames", "asked", "allowed"),
+    [
+        (("*",), "content", True),
+        (("*",), "tables", True),
+        (("*",), "armani", False),
+        (("*",), "targets", False),
+        (("content",), "content", True),
+        (("content",), "tables", False),
+        (("armani",), "armani", False),
+    ],
+)
+def test_an_editor_submits_no_firmware(codenames, asked, allowed):
+    """Whatever the codenames of an editor are, only content and tables are submitted."""
+    assert principal(Role.EDITOR, *codenames).is_allowed(Permission.SUBMIT, asked) == allowed
+
+
+def test_a_token_narrows_its_role():
+    """What the token does not hold is refused, although the role would allow it."""
+    asking = principal(Role.ADMIN, permissions=[Permission.READ])
+    assert asking.is_allowed(Permission.READ, "armani")
+    assert not asking.is_allowed(Permission.HALT, "armani")
+
+
+@pytest.mark.parametrize("role", [Role.APPROVER, Role.ADMIN])
+def test_nobody_approves_their_own_change(role):
+    """Neither with another token nor as an admin; a change of somebody else is approved."""
+    asking = principal(role, token="0123456789ab")
+    check_second_person(asking, "budi")
+    with pytest.raises(PermissionDeniedError, match="somebody else has to approve"):
+        check_second_person(asking, "ani")
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.EDITOR, Role.ENGINEER])
+def test_approving_is_a_right(role):
+    """A second person without the right is none."""
+    with pytest.raises(PermissionDeniedError, match="not allowed to approve"):
+        check_second_person(principal(role), "budi")
+
+
+def test_the_command_line_may_do_everything():
+    """Whoever has the state folder has every right, under a name that no account can have."""
+    asking = command_line_principal("root")
+    assert asking.actor == "cli:root"
+    assert all(asking.is_allowed(permission, "armani") for permission in Permission)
+
+
+def test_the_trail_names_the_token():
+    """The actor says which of somebody's tokens was used."""
+    assert principal(Role.VIEWER).actor == "ani"
+    assert principal(Role.VIEWER, token="0123456789ab").actor == "ani/0123456789ab"
