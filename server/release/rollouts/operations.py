@@ -1,0 +1,115 @@
+"""What an order makes of a channel. Pure: what is published in, the next pointer out.
+
+A pause stops the clock of the plan. What is left of the current stage's hold at the pause is still
+to pass after the resume, later stages keep their holds, and each waits for an open window again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from server.core.names import Channel
+from server.core.pointer import Pointer
+from server.core.release import Release, decode_releases
+from server.publisher.published import Trust
+from server.publisher.rollout import plan_halt, plan_offer, plan_pause, plan_schedule
+from server.release.errors import ConflictError, NotFoundError
+from server.release.rollouts.etag import channel_etag
+from server.release.rollouts.orders import Halt, Offer, Order, Pause, Schedule
+from server.release.rollouts.plan import Course, course_of, expand, lay_out
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelView:
+    """What is published of one channel: its model's releases, and its pointer if there is one.
+
+    `files` gives length in octets and sha256 by target path.
+    """
+
+    channel: Channel
+    role_version: int
+    releases: Mapping[str, Release]
+    files: Mapping[str, tuple[int, str]]
+    pointer: Pointer | None
+
+    @property
+    def etag(self) -> str:
+        """The entity tag that a change of this channel is made for."""
+        return channel_etag(self.pointer, self.role_version)
+
+    def require_pointer(self) -> Pointer:
+        """Return the pointer; raises NotFoundError where nothing was ever offered."""
+        if self.pointer is None:
+            raise NotFoundError(f"{self.channel} offers nothing yet: offer a release first.")
+        return self.pointer
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """The pointer that an order leads to, and the course that its schedule is taken from."""
+
+    pointer: Pointer
+    course: Course
+
+
+def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
+    """Return what `trust` says of `channel`; raises NotFoundError for a model that is not there."""
+    role = None if trust is None else trust.roles.get(channel.codename)
+    if trust is None or role is None:
+        raise NotFoundError(f"there is no model {channel.codename}.")
+    files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
+    pointer = trust.pointers().get(channel.pointer_path)
+    return ChannelView(channel, role.version, decode_releases(role), files, pointer)
+
+
+def carry_out(order: Order, view: ChannelView, known: Course | None, now: int) -> Edited:
+    """Return what `order` makes of a channel at `now`, in epoch seconds.
+
+    `known` is the course that was recorded with the pointer's schedule, None where there is none.
+    Raises an error with a sentence when the order does not fit.
+    """
+    channel = view.channel
+    if isinstance(order, Offer):
+        course = expand(order.plan, now)
+        pointer = plan_offer(
+            channel, order.counter, view.releases, view.files, course.schedule, view.pointer
+        )
+        return Edited(pointer, course)
+    current = view.require_pointer()
+    if isinstance(order, Schedule):
+        course = expand(order.plan, now)
+        return _go_on(plan_schedule(channel, current, course.schedule, now), course)
+    before = course_of(current.schedule) if known is None else known
+    if isinstance(order, Halt):
+        return Edited(plan_halt(channel, current, order.reason), before)
+    if isinstance(order, Pause):
+        pointer = plan_pause(channel, current, order.reason, now)
+        ready = [start for start, _ in pointer.schedule]
+        rest = before.cut(now) if not current.paused else None if known is None else known.rest
+        return Edited(pointer, Course(list(pointer.schedule), ready, before.calendar, rest))
+    return _resume(channel, current, known, now)
+
+
+def _resume(channel: Channel, current: Pointer, known: Course | None, now: int) -> Edited:
+    if current.halted:
+        raise ConflictError(f"{channel} is halted, and that stays: offer a release that follows.")
+    if not current.paused:
+        raise ConflictError(f"{channel} is not paused, so there is nothing to resume.")
+    if known is None or known.rest is None:
+        raise ConflictError(
+            f"what the pause of {channel} took out of its schedule is not on record here: give a"
+            " new schedule."
+        )
+    if not known.rest:
+        pointer = msgspec.structs.replace(current, paused=False, reason={})
+        return Edited(pointer, msgspec.structs.replace(known, rest=None))
+    course = lay_out(known.rest, now, known.calendar)
+    return _go_on(plan_schedule(channel, current, course.schedule, now), course)
+
+
+def _go_on(pointer: Pointer, course: Course) -> Edited:
+    """Return the edit, its course with the pair that says what was reached before."""
+    past = list(pointer.schedule)[: len(pointer.schedule) - len(course.schedule)]
+    ready = [*(start for start, _ in past), *course.ready]
+    return Edited(pointer, Course(list(pointer.schedule), ready, course.calendar))

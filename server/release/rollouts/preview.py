@@ -1,0 +1,137 @@
+"""What phones of each build will be offered, before a pointer is published. Pure.
+
+It follows docs/FORMATS.md section 4, Choice, for every build that the model's role knows in the
+channel's region and for a build that it does not know, which has counter 0. A phone draws its lot
+once for the whole way, so each stepping stone comes with the same share as the final build.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from server.core.names import Channel, decode_release_path
+from server.core.pointer import Package, Pointer, Step
+from server.core.release import Release
+
+OLDER = "any older build"
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One package on the way: the build that it leads to, and its length in octets."""
+
+    counter: int
+    build: str
+    type: str
+    path: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class BuildWay:
+    """What a phone that runs `build` installs, in order, once its lot is drawn.
+
+    `build` is a fingerprint, or OLDER. `end` says how the way ends: `newest` (it is there after
+    the hops), `current` (nothing newer is offered), `halted`, or `unreachable`.
+    """
+
+    build: str
+    counter: int
+    hops: tuple[Hop, ...]
+    end: str
+
+    @property
+    def length(self) -> int:
+        """What the whole way transfers, in octets."""
+        return sum(hop.length for hop in self.hops)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A pointer as phones will follow it from `now` on.
+
+    `shares` are the pairs `(from, permille)` that count: the one reached at `now`, which has `now`
+    as its time, and those to come. Nobody is let in where `state` is `halted`.
+    """
+
+    channel: str
+    now: int
+    counter: int
+    state: str
+    shares: tuple[tuple[int, int], ...]
+    ways: tuple[BuildWay, ...]
+
+
+def preview(
+    channel: Channel, pointer: Pointer, releases: Mapping[str, Release], now: int
+) -> Preview:
+    """Return what phones of each build do with `pointer` from `now` on, oldest build first."""
+    builds = _known_builds(channel, pointer, releases)
+    names = {release.counter: release.fingerprint for release in releases.values()}
+    ways = [_way(build, counter, pointer, names) for build, counter in builds]
+    to_come = [pair for pair in pointer.schedule if pair[0] > now]
+    return Preview(
+        channel=str(channel),
+        now=now,
+        counter=pointer.steps[-1].counter,
+        state=describe_state(pointer),
+        shares=((now, pointer.permille_at(now)), *to_come),
+        ways=tuple(ways),
+    )
+
+
+def describe_state(pointer: Pointer) -> str:
+    """Return `halted`, `paused` or `offered`."""
+    return "halted" if pointer.halted else "paused" if pointer.paused else "offered"
+
+
+def _known_builds(
+    channel: Channel, pointer: Pointer, releases: Mapping[str, Release]
+) -> list[tuple[str, int]]:
+    """Return fingerprints with counters, ascending.
+
+    A source of an incremental that is not listed left the factory and counts 0.
+    """
+    known = {release.fingerprint: release.counter for release in releases.values()}
+    here = {
+        release.fingerprint: release.counter
+        for path, release in releases.items()
+        if decode_release_path(path)[0].region == channel.region
+    }
+    sources = {
+        build: known.get(build, 0)
+        for step in pointer.steps
+        for package in step.packages
+        for build in package.source_builds
+    }
+    found = sorted({**sources, **here}.items(), key=lambda pair: (pair[1], pair[0]))
+    return [(OLDER, 0), *found]
+
+
+def _way(build: str, counter: int, pointer: Pointer, names: Mapping[int, str]) -> BuildWay:
+    if pointer.halted:
+        return BuildWay(build, counter, (), "halted")
+    final = pointer.steps[-1].counter
+    hops: list[Hop] = []
+    running, reached = build, counter
+    while reached < final:
+        step = _next_step(pointer, reached)
+        if step is None:
+            return BuildWay(build, counter, tuple(hops), "unreachable")
+        package = _choose(step, running)
+        running, reached = names.get(step.counter, ""), step.counter
+        hops.append(Hop(step.counter, running, package.type, package.path, package.length))
+    return BuildWay(build, counter, tuple(hops), "newest" if hops else "current")
+
+
+def _next_step(pointer: Pointer, counter: int) -> Step | None:
+    reachable = [
+        step for step in pointer.steps if step.counter > counter and step.min_counter <= counter
+    ]
+    return reachable[-1] if reachable else None
+
+
+def _choose(step: Step, build: str) -> Package:
+    for package in step.packages:
+        if build in package.source_builds:
+            return package
+    return step.packages[0]

@@ -1,0 +1,149 @@
+"""Plans: shares only grow, every start is in a window, and a pause keeps what was left."""
+
+from datetime import datetime
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.core.errors import FormatError
+from server.release.rollouts.plan import (
+    MAX_STAGES,
+    Plan,
+    Stage,
+    check_plan,
+    course_of,
+    expand,
+    lay_out,
+)
+from server.release.rollouts.windows import Calendar, Window, is_open, load_zone
+from tests.server.release.rollouts.pointers import make_pointer
+
+HOUR, DAY = 3600, 86_400
+JAKARTA = Calendar("Asia/Jakarta", [Window(["mon", "tue", "wed", "thu"], "09:00", "17:00")])
+
+
+def at(text):
+    """Return the epoch seconds of a time with zone."""
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def test_a_plan_in_office_hours():
+    """1 %, a day later 10 %, two days later 50 %, a day later everybody; worked out by hand."""
+    stages = [Stage(10, DAY), Stage(100, 2 * DAY), Stage(500, DAY), Stage(1000)]
+    # Tuesday 18:30 in Jakarta is too late for that day.
+    course = expand(Plan(stages, at("2026-12-01T18:30+07:00"), JAKARTA), at("2026-11-25T00:00Z"))
+    assert course.schedule == [
+        (at("2026-12-02T09:00+07:00"), 10),
+        (at("2026-12-03T09:00+07:00"), 100),
+        (at("2026-12-07T09:00+07:00"), 500),  # Saturday is no working day
+        (at("2026-12-08T09:00+07:00"), 1000),
+    ]
+    assert course.ready[2] == at("2026-12-05T09:00+07:00")
+
+
+def test_without_calendar_or_start():
+    """The first stage begins at once and the others after their holds."""
+    course = expand(Plan([Stage(5, HOUR), Stage(1000, HOUR)]), 1000)
+    assert course.schedule == [(1000, 5), (1000 + HOUR, 1000)]
+
+
+def test_a_late_plan_makes_up_for_nothing():
+    """A start that has passed moves the whole plan, so no stage is shorter than was asked for."""
+    plan = Plan([Stage(10, DAY), Stage(1000)], start=1000)
+    assert expand(plan, 5000).schedule == [(5000, 10), (5000 + DAY, 1000)]
+    with pytest.raises(FormatError, match="starts in the past: leave its start away"):
+        check_plan(plan, 5000)
+    check_plan(plan, 1300)
+
+
+@st.composite
+def plans(draw):
+    """Draw a plan with or without calendar."""
+    shares = sorted(draw(st.lists(st.integers(0, 1000), min_size=1, max_size=MAX_STAGES)))
+    stages = [Stage(share, draw(st.integers(1, 40 * DAY))) for share in shares]
+    zone = draw(st.sampled_from([None, "Asia/Jakarta", "Europe/Berlin", "America/New_York"]))
+    window = Window(["mon", "wed", "sun"], "01:30", "02:30")
+    start = draw(st.none() | st.integers(1_770_000_000, 1_800_000_000))
+    return Plan(stages, start, None if zone is None else Calendar(zone, [window, *JAKARTA.windows]))
+
+
+NOW = st.integers(1_770_000_000, 1_800_000_000)
+
+
+@settings(max_examples=60)
+@given(plans(), NOW)
+def test_what_every_expansion_keeps(plan, now):
+    """Starts and shares grow, holds are kept, every start is in a window, and none is early."""
+    course = expand(plan, now)
+    assert [share for _, share in course.schedule] == [stage.permille for stage in plan.stages]
+    assert course.schedule[0][0] >= max(now, plan.start or 0)
+    for (before, after), stage in zip(pairwise(course.schedule), plan.stages, strict=False):
+        assert after[0] - before[0] >= stage.hold
+    if plan.calendar is not None:
+        zone = load_zone(plan.calendar.zone)
+        assert all(is_open(plan.calendar, zone, start) for start, _ in course.schedule)
+    assert make_pointer(course.schedule).schedule == course.schedule
+
+
+@settings(max_examples=60)
+@given(plans(), NOW, st.integers(0, 60 * DAY), st.integers(0, 60 * DAY))
+def test_a_pause_only_delays(plan, now, run, pause):
+    """After a pause each stage that was left comes in order, no sooner than it would have come."""
+    course = expand(plan, now)
+    paused = course.schedule[0][0] + run
+    rest = course.cut(paused)
+    left = [pair for pair in course.schedule if pair[0] > paused]
+    assert [share for _, share in rest] == [share for _, share in left]
+    if rest:
+        resumed = lay_out(rest, paused + pause, course.calendar)
+        assert all(
+            after[0] >= before[0] for before, after in zip(left, resumed.schedule, strict=True)
+        )
+        if course.calendar is None:  # then it is exactly the length of the pause
+            assert {a[0] - b[0] for b, a in zip(left, resumed.schedule, strict=True)} == {pause}
+
+
+def test_what_a_pause_leaves():
+    """A hold counts on from where the pause stopped it; a hold that was over is not kept again."""
+    monday = at("2026-12-07T09:00+07:00")
+    plan = Plan([Stage(10, 20 * HOUR), Stage(100, DAY), Stage(1000)], monday, JAKARTA)
+    course = expand(plan, 0)
+    assert course.schedule[1][0] == monday + DAY  # 05:00 is outside, 09:00 inside
+    assert course.cut(monday + 5 * HOUR) == [(15 * HOUR, 100), (DAY, 1000)]
+    assert course.cut(monday + 22 * HOUR) == [(0, 100), (DAY, 1000)]
+    resumed = lay_out(course.cut(monday + 22 * HOUR), monday + 30 * HOUR, JAKARTA)
+    assert resumed.schedule[0][0] == monday + 30 * HOUR  # Tuesday 15:00, open
+    assert resumed.schedule[1][0] == monday + 54 * HOUR
+
+
+def test_a_schedule_of_which_nothing_is_known():
+    """Its times are taken for what was planned."""
+    assert course_of([(10, 1), (30, 2), (100, 3)]).cut(15) == [(15, 2), (70, 3)]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"stages": []},
+        {"stages": [{"permille": 500, "hold": 5}, {"permille": 499}]},
+        {"stages": [{"permille": 1}, {"permille": 2}]},
+        {"stages": [{"permille": 1001}]},
+        {"stages": [{"permille": 1, "hold": 1}] * (MAX_STAGES + 1)},
+        {"stages": [{"permille": 1}], "start": -1},
+        {"stages": [{"permille": 1}], "begin": 1},
+    ],
+)
+def test_plans_that_cannot_be(members):
+    """A share that falls, a stage without length, and more than a pointer holds are refused."""
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(members, Plan)
+
+
+def test_an_unknown_zone():
+    """A plan in a zone that is none is refused when it is asked for."""
+    plan = Plan([Stage(1)], None, msgspec.structs.replace(JAKARTA, zone="Mars/Olympus"))
+    with pytest.raises(FormatError, match="is no time zone"):
+        check_plan(plan, 0)

@@ -1,0 +1,148 @@
+"""Previews: exactly what the phone's own, second implementation does with the same pointer."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client_sim.device.choose import Nothing, Offer, plan_update
+from client_sim.device.pointer import bucket
+from client_sim.device.pointer import decode_pointer as phone_reads
+from client_sim.world import RunningBuild
+from server.core.errors import HeningError
+from server.core.names import decode_channel
+from server.core.pointer import encode_pointer
+from server.core.release import decode_release
+from server.publisher.rollout import plan_halt, plan_offer, plan_pause
+from server.release.rollouts.preview import OLDER, preview
+from tests.server.ceremony import release
+
+CHANNEL = decode_channel("armani/id/stable")
+NOW = 1_770_000_000
+FACTORY = "Hening/armani/armani:14/UKQ1/0:user/release-keys"
+
+
+def fingerprint(counter):
+    """Return the build of a counter, as `release` names it."""
+    return FACTORY if counter == 0 else release(counter)["fingerprint"]
+
+
+def catalogue(*entries):
+    """Return releases and files of (channel, counter, min_counter, sources as counters)."""
+    releases, files = {}, {}
+    for number, (channel, counter, stone, sources) in enumerate(entries):
+        path = f"{channel}/{number}-{counter}.zip"
+        changes = {"min_counter": stone}
+        if sources:
+            builds = [fingerprint(source) for source in sources]
+            changes |= {"type": "incremental", "source_builds": builds}
+        releases[path] = decode_release(path, release(counter, **changes))
+        files[path] = (1000 * counter + number + 1, f"{number:064x}")
+    return releases, files
+
+
+def test_a_way_with_a_stepping_stone():
+    """Build 3 wants 2 first; from 2 there is an incremental, and from the factory to 2 one, too."""
+    releases, files = catalogue(
+        (CHANNEL, 1, 0, ()),
+        (CHANNEL, 2, 0, ()),
+        (CHANNEL, 2, 0, (0,)),
+        (CHANNEL, 3, 2, ()),
+        (CHANNEL, 3, 2, (2,)),
+        ("armani/eu/stable", 4, 0, ()),
+    )
+    pointer = plan_offer(CHANNEL, 3, releases, files, [(NOW - 5, 10), (NOW + 9, 1000)], None)
+    seen = preview(CHANNEL, pointer, releases, NOW)
+    assert (seen.channel, seen.counter, seen.state) == (str(CHANNEL), 3, "offered")
+    assert seen.shares == ((NOW, 10), (NOW + 9, 1000))
+    rows = [
+        (way.build, way.counter, [(hop.counter, hop.type) for hop in way.hops], way.end)
+        for way in seen.ways
+    ]
+    assert rows == [
+        (OLDER, 0, [(2, "full"), (3, "incremental")], "newest"),
+        (FACTORY, 0, [(2, "incremental"), (3, "incremental")], "newest"),
+        (fingerprint(1), 1, [(2, "full"), (3, "incremental")], "newest"),
+        (fingerprint(2), 2, [(3, "incremental")], "newest"),
+        (fingerprint(3), 3, [], "current"),
+    ]
+    assert seen.ways[1].length == 2003 + 3005
+    assert [hop.build for hop in seen.ways[1].hops] == [fingerprint(2), fingerprint(3)]
+
+
+@st.composite
+def worlds(draw):
+    """Draw releases of up to six builds and a pointer to the newest that can be offered."""
+    entries = []
+    for counter in range(1, draw(st.integers(2, 6))):
+        stone = draw(st.sampled_from([0, 0, *range(counter)]))
+        entries.append((CHANNEL, counter, stone, ()))
+        sources = draw(st.lists(st.integers(0, counter - 1), max_size=2, unique=True))
+        entries += [(CHANNEL, counter, stone, (source,)) for source in sources]
+    releases, files = catalogue(*entries)
+    starts = sorted(draw(st.lists(st.integers(-50, 50), min_size=1, max_size=4, unique=True)))
+    shares = sorted(
+        draw(st.lists(st.integers(0, 1000), min_size=len(starts), max_size=len(starts)))
+    )
+    schedule = [(NOW + start, share) for start, share in zip(starts, shares, strict=True)]
+    final = max(entry[1] for entry in entries)
+    try:
+        pointer = plan_offer(CHANNEL, final, releases, files, schedule, None)
+    except HeningError:  # no way leads there
+        pointer = plan_offer(CHANNEL, 1, releases, files, schedule, None)
+    changes = draw(st.sampled_from(["", "", "pause", "halt", "stone gone"]))
+    if changes == "pause":
+        pointer = plan_pause(CHANNEL, pointer, {}, NOW)
+    elif changes == "halt":
+        pointer = plan_halt(CHANNEL, pointer, {})
+    elif changes == "stone gone" and len(pointer.steps) > 1:
+        pointer = type(pointer)(
+            1, pointer.steps[1:], pointer.schedule, paused=False, halted=False, reason={}
+        )
+    return releases, pointer
+
+
+@settings(max_examples=100)
+@given(worlds(), st.binary(min_size=32, max_size=32), st.integers(0, 60))
+def test_phones_do_what_it_says(world, secret, later):
+    """Each build, at now and later, is offered that package, or nothing, all along its way."""
+    releases, pointer = world
+    seen = preview(CHANNEL, pointer, releases, NOW)
+    theirs = phone_reads(CHANNEL.pointer_path, encode_pointer(pointer))
+    place = bucket(secret, "armani", "id", "stable", pointer.steps[-1].counter)
+    share = [permille for start, permille in seen.shares if start <= NOW + later][-1]
+    by_counter = {each.counter: each for each in releases.values()}
+    for way in seen.ways:
+        build, counter = way.build, way.counter
+        for hop in way.hops:
+            offer = plan_update(theirs, running(build, counter), counter, secret, NOW + later, ())
+            if place >= share:
+                assert isinstance(offer, Nothing)
+                break
+            assert isinstance(offer, Offer)
+            assert (offer.path, offer.length, offer.type, offer.counter) == (
+                hop.path,
+                hop.length,
+                hop.type,
+                hop.counter,
+            )
+            build, counter = by_counter[hop.counter].fingerprint, hop.counter
+        else:
+            offer = plan_update(theirs, running(build, counter), counter, secret, NOW + later, ())
+            assert isinstance(offer, Nothing)
+            words = {"halted": "halted", "newest": "is the newest", "current": "is the newest"}
+            if place < share:
+                assert words.get(way.end, "cannot be reached") in offer.reason
+
+
+def running(build, counter):
+    """Return what a phone that runs `build` knows of itself."""
+    return RunningBuild(build, str(counter), counter, 1_767_225_600 + counter, "2026-01-05")
+
+
+@pytest.mark.parametrize("permille", [0, 1000])
+def test_the_edges_of_the_share(permille):
+    """Nobody is in at 0, everybody at 1000; the preview repeats the pointer's numbers."""
+    releases, files = catalogue((CHANNEL, 1, 0, ()))
+    pointer = plan_offer(CHANNEL, 1, releases, files, [(NOW, permille)], None)
+    assert preview(CHANNEL, pointer, releases, NOW).shares == ((NOW, permille),)
+    assert preview(CHANNEL, pointer, releases, NOW - 1).shares == ((NOW - 1, 0), (NOW, permille))
