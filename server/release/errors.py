@@ -11,7 +11,8 @@
     │                          428  the request does not say what it was made for
     ├── TooLargeError          413  more octets than are taken
     ├── RateError              429  too often, or too much at once
-    └── QuotaError             507  no room: a quota or the disk is used up
+    ├── QuotaError             507  no room: a quota or the disk is used up
+    └── TrailError             422  the trail of changes is not what was recorded
 
 Every other HeningError is answered by 422, a FormatError by 400, a StorageError by 503.
 """
@@ -57,3 +58,7 @@ class RateError(HeningError):
 
 class QuotaError(HeningError):
     """No room: a quota or the disk is used up."""
+
+
+class TrailError(HeningError):
+    """The trail of changes is not what was recorded."""

@@ -10,7 +10,7 @@ import pytest
 
 from server.core import bundle, checkpoint, encodings, metadata, names, note, pointer, release, tlog
 from server.core.errors import HeningError
-from server.release.people import trail
+from server.release.people import accounts, permissions, principal, tokens, trail
 from server.storage import database
 from signer.proposal import document, signatures, trust
 
@@ -274,3 +274,24 @@ async def test_the_trail_vectors_are_what_is_recorded(tmp_path):
             fields = {key: fields[key] for key in fields if key not in {"index", "sha256"}}
             entry = await trail.record(session, **fields)
             assert encodings.encode_canonical_json(trail.describe(entry)) == line
+
+
+async def test_the_token_vector_is_what_is_made(tmp_path):
+    """The octets of section 12's vector make its text, and the hash is what the database keeps."""
+    stated, kept = re.search(
+        r"^Vector: `([^`]+)`, kept as `([0-9a-f]{64})`", section(12), re.MULTILINE
+    ).groups()
+    form = re.search(r"`(hening_\[.*?)`, (\d+) characters", section(12))
+    assert re.fullmatch(form[1], stated)
+    assert len(stated) == int(form[2])
+    root = principal.command_line_principal("root")
+    octets = iter([bytes.fromhex("0123456789ab"), bytes(range(32))])
+    path = tmp_path / "hening.sqlite"
+    async with database.open_database(path) as sessions, sessions.begin() as session:
+        await accounts.create_account(
+            session, root, name="ani", role=permissions.Role.VIEWER, codenames=["*"], at=0
+        )
+        issued = await tokens.create_token(
+            session, root, lambda _: next(octets), account="ani", label="x", expires_at=9, at=0
+        )
+    assert (issued.text, issued.row.secret_sha256) == (stated, kept)

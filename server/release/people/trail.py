@@ -69,6 +69,14 @@ async def record(
     return entry
 
 
+async def lock_trail(session: AsyncSession) -> None:
+    """Wait until no other transaction changes anything that the trail records, and hold them off.
+
+    For a change that depends on what it reads: call it first. It ends with the transaction.
+    """
+    await session.execute(update(TrailHead).values(length=TrailHead.length))
+
+
 def entry_hash(entry: TrailEntry, previous: str) -> str:
     """Return the hash of an entry that follows the one whose hash is `previous`."""
     value = {**describe(entry), "previous": previous}

@@ -9,15 +9,7 @@ from sqlalchemy import delete, func, select
 from server.core.errors import FormatError
 from server.release.people.trail import record
 from server.storage.control_models import TrailEntry, TrailHead
-from server.storage.database import open_database
 from server.storage.errors import StorageError
-
-
-@pytest.fixture
-async def sessions(tmp_path):
-    """Open a fresh database."""
-    async with open_database(tmp_path / "hening.sqlite") as opened:
-        yield opened
 
 
 def entry(number=1, **changed):

@@ -1,0 +1,231 @@
+"""Accounts: made, changed, disabled and enabled by people with the right to; never deleted.
+
+Nobody gives what they do not hold: who makes or widens an account holds all rights of its role, for
+all its codenames. At least one admin for all codenames stays enabled.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.names import is_codename
+from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
+from server.release.people.permissions import (
+    CONTENT_ROLES,
+    ROLE_PERMISSIONS,
+    Permission,
+    Role,
+)
+from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.trail import lock_trail, record
+from server.storage.control_models import Account, Token
+
+MAX_CODENAMES = 1000
+_LIMIT = 64 * MAX_CODENAMES
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def check_account_name(text: str) -> None:
+    """Raise FormatError unless `text` may name an account."""
+    if _NAME.fullmatch(text) is None:
+        raise FormatError(
+            f"{text[:64]!r} is not an account name: lower-case letters, digits, `.`, `_` and `-`,"
+            " at most 64, the first a letter or digit."
+        )
+
+
+def check_codenames(codenames: Iterable[str]) -> tuple[str, ...]:
+    """Return `codenames` sorted, each once; raises FormatError for what names no signed role.
+
+    `*` stands for all and swallows the others.
+    """
+    names = sorted(set(codenames))
+    if not 1 <= len(names) <= MAX_CODENAMES:
+        raise FormatError(f"an account has 1 to {MAX_CODENAMES} codenames, or `*` for all.")
+    for name in names:
+        if name != EVERY_CODENAME and name not in CONTENT_ROLES and not is_codename(name):
+            raise FormatError(f"{name[:64]!r} is neither a codename nor content, tables or `*`.")
+    return (EVERY_CODENAME,) if EVERY_CODENAME in names else tuple(names)
+
+
+def account_codenames(account: Account) -> tuple[str, ...]:
+    """Return the codenames of an account's row."""
+    return tuple(decode_canonical_json(account.codenames.encode(), limit=_LIMIT))
+
+
+async def list_accounts(session: AsyncSession) -> Sequence[Account]:
+    """Return all accounts by name."""
+    return (await session.scalars(select(Account).order_by(Account.name))).all()
+
+
+async def load_account(session: AsyncSession, name: str) -> Account:
+    """Return an account; raises NotFoundError where there is none of that name."""
+    account = await session.get(Account, name, populate_existing=True)
+    if account is None:
+        raise NotFoundError(f"there is no account {name[:64]}.")
+    return account
+
+
+async def create_account(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    name: str,
+    role: Role,
+    codenames: Iterable[str],
+    at: int,
+) -> Account:
+    """Make an account; raises ConflictError where the name was ever given away."""
+    check_account_name(name)
+    wanted = check_codenames(codenames)
+    check_may_grant(principal, ROLE_PERMISSIONS[role], wanted)
+    await lock_trail(session)
+    if await session.get(Account, name) is not None:
+        raise ConflictError(f"there is an account {name} already: choose another name.")
+    account = Account(
+        name=name, role=role, codenames=_encode(wanted), created_at=at, disabled_at=None
+    )
+    session.add(account)
+    await session.flush()
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="account.create",
+        subject=name,
+        detail={"role": role, "codenames": _told(wanted)},
+    )
+    return account
+
+
+async def change_account(
+    session: AsyncSession,
+    principal: Principal,
+    *,
+    name: str,
+    role: Role | None = None,
+    codenames: Iterable[str] | None = None,
+    at: int,
+) -> Account:
+    """Give an account another role or other codenames; its tokens follow at once."""
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    account = await load_account(session, name)
+    before = (Role(account.role), account_codenames(account))
+    wanted_role = before[0] if role is None else role
+    wanted = before[1] if codenames is None else check_codenames(codenames)
+    _check_covers(principal, before[1])
+    check_may_grant(principal, ROLE_PERMISSIONS[wanted_role], wanted)
+    if (wanted_role, wanted) == before:
+        return account
+    if (wanted_role, wanted) != (Role.ADMIN, (EVERY_CODENAME,)):
+        await _check_admin_left(session, without=account)
+    account.role, account.codenames = wanted_role, _encode(wanted)
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="account.change",
+        subject=name,
+        detail={
+            "role": [before[0], wanted_role],
+            "codenames": [_told(before[1]), _told(wanted)],
+        },
+    )
+    return account
+
+
+async def disable_account(
+    session: AsyncSession, principal: Principal, *, name: str, at: int
+) -> Account:
+    """Shut an account and revoke its tokens for good; nothing happens where it is shut already."""
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    account = await load_account(session, name)
+    _check_covers(principal, account_codenames(account))
+    if account.disabled_at is not None:
+        return account
+    await _check_admin_left(session, without=account)
+    account.disabled_at = at
+    revoke = (
+        update(Token)
+        .where(Token.account == name, Token.revoked_at.is_(None))
+        .values(revoked_at=at)
+        .returning(Token.id)
+    )
+    revoked = sorted((await session.scalars(revoke)).all())
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="account.disable",
+        subject=name,
+        detail={"tokens_revoked": len(revoked)},
+    )
+    return account
+
+
+async def enable_account(
+    session: AsyncSession, principal: Principal, *, name: str, at: int
+) -> Account:
+    """Open an account again; it needs new tokens. Nothing happens where it is open already."""
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    account = await load_account(session, name)
+    check_may_grant(principal, ROLE_PERMISSIONS[Role(account.role)], account_codenames(account))
+    if account.disabled_at is None:
+        return account
+    account.disabled_at = None
+    await record(
+        session, at=at, actor=principal.actor, action="account.enable", subject=name, detail={}
+    )
+    return account
+
+
+def check_may_grant(
+    principal: Principal, permissions: frozenset[Permission], codenames: Iterable[str]
+) -> None:
+    """Raise PermissionDeniedError unless `principal` may manage people and holds what it gives."""
+    principal.check(Permission.PEOPLE)
+    if lacking := permissions - principal.permissions:
+        raise PermissionDeniedError(
+            f"{principal.name} cannot give the right to {min(lacking)}, which it does not hold."
+        )
+    _check_covers(principal, codenames)
+
+
+def _check_covers(principal: Principal, codenames: Iterable[str]) -> None:
+    if EVERY_CODENAME in principal.codenames:
+        return
+    if lacking := set(codenames) - set(principal.codenames):
+        raise PermissionDeniedError(
+            f"{principal.name} has no rights for {min(lacking)} and manages nobody who has."
+        )
+
+
+async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:
+    """Raise ConflictError where `without` is the one admin for all codenames that is enabled."""
+    admins = select(Account.name).where(
+        Account.role == Role.ADMIN,
+        Account.codenames == _encode((EVERY_CODENAME,)),
+        Account.disabled_at.is_(None),
+    )
+    if list(await session.scalars(admins.limit(2))) == [without.name]:
+        raise ConflictError(
+            f"{without.name} is the last admin for all codenames: make another one first."
+        )
+
+
+def _encode(codenames: tuple[str, ...]) -> str:
+    return encode_canonical_json(list(codenames)).decode()
+
+
+def _told(codenames: tuple[str, ...]) -> list[str]:
+    """Return what the trail tells of a list of codenames: all of it, or its beginning and size."""
+    if len(codenames) <= 100:
+        return list(codenames)
+    return [*codenames[:100], f"and {len(codenames) - 100} more"]

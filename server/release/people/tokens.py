@@ -1,0 +1,193 @@
+"""API tokens: made once, shown once, known to the server by a hash alone.
+
+Source: docs/FORMATS.md section 12. A token is `hening_ID_SECRETCHECK`: the public id, 256 bits of
+randomness, and a checksum by which a scanner tells a leaked token from a random text.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.release.errors import (
+    AuthenticationError,
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+)
+from server.release.people.accounts import account_codenames, check_may_grant, load_account
+from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
+from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.trail import lock_trail, record
+from server.storage.control_models import Account, Token
+
+MAX_DAYS = 366
+"""A token that nobody renews for a year is one that nobody knows of."""
+LABEL_LIMIT = 80
+_ID_OCTETS = 6
+_SECRET_OCTETS = 32
+_TOKEN = re.compile(r"(hening_([0-9a-f]{12})_([0-9a-f]{64}))([0-9a-f]{8})")
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """A new token's row, and its text, which is nowhere else and can be shown this once."""
+
+    row: Token
+    text: str = field(repr=False)
+
+
+def is_token(text: str) -> bool:
+    """Answer whether `text` is a token by form and checksum; whose and whether valid is open."""
+    match = _TOKEN.fullmatch(text)
+    return match is not None and _checksum(match[1]) == match[4]
+
+
+def token_permissions(token: Token) -> frozenset[Permission]:
+    """Return the permissions of a token's row."""
+    return frozenset(map(Permission, decode_canonical_json(token.permissions.encode(), limit=1024)))
+
+
+async def create_token(
+    session: AsyncSession,
+    principal: Principal,
+    entropy: Callable[[int], bytes],
+    *,
+    account: str,
+    label: str,
+    permissions: Iterable[Permission] | None = None,
+    expires_at: int,
+    at: int,
+) -> IssuedToken:
+    """Make a token of `account`, narrowed to `permissions`, or with all that its role holds.
+
+    Raises FormatError for a label that is empty or does not print, for an expiry that is not within
+    366 days, and for permissions that the role does not hold; ConflictError for an account that is
+    disabled.
+    """
+    if not 1 <= len(label) <= LABEL_LIMIT or not label.isprintable():
+        raise FormatError(f"a token's label has 1 to {LABEL_LIMIT} printable characters.")
+    if not at < expires_at <= at + MAX_DAYS * 86_400:
+        raise FormatError(f"a token expires after now and within {MAX_DAYS} days.")
+    principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    owner = await load_account(session, account)
+    held = ROLE_PERMISSIONS[Role(owner.role)]
+    wanted = held if permissions is None else frozenset(permissions)
+    if not wanted:
+        raise FormatError("a token without a permission opens nothing: name one.")
+    if lacking := wanted - held:
+        raise FormatError(f"the role {owner.role} of {account} does not hold {min(lacking)}.")
+    check_may_grant(principal, wanted, account_codenames(owner))
+    if owner.disabled_at is not None:
+        raise ConflictError(f"{account} is disabled: enable the account first.")
+    identity, secret = entropy(_ID_OCTETS).hex(), entropy(_SECRET_OCTETS).hex()
+    text = f"hening_{identity}_{secret}"
+    row = Token(
+        id=identity,
+        account=account,
+        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
+        label=label,
+        permissions=encode_canonical_json(sorted(wanted)).decode(),
+        created_at=at,
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+    session.add(row)
+    await session.flush()
+    await record(
+        session,
+        at=at,
+        actor=principal.actor,
+        action="token.create",
+        subject=account,
+        detail={
+            "token": identity,
+            "label": label,
+            "permissions": sorted(wanted),
+            "expires_at": expires_at,
+        },
+    )
+    return IssuedToken(row, text + _checksum(text))
+
+
+async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequence[Token]:
+    """Return the tokens of an account, or of all, by account and age."""
+    query = select(Token).order_by(Token.account, Token.created_at, Token.id)
+    if account is not None:
+        query = query.where(Token.account == account)
+    return (await session.scalars(query)).all()
+
+
+async def revoke_token(
+    session: AsyncSession, principal: Principal, *, identity: str, at: int
+) -> Token:
+    """Make a token invalid from now on; nothing happens where it was revoked already.
+
+    Whoever manages people may revoke any token of accounts that it covers; everybody may revoke the
+    token that they ask with.
+    """
+    if identity != principal.token:
+        principal.check(Permission.PEOPLE)
+    await lock_trail(session)
+    token = await session.get(Token, identity, populate_existing=True)
+    if token is None:
+        raise NotFoundError(f"there is no token {identity[:32]}.")
+    if identity != principal.token and EVERY_CODENAME not in principal.codenames:
+        owner = await load_account(session, token.account)
+        if not set(account_codenames(owner)) <= set(principal.codenames):
+            raise PermissionDeniedError(f"{principal.name} does not manage {token.account}.")
+    if token.revoked_at is None:
+        token.revoked_at = at
+        await record(
+            session,
+            at=at,
+            actor=principal.actor,
+            action="token.revoke",
+            subject=token.account,
+            detail={"token": identity, "label": token.label},
+        )
+    return token
+
+
+async def authenticate(session: AsyncSession, text: str, now: datetime) -> Principal:
+    """Return whose token `text` is, with the rights that it holds now.
+
+    Raises AuthenticationError, with one and the same sentence, for a text that is no token and for
+    a token that is unknown, wrong, expired or revoked, or whose account is disabled.
+    """
+    match = _TOKEN.fullmatch(text)
+    identity, secret = (match[2], match[3]) if match and is_token(text) else ("", "")
+    query = select(Token, Account).join(Account, Account.name == Token.account)
+    found = (await session.execute(query.where(Token.id == identity))).one_or_none()
+    known = found[0].secret_sha256 if found else ""
+    # What is compared takes the same time whether the id is known or not.
+    is_same = hmac.compare_digest(hashlib.sha256(secret.encode()).hexdigest(), known.zfill(64))
+    if found is None or not is_same:
+        raise _refused()
+    token, account = found
+    if (
+        token.revoked_at is not None
+        or account.disabled_at is not None
+        or int(now.timestamp()) >= token.expires_at
+    ):
+        raise _refused()
+    role = Role(account.role)
+    permissions = ROLE_PERMISSIONS[role] & token_permissions(token)
+    return Principal(account.name, role, permissions, account_codenames(account), token.id)
+
+
+def _refused() -> AuthenticationError:
+    return AuthenticationError("this needs a valid token: ask an admin for one.")
+
+
+def _checksum(text: str) -> str:
+    """Return the eight digits that end a token, from the text before them."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
