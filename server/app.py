@@ -1,4 +1,4 @@
-"""One process: device plane, publisher and refresh schedule over one state folder."""
+"""One process over one state folder: device plane, control plane, publisher, refresh schedule."""
 
 import asyncio
 import contextlib
@@ -17,6 +17,8 @@ from server.publisher.incoming import list_ignored
 from server.publisher.online_keys import load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
+from server.release.api.operation import Services
+from server.release.api.serving import serving
 from server.settings import Settings
 from server.storage.blobs import BlobReader
 from server.storage.database import open_database
@@ -83,8 +85,19 @@ async def open_publisher(
 
 
 @contextlib.asynccontextmanager
-async def running(folder: StateFolder, settings: Settings, clock: Clock) -> AsyncIterator[int]:
-    """Repair, serve and publish until the block ends; gives the port that phones may ask."""
+async def running(
+    folder: StateFolder,
+    settings: Settings,
+    clock: Clock,
+    *,
+    entropy: Callable[[int], bytes] | None = None,
+    announce_api: Callable[[int], None] = lambda _port: None,
+) -> AsyncIterator[int]:
+    """Repair, serve and publish until the block ends; gives the port that phones may ask.
+
+    Where the settings have an `api_port` the control plane listens, too, which needs `entropy`;
+    `announce_api` is told its port.
+    """
     registry = CollectorRegistry()
     failures = Counter("hening_publish_failures", "Failed ticks", registry=registry)
     watch = SnapshotWatch(folder)
@@ -109,18 +122,29 @@ async def running(folder: StateFolder, settings: Settings, clock: Clock) -> Asyn
             ) from error
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = settings.public_url or f"http://{name}:{port}"
-        publisher = await stack.enter_async_context(
-            open_publisher(folder, clock, HttpReadBack(url), alarm)
-        )
+        await asyncio.to_thread(load_online_keys, folder.keys)
+        sessions = await stack.enter_async_context(open_database(folder.database))
+        publisher = Publisher(folder, sessions, clock, HttpReadBack(url), alarm)
         if settings.metrics_port:
             metrics, thread = start_http_server(settings.metrics_port, "127.0.0.1", registry)
             stack.callback(thread.join)
             stack.callback(metrics.server_close)
             stack.callback(metrics.shutdown)
-        for work in (watch.run(), _publish_for_ever(publisher, folder.incoming, failures)):
+        wanted = asyncio.Event()
+        for work in (watch.run(), _publish_for_ever(publisher, folder.incoming, failures, wanted)):
             task = asyncio.create_task(work)
             stack.push_async_callback(_cancel, task)
         log.info("listening", host=settings.host, port=port)
+        if settings.api_port is not None:
+            if entropy is None:
+                raise TypeError("the control plane needs randomness")
+            services = Services(
+                folder, sessions, publisher, clock, settings, entropy, wake=wanted.set
+            )
+            # Entered last, it ends first: handlers under way still have publisher and database.
+            api_port = await stack.enter_async_context(serving(services, registry))
+            log.info("the control plane listens", host=settings.api_host, port=api_port)
+            announce_api(api_port)
         yield port
 
 
@@ -129,7 +153,9 @@ def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
     return HttpReadBack(public_url) if public_url else DiskReadBack(folder.public)
 
 
-async def _publish_for_ever(publisher: Publisher, incoming: Path, failures: Counter) -> None:
+async def _publish_for_ever(
+    publisher: Publisher, incoming: Path, failures: Counter, wanted: asyncio.Event
+) -> None:
     while True:
         try:
             completed = await publisher.repair()
@@ -154,7 +180,9 @@ async def _publish_for_ever(publisher: Publisher, incoming: Path, failures: Coun
             except Exception as error:  # noqa: BLE001 - as above
                 failures.inc()
                 log.error("publishing failed and is tried again", error=str(error))
-        await asyncio.sleep(TICK_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wanted.wait(), TICK_SECONDS)
+        wanted.clear()
 
 
 async def _publish(publisher: Publisher) -> None:

@@ -18,6 +18,8 @@ FIELDS = frozenset(
         "channel",
         "error",
         "host",
+        "incident",
+        "operation",
         "port",
         "reason",
         "renewed",

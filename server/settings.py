@@ -23,6 +23,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `gate`: `direct`, `edge` (behind a cache that adds headers) or `strict` (phones only).
     `public_url`: where phones reach this server; published files are read back from there.
     `metrics_port`: Prometheus metrics on loopback; 0 for none.
+    `api_host`, `api_port`: where the control plane listens; without a port it does not, 0 is any
+    free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
+    `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second.
     """
 
     host: str = "127.0.0.1"
@@ -30,10 +33,16 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gate: GateMode = GateMode.DIRECT
     public_url: str = ""
     metrics_port: Port = 0
+    api_host: str = "127.0.0.1"
+    api_port: Port | None = None
+    api_cert: str = ""
+    api_key: str = ""
+    api_behind_proxy: bool = False
+    api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
 
 
 def load_settings(
-    file: Path | None, environment: Mapping[str, str], **overrides: str | int | None
+    file: Path | None, environment: Mapping[str, str], **overrides: str | int | bool | None
 ) -> Settings:
     """Read settings from `file`, then `HENING_*` variables, then the command line's options.
 

@@ -23,6 +23,7 @@ from server.publisher.check import Finding, check_state
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import check_root_keys
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name
+from server.release.api.operation import PREFIX
 from server.settings import load_settings
 from server.storage.bounded import read_bounded
 from server.storage.database import is_current, open_database
@@ -95,7 +96,13 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 )
 @click.option("--public-url", help="Where phones reach this server.")
 @click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
-def run(state: Path, config: Path | None, **options: str | int | None) -> None:
+@click.option("--api-host", help="Address of the control plane.  [default: 127.0.0.1]")
+@click.option("--api-port", type=PORT, help="Its port; without one it does not listen.")
+@click.option("--api-cert", help="PEM file of its TLS certificate.")
+@click.option("--api-key", help="PEM file of the certificate's key.")
+@click.option("--api-behind-proxy", is_flag=True, default=None, help="A proxy speaks its TLS.")
+@click.option("--api-rate", type=int, help="Requests of one token per second.  [default: 50]")
+def run(state: Path, config: Path | None, **options: str | int | bool | None) -> None:
     """Serve phones, publish what arrives in STATE/incoming, and renew the online roles."""
     settings = load_settings(config, os.environ, **options)
     folder = require_state(state)
@@ -107,12 +114,22 @@ def run(state: Path, config: Path | None, **options: str | int | None) -> None:
         stop = asyncio.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        async with running(folder, settings, now) as port:
-            host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            click.echo(f"http://{host}:{port}")
+        api_ports: list[int] = []
+        async with running(
+            folder, settings, now, entropy=os.urandom, announce_api=api_ports.append
+        ) as port:
+            click.echo(_address("http", settings.host, port))
+            for api_port in api_ports:
+                scheme = "https" if settings.api_cert else "http"
+                click.echo(_address(scheme, settings.api_host, api_port) + PREFIX)
             await stop.wait()
 
     uvloop.run(serve())
+
+
+def _address(scheme: str, host: str, port: int) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}:{port}"
 
 
 @click.command(epilog="Example: hening-server check --state var/server --deep")

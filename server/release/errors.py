@@ -17,6 +17,9 @@
 Every other HeningError is answered by 422, a FormatError by 400, a StorageError by 503.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from server.core.errors import HeningError
 
 
@@ -33,7 +36,11 @@ class ConflictError(HeningError):
 
 
 class NeedsSignatureError(ConflictError):
-    """Only the holders of offline keys can do this."""
+    """Only the holders of offline keys can do this; `proposal` is what they are given."""
+
+    def __init__(self, message: str, proposal: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.proposal = proposal
 
 
 class PermissionDeniedError(HeningError):
@@ -53,7 +60,11 @@ class TooLargeError(HeningError):
 
 
 class RateError(HeningError):
-    """Too often, or too much at once."""
+    """Too often, or too much at once; `retry_after` seconds later there is room again."""
+
+    def __init__(self, message: str, retry_after: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class QuotaError(HeningError):

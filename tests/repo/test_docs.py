@@ -78,8 +78,9 @@ def test_the_settings_table_is_the_settings():
     settings = Settings()
     expected = []
     for name in Settings.__struct_fields__:
-        value = str(getattr(settings, name)) or "empty"
-        shown = value if value == "empty" else f"`{value}`"
+        value = getattr(settings, name)
+        spelled = str(value).lower() if isinstance(value, bool) else str(value)
+        shown = {"": "empty", "None": "none"}.get(spelled, f"`{spelled}`")
         expected.append((name, name.upper(), name.replace("_", "-"), shown))
     assert rows == expected
 

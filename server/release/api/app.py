@@ -1,0 +1,180 @@
+"""The API's one way through: route, token, right, body, handler, answer.
+
+The order is part of the promise: without a valid token a request learns which paths exist, which
+the served schema says anyway, and nothing else; its body is not read.
+"""
+
+import hashlib
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from server.release.api.admission import Admission
+from server.release.api.decode import decode_body, decode_query
+from server.release.api.idempotency import Answer, Idempotency, read_key
+from server.release.api.metrics import ApiMetrics
+from server.release.api.operation import (
+    MATCH_REQUIRED,
+    Call,
+    Operation,
+    Reply,
+    Services,
+    read_etags,
+)
+from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
+from server.release.api.receive import invite_body, receive_body
+from server.release.api.routes import Route, Routes
+
+JSON = "application/json"
+log = structlog.get_logger()
+
+
+class Api:
+    """Answers requests for `operations`."""
+
+    def __init__(
+        self,
+        operations: tuple[Operation, ...],
+        services: Services,
+        admission: Admission,
+        metrics: ApiMetrics,
+    ) -> None:
+        self._routes = Routes(operations)
+        self._services = services
+        self._admission = admission
+        self._metrics = metrics
+        self._keys = Idempotency(services.sessions, services.epoch)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Raises ConnectionError when its client is gone."""
+        operation = None
+        try:
+            route = self._routes.find(request.method, request.raw_path)
+            operation = route.operation
+            response = await self._answer(request, route)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a document
+            if request.transport is None or request.transport.is_closing():
+                raise ConnectionError("the client is gone") from None
+            response = _to_response(self._refuse(error, operation))
+        if operation is not None:
+            for name, value in operation.reply_headers.items():
+                response.headers.setdefault(name, value)
+        self._metrics.count(operation, response.status)
+        return response
+
+    def fail(self, error: BaseException | None) -> web.Response:
+        """Answer a failure that came after `handle`; for the listener."""
+        failure = error if isinstance(error, Exception) else RuntimeError()
+        response = _to_response(self._refuse(failure, None))
+        self._metrics.count(None, response.status)
+        return response
+
+    def refuse_malformed(self) -> web.Response:
+        """Answer octets that are no HTTP request; for the listener."""
+        error = ProblemError(400, "malformed", "This is no HTTP request that the server takes.")
+        response = _to_response(self._refuse(error, None))
+        response.force_close()
+        self._metrics.count(None, response.status)
+        return response
+
+    async def _answer(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
+        operation = route.operation
+        principal = None if operation.public else await self._admission.admit(request)
+        if principal is not None and operation.permission is not None:
+            principal.check(operation.permission)
+        query = decode_query(route.query, operation.query)
+        if operation.if_match:
+            _check_if_match(request)
+        octets, body = b"", None
+        if operation.raw:
+            await invite_body(request)
+        else:
+            octets = await receive_body(request, operation)
+        if operation.request is not None:
+            body = decode_body(octets, operation.request)
+        call = Call(principal, route.path, query, body, request.headers, request, self._services)
+        if principal is not None and operation.takes_key and "Idempotency-Key" in request.headers:
+            return await self._answer_once(operation, call, octets)
+        reply = await operation.handler(call)
+        if isinstance(reply, web.StreamResponse):
+            return reply
+        return _to_response(_to_answer(reply, operation))
+
+    async def _answer_once(self, operation: Operation, call: Call, octets: bytes) -> web.Response:
+        """Answer a request with an Idempotency-Key; one that cannot be decoded uses none up."""
+        keys = call.request.headers.getall("Idempotency-Key")
+        if len(keys) != 1:
+            raise ProblemError(400, "malformed", "Idempotency-Key is given twice.")
+
+        async def work() -> Answer:
+            try:
+                reply = await operation.handler(call)
+            except Exception as error:  # noqa: BLE001 - a refusal is an answer that is kept, too
+                return self._refuse(error, operation)
+            if not isinstance(reply, Reply):
+                raise TypeError(f"{operation.id} streams and is not raw")
+            return _to_answer(reply, operation)
+
+        fingerprint = _fingerprint(call.request, octets)
+        answer = await self._keys.once(
+            call.who.name, read_key(keys[0]), fingerprint, work, keep=not operation.secret
+        )
+        return _to_response(answer)
+
+    def _refuse(self, error: Exception, operation: Operation | None) -> Answer:
+        incident = self._services.entropy(8).hex()
+        refusal = describe(error, incident)
+        if refusal.problem.incident is not msgspec.UNSET:
+            log.error(
+                "the API failed",
+                incident=incident,
+                operation=operation.id if operation else "",
+                error=_locate(error),
+            )
+        status = refusal.problem.status
+        return Answer(status, {"Content-Type": MEDIA_TYPE, **refusal.headers}, refusal.octets)
+
+
+def _to_answer(reply: Reply, operation: Operation) -> Answer:
+    status = operation.status if reply.status is None else reply.status
+    if reply.body is None:
+        return Answer(status, reply.headers, b"")
+    if isinstance(reply.body, bytes):
+        return Answer(
+            status, {"Content-Type": operation.response_type, **reply.headers}, reply.body
+        )
+    return Answer(status, {"Content-Type": JSON, **reply.headers}, msgspec.json.encode(reply.body))
+
+
+def _to_response(answer: Answer) -> web.Response:
+    response = web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)
+    if not answer.body and "Content-Type" not in answer.headers:
+        # aiohttp names a type for every answer; there is nothing here that could have one.
+        response.headers.popall("Content-Type", None)
+    return response
+
+
+def _check_if_match(request: web.BaseRequest) -> None:
+    given: list[str] = request.headers.getall("If-Match", [])
+    if len(given) != 1:
+        raise ProblemError(428, "match-required", MATCH_REQUIRED)
+    if given[0].strip() != "*":
+        read_etags(given[0])
+
+
+def _fingerprint(request: web.BaseRequest, body: bytes) -> str:
+    head = f"{request.method} {request.raw_path} {request.headers.get('If-Match', '')}\n"
+    return hashlib.sha256(head.encode() + body).hexdigest()
+
+
+def _locate(error: Exception) -> str:
+    """Return an error's class and the lines it came by: its text may hold what a client sent."""
+    names = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        names.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}")
+        trace = trace.tb_next
+    kind = f"{type(error).__module__}.{type(error).__qualname__}"
+    return f"{kind} at {' '.join(names[-6:])}"

@@ -1,0 +1,136 @@
+"""The API's socket: aiohttp's low-level server without its texts, its headers and its log.
+
+As on the device plane, what aiohttp would add or write is replaced through the classes that it
+exports.
+"""
+
+import asyncio
+import contextlib
+import logging
+import ssl
+from collections.abc import AsyncIterator
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any
+
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
+
+from server.release.api.app import Api
+
+FIXED_HEADERS = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
+)
+"""Of every answer; a handler's own header of the same name wins."""
+LINE_LIMIT = 8190  # octets of a request line or header: a cursor and a token fit many times
+HEADER_LIMIT = 64  # headers of a request
+IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
+DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
+LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
+MAX_CONNECTIONS = 256  # of a team and its tools; another one is closed at once
+
+_SILENT = logging.getLogger("hening.silent")
+_SILENT.disabled = True
+
+
+@contextlib.asynccontextmanager
+async def listening(
+    api: Api, host: str, port: int, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[int]:
+    """Serve on `host` and `port` (0: any free one) until the block ends; gives the port."""
+    server = _Server(
+        _handle,
+        request_factory=_make_request,
+        access_log=None,
+        logger=_SILENT,
+        max_line_size=LINE_LIMIT,
+        max_field_size=LINE_LIMIT,
+        max_headers=HEADER_LIMIT,
+        keepalive_timeout=IDLE_SECONDS,
+        lingering_time=LINGER_SECONDS,
+        auto_decompress=False,
+    )
+    server.api = api
+    runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+async def _handle(request: web.BaseRequest) -> web.StreamResponse:
+    protocol = request.protocol
+    if not isinstance(protocol, _Protocol):
+        raise TypeError("a request came over a connection that is not ours")
+    return await protocol.api.handle(request)
+
+
+def _make_request(
+    message: RawRequestMessage,
+    payload: StreamReader,
+    protocol: web.RequestHandler,
+    writer: AbstractStreamWriter,
+    task: "asyncio.Task[None]",
+) -> "_Request":
+    return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
+
+
+class _Request(web.BaseRequest):
+    """A request whose answer carries the fixed headers and no word of aiohttp's."""
+
+    async def _prepare_hook(self, response: web.StreamResponse) -> None:
+        for name, value in FIXED_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers.popall("Server", None)
+
+
+class _Server(web.Server):
+    """A server whose connections speak `_Protocol`."""
+
+    api: Api
+
+    def __call__(self) -> web.RequestHandler:
+        return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+
+class _Protocol(web.RequestHandler):
+    """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
+
+    __slots__ = ("_server", "api")
+
+    def __init__(self, manager: _Server, **kwargs: Any) -> None:
+        super().__init__(manager, **kwargs)
+        self.api = manager.api
+        self._server = manager
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection, unless there are too many."""
+        super().connection_made(transport)
+        if len(self._server.connections) > MAX_CONNECTIONS:
+            self.force_close()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a malformed request or a failure of ours, and close."""
+        del message
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer was already begun")
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.api.refuse_malformed()
+        response = self.api.fail(exc)
+        response.force_close()
+        return response

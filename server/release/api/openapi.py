@@ -1,0 +1,189 @@
+"""The OpenAPI 3.1 page, made from the operations; msgspec gives the schemas of the types.
+
+Source: the OpenAPI specification 3.1; JSON Schema 2020-12.
+"""
+
+import re
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from server.release.api.operation import Header, Operation, path_pattern
+from server.release.api.problems import MEDIA_TYPE, Problem
+
+_END = re.compile(r"\\Z$")
+REFERENCE = "#/components/schemas/{name}"
+ALWAYS = (400, 422, 500, 503)
+"""What any operation may answer: bad query, failure, disk or database gone."""
+IF_MATCH = Header(
+    "If-Match", "The ETag of what you looked at, or *.", r'^(\*|".+")$', required=True
+)
+IDEMPOTENCY_KEY = Header(
+    "Idempotency-Key", "At most once in 24 hours is it done.", r"^[\x21-\x7e]{1,80}$"
+)
+
+
+def make_page(operations: tuple[Operation, ...], version: str) -> dict[str, Any]:
+    """Return the page of `operations` as JSON values."""
+    types: list[Any] = [Problem]
+    for operation in operations:
+        types += [t for t in (operation.request, operation.response, operation.query) if t]
+    schemas, found = msgspec.json.schema_components(types, ref_template=REFERENCE)
+    components = _in_ecma(found)
+    by_type = list(zip(types, schemas, strict=True))
+    parameters = {
+        operation.id: _query_parameters(_find(by_type, operation.query), components)
+        for operation in operations
+        if operation.query is not None
+    }
+    for operation in operations:
+        if operation.query is not None:
+            components.pop(_name(_find(by_type, operation.query)), None)
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(
+            operation, by_type, parameters.get(operation.id, [])
+        )
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {
+            "title": "hening control plane",
+            "version": version,
+            "summary": "Publish, roll out, halt, take back, and know who did it.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": "/"}],
+        "security": [{"token": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {
+                "token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API token. It is shown once, when it is made.",
+                }
+            },
+        },
+    }
+
+
+def statuses(operation: Operation) -> tuple[int, ...]:
+    """Return the refusals that `operation` may answer, ascending."""
+    found = {*operation.errors, *ALWAYS}
+    if not operation.public:
+        found |= {401, 429}
+    if operation.permission is not None:
+        found.add(403)
+    if operation.parameters:
+        found.add(404)
+    if operation.request is not None:
+        found |= {408, 413, 415}
+    if operation.takes_key:
+        found.add(409)
+    if operation.if_match:
+        found |= {412, 428}
+    if operation.method not in {"GET", "HEAD"}:
+        found.add(417)
+    return tuple(sorted(found))
+
+
+def _operation(
+    operation: Operation, types: list[tuple[Any, Any]], query: list[dict[str, Any]]
+) -> dict[str, Any]:
+    headers = list(operation.headers)
+    headers += [IF_MATCH] if operation.if_match else []
+    headers += [IDEMPOTENCY_KEY] if operation.takes_key else []
+    page: dict[str, Any] = {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": [*map(_path_parameter, operation.parameters), *query, *map(_header, headers)],
+        "responses": _responses(operation, types),
+    }
+    if operation.handler.__doc__:
+        page["description"] = " ".join(operation.handler.__doc__.split())
+    if operation.permission is not None:
+        page["x-permission"] = str(operation.permission)
+    if operation.public:
+        page["security"] = []
+    if operation.request is not None:
+        schema = _find(types, operation.request)
+        page["requestBody"] = {
+            "required": True,
+            "content": {operation.content_type: {"schema": schema}},
+        }
+    elif operation.raw and operation.method in {"POST", "PUT", "PATCH"}:
+        page["requestBody"] = {"required": False, "content": {operation.content_type: {}}}
+    return page
+
+
+def _responses(operation: Operation, types: list[tuple[Any, Any]]) -> dict[str, Any]:
+    done: dict[str, Any] = {"description": HTTPStatus(operation.status).phrase}
+    if operation.response is not None:
+        schema = _find(types, operation.response)
+        done["content"] = {operation.response_type: {"schema": schema}}
+    elif operation.raw and operation.response_type != "application/json":
+        done["content"] = {operation.response_type: {}}
+    refused = _find(types, Problem)
+    return {str(operation.status): done} | {
+        str(status): {
+            "description": HTTPStatus(status).phrase,
+            # The answer to HEAD has a type and no body.
+            "content": {MEDIA_TYPE: {"schema": refused} if operation.method != "HEAD" else {}},
+        }
+        for status in statuses(operation)
+    }
+
+
+def _path_parameter(name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": {"type": "string", "pattern": f"^{path_pattern(name)}$"},
+    }
+
+
+def _header(header: Header) -> dict[str, Any]:
+    schema = {"type": "string"} | ({"pattern": header.pattern} if header.pattern else {})
+    return {
+        "name": header.name,
+        "in": "header",
+        "description": header.description,
+        "required": header.required,
+        "schema": schema,
+    }
+
+
+def _query_parameters(reference: Any, components: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON
+    struct = components[_name(reference)]
+    required = struct.get("required", [])
+    return [
+        {"name": name, "in": "query", "required": name in required, "schema": schema}
+        for name, schema in struct["properties"].items()
+    ]
+
+
+def _in_ecma(schema: Any) -> Any:  # noqa: ANN401 - JSON
+    r"""Return a schema whose patterns are ECMA's: Python's end of text is `\Z`, theirs `$`."""
+    match schema:
+        case dict():
+            spelled = {name: _in_ecma(value) for name, value in schema.items()}
+            if isinstance(schema.get("pattern"), str):
+                spelled["pattern"] = _END.sub("$", schema["pattern"])
+            return spelled
+        case list():
+            return [_in_ecma(value) for value in schema]
+        case _:
+            return schema
+
+
+def _find(types: Iterable[tuple[Any, Any]], kind: Any) -> Any:  # noqa: ANN401 - JSON
+    return next(schema for known, schema in types if known == kind)
+
+
+def _name(reference: Any) -> str:  # noqa: ANN401 - JSON
+    return str(reference["$ref"]).rpartition("/")[2]

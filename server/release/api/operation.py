@@ -1,0 +1,205 @@
+"""What one operation of the API is: its path, who may, what goes in, what comes out.
+
+A resource is a module that exports `OPERATIONS`; `catalogue` lists the modules. Framework, schema
+and tests know an operation from this declaration alone.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from server.publisher.publisher import Publisher
+from server.release.api.problems import ProblemError
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
+from server.settings import Settings
+from server.storage.database import Sessions
+from server.storage.layout import StateFolder
+
+PREFIX = "/api/v1"
+BODY_LIMIT = 1_048_576
+"""Octets of a JSON body; what is bigger goes by upload."""
+METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+
+SEGMENT = r"[A-Za-z0-9._~-]{1,128}"
+PATH_PATTERNS: Mapping[str, str] = MappingProxyType({"codename": r"[a-z0-9][a-z0-9_-]{0,31}"})
+"""What a path parameter of this name looks like; every other is a `SEGMENT`. Others are 404."""
+_PARAMETER = re.compile(r"\{([a-z_]+)\}")
+_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What handlers work with. `wake` makes the publishing loop look at once.
+
+    `clock` gives the time, `entropy(n)` n random octets. Owners of a domain add what theirs needs.
+    """
+
+    folder: StateFolder
+    sessions: Sessions
+    publisher: Publisher
+    clock: Callable[[], datetime]
+    settings: Settings
+    entropy: Callable[[int], bytes]
+    wake: Callable[[], None] = lambda: None
+
+    def epoch(self) -> int:
+        """Return the time in epoch seconds."""
+        return int(self.clock().timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, decoded. `query` and `body` are of the operation's types, else None.
+
+    `headers` are the request's. A raw operation reads its body from `request.content` itself.
+    """
+
+    principal: Principal | None
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    headers: Mapping[str, str]
+    request: web.BaseRequest
+    services: Services
+
+    @property
+    def who(self) -> Principal:
+        """Who is asking. A public operation has nobody and must not ask."""
+        if self.principal is None:
+            raise TypeError("a public operation asked who its caller is")
+        return self.principal
+
+    def check_match(self, etag: str) -> None:
+        """Raise ProblemError (412) unless `If-Match` is `*` or names `etag`, quotes included.
+
+        Without the header it is 428; an operation with `if_match` never gets that far.
+        """
+        given = self.headers.get("If-Match")
+        if given is None:
+            raise ProblemError(428, "match-required", MATCH_REQUIRED)
+        if given.strip() != "*" and etag not in read_etags(given):
+            raise ProblemError(
+                412,
+                "changed-meanwhile",
+                f"Somebody changed it meanwhile, it is {etag} now: look again, then decide.",
+                {"ETag": etag},
+            )
+
+
+MATCH_REQUIRED = "This change wants If-Match with the ETag of what you looked at."
+
+
+def read_etags(text: str) -> list[str]:
+    """Return the strong entity tags of an If-Match list; raises ProblemError (400) for others."""
+    tags = [tag.strip() for tag in text.split(",")]
+    if any(_ETAG.fullmatch(tag) is None for tag in tags):
+        raise ProblemError(400, "malformed", "If-Match is * or a list of quoted entity tags.")
+    return tags
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a handler answers: a value that is sent as JSON, or octets where it is raw.
+
+    `status` None is the operation's own. A body of None is no body. A `Content-Type` among
+    `headers` wins.
+    """
+
+    body: object = None
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handler = Callable[[Call], Awaitable[Reply | web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that an operation reads; `pattern` is a regular expression for all of its value."""
+
+    name: str
+    description: str
+    pattern: str = ""
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method on one path. Its id is the handler's name, its description the docstring.
+
+    `permission`: what the token must hold; None takes any valid token, only `public` takes none.
+    Rights for one codename are the handler's to check, with `call.who.check`.
+    `request`, `query`: structs that forbid unknown fields; `response`: any type msgspec knows.
+    `errors`: statuses that the handler raises beyond those that its declaration implies.
+    `if_match`: the request must carry If-Match; the handler compares with `call.check_match`.
+    `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
+    `raw`: the handler reads the body itself, of `content_type`, and may answer octets or stream.
+    `limit`: octets of a body, 0 where a raw handler bounds it itself.
+    `reply_headers`: constant headers of every answer, refusals too.
+    """
+
+    method: str
+    path: str
+    permission: Permission | None
+    summary: str
+    handler: Handler
+    request: type[msgspec.Struct] | None = None
+    response: Any = None
+    status: int = 200
+    query: type[msgspec.Struct] | None = None
+    errors: tuple[int, ...] = ()
+    public: bool = False
+    if_match: bool = False
+    secret: bool = False
+    raw: bool = False
+    content_type: str = "application/json"
+    response_type: str = "application/json"
+    limit: int = BODY_LIMIT
+    headers: tuple[Header, ...] = ()
+    reply_headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS or not self.path.startswith(PREFIX + "/"):
+            raise TypeError(f"{self.method} {self.path} cannot be an operation")
+        for struct in (self.request, self.query):
+            if struct is not None and not struct.__struct_config__.forbid_unknown_fields:
+                raise TypeError(f"{struct.__name__} must forbid unknown fields")
+        if self.public and self.permission is not None:
+            raise TypeError(f"{self.id} is public and asks for a permission")
+
+    @property
+    def id(self) -> str:
+        """The handler's name: `operationId` of the schema and label of the metrics."""
+        return self.handler.__name__
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether an Idempotency-Key is heeded."""
+        return self.method == "POST" and not self.raw and not self.public
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of the path's parameters, in order."""
+        return tuple(_PARAMETER.findall(self.path))
+
+
+def path_pattern(name: str) -> str:
+    """Return the regular expression for all of a path parameter."""
+    return PATH_PATTERNS.get(name, SEGMENT)
+
+
+def path_regex(path: str) -> re.Pattern[str]:
+    """Return what a decoded path of the template `path` looks like, a named group a parameter."""
+    pieces = _PARAMETER.split(path)
+    literals, names = pieces[::2], pieces[1::2]
+    expression = re.escape(literals[0])
+    for name, literal in zip(names, literals[1:], strict=True):
+        expression += f"(?P<{name}>{path_pattern(name)})" + re.escape(literal)
+    return re.compile(expression)

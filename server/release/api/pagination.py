@@ -1,0 +1,87 @@
+"""Pages by key: `limit` items after an opaque `cursor`; what is added meanwhile shifts none.
+
+A cursor holds the key of the last item that was given; it is no secret and grants nothing.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from typing import Annotated, Generic, TypeVar
+from urllib.parse import urlencode
+
+import msgspec
+
+from server.release.api.operation import Call
+from server.release.api.problems import ProblemError
+
+MAX_LIMIT = 200
+DEFAULT_LIMIT = 50
+T = TypeVar("T")
+Row = TypeVar("Row")
+Key = str | int
+Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Items of a page.")]
+Cursor = Annotated[
+    str, msgspec.Meta(max_length=400, description="From `next` of the page before; opaque.")
+]
+
+
+class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which page. An operation with filters adds them in a subclass."""
+
+    cursor: Cursor = ""
+    limit: Limit = DEFAULT_LIMIT
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """Some items, and where the others are."""
+
+    items: list[T]
+    next: str | None
+    """The path and query of the next page; null on the last one."""
+
+
+def encode_cursor(key: Key) -> str:
+    """Return the cursor after the item whose key is `key`."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, kind: type[Key]) -> Key | None:
+    """Return the key in a cursor, None for the first page; raises ProblemError (400)."""
+    if not cursor:
+        return None
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        key = msgspec.json.decode(raw, type=kind)
+    except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
+        raise _malformed() from error
+    if encode_cursor(key) != cursor or (isinstance(key, str) and "\0" in key):
+        raise _malformed()
+    if isinstance(key, int) and abs(key) >= 2**53:
+        raise _malformed()
+    return key
+
+
+def make_page(
+    call: Call, rows: Sequence[Row], key: Callable[[Row], Key], show: Callable[[Row], T]
+) -> Page[T]:
+    """Return the page of `rows`, of which the caller fetched one more than `call.query.limit`.
+
+    `key` gives the key by which they are sorted, `show` an item as it is sent. Filters of the query
+    go along in `next`.
+    """
+    limit = call.query.limit
+    shown = rows[:limit]
+    following = None
+    if len(rows) > limit:
+        values = {**msgspec.to_builtins(call.query), "cursor": encode_cursor(key(shown[-1]))}
+        kept = {name: _spell(value) for name, value in values.items() if value not in {None, ""}}
+        following = f"{call.request.raw_path.partition('?')[0]}?{urlencode(kept)}"
+    return Page([show(row) for row in shown], following)
+
+
+def _spell(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _malformed() -> ProblemError:
+    return ProblemError(400, "malformed", "The cursor is none that this server gave: start anew.")

@@ -1,0 +1,129 @@
+"""Errors as problem documents (RFC 9457): one sentence, a stable type, never a stack trace.
+
+Types are `urn:hening:problem:NAME`; the names are a closed list in docs/OPERATIONS.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from server.core.errors import FormatError, HeningError
+from server.release.errors import (
+    AuthenticationError,
+    ConflictError,
+    NeedsSignatureError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionError,
+    QuotaError,
+    RateError,
+    TooLargeError,
+)
+from server.storage.errors import StorageError
+
+MEDIA_TYPE = "application/problem+json"
+URN = "urn:hening:problem:"
+STATUSES: tuple[tuple[type[HeningError], int, str], ...] = (
+    (AuthenticationError, 401, "unauthenticated"),
+    (PermissionDeniedError, 403, "forbidden"),
+    (NotFoundError, 404, "not-found"),
+    (NeedsSignatureError, 409, "needs-signature"),
+    (ConflictError, 409, "conflict"),
+    (PreconditionError, 412, "changed-meanwhile"),
+    (TooLargeError, 413, "too-large"),
+    (RateError, 429, "too-many-requests"),
+    (QuotaError, 507, "no-room"),
+    (StorageError, 503, "unavailable"),
+    (FormatError, 400, "malformed"),
+    (HeningError, 422, "refused"),
+)
+"""The first class that fits decides; the last one takes every other refusal."""
+RETRY_SECONDS = 5  # when to come back after the surroundings failed: a restart takes about that
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What went wrong, and what to do."""
+
+    type: str
+    """A stable name, `urn:hening:problem:NAME`."""
+    title: str
+    status: int
+    detail: str
+    """One sentence for people."""
+    incident: str | msgspec.UnsetType = msgspec.UNSET
+    """Stands in the server's log, too."""
+    proposal: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    """With `needs-signature`: what the signer's ceremony is given."""
+
+
+class ProblemError(HeningError):
+    """A refusal of the API's own, with its status, the name of its type, and headers."""
+
+    def __init__(
+        self, status: int, name: str, detail: str, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.name = name
+        self.headers = headers or {}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A problem and the headers that go with it."""
+
+    problem: Problem
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def octets(self) -> bytes:
+        """The document."""
+        return msgspec.json.encode(self.problem)
+
+
+def describe(error: Exception, incident: str) -> Refusal:
+    """Return the answer to an error; `incident` is told where the server is to blame."""
+    if isinstance(error, ProblemError):
+        return Refusal(_problem(error.status, error.name, str(error)), error.headers)
+    if isinstance(error, HeningError):
+        status, name = next((s, n) for kind, s, n in STATUSES if isinstance(error, kind))
+        problem = _problem(status, name, str(error))
+        if isinstance(error, NeedsSignatureError) and error.proposal is not None:
+            problem = msgspec.structs.replace(problem, proposal=dict(error.proposal))
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            problem = msgspec.structs.replace(problem, incident=incident)
+        return Refusal(problem, _headers(error, status))
+    if is_surroundings(error):
+        sentence = "The server's disk or database does not answer now: try again."
+        problem = _problem(503, "unavailable", sentence)
+        headers = {"Retry-After": str(RETRY_SECONDS)}
+    else:
+        sentence = "The server failed; its operator finds the incident in the log."
+        problem = _problem(500, "failure", sentence)
+        headers = {}
+    return Refusal(msgspec.structs.replace(problem, incident=incident), headers)
+
+
+def is_surroundings(error: Exception) -> bool:
+    """Answer whether disk, network or database failed, and not the code."""
+    return isinstance(error, OSError | OperationalError | InterfaceError | PoolTimeoutError)
+
+
+def _headers(error: HeningError, status: int) -> dict[str, str]:
+    if isinstance(error, RateError):
+        return {"Retry-After": str(error.retry_after)}
+    if status == HTTPStatus.UNAUTHORIZED:
+        return {"WWW-Authenticate": 'Bearer realm="hening"'}
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return {"Retry-After": str(RETRY_SECONDS)}
+    return {}
+
+
+def _problem(status: int, name: str, detail: str) -> Problem:
+    sentence = detail[:1].upper() + detail[1:]
+    return Problem(URN + name, HTTPStatus(status).phrase, status, sentence)

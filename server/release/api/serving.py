@@ -1,0 +1,59 @@
+"""The control plane as part of a process: all operations, on the socket that the settings name."""
+
+import asyncio
+import contextlib
+import errno
+from collections.abc import AsyncIterator
+
+from prometheus_client import CollectorRegistry
+
+from server.release.api.admission import Admission, Authenticate
+from server.release.api.app import Api
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.exposure import load_tls
+from server.release.api.listener import listening
+from server.release.api.metrics import ApiMetrics
+from server.release.api.operation import Operation, Services
+from server.release.api.rates import Rates
+from server.release.errors import AuthenticationError
+from server.release.people.principal import Principal
+from server.storage.errors import StorageError
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    services: Services,
+    registry: CollectorRegistry,
+    operations: tuple[Operation, ...] = OPERATIONS,
+    verify: Authenticate | None = None,
+) -> AsyncIterator[int]:
+    """Serve `operations` until the block ends; gives the port.
+
+    `verify` turns tokens into principals; by default these are the API tokens of the database.
+    Raises FormatError for settings that would expose tokens, StorageError for a port in use.
+    """
+    settings = services.settings
+    tls = await asyncio.to_thread(load_tls, settings)
+    rates = Rates(settings.api_rate, asyncio.get_running_loop().time)
+    metrics = ApiMetrics(registry, operations)
+    admission = Admission(verify or token_verifier(services), rates)
+    api = Api(operations, services, admission, metrics)
+    try:
+        async with listening(api, settings.api_host, settings.api_port or 0, tls) as port:
+            yield port
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise StorageError(
+            f"port {settings.api_port} is in use: choose another api_port."
+        ) from error
+
+
+def token_verifier(services: Services) -> Authenticate:
+    """Return what looks API tokens up in the database."""
+
+    async def verify(_secret: str) -> Principal:
+        async with services.sessions():
+            raise AuthenticationError("this needs a valid token: ask an admin for one.")
+
+    return verify

@@ -1,0 +1,45 @@
+"""The served schema: OpenAPI 3.1 made from what the code declares."""
+
+import re
+
+from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
+
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.openapi import statuses
+
+
+async def test_the_page_is_openapi(api):
+    """The page fits the meta-schema that the OpenAPI Initiative publishes for 3.1."""
+    answer = await api.call("GET", "/openapi.json", token=None)
+    OPENAPI_31_VALIDATOR.validate(answer.json)
+
+
+async def test_the_page_shows_every_operation(api):
+    """Each operation is there once, with its right, its statuses and its path's parameters."""
+    page = (await api.call("GET", "/openapi.json", token=None)).json
+    shown = {
+        (method.upper(), path): operation
+        for path, methods in page["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(shown) == {(operation.method, operation.path) for operation in OPERATIONS}
+    for operation in OPERATIONS:
+        found = shown[operation.method, operation.path]
+        assert found["operationId"] == operation.id
+        assert found.get("x-permission") == operation.permission
+        assert set(found["responses"]) == {str(s) for s in (operation.status, *statuses(operation))}
+        names = [p["name"] for p in found["parameters"] if p["in"] == "path"]
+        assert names == re.findall(r"\{(\w+)\}", operation.path)
+
+
+def test_ids_are_unique():
+    """Metrics and clients know an operation by its id."""
+    ids = [operation.id for operation in OPERATIONS]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_operation_is_described():
+    """A summary and a docstring say what an operation does."""
+    for operation in OPERATIONS:
+        assert operation.summary, operation.id
+        assert operation.handler.__doc__, operation.id

@@ -1,0 +1,118 @@
+"""The control plane on a real socket, one account a role, and a client that checks every answer."""
+
+import contextlib
+import json
+import os
+from dataclasses import dataclass, field
+
+import aiohttp
+from prometheus_client import CollectorRegistry
+
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.operation import Services
+from server.release.api.serving import serving
+from server.release.errors import AuthenticationError
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import EVERY_CODENAME, Principal
+from server.settings import Settings
+from server.storage.control_models import Account
+from server.storage.database import open_database
+
+FAST = 1_000_000
+PROBLEM = "application/problem+json"
+
+
+@dataclass
+class Answer:
+    """What came back: `json` is None without a body."""
+
+    status: int
+    headers: aiohttp.typedefs.LooseHeaders
+    octets: bytes
+
+    @property
+    def json(self):
+        """The body as JSON."""
+        return json.loads(self.octets) if self.octets else None
+
+    @property
+    def problem(self):
+        """The name of the problem's type."""
+        assert self.headers["Content-Type"] == PROBLEM
+        assert self.json["status"] == self.status
+        return self.json["type"].removeprefix("urn:hening:problem:")
+
+
+@dataclass
+class ApiWorld:
+    """A server that listens. The token `ROLE` is that role's account for all codenames."""
+
+    port: int
+    session: aiohttp.ClientSession
+    services: Services
+    registry: CollectorRegistry
+    principals: dict[str, Principal] = field(default_factory=dict)
+
+    @property
+    def url(self):
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def call(self, method, path, *, token="admin", body=None, data=None, headers=None):
+        """Send one request below /api/v1; `token` None sends none."""
+        sent = dict(headers or {})
+        if token is not None:
+            sent["Authorization"] = f"Bearer {token}"
+        if body is not None:
+            data = json.dumps(body).encode()
+            sent.setdefault("Content-Type", "application/json")
+        url = f"{self.url}/api/v1{path}"
+        async with self.session.request(method, url, headers=sent, data=data) as response:
+            answer = Answer(response.status, response.headers, await response.read())
+        assert "Server" not in answer.headers
+        assert answer.headers["Cache-Control"]
+        if answer.status >= 400 and method != "HEAD":
+            assert answer.problem
+        return answer
+
+
+def role_principals():
+    """Return one principal for each role, by the role's name."""
+    return {
+        role.value: Principal(role.value, role, ROLE_PERMISSIONS[role], (EVERY_CODENAME,))
+        for role in Role
+    }
+
+
+@contextlib.asynccontextmanager
+async def api_world(world, operations=OPERATIONS, settings=None, **services):
+    """Serve `operations` on the state folder of `world`; further services by name."""
+    principals = role_principals()
+    registry = CollectorRegistry()
+
+    async def verify(secret):  # noqa: RUF029 - the real one asks the database
+        if secret not in principals:
+            raise AuthenticationError("This needs a valid token: ask an admin for one.")
+        return principals[secret]
+
+    settings = settings or Settings(api_port=0, api_rate=FAST)
+    async with world.publisher() as publisher, open_database(world.folder.database) as sessions:
+        async with sessions.begin() as session:
+            for name, principal in principals.items():
+                session.add(
+                    Account(
+                        name=name,
+                        role=principal.role,
+                        codenames='["*"]\n',
+                        created_at=0,
+                        disabled_at=None,
+                    )
+                )
+        made = Services(
+            world.folder, sessions, publisher, world.now, settings, os.urandom, **services
+        )
+        async with (
+            serving(made, registry, operations, verify) as port,
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+        ):
+            yield ApiWorld(port, session, made, registry, principals)

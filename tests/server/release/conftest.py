@@ -1,0 +1,12 @@
+"""The control plane's API for tests of what is behind it."""
+
+import pytest
+
+from tests.server.release.api_world import api_world
+
+
+@pytest.fixture
+async def api(world):
+    """Give the API with all operations on a published state."""
+    async with api_world(world) as served:
+        yield served
