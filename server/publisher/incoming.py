@@ -52,7 +52,10 @@ def is_finished(folder: Path, results: Path) -> bool:
 
 
 def load_submission(folder: Path) -> Submission:
-    """Read a bundle and check that it holds what it says, and nothing else."""
+    """Read a bundle and check that it holds what it says, and nothing else.
+
+    It may lack blobs: `ingest_blobs` asks the store for those.
+    """
     data = read_bounded(folder / "bundle.json", MAX_BUNDLE)
     if hashlib.sha256(data).hexdigest() != folder.name:
         raise FormatError("the bundle's name is not the sha256 of its bundle.json.")
@@ -60,8 +63,8 @@ def load_submission(folder: Path) -> Submission:
     names = {metadata_name(role.name, role.version): role for role in bundle.roles}
     _check_listing(folder, {"bundle.json", "metadata"}, {"blobs"})
     _check_listing(folder / "metadata", set(names))
-    if os.path.lexists(folder / "blobs") or bundle.blobs:
-        _check_listing(folder / "blobs", {blob.sha256 for blob in bundle.blobs})
+    if os.path.lexists(folder / "blobs"):
+        _check_listing(folder / "blobs", set(), {blob.sha256 for blob in bundle.blobs})
     files = []
     for name, role in names.items():
         content = read_bounded(folder / "metadata" / name, metadata_limit(role.name))
@@ -72,9 +75,15 @@ def load_submission(folder: Path) -> Submission:
 
 
 def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None:
-    """Step 1 of publishing: blobs by hash, equal or fail. A crash leaves blobs nobody names yet."""
+    """Step 1 of publishing: blobs by hash, equal or fail. A crash leaves blobs nobody names yet.
+
+    A blob that the bundle lacks must be in the store, where uploads bring it.
+    """
     for blob in submission.bundle.blobs:
-        blobs.ingest(folder / "blobs" / blob.sha256, blob.sha256, blob.length)
+        source = folder / "blobs" / blob.sha256
+        if not os.path.lexists(source) and blobs.length(blob.sha256) != blob.length:
+            raise FormatError(f"the blob {blob.sha256[:16]} is not in the bundle and not here.")
+        blobs.ingest(source, blob.sha256, blob.length)
 
 
 def write_result(results: Path, result: Result) -> None:

@@ -31,6 +31,11 @@ class StateFolder:
         return self.root / "results"
 
     @property
+    def uploads(self) -> Path:
+        """Octets of uploads that are not whole yet, one file each, named by the upload's id."""
+        return self.root / "uploads"
+
+    @property
     def blobs(self) -> Path:
         """Packages and content by sha256."""
         return self.root / "blobs"

@@ -15,10 +15,12 @@ from pathlib import Path
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.layout import StateFolder
+from tests.crash.sender import ROOMY, send_rest
+from tests.server.release.uploads.desk import open_desk
 from tests.server.world import World
 
 #: What changes the disk such that another process sees it.
-CHANGES = {"os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
+CHANGES = {"os.link", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"}
 
 
 def main():
@@ -63,7 +65,17 @@ def act(job, writer):
         if job.get("step") == step:
             os.kill(os.getpid(), signal.SIGKILL)
 
+    async def upload():
+        async with open_desk(folder.root) as desk:
+            desk.numbers = 1
+            sys.addaudithook(watch)
+            desk.restart(ROOMY, after_step)
+            await send_rest(desk, job, lambda: point("piece"))
+
     async def run():
+        if job["action"] == "upload":
+            await upload()
+            return
         async with world.publisher(after_step) as publisher:
             # The database is open: from here on every change is the publisher's.
             sys.addaudithook(watch)

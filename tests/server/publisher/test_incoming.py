@@ -45,12 +45,28 @@ def test_an_extra_file(bundle, name):
         load_submission(bundle)
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "metadata/2.armani.json", f"blobs/{SHA256}"])
+@pytest.mark.parametrize("name", ["bundle.json", "metadata/2.armani.json"])
 def test_a_missing_file(bundle, name):
     """What the bundle names lies in it."""
     (bundle / name).unlink()
     with pytest.raises(FormatError, match=r"lacks|not a regular file"):
         load_submission(bundle)
+
+
+@pytest.mark.parametrize("with_folder", [True, False])
+def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
+    """A blob may be left out where the store has it with its length, and else not."""
+    (bundle / "blobs" / SHA256).rename(tmp_path / "octets")
+    if not with_folder:
+        (bundle / "blobs").rmdir()
+    blobs = BlobStore(tmp_path / "store")
+    with pytest.raises(FormatError, match="not in the bundle and not here"):
+        ingest_blobs(bundle, load_submission(bundle), blobs)
+    blobs.ingest(tmp_path / "octets", SHA256, len(BLOB))
+    ingest_blobs(bundle, load_submission(bundle), blobs)
+    blobs.path(SHA256).write_bytes(BLOB[:-1])
+    with pytest.raises(FormatError, match="not in the bundle and not here"):
+        ingest_blobs(bundle, load_submission(bundle), blobs)
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "metadata", "metadata/2.armani.json", "blobs"])

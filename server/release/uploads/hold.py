@@ -1,0 +1,104 @@
+"""One upload in the hands of one task: held, and brought to its end as a blob or as nothing."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import delete
+
+from server.core.errors import FormatError
+from server.release.people.trail import record
+from server.release.uploads.errors import UploadBusyError, UploadChecksumError
+from server.release.uploads.partial import PartialFile
+from server.release.uploads.threads import to_end
+from server.storage.blobs import BlobStore
+from server.storage.control_models import Upload
+from server.storage.database import Sessions
+from server.storage.layout import StateFolder
+from server.storage.models import Blob
+
+
+class Holder:
+    """Holds uploads of a state folder, one task each, whatever process the tasks are in."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        sessions: Sessions,
+        blobs: BlobStore,
+        clock: Callable[[], datetime],
+        after_step: Callable[[int], None] = lambda _step: None,
+    ) -> None:
+        self._folder = folder
+        self._sessions = sessions
+        self._blobs = blobs
+        self._clock = clock
+        self._after_step = after_step
+
+    def path(self, upload_id: str) -> Path:
+        """Return where the octets of an upload lie; its id is one that a row has."""
+        return self._folder.uploads / upload_id
+
+    @contextlib.asynccontextmanager
+    async def holding(self, upload: Upload) -> AsyncIterator[PartialFile]:
+        """Hold the file of an upload that is not whole yet.
+
+        Raises UploadBusyError when somebody else holds it, or ended it a moment ago.
+        """
+        file = PartialFile(self.path(upload.id))
+        try:
+            await to_end(file.open)
+            async with self._sessions() as session:
+                row = await session.get(Upload, upload.id)
+            if row is None or row.finished_at is not None:
+                await to_end(file.remove)
+                raise UploadBusyError("the upload has ended at this moment: ask again.")
+            yield file
+        finally:
+            await to_end(file.close)
+
+    async def finish(self, upload: Upload, file: PartialFile, actor: str) -> None:
+        """Make a blob of a file whose octets are all there; steps 1 to 4 of `uploads`.
+
+        Raises UploadChecksumError for other octets than announced, and then forgets the upload.
+        """
+        try:
+            await to_end(self._blobs.ingest, file.path, upload.sha256, upload.length)
+        except FormatError as error:
+            await self.drop(upload, file, actor, "upload.refuse")
+            raise UploadChecksumError(
+                "the octets do not hash to the sha256 that the upload announced: begin again."
+            ) from error
+        self._after_step(2)
+        now = int(self._clock().timestamp())
+        async with self._sessions.begin() as session:
+            await session.merge(Blob(sha256=upload.sha256, length=upload.length, verified_at=now))
+            row = await session.get_one(Upload, upload.id)
+            row.finished_at = now
+            await session.flush()
+            await record(
+                session,
+                at=now,
+                actor=actor,
+                action="upload.finish",
+                subject=upload.id,
+                detail={"length": upload.length, "sha256": upload.sha256},
+            )
+        self._after_step(3)
+        await to_end(file.remove)
+
+    async def drop(self, upload: Upload, file: PartialFile | None, actor: str, action: str) -> None:
+        """Forget an upload: its file, then its row, which a crash in between leaves for later."""
+        if file is not None:
+            await to_end(file.remove)
+        async with self._sessions.begin() as session:
+            await session.execute(delete(Upload).where(Upload.id == upload.id))
+            await record(
+                session,
+                at=int(self._clock().timestamp()),
+                actor=actor,
+                action=action,
+                subject=upload.id,
+                detail={"length": upload.length, "sha256": upload.sha256},
+            )

@@ -1,0 +1,25 @@
+"""How much may be uploaded at once, and for how long it waits for its end."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of uploads; octets, but for counts and durations.
+
+    `length`: of one upload; a full package of a big model has about 4 GiB.
+    `per_account`, `in_all`: uploads that are not whole yet.
+    `account_octets`: announced lengths of an account's uploads that are not whole yet.
+    `reserve`: room that uploads leave on the disk for publishing, the log and the database.
+    `lifetime`: how long an upload waits for its next part; each part begins it anew.
+    `silence`: how long a part may pause between two pieces before it counts as cut off.
+    """
+
+    length: int = 16 << 30
+    per_account: int = 16
+    in_all: int = 64
+    account_octets: int = 64 << 30
+    reserve: int = 1 << 30
+    lifetime: timedelta = timedelta(days=1)
+    silence: timedelta = timedelta(seconds=30)

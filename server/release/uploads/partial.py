@@ -1,0 +1,160 @@
+"""The file of one upload: the octets that arrived so far, in order, with one writer at a time.
+
+    uploads/ID          the octets; how many there are is the file's length and stands nowhere else
+    uploads/ID.from     while a part with a checksum arrives: the decimal offset where it begins
+
+A part without a checksum keeps what arrived of it. A part with one counts whole or not at all: a
+crash in the middle leaves `ID.from`, and whoever opens the file next cuts it back to there. The
+writer holds a lock on the file, which the kernel releases when the process dies.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from server.core.encodings import decode_decimal
+from server.core.errors import FormatError
+from server.release.errors import QuotaError
+from server.release.uploads.errors import UploadBusyError
+from server.storage.bounded import read_bounded
+from server.storage.durable import make_folder, sync_folder, write_durable
+from server.storage.errors import StorageError
+
+_ID = re.compile(r"[0-9a-f]{32}")
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class PartialFile:
+    """The file of one upload; every method blocks, and all but `open` want it open."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def open(self) -> None:
+        """Open and lock the file, which is made where it is not there yet; mend what a crash left.
+
+        Raises UploadBusyError when somebody else holds it.
+        """
+        with _surroundings():
+            make_folder(self.path.parent)
+            is_new = not self.path.exists()
+            self._descriptor = os.open(self.path, _FLAGS, 0o600)
+            if not _take_lock(self._descriptor):
+                raise UploadBusyError(
+                    "the upload is being sent or verified at this moment: ask again soon."
+                )
+            if is_new:
+                sync_folder(self.path.parent)
+            if _mark(self.path).exists():
+                self.cut(arrived(self.path))
+                self.settle()
+
+    def close(self) -> None:
+        """Let go of it, if it was open."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    @property
+    def offset(self) -> int:
+        """How many octets have arrived."""
+        return os.fstat(self._descriptor).st_size
+
+    def write(self, data: bytes) -> None:
+        """Append octets. Raises QuotaError where the disk is full; what fitted stays."""
+        view = memoryview(data)
+        with _surroundings():
+            while view:
+                view = view[os.write(self._descriptor, view) :]
+
+    def begin(self) -> None:
+        """Remember where a part with a checksum begins, before its first octet is written."""
+        with _surroundings():
+            write_durable(_mark(self.path), b"%d" % self.offset)
+
+    def cut(self, offset: int) -> None:
+        """Drop what lies behind `offset`."""
+        with _surroundings():
+            os.ftruncate(self._descriptor, offset)
+            os.fsync(self._descriptor)
+
+    def settle(self) -> None:
+        """Make what arrived survive a power cut; a part with a checksum counts from here on."""
+        with _surroundings():
+            os.fsync(self._descriptor)
+            _forget(_mark(self.path))
+
+    def remove(self) -> None:
+        """Remove the file, and what there is beside it."""
+        with _surroundings():
+            _forget(_mark(self.path))
+            _forget(self.path)
+
+
+def arrived(path: Path) -> int:
+    """Return how many octets of an upload count, whether or not somebody is sending more."""
+    try:
+        return decode_decimal(read_bounded(_mark(path), 16).decode("ascii"))
+    except (OSError, ValueError, FormatError):  # there is none
+        return _length(path)
+
+
+def is_upload_name(name: str) -> bool:
+    """Answer whether an upload's file may have this name: its id, 32 lower-case hex digits."""
+    return _ID.fullmatch(name) is not None
+
+
+def remove_unheld(path: Path) -> None:
+    """Remove an upload's file unless somebody holds it."""
+    file = PartialFile(path)
+    try:
+        with contextlib.suppress(UploadBusyError):
+            file.open()
+            file.remove()
+    finally:
+        file.close()
+
+
+def _take_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(descriptor).st_nlink > 0  # else it was removed between the two calls
+
+
+def _mark(path: Path) -> Path:
+    return path.with_name(f"{path.name}.from")
+
+
+def _forget(path: Path) -> None:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    sync_folder(path.parent)
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextlib.contextmanager
+def _surroundings() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise QuotaError(
+                "the disk is full: what arrived is kept, go on when there is room."
+            ) from error
+        raise StorageError(f"an upload cannot be kept: {error.strerror or error}.") from error

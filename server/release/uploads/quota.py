@@ -1,0 +1,37 @@
+"""Whether there is room for one more upload, decided before its first octet is sent."""
+
+from collections.abc import Sequence
+
+from server.release.errors import QuotaError, RateError
+from server.release.uploads.limits import Limits
+from server.storage.control_models import Upload
+
+_RETRY_SECONDS = 60  # an upload of a package takes minutes
+
+
+def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> None:
+    """Raise unless `upload` may wait beside those that are `waiting` already.
+
+    RateError for too many at once, QuotaError for too many octets of one account.
+    """
+    own = [each for each in waiting if each.account == upload.account]
+    if len(own) >= limits.per_account or len(waiting) >= limits.in_all:
+        raise RateError(
+            f"{len(own)} uploads of {upload.account} and {len(waiting)} in all are not whole yet:"
+            " end one of them first."
+        )
+    octets = sum(each.length for each in own) + upload.length
+    if octets > limits.account_octets:
+        raise QuotaError(
+            f"the uploads of {upload.account} would have {octets} octets, and"
+            f" {limits.account_octets} are allowed at once: end one of them first."
+        )
+
+
+def check_space(upload: Upload, missing: int, free: int, limits: Limits) -> None:
+    """Raise QuotaError unless the disk holds it; `missing` octets of other uploads are to come."""
+    if upload.length + missing + limits.reserve > free:
+        raise QuotaError(
+            f"the disk has no room for {upload.length} octets now: make some, or wait until other"
+            " uploads have ended."
+        )

@@ -1,0 +1,64 @@
+"""What is done to uploads without their clients: after a crash, and when they have expired."""
+
+import asyncio
+import contextlib
+
+from sqlalchemy import select
+
+from server.release.uploads.errors import UploadBusyError, UploadChecksumError
+from server.release.uploads.hold import Holder
+from server.release.uploads.partial import arrived, is_upload_name, remove_unheld
+from server.storage.control_models import Upload
+from server.storage.database import Sessions
+from server.storage.durable import sweep_temporary
+from server.storage.layout import StateFolder
+
+SERVER = "server"
+"""The actor of what the server does by itself."""
+
+
+async def recover_uploads(folder: StateFolder, sessions: Sessions, holder: Holder) -> int:
+    """Make blobs of whole uploads that a crash left, at the start; returns how many."""
+    await asyncio.to_thread(sweep_temporary, folder.uploads)
+    done = 0
+    for upload in await _load_waiting(sessions):
+        if await asyncio.to_thread(arrived, holder.path(upload.id)) == upload.length:
+            with contextlib.suppress(UploadChecksumError, UploadBusyError):
+                async with holder.holding(upload) as file:
+                    await holder.finish(upload, file, upload.account)
+                done += 1
+    return done
+
+
+async def sweep_uploads(folder: StateFolder, sessions: Sessions, holder: Holder, now: int) -> int:
+    """Forget uploads that expired before `now`, and files that no upload needs; returns how many.
+
+    One that somebody is sending to at this moment is left alone.
+    """
+    async with sessions() as session:
+        expired = list(await session.scalars(select(Upload).where(Upload.expires_at <= now)))
+    swept = 0
+    for upload in expired:
+        if upload.finished_at is not None:
+            await holder.drop(upload, None, SERVER, "upload.expire")
+            continue
+        with contextlib.suppress(UploadBusyError):
+            async with holder.holding(upload) as file:
+                await holder.drop(upload, file, SERVER, "upload.expire")
+            swept += 1
+    names = await asyncio.to_thread(_list_names, folder)
+    needed = {upload.id for upload in await _load_waiting(sessions)}
+    for name in names - needed:
+        await asyncio.to_thread(remove_unheld, folder.uploads / name)
+    return swept
+
+
+async def _load_waiting(sessions: Sessions) -> list[Upload]:
+    async with sessions() as session:
+        return list(await session.scalars(select(Upload).where(Upload.finished_at.is_(None))))
+
+
+def _list_names(folder: StateFolder) -> set[str]:
+    if not folder.uploads.is_dir():
+        return set()
+    return {name for path in folder.uploads.iterdir() if is_upload_name(name := path.name)}

@@ -1,0 +1,212 @@
+"""Uploads from their announcement to the blob: the protocol tus 1.0.0 without its HTTP.
+
+An upload is a row that says who sends what, and a file with the octets so far (`partial`). Its last
+octet makes it a blob, in this order:
+
+    1  the file is hashed                     a crash leaves a whole file: it is finished later
+    2  it is named in the blob store, too     a crash leaves a blob without a record: the same
+    3  row, record and trail say so, as one   a crash leaves a file that nobody needs: swept
+    4  the file's own name is removed
+
+So whoever is told that an upload is whole, or sees that by its offset, can name the blob.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select, update
+
+from server.release.errors import NotFoundError, TooLargeError
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
+from server.release.people.trail import record
+from server.release.uploads.checksum import Checksum
+from server.release.uploads.errors import OffsetError
+from server.release.uploads.hold import Holder
+from server.release.uploads.limits import Limits
+from server.release.uploads.partial import arrived, is_upload_name
+from server.release.uploads.quota import check_quota, check_space
+from server.release.uploads.reception import receive
+from server.release.uploads.state import UploadState, state_of
+from server.release.uploads.upkeep import recover_uploads, sweep_uploads
+from server.storage.blobs import BlobStore
+from server.storage.control_models import Upload
+from server.storage.database import Sessions
+from server.storage.layout import StateFolder
+from server.storage.models import Blob
+
+
+class Uploads:
+    """All uploads of a state folder.
+
+    `free` gives the octets that are free on a folder's disk, `entropy(n)` n random octets;
+    `after_step` is told the number of each step above that is done.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        sessions: Sessions,
+        blobs: BlobStore,
+        clock: Callable[[], datetime],
+        entropy: Callable[[int], bytes],
+        free: Callable[[Path], int],
+        limits: Limits = Limits(),  # noqa: B008 - it cannot change
+        after_step: Callable[[int], None] = lambda _step: None,
+    ) -> None:
+        self.limits = limits
+        self._folder = folder
+        self._sessions = sessions
+        self._clock = clock
+        self._entropy = entropy
+        self._free = free
+        self._blobs = blobs
+        self._holder = Holder(folder, sessions, blobs, clock, after_step)
+        self._creating = asyncio.Lock()
+
+    async def blob_length(self, sha256: str) -> int | None:
+        """Return the length of a blob that is in the store with its record, else None."""
+        length = await asyncio.to_thread(self._blobs.length, sha256)
+        async with self._sessions() as session:
+            found = await session.get(Blob, sha256)
+        return length if found is not None and found.length == length else None
+
+    async def create(self, principal: Principal, length: int, sha256: str) -> UploadState:
+        """Announce `length` octets with the hash `sha256`; whole at once if they are here already.
+
+        Raises TooLargeError, and QuotaError or RateError where there is no room for it now.
+        """
+        principal.check(Permission.UPLOAD)
+        if length > self.limits.length:
+            raise TooLargeError(f"an upload may have {self.limits.length} octets at most.")
+        is_here = await self.blob_length(sha256) == length
+        now = self._now()
+        upload = Upload(
+            id=self._entropy(16).hex(),
+            account=principal.name,
+            length=length,
+            sha256=sha256,
+            created_at=now,
+            expires_at=self._expiry(now),
+            finished_at=now if is_here else None,
+        )
+        async with self._creating:  # so that two do not take the last room
+            if not is_here:
+                await self._check_room(upload)
+            async with self._sessions.begin() as session:
+                session.add(upload)
+                await session.flush()
+                await record(
+                    session,
+                    at=now,
+                    actor=principal.actor,
+                    action="upload.create",
+                    subject=upload.id,
+                    detail={"length": length, "sha256": sha256},
+                )
+        return await self._state(upload, principal)
+
+    async def look(self, principal: Principal, upload_id: str) -> UploadState:
+        """Return how far an upload is; one whose last answer was lost is made a blob now."""
+        return await self._state(await self._load(principal, upload_id), principal)
+
+    async def append(
+        self,
+        principal: Principal,
+        upload_id: str,
+        offset: int,
+        pieces: AsyncIterator[bytes],
+        declared: int | None,
+        checksum: Checksum | None,
+    ) -> UploadState:
+        """Take a part that begins at `offset`; `declared` octets, where its sender said so.
+
+        Raises OffsetError, TooLargeError, UploadBusyError, QuotaError, UploadStalledError and
+        UploadChecksumError; what then is left of the part, `receive` says. An upload whose octets
+        do not have the sha256 that it announced is gone after it.
+        """
+        upload = await self._load(principal, upload_id)
+        if upload.finished_at is not None:
+            if offset != upload.length:
+                raise OffsetError(upload.length)
+            if declared != 0 and await anext(pieces, b"") != b"":
+                raise TooLargeError("the upload is whole already.")
+            return state_of(upload, upload.length)
+        async with self._holder.holding(upload) as file:
+            present = file.offset
+            if offset != present:
+                raise OffsetError(present)
+            room = upload.length - offset
+            if declared is not None and declared > room:
+                raise TooLargeError("the part goes beyond the length that the upload announced.")
+            upload.expires_at = await self._extend(upload.id)
+            await receive(file, pieces, room, checksum, self.limits.silence.total_seconds())
+            present = file.offset
+            if present == upload.length:
+                await self._holder.finish(upload, file, principal.actor)
+        return state_of(upload, present)
+
+    async def remove(self, principal: Principal, upload_id: str) -> None:
+        """End an upload and forget it; what has become a blob stays one."""
+        upload = await self._load(principal, upload_id)
+        if upload.finished_at is not None:
+            await self._holder.drop(upload, None, principal.actor, "upload.remove")
+            return
+        async with self._holder.holding(upload) as file:
+            await self._holder.drop(upload, file, principal.actor, "upload.remove")
+
+    async def recover(self) -> int:
+        """Make blobs of whole uploads that a crash left, at the start; returns how many."""
+        return await recover_uploads(self._folder, self._sessions, self._holder)
+
+    async def sweep(self) -> int:
+        """Forget what has expired; returns how many uploads that were not whole."""
+        return await sweep_uploads(self._folder, self._sessions, self._holder, self._now())
+
+    async def _check_room(self, upload: Upload) -> None:
+        async with self._sessions() as session:
+            waiting = list(
+                await session.scalars(select(Upload).where(Upload.finished_at.is_(None)))
+            )
+        check_quota(upload, waiting, self.limits)
+
+        def look() -> None:
+            missing = sum(each.length - arrived(self._holder.path(each.id)) for each in waiting)
+            check_space(upload, missing, self._free(self._folder.root), self.limits)
+
+        await asyncio.to_thread(look)
+
+    async def _load(self, principal: Principal, upload_id: str) -> Upload:
+        """Load a principal's own upload; somebody else's is as one that is not there."""
+        principal.check(Permission.UPLOAD)
+        found = None
+        if is_upload_name(upload_id):
+            async with self._sessions() as session:
+                found = await session.get(Upload, upload_id)
+        if found is None or found.account != principal.name or found.expires_at <= self._now():
+            raise NotFoundError("there is no such upload of yours: it may have expired.")
+        return found
+
+    async def _state(self, upload: Upload, principal: Principal) -> UploadState:
+        if upload.finished_at is None:
+            offset = await asyncio.to_thread(arrived, self._holder.path(upload.id))
+            if offset < upload.length:
+                return state_of(upload, offset)
+            async with self._holder.holding(upload) as file:
+                await self._holder.finish(upload, file, principal.actor)
+        return state_of(upload, upload.length)
+
+    async def _extend(self, upload_id: str) -> int:
+        expires_at = self._expiry(self._now())
+        change = update(Upload).where(Upload.id == upload_id).values(expires_at=expires_at)
+        async with self._sessions.begin() as session:
+            await session.execute(change)
+        return expires_at
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp())
+
+    def _expiry(self, now: int) -> int:
+        return now + int(self.limits.lifetime.total_seconds())

@@ -1,0 +1,32 @@
+"""Sends the rest of an upload in pieces, in a process that may die at each of them."""
+
+import base64
+import hashlib
+from dataclasses import replace
+
+from server.release.uploads.checksum import decode_checksum
+from server.release.uploads.reception import BATCH
+from tests.server.release.uploads.desk import LIMITS, principal
+
+#: Three batches, so that some are on disk when the process dies in the middle of the part.
+WHOLE = bytes(range(256)) * (3 * BATCH // 256)
+FIRST = 1000
+PIECE = BATCH // 2
+ROOMY = replace(LIMITS, length=len(WHOLE), account_octets=len(WHOLE))
+
+
+async def send_rest(desk, job, before_piece):
+    """Send everything behind the first `FIRST` octets as one part."""
+    rest = WHOLE[FIRST:]
+    digest = base64.b64encode(hashlib.sha256(rest).digest()).decode()
+    checksum = decode_checksum(f"sha256 {digest}") if job["checksum"] else None
+
+    async def pieces():  # noqa: RUF029 - as a socket would give them
+        for start in range(0, len(rest), PIECE):
+            before_piece()
+            yield rest[start : start + PIECE]
+
+    state = await desk.uploads.append(
+        principal(), job["upload"], FIRST, pieces(), len(rest), checksum
+    )
+    assert state.is_whole

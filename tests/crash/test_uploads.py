@@ -1,0 +1,80 @@
+"""A server killed with SIGKILL while an upload comes in, at each piece, change of disk and step."""
+
+import asyncio
+import hashlib
+import shutil
+
+import pytest
+
+from tests.crash.sender import FIRST, PIECE, ROOMY, WHOLE
+from tests.server.release.uploads.desk import open_desk, principal
+
+SHA256 = hashlib.sha256(WHOLE).hexdigest()
+
+
+@pytest.fixture
+def begun(fresh):
+    """Give a server with an upload of which the first part has arrived, and the upload's id."""
+
+    async def begin():
+        async with open_desk(fresh.folder.root) as desk:
+            desk.restart(ROOMY)
+            upload_id = await desk.create(data=WHOLE)
+            await desk.append(upload_id, 0, WHOLE[:FIRST])
+            return upload_id
+
+    return fresh, asyncio.run(begin())
+
+
+def resume(world, upload_id):
+    """Restart, tell the offset that a client then sees, and let the client send the rest."""
+
+    async def inside():
+        async with open_desk(world.folder.root) as desk:
+            desk.restart(ROOMY)
+            await desk.uploads.recover()
+            offset = await desk.offset(upload_id)
+            assert (await desk.uploads.blob_length(SHA256) is not None) == (offset == len(WHOLE))
+            desk.numbers = 5
+            await desk.append(upload_id, offset, WHOLE[offset:])
+            assert await desk.uploads.blob_length(SHA256) == len(WHOLE)
+            assert desk.blob(SHA256) == WHOLE
+            await desk.uploads.sweep()
+            assert desk.files() == []
+            assert await desk.trail() == ["upload.create", "upload.finish"]
+            assert (await desk.uploads.look(principal(), upload_id)).is_whole
+            return offset
+
+    offset = asyncio.run(inside())
+    assert list(world.folder.uploads.rglob(".tmp-*")) == []
+    return offset
+
+
+@pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with a checksum"])
+def test_killed_at_each_point(begun, checksum, crash, tmp_path):
+    """Wherever the server dies, the client goes on from what it is told, and gets its one blob."""
+    base, upload_id = begun
+    offsets, names = [], []
+    for point in range(1, 100):
+        world = base.copy(tmp_path / "killed")
+        ended = crash(world, "upload", upload=upload_id, checksum=checksum, change=point)
+        names.append(ended["points"][-1].partition(" ")[0])
+        offsets.append(resume(world, upload_id))
+        shutil.rmtree(world.folder.root)
+        if ended["status"] == 0:
+            break
+    assert offsets == sorted(offsets)
+    assert (offsets[0], offsets[-1]) == (FIRST, len(WHOLE))
+    assert {"piece", "os.rename", "os.remove"} <= set(names)
+    # A batch is two pieces. Of a part with a checksum nothing counts before it is checked.
+    kept = {FIRST, FIRST + 2 * PIECE, FIRST + 4 * PIECE, len(WHOLE)}
+    assert set(offsets) == ({FIRST, len(WHOLE)} if checksum else kept)
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_killed_after_a_step(begun, step, crash):
+    """A blob without a record, or a file that is not needed any more: the restart knows."""
+    world, upload_id = begun
+    ended = crash(world, "upload", upload=upload_id, checksum=False, step=step)
+    assert ended["status"] == -9
+    assert resume(world, upload_id) == len(WHOLE)

@@ -1,0 +1,129 @@
+"""Uploads on a state folder of their own, with a clock, room and limits that a test may change."""
+
+import contextlib
+import hashlib
+import shutil
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import select
+
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import Principal
+from server.release.uploads.limits import Limits
+from server.release.uploads.uploads import Uploads
+from server.storage.blobs import BlobStore
+from server.storage.control_models import Account, TrailEntry
+from server.storage.database import Sessions, open_database
+from server.storage.layout import StateFolder
+from server.storage.models import Blob
+
+DATA = bytes(range(256)) * 40
+SHA256 = hashlib.sha256(DATA).hexdigest()
+LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_octets=1 << 20, reserve=1000)
+
+
+def principal(name="ani", role=Role.ENGINEER):
+    """Return somebody with a role's rights for every codename."""
+    return Principal(name, role, ROLE_PERMISSIONS[role], ("*",))
+
+
+async def pieces(*parts, error=None):  # noqa: RUF029 - as a socket would give them
+    """Yield the pieces of a part, then fail with `error` where one is given."""
+    for part in parts:
+        yield part
+    if error is not None:
+        raise error
+
+
+@dataclass
+class Desk:
+    """Uploads and what surrounds them."""
+
+    folder: StateFolder
+    sessions: Sessions
+    uploads: Uploads = None
+    ahead: timedelta = timedelta()
+    room: int = 1 << 40
+    numbers: int = 0
+    steps: list[int] = field(default_factory=list)
+
+    def now(self):
+        """Return a fixed time, and what a test added."""
+        return datetime(2026, 3, 1, tzinfo=UTC) + self.ahead
+
+    def entropy(self, count):
+        """Return octets that are new each time."""
+        self.numbers += 1
+        return self.numbers.to_bytes(count, "big")
+
+    def restart(self, limits=LIMITS, after_step=None):
+        """Forget everything that a process holds in memory."""
+        self.uploads = Uploads(
+            self.folder,
+            self.sessions,
+            BlobStore(self.folder.blobs),
+            self.now,
+            self.entropy,
+            lambda _folder: self.room,
+            limits,
+            after_step or self.steps.append,
+        )
+        return self.uploads
+
+    async def create(self, who="ani", data=DATA):
+        """Announce `data` and return the upload's id."""
+        state = await self.uploads.create(
+            principal(who), len(data), hashlib.sha256(data).hexdigest()
+        )
+        return state.id
+
+    async def append(self, upload_id, offset, *parts, checksum=None, declared=None, error=None):
+        """Send a part and return the offset after it."""
+        state = await self.uploads.append(
+            principal(), upload_id, offset, pieces(*parts, error=error), declared, checksum
+        )
+        return state.offset
+
+    async def offset(self, upload_id):
+        """Return the offset that a client would be told."""
+        return (await self.uploads.look(principal(), upload_id)).offset
+
+    def files(self):
+        """Return the names of the files of uploads."""
+        folder = self.folder.uploads
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    def blob(self, sha256=SHA256):
+        """Return a blob's octets, None where it is not in the store."""
+        path = BlobStore(self.folder.blobs).path(sha256)
+        return path.read_bytes() if path.exists() else None
+
+    async def record_of(self, sha256=SHA256):
+        """Return the length that the database has for a blob."""
+        async with self.sessions() as session:
+            found = await session.get(Blob, sha256)
+            return None if found is None else found.length
+
+    async def trail(self):
+        """Return the actions in the trail, in order."""
+        async with self.sessions() as session:
+            return list(await session.scalars(select(TrailEntry.action).order_by(TrailEntry.index)))
+
+
+@contextlib.asynccontextmanager
+async def open_desk(root, database=None):
+    """Open a state folder with two accounts; `database` is an empty one that saves migrating."""
+    folder = StateFolder(root)
+    root.mkdir(exist_ok=True)
+    if database is not None:
+        shutil.copyfile(database, folder.database)
+    async with open_database(folder.database) as sessions:
+        async with sessions.begin() as session:
+            for name in ("ani", "budi"):
+                await session.merge(
+                    Account(name=name, role="engineer", codenames='["*"]\n', created_at=0)
+                )
+        desk = Desk(folder, sessions)
+        desk.restart()
+        yield desk

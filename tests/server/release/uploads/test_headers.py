@@ -1,0 +1,103 @@
+"""The two headers of tus that carry values of their own."""
+
+import base64
+import hashlib
+
+import pytest
+
+from server.core.errors import FormatError
+from server.release.uploads.checksum import decode_checksum
+from server.release.uploads.errors import UploadChecksumError
+from server.release.uploads.metadata import METADATA_LIMIT, decode_upload_metadata
+
+# `printf abc | sha256sum`
+ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def encoded(text):
+    """Return the base64 of a text."""
+    return base64.b64encode(text.encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"sha256 {encoded(ABC)}",
+        f"filename {encoded('ü.zip')},sha256 {encoded(ABC)}",
+        f"sha256 {encoded(ABC)}, is_confidential",
+        f"sha256 {encoded(ABC)},empty ",
+    ],
+    ids=["alone", "with a name", "a key without a value", "an empty value"],
+)
+def test_metadata(text):
+    """The hash is found among keys that nobody reads; the protocol allows keys without a value."""
+    assert decode_upload_metadata(text) == ABC
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sha256",
+        f"SHA256 {encoded(ABC)}",
+        f"sha256 {encoded(ABC.upper())}",
+        f"sha256 {encoded(ABC + chr(10))}",
+        f"sha256 {encoded('../../keys/latest.pem')}",
+        f"sha256 {encoded(ABC)},sha256 {encoded(ABC)}",
+        f"sha256 {ABC}",
+        f"sha256 {encoded(ABC)[:-1]}",
+        f"sha256  {encoded(ABC)}",
+        f"sha256 {encoded(ABC)},,",
+        f"sha256\t{encoded(ABC)}",
+        f"a b c,sha256 {encoded(ABC)}",
+        f"sha256 {encoded(ABC)}\r\nX-Injected: 1",
+        f"ключ {encoded('x')},sha256 {encoded(ABC)}",
+        f"sha256 {encoded(ABC)},filename {encoded('x' * METADATA_LIMIT)}",
+    ],
+    ids=range(16),
+)
+def test_metadata_that_is_refused(text):
+    """Another form, a repeated key, a hash that is none, a second line, too many characters."""
+    with pytest.raises(FormatError):
+        decode_upload_metadata(text)
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+def test_a_checksum(algorithm):
+    """The hash of the octets holds, however they are cut; that of others does not."""
+    text = f"{algorithm} {base64.b64encode(hashlib.new(algorithm, b'abc').digest()).decode()}"
+    good = decode_checksum(text)
+    good.feed(b"a")
+    good.feed(b"bc")
+    good.check()
+    bad = decode_checksum(text)
+    bad.feed(b"abd")
+    with pytest.raises(UploadChecksumError):
+        bad.check()
+
+
+def test_the_protocols_own_example():
+    """The checksum of "hello world" in the specification of tus 1.0.0."""
+    checksum = decode_checksum("sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=")
+    checksum.feed(b"hello world")
+    checksum.check()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "sha1",
+        "md5 1B2M2Y8AsgTpgAmY7PhCfg==",
+        "SHA1 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+        "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu0",
+        "sha1  Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+        "sha256 Kq5sNclPz7QV2+lfQIuc6R7oRu0=",
+        "sha1 Kq5sNclPz7QV2+lfQIuc6R7oRu1=",
+    ],
+    ids=range(8),
+)
+def test_a_checksum_that_is_refused(text):
+    """Another algorithm, a hash of another length, and base64 that is not the one encoding."""
+    with pytest.raises(FormatError):
+        decode_checksum(text)

@@ -1,0 +1,388 @@
+"""Uploads: parts in order, whole or resumed, and a blob at the end of it."""
+
+import asyncio
+import base64
+import errno
+import hashlib
+import os
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from server.core.errors import FormatError
+from server.release.errors import (
+    NotFoundError,
+    PermissionDeniedError,
+    QuotaError,
+    RateError,
+    TooLargeError,
+)
+from server.release.people.permissions import Role
+from server.release.uploads.checksum import decode_checksum
+from server.release.uploads.errors import (
+    OffsetError,
+    UploadBusyError,
+    UploadChecksumError,
+    UploadStalledError,
+)
+from tests.server.release.uploads.desk import DATA, LIMITS, SHA256, pieces, principal
+
+
+def checksum(data, algorithm="sha256"):
+    """Return the checksum of a part as the header's reader gives it."""
+    digest = base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
+    return decode_checksum(f"{algorithm} {digest}")
+
+
+async def test_an_upload_in_one_part(desk):
+    """The last octet makes a blob with its record, and nothing is left beside it."""
+    upload_id = await desk.create()
+    assert (await desk.offset(upload_id), desk.blob()) == (0, None)
+    assert await desk.append(upload_id, 0, DATA[:5], DATA[5:]) == len(DATA)
+    assert (desk.blob(), await desk.record_of()) == (DATA, len(DATA))
+    assert await desk.uploads.blob_length(SHA256) == len(DATA)
+    assert desk.files() == []
+    assert await desk.offset(upload_id) == len(DATA)
+    assert await desk.trail() == ["upload.create", "upload.finish"]
+
+
+@pytest.mark.parametrize("size", [7, 4000])
+async def test_an_upload_in_parts(desk, size):
+    """Parts of any size come together, also across restarts."""
+    upload_id = await desk.create()
+    for start in range(0, len(DATA), 4000):
+        part = DATA[start : start + 4000]
+        octets = [part[i : i + size] for i in range(0, len(part), size)]
+        assert await desk.append(upload_id, start, *octets) == start + len(part)
+        desk.restart()
+    assert desk.blob() == DATA
+
+
+async def test_a_part_that_is_cut_off(desk):
+    """What arrived before a connection was lost stays, and the rest comes after it."""
+    upload_id = await desk.create()
+    with pytest.raises(ConnectionResetError):
+        await desk.append(upload_id, 0, DATA[:100], DATA[100:150], error=ConnectionResetError())
+    assert await desk.offset(upload_id) == 150
+    assert await desk.append(upload_id, 150, DATA[150:]) == len(DATA)
+    assert desk.blob() == DATA
+
+
+async def test_a_part_whose_task_is_cancelled(desk):
+    """A server that stops keeps what had arrived, and lets go of the upload."""
+    upload_id = await desk.create()
+    has_begun = asyncio.Event()
+
+    async def endless():
+        yield DATA[:300]
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(
+        desk.uploads.append(principal(), upload_id, 0, endless(), None, None)
+    )
+    await has_begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await desk.append(upload_id, 300, DATA[300:]) == len(DATA)
+
+
+async def test_a_part_that_pauses(desk):
+    """A sender that says nothing for longer than allowed is not waited for; what came is kept."""
+    desk.restart(replace(LIMITS, silence=timedelta(milliseconds=1)))
+    upload_id = await desk.create()
+
+    async def stalling():
+        yield DATA[:10]
+        await asyncio.Event().wait()
+
+    with pytest.raises(UploadStalledError):
+        await desk.uploads.append(principal(), upload_id, 0, stalling(), None, None)
+    assert await desk.offset(upload_id) == 10
+
+
+@pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
+async def test_parts_with_checksums(desk, algorithm):
+    """A part with its checksum counts; one with another's leaves nothing, and is sent again."""
+    upload_id = await desk.create()
+    first, rest = DATA[:4000], DATA[4000:]
+    assert await desk.append(upload_id, 0, first, checksum=checksum(first, algorithm)) == 4000
+    damaged = rest[:-1] + b"X"
+    with pytest.raises(UploadChecksumError, match="send it again"):
+        await desk.append(upload_id, 4000, damaged, checksum=checksum(rest, algorithm))
+    assert await desk.offset(upload_id) == 4000
+    await desk.append(upload_id, 4000, rest, checksum=checksum(rest, algorithm))
+    assert desk.blob() == DATA
+
+
+async def test_a_part_with_a_checksum_that_is_cut_off(desk):
+    """Of such a part nothing stays: nobody knows whether what arrived was right."""
+    upload_id = await desk.create()
+    await desk.append(upload_id, 0, DATA[:10])
+    with pytest.raises(ConnectionResetError):
+        await desk.append(
+            upload_id, 10, DATA[10:99], checksum=checksum(DATA), error=ConnectionResetError()
+        )
+    assert await desk.offset(upload_id) == 10
+    assert desk.files() == [upload_id]
+
+
+@pytest.mark.parametrize("offset", [0, 9, 11, len(DATA), 1 << 60])
+async def test_a_wrong_offset(desk, offset):
+    """A part that begins elsewhere is refused with the offset where it has to begin."""
+    upload_id = await desk.create()
+    await desk.append(upload_id, 0, DATA[:10])
+    with pytest.raises(OffsetError) as caught:
+        await desk.append(upload_id, offset, DATA[10:])
+    assert caught.value.offset == 10
+    assert await desk.offset(upload_id) == 10
+
+
+async def test_two_parts_at_once(desk):
+    """Who comes second is refused while the first is sending, and nothing is mixed."""
+    upload_id = await desk.create()
+    is_open, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly():
+        yield DATA[:10]
+        is_open.set()
+        await may_end.wait()
+        yield DATA[10:]
+
+    first = asyncio.create_task(
+        desk.uploads.append(principal(), upload_id, 0, slowly(), None, None)
+    )
+    await is_open.wait()
+    with pytest.raises(UploadBusyError):
+        await desk.append(upload_id, 0, b"X" * len(DATA))
+    with pytest.raises(UploadBusyError):
+        await desk.uploads.remove(principal(), upload_id)
+    may_end.set()
+    assert (await first).is_whole
+    assert desk.blob() == DATA
+
+
+@pytest.mark.parametrize("declared", [None, len(DATA) + 1])
+async def test_more_than_announced(desk, declared):
+    """A part that goes beyond the announced length leaves nothing of itself."""
+    upload_id = await desk.create()
+    await desk.append(upload_id, 0, DATA[:10])
+    with pytest.raises(TooLargeError):
+        await desk.append(upload_id, 10, DATA[10:], b"X", declared=declared)
+    assert await desk.offset(upload_id) == 10
+    await desk.append(upload_id, 10, DATA[10:])
+    with pytest.raises(TooLargeError, match="whole already"):
+        await desk.append(upload_id, len(DATA), b"X")
+    assert await desk.append(upload_id, len(DATA)) == len(DATA)
+    with pytest.raises(OffsetError):
+        await desk.append(upload_id, 0, DATA)
+
+
+async def test_other_octets_than_announced(desk):
+    """Octets with another hash become no blob, and the upload is gone: it could never be right."""
+    upload_id = await desk.create()
+    with pytest.raises(UploadChecksumError, match="begin again"):
+        await desk.append(upload_id, 0, DATA[::-1])
+    with pytest.raises(NotFoundError):
+        await desk.offset(upload_id)
+    assert (desk.blob(), await desk.record_of(), desk.files()) == (None, None, [])
+    assert await desk.trail() == ["upload.create", "upload.refuse"]
+
+
+async def test_octets_that_are_here_already(desk):
+    """A second upload of the same octets is whole before its first part; another length is not."""
+    await desk.append(await desk.create(), 0, DATA)
+    state = await desk.uploads.create(principal("budi"), len(DATA), SHA256)
+    assert state.is_whole
+    assert desk.files() == []
+    other = await desk.uploads.create(principal("budi"), len(DATA) + 1, SHA256)
+    assert other.offset == 0
+
+
+async def test_no_octets(desk):
+    """The empty octet string is whole at once. Its hash is `printf '' | sha256sum`."""
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert (await desk.uploads.create(principal(), 0, empty)).is_whole
+    assert (desk.blob(empty), await desk.record_of(empty)) == (b"", 0)
+    with pytest.raises(UploadChecksumError):
+        await desk.uploads.create(principal(), 0, SHA256)
+
+
+async def test_whose_upload(desk):
+    """Somebody else's upload looks as one that is not there, and so does no upload at all."""
+    upload_id = await desk.create("budi")
+    for asked in (upload_id, "0" * 32):
+        with pytest.raises(NotFoundError) as caught:
+            await desk.offset(asked)
+        assert str(caught.value) == "there is no such upload of yours: it may have expired."
+        with pytest.raises(NotFoundError):
+            await desk.append(asked, 0, DATA)
+        with pytest.raises(NotFoundError):
+            await desk.uploads.remove(principal(), asked)
+    assert desk.files() == []
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, Role.APPROVER])
+async def test_who_may_not(desk, role):
+    """Whoever may not upload can neither announce, nor look, nor send, nor remove."""
+    upload_id = await desk.create()
+    who = principal("ani", role)
+    for refused in (
+        desk.uploads.create(who, len(DATA), SHA256),
+        desk.uploads.look(who, upload_id),
+        desk.uploads.append(who, upload_id, 0, pieces(DATA), None, None),
+        desk.uploads.remove(who, upload_id),
+    ):
+        with pytest.raises(PermissionDeniedError):
+            await refused
+    assert desk.files() == []
+
+
+async def test_names_that_are_no_ids(desk):
+    """What is not an id is no upload, and names no file."""
+    names = ["", ".", "..", "../hening.sqlite", "/etc/passwd", "a" * 31, "A" * 32, "a" * 32 + "\n"]
+    for name in [*names, "a" * 32 + ".from", "\0" * 32, "é" * 32, "a" * 33]:
+        with pytest.raises(NotFoundError):
+            await desk.offset(name)
+        with pytest.raises(NotFoundError):
+            await desk.append(name, 0, DATA)
+    assert not desk.folder.uploads.exists()
+
+
+async def test_too_long(desk):
+    """One octet more than the limit is refused before anything is kept."""
+    with pytest.raises(TooLargeError):
+        await desk.uploads.create(principal(), LIMITS.length + 1, SHA256)
+    with pytest.raises(TooLargeError):
+        await desk.uploads.create(principal(), (1 << 63) - 1, SHA256)
+    assert await desk.trail() == []
+    await desk.uploads.create(principal(), LIMITS.length, SHA256)
+
+
+async def test_too_many(desk):
+    """Three of one account, four in all; one that has ended makes room."""
+    mine = [await desk.create() for _ in range(3)]
+    with pytest.raises(RateError):
+        await desk.create()
+    await desk.create("budi")
+    with pytest.raises(RateError):
+        await desk.create("budi")
+    await desk.uploads.remove(principal(), mine[0])
+    assert await desk.trail() == ["upload.create"] * 4 + ["upload.remove"]
+    await desk.create("budi")
+
+
+async def test_many_at_once(desk):
+    """Announcements that come at the same moment do not slip past the limit."""
+    results = await asyncio.gather(*(desk.create() for _ in range(8)), return_exceptions=True)
+    assert sum(isinstance(result, RateError) for result in results) == 5
+
+
+async def test_an_accounts_quota(desk):
+    """The announced lengths of one account's uploads stay within its quota."""
+    await desk.uploads.create(principal(), LIMITS.account_octets - 5, SHA256)
+    with pytest.raises(QuotaError, match="end one of them first"):
+        await desk.uploads.create(principal(), 6, SHA256)
+    await desk.uploads.create(principal(), 5, SHA256)
+    await desk.uploads.create(principal("budi"), 6, SHA256)
+
+
+async def test_room_on_the_disk(desk):
+    """What other uploads still have to bring, and a reserve, is not given away twice."""
+    desk.room = 2 * len(DATA) + LIMITS.reserve
+    first = await desk.create()
+    await desk.create("budi")
+    with pytest.raises(QuotaError, match="no room"):
+        await desk.uploads.create(principal(), 1, SHA256)
+    await desk.append(first, 0, DATA[:100])
+    desk.room -= 100
+    with pytest.raises(QuotaError, match="no room"):
+        await desk.uploads.create(principal(), 1, SHA256)
+
+
+async def test_a_full_disk(desk, monkeypatch):
+    """Octets that fitted before the disk was full stay; the rest comes when there is room."""
+    upload_id = await desk.create()
+    write = os.write
+
+    def full(descriptor, data):
+        if os.fstat(descriptor).st_size >= 100:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(descriptor, bytes(data[:100]))
+
+    monkeypatch.setattr("server.release.uploads.partial.os.write", full)
+    with pytest.raises(QuotaError, match="disk is full"):
+        await desk.append(upload_id, 0, DATA)
+    monkeypatch.setattr("server.release.uploads.partial.os.write", write)
+    assert await desk.offset(upload_id) == 100
+    assert await desk.append(upload_id, 100, DATA[100:]) == len(DATA)
+
+
+async def test_expiry(desk):
+    """An upload lives for a day after its last part; then it is gone with its octets."""
+    upload_id = await desk.create()
+    desk.ahead = timedelta(hours=23)
+    await desk.append(upload_id, 0, DATA[:10])
+    desk.ahead = timedelta(hours=46)
+    assert await desk.uploads.sweep() == 0
+    assert await desk.offset(upload_id) == 10
+    desk.ahead = timedelta(hours=47)
+    with pytest.raises(NotFoundError):
+        await desk.offset(upload_id)
+    with pytest.raises(NotFoundError):
+        await desk.append(upload_id, 10, DATA[10:])
+    assert await desk.uploads.sweep() == 1
+    assert desk.files() == []
+    assert await desk.trail() == ["upload.create", "upload.expire"]
+
+
+async def test_the_blob_outlives_the_upload(desk):
+    """What has become a blob stays one when its upload is removed or expires."""
+    upload_id = await desk.create()
+    await desk.append(upload_id, 0, DATA)
+    await desk.uploads.remove(principal(), upload_id)
+    await desk.uploads.create(principal(), len(DATA), SHA256)
+    desk.ahead = timedelta(days=2)
+    await desk.uploads.sweep()
+    assert await desk.uploads.blob_length(SHA256) == len(DATA)
+    assert await desk.trail() == [
+        *("upload.create", "upload.finish", "upload.remove", "upload.create", "upload.expire")
+    ]
+
+
+async def test_what_is_being_sent_does_not_expire(desk):
+    """A part that takes days is not swept away under its sender."""
+    upload_id = await desk.create()
+
+    async def long():
+        yield DATA[:10]
+        desk.ahead = timedelta(days=3)
+        assert await desk.uploads.sweep() == 0
+        yield DATA[10:]
+
+    state = await desk.uploads.append(principal(), upload_id, 0, long(), None, None)
+    assert state.is_whole
+
+
+async def test_files_that_nobody_needs(desk):
+    """Files of uploads that no row knows are swept; what else lies there is left alone."""
+    upload_id = await desk.create()
+    await desk.append(upload_id, 0, DATA[:10])
+    (desk.folder.uploads / ("f" * 32)).write_bytes(b"orphan")
+    (desk.folder.uploads / "README").write_bytes(b"")
+    await desk.uploads.sweep()
+    assert desk.files() == [upload_id, "README"]
+
+
+async def test_a_blob_is_what_its_record_says(desk):
+    """A blob that was cut off on disk is not there, and an upload of it repairs it."""
+    await desk.append(await desk.create(), 0, DATA)
+    path = desk.folder.blobs / SHA256[:2] / SHA256
+    path.write_bytes(DATA[:-1])
+    assert await desk.uploads.blob_length(SHA256) is None
+    await desk.append(await desk.create(), 0, DATA)
+    assert await desk.uploads.blob_length(SHA256) == len(DATA)
+    with pytest.raises(FormatError):
+        await desk.uploads.blob_length("../../keys/latest.pem")
