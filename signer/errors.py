@@ -80,6 +80,6 @@ def refusing(kind: type[SignerError]) -> Iterator[None]:
         yield
     except HeningError as error:
         sentence = str(error)
-        if sentence.startswith(("a ", "an ", "the ")):
+        if sentence.startswith(("a ", "an ", "the ", "this ")):
             sentence = sentence[:1].upper() + sentence[1:]
         raise kind(sentence) from error

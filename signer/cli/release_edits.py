@@ -126,8 +126,8 @@ def promote(
         counter,
         min_counter,
         collect(changelog, "--changelog"),
-        tuple(policy.required_locales),
         frozenset(factory_builds) | policy.factory_builds_of(where.codename),
+        tuple(policy.required_locales),
     )
     current = _load(surroundings, ending, where.codename)
     promotion = plan_promotion(order, current, expiry(surroundings.now, expiry_days))

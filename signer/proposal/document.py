@@ -1,125 +1,50 @@
-"""The proposal file: what is to be signed, what it replaces, and all that is needed to judge it.
+"""The proposal file as the signer reads and writes it: the codec of `server.core.proposal`.
 
-Canonical JSON (docs/FORMATS.md section 1), at most 256 MiB; the id of a proposal is the sha256 of
-its octets:
-
-    {"changes":[FILE…],"context":[FILE…],"created":T,"kind":"proposal","names":{KEYID:TEXT…},
-     "note":TEXT,"packages":[{"length":L,"name":TEXT,"sha256":H}…],"schema":1}
-
-A FILE is `{"octets":TEXT,"role":ROLE,"version":N}`, the text of one metadata file: under `changes`
-without signatures, under `context` as it was signed. The context is every root, targets, and the
-current version of each delegated role that the change touches. `names` is what the proposer calls
-the keys: for reading only, and believed by nothing. Source: docs/FORMATS.md section 10.
+Here its refusals become the signer's, so that a command says them as its own.
 """
 
 import hashlib
-from typing import Annotated, Literal
 
-import msgspec
-
-from server.core.encodings import decode_canonical_json, encode_canonical_json
-from server.core.names import ONLINE_ROLES, check_role
-from server.core.release import Integer, Positive
+from server.core import proposal as codec
+from server.core.proposal import (
+    MAX_NOTE,
+    MAX_PROPOSAL,
+    Hash,
+    KeyLabel,
+    MetadataText,
+    PackageFile,
+    Proposal,
+    proposal_id,
+)
 from signer.errors import ProposalError, refusing
 
-MAX_PROPOSAL = 256 * 1024 * 1024
-MAX_NOTE = 500
-
-Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
-Note = Annotated[str, msgspec.Meta(max_length=MAX_NOTE)]
-# A key's name, and its holder where known; none of the signs that stand between keys in a list.
-KeyLabel = Annotated[
-    str, msgspec.Meta(pattern=r"^[a-z0-9_-]{3,36}(?: \([^(),;?]{1,40}\))?\Z", max_length=80)
+__all__ = [
+    "MAX_NOTE",
+    "MAX_PROPOSAL",
+    "Hash",
+    "KeyLabel",
+    "MetadataText",
+    "PackageFile",
+    "Proposal",
+    "decode_proposal",
+    "encode_proposal",
+    "hash_unsigned",
+    "proposal_id",
 ]
-
-
-class MetadataText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One metadata file as text."""
-
-    role: str
-    version: Positive
-    octets: str
-
-    @property
-    def data(self) -> bytes:
-        """The octets of the file."""
-        return self.octets.encode()
-
-
-class PackageFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, order=True):
-    """A package that the change lists anew; its octets do not travel with the proposal."""
-
-    sha256: Hash
-    length: Integer
-    name: Annotated[str, msgspec.Meta(max_length=255)]
-
-
-class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A change that waits for signatures; `created` in epoch seconds."""
-
-    schema: Literal[1]
-    kind: Literal["proposal"]
-    created: Integer
-    note: Note
-    names: dict[Hash, KeyLabel]
-    context: Annotated[list[MetadataText], msgspec.Meta(max_length=5000)]
-    changes: Annotated[list[MetadataText], msgspec.Meta(min_length=1, max_length=1000)]
-    packages: Annotated[list[PackageFile], msgspec.Meta(max_length=1000)]
 
 
 def encode_proposal(proposal: Proposal) -> bytes:
     """Return the octets of a proposal file; raises ProposalError for one that breaks the format."""
     with refusing(ProposalError):
-        data = encode_canonical_json(msgspec.to_builtins(proposal))
-    _check(proposal, data)
-    return data
+        return codec.encode_proposal(proposal)
 
 
 def decode_proposal(data: bytes) -> Proposal:
     """Read a proposal file; refuse anything but its one encoding. Nothing in it is trusted yet."""
     with refusing(ProposalError):
-        value = decode_canonical_json(data, limit=MAX_PROPOSAL)
-    try:
-        proposal = msgspec.convert(value, Proposal)
-    except msgspec.ValidationError as error:
-        raise ProposalError(
-            f"The file is no proposal of schema 1: {error}; ask for the one that `--propose` wrote."
-        ) from error
-    _check(proposal, data)
-    return proposal
-
-
-def proposal_id(data: bytes) -> str:
-    """Return the id of the proposal file `data`."""
-    return hashlib.sha256(data).hexdigest()
+        return codec.decode_proposal(data)
 
 
 def hash_unsigned(data: bytes) -> str:
     """Return the sha256 by which the unsigned octets of a role version are remembered."""
     return hashlib.sha256(data).hexdigest()
-
-
-def _check(proposal: Proposal, data: bytes) -> None:
-    if len(data) > MAX_PROPOSAL:
-        raise ProposalError(
-            f"The proposal has {len(data)} octets, and {MAX_PROPOSAL} are allowed; propose fewer"
-            " roles at once."
-        )
-    for files in (proposal.context, proposal.changes):
-        names = [(file.role, file.version) for file in files]
-        if sorted(set(names)) != names:
-            raise ProposalError("The proposal's files are not sorted and free of repetition.")
-        with refusing(ProposalError):
-            for name, _ in names:
-                check_role(name)
-    roles = [file.role for file in proposal.changes]
-    if len(set(roles)) != len(roles):
-        raise ProposalError("The proposal changes a role twice; one proposal holds one version.")
-    if online := sorted(set(roles) & set(ONLINE_ROLES)):
-        raise ProposalError(f"The proposal changes {online[0]}, which the server itself signs.")
-    if sorted(set(proposal.packages)) != proposal.packages:
-        raise ProposalError("The proposal's packages are not sorted and free of repetition.")
-    texts = [proposal.note, *proposal.names.values()]
-    texts += [package.name for package in proposal.packages]
-    if not all(text.isprintable() for text in texts):
-        raise ProposalError("The note or a name in the proposal has characters that do not print.")

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 
+from server.core import build_rules
 from server.core.floor import Floor
 from server.core.names import Channel, decode_release_path
 from server.core.release import Release
-from server.core.way import MAX_INCREMENTALS, find_way, offered_in
 from signer.errors import ReleaseRefusal, refusing
 from signer.moment import show_moment
 from signer.ota.facts import OtaFacts
@@ -117,50 +117,18 @@ def check_sources(
 
 
 def check_full(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal unless the build has one full package in the channel.
-
-    A pointer to it needs one, for phones that no incremental starts from. A withdrawn build needs
-    none any more.
-    """
-    build = {
-        path: release
-        for path, release in planned.items()
-        if release.counter == counter and decode_release_path(path)[0] == channel
-    }
-    if build and all(release.withdrawn for release in build.values()):
-        return
-    fulls = [path for path, each in build.items() if each.type == "full" and not each.withdrawn]
-    if not fulls:
-        raise ReleaseRefusal(
-            f"This build has no full package in {channel}, which phones need that no incremental"
-            " starts from; name the full package, too."
-        )
-    if len(fulls) > 1:
-        raise ReleaseRefusal(
-            f"This build has {len(fulls)} full packages in {channel}, {' and '.join(fulls)}, and"
-            " one is offered; give the full package the file name that is listed."
-        )
+    """Raise ReleaseRefusal unless the build has one full package in the channel."""
+    with refusing(ReleaseRefusal):
+        build_rules.check_full(channel, counter, planned)
 
 
 def check_incrementals(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
     """Raise ReleaseRefusal when the build has more incrementals than a pointer's step holds."""
-    count = sum(
-        release.counter == counter and release.type == "incremental"
-        for release in offered_in(channel, planned).values()
-    )
-    if count > MAX_INCREMENTALS:
-        raise ReleaseRefusal(
-            f"This build has {count} incrementals in {channel}, and {MAX_INCREMENTALS} can be"
-            " offered; leave away those that the fewest phones need."
-        )
+    with refusing(ReleaseRefusal):
+        build_rules.check_incrementals(channel, counter, planned)
 
 
 def check_way(channel: Channel, counter: int, planned: Mapping[str, Release]) -> None:
-    """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel.
-
-    Whether it has a full package at all is the question of `check_full`.
-    """
-    offered = offered_in(channel, planned).values()
-    if any(release.counter == counter and release.type == "full" for release in offered):
-        with refusing(ReleaseRefusal):
-            find_way(channel, counter, planned)
+    """Raise ReleaseRefusal when a build with a stepping stone cannot be reached in the channel."""
+    with refusing(ReleaseRefusal):
+        build_rules.check_way(channel, counter, planned)

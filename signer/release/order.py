@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from server.core import build_rules
 from server.core.encodings import MAX_INTEGER
 from server.core.floor import Floor
-from server.core.names import Channel, decode_release_path
+from server.core.names import Channel
 from server.core.release import Release
-from signer.errors import ReleaseRefusal
+from signer.errors import ReleaseRefusal, refusing
 
 MAX_JUMP = 1000
 
@@ -74,29 +75,9 @@ def choose_min_counter(
     releases: Mapping[str, Release],
     default: int = 0,
 ) -> int:
-    """Return the stepping stone of a build in `channel`: the one it has there, or `default`.
-
-    Raises ReleaseRefusal when another one is wanted, and for one that is not below `counter`.
-    """
-    if wanted is not None and wanted >= counter:
-        raise ReleaseRefusal(
-            f"A phone with counter {wanted} or more needs no build of counter {counter}:"
-            f" min_counter is not below counter; give less than {counter} with --min-counter."
-        )
-    # A pointer's step has one stepping stone for all packages of a build (FORMATS.md section 4).
-    same_step = [
-        release.min_counter
-        for path, release in releases.items()
-        if release.counter == counter and decode_release_path(path)[0] == channel
-    ]
-    if wanted is None:
-        return same_step[0] if same_step else default
-    if same_step and same_step[0] != wanted:
-        raise ReleaseRefusal(
-            f"This build's packages in {channel} have min_counter {same_step[0]},"
-            " and all must have the same; leave --min-counter away."
-        )
-    return wanted
+    """Return what `server.core.build_rules.choose_min_counter` does; raises ReleaseRefusal."""
+    with refusing(ReleaseRefusal):
+        return build_rules.choose_min_counter(channel, wanted, counter, releases, default)
 
 
 def known_changelog(counter: int, releases: Mapping[str, Release]) -> dict[str, str]:

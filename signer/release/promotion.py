@@ -1,159 +1,36 @@
-"""Promotes a build: the same bytes, listed a second time under another channel of the region.
+"""Promotes a build: the plan of `server.core.promotion`, and the team's rules for changelogs."""
 
-Source: docs/FORMATS.md section 3. Nothing is uploaded, because the server has the bytes.
-"""
-
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from tuf.api.metadata import TargetFile, Targets
+from tuf.api.metadata import Targets
 
-from server.core.names import Channel, decode_channel, decode_release_path
-from server.core.release import Release, decode_releases
-from server.core.way import offered_in
+from server.core import promotion
+from server.core.promotion import Promotion
+from server.core.release import decode_releases
 from signer.errors import ReleaseRefusal, refusing
 from signer.release.changelog import check_locales, check_text
-from signer.release.checks import check_full, check_incrementals, check_way
-from signer.release.edit import make_target, next_role
-from signer.release.order import choose_min_counter
+
+__all__ = ["Promotion", "PromotionOrder", "plan_promotion"]
 
 
 @dataclass(frozen=True, slots=True)
-class PromotionOrder:
-    """Which build goes from where to where.
+class PromotionOrder(promotion.PromotionOrder):
+    """Which build goes from where to where, and the locales that its changelog has to have."""
 
-    None and an empty changelog keep what the build has in `source`. `factory_builds` are
-    fingerprints that phones left the factory with.
-    """
-
-    source: Channel
-    target: Channel
-    counter: int
-    min_counter: int | None = None
-    changelog: Mapping[str, str] = field(default_factory=dict)
     required_locales: tuple[str, ...] = ()
-    factory_builds: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Promotion:
-    """The next version of the role, the paths it lists anew, and sentences on what it leaves out.
-
-    `paths` holds those that are there already, too.
-    """
-
-    planned: Targets
-    paths: tuple[str, ...]
-    left_out: tuple[str, ...]
 
 
 def plan_promotion(order: PromotionOrder, current: Targets, expires: datetime) -> Promotion:
-    """Return the role with the build's packages listed under the target channel, too.
+    """Return what `server.core.promotion.plan_promotion` does; raises ReleaseRefusal.
 
-    The full package goes always, an incremental where its source build is listed in the target
-    channel or left the factory, and its bytes are withdrawn nowhere. Raises ReleaseRefusal across
-    models and regions, for a build that is not listed or withdrawn, and for everything that
-    `release sign` refuses of the same build.
+    It is refused, too, where a changelog lacks a locale, or `release sign` would not take it.
     """
     with refusing(ReleaseRefusal):
-        for channel in (order.source, order.target):
-            decode_channel(str(channel))
-        releases = decode_releases(current)
-    build = _find_build(order, releases)
-    stone = choose_min_counter(
-        order.target,
-        order.min_counter,
-        order.counter,
-        releases,
-        default=next(iter(build.values())).min_counter,
-    )
-    targets, paths, left_out = dict(current.targets), [], []
-    withdrawn = {
-        targets[path].hashes["sha256"]: path for path, each in releases.items() if each.withdrawn
-    }
-    for path, release in build.items():
-        missing = _missing_source(order, release, releases)
-        if missing is not None:
-            left_out.append(
-                f"{path} stays behind: it starts from {missing}, which {order.target} does not"
-                " list."
-            )
-            continue
-        new_path = f"{order.target}/{decode_release_path(path)[1]}"
-        if new_path in releases and releases[new_path].withdrawn:
-            left_out.append(f"{new_path} stays withdrawn: that is final.")
-            continue
-        gone = withdrawn.get(targets[path].hashes["sha256"])
-        if gone is not None and new_path not in releases and release.type == "incremental":
-            left_out.append(f"{path} stays behind: its bytes are withdrawn as {gone}.")
-            continue
-        targets[new_path] = _copy(order, stone, targets[path], new_path, targets.get(new_path))
-        paths.append(new_path)
-    planned = next_role(order.target.codename, current, targets, expires)
-    listed = decode_releases(planned)
-    for check in (check_full, check_incrementals, check_way):
-        check(order.target, order.counter, listed)
-    for path in paths:
+        planned = promotion.plan_promotion(order, current, expires)
+        listed = decode_releases(planned.planned)
+    for path in planned.paths:
         check_locales(listed[path].changelog, order.required_locales)
         for locale, text in sorted(listed[path].changelog.items()):
             check_text(locale, text)
-    return Promotion(planned, tuple(paths), tuple(left_out))
-
-
-def _find_build(order: PromotionOrder, releases: Mapping[str, Release]) -> dict[str, Release]:
-    source, target = order.source, order.target
-    if source == target:
-        raise ReleaseRefusal(f"{source} is named twice; say where the build goes to.")
-    if (source.codename, source.region) != (target.codename, target.region):
-        raise ReleaseRefusal(
-            f"A build of {source.codename}/{source.region} cannot go to"
-            f" {target.codename}/{target.region}: it is made for one model and region; promote it"
-            " among their channels."
-        )
-    listed = {
-        path: release
-        for path, release in listed_in(source, releases).items()
-        if release.counter == order.counter
-    }
-    if not listed:
-        raise ReleaseRefusal(
-            f"{source} lists no build with counter {order.counter}; see `release list`."
-        )
-    build = offered_in(source, listed)
-    if not any(release.type == "full" for release in build.values()):
-        raise ReleaseRefusal(
-            f"The build with counter {order.counter} is withdrawn from {source}, and that is"
-            " final; promote another one."
-        )
-    for path, release in listed_in(target, releases).items():
-        is_this = release.counter == order.counter and release.type == "full"
-        if is_this and release.withdrawn:
-            raise ReleaseRefusal(f"{path} is withdrawn, and that is final; promote another build.")
-    return build
-
-
-def listed_in(channel: Channel, releases: Mapping[str, Release]) -> dict[str, Release]:
-    """Return every release that is listed in `channel`, withdrawn ones included."""
-    return {path: each for path, each in releases.items() if path.startswith(f"{channel}/")}
-
-
-def _missing_source(
-    order: PromotionOrder, release: Release, releases: Mapping[str, Release]
-) -> str | None:
-    known = {each.fingerprint for each in listed_in(order.target, releases).values()}
-    known |= order.factory_builds
-    return next((source for source in release.source_builds if source not in known), None)
-
-
-def _copy(
-    order: PromotionOrder, stone: int, source: TargetFile, path: str, known: TargetFile | None
-) -> TargetFile:
-    if known is not None and (known.length, known.hashes) != (source.length, source.hashes):
-        raise ReleaseRefusal(
-            f"{path} is listed already with other bytes, and a path keeps its bytes for ever."
-        )
-    custom = {**(source if known is None else known).custom, "min_counter": stone}
-    if order.changelog:
-        custom["changelog"] = dict(order.changelog)
-    return make_target(path, source.length, source.hashes["sha256"], custom, known or source)
+    return planned

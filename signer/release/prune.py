@@ -10,14 +10,13 @@ from datetime import datetime
 
 from tuf.api.metadata import Targets
 
-from server.core.encodings import MAX_INTEGER
+from server.core import retirement
 from server.core.errors import ReleaseError
-from server.core.floor import Floor, decode_floor
+from server.core.floor import decode_floor
 from server.core.names import Channel, decode_release_path
 from server.core.release import Release, decode_releases
 from server.core.way import find_way, offered_in
 from signer.errors import ReleaseRefusal, refusing
-from signer.release.edit import next_role
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +71,10 @@ def plan_prune(
         lowest = min(below, key=lambda need: need.counter)
     gone = tuple(path for path, release in releases.items() if release.counter < lowest.counter)
     floor = lowest.counter if gone else before.counter
+    with refusing(ReleaseRefusal):
+        planned = retirement.without(codename, gone, floor, current, expires)
     return Pruning(
-        planned=_without(codename, gone, floor, current, expires),
+        planned=planned,
         gone=gone,
         floor=floor,
         held_by=lowest.reason,
@@ -87,20 +88,9 @@ def plan_prune(
 
 
 def plan_retirement(codename: str, current: Targets, expires: datetime) -> Targets:
-    """Return the role without any release; a release with a higher counter may follow one day.
-
-    The result equals `current` but for version and expiry when the model is retired already.
-    """
+    """Return what `server.core.retirement.plan_retirement` does; raises ReleaseRefusal."""
     with refusing(ReleaseRefusal):
-        releases, before = decode_releases(current), decode_floor(current)
-    highest = max((release.counter for release in releases.values()), default=0)
-    floor = max(highest + 1, before.counter)
-    if floor > MAX_INTEGER:
-        raise ReleaseRefusal(
-            f"{codename} cannot be retired, because no counter is left above {highest}; withdraw"
-            " its builds instead."
-        )
-    return _without(codename, tuple(releases), floor, current, expires)
+        return retirement.plan_retirement(codename, current, expires)
 
 
 def draining(current: Targets, now: datetime) -> tuple[str, ...]:
@@ -108,17 +98,6 @@ def draining(current: Targets, now: datetime) -> tuple[str, ...]:
     with refusing(ReleaseRefusal):
         releases = decode_releases(current)
     return tuple(path for path, release in releases.items() if _drains(release, now))
-
-
-def _without(
-    codename: str, gone: tuple[str, ...], floor: int, current: Targets, expires: datetime
-) -> Targets:
-    before, releases = decode_floor(current), decode_releases(current)
-    time = max([before.time, *(releases[path].post_timestamp for path in gone)])
-    targets = {path: each for path, each in current.targets.items() if path not in gone}
-    after = Floor(schema=1, counter=floor, time=time)
-    changed = None if after == before else after
-    return next_role(codename, current, targets, expires, changed)
 
 
 def _drains(release: Release, now: datetime) -> bool:
