@@ -18,6 +18,7 @@ def test_places(tmp_path):
         "trusted_root": Path("trusted/root.json"),
         "incoming": Path("incoming"),
         "results": Path("results"),
+        "uploads": Path("uploads"),
         "blobs": Path("blobs"),
         "staging": Path("staging/publication"),
         "public": Path("public"),
