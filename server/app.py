@@ -20,10 +20,13 @@ from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.api.operation import Services
 from server.release.api.serving import serving
 from server.settings import Settings
-from server.storage.blobs import BlobReader
+from server.storage.blobs import BlobReader, BlobStore
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
+from server.storage.s3_blobs import S3Blobs
+from server.storage.s3_place import decode_place, load_secret
 
 WATCH_SECONDS = 0.2
 TICK_SECONDS = 0.5
@@ -34,9 +37,9 @@ log = structlog.get_logger()
 class SnapshotWatch:
     """Holds the snapshot that is served, and replaces it when the public timestamp changes."""
 
-    def __init__(self, folder: StateFolder) -> None:
+    def __init__(self, folder: StateFolder, blobs: BlobReader) -> None:
         self._folder = folder
-        self._blobs = BlobReader(folder.blobs)
+        self._blobs = blobs
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
         self.current: Snapshot = EMPTY
@@ -73,7 +76,11 @@ class SnapshotWatch:
 
 @contextlib.asynccontextmanager
 async def open_publisher(
-    folder: StateFolder, clock: Clock, read_back: ReadBack, alarm: Callable[[str], None]
+    folder: StateFolder,
+    clock: Clock,
+    read_back: ReadBack,
+    alarm: Callable[[str], None],
+    blobs: BlobStore | None = None,
 ) -> AsyncIterator[Publisher]:
     """Give a publisher on `folder`, its database migrated and open.
 
@@ -81,7 +88,7 @@ async def open_publisher(
     """
     await asyncio.to_thread(load_online_keys, folder.keys)
     async with open_database(folder.database) as sessions:
-        yield Publisher(folder, sessions, clock, read_back, alarm)
+        yield Publisher(folder, sessions, clock, read_back, alarm, blobs=blobs)
 
 
 @contextlib.asynccontextmanager
@@ -100,15 +107,14 @@ async def running(
     """
     registry = CollectorRegistry()
     failures = Counter("hening_publish_failures", "Failed ticks", registry=registry)
-    watch = SnapshotWatch(folder)
+    blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
+    watch = SnapshotWatch(folder, blobs)
 
     def alarm(sentence: str) -> None:
         failures.inc()
         log.error("alarm", error=sentence)
 
-    plane = DevicePlane(
-        lambda: watch.current, BlobReader(folder.blobs), Metrics(registry), settings.gate
-    )
+    plane = DevicePlane(lambda: watch.current, blobs, Metrics(registry), settings.gate)
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before anything is repaired: phones do not wait for that.
         await watch.look()
@@ -124,7 +130,7 @@ async def running(
         url = settings.public_url or f"http://{name}:{port}"
         await asyncio.to_thread(load_online_keys, folder.keys)
         sessions = await stack.enter_async_context(open_database(folder.database))
-        publisher = Publisher(folder, sessions, clock, HttpReadBack(url), alarm)
+        publisher = Publisher(folder, sessions, clock, HttpReadBack(url), alarm, blobs=blobs)
         if settings.metrics_port:
             metrics, thread = start_http_server(settings.metrics_port, "127.0.0.1", registry)
             stack.callback(thread.join)
@@ -146,6 +152,19 @@ async def running(
             log.info("the control plane listens", host=settings.api_host, port=api_port)
             announce_api(api_port)
         yield port
+
+
+def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobStore:
+    """Return the store that the settings name; raises FormatError for what names none."""
+    if not settings.blobs_url:
+        return LocalBlobs(folder.blobs)
+    secret = settings.s3_secret or (
+        load_secret(Path(settings.s3_secret_file)) if settings.s3_secret_file else ""
+    )
+    place = decode_place(
+        settings.blobs_url, settings.s3_endpoint, settings.s3_region, settings.s3_key_id, secret
+    )
+    return S3Blobs(place, clock)
 
 
 def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:

@@ -3,6 +3,7 @@
 import pytest
 
 from server.publisher.publisher import Publisher
+from tests.seaweed import run_seaweed
 from tests.server.world import PACKAGE_1, World, make_world
 
 
@@ -34,3 +35,10 @@ def fresh(fresh_state, tmp_path) -> World:
 def world(published_state, tmp_path) -> World:
     """Give a server of one's own that offers release 1 of armani to everyone."""
     return published_state.copy(tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory):
+    """Give a real S3 server; a test takes a prefix of its own in the bucket."""
+    with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server

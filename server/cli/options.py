@@ -13,6 +13,8 @@ STATE = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
+CONFIG = click.option("--config", type=click.Path(path_type=Path, exists=True), help="A TOML file.")
+
 
 def require_state(state: Path) -> StateFolder:
     """Return the state folder; raises StorageError where `init` was never run."""

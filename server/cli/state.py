@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from tuf.api.metadata import Root
 
-from server.app import running
-from server.cli.options import JSON, STATE, now, require_state
+from server.app import open_blobs, running
+from server.cli.options import CONFIG, JSON, STATE, now, require_state
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
@@ -86,7 +86,7 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 
 @click.command(epilog="Example: hening-server run --state var/server --port 8080")
 @STATE
-@click.option("--config", type=click.Path(path_type=Path, exists=True), help="A TOML file.")
+@CONFIG
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=PORT, help="Port to listen on; 0 takes a free one.  [default: 8080]")
 @click.option(
@@ -96,6 +96,7 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 )
 @click.option("--public-url", help="Where phones reach this server.")
 @click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
+@click.option("--blobs-url", help="s3://BUCKET/PREFIX.  [default: STATE/blobs]")
 @click.option("--api-host", help="Address of the control plane.  [default: 127.0.0.1]")
 @click.option("--api-port", type=PORT, help="Its port; without one it does not listen.")
 @click.option("--api-cert", help="PEM file of its TLS certificate.")
@@ -134,15 +135,17 @@ def _address(scheme: str, host: str, port: int) -> str:
 
 @click.command(epilog="Example: hening-server check --state var/server --deep")
 @STATE
+@CONFIG
 @click.option("--deep", is_flag=True, help="Hash every blob again.")
 @JSON
-def check(state: Path, deep: bool, as_json: bool) -> None:
+def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """Verify metadata, pointers, blobs and log of a state folder; changes nothing."""
     folder = require_state(state)
+    blobs = open_blobs(folder, load_settings(config, os.environ), now)
 
     async def look() -> list[Finding]:
         async with open_database(folder.database) as sessions:
-            return await check_state(folder, sessions, now(), deep=deep)
+            return await check_state(folder, sessions, blobs, now(), deep=deep)
 
     if is_current(folder.database):
         findings = asyncio.run(look())

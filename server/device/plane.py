@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable
 from http import HTTPStatus
 
-import aiofiles
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
@@ -27,7 +26,6 @@ STATUSES = (
     HTTPStatus.INTERNAL_SERVER_ERROR,
 )
 STALL_SECONDS = 60.0  # how long a client may take nothing of a package before it is cut off
-PIECE = 256 * 1024  # octets read in one go: small enough that downloads do not starve polls
 
 
 class Metrics:
@@ -113,14 +111,12 @@ class DevicePlane:
         left = package.length if answer.part is None else answer.part.length
         response = web.StreamResponse(status=answer.status, headers=answer.headers)
         response.content_length = left
-        async with aiofiles.open(self._blobs.path(package.sha256), "rb") as file:
-            await file.seek(first)
+        async with self._blobs.open_range(package.sha256, first, left) as pieces:
             await response.prepare(request)
-            while left and request.method != "HEAD":
-                piece = await file.read(min(PIECE, left))
-                if not piece:
-                    raise ConnectionError("a blob is shorter than its length")
-                left -= len(piece)
+            if request.method == "HEAD":
+                await response.write_eof()
+                return response
+            async for piece in pieces:
                 try:
                     async with asyncio.timeout(self._stall_seconds):
                         await response.write(piece)

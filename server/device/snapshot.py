@@ -19,6 +19,7 @@ from server.core.names import COMMON_ROLES, hashed_target_path, metadata_name
 from server.device.language import VERSIONED
 from server.storage.blobs import BlobReader
 from server.storage.bounded import TEMPORARY, read_bounded
+from server.storage.errors import StorageError
 from server.storage.roots import list_roots
 
 ONE_MINUTE = "public, max-age=60"
@@ -139,8 +140,9 @@ def _packages(
     blobs: BlobReader,
     signed_at: datetime,
 ) -> tuple[dict[str, Package], frozenset[str]]:
-    packages: dict[str, Package] = {}
+    listed: dict[str, Package] = {}
     withdrawn: set[str] = set()
+    empty = set()
     for role, version in current.items():
         data = _body(documents, f"/metadata/{metadata_name(role, version)}")
         for path, target in decode_targets(role, data).signed.targets.items():
@@ -153,9 +155,31 @@ def _packages(
                 and _is_over(custom, signed_at)
             ):
                 withdrawn.add(url)
-            elif role == "latest" or blobs.length(sha256) == target.length:
-                packages[url] = Package(sha256, target.length)
+            else:
+                listed[url] = Package(sha256, target.length)
+                if role == "latest":  # a pointer's target is the empty file, which no store holds
+                    empty.add(url)
+    lengths = _lengths(
+        blobs, {each.sha256: each.length for url, each in listed.items() if url not in empty}
+    )
+    packages = {
+        url: each
+        for url, each in listed.items()
+        if url in empty or lengths.get(each.sha256) == each.length
+    }
     return packages, frozenset(withdrawn)
+
+
+def _lengths(blobs: BlobReader, listed: Mapping[str, int]) -> Mapping[str, int]:
+    """Return the lengths of the blobs that are there; all that are listed, if nobody can tell.
+
+    A store that is away must not keep a halt from phones. Until it is back, packages are not to be
+    had, whatever is taken for granted here.
+    """
+    try:
+        return blobs.lengths(listed.keys())
+    except StorageError:
+        return listed
 
 
 def _is_over(custom: Mapping[str, Any], signed_at: datetime) -> bool:

@@ -40,7 +40,7 @@ class Finding:
 
 
 async def check_state(
-    folder: StateFolder, sessions: Sessions, now: datetime, *, deep: bool
+    folder: StateFolder, sessions: Sessions, blobs: BlobStore, now: datetime, *, deep: bool
 ) -> list[Finding]:
     """Look at metadata, pointers, blobs and log; `deep` hashes every blob again."""
     published = await asyncio.to_thread(load_published, folder.public)
@@ -57,7 +57,7 @@ async def check_state(
             _keys(folder, published),
             _roots(folder),
             _audit(folder, published),
-            _blobs(folder, published, deep=deep),
+            _blobs(blobs, published, deep=deep),
             _log(folder, log_verifier(published.root), names, leaves),
         ]
 
@@ -122,23 +122,24 @@ def _audit(folder: StateFolder, published: Published) -> Finding:
     return Finding("audit", f"a TUF client finds all {len(paths)} targets")
 
 
-def _blobs(folder: StateFolder, published: Published, *, deep: bool) -> Finding:
-    blobs = BlobStore(folder.blobs)
-    count = 0
+def _blobs(blobs: BlobStore, published: Published, *, deep: bool) -> Finding:
+    listed = [
+        (path, target.hashes["sha256"], target.length)
+        for name, role in published.roles.items()
+        for path, target in role.targets.items()
+        if name != "latest"
+    ]
     try:
-        for name, role in published.roles.items():
-            for path, target in role.targets.items():
-                sha256 = target.hashes["sha256"]
-                if name == "latest":
-                    continue
-                if blobs.length(sha256) != target.length:
-                    raise PublishError(f"the blob of {path} is not there.")
-                if deep:
-                    blobs.verify(sha256, target.length)
-                count += 1
+        lengths = blobs.lengths({sha256 for _, sha256, _ in listed})
+        for path, sha256, length in listed:
+            if lengths.get(sha256) != length:
+                raise PublishError(f"the blob of {path} is not there.")
+            if deep:
+                blobs.verify(sha256, length)
     except HeningError as error:
         return Finding("blobs", "", str(error))
-    return Finding("blobs", f"{count} {'hashed again' if deep else 'there with their length'}")
+    found = "hashed again" if deep else "there with their length"
+    return Finding("blobs", f"{len(listed)} {found}")
 
 
 def _log(

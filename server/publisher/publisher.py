@@ -32,10 +32,12 @@ from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published, load_published
 from server.publisher.read_back import ReadBack
 from server.publisher.submissions import Submissions
+from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
 from server.storage.durable import sweep_temporary
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
@@ -47,7 +49,7 @@ class Publisher:
     The online keys are read under the lock each time, for a command may have changed them.
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
-    `after_step` is told the number of each step that is done.
+    `after_step` is told the number of each step that is done. `blobs` is `folder.blobs` by default.
     """
 
     def __init__(
@@ -58,12 +60,17 @@ class Publisher:
         read_back: ReadBack,
         alarm: Callable[[str], None],
         after_step: Callable[[int], None] = lambda _step: None,
+        blobs: BlobStore | None = None,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._looked: datetime | None = None
         self._steps = PublicationSteps(folder, sessions, clock, read_back, alarm, after_step)
-        self._submissions = Submissions(folder, sessions, clock, alarm, after_step, self._steps)
+        self._blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
+        self._alarm = alarm
+        self._submissions = Submissions(
+            folder, sessions, clock, alarm, after_step, self._steps, self._blobs
+        )
 
     async def repair(self) -> int | None:
         """Complete the publication that a crash interrupted, or discard what was not accepted.
@@ -74,10 +81,13 @@ class Publisher:
             for folder in (
                 self._folder.staging.parent,
                 self._folder.public,
-                self._folder.blobs,
                 self._folder.keys,
             ):
                 await asyncio.to_thread(sweep_temporary, folder)
+            try:
+                await asyncio.to_thread(self._blobs.sweep)
+            except StorageError as error:  # what is left there costs room and nothing else
+                self._alarm(f"leftovers among the blobs stay: {error}")
             return await self._steps.repair()
 
     async def process_incoming(self) -> list[Result]:

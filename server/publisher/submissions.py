@@ -41,6 +41,7 @@ class Submissions:
         alarm: Callable[[str], None],
         after_step: Callable[[int], None],
         steps: PublicationSteps,
+        blobs: BlobStore,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
@@ -48,7 +49,7 @@ class Submissions:
         self._alarm = alarm
         self._after_step = after_step
         self._steps = steps
-        self._blobs = BlobStore(folder.blobs)
+        self._blobs = blobs
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
     async def process(self, submission_id: str) -> Result | None:
@@ -140,14 +141,19 @@ class Submissions:
             records = {sha256: length for sha256, length in rows}  # noqa: C416 - rows are no pairs
 
         def look() -> None:
-            for name, role in trust.roles.items():
-                for path, target in role.targets.items():
-                    sha256 = target.hashes["sha256"]
-                    check_sha256(sha256)
-                    if name == "latest":
-                        continue
-                    if {self._blobs.length(sha256), records.get(sha256)} != {target.length}:
-                        raise PublishError(f"the blob of {path} is not in the bundle and not here.")
+            targets = {
+                path: target
+                for name, role in trust.roles.items()
+                for path, target in role.targets.items()
+                if name != "latest"
+            }
+            for target in targets.values():
+                check_sha256(target.hashes["sha256"])
+            lengths = self._blobs.lengths({each.hashes["sha256"] for each in targets.values()})
+            for path, target in targets.items():
+                sha256 = target.hashes["sha256"]
+                if {lengths.get(sha256), records.get(sha256)} != {target.length}:
+                    raise PublishError(f"the blob of {path} is not in the bundle and not here.")
 
         await asyncio.to_thread(look)
 

@@ -1,92 +1,74 @@
-"""Blobs in a local folder, named by their sha256; a hash is verified once, when a blob comes in."""
+"""What a store of blobs does, wherever it keeps them: named by sha256, never changed.
 
-import errno
-import hashlib
-import os
-import stat
+A hash is verified once, when a blob comes in. The device plane is given a `BlobReader` and knows
+nothing of the rest. Implementations: `local_blobs`, `s3_blobs`.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from server.core.encodings import check_sha256
-from server.core.errors import FormatError
-from server.storage.bounded import TEMPORARY
-from server.storage.durable import make_folder, move_durable
-
-PIECE = 1 << 20
+PIECE = 256 * 1024  # octets given in one go: small enough that downloads do not starve polls
 
 
-class BlobReader:
-    """Reads blobs; the only part of the store that the device plane is given."""
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """One blob that is there: its length in octets, and since when, in epoch seconds."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    sha256: str
+    length: int
+    time: float
 
-    def path(self, sha256: str) -> Path:
-        """Return where a blob lies, whether or not it is there."""
-        check_sha256(sha256)
-        return self._folder / sha256[:2] / sha256
+
+class BlobReader(Protocol):
+    """Reads blobs; the only part of a store that the device plane is given."""
+
+    def lengths(self, names: Collection[str]) -> dict[str, int]:
+        """Return the length in octets of each of `names` that is there.
+
+        What was there once may be answered from memory. Blocks; raises StorageError.
+        """
+
+    def open_range(
+        self, sha256: str, first: int, length: int
+    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Give the `length` octets from `first` on, in pieces of at most `PIECE`.
+
+        Entering raises StorageError or OSError where the blob cannot be read, before any piece;
+        so does a piece that does not come.
+        """
+
+
+class BlobStore(BlobReader, Protocol):
+    """Reads, takes in, lists and removes blobs. Every method blocks and may raise StorageError."""
 
     def length(self, sha256: str) -> int | None:
-        """Return a blob's length in octets, or None when it is not there."""
-        try:
-            return self.path(sha256).stat().st_size
-        except FileNotFoundError:
-            return None
-
-
-class BlobStore(BlobReader):
-    """Reads and ingests blobs."""
+        """Return a blob's length in octets as it is now, or None when it is not there."""
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
-        """Copy `source` in, unless its blob is there already; refuse other octets than named.
+        """Copy `source` in, unless its blob is there already.
 
-        A crash leaves a temporary file, never a blob under a name that is not its hash.
+        Raises FormatError for other octets than named. A crash leaves what `sweep` removes, never
+        a blob under a name that is not its hash.
         """
-        target = self.path(sha256)
-        if self.length(sha256) == length:
-            return
-        with os.fdopen(_open(source, sha256, length), "rb") as reader:
-            make_folder(target.parent)
-            temporary = target.with_name(TEMPORARY + sha256)
-            with temporary.open("wb") as writer:
-                left = length  # a file that grows meanwhile is not followed
-                while left and (piece := reader.read(min(PIECE, left))):
-                    left -= writer.write(piece)
-                writer.flush()
-                os.fsync(writer.fileno())
-        try:
-            self._verify(temporary, sha256, length)
-        except FormatError:
-            temporary.unlink()
-            raise
-        move_durable(temporary, target)
 
     def verify(self, sha256: str, length: int) -> None:
         """Read a blob again and raise FormatError unless it is what its name says."""
-        self._verify(self.path(sha256), sha256, length)
 
-    @staticmethod
-    def _verify(path: Path, sha256: str, length: int) -> None:
-        if not path.is_file() or path.stat().st_size != length:
-            raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
-                raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
+    def copy(self, sha256: str, length: int, target: Path, *, link: bool = False) -> None:
+        """Write a blob to the file `target`, which survives a crash, as `ingest` reads one.
 
+        `link` gives the file a second name instead, where blobs are files of the same file system.
+        Raises FormatError when the blob is not what its name says.
+        """
 
-def _open(source: Path, sha256: str, length: int) -> int:
-    """Open a blob that was submitted; its length is known before an octet of it is copied."""
-    sentence = f"the blob {sha256[:16]} is not a regular file."
-    try:  # without waiting, for a pipe would never answer
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno in {errno.ELOOP, errno.ENOENT, errno.ENXIO}:
-            raise FormatError(sentence) from error
-        raise
-    found = os.fstat(descriptor)
-    if not stat.S_ISREG(found.st_mode):
-        os.close(descriptor)
-        raise FormatError(sentence)
-    if found.st_size != length:
-        os.close(descriptor)
-        raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
-    return descriptor
+    def list(self) -> Iterator[StoredBlob]:
+        """Yield every blob that is there; what has another name than a sha256 is passed over."""
+
+    def remove(self, sha256: str) -> None:
+        """Remove a blob; one that is not there is no error."""
+
+    def sweep(self) -> None:
+        """Remove what crashed ingests left, and nothing of those that are under way."""

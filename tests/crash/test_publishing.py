@@ -8,7 +8,7 @@ import pytest
 
 from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.publisher import Publisher
-from server.storage.blobs import BlobReader
+from server.storage.local_blobs import LocalBlobs
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, FIRST, PACKAGE_2, SECOND, World, refresh_from_disk
 
@@ -105,7 +105,7 @@ def public_state(world: World):
     assert version == published.timestamp.version
     roles = tuple(sorted((name, role.version) for name, role in published.roles.items()))
     packages = tuple(None if found[path] is None else len(found[path]) for path in (FIRST, SECOND))
-    documents = load_snapshot(world.folder.public, BlobReader(world.folder.blobs), EMPTY).documents
+    documents = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY).documents
     served = tuple(sorted(path for path in documents if path.startswith("/metadata/")))
     return version, published.snapshot.version, roles, packages, served
 

@@ -20,7 +20,7 @@ from server.core.pointer import encode_pointer
 from server.core.tlog import leaf_hash
 from server.device.answer import plan_answer
 from server.device.snapshot import EMPTY, load_snapshot
-from server.storage.blobs import BlobReader
+from server.storage.local_blobs import LocalBlobs
 
 FAR = 10**9
 NOTHING = "(?!)"
@@ -43,7 +43,7 @@ class Edge:
         until, answer = self.kept.get(path, (0, None))
         if until <= now or not self.keeps.search(path):
             folder = self.world.folder
-            self.snapshot = load_snapshot(folder.public, BlobReader(folder.blobs), self.snapshot)
+            self.snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), self.snapshot)
             answer = plan_answer(self.snapshot, "GET", path, [])
             seconds = re.search(r"max-age=(\d+)", answer.headers["Cache-Control"])[1]
             self.kept[path] = now + int(seconds), answer

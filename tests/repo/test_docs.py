@@ -73,15 +73,17 @@ def test_links_to_files_of_the_repository_lead_somewhere(page):
 def test_the_settings_table_is_the_settings():
     """Keys, variables, options and defaults of OPERATIONS are those of the code."""
     rows = re.findall(
-        r"^\| `(\w+)` \| `HENING_(\w+)` \| `--([\w-]+)` \| (\S+) \|", OPERATIONS, re.MULTILINE
+        r"^\| `(\w+)` \| `HENING_(\w+)` \| (`--[\w-]+`|none) \| (\S+) \|", OPERATIONS, re.MULTILINE
     )
     settings = Settings()
+    options = {name for each in server.cli.cli.commands["run"].params for name in each.opts}
     expected = []
     for name in Settings.__struct_fields__:
         value = getattr(settings, name)
         spelled = str(value).lower() if isinstance(value, bool) else str(value)
         shown = {"": "empty", "None": "none"}.get(spelled, f"`{spelled}`")
-        expected.append((name, name.upper(), name.replace("_", "-"), shown))
+        option = f"--{name.replace('_', '-')}"
+        expected.append((name, name.upper(), f"`{option}`" if option in options else "none", shown))
     assert rows == expected
 
 

@@ -12,6 +12,7 @@ from server.app import SnapshotWatch, running
 from server.device.gate import GateMode
 from server.publisher.publisher import Publisher
 from server.settings import Settings
+from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2
 
 
@@ -88,7 +89,7 @@ async def test_renewal_by_the_clock(world):
 
 async def test_a_broken_tree_keeps_the_last_good_one(world):
     """Rubbish, a lost file, a lost tree: phones are served on, and it is said once."""
-    watch = SnapshotWatch(world.folder)
+    watch = SnapshotWatch(world.folder, LocalBlobs(world.folder.blobs))
     await watch.look()
     good = watch.current
     assert good.version == 3

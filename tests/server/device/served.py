@@ -13,7 +13,7 @@ from server.device.gate import GateMode
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
 from server.device.snapshot import EMPTY, load_snapshot
-from server.storage.blobs import BlobReader
+from server.storage.local_blobs import LocalBlobs
 
 HOST = b"updates.example"
 
@@ -101,7 +101,7 @@ def read_response(connection, *, is_head=False):
 @contextlib.contextmanager
 def serve(folder, mode=GateMode.DIRECT):
     """Serve a state folder's public tree until the block ends."""
-    blobs = BlobReader(folder.blobs)
+    blobs = LocalBlobs(folder.blobs)
     snapshot = load_snapshot(folder.public, blobs, EMPTY)
     registry = CollectorRegistry()
     plane = DevicePlane(lambda: snapshot, blobs, Metrics(registry), mode)

@@ -8,7 +8,7 @@ from server.core.errors import FormatError
 from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys
-from server.storage.blobs import BlobReader
+from server.storage.local_blobs import LocalBlobs
 from server.storage.roots import list_roots, write_roots
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
@@ -16,7 +16,7 @@ from tests.server.world import FIRST, PACKAGE_1
 
 def load(world):
     """Load what a server started now would serve."""
-    return load_snapshot(world.folder.public, BlobReader(world.folder.blobs), EMPTY)
+    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
 
 
 def served(snapshot, role):
@@ -86,7 +86,7 @@ def test_proofs_that_another_key_has_signed(world):
     """They are read again with the next timestamp; what never changes is the same object."""
     before = load(world)
     world.run(lambda publisher: make_next_keys(publisher, world.folder, ["log"]))
-    after = load_snapshot(world.folder.public, BlobReader(world.folder.blobs), before)
+    after = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), before)
     proofs = [path for path in before.documents if path.startswith("/log/proof/")]
     for path in proofs:
         old, new = before.documents[path].identity, after.documents[path].identity
@@ -97,7 +97,7 @@ def test_proofs_that_another_key_has_signed(world):
             on_disk,
             "public, max-age=60",
         )
-    again = load_snapshot(world.folder.public, BlobReader(world.folder.blobs), after)
+    again = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), after)
     assert all(again.documents[path] is after.documents[path] for path in proofs)
     for path in ("/metadata/1.root.json", "/metadata/2.armani.json"):
         assert after.documents[path] is before.documents[path]

@@ -10,7 +10,7 @@ from server.device.gate import GateMode
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
 from server.device.snapshot import Package, Snapshot
-from server.storage.blobs import BlobReader
+from server.storage.local_blobs import LocalBlobs
 
 LENGTH = 64 * 1024 * 1024
 SHA256 = "ab" * 32
@@ -26,7 +26,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
     snapshot = Snapshot(1, {}, {URL: Package(SHA256, LENGTH)}, frozenset(), {})
     plane = DevicePlane(
         lambda: snapshot,
-        BlobReader(tmp_path),
+        LocalBlobs(tmp_path),
         Metrics(CollectorRegistry()),
         GateMode.DIRECT,
         stall_seconds=0.3,

@@ -7,7 +7,7 @@ import pytest
 
 from server.core.errors import FormatError
 from server.publisher.incoming import ingest_blobs, list_ignored, list_submissions, load_submission
-from server.storage.blobs import BlobStore
+from server.storage.local_blobs import LocalBlobs
 from tests.server.ceremony import write_bundle
 
 ROLE = b"{}"
@@ -32,7 +32,7 @@ def test_a_sound_one(bundle, tmp_path):
     """Files are read, blobs ingested."""
     submission = load_submission(bundle)
     assert [(f.role, f.version, f.data) for f in submission.files] == [("armani", 2, ROLE)]
-    blobs = BlobStore(tmp_path / "store")
+    blobs = LocalBlobs(tmp_path / "store")
     ingest_blobs(bundle, submission, blobs)
     assert blobs.length(SHA256) == len(BLOB)
 
@@ -59,7 +59,7 @@ def test_a_blob_that_is_not_in_the_bundle(bundle, tmp_path, with_folder):
     (bundle / "blobs" / SHA256).rename(tmp_path / "octets")
     if not with_folder:
         (bundle / "blobs").rmdir()
-    blobs = BlobStore(tmp_path / "store")
+    blobs = LocalBlobs(tmp_path / "store")
     with pytest.raises(FormatError, match="not in the bundle and not here"):
         ingest_blobs(bundle, load_submission(bundle), blobs)
     blobs.ingest(tmp_path / "octets", SHA256, len(BLOB))
@@ -83,7 +83,7 @@ def test_a_linked_blob(bundle, tmp_path):
     moved = (bundle / "blobs" / SHA256).rename(tmp_path / "elsewhere")
     (bundle / "blobs" / SHA256).symlink_to(moved)
     with pytest.raises(FormatError, match="not a regular file"):
-        ingest_blobs(bundle, load_submission(bundle), BlobStore(tmp_path / "store"))
+        ingest_blobs(bundle, load_submission(bundle), LocalBlobs(tmp_path / "store"))
 
 
 def test_lies(bundle, tmp_path):
@@ -96,7 +96,7 @@ def test_lies(bundle, tmp_path):
     role.write_bytes(ROLE)
     (bundle / "blobs" / SHA256).write_bytes(b"XXXX")
     with pytest.raises(FormatError, match="does not hash"):
-        ingest_blobs(bundle, load_submission(bundle), BlobStore(tmp_path / "store"))
+        ingest_blobs(bundle, load_submission(bundle), LocalBlobs(tmp_path / "store"))
     (bundle / "bundle.json").write_bytes(b"{}\n")
     with pytest.raises(FormatError, match="not the sha256 of its bundle"):
         load_submission(bundle)

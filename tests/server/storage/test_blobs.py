@@ -6,7 +6,7 @@ import os
 import pytest
 
 from server.core.errors import FormatError
-from server.storage.blobs import BlobStore
+from server.storage.local_blobs import LocalBlobs
 
 DATA = b"package" * 1000
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -15,7 +15,7 @@ SHA256 = hashlib.sha256(DATA).hexdigest()
 @pytest.fixture
 def store(tmp_path):
     """Give an empty store."""
-    return BlobStore(tmp_path / "blobs")
+    return LocalBlobs(tmp_path / "blobs")
 
 
 @pytest.fixture

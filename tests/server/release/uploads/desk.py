@@ -12,10 +12,10 @@ from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
 from server.release.uploads.limits import Limits
 from server.release.uploads.uploads import Uploads
-from server.storage.blobs import BlobStore
 from server.storage.control_models import Account, TrailEntry
 from server.storage.database import Sessions, open_database
 from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
 
 DATA = bytes(range(256)) * 40
@@ -62,7 +62,7 @@ class Desk:
         self.uploads = Uploads(
             self.folder,
             self.sessions,
-            BlobStore(self.folder.blobs),
+            LocalBlobs(self.folder.blobs),
             self.now,
             self.entropy,
             lambda _folder: self.room,
@@ -96,7 +96,7 @@ class Desk:
 
     def blob(self, sha256=SHA256):
         """Return a blob's octets, None where it is not in the store."""
-        path = BlobStore(self.folder.blobs).path(sha256)
+        path = LocalBlobs(self.folder.blobs).path(sha256)
         return path.read_bytes() if path.exists() else None
 
     async def record_of(self, sha256=SHA256):

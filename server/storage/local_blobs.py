@@ -1,0 +1,110 @@
+"""Blobs in a local folder: `xx/SHA256`, xx being the first two digits."""
+
+import contextlib
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
+from pathlib import Path
+
+import aiofiles
+from aiofiles.threadpool.binary import AsyncBufferedReader
+
+from server.core.encodings import check_sha256
+from server.core.errors import FormatError
+from server.storage.blob_source import open_source, read_pieces, sweep_unlocked, write_blob
+from server.storage.blobs import PIECE, StoredBlob
+from server.storage.bounded import TEMPORARY
+from server.storage.durable import make_folder, move_durable
+from server.storage.errors import StorageError
+
+
+class LocalBlobs:
+    """A `BlobStore` on a file system."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def path(self, sha256: str) -> Path:
+        """Return where a blob lies, whether or not it is there."""
+        check_sha256(sha256)
+        return self._folder / sha256[:2] / sha256
+
+    def length(self, sha256: str) -> int | None:
+        """Return a blob's length in octets, or None when it is not there."""
+        try:
+            return self.path(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def lengths(self, names: Collection[str]) -> dict[str, int]:
+        """Return the length in octets of each of `names` that is there."""
+        found = {name: self.length(name) for name in names}
+        return {name: length for name, length in found.items() if length is not None}
+
+    @contextlib.asynccontextmanager
+    async def open_range(
+        self, sha256: str, first: int, length: int
+    ) -> AsyncIterator[AsyncIterator[bytes]]:
+        """Give the `length` octets from `first` on, in pieces."""
+        async with aiofiles.open(self.path(sha256), "rb") as file:
+            await file.seek(first)
+            async with contextlib.aclosing(_read(file, length)) as pieces:
+                yield pieces
+
+    def ingest(self, source: Path, sha256: str, length: int) -> None:
+        """Copy `source` in, unless its blob is there already; refuse other octets than named.
+
+        A crash leaves a temporary file, never a blob under a name that is not its hash.
+        """
+        target = self.path(sha256)
+        if self.length(sha256) == length:
+            return
+        with open_source(source, sha256, length) as reader:
+            write_blob(read_pieces(reader, length), sha256, length, target)
+
+    def verify(self, sha256: str, length: int) -> None:
+        """Read a blob again and raise FormatError unless it is what its name says."""
+        path = self.path(sha256)
+        if not path.is_file() or path.stat().st_size != length:
+            raise FormatError(f"the blob {sha256[:16]} does not have {length} octets.")
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
+                raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
+
+    def copy(self, sha256: str, length: int, target: Path, *, link: bool = False) -> None:
+        """Write a blob to the file `target`, or with `link` give it that name, too."""
+        source = self.path(sha256)
+        if link:
+            make_folder(target.parent)
+            temporary = target.with_name(TEMPORARY + target.name)
+            temporary.unlink(missing_ok=True)
+            self.verify(sha256, length)
+            temporary.hardlink_to(source)
+            move_durable(temporary, target)
+            return
+        with source.open("rb") as reader:
+            write_blob(read_pieces(reader, length + 1), sha256, length, target)
+
+    def list(self) -> Iterator[StoredBlob]:
+        """Yield every blob that is there."""
+        for path in sorted(self._folder.glob("[0-9a-f][0-9a-f]/*")):
+            with contextlib.suppress(FormatError, FileNotFoundError):
+                check_sha256(path.name)
+                found = path.stat()
+                yield StoredBlob(path.name, found.st_size, found.st_mtime)
+
+    def remove(self, sha256: str) -> None:
+        """Remove a blob; one that is not there is no error."""
+        self.path(sha256).unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what crashed ingests left."""
+        sweep_unlocked(self._folder)
+
+
+async def _read(file: AsyncBufferedReader, length: int) -> AsyncGenerator[bytes, None]:
+    while length:
+        piece = await file.read(min(PIECE, length))
+        if not piece:
+            raise StorageError("a blob is shorter than it was: run `hening-server check --deep`.")
+        length -= len(piece)
+        yield piece

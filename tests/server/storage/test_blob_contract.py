@@ -1,0 +1,195 @@
+"""What a store of blobs promises, held against a folder and against a real S3 server."""
+
+import asyncio
+import hashlib
+import uuid
+from datetime import UTC, datetime
+
+import obstore
+import pytest
+
+from server.core.errors import FormatError
+from server.storage.blobs import PIECE, StoredBlob
+from server.storage.errors import StorageError
+from server.storage.local_blobs import LocalBlobs
+from server.storage.s3_blobs import PART, WINDOW, S3Blobs
+
+SMALL = b"package" * 1000
+LARGE = b"".join(
+    n.to_bytes(4) for n in range(2 * PART // 4 + 25_000)
+)  # three parts, the last short
+DATA = {"small": SMALL, "large": LARGE}
+KINDS = ["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))]
+
+
+@pytest.fixture(params=KINDS)
+def store(request, tmp_path):
+    """Give an empty store of each kind."""
+    if request.param == "local":
+        return LocalBlobs(tmp_path / "blobs")
+    place = request.getfixturevalue("seaweed").place(f"contract/{uuid.uuid4()}")
+    return S3Blobs(place, lambda: datetime.now(UTC))
+
+
+@pytest.fixture(params=DATA)
+def data(request):
+    """Give octets of one part, and of several."""
+    return DATA[request.param]
+
+
+def sha(data):
+    """Return the name of a blob."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def take_in(store, data, folder):
+    """Ingest octets and return their name."""
+    source = folder / "source"
+    source.write_bytes(data)
+    store.ingest(source, sha(data), len(data))
+    return sha(data)
+
+
+def read(store, name, first, length):
+    """Return the pieces of a range."""
+
+    async def collect():
+        async with store.open_range(name, first, length) as pieces:
+            return [piece async for piece in pieces]
+
+    return asyncio.run(collect())
+
+
+def test_a_blob_comes_in(store, data, tmp_path):
+    """It is there under its hash with its length, and comes again without harm."""
+    name = sha(data)
+    assert (store.length(name), store.lengths([name]), list(store.list())) == (None, {}, [])
+    before = datetime.now(UTC).timestamp()
+    for _ in range(2):
+        assert take_in(store, data, tmp_path) == name
+        assert store.length(name) == len(data)
+        assert store.lengths([name, "0" * 64]) == {name: len(data)}
+        store.verify(name, len(data))
+        (stored,) = store.list()
+        assert (stored.sha256, stored.length) == (name, len(data))
+        assert before - 2 <= stored.time <= datetime.now(UTC).timestamp() + 2
+
+
+def test_ranges(store, tmp_path):
+    """Any range is given exactly, in pieces that are small."""
+    name = take_in(store, LARGE, tmp_path)
+    for first in (0, 1, PIECE, WINDOW - 1, WINDOW, 2 * WINDOW + 7):
+        for length in (1, 1000, WINDOW + 3):
+            wanted = LARGE[first : first + length]
+            pieces = read(store, name, first, len(wanted))
+            assert b"".join(pieces) == wanted
+            assert max(map(len, pieces)) <= PIECE
+
+
+def test_a_range_of_what_is_not_there(store):
+    """It fails before the first piece, so that a client can be answered with an error."""
+
+    async def enter():
+        async with store.open_range("0" * 64, 0, 10):
+            raise AssertionError("entered")
+
+    with pytest.raises((OSError, StorageError)):
+        asyncio.run(enter())
+
+
+@pytest.mark.parametrize("lie", ["hash", "short", "long"])
+def test_other_octets_than_named(store, data, tmp_path, lie):
+    """A wrong hash or length is refused, and nothing is there under any name."""
+    source = tmp_path / "source"
+    source.write_bytes(data)
+    name = "0" * 64 if lie == "hash" else sha(data)
+    length = len(data) + {"hash": 0, "short": -1, "long": 1}[lie]
+    sentence = "does not hash" if lie == "hash" else f"does not have {length} octets"
+    with pytest.raises(FormatError, match=sentence):
+        store.ingest(source, name, length)
+    assert (store.length(name), list(store.list())) == (None, [])
+
+
+def test_names_that_are_none(store, tmp_path):
+    """No name but a sha256 reaches the store."""
+    (tmp_path / "source").write_bytes(SMALL)
+    for name in (sha(SMALL).upper(), "../../keys/latest.pem", "", "a" * 63):
+        for act in (
+            lambda name=name: store.ingest(tmp_path / "source", name, len(SMALL)),
+            lambda name=name: store.length(name),
+            lambda name=name: store.remove(name),
+            lambda name=name: read(store, name, 0, 1),
+        ):
+            with pytest.raises(FormatError, match="is not a sha256"):
+                act()
+
+
+def test_what_others_put_under_a_name(store, tmp_path):
+    """Another length is replaced when the blob comes; the same length is found by hashing."""
+    name = sha(SMALL)
+    put(store, name, SMALL[:10])
+    take_in(store, SMALL, tmp_path)
+    store.verify(name, len(SMALL))
+    put(store, name, b"P" + SMALL[1:])
+    with pytest.raises(FormatError, match="does not hash to its name"):
+        store.verify(name, len(SMALL))
+    with pytest.raises(FormatError, match="does not hash to its name"):
+        store.copy(name, len(SMALL), tmp_path / "copy")
+    assert not (tmp_path / "copy").exists()
+
+
+def put(store, name, data):
+    """Put octets under a name, behind the back of a store."""
+    if isinstance(store, LocalBlobs):
+        store.path(name).parent.mkdir(parents=True, exist_ok=True)
+        store.path(name).write_bytes(data)
+    else:
+        obstore.put(store._store, f"{name[:2]}/{name}", data)
+
+
+def test_copies(store, data, tmp_path):
+    """A blob is copied to a file, whose folders are made; what is not there is refused."""
+    name = take_in(store, data, tmp_path)
+    store.copy(name, len(data), tmp_path / "a" / "b" / "copy")
+    assert (tmp_path / "a" / "b" / "copy").read_bytes() == data
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["copy"]
+    with pytest.raises(FormatError):
+        store.copy(name, len(data) - 1, tmp_path / "other")
+    with pytest.raises((FormatError, FileNotFoundError)):
+        store.copy("0" * 64, 10, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_removal(store, tmp_path):
+    """A removed blob is gone and can come again; removing nothing is no error."""
+    name = take_in(store, SMALL, tmp_path)
+    other = take_in(store, SMALL[1:], tmp_path)
+    store.remove(name)
+    store.remove(name)
+    assert store.length(name) is None
+    assert store.lengths([name, other]) == {other: len(SMALL) - 1}
+    assert [blob.sha256 for blob in store.list()] == [other]
+    take_in(store, SMALL, tmp_path)
+    assert store.length(name) == len(SMALL)
+
+
+def test_a_list_holds_blobs_only(store, tmp_path):
+    """What lies among the blobs and is none is passed over."""
+    name = take_in(store, SMALL, tmp_path)
+    if isinstance(store, LocalBlobs):
+        (store.path(name).parent / ".tmp-x").write_bytes(b"x")
+        (store.path(name).parent / "README").write_bytes(b"x")
+    else:
+        obstore.put(store._store, "README", b"x")
+        obstore.put(store._store, f"ff/{name}", b"x")
+    store.sweep()
+    assert [type(blob) for blob in store.list()] == [StoredBlob]
+
+
+def test_many_lengths_are_learnt_once(store, tmp_path):
+    """Of forty blobs all lengths are known at once, and those that are not there are left out."""
+    names = [take_in(store, b"%d" % number, tmp_path) for number in range(40)]
+    fresh = S3Blobs.__new__(S3Blobs) if isinstance(store, S3Blobs) else store
+    if isinstance(store, S3Blobs):
+        fresh.__dict__ |= store.__dict__ | {"_known": {}}
+    assert fresh.lengths([*names, "0" * 64]) == {name: len(str(n)) for n, name in enumerate(names)}
