@@ -79,7 +79,7 @@ def _allow(methods: Mapping[str, Any]) -> str:
 
 
 def _options(methods: Mapping[str, Operation]) -> Operation:
-    async def options(_call: Call) -> Reply:  # noqa: RUF029 - handlers are awaited
+    async def options(_call: Call) -> Reply:
         return Reply(status=204, headers={"Allow": _allow(methods)})
 
     some = next(iter(methods.values()))

@@ -37,7 +37,7 @@ class Status(msgspec.Struct, frozen=True):
     queue: Annotated[int, msgspec.Meta(description="Bundles that wait in `incoming`.")]
 
 
-async def get_health(_call: Call) -> Reply:  # noqa: RUF029 - handlers are awaited
+async def get_health(_call: Call) -> Reply:
     """Answer that the process is there; it looks at nothing else."""
     return Reply(Health())
 

@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
 import aiohttp
 from prometheus_client import CollectorRegistry
@@ -45,13 +47,17 @@ class Answer:
 
 @dataclass
 class ApiWorld:
-    """A server that listens. The token `ROLE` is that role's account for all codenames."""
+    """A server that listens. The token `ROLE` is that role's account for all codenames.
+
+    `ahead(seconds)` moves the clock.
+    """
 
     port: int
     session: aiohttp.ClientSession
     services: Services
     registry: CollectorRegistry
-    principals: dict[str, Principal] = field(default_factory=dict)
+    principals: dict[str, Principal]
+    ahead: Callable[[int], None]
 
     @property
     def url(self):
@@ -115,4 +121,8 @@ async def api_world(world, operations=OPERATIONS, settings=None, **services):
             serving(made, registry, operations, verify) as port,
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         ):
-            yield ApiWorld(port, session, made, registry, principals)
+
+            def ahead(seconds):
+                world.ahead = timedelta(seconds=seconds)
+
+            yield ApiWorld(port, session, made, registry, principals, ahead)

@@ -1,0 +1,31 @@
+"""The small API of `toys`, one server for each module of tests."""
+
+import pytest
+import pytest_asyncio
+import structlog
+
+from tests.server.release.api.toys import FAILURES, MADE, TOYS
+from tests.server.release.api_world import api_world
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def toy_server(fresh_state, tmp_path_factory):
+    """Serve every kind of operation."""
+    world = fresh_state.copy(tmp_path_factory.mktemp("toys") / "state")
+    async with api_world(world, TOYS + FAILURES) as served:
+        yield served
+
+
+@pytest.fixture
+def toys(toy_server):
+    """Give an API of every kind of operation; what was made before is forgotten."""
+    MADE.clear()
+    toy_server.ahead(0)
+    return toy_server
+
+
+@pytest.fixture
+def log():
+    """Give the log's entries while the test runs."""
+    with structlog.testing.capture_logs() as entries:
+        yield entries

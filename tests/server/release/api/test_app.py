@@ -1,0 +1,295 @@
+"""The one way through: route, token, right, query, body, handler, answer."""
+
+import io
+
+import pytest
+
+from tests.server.release.api.toys import ERRORS, MADE
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BEAR = {"name": "bear", "colour": "red"}
+
+
+async def test_what_is_not_there(toys):
+    """A path that names nothing is a problem document, with and without a token."""
+    for path in ("", "/", "/nothing", "/toys/", "/toys//bear", "/toys/bear/leg", "/toys/a%2Fb"):
+        for token in ("admin", None):
+            answer = await toys.call("GET", path, token=token)
+            assert (answer.status, answer.problem) == (404, "not-found")
+    answer = await toys.call("GET", "/toys/%ff")
+    assert (answer.status, answer.problem) == (404, "not-found")
+
+
+async def test_no_token(toys):
+    """Without one valid bearer token nothing is decoded and nothing is done."""
+    wrong = [
+        {},
+        {"Authorization": "Bearer"},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Basic YWRtaW46YWRtaW4="},
+        {"Authorization": "Bearer nobody"},
+        {"Authorization": "Bearer admin admin"},
+        {"Authorization": "admin"},
+        {"Cookie": "token=admin; Authorization=admin; session=admin"},
+        {"X-Api-Key": "admin"},
+        {"Proxy-Authorization": "Bearer admin"},
+        {"Authorization": "Bearer " + "a" * 5000},
+    ]
+    for headers in wrong:
+        answer = await toys.call("POST", "/toys", token=None, body=BEAR, headers=headers)
+        assert (answer.status, answer.problem) == (401, "unauthenticated")
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="hening"'
+        answer = await toys.call("GET", "/toys?access_token=admin", token=None, headers=headers)
+        assert answer.status == 401
+    assert MADE == []
+
+
+async def test_the_scheme_is_spelled_as_one_likes(toys):
+    """RFC 9110 compares the scheme without case."""
+    for scheme in ("Bearer", "bearer", "BEARER"):
+        headers = {"Authorization": f"{scheme} viewer"}
+        assert (await toys.call("GET", "/toys", token=None, headers=headers)).status == 200
+
+
+async def test_a_right_that_is_not_held(toys):
+    """The permission of the operation is asked of the token; the body is not looked at."""
+    answer = await toys.call("POST", "/toys", token="viewer", data=b"{", headers={})
+    assert (answer.status, answer.problem) == (403, "forbidden")
+    assert "viewer is not allowed to upload" in answer.json["detail"].lower()
+    assert (await toys.call("POST", "/toys", token="editor", body=BEAR)).status == 201
+    assert (await toys.call("POST", "/secrets", token="viewer", body=BEAR)).status == 201
+
+
+async def test_methods(toys):
+    """HEAD is GET without a body, OPTIONS lists, others are 405 with the same list."""
+    listed = await toys.call("GET", "/toys")
+    head = await toys.call("HEAD", "/toys")
+    assert (head.status, head.octets) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(listed.octets))
+    options = await toys.call("OPTIONS", "/toys", token=None)
+    assert (options.status, options.octets) == (204, b"")
+    assert options.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+    assert not any(name.startswith("Access-Control") for name in options.headers)
+    for method in ("PUT", "DELETE", "PATCH", "TRACE", "QUERY"):
+        answer = await toys.call(method, "/toys")
+        assert (answer.status, answer.problem) == (405, "method-not-allowed")
+        assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, POST"
+
+
+async def test_headers_of_every_answer(toys):
+    """Nothing is stored, guessed, framed or referred; nothing says what runs here."""
+    for method, path in (("GET", "/toys"), ("GET", "/nothing"), ("DELETE", "/toys/bear")):
+        answer = await toys.call(method, path)
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+        assert "Server" not in answer.headers
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_an_answer_without_a_body(toys):
+    """204 has neither a length nor a type."""
+    answer = await toys.call("DELETE", "/toys/bear")
+    assert (answer.status, answer.octets) == (204, b"")
+    assert "Content-Type" not in answer.headers
+
+
+QUERIES = [
+    ("limit=5&limit=6", 400),
+    ("limit=0", 422),
+    ("limit=201", 422),
+    ("limit=05", 422),
+    ("limit=5.0", 422),
+    ("limit=%205", 422),
+    ("limit=", 422),
+    ("limit=null", 422),
+    ("limit=99999999999999999999", 422),
+    ("colour=blue", 422),
+    ("colour=null", 422),
+    ("colour=red%00", 400),
+    ("colour=%ff", 400),
+    ("old=1", 422),
+    ("old=True", 422),
+    ("size=5", 422),
+    ("limit", 400),
+    ("&", 400),
+    ("&".join(f"a{n}=1" for n in range(40)), 400),
+    ("cursor=!", 400),
+    ("cursor=MQ==", 400),
+    ("cursor=ImEi", 400),
+    ("cursor=OTAwNzE5OTI1NDc0MDk5Mg", 400),
+]
+
+
+@pytest.mark.parametrize(("query", "status"), QUERIES, ids=[query[:24] for query, _ in QUERIES])
+async def test_a_query_that_does_not_fit(toys, query, status):
+    """Twice given, unknown, misspelled, out of range: a sentence says so."""
+    answer = await toys.call("GET", f"/toys?{query}")
+    assert answer.status == status
+    assert answer.problem == {400: "malformed", 422: "invalid"}[status]
+
+
+async def test_a_query_where_none_is_taken(toys):
+    """An operation without a query refuses one."""
+    assert (await toys.call("GET", "/toys/bear?a=1")).status == 422
+    assert (await toys.call("GET", "/toys/bear?")).status == 200
+
+
+BODIES = [
+    (b"", 400),
+    (b"{", 400),
+    (b"\xff\xfe{\x00}\x00", 400),
+    (b'{"name":"\xff","colour":"red"}', 400),
+    (b'\xef\xbb\xbf{"name":"bear","colour":"red"}', 400),
+    (b'{"name":"a","name":"b","colour":"red"}', 400),
+    (b'{"name":"a\\u0000","colour":"red"}', 400),
+    (b'{"name":"\\ud800","colour":"red"}', 400),
+    (b'{"name":"a","colour":"red","price":NaN}', 400),
+    (b'{"name":"a","colour":"red","price":' + b"9" * 5000 + b"}", 400),
+    (b"[" * 500_000, 400),
+    (b'{"parts":' * 100_000, 400),
+    (b'{"parts":[' * 40 + b"]}" * 40, 400),
+    (b"null", 422),
+    (b"[]", 422),
+    (b'{"name":"a"}', 422),
+    (b'{"name":"a","colour":"red","size":1}', 422),
+    (b'{"name":"a","colour":"red","price":"1"}', 422),
+    (b'{"name":"a","colour":"red","price":1.5}', 422),
+    (b'{"name":"a","colour":"red","price":true}', 422),
+    (b'{"name":"","colour":"red"}', 422),
+    (b'{"name":"a","colour":"red","parts":[{"name":"b","colour":"red","x":1}]}', 422),
+    (b'{"name":"a","colour":"red"} {}', 400),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "status"), BODIES, ids=[f"{n}-{data[:20]!r}" for n, (data, _) in enumerate(BODIES)]
+)
+async def test_a_body_that_does_not_fit(toys, data, status):
+    """Not JSON is 400, JSON of another type 422; nothing is done."""
+    answer = await toys.call(
+        "POST", "/toys", data=data, headers={"Content-Type": "application/json"}
+    )
+    assert answer.status == status
+    assert answer.problem == {400: "malformed", 422: "invalid"}[status]
+    assert MADE == []
+
+
+TYPES = {
+    "application/json": 201,
+    "Application/JSON; charset=UTF-8": 201,
+    "application/json; charset=latin-1": 415,
+    "application/json; boundary=x": 415,
+    "text/plain": 415,
+    "application/x-www-form-urlencoded": 415,
+    "multipart/form-data; boundary=x": 415,
+    "": 415,
+}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+async def test_media_types(toys, kind):
+    """Only JSON in UTF-8; the types that a page of another origin can send are not among them."""
+    data = b'{"name":"bear","colour":"red"}'
+    answer = await toys.call("POST", "/toys", data=data, headers={"Content-Type": kind})
+    assert answer.status == TYPES[kind]
+
+
+async def test_a_compressed_body(toys):
+    """A body with a coding is refused, so that nothing small becomes large here."""
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await toys.call("POST", "/toys", data=b"\x1f\x8b", headers=headers)
+    assert (answer.status, answer.problem) == (415, "media-type")
+
+
+async def test_a_body_where_none_is_taken(toys):
+    """DELETE and GET take no body."""
+    assert (await toys.call("DELETE", "/toys/bear", data=b"x")).status == 400
+    assert (await toys.call("GET", "/toys/bear", data=b"x")).status == 400
+
+
+async def test_if_match(toys):
+    """Without If-Match 428, with another tag 412 that names the present one, with it the change."""
+    for headers, status, problem in (
+        ({}, 428, "match-required"),
+        ({"If-Match": "1"}, 400, "malformed"),
+        ({"If-Match": 'W/"1"'}, 400, "malformed"),
+        ({"If-Match": '"2"'}, 412, "changed-meanwhile"),
+        ({"If-Match": '"2", "3"'}, 412, "changed-meanwhile"),
+    ):
+        answer = await toys.call("PUT", "/toys/bear", body=BEAR, headers=headers)
+        assert (answer.status, answer.problem) == (status, problem)
+    assert answer.headers["ETag"] == '"1"'
+    for tag in ('"1"', '"2", "1"', "*"):
+        answer = await toys.call("PUT", "/toys/bear", body=BEAR, headers={"If-Match": tag})
+        assert answer.status == 200
+
+
+async def test_octets(toys):
+    """A raw operation reads its body itself; its constant headers are on refusals, too."""
+    headers = {"Content-Type": "application/offset+octet-stream"}
+    answer = await toys.call("PUT", "/octets", data=io.BytesIO(b"x" * 3_000_000), headers=headers)
+    assert (answer.status, answer.octets) == (200, b"3000000")
+    assert answer.headers["Content-Type"] == "text/plain"
+    assert answer.headers["Toy-Resumable"] == "1.0.0"
+    answer = await toys.call("PUT", "/octets", token=None)
+    assert answer.status == 401
+    assert answer.headers["Toy-Resumable"] == "1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "problem"),
+    [
+        ("authentication", 401, "unauthenticated"),
+        ("conflict", 409, "conflict"),
+        ("format", 400, "malformed"),
+        ("missing", 404, "not-found"),
+        ("permission", 403, "forbidden"),
+        ("precondition", 412, "changed-meanwhile"),
+        ("quota", 507, "no-room"),
+        ("rate", 429, "too-many-requests"),
+        ("release", 422, "refused"),
+        ("signature", 409, "needs-signature"),
+        ("size", 413, "too-large"),
+        ("storage", 503, "unavailable"),
+    ],
+)
+async def test_errors_of_the_domain(toys, how, status, problem):
+    """Each class has its status and type; the detail is the error's sentence."""
+    answer = await toys.call("GET", f"/failures?how={how}")
+    assert (answer.status, answer.problem) == (status, problem)
+    sentence = str(ERRORS[how])
+    assert answer.json["detail"] == sentence[0].upper() + sentence[1:]
+    if how == "rate":
+        assert answer.headers["Retry-After"] == "7"
+    if how == "signature":
+        assert answer.json["proposal"] == {"role": "armani", "version": 3}
+
+
+@pytest.mark.parametrize(("how", "status"), [("bug", 500), ("database", 503)])
+async def test_a_failure_says_nothing_but_its_incident(toys, how, status, log):
+    """Neither the answer nor the log holds the error's text; both hold the incident's id."""
+    answer = await toys.call("GET", f"/failures?how={how}")
+    assert answer.status == status
+    entry = next(e for e in log if e["event"] == "the API failed")
+    assert entry["incident"] == answer.json["incident"]
+    assert entry["operation"] == "fail_toy"
+    assert "toys.py:" in entry["error"]
+    assert b"secret" not in answer.octets
+    assert "secret" not in str(log)
+
+
+async def test_metrics(toys):
+    """Requests are counted by operation and class of status, and by nothing else."""
+
+    def count(operation, status):
+        labels = {"operation": operation, "status": status}
+        return toys.registry.get_sample_value("hening_api_requests_total", labels)
+
+    kinds = [("list_toys", "2xx"), ("list_toys", "4xx"), ("fail_toy", "5xx"), ("none", "4xx")]
+    before = [count(*kind) for kind in kinds]
+    await toys.call("GET", "/toys")
+    await toys.call("GET", "/toys?limit=0")
+    await toys.call("GET", "/failures?how=bug")
+    await toys.call("GET", "/nothing/canary")
+    assert [count(*kind) for kind in kinds] == [number + 1 for number in before]
