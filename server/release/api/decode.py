@@ -74,8 +74,11 @@ def decode_query(text: str, kind: type[msgspec.Struct] | None) -> msgspec.Struct
 
 def _scalar(text: str, kind: msgspec.inspect.Type) -> str | int | bool:
     """Read a parameter's one spelling; what is no spelling stays text, which its type refuses."""
-    if isinstance(kind, msgspec.inspect.UnionType):
-        kind = next(t for t in kind.types if not isinstance(t, msgspec.inspect.NoneType))
+    while isinstance(kind, msgspec.inspect.Metadata | msgspec.inspect.UnionType):
+        if isinstance(kind, msgspec.inspect.Metadata):
+            kind = kind.type
+        else:
+            kind = next(t for t in kind.types if not isinstance(t, msgspec.inspect.NoneType))
     if isinstance(kind, msgspec.inspect.IntType) and _INTEGER.fullmatch(text):
         return int(text)
     if isinstance(kind, msgspec.inspect.BoolType):

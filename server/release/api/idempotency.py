@@ -39,7 +39,7 @@ class Answer:
 
 def read_key(text: str) -> str:
     """Return the key of an `Idempotency-Key` header, with or without quotes."""
-    key = text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
+    key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     if _KEY.fullmatch(key) is None:
         raise ProblemError(400, "malformed", "Idempotency-Key is 1 to 80 visible ASCII characters.")
     return key

@@ -1,0 +1,165 @@
+"""A POST with a key is done once in a day, whatever happens in between."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import func, select
+
+from server.release.api.operation import Reply
+from server.storage.control_models import IdempotencyKey
+from tests.server.release.api.toys import MADE, Toy, operation
+from tests.server.release.api_world import api_world
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BEAR = {"name": "bear", "colour": "red"}
+DAY = 24 * 3600
+
+
+def key(name):
+    """Return the header."""
+    return {"Idempotency-Key": name}
+
+
+async def count_rows(toys):
+    """Return how many keys are remembered."""
+    async with toys.services.sessions() as session:
+        return await session.scalar(select(func.count()).select_from(IdempotencyKey))
+
+
+async def test_a_repetition_gets_the_same_answer(toys):
+    """Status, body and the handler's headers come back, marked; nothing is done again."""
+    first = await toys.call("POST", "/toys", body=BEAR, headers=key("repeat"))
+    again = await toys.call("POST", "/toys", body=BEAR, headers=key('"repeat"'))
+    assert MADE == ["bear"]
+    assert (first.status, again.status) == (201, 201)
+    assert first.octets == again.octets
+    assert first.headers["X-Toy"] == again.headers["X-Toy"] == "1"
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_another_request_under_the_key(toys):
+    """The key belongs to one request: another body, path or If-Match is refused."""
+    await toys.call("POST", "/toys", body=BEAR, headers=key("taken"))
+    others = [("/toys", {**BEAR, "price": 1}), ("/secrets", BEAR)]
+    for path, body in others:
+        answer = await toys.call("POST", path, body=body, headers=key("taken"))
+        assert (answer.status, answer.problem) == (422, "key-reused")
+    assert MADE == ["bear"]
+
+
+async def test_accounts_have_keys_of_their_own(toys):
+    """Two people who chose the same key do not meet."""
+    for token in ("editor", "engineer"):
+        answer = await toys.call("POST", "/toys", body=BEAR, headers=key("same"), token=token)
+        assert "Idempotent-Replayed" not in answer.headers
+    assert len(MADE) == 2
+
+
+async def test_a_refusal_is_kept(toys):
+    """What the handler refused is answered the same again, without asking it."""
+    for repeated in (False, True):
+        answer = await toys.call(
+            "POST", "/failures", body={"how": "conflict"}, headers=key("refused")
+        )
+        assert (answer.status, answer.problem) == (409, "conflict")
+        assert ("Idempotent-Replayed" in answer.headers) is repeated
+    assert MADE == ["conflict"]
+
+
+async def test_a_failure_is_kept(toys):
+    """After a failure nobody knows what was done: the incident is told again, nothing is tried."""
+    answers = [
+        await toys.call("POST", "/failures", body={"how": "bug"}, headers=key("failed"))
+        for _ in range(2)
+    ]
+    assert [answer.status for answer in answers] == [500, 500]
+    assert answers[0].json == answers[1].json
+    assert MADE == ["bug"]
+
+
+@pytest.mark.parametrize(("how", "status"), [("rate", 429), ("storage", 503), ("quota", 507)])
+async def test_later_means_again(toys, how, status):
+    """Where the answer says "later" the key may be used again."""
+    for _ in range(2):
+        answer = await toys.call("POST", "/failures", body={"how": how}, headers=key(f"l-{how}"))
+        assert answer.status == status
+        assert "Idempotent-Replayed" not in answer.headers
+    assert len(MADE) == 2
+
+
+async def test_what_cannot_be_decoded_uses_no_key_up(toys):
+    """A malformed request leaves its key to the mended one."""
+    assert (await toys.call("POST", "/toys", body={}, headers=key("mend"))).status == 422
+    assert (await toys.call("POST", "/toys", body=BEAR, headers=key("mend"))).status == 201
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 81, '""', "a b", "\u00e9"], ids=["long", "empty", "blank", "accent"]
+)
+async def test_malformed_keys(toys, text):
+    """A key is 1 to 80 visible ASCII characters."""
+    answer = await toys.call("POST", "/toys", body=BEAR, headers=key(text))
+    assert (answer.status, answer.problem) == (400, "malformed")
+    assert MADE == []
+
+
+async def test_a_secret_is_not_kept(toys):
+    """An answer that holds a secret is nowhere in the database, and a repetition is told so."""
+    body = {"name": "canary-of-a-secret", "colour": "red"}
+    assert (await toys.call("POST", "/secrets", body=body, headers=key("once"))).status == 201
+    again = await toys.call("POST", "/secrets", body=body, headers=key("once"))
+    assert (again.status, again.problem) == (409, "answer-not-kept")
+    assert len(MADE) == 1
+    folder = toys.services.folder.root
+    for path in folder.glob("hening.sqlite*"):
+        assert b"canary-of-a-secret" not in await asyncio.to_thread(path.read_bytes)
+
+
+async def test_a_key_is_forgotten_after_a_day(toys):
+    """24 hours later the key is new, and old rows are gone."""
+    await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
+    toys.ahead(DAY - 5)
+    answer = await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
+    assert "Idempotent-Replayed" in answer.headers
+    toys.ahead(DAY + 5)
+    answer = await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
+    assert "Idempotent-Replayed" not in answer.headers
+    assert MADE == ["bear", "bear"]
+    assert await count_rows(toys) == 1
+
+
+async def test_two_at_once(fresh):
+    """While the first is under way the second is told so, and is not done."""
+    begun, release, done = asyncio.Event(), asyncio.Event(), []
+
+    async def slow(call):
+        """Wait."""
+        begun.set()
+        await release.wait()
+        done.append(call.body.name)
+        return Reply(call.body)
+
+    operations = (operation("POST", "/slow", slow, request=Toy, response=Toy),)
+    async with api_world(fresh, operations) as api:
+        first = asyncio.create_task(api.call("POST", "/slow", body=BEAR, headers=key("k")))
+        await begun.wait()
+        second = await api.call("POST", "/slow", body=BEAR, headers=key("k"))
+        assert (second.status, second.problem) == (409, "outcome-unknown")
+        release.set()
+        assert (await first).status == 200
+        assert done == ["bear"]
+        third = await api.call("POST", "/slow", body=BEAR, headers=key("k"))
+        assert third.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_crash_between_effect_and_answer(toys):
+    """A row that is begun and has no answer is what a crash leaves: nothing is done again."""
+    body = {"name": "wolf", "colour": "red"}
+    await toys.call("POST", "/toys", body=body, headers=key("crash"))
+    async with toys.services.sessions.begin() as session:
+        row = await session.get(IdempotencyKey, ("admin", "crash"))
+        row.status, row.headers, row.body = 0, "{}", ""
+    answer = await toys.call("POST", "/toys", body=body, headers=key("crash"))
+    assert (answer.status, answer.problem) == (409, "outcome-unknown")
+    assert MADE == ["wolf"]

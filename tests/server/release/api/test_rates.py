@@ -1,0 +1,107 @@
+"""Buckets: what one token may do, and what all guesses together may."""
+
+import pytest
+
+from server.release.api.rates import Rates
+from server.release.errors import RateError
+from server.settings import Settings
+from tests.server.release.api.toys import TOYS
+from tests.server.release.api_world import api_world
+
+
+class Clock:
+    """A monotonic clock that a test moves."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    """Give a clock."""
+    return Clock()
+
+
+def spend(take):
+    """Take until it is refused; return how often, and after how many seconds to ask again."""
+    for count in range(10_000):
+        try:
+            take()
+        except RateError as error:
+            return count, error.retry_after
+    raise AssertionError("never refused")
+
+
+def test_a_token_has_a_burst_and_a_rate(clock):
+    """At 10 a second 40 come at once, then 10 each second, never more than 40."""
+    rates = Rates(10, clock)
+    assert spend(lambda: rates.count("a")) == (40, 1)
+    clock.now += 1
+    assert spend(lambda: rates.count("a")) == (10, 1)
+    clock.now += 3600
+    assert spend(lambda: rates.count("a")) == (40, 1)
+
+
+def test_tokens_do_not_share(clock):
+    """One that is used up leaves the others alone."""
+    rates = Rates(1, clock)
+    spend(lambda: rates.count("a"))
+    assert spend(lambda: rates.count("b")) == (4, 1)
+
+
+def test_a_clock_that_stands_still_or_jumps_back_gives_nothing(clock):
+    """Time that did not pass fills no bucket."""
+    rates = Rates(1, clock)
+    spend(lambda: rates.count("a"))
+    clock.now -= 100
+    assert spend(lambda: rates.count("a")) == (0, 1)
+
+
+def test_guesses_share_one_bucket(clock):
+    """50 guesses at once, then 5 a second; after that unknown tokens are not looked up."""
+    rates = Rates(10, clock)
+    rates.count("good")
+    assert spend(lambda: rates.count_failure("bad")) == (50, 1)
+    with pytest.raises(RateError):
+        rates.check_unknown("another")
+    rates.check_unknown("good")
+    clock.now += 0.3
+    rates.check_unknown("another")
+
+
+def test_a_token_that_fails_is_a_guess_from_then_on(clock):
+    """A token that was revoked passes the bucket of guesses no longer."""
+    rates = Rates(10, clock)
+    rates.count("revoked")
+    spend(lambda: rates.count_failure("revoked"))
+    with pytest.raises(RateError):
+        rates.check_unknown("revoked")
+
+
+def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
+    """The one unused for longest is forgotten; it begins with a full bucket again."""
+    monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
+    rates = Rates(1, clock)
+    for token in "abcad":
+        rates.count(token)
+    assert [spend(lambda token=token: rates.count(token))[0] for token in "ab"] == [2, 4]
+
+
+async def test_over_the_wire(fresh):
+    """The answer is 429 with Retry-After; guesses do not keep out who is working."""
+    settings = Settings(api_port=0, api_rate=1)
+    async with api_world(fresh, TOYS, settings) as api:
+        answers = [await api.call("GET", "/toys/bear", token="viewer") for _ in range(5)]
+        assert [answer.status for answer in answers] == [200, 200, 200, 200, 429]
+        assert answers[-1].problem == "too-many-requests"
+        assert int(answers[-1].headers["Retry-After"]) >= 1
+        await api.call("GET", "/toys/bear", token="admin")
+        guesses = [await api.call("GET", "/toys/bear", token=f"guess-{n}") for n in range(80)]
+        assert guesses[0].status == 401
+        assert guesses[-1].status == 429
+        assert (await api.call("GET", "/toys/bear", token="engineer")).status == 429
+        assert (await api.call("GET", "/toys/bear", token="admin")).status == 200
