@@ -19,6 +19,9 @@ from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.api.operation import Services
 from server.release.api.serving import serving
+from server.release.webhooks.courier import Courier
+from server.release.webhooks.noticer import Noticer
+from server.release.webhooks.sender import Sender
 from server.settings import Settings
 from server.storage.blobs import BlobReader, BlobStore
 from server.storage.database import open_database
@@ -103,7 +106,7 @@ async def running(
     """Repair, serve and publish until the block ends; gives the port that phones may ask.
 
     Where the settings have an `api_port` the control plane listens, too, which needs `entropy`;
-    `announce_api` is told its port.
+    `announce_api` is told its port. Webhooks are told of events where there is `entropy`.
     """
     registry = CollectorRegistry()
     failures = Counter("hening_publish_failures", "Failed ticks", registry=registry)
@@ -113,6 +116,9 @@ async def running(
     def alarm(sentence: str) -> None:
         failures.inc()
         log.error("alarm", error=sentence)
+
+    def epoch() -> int:
+        return int(clock().timestamp())
 
     plane = DevicePlane(lambda: watch.current, blobs, Metrics(registry), settings.gate)
     async with contextlib.AsyncExitStack() as stack:
@@ -137,7 +143,14 @@ async def running(
             stack.callback(metrics.server_close)
             stack.callback(metrics.shutdown)
         wanted = asyncio.Event()
-        for work in (watch.run(), _publish_for_ever(publisher, folder.incoming, failures, wanted)):
+        works = [watch.run(), _publish_for_ever(publisher, folder.incoming, failures, wanted)]
+        if entropy is not None:
+            sender = Sender(private=settings.webhook_private)
+            works += [
+                Noticer(folder.public, sessions, epoch).run(),
+                Courier(sessions, sender, epoch, entropy, alarm).run(),
+            ]
+        for work in works:
             task = asyncio.create_task(work)
             stack.push_async_callback(_cancel, task)
         log.info("listening", host=settings.host, port=port)

@@ -26,6 +26,7 @@ FIELDS = frozenset(
         "snapshot",
         "submission",
         "version",
+        "webhook",
     }
 )
 

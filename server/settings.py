@@ -26,6 +26,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `api_host`, `api_port`: where the control plane listens; without a port it does not, 0 is any
     free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
     `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second.
+    `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
     `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
     `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
@@ -42,6 +43,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_key: str = ""
     api_behind_proxy: bool = False
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
+    webhook_private: bool = False
     blobs_url: str = ""
     s3_endpoint: str = ""
     s3_region: str = "us-east-1"

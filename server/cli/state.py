@@ -103,6 +103,9 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 @click.option("--api-key", help="PEM file of the certificate's key.")
 @click.option("--api-behind-proxy", is_flag=True, default=None, help="A proxy speaks its TLS.")
 @click.option("--api-rate", type=int, help="Requests of one token per second.  [default: 50]")
+@click.option(
+    "--webhook-private", is_flag=True, default=None, help="Webhooks may go to private addresses."
+)
 def run(state: Path, config: Path | None, **options: str | int | bool | None) -> None:
     """Serve phones, publish what arrives in STATE/incoming, and renew the online roles."""
     settings = load_settings(config, os.environ, **options)

@@ -120,7 +120,10 @@ class Change(Base):
 
 
 class Webhook(Base):
-    """One address that is told of events; the secret signs what is sent there."""
+    """One address that is told of events; the secret signs what is sent there.
+
+    `failing_since` is when the first attempt after the last success failed.
+    """
 
     __tablename__ = "webhooks"
 
@@ -131,18 +134,33 @@ class Webhook(Base):
     created_by: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
     created_at: Mapped[int] = mapped_column(BigInteger)
     disabled_at: Mapped[int | None] = mapped_column(BigInteger)
+    failing_since: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Delivery(Base):
-    """One event on its way to one webhook."""
+    """One event on its way to one webhook; with neither `next_at` nor `delivered_at` given up.
+
+    `id` follows from webhook and event, so that an event is queued once for each webhook.
+    """
 
     __tablename__ = "deliveries"
     __table_args__ = (Index("ix_deliveries_next_at", "next_at"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    webhook: Mapped[str] = mapped_column(ForeignKey("webhooks.id"))
+    webhook: Mapped[str] = mapped_column(ForeignKey("webhooks.id"), index=True)
+    event_id: Mapped[str] = mapped_column(String(40))
     event: Mapped[str]
+    created_at: Mapped[int] = mapped_column(BigInteger)
     attempts: Mapped[int]
     next_at: Mapped[int | None] = mapped_column(BigInteger)
     delivered_at: Mapped[int | None] = mapped_column(BigInteger)
     last_error: Mapped[str]
+
+
+class Noticed(Base):
+    """What of the public tree was last told as events; the next look is compared with it."""
+
+    __tablename__ = "noticed"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[str]

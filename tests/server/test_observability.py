@@ -39,5 +39,5 @@ def test_the_list_holds_nothing_of_a_request():
     """The list is short, and it is this one."""
     assert sorted(FIELDS) == [
         *("channel", "error", "event", "host", "incident", "level", "operation", "port"),
-        *("reason", "renewed", "snapshot", "submission", "timestamp", "version"),
+        *("reason", "renewed", "snapshot", "submission", "timestamp", "version", "webhook"),
     ]

@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from server.release.api import status
+from server.release.api import status, webhooks
 from server.release.api.openapi import make_page
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 
-RESOURCES = (status,)
+RESOURCES = (status, webhooks)
 
 
 async def get_openapi(_call: Call) -> Reply:

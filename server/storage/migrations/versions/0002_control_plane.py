@@ -99,23 +99,33 @@ def upgrade() -> None:
         sa.Column("created_by", sa.String(64), sa.ForeignKey("accounts.name"), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disabled_at", sa.BigInteger()),
+        sa.Column("failing_since", sa.BigInteger()),
     )
     op.create_table(
         "deliveries",
         sa.Column("id", sa.String(32), primary_key=True),
         sa.Column("webhook", sa.String(32), sa.ForeignKey("webhooks.id"), nullable=False),
+        sa.Column("event_id", sa.String(40), nullable=False),
         sa.Column("event", sa.String(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_at", sa.BigInteger()),
         sa.Column("delivered_at", sa.BigInteger()),
         sa.Column("last_error", sa.String(), nullable=False),
     )
     op.create_index("ix_deliveries_next_at", "deliveries", ["next_at"])
+    op.create_index("ix_deliveries_webhook", "deliveries", ["webhook"])
+    op.create_table(
+        "noticed",
+        sa.Column("name", sa.String(32), primary_key=True),
+        sa.Column("value", sa.String(), nullable=False),
+    )
 
 
 def downgrade() -> None:
     """Drop the tables of the control plane."""
     for table in (
+        "noticed",
         "deliveries",
         "webhooks",
         "changes",

@@ -1,0 +1,236 @@
+"""Webhooks: who is told of events, and what became of that."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.people.permissions import Permission
+from server.release.webhooks import directory
+from server.release.webhooks.addresses import MAX_URL
+from server.storage.control_models import Delivery, Webhook
+
+Subscribed = Literal[
+    "published", "rolled-out", "halted", "expiring", "change-waiting", "change-refused"
+]
+Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
+
+
+class NewWebhook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom to tell of what."""
+
+    url: Annotated[str, msgspec.Meta(max_length=MAX_URL, description="https://HOST/PATH")]
+    events: Annotated[list[Subscribed], msgspec.Meta(min_length=1, max_length=16)]
+    """Types of events; `ping` is sent on request only."""
+
+
+class WebhookState(msgspec.Struct, frozen=True):
+    """One webhook."""
+
+    id: str
+    url: str
+    events: list[Subscribed]
+    created_by: str
+    created_at: Seconds
+    disabled_at: Seconds | None
+    failing_since: Seconds | None
+
+
+class WebhookSecret(WebhookState, frozen=True):
+    """A webhook that was just made, with its secret."""
+
+    secret: str
+    """Shown here and never again."""
+
+
+class DeliveryState(msgspec.Struct, frozen=True):
+    """One event on its way to one webhook: delivered, on its way (`next_at`), or given up."""
+
+    id: str
+    event: dict[str, Any]
+    """What is sent, see docs/FORMATS.md section 13."""
+    created_at: Seconds
+    attempts: int
+    next_at: Seconds | None
+    delivered_at: Seconds | None
+    last_error: str
+
+
+class WebhookDetails(WebhookState, frozen=True):
+    """One webhook and its newest deliveries, newest first."""
+
+    deliveries: list[DeliveryState]
+
+
+class Webhooks(msgspec.Struct, frozen=True):
+    """All webhooks, oldest first."""
+
+    items: list[WebhookState]
+
+
+class QueuedDelivery(msgspec.Struct, frozen=True):
+    """A delivery that is on its way now."""
+
+    delivery: str
+
+
+async def create_webhook(call: Call) -> Reply:
+    """Make a webhook. The answer holds the secret that signs what is sent, this once."""
+    services = call.services
+    made = await directory.create_webhook(
+        services.sessions,
+        call.who,
+        call.body.url,
+        call.body.events,
+        services.epoch(),
+        services.entropy,
+        private=services.settings.webhook_private,
+    )
+    return Reply(
+        WebhookSecret(**_describe(made), secret=made.secret),
+        headers={"Location": f"{PREFIX}/webhooks/{made.id}"},
+    )
+
+
+async def list_webhooks(call: Call) -> Reply:
+    """List all webhooks, those that are switched off too."""
+    found = await directory.list_webhooks(call.services.sessions)
+    return Reply(Webhooks([WebhookState(**_describe(webhook)) for webhook in found]))
+
+
+async def get_webhook(call: Call) -> Reply:
+    """Give one webhook with its newest deliveries."""
+    return await _reply(call)
+
+
+async def disable_webhook(call: Call) -> Reply:
+    """Switch a webhook off; what waits for it is given up."""
+    webhook, services = call.path["webhook"], call.services
+    await directory.disable_webhook(services.sessions, call.who, webhook, services.epoch())
+    return await _reply(call)
+
+
+async def enable_webhook(call: Call) -> Reply:
+    """Switch a webhook on again, for what happens from now on."""
+    webhook, services = call.path["webhook"], call.services
+    await directory.enable_webhook(services.sessions, call.who, webhook, services.epoch())
+    return await _reply(call)
+
+
+async def ping_webhook(call: Call) -> Reply:
+    """Send an event without content, to try a webhook out."""
+    services = call.services
+    delivery = await directory.ping_webhook(
+        services.sessions, call.who, call.path["webhook"], services.epoch(), services.entropy
+    )
+    return Reply(QueuedDelivery(delivery))
+
+
+async def redeliver_event(call: Call) -> Reply:
+    """Send once more what was delivered or given up, with the same id."""
+    services, delivery = call.services, call.path["delivery"]
+    await directory.redeliver(
+        services.sessions, call.who, call.path["webhook"], delivery, services.epoch()
+    )
+    return Reply(QueuedDelivery(delivery))
+
+
+async def _reply(call: Call) -> Reply:
+    found, deliveries = await directory.load_webhook(call.services.sessions, call.path["webhook"])
+    shown = [_describe_delivery(delivery) for delivery in deliveries]
+    return Reply(WebhookDetails(**_describe(found), deliveries=shown))
+
+
+def _describe(webhook: Webhook) -> dict[str, Any]:
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "events": msgspec.json.decode(webhook.events, type=list[Subscribed]),
+        "created_by": webhook.created_by,
+        "created_at": webhook.created_at,
+        "disabled_at": webhook.disabled_at,
+        "failing_since": webhook.failing_since,
+    }
+
+
+def _describe_delivery(delivery: Delivery) -> DeliveryState:
+    return DeliveryState(
+        id=delivery.id,
+        event=msgspec.json.decode(delivery.event, type=dict[str, Any]),
+        created_at=delivery.created_at,
+        attempts=delivery.attempts,
+        next_at=delivery.next_at,
+        delivered_at=delivery.delivered_at,
+        last_error=delivery.last_error,
+    )
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/webhooks",
+        permission=Permission.WEBHOOKS,
+        summary="Make a webhook",
+        handler=create_webhook,
+        request=NewWebhook,
+        response=WebhookSecret,
+        status=201,
+        errors=(400, 409),
+        secret=True,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/webhooks",
+        permission=Permission.WEBHOOKS,
+        summary="List webhooks",
+        handler=list_webhooks,
+        response=Webhooks,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/webhooks/{{webhook}}",
+        permission=Permission.WEBHOOKS,
+        summary="One webhook and its newest deliveries",
+        handler=get_webhook,
+        response=WebhookDetails,
+        errors=(404,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/webhooks/{{webhook}}/disable",
+        permission=Permission.WEBHOOKS,
+        summary="Switch a webhook off",
+        handler=disable_webhook,
+        response=WebhookDetails,
+        errors=(404,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/webhooks/{{webhook}}/enable",
+        permission=Permission.WEBHOOKS,
+        summary="Switch a webhook on",
+        handler=enable_webhook,
+        response=WebhookDetails,
+        errors=(404, 409),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/webhooks/{{webhook}}/ping",
+        permission=Permission.WEBHOOKS,
+        summary="Try a webhook out",
+        handler=ping_webhook,
+        response=QueuedDelivery,
+        status=202,
+        errors=(404, 409),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/webhooks/{{webhook}}/deliveries/{{delivery}}/redeliver",
+        permission=Permission.WEBHOOKS,
+        summary="Send an event once more",
+        handler=redeliver_event,
+        response=QueuedDelivery,
+        status=202,
+        errors=(404, 409),
+    ),
+)

@@ -1,0 +1,158 @@
+"""Queued deliveries: put in with what happened, claimed for one attempt, and how that ended."""
+
+import hashlib
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import cast
+
+import msgspec
+from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.release.webhooks.event import Event, encode_event
+from server.storage.control_models import Delivery, Webhook
+from server.storage.database import Sessions
+
+CLAIM_SECONDS = 60  # an attempt ends long before; a process that died holds a delivery no longer
+KEEP_SECONDS = 30 * 86_400  # how long what was delivered or given up can be looked at
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery that was claimed: what is sent where, for which time."""
+
+    delivery: str
+    webhook: str
+    url: str
+    secret: str
+    event_id: str
+    body: bytes
+    attempts: int
+
+
+def delivery_id(webhook: str, event_id: str) -> str:
+    """Return the id of an event's delivery to a webhook: the same for the same two."""
+    return hashlib.sha256(f"{webhook}\0{event_id}".encode()).hexdigest()[:32]
+
+
+async def enqueue(session: AsyncSession, event: Event, at: int) -> None:
+    """Queue an event for each enabled webhook that asked for its type, in the caller's transaction.
+
+    An event that is queued already is not queued again.
+    """
+    for webhook in await session.scalars(select(Webhook).where(Webhook.disabled_at.is_(None))):
+        if event.type in msgspec.json.decode(webhook.events, type=list[str]):
+            await enqueue_for(session, webhook.id, event, at)
+
+
+async def enqueue_for(session: AsyncSession, webhook: str, event: Event, at: int) -> str:
+    """Queue an event for one webhook, whatever it asked for; returns the delivery's id."""
+    key = delivery_id(webhook, event.id)
+    if await session.get(Delivery, key) is None:
+        session.add(
+            Delivery(
+                id=key,
+                webhook=webhook,
+                event_id=event.id,
+                event=encode_event(event).decode(),
+                created_at=at,
+                attempts=0,
+                next_at=at,
+                delivered_at=None,
+                last_error="",
+            )
+        )
+    return key
+
+
+async def find_due(sessions: Sessions, now: int, busy: Collection[str]) -> list[str]:
+    """Return the enabled webhooks for which something is due and that are not `busy`."""
+    query = (
+        select(Delivery.webhook)
+        .distinct()
+        .join(Webhook, Webhook.id == Delivery.webhook)
+        .where(Delivery.next_at <= now, Webhook.disabled_at.is_(None))
+    )
+    async with sessions() as session:
+        return sorted(set(await session.scalars(query)) - set(busy))
+
+
+async def claim(sessions: Sessions, webhook: str, now: int) -> Message | None:
+    """Take the oldest due delivery of a webhook for one attempt, None where nothing is due.
+
+    The attempt is counted before it is made, and nobody else makes it until the claim has run out:
+    a process that dies meanwhile costs a minute, and what it had sent is sent again with its id.
+    """
+    query = (
+        select(Delivery, Webhook)
+        .join(Webhook, Webhook.id == Delivery.webhook)
+        .where(Webhook.id == webhook, Webhook.disabled_at.is_(None), Delivery.next_at <= now)
+        .order_by(Delivery.created_at, Delivery.id)
+        .limit(1)
+    )
+    async with sessions.begin() as session:
+        row = (await session.execute(query)).one_or_none()
+        if row is None:
+            return None
+        delivery, hook = row
+        attempts = delivery.attempts + 1  # the update below changes the object, too
+        taken = update(Delivery).where(
+            Delivery.id == delivery.id, Delivery.attempts == delivery.attempts
+        )
+        values = taken.values(attempts=attempts, next_at=now + CLAIM_SECONDS)
+        result = cast("CursorResult[None]", await session.execute(values))
+        if result.rowcount != 1:
+            return None  # another node was faster
+        return Message(
+            delivery=delivery.id,
+            webhook=hook.id,
+            url=hook.url,
+            secret=hook.secret,
+            event_id=delivery.event_id,
+            body=delivery.event.encode(),
+            attempts=attempts,
+        )
+
+
+async def record_success(sessions: Sessions, message: Message, now: int) -> None:
+    """Remember that a message was taken."""
+    async with sessions.begin() as session:
+        await session.execute(
+            update(Delivery)
+            .where(Delivery.id == message.delivery)
+            .values(delivered_at=now, next_at=None, last_error="")
+        )
+        await session.execute(
+            update(Webhook).where(Webhook.id == message.webhook).values(failing_since=None)
+        )
+
+
+async def record_failure(
+    session: AsyncSession, message: Message, error: str, now: int, wait: int | None
+) -> int:
+    """Remember that an attempt failed and when the next one is; without `wait` it was the last.
+
+    Returns since when the webhook has failed, in epoch seconds.
+    """
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.id == message.delivery)
+        .values(last_error=error, next_at=None if wait is None else now + wait)
+    )
+    await session.execute(
+        update(Webhook)
+        .where(Webhook.id == message.webhook, Webhook.failing_since.is_(None))
+        .values(failing_since=now)
+    )
+    query = select(Webhook.failing_since).where(Webhook.id == message.webhook)
+    return await session.scalar(query) or now
+
+
+async def forget_old(sessions: Sessions, now: int) -> None:
+    """Remove what was delivered or given up a month ago."""
+    async with sessions.begin() as session:
+        await session.execute(
+            delete(Delivery).where(
+                Delivery.next_at.is_(None), Delivery.created_at < now - KEEP_SECONDS
+            )
+        )

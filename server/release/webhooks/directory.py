@@ -1,0 +1,193 @@
+"""Webhooks as people manage them: made, looked at, switched off and on, tried out.
+
+Every change is recorded in the trail, in its own transaction. A secret is shown once, when its
+webhook is made; the database keeps it, for it signs.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import cast
+
+import msgspec
+from sqlalchemy import CursorResult, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.errors import FormatError
+from server.release.errors import ConflictError, NotFoundError
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
+from server.release.people.trail import record
+from server.release.webhooks.addresses import check_url
+from server.release.webhooks.deliveries import enqueue_for
+from server.release.webhooks.event import SUBSCRIBABLE, PingData, make_event
+from server.release.webhooks.signature import make_secret
+from server.storage.control_models import Delivery, Webhook
+from server.storage.database import Sessions
+
+MAX_WEBHOOKS = 100  # that are enabled: each event is queued for each of them
+SHOWN_DELIVERIES = 50
+Entropy = Callable[[int], bytes]
+
+
+async def create_webhook(
+    sessions: Sessions,
+    principal: Principal,
+    url: str,
+    events: Collection[str],
+    now: int,
+    entropy: Entropy,
+    *,
+    private: bool,
+) -> Webhook:
+    """Make a webhook; its `secret` is to be shown now and never again.
+
+    Raises FormatError for an address or event that cannot be, ConflictError for one too many.
+    """
+    principal.check(Permission.WEBHOOKS)
+    check_url(url, private=private)
+    if not events or (unknown := set(events) - set(SUBSCRIBABLE)):
+        raise FormatError(
+            f"{min(unknown)[:48]!r} is no event: choose of {', '.join(SUBSCRIBABLE)}."
+            if events
+            else f"a webhook needs events: choose of {', '.join(SUBSCRIBABLE)}."
+        )
+    webhook = Webhook(
+        id=entropy(16).hex(),
+        url=url,
+        secret=make_secret(entropy),
+        events=msgspec.json.encode(sorted(set(events))).decode(),
+        created_by=principal.name,
+        created_at=now,
+        disabled_at=None,
+        failing_since=None,
+    )
+    async with sessions.begin() as session:
+        await _check_room(session)
+        session.add(webhook)
+        await session.flush()
+        detail = {"events": sorted(set(events))}
+        await _record(session, principal.actor, "webhook.create", webhook.id, now, detail)
+    return webhook
+
+
+async def list_webhooks(sessions: Sessions) -> list[Webhook]:
+    """Return all webhooks, oldest first, disabled ones too."""
+    async with sessions() as session:
+        query = select(Webhook).order_by(Webhook.created_at, Webhook.id)
+        return list(await session.scalars(query))
+
+
+async def load_webhook(sessions: Sessions, webhook_id: str) -> tuple[Webhook, list[Delivery]]:
+    """Return a webhook and its newest deliveries, newest first; raises NotFoundError."""
+    query = (
+        select(Delivery)
+        .where(Delivery.webhook == webhook_id)
+        .order_by(Delivery.created_at.desc(), Delivery.id)
+        .limit(SHOWN_DELIVERIES)
+    )
+    async with sessions() as session:
+        return await _find(session, webhook_id), list(await session.scalars(query))
+
+
+async def disable_webhook(
+    sessions: Sessions, principal: Principal, webhook_id: str, now: int
+) -> None:
+    """Switch a webhook off; what waits for it is given up. Twice is as good as once."""
+    principal.check(Permission.WEBHOOKS)
+    async with sessions.begin() as session:
+        await _find(session, webhook_id)
+        await switch_off(session, webhook_id, principal.actor, "switched off by hand", now)
+
+
+async def switch_off(
+    session: AsyncSession, webhook_id: str, actor: str, reason: str, now: int
+) -> bool:
+    """Switch a webhook off in the caller's transaction; answers whether it was on."""
+    query = update(Webhook).where(Webhook.id == webhook_id, Webhook.disabled_at.is_(None))
+    changed = cast("CursorResult[None]", await session.execute(query.values(disabled_at=now)))
+    if changed.rowcount == 0:
+        return False
+    await session.execute(
+        update(Delivery)
+        .where(Delivery.webhook == webhook_id, Delivery.next_at.is_not(None))
+        .values(next_at=None, last_error="the webhook was switched off")
+    )
+    await _record(session, actor, "webhook.disable", webhook_id, now, {"reason": reason})
+    return True
+
+
+async def enable_webhook(
+    sessions: Sessions, principal: Principal, webhook_id: str, now: int
+) -> None:
+    """Switch a webhook on again, for what happens from now on."""
+    principal.check(Permission.WEBHOOKS)
+    async with sessions.begin() as session:
+        webhook = await _find(session, webhook_id)
+        if webhook.disabled_at is None:
+            return
+        await _check_room(session)
+        webhook.disabled_at = webhook.failing_since = None
+        await session.flush()
+        await _record(session, principal.actor, "webhook.enable", webhook_id, now, {})
+
+
+async def ping_webhook(
+    sessions: Sessions, principal: Principal, webhook_id: str, now: int, entropy: Entropy
+) -> str:
+    """Queue an event that says nothing, to try a webhook out; returns the delivery's id."""
+    principal.check(Permission.WEBHOOKS)
+    event = make_event(PingData(), subject=webhook_id, time=now, occasion=entropy(16).hex())
+    async with sessions.begin() as session:
+        await _find_enabled(session, webhook_id)
+        delivery = await enqueue_for(session, webhook_id, event, now)
+        await session.flush()
+        await _record(session, principal.actor, "webhook.ping", webhook_id, now, {})
+    return delivery
+
+
+async def redeliver(
+    sessions: Sessions, principal: Principal, webhook_id: str, delivery_id: str, now: int
+) -> None:
+    """Begin a delivery anew, with the id that its event had: a receiver knows it again."""
+    principal.check(Permission.WEBHOOKS)
+    async with sessions.begin() as session:
+        await _find_enabled(session, webhook_id)
+        delivery = await session.get(Delivery, delivery_id)
+        if delivery is None or delivery.webhook != webhook_id:
+            raise NotFoundError("there is no such delivery to this webhook.")
+        if delivery.next_at is not None:
+            raise ConflictError("this delivery is still on its way.")
+        delivery.next_at, delivery.delivered_at, delivery.attempts = now, None, 0
+        await session.flush()
+        detail = {"delivery": delivery_id}
+        await _record(session, principal.actor, "webhook.redeliver", webhook_id, now, detail)
+
+
+async def _find(session: AsyncSession, webhook_id: str) -> Webhook:
+    webhook = await session.get(Webhook, webhook_id)
+    if webhook is None:
+        raise NotFoundError("there is no such webhook.")
+    return webhook
+
+
+async def _find_enabled(session: AsyncSession, webhook_id: str) -> None:
+    if (await _find(session, webhook_id)).disabled_at is not None:
+        raise ConflictError("this webhook is switched off: switch it on first.")
+
+
+async def _check_room(session: AsyncSession) -> None:
+    query = select(func.count()).select_from(Webhook).where(Webhook.disabled_at.is_(None))
+    if (await session.scalar(query) or 0) >= MAX_WEBHOOKS:
+        raise ConflictError(f"there are {MAX_WEBHOOKS} webhooks already: switch one off first.")
+
+
+async def _record(
+    session: AsyncSession,
+    actor: str,
+    action: str,
+    webhook_id: str,
+    now: int,
+    detail: Mapping[str, object],
+) -> None:
+    await record(
+        session, at=now, actor=actor, action=action, subject=f"webhook/{webhook_id}", detail=detail
+    )

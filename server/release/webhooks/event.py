@@ -1,0 +1,139 @@
+"""Events: small closed objects that say what happened; docs/FORMATS.md section 13."""
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+
+from server.core.encodings import encode_canonical_json
+from server.core.pointer import Permille, Reason
+from server.core.release import Integer, Positive
+
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+
+
+class EventType(StrEnum):
+    """What can happen; `ping` alone cannot be subscribed to, it answers a test."""
+
+    PUBLISHED = "published"
+    ROLLED_OUT = "rolled-out"
+    HALTED = "halted"
+    EXPIRING = "expiring"
+    CHANGE_WAITING = "change-waiting"
+    CHANGE_REFUSED = "change-refused"
+    PING = "ping"
+
+
+SUBSCRIBABLE = tuple(kind for kind in EventType if kind is not EventType.PING)
+
+
+class _Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The closed `data` of one type of event."""
+
+
+class PublishedData(_Data, frozen=True):
+    """New versions of offline roles are public; `roles` holds those that changed."""
+
+    roles: dict[str, Positive]
+    snapshot: Positive
+    timestamp: Positive
+
+
+class RolledOutData(_Data, frozen=True):
+    """A channel's newest build is offered to `permille` of the fleet; `complete` is all of it."""
+
+    channel: str
+    codename: str
+    complete: bool
+    counter: Positive
+    permille: Permille
+    region: str
+
+
+class HaltedData(_Data, frozen=True):
+    """A channel takes nobody in any more."""
+
+    channel: str
+    codename: str
+    counter: Positive
+    reason: Reason
+    region: str
+
+
+class ExpiringData(_Data, frozen=True):
+    """A role has used up `percent` of its life; `expires` in epoch seconds."""
+
+    expires: Integer
+    percent: Annotated[int, msgspec.Meta(ge=0, le=100)]
+    role: str
+    version: Positive
+
+
+class ChangeWaitingData(_Data, frozen=True):
+    """A change waits for a second person, for its time, or for the holders of offline keys."""
+
+    action: str
+    change: str
+    waits_for: str
+
+
+class ChangeRefusedData(_Data, frozen=True):
+    """A change was refused, by a person or when it was to be made."""
+
+    action: str
+    change: str
+    reason: Text
+
+
+class PingData(_Data, frozen=True):
+    """Nothing happened: somebody tries a webhook out."""
+
+
+Data = (
+    PublishedData
+    | RolledOutData
+    | HaltedData
+    | ExpiringData
+    | ChangeWaitingData
+    | ChangeRefusedData
+    | PingData
+)
+_TYPES: dict[type[_Data], EventType] = {
+    PublishedData: EventType.PUBLISHED,
+    RolledOutData: EventType.ROLLED_OUT,
+    HaltedData: EventType.HALTED,
+    ExpiringData: EventType.EXPIRING,
+    ChangeWaitingData: EventType.CHANGE_WAITING,
+    ChangeRefusedData: EventType.CHANGE_REFUSED,
+    PingData: EventType.PING,
+}
+
+
+class Event(msgspec.Struct, frozen=True):
+    """Something that happened at `time` (epoch seconds); `id` is the same however often it is told.
+
+    No name of a person is in an event: it leaves for somebody else's computer.
+    """
+
+    id: str
+    type: EventType
+    time: Integer
+    subject: str
+    data: Data
+
+
+def make_event(data: Data, *, subject: str, time: int, occasion: str) -> Event:
+    """Return the event of `data` about `subject`.
+
+    `occasion` tells it from others of the same type and subject; the same occasion gives the same
+    id, so that what is noticed twice is told once.
+    """
+    kind = _TYPES[type(data)]
+    digest = hashlib.sha256(f"{kind}\0{subject}\0{occasion}".encode()).hexdigest()
+    return Event(f"evt_{digest[:32]}", kind, time, subject, data)
+
+
+def encode_event(event: Event) -> bytes:
+    """Return the octets that are signed and sent: canonical JSON."""
+    return encode_canonical_json(msgspec.to_builtins(event))

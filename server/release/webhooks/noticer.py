@@ -1,0 +1,126 @@
+"""Looks at the public tree when it changes and when a rollout's step begins; queues the events."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import structlog
+from sqlalchemy import CursorResult, update
+
+from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
+from server.core.names import metadata_name
+from server.core.pointer import decode_pointer
+from server.release.webhooks.deliveries import enqueue
+from server.release.webhooks.noticing import (
+    View,
+    decode_seen,
+    encode_seen,
+    next_step,
+    plan_events,
+    see,
+)
+from server.storage.bounded import read_bounded
+from server.storage.control_models import Noticed
+from server.storage.database import Sessions
+from server.storage.roots import list_roots
+
+TICK_SECONDS = 0.5
+PUBLIC = "public"  # the row that remembers what was told
+log = structlog.get_logger()
+
+
+class Noticer:
+    """Tells what phones can see now and could not before.
+
+    What was told is remembered in the transaction that queues the events: each is queued once,
+    however many processes look and wherever one of them dies.
+    """
+
+    def __init__(self, public: Path, sessions: Sessions, clock: Callable[[], int]) -> None:
+        self._public = public
+        self._sessions = sessions
+        self._clock = clock
+        self._identity: tuple[int, int] | None = None
+        self._view: View | None = None
+        self._next: int | None = 0
+
+    async def run(self) -> None:
+        """Look for ever; what goes wrong is said once until it is something else."""
+        complaint = ""
+        while True:
+            try:
+                await self.notice()
+                complaint = ""
+            except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
+                if str(error) != complaint:
+                    complaint = str(error)
+                    log.error("events are not noticed and are looked for again", error=complaint)
+            await asyncio.sleep(TICK_SECONDS)
+
+    async def notice(self) -> None:
+        """Queue what happened since the last look, by whomever that was."""
+        now = self._clock()
+        identity = await asyncio.to_thread(_identify, self._public)
+        is_changed = identity != self._identity
+        if not is_changed and (self._next is None or now < self._next):
+            return
+        view = await asyncio.to_thread(_load_view, self._public) if is_changed else self._view
+        if await self._tell(view, now):
+            self._identity, self._view, self._next = identity, view, next_step(view, now)
+
+    async def _tell(self, view: View | None, now: int) -> bool:
+        """Answer False where another process was faster: then the next look starts from there."""
+        value = encode_seen(see(view, now))
+        async with self._sessions.begin() as session:
+            told = await session.get(Noticed, PUBLIC)
+            if told is None:
+                # The first start of a version that tells: what was public before is no news.
+                session.add(Noticed(name=PUBLIC, value=value))
+                return True
+            if told.value == value or view is None:
+                return True
+            before = told.value
+            row = update(Noticed).where(Noticed.name == PUBLIC, Noticed.value == before)
+            result = cast("CursorResult[None]", await session.execute(row.values(value=value)))
+            if result.rowcount != 1:
+                return False
+            for event in plan_events(decode_seen(before), view, now):
+                await enqueue(session, event, now)
+            return True
+
+
+def _identify(public: Path) -> tuple[int, int] | None:
+    try:
+        found = (public / "metadata" / "timestamp.json").stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _load_view(public: Path) -> View | None:
+    """Read timestamp, snapshot and pointers; the releases of all models are left unread."""
+    folder = public / "metadata"
+
+    def read(role: str, version: int) -> bytes:
+        return read_bounded(folder / metadata_name(role, version), metadata_limit(role))
+
+    if not (folder / "timestamp.json").exists():
+        return None
+    timestamp = decode_timestamp(read("timestamp", 0)).signed
+    snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
+    versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    pointers = {}
+    for role in sorted(versions):
+        if role == "latest" or role.startswith("latest-"):
+            for path, target in decode_targets(
+                role, read(role, versions[role])
+            ).signed.targets.items():
+                pointers[path] = decode_pointer(path, target.unrecognized_fields.get("custom"))
+    offline = {
+        name: version
+        for name, version in versions.items()
+        if name != "latest" and not name.startswith("latest-")
+    }
+    roots = list_roots(public, timestamp.version)
+    return View(timestamp.version, snapshot.version, offline | {"root": roots[-1]}, pointers)

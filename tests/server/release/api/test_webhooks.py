@@ -1,0 +1,89 @@
+"""Webhooks over the API: a secret that is shown once, deliveries to look at, statuses."""
+
+from server.release.webhooks.deliveries import enqueue
+from server.release.webhooks.event import SUBSCRIBABLE
+from tests.server.release.webhooks.conftest import halted
+
+NEW = {"url": "https://hooks.example.org/x", "events": ["halted", "published"]}
+
+
+async def test_a_secret_is_shown_once(api):
+    """The answer to the creation has it; nothing that comes later does."""
+    made = await api.call("POST", "/webhooks", body=NEW)
+    assert made.status == 201
+    secret = made.json["secret"]
+    assert secret.startswith("whsec_")
+    assert made.headers["Location"] == f"/api/v1/webhooks/{made.json['id']}"
+    for path in ("/webhooks", f"/webhooks/{made.json['id']}"):
+        answer = await api.call("GET", path)
+        assert answer.status == 200
+        assert secret not in answer.octets.decode()
+    (listed,) = (await api.call("GET", "/webhooks")).json["items"]
+    assert listed == {name: value for name, value in made.json.items() if name != "secret"}
+
+
+async def test_a_repeated_creation(api):
+    """An idempotency key does not make the server remember the secret."""
+    headers = {"Idempotency-Key": "once"}
+    first = await api.call("POST", "/webhooks", body=NEW, headers=headers)
+    again = await api.call("POST", "/webhooks", body=NEW, headers=headers)
+    assert first.status == 201
+    assert first.json["secret"] not in again.octets.decode()
+    assert len((await api.call("GET", "/webhooks")).json["items"]) == 1
+
+
+async def test_deliveries_are_shown(api):
+    """Newest first, with the event as it is sent."""
+    webhook = (await api.call("POST", "/webhooks", body=NEW)).json["id"]
+    for number in (1, 2):
+        now = api.services.epoch() + number
+        async with api.services.sessions.begin() as session:
+            await enqueue(session, halted(number, now), now)
+    shown = (await api.call("GET", f"/webhooks/{webhook}")).json["deliveries"]
+    assert [delivery["event"]["data"]["counter"] for delivery in shown] == [2, 1]
+    assert [delivery["attempts"] for delivery in shown] == [0, 0]
+
+
+async def test_off_on_ping_and_again(api):
+    """Each change answers with what is then; what contradicts it is a conflict."""
+    path = f"/webhooks/{(await api.call('POST', '/webhooks', body=NEW)).json['id']}"
+    pinged = await api.call("POST", f"{path}/ping")
+    assert pinged.status == 202
+    again = f"{path}/deliveries/{pinged.json['delivery']}/redeliver"
+    assert (await api.call("POST", again)).status == 409
+    off = await api.call("POST", f"{path}/disable")
+    assert off.json["disabled_at"] is not None
+    assert off.json["deliveries"][0]["last_error"] == "the webhook was switched off"
+    assert (await api.call("POST", f"{path}/ping")).status == 409
+    assert (await api.call("POST", f"{path}/enable")).json["disabled_at"] is None
+    assert (await api.call("POST", again)).status == 202
+
+
+async def test_what_is_refused(api):
+    """Private addresses are malformed, unknown events do not fit, what is not there is 404."""
+    for changed, status in (
+        ({"url": "https://10.0.0.1/"}, 400),
+        ({"url": "http://hooks.example.org/"}, 400),
+        ({"events": []}, 422),
+        ({"events": ["ping"]}, 422),
+        ({"events": ["everything"]}, 422),
+        ({"more": 1}, 422),
+    ):
+        assert (await api.call("POST", "/webhooks", body=NEW | changed)).status == status
+    unknown = "/webhooks/" + "0" * 32
+    assert (await api.call("GET", unknown)).status == 404
+    for action in ("disable", "enable", "ping", "deliveries/x/redeliver"):
+        assert (await api.call("POST", f"{unknown}/{action}")).status == 404
+
+
+async def test_every_event_can_be_asked_for(api):
+    """The schema knows each type of event but `ping`."""
+    made = await api.call("POST", "/webhooks", body=NEW | {"events": list(SUBSCRIBABLE)})
+    assert (made.status, set(made.json["events"])) == (201, set(SUBSCRIBABLE))
+
+
+async def test_who_may(api):
+    """Webhooks are the admins': the address of one may be a secret itself."""
+    for role in ("viewer", "editor", "engineer", "approver"):
+        assert (await api.call("GET", "/webhooks", token=role)).status == 403
+        assert (await api.call("POST", "/webhooks", token=role, body=NEW)).status == 403

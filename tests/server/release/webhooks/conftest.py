@@ -1,0 +1,85 @@
+"""A database with an admin and a clock that a test moves; a receiver; webhooks made in one call."""
+
+import hashlib
+import itertools
+from dataclasses import dataclass, field
+
+import pytest
+
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import Principal
+from server.release.webhooks.courier import Courier
+from server.release.webhooks.deliveries import enqueue
+from server.release.webhooks.directory import create_webhook, load_webhook
+from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
+from server.release.webhooks.sender import Sender
+from server.storage.control_models import Account
+from server.storage.database import open_database
+from tests.server.release.webhooks.receiver import receiving
+
+ADMIN = Principal("ani", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
+
+
+@dataclass
+class Post:
+    """A queue, a courier on it, and what was complained about."""
+
+    sessions: object
+    now: int = 1_800_000_000
+    alarms: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self._counter = itertools.count()
+        self.courier = self.new_courier()
+
+    def entropy(self, count):
+        """Return octets that are another each time and the same in each run."""
+        return hashlib.shake_128(f"{next(self._counter)}".encode()).digest(count)
+
+    def new_courier(self, timeout=15.0, *, private=True):
+        """Return a courier as a restarted process has one."""
+        sender = Sender(private=private, timeout=timeout)
+        return Courier(self.sessions, sender, lambda: self.now, self.entropy, self.alarms.append)
+
+    async def create(self, receiver, events=SUBSCRIBABLE):
+        """Make a webhook to a receiver, which learns the secret; returns its id."""
+        webhook = await create_webhook(
+            self.sessions, ADMIN, receiver.url, events, self.now, self.entropy, private=True
+        )
+        receiver.secret = webhook.secret
+        return webhook.id
+
+    async def halted(self, number):
+        """Queue an event, as a source does, and return it."""
+        event = halted(number, self.now)
+        async with self.sessions.begin() as session:
+            await enqueue(session, event, self.now)
+        return event
+
+    async def deliveries(self, webhook):
+        """Return the deliveries of a webhook, oldest first."""
+        return (await load_webhook(self.sessions, webhook))[1][::-1]
+
+
+def halted(number, now):
+    """Return the event that a channel's release `number` was halted."""
+    data = HaltedData("stable", "armani", number, {"en": "It reboots."}, "id")
+    return make_event(data, subject="armani/id/stable", time=now, occasion=str(number))
+
+
+@pytest.fixture
+async def post(tmp_path):
+    """Give a queue with a courier that may go to private addresses."""
+    async with open_database(tmp_path / "hening.sqlite") as sessions:
+        async with sessions.begin() as session:
+            session.add(
+                Account(name="ani", role="admin", codenames='["*"]', created_at=1, disabled_at=None)
+            )
+        yield Post(sessions)
+
+
+@pytest.fixture
+async def receiver():
+    """Give a receiver that takes everything."""
+    async with receiving() as found:
+        yield found

@@ -1,0 +1,164 @@
+"""Webhooks as people manage them: who may, what is refused, what the trail says."""
+
+import json
+
+import pytest
+from sqlalchemy import select
+
+from server.core.errors import FormatError
+from server.release.errors import ConflictError, NotFoundError, PermissionDeniedError
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import Principal
+from server.release.webhooks import directory
+from server.release.webhooks.directory import (
+    create_webhook,
+    disable_webhook,
+    enable_webhook,
+    list_webhooks,
+    load_webhook,
+    ping_webhook,
+    redeliver,
+)
+from server.release.webhooks.event import EventType
+from server.storage.control_models import TrailEntry
+from tests.server.release.webhooks.conftest import ADMIN
+
+URL = "https://hooks.example.org/T0/secret"
+
+
+async def trail(post):
+    """Return actor, action and detail of all entries."""
+    async with post.sessions() as session:
+        entries = await session.scalars(select(TrailEntry).order_by(TrailEntry.index))
+        return [(entry.actor, entry.action, json.loads(entry.detail)) for entry in entries]
+
+
+async def create(post, **changed):
+    """Make a webhook as an admin does."""
+    values = {"principal": ADMIN, "url": URL, "events": ["halted"], "private": False} | changed
+    principal, url, events = (values.pop(name) for name in ("principal", "url", "events"))
+    return await create_webhook(
+        post.sessions, principal, url, events, post.now, post.entropy, **values
+    )
+
+
+async def test_a_webhook_is_made(post):
+    """It has a secret of its own; the trail knows neither the secret nor the address."""
+    first = await create(post, events=["published", "halted", "halted"])
+    second = await create(post)
+    assert first.secret.startswith("whsec_")
+    assert first.secret != second.secret
+    assert json.loads(first.events) == ["halted", "published"]
+    assert [webhook.id for webhook in await list_webhooks(post.sessions)] in (
+        [first.id, second.id],
+        [second.id, first.id],
+    )
+    assert (await trail(post))[0] == ("ani", "webhook.create", {"events": ["halted", "published"]})
+    assert "hooks.example.org" not in json.dumps(await trail(post))
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"events": []}, "needs events"),
+        ({"events": ["ping"]}, "'ping' is no event"),
+        ({"events": ["halted", "everything"]}, "'everything' is no event"),
+        ({"url": "http://hooks.example.org/"}, "https"),
+        ({"url": "https://10.0.0.1/"}, "private"),
+    ],
+    ids=["no event", "ping", "unknown", "http", "private"],
+)
+async def test_what_no_webhook_can_be(post, changed, sentence):
+    """A sentence says why, and nothing is made."""
+    with pytest.raises(FormatError, match=sentence):
+        await create(post, **changed)
+    assert (await list_webhooks(post.sessions), await trail(post)) == ([], [])
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.ADMIN])
+async def test_who_may_not(post, role):
+    """Without the permission nothing is made, switched or sent."""
+    webhook = (await create(post)).id
+    somebody = Principal("eve", role, ROLE_PERMISSIONS[role], ("*",))
+    with pytest.raises(PermissionDeniedError):
+        await create(post, principal=somebody)
+    for change in (disable_webhook, enable_webhook):
+        with pytest.raises(PermissionDeniedError):
+            await change(post.sessions, somebody, webhook, post.now)
+    with pytest.raises(PermissionDeniedError):
+        await ping_webhook(post.sessions, somebody, webhook, post.now, post.entropy)
+    with pytest.raises(PermissionDeniedError):
+        await redeliver(post.sessions, somebody, webhook, "x", post.now)
+    assert len(await trail(post)) == 1
+
+
+async def test_there_is_a_limit(post, monkeypatch):
+    """Of those that are on; one that is off makes room."""
+    monkeypatch.setattr(directory, "MAX_WEBHOOKS", 1)
+    first = await create(post)
+    with pytest.raises(ConflictError, match="there are 1 webhooks already"):
+        await create(post)
+    await disable_webhook(post.sessions, ADMIN, first.id, post.now)
+    await create(post)
+    with pytest.raises(ConflictError):
+        await enable_webhook(post.sessions, ADMIN, first.id, post.now)
+
+
+async def test_off_and_on(post, receiver):
+    """What waits when it is switched off is given up; on again it is told what happens then."""
+    webhook = await post.create(receiver)
+    await post.halted(1)
+    for _ in range(2):
+        await disable_webhook(post.sessions, ADMIN, webhook, post.now)
+    await post.halted(2)
+    for _ in range(2):
+        await enable_webhook(post.sessions, ADMIN, webhook, post.now)
+    event = await post.halted(3)
+    await post.courier.deliver_due()
+    assert receiver.ids == [event.id]
+    assert [action for _, action, _ in await trail(post)] == [
+        "webhook.create",
+        "webhook.disable",
+        "webhook.enable",
+    ]
+
+
+async def test_a_ping(post, receiver):
+    """Trying a webhook out sends an event without content, whatever the webhook asked for."""
+    webhook = await post.create(receiver, [EventType.EXPIRING])
+    first = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
+    second = await ping_webhook(post.sessions, ADMIN, webhook, post.now, post.entropy)
+    assert first != second
+    await post.courier.deliver_due()
+    assert [(event["type"], event["data"]) for event in receiver.received] == [("ping", {})] * 2
+    assert len(set(receiver.ids)) == 2
+
+
+async def test_again(post, receiver):
+    """A delivery that is over is begun anew with its id; one that is on its way is not."""
+    webhook = await post.create(receiver)
+    event = await post.halted(1)
+    (delivery,) = await post.deliveries(webhook)
+    with pytest.raises(ConflictError, match="on its way"):
+        await redeliver(post.sessions, ADMIN, webhook, delivery.id, post.now)
+    await post.courier.deliver_due()
+    await redeliver(post.sessions, ADMIN, webhook, delivery.id, post.now)
+    await post.courier.deliver_due()
+    assert receiver.ids == [event.id, event.id]
+
+
+async def test_what_is_not_there(post):
+    """An unknown webhook, and the delivery of another one, are not found."""
+    webhook, other = await create(post), await create(post)
+    await post.halted(1)
+    (delivery,) = await post.deliveries(other.id)
+    with pytest.raises(NotFoundError):
+        await redeliver(post.sessions, ADMIN, webhook.id, delivery.id, post.now)
+    with pytest.raises(NotFoundError):
+        await load_webhook(post.sessions, "0" * 32)
+    for change in (disable_webhook, enable_webhook):
+        with pytest.raises(NotFoundError):
+            await change(post.sessions, ADMIN, "0" * 32, post.now)
+    await disable_webhook(post.sessions, ADMIN, webhook.id, post.now)
+    with pytest.raises(ConflictError, match="switched off"):
+        await ping_webhook(post.sessions, ADMIN, webhook.id, post.now, post.entropy)

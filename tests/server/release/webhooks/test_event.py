@@ -1,0 +1,83 @@
+"""The events of docs/FORMATS.md section 13: their members, types and the vector."""
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+
+from server.release.webhooks.event import (
+    SUBSCRIBABLE,
+    ChangeRefusedData,
+    ChangeWaitingData,
+    EventType,
+    ExpiringData,
+    HaltedData,
+    PingData,
+    PublishedData,
+    RolledOutData,
+    encode_event,
+    make_event,
+)
+from server.release.webhooks.signature import sign_message
+
+PAGE = Path(__file__).parents[4] / "docs" / "FORMATS.md"
+DATA = [
+    PublishedData({"armani": 3}, 4, 4),
+    RolledOutData("stable", "armani", complete=False, counter=2, permille=10, region="id"),
+    HaltedData("stable", "armani", 2, {"en": "It reboots."}, "id"),
+    ExpiringData(1_800_086_400, 80, "armani", 3),
+    ChangeWaitingData("offer", "3f", "approval"),
+    ChangeRefusedData("offer", "3f", "Not on a Friday."),
+    PingData(),
+]
+
+
+def section():
+    """Return the text of section 13."""
+    return re.search(r"^## 13\. .*?(?=^## |\Z)", PAGE.read_text(), re.MULTILINE | re.DOTALL)[0]
+
+
+def test_the_page_names_every_type_and_every_member():
+    """Type by type the table of the page has the members that are sent."""
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| [^|]* \| ([^|]*) \|", section(), re.MULTILINE))
+    assert list(rows) == [kind.value for kind in EventType]
+    for data in DATA:
+        event = json.loads(encode_event(make_event(data, subject="x", time=1, occasion="1")))
+        members = set(re.findall(r"`([a-z_]+)`", rows[event["type"]]))
+        assert members == set(event["data"]), event["type"]
+        assert set(event) == {"data", "id", "subject", "time", "type"}
+
+
+def test_the_vector_is_sent_and_signed_as_the_page_says():
+    """The event, its id and the three headers of the page come from the code."""
+    event = make_event(DATA[1], subject="armani/id/stable", time=1_800_000_000, occasion="2/10")
+    body = encode_event(event)
+    assert f"```json\n{body.decode()}```" in section()
+    secret = re.search(r"whsec_[A-Za-z0-9+/=]+", section())[0]
+    for name, value in sign_message(secret, event.id, 1_800_000_007, body).items():
+        assert f"{name}: {value}\n" in section()
+
+
+def test_ids():
+    """The same occasion has the same id; another type, subject or occasion another one."""
+    made = [
+        make_event(data, subject=subject, time=time, occasion=occasion)
+        for data, subject, time, occasion in (
+            (DATA[1], "a", 1, "1"),
+            (DATA[1], "a", 2, "1"),
+            (DATA[2], "a", 1, "1"),
+            (DATA[1], "b", 1, "1"),
+            (DATA[1], "a", 1, "2"),
+        )
+    ]
+    assert made[0].id == made[1].id
+    assert len({event.id for event in made}) == 4
+    assert all(re.fullmatch(r"evt_[0-9a-f]{32}", event.id) for event in made)
+
+
+def test_nothing_names_a_person():
+    """An event leaves for somebody else's computer: no member could hold an account."""
+    members = {name for data in DATA for name in msgspec.structs.asdict(data)}
+    assert members & {"by", "account", "actor", "name", "proposed_by", "approved_by"} == set()
+    assert set(SUBSCRIBABLE) == set(EventType) - {EventType.PING}
