@@ -1,4 +1,4 @@
-"""The command line: `hening-server init | run | rollout | keys | check | migrate`.
+"""The command line: `hening-server COMMAND`, one module a command or group of commands.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed, 130 stopped with Ctrl-C.
 """
@@ -9,9 +9,12 @@ try:
     import click
     from sqlalchemy.exc import SQLAlchemyError
 
+    from server.cli.account import account
     from server.cli.keys import keys
     from server.cli.rollout import rollout
     from server.cli.state import check, init, migrate, run
+    from server.cli.token import token
+    from server.cli.trail import trail
     from server.core.errors import HeningError
     from server.storage.errors import StorageError
 except KeyboardInterrupt:
@@ -32,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (init, run, rollout, keys, check, migrate):
+for command in (init, run, rollout, keys, check, migrate, account, token, trail):
     cli.add_command(command)
 
 

@@ -1,0 +1,184 @@
+"""`account`: the people and programs that may use the control plane."""
+
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.cli.in_database import run_in_database, show_time
+from server.cli.operator import operator
+from server.cli.options import JSON, STATE, now, require_state
+from server.release.people.accounts import (
+    account_codenames,
+    change_account,
+    create_account,
+    disable_account,
+    enable_account,
+    list_accounts,
+)
+from server.release.people.permissions import Role
+from server.release.people.principal import EVERY_CODENAME
+from server.storage.control_models import Account
+from server.storage.database import Sessions
+
+NAME = click.argument("name")
+ROLES = click.Choice([role.value for role in Role])
+CODENAMES = click.option(
+    "--codename", "codenames", multiple=True, help="A codename, content or tables; repeatable."
+)
+EVERYWHERE = click.option("--all-codenames", is_flag=True, help="Rights for every codename.")
+
+
+@click.group(epilog="Example: hening-server account list --state var/server")
+def account() -> None:
+    """Manage who may use the control plane. The first admin is made here.
+
+    An account is a person or a program. What it may do follows from its role, and where from its
+    codenames; it signs nothing. It gets in with a token: see `hening-server token`.
+    """
+
+
+@account.command(
+    epilog="Example: hening-server account add ani --role engineer --codename armani"
+    " --state var/server"
+)
+@NAME
+@click.option("--role", required=True, type=ROLES, help="What it may do.")
+@CODENAMES
+@EVERYWHERE
+@STATE
+@JSON
+def add(
+    name: str,
+    role: str,
+    codenames: tuple[str, ...],
+    all_codenames: bool,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Make the account NAME. A name is given once, for ever."""
+    wanted = _wanted(codenames, all_codenames)
+    if wanted is None:
+        raise click.UsageError("say where it has rights: --codename, or --all-codenames.")
+
+    def work(session: AsyncSession) -> Awaitable[Account]:
+        return create_account(
+            session, operator(), name=name, role=Role(role), codenames=wanted, at=_epoch()
+        )
+
+    _change(state, work, as_json=as_json)
+
+
+@account.command(
+    "set",
+    epilog="Example: hening-server account set ani --role approver --all-codenames"
+    " --state var/server",
+)
+@NAME
+@click.option("--role", type=ROLES, help="What it may do from now on.")
+@CODENAMES
+@EVERYWHERE
+@STATE
+@JSON
+def set_account(
+    name: str,
+    role: str | None,
+    codenames: tuple[str, ...],
+    all_codenames: bool,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Change the role or the codenames of NAME. Its tokens follow at once, for narrower too."""
+    wanted = _wanted(codenames, all_codenames)
+    if role is None and wanted is None:
+        raise click.UsageError("say what changes: --role, --codename or --all-codenames.")
+
+    def work(session: AsyncSession) -> Awaitable[Account]:
+        chosen = None if role is None else Role(role)
+        return change_account(
+            session, operator(), name=name, role=chosen, codenames=wanted, at=_epoch()
+        )
+
+    _change(state, work, as_json=as_json)
+
+
+@account.command(epilog="Example: hening-server account disable ani --state var/server")
+@NAME
+@STATE
+@JSON
+def disable(name: str, state: Path, as_json: bool) -> None:
+    """Shut NAME out and revoke its tokens for good. Nobody is ever deleted."""
+    _change(
+        state, lambda s: disable_account(s, operator(), name=name, at=_epoch()), as_json=as_json
+    )
+
+
+@account.command(epilog="Example: hening-server account enable ani --state var/server")
+@NAME
+@STATE
+@JSON
+def enable(name: str, state: Path, as_json: bool) -> None:
+    """Let NAME in again; it needs a new token."""
+    _change(state, lambda s: enable_account(s, operator(), name=name, at=_epoch()), as_json=as_json)
+
+
+@account.command("list", epilog="Example: hening-server account list --state var/server")
+@STATE
+@JSON
+def list_all(state: Path, as_json: bool) -> None:
+    """Show all accounts, disabled ones too."""
+
+    async def work(sessions: Sessions) -> list[Account]:
+        async with sessions() as session:
+            return list(await list_accounts(session))
+
+    _show(run_in_database(require_state(state), work), as_json=as_json)
+
+
+def _wanted(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | None:
+    if codenames and everywhere:
+        raise click.UsageError("--codename and --all-codenames contradict each other.")
+    return (EVERY_CODENAME,) if everywhere else codenames or None
+
+
+def _change(
+    state: Path, work: Callable[[AsyncSession], Awaitable[Account]], *, as_json: bool
+) -> None:
+    async def act(sessions: Sessions) -> Account:
+        async with sessions.begin() as session:
+            return await work(session)
+
+    _show([run_in_database(require_state(state), act)], as_json=as_json)
+
+
+def _show(rows: list[Account], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([_describe(row) for row in rows]))
+        return
+    table = Table("account", "role", "codenames", "made (UTC)", "disabled (UTC)")
+    for row in rows:
+        codenames = account_codenames(row)
+        shown = "all" if codenames == (EVERY_CODENAME,) else " ".join(codenames)
+        table.add_row(
+            row.name, row.role, shown, show_time(row.created_at), show_time(row.disabled_at)
+        )
+    Console().print(table)
+
+
+def _describe(row: Account) -> dict[str, Any]:
+    return {
+        "name": row.name,
+        "role": row.role,
+        "codenames": list(account_codenames(row)),
+        "created_at": row.created_at,
+        "disabled_at": row.disabled_at,
+    }
+
+
+def _epoch() -> int:
+    return int(now().timestamp())

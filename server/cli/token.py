@@ -1,0 +1,165 @@
+"""`token`: what accounts show to the control plane's API."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from server.cli.in_database import run_in_database, show_time
+from server.cli.operator import operator
+from server.cli.options import JSON, STATE, now, require_state
+from server.release.people.permissions import Permission
+from server.release.people.tokens import (
+    MAX_DAYS,
+    IssuedToken,
+    create_token,
+    list_tokens,
+    revoke_token,
+    token_permissions,
+)
+from server.storage.control_models import Token
+from server.storage.database import Sessions
+
+PERMISSIONS = click.Choice([permission.value for permission in Permission])
+
+
+@click.group(epilog="Example: hening-server token list --state var/server")
+def token() -> None:
+    """Manage API tokens. A token is shown once, when it is made; the server keeps a hash."""
+
+
+@token.command(
+    epilog="Example: hening-server token create ani --label laptop --days 30 --permission read"
+    " --state var/server"
+)
+@click.argument("account")
+@click.option("--label", required=True, help="What it is for, so that you know it again.")
+@click.option(
+    "--permission",
+    "permissions",
+    multiple=True,
+    type=PERMISSIONS,
+    help="Narrow it to this; repeatable.  [default: all that the role holds]",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, MAX_DAYS),
+    default=90,
+    show_default=True,
+    help="How long it is valid.",
+)
+@STATE
+@JSON
+def create(
+    account: str,
+    label: str,
+    permissions: tuple[str, ...],
+    days: int,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Make a token for ACCOUNT and print it, this once. What it is stands on standard error."""
+    at = _epoch()
+
+    async def work(sessions: Sessions) -> IssuedToken:
+        async with sessions.begin() as session:
+            return await create_token(
+                session,
+                operator(),
+                os.urandom,
+                account=account,
+                label=label,
+                permissions=[Permission(name) for name in permissions] or None,
+                expires_at=at + days * 86_400,
+                at=at,
+            )
+
+    issued = run_in_database(require_state(state), work)
+    if as_json:
+        click.echo(json.dumps({**_describe(issued.row, at), "token": issued.text}))
+        return
+    click.echo(
+        f"Token {issued.row.id} of {account} is valid until {show_time(issued.row.expires_at)} UTC."
+        " It is shown this once:",
+        err=True,
+    )
+    click.echo(issued.text)
+
+
+@token.command("list", epilog="Example: hening-server token list --account ani --state var/server")
+@click.option("--account", help="Of this account only.")
+@STATE
+@JSON
+def list_all(account: str | None, state: Path, as_json: bool) -> None:
+    """Show what tokens there are, by id; what they are is not kept."""
+    at = _epoch()
+
+    async def work(sessions: Sessions) -> Sequence[Token]:
+        async with sessions() as session:
+            return await list_tokens(session, account)
+
+    _show(run_in_database(require_state(state), work), at, as_json=as_json)
+
+
+@token.command(epilog="Example: hening-server token revoke 0123456789ab --state var/server")
+@click.argument("identities", nargs=-1, metavar="ID...")
+@click.option("--account", help="All tokens of this account.")
+@STATE
+@JSON
+def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
+    """Make the tokens invalid at once, all of them or none."""
+    if bool(identities) == (account is not None):
+        raise click.UsageError("name tokens by their ids, or --account for all of one account.")
+    at = _epoch()
+
+    async def work(sessions: Sessions) -> list[Token]:
+        async with sessions.begin() as session:
+            chosen = identities or [row.id for row in await list_tokens(session, account)]
+            return [
+                await revoke_token(session, operator(), identity=identity, at=at)
+                for identity in dict.fromkeys(chosen)
+            ]
+
+    _show(run_in_database(require_state(state), work), at, as_json=as_json)
+
+
+def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
+    described = [_describe(row, at) for row in rows]
+    if as_json:
+        click.echo(json.dumps(described))
+        return
+    table = Table("id", "account", "label", "permissions", "expires (UTC)", "state")
+    for row in described:
+        table.add_row(
+            row["id"],
+            row["account"],
+            Text(row["label"]),
+            " ".join(row["permissions"]),
+            show_time(row["expires_at"]),
+            row["state"],
+        )
+    Console().print(table)
+
+
+def _describe(row: Token, at: int) -> dict[str, Any]:
+    state = "revoked" if row.revoked_at is not None else "valid"
+    return {
+        "id": row.id,
+        "account": row.account,
+        "label": row.label,
+        "permissions": sorted(token_permissions(row)),
+        "created_at": row.created_at,
+        "expires_at": row.expires_at,
+        "revoked_at": row.revoked_at,
+        "state": "expired" if state == "valid" and row.expires_at <= at else state,
+    }
+
+
+def _epoch() -> int:
+    return int(now().timestamp())

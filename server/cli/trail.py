@@ -1,0 +1,155 @@
+"""`trail`: who changed what, and whether that record is whole."""
+
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from server.cli.in_database import run_in_database, show_time
+from server.cli.options import JSON, STATE, require_state
+from server.release.people.trail import describe
+from server.release.people.trail_query import (
+    MAX_PAGE,
+    TrailFilter,
+    export_trail,
+    query_trail,
+)
+from server.release.people.trail_verify import TrailState, verify_export, verify_trail
+from server.storage.control_models import TrailEntry
+from server.storage.database import Sessions
+
+TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%MZ"])
+_HEAD = re.compile(r"([1-9][0-9]{0,15}):([0-9a-f]{64})")
+
+
+@click.group(epilog="Example: hening-server trail list --state var/server")
+def trail() -> None:
+    """Read and verify the trail of what people changed."""
+
+
+@trail.command(
+    "list",
+    epilog="Example: hening-server trail list --actor ani --since 2026-12-01 --state var/server",
+)
+@click.option("--actor", default="", help="An account with its tokens, or cli:USER.")
+@click.option("--action", default="", help="An action, or the group before its dot.")
+@click.option("--subject", default="", help="What was changed.")
+@click.option("--since", type=TIME, help="UTC, inclusive.")
+@click.option("--until", type=TIME, help="UTC, inclusive.")
+@click.option("--before", type=int, help="Only entries with a smaller number: the next page.")
+@click.option(
+    "--limit", type=click.IntRange(1, MAX_PAGE), default=50, show_default=True, help="How many."
+)
+@STATE
+@JSON
+def list_entries(
+    actor: str,
+    action: str,
+    subject: str,
+    since: datetime | None,
+    until: datetime | None,
+    before: int | None,
+    limit: int,
+    state: Path,
+    as_json: bool,
+) -> None:
+    """Show entries, the newest first."""
+    wanted = TrailFilter(actor, action, subject, _seconds(since), _seconds(until))
+
+    async def work(sessions: Sessions) -> Sequence[TrailEntry]:
+        async with sessions() as session:
+            return await query_trail(session, wanted, before=before, limit=limit)
+
+    rows = [describe(entry) for entry in run_in_database(require_state(state), work)]
+    if as_json:
+        click.echo(json.dumps(rows))
+        return
+    table = Table("no.", "time (UTC)", "actor", "action", "subject", "detail")
+    for row in rows:
+        table.add_row(
+            str(row["index"]),
+            show_time(row["at"]),
+            *(Text(_plain(row[name])) for name in ("actor", "action", "subject")),
+            Text(_spell(row["detail"])),
+        )
+    Console().print(table)
+
+
+@trail.command(epilog="Example: hening-server trail export --state var/server > trail.jsonl")
+@STATE
+def export(state: Path) -> None:
+    """Print every entry as a line of JSON, the oldest first (FORMATS.md section 11)."""
+
+    async def work(sessions: Sessions) -> None:
+        async with sessions() as session:
+            async for line in export_trail(session):
+                click.echo(line, nl=False)
+
+    run_in_database(require_state(state), work)
+
+
+@trail.command(
+    epilog="Example: hening-server trail verify --state var/server or hening-server trail verify"
+    " --export trail.jsonl"
+)
+@click.option("--state", type=click.Path(path_type=Path), help="The server's state folder.")
+@click.option(
+    "--export",
+    "file",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="An export, in place of a state folder.",
+)
+@click.option("--head", "heads", multiple=True, help="INDEX:SHA256, kept from an earlier run.")
+@JSON
+def verify(state: Path | None, file: Path | None, heads: tuple[str, ...], as_json: bool) -> None:
+    """Verify the chain, and that each --head is in it; print the present head.
+
+    Keep that head where the server's operators cannot change it: a chain made anew is whole, too.
+    """
+    if (state is None) == (file is None):
+        raise click.UsageError("name what to verify: --state or --export.")
+    remembered = dict(map(_read_head, heads))
+
+    async def work(sessions: Sessions) -> TrailState:
+        async with sessions() as session:
+            return await verify_trail(session, remembered)
+
+    if file is not None:
+        with file.open("rb") as lines:
+            found = verify_export(lines, remembered)
+    elif state is not None:
+        found = run_in_database(require_state(state), work)
+    if as_json:
+        click.echo(json.dumps({"length": found.length, "sha256": found.sha256}))
+        return
+    click.echo(f"{found.length} entries are as they were recorded.")
+    if found.length:
+        click.echo(f"Head: {found.length}:{found.sha256}")
+
+
+def _read_head(text: str) -> tuple[int, str]:
+    match = _HEAD.fullmatch(text)
+    if match is None:
+        raise click.UsageError("a head is INDEX:SHA256, as `trail verify` prints it.")
+    return int(match[1]), match[2]
+
+
+def _seconds(moment: datetime | None) -> int | None:
+    return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
+
+
+def _plain(text: str) -> str:
+    """Return a text without what would move a terminal's cursor."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
+
+
+def _spell(detail: dict[str, Any]) -> str:
+    """Return a detail on one line; what would move a terminal's cursor is escaped by JSON."""
+    return json.dumps(detail, ensure_ascii=True, separators=(", ", ": "))[1:-1]
