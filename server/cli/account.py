@@ -22,7 +22,7 @@ from server.release.people.accounts import (
     list_accounts,
 )
 from server.release.people.permissions import Role
-from server.release.people.principal import EVERY_CODENAME
+from server.release.people.principal import EVERY_CODENAME, Principal
 from server.storage.control_models import Account
 from server.storage.database import Sessions
 
@@ -66,9 +66,9 @@ def add(
     if wanted is None:
         raise click.UsageError("say where it has rights: --codename, or --all-codenames.")
 
-    def work(session: AsyncSession) -> Awaitable[Account]:
+    def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
         return create_account(
-            session, operator(), name=name, role=Role(role), codenames=wanted, at=_epoch()
+            session, by, name=name, role=Role(role), codenames=wanted, at=_epoch()
         )
 
     _change(state, work, as_json=as_json)
@@ -98,11 +98,9 @@ def set_account(
     if role is None and wanted is None:
         raise click.UsageError("say what changes: --role, --codename or --all-codenames.")
 
-    def work(session: AsyncSession) -> Awaitable[Account]:
+    def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
         chosen = None if role is None else Role(role)
-        return change_account(
-            session, operator(), name=name, role=chosen, codenames=wanted, at=_epoch()
-        )
+        return change_account(session, by, name=name, role=chosen, codenames=wanted, at=_epoch())
 
     _change(state, work, as_json=as_json)
 
@@ -113,9 +111,7 @@ def set_account(
 @JSON
 def disable(name: str, state: Path, as_json: bool) -> None:
     """Shut NAME out and revoke its tokens for good. Nobody is ever deleted."""
-    _change(
-        state, lambda s: disable_account(s, operator(), name=name, at=_epoch()), as_json=as_json
-    )
+    _change(state, lambda s, by: disable_account(s, by, name=name, at=_epoch()), as_json=as_json)
 
 
 @account.command(epilog="Example: hening-server account enable ani --state var/server")
@@ -124,7 +120,7 @@ def disable(name: str, state: Path, as_json: bool) -> None:
 @JSON
 def enable(name: str, state: Path, as_json: bool) -> None:
     """Let NAME in again; it needs a new token."""
-    _change(state, lambda s: enable_account(s, operator(), name=name, at=_epoch()), as_json=as_json)
+    _change(state, lambda s, by: enable_account(s, by, name=name, at=_epoch()), as_json=as_json)
 
 
 @account.command("list", epilog="Example: hening-server account list --state var/server")
@@ -147,11 +143,13 @@ def _wanted(codenames: tuple[str, ...], everywhere: bool) -> tuple[str, ...] | N
 
 
 def _change(
-    state: Path, work: Callable[[AsyncSession], Awaitable[Account]], *, as_json: bool
+    state: Path, work: Callable[[AsyncSession, Principal], Awaitable[Account]], *, as_json: bool
 ) -> None:
+    by = operator()
+
     async def act(sessions: Sessions) -> Account:
         async with sessions.begin() as session:
-            return await work(session)
+            return await work(session, by)
 
     _show([run_in_database(require_state(state), act)], as_json=as_json)
 

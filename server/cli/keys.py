@@ -3,9 +3,10 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.table import Table
 from server.app import disk_read_back, open_publisher
 from server.cli.options import JSON, STATE, now, require_state
 from server.cli.pointers import PUBLIC_URL
+from server.cli.recorded import recorded
 from server.publisher.key_choice import KeyState, describe_keys
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.published import load_published
@@ -52,8 +54,12 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
     where it is listed alone and so signs already: switch to it first.
     """
     folder = require_state(state)
+    chosen = _names(names)
     made, alarms = _run(
-        folder, public_url, lambda p: make_next_keys(p, folder, _names(names), afresh=afresh)
+        folder,
+        public_url,
+        lambda p: make_next_keys(p, folder, chosen, afresh=afresh),
+        recorded(folder, "keys.new", chosen, {"afresh": afresh}),
     )
     notes = dict.fromkeys(made.kept, "the next key is kept, made before; after a theft: --afresh")
     if made.unsigned:
@@ -79,8 +85,12 @@ def switch(
     Refused before root (for latest: targets) lists it, and for 75 seconds after that.
     """
     folder = require_state(state)
+    chosen = _names(names)
     switched, alarms = _run(
-        folder, public_url, lambda p: switch_keys(p, folder, _names(names), now, at_once=at_once)
+        folder,
+        public_url,
+        lambda p: switch_keys(p, folder, chosen, now, at_once=at_once),
+        recorded(folder, "keys.switch", chosen, {"at_once": at_once}),
     )
     _show(folder, as_json=as_json)
     if not switched and not as_json:
@@ -97,19 +107,27 @@ def list_keys(state: Path, as_json: bool) -> None:
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:
-    return HOLDERS if EVERY in names else names
+    return HOLDERS if EVERY in names else tuple(dict.fromkeys(names))
 
 
 def _run(
-    folder: StateFolder, public_url: str, work: Callable[[Publisher], Awaitable[T]]
+    folder: StateFolder,
+    public_url: str,
+    work: Callable[[Publisher], Awaitable[T]],
+    recording: AbstractAsyncContextManager[dict[str, Any]],
 ) -> tuple[T, list[str]]:
-    """Return what `work` returned, and what the read-back had to complain of."""
+    """Return what `work` returned, and what the read-back had to complain of; `recording` tells."""
     alarms: list[str] = []
 
     async def act() -> T:
         read_back = disk_read_back(folder, public_url)
-        async with open_publisher(folder, now, read_back, alarms.append) as publisher:
-            return await work(publisher)
+        async with (
+            recording as outcome,
+            open_publisher(folder, now, read_back, alarms.append) as publisher,
+        ):
+            done = await work(publisher)
+            outcome["alarms"] = list(alarms)
+            return done
 
     return asyncio.run(act()), alarms
 

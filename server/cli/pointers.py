@@ -12,11 +12,13 @@ import click
 
 from server.app import disk_read_back, open_publisher
 from server.cli.options import JSON, STATE, now, require_state
+from server.cli.recorded import recorded
 from server.core.names import Channel, decode_channel
 from server.core.pointer import Pointer
 from server.publisher.errors import PublishError
 from server.publisher.published import Published, load_published
 from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
 
 CHANNELS = click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
 
@@ -48,17 +50,31 @@ def changes_pointers(command: Callable[..., Change]) -> Callable[..., None]:
     def run(
         channels: tuple[str, ...], state: Path, public_url: str, as_json: bool, **options: Any
     ) -> None:
-        _publish(state, channels, command(**options), public_url, as_json=as_json)
+        edit = command(**options)
+        action = f"rollout.{click.get_current_context().info_name}"
+        given = {name: _plain(value) for name, value in options.items() if value not in {None, ""}}
+        _publish(require_state(state), channels, edit, public_url, action, given, as_json=as_json)
 
     return run
 
 
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _publish(
-    state: Path, channels: tuple[str, ...], edit: Change, public_url: str, *, as_json: bool
+    folder: StateFolder,
+    channels: tuple[str, ...],
+    edit: Change,
+    public_url: str,
+    action: str,
+    given: Mapping[str, Any],
+    *,
+    as_json: bool,
 ) -> None:
-    folder = require_state(state)
     places = [decode_channel(channel) for channel in dict.fromkeys(channels)]
     alarms: list[str] = []
+    telling = recorded(folder, action, [str(place) for place in places], given)
 
     def edit_all(published: Published) -> Mapping[str, Pointer]:
         pointers = published.pointers()
@@ -70,8 +86,13 @@ def _publish(
 
     async def change() -> int:
         read_back = disk_read_back(folder, public_url)
-        async with open_publisher(folder, now, read_back, alarms.append) as publisher:
-            return await publisher.change_pointers(edit_all)
+        async with (
+            telling as outcome,
+            open_publisher(folder, now, read_back, alarms.append) as publisher,
+        ):
+            snapshot = await publisher.change_pointers(edit_all)
+            outcome.update(snapshot=snapshot, alarms=list(alarms))
+            return snapshot
 
     snapshot = asyncio.run(change())
     published = load_published(folder.public)

@@ -1,6 +1,7 @@
 """`init`, `run`, `check` and `migrate`: what is done to a whole state folder."""
 
 import asyncio
+import hashlib
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from tuf.api.metadata import Root
 
 from server.app import open_blobs, running
 from server.cli.options import CONFIG, JSON, STATE, now, require_state
+from server.cli.recorded import record_once
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
@@ -24,6 +26,7 @@ from server.publisher.errors import PublishError
 from server.publisher.key_choice import check_root_keys
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name
 from server.release.api.operation import PREFIX
+from server.release.people.trail_check import check_trail
 from server.settings import load_settings
 from server.storage.bounded import read_bounded
 from server.storage.database import is_current, open_database
@@ -61,6 +64,8 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     create_online_keys(folder.keys, log_origin, log_verifier(pinned).name if pinned else "")
     migrate_database(folder.database)
     folder.incoming.mkdir(exist_ok=True)
+    if made:
+        record_once(folder, "server.init", "keys", {"made": made})
     if root_file is None:
         click.echo(f"Online keys are in {folder.keys}; the log is {log_name(folder.keys)}.")
         if made:
@@ -74,6 +79,9 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
         check_root_keys(root, load_online_keys(folder.keys))
         if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
             raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
+        if not folder.trusted_root.exists():
+            sha256 = hashlib.sha256(data).hexdigest()
+            record_once(folder, "server.pin", "root", {"version": root.version, "sha256": sha256})
         write_immutable(folder.trusted_root, data)
         click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
 
@@ -142,13 +150,14 @@ def _address(scheme: str, host: str, port: int) -> str:
 @click.option("--deep", is_flag=True, help="Hash every blob again.")
 @JSON
 def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
-    """Verify metadata, pointers, blobs and log of a state folder; changes nothing."""
+    """Verify metadata, pointers, blobs, log and trail of a state folder; changes nothing."""
     folder = require_state(state)
     blobs = open_blobs(folder, load_settings(config, os.environ), now)
 
     async def look() -> list[Finding]:
         async with open_database(folder.database) as sessions:
-            return await check_state(folder, sessions, blobs, now(), deep=deep)
+            found = await check_state(folder, sessions, blobs, now(), deep=deep)
+            return [*found, await check_trail(sessions)]
 
     if is_current(folder.database):
         findings = asyncio.run(look())
@@ -171,5 +180,8 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
 @STATE
 def migrate(state: Path) -> None:
     """Bring the database to this version; a copy of the old one is kept beside it."""
-    changed = migrate_database(require_state(state).database)
+    folder = require_state(state)
+    changed = migrate_database(folder.database)
+    if changed:
+        record_once(folder, "server.migrate", "database", {})
     click.echo("The database was migrated." if changed else "The database is up to date.")

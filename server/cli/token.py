@@ -65,13 +65,13 @@ def create(
     as_json: bool,
 ) -> None:
     """Make a token for ACCOUNT and print it, this once. What it is stands on standard error."""
-    at = _epoch()
+    at, by = _epoch(), operator()
 
     async def work(sessions: Sessions) -> IssuedToken:
         async with sessions.begin() as session:
             return await create_token(
                 session,
-                operator(),
+                by,
                 os.urandom,
                 account=account,
                 label=label,
@@ -116,13 +116,13 @@ def revoke(identities: tuple[str, ...], account: str | None, state: Path, as_jso
     """Make the tokens invalid at once, all of them or none."""
     if bool(identities) == (account is not None):
         raise click.UsageError("name tokens by their ids, or --account for all of one account.")
-    at = _epoch()
+    at, by = _epoch(), operator()
 
     async def work(sessions: Sessions) -> list[Token]:
         async with sessions.begin() as session:
             chosen = identities or [row.id for row in await list_tokens(session, account)]
             return [
-                await revoke_token(session, operator(), identity=identity, at=at)
+                await revoke_token(session, by, identity=identity, at=at)
                 for identity in dict.fromkeys(chosen)
             ]
 

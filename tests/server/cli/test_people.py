@@ -1,0 +1,290 @@
+"""`account`, `token` and `trail`: what people and programs read, and what is refused."""
+
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from server.cli import operator as cli_operator
+from server.release.people.tokens import is_token
+from server.release.people.trail_verify import verify_export
+from tests.server.cli.test_commands import CHANNEL, check_sentence
+
+
+@pytest.fixture
+def state(fresh, run):
+    """Give a state folder with a database, in which nobody has done anything."""
+    assert run("init", "--state", fresh.folder.root)[0] == 0
+    return fresh.folder.root
+
+
+@pytest.fixture
+def ask(run, state):
+    """Run a command with --json and return what it printed."""
+
+    def call(*words):
+        status, out, err = run(*words, "--state", state, "--json")
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def someone(monkeypatch, tmp_path):
+    """Let the command be run by the user with the number 0, who logged in as such."""
+    login = tmp_path / "loginuid"
+    login.write_text("0")
+    monkeypatch.setattr(cli_operator, "LOGIN", login)
+    return login
+
+
+def names(table):
+    """Return the cells of a table that are words."""
+    return set(table.replace("│", " ").replace("┃", " ").split())
+
+
+def test_people_from_the_first_admin_on(run, state, ask):
+    """The first admin is made here; accounts are listed, changed, disabled, enabled."""
+    assert ask("account", "list") == []
+    (made,) = ask("account", "add", "root", "--role", "admin", "--all-codenames")
+    assert (made["name"], made["role"], made["codenames"]) == ("root", "admin", ["*"])
+    ask(
+        *("account", "add", "ani", "--role", "engineer"),
+        *("--codename", "cancro", "--codename", "armani"),
+    )
+    (changed,) = ask("account", "set", "ani", "--role", "approver")
+    assert (changed["role"], changed["codenames"]) == ("approver", ["armani", "cancro"])
+    (changed,) = ask("account", "set", "ani", "--codename", "armani")
+    assert (changed["role"], changed["codenames"]) == ("approver", ["armani"])
+    (changed,) = ask("account", "disable", "ani")
+    assert changed["disabled_at"] is not None
+    (changed,) = ask("account", "enable", "ani")
+    assert changed["disabled_at"] is None
+    assert [row["name"] for row in ask("account", "list")] == ["ani", "root"]
+    status, out, _ = run("account", "list", "--state", state)
+    assert status == 0
+    assert {"ani", "approver", "armani", "root", "admin", "all"} <= names(out)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["account", "add", "ani", "--role", "viewer"],
+        ["account", "add", "ani", "--role", "king", "--all-codenames"],
+        ["account", "add", "ani", "--role", "viewer", "--all-codenames", "--codename", "armani"],
+        ["account", "set", "ani"],
+        ["token", "create", "ani"],
+        ["token", "create", "ani", "--label", "x", "--days", "367"],
+        ["token", "create", "ani", "--label", "x", "--permission", "fly"],
+        ["token", "revoke"],
+        ["token", "revoke", "0123456789ab", "--account", "ani"],
+        ["trail", "list", "--limit", "201"],
+        ["trail", "list", "--since", "yesterday"],
+        ["trail", "verify", "--head", "1:ab"],
+    ],
+    ids=" ".join,
+)
+def test_usage(run, state, words):
+    """Options that contradict each other or say nothing are status 2, and nothing is changed."""
+    status, out, err = run(*words, "--state", state)
+    assert (status, out) == (2, "")
+    assert "Error:" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["account", "add", "Ani", "--role", "viewer", "--all-codenames"], "not an account name"),
+        (["account", "add", "ani", "--role", "viewer", "--codename", "root"], "neither a codename"),
+        (["account", "disable", "ani"], "there is no account ani"),
+        (["token", "create", "ani", "--label", "x"], "there is no account ani"),
+        (["token", "revoke", "0123456789ab"], "there is no token 0123456789ab"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_refusals(run, state, words, sentence):
+    """What the rules refuse is status 1 and a sentence."""
+    status, out, err = run(*words, "--state", state)
+    assert (status, out) == (1, "")
+    check_sentence(err)
+    assert sentence in err
+
+
+def test_the_last_admin(run, state, ask):
+    """The command line does not shut the last admin out either."""
+    ask("account", "add", "root", "--role", "admin", "--all-codenames")
+    for words in (["disable", "root"], ["set", "root", "--role", "viewer"]):
+        status, _, err = run("account", *words, "--state", state)
+        assert status == 1
+        assert "root is the last admin for all codenames" in err
+
+
+def test_tokens(run, state, ask):
+    """A token is printed alone, listed without its secret, expires, and is revoked."""
+    ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
+    status, out, err = run("token", "create", "ani", "--label", "laptop", "--state", state)
+    assert status == 0
+    assert is_token(out.rstrip("\n"))
+    assert "It is shown this once" in err
+    made = ask("token", "create", "ani", "--label", "ci", "--days", "1", "--permission", "read")
+    assert is_token(made["token"])
+    assert (made["permissions"], made["state"]) == (["read"], "valid")
+    assert made["expires_at"] - made["created_at"] == 86_400
+    status, listed, _ = run("token", "list", "--state", state)
+    assert status == 0
+    assert {made["id"], "laptop", "ci", "valid"} <= names(listed)
+    for secret in (out.strip()[20:84], made["token"][20:84]):
+        assert secret not in listed
+        assert secret not in json.dumps(ask("token", "list"))
+    ask("token", "revoke", made["id"])
+    states = {row["label"]: row["state"] for row in ask("token", "list", "--account", "ani")}
+    assert states == {"laptop": "valid", "ci": "revoked"}
+    assert [row["state"] for row in ask("token", "revoke", "--account", "ani")] == ["revoked"] * 2
+
+
+def test_revoking_is_all_or_nothing(run, state, ask):
+    """With one id that does not exist no token is revoked."""
+    ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
+    made = ask("token", "create", "ani", "--label", "ci")
+    status, _, _ = run("token", "revoke", made["id"], "ffffffffffff", "--state", state)
+    assert status == 1
+    assert [row["state"] for row in ask("token", "list")] == ["valid"]
+
+
+def test_the_trail_of_commands(run, state, ask):
+    """Each change is there once, done by who logged in; pages and filters show parts of it."""
+    ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
+    token = ask("token", "create", "ani", "--label", "ci")
+    ask("token", "revoke", token["id"])
+    rows = ask("trail", "list")
+    assert [(row["index"], row["action"]) for row in rows] == [
+        (3, "token.revoke"),
+        (2, "token.create"),
+        (1, "account.create"),
+    ]
+    assert {row["actor"] for row in rows} == {"cli:root"}
+    assert [row["index"] for row in ask("trail", "list", "--action", "token")] == [3, 2]
+    assert [row["index"] for row in ask("trail", "list", "--limit", "1", "--before", "3")] == [2]
+    assert ask("trail", "list", "--until", "2001-01-01") == []
+    assert len(ask("trail", "list", "--since", "2001-01-01T00:00Z")) == 3
+    status, out, _ = run("trail", "list", "--state", state)
+    assert status == 0
+    assert {"cli:root", "token.revoke", "ani"} <= names(out)
+
+
+def test_an_export_is_verified_elsewhere(run, state, ask, tmp_path):
+    """Database and export have the same head; an old head is found again; a forgery is refused."""
+    ask("account", "add", "ani", "--role", "engineer", "--all-codenames")
+    old = ask("trail", "verify")
+    assert old["length"] == 1
+    ask("account", "disable", "ani")
+    status, out, _ = run("trail", "export", "--state", state)
+    assert status == 0
+    file = tmp_path / "trail.jsonl"
+    file.write_text(out)
+    state_of_file = verify_export(out.encode().splitlines(keepends=True))
+    head = f"{old['length']}:{old['sha256']}"
+    for place in (["--state", state], ["--export", file]):
+        status, out, err = run("trail", "verify", *place, "--head", head)
+        assert (status, err) == (0, "")
+        assert f"Head: 2:{state_of_file.sha256}" in out
+        status, _, err = run("trail", "verify", *place, "--head", f"1:{'0' * 64}")
+        assert status == 1
+        check_sentence(err)
+        assert "entry 1 of the trail is not the one that was remembered" in err
+    file.write_text(file.read_text().replace('"ani"', '"ana"', 1))
+    status, _, err = run("trail", "verify", "--export", file)
+    assert status == 1
+    check_sentence(err)
+    for words in ([], ["--state", state, "--export", file]):
+        assert run("trail", "verify", *words)[0] == 2
+
+
+def test_check_verifies_the_trail(run, world):
+    """A trail that was touched is a finding of its own, and names the entry."""
+    state = world.folder.root
+    run("account", "add", "ani", "--role", "viewer", "--all-codenames", "--state", state)
+
+    def finding():
+        status, out, _ = run("check", "--state", state, "--json")
+        (row,) = [row for row in json.loads(out) if row["subject"] == "trail"]
+        return status, row["detail"], row["error"]
+
+    status, detail, _ = finding()
+    assert (status, detail) == (0, "1 entries, each as it was recorded")
+    with closing(sqlite3.connect(state / "hening.sqlite")) as connection, connection:
+        connection.execute("UPDATE trail_entries SET actor = 'cli:nobody'")
+    status, _, error = finding()
+    assert (status, error) == (1, "entry 1 of the trail is not what was recorded.")
+
+
+def test_pointer_changes_are_told_before_and_after(run, world):
+    """Each channel has two entries: what was asked for, and the snapshot or why not."""
+    state = world.folder.root
+    reason = "en=It drains the battery."
+    assert run("rollout", "halt", CHANNEL, "--reason", reason, "--state", state)[0] == 0
+    assert run("rollout", "set", CHANNEL, "--share", "50%", "--state", state)[0] == 1
+    _, out, _ = run("trail", "list", "--subject", CHANNEL, "--state", state, "--json")
+    failed, begun, done, asked = json.loads(out)
+    assert [row["action"] for row in (asked, done)] == ["rollout.halt"] * 2
+    assert asked["detail"] == {"stage": "begun", "reasons": [reason]}
+    snapshot = world.published().snapshot.version
+    assert done["detail"] == {
+        "stage": "done",
+        "began": asked["index"],
+        "snapshot": snapshot,
+        "alarms": [],
+    }
+    assert [row["action"] for row in (begun, failed)] == ["rollout.set"] * 2
+    assert begun["detail"] == {"stage": "begun", "share": "50%", "times": []}
+    assert failed["detail"]["stage"] == "failed"
+    assert failed["detail"]["began"] == begun["index"]
+    assert "halted" in failed["detail"]["error"]
+
+
+def test_keys_and_roots_are_told(run, tmp_path, world):
+    """New keys, a switch, and the root that a server starts from are in the trail."""
+    state = tmp_path / "new"
+    run("init", "--state", state)
+    _, out, _ = run("trail", "list", "--state", state, "--json")
+    (entry,) = json.loads(out)
+    assert (entry["action"], entry["subject"]) == ("server.init", "keys")
+    assert entry["detail"] == {"made": ["latest", "snapshot", "timestamp", "log"]}
+    run("init", "--state", state)
+    state = world.folder.root
+    pinned = world.folder.trusted_root.read_bytes()
+    root = tmp_path / "1.root.json"
+    root.write_bytes(pinned)
+    world.folder.trusted_root.unlink()
+    for _ in range(2):
+        assert run("init", "--state", state, "--root", root)[0] == 0
+    assert run("keys", "new", "snapshot", "--state", state)[0] == 0
+    _, out, _ = run("trail", "list", "--state", state, "--json")
+    done, begun, entry = json.loads(out)
+    assert (entry["action"], entry["subject"]) == ("server.pin", "root")
+    assert entry["detail"] == {"version": 1, "sha256": hashlib.sha256(pinned).hexdigest()}
+    assert [(row["action"], row["subject"]) for row in (begun, done)] == [
+        ("keys.new", "snapshot")
+    ] * 2
+    assert begun["detail"] == {"stage": "begun", "afresh": False}
+
+
+@pytest.mark.parametrize(
+    ("login", "name"),
+    [
+        ("1", "cli:daemon"),
+        ("4294967295", "cli:root"),
+        ("no number", "cli:root"),
+        ("3999999999", "cli:3999999999"),
+    ],
+)
+def test_who_logged_in(someone, monkeypatch, login, name):
+    """Who logged in is named, also behind sudo; else the process's user; else the number."""
+    monkeypatch.setattr("os.getuid", lambda: 0)
+    monkeypatch.setenv("LOGNAME", "mallory")
+    monkeypatch.setenv("SUDO_USER", "mallory")
+    someone.write_text(login)
+    assert cli_operator.operator().actor == name
