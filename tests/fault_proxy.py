@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import enum
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -27,8 +27,10 @@ class FaultProxy:
     port: int = 0
     fault: Fault = Fault.NONE
     limit: int = 0
+    times: int = -1  # on how many connections the fault still happens; -1: on all
     connections: int = 0
     is_held: threading.Event = field(default_factory=threading.Event)
+    drop: Callable[[], None] = lambda: None  # ends the connections that are open now
 
     @property
     def endpoint(self) -> str:
@@ -50,12 +52,22 @@ def run_fault_proxy(upstream: int) -> Iterator[FaultProxy]:
             task = asyncio.current_task()
             tasks.add(task)
             proxy.connections += 1
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            try:
                 await _serve(proxy, upstream, reader, writer)
-            writer.transport.abort()
-            tasks.discard(task)
+            except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                pass  # the end of a connection, or of the proxy
+            finally:
+                await _abort(writer)
+                tasks.discard(task)
 
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+
+        def drop() -> None:
+            for task in list(tasks):
+                loop.call_soon_threadsafe(task.cancel)
+
+        proxy.drop = drop
         proxy.port = server.sockets[0].getsockname()[1]
         ready.set()
         await stop.wait()
@@ -77,7 +89,8 @@ def run_fault_proxy(upstream: int) -> Iterator[FaultProxy]:
 async def _serve(
     proxy: FaultProxy, upstream: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    fault = proxy.fault
+    fault = proxy.fault if proxy.times else Fault.NONE
+    proxy.times = max(proxy.times - 1, -1) if proxy.times else 0
     if fault is Fault.CLOSE:
         return
     if fault in {Fault.ERROR, Fault.SILENCE}:
@@ -100,7 +113,7 @@ async def _serve(
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-        server_writer.transport.abort()
+        await _abort(server_writer)
 
 
 async def _hand_on(
@@ -122,3 +135,9 @@ async def _hand_on(
             await asyncio.Event().wait()
         writer.write(octets)
         await writer.drain()
+
+
+async def _abort(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()

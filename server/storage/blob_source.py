@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from server.core.errors import FormatError
+from server.core.errors import FormatError, HeningError
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, move_durable
 from server.storage.errors import StorageError
@@ -85,7 +85,7 @@ def write_blob(pieces: Iterator[bytes], sha256: str, length: int, target: Path) 
                 writer.write(piece)
             writer.flush()
             os.fsync(writer.fileno())
-    except (FormatError, OSError) as error:
+    except (HeningError, OSError) as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno in FULL:
             raise StorageError(

@@ -19,6 +19,7 @@ from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rollout import plan_offer
+from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from tests.server.ceremony import Ceremony, release, write_bundle
@@ -45,6 +46,7 @@ class World:
     ceremony: Ceremony
     ahead: timedelta = timedelta()
     alarms: list[str] = field(default_factory=list)
+    blobs: BlobStore | None = None
 
     def now(self):
         """Return the clock's time."""
@@ -81,6 +83,7 @@ class World:
                 read_back or DiskReadBack(self.folder.public),
                 self.alarms.append,
                 after_step,
+                self.blobs,
             )
 
     def run(self, action):

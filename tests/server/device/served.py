@@ -99,9 +99,9 @@ def read_response(connection, *, is_head=False):
 
 
 @contextlib.contextmanager
-def serve(folder, mode=GateMode.DIRECT):
+def serve(folder, mode=GateMode.DIRECT, blobs=None):
     """Serve a state folder's public tree until the block ends."""
-    blobs = LocalBlobs(folder.blobs)
+    blobs = blobs or LocalBlobs(folder.blobs)
     snapshot = load_snapshot(folder.public, blobs, EMPTY)
     registry = CollectorRegistry()
     plane = DevicePlane(lambda: snapshot, blobs, Metrics(registry), mode)

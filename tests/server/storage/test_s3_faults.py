@@ -1,0 +1,221 @@
+"""An S3 store that fails ends in one sentence, shows no secret, and leaves nothing half visible."""
+
+import asyncio
+import contextlib
+import dataclasses
+import hashlib
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from server.core.errors import FormatError
+from server.storage.errors import StorageError
+from server.storage.s3_blobs import PART, S3Blobs
+from server.storage.s3_signature import S3Key
+from tests.fault_proxy import Fault, run_fault_proxy
+
+pytestmark = pytest.mark.needs("seaweed")
+ROOT = Path(__file__).parents[3]
+SMALL = b"package" * 1000
+LARGE = b"".join(n.to_bytes(4) for n in range(2 * PART // 4 + 25_000))
+INGEST = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from server.storage.s3_blobs import S3Blobs
+from server.storage.s3_place import decode_place
+from tests.seaweed import KEY_ID, SECRET
+url, endpoint, source, sha256, length = sys.argv[1:]
+place = decode_place(url, endpoint, "us-east-1", KEY_ID, SECRET)
+S3Blobs(place, lambda: datetime.now(UTC)).ingest(Path(source), sha256, int(length))
+"""
+
+
+def now():
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def place(seaweed):
+    """Give a place of its own in the bucket."""
+    return seaweed.place(f"faults/{uuid.uuid4()}")
+
+
+@pytest.fixture
+def proxy(seaweed):
+    """Give a proxy in front of the S3 server."""
+    with run_fault_proxy(seaweed.port) as running:
+        yield running
+
+
+def impatient(place, proxy, retries=1):
+    """Return a store behind the proxy that does not wait for long."""
+    behind = dataclasses.replace(place, endpoint=proxy.endpoint)
+    return S3Blobs(behind, now, patience=timedelta(seconds=2), retries=retries)
+
+
+@pytest.fixture(params=[SMALL, LARGE], ids=["small", "large"])
+def source(request, tmp_path):
+    """Give a file that holds a package: path, name and length."""
+    path = tmp_path / "source"
+    path.write_bytes(request.param)
+    return path, hashlib.sha256(request.param).hexdigest(), len(request.param)
+
+
+@contextlib.contextmanager
+def one_sentence():
+    """Expect a StorageError that is one sentence and quotes neither secret nor answer."""
+    with pytest.raises(StorageError) as failed:
+        yield
+    text = str(failed.value)
+    assert text.startswith("the S3 store ")
+    assert (text.count("\n"), text[-1]) == (0, ".")
+    assert len(text) < 160
+    assert not any(word in text.lower() for word in ("secret-", "canary", "<error>", "http:"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "limit"),
+    [
+        (Fault.ERROR, 0),
+        (Fault.CLOSE, 0),
+        (Fault.SILENCE, 0),
+        (Fault.CUT_REQUEST, 2_000),
+        (Fault.CUT_ANSWER, 20),
+    ],
+    ids=str,
+)
+def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit):
+    """It is not there under its name, and comes in when the store is back."""
+    store, real = impatient(place, proxy), S3Blobs(place, now)
+    proxy.fault, proxy.limit = fault, limit
+    with one_sentence():
+        store.ingest(*source)
+    assert (real.length(source[1]), list(real.list())) == (None, [])
+    proxy.fault = Fault.NONE
+    store.ingest(*source)
+    real.verify(*source[1:])
+
+
+@pytest.mark.parametrize("fault", [Fault.ERROR, Fault.CLOSE], ids=str)
+def test_a_failure_that_passes(place, proxy, source, fault):
+    """Requests are repeated, so that nobody notices a connection or two that fail."""
+    store = impatient(place, proxy, retries=3)
+    proxy.fault, proxy.times = fault, 1
+    store.ingest(*source)
+    S3Blobs(place, now).verify(*source[1:])
+
+
+def test_a_package_that_is_cut_off(place, proxy, tmp_path):
+    """What was given is right, and what is missing is an error, never an early end."""
+    path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
+    path.write_bytes(LARGE)
+    S3Blobs(place, now).ingest(path, sha256, len(LARGE))
+    store, given = impatient(place, proxy), bytearray()
+    proxy.fault, proxy.limit = Fault.CUT_ANSWER, 300_000
+
+    async def read():
+        async with store.open_range(sha256, 7, len(LARGE) - 7) as pieces:
+            async for piece in pieces:
+                given.extend(piece)
+
+    with one_sentence():
+        asyncio.run(read())
+    assert given == LARGE[7 : 7 + len(given)]
+    assert 0 < len(given) < len(LARGE) - 7
+    with one_sentence():
+        store.verify(sha256, len(LARGE))
+    with one_sentence():
+        store.copy(sha256, len(LARGE), tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+def acts(store, source):
+    """Yield everything that asks S3."""
+
+    async def read():
+        async with store.open_range(source[1], 0, 10):
+            pass
+
+    yield lambda: store.ingest(*source)
+    yield lambda: store.length(source[1])
+    yield lambda: store.lengths([source[1]])
+    yield lambda: store.lengths([f"{n:064x}" for n in range(40)])
+    yield lambda: list(store.list())
+    yield lambda: store.remove(source[1])
+    yield lambda: store.verify(*source[1:])
+    yield lambda: asyncio.run(read())
+    yield store.sweep
+
+
+@pytest.mark.parametrize("key", ["wrong secret", "unknown key"])
+def test_a_key_that_is_refused(place, source, key):
+    """Each request ends in a sentence that names the key's settings and nothing of the key."""
+    known = S3Key(place.key.id, "canary-wrong-secret")
+    wrong = known if key == "wrong secret" else S3Key("canary-unknown", "canary-secret")
+    for act in acts(S3Blobs(dataclasses.replace(place, key=wrong), now), source):
+        with one_sentence():
+            act()
+
+
+def test_a_store_that_is_away(place, source):
+    """Nobody listens: each request ends in a sentence."""
+    away = dataclasses.replace(place, endpoint="http://127.0.0.1:9")
+    store = S3Blobs(away, now, patience=timedelta(seconds=1), retries=0)
+    for act in acts(store, source):
+        with one_sentence():
+            act()
+
+
+def test_a_bucket_that_is_not_there(place, source):
+    """A list is refused in a sentence instead of being empty, for it decides what is removed."""
+    store = S3Blobs(dataclasses.replace(place, bucket="another"), now)
+    with one_sentence():
+        list(store.list())
+    assert store.length(source[1]) is None
+
+
+def test_killed_in_the_middle_of_an_upload(place, proxy, tmp_path):
+    """Nothing is visible, the blob can come, and parts that are old enough are swept."""
+    path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()
+    path.write_bytes(LARGE)
+    proxy.fault, proxy.limit = Fault.HOLD_REQUEST, 3_000_000
+    url = f"s3://{place.bucket}/{place.prefix}"
+    with subprocess.Popen(
+        [sys.executable, "-c", INGEST, url, proxy.endpoint, path, sha256, str(len(LARGE))],
+        cwd=ROOT,
+    ) as process:
+        assert proxy.is_held.wait(60)
+        process.kill()
+    real = S3Blobs(place, now)
+    assert (real.length(sha256), list(real.list())) == (None, [])
+    (begun,) = real._uploads.list()
+    assert begun.key == f"{place.prefix}/{sha256[:2]}/{sha256}"
+    real.sweep()  # it may be another's that is under way
+    assert real._uploads.list() == [begun]
+    real.ingest(path, sha256, len(LARGE))
+    assert real._uploads.abort(timedelta()) == 1
+    assert real._uploads.list() == []
+    real.verify(sha256, len(LARGE))
+
+
+def test_an_upload_that_is_refused_leaves_no_parts(place, tmp_path):
+    """Octets with another hash are sent, found out before the end, and taken back."""
+    path = tmp_path / "source"
+    path.write_bytes(LARGE)
+    store = S3Blobs(place, now)
+    with pytest.raises(FormatError, match="does not hash"):
+        store.ingest(path, "0" * 64, len(LARGE))
+    assert store._uploads.list() == []
+
+
+def test_the_sweep_leaves_what_others_keep_in_the_bucket(seaweed, place):
+    """Uploads below another prefix are not touched, even if it begins in the same way."""
+    other = S3Blobs(seaweed.place(f"{place.prefix}x"), now)
+    assert other._uploads.prefix.startswith(place.prefix)
+    assert not other._uploads.prefix.startswith(S3Blobs(place, now)._uploads.prefix)
