@@ -1,7 +1,6 @@
 """All operations of the API: each resource is a module, listed here and nowhere else."""
 
 import asyncio
-import functools
 from importlib.metadata import version
 from typing import Any
 
@@ -14,27 +13,36 @@ from server.release.api.operation import PREFIX, Call, Operation, Reply
 RESOURCES = (status, webhooks)
 
 
-async def get_openapi(_call: Call) -> Reply:
-    """Give this page."""
-    return Reply(await asyncio.to_thread(schema_octets))
+def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:
+    """Return `operations` and one more that gives the OpenAPI page of them all."""
+    octets = b""
+
+    async def get_openapi(_call: Call) -> Reply:
+        """Give this page."""
+        nonlocal octets
+        octets = octets or await asyncio.to_thread(make)
+        return Reply(octets)
+
+    described = (
+        *operations,
+        Operation(
+            method="GET",
+            path=f"{PREFIX}/openapi.json",
+            permission=None,
+            public=True,
+            summary="The OpenAPI page of this API",
+            handler=get_openapi,
+            response=dict[str, Any],
+        ),
+    )
+
+    def make() -> bytes:
+        return msgspec.json.encode(make_page(described, version("hening")))
+
+    return described
 
 
-OPERATIONS: tuple[Operation, ...] = (
-    *(operation for resource in RESOURCES for operation in resource.OPERATIONS),
-    Operation(
-        method="GET",
-        path=f"{PREFIX}/openapi.json",
-        permission=None,
-        public=True,
-        summary="The OpenAPI page of this API",
-        handler=get_openapi,
-        response=dict[str, Any],
-    ),
+OPERATIONS = with_schema(
+    tuple(operation for resource in RESOURCES for operation in resource.OPERATIONS)
 )
 """Every operation, in the order in which the schema shows them."""
-
-
-@functools.cache
-def schema_octets() -> bytes:
-    """Return the OpenAPI page of this version."""
-    return msgspec.json.encode(make_page(OPERATIONS, version("hening")))

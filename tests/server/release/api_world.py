@@ -91,7 +91,7 @@ def role_principals():
 
 
 @contextlib.asynccontextmanager
-async def api_world(world, operations=OPERATIONS, settings=None, **services):
+async def api_world(world, operations=OPERATIONS, settings=None, entropy=os.urandom, **services):
     """Serve `operations` on the state folder of `world`; further services by name."""
     principals = role_principals()
     registry = CollectorRegistry()
@@ -114,9 +114,7 @@ async def api_world(world, operations=OPERATIONS, settings=None, **services):
                         disabled_at=None,
                     )
                 )
-        made = Services(
-            world.folder, sessions, publisher, world.now, settings, os.urandom, **services
-        )
+        made = Services(world.folder, sessions, publisher, world.now, settings, entropy, **services)
         async with (
             serving(made, registry, operations, verify) as port,
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,

@@ -1,0 +1,90 @@
+"""A stranger reads the served schema and finds neither a failure nor an answer that differs.
+
+Schemathesis runs as a program of its own against the real listener: what it can call is what the
+page names, so a new resource is tried from its first day on.
+"""
+
+# ruff: noqa: RUF029 - handlers are awaited, whether they wait themselves or not
+import asyncio
+import itertools
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.release.api.catalogue import with_schema
+from server.release.api.operation import Reply
+from server.release.api.pagination import PageQuery
+from tests.server.release.api.toys import TOYS, operation
+from tests.server.release.api_world import api_world
+
+FOLDER = Path(__file__).parent
+
+
+async def try_out(port, folder, *options):
+    """Run Schemathesis in `folder`; return its exit status and what it wrote."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", "-m", "schemathesis.cli"),
+        *("--config-file", str(FOLDER / "schemathesis.toml"), "--no-color", "run"),
+        *(f"http://127.0.0.1:{port}/api/v1/openapi.json", *options),
+        cwd=folder,
+        env={**os.environ, "SCHEMATHESIS_HOOKS": str(FOLDER / "schemathesis_hooks.py")},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, output.decode()
+
+
+def counting():
+    """Return a source of octets that gives the same ones each time."""
+    numbers = itertools.count(1)
+    return lambda size: next(numbers).to_bytes(size, "big")
+
+
+@pytest.mark.parametrize("token", ["admin", "viewer", None], ids=["admin", "viewer", "none"])
+async def test_all_operations(world, tmp_path, token):
+    """Every operation of the served page, with all rights, with few, and without a token."""
+    header = () if token is None else ("-H", f"Authorization: Bearer {token}")
+    examples = ("--max-examples", "8" if token == "admin" else "2")
+    async with api_world(world, entropy=counting()) as api:
+        status, output = await try_out(api.port, tmp_path, *header, *examples)
+    assert status == 0, output
+
+
+async def test_every_kind_of_operation(fresh, tmp_path):
+    """Bodies, pages, If-Match, keys and octets, on the small API that has them all."""
+    header = ("-H", "Authorization: Bearer admin")
+    async with api_world(fresh, with_schema(TOYS), entropy=counting()) as api:
+        status, output = await try_out(api.port, tmp_path, *header, "--max-examples", "8")
+    assert status == 0, output
+
+
+async def broken(call):
+    """Fail for big numbers."""
+    return Reply({"number": 1 // (call.query.limit - 200)})
+
+
+async def untrue(_call):
+    """Answer what the page does not say."""
+    return Reply(["a list"])
+
+
+async def test_the_stranger_finds_faults(fresh, tmp_path):
+    """A failure and an answer of another type are found: the runs above could fail."""
+    faulty = (
+        operation("GET", "/broken", broken, query=PageQuery, response=dict[str, int]),
+        operation("GET", "/untrue", untrue, response=dict[str, int]),
+    )
+    header = ("-H", "Authorization: Bearer admin")
+    async with api_world(fresh, with_schema(faulty), entropy=counting()) as api:
+        status, output = await try_out(api.port, tmp_path, *header, "--max-examples", "8")
+    assert status == 1
+    assert "Server error" in output
+    assert "Response violates schema" in output
