@@ -26,8 +26,7 @@ class Admission:
         scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:
             secret = ""
-        if not secret:
-            self._rates.count_failure("")
+        if not secret:  # no guess, and it costs nothing
             raise AuthenticationError("Send one `Authorization: Bearer` with a valid token.")
         self._rates.check_unknown(secret)
         try:

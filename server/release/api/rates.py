@@ -1,8 +1,9 @@
 """How many requests are taken: a bucket for each token, and one for all that have no valid token.
 
 Nothing is kept of a client's address. The buckets of tokens are as many as there are tokens in use;
-guesses share one bucket, and while that is empty an unknown token is not even looked up. Tokens
-that were used lately pass it, so that whoever works goes on working under a flood of guesses.
+guesses together may do what one token may, and while their bucket is empty an unknown token is not
+even looked up. Tokens that were used lately pass it, so that whoever works goes on working under a
+flood of guesses.
 """
 
 import hashlib
@@ -14,8 +15,6 @@ from dataclasses import dataclass
 from server.release.errors import RateError
 
 BURST_SECONDS = 4  # of requests at the full rate that may come at once
-GUESSES_PER_SECOND = 5.0
-GUESSES_BURST = 50.0
 MAX_BUCKETS = 10_000  # tokens in use at one time; the one unused for longest is forgotten
 
 
@@ -30,16 +29,16 @@ class Bucket:
 
     def take(self, now: float) -> int:
         """Take one; returns 0, or in how many seconds there will be one."""
-        self.fill(now)
-        if self.level < 1:
-            return max(1, math.ceil((1 - self.level) / self.rate))
-        self.level -= 1
-        return 0
+        wait = self.wait(now)
+        if not wait:
+            self.level -= 1
+        return wait
 
-    def fill(self, now: float) -> None:
-        """Add what was gained since the last look."""
+    def wait(self, now: float) -> int:
+        """Return in how many seconds there will be one to take, 0 for now."""
         self.level = min(self.size, self.level + max(0.0, now - self.at) * self.rate)
         self.at = now
+        return 0 if self.level >= 1 else max(1, math.ceil((1 - self.level) / self.rate))
 
 
 class Rates:
@@ -48,16 +47,16 @@ class Rates:
     def __init__(self, per_second: int, now: Callable[[], float]) -> None:
         self._rate = float(per_second)
         self._now = now
-        self._guesses = Bucket(GUESSES_BURST, GUESSES_PER_SECOND, GUESSES_BURST, now())
+        self._guesses = self._full()
         self._tokens: OrderedDict[bytes, Bucket] = OrderedDict()
 
     def check_unknown(self, secret: str) -> None:
         """Raise RateError while guesses are too many, unless `secret` was valid lately."""
         if _digest(secret) in self._tokens:
             return
-        self._guesses.fill(self._now())
-        if self._guesses.level < 1:
-            raise _too_many(max(1, math.ceil((1 - self._guesses.level) / self._guesses.rate)))
+        wait = self._guesses.wait(self._now())
+        if wait:
+            raise _too_many(wait)
 
     def count_failure(self, secret: str) -> None:
         """Count a request without a valid token; raises RateError when they are too many."""
@@ -71,14 +70,17 @@ class Rates:
         digest = _digest(secret)
         bucket = self._tokens.pop(digest, None)
         if bucket is None:
-            size = self._rate * BURST_SECONDS
-            bucket = Bucket(size, self._rate, size, self._now())
+            bucket = self._full()
         self._tokens[digest] = bucket
         if len(self._tokens) > MAX_BUCKETS:
             self._tokens.popitem(last=False)
         wait = bucket.take(self._now())
         if wait:
             raise _too_many(wait)
+
+    def _full(self) -> Bucket:
+        size = self._rate * BURST_SECONDS
+        return Bucket(size, self._rate, size, self._now())
 
 
 def _digest(secret: str) -> bytes:
