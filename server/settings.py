@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
     `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
     `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
+    `database_url`: a PostgreSQL database; empty for a SQLite file in the state folder. It may hold
+    a password, so no sentence quotes it.
     """
 
     host: str = "127.0.0.1"
@@ -50,9 +52,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     s3_key_id: str = ""
     s3_secret: str = ""
     s3_secret_file: str = ""
+    database_url: str = ""
 
     def __repr__(self) -> str:
-        """Show no value: one of them is a secret."""
+        """Show no value: some of them are secrets."""
         return "Settings(…)"
 
 

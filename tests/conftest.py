@@ -3,6 +3,7 @@
 import pytest
 
 from server.publisher.publisher import Publisher
+from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
 from tests.server.world import PACKAGE_1, World, make_world
 
@@ -41,4 +42,11 @@ def world(published_state, tmp_path) -> World:
 def seaweed(tmp_path_factory):
     """Give a real S3 server; a test takes a prefix of its own in the bucket."""
     with run_seaweed(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Give a real PostgreSQL server; whoever takes it needs("postgresql")."""
+    with postgres_server() as server:
         yield server

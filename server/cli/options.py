@@ -1,10 +1,12 @@
 """Options that several commands share, and the clock, which is read here and nowhere else."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from server.settings import Settings, load_settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
@@ -13,13 +15,32 @@ STATE = click.option(
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 
-CONFIG = click.option("--config", type=click.Path(path_type=Path, exists=True), help="A TOML file.")
+CONFIG = click.option(
+    "--config",
+    type=click.Path(path_type=Path, exists=True),
+    help="A TOML file.  [default: STATE/settings.toml, where it is there]",
+)
 
 
-def require_state(state: Path) -> StateFolder:
+def read_settings(
+    state: Path, config: Path | None = None, **overrides: str | int | bool | None
+) -> Settings:
+    """Read `config`, or else the state folder's own settings, variables, and `overrides`."""
+    file = StateFolder(state).settings if config is None else config
+    return load_settings(file if file.exists() else None, os.environ, **overrides)
+
+
+def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
+    """Return the state folder with its database, whether or not they are there."""
+    chosen = read_settings(state) if settings is None else settings
+    return StateFolder(state, chosen.database_url)
+
+
+def require_state(state: Path, settings: Settings | None = None) -> StateFolder:
     """Return the state folder; raises StorageError where `init` was never run."""
-    folder = StateFolder(state)
-    if not folder.database.exists():
+    folder = open_state(state, settings)
+    is_lost = folder.database == folder.sqlite and not folder.sqlite.exists()
+    if is_lost or not folder.incoming.is_dir():
         raise StorageError(f"there is no server state in {state}: run `hening-server init` first.")
     return folder
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from tuf.api.metadata import Root
 
 from server.app import open_blobs, running
-from server.cli.options import CONFIG, JSON, STATE, now, require_state
+from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings, require_state
 from server.cli.recorded import record_once
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root, log_verifier
@@ -27,13 +27,13 @@ from server.publisher.key_choice import check_root_keys
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name
 from server.release.api.operation import PREFIX
 from server.release.people.trail_check import check_trail
-from server.settings import load_settings
 from server.storage.bounded import read_bounded
-from server.storage.database import is_current, open_database
-from server.storage.database import migrate as migrate_database
+from server.storage.database import open_database
 from server.storage.durable import write_immutable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.migration import is_current
+from server.storage.migration import migrate as migrate_database
 
 PORT = click.IntRange(0, 65_535)
 
@@ -56,7 +56,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     Run it once, give STATE/keys/public.json to the signers' ceremony, then run it again with the
     root that the ceremony made. A key file that was lost is made anew, and no other is touched.
     """
-    folder = StateFolder(state)
+    folder = open_state(state)
     if root_file is not None and not folder.keys.exists():
         raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
     made = [name for name in HOLDERS if not (folder.keys / f"{name}.pem").exists()]
@@ -116,8 +116,8 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 )
 def run(state: Path, config: Path | None, **options: str | int | bool | None) -> None:
     """Serve phones, publish what arrives in STATE/incoming, and renew the online roles."""
-    settings = load_settings(config, os.environ, **options)
-    folder = require_state(state)
+    settings = read_settings(state, config, **options)
+    folder = require_state(state, settings)
     if not folder.trusted_root.exists():
         raise PublishError(f"no root is pinned in {state}: run `hening-server init --root` first.")
     configure_logging()
@@ -151,8 +151,9 @@ def _address(scheme: str, host: str, port: int) -> str:
 @JSON
 def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     """Verify metadata, pointers, blobs, log and trail of a state folder; changes nothing."""
-    folder = require_state(state)
-    blobs = open_blobs(folder, load_settings(config, os.environ), now)
+    settings = read_settings(state, config)
+    folder = require_state(state, settings)
+    blobs = open_blobs(folder, settings, now)
 
     async def look() -> list[Finding]:
         async with open_database(folder.database) as sessions:
@@ -178,10 +179,15 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
 
 @click.command(epilog="Example: hening-server migrate --state var/server")
 @STATE
-def migrate(state: Path) -> None:
-    """Bring the database to this version; a copy of the old one is kept beside it."""
+@click.option("--backup-made", is_flag=True, help="The PostgreSQL database was backed up.")
+def migrate(state: Path, backup_made: bool) -> None:
+    """Bring the database to this version.
+
+    A copy of a SQLite file is kept beside it. A PostgreSQL database with something in it is only
+    migrated with --backup-made: make the back-up first, with pg_dump.
+    """
     folder = require_state(state)
-    changed = migrate_database(folder.database)
+    changed = migrate_database(folder.database, backup_made=backup_made)
     if changed:
         record_once(folder, "server.migrate", "database", {})
     click.echo("The database was migrated." if changed else "The database is up to date.")

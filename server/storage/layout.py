@@ -1,14 +1,25 @@
 """Where things lie in a server's state folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from server.storage.place import Place, PostgresAddress
 
 
 @dataclass(frozen=True, slots=True)
 class StateFolder:
-    """The folder given as `--state`: keys, trust, submissions, blobs, database and public tree."""
+    """The folder given as `--state`: keys, trust, submissions, blobs, database and public tree.
+
+    `database_url` is the setting; empty for the SQLite file in the folder.
+    """
 
     root: Path
+    database_url: str = field(default="", repr=False)
+
+    @property
+    def settings(self) -> Path:
+        """Settings that every command reads, where the operator wrote the file."""
+        return self.root / "settings.toml"
 
     @property
     def keys(self) -> Path:
@@ -51,8 +62,13 @@ class StateFolder:
         return self.root / "public"
 
     @property
-    def database(self) -> Path:
-        """The SQLite file."""
+    def database(self) -> Place:
+        """Where the database is. Raises FormatError for a malformed `database_url`."""
+        return PostgresAddress(self.database_url) if self.database_url else self.sqlite
+
+    @property
+    def sqlite(self) -> Path:
+        """The SQLite file, where no other database is set."""
         return self.root / "hening.sqlite"
 
     @property

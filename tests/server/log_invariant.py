@@ -1,12 +1,15 @@
 """A second reading of the transparency log from disk, after C2SP tlog-tiles and RFC 6962."""
 
 import base64
+import contextlib
 import hashlib
 import sqlite3
 import struct
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tests.postgres import fetch
 
 
 def check_log(folder, public_key):
@@ -123,8 +126,11 @@ def read_leaf(entry):
     return role, int(version), sha256
 
 
-def _check_database(path, leaves):
-    with sqlite3.connect(path) as connection:
-        rows = connection.execute('SELECT role, version, sha256 FROM log_entries ORDER BY "index"')
-        assert [tuple(row) for row in rows.fetchall()][: len(leaves)] == leaves
-    connection.close()
+def _check_database(place, leaves):
+    query = 'SELECT role, version, sha256 FROM log_entries ORDER BY "index"'
+    if isinstance(place, Path):
+        with contextlib.closing(sqlite3.connect(place)) as connection:
+            rows = connection.execute(query).fetchall()
+    else:
+        rows = fetch(place.url, query)
+    assert [tuple(row) for row in rows][: len(leaves)] == leaves

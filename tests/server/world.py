@@ -59,7 +59,11 @@ class World:
     def copy(self, root: Path):
         """Return a world on a copy of the state folder."""
         shutil.copytree(self.folder.root, root)
-        return World(StateFolder(root), self.keys, self.ceremony, self.ahead)
+        return self.on(StateFolder(root))
+
+    def on(self, folder: StateFolder):
+        """Return a world with the same keys and clock on another folder or database."""
+        return World(folder, self.keys, self.ceremony, self.ahead)
 
     def submit(self, files, packages=()):
         """Lay a bundle into `incoming` and return its id."""

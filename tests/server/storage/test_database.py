@@ -11,10 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import create_engine, select
 
-from server.storage import database
+from server.storage import migration
 from server.storage.control_models import Account
-from server.storage.database import migrate, open_database
+from server.storage.database import open_database
 from server.storage.errors import StorageError
+from server.storage.migration import migrate
 from server.storage.models import LogEntry
 
 FURTHER = '''"""A further migration."""
@@ -49,9 +50,9 @@ def tables(path):
 def further_migration(tmp_path, monkeypatch):
     """Add a migration to this version of the server."""
     folder = tmp_path / "migrations"
-    shutil.copytree(database.MIGRATIONS, folder)
+    shutil.copytree(migration.MIGRATIONS, folder)
     (folder / "versions" / "0003_more.py").write_text(FURTHER)
-    monkeypatch.setattr(database, "MIGRATIONS", folder)
+    monkeypatch.setattr(migration, "MIGRATIONS", folder)
 
 
 def test_fresh_and_again(tmp_path):

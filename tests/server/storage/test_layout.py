@@ -23,5 +23,7 @@ def test_places(tmp_path):
         "staging": Path("staging/publication"),
         "public": Path("public"),
         "database": Path("hening.sqlite"),
+        "sqlite": Path("hening.sqlite"),
+        "settings": Path("settings.toml"),
         "lock": Path("publisher.lock"),
     }

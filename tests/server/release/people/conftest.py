@@ -9,7 +9,8 @@ import pytest
 from server.release.people.accounts import create_account
 from server.release.people.permissions import Role
 from server.release.people.principal import command_line_principal
-from server.storage.database import migrate, open_database
+from server.storage.database import open_database
+from server.storage.migration import migrate
 
 NOW = 1_800_000_000
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.storage.database import migrate
+from server.storage.migration import migrate
 from tests.server.release.uploads.desk import open_desk
 
 

@@ -1,0 +1,115 @@
+"""Engines: how connections are made and begun, and what their faults are called.
+
+A transaction that writes is the only one on SQLite from its first statement on (BEGIN IMMEDIATE):
+it waits for another at its begin and cannot lose what it has read. On PostgreSQL writers run side
+by side, and who must not locks the row that he decides by.
+"""
+
+import asyncpg
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DataError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from server.storage.errors import StorageError
+from server.storage.place import Place, PostgresAddress
+
+WRITES = "writes"
+"""The execution option of connections whose transactions write."""
+
+BUSY_SECONDS = 10  # how long a writer waits for another one's transaction
+CONNECT_SECONDS = 10
+COMMAND_SECONDS = 60  # no statement of ours takes a second; one that waits for a lock may
+# A machine that vanished holds its locks for a minute, not for the two hours of the system.
+KEEPALIVE = {
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
+OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+"""Errors that the caller made or expects, which are no fault of the surroundings."""
+
+
+def make_engine(place: Place) -> AsyncEngine:
+    """Return an engine on a database that is migrated; it connects when it is used.
+
+    A connection that died while it was idle is replaced without a word. Other faults of the
+    database, or of the way there, are raised as StorageError.
+    """
+    if not isinstance(place, PostgresAddress):
+        engine = create_async_engine(f"sqlite+aiosqlite:///{place}", hide_parameters=True)
+        begin_by_hand(engine.sync_engine)
+        _write_ahead(engine.sync_engine)
+    else:
+        engine = create_async_engine(
+            "postgresql+asyncpg://",
+            async_creator=lambda: _connect(place),
+            pool_pre_ping=True,
+            hide_parameters=True,
+        )
+    name_faults(engine.sync_engine, place)
+    return engine
+
+
+def begin_by_hand(engine: Engine) -> None:
+    """Begin SQLite's transactions where they begin: Python's sqlite3 alone would do it later."""
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        connection.isolation_level = None
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def name_faults(engine: Engine, place: Place) -> None:
+    """Raise as StorageError, in a sentence without statement or parameters, what is no bug."""
+
+    @event.listens_for(engine, "handle_error")
+    def _name(context: ExceptionContext) -> None:
+        found = context.original_exception
+        if isinstance(context.sqlalchemy_exception, OURS) or (
+            context.sqlalchemy_exception is None and not isinstance(found, OSError)
+        ):
+            return
+        raise _fault(place, found) from found
+
+
+def _write_ahead(engine: Engine) -> None:
+    """Write-ahead log, full sync: a commit that returned survives a power cut."""
+
+    @event.listens_for(engine, "connect")
+    def _configure(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+
+async def _connect(address: PostgresAddress) -> asyncpg.Connection:
+    """Connect as libpq would: a password may come from the address, PGPASSFILE or ~/.pgpass."""
+    try:
+        return await asyncpg.connect(
+            address.url,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            server_settings={"application_name": "hening", **KEEPALIVE},
+        )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise _fault(address, error) from error
+
+
+def _fault(place: Place, error: BaseException) -> StorageError:
+    name = place if isinstance(place, PostgresAddress) else place.name
+    # What follows the first line is the statement, or advice that helps nobody here.
+    reason = str(error).partition("\n")[0].rpartition(">: ")[2].rstrip(".") or type(error).__name__
+    return StorageError(f"the database {name} fails: {reason}; see that it is up and has room.")

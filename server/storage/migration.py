@@ -1,0 +1,117 @@
+"""Migrations of the database, on SQLite and PostgreSQL alike; each is one transaction.
+
+A SQLite file is copied first, as a part of the migration. A PostgreSQL database is not ours to
+copy, so that its migration waits until somebody says that it was backed up (ADR 32).
+"""
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, create_engine, text
+
+from server.storage.engine import BUSY_SECONDS, WRITES, begin_by_hand, make_engine, name_faults
+from server.storage.errors import StorageError
+from server.storage.place import Place, PostgresAddress
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+ONE_AT_A_TIME = 0x68656E696E67
+"""The advisory lock of whoever migrates; "hening" in ASCII."""
+
+T = TypeVar("T")
+
+
+def migrate(place: Place, *, backup_made: bool = False) -> bool:
+    """Bring a database to the newest revision, in one transaction; returns whether it changed.
+
+    Before that a SQLite file is copied to `NAME.before-REVISION`, which a crash leaves behind.
+    Raises StorageError for a database that a newer version made, and unless `backup_made` for one
+    on PostgreSQL that holds something and is older.
+    """
+    if is_current(place):
+        return False
+    return _with_connection(place, lambda c: _upgrade(place, c, backup_made=backup_made))
+
+
+def is_current(place: Place) -> bool:
+    """Answer whether a database is of the newest revision; changes nothing."""
+    if not isinstance(place, PostgresAddress) and not place.exists():
+        return False
+    newest = load_migrations()[1]
+    return _with_connection(place, lambda c: _revision(c) == newest, writes=False)
+
+
+def load_migrations() -> tuple[Config, str]:
+    """Return alembic's configuration and the newest revision."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config, ScriptDirectory.from_config(config).get_current_head() or ""
+
+
+def _upgrade(place: Place, connection: Connection, *, backup_made: bool) -> bool:
+    config, newest = load_migrations()
+    if isinstance(place, PostgresAddress):
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ONE_AT_A_TIME})
+    current = _revision(connection)
+    if current == newest:  # another process was faster
+        return False
+    if current is not None and not isinstance(place, PostgresAddress):
+        _keep_copy(place, place.with_name(f"{place.name}.before-{newest}"))
+    elif current is not None and not backup_made:
+        raise StorageError(
+            f"the database {place} is of another version: back it up with pg_dump, then run"
+            " `hening-server migrate --backup-made`."
+        )
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise StorageError(
+            f"the database cannot be migrated: {error}; run the version that made it, or a newer."
+        ) from error
+    return True
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _with_connection(place: Place, work: Callable[[Connection], T], *, writes: bool = True) -> T:
+    """Return what `work` returns of a connection, whose transaction is committed then."""
+    if isinstance(place, PostgresAddress):
+        return asyncio.run(_with_postgres(place, work))
+    engine = create_engine(f"sqlite:///{place}", connect_args={"timeout": BUSY_SECONDS})
+    begin_by_hand(engine)
+    name_faults(engine, place)
+    try:
+        with engine.execution_options(**{WRITES: writes}).begin() as connection:
+            return work(connection)
+    finally:
+        engine.dispose()
+
+
+async def _with_postgres(address: PostgresAddress, work: Callable[[Connection], T]) -> T:
+    """Do the same on PostgreSQL; the loop is this call's own, so that `work` may block it."""
+    engine = make_engine(address)
+    try:
+        async with engine.begin() as connection:
+            return await connection.run_sync(work)
+    finally:
+        await engine.dispose()
+
+
+def _keep_copy(path: Path, copy: Path) -> None:
+    """Copy a database with what is in its write-ahead log, which a copy of the file would lack."""
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)

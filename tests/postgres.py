@@ -1,0 +1,109 @@
+"""A real PostgreSQL server for tests, in a folder of its own, on a loopback port."""
+
+import asyncio
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import asyncpg
+
+PROGRAMS = Path("/usr/lib/postgresql/17/bin")
+USER, PASSWORD = "hening", "canary-4711-secret"  # looked for in what is printed and logged
+LIMITS = "-c fsync=off -c max_connections=60 -c listen_addresses=127.0.0.1"
+
+
+@dataclass
+class PostgresServer:
+    """A server that may be stopped and started; each database is for one test."""
+
+    folder: Path
+    port: int
+    numbers: Iterator[int] = field(default_factory=lambda: count(1))
+
+    def start(self) -> None:
+        """Start, and return once it takes connections."""
+        options = f"-p {self.port} -c unix_socket_directories={self.folder} {LIMITS}"
+        log = str(self.folder / "log")
+        self._run(
+            "pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-o", options, "start"
+        )
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop; `immediate` is what a crash leaves."""
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
+
+    def make_database(self) -> str:
+        """Make an empty database and return its address, with the password in it."""
+        name = f"test_{next(self.numbers)}"
+        fetch(self.address("postgres"), f"CREATE DATABASE {name}")
+        return self.address(name)
+
+    def address(self, database: str) -> str:
+        """Return the address of a database."""
+        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    @staticmethod
+    def _run(program: str, *words: str) -> None:
+        # The server refuses to run as root; Debian's package makes this user.
+        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        done = subprocess.run(
+            [*user, str(PROGRAMS / program), *words],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # a pipe would be the server's, too, and never end
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            check=False,
+        )
+        assert done.returncode == 0, f"{program} {words[-1]} failed"
+
+    def initialise(self) -> None:
+        """Make the server's files."""
+        password = self.folder / "password"
+        password.write_text(PASSWORD, encoding="ascii")
+        if os.geteuid() == 0:
+            for path in (self.folder, password):
+                shutil.chown(path, "postgres")
+        options = ("-A", "scram-sha-256", "-U", USER, f"--pwfile={password}", "--no-sync")
+        data = str(self.folder / "data")
+        self._run("initdb", *options, "-E", "UTF8", "--locale=C.UTF-8", "-D", data)
+
+
+def fetch(address: str, query: str) -> list[asyncpg.Record]:
+    """Return the rows of a query, over a connection of its own."""
+
+    async def inside() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(address)
+        try:
+            return await connection.fetch(query)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:  # the caller may run in a loop, where no other can start
+        return thread.submit(asyncio.run, inside()).result()
+
+
+@contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a server until the block ends."""
+    # Not below pytest's folder, which is closed to other users.
+    folder = Path(tempfile.mkdtemp(prefix="hening-postgresql-"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = PostgresServer(folder, port)
+    try:
+        server.initialise()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,118 @@
+"""PostgreSQL behind an address: no password in any sentence, no migration without a back-up."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import select
+
+from server.core.errors import FormatError
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.migration import is_current, migrate
+from server.storage.models import Blob
+from server.storage.place import PostgresAddress
+from tests.postgres import PASSWORD
+from tests.server.storage.test_both_databases import go_down
+
+WRONG = [
+    "mysql://root@localhost/hening",
+    "postgresql+asyncpg://hening@localhost/hening",
+    "postgresql://hening@localhost",
+    "postgresql://hening@localhost/",
+    "hening",
+    "postgresql://hening@localhost:port/hening",
+]
+
+
+@pytest.mark.parametrize("url", WRONG)
+def test_addresses_that_are_refused(url):
+    """Another database, another driver, no database: the form is named, the address is not."""
+    with pytest.raises(FormatError) as found:
+        PostgresAddress(url)
+    assert str(found.value).startswith("database_url is not of the form postgresql://")
+    assert url not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secret@db.example:6543/hening", "db.example:6543/hening"),
+        ("postgresql://u:secret@db.example/hening?sslmode=require", "db.example:5432/hening"),
+        ("postgresql://u:secret@/hening?host=/run/postgresql", "/run/postgresql:5432/hening"),
+        ("postgresql:///hening?password=secret", "localhost:5432/hening"),
+    ],
+)
+def test_what_is_shown_of_an_address(url, shown):
+    """Host, port and database; never the password, wherever it stands."""
+    address = PostgresAddress(url)
+    assert str(address) == shown
+    assert "secret" not in repr(address)
+
+
+@pytest.mark.needs("postgresql")
+def test_no_migration_without_a_back_up(postgres):
+    """An older database with something in it is left alone until a back-up is said to be made."""
+    address = PostgresAddress(postgres.make_database())
+    assert migrate(address) is True
+    go_down(address, "0001")
+    with pytest.raises(StorageError, match="--backup-made") as found:
+        migrate(address)
+    assert PASSWORD not in str(found.value)
+    assert not is_current(address)
+    assert migrate(address, backup_made=True) is True
+    assert is_current(address)
+
+
+async def count(sessions):
+    """Return how many blobs there are."""
+    async with sessions() as session:
+        return len((await session.scalars(select(Blob))).all())
+
+
+@pytest.mark.needs("postgresql")
+async def test_a_server_that_goes_and_comes_back(postgres):
+    """Without it each use fails in a sentence; with it again the same sessions serve, unasked."""
+    async with open_database(PostgresAddress(postgres.make_database())) as sessions:
+        async with sessions.begin() as session:
+            session.add(Blob(sha256="0" * 64, length=0, verified_at=1))
+        async with sessions() as session:
+            await session.scalars(select(Blob))
+            await asyncio.to_thread(postgres.stop)
+            with pytest.raises(StorageError, match=r"the database 127\.0\.0\.1:\d+/test_\d+ fails"):
+                await session.scalars(select(Blob))
+        try:
+            for _ in range(2):
+                with pytest.raises(StorageError, match="see that it is up") as found:
+                    await count(sessions)
+                assert PASSWORD not in str(found.value)
+                assert "\n" not in str(found.value)
+        finally:
+            await asyncio.to_thread(postgres.start)
+        assert await count(sessions) == 1
+
+
+@pytest.mark.needs("postgresql")
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (("canary-4711", "canary-4712"), "password authentication failed"),
+        (("/test_", "/lost_"), "does not exist"),
+    ],
+)
+def test_a_server_that_lets_nobody_in(postgres, change, reason):
+    """A wrong password or a database that is not there is said without the password."""
+    address = PostgresAddress(postgres.make_database().replace(*change))
+    with pytest.raises(StorageError, match=reason) as found:
+        migrate(address)
+    assert "canary" not in str(found.value)
+
+
+@pytest.mark.needs("postgresql")
+def test_a_password_from_a_file(postgres, tmp_path, monkeypatch):
+    """PGPASSFILE gives the password, as with every other program that uses PostgreSQL."""
+    url = postgres.make_database()
+    file = tmp_path / "pgpass"
+    file.write_text(f"127.0.0.1:{postgres.port}:*:hening:{PASSWORD}\n")
+    file.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(file))
+    assert migrate(PostgresAddress(url.replace(f":{PASSWORD}", ""))) is True
