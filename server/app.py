@@ -19,6 +19,7 @@ from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.api.operation import Services
 from server.release.api.serving import serving
+from server.release.rollouts.rollouts import Rollouts
 from server.release.webhooks.courier import Courier
 from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
@@ -95,6 +96,23 @@ async def open_publisher(
 
 
 @contextlib.asynccontextmanager
+async def open_rollouts(
+    folder: StateFolder,
+    settings: Settings,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+    read_back: ReadBack,
+    alarm: Callable[[str], None],
+) -> AsyncIterator[Rollouts]:
+    """Give the rollouts of `folder` to a command, with a publisher of their own."""
+    await asyncio.to_thread(load_online_keys, folder.keys)
+    async with open_database(folder.database) as sessions:
+        publisher = Publisher(folder, sessions, clock, read_back, alarm)
+        approval = settings.approval_channels
+        yield Rollouts(folder, sessions, publisher, clock, entropy, approval, alarm)
+
+
+@contextlib.asynccontextmanager
 async def running(
     folder: StateFolder,
     settings: Settings,
@@ -143,7 +161,19 @@ async def running(
             stack.callback(metrics.server_close)
             stack.callback(metrics.shutdown)
         wanted = asyncio.Event()
-        works = [watch.run(), _publish_for_ever(publisher, folder.incoming, failures, wanted)]
+        rollouts = Rollouts(
+            folder,
+            sessions,
+            publisher,
+            clock,
+            entropy or _no_entropy,
+            settings.approval_channels,
+            alarm,
+        )
+        works = [
+            watch.run(),
+            _publish_for_ever(publisher, rollouts, folder.incoming, failures, wanted),
+        ]
         if entropy is not None:
             sender = Sender(private=settings.webhook_private)
             works += [
@@ -158,7 +188,14 @@ async def running(
             if entropy is None:
                 raise TypeError("the control plane needs randomness")
             services = Services(
-                folder, sessions, publisher, clock, settings, entropy, wake=wanted.set
+                folder,
+                sessions,
+                publisher,
+                clock,
+                settings,
+                entropy,
+                wake=wanted.set,
+                rollouts=rollouts,
             )
             # Entered last, it ends first: handlers under way still have publisher and database.
             api_port = await stack.enter_async_context(serving(services, registry))
@@ -186,7 +223,11 @@ def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
 
 
 async def _publish_for_ever(
-    publisher: Publisher, incoming: Path, failures: Counter, wanted: asyncio.Event
+    publisher: Publisher,
+    rollouts: Rollouts,
+    incoming: Path,
+    failures: Counter,
+    wanted: asyncio.Event,
 ) -> None:
     while True:
         try:
@@ -204,6 +245,7 @@ async def _publish_for_ever(
         works: list[Callable[[], Awaitable[None]]] = [
             lambda: _renew(publisher),
             lambda: _publish(publisher),
+            lambda: _carry_out_due(rollouts),
             lambda: _name_ignored(incoming, ignored),
         ]
         for work in works:
@@ -225,6 +267,15 @@ async def _publish(publisher: Publisher) -> None:
             reason=result.reason,
             snapshot=result.snapshot,
         )
+
+
+async def _carry_out_due(rollouts: Rollouts) -> None:
+    for change in await rollouts.run_due():
+        log.info(change.state, change=change.id, reason=change.reason, snapshot=change.snapshot)
+
+
+def _no_entropy(_size: int) -> bytes:
+    raise TypeError("an order needs randomness")
 
 
 async def _renew(publisher: Publisher) -> None:

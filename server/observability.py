@@ -15,6 +15,7 @@ FIELDS = frozenset(
         "event",
         "level",
         "timestamp",
+        "change",
         "channel",
         "error",
         "host",

@@ -13,6 +13,9 @@ from server.core.errors import FormatError
 from server.device.gate import GateMode
 
 PREFIX = "HENING_"
+Glob = Annotated[
+    str, msgspec.Meta(pattern=r"^[a-z0-9_*?-]{1,80}/[a-z0-9*?-]{1,40}/[a-z0-9*?-]{1,40}\Z")
+]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -32,6 +35,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
     `database_url`: a PostgreSQL database; empty for a SQLite file in the state folder. It may hold
     a password, so no sentence quotes it.
+    `approval_channels`: patterns such as `*/*/stable`; what lets phones in there waits for a second
+    person. The variable separates them by commas.
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +58,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     s3_secret: str = ""
     s3_secret_file: str = ""
     database_url: str = ""
+    approval_channels: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=1000)] = ()
 
     def __repr__(self) -> str:
         """Show no value: some of them are secrets."""
@@ -66,7 +72,7 @@ def load_settings(
 
     Raises FormatError that names the key that is unknown or malformed.
     """
-    values: dict[str, str | int] = {}
+    values: dict[str, str | int | list[str]] = {}
     try:
         if file is not None:
             values |= msgspec.toml.decode(file.read_bytes())
@@ -76,6 +82,8 @@ def load_settings(
             if name.startswith(PREFIX) and not name.startswith(("HENING_SIGNER_", "HENING_SAMPLES"))
         }
         values |= {name: value for name, value in overrides.items() if value is not None}
+        if isinstance(patterns := values.get("approval_channels"), str):
+            values["approval_channels"] = [each.strip() for each in patterns.split(",") if each]
         return msgspec.convert(values, Settings, strict=False)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
         raise FormatError(f"the settings are malformed: {error}.") from error

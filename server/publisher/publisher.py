@@ -14,7 +14,7 @@ Steps 1 and 2 are in `submissions`, the others in `publication`; here is who may
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -41,6 +41,7 @@ from server.storage.local_blobs import LocalBlobs
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
+AsyncEdit = Callable[[Published], Awaitable[Mapping[str, Pointer]]]
 
 
 class Publisher:
@@ -113,6 +114,20 @@ class Publisher:
             await self._steps.repair()
             published = await self._require_published()
             pointers = edit(published)
+            if pointers == published.pointers():
+                return published.snapshot.version
+            return await self._steps.publish(published, published, [], pointers, renew=False)
+
+    async def edit_pointers(self, edit: AsyncEdit) -> int:
+        """Publish what `edit` makes of the current pointers; returns the snapshot version.
+
+        `edit` runs under the publisher lock, after what was accepted before is public: nothing that
+        it sees changes until its pointers are out.
+        """
+        async with publisher_lock(self._folder.lock):
+            await self._steps.repair()
+            published = await self._require_published()
+            pointers = await edit(published)
             if pointers == published.pointers():
                 return published.snapshot.version
             return await self._steps.publish(published, published, [], pointers, renew=False)

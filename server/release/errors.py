@@ -7,8 +7,6 @@
     │   └── NeedsSignatureError     only the holders of offline keys can do this
     ├── PermissionDeniedError  403  this account, token or role may not do this
     ├── PreconditionError      412  what the request was made for has changed meanwhile
-    ├── PreconditionRequiredError
-    │                          428  the request does not say what it was made for
     ├── TooLargeError          413  more octets than are taken
     ├── RateError              429  too often, or too much at once
     ├── QuotaError             507  no room: a quota or the disk is used up
@@ -49,10 +47,6 @@ class PermissionDeniedError(HeningError):
 
 class PreconditionError(HeningError):
     """What the request was made for has changed meanwhile."""
-
-
-class PreconditionRequiredError(HeningError):
-    """The request does not say what it was made for."""
 
 
 class TooLargeError(HeningError):

@@ -100,19 +100,25 @@ class IdempotencyKey(Base):
 
 
 class Change(Base):
-    """One operation that waits for its time, for a second person, or for a signature."""
+    """One order to a channel, and what became of it.
+
+    Who proposed and approved it is an account's name, or `cli:USER` for a command on the server.
+    """
 
     __tablename__ = "changes"
-    __table_args__ = (Index("ix_changes_state_due_at", "state", "due_at"),)
+    __table_args__ = (
+        Index("ix_changes_state_due_at", "state", "due_at"),
+        Index("ix_changes_subject_proposed_at", "subject", "proposed_at"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     action: Mapped[str] = mapped_column(String(32))
     subject: Mapped[str] = mapped_column(String(200))
     arguments: Mapped[str]
     state: Mapped[str] = mapped_column(String(16))
-    proposed_by: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    proposed_by: Mapped[str] = mapped_column(String(80))
     proposed_at: Mapped[int] = mapped_column(BigInteger)
-    approved_by: Mapped[str | None] = mapped_column(ForeignKey("accounts.name"))
+    approved_by: Mapped[str | None] = mapped_column(String(80))
     approved_at: Mapped[int | None] = mapped_column(BigInteger)
     due_at: Mapped[int] = mapped_column(BigInteger)
     finished_at: Mapped[int | None] = mapped_column(BigInteger)

@@ -38,6 +38,7 @@ def test_an_unlisted_field(stream, field):
 def test_the_list_holds_nothing_of_a_request():
     """The list is short, and it is this one."""
     assert sorted(FIELDS) == [
+        "change",
         *("channel", "error", "event", "host", "incident", "level", "operation", "port"),
         *("reason", "renewed", "snapshot", "submission", "timestamp", "version", "webhook"),
     ]

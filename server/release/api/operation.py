@@ -18,6 +18,7 @@ from server.publisher.publisher import Publisher
 from server.release.api.problems import ProblemError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
+from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
@@ -48,6 +49,13 @@ class Services:
     settings: Settings
     entropy: Callable[[int], bytes]
     wake: Callable[[], None] = lambda: None
+    rollouts: Rollouts | None = None
+
+    def require_rollouts(self) -> Rollouts:
+        """Return the rollouts; a server that serves their operations has them."""
+        if self.rollouts is None:
+            raise TypeError("rollouts are served and were not passed in")
+        return self.rollouts
 
     def epoch(self) -> int:
         """Return the time in epoch seconds."""

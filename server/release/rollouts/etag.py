@@ -9,7 +9,7 @@ import hashlib
 
 from server.core.encodings import encode_canonical_json
 from server.core.pointer import Pointer, encode_pointer
-from server.release.errors import PreconditionError, PreconditionRequiredError
+from server.release.errors import PreconditionError
 
 ANY = "*"
 
@@ -21,16 +21,11 @@ def channel_etag(pointer: Pointer | None, role_version: int) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
-def check_if_match(if_match: str | None, etag: str) -> None:
-    """Raise unless `if_match`, as a request has it, lists `etag`.
+def check_if_match(if_match: str, etag: str) -> None:
+    """Raise PreconditionError unless `if_match`, as a request has it, lists `etag`.
 
-    Raises PreconditionRequiredError where it is None or empty, PreconditionError where it is stale.
     `*` stands for whatever is there; weak tags never match (RFC 9110 section 13.1.1).
     """
-    if not if_match:
-        raise PreconditionRequiredError(
-            "a change needs If-Match: send the ETag that the channel was shown with."
-        )
     if if_match.strip() != ANY and etag not in [part.strip() for part in if_match.split(",")]:
         raise PreconditionError(
             "the channel has changed meanwhile: look at it again, and repeat with its new ETag."

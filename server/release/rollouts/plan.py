@@ -15,9 +15,9 @@ from server.core.errors import FormatError
 from server.release.rollouts.windows import Calendar, load_zone, next_open
 
 MAX_STAGES = 15  # a pointer holds 16 pairs, and one of them says what was reached before
-MAX_HOLD = 366 * 86_400
-MAX_MOMENT = 253_402_300_799 - 86_400 * 366 * 20  # what a datetime can show, less a long roll-out
-LATE_SECONDS = 300  # how late a stated start may arrive
+MAX_HOLD = 36_600 * 86_400  # a century
+MAX_MOMENT = 64_060_588_800  # the year 4000: from there all holds still lead to a datetime
+LATE_SECONDS = 300  # how late a plan may be for its stated start and keep it
 
 Schedule = tuple[tuple[int, int], ...]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=MAX_MOMENT)]
@@ -80,10 +80,12 @@ def expand(plan: Plan, now: int) -> Course:
     """Return the course of a plan that is published at `now`.
 
     A stage begins when the one before was kept for its hold, and, with a calendar, not before a
-    window is open. A plan whose start has passed begins now and keeps its holds: it is late as a
-    whole, and nothing is made up for.
+    window is open. A plan whose start has passed for more than LATE_SECONDS begins now and keeps
+    its holds: it is late as a whole, and nothing is made up for.
     """
-    start = now if plan.start is None else max(plan.start, now)
+    start = now
+    if plan.start is not None and plan.start >= now - LATE_SECONDS:
+        start = plan.start
     shares = [stage.permille for stage in plan.stages]
     return lay_out(list(zip(plan.gaps, shares, strict=True)), start, plan.calendar)
 

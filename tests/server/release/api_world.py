@@ -16,6 +16,7 @@ from server.release.api.serving import serving
 from server.release.errors import AuthenticationError
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
 from server.storage.control_models import Account
 from server.storage.database import open_database
@@ -114,6 +115,9 @@ async def api_world(world, operations=OPERATIONS, settings=None, entropy=os.uran
                         disabled_at=None,
                     )
                 )
+        approval = settings.approval_channels
+        rollouts = Rollouts(world.folder, sessions, publisher, world.now, entropy, approval)
+        services = {"rollouts": rollouts, **services}
         made = Services(world.folder, sessions, publisher, world.now, settings, entropy, **services)
         async with (
             serving(made, registry, operations, verify) as port,

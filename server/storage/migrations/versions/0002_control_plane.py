@@ -81,15 +81,16 @@ def upgrade() -> None:
         sa.Column("subject", sa.String(200), nullable=False),
         sa.Column("arguments", sa.String(), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
-        sa.Column("proposed_by", sa.String(64), sa.ForeignKey("accounts.name"), nullable=False),
+        sa.Column("proposed_by", sa.String(80), nullable=False),
         sa.Column("proposed_at", sa.BigInteger(), nullable=False),
-        sa.Column("approved_by", sa.String(64), sa.ForeignKey("accounts.name")),
+        sa.Column("approved_by", sa.String(80)),
         sa.Column("approved_at", sa.BigInteger()),
         sa.Column("due_at", sa.BigInteger(), nullable=False),
         sa.Column("finished_at", sa.BigInteger()),
         sa.Column("outcome", sa.String(), nullable=False),
     )
     op.create_index("ix_changes_state_due_at", "changes", ["state", "due_at"])
+    op.create_index("ix_changes_subject_proposed_at", "changes", ["subject", "proposed_at"])
     op.create_table(
         "webhooks",
         sa.Column("id", sa.String(32), primary_key=True),

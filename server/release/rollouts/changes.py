@@ -1,0 +1,143 @@
+"""Changes: orders as rows of the database, from who proposed them to what became of them.
+
+    waiting ──► approved ──► done
+       │           ├───────► refused      it did not fit when its time came
+       ├─► rejected└───────► cancelled    by its proposer, an approver, or a halt
+       └─► cancelled
+
+An order that nobody has to approve begins as approved, and with no time of its own it is due at
+once. The intent is written right before a publication begins; from it a restart can tell whether
+that publication came about.
+"""
+
+import enum
+import hashlib
+
+import msgspec
+
+from server.core.encodings import encode_canonical_json
+from server.core.pointer import Pointer, encode_pointer
+from server.release.rollouts.etag import ANY
+from server.release.rollouts.orders import Note, Order, action_of
+from server.release.rollouts.plan import Course
+from server.storage.control_models import Change
+
+
+class State(enum.StrEnum):
+    """Where a change is."""
+
+    WAITING = "waiting"
+    APPROVED = "approved"
+    DONE = "done"
+    REFUSED = "refused"
+    REJECTED = "rejected"
+    CANCELLED = "cancelled"
+
+
+class Arguments(msgspec.Struct, frozen=True):
+    """What was asked for, and for which state of the channel: If-Match."""
+
+    order: Order
+    if_match: str = ANY
+    note: Note = ""
+
+
+class Intent(msgspec.Struct, frozen=True):
+    """What is about to be published: the pointer's hash, over version `base` of latest."""
+
+    base: int
+    pointer: str
+    course: Course
+    at: int
+
+
+class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of a change: the snapshot it is in, or the sentence why it is in none."""
+
+    intent: Intent | None = None
+    snapshot: int = 0
+    reason: str = ""
+
+
+class ChangeView(msgspec.Struct, frozen=True):
+    """A change as API and command line show it. Times in epoch seconds."""
+
+    id: str
+    action: str
+    channel: str
+    order: Order
+    note: str
+    state: State
+    proposed_by: str
+    proposed_at: int
+    approved_by: str | None
+    approved_at: int | None
+    due_at: int
+    finished_at: int | None
+    snapshot: int
+    """The snapshot that shows it; 0 while none does."""
+    reason: str
+    """Why it was refused, rejected or cancelled."""
+
+
+def make_change(
+    identity: str, channel: str, arguments: Arguments, proposer: str, now: int, due_at: int
+) -> Change:
+    """Return the row of a new change, approved as far as nobody says otherwise."""
+    return Change(
+        id=identity,
+        action=action_of(arguments.order),
+        subject=channel,
+        arguments=encode_text(arguments),
+        state=State.APPROVED,
+        proposed_by=proposer,
+        proposed_at=now,
+        approved_by=None,
+        approved_at=None,
+        due_at=due_at,
+        finished_at=None,
+        outcome="",
+    )
+
+
+def show_change(change: Change) -> ChangeView:
+    """Return a row as it is shown."""
+    arguments, outcome = read_arguments(change), read_outcome(change)
+    return ChangeView(
+        id=change.id,
+        action=change.action,
+        channel=change.subject,
+        order=arguments.order,
+        note=arguments.note,
+        state=State(change.state),
+        proposed_by=change.proposed_by,
+        proposed_at=change.proposed_at,
+        approved_by=change.approved_by,
+        approved_at=change.approved_at,
+        due_at=change.due_at,
+        finished_at=change.finished_at,
+        snapshot=outcome.snapshot,
+        reason=outcome.reason,
+    )
+
+
+def read_arguments(change: Change) -> Arguments:
+    """Read what was asked for."""
+    return msgspec.json.decode(change.arguments, type=Arguments)
+
+
+def read_outcome(change: Change) -> Outcome:
+    """Read what became of a change so far."""
+    return msgspec.json.decode(change.outcome, type=Outcome) if change.outcome else Outcome()
+
+
+def encode_text(value: Arguments | Outcome) -> str:
+    """Return the text by which a column holds a value."""
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def hash_pointer(pointer: Pointer | None) -> str:
+    """Return the sha256 by which an intent remembers a pointer, of None an empty text."""
+    if pointer is None:
+        return ""
+    return hashlib.sha256(encode_canonical_json(encode_pointer(pointer))).hexdigest()

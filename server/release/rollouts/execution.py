@@ -1,0 +1,195 @@
+"""Carries changes out under the publisher's lock, each once.
+
+    1  the change is read and planned on what is public     nothing is written
+    2  its intent is written                                a restart plans it afresh
+    3  the pointer is published                             a restart sees that it is public
+    4  the change is done                                   nothing is left to do
+
+Nobody else publishes between 1 and 3. After a crash whoever carries the change out again looks for
+the intended pointer among the versions of latest since then: it is published once or not at all.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.errors import HeningError
+from server.core.metadata import decode_targets, metadata_limit
+from server.core.names import Channel, decode_channel, metadata_name
+from server.core.pointer import Pointer, decode_pointer
+from server.publisher.published import Published
+from server.publisher.publisher import Publisher
+from server.release.people.trail import lock_trail
+from server.release.rollouts.changes import (
+    Intent,
+    Outcome,
+    State,
+    hash_pointer,
+    read_arguments,
+    read_outcome,
+)
+from server.release.rollouts.etag import check_if_match
+from server.release.rollouts.ledger import (
+    find_course,
+    get_change,
+    intend,
+    sentence,
+    settle,
+)
+from server.release.rollouts.operations import carry_out, view_channel
+from server.release.rollouts.orders import Halt
+from server.storage.bounded import read_bounded
+from server.storage.control_models import Change
+from server.storage.database import Sessions
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+
+class Execution:
+    """Publishes approved changes; `clock` gives the time of everything that is written."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        sessions: Sessions,
+        publisher: Publisher,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._folder = folder
+        self._sessions = sessions
+        self._publisher = publisher
+        self._clock = clock
+
+    async def carry_out(self, identities: Sequence[str], actor: str) -> None:
+        """Publish changes together, all or none; what is settled already is passed over.
+
+        Raises what an order did not fit by, after the changes are refused for it. Where the
+        surroundings fail the changes stay approved and are carried out later.
+        """
+
+        async def edit(published: Published) -> Mapping[str, Pointer]:
+            pointers = dict(await asyncio.to_thread(published.pointers))
+            for identity in identities:
+                planned = await self._plan(identity, published, actor)
+                if planned is not None:
+                    channel, pointer = planned
+                    pointers[channel.pointer_path] = pointer
+            return pointers
+
+        try:
+            snapshot = await self._publisher.edit_pointers(edit)
+        except (StorageError, OSError, SQLAlchemyError):
+            raise
+        except HeningError as error:
+            if await asyncio.to_thread(self._folder.staging.exists):
+                raise StorageError(f"it is accepted and not public yet: {error}") from error
+            reason = sentence(str(error))
+            await self._settle(identities, State.REFUSED, 0, reason, actor)
+            raise
+        await self._settle(identities, State.DONE, snapshot, "", actor)
+
+    async def _plan(
+        self, identity: str, published: Published, actor: str
+    ) -> tuple[Channel, Pointer] | None:
+        """Plan one change and write its intent; None where there is nothing more to publish."""
+        now = int(self._clock().timestamp())
+        async with self._sessions() as session:
+            change = await get_change(session, identity)
+            channel = decode_channel(change.subject)
+            view = await asyncio.to_thread(view_channel, channel, published)
+            schedule = () if view.pointer is None else view.pointer.schedule
+            known = await find_course(session, change.subject, schedule)
+        outcome, arguments = read_outcome(change), read_arguments(change)
+        if change.state != State.APPROVED or await self._is_public(channel, outcome, published):
+            return None
+        check_if_match(arguments.if_match, view.etag)
+        edited = await asyncio.to_thread(carry_out, arguments.order, view, known, now)
+        latest = published.roles.get("latest")
+        base = 0 if latest is None else latest.version
+        intent = Intent(base, hash_pointer(edited.pointer), edited.course, now)
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            if not await intend(session, change, Outcome(intent=intent)):
+                return None
+            if isinstance(arguments.order, Halt):
+                await self._cancel_others(session, change, published, actor, now)
+        return channel, edited.pointer
+
+    async def _cancel_others(
+        self, session: AsyncSession, halt: Change, published: Published, actor: str, now: int
+    ) -> None:
+        """Halting wins: what waits for the channel is not carried out after it.
+
+        What a crash left between its publication and its row is done.
+        """
+        channel = decode_channel(halt.subject)
+        query = select(Change).where(
+            Change.subject == halt.subject,
+            Change.action != halt.action,
+            Change.state.in_((State.WAITING, State.APPROVED)),
+        )
+        for change in (await session.scalars(query)).all():
+            before = read_outcome(change)
+            if await self._is_public(channel, before, published):
+                outcome = Outcome(before.intent, published.snapshot.version)
+                action = f"rollout.{change.action}.done"
+                await settle(
+                    session, change, State.DONE, outcome, at=now, actor=actor, action=action
+                )
+            else:
+                outcome = Outcome(before.intent, 0, "the channel was halted.")
+                await settle(
+                    session,
+                    change,
+                    State.CANCELLED,
+                    outcome,
+                    at=now,
+                    actor=actor,
+                    action="change.cancel",
+                )
+
+    async def _settle(
+        self, identities: Sequence[str], state: State, snapshot: int, reason: str, actor: str
+    ) -> None:
+        at = int(self._clock().timestamp())
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            for identity in identities:
+                change = await get_change(session, identity)
+                await settle(
+                    session,
+                    change,
+                    state,
+                    Outcome(read_outcome(change).intent, snapshot, reason),
+                    at=at,
+                    actor=actor,
+                    action=f"rollout.{change.action}.{state}",
+                )
+
+    async def _is_public(self, channel: Channel, outcome: Outcome, published: Published) -> bool:
+        latest = published.roles.get("latest")
+        if outcome.intent is None or latest is None:
+            return False
+        intent, newest = outcome.intent, latest.version
+        public = self._folder.public / "metadata"
+        return await asyncio.to_thread(_is_among, public, channel, intent, newest)
+
+
+def _is_among(metadata: Path, channel: Channel, intent: Intent, newest: int) -> bool:
+    """Answer whether a version of latest after the intent's base shows the intended pointer."""
+    for version in range(newest, intent.base, -1):
+        path = metadata / metadata_name("latest", version)
+        if not path.exists():
+            continue
+        latest = decode_targets("latest", read_bounded(path, metadata_limit("latest"))).signed
+        target = latest.targets.get(channel.pointer_path)
+        if target is not None:
+            custom = target.unrecognized_fields.get("custom")
+            if hash_pointer(decode_pointer(channel.pointer_path, custom)) == intent.pointer:
+                return True
+    return False

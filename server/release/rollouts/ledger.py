@@ -1,0 +1,170 @@
+"""Rows of changes: each step of a change and its trail entry, in one transaction."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import msgspec
+from sqlalchemy import CursorResult, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.encodings import encode_canonical_json
+from server.release.errors import NotFoundError
+from server.release.people.trail import record
+from server.release.rollouts.changes import (
+    Outcome,
+    State,
+    encode_text,
+    read_arguments,
+    read_outcome,
+)
+from server.release.rollouts.plan import Course
+from server.storage.control_models import Change
+
+REASON_LIMIT = 500
+ORDER_LIMIT = 8192  # octets of an order that the trail repeats; half of what an entry holds
+COURSES = 50  # how far back a schedule's origin is looked for
+
+
+async def add_changes(session: AsyncSession, changes: Sequence[Change], actor: str) -> None:
+    """Write new changes and say so in the trail."""
+    session.add_all(changes)
+    await session.flush()
+    for change in changes:
+        arguments = read_arguments(change)
+        order = msgspec.to_builtins(arguments.order)
+        octets = encode_canonical_json(order)
+        if len(octets) > ORDER_LIMIT:  # reasons in many languages: the row has them
+            order = {"sha256": hashlib.sha256(octets).hexdigest(), "type": change.action}
+        detail = {
+            "change": change.id,
+            "due_at": change.due_at,
+            "note": arguments.note,
+            "order": order,
+            "state": change.state,
+        }
+        await _trail(session, change, change.proposed_at, actor, f"rollout.{change.action}", detail)
+
+
+async def get_change(session: AsyncSession, identity: str) -> Change:
+    """Return a change; raises NotFoundError."""
+    change = await session.get(Change, identity)
+    if change is None:
+        raise NotFoundError(f"there is no change {identity[:32]}.")
+    return change
+
+
+async def find_changes(
+    session: AsyncSession,
+    *,
+    state: str = "",
+    channel: str = "",
+    before: str = "",
+    limit: int,
+) -> Sequence[Change]:
+    """Return changes, the newest first, from after the change `before` on."""
+    query = select(Change).order_by(Change.proposed_at.desc(), Change.id.desc()).limit(limit)
+    if state:
+        query = query.where(Change.state == state)
+    if channel:
+        query = query.where(Change.subject == channel)
+    if before:
+        last = await get_change(session, before)
+        query = query.where(
+            (Change.proposed_at < last.proposed_at)
+            | ((Change.proposed_at == last.proposed_at) & (Change.id < last.id))
+        )
+    return (await session.scalars(query)).all()
+
+
+async def find_due(session: AsyncSession, now: int) -> Sequence[Change]:
+    """Return the changes that are approved and due at `now`, in the order of their times."""
+    query = (
+        select(Change)
+        .where(Change.state == State.APPROVED, Change.due_at <= now)
+        .order_by(Change.due_at, Change.proposed_at, Change.id)
+    )
+    return (await session.scalars(query)).all()
+
+
+async def find_course(
+    session: AsyncSession, channel: str, schedule: Iterable[tuple[int, int]]
+) -> Course | None:
+    """Return the newest course on record that `schedule` of `channel` was taken from."""
+    wanted = [tuple(pair) for pair in schedule]
+    query = (
+        select(Change)
+        .where(
+            Change.subject == channel,
+            Change.state.in_((State.DONE, State.APPROVED)),
+            Change.outcome != "",
+        )
+        .order_by(Change.proposed_at.desc())
+        .limit(COURSES)
+    )
+    intents = [read_outcome(change).intent for change in await session.scalars(query)]
+    fitting = [
+        intent
+        for intent in intents
+        if intent is not None and [tuple(pair) for pair in intent.course.schedule] == wanted
+    ]
+    return max(fitting, key=lambda intent: intent.at).course if fitting else None
+
+
+async def intend(session: AsyncSession, change: Change, outcome: Outcome) -> bool:
+    """Write what is about to be published; answers whether the change is still approved."""
+    return await _move(session, change.id, [State.APPROVED], {"outcome": encode_text(outcome)})
+
+
+async def settle(
+    session: AsyncSession,
+    change: Change,
+    state: State,
+    outcome: Outcome,
+    *,
+    at: int,
+    actor: str,
+    action: str,
+) -> bool:
+    """End a change that is still open; answers False, and writes nothing, where it is not."""
+    values = {"state": state, "outcome": encode_text(outcome), "finished_at": at}
+    moved = await _move(session, change.id, [State.WAITING, State.APPROVED], values)
+    if moved:
+        detail: dict[str, Any] = {"change": change.id, "state": state}
+        if outcome.snapshot:
+            detail["snapshot"] = outcome.snapshot
+        if outcome.reason:
+            detail["reason"] = outcome.reason
+        await _trail(session, change, at, actor, action, detail)
+    return moved
+
+
+async def approve_row(
+    session: AsyncSession, change: Change, *, name: str, actor: str, at: int
+) -> bool:
+    """Approve a change that waits; answers False, and writes nothing, where it does not."""
+    values = {"state": State.APPROVED, "approved_by": name, "approved_at": at}
+    moved = await _move(session, change.id, [State.WAITING], values)
+    if moved:
+        detail = {"change": change.id, "proposed_by": change.proposed_by}
+        await _trail(session, change, at, actor, "change.approve", detail)
+    return moved
+
+
+def sentence(text: str) -> str:
+    """Return a reason as a row and the trail can hold it."""
+    return text[:REASON_LIMIT].encode(errors="backslashreplace").decode()
+
+
+async def _move(
+    session: AsyncSession, identity: str, states: Sequence[State], values: dict[str, Any]
+) -> bool:
+    statement = update(Change).where(Change.id == identity, Change.state.in_(states))
+    result = await session.execute(statement.values(**values))
+    return cast("CursorResult[Any]", result).rowcount == 1
+
+
+async def _trail(
+    session: AsyncSession, change: Change, at: int, actor: str, action: str, detail: dict[str, Any]
+) -> None:
+    await record(session, at=at, actor=actor, action=action, subject=change.subject, detail=detail)

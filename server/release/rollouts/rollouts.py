@@ -1,0 +1,303 @@
+"""The roll-outs of a team: orders to channels, approvals, and what is due.
+
+A change in a channel that `approval_channels` names waits for a second person when it lets phones
+in. Pausing and halting never wait.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.errors import FormatError, HeningError
+from server.core.names import Channel, decode_channel
+from server.publisher.published import load_published
+from server.publisher.publisher import Publisher
+from server.release.errors import ConflictError, PermissionDeniedError
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal, check_second_person
+from server.release.people.trail import lock_trail
+from server.release.rollouts.changes import (
+    Arguments,
+    ChangeView,
+    Outcome,
+    State,
+    make_change,
+    read_outcome,
+    show_change,
+)
+from server.release.rollouts.etag import ANY, check_if_match
+from server.release.rollouts.execution import Execution
+from server.release.rollouts.ledger import (
+    add_changes,
+    approve_row,
+    find_changes,
+    find_course,
+    find_due,
+    get_change,
+    sentence,
+    settle,
+)
+from server.release.rollouts.operations import ChannelView, Edited, carry_out, view_channel
+from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Schedule
+from server.release.rollouts.plan import check_plan
+from server.release.rollouts.preview import Preview, preview
+from server.storage.control_models import Change
+from server.storage.database import Sessions
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+ORPHAN_SECONDS = 30  # after which somebody else completes what a request began
+SERVER = "server"  # the actor of what is carried out when it is due
+MAX_AHEAD = 366 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One order to one channel, for the state of it that `if_match` names."""
+
+    channel: Channel
+    order: Order
+    if_match: str = ANY
+    note: str = ""
+
+
+class Rollouts:
+    """Orders to channels. Every change is a row of the database and an entry of the trail.
+
+    `entropy(n)` gives n random octets; `alarm` is told what was refused when nobody was there.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        sessions: Sessions,
+        publisher: Publisher,
+        clock: Callable[[], datetime],
+        entropy: Callable[[int], bytes],
+        approval_channels: Sequence[str] = (),
+        alarm: Callable[[str], None] = lambda _sentence: None,
+    ) -> None:
+        self._folder = folder
+        self._sessions = sessions
+        self._clock = clock
+        self._entropy = entropy
+        self._approval_channels = tuple(approval_channels)
+        self._alarm = alarm
+        self._execution = Execution(folder, sessions, publisher, clock)
+
+    async def view(self, channel: Channel) -> ChannelView:
+        """Return what is published of a channel; raises NotFoundError for an unknown model."""
+
+        def look() -> ChannelView:
+            return view_channel(channel, load_published(self._folder.public))
+
+        return await asyncio.to_thread(look)
+
+    async def preview(self, wish: Wish) -> Preview:
+        """Return what phones would be offered after `wish`; changes nothing, and records nothing.
+
+        Raises what the order itself would raise now.
+        """
+        now = self._now()
+        view = await self.view(wish.channel)
+        if not isinstance(wish.order, Halt):
+            check_if_match(wish.if_match, view.etag)
+        edited = await self._try(wish, view, now)
+        return preview(wish.channel, edited.pointer, view.releases, now)
+
+    async def order(
+        self, principal: Principal, wishes: Sequence[Wish], *, due_at: int | None = None
+    ) -> list[ChangeView]:
+        """Carry out `wishes`, published together, or have them wait; returns their changes.
+
+        With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
+        a stale tag, and what an order does not fit by. When the surroundings fail in the middle,
+        StorageError is raised and the change is carried out as soon as they are back.
+        """
+        now = self._now()
+        if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
+            raise FormatError("a change is due within a year from now, and not in the past.")
+        for wish in wishes:
+            _check_allowed(principal, wish)
+            view = await self.view(wish.channel)
+            if not isinstance(wish.order, Halt):
+                check_if_match(wish.if_match, view.etag)
+            await self._try(wish, view, now if due_at is None else due_at)
+        changes = [self._make(principal, wish, now, due_at) for wish in wishes]
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            await add_changes(session, changes, principal.actor)
+        at_once = [
+            change.id for change in changes if change.state == State.APPROVED and due_at is None
+        ]
+        if at_once:
+            await self._execution.carry_out(at_once, principal.actor)
+        views = [await self.get(change.id) for change in changes]
+        for view_ in views:
+            if view_.id in at_once and view_.state != State.DONE:
+                raise ConflictError(f"change {view_.id} is {view_.state}: {view_.reason}")
+        return views
+
+    async def approve(self, principal: Principal, identity: str) -> ChangeView:
+        """Approve somebody else's change; what is due is carried out at once."""
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            change = await get_change(session, identity)
+            principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
+            check_second_person(principal, change.proposed_by)
+            if not await approve_row(
+                session, change, name=principal.name, actor=principal.actor, at=self._now()
+            ):
+                raise _not_open(change, "approved")
+        if change.due_at <= self._now():
+            try:
+                await self._execution.carry_out([identity], principal.actor)
+            except StorageError:
+                raise
+            except HeningError:
+                pass  # the change says so itself, and its approver reads it there
+        return await self.get(identity)
+
+    async def reject(self, principal: Principal, identity: str, reason: str) -> ChangeView:
+        """Reject a change that waits for approval, with a reason."""
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            change = await get_change(session, identity)
+            principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
+            if change.state != State.WAITING:
+                raise _not_open(change, "rejected")
+            await self._end(session, change, principal, State.REJECTED, reason, "change.reject")
+        return await self.get(identity)
+
+    async def cancel(self, principal: Principal, identity: str, reason: str) -> ChangeView:
+        """Cancel a change that is not carried out yet: one's own, or as an approver anybody's."""
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            change = await get_change(session, identity)
+            codename = decode_channel(change.subject).codename
+            if principal.name != change.proposed_by and not principal.is_allowed(
+                Permission.APPROVE, codename
+            ):
+                raise PermissionDeniedError(
+                    f"{principal.name} did not propose this change: ask {change.proposed_by} or an"
+                    " approver."
+                )
+            is_begun = read_outcome(change).intent is not None
+            if change.state not in {State.WAITING, State.APPROVED} or is_begun:
+                raise _not_open(change, "cancelled")
+            await self._end(session, change, principal, State.CANCELLED, reason, "change.cancel")
+        return await self.get(identity)
+
+    async def get(self, identity: str) -> ChangeView:
+        """Return a change; raises NotFoundError."""
+        async with self._sessions() as session:
+            return show_change(await get_change(session, identity))
+
+    async def find(
+        self, *, state: str = "", channel: str = "", before: str = "", limit: int = 50
+    ) -> list[ChangeView]:
+        """Return changes, the newest first, from after the change `before` on."""
+        async with self._sessions() as session:
+            found = await find_changes(
+                session, state=state, channel=channel, before=before, limit=limit
+            )
+        return [show_change(change) for change in found]
+
+    async def run_due(self) -> list[ChangeView]:
+        """Carry out what is due, and what a crash or a failure left; returns what was settled.
+
+        A change that does not fit any more is refused, with an alarm. Raises what the surroundings
+        failed by, after everything was tried.
+        """
+        now = self._now()
+        async with self._sessions() as session:
+            due = await find_due(session, now)
+        failure: Exception | None = None
+        settled = []
+        for change in due:
+            begun = max(change.proposed_at, change.approved_at or 0)
+            if change.due_at <= begun and now < begun + ORPHAN_SECONDS:
+                continue  # whoever asked for it is at it
+            try:
+                await self._execution.carry_out([change.id], SERVER)
+            except (StorageError, OSError, SQLAlchemyError) as error:
+                failure = error
+                continue
+            except HeningError as error:
+                self._alarm(f"{change.action} of {change.subject} was refused: {error}")
+            settled.append(await self.get(change.id))
+        if failure is not None:
+            raise failure
+        return settled
+
+    def is_approval_needed(self, channel: Channel, order: Order) -> bool:
+        """Answer whether `order` waits for a second person in `channel`."""
+        return isinstance(order, RAISING) and any(
+            fnmatchcase(str(channel), pattern) for pattern in self._approval_channels
+        )
+
+    def _make(self, principal: Principal, wish: Wish, now: int, due_at: int | None) -> Change:
+        # What waits is carried out on whatever is there then: the tag was for the one who asked.
+        is_waiting = self.is_approval_needed(wish.channel, wish.order)
+        is_bound = due_at is None and not is_waiting and not isinstance(wish.order, Halt)
+        tag = wish.if_match if is_bound else ANY
+        change = make_change(
+            self._entropy(16).hex(),
+            str(wish.channel),
+            Arguments(wish.order, tag, wish.note),
+            principal.name,
+            now,
+            now if due_at is None else due_at,
+        )
+        if is_waiting:
+            change.state = State.WAITING
+        return change
+
+    async def _try(self, wish: Wish, view: ChannelView, now: int) -> Edited:
+        """Plan an order on what is there; raises what it does not fit by."""
+        schedule = () if view.pointer is None else view.pointer.schedule
+        async with self._sessions() as session:
+            known = await find_course(session, str(wish.channel), schedule)
+
+        def plan() -> Edited:
+            if isinstance(wish.order, Offer | Schedule):
+                check_plan(wish.order.plan, self._now())
+            return carry_out(wish.order, view, known, now)
+
+        return await asyncio.to_thread(plan)
+
+    async def _end(
+        self,
+        session: AsyncSession,
+        change: Change,
+        principal: Principal,
+        state: State,
+        reason: str,
+        action: str,
+    ) -> None:
+        await settle(
+            session,
+            change,
+            state,
+            Outcome(None, 0, sentence(reason)),
+            at=self._now(),
+            actor=principal.actor,
+            action=action,
+        )
+
+    def _now(self) -> int:
+        return int(self._clock().timestamp())
+
+
+def _check_allowed(principal: Principal, wish: Wish) -> None:
+    needed = Permission.HALT if isinstance(wish.order, Halt) else Permission.ROLLOUT
+    principal.check(needed, wish.channel.codename)
+
+
+def _not_open(change: Change, what: str) -> ConflictError:
+    return ConflictError(f"change {change.id} is {change.state} and cannot be {what}.")

@@ -1,0 +1,177 @@
+"""What only offline keys can do: the next version of a role, as a proposal for its holders.
+
+The control plane writes no metadata of an offline role. It plans the change as the signer would and
+hands out the proposal (docs/FORMATS.md section 10) with every octet of what is replaced; the
+signer's ceremony judges it afresh.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from tuf.api.metadata import Metadata, Targets
+
+from server.core.metadata import encode_metadata, metadata_limit
+from server.core.names import Channel, metadata_name
+from server.core.promotion import PromotionOrder, plan_promotion
+from server.core.proposal import MetadataText, Proposal, encode_proposal, proposal_id
+from server.core.release import Fingerprint, Integer, Positive
+from server.core.retirement import plan_retirement
+from server.core.role_edit import is_unchanged
+from server.core.withdrawal import Withdrawal, plan_withdrawal
+from server.publisher.published import Published, load_published
+from server.release.errors import ConflictError, NeedsSignatureError, NotFoundError
+from server.release.rollouts.orders import Note
+from server.storage.bounded import read_bounded
+from server.storage.roots import list_roots
+
+Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
+Segment = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,15}\Z")]
+
+
+class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    note: Note = ""
+    """Why, for those who are asked to sign."""
+    expires_days: Days = 90
+    """How long the role's new version lives."""
+
+
+class Withdraw(_Signed, frozen=True, kw_only=True, tag="withdraw"):
+    """Take a build back for ever: in this channel, everywhere, or one of its incrementals."""
+
+    counter: Positive
+    everywhere: bool = False
+    file: Annotated[str, msgspec.Meta(max_length=96)] = ""
+    """The file name of one package in this channel; empty: the whole build."""
+    drain_until: Integer | None = None
+    """How long its octets are served on, in epoch seconds; null: no more."""
+
+
+class Promote(_Signed, frozen=True, kw_only=True, tag="promote"):
+    """List a build of this channel in another channel of its region, too."""
+
+    counter: Positive
+    to: Segment
+    min_counter: Integer | None = None
+    factory_builds: Annotated[list[Fingerprint], msgspec.Meta(max_length=64)] = []
+
+
+class Retire(_Signed, frozen=True, kw_only=True, tag="retire"):
+    """Take every build of the model out: its phones are offered nothing any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """The octets of a proposal file, their id, and sentences on what the change leaves out."""
+
+    octets: bytes
+    identity: str
+    remarks: tuple[str, ...]
+
+
+SignedOrder = Withdraw | Promote
+
+
+def propose_for_channel(
+    order: SignedOrder, channel: Channel, public: Path, now: datetime
+) -> Proposed:
+    """Return the proposal of `order`, read from what is public.
+
+    Raises NotFoundError for a model that is not there, ConflictError where nothing would change,
+    and the core's own errors for what the role's rules refuse.
+    """
+    published, current = _load(channel.codename, public)
+    expires = _expiry(now, order)
+    remarks: tuple[str, ...] = ()
+    if isinstance(order, Withdraw):
+        place = channel.codename if order.everywhere else str(channel)
+        if order.file:
+            place = f"{channel}/{order.file}"
+        withdrawal = Withdrawal((place,), order.counter, order.drain_until)
+        planned = plan_withdrawal(withdrawal, current, expires)
+    else:
+        promotion = plan_promotion(
+            PromotionOrder(
+                channel,
+                Channel(channel.codename, channel.region, order.to),
+                order.counter,
+                order.min_counter,
+                factory_builds=frozenset(order.factory_builds),
+            ),
+            current,
+            expires,
+        )
+        planned, remarks = promotion.planned, promotion.left_out
+    return _propose(channel.codename, published, current, planned, public, now, order.note, remarks)
+
+
+def propose_retirement(order: Retire, codename: str, public: Path, now: datetime) -> Proposed:
+    """Return the proposal that empties a model's role; raises as `propose_for_channel` does."""
+    published, current = _load(codename, public)
+    planned = plan_retirement(codename, current, _expiry(now, order))
+    return _propose(codename, published, current, planned, public, now, order.note, ())
+
+
+def needs_signature(proposed: Proposed) -> NeedsSignatureError:
+    """Return the answer to an order that only holders of offline keys can carry out."""
+    return NeedsSignatureError(
+        "only the holders of offline keys can do this: have them review, sign and accept the"
+        " proposal with `hening-signer ceremony`, then submit it.",
+        {
+            "file": proposed.octets.decode(),
+            "id": proposed.identity,
+            "remarks": list(proposed.remarks),
+        },
+    )
+
+
+def _load(codename: str, public: Path) -> tuple[Published, Targets]:
+    published = load_published(public)
+    role = None if published is None else published.roles.get(codename)
+    if published is None or role is None:
+        raise NotFoundError(f"there is no model {codename}.")
+    return published, role
+
+
+def _expiry(now: datetime, order: _Signed) -> datetime:
+    return now.replace(microsecond=0) + timedelta(days=order.expires_days)
+
+
+def _propose(
+    codename: str,
+    published: Published,
+    current: Targets,
+    planned: Targets,
+    public: Path,
+    now: datetime,
+    note: str,
+    remarks: tuple[str, ...],
+) -> Proposed:
+    if is_unchanged(current, planned):
+        raise ConflictError(f"{codename} {current.version} says so already.")
+    context = [
+        *(("root", version) for version in list_roots(public, published.timestamp.version)),
+        ("targets", published.targets.version),
+        (codename, current.version),
+    ]
+    proposal = Proposal(
+        schema=1,
+        kind="proposal",
+        created=int(now.timestamp()),
+        note=note,
+        names={},
+        context=[_read(public, role, version) for role, version in sorted(context)],
+        changes=[
+            MetadataText(codename, planned.version, encode_metadata(Metadata(planned)).decode())
+        ],
+        packages=[],
+    )
+    octets = encode_proposal(proposal)
+    return Proposed(octets, proposal_id(octets), remarks)
+
+
+def _read(public: Path, role: str, version: int) -> MetadataText:
+    path = public / "metadata" / metadata_name(role, version)
+    return MetadataText(role, version, read_bounded(path, metadata_limit(role)).decode())

@@ -1,0 +1,85 @@
+"""A team at one state folder: who they are, and the service that they give orders to."""
+
+import asyncio
+import contextlib
+import itertools
+
+from sqlalchemy import select
+
+from server.publisher.publisher import Publisher
+from server.publisher.read_back import DiskReadBack
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import Principal
+from server.release.people.trail_verify import verify_trail
+from server.release.rollouts.rollouts import Rollouts, Wish
+from server.storage.control_models import TrailEntry
+from server.storage.database import open_database
+from tests.server.world import CHANNEL
+
+DAY = 86_400
+NUMBERS = itertools.count(1)
+
+
+def person(name, role=Role.ENGINEER, codenames=("*",)):
+    """Return somebody with all rights of a role."""
+    return Principal(name, role, ROLE_PERMISSIONS[role], codenames)
+
+
+ENGINEER, APPROVER = person("eka"), person("ari", Role.APPROVER)
+
+
+class Desk:
+    """The service over a world; NUMBERS make its ids."""
+
+    def __init__(self, world, sessions, publisher, approval=()):
+        self.world, self.sessions = world, sessions
+        self.alarms = []
+        self.rollouts = Rollouts(
+            world.folder,
+            sessions,
+            publisher,
+            world.now,
+            lambda size: next(NUMBERS).to_bytes(size, "big"),
+            approval,
+            self.alarms.append,
+        )
+
+    async def tag(self):
+        """Return the channel's entity tag."""
+        return (await self.rollouts.view(CHANNEL)).etag
+
+    async def pointer(self):
+        """Return the channel's pointer."""
+        return (await self.rollouts.view(CHANNEL)).pointer
+
+    async def versions(self):
+        """Return the public versions of snapshot and latest."""
+        published = await asyncio.to_thread(self.world.published)
+        return published.snapshot.version, published.roles["latest"].version
+
+    async def order(self, order, who=ENGINEER, *, if_match=None, due_at=None):
+        """Give one order, with the tag of now unless another is given."""
+        wish = Wish(CHANNEL, order, await self.tag() if if_match is None else if_match)
+        return (await self.rollouts.order(who, [wish], due_at=due_at))[0]
+
+    async def trail(self):
+        """Return (actor, action) of every entry, after the chain was verified."""
+        async with self.sessions() as session:
+            await verify_trail(session)
+            query = select(TrailEntry).order_by(TrailEntry.index)
+            return [(entry.actor, entry.action) for entry in await session.scalars(query)]
+
+
+@contextlib.asynccontextmanager
+async def open_desk(world, approval=(), **publisher):
+    """Open the service on a world."""
+    async with open_database(world.folder.database) as sessions:
+        made = Publisher(
+            world.folder,
+            sessions,
+            world.now,
+            DiskReadBack(world.folder.public),
+            world.alarms.append,
+            **publisher,
+        )
+        yield Desk(world, sessions, made, approval)

@@ -1,0 +1,314 @@
+"""The service: orders are recorded, wait, are carried out once, and survive crashes."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from server.core.errors import FormatError, HeningError
+from server.publisher.publisher import Publisher
+from server.release.errors import (
+    ConflictError,
+    NotFoundError,
+    PermissionDeniedError,
+    PreconditionError,
+)
+from server.release.people.permissions import Role
+from server.release.rollouts.changes import State
+from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
+from server.release.rollouts.plan import Plan, Stage
+from server.release.rollouts.rollouts import ORPHAN_SECONDS, Wish
+from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
+from tests.server.world import CHANNEL, PACKAGE_2
+
+PLAN = Plan([Stage(10, DAY), Stage(1000)])
+
+
+@pytest.fixture
+def two(world):
+    """Give a server with two releases, of which the first is offered to everyone."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    return world
+
+
+async def test_an_order_is_published_and_recorded(two):
+    """The pointer is out, the change is done, and the trail says who began and that it ended."""
+    async with open_desk(two) as desk:
+        change = await desk.order(Offer(2, PLAN))
+        pointer = await desk.pointer()
+        assert (pointer.steps[-1].counter, pointer.schedule[0][1]) == (2, 10)
+        assert (change.state, change.action, change.proposed_by) == (State.DONE, "offer", "eka")
+        assert change.snapshot == (await desk.versions())[0]
+        assert await desk.rollouts.get(change.id) == change
+        assert await desk.rollouts.find() == [change]
+        assert await desk.trail() == [("eka", "rollout.offer"), ("eka", "rollout.offer.done")]
+
+
+async def test_a_stale_tag(two):
+    """A change for another state of the channel is refused and leaves no trace."""
+    async with open_desk(two) as desk:
+        tag = await desk.tag()
+        await desk.order(Offer(2, PLAN))
+        with pytest.raises(PreconditionError, match="has changed meanwhile"):
+            await desk.order(Schedule(PLAN), if_match=tag)
+        assert len(await desk.rollouts.find()) == 1
+        await desk.order(Halt(), if_match=tag)  # halting wins over that, too
+
+
+async def test_two_people_with_one_tag(two):
+    """Whoever is first is carried out; the other's change is refused, whichever comes second."""
+    async with open_desk(two) as desk, open_desk(two) as other:
+        tag = await desk.tag()
+        answers = await asyncio.gather(
+            desk.order(Offer(2, PLAN), if_match=tag),
+            other.order(Pause({"en": "Wait."}), person("ida"), if_match=tag),
+            return_exceptions=True,
+        )
+        failed = [answer for answer in answers if isinstance(answer, Exception)]
+        assert [type(error) for error in failed] == [PreconditionError]
+        states = {change.state for change in await desk.rollouts.find()}
+        assert State.DONE in states
+        assert states <= {State.DONE, State.REFUSED}
+
+
+async def test_a_dry_run_changes_nothing(two):
+    """It says what phones will be offered, or why not, and is not recorded."""
+    async with open_desk(two) as desk:
+        before = await desk.tag()
+        seen = await desk.rollouts.preview(Wish(CHANNEL, Offer(2, PLAN), before))
+        assert (seen.counter, [share for _, share in seen.shares]) == (2, [10, 1000])
+        assert [way.end for way in seen.ways] == ["newest", "newest", "current"]
+        with pytest.raises(HeningError, match="already offers counter 1"):
+            await desk.rollouts.preview(Wish(CHANNEL, Offer(1, PLAN), before))
+        with pytest.raises(PreconditionError):
+            await desk.rollouts.preview(Wish(CHANNEL, Offer(2, PLAN), '"old"'))
+        seen = await desk.rollouts.preview(Wish(CHANNEL, Halt(), '"old"'))
+        assert seen.state == "halted"
+        assert await desk.tag() == before
+        assert await desk.trail() == []
+
+
+@pytest.mark.parametrize("order", [Offer(2, PLAN), Pause(), Halt()], ids=["offer", "pause", "halt"])
+async def test_rights(two, order):
+    """A viewer may nothing; rights for one model are none for another."""
+    async with open_desk(two) as desk:
+        for who in (person("vera", Role.VIEWER), person("otto", codenames=("cancro",))):
+            with pytest.raises(PermissionDeniedError):
+                await desk.order(order, who)
+        assert await desk.trail() == []
+
+
+async def test_four_eyes(two):
+    """What lets phones in waits for somebody else; what keeps them out does not."""
+    async with open_desk(two, ["*/*/stable"]) as desk:
+        change = await desk.order(Offer(2, PLAN))
+        assert change.state == State.WAITING
+        assert (await desk.pointer()).steps[-1].counter == 1
+        admin = person("eka", Role.ADMIN)
+        with pytest.raises(PermissionDeniedError, match="somebody else has to approve"):
+            await desk.rollouts.approve(admin, change.id)
+        with pytest.raises(PermissionDeniedError):
+            await desk.rollouts.approve(person("vera", Role.VIEWER), change.id)
+        approved = await desk.rollouts.approve(APPROVER, change.id)
+        assert (approved.state, approved.approved_by) == (State.DONE, "ari")
+        assert (await desk.pointer()).steps[-1].counter == 2
+        with pytest.raises(ConflictError, match="is done and cannot be approved"):
+            await desk.rollouts.approve(APPROVER, change.id)
+        assert (await desk.order(Pause())).state == State.DONE
+        assert (await desk.order(Resume())).state == State.WAITING
+        assert (await desk.order(Halt())).state == State.DONE
+        assert [action for _, action in await desk.trail()][:3] == [
+            "rollout.offer",
+            "change.approve",
+            "rollout.offer.done",
+        ]
+
+
+async def test_no(two):
+    """A rejected or cancelled change is over; only its proposer or an approver cancels it."""
+    async with open_desk(two, ["armani/*/*"]) as desk:
+        first, second = [await desk.order(Offer(2, PLAN)) for _ in range(2)]
+        rejected = await desk.rollouts.reject(APPROVER, first.id, "Not on a Friday.")
+        assert (rejected.state, rejected.reason) == (State.REJECTED, "Not on a Friday.")
+        with pytest.raises(PermissionDeniedError, match="did not propose this change"):
+            await desk.rollouts.cancel(person("ida"), second.id, "")
+        cancelled = await desk.rollouts.cancel(ENGINEER, second.id, "Changed my mind.")
+        assert cancelled.state == State.CANCELLED
+        for over in (first, second):
+            for act in (desk.rollouts.reject, desk.rollouts.cancel):
+                with pytest.raises(ConflictError):
+                    await act(APPROVER, over.id, "")
+            with pytest.raises(ConflictError):
+                await desk.rollouts.approve(APPROVER, over.id)
+        assert (await desk.pointer()).steps[-1].counter == 1
+        with pytest.raises(NotFoundError):
+            await desk.rollouts.get("0")
+
+
+async def test_what_is_approved_late_may_not_fit(two):
+    """The approver reads in the change why it was refused."""
+    async with open_desk(two, ["*/*/stable"]) as desk:
+        first, second = [await desk.order(Offer(2, PLAN)) for _ in range(2)]
+        await desk.rollouts.approve(APPROVER, first.id)
+        late = await desk.rollouts.approve(APPROVER, second.id)
+        assert late.state == State.REFUSED
+        assert "already offers counter 2" in late.reason
+
+
+async def test_scheduled_publishing(two):
+    """A change with a time survives a restart and is carried out then, once."""
+    due = two.epoch() + DAY
+    async with open_desk(two) as desk:
+        change = await desk.order(Offer(2, PLAN), due_at=due)
+        assert change.state == State.APPROVED
+        assert await desk.rollouts.run_due() == []
+    two.ahead = timedelta(days=1, seconds=1)
+    async with open_desk(two) as desk, open_desk(two) as other:
+        settled = await asyncio.gather(desk.rollouts.run_due(), other.rollouts.run_due())
+        done = await desk.rollouts.get(change.id)
+        assert done in [view for views in settled for view in views]
+        assert (done.state, done.finished_at >= due) == (State.DONE, True)
+        assert (await desk.pointer()).schedule[0][0] >= due
+        assert (await desk.versions())[1] == 3
+        assert await desk.rollouts.run_due() == []
+        assert await desk.trail() == [("eka", "rollout.offer"), ("server", "rollout.offer.done")]
+
+
+async def test_when_it_no_longer_fits(two):
+    """It is refused with its reason and an alarm, and not tried again."""
+    async with open_desk(two) as desk:
+        change = await desk.order(Offer(2, PLAN), due_at=two.epoch() + DAY)
+        await desk.order(Offer(2, PLAN))
+        two.ahead = timedelta(days=2)
+        (refused,) = await desk.rollouts.run_due()
+        assert (refused.id, refused.state) == (change.id, State.REFUSED)
+        assert "already offers counter 2" in refused.reason
+        assert ["offer of armani/id/stable was refused" in alarm for alarm in desk.alarms] == [True]
+        assert await desk.rollouts.run_due() == []
+
+
+@pytest.mark.parametrize("days", [-1, 400])
+async def test_times_that_cannot_be(two, days):
+    """A change is neither due in the past nor in another year."""
+    async with open_desk(two) as desk:
+        with pytest.raises(FormatError, match="within a year from now, and not in the past"):
+            await desk.order(Offer(2, PLAN), due_at=two.epoch() + days * DAY)
+
+
+async def test_halting_cancels_what_waits(two):
+    """Neither a scheduled change nor one that waits for approval follows a halt by itself."""
+    async with open_desk(two, ["*/*/stable"]) as desk:
+        waiting = await desk.order(Offer(2, PLAN))
+        due = await desk.order(Pause(), due_at=two.epoch() + DAY)
+        await desk.order(Halt({"en": "It drains."}))
+        for change in (waiting, due):
+            over = await desk.rollouts.get(change.id)
+            assert (over.state, over.reason) == (State.CANCELLED, "the channel was halted.")
+        assert [action for _, action in await desk.trail()].count("change.cancel") == 2
+        assert (await desk.order(Halt())).state == State.DONE
+        assert (await desk.pointer()).reason == {"en": "It drains."}
+
+
+async def test_a_resume_knows_what_the_pause_took(two):
+    """Also over a restart: a day was planned, half of it was left."""
+    async with open_desk(two) as desk:
+        await desk.order(Offer(2, PLAN))
+        two.ahead = timedelta(hours=12)
+        await desk.order(Pause())
+        assert [share for _, share in (await desk.pointer()).schedule] == [10]
+    two.ahead = timedelta(days=9)
+    async with open_desk(two) as desk:
+        await desk.order(Resume())
+        pointer = await desk.pointer()
+        assert [share for _, share in pointer.schedule] == [10, 1000]
+        assert abs(pointer.schedule[1][0] - two.epoch() - DAY // 2) < 60
+        await desk.order(Pause())
+        two.ahead = timedelta(days=10)
+        await desk.order(Resume())
+        assert abs((await desk.pointer()).schedule[-1][0] - two.epoch() - DAY // 2) < 120
+
+
+class CrashError(Exception):
+    """The process dies."""
+
+
+@pytest.mark.parametrize("step", [3, 4, 5, 6, 7])
+async def test_a_crash_in_the_middle(two, step):
+    """Whatever step was the last, the change is published once and its row says so."""
+
+    def crash(done):
+        if done == step:
+            raise CrashError
+
+    async with open_desk(two, after_step=crash) as desk:
+        with pytest.raises(CrashError):
+            await desk.order(Offer(2, PLAN))
+        (change,) = await desk.rollouts.find()
+        assert change.state == State.APPROVED
+        with pytest.raises(ConflictError, match="cannot be cancelled"):
+            await desk.rollouts.cancel(ENGINEER, change.id, "")
+    two.ahead = timedelta(seconds=ORPHAN_SECONDS)
+    async with open_desk(two) as desk:
+        (settled,) = await desk.rollouts.run_due()
+        assert (settled.id, settled.state) == (change.id, State.DONE)
+        assert (await desk.versions())[1] == 3
+        assert (await desk.pointer()).steps[-1].counter == 2
+        actions = [action for _, action in await desk.trail()]
+        assert actions == ["rollout.offer", "rollout.offer.done"]
+
+
+@pytest.mark.parametrize("step", [3, 6])
+async def test_a_halt_after_a_crash(two, step):
+    """A halt that comes before anybody else looked halts what the crash left, and tells it."""
+
+    def crash(done):
+        if done == step:
+            raise CrashError
+
+    async with open_desk(two, after_step=crash) as desk:
+        with pytest.raises(CrashError):
+            await desk.order(Offer(2, PLAN))
+    async with open_desk(two) as desk:
+        await desk.order(Halt())
+        pointer = await desk.pointer()
+        assert (pointer.steps[-1].counter, pointer.halted) == (2, True)
+        assert [change.state for change in await desk.rollouts.find()] == [State.DONE] * 2
+
+
+async def test_surroundings_that_fail(two):
+    """The change stays, is carried out when they are back, and is not done twice."""
+    (two.folder.public / "metadata").chmod(0o700)
+
+    def full(done):
+        if done == 3:
+            raise OSError(28, "No space left on device")
+
+    async with open_desk(two, after_step=full) as desk:
+        with pytest.raises(OSError, match="No space"):
+            await desk.order(Offer(2, PLAN))
+        two.ahead = timedelta(seconds=ORPHAN_SECONDS)
+    async with open_desk(two) as desk:
+        (settled,) = await desk.rollouts.run_due()
+        assert settled.state == State.DONE
+        assert (await desk.pointer()).steps[-1].counter == 2
+
+
+async def test_another_publisher_may_change_pointers(two):
+    """What a submission makes of a pointer is what the next order builds on."""
+    async with open_desk(two) as desk:
+        await desk.order(Offer(2, PLAN))
+        tag = await desk.tag()
+        published = await asyncio.to_thread(two.published)
+        files = {
+            path: (two.ceremony.blobs[target.hashes["sha256"]], target.custom | {"withdrawn": True})
+            for path, target in published.roles["armani"].targets.items()
+        }
+        two.submit({("armani", 4): two.ceremony.role("armani", 4, files)})
+    async with two.publisher() as publisher:
+        (result,) = await Publisher.process_incoming(publisher)
+        assert result.status == "published", result.reason
+    async with open_desk(two) as desk:
+        with pytest.raises(PreconditionError):
+            await desk.order(Schedule(PLAN), if_match=tag)
+        with pytest.raises(HeningError, match="is halted, and that stays"):
+            await desk.order(Schedule(PLAN))
