@@ -10,6 +10,7 @@ try:
     from sqlalchemy.exc import SQLAlchemyError
 
     from server.cli.account import account
+    from server.cli.change import change_group
     from server.cli.keys import keys
     from server.cli.rollout import rollout
     from server.cli.state import check, init, migrate, run
@@ -35,7 +36,7 @@ def cli() -> None:
     """
 
 
-for command in (init, run, rollout, keys, check, migrate, account, token, trail):
+for command in (init, run, rollout, change_group, keys, check, migrate, account, token, trail):
     cli.add_command(command)
 
 

@@ -1,106 +1,95 @@
-"""`rollout`: pointer editing with intent, published on the spot."""
+"""`rollout`: orders to channels, published on the spot or when they are due."""
 
-import contextlib
 import json
-import re
-from datetime import datetime
 from pathlib import Path
 
 import click
+import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from server.cli.options import JSON, STATE, now, require_state
-from server.cli.pointers import Change, changes_pointers, describe, require
-from server.core.names import Channel
-from server.core.pointer import Pointer
-from server.core.release import decode_releases
-from server.publisher import rollout as plans
-from server.publisher.errors import PublishError
-from server.publisher.published import Published, load_published
+from server.cli.orders import MakeOrder, gives_orders, show_channel
+from server.cli.plan_options import plan_options
+from server.cli.preview_output import print_preview
+from server.cli.signed_orders import promote, retire, withdraw
+from server.core.errors import FormatError
+from server.core.names import decode_channel, decode_pointer_path
+from server.publisher.published import load_published
+from server.publisher.rollout import newest_counter
+from server.release.rollouts.operations import ChannelView, view_channel
+from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
+from server.release.rollouts.plan import Plan
+from server.release.rollouts.preview import preview as make_preview
 
-SHARE = click.option(
-    "--share", default="", help="Share of the fleet from now on, such as 0.5% or 100%."
-)
-TIMES = click.option("--at", "times", multiple=True, help="TIME=SHARE; give it once for each step.")
 REASONS = click.option("--reason", "reasons", multiple=True, help="LOCALE=TEXT, shown to owners.")
-LATE_SECONDS = 300  # how late a step's command may come
-_SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?%")
 
 
 @click.group(
     epilog="Example: hening-server rollout offer armani/id/stable --state var/server --share 1%"
 )
 def rollout() -> None:
-    """Offer a release, raise its share, pause it, halt it."""
+    """Offer a release, raise its share, pause it, halt it, take it back."""
 
 
 @rollout.command(
     epilog="Example: hening-server rollout offer armani/id/stable --state var/server"
-    " --counter 2 --at 2026-12-01T06:00Z=1% --at 2026-12-03T06:00Z=100%"
+    " --counter 2 --stage 1%=1d --stage 10%=2d --stage 100% --zone Asia/Jakarta"
+    " --window 'mon-thu 09:00-17:00'"
 )
 @click.option("--counter", type=int, help="The release's counter.  [default: the newest]")
-@SHARE
-@TIMES
-@changes_pointers
-def offer(counter: int | None, share: str, times: tuple[str, ...]) -> Change:
+@plan_options
+@gives_orders
+def offer(counter: int | None, plan: Plan) -> MakeOrder:
     """Offer a signed release in each CHANNEL (CODENAME/REGION/CHANNEL), published together."""
-    schedule = _schedule(share, times)
 
-    def edit(where: Channel, published: Published, current: Pointer | None) -> Pointer:
-        role = published.roles.get(where.codename)
-        if role is None:
-            raise PublishError(f"there is no model {where.codename}.")
-        files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
-        releases = decode_releases(role)
-        chosen = plans.newest_counter(where, releases) if counter is None else counter
-        return plans.plan_offer(where, chosen, releases, files, schedule, current)
+    def make(view: ChannelView) -> Offer:
+        chosen = newest_counter(view.channel, view.releases) if counter is None else counter
+        if chosen < 1:
+            raise FormatError("counters begin at 1: `rollout preview` shows the builds there are.")
+        return Offer(chosen, plan)
 
-    return edit
+    return make
 
 
 @rollout.command(
     "set", epilog="Example: hening-server rollout set armani/id/stable --state S --share 100%"
 )
-@SHARE
-@TIMES
-@changes_pointers
-def set_share(share: str, times: tuple[str, ...]) -> Change:
-    """Raise the share of the fleet, now or by schedule; resumes a paused rollout."""
-    schedule = _schedule(share, times)
-
-    def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
-        return plans.plan_schedule(where, require(where, current), schedule, _time())
-
-    return edit
+@plan_options
+@gives_orders
+def set_share(plan: Plan) -> MakeOrder:
+    """Raise the share of the fleet, now or by a new schedule; resumes a paused rollout."""
+    return lambda _view: Schedule(plan)
 
 
 @rollout.command(epilog="Example: hening-server rollout pause armani/id/stable --state S")
 @REASONS
-@changes_pointers
-def pause(reasons: tuple[str, ...]) -> Change:
+@gives_orders
+def pause(reasons: tuple[str, ...]) -> MakeOrder:
     """Freeze the share that was reached."""
-    texts = _texts(reasons)
+    order = Pause(_texts(reasons))
+    return lambda _view: order
 
-    def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
-        return plans.plan_pause(where, require(where, current), texts, _time())
 
-    return edit
+@rollout.command(epilog="Example: hening-server rollout resume armani/id/stable --state S")
+@gives_orders
+def resume() -> MakeOrder:
+    """Go on with what the pause took out: its stages come later by as much as it lasted."""
+    return lambda _view: Resume()
 
 
 @rollout.command(
     epilog="Example: hening-server rollout halt armani/id/stable --state S --reason en='It drains'"
 )
 @REASONS
-@changes_pointers
-def halt(reasons: tuple[str, ...]) -> Change:
-    """Take nobody in any more, and nobody who has not switched slots yet."""
-    texts = _texts(reasons)
+@gives_orders
+def halt(reasons: tuple[str, ...]) -> MakeOrder:
+    """Take nobody in any more, and nobody who has not switched slots yet.
 
-    def edit(where: Channel, _published: Published, current: Pointer | None) -> Pointer:
-        return plans.plan_halt(where, require(where, current), texts)
-
-    return edit
+    It is final for the release, and cancels what waits for the channel.
+    """
+    order = Halt(_texts(reasons))
+    return lambda _view: order
 
 
 @rollout.command(epilog="Example: hening-server rollout show --state var/server")
@@ -110,45 +99,36 @@ def show(state: Path, as_json: bool) -> None:
     """Show what every channel offers now, and to which share."""
     folder = require_state(state)
     published = load_published(folder.public)
-    pointers = {} if published is None else published.pointers()
+    paths = [] if published is None else sorted(published.pointers())
+    rows = [show_channel(view_channel(decode_pointer_path(path), published)) for path in paths]
     if as_json:
-        click.echo(json.dumps([describe(path, pointers[path]) for path in sorted(pointers)]))
+        click.echo(json.dumps(rows))
         return
     table = Table("channel", "counter", "share", "state")
-    for path in sorted(pointers):
-        row = describe(path, pointers[path])
+    for row in rows:
         table.add_row(row["channel"], str(row["counter"]), f"{row['permille'] / 10}%", row["state"])
     Console().print(table)
 
 
-def _schedule(share: str, times: tuple[str, ...]) -> list[tuple[int, int]]:
-    pairs = [(_time(), _permille(share))] if share else []
-    for text in times:
-        moment, _, part = text.partition("=")
-        with contextlib.suppress(ValueError):
-            start = datetime.fromisoformat(moment)
-            if start.tzinfo is not None:
-                pairs.append((_check_ahead(moment, int(start.timestamp())), _permille(part)))
-                continue
-        raise click.UsageError(f"{moment[:40]!r} is no time with zone; 2026-12-01T06:00Z is one.")
-    if not pairs:
-        raise click.UsageError("say who is offered it: --share 1% or --at TIME=1%.")
-    return pairs
+@rollout.command(
+    epilog="Example: hening-server rollout preview armani/id/stable --state var/server"
+)
+@click.argument("channel", metavar="CHANNEL")
+@STATE
+@JSON
+def preview(channel: str, state: Path, as_json: bool) -> None:
+    """Show what phones of each build are offered, and when which share of them."""
+    folder, place = require_state(state), decode_channel(channel)
+    view = view_channel(place, load_published(folder.public))
+    seen = make_preview(place, view.require_pointer(), view.releases, int(now().timestamp()))
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(seen)))
+    else:
+        print_preview(seen)
 
 
-def _permille(text: str) -> int:
-    match = _SHARE.fullmatch(text)
-    permille = 1001 if match is None else int(match[1]) * 10 + int(match[2] or 0)
-    if permille > 1000:
-        raise click.UsageError(f"{text[:16]!r} is not a share: write 0% to 100%, such as 0.5%.")
-    return permille
-
-
-def _check_ahead(moment: str, start: int) -> int:
-    """Return the time of a step; a step in the past would apply at once and stay."""
-    if start < _time() - LATE_SECONDS:
-        raise PublishError(f"{moment} is in the past; for a share from now on use --share.")
-    return start
+for command in (withdraw, promote, retire):
+    rollout.add_command(command)
 
 
 def _texts(reasons: tuple[str, ...]) -> dict[str, str]:
@@ -156,7 +136,3 @@ def _texts(reasons: tuple[str, ...]) -> dict[str, str]:
     if any(not mark for _, mark, _ in pairs):
         raise click.UsageError("a reason is LOCALE=TEXT, such as --reason en='It drains'.")
     return {locale: text for locale, _, text in pairs}
-
-
-def _time() -> int:
-    return int(now().timestamp())

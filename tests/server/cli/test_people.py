@@ -221,28 +221,24 @@ def test_check_verifies_the_trail(run, world):
     assert (status, error) == (1, "entry 1 of the trail is not what was recorded.")
 
 
-def test_pointer_changes_are_told_before_and_after(run, world):
-    """Each channel has two entries: what was asked for, and the snapshot or why not."""
+def test_orders_are_told_before_and_after(run, world):
+    """What was asked for, by whom, and the snapshot that shows it; a refusal is no change."""
     state = world.folder.root
     reason = "en=It drains the battery."
     assert run("rollout", "halt", CHANNEL, "--reason", reason, "--state", state)[0] == 0
     assert run("rollout", "set", CHANNEL, "--share", "50%", "--state", state)[0] == 1
     _, out, _ = run("trail", "list", "--subject", CHANNEL, "--state", state, "--json")
-    failed, begun, done, asked = json.loads(out)
-    assert [row["action"] for row in (asked, done)] == ["rollout.halt"] * 2
-    assert asked["detail"] == {"stage": "begun", "reasons": [reason]}
-    snapshot = world.published().snapshot.version
-    assert done["detail"] == {
-        "stage": "done",
-        "began": asked["index"],
-        "snapshot": snapshot,
-        "alarms": [],
+    done, asked = json.loads(out)
+    assert asked["action"] == "rollout.halt"
+    assert asked["detail"]["order"] == {
+        "reason": {"en": "It drains the battery."},
+        "type": "halt",
     }
-    assert [row["action"] for row in (begun, failed)] == ["rollout.set"] * 2
-    assert begun["detail"] == {"stage": "begun", "share": "50%", "times": []}
-    assert failed["detail"]["stage"] == "failed"
-    assert failed["detail"]["began"] == begun["index"]
-    assert "halted" in failed["detail"]["error"]
+    assert done["action"] == "rollout.halt.done"
+    assert done["detail"]["snapshot"] == world.published().snapshot.version
+    assert asked["actor"] == done["actor"]
+    assert asked["actor"].startswith("cli:")
+    assert asked["detail"]["change"] == done["detail"]["change"]
 
 
 def test_keys_and_roots_are_told(run, tmp_path, world):

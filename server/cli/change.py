@@ -1,0 +1,118 @@
+"""`change`: orders that wait, for their time or for a second person."""
+
+import asyncio
+import json
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from server.app import disk_read_back, open_rollouts
+from server.cli.in_database import show_time
+from server.cli.operator import operator
+from server.cli.options import JSON, STATE, now, read_settings, require_state
+from server.cli.orders import PUBLIC_URL
+from server.core.names import decode_channel
+from server.release.rollouts.changes import ChangeView, State
+from server.release.rollouts.rollouts import Rollouts
+from server.storage.errors import StorageError
+
+T = TypeVar("T")
+CHANGE = click.argument("change", metavar="CHANGE")
+REASON = click.option("--reason", default="", help="Why, for the record.")
+
+
+@click.group("change", epilog="Example: hening-server change list --state var/server")
+def change_group() -> None:
+    """Show, approve, reject and cancel orders that wait.
+
+    A command acts as `cli:USER`, with all rights: whoever can write the state folder holds its
+    keys. Nobody approves what they proposed, here either.
+    """
+
+
+@change_group.command("list", epilog="Example: hening-server change list --state var/server")
+@STATE
+@click.option("--waiting", is_flag=True, help="Only what waits for approval.")
+@click.option("--channel", default="", help="Only of this channel.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, help="How many, newest first.")
+@JSON
+def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: bool) -> None:
+    """List orders and what became of them, the newest first."""
+    if channel:
+        decode_channel(channel)
+    chosen = State.WAITING if waiting else ""
+    found = _run(state, "", lambda r: r.find(state=chosen, channel=channel, limit=limit))
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(change) for change in found]))
+        return
+    table = Table("change", "what", "channel", "by", "due (UTC)", "state", "why")
+    for change in found:
+        due = show_time(change.due_at)
+        row = (change.action, change.channel, change.proposed_by, due, change.state, change.reason)
+        table.add_row(change.id, *row)
+    Console(width=160).print(table)
+
+
+@change_group.command(epilog="Example: hening-server change approve 0123 --state var/server")
+@CHANGE
+@STATE
+@PUBLIC_URL
+@JSON
+def approve(change: str, state: Path, public_url: str, as_json: bool) -> None:
+    """Approve somebody else's order; what is due is published at once."""
+    who = operator()
+    _tell(_run(state, public_url, lambda r: r.approve(who, change)), as_json=as_json)
+
+
+@change_group.command(epilog="Example: hening-server change reject 0123 --state var/server")
+@CHANGE
+@REASON
+@STATE
+@JSON
+def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
+    """Reject an order that waits for approval."""
+    who = operator()
+    _tell(_run(state, "", lambda r: r.reject(who, change, reason)), as_json=as_json)
+
+
+@change_group.command(epilog="Example: hening-server change cancel 0123 --state var/server")
+@CHANGE
+@REASON
+@STATE
+@JSON
+def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
+    """Cancel an order that is not carried out yet."""
+    who = operator()
+    _tell(_run(state, "", lambda r: r.cancel(who, change, reason)), as_json=as_json)
+
+
+def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]]) -> T:
+    settings = read_settings(state)
+    folder = require_state(state, settings)
+    alarms: list[str] = []
+
+    async def act() -> T:
+        read_back = disk_read_back(folder, public_url)
+        async with open_rollouts(
+            folder, settings, now, os.urandom, read_back, alarms.append
+        ) as rollouts:
+            return await work(rollouts)
+
+    done = asyncio.run(act())
+    if alarms:
+        raise StorageError(f"published, but the read-back failed: {alarms[0]}")
+    return done
+
+
+def _tell(change: ChangeView, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(change)))
+        return
+    why = f": {change.reason}" if change.reason else "."
+    click.echo(f"{change.action} of {change.channel} is {change.state}{why}")

@@ -1,0 +1,174 @@
+"""What every command of `rollout` shares: options, one publication, what is shown of it."""
+
+import asyncio
+import functools
+import json
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from server.app import disk_read_back, open_rollouts
+from server.cli.operator import operator
+from server.cli.options import JSON, STATE, now, read_settings, require_state
+from server.cli.plan_options import parse_moment
+from server.cli.preview_output import print_preview
+from server.core.names import Channel, decode_channel
+from server.release.rollouts.changes import ChangeView, State
+from server.release.rollouts.etag import ANY
+from server.release.rollouts.operations import ChannelView
+from server.release.rollouts.orders import Order
+from server.release.rollouts.preview import Preview, describe_state
+from server.release.rollouts.rollouts import Rollouts, Wish
+from server.settings import Settings
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+CHANNELS = click.argument("channels", nargs=-1, required=True, metavar="CHANNEL...")
+
+
+def _check_url(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Refuse an address before anything is published."""
+    if value and not re.fullmatch(r"https?://[A-Za-z0-9.\[\]:-]+/?", value):
+        raise click.BadParameter("it is not of the form http://HOST:PORT.")
+    return value
+
+
+PUBLIC_URL = click.option(
+    "--public-url",
+    default="",
+    callback=_check_url,
+    help="Read the result back from this address instead of disk.",
+)
+IF_MATCH = click.option(
+    "--if-match", default="", help="Change nothing unless the channel has this tag still."
+)
+DUE = click.option("--due", default="", help="Do it at this time; `run` has to be running then.")
+NOTE = click.option("--note", default="", help="Why, for the record.")
+DRY_RUN = click.option("--dry-run", is_flag=True, help="Show what phones would be offered.")
+MakeOrder = Callable[[ChannelView], Order]
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """The options that every order has."""
+
+    public_url: str
+    if_match: str
+    due: int | None
+    note: str
+    dry_run: bool
+    as_json: bool
+
+
+def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
+    """Make a command of a function that returns what to order of each channel."""
+
+    @CHANNELS
+    @STATE
+    @IF_MATCH
+    @DUE
+    @NOTE
+    @DRY_RUN
+    @PUBLIC_URL
+    @JSON
+    @functools.wraps(command)
+    def run(
+        channels: tuple[str, ...],
+        state: Path,
+        public_url: str,
+        if_match: str,
+        due: str,
+        note: str,
+        dry_run: bool,
+        as_json: bool,
+        **options: Any,
+    ) -> None:
+        make = command(**options)
+        settings = read_settings(state)
+        folder = require_state(state, settings)
+        places = [decode_channel(channel) for channel in dict.fromkeys(channels)]
+        if if_match and len(places) > 1:
+            raise click.UsageError("--if-match is the tag of one channel: name only that one.")
+        moment = parse_moment(due) if due else None
+        how = Circumstances(public_url, if_match or ANY, moment, note, dry_run, as_json)
+        _order(folder, settings, places, make, how)
+
+    return run
+
+
+def show_channel(view: ChannelView) -> dict[str, Any]:
+    """Return what is shown of a channel that offers something."""
+    pointer = view.require_pointer()
+    return {
+        "channel": str(view.channel),
+        "counter": pointer.steps[-1].counter,
+        "permille": pointer.permille_at(int(now().timestamp())),
+        "state": describe_state(pointer),
+        "schedule": [list(pair) for pair in pointer.schedule],
+        "steps": [step.counter for step in pointer.steps],
+        "etag": view.etag,
+    }
+
+
+def _order(
+    folder: StateFolder,
+    settings: Settings,
+    places: list[Channel],
+    make: MakeOrder,
+    how: Circumstances,
+) -> None:
+    alarms: list[str] = []
+    who = operator()
+
+    async def wish_for(rollouts: Rollouts, place: Channel) -> Wish:
+        order = make(await rollouts.view(place))
+        return Wish(place, order, how.if_match, how.note)
+
+    async def act() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
+        read_back = disk_read_back(folder, how.public_url)
+        async with open_rollouts(
+            folder, settings, now, os.urandom, read_back, alarms.append
+        ) as rollouts:
+            wishes = [await wish_for(rollouts, place) for place in places]
+            if how.dry_run:
+                return [await rollouts.preview(wish) for wish in wishes], [], []
+            changes = await rollouts.order(who, wishes, due_at=how.due)
+            return [], changes, [await rollouts.view(place) for place in places]
+
+    previews, changes, views = asyncio.run(act())
+    if how.dry_run:
+        if how.as_json:
+            click.echo(json.dumps([msgspec.to_builtins(each) for each in previews]))
+        else:
+            for each in previews:
+                print_preview(each)
+        return
+    _tell(changes, views, alarms, as_json=how.as_json)
+
+
+def _tell(
+    changes: list[ChangeView], views: list[ChannelView], alarms: list[str], *, as_json: bool
+) -> None:
+    rows = [show_channel(view) for view in views if view.pointer is not None]
+    snapshot = max(change.snapshot for change in changes)
+    if as_json:
+        shown = [msgspec.to_builtins(change) for change in changes]
+        answer = {"channels": rows, "snapshot": snapshot, "alarms": alarms, "changes": shown}
+        click.echo(json.dumps(answer))
+    elif changes[0].state == State.DONE:
+        for row in rows:
+            click.echo(
+                f"{row['channel']} offers counter {row['counter']} to {row['permille'] / 10}% of"
+                f" its phones ({row['state']}), published in snapshot {snapshot}."
+            )
+    else:
+        for change in changes:
+            click.echo(f"{change.action} of {change.channel} waits as change {change.id}.")
+    if alarms:
+        raise StorageError(f"published, but the read-back failed: {alarms[0]}")

@@ -1,0 +1,40 @@
+"""A preview as people read it: when which share is reached, and what each build is offered."""
+
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from server.release.rollouts.preview import BuildWay, Preview
+
+_ENDS = {
+    "current": "nothing newer is offered",
+    "halted": "nothing, it is halted",
+    "unreachable": "the way ends here: a step is gone",
+}
+
+
+def print_preview(preview: Preview) -> None:
+    """Print a preview; lines are not cut, for fingerprints are long."""
+    click.echo(f"{preview.channel} offers counter {preview.counter} ({preview.state}).")
+    shares = Table("from (UTC)", "share")
+    for start, permille in preview.shares:
+        shares.add_row(f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}", share(permille))
+    ways = Table("a phone that runs", "counter", "installs", "octets")
+    for way in preview.ways:
+        ways.add_row(way.build, str(way.counter), _describe(way), f"{way.length:,}")
+    console = Console(width=160)
+    console.print(shares)
+    console.print(ways)
+
+
+def share(permille: int) -> str:
+    """Return permille as percent."""
+    return f"{permille / 10:g}%"
+
+
+def _describe(way: BuildWay) -> str:
+    hops = [f"{hop.counter} ({hop.type}, {hop.length:,})" for hop in way.hops]
+    end = _ENDS.get(way.end)
+    return ", then ".join([*hops, *([] if end is None else [end])])

@@ -1,0 +1,121 @@
+"""`rollout withdraw`, `promote`, `retire`: what only offline keys can do, as a proposal."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from server.cli.options import JSON, STATE, now, require_state
+from server.core.errors import FormatError
+from server.core.names import check_codename, decode_channel
+from server.release.rollouts.signed import (
+    Promote,
+    Proposed,
+    Retire,
+    Withdraw,
+    propose_for_channel,
+    propose_retirement,
+)
+from server.storage.durable import write_immutable
+
+PROPOSE = click.option(
+    "--propose",
+    "file",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the proposal, for `hening-signer ceremony`.",
+)
+NOTE = click.option("--note", default="", help="Why, for those who are asked to sign.")
+EXPIRES = click.option(
+    "--expires",
+    "expires_days",
+    type=click.IntRange(1, 3650),
+    default=90,
+    show_default=True,
+    help="Days that the role's new version lives.",
+)
+
+
+def _proposes(command: Callable[..., Proposed]) -> Callable[..., None]:
+    def run(file: Path, as_json: bool, **options: Any) -> None:
+        _write(file, command(**options), as_json=as_json)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    for option in (JSON, EXPIRES, NOTE, PROPOSE, STATE):
+        run = option(run)
+    return run
+
+
+@click.command(
+    epilog="Example: hening-server rollout withdraw armani/id/stable --state var/server"
+    " --counter 2 --propose withdrawal.json"
+)
+@click.argument("channel", metavar="CHANNEL")
+@click.option("--counter", type=click.IntRange(min=1), required=True, help="The build.")
+@click.option("--everywhere", is_flag=True, help="In all channels of the model.")
+@click.option("--file", "name", default="", help="One package of it, by its file name.")
+@_proposes
+def withdraw(
+    channel: str,
+    counter: int,
+    everywhere: bool,
+    name: str,
+    state: Path,
+    note: str,
+    expires_days: int,
+) -> Proposed:
+    """Propose that a build, or one of its incrementals, is taken back for ever."""
+    order = Withdraw(
+        counter=counter, everywhere=everywhere, file=name, note=note, expires_days=expires_days
+    )
+    return propose_for_channel(order, decode_channel(channel), require_state(state).public, now())
+
+
+@click.command(
+    epilog="Example: hening-server rollout promote armani/id/beta stable --state var/server"
+    " --counter 2 --propose promotion.json"
+)
+@click.argument("channel", metavar="CHANNEL")
+@click.argument("to", metavar="TO")
+@click.option("--counter", type=click.IntRange(min=1), required=True, help="The build.")
+@_proposes
+def promote(
+    channel: str, to: str, counter: int, state: Path, note: str, expires_days: int
+) -> Proposed:
+    """Propose that a build of CHANNEL is listed in the channel TO of its region, too."""
+    place = decode_channel(channel)
+    decode_channel(f"{place.codename}/{place.region}/{to}")
+    order = Promote(counter=counter, to=to, note=note, expires_days=expires_days)
+    return propose_for_channel(order, place, require_state(state).public, now())
+
+
+@click.command(
+    epilog="Example: hening-server rollout retire armani --state var/server"
+    " --propose retirement.json"
+)
+@click.argument("codename", metavar="CODENAME")
+@_proposes
+def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed:
+    """Propose that a model is offered nothing any more."""
+    check_codename(codename)
+    order = Retire(note=note, expires_days=expires_days)
+    return propose_retirement(order, codename, require_state(state).public, now())
+
+
+def _write(file: Path, proposed: Proposed, *, as_json: bool) -> None:
+    if file.exists() and file.read_bytes() != proposed.octets:
+        raise FormatError(f"{file} is there already; name another file.")
+    write_immutable(file, proposed.octets)
+    if as_json:
+        remarks = list(proposed.remarks)
+        click.echo(
+            json.dumps({"proposal": proposed.identity, "file": str(file), "remarks": remarks})
+        )
+        return
+    for remark in proposed.remarks:
+        click.echo(remark)
+    click.echo(
+        f"Proposal {proposed.identity[:16]} is in {file}; nothing changes until it is signed."
+    )

@@ -1,0 +1,169 @@
+"""`rollout` and `change` as a shell sees them: plans, previews, tags, what waits, proposals."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.release.people.principal import command_line_principal
+from tests.server.world import PACKAGE_2, SECOND
+
+CHANNEL = "armani/id/stable"
+
+
+@pytest.fixture
+def state(world):
+    """Give the state folder of a server that has something to offer."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    return world.folder.root
+
+
+@pytest.fixture
+def ask(run, state):
+    """Run a command that succeeds and return its JSON."""
+
+    def call(*words):
+        status, out, err = run(*words, "--state", state, "--json")
+        assert (status, err) == (0, "")
+        return json.loads(out)
+
+    return call
+
+
+OFFICE = ["--zone", "Asia/Jakarta", "--window", "mon-thu 09:00-17:00"]
+
+
+def test_a_plan_in_windows(ask):
+    """The stages of the command become starts in the windows; 2099-06-01 is a Monday."""
+    stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
+    start = ["--start", "2099-06-01T16:00+07:00"]
+    seen = ask("rollout", "offer", CHANNEL, *stages, *start, *OFFICE, "--dry-run")
+    starts = [pair[0] for pair in seen[0]["shares"]]
+    monday = 4_083_987_600  # 2099-06-01T16:00+07:00
+    assert starts[1:] == [monday, monday + 86_400, monday + 86_400 + 17 * 3600]
+    assert ask("rollout", "show")[0]["counter"] == 1
+    (change,) = ask("rollout", "offer", CHANNEL, *stages, *start, *OFFICE)["changes"]
+    assert change["order"]["plan"]["calendar"]["zone"] == "Asia/Jakarta"
+    assert [pair[0] for pair in ask("rollout", "show")[0]["schedule"]] == starts[1:]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--stage", "1%=1d", "--share", "1%"],
+        ["--stage", "1%=1y"],
+        ["--stage", "1%", "--zone", "Asia/Jakarta"],
+        ["--stage", "1%", "--zone", "Asia/Jakarta", "--window", "mon 17:00-09:00"],
+        ["--stage", "1%", "--zone", "Asia/Jakarta", "--window", "someday 09:00-17:00"],
+        ["--stage", "1%", "--zone", "Asia/Jakarta", "--window", "09:00-17:00"],
+        ["--zone", "Asia/Jakarta"],
+        ["--stage", "1%", "--start", "tomorrow"],
+        ["--share", "1%", "--due", "tomorrow"],
+    ],
+    ids=" ".join,
+)
+def test_plans_that_are_usage(run, state, words):
+    """A plan that cannot be read is status 2."""
+    assert run("rollout", "offer", CHANNEL, *words, "--state", state)[0] == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--stage", "10%=1d", "--stage", "1%"],
+        ["--stage", "10%", "--stage", "100%"],
+        ["--stage", "1%", "--zone", "Mars/Olympus", "--window", "mon 09:00-17:00"],
+        ["--stage", "1%", "--start", "2020-01-01T00:00Z"],
+        ["--share", "1%", "--due", "2020-01-01T00:00Z"],
+        ["--at", "2099-01-02T00:00Z=1%", "--at", "2099-01-01T00:00Z=2%"],
+    ],
+    ids=" ".join,
+)
+def test_plans_that_are_refused(run, state, words):
+    """A plan that cannot be carried out is status 1, in one sentence."""
+    status, _, err = run("rollout", "offer", CHANNEL, *words, "--state", state)
+    assert (status, err.count("\n")) == (1, 1)
+
+
+def test_a_preview_for_people(run, state):
+    """Shares and builds in two tables; the newest build is offered nothing."""
+    status, out, err = run("rollout", "preview", CHANNEL, "--state", state)
+    assert (status, err) == (0, "")
+    words = " ".join(out.split())
+    assert "armani/id/stable offers counter 1 (offered)." in words
+    assert "100%" in words
+    assert "any older build" in words
+    assert "1 (full, 10,244)" in words
+    assert "nothing newer is offered" in words
+    status, out, _ = run("rollout", "halt", CHANNEL, "--dry-run", "--state", state)
+    assert (status, "nothing, it is halted" in out) == (0, True)
+
+
+def test_tags(run, ask, state):
+    """`show` tells the tag; an order for an older one is refused and says so."""
+    (row,) = ask("rollout", "show")
+    tag = ["--if-match", row["etag"]]
+    (after,) = ask("rollout", "pause", CHANNEL, *tag)["channels"]
+    assert after["etag"] != row["etag"]
+    status, _, err = run("rollout", "resume", CHANNEL, *tag, "--state", state)
+    assert (status, "has changed meanwhile" in err) == (1, True)
+    assert run("rollout", "pause", CHANNEL, "armani/id/beta", *tag, "--state", state)[0] == 2
+    assert ask("rollout", "resume", CHANNEL)["channels"][0]["state"] == "offered"
+
+
+def test_what_waits(run, ask, state, monkeypatch):
+    """Orders for later and for a second person are listed, approved, rejected, cancelled."""
+    answer = ask("rollout", "pause", CHANNEL, "--due", f"{later()}")
+    (later_on,) = answer["changes"]
+    assert (later_on["state"], answer["snapshot"]) == ("approved", 0)
+    assert ask("change", "cancel", later_on["id"], "--reason", "No.")["state"] == "cancelled"
+    (state / "settings.toml").write_text('approval_channels = ["*/*/stable"]\n')
+    ids = []
+    for _ in range(2):
+        status, out, _ = run("rollout", "offer", CHANNEL, "--share", "1%", "--state", state)
+        assert (status, "waits as change" in out) == (0, True)
+        ids.append(out.split()[-1].rstrip("."))
+    assert {row["id"] for row in ask("change", "list", "--waiting")} == set(ids)
+    status, _, err = run("change", "approve", ids[0], "--state", state)
+    assert (status, "somebody else has to approve" in err) == (1, True)
+    status, out, _ = run("change", "reject", ids[1], "--reason", "Not today", "--state", state)
+    assert (status, out) == (0, "offer of armani/id/stable is rejected: Not today\n")
+    monkeypatch.setattr("server.cli.change.operator", another)
+    assert ask("change", "approve", ids[0])["state"] == "done"
+    assert ask("rollout", "show")[0]["counter"] == 2
+    status, out, _ = run("change", "list", "--channel", CHANNEL, "--state", state)
+    assert (status, "rejected" in out) == (0, True)
+    assert ask("rollout", "halt", CHANNEL)["channels"][0]["state"] == "halted"
+
+
+def test_proposals(run, ask, state, tmp_path):
+    """Withdrawal, promotion and retirement are written for the ceremony; nothing is published."""
+    file = tmp_path / "proposal.json"
+    words = ["withdraw", CHANNEL, "--counter", "2", "--note", "It drains.", "--propose", file]
+    answer = ask("rollout", *words)
+    proposal = json.loads(file.read_bytes())
+    assert (proposal["kind"], proposal["note"]) == ("proposal", "It drains.")
+    (changed,) = proposal["changes"]
+    listed = json.loads(changed["octets"])["signed"]["targets"]
+    assert listed[SECOND]["custom"]["withdrawn"] is True
+    assert len(answer["proposal"]) == 64
+    status, _, err = run("rollout", *words, "--expires", "30", "--state", state)
+    assert (status, "is there already" in err) == (1, True)
+    other = tmp_path / "promotion.json"
+    ask("rollout", "promote", CHANNEL, "beta", "--counter", "2", "--propose", other)
+    status, out, _ = run(
+        "rollout", "retire", "armani", "--propose", tmp_path / "r", "--state", state
+    )
+    assert (status, "nothing changes until it is signed" in out) == (0, True)
+    status, _, err = run("rollout", "retire", "dior", "--propose", tmp_path / "c", "--state", state)
+    assert (status, "there is no model dior" in err) == (1, True)
+
+
+def later():
+    """Return a time within the year that commands allow."""
+    return (datetime.now(UTC) + timedelta(days=9)).isoformat()
+
+
+def another():
+    """Return another user of the machine."""
+    return command_line_principal("another")
