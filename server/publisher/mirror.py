@@ -1,0 +1,189 @@
+"""`export`: the device plane as a folder of files that any web server can serve.
+
+    1  packages, log, role versions    a crash leaves files that nothing points to
+    2  another TUF client audits       nothing is changed
+    3  roots, then the timestamp       a crash leaves a root whose timestamp comes with the next run
+    4  what is stale is removed        a crash leaves files that nothing points to
+
+`.mirror.json` lists what the folder holds, so that a run removes nothing that somebody may be in
+the middle of reading. Each file is whole under its name, or not there.
+"""
+
+import contextlib
+import errno
+import fcntl
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import msgspec
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.metadata import ROOT_LIMIT
+from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.audit import audit_staged
+from server.publisher.errors import PublishError
+from server.publisher.mirror_plan import MirrorFile, MirrorPlan, plan_mirror, plan_removal
+from server.publisher.published import load_published
+from server.storage.blobs import BlobStore
+from server.storage.bounded import TEMPORARY, read_bounded
+from server.storage.durable import make_folder, sweep_temporary, write_durable
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+LISTING = ".mirror.json"
+LOCK = ".mirror.lock"
+LISTING_LIMIT = 64 * 1024 * 1024  # octets: a million paths
+PARTS = ("metadata", "log", "targets")
+
+
+class _Listing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    files: list[str]
+    schema: Literal[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """What an export did: the timestamp's version, and numbers of files and octets."""
+
+    version: int
+    files: int
+    written: int
+    octets: int
+    removed: int
+
+
+def export_mirror(
+    folder: StateFolder,
+    blobs: BlobStore,
+    out: Path,
+    *,
+    link: bool = False,
+    after_step: Callable[[int], None] = lambda _step: None,
+) -> Mirrored:
+    """Bring the mirror in `out` to what is public now; a second run writes nothing.
+
+    `link` gives blobs of a local folder a second name there instead of a copy. Raises PublishError
+    for what cannot be mirrored or a folder that holds something else, TrustError where the audit
+    fails, StorageError where another export writes there; until step 3 the old mirror stands.
+    """
+    with _locked(out):
+        former = _load_listing(out)
+        snapshot = load_snapshot(folder.public, blobs, EMPTY)
+        plan = plan_mirror(snapshot)
+        _write_listing(out, former | plan.paths)
+        for part in PARTS:
+            sweep_temporary(out / part)
+        written = [file for file in plan.before if _write(out, file, blobs, link=link)]
+        after_step(1)
+        _audit(folder, out, plan)
+        after_step(2)
+        written += [file for file in plan.swap if _write(out, file, blobs, link=link)]
+        after_step(3)
+        stale = plan_removal(_list_files(out), plan, former, snapshot.withdrawn)
+        _remove(out, stale)
+        _write_listing(out, plan.paths)
+        after_step(4)
+    return Mirrored(
+        version=snapshot.version,
+        files=len(plan.paths),
+        written=len(written),
+        octets=sum(_length(file) for file in written),
+        removed=len(stale),
+    )
+
+
+def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool:
+    """Make a file what it should be; answers whether it was anything else."""
+    path = out / file.path
+    if isinstance(file.content, bytes):
+        if path.is_file() and path.read_bytes() == file.content:
+            return False
+        write_durable(path, file.content)
+        return True
+    if path.is_file() and path.stat().st_size == file.content.length:
+        return False
+    if file.content.length == 0:  # a pointer's target, which no store holds
+        write_durable(path, b"")
+        return True
+    try:
+        blobs.copy(file.content.sha256, file.content.length, path, link=link)
+    except OSError as error:
+        if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK} and link:
+            raise StorageError(
+                "a blob cannot have a second name there: export without --hardlink."
+            ) from error
+        raise
+    return True
+
+
+def _audit(folder: StateFolder, out: Path, plan: MirrorPlan) -> None:
+    """Let another TUF client read the mirror as it will be after step 3, and find every target."""
+    published = load_published(folder.public)
+    paths = [] if published is None else [p for r in published.roles.values() for p in r.targets]
+    with TemporaryDirectory(prefix="hening-mirror-") as name:
+        staged = Path(name)
+        for file in plan.swap:
+            if isinstance(file.content, bytes):
+                path = staged / file.path
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(file.content)
+        trusted = read_bounded(folder.trusted_root, ROOT_LIMIT)
+        audit_staged(staged, out, trusted, plan.root, paths)
+
+
+def _remove(out: Path, stale: Iterable[str]) -> None:
+    for path in stale:
+        (out / path).unlink(missing_ok=True)
+        for parent in (out / path).parents:
+            if out in {parent, parent.parent}:
+                break
+            with contextlib.suppress(OSError):  # until one that holds something else
+                parent.rmdir()
+
+
+def _list_files(out: Path) -> list[str]:
+    return [
+        path.relative_to(out).as_posix()
+        for part in PARTS
+        for path in (out / part).rglob("*")
+        if path.is_file() and not path.name.startswith(TEMPORARY)
+    ]
+
+
+def _load_listing(out: Path) -> frozenset[str]:
+    path = out / LISTING
+    if not path.exists():
+        names = [each.name for each in out.iterdir()]
+        others = [name for name in names if name != LOCK and not name.startswith(TEMPORARY)]
+        if others:
+            raise PublishError(f"{out} is no mirror, for it holds {min(others)!r}: name another.")
+        return frozenset()
+    value = decode_canonical_json(read_bounded(path, LISTING_LIMIT), limit=LISTING_LIMIT)
+    try:
+        return frozenset(msgspec.convert(value, _Listing).files)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"{path} is malformed: {error}.") from error
+
+
+def _write_listing(out: Path, paths: frozenset[str]) -> None:
+    listing = _Listing(files=sorted(paths), schema=1)
+    write_durable(out / LISTING, encode_canonical_json(msgspec.to_builtins(listing)))
+
+
+@contextlib.contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    make_folder(out)
+    with (out / LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(f"another export is writing to {out}: let it end.") from error
+        yield
+
+
+def _length(file: MirrorFile) -> int:
+    return len(file.content) if isinstance(file.content, bytes) else file.content.length

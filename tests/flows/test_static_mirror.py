@@ -1,0 +1,33 @@
+"""A phone that only ever talks to nginx follows two releases, and a halt."""
+
+import pytest
+
+from demo.handsets import make_handset
+from fixtures.catalogue import Build
+from tests.nginx import run_nginx
+
+
+@pytest.mark.needs("nginx")
+def test_a_phone_follows_a_static_mirror(town, tmp_path):
+    """Full, then incremental, each after an export; a halt takes effect with the next one."""
+    out = tmp_path / "mirror"
+
+    def export():
+        state = ("--state", town.server_state, "--out", out, "--json")
+        return town.server("export", *state)
+
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    assert export()["removed"] == 0
+    with run_nginx(out, tmp_path / "nginx") as port:
+        handset = make_handset(town, "far", Build("armani", "id", 0), 1, port=port)
+        assert handset.install() == Build("armani", "id", 1).incremental
+        town.release(2, source=1)
+        town.rollout("offer", "--share", "100%")
+        assert handset.poll().offer is None
+        assert export()["written"] > 0
+        assert handset.poll().offer is not None
+        town.rollout("halt", "--reason", "en=It drains the battery.")
+        export()
+        assert "It drains the battery" in handset.poll().reason
+        assert export()["written"] == 0

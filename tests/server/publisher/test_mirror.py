@@ -1,0 +1,233 @@
+"""A mirror holds what is served, whole and nothing else, and a second run writes nothing."""
+
+import fcntl
+import gzip
+import hashlib
+import shutil
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface, Updater
+
+from server.core.errors import FormatError, TrustError
+from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.errors import PublishError
+from server.publisher.mirror import export_mirror
+from server.publisher.publisher import Publisher
+from server.storage.errors import StorageError
+from server.storage.local_blobs import LocalBlobs
+from tests.server.ceremony import release
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
+
+
+def export(world, **options):
+    """Export a server's state into the folder `mirror` beside it."""
+    out = world.folder.root.parent / "mirror"
+    return out, export_mirror(world.folder, LocalBlobs(world.folder.blobs), out, **options)
+
+
+def load(world):
+    """Return what the server serves."""
+    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
+
+
+def files(out):
+    """Return path and octets of every file that is meant for readers."""
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and not path.name.startswith(".")
+    }
+
+
+class MirrorFetcher(FetcherInterface):
+    """Reads a mirror as a web server would."""
+
+    def __init__(self, out):
+        self.out = out
+
+    def _fetch(self, url):
+        path = self.out / url.removeprefix("mirror:/")
+        if not path.is_file():
+            raise DownloadHTTPError(f"{url} is not there", 404)
+        return iter([path.read_bytes()])
+
+
+def read(world, out, paths=()):
+    """Let another TUF client read the mirror; return the timestamp's version and the targets."""
+    with TemporaryDirectory() as cache:
+        updater = Updater(
+            cache,
+            "mirror:/metadata/",
+            cache,
+            "mirror:/targets/",
+            MirrorFetcher(out),
+            bootstrap=world.folder.trusted_root.read_bytes(),
+        )
+        updater.refresh()
+        found = []
+        for path in paths:
+            info = updater.get_targetinfo(path)
+            found.append(Path(updater.download_target(info, f"{cache}/target")).read_bytes())
+        return updater._trusted_set.timestamp.version, found
+
+
+def test_a_mirror_is_what_is_served(world):
+    """Each document and package under its path, compressed forms beside them, nothing else."""
+    out, done = export(world)
+    snapshot = load(world)
+    expected = {}
+    for url, document in snapshot.documents.items():
+        expected[url[1:]] = document.identity.body
+        if document.compressed is not None:
+            expected[f"{url[1:]}.gz"] = document.compressed.body
+    digest = hashlib.sha256(PACKAGE_1).hexdigest()
+    empty = hashlib.sha256(b"").hexdigest()
+    expected[f"targets/armani/id/stable/{digest}.armani-1.zip"] = PACKAGE_1
+    expected[f"targets/latest/armani/id/{empty}.stable"] = b""
+    assert files(out) == expected
+    assert (done.version, done.files, done.written, done.removed) == (3, *[len(expected)] * 2, 0)
+    assert done.octets == sum(map(len, expected.values()))
+    for path, data in expected.items():
+        if path.endswith(".gz"):
+            assert gzip.decompress(data) == expected[path.removesuffix(".gz")]
+    assert read(world, out, [FIRST, CHANNEL.pointer_path]) == (3, [PACKAGE_1, b""])
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_again_and_after_a_change(world, link):
+    """Nothing is written twice; a change writes what is new, with packages copied or linked."""
+    out, _ = export(world, link=link)
+    before = {path: path.stat().st_ino for path in out.rglob("*") if path.is_file()}
+    _, again = export(world, link=link)
+    assert (again.written, again.octets, again.removed) == (0, 0, 0)
+    kept = {path: number for path, number in before.items() if path.name[0] != "."}
+    assert {path: path.stat().st_ino for path in kept} == kept
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    _, changed = export(world, link=link)
+    assert 0 < changed.written < changed.files
+    assert read(world, out, [FIRST, SECOND]) == (5, [PACKAGE_1, PACKAGE_2])
+    blobs = LocalBlobs(world.folder.blobs)
+    for data in (PACKAGE_1, PACKAGE_2):
+        name = hashlib.sha256(data).hexdigest()
+        (copy,) = out.glob(f"targets/armani/*/*/{name}.*")
+        assert (copy.stat().st_ino == blobs.path(name).stat().st_ino) is link
+        assert copy.stat().st_mode & 0o444 == 0o444
+
+
+def test_stale_files_stay_for_one_more_time(world):
+    """What the mirror held is there until the next run, for somebody may be reading it."""
+    out, _ = export(world)
+    first = files(out).keys()
+
+    pointers = world.published().pointers()
+
+    async def renew(publisher):
+        for _ in range(12):
+            await publisher.change_pointers(lambda _published: {})
+            await publisher.change_pointers(lambda _published: pointers)
+
+    world.run(renew)
+    _, done = export(world)
+    assert done.removed == 0
+    assert first <= files(out).keys()
+    _, done = export(world)
+    served = {url[1:] for url in (*load(world).documents, *load(world).packages)}
+    assert {path.removesuffix(".gz") for path in files(out)} == served
+    assert done.removed > 0
+    assert "metadata/2.latest.json" not in files(out)
+
+
+def test_a_withdrawn_package_goes_when_it_has_drained(world):
+    """Its octets are there while the device plane serves them, and then go at once."""
+    signed = int((world.published().timestamp.expires - timedelta(days=1)).timestamp())
+    drained = release(1, withdrawn=True, drain_until=signed + 3600)
+    changed = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, drained)})}
+    assert world.publish(changed).reason == ""
+    out, _ = export(world)
+    assert list(out.glob("targets/armani/id/stable/*.zip")) != []
+    world.ahead += timedelta(hours=2)
+    assert world.run(Publisher.refresh) == "timestamp"
+    export(world)
+    assert list(out.glob("targets/armani/**")) == []
+
+
+def test_what_is_not_there_is_not_pointed_to(world):
+    """A blob that is gone or rotten stops an export, and the old mirror stands."""
+    out, _ = export(world)
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    path = LocalBlobs(world.folder.blobs).path(hashlib.sha256(PACKAGE_2).hexdigest())
+    data = path.read_bytes()
+    path.write_bytes(b"X" + data[1:])
+    with pytest.raises(FormatError, match="does not hash to its name"):
+        export(world)
+    assert read(world, out, [FIRST]) == (3, [PACKAGE_1])
+    path.unlink()
+    with pytest.raises(PublishError, match=r"armani-2\.zip is not there"):
+        export(world)
+    assert read(world, out, [FIRST]) == (3, [PACKAGE_1])
+    path.write_bytes(data)
+    export(world)
+    assert read(world, out, [FIRST, SECOND]) == (4, [PACKAGE_1, PACKAGE_2])
+
+
+def test_an_audit_that_fails(world):
+    """A tree that the pinned root does not lead to is not shown."""
+    out, _ = export(world)
+    before = (out / "metadata/timestamp.json").read_bytes()
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    world.folder.trusted_root.write_bytes(world.ceremony.role("armani", 9))
+    with pytest.raises(TrustError, match="the audit of the staged tree failed"):
+        export(world)
+    assert (out / "metadata/timestamp.json").read_bytes() == before
+
+
+def test_a_new_root(world):
+    """A mirror follows to a new root; a client that starts from the first one finds it."""
+    out, _ = export(world)
+    assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
+    export(world)
+    assert (out / "metadata/2.root.json").exists()
+    assert read(world, out, [FIRST])[1] == [PACKAGE_1]
+
+
+def test_damage_is_mended(world):
+    """A file of the mirror that somebody changed, shortened or removed is written again."""
+    out, _ = export(world)
+    whole = files(out)
+    (out / "metadata/1.root.json").write_bytes(b"{}")
+    (out / "metadata/2.armani.json.gz").unlink()
+    (package,) = out.glob("targets/armani/id/stable/*.zip")
+    package.write_bytes(PACKAGE_1[:9])
+    (out / "targets" / "stray").write_bytes(b"x")
+    _, done = export(world)
+    assert (done.written, done.removed) == (3, 1)
+    assert files(out) == whole
+
+
+def test_folders_that_are_no_mirror(world, fresh_state, tmp_path):
+    """What holds something else is left alone, and a server without a release has no mirror."""
+    out = world.folder.root.parent / "mirror"
+    (out / "photos").mkdir(parents=True)
+    with pytest.raises(PublishError, match="holds 'photos'"):
+        export(world)
+    assert [path.name for path in out.iterdir() if path.name[0] != "."] == ["photos"]
+    shutil.rmtree(out)
+    with pytest.raises(PublishError, match="nothing is published yet"):
+        export(fresh_state.copy(tmp_path / "fresh"))
+    (out / ".mirror.json").write_bytes(b"{}\n")
+    with pytest.raises(FormatError, match=r"mirror\.json"):
+        export(world)
+
+
+def test_two_exports_to_one_folder(world):
+    """The second is told to wait for the first."""
+    out, _ = export(world)
+    with (out / ".mirror.lock").open("ab") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(StorageError, match="another export"):
+            export(world)

@@ -1,0 +1,119 @@
+"""A static mirror behind a real nginx answers as the device plane does, to any TUF client."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from tuf.ngclient import Updater
+
+from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.mirror import export_mirror
+from server.storage.local_blobs import LocalBlobs
+from tests.nginx import run_nginx
+from tests.server.device.served import read_response, request, serve
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
+
+pytestmark = pytest.mark.needs("nginx")
+#: What a web server that knows only files cannot say, and what nginx adds by itself.
+UNSAID = {"ETag", "Repr-Digest", "Date", "Server", "Connection", "Accept-Ranges"}
+
+
+@pytest.fixture
+def mirror(world, tmp_path):
+    """Give a server that offers two releases, and its mirror behind nginx: world and port."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    out = tmp_path / "mirror"
+    export_mirror(world.folder, LocalBlobs(world.folder.blobs), out)
+    with run_nginx(out, tmp_path / "nginx") as port:
+        yield world, port
+
+
+def ask(port, path, *lines, method="GET"):
+    """Ask nginx."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(request(path, *lines, method=method))
+        return read_response(connection, is_head=method == "HEAD")
+
+
+def said(response):
+    """Return status, the headers that both can say, and the body."""
+    headers = {name: value for name, value in response.headers if name not in UNSAID}
+    return response.status, headers, response.body
+
+
+def test_as_the_device_plane(mirror):
+    """Every path, compressed or not, by GET and HEAD, and every range are answered alike."""
+    world, port = mirror
+    snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
+    asked = [
+        (path, line)
+        for path in snapshot.documents
+        for line in (b"Accept-Encoding: gzip", b"DNT: 1")
+    ]
+    for path, package in snapshot.packages.items():
+        asked += [(path, b"DNT: 1")]
+        if package.length:
+            asked += [
+                (path, b"Range: bytes=" + part) for part in (b"0-99", b"5-", b"-7", b"10239-999999")
+            ]
+    asked += [
+        ("/metadata/9.root.json", b"DNT: 1"),
+        ("/metadata/99.armani.json", b"Accept-Encoding: gzip"),
+        ("/log/proof/armani.99", b"DNT: 1"),
+    ]
+    with serve(world.folder) as served:
+        for path, line in asked:
+            for method in ("GET", "HEAD"):
+                there = said(ask(port, path, line, method=method))
+                here = said(served.get(path, line, method=method))
+                if here[0] == 404:  # nginx says so in HTML
+                    assert there[0] == 404
+                    assert there[1]["Cache-Control"] == here[1]["Cache-Control"]
+                    continue
+                assert there == here, (path, line, method)
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [
+        ("/metadata/timestamp.json?x=1", "GET"),
+        ("/metadata/timestamp.json", "POST"),
+        ("/metadata/timestamp.json", "DELETE"),
+    ],
+)
+def test_what_is_refused(mirror, path, method):
+    """Queries and other methods are no part of the language."""
+    _, port = mirror
+    assert ask(port, path, b"DNT: 1", method=method).status in {400, 405}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/", "/metadata", "/metadata/", "/targets/", "/log/tile/", "/.mirror.json"),
+        *("/metadata/timestamp.json.gz", "/log/checkpoint.gz", "/../etc/passwd"),
+    ],
+)
+def test_what_is_no_path(mirror, path):
+    """Folders, listings and compressed forms under their own names are not there."""
+    _, port = mirror
+    assert ask(port, path, b"DNT: 1").status in {400, 403, 404}
+
+
+def test_another_tuf_client_over_http(mirror, tmp_path):
+    """python-tuf's own client, with its own fetcher, refreshes and fetches every target."""
+    world, port = mirror
+    for name in ("cache", "targets"):
+        (tmp_path / name).mkdir()
+    updater = Updater(
+        str(tmp_path / "cache"),
+        f"http://127.0.0.1:{port}/metadata/",
+        str(tmp_path / "targets"),
+        f"http://127.0.0.1:{port}/targets/",
+        bootstrap=world.folder.trusted_root.read_bytes(),
+    )
+    updater.refresh()
+    for path, data in ((FIRST, PACKAGE_1), (SECOND, PACKAGE_2), (CHANNEL.pointer_path, b"")):
+        found = updater.download_target(updater.get_targetinfo(path))
+        assert Path(found).read_bytes() == data
