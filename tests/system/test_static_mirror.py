@@ -43,7 +43,7 @@ def said(response):
 
 
 def test_as_the_device_plane(mirror):
-    """Every path, compressed or not, by GET and HEAD, and every range are answered alike."""
+    """Every path, compressed or not, by GET and HEAD, and ranges by GET are answered alike."""
     world, port = mirror
     snapshot = load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
     asked = [
@@ -64,7 +64,7 @@ def test_as_the_device_plane(mirror):
     ]
     with serve(world.folder) as served:
         for path, line in asked:
-            for method in ("GET", "HEAD"):
+            for method in ("GET",) if line.startswith(b"Range") else ("GET", "HEAD"):
                 there = said(ask(port, path, line, method=method))
                 here = said(served.get(path, line, method=method))
                 if here[0] == 404:  # nginx says so in HTML
