@@ -2,15 +2,13 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import click
 
 from server.app import open_blobs
-from server.cli.options import CONFIG, JSON, STATE, now, require_state
+from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.publisher.mirror import export_mirror
-from server.settings import load_settings
 
 
 @click.command(epilog="Example: hening-server export --state var/server --out /srv/mirror")
@@ -29,8 +27,9 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
 
     Readers see the old mirror or the new one, and never a pointer to what is not there.
     """
-    folder = require_state(state)
-    blobs = open_blobs(folder, load_settings(config, os.environ), now)
+    settings = read_settings(state, config)
+    folder = require_state(state, settings)
+    blobs = open_blobs(folder, settings, now)
     done = export_mirror(folder, blobs, out, link=hardlink)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done)))
