@@ -22,6 +22,7 @@ from server.release.people.tokens import (
     list_tokens,
     revoke_token,
     token_permissions,
+    token_state,
 )
 from server.storage.control_models import Token
 from server.storage.database import Sessions
@@ -148,7 +149,6 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
 
 
 def _describe(row: Token, at: int) -> dict[str, Any]:
-    state = "revoked" if row.revoked_at is not None else "valid"
     return {
         "id": row.id,
         "account": row.account,
@@ -157,7 +157,7 @@ def _describe(row: Token, at: int) -> dict[str, Any]:
         "created_at": row.created_at,
         "expires_at": row.expires_at,
         "revoked_at": row.revoked_at,
-        "state": "expired" if state == "valid" and row.expires_at <= at else state,
+        "state": token_state(row, at),
     }
 
 

@@ -88,9 +88,8 @@ def export(state: Path) -> None:
     """Print every entry as a line of JSON, the oldest first (FORMATS.md section 11)."""
 
     async def work(sessions: Sessions) -> None:
-        async with sessions() as session:
-            async for line in export_trail(session):
-                click.echo(line, nl=False)
+        async for lines in export_trail(sessions):
+            click.echo(lines, nl=False)
 
     run_in_database(require_state(state), work)
 

@@ -19,6 +19,7 @@ DEFAULT_LIMIT = 50
 T = TypeVar("T")
 Row = TypeVar("Row")
 Key = str | int
+K = TypeVar("K", bound=Key)
 Limit = Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT, description="Items of a page.")]
 Cursor = Annotated[
     str, msgspec.Meta(max_length=400, description="From `next` of the page before; opaque.")
@@ -45,7 +46,7 @@ def encode_cursor(key: Key) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(key)).decode().rstrip("=")
 
 
-def decode_cursor(cursor: str, kind: type[Key]) -> Key | None:
+def decode_cursor(cursor: str, kind: type[K]) -> K | None:
     """Return the key in a cursor, None for the first page; raises ProblemError (400)."""
     if not cursor:
         return None

@@ -57,9 +57,12 @@ def account_codenames(account: Account) -> tuple[str, ...]:
     return tuple(decode_canonical_json(account.codenames.encode(), limit=_LIMIT))
 
 
-async def list_accounts(session: AsyncSession) -> Sequence[Account]:
-    """Return all accounts by name."""
-    return (await session.scalars(select(Account).order_by(Account.name))).all()
+async def list_accounts(
+    session: AsyncSession, *, after: str = "", limit: int | None = None
+) -> Sequence[Account]:
+    """Return all accounts by name, or `limit` of them after the name `after`."""
+    query = select(Account).where(Account.name > after).order_by(Account.name)
+    return (await session.scalars(query.limit(limit))).all()
 
 
 async def load_account(session: AsyncSession, name: str) -> Account:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -53,6 +54,13 @@ def is_token(text: str) -> bool:
 def token_permissions(token: Token) -> frozenset[Permission]:
     """Return the permissions of a token's row."""
     return frozenset(map(Permission, decode_canonical_json(token.permissions.encode(), limit=1024)))
+
+
+def token_state(token: Token, at: int) -> Literal["valid", "expired", "revoked"]:
+    """Return what a token's row says of it at `at` (epoch seconds)."""
+    if token.revoked_at is not None:
+        return "revoked"
+    return "expired" if token.expires_at <= at else "valid"
 
 
 async def create_token(
@@ -121,6 +129,16 @@ async def create_token(
 async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequence[Token]:
     """Return the tokens of an account, or of all, by account and age."""
     query = select(Token).order_by(Token.account, Token.created_at, Token.id)
+    if account is not None:
+        query = query.where(Token.account == account)
+    return (await session.scalars(query)).all()
+
+
+async def page_tokens(
+    session: AsyncSession, account: str | None, *, after: str, limit: int
+) -> Sequence[Token]:
+    """Return `limit` tokens of an account, or of all, by id, after the id `after`."""
+    query = select(Token).where(Token.id > after).order_by(Token.id).limit(limit)
     if account is not None:
         query = query.where(Token.account == account)
     return (await session.scalars(query)).all()

@@ -10,8 +10,9 @@ from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
 from server.release.people.trail import describe
 from server.storage.control_models import TrailEntry
+from server.storage.database import Sessions
 
-MAX_PAGE = 200
+MAX_PAGE = 1000
 _BATCH = 500
 
 
@@ -54,7 +55,7 @@ async def query_trail(
     """Return the newest `limit` entries that match, newest first.
 
     The next page is asked for with `before` = the index of this page's last entry; entries that are
-    added meanwhile change no page. Raises FormatError for a limit outside 1 to 200.
+    added meanwhile change no page. Raises FormatError for a limit outside 1 to 1000.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise FormatError(f"a page of the trail has 1 to {MAX_PAGE} entries.")
@@ -69,21 +70,33 @@ async def read_trail(
 ) -> AsyncIterator[TrailEntry]:
     """Give all entries that match, oldest first, without holding them all in memory."""
     after = -1
-    while True:
-        query = select(TrailEntry).where(TrailEntry.index > after)
-        if wanted is not None:
-            query = query.where(*wanted.conditions())
-        query = query.order_by(TrailEntry.index).limit(_BATCH)
-        batch = (await session.scalars(query)).all()
+    while batch := await _read_batch(session, wanted, after):
         for entry in batch:
             yield entry
-        if len(batch) < _BATCH:
-            return
         after = batch[-1].index
         session.expunge_all()
 
 
-async def export_trail(session: AsyncSession) -> AsyncIterator[bytes]:
-    """Give the whole trail as JSON lines (FORMATS.md section 11), oldest entry first."""
-    async for entry in read_trail(session):
-        yield encode_canonical_json(describe(entry))
+async def export_trail(sessions: Sessions) -> AsyncIterator[bytes]:
+    """Give the whole trail as JSON lines (FORMATS.md section 11), oldest entry first.
+
+    Who takes the lines slowly holds no transaction: entries never change, so that each batch is
+    read in a session of its own.
+    """
+    after = -1
+    while True:
+        async with sessions() as session:
+            batch = await _read_batch(session, None, after)
+        if not batch:
+            return
+        after = batch[-1].index
+        yield b"".join(encode_canonical_json(describe(entry)) for entry in batch)
+
+
+async def _read_batch(
+    session: AsyncSession, wanted: TrailFilter | None, after: int
+) -> Sequence[TrailEntry]:
+    query = select(TrailEntry).where(TrailEntry.index > after)
+    if wanted is not None:
+        query = query.where(*wanted.conditions())
+    return (await session.scalars(query.order_by(TrailEntry.index).limit(_BATCH))).all()

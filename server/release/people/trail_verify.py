@@ -72,7 +72,7 @@ async def verify_trail(
 ) -> TrailState:
     """Verify all entries in the database; raises TrailError that names the first broken one."""
     # The head before and after: entries that are added meanwhile make the trail longer, not wrong.
-    before = await _head(session)
+    before = await load_head(session)
     chain = ChainVerifier(remembered)
     reached = NO_ENTRY
     async for row in read_trail(session):
@@ -83,7 +83,7 @@ async def verify_trail(
         if row.index == before.length:
             reached = row.sha256
     state = chain.finish()
-    after = await _head(session)
+    after = await load_head(session)
     if reached != before.sha256 or not before.length <= state.length <= after.length:
         raise TrailError(
             f"the trail ends at entry {state.length}, and its head names entry {after.length} with"
@@ -92,7 +92,8 @@ async def verify_trail(
     return state
 
 
-async def _head(session: AsyncSession) -> TrailState:
+async def load_head(session: AsyncSession) -> TrailState:
+    """Return where the trail ends; verifies nothing."""
     found = (await session.execute(select(TrailHead.length, TrailHead.sha256))).one_or_none()
     if found is None:
         raise TrailError("the head of the trail is gone from the database.")

@@ -81,7 +81,7 @@ def test_people_from_the_first_admin_on(run, state, ask):
         ["token", "create", "ani", "--label", "x", "--permission", "fly"],
         ["token", "revoke"],
         ["token", "revoke", "0123456789ab", "--account", "ani"],
-        ["trail", "list", "--limit", "201"],
+        ["trail", "list", "--limit", "1001"],
         ["trail", "list", "--since", "yesterday"],
         ["trail", "verify", "--head", "1:ab"],
     ],

@@ -34,8 +34,8 @@ async def filled(sessions):
 
 async def export(sessions):
     """Return the export's lines."""
-    async with sessions() as session:
-        return [line async for line in export_trail(session)]
+    octets = b"".join([part async for part in export_trail(sessions)])
+    return octets.splitlines(keepends=True)
 
 
 async def verify(sessions, remembered=None):

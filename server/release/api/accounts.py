@@ -1,0 +1,182 @@
+"""Accounts: who may use the control plane."""
+
+from typing import Annotated
+
+import msgspec
+
+from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.people import accounts
+from server.release.people.permissions import Permission, Role
+from server.storage.control_models import Account
+
+Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
+Name = Annotated[
+    str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}\Z", description="Given once, for ever.")
+]
+Codenames = Annotated[
+    list[Annotated[str, msgspec.Meta(max_length=32)]],
+    msgspec.Meta(
+        min_length=1,
+        max_length=accounts.MAX_CODENAMES,
+        description="Codenames, `content`, `tables`, or `*` for all.",
+    ),
+]
+
+
+class NewAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person or a program."""
+
+    name: Name
+    role: Role
+    codenames: Codenames
+
+
+class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What changes; what is left out stays."""
+
+    role: Role | None = None
+    codenames: Codenames | None = None
+
+
+class AccountState(msgspec.Struct, frozen=True):
+    """One account."""
+
+    name: str
+    role: Role
+    codenames: list[str]
+    created_at: Seconds
+    disabled_at: Seconds | None
+
+
+async def list_accounts(call: Call) -> Reply:
+    """List accounts by name, disabled ones too."""
+    async with call.services.sessions() as session:
+        rows = await accounts.list_accounts(
+            session,
+            after=decode_cursor(call.query.cursor, str) or "",
+            limit=call.query.limit + 1,
+        )
+    return Reply(make_page(call, rows, lambda row: row.name, _show))
+
+
+async def create_account(call: Call) -> Reply:
+    """Make an account. Nobody gives rights that they do not hold."""
+    async with call.services.sessions.begin() as session:
+        made = await accounts.create_account(
+            session,
+            call.who,
+            name=call.body.name,
+            role=call.body.role,
+            codenames=call.body.codenames,
+            at=call.services.epoch(),
+        )
+    return Reply(_show(made), headers={"Location": f"{PREFIX}/accounts/{made.name}"})
+
+
+async def get_account(call: Call) -> Reply:
+    """Give one account."""
+    async with call.services.sessions() as session:
+        return Reply(_show(await accounts.load_account(session, call.path["account"])))
+
+
+async def change_account(call: Call) -> Reply:
+    """Change role or codenames; the account's tokens follow at once."""
+    async with call.services.sessions.begin() as session:
+        changed = await accounts.change_account(
+            session,
+            call.who,
+            name=call.path["account"],
+            role=call.body.role,
+            codenames=call.body.codenames,
+            at=call.services.epoch(),
+        )
+    return Reply(_show(changed))
+
+
+async def disable_account(call: Call) -> Reply:
+    """Shut an account out and revoke its tokens for good."""
+    async with call.services.sessions.begin() as session:
+        changed = await accounts.disable_account(
+            session, call.who, name=call.path["account"], at=call.services.epoch()
+        )
+    return Reply(_show(changed))
+
+
+async def enable_account(call: Call) -> Reply:
+    """Let an account in again; it needs new tokens."""
+    async with call.services.sessions.begin() as session:
+        changed = await accounts.enable_account(
+            session, call.who, name=call.path["account"], at=call.services.epoch()
+        )
+    return Reply(_show(changed))
+
+
+def _show(row: Account) -> AccountState:
+    return AccountState(
+        row.name,
+        Role(row.role),
+        list(accounts.account_codenames(row)),
+        row.created_at,
+        row.disabled_at,
+    )
+
+
+_ONE = f"{PREFIX}/accounts/{{account}}"
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/accounts",
+        permission=Permission.PEOPLE,
+        summary="List accounts",
+        handler=list_accounts,
+        query=PageQuery,
+        response=Page[AccountState],
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/accounts",
+        permission=Permission.PEOPLE,
+        summary="Make an account",
+        handler=create_account,
+        request=NewAccount,
+        response=AccountState,
+        status=201,
+        errors=(409,),
+    ),
+    Operation(
+        method="GET",
+        path=_ONE,
+        permission=Permission.PEOPLE,
+        summary="One account",
+        handler=get_account,
+        response=AccountState,
+    ),
+    Operation(
+        method="PATCH",
+        path=_ONE,
+        permission=Permission.PEOPLE,
+        summary="Change role or codenames",
+        handler=change_account,
+        request=AccountChange,
+        response=AccountState,
+        errors=(409,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_ONE}/disable",
+        permission=Permission.PEOPLE,
+        summary="Shut an account out",
+        handler=disable_account,
+        response=AccountState,
+        errors=(409,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_ONE}/enable",
+        permission=Permission.PEOPLE,
+        summary="Let an account in again",
+        handler=enable_account,
+        response=AccountState,
+    ),
+)

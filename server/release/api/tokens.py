@@ -1,0 +1,183 @@
+"""API tokens, and who one is with the token at hand."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.people import tokens
+from server.release.people.permissions import Permission, Role
+from server.storage.control_models import Token
+
+Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class TokenQuery(PageQuery, frozen=True):
+    """Whose tokens."""
+
+    account: Name = ""
+
+
+class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A token to be made."""
+
+    account: Name
+    label: Annotated[str, msgspec.Meta(min_length=1, max_length=tokens.LABEL_LIMIT)]
+    """What it is for: printable characters."""
+    permissions: Annotated[list[Permission], msgspec.Meta(min_length=1, max_length=32)] | None = (
+        None
+    )
+    """What it is narrowed to; null for all that the account's role holds."""
+    days: Annotated[int, msgspec.Meta(ge=1, le=tokens.MAX_DAYS)] = 90
+
+
+class TokenState(msgspec.Struct, frozen=True):
+    """One token, without its secret."""
+
+    id: str
+    account: str
+    label: str
+    permissions: list[Permission]
+    created_at: Seconds
+    expires_at: Seconds
+    revoked_at: Seconds | None
+    state: Literal["valid", "expired", "revoked"]
+
+
+class IssuedToken(TokenState, frozen=True):
+    """A token that was just made."""
+
+    token: str
+    """Shown here and never again."""
+
+
+class Me(msgspec.Struct, frozen=True):
+    """Who asks, and what they may."""
+
+    name: str
+    role: Role
+    permissions: list[Permission]
+    codenames: list[str]
+    token: str
+    """The token's id."""
+
+
+async def get_me(call: Call) -> Reply:
+    """Give name and rights that the token at hand has now."""
+    who = call.who
+    return Reply(Me(who.name, who.role, sorted(who.permissions), list(who.codenames), who.token))
+
+
+async def list_my_tokens(call: Call) -> Reply:
+    """List the tokens of the account that asks, by id."""
+    return await _list(call, call.who.name)
+
+
+async def list_tokens(call: Call) -> Reply:
+    """List tokens by id, of one account or of all, those that are valid no more too."""
+    return await _list(call, call.query.account or None)
+
+
+async def create_token(call: Call) -> Reply:
+    """Make a token. The answer holds it, this once. Nobody gives rights that they do not hold."""
+    services = call.services
+    at = services.epoch()
+    async with services.sessions.begin() as session:
+        issued = await tokens.create_token(
+            session,
+            call.who,
+            services.entropy,
+            account=call.body.account,
+            label=call.body.label,
+            permissions=call.body.permissions,
+            expires_at=at + call.body.days * 86_400,
+            at=at,
+        )
+    shown = msgspec.structs.asdict(_show(issued.row, at))
+    return Reply(IssuedToken(**shown, token=issued.text))
+
+
+async def revoke_token(call: Call) -> Reply:
+    """Make a token invalid at once. Everybody may revoke the token that they ask with."""
+    at = call.services.epoch()
+    async with call.services.sessions.begin() as session:
+        revoked = await tokens.revoke_token(session, call.who, identity=call.path["token"], at=at)
+    return Reply(_show(revoked, at))
+
+
+async def _list(call: Call, account: str | None) -> Reply:
+    async with call.services.sessions() as session:
+        rows = await tokens.page_tokens(
+            session,
+            account,
+            after=decode_cursor(call.query.cursor, str) or "",
+            limit=call.query.limit + 1,
+        )
+    at = call.services.epoch()
+    return Reply(make_page(call, rows, lambda row: row.id, lambda row: _show(row, at)))
+
+
+def _show(row: Token, at: int) -> TokenState:
+    return TokenState(
+        row.id,
+        row.account,
+        row.label,
+        sorted(tokens.token_permissions(row)),
+        row.created_at,
+        row.expires_at,
+        row.revoked_at,
+        tokens.token_state(row, at),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/me",
+        permission=None,
+        summary="Who am I",
+        handler=get_me,
+        response=Me,
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/me/tokens",
+        permission=None,
+        summary="My tokens",
+        handler=list_my_tokens,
+        query=PageQuery,
+        response=Page[TokenState],
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/tokens",
+        permission=Permission.PEOPLE,
+        summary="List tokens",
+        handler=list_tokens,
+        query=TokenQuery,
+        response=Page[TokenState],
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/tokens",
+        permission=Permission.PEOPLE,
+        summary="Make a token",
+        handler=create_token,
+        request=NewToken,
+        response=IssuedToken,
+        status=201,
+        errors=(404, 409),
+        secret=True,
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/tokens/{{token}}/revoke",
+        permission=None,
+        summary="Revoke a token",
+        handler=revoke_token,
+        response=TokenState,
+        errors=(403,),
+    ),
+)

@@ -1,0 +1,226 @@
+"""Accounts, tokens and trail over HTTP, with tokens that the database knows."""
+
+import json
+
+import pytest
+import pytest_asyncio
+
+from server.release.people.accounts import create_account
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import command_line_principal
+from server.release.people.tokens import create_token, is_token
+from server.release.people.trail_verify import verify_export
+from tests.server.release.api_world import api_world
+
+DAY = 86_400
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def team(fresh_state, tmp_path_factory):
+    """Serve the API; `team.tokens[ROLE]` is a token of an account `x-ROLE` for all codenames."""
+    world = fresh_state.copy(tmp_path_factory.mktemp("people") / "state")
+    async with api_world(world, real_tokens=True) as served:
+        operator = command_line_principal("root")
+        served.tokens = {}
+        async with served.services.sessions.begin() as session:
+            at = served.services.epoch()
+            for role in Role:
+                await create_account(
+                    session, operator, name=f"x-{role}", role=role, codenames=["*"], at=at
+                )
+                issued = await create_token(
+                    session,
+                    operator,
+                    served.services.entropy,
+                    account=f"x-{role}",
+                    label="test",
+                    expires_at=at + 300 * DAY,
+                    at=at,
+                )
+                served.tokens[role.value] = issued.text
+        yield served
+
+
+@pytest.fixture
+def ask(team):
+    """Give a function that asks as the admin, or with another token."""
+    team.ahead(0)
+
+    async def call(method, path, status=200, *, token=None, **options):
+        secret = team.tokens["admin"] if token is None else token
+        answer = await team.call(method, path, token=secret, **options)
+        assert answer.status == status, answer.octets
+        return answer
+
+    return call
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_an_account_over_the_api(ask):
+    """Made, seen, changed, disabled, enabled; each answer is the account as it is then."""
+    made = await ask(
+        "POST",
+        "/accounts",
+        201,
+        body={"name": "ani", "role": "engineer", "codenames": ["cancro", "armani"]},
+    )
+    assert made.headers["Location"] == "/api/v1/accounts/ani"
+    assert made.json["codenames"] == ["armani", "cancro"]
+    assert (await ask("GET", "/accounts/ani")).json == made.json
+    changed = await ask("PATCH", "/accounts/ani", body={"role": "approver"})
+    assert changed.json == {**made.json, "role": "approver"}
+    changed = await ask("PATCH", "/accounts/ani", body={"codenames": ["*"]})
+    assert changed.json == {**made.json, "role": "approver", "codenames": ["*"]}
+    assert (await ask("POST", "/accounts/ani/disable")).json["disabled_at"] is not None
+    assert (await ask("POST", "/accounts/ani/enable")).json["disabled_at"] is None
+    body = {"name": "ani", "role": "viewer", "codenames": ["*"]}
+    assert (await ask("POST", "/accounts", 409, body=body)).problem == "conflict"
+    assert (await ask("GET", "/accounts/nobody", 404)).problem == "not-found"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "Ani", "role": "viewer", "codenames": ["*"]},
+        {"name": "a\n", "role": "viewer", "codenames": ["*"]},
+        {"name": "a" * 65, "role": "viewer", "codenames": ["*"]},
+        {"name": "eka", "role": "king", "codenames": ["*"]},
+        {"name": "eka", "role": "viewer", "codenames": []},
+        {"name": "eka", "role": "viewer", "codenames": ["root"]},
+        {"name": "eka", "role": "viewer"},
+        {"name": "eka", "role": "viewer", "codenames": ["*"], "password": "x"},
+    ],
+    ids=repr,
+)
+async def test_accounts_that_are_none(ask, body):
+    """A name, role, codename or member that is not declared makes nobody."""
+    answer = await ask("POST", "/accounts", 400 if body.get("codenames") == ["root"] else 422, body=body)
+    assert answer.problem
+    await ask("GET", "/accounts/eka", 404)
+
+
+async def test_pages_of_accounts_and_tokens(ask):
+    """Each page names the next one, filters included; together they are all, once each."""
+    for path, key in (("/accounts", "name"), ("/tokens", "id"), ("/tokens?account=x-admin", "id")):
+        whole = [item[key] for item in (await ask("GET", path)).json["items"]]
+        assert whole == sorted(set(whole))
+        found, following = [], f"/api/v1{path}{'&' if '?' in path else '?'}limit=1"
+        while following:
+            page = (await ask("GET", following.removeprefix("/api/v1"))).json
+            found += [item[key] for item in page["items"]]
+            following = page["next"]
+        assert found == whole
+
+
+async def test_a_token_over_the_api(team, ask):
+    """Shown once; it says who it is; it is narrower; it expires; it revokes itself."""
+    body = {"account": "x-engineer", "label": "ci", "permissions": ["read"], "days": 1}
+    made = (await ask("POST", "/tokens", 201, body=body)).json
+    assert is_token(made["token"])
+    assert (made["state"], made["permissions"]) == ("valid", ["read"])
+    me = (await ask("GET", "/me", token=made["token"])).json
+    assert me == {
+        "name": "x-engineer",
+        "role": "engineer",
+        "permissions": ["read"],
+        "codenames": ["*"],
+        "token": made["id"],
+    }
+    listed = await ask("GET", "/tokens?account=x-engineer")
+    assert made["token"] not in listed.octets.decode()
+    (row,) = [item for item in listed.json["items"] if item["id"] == made["id"]]
+    assert row == {name: value for name, value in made.items() if name != "token"}
+    mine = (await ask("GET", "/me/tokens", token=made["token"])).json["items"]
+    assert made["id"] in {item["id"] for item in mine}
+    assert {item["account"] for item in mine} == {"x-engineer"}
+    other = [item["id"] for item in mine if item["id"] != made["id"]][0]
+    await ask("POST", f"/tokens/{other}/revoke", 403, token=made["token"])
+    team.ahead(DAY)
+    await ask("GET", "/me", 401, token=made["token"])
+    team.ahead(DAY - 60)
+    revoked = await ask("POST", f"/tokens/{made['id']}/revoke", token=made["token"])
+    assert revoked.json["state"] == "revoked"
+    assert (await ask("GET", "/me", 401, token=made["token"])).problem == "unauthenticated"
+    await ask("POST", "/tokens/ffffffffffff/revoke", 404)
+
+
+async def test_a_repeated_creation_shows_no_secret(ask):
+    """With an idempotency key one token is made, and its secret is not kept for the repetition."""
+    body = {"account": "x-viewer", "label": "once"}
+    headers = {"Idempotency-Key": "token-1"}
+    first = await ask("POST", "/tokens", 201, body=body, headers=headers)
+    again = await ask("POST", "/tokens", 409, body=body, headers=headers)
+    assert first.json["token"] not in again.octets.decode()
+    labels = [item["label"] for item in (await ask("GET", "/tokens?account=x-viewer")).json["items"]]
+    assert labels.count("once") == 1
+
+
+async def test_the_trail_over_the_api(team, ask):
+    """Filters, pages, head and export tell the same story, and it verifies."""
+    name = "trail-1"
+    await ask(
+        "POST", "/accounts", 201, body={"name": name, "role": "viewer", "codenames": ["armani"]}
+    )
+    await ask("POST", f"/accounts/{name}/disable")
+    found = (await ask("GET", f"/trail?subject={name}")).json["items"]
+    assert [item["action"] for item in found] == ["account.disable", "account.create"]
+    admin = (await ask("GET", "/me")).json
+    assert {item["actor"] for item in found} == {f"x-admin/{admin['token']}"}
+    assert found[1]["detail"] == {"role": "viewer", "codenames": ["armani"]}
+    page = (await ask("GET", f"/trail?subject={name}&limit=1&action=account")).json
+    assert page["items"] == found[:1]
+    page = (await ask("GET", page["next"].removeprefix("/api/v1"))).json
+    assert (page["items"], page["next"]) == (found[1:], None)
+    moment = found[1]["at"]
+    assert (await ask("GET", f"/trail?subject={name}&until={moment - 1}")).json["items"] == []
+    head = (await ask("GET", "/trail/head")).json
+    export = await ask("GET", "/trail/export")
+    assert export.headers["Content-Type"] == "application/jsonl"
+    lines = export.octets.splitlines(keepends=True)
+    state = verify_export(lines, {head["length"]: head["sha256"]})
+    assert state.length == head["length"]
+    assert json.loads(lines[found[0]["index"] - 1]) == found[0]
+
+
+@pytest.mark.parametrize(
+    "query", ["since=-1", "until=x", "limit=0", "limit=201", "cursor=x", "who=ani", "actor=" + "a" * 201]
+)
+async def test_queries_that_are_none(ask, query):
+    """What is not declared is refused and not passed over."""
+    answer = await team_get(ask, f"/trail?{query}")
+    assert answer.status in {400, 422}
+
+
+async def team_get(ask, path):
+    """Ask for a path whose status is one of two."""
+    try:
+        return await ask("GET", path, 422)
+    except AssertionError:
+        return await ask("GET", path, 400)
+
+
+async def test_rights_follow_the_role_at_once(ask):
+    """A token of a demoted account has the new role's rights with the next request."""
+    await ask("POST", "/accounts", 201, body={"name": "dewi", "role": "approver", "codenames": ["*"]})
+    made = (await ask("POST", "/tokens", 201, body={"account": "dewi", "label": "x"})).json
+    await ask("GET", "/trail", token=made["token"])
+    await ask("PATCH", "/accounts/dewi", body={"role": "viewer"})
+    await ask("GET", "/trail", 403, token=made["token"])
+    me = (await ask("GET", "/me", token=made["token"])).json
+    assert me["permissions"] == sorted(ROLE_PERMISSIONS[Role.VIEWER])
+
+
+async def test_the_last_admin_over_the_api(ask):
+    """`x-admin` cannot shut itself out while no other admin is there."""
+    answer = await ask("GET", "/accounts")
+    admins = [
+        item["name"]
+        for item in answer.json["items"]
+        if item["role"] == "admin" and not item["disabled_at"] and item["name"] != "x-admin"
+    ]
+    for name in admins:
+        await ask("POST", f"/accounts/{name}/disable")
+    assert (await ask("POST", "/accounts/x-admin/disable", 409)).problem == "conflict"
+    assert (await ask("PATCH", "/accounts/x-admin", 409, body={"role": "viewer"})).problem
