@@ -5,15 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from server.release.api.catalogue import OPERATIONS as DECLARED
 from server.release.people.permissions import CONTENT_ROLES, ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import Principal
 
-OPERATIONS = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
 
 
 def rows(name):
     """Return head and body of the table between two comments of the page."""
-    block = re.search(rf"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", OPERATIONS, re.DOTALL)[1]
+    block = re.search(rf"<!-- {name}:begin -->\n(.*?)<!-- {name}:end -->", PAGE, re.DOTALL)[1]
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines()]
     return cells[0], cells[2:]
 
@@ -47,3 +48,32 @@ def test_each_cell_is_what_the_code_allows(row):
                 "content": set(CONTENT_ROLES),
             }[cell]
         )
+
+
+NOWHERE = "\N{EN DASH}"
+OPERATION_HEAD, OPERATION_BODY = rows("operations")
+BY_NAME = {f"{one.method} {one.path}": one for one in DECLARED}
+
+
+def test_the_table_has_every_operation():
+    """Whoever adds an operation says on the page who may call it; none is there twice."""
+    assert OPERATION_HEAD[3:] == [role.value for role in Role]
+    assert sorted(row[0].strip("`") for row in OPERATION_BODY) == sorted(BY_NAME)
+
+
+@pytest.mark.parametrize("row", OPERATION_BODY, ids=lambda row: row[0].strip("`"))
+def test_what_an_operation_needs(row):
+    """The permission is the declared one, and the roles that have it say yes."""
+    operation = BY_NAME[row[0].strip("`")]
+    if operation.public:
+        assert row[1:] == ["nothing", NOWHERE, *["yes"] * len(Role)]
+        return
+    assert row[1].strip("`") == (operation.permission or "token")
+    assert row[2] in {NOWHERE, "codename"}
+    assert row[2] == "codename" or "codename" not in operation.parameters
+    for role, cell in zip(Role, row[3:], strict=True):
+        if operation.permission is not None:
+            held = operation.permission in ROLE_PERMISSIONS[role]
+            assert cell == ("yes" if held else "no")
+        else:
+            assert cell in {"yes", "own"}

@@ -24,6 +24,7 @@ from server.release.errors import (
     RateError,
     TooLargeError,
 )
+from server.release.people.token_text import redact
 from server.storage.errors import StorageError
 
 MEDIA_TYPE = "application/problem+json"
@@ -125,5 +126,5 @@ def _headers(error: HeningError, status: int) -> dict[str, str]:
 
 
 def _problem(status: int, name: str, detail: str) -> Problem:
-    sentence = detail[:1].upper() + detail[1:]
+    sentence = redact(detail[:1].upper() + detail[1:])
     return Problem(URN + name, HTTPStatus(status).phrase, status, sentence)

@@ -6,7 +6,6 @@ randomness, and a checksum by which a scanner tells a leaked token from a random
 
 import hashlib
 import hmac
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -26,6 +25,7 @@ from server.release.errors import (
 from server.release.people.accounts import account_codenames, check_may_grant, load_account
 from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.token_text import FORM, checksum, is_token
 from server.release.people.trail import lock_trail, record
 from server.storage.control_models import Account, Token
 
@@ -34,7 +34,6 @@ MAX_DAYS = 366
 LABEL_LIMIT = 80
 _ID_OCTETS = 6
 _SECRET_OCTETS = 32
-_TOKEN = re.compile(r"(hening_([0-9a-f]{12})_([0-9a-f]{64}))([0-9a-f]{8})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +42,6 @@ class IssuedToken:
 
     row: Token
     text: str = field(repr=False)
-
-
-def is_token(text: str) -> bool:
-    """Answer whether `text` is a token by form and checksum; whose and whether valid is open."""
-    match = _TOKEN.fullmatch(text)
-    return match is not None and _checksum(match[1]) == match[4]
 
 
 def token_permissions(token: Token) -> frozenset[Permission]:
@@ -123,7 +116,7 @@ async def create_token(
             "expires_at": expires_at,
         },
     )
-    return IssuedToken(row, text + _checksum(text))
+    return IssuedToken(row, text + checksum(text))
 
 
 async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequence[Token]:
@@ -181,7 +174,7 @@ async def authenticate(session: AsyncSession, text: str, now: datetime) -> Princ
     Raises AuthenticationError, with one and the same sentence, for a text that is no token and for
     a token that is unknown, wrong, expired or revoked, or whose account is disabled.
     """
-    match = _TOKEN.fullmatch(text)
+    match = FORM.fullmatch(text)
     identity, secret = (match[2], match[3]) if match and is_token(text) else ("", "")
     query = select(Token, Account).join(Account, Account.name == Token.account)
     found = (await session.execute(query.where(Token.id == identity))).one_or_none()
@@ -204,8 +197,3 @@ async def authenticate(session: AsyncSession, text: str, now: datetime) -> Princ
 
 def _refused() -> AuthenticationError:
     return AuthenticationError("this needs a valid token: ask an admin for one.")
-
-
-def _checksum(text: str) -> str:
-    """Return the eight digits that end a token, from the text before them."""
-    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
+from server.release.people.token_text import holds_token
 from server.storage.control_models import TrailEntry, TrailHead
 from server.storage.errors import StorageError
 
@@ -40,7 +41,7 @@ async def record(
     `at` is in epoch seconds; `actor` is `Principal.actor`; `action` is a dotted lower-case word
     such as `account.create`; `detail` is a JSON object without secrets. Other writers wait until
     the transaction ends, so call it last, after the rows of the change. Raises FormatError for a
-    field over its limit.
+    field over its limit, and for one that holds a token, which would be there for ever.
     """
     text = encode_canonical_json(dict(detail)).decode()
     for name, value, limit in (
@@ -51,6 +52,8 @@ async def record(
     ):
         if len(value) > limit:
             raise FormatError(f"the {name} of a trail entry is longer than {limit} characters.")
+        if holds_token(value):
+            raise FormatError(f"a token stands in the {name} of this change: revoke it.")
     advance = (
         update(TrailHead)
         .values(length=TrailHead.length + 1)

@@ -17,10 +17,10 @@ from server.release.errors import (
 from server.release.people.accounts import change_account, disable_account
 from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import Principal
+from server.release.people.token_text import holds_token, is_token, redact
 from server.release.people.tokens import (
     authenticate,
     create_token,
-    is_token,
     list_tokens,
     revoke_token,
 )
@@ -74,6 +74,19 @@ def test_the_form_by_hand():
     assert not is_token(body + check[:-1] + ("0" if check[-1] != "0" else "1"))
     for changed in (body, body + check + "0", (body + check).upper(), f" {body}{check}"):
         assert not is_token(changed)
+
+
+def test_a_token_in_a_text():
+    """It is found wherever it stands, and a text is freed of it and of its beginning."""
+    body = "hening_0123456789ab_" + "5" * 64
+    token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
+    for text in (token, f"x{token}x", f'{{"label":"{token}"}}', f"{body}\n{token}"):
+        assert holds_token(text)
+        assert "5" not in redact(text)
+    for text in (body, token[:-1], "hening_", "hening_0123456789ab_"):
+        assert not holds_token(text)
+    assert redact(f"no account {body[:40]}.") == "no account hening_…."
+    assert redact("hening_server and hening_x") == "hening_server and hening_x"
 
 
 @pytest.mark.usefixtures("people")

@@ -92,6 +92,18 @@ async def test_what_does_not_fit_is_refused(sessions, field, value):
     assert await rows(sessions) == []
 
 
+@pytest.mark.parametrize("field", ["subject", "detail"])
+async def test_a_token_is_not_recorded(sessions, field):
+    """Who pastes a token where it would stay for ever is told to revoke it."""
+    body = "hening_0123456789ab_" + "5" * 64
+    token = body + hashlib.sha256(body.encode()).hexdigest()[:8]
+    value = {"reason": {"en": f"see {token}"}} if field == "detail" else token
+    async with sessions.begin() as session:
+        with pytest.raises(FormatError, match=f"token stands in the {field} of this change"):
+            await record(session, **entry(1, **{field: value}))
+    assert await rows(sessions) == []
+
+
 async def test_a_head_that_is_gone(sessions):
     """Without its head the trail takes no entry, and the change goes with it."""
     async with sessions.begin() as session:

@@ -1,0 +1,201 @@
+"""The whole matrix over HTTP: every operation, every role, every kind of token.
+
+What is expected stands by hand in docs/OPERATIONS.md, "Who may call which operation". Whoever adds
+an operation adds its line there; where codenames count it needs an example below as well, a request
+that passes every check but the one for the codename that it is for.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from server.release.api.catalogue import OPERATIONS
+from server.release.people.accounts import create_account, disable_account
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import command_line_principal
+from server.release.people.tokens import create_token, revoke_token
+from tests.server.release.api_world import api_world
+
+PAGE = (Path(__file__).parents[4] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+BLOCK = re.search(r"<!-- operations:begin -->\n(.*?)<!-- operations:end", PAGE, re.DOTALL)[1]
+HEAD, _, *LINES = [[cell.strip() for cell in row.split("|")[1:-1]] for row in BLOCK.splitlines()]
+ROWS = {row[0].strip("`"): row for row in LINES}
+NAMES = [f"{one.method} {one.path}" for one in OPERATIONS]
+BY_NAME = dict(zip(NAMES, OPERATIONS, strict=True))
+INSIDE, OUTSIDE = "armani", "cancro"
+REFUSED = (401, 403)
+SAMPLES = {
+    "blob": "0" * 64,
+    "codename": INSIDE,
+    "submission": "0" * 64,
+    "upload": "0" * 32,
+}
+"""What goes into a path; anything else is `x`."""
+
+
+def of_account(codename):
+    """Return the path of a request about the account `only-CODENAME`."""
+    return {"account": f"only-{codename}"}
+
+
+EXAMPLES = {
+    "create_account": lambda codename: (
+        {},
+        {"name": f"new-{codename}", "role": "viewer", "codenames": [codename]},
+    ),
+    "change_account": lambda codename: (of_account(codename), {"role": "editor"}),
+    "disable_account": lambda codename: (of_account(codename), None),
+    "enable_account": lambda codename: (of_account(codename), None),
+    "create_token": lambda codename: ({}, {"account": f"other-{codename}", "label": "x"}),
+    "revoke_token": lambda codename: ({"token": f"of-{codename}"}, None),
+}
+"""For each operation where codenames count: path parameters and body of a request for one."""
+
+
+class Team:
+    """The API with many people in it; `tokens` by what they are."""
+
+    def __init__(self, served):
+        self.served = served
+        self.tokens = {}
+        self.ids = {}
+
+    async def ask(self, name, token, path=(), body=None):
+        """Send a request for an operation; return the status and the problem's name."""
+        method, _, template = name.partition(" ")
+        values = {**SAMPLES, **dict(path)}
+        filled = re.sub(r"\{(\w+)\}", lambda match: values.get(match[1], "x"), template)
+        answer = await self.served.call(
+            method,
+            filled.removeprefix("/api/v1"),
+            token=token,
+            body=body,
+            headers={"If-Match": "*"} if BY_NAME[name].if_match else None,
+        )
+        return answer.status
+
+    async def issue(self, session, key, account, permissions=None, seconds=86_400):
+        """Make a token of `account` that is found under `key`."""
+        services = self.served.services
+        at = services.epoch()
+        issued = await create_token(
+            session,
+            command_line_principal("root"),
+            services.entropy,
+            account=account,
+            label="test",
+            permissions=permissions,
+            expires_at=at + seconds,
+            at=at,
+        )
+        self.tokens[key], self.ids[key] = issued.text, issued.row.id
+
+
+async def populate(team):
+    """Make accounts and tokens: whole, narrowed, for one codename, expired, revoked, disabled."""
+    operator = command_line_principal("root")
+    at = team.served.services.epoch()
+    async with team.served.services.sessions.begin() as session:
+        for codename in (INSIDE, OUTSIDE):
+            for name in (f"only-{codename}", f"other-{codename}"):
+                await create_account(
+                    session, operator, name=name, role=Role.VIEWER, codenames=[codename], at=at
+                )
+            await team.issue(session, f"of-{codename}", f"other-{codename}")
+        for role in Role:
+            await create_account(
+                session, operator, name=f"in-{role}", role=role, codenames=[INSIDE], at=at
+            )
+            await team.issue(session, role, role.value)
+            await team.issue(session, (role, "inside"), f"in-{role}")
+            for permission in ROLE_PERMISSIONS[role]:
+                rest = ROLE_PERMISSIONS[role] - {permission}
+                await team.issue(session, (role, "only", permission), role.value, [permission])
+                if rest:
+                    await team.issue(session, (role, "without", permission), role.value, rest)
+        await create_account(
+            session, operator, name="gone", role=Role.ADMIN, codenames=["*"], at=at
+        )
+        await team.issue(session, "disabled", "gone")
+        await disable_account(session, operator, name="gone", at=at)
+        await team.issue(session, "revoked", "admin")
+        await revoke_token(session, operator, identity=team.ids["revoked"], at=at)
+        await team.issue(session, "expired", "admin", seconds=1)
+    team.tokens["wrong"] = team.tokens[Role.ADMIN][:-1] + "x"
+    team.tokens["none"] = None
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def team(fresh_state, tmp_path_factory):
+    """Serve the API to many people; the clock stands a minute after their tokens were made."""
+    world = fresh_state.copy(tmp_path_factory.mktemp("rights") / "state")
+    async with api_world(world, real_tokens=True) as served:
+        made = Team(served)
+        await populate(made)
+        served.ahead(60)
+        yield made
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_without_a_valid_token(team, name):
+    """No, a wrong, an expired, a revoked token, one of a disabled account: 401, but for public."""
+    for key in ("none", "wrong", "expired", "revoked", "disabled"):
+        status = await team.ask(name, team.tokens[key])
+        assert status == 200 if BY_NAME[name].public else status == 401, key
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", NAMES)
+async def test_each_role(team, name, role):
+    """`no` and a foreign `own` are 403; `yes` is anything but 401 and 403."""
+    cell = ROWS[name][HEAD.index(role.value)]
+    status = await team.ask(name, team.tokens[role])
+    assert (status not in REFUSED) if cell == "yes" else status == 403
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", [name for name in NAMES if BY_NAME[name].permission])
+async def test_each_narrowed_token(team, name, role):
+    """A token with nothing but the permission gets in, one with everything else does not."""
+    permission = BY_NAME[name].permission
+    if ROWS[name][HEAD.index(role.value)] == "yes":
+        only = await team.ask(name, team.tokens[role, "only", permission])
+        assert only not in REFUSED
+        without = team.tokens.get((role, "without", permission))
+        if without is not None:
+            assert await team.ask(name, without) == 403
+    else:
+        for other in ROLE_PERMISSIONS[role]:
+            assert await team.ask(name, team.tokens[role, "only", other]) == 403
+
+
+SCOPED = [name for name in NAMES if ROWS[name][2] == "codename"]
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", SCOPED)
+async def test_each_codename(team, name, role):
+    """An account for one codename gets in there and nowhere else."""
+    cell = ROWS[name][HEAD.index(role.value)]
+    token = team.tokens[role, "inside"]
+    for codename, allowed in ((OUTSIDE, False), (INSIDE, cell == "yes")):
+        path, body = EXAMPLES[BY_NAME[name].id](codename)
+        path = {key: team.ids.get(value, value) for key, value in path.items()}
+        status = await team.ask(name, token, path, body)
+        assert (status not in REFUSED) if allowed else status == 403, codename
+
+
+async def test_nothing_was_told_that_was_refused(team):
+    """Whoever the trail names was allowed to: no refusal above left a change behind."""
+    answer = await team.served.call("GET", "/trail?limit=200", token=team.tokens[Role.ADMIN])
+    for item in answer.json["items"]:
+        actor = item["actor"].partition("/")[0]
+        assert actor in {"cli:root", "admin", "in-admin"}
+        if actor == "in-admin":
+            assert OUTSIDE not in json.dumps(item)
