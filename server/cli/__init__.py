@@ -12,6 +12,7 @@ try:
     from server.cli.account import account
     from server.cli.change import change_group
     from server.cli.export import export
+    from server.cli.gc import gc
     from server.cli.keys import keys
     from server.cli.rollout import rollout
     from server.cli.state import check, init, migrate, run
@@ -38,7 +39,7 @@ def cli() -> None:
 
 
 for command in (
-    *(init, run, rollout, change_group, keys, check, export, migrate),
+    *(init, run, rollout, change_group, keys, check, export, gc, migrate),
     *(account, token, trail),
 ):
     cli.add_command(command)

@@ -24,6 +24,7 @@ from server.core.errors import HeningError
 from server.core.pointer import Pointer
 from server.publisher import incoming
 from server.publisher.errors import PublishError
+from server.publisher.garbage import Garbage, collect_garbage
 from server.publisher.key_change import PlanKeys
 from server.publisher.key_choice import check_signable
 from server.publisher.lock import publisher_lock
@@ -69,6 +70,8 @@ class Publisher:
         self._steps = PublicationSteps(folder, sessions, clock, read_back, alarm, after_step)
         self._blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
         self._alarm = alarm
+        self._sessions = sessions
+        self._after_step = after_step
         self._submissions = Submissions(
             folder, sessions, clock, alarm, after_step, self._steps, self._blobs
         )
@@ -90,6 +93,20 @@ class Publisher:
             except StorageError as error:  # what is left there costs room and nothing else
                 self._alarm(f"leftovers among the blobs stay: {error}")
             return await self._steps.repair()
+
+    async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:
+        """Remove blobs that nothing names and that came at least `grace` ago, or only say which."""
+        async with publisher_lock(self._folder.lock):
+            await self._steps.repair()
+            return await collect_garbage(
+                self._folder,
+                self._sessions,
+                self._blobs,
+                self._clock(),
+                grace,
+                dry_run=dry_run,
+                after_step=self._after_step,
+            )
 
     async def process_incoming(self) -> list[Result]:
         """Publish every bundle that waits; a bundle that is refused gets a result that says why."""

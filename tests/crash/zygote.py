@@ -90,6 +90,7 @@ def act(job, writer):
                 "export": lambda: asyncio.to_thread(
                     export_mirror, folder, LocalBlobs(folder.blobs), folder.root / "mirror"
                 ),
+                "gc": lambda: publisher.collect_garbage(timedelta(days=7)),
                 "switch": lambda: switch_keys(publisher, folder, HOLDERS, world.now),
             }
             await actions[job["action"]]()

@@ -1,0 +1,228 @@
+"""Only blobs that nothing names and that came long ago are removed."""
+
+import fcntl
+import hashlib
+import os
+import threading
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import select
+
+from server.publisher.garbage import Garbage, load_named, plan_garbage
+from server.publisher.publisher import Publisher
+from server.storage.blobs import StoredBlob
+from server.storage.control_models import Account, Upload
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.local_blobs import LocalBlobs
+from server.storage.models import Blob
+from server.storage.s3_blobs import S3Blobs
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
+WEEK = timedelta(days=7)
+STRAY = b"PK\x03\x04 stray"
+
+
+def sha(data):
+    """Return the name of a blob."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def test_the_plan():
+    """Named blobs stay whatever their age; others stay until the grace is over, to the second."""
+    age = NOW.timestamp() - WEEK.total_seconds()
+    old, edge, young = (
+        StoredBlob(c * 64, 10, t) for c, t in (("a", age - 1), ("b", age), ("c", age + 1))
+    )
+    later = StoredBlob("d" * 64, 10, NOW.timestamp() + 9999)
+    stored = [old, edge, young, later]
+    assert plan_garbage(stored, set(), NOW, WEEK) == Garbage((old, edge), 0, 2)
+    assert plan_garbage(stored, {"a" * 64, "c" * 64}, NOW, WEEK) == Garbage((edge,), 2, 1)
+    assert plan_garbage(stored, {"e" * 64}, NOW, timedelta()).removed == (old, edge, young)
+    assert plan_garbage([], set(), NOW, WEEK).octets == 0
+    assert plan_garbage(stored, set(), NOW, WEEK).octets == 20
+
+
+def put(world, data, days):
+    """Put a blob into the store as if it had come so many days ago, with its record."""
+    source = world.folder.root / "source"
+    source.write_bytes(data)
+    blobs = LocalBlobs(world.folder.blobs)
+    blobs.ingest(source, sha(data), len(data))
+    age_all(world, days)
+    return sha(data)
+
+
+def age_all(world, days):
+    """Let every blob look as if it had come so many days ago."""
+    then = world.now().timestamp() - days * 86_400
+    for blob in LocalBlobs(world.folder.blobs).list():
+        os.utime(LocalBlobs(world.folder.blobs).path(blob.sha256), (then, then))
+
+
+def collect(world, **options):
+    """Collect garbage; return the names of what was removed."""
+    done = world.run(lambda publisher: publisher.collect_garbage(WEEK, **options))
+    return {blob.sha256 for blob in done.removed}
+
+
+def there(world):
+    """Return the names of all blobs."""
+    return {blob.sha256 for blob in LocalBlobs(world.folder.blobs).list()}
+
+
+def records(world):
+    """Return the names of all blobs that have a record."""
+
+    async def read(_publisher):
+        async with open_database(world.folder.database) as sessions, sessions() as session:
+            return set(await session.scalars(select(Blob.sha256)))
+
+    return world.run(read)
+
+
+def test_what_nothing_names_goes_when_it_is_old(world):
+    """A stray blob stays for the grace, a dry run says it, then it goes; the release stays."""
+    stray = put(world, STRAY, days=6)
+    assert collect(world) == set()
+    age_all(world, 8)
+    assert collect(world, dry_run=True) == {stray}
+    assert there(world) == {stray, sha(PACKAGE_1)}
+    assert collect(world) == {stray}
+    assert collect(world) == set()
+    assert there(world) == {sha(PACKAGE_1)}
+    assert refresh_from_disk(world.folder, [FIRST])[1] == {FIRST: PACKAGE_1}
+
+
+def test_superseded_versions_that_are_served_name_blobs(world):
+    """What left a role goes when the last version that lists it is not served any more."""
+    listed = {"content/id/wallpapers.zip": (STRAY, {"schema": 1})}
+    role = {("content", 2): world.ceremony.role("content", 2, listed)}
+    assert world.publish(role, [STRAY]).reason == ""
+    for version in range(3, 11):
+        assert (
+            world.publish({("content", version): world.ceremony.role("content", version)}).reason
+            == ""
+        )
+        if version in {3, 10}:
+            age_all(world, 8)
+            assert collect(world) == set()
+    assert world.publish({("content", 11): world.ceremony.role("content", 11)}).reason == ""
+    assert collect(world) == {sha(STRAY)}
+
+
+def test_what_waits_names_blobs(world):
+    """A bundle's own blobs, and those that its roles list and that are here, stay."""
+    here, brought = put(world, PACKAGE_2, days=8), b"PK\x03\x04 third"
+    files = {
+        FIRST: (PACKAGE_1, release(1)),
+        SECOND: (PACKAGE_2, release(2)),
+        "armani/id/stable/armani-3.zip": (brought, release(3)),
+    }
+    bundle = {("armani", 3): world.ceremony.role("armani", 3, files)}
+    bundle_id = world.submit(bundle, [brought])
+    put(world, brought, days=8)
+    stray = put(world, STRAY, days=8)
+    for name in ("photo", "photo/metadata"):
+        (world.folder.incoming / name).mkdir()
+    (world.folder.incoming / "photo" / "metadata" / "x.json").write_bytes(b"\xff")
+    (world.folder.incoming / "a.zip").write_bytes(b"PK")
+    assert {here, sha(brought), sha(PACKAGE_1)} <= load_named(world.folder)
+    assert collect(world) == {stray}
+    waiting = world.folder.incoming / bundle_id
+    waiting.rename(waiting.with_name(f".tmp-{bundle_id}"))
+    assert collect(world) == set()
+
+
+def test_what_uploads_hold(world):
+    """The blob of an upload stays until the upload expires."""
+    name = put(world, STRAY, days=8)
+
+    async def upload(_publisher):
+        async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+            session.add(Account(name="a", role="editor", codenames="[]", created_at=0))
+            await session.flush()
+            session.add(
+                Upload(
+                    id="u",
+                    account="a",
+                    length=len(STRAY),
+                    sha256=name,
+                    created_at=0,
+                    expires_at=world.epoch() + 3600,
+                    finished_at=1,
+                )
+            )
+
+    world.run(upload)
+    assert collect(world) == set()
+    world.ahead = timedelta(hours=2)
+    assert collect(world) == {name}
+
+
+def test_a_role_that_cannot_be_read(world):
+    """What it names is not known, so nothing is removed."""
+    put(world, STRAY, days=8)
+    (world.folder.public / "metadata" / "1.armani.json").write_bytes(b"{}")
+    with pytest.raises(Exception, match="armani"):
+        collect(world)
+    assert there(world) == {sha(STRAY), sha(PACKAGE_1)}
+
+
+def test_a_record_goes_with_its_blob(world):
+    """A bundle that counts on a blob that was removed is refused, and comes with it again."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    stray = b"PK\x03\x04 unlisted"
+    role = {("cancro", 2): world.ceremony.role("cancro", 2)}
+    world.ceremony.blobs[sha(stray)] = stray
+    assert world.publish(role, [stray]).reason == ""
+    assert sha(stray) in records(world)
+    age_all(world, 8)
+    assert collect(world) == {sha(stray)}
+    assert sha(stray) not in records(world)
+    path = "cancro/id/stable/cancro-1.zip"
+    fingerprint = "Hening/cancro/cancro:14/UKQ1/1:user/release-keys"
+    listed = {path: (stray, release(1, fingerprint=fingerprint))}
+    role = {("cancro", 3): world.ceremony.role("cancro", 3, listed)}
+    assert "is not in the bundle and not here" in world.publish(role).reason
+    assert world.publish(role, [stray]).reason == ""
+
+
+def test_it_waits_for_a_publisher(world):
+    """What is submitted while somebody else publishes is seen before anything is removed."""
+    name = put(world, PACKAGE_2, days=8)
+    done = []
+    world.folder.lock.touch()
+    with world.folder.lock.open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        thread = threading.Thread(target=lambda: done.append(collect(world)))
+        thread.start()
+        world.submit(world.second_release(), [PACKAGE_2])
+        assert done == []
+    thread.join(60)
+    assert done == [set()]
+    world.run(Publisher.process_incoming)
+    assert refresh_from_disk(world.folder, [SECOND])[1] == {SECOND: PACKAGE_2}
+    assert name in there(world)
+
+
+@pytest.mark.needs("seaweed")
+def test_in_s3(world, seaweed, tmp_path):
+    """It is the same there; a store that is away removes nothing and says so."""
+    place = seaweed.place(f"garbage/{uuid.uuid4()}")
+    world.blobs = S3Blobs(place, world.now)
+    for data in (PACKAGE_1, STRAY):
+        (tmp_path / "source").write_bytes(data)
+        world.blobs.ingest(tmp_path / "source", sha(data), len(data))
+    assert collect(world) == set()
+    world.ahead = WEEK + timedelta(minutes=1)
+    assert collect(world) == {sha(STRAY)}
+    assert [blob.sha256 for blob in world.blobs.list()] == [sha(PACKAGE_1)]
+    away = seaweed.place("garbage", endpoint="http://127.0.0.1:9")
+    world.blobs = S3Blobs(away, world.now, patience=timedelta(seconds=1), retries=0)
+    with pytest.raises(StorageError, match="does not list its blobs"):
+        collect(world)
