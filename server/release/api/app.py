@@ -54,7 +54,7 @@ class Api:
             operation = route.operation
             response = await self._answer(request, route)
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a document
-            if request.transport is None or request.transport.is_closing():
+            if request.transport is None:
                 raise ConnectionError("the client is gone") from None
             response = _to_response(self._refuse(error, operation))
         if operation is not None:

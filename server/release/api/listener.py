@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
-from aiohttp.http import RawRequestMessage
+from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 
 from server.release.api.app import Api
 
@@ -34,6 +34,7 @@ HEADER_LIMIT = 64  # headers of a request
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
+VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 MAX_CONNECTIONS = 256  # of a team and its tools; another one is closed at once
 
 _SILENT = logging.getLogger("hening.silent")
@@ -71,6 +72,13 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol = request.protocol
     if not isinstance(protocol, _Protocol):
         raise TypeError("a request came over a connection that is not ours")
+    hosts = len(request.headers.getall("Host", []))
+    if (
+        request.version not in VERSIONS
+        or hosts > 1
+        or (request.version == HttpVersion11 and not hosts)
+    ):
+        return protocol.api.refuse_malformed()
     return await protocol.api.handle(request)
 
 
@@ -127,8 +135,8 @@ class _Protocol(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a malformed request or a failure of ours, and close."""
         del message
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer was already begun")
+        if request.writer.output_size > 0 or request.transport is None:
+            raise ConnectionError("the answer was already begun, or nobody is there")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.api.refuse_malformed()
         response = self.api.fail(exc)

@@ -1,0 +1,254 @@
+"""Octets that are no honest request: the control plane answers once, shortly, and closes."""
+
+import asyncio
+import logging
+import re
+
+import pytest
+import structlog
+
+from server.release.api import listener, receive
+from server.release.api.operation import Reply
+from tests.server.release.api.toys import FAILURES, MADE, TOYS, Toy, operation
+from tests.server.release.api_world import api_world
+
+TOKEN = b"Authorization: Bearer admin\r\n"
+JSON = b"Content-Type: application/json\r\n"
+POST = b"POST /api/v1/toys HTTP/1.1\r\nHost: a\r\n" + TOKEN + JSON
+GET = b"GET /api/v1/toys/bear HTTP/1.1\r\nHost: a\r\n" + TOKEN
+LAST = b"Host: a\r\nConnection: close\r\n"
+BEAR = b'{"name":"bear","colour":"red"}'
+LIMIT = 1_048_576
+
+
+@pytest.fixture
+async def api(fresh, monkeypatch):
+    """Give the small API; what is refused is not read for long."""
+    monkeypatch.setattr(listener, "LINGER_SECONDS", 0.2)
+    MADE.clear()
+    async with api_world(fresh, TOYS + FAILURES) as served:
+        yield served
+
+
+async def send(api, data):
+    """Send octets over a connection of their own; return all that comes until the server closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(data)
+    try:
+        return await reader.read()
+    except ConnectionResetError:
+        return b""
+    finally:
+        writer.close()
+
+
+def statuses(answer):
+    """Return the status of each answer in `answer`; every one begins behind the one before."""
+    return [int(status) for status in re.findall(rb"HTTP/\d\.\d (\d{3}) ", answer)]
+
+
+CHUNKED = POST + b"Transfer-Encoding: chunked\r\n\r\n"
+SMUGGLED = POST + b"Content-Length: 30\r\n\r\n" + BEAR
+MALFORMED = {
+    "both lengths": POST
+    + b"Content-Length: 30\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    + SMUGGLED,
+    "two lengths": POST + b"Content-Length: 0\r\nContent-Length: 30\r\n\r\n" + SMUGGLED,
+    "a list of lengths": POST + b"Content-Length: 30, 30\r\n\r\n" + BEAR,
+    "a signed length": POST + b"Content-Length: +30\r\n\r\n" + BEAR,
+    "a length in hex": POST + b"Content-Length: 0x1e\r\n\r\n" + BEAR,
+    "an unknown coding": POST + b"Transfer-Encoding: xchunked\r\n\r\n" + BEAR,
+    "chunked is not last": POST
+    + b"Transfer-Encoding: chunked, identity\r\n\r\n1e\r\n"
+    + BEAR
+    + b"\r\n0\r\n\r\n",
+    "a blank before the colon": POST + b"Content-Length : 30\r\n\r\n" + BEAR,
+    "a folded header": POST + b"X: a\r\n b\r\nContent-Length: 30\r\n\r\n" + BEAR,
+    "NUL in a header": POST + b"X: a\0b\r\nContent-Length: 30\r\n\r\n" + BEAR,
+    "a bare CR in a header": POST + b"X: a\rb\r\nContent-Length: 30\r\n\r\n" + BEAR,
+    "no name": POST + b": a\r\n\r\n",
+    "a chunk without a size": CHUNKED + b"xyz\r\n" + BEAR,
+    "a negative chunk": CHUNKED + b"-1e\r\n" + BEAR,
+    "a chunk that is longer": CHUNKED + b"1d\r\n" + BEAR + b"\r\n0\r\n\r\n",
+    "a long line": b"GET /api/v1/" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n",
+    "a long header": GET + b"X: " + b"a" * 9000 + b"\r\n\r\n",
+    "many headers": GET + b"".join(b"X-%d: a\r\n" % n for n in range(100)) + b"\r\n",
+    "no version": b"GET /api/v1/health\r\n\r\n",
+    "another version": b"GET /api/v1/health HTTP/3.0\r\nHost: a\r\n\r\n",
+    "no host": b"GET /api/v1/toys HTTP/1.1\r\n\r\n",
+    "two hosts": GET + b"Host: b\r\n\r\n",
+    "another protocol": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "rubbish": b"\x00\xff\x00\xff\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED.keys())
+async def test_malformed(api, data):
+    """One refusal and the end of the connection; what is smuggled behind it is not done."""
+    answer = await send(api, data)
+    assert statuses(answer) == [400]
+    assert b"application/problem+json" in answer
+    assert b"Server:" not in answer
+    assert MADE == []
+
+
+TARGETS = {
+    b"http://evil.example/api/v1/health": 404,
+    b"//api/v1/health": 404,
+    b"/api/v1/../v1/health": 404,
+    b"/api/v1/./health": 404,
+    b"/api/v1/health/": 404,
+    b"/api/v1/health;a=b": 404,
+    b"/api/v1/HEALTH": 404,
+    b"/api/v1/health%00": 404,
+    b"/api/v1/toys/%2e%2e": 404,
+    b"/api%2fv1/health": 404,
+    b"*": 400,
+}
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.decode())
+async def test_other_spellings_of_a_path(api, target):
+    """A path has one spelling."""
+    answer = await send(api, b"GET " + target + b" HTTP/1.1\r\n" + LAST + TOKEN + b"\r\n")
+    assert statuses(answer) == [TARGETS[target]]
+
+
+async def test_upgrade_and_connect(api):
+    """Nothing is upgraded, nothing is tunnelled."""
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    closing = GET.replace(b"Host: a\r\n", LAST)
+    assert statuses(await send(api, GET + upgrade + closing + b"\r\n")) == [200, 200]
+    answer = await send(api, b"CONNECT evil.example:443 HTTP/1.1\r\n" + LAST + b"\r\n")
+    assert statuses(answer) in ([400], [404])
+
+
+async def test_pipelining(api):
+    """Honest requests behind one another are answered in order, one each."""
+    missing = GET.replace(b"bear", b"wolf").replace(b"Host: a\r\n", LAST)
+    answer = await send(api, (GET + b"\r\n") * 3 + missing + b"\r\n")
+    assert statuses(answer) == [200, 200, 200, 404]
+
+
+@pytest.mark.parametrize("token", [TOKEN, b""], ids=["token", "none"])
+async def test_a_big_length(api, token):
+    """A body that says it is too big is refused before it is sent; without a token that says no."""
+    head = b"POST /api/v1/toys HTTP/1.1\r\nHost: a\r\n" + JSON + token
+    answer = await send(api, head + b"Content-Length: %d\r\n\r\n" % (LIMIT + 1))
+    assert statuses(answer) == [413 if token else 401]
+
+
+async def test_a_body_at_the_limit(api):
+    """1 MiB is taken and read; one octet more is not."""
+    for size, status in ((LIMIT, 201), (LIMIT + 1, 413)):
+        body = BEAR + b" " * (size - len(BEAR))
+        answer = await send(
+            api, POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % size + body
+        )
+        assert statuses(answer) == [status]
+
+
+async def test_an_endless_body(api):
+    """Chunks without end are refused at 1 MiB, and the connection ends."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
+    answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+    sent = 0
+    while not answer.done():
+        writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
+        sent += 65_536
+        await asyncio.wait([answer], timeout=0.01)
+        await writer.drain()
+    assert statuses(await answer) == [413]
+    assert sent > LIMIT
+    writer.transport.abort()
+
+
+async def test_expect(api):
+    """`100 Continue` comes only after the token was found good, and only for that wish."""
+    head = POST + b"Content-Length: 30\r\nConnection: close\r\nExpect: 100-continue\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    writer.write(head)
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(BEAR)
+    assert statuses(await reader.read()) == [201]
+    writer.close()
+    assert statuses(await send(api, head.replace(b"admin", b"nobody"))) == [401]
+    assert statuses(await send(api, head.replace(b"100-continue", b"200-ok"))) == [417]
+
+
+async def test_a_slow_head(fresh, monkeypatch):
+    """Whoever does not finish its head is cut off, on a new connection and on a used one."""
+    monkeypatch.setattr(listener, "IDLE_SECONDS", 0.3)
+    async with api_world(fresh, TOYS) as api:
+        assert await send(api, GET) == b""
+        assert statuses(await send(api, GET + b"\r\nGET /api")) == [200]
+
+
+async def test_a_slow_body(api, monkeypatch):
+    """Whoever does not finish its body is told so and cut off."""
+    monkeypatch.setattr(receive, "BODY_SECONDS", 0.3)
+    answer = await send(api, POST + b"Content-Length: 30\r\n\r\n{")
+    assert statuses(answer) == [408]
+
+
+async def test_many_connections(fresh, monkeypatch):
+    """Beyond the limit a connection is closed at once, and those that are there are served."""
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 3)
+    async with api_world(fresh, TOYS) as api:
+        held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(3)]
+        for reader, writer in held:
+            writer.write(GET + b"\r\n")
+            assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+        assert await send(api, GET + b"\r\n") == b""
+        for _, writer in held:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_a_client_that_leaves(fresh):
+    """Work goes on when the client is gone; no failure is logged."""
+    begun, release, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(call):
+        """Wait."""
+        begun.set()
+        await release.wait()
+        done.set()
+        return Reply(call.body)
+
+    operations = (operation("POST", "/toys", slow, request=Toy, response=Toy),)
+    with structlog.testing.capture_logs() as entries:
+        async with api_world(fresh, operations) as api:
+            _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+            writer.write(POST + b"Content-Length: 30\r\n\r\n" + BEAR)
+            await begun.wait()
+            writer.transport.abort()
+            release.set()
+            await done.wait()
+    assert entries == []
+
+
+async def test_nothing_of_a_request_is_logged(api, caplog, capfd):
+    """Neither headers, path, query, body nor address of a request come into any log."""
+    caplog.set_level(logging.DEBUG)
+    canaries = b"X-Canary: canary-head\r\nUser-Agent: canary-agent\r\nReferer: canary-from\r\n"
+    get, post = (head.replace(b"Host: a\r\n", LAST + canaries) for head in (GET, POST))
+    requests = [
+        get.replace(b"/bear", b"/canary-path") + b"\r\n",
+        get.replace(b"/bear", b"?canary-query=1") + b"\r\n",
+        get.replace(b"toys/bear", b"failures?how=bug") + b"\r\n",
+        get.replace(b"toys/bear", b"failures?how=database") + b"\r\n",
+        get.replace(b"admin", b"canary-token") + b"\r\n",
+        post + b"Content-Length: 20\r\n\r\n" + b'{"canary-body": "x"}',
+        post + b"X-Canary : canary-malformed\r\n\r\n",
+        b"canary-rubbish\r\n\r\n",
+    ]
+    with structlog.testing.capture_logs() as entries:
+        for request in requests:
+            assert statuses(await send(api, request)) != [200]
+    text = f"{entries}{caplog.text}{capfd.readouterr()}"
+    assert len(entries) == 2
+    assert "canary" not in text
+    assert "127.0.0.1" not in text
+    assert "admin" not in text
