@@ -1,7 +1,9 @@
-"""Whatever the server does on an event loop in these tests must not block it."""
+"""No blocking of an event loop, and a database of either kind."""
 
 import pytest
 from blockbuster import blockbuster_ctx
+
+from server.storage.place import PostgresAddress
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +19,13 @@ def no_blocking_calls():
             function.can_block_in("storage/migration.py", "_upgrade")
             function.can_block_in("storage/test_both_databases.py", "undo")
         yield blockbuster
+
+
+@pytest.fixture(
+    params=["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+)
+def place(request, tmp_path):
+    """Give the place of a database that is not made yet, on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        return tmp_path / "hening.sqlite"
+    return PostgresAddress(request.getfixturevalue("postgres").make_database())

@@ -18,6 +18,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from server.release.api.problems import ProblemError
+from server.release.people.token_text import redact
 from server.storage.control_models import IdempotencyKey
 from server.storage.database import Sessions
 
@@ -42,6 +43,8 @@ def read_key(text: str) -> str:
     key = text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
     if _KEY.fullmatch(key) is None:
         raise ProblemError(400, "malformed", "Idempotency-Key is 1 to 80 visible ASCII characters.")
+    if redact(key) != key:
+        raise ProblemError(400, "malformed", "Idempotency-Key looks like a token: take another.")
     return key
 
 

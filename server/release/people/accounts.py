@@ -21,6 +21,7 @@ from server.release.people.permissions import (
     Role,
 )
 from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.token_text import redact
 from server.release.people.trail import lock_trail, record
 from server.storage.control_models import Account, Token
 
@@ -36,6 +37,8 @@ def check_account_name(text: str) -> None:
             f"{text[:64]!r} is not an account name: lower-case letters, digits, `.`, `_` and `-`,"
             " at most 64, the first a letter or digit."
         )
+    if redact(text) != text:
+        raise FormatError("an account is not named like a token: if it is one, revoke it.")
 
 
 def check_codenames(codenames: Iterable[str]) -> tuple[str, ...]:

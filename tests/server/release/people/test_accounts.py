@@ -56,6 +56,13 @@ def test_names_that_are_refused(name):
         check_account_name(name)
 
 
+def test_a_name_that_is_a_token():
+    """A token that was pasted for a name is not kept, and not said again."""
+    with pytest.raises(FormatError, match="named like a token") as refused:
+        check_account_name("hening_0123456789ab_" + "5" * 44)
+    assert "5555" not in str(refused.value)
+
+
 def test_codenames_are_sorted_once_each():
     """One set has one form, and `*` swallows the rest."""
     assert check_codenames(["cancro", "armani", "cancro"]) == ("armani", "cancro")

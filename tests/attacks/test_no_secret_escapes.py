@@ -1,0 +1,146 @@
+"""Tokens, secrets and passwords sent to the control plane: none is logged, answered or kept."""
+
+import asyncio
+import http.client
+import json
+import os
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from server.release.people.accounts import create_account, disable_account
+from server.release.people.permissions import Role
+from server.release.people.principal import command_line_principal
+from server.release.people.token_text import checksum
+from server.release.people.tokens import create_token, revoke_token
+from server.storage.database import open_database
+
+ROOT = Path(__file__).parents[2]
+PASSWORD = "pa55word-canary-4711"
+BEARERS = ["Bearer {}", "bearer {}", "Basic {}", "Token {}", "{}", "Bearer {} {}", "Bearer x{}"]
+
+
+async def make_tokens(world):
+    """Make an admin and tokens of each kind; return their texts by kind."""
+    operator = command_line_principal("root")
+    at = int(datetime.now(UTC).timestamp())
+    issued = {}
+    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+        for name in ("root", "gone"):
+            await create_account(
+                session, operator, name=name, role=Role.ADMIN, codenames=["*"], at=at
+            )
+        for kind, account in (("valid", "root"), ("revoked", "root"), ("disabled", "gone")):
+            issued[kind] = await create_token(
+                session,
+                operator,
+                os.urandom,
+                account=account,
+                label=kind,
+                expires_at=at + 86_400,
+                at=at,
+            )
+        await revoke_token(session, operator, identity=issued["revoked"].row.id, at=at)
+        await disable_account(session, operator, name="gone", at=at)
+    assert not any(one.text[20:84] in repr(one) + str(one) for one in issued.values())
+    unknown = "hening_ffffffffffff_" + os.urandom(32).hex()
+    texts = {kind: one.text for kind, one in issued.items()}
+    return {**texts, "unknown": unknown + checksum(unknown)}
+
+
+@pytest.fixture
+def process(world):
+    """Run the real server with both planes; gives process, API address and tokens."""
+    tokens = asyncio.run(make_tokens(world))
+    command = [sys.executable, "-c", "from server.cli import main; main()", "run"]
+    with subprocess.Popen(
+        [*command, "--state", str(world.folder.root), "--port", "0", "--api-port", "0"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        server.stdout.readline()
+        port = int(re.search(r":(\d+)/", server.stdout.readline())[1])
+        yield server, port, tokens
+        server.kill()
+
+
+def ask(port, method, path, headers, body=None):
+    """Send one request on a connection of its own; return status and octets of the whole answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    try:
+        connection.request(method, path, body, headers)
+        answer = connection.getresponse()
+        head = "\n".join(f"{name}: {value}" for name, value in answer.getheaders())
+        return answer.status, head.encode() + answer.read()
+    finally:
+        connection.close()
+
+
+def requests(tokens):
+    """Yield requests that carry a secret in every place that a person or program may get wrong."""
+    admin = {"Authorization": f"Bearer {tokens['valid']}"}
+    for text in tokens.values():
+        for form in BEARERS:
+            yield "GET", "/api/v1/status", {"Authorization": form.format(text, text)}, None
+        yield "GET", f"/api/v1/status?token={text}", {}, None
+        yield "GET", f"/api/v1/{text}", {}, None
+        for headers in ({}, admin):
+            yield "GET", f"/api/v1/accounts/{text}", headers, None
+            yield "POST", f"/api/v1/tokens/{text}/revoke", headers, None
+            yield "GET", f"/api/v1/webhooks/{text}", headers, None
+            yield "GET", f"/api/v1/trail?cursor={text}", headers, None
+            yield "GET", f"/api/v1/trail?actor={text}", headers, None
+            yield "GET", "/api/v1/status", {**headers, "Cookie": f"token={text}"}, None
+            yield "GET", "/api/v1/status", {**headers, "X-Api-Key": text}, None
+        for keyed in ({}, {"Idempotency-Key": f"k-{text[7:19]}"}, {"Idempotency-Key": text[:80]}):
+            sent = {**admin, **keyed, "Content-Type": "application/json"}
+            for path, value in (
+                ("/accounts", {"name": text, "role": "viewer", "codenames": ["*"]}),
+                ("/accounts", {"name": text[:64], "role": "viewer", "codenames": [text[:32]]}),
+                ("/accounts", {"name": "a", "role": text, "codenames": ["*"]}),
+                ("/accounts", {"name": "a", "role": "viewer", "password": PASSWORD}),
+                ("/tokens", {"account": text[:64], "label": "x"}),
+                ("/tokens", {"account": "root", "label": "x", "secret": PASSWORD}),
+                ("/webhooks", {"url": f"http://u:{PASSWORD}@h.example/", "events": ["halted"]}),
+                ("/webhooks", {"url": f"https://127.0.0.1/{text}", "events": ["halted"]}),
+            ):
+                yield "POST", f"/api/v1{path}", sent, json.dumps(value)
+        yield "POST", "/api/v1/accounts", {**admin, "Content-Type": text}, "{}"
+        yield "POST", "/api/v1/accounts", {**admin, "Content-Type": "application/json"}, text
+
+
+def test_no_secret_escapes(process, world):
+    """Neither output, answers, state folder nor trail hold a secret that was sent."""
+    server, port, tokens = process
+    secrets = [text[20:84].encode() for text in tokens.values()] + [PASSWORD.encode()]
+    found = set()
+    for method, path, headers, body in requests(tokens):
+        status, octets = ask(port, method, path, headers, body)
+        found.add(status)
+        assert status < 500
+        for secret in secrets:
+            assert secret[:40] not in octets, (method, path[:30], status)
+    assert found >= {200, 400, 401, 404, 422}
+    admin = {"Authorization": f"Bearer {tokens['valid']}"}
+    status, trail = ask(port, "GET", "/api/v1/trail/export", admin)
+    assert status == 200
+    server.terminate()
+    out, err = server.communicate(timeout=60)
+    assert server.returncode == 0
+    kept = {
+        str(path.relative_to(world.folder.root)): path.read_bytes()
+        for path in world.folder.root.rglob("*")
+        if path.is_file()
+    }
+    assert "hening.sqlite" in kept
+    for secret in secrets:
+        for place, octets in {**kept, "stdout": out.encode(), "stderr": err.encode()}.items():
+            assert secret[:40] not in octets, place
+        assert secret[:40] not in trail
+    assert "Traceback" not in err
