@@ -21,6 +21,13 @@ SAMPLES = Path(os.environ.get("HENING_SAMPLES", "/nonexistent")) / "sample_paylo
 WEED = Path(sys.executable).with_name("weed")
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 POSTGRESQL = Path("/usr/lib/postgresql/17/bin")
+CAPABILITIES = Path("/proc/self/status")
+#: Bit 21 of the effective capabilities, CAP_SYS_ADMIN.
+MAY_MOUNT = CAPABILITIES.is_file() and any(
+    int(line.split()[1], 16) >> 21 & 1
+    for line in CAPABILITIES.read_text().splitlines()
+    if line.startswith("CapEff:")
+)
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
@@ -51,6 +58,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         (POSTGRESQL / "initdb").is_file,
         "postgresql-17 is not installed",
     ),
+    "small-disk": (
+        lambda: bool(MAY_MOUNT),
+        "a small disk cannot be mounted: this needs root, and a container that lets it",
+    ),
     "interop": (
         lambda: find_spec("ed25519") is not None,
         "the package ed25519 is not installed: run `make interop` on Python 3.11",
@@ -59,6 +70,8 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
 # The package ed25519 cannot be built on newer Pythons, so its absence there leaves nothing out that
 # could be run.
 UNREQUIRED = {"interop"} if sys.version_info >= (3, 12) else set()
+if not MAY_MOUNT:  # no program that could be installed would change that
+    UNREQUIRED.add("small-disk")
 # A busy machine is no failure. Where everything is required the examples are the same each time, so
 # that a run says something about the change; everywhere else they are new ones.
 settings.register_profile(

@@ -3,10 +3,15 @@
 import json
 import subprocess
 import sys
+import threading
+from dataclasses import dataclass, field
 from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+
+from tests.crash.after import PREPARATIONS, Story, public_state
 
 ROOT = Path(__file__).parents[2]
 
@@ -30,3 +35,70 @@ def crash():
 
         yield run
         zygote.stdin.close()
+
+
+@dataclass
+class Mailbox:
+    """What a webhook's receiver has got: the ids of events."""
+
+    url: str = ""
+    ids: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def mailbox():
+    """Give a receiver that takes everything and outlives the processes that are killed."""
+    box = Mailbox()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            """Take a message."""
+            self.rfile.read(int(self.headers["Content-Length"]))
+            box.ids.append(self.headers["webhook-id"])
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_args):
+            """Keep quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        box.url = f"http://127.0.0.1:{server.server_port}/"
+        yield box
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def stories(published_state, crash, tmp_path_factory, mailbox):
+    """Prepare each story once, and let it run to its end in a copy."""
+    prepared = {}
+
+    def prepare(name):
+        if name not in prepared:
+            folder = tmp_path_factory.mktemp("story")
+            world = published_state.copy(folder / "before")
+            story = Story(world, mailbox=mailbox)
+            PREPARATIONS[name](story)
+            copy = world.copy(folder / "after")
+            ended = crash(copy, name, at="", **story.job)
+            assert ended["status"] == 0
+            assert [text for text in ended["points"] if text.startswith("!")] == []
+            story.changes = ended["points"]
+            story.old, story.new = public_state(world), public_state(copy)
+            prepared[name] = story
+        return prepared[name]
+
+    return prepare
+
+
+@pytest.fixture(scope="session")
+def small_disk(tmp_path_factory):
+    """Give a folder on a disk of its own with little room; whoever takes it needs("small-disk")."""
+    folder = tmp_path_factory.mktemp("disk")
+    subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16m,mode=0700", "tmpfs", str(folder)], check=True
+    )
+    yield folder
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)

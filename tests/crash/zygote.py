@@ -5,8 +5,10 @@ output tells how the process ended and how many points it passed. Importing happ
 """
 
 import asyncio
+import contextlib
 import json
 import os
+import re
 import signal
 import sys
 from datetime import timedelta
@@ -18,6 +20,8 @@ from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from tests.crash.sender import ROOMY, send_rest
+from tests.crash.stories import STORIES
+from tests.crash.watch import watch as watch_changes
 from tests.server.release.uploads.desk import open_desk
 from tests.server.world import World
 
@@ -33,7 +37,7 @@ def main():
         child = os.fork()
         if child == 0:
             os.close(reader)
-            act(job, writer)
+            (tell if "at" in job else act)(job, writer)
             os._exit(0)
         os.close(writer)
         _, status = os.waitpid(child, 0)
@@ -96,6 +100,44 @@ def act(job, writer):
             await actions[job["action"]]()
 
     asyncio.run(run())
+
+
+def tell(job, writer):
+    """Run a story and write down each durable change; die before the first that `at` matches.
+
+    With `fill` the disk is full from there on instead, and what the story says of it is told.
+    """
+    folder = StateFolder(Path(job["state"]))
+    world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
+
+    def point(change):
+        os.write(writer, f"{change}\n".encode())
+        nonlocal is_over
+        if is_over or not re.fullmatch(job["at"], change):
+            return
+        is_over = True
+        if job.get("fill") is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        fill(Path(job["fill"]))
+
+    is_over = False
+    story = STORIES[job["action"]](world, job, lambda: watch_changes(folder.root, point))
+    try:
+        asyncio.run(story)
+    except Exception as error:  # noqa: BLE001 - the test looks at what it is
+        world.alarms.append(f"{type(error).__name__}: {error}")
+    for sentence in world.alarms:
+        os.write(writer, f"! {json.dumps(sentence)}\n".encode())
+
+
+def fill(ballast):
+    """Write a file until the disk has no room left for an octet."""
+    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    for size in (1 << 16, 1):
+        with contextlib.suppress(OSError):
+            while True:
+                os.write(descriptor, bytes(size))
+    os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,286 @@
+"""What each story begins with, what a restarted process does, and what must hold then."""
+
+import asyncio
+import hashlib
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from server.core.profile import log_verifier
+from server.publisher.mirror import export_mirror
+from server.publisher.online_keys import HOLDERS, load_online_keys
+from server.publisher.publisher import Publisher
+from server.publisher.rollout import plan_halt
+from server.publisher.rotation import make_next_keys
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import Principal
+from server.release.rollouts.orders import Halt, Pause
+from server.release.rollouts.rollouts import ORPHAN_SECONDS
+from server.release.webhooks.deliveries import CLAIM_SECONDS
+from server.release.webhooks.directory import create_webhook
+from server.storage.control_models import Account
+from server.storage.database import open_database
+from server.storage.local_blobs import LocalBlobs
+from tests.crash.sender import FIRST as FIRST_PART
+from tests.crash.sender import ROOMY, WHOLE
+from tests.crash.stories import OFFER, post_office
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.publisher.test_mirror import read as read_mirror
+from tests.server.release.rollouts.desk import DAY
+from tests.server.release.rollouts.desk import open_desk as order_desk
+from tests.server.release.uploads.desk import open_desk, principal
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+
+PATH = CHANNEL.pointer_path
+WHOLE_SHA256 = hashlib.sha256(WHOLE).hexdigest()
+
+
+@dataclass
+class Story:
+    """A server before a story, what phones see before and after it, and what the story needs."""
+
+    world: object
+    old: tuple = ()
+    new: tuple = ()
+    job: dict = field(default_factory=dict)
+    mailbox: object = None
+    changes: list = field(default_factory=list)
+
+
+def public_state(world):
+    """Let an independent TUF client refresh from nothing; return what it trusts and can fetch.
+
+    Versions of timestamps differ when a restart signs anew, so they are left out.
+    """
+    _, found = refresh_from_disk(world.folder, [FIRST, SECOND, PATH])
+    published = world.published()
+    pointer = published.pointers()[PATH]
+    return (
+        tuple(sorted((role, signed.version) for role, signed in published.roles.items())),
+        published.root.version,
+        tuple(found[path] and len(found[path]) for path in (FIRST, SECOND)),
+        (pointer.steps[-1].counter, pointer.schedule[-1][1], pointer.halted),
+    )
+
+
+def check_public_log(world):
+    """Assert that log, database and metadata say one thing."""
+    named = log_verifier(world.published().root)
+    check_metadata_is_logged(world.folder, check_log(world.folder, named.public))
+
+
+def check_folder(world):
+    """Assert that nothing temporary is left, no alarm was raised, and the database is whole."""
+    assert [str(path) for path in world.folder.root.rglob(".tmp-*")] == []
+    assert not world.folder.staging.exists()
+    assert world.alarms == []
+    with closing(sqlite3.connect(world.folder.sqlite)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
+
+# What each story begins with.
+
+
+def prepare_publish(story):
+    """Lay a bundle with a root, a role and a package into `incoming`."""
+    files = {("root", 2): story.world.ceremony.root(2)} | story.world.second_release()
+    story.job["bundle"] = story.world.submit(files, [PACKAGE_2])
+
+
+def prepare_roll_out(story):
+    """Publish a release that is not offered yet."""
+    assert story.world.publish(story.world.second_release(), [PACKAGE_2]).reason == ""
+
+
+def prepare_halt(story):
+    """Have an order wait for tomorrow."""
+
+    async def wait():
+        async with order_desk(story.world) as desk:
+            await desk.order(Pause(), if_match="*", due_at=story.world.epoch() + DAY)
+
+    asyncio.run(wait())
+
+
+def prepare_nothing(_story):
+    """Take the server as it is."""
+
+
+def prepare_upload(story):
+    """Begin an upload of which the first part has arrived."""
+
+    async def begin():
+        async with open_desk(story.world.folder.root) as desk:
+            desk.restart(ROOMY)
+            upload_id = await desk.create(data=WHOLE)
+            await desk.append(upload_id, 0, WHOLE[:FIRST_PART])
+            return upload_id
+
+    story.job["upload"] = asyncio.run(begin())
+
+
+def prepare_webhook(story):
+    """Make a webhook, and halt a channel without telling that yet."""
+    world = story.world
+
+    async def begin():
+        admin = Principal("ani", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
+        async with open_database(world.folder.database) as sessions:
+            async with sessions.begin() as session:
+                session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
+            await create_webhook(
+                sessions,
+                admin,
+                story.mailbox.url,
+                ["halted"],
+                world.epoch(),
+                lambda count: bytes(range(count)),
+                private=True,
+            )
+        async with post_office(world, []) as (noticer, _):
+            await noticer.notice()
+
+    asyncio.run(begin())
+    halt = lambda published: {PATH: plan_halt(CHANNEL, published.pointers()[PATH], {})}  # noqa: E731
+    world.run(lambda publisher: publisher.change_pointers(halt))
+
+
+# What a restarted process does, and what each story must have led to.
+
+
+def restart_publish(world, story):
+    """Repair and go on with what waits; the bundle is published once."""
+
+    async def restart(publisher):
+        await publisher.repair()
+        await publisher.process_incoming()
+
+    world.run(restart)
+    result = world.result(story.job["bundle"])
+    assert (result.status, result.reason) == ("published", "")
+    assert result.snapshot == world.published().snapshot.version
+    assert list(world.folder.incoming.iterdir()) == []
+
+
+def restart_roll_out(world, _story):
+    """Carry out an order that is recorded; give one that is not again."""
+    carry_on(world, OFFER)
+
+
+def restart_halt(world, _story):
+    """Do the same; what waited for the channel is cancelled."""
+    assert carry_on(world, Halt()) == {"halt": "done", "pause": "cancelled"}
+
+
+def carry_on(world, order):
+    """Do what a restarted process does half a minute later; returns the states of all changes."""
+    world.run(Publisher.repair)
+    world.ahead += timedelta(seconds=ORPHAN_SECONDS + 1)
+
+    async def restart():
+        async with order_desk(world) as desk:
+            await desk.rollouts.run_due()
+            if not [change for change in await desk.rollouts.find() if change.order == order]:
+                await desk.order(order)
+            assert desk.alarms == []
+            actions = [action for _, action in await desk.trail()]
+            assert len(set(actions)) == len(actions)
+            return {change.action: str(change.state) for change in await desk.rollouts.find()}
+
+    return asyncio.run(restart())
+
+
+def restart_new_keys(world, _story):
+    """Repair, and give the command again."""
+
+    async def restart(publisher):
+        await publisher.repair()
+        await make_next_keys(publisher, world.folder, HOLDERS)
+
+    world.run(restart)
+    keys = load_online_keys(world.folder.keys)
+    assert len(keys.next_signers) == 3
+    for key in keys.log_keys:
+        assert check_log(world.folder, key.verifier.public)
+
+
+def restart_upload(world, story):
+    """Recover, and go on from the offset that the client is told; there is one blob."""
+    world.run(Publisher.repair)
+    upload_id = story.job["upload"]
+
+    async def restart():
+        async with open_desk(world.folder.root) as desk:
+            desk.restart(ROOMY)
+            await desk.uploads.recover()
+            offset = await desk.offset(upload_id)
+            assert offset in {FIRST_PART, len(WHOLE)}
+            desk.numbers = 5
+            await desk.append(upload_id, offset, WHOLE[offset:])
+            assert await desk.uploads.blob_length(WHOLE_SHA256) == len(WHOLE)
+            assert desk.blob(WHOLE_SHA256) == WHOLE
+            await desk.uploads.sweep()
+            assert desk.files() == []
+            assert await desk.trail() == ["upload.create", "upload.finish"]
+            assert (await desk.uploads.look(principal(), upload_id)).is_whole
+
+    asyncio.run(restart())
+
+
+def restart_webhook(world, story):
+    """Look again and deliver, a minute later again; the receiver knows one event."""
+
+    async def restart():
+        async with post_office(world, world.alarms) as (noticer, courier):
+            await noticer.notice()
+            await courier.deliver_due()
+            world.ahead += timedelta(seconds=CLAIM_SECONDS)
+            await courier.deliver_due()
+
+    asyncio.run(restart())
+    with closing(sqlite3.connect(world.folder.sqlite)) as connection:
+        rows = connection.execute("SELECT event_id, attempts, delivered_at FROM deliveries")
+        ((event_id, attempts, delivered_at),) = rows.fetchall()
+    assert delivered_at is not None
+    assert attempts in {1, 2}
+    assert set(story.mailbox.ids) <= {event_id}
+    assert set(story.mailbox.ids) == {event_id}
+
+
+def prepare_export(story):
+    """Export, and then publish what the mirror does not have yet."""
+    world = story.world
+    export_mirror(world.folder, LocalBlobs(world.folder.blobs), world.folder.root / "mirror")
+    files = {("root", 2): world.ceremony.root(2)} | world.second_release()
+    assert world.publish(files, [PACKAGE_2]).reason == ""
+
+
+def restart_export(world, _story):
+    """Look at what the mirror shows, and give the command again."""
+    out, blobs = world.folder.root / "mirror", LocalBlobs(world.folder.blobs)
+    assert read_mirror(world, out, [FIRST])[1] == [PACKAGE_1]
+    export_mirror(world.folder, blobs, out)
+    found = read_mirror(world, out, [FIRST, SECOND])
+    assert found == (world.published().timestamp.version, [PACKAGE_1, PACKAGE_2])
+
+
+PREPARATIONS = {
+    "export": prepare_export,
+    "publish": prepare_publish,
+    "roll out": prepare_roll_out,
+    "halt": prepare_halt,
+    "new keys": prepare_nothing,
+    "upload": prepare_upload,
+    "webhook": prepare_webhook,
+}
+RESTARTS = {
+    "export": restart_export,
+    "publish": restart_publish,
+    "roll out": restart_roll_out,
+    "halt": restart_halt,
+    "new keys": restart_new_keys,
+    "upload": restart_upload,
+    "webhook": restart_webhook,
+}

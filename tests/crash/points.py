@@ -1,0 +1,140 @@
+r"""The points at which processes are killed: each name, and the durable change it comes before.
+
+The change is told by `watch`; a name's point is just before the first one that its expression
+matches. A story that makes a change which no name here matches fails its test: give it a name.
+"""
+
+_TEMPORARY = r"create {}/\.tmp-{}"
+_NAMED = r"rename {0}/\.tmp-{1} > {0}/{1}"
+
+
+def _file(name, folder, file):
+    """Return the two points of a file that is written under a temporary name and renamed."""
+    return {
+        f"{name} is not begun": _TEMPORARY.format(folder, file),
+        f"{name} is written and has no name": _NAMED.format(folder, file),
+    }
+
+
+STAGING = {
+    **_file("a staged role file", r"staging/\.tmp-publication/metadata", r"\d+\.[a-z]+\.json"),
+    **_file("the staged timestamp", r"staging/\.tmp-publication", r"timestamp\.json"),
+    **_file("the staged plan", r"staging/\.tmp-publication", r"plan\.json"),
+    "the publication is audited and not accepted": (
+        r"rename staging/\.tmp-publication > staging/publication"
+    ),
+}
+LOG = {
+    "the publication is accepted and no leaf is in the log": r"commit log_entries",
+    "the leaves are in the log and in no file": r"committed log_entries",
+    **_file("a tile of entries", r"public/log/tile/entries/\d+\.p", r"\d+"),
+    **_file("a tile of hashes", r"public/log/tile/\d/\d+\.p", r"\d+"),
+    **_file("the checkpoint", r"public/log", "checkpoint"),
+    **_file("a proof", r"public/log/proof", r"[a-z]+\.\d+"),
+}
+PUBLIC = {
+    **_file("the note of a new root", "public", r"roots\.json"),
+    **_file("a public codename role", r"public/metadata", r"\d+\.armani\.json"),
+    **_file("the public pointers", r"public/metadata", r"\d+\.latest\.json"),
+    **_file("the public snapshot", r"public/metadata", r"\d+\.snapshot\.json"),
+    **_file("the public root", r"public/metadata", r"\d+\.root\.json"),
+    **_file("the public timestamp", r"public/metadata", r"timestamp\.json"),
+}
+DONE = {
+    "the publication is public and still staged": (
+        r"rename staging/publication > staging/\.tmp-done"
+    ),
+    "the staged publication is out of sight": r"rmtree staging/\.tmp-done",
+    "the staged publication is half removed": r"remove staging/\.tmp-done/.*",
+}
+BUNDLE = {
+    "a blob is not begun": r"create blobs/\w\w/\.tmp-\w+",
+    "a blob is written and has no name": r"(rename|link) blobs/\w\w/\.tmp-\w+ > blobs/\w\w/SHA",
+    "the blobs are there and not recorded": r"commit blobs",
+    "the blobs are recorded": r"committed blobs",
+    "the bundle is public and has no row": r"commit submissions",
+    "the bundle has a row and no result": r"committed submissions",
+    **_file("the result", "results", r"SHA\.json"),
+    "the result is known and the bundle still waits": r"rename incoming/SHA > staging/\.tmp-SHA",
+    "the bundle is out of sight": r"rmtree staging/\.tmp-SHA",
+    "the bundle is half removed": r"remove staging/\.tmp-SHA/.*",
+}
+ORDER = {
+    "an order is given and not recorded": r"commit changes,trail_entries,trail_head",
+    "an order is recorded": r"committed changes,trail_entries,trail_head",
+    "an order is planned and its intent is not written": r"commit changes,trail_head",
+    "an order's intent is written": r"committed changes,trail_head",
+    "an order is carried out and not done": r"commit changes,trail_entries,trail_head 2",
+    "an order is done": r"committed changes,trail_entries,trail_head 2",
+}
+HALT = {
+    "a halt is ordered and not recorded": r"commit changes,trail_entries,trail_head",
+    "a halt is recorded": r"committed changes,trail_entries,trail_head",
+    "a halt is planned and what waits not cancelled": r"commit changes,trail_entries,trail_head 2",
+    "a halt's intent is written and what waits cancelled": (
+        r"committed changes,trail_entries,trail_head 2"
+    ),
+    "a halt is carried out and not done": r"commit changes,trail_entries,trail_head 3",
+    "a halt is done": r"committed changes,trail_entries,trail_head 3",
+}
+#: Where a publication turns: what is before is discarded, what is after is completed.
+TURNS = {
+    name: expression
+    for name, expression in {**STAGING, **LOG, **PUBLIC, **DONE}.items()
+    if name.startswith(("the publication is", "the leaves are", "the public timestamp"))
+}
+KEYS = {
+    **_file("a key file", "keys", r"[a-z]+\.next\.pem"),
+    **_file("the public halves", "keys", r"public\.json"),
+}
+SIGNED_AGAIN = {
+    **_file("a proof signed again", r"public/log/proof", r"[a-z]+\.\d+"),
+    **_file("the checkpoint signed again", r"public/log", "checkpoint"),
+}
+UPLOAD = {
+    "a part begins and the upload lives no longer for it": r"commit uploads",
+    "a part begins": r"committed uploads",
+    **_file("the note where a part begins", "uploads", r"ID\.from"),
+    "a part has arrived and does not count": r"remove uploads/ID\.from",
+    "an upload is whole and no blob": r"create blobs/\w\w/\.tmp-\w+",
+    "an upload's blob is written and has no name": (
+        r"(rename|link) blobs/\w\w/\.tmp-\w+ > blobs/\w\w/SHA"
+    ),
+    "an upload's blob is there and not recorded": (
+        r"commit blobs,trail_entries,trail_head,uploads"
+    ),
+    "an upload's blob is recorded and in the trail": (
+        r"committed blobs,trail_entries,trail_head,uploads"
+    ),
+    "an upload's file is needed no more": r"remove uploads/ID",
+}
+EXPORT = {
+    **_file("the list of what a mirror holds", "mirror", r"\.mirror\.json"),
+    "a mirrored package is not begun": r"create mirror/targets/.*/\.tmp-\w+",
+    "a mirrored package is written and has no name": r"rename mirror/targets/.* > .*\.zip",
+    **_file("a mirrored proof", r"mirror/log/proof", r"[a-z]+\.\d+(?:\.gz)?"),
+    **_file("a mirrored tile", r"mirror/log/tile/\w+/\d+\.p", r"\d+"),
+    **_file("the mirrored checkpoint", r"mirror/log", r"checkpoint(?:\.gz)?"),
+    **_file("a mirrored role", r"mirror/metadata", r"\d+\.(?!root)[a-z]+\.json(?:\.gz)?"),
+    **_file("a mirrored root", r"mirror/metadata", r"\d+\.root\.json(?:\.gz)?"),
+    **_file("the mirrored timestamp's compressed form", r"mirror/metadata", r"timestamp\.json\.gz"),
+    **_file("the mirrored timestamp", r"mirror/metadata", r"timestamp\.json"),
+}
+WEBHOOK = {
+    "an event is noticed and not queued": r"commit deliveries,noticed",
+    "an event is queued": r"committed deliveries,noticed",
+    "a delivery is due and not claimed": r"commit deliveries",
+    "a delivery is claimed and not sent": r"committed deliveries",
+    "a delivery is sent and that is not recorded": r"commit deliveries,webhooks",
+    "a delivery is recorded": r"committed deliveries,webhooks",
+}
+#: For each story the names at which it is killed, and further ones that its changes have.
+STORIES = {
+    "publish": ({**BUNDLE, **STAGING, **LOG, **PUBLIC, **DONE}, {}),
+    "roll out": ({**ORDER, **TURNS}, {**STAGING, **LOG, **PUBLIC, **DONE}),
+    "halt": ({**HALT, **TURNS}, {**STAGING, **LOG, **PUBLIC, **DONE}),
+    "new keys": ({**KEYS, **SIGNED_AGAIN}, {**STAGING, **PUBLIC, **DONE}),
+    "upload": (UPLOAD, {}),
+    "webhook": (WEBHOOK, {}),
+    "export": (EXPORT, {}),
+}

@@ -1,0 +1,113 @@
+"""Stories that a process is killed in: what it does, in the process that dies."""
+
+import asyncio
+import contextlib
+import itertools
+
+from server.publisher.mirror import export_mirror
+from server.publisher.online_keys import HOLDERS
+from server.publisher.rotation import make_next_keys, switch_keys
+from server.release.rollouts.orders import Halt, Offer
+from server.release.rollouts.plan import Plan, Stage
+from server.release.webhooks.courier import Courier
+from server.release.webhooks.noticer import Noticer
+from server.release.webhooks.sender import Sender
+from server.storage.database import open_database
+from server.storage.local_blobs import LocalBlobs
+from tests.crash.sender import ROOMY, send_rest
+from tests.server.release.rollouts.desk import open_desk as order_desk
+from tests.server.release.uploads.desk import open_desk
+
+OFFER = Offer(2, Plan([Stage(10)]))
+
+
+def order_id(size):
+    """Return octets that no order before the story had."""
+    return b"\x0d" * size
+
+
+@contextlib.asynccontextmanager
+async def post_office(world, alarms):
+    """Give a noticer and a courier as a process has them."""
+    numbers = itertools.count()
+    async with open_database(world.folder.database) as sessions:
+        sender = Sender(private=True)
+        entropy = lambda count: next(numbers).to_bytes(count)  # noqa: E731
+        yield (
+            Noticer(world.folder.public, sessions, world.epoch),
+            Courier(sessions, sender, world.epoch, entropy, alarms.append),
+        )
+
+
+async def publish(world, _job, start):
+    """Take a bundle from `incoming` to the phones."""
+    async with world.publisher() as publisher:
+        start()
+        await publisher.process_incoming()
+
+
+async def change_keys(world, _job, start):
+    """Make next keys that are not listed yet."""
+    async with world.publisher() as publisher:
+        start()
+        await make_next_keys(publisher, world.folder, HOLDERS)
+
+
+async def switch(world, _job, start):
+    """Make the next keys the current ones."""
+    async with world.publisher() as publisher:
+        start()
+        await switch_keys(publisher, world.folder, HOLDERS, world.now)
+
+
+async def roll_out(world, _job, start):
+    """Give the order to offer the second release to a part of the fleet."""
+    async with order_desk(world) as desk:
+        desk.rollouts._entropy = order_id
+        tag = await desk.tag()
+        start()
+        await desk.order(OFFER, if_match=tag)
+
+
+async def halt(world, _job, start):
+    """Give the order to halt what is offered; another order waits for its time."""
+    async with order_desk(world) as desk:
+        desk.rollouts._entropy = order_id
+        start()
+        await desk.order(Halt(), if_match="*")
+
+
+async def upload(world, job, start):
+    """Send the rest of an upload with a checksum."""
+    async with open_desk(world.folder.root) as desk:
+        start()
+        desk.numbers = 1
+        desk.restart(ROOMY)
+        await send_rest(desk, {**job, "checksum": True}, lambda: None)
+
+
+async def tell(world, _job, start):
+    """Notice what became public and tell a webhook."""
+    async with post_office(world, []) as (noticer, courier):
+        start()
+        await noticer.notice()
+        await courier.deliver_due()
+
+
+async def export(world, _job, start):
+    """Bring a static mirror to what is public now."""
+    start()
+    blobs = LocalBlobs(world.folder.blobs)
+    await asyncio.to_thread(export_mirror, world.folder, blobs, world.folder.root / "mirror")
+
+
+STORIES = {
+    "export": export,
+    "publish": publish,
+    "new keys": change_keys,
+    "switch keys": switch,
+    "roll out": roll_out,
+    "halt": halt,
+    "upload": upload,
+    "webhook": tell,
+}

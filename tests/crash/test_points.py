@@ -1,0 +1,44 @@
+"""A process killed with SIGKILL at each named point; a restart ends what was begun, by itself."""
+
+import re
+
+import pytest
+
+from tests.crash.after import RESTARTS, check_folder, check_public_log, public_state
+from tests.crash.points import STORIES
+
+POINTS = [(story, name) for story, (names, _) in STORIES.items() for name in names]
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_every_change_has_one_name(stories, name):
+    """No durable change of a story is without a name, and no name is without a change."""
+    killed, further = STORIES[name]
+    names = {**further, **killed}
+    found = {}
+    for change in stories(name).changes:
+        matching = [each for each, text in names.items() if re.fullmatch(text, change)]
+        assert len(matching) == 1, change
+        found[matching[0]] = change
+    assert killed.keys() <= found.keys()
+
+
+def test_there_are_enough():
+    """Thirty points were asked for."""
+    assert len({name for _, name in POINTS}) >= 30
+
+
+@pytest.mark.parametrize(("name", "point"), POINTS, ids=[": ".join(pair) for pair in POINTS])
+def test_killed_at(stories, name, point, crash, tmp_path):
+    """Phones see old or new as a whole; nothing is lost; a restart ends the story by itself."""
+    story = stories(name)
+    world = story.world.copy(tmp_path / "killed")
+    story.mailbox.ids.clear()
+    ended = crash(world, name, at=STORIES[name][0][point], **story.job)
+    assert ended["status"] == -9
+    assert public_state(world) in {story.old, story.new}
+    check_public_log(world)
+    RESTARTS[name](world, story)
+    assert public_state(world) == story.new
+    check_public_log(world)
+    check_folder(world)

@@ -1,0 +1,85 @@
+"""Tells of each durable change before it is made, and of each commit before and after it."""
+
+import os
+import re
+import sys
+from collections import Counter
+from pathlib import Path
+
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+
+_WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
+_HASH = re.compile(r"[0-9a-f]{64}")
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+def watch(root, point):
+    """Call `point` with a change's name from now on, until the process ends.
+
+    `create`, `rename`, `link`, `remove`, `rmtree` with paths relative to `root`, in which hashes
+    and random ids are `SHA` and `ID`; `commit` and `committed` with the tables that were written,
+    and a number from the second time on.
+    """
+    sys.addaudithook(lambda name, args: _watch_disk(str(root), point, name, args))
+    _watch_commits(point)
+
+
+def _watch_disk(root, point, name, args):
+    match name:
+        case "open":
+            path, _, flags = args
+            if isinstance(path, int) or not flags & os.O_CREAT or os.path.lexists(path):
+                return
+            change, paths = "create", [path]
+        case "os.rename" | "os.link":
+            change, paths = name.removeprefix("os."), args[:2]
+        case "os.remove":
+            change, paths = "remove", [_absolute(*args)]
+        case "shutil.rmtree":
+            change, paths = "rmtree", args[:1]
+        case _:
+            return
+    texts = [os.fsdecode(path) for path in paths]
+    if not texts[0].startswith(f"{root}/") or (change != "create" and not Path(texts[0]).exists()):
+        return
+    point(f"{change} {' > '.join(_plain(root, text) for text in texts)}")
+
+
+def _absolute(path, folder):
+    """Return the path of a removal: below an open folder where that was removed whole."""
+    return path if folder == -1 else f"{Path(f'/proc/self/fd/{folder}').readlink()}/{path}"
+
+
+def _plain(root, text):
+    relative = text.removeprefix(f"{root}/")
+    return _ID.sub("ID", _HASH.sub("SHA", relative))
+
+
+def _watch_commits(point):
+    last, counts = "", Counter()
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def execute(connection, _cursor, statement, *_rest):
+        if match := _WRITE.match(statement):
+            connection.info.setdefault("written", set()).add(match[1])
+
+    @event.listens_for(Engine, "rollback")
+    def forget(connection):
+        connection.info.pop("written", None)
+
+    @event.listens_for(Engine, "commit")
+    def before(connection):
+        nonlocal last
+        last = ",".join(sorted(connection.info.pop("written", ())))
+        if last:
+            counts[last] += 1
+            last += f" {counts[last]}" if counts[last] > 1 else ""
+            point(f"commit {last}")
+
+    @event.listens_for(Session, "after_commit")
+    def after(_session):
+        nonlocal last
+        if last:
+            point(f"committed {last}")
+        last = ""
