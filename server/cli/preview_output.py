@@ -19,19 +19,15 @@ def print_preview(preview: Preview) -> None:
     """Print a preview; lines are not cut, for fingerprints are long."""
     click.echo(f"{preview.channel} offers counter {preview.counter} ({preview.state}).")
     shares = Table("from (UTC)", "share")
-    for start, permille in preview.shares:
-        shares.add_row(f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d %H:%M:%S}", share(permille))
+    for share in preview.shares:
+        start = f"{datetime.fromtimestamp(share.start, UTC):%Y-%m-%d %H:%M:%S}"
+        shares.add_row(start, f"{share.permille / 10:g}%")
     ways = Table("a phone that runs", "counter", "installs", "octets")
     for way in preview.ways:
         ways.add_row(way.build, str(way.counter), _describe(way), f"{way.length:,}")
     console = Console(width=160)
     console.print(shares)
     console.print(ways)
-
-
-def share(permille: int) -> str:
-    """Return permille as percent."""
-    return f"{permille / 10:g}%"
 
 
 def _describe(way: BuildWay) -> str:

@@ -6,11 +6,20 @@ from typing import Any
 
 import msgspec
 
-from server.release.api import accounts, status, tokens, trail, webhooks
+from server.release.api import (
+    accounts,
+    changes,
+    channels,
+    models,
+    status,
+    tokens,
+    trail,
+    webhooks,
+)
 from server.release.api.openapi import make_page
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 
-RESOURCES = (status, accounts, tokens, trail, webhooks)
+RESOURCES = (status, models, channels, changes, accounts, tokens, trail, webhooks)
 
 
 def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:

@@ -29,7 +29,13 @@ BODY_LIMIT = 1_048_576
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 SEGMENT = r"[A-Za-z0-9._~-]{1,128}"
-PATH_PATTERNS: Mapping[str, str] = MappingProxyType({"codename": r"[a-z0-9][a-z0-9_-]{0,31}"})
+PATH_PATTERNS: Mapping[str, str] = MappingProxyType(
+    {
+        "codename": r"[a-z0-9][a-z0-9_-]{0,31}",
+        "region": r"[a-z0-9][a-z0-9-]{0,15}",
+        "channel": r"[a-z0-9][a-z0-9-]{0,15}",
+    }
+)
 """What a path parameter of this name looks like; every other is a `SEGMENT`. Others are 404."""
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
 _ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')

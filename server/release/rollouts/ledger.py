@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 import msgspec
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, false, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError
 from server.release.errors import NotFoundError
+from server.release.people.principal import EVERY_CODENAME
 from server.release.people.trail import record
 from server.release.rollouts.changes import (
     Outcome,
@@ -19,6 +21,8 @@ from server.release.rollouts.changes import (
     read_outcome,
 )
 from server.release.rollouts.plan import Course
+from server.release.webhooks.deliveries import enqueue
+from server.release.webhooks.event import ChangeRefusedData, ChangeWaitingData, make_event
 from server.storage.control_models import Change
 
 REASON_LIMIT = 500
@@ -43,6 +47,9 @@ async def add_changes(session: AsyncSession, changes: Sequence[Change], actor: s
             "order": order,
             "state": change.state,
         }
+        waits_for = "approval" if change.state == State.WAITING else "time"
+        if change.state == State.WAITING or change.due_at > change.proposed_at:
+            await _announce(session, change, ChangeWaitingData(change.action, change.id, waits_for))
         await _trail(session, change, change.proposed_at, actor, f"rollout.{change.action}", detail)
 
 
@@ -59,17 +66,28 @@ async def find_changes(
     *,
     state: str = "",
     channel: str = "",
+    codenames: Sequence[str] = (EVERY_CODENAME,),
     before: str = "",
     limit: int,
 ) -> Sequence[Change]:
-    """Return changes, the newest first, from after the change `before` on."""
+    """Return changes of models in `codenames`, the newest first, from after `before` on.
+
+    Raises FormatError where `before` is no change.
+    """
     query = select(Change).order_by(Change.proposed_at.desc(), Change.id.desc()).limit(limit)
     if state:
         query = query.where(Change.state == state)
     if channel:
         query = query.where(Change.subject == channel)
+    if EVERY_CODENAME not in codenames:
+        prefixes = [f"{codename}/" for codename in codenames]
+        query = query.where(
+            or_(false(), *(Change.subject.startswith(each, autoescape=True) for each in prefixes))
+        )
     if before:
-        last = await get_change(session, before)
+        last = await session.get(Change, before)
+        if last is None:
+            raise FormatError("there is no such change to go on from: begin anew.")
         query = query.where(
             (Change.proposed_at < last.proposed_at)
             | ((Change.proposed_at == last.proposed_at) & (Change.id < last.id))
@@ -135,6 +153,9 @@ async def settle(
             detail["snapshot"] = outcome.snapshot
         if outcome.reason:
             detail["reason"] = outcome.reason
+        if state in {State.REFUSED, State.REJECTED}:
+            data = ChangeRefusedData(change.action, change.id, outcome.reason)
+            await _announce(session, change, data, at)
         await _trail(session, change, at, actor, action, detail)
     return moved
 
@@ -162,6 +183,17 @@ async def _move(
     statement = update(Change).where(Change.id == identity, Change.state.in_(states))
     result = await session.execute(statement.values(**values))
     return cast("CursorResult[Any]", result).rowcount == 1
+
+
+async def _announce(
+    session: AsyncSession,
+    change: Change,
+    data: ChangeWaitingData | ChangeRefusedData,
+    at: int | None = None,
+) -> None:
+    time = change.proposed_at if at is None else at
+    event = make_event(data, subject=change.subject, time=time, occasion=change.id)
+    await enqueue(session, event, time)
 
 
 async def _trail(

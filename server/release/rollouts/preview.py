@@ -8,6 +8,8 @@ once for the whole way, so each stepping stone comes with the same share as the 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from server.core.names import Channel, decode_release_path
 from server.core.pointer import Package, Pointer, Step
 from server.core.release import Release
@@ -45,19 +47,26 @@ class BuildWay:
         return sum(hop.length for hop in self.hops)
 
 
+class Share(msgspec.Struct, frozen=True):
+    """The share of the fleet that is in from a time on, in epoch seconds."""
+
+    start: int = msgspec.field(name="from")
+    permille: int
+
+
 @dataclass(frozen=True, slots=True)
 class Preview:
     """A pointer as phones will follow it from `now` on.
 
-    `shares` are the pairs `(from, permille)` that count: the one reached at `now`, which has `now`
-    as its time, and those to come. Nobody is let in where `state` is `halted`.
+    `shares` are those that count: the one reached at `now`, which has `now` as its time, and those
+    to come. Nobody is let in where `state` is `halted`.
     """
 
     channel: str
     now: int
     counter: int
     state: str
-    shares: tuple[tuple[int, int], ...]
+    shares: tuple[Share, ...]
     ways: tuple[BuildWay, ...]
 
 
@@ -68,13 +77,13 @@ def preview(
     builds = _known_builds(channel, pointer, releases)
     names = {release.counter: release.fingerprint for release in releases.values()}
     ways = [_way(build, counter, pointer, names) for build, counter in builds]
-    to_come = [pair for pair in pointer.schedule if pair[0] > now]
+    to_come = [Share(start, permille) for start, permille in pointer.schedule if start > now]
     return Preview(
         channel=str(channel),
         now=now,
         counter=pointer.steps[-1].counter,
         state=describe_state(pointer),
-        shares=((now, pointer.permille_at(now)), *to_come),
+        shares=(Share(now, pointer.permille_at(now)), *to_come),
         ways=tuple(ways),
     )
 

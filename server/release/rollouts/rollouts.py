@@ -19,7 +19,7 @@ from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.release.errors import ConflictError, PermissionDeniedError
 from server.release.people.permissions import Permission
-from server.release.people.principal import Principal, check_second_person
+from server.release.people.principal import EVERY_CODENAME, Principal, check_second_person
 from server.release.people.trail import lock_trail
 from server.release.rollouts.changes import (
     Arguments,
@@ -180,12 +180,13 @@ class Rollouts:
             await lock_trail(session)
             change = await get_change(session, identity)
             codename = decode_channel(change.subject).codename
-            if principal.name != change.proposed_by and not principal.is_allowed(
-                Permission.APPROVE, codename
+            is_own = principal.name == change.proposed_by
+            if not principal.is_allowed(
+                Permission.ROLLOUT if is_own else Permission.APPROVE, codename
             ):
                 raise PermissionDeniedError(
-                    f"{principal.name} did not propose this change: ask {change.proposed_by} or an"
-                    " approver."
+                    f"{principal.name} may not cancel this change: ask {change.proposed_by}, who"
+                    " proposed it, or an approver."
                 )
             is_begun = read_outcome(change).intent is not None
             if change.state not in {State.WAITING, State.APPROVED} or is_begun:
@@ -199,12 +200,23 @@ class Rollouts:
             return show_change(await get_change(session, identity))
 
     async def find(
-        self, *, state: str = "", channel: str = "", before: str = "", limit: int = 50
+        self,
+        *,
+        state: str = "",
+        channel: str = "",
+        codenames: Sequence[str] = (EVERY_CODENAME,),
+        before: str = "",
+        limit: int = 50,
     ) -> list[ChangeView]:
-        """Return changes, the newest first, from after the change `before` on."""
+        """Return changes of models in `codenames`, the newest first, from after `before` on."""
         async with self._sessions() as session:
             found = await find_changes(
-                session, state=state, channel=channel, before=before, limit=limit
+                session,
+                state=state,
+                channel=channel,
+                codenames=codenames,
+                before=before,
+                limit=limit,
             )
         return [show_change(change) for change in found]
 

@@ -38,7 +38,7 @@ def test_a_plan_in_windows(ask):
     stages = ["--stage", "1%=1d", "--stage", "10%=90m", "--stage", "100%"]
     start = ["--start", "2099-06-01T16:00+07:00"]
     seen = ask("rollout", "offer", CHANNEL, *stages, *start, *OFFICE, "--dry-run")
-    starts = [pair[0] for pair in seen[0]["shares"]]
+    starts = [share["from"] for share in seen[0]["shares"]]
     monday = 4_083_987_600  # 2099-06-01T16:00+07:00
     assert starts[1:] == [monday, monday + 86_400, monday + 86_400 + 17 * 3600]
     assert ask("rollout", "show")[0]["counter"] == 1

@@ -41,7 +41,24 @@ def of_account(codename):
     return {"account": f"only-{codename}"}
 
 
+def of_channel(codename):
+    """Return the path of a request about a model's channel."""
+    return {"codename": codename, "region": "id", "channel": "stable"}
+
+
+PLAN = {"stages": [{"permille": 1000}]}
 EXAMPLES = {
+    "list_releases": lambda codename: ({"codename": codename}, None),
+    "retire_model": lambda codename: ({"codename": codename}, {}),
+    "get_channel": lambda codename: (of_channel(codename), None),
+    "preview_channel": lambda codename: (of_channel(codename), None),
+    "offer_release": lambda codename: (of_channel(codename), {"plan": PLAN}),
+    "schedule_rollout": lambda codename: (of_channel(codename), {"plan": PLAN}),
+    "pause_rollout": lambda codename: (of_channel(codename), {}),
+    "resume_rollout": lambda codename: (of_channel(codename), {}),
+    "halt_rollout": lambda codename: (of_channel(codename), {}),
+    "withdraw_release": lambda codename: (of_channel(codename), {"counter": 1}),
+    "promote_release": lambda codename: (of_channel(codename), {"counter": 1, "to": "beta"}),
     "create_account": lambda codename: (
         {},
         {"name": f"new-{codename}", "role": "viewer", "codenames": [codename]},

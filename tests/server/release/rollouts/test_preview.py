@@ -13,7 +13,7 @@ from server.core.names import decode_channel
 from server.core.pointer import encode_pointer
 from server.core.release import decode_release
 from server.publisher.rollout import plan_halt, plan_offer, plan_pause
-from server.release.rollouts.preview import OLDER, preview
+from server.release.rollouts.preview import OLDER, Share, preview
 from tests.server.ceremony import release
 
 CHANNEL = decode_channel("armani/id/stable")
@@ -53,7 +53,7 @@ def test_a_way_with_a_stepping_stone():
     pointer = plan_offer(CHANNEL, 3, releases, files, [(NOW - 5, 10), (NOW + 9, 1000)], None)
     seen = preview(CHANNEL, pointer, releases, NOW)
     assert (seen.channel, seen.counter, seen.state) == (str(CHANNEL), 3, "offered")
-    assert seen.shares == ((NOW, 10), (NOW + 9, 1000))
+    assert seen.shares == (Share(NOW, 10), Share(NOW + 9, 1000))
     rows = [
         (way.build, way.counter, [(hop.counter, hop.type) for hop in way.hops], way.end)
         for way in seen.ways
@@ -109,7 +109,7 @@ def test_phones_do_what_it_says(world, secret, later):
     seen = preview(CHANNEL, pointer, releases, NOW)
     theirs = phone_reads(CHANNEL.pointer_path, encode_pointer(pointer))
     place = bucket(secret, "armani", "id", "stable", pointer.steps[-1].counter)
-    share = [permille for start, permille in seen.shares if start <= NOW + later][-1]
+    share = [each.permille for each in seen.shares if each.start <= NOW + later][-1]
     by_counter = {each.counter: each for each in releases.values()}
     for way in seen.ways:
         build, counter = way.build, way.counter
@@ -144,5 +144,8 @@ def test_the_edges_of_the_share(permille):
     """Nobody is in at 0, everybody at 1000; the preview repeats the pointer's numbers."""
     releases, files = catalogue((CHANNEL, 1, 0, ()))
     pointer = plan_offer(CHANNEL, 1, releases, files, [(NOW, permille)], None)
-    assert preview(CHANNEL, pointer, releases, NOW).shares == ((NOW, permille),)
-    assert preview(CHANNEL, pointer, releases, NOW - 1).shares == ((NOW - 1, 0), (NOW, permille))
+    assert preview(CHANNEL, pointer, releases, NOW).shares == (Share(NOW, permille),)
+    assert preview(CHANNEL, pointer, releases, NOW - 1).shares == (
+        Share(NOW - 1, 0),
+        Share(NOW, permille),
+    )

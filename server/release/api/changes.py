@@ -1,0 +1,121 @@
+"""Changes: every order, what became of it, and what still waits."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from server.core.names import decode_channel
+from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.people.permissions import Permission
+from server.release.rollouts.changes import ChangeView
+from server.release.rollouts.ledger import REASON_LIMIT
+
+_PATH = f"{PREFIX}/changes/{{change}}"
+
+
+class ChangesQuery(PageQuery, frozen=True):
+    """Which changes."""
+
+    state: Literal["", "waiting", "approved", "done", "refused", "rejected", "cancelled"] = ""
+    channel: Annotated[str, msgspec.Meta(max_length=66)] = ""
+    """CODENAME/REGION/CHANNEL; empty: all."""
+
+
+class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why a change is ended."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=REASON_LIMIT)] = ""
+
+
+async def list_changes(call: Call) -> Reply:
+    """List the changes of your models, the newest first."""
+    query = call.query
+    if query.channel:
+        decode_channel(query.channel)
+    found = await call.services.require_rollouts().find(
+        state=query.state,
+        channel=query.channel,
+        codenames=call.who.codenames,
+        before=str(decode_cursor(query.cursor, str) or ""),
+        limit=query.limit + 1,
+    )
+    return Reply(make_page(call, found, lambda change: change.id, lambda change: change))
+
+
+async def get_change(call: Call) -> Reply:
+    """Tell what was ordered and what became of it."""
+    change = await call.services.require_rollouts().get(call.path["change"])
+    call.who.check(Permission.READ, decode_channel(change.channel).codename)
+    return Reply(change)
+
+
+async def approve_change(call: Call) -> Reply:
+    """Approve somebody else's change; what is due is carried out at once.
+
+    The answer says what became of it: `refused` where it does not fit any more.
+    """
+    rollouts = call.services.require_rollouts()
+    return Reply(await rollouts.approve(call.who, call.path["change"]))
+
+
+async def reject_change(call: Call) -> Reply:
+    """Reject a change that waits for approval."""
+    rollouts = call.services.require_rollouts()
+    return Reply(await rollouts.reject(call.who, call.path["change"], call.body.reason))
+
+
+async def cancel_change(call: Call) -> Reply:
+    """Cancel a change that has not begun: your own, or as an approver anybody's."""
+    rollouts = call.services.require_rollouts()
+    return Reply(await rollouts.cancel(call.who, call.path["change"], call.body.reason))
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/changes",
+        permission=Permission.READ,
+        summary="List changes",
+        handler=list_changes,
+        query=ChangesQuery,
+        response=Page[ChangeView],
+    ),
+    Operation(
+        method="GET",
+        path=_PATH,
+        permission=Permission.READ,
+        summary="Show a change",
+        handler=get_change,
+        response=ChangeView,
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PATH}/approve",
+        permission=Permission.APPROVE,
+        summary="Approve a change",
+        handler=approve_change,
+        response=ChangeView,
+        errors=(409,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PATH}/reject",
+        permission=Permission.APPROVE,
+        summary="Reject a change",
+        handler=reject_change,
+        request=Why,
+        response=ChangeView,
+        errors=(409,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{_PATH}/cancel",
+        permission=Permission.READ,
+        summary="Cancel a change",
+        handler=cancel_change,
+        request=Why,
+        response=ChangeView,
+        errors=(409,),
+    ),
+)

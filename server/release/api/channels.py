@@ -1,0 +1,306 @@
+"""Channels: what each offers now, what phones will be offered, and orders that change it."""
+
+import asyncio
+from typing import Annotated
+
+import msgspec
+
+from server.core.names import (
+    COMMON_ROLES,
+    Channel,
+    decode_channel,
+    decode_pointer_path,
+    decode_release_path,
+)
+from server.core.pointer import Reason
+from server.core.release import Positive, decode_releases
+from server.publisher.published import load_published
+from server.publisher.rollout import newest_counter
+from server.release.api.operation import PREFIX, Call, Handler, Operation, Reply
+from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.people.permissions import Permission
+from server.release.rollouts.changes import ChangeView
+from server.release.rollouts.etag import ANY
+from server.release.rollouts.operations import ChannelView, view_channel
+from server.release.rollouts.orders import Halt, Note, Offer, Order, Pause, Resume, Schedule
+from server.release.rollouts.plan import Moment, Plan
+from server.release.rollouts.preview import Preview, Share, describe_state, preview
+from server.release.rollouts.rollouts import Wish
+from server.release.rollouts.signed import (
+    Promote,
+    Withdraw,
+    needs_signature,
+    propose_for_channel,
+)
+
+_PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
+Permille = Annotated[int, msgspec.Meta(ge=0, le=1000, description="Of the fleet.")]
+
+
+class ChannelState(msgspec.Struct, frozen=True):
+    """What one channel offers now; `etag` is what a change of it is made for."""
+
+    channel: str
+    state: str
+    """`empty`, `offered`, `paused` or `halted`."""
+    counter: int
+    """Of the build that is offered; 0 where none is."""
+    permille: Permille
+    schedule: list[Share]
+    steps: list[int]
+    """The counters of the stepping stones, the build itself last."""
+    reason: dict[str, str]
+    etag: str
+
+
+class _Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    note: Note = ""
+    """Why, for the record."""
+    dry_run: bool = False
+    """Answer with a preview and change nothing."""
+    due_at: Moment | None = None
+    """When to do it, in epoch seconds; null: now."""
+
+
+class OfferOrder(_Circumstances, frozen=True, kw_only=True):
+    """Offer a build, with the stepping stones that it needs."""
+
+    plan: Plan
+    counter: Positive | None = None
+    """Null: the newest."""
+
+
+class ScheduleOrder(_Circumstances, frozen=True, kw_only=True):
+    """Replace what is left of the schedule; a paused roll-out goes on with it."""
+
+    plan: Plan
+
+
+class PauseOrder(_Circumstances, frozen=True, kw_only=True):
+    """Freeze the share that was reached."""
+
+    reason: Reason = {}
+
+
+class ResumeOrder(_Circumstances, frozen=True, kw_only=True):
+    """Go on with what the pause took out of the schedule."""
+
+
+class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Take nobody in any more; it is never put off."""
+
+    reason: Reason = {}
+    note: Note = ""
+    dry_run: bool = False
+
+
+class Ordered(msgspec.Struct, frozen=True):
+    """The change that an order is, and the channel after it; of a dry run, the preview alone."""
+
+    channel: ChannelState
+    change: ChangeView | None
+    preview: Preview | None
+
+
+async def list_channels(call: Call) -> Reply:
+    """List the channels that offer something or list a release, and that you may see."""
+    views = await asyncio.to_thread(_load_all, call)
+    after = str(decode_cursor(call.query.cursor, str) or "")
+    rows = [view for view in views if str(view.channel) > after][: call.query.limit + 1]
+    now = call.services.epoch()
+    return Reply(
+        make_page(call, rows, lambda view: str(view.channel), lambda view: _show(view, now))
+    )
+
+
+async def get_channel(call: Call) -> Reply:
+    """Tell what a channel offers now. The header ETag is what a change is made for."""
+    view = await _view(call)
+    return Reply(_show(view, call.services.epoch()), headers={"ETag": view.etag})
+
+
+async def preview_channel(call: Call) -> Reply:
+    """Tell what phones of each build are offered, and when which share of them."""
+    view = await _view(call)
+    now = call.services.epoch()
+    seen = await asyncio.to_thread(
+        preview, view.channel, view.require_pointer(), view.releases, now
+    )
+    return Reply(seen, headers={"ETag": view.etag})
+
+
+async def offer_release(call: Call) -> Reply:
+    """Offer a build, now, later, or once a second person approved it."""
+    view = await _view(call, Permission.ROLLOUT)
+    counter = call.body.counter
+    if counter is None:
+        counter = newest_counter(view.channel, view.releases)
+    return await _order(call, view, Offer(counter, call.body.plan))
+
+
+async def schedule_rollout(call: Call) -> Reply:
+    """Give a new schedule; it never falls below the share that was reached."""
+    view = await _view(call, Permission.ROLLOUT)
+    return await _order(call, view, Schedule(call.body.plan))
+
+
+async def pause_rollout(call: Call) -> Reply:
+    """Freeze the share that was reached; the plan's clock stops."""
+    view = await _view(call, Permission.ROLLOUT)
+    return await _order(call, view, Pause(call.body.reason))
+
+
+async def resume_rollout(call: Call) -> Reply:
+    """Go on with what the pause took out: it comes later by as much as the pause lasted."""
+    view = await _view(call, Permission.ROLLOUT)
+    return await _order(call, view, Resume())
+
+
+async def halt_rollout(call: Call) -> Reply:
+    """Take nobody in any more, and nobody who has not switched slots yet.
+
+    It wins over everything, needs no If-Match and no approval, and may be repeated.
+    """
+    view = await _view(call, Permission.HALT)
+    return await _order(call, view, Halt(call.body.reason))
+
+
+async def withdraw_release(call: Call) -> Reply:
+    """Propose that a build, or one of its incrementals, is taken back for ever.
+
+    The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
+    """
+    return await _propose(call)
+
+
+async def promote_release(call: Call) -> Reply:
+    """Propose that a build of this channel is listed in another channel of the region, too.
+
+    The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
+    """
+    return await _propose(call)
+
+
+async def _view(call: Call, permission: Permission = Permission.READ) -> ChannelView:
+    path = call.path
+    call.who.check(permission, path["codename"])
+    channel = decode_channel(f"{path['codename']}/{path['region']}/{path['channel']}")
+    return await call.services.require_rollouts().view(channel)
+
+
+async def _order(call: Call, view: ChannelView, order: Order) -> Reply:
+    rollouts, body = call.services.require_rollouts(), call.body
+    tag = ANY
+    if not isinstance(order, Halt):
+        call.check_match(view.etag)
+        tag = call.headers["If-Match"]
+    wish = Wish(view.channel, order, tag, body.note)
+    if body.dry_run:
+        seen = await rollouts.preview(wish)
+        state = _show(view, call.services.epoch())
+        return Reply(Ordered(state, None, seen), headers={"ETag": view.etag})
+    due_at = None if isinstance(order, Halt) else body.due_at
+    (change,) = await rollouts.order(call.who, [wish], due_at=due_at)
+    after = await rollouts.view(view.channel)
+    state = _show(after, call.services.epoch())
+    return Reply(Ordered(state, change, None), headers={"ETag": after.etag})
+
+
+async def _propose(call: Call) -> Reply:
+    view = await _view(call, Permission.ROLLOUT)
+    public, now = call.services.folder.public, call.services.clock()
+    proposed = await asyncio.to_thread(propose_for_channel, call.body, view.channel, public, now)
+    raise needs_signature(proposed)
+
+
+def _load_all(call: Call) -> list[ChannelView]:
+    published = load_published(call.services.folder.public)
+    if published is None:
+        return []
+    names = set(map(decode_pointer_path, published.pointers()))
+    for name, role in published.roles.items():
+        if name not in COMMON_ROLES:
+            names |= {decode_release_path(path)[0] for path in decode_releases(role)}
+    allowed: list[Channel] = [
+        channel for channel in names if call.who.is_allowed(Permission.READ, channel.codename)
+    ]
+    return [view_channel(channel, published) for channel in sorted(allowed, key=str)]
+
+
+def _show(view: ChannelView, now: int) -> ChannelState:
+    pointer = view.pointer
+    if pointer is None:
+        return ChannelState(str(view.channel), "empty", 0, 0, [], [], {}, view.etag)
+    return ChannelState(
+        channel=str(view.channel),
+        state=describe_state(pointer),
+        counter=pointer.steps[-1].counter,
+        permille=pointer.permille_at(now),
+        schedule=[Share(start, permille) for start, permille in pointer.schedule],
+        steps=[step.counter for step in pointer.steps],
+        reason=dict(pointer.reason),
+        etag=view.etag,
+    )
+
+
+def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary: str) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{_PATH}/{name}",
+        permission=Permission.HALT if name == "halt" else Permission.ROLLOUT,
+        summary=summary,
+        handler=handler,
+        request=request,
+        response=Ordered,
+        if_match=name != "halt",
+    )
+
+
+def _proposal(
+    name: str, handler: Handler, request: type[msgspec.Struct], summary: str
+) -> Operation:
+    return Operation(
+        method="POST",
+        path=f"{_PATH}/{name}",
+        permission=Permission.ROLLOUT,
+        summary=summary,
+        handler=handler,
+        request=request,
+        errors=(409,),
+    )
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/channels",
+        permission=Permission.READ,
+        summary="List channels",
+        handler=list_channels,
+        query=PageQuery,
+        response=Page[ChannelState],
+    ),
+    Operation(
+        method="GET",
+        path=_PATH,
+        permission=Permission.READ,
+        summary="Show a channel",
+        handler=get_channel,
+        response=ChannelState,
+    ),
+    Operation(
+        method="GET",
+        path=f"{_PATH}/preview",
+        permission=Permission.READ,
+        summary="What phones are offered",
+        handler=preview_channel,
+        response=Preview,
+    ),
+    _action("offer", offer_release, OfferOrder, "Offer a build"),
+    _action("schedule", schedule_rollout, ScheduleOrder, "Give a new schedule"),
+    _action("pause", pause_rollout, PauseOrder, "Freeze the share"),
+    _action("resume", resume_rollout, ResumeOrder, "End a pause"),
+    _action("halt", halt_rollout, HaltOrder, "Take nobody in any more"),
+    _proposal("withdraw", withdraw_release, Withdraw, "Propose to take a build back"),
+    _proposal("promote", promote_release, Promote, "Propose to list a build elsewhere"),
+)

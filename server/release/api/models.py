@@ -1,0 +1,146 @@
+"""Models and their releases, as the signers listed them."""
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+from tuf.api.metadata import Targets
+
+from server.core.names import COMMON_ROLES, decode_release_path
+from server.core.release import Release, decode_releases
+from server.publisher.published import load_published
+from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.errors import NotFoundError
+from server.release.people.permissions import Permission
+from server.release.rollouts.signed import Retire, needs_signature, propose_retirement
+
+
+class ModelState(msgspec.Struct, frozen=True):
+    """One model, and the version of its role that is published."""
+
+    codename: str
+    version: int
+    expires: int
+    """Epoch seconds."""
+    releases: int
+    """How many packages are listed, withdrawn ones among them."""
+
+
+class ReleaseState(msgspec.Struct, frozen=True):
+    """One package of one build in one channel."""
+
+    path: str
+    channel: str
+    type: str
+    counter: int
+    fingerprint: str
+    post_timestamp: int
+    security_patch_level: str
+    min_counter: int
+    source_builds: list[str]
+    changelog: dict[str, str]
+    withdrawn: bool
+    length: int
+    """Octets."""
+    sha256: str
+
+
+async def list_models(call: Call) -> Reply:
+    """List the models that somebody signs for, and that you may see."""
+    roles = await asyncio.to_thread(_load_roles, call)
+    after = decode_cursor(call.query.cursor, str) or ""
+    names = [
+        name for name in roles if name > str(after) and call.who.is_allowed(Permission.READ, name)
+    ]
+    shown = sorted(names)[: call.query.limit + 1]
+    return Reply(make_page(call, shown, str, lambda name: _show_model(name, roles[name])))
+
+
+async def list_releases(call: Call) -> Reply:
+    """List a model's packages by path, withdrawn ones among them."""
+    codename = call.path["codename"]
+    call.who.check(Permission.READ, codename)
+    role = (await asyncio.to_thread(_load_roles, call)).get(codename)
+    if role is None:
+        raise NotFoundError(f"there is no model {codename}.")
+    after = decode_cursor(call.query.cursor, str) or ""
+    rows = await asyncio.to_thread(lambda: list(_releases(role, str(after))))
+    shown = rows[: call.query.limit + 1]
+    return Reply(make_page(call, shown, lambda row: row[0], lambda row: _show(role, *row)))
+
+
+async def retire_model(call: Call) -> Reply:
+    """Propose that a model is offered nothing any more.
+
+    The answer is always `409 needs-signature`, with the proposal for the holders of offline keys.
+    """
+    codename, services = call.path["codename"], call.services
+    call.who.check(Permission.ROLLOUT, codename)
+    public, now = services.folder.public, services.clock()
+    proposed = await asyncio.to_thread(propose_retirement, call.body, codename, public, now)
+    raise needs_signature(proposed)
+
+
+def _load_roles(call: Call) -> dict[str, Targets]:
+    published = load_published(call.services.folder.public)
+    roles = {} if published is None else published.roles
+    return {name: role for name, role in roles.items() if name not in COMMON_ROLES}
+
+
+def _releases(role: Targets, after: str) -> Iterable[tuple[str, Release]]:
+    return [(path, each) for path, each in sorted(decode_releases(role).items()) if path > after]
+
+
+def _show_model(name: str, role: Targets) -> ModelState:
+    return ModelState(name, role.version, int(role.expires.timestamp()), len(role.targets))
+
+
+def _show(role: Targets, path: str, release: Release) -> ReleaseState:
+    target = role.targets[path]
+    return ReleaseState(
+        path=path,
+        channel=str(decode_release_path(path)[0]),
+        type=release.type,
+        counter=release.counter,
+        fingerprint=release.fingerprint,
+        post_timestamp=release.post_timestamp,
+        security_patch_level=release.security_patch_level,
+        min_counter=release.min_counter,
+        source_builds=list(release.source_builds),
+        changelog=dict(release.changelog),
+        withdrawn=release.withdrawn,
+        length=target.length,
+        sha256=target.hashes["sha256"],
+    )
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/models",
+        permission=Permission.READ,
+        summary="List models",
+        handler=list_models,
+        query=PageQuery,
+        response=Page[ModelState],
+    ),
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/models/{{codename}}/releases",
+        permission=Permission.READ,
+        summary="List a model's packages",
+        handler=list_releases,
+        query=PageQuery,
+        response=Page[ReleaseState],
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/models/{{codename}}/retire",
+        permission=Permission.ROLLOUT,
+        summary="Propose the end of a model",
+        handler=retire_model,
+        request=Retire,
+        errors=(409,),
+    ),
+)

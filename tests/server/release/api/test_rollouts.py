@@ -1,0 +1,192 @@
+"""Models, channels and changes over the API: tags, dry runs, four eyes, proposals."""
+
+import asyncio
+import hashlib
+import json
+
+import pytest
+
+from server.core.proposal import decode_proposal
+from tests.server.release.api_world import api_world
+from tests.server.world import FIRST, PACKAGE_2, SECOND
+
+CHANNEL = "/channels/armani/id/stable"
+PLAN = {"stages": [{"permille": 10, "hold": 86_400}, {"permille": 1000}]}
+
+
+@pytest.fixture
+async def two(world):
+    """Give the API on two releases, of which the first is offered."""
+    bundle = world.submit(world.second_release(), [PACKAGE_2])
+    async with world.publisher() as publisher:
+        await publisher.process_incoming()
+    assert (await asyncio.to_thread(world.result, bundle)).status == "published"
+    async with api_world(world) as served:
+        yield served
+
+
+@pytest.fixture
+def gated(two):
+    """Give the same API with four eyes for stable."""
+    two.services.rollouts._approval_channels = ("*/*/stable",)
+    return two
+
+
+async def order(api, action, body, tag="*", token="engineer", path=CHANNEL):
+    """Give an order; `tag` None sends no If-Match."""
+    headers = {} if tag is None else {"If-Match": tag}
+    return await api.call("POST", f"{path}/{action}", token=token, body=body, headers=headers)
+
+
+async def test_models_and_releases(two):
+    """What the signers listed, page by page."""
+    models = (await two.call("GET", "/models", token="viewer")).json["items"]
+    assert [(m["codename"], m["version"], m["releases"]) for m in models] == [
+        ("armani", 3, 2),
+        ("cancro", 1, 0),
+    ]
+    page = (await two.call("GET", "/models/armani/releases?limit=1", token="viewer")).json
+    assert [item["path"] for item in page["items"]] == [FIRST]
+    rest = (await two.call("GET", page["next"].removeprefix("/api/v1"), token="viewer")).json
+    (second,) = rest["items"]
+    assert (second["path"], second["counter"], second["type"]) == (SECOND, 2, "full")
+    assert second["sha256"] == hashlib.sha256(PACKAGE_2).hexdigest()
+    assert rest["next"] is None
+    assert (await two.call("GET", "/models/dior/releases")).status == 404
+
+
+async def test_a_channel(two):
+    """What it offers, with its tag, and what phones will be offered."""
+    shown = await two.call("GET", CHANNEL, token="viewer")
+    assert shown.headers["ETag"] == shown.json["etag"]
+    assert (shown.json["state"], shown.json["counter"], shown.json["permille"]) == (
+        "offered",
+        1,
+        1000,
+    )
+    listed = (await two.call("GET", "/channels", token="viewer")).json["items"]
+    assert listed == [shown.json]
+    seen = (await two.call("GET", f"{CHANNEL}/preview", token="viewer")).json
+    assert [way["end"] for way in seen["ways"]] == ["newest", "current", "current"]
+    empty = await two.call("GET", "/channels/armani/id/beta")
+    assert (empty.status, empty.json["state"]) == (200, "empty")
+    assert (await two.call("GET", "/channels/armani/id/beta/preview")).status == 404
+    assert (await two.call("GET", "/channels/dior/id/stable")).status == 404
+
+
+async def test_a_rollout(two):
+    """Offer, pause, resume, schedule and halt; each answer has the next tag."""
+    tag = (await two.call("GET", CHANNEL)).json["etag"]
+    dry = await order(two, "offer", {"plan": PLAN, "dry_run": True}, tag)
+    assert (dry.status, dry.json["change"]) == (200, None)
+    assert [share["permille"] for share in dry.json["preview"]["shares"]] == [10, 1000]
+    assert dry.headers["ETag"] == tag
+    for action, body, state in (
+        ("offer", {"plan": PLAN, "note": "Monday."}, "offered"),
+        ("pause", {"reason": {"en": "A report."}}, "paused"),
+        ("resume", {}, "offered"),
+        ("schedule", {"plan": {"stages": [{"permille": 500}]}}, "offered"),
+    ):
+        answer = await order(two, action, body, tag)
+        assert answer.status == 200, answer.json
+        assert (answer.json["channel"]["state"], answer.json["change"]["state"]) == (state, "done")
+        assert (await order(two, action, body, tag)).problem == "changed-meanwhile"
+        tag = answer.headers["ETag"]
+        assert tag == (await two.call("GET", CHANNEL)).json["etag"]
+    assert (await order(two, "pause", {}, None)).status == 428
+    halted = await order(two, "halt", {"reason": {"en": "It drains."}}, None)
+    assert (halted.status, halted.json["channel"]["state"]) == (200, "halted")
+    assert (await order(two, "halt", {}, None)).json["channel"]["reason"] == {"en": "It drains."}
+    assert (await order(two, "resume", {})).problem == "conflict"
+    changes = (await two.call("GET", "/changes?channel=armani/id/stable")).json["items"]
+    assert [change["action"] for change in changes].count("halt") == 2
+    assert {change["proposed_by"] for change in changes} == {"engineer"}
+
+
+@pytest.mark.parametrize("token", ["viewer", "editor", "approver"])
+async def test_who_may_not(two, token):
+    """Offering wants `rollout`; an approver may halt all the same."""
+    assert (await order(two, "offer", {"plan": PLAN}, token=token)).status == 403
+    halted = await order(two, "halt", {}, None, token)
+    assert halted.status == (200 if token == "approver" else 403)
+
+
+async def test_four_eyes(gated):
+    """An offer waits; its proposer cannot approve it, an approver can; the worker does the rest."""
+    answer = await order(gated, "offer", {"plan": PLAN})
+    change = answer.json["change"]
+    assert (answer.status, change["state"]) == (200, "waiting")
+    waiting = (await gated.call("GET", "/changes?state=waiting")).json["items"]
+    assert waiting == [change]
+    path = f"/changes/{change['id']}"
+    assert (await gated.call("POST", f"{path}/approve", token="engineer")).status == 403
+    approved = await gated.call("POST", f"{path}/approve", token="approver")
+    assert (approved.json["state"], approved.json["approved_by"]) == ("done", "approver")
+    assert (await gated.call("POST", f"{path}/approve", token="approver")).status == 409
+    assert (await gated.call("GET", path, token="viewer")).json == approved.json
+    second = (await order(gated, "schedule", {"plan": {"stages": [{"permille": 1000}]}})).json
+    path = f"/changes/{second['change']['id']}"
+    rejected = await gated.call("POST", f"{path}/reject", token="approver", body={"reason": "No."})
+    assert (rejected.json["state"], rejected.json["reason"]) == ("rejected", "No.")
+    admin = (await order(gated, "resume", {}, token="admin")).status
+    assert admin == 409  # not paused: what does not fit is not even proposed
+
+
+async def test_later(two):
+    """A change with a time is shown, cancelled by its proposer, and carried out when it is due."""
+    due = two.services.epoch() + 1000
+    first, second = [
+        (await order(two, "offer", {"plan": PLAN, "due_at": due})).json["change"] for _ in range(2)
+    ]
+    assert first["state"] == "approved"
+    cancelled = await two.call(
+        "POST", f"/changes/{first['id']}/cancel", token="engineer", body={"reason": "Twice."}
+    )
+    assert cancelled.json["state"] == "cancelled"
+    two.ahead(1001)
+    await two.services.rollouts.run_due()
+    done = await two.call("GET", f"/changes/{second['id']}")
+    assert (done.json["state"], done.json["due_at"]) == ("done", due)
+    assert (await two.call("GET", "/changes/" + "0" * 32)).status == 404
+    assert (await two.call("GET", "/changes?cursor=IjAi")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("withdraw", {"counter": 2, "note": "It drains."}),
+        ("withdraw", {"counter": 2, "everywhere": True}),
+        ("withdraw", {"counter": 2, "file": "armani-2.zip", "drain_until": 4_000_000_000}),
+        ("promote", {"counter": 2, "to": "beta"}),
+        ("retire", {}),
+    ],
+)
+async def test_what_needs_signatures(two, action, body):
+    """The answer is 409 with the proposal's octets, whose sha256 is its id; nothing is changed."""
+    before = await two.call("GET", CHANNEL)
+    path = "/models/armani" if action == "retire" else CHANNEL
+    answer = await order(two, action, body, None, path=path)
+    assert (answer.status, answer.problem) == (409, "needs-signature")
+    octets = answer.json["proposal"]["file"].encode()
+    assert hashlib.sha256(octets).hexdigest() == answer.json["proposal"]["id"]
+    proposal = decode_proposal(octets)
+    assert [(file.role, file.version) for file in proposal.context] == [
+        ("armani", 3),
+        ("root", 1),
+        ("targets", 1),
+    ]
+    (changed,) = proposal.changes
+    assert (changed.role, changed.version) == ("armani", 4)
+    assert json.loads(changed.octets)["signatures"] == []
+    assert (await two.call("GET", CHANNEL)).json == before.json
+
+
+async def test_proposals_that_cannot_be(two):
+    """What the signer would refuse is refused here in its words."""
+    for action, body, status in (
+        ("withdraw", {"counter": 9}, 422),
+        ("withdraw", {"counter": 1, "file": "armani-2.zip"}, 422),
+        ("promote", {"counter": 2, "to": "stable"}, 422),
+        ("promote", {"counter": 2, "to": "Beta"}, 422),
+    ):
+        assert (await order(two, action, body, None)).status == status
