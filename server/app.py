@@ -29,6 +29,7 @@ from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
+from server.storage.room import Room
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_place import decode_place, load_secret
 
@@ -154,7 +155,15 @@ async def running(
         url = settings.public_url or f"http://{name}:{port}"
         await asyncio.to_thread(load_online_keys, folder.keys)
         sessions = await stack.enter_async_context(open_database(folder.database))
-        publisher = Publisher(folder, sessions, clock, HttpReadBack(url), alarm, blobs=blobs)
+        publisher = Publisher(
+            folder,
+            sessions,
+            clock,
+            HttpReadBack(url),
+            alarm,
+            blobs=blobs,
+            room=Room(settings.blob_quota, settings.keep_free),
+        )
         if settings.metrics_port:
             metrics, thread = start_http_server(settings.metrics_port, "127.0.0.1", registry)
             stack.callback(thread.join)

@@ -11,11 +11,13 @@ import msgspec
 
 from server.core.errors import FormatError
 from server.device.gate import GateMode
+from server.storage.room import KEEP_FREE
 
 PREFIX = "HENING_"
 Glob = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z0-9_*?-]{1,80}/[a-z0-9*?-]{1,40}/[a-z0-9*?-]{1,40}\Z")
 ]
+Octets = Annotated[int, msgspec.Meta(ge=0)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -30,6 +32,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
     `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
+    `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
+    bundle in leaves free on the disk.
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
     `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
     `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
@@ -51,6 +55,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_behind_proxy: bool = False
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
     webhook_private: bool = False
+    blob_quota: Octets = 0
+    keep_free: Octets = KEEP_FREE
     blobs_url: str = ""
     s3_endpoint: str = ""
     s3_region: str = "us-east-1"

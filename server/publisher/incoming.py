@@ -15,6 +15,7 @@ from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY, read_bounded
 from server.storage.durable import write_durable
+from server.storage.room import Room, check_room
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,16 @@ def load_submission(folder: Path) -> Submission:
             raise FormatError(f"{name} is not the file that the bundle names.")
         files.append(RoleVersion(role.name, role.version, content))
     return Submission(folder.name, bundle, tuple(files))
+
+
+def check_bundle_room(submission: Submission, blobs: BlobStore, room: Room, used: int) -> None:
+    """Raise NoRoomError unless there is room for the blobs of a bundle that are not here yet.
+
+    `used` octets are in the store.
+    """
+    listed = submission.bundle.blobs
+    new = [each.length for each in listed if blobs.length(each.sha256) != each.length]
+    check_room(sum(new), used=used, free=blobs.free(), room=room)
 
 
 def ingest_blobs(folder: Path, submission: Submission, blobs: BlobStore) -> None:

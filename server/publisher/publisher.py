@@ -39,6 +39,7 @@ from server.storage.durable import sweep_temporary
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
+from server.storage.room import Room
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
@@ -51,7 +52,8 @@ class Publisher:
     The online keys are read under the lock each time, for a command may have changed them.
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
-    `after_step` is told the number of each step that is done. `blobs` is `folder.blobs` by default.
+    `after_step` is told the number of each step that is done. `blobs` is `folder.blobs` by default,
+    and may grow as `room` says.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Publisher:
         alarm: Callable[[str], None],
         after_step: Callable[[int], None] = lambda _step: None,
         blobs: BlobStore | None = None,
+        room: Room = Room(),  # noqa: B008 - it cannot change
     ) -> None:
         self._folder = folder
         self._clock = clock
@@ -73,7 +76,7 @@ class Publisher:
         self._sessions = sessions
         self._after_step = after_step
         self._submissions = Submissions(
-            folder, sessions, clock, alarm, after_step, self._steps, self._blobs
+            folder, sessions, clock, alarm, after_step, self._steps, self._blobs, room
         )
 
     async def repair(self) -> int | None:

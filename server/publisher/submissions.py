@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from server.core.bundle import Result
 from server.core.encodings import check_sha256
@@ -25,6 +25,7 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 from server.storage.models import Submission as SubmissionRow
+from server.storage.room import Room
 
 REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
@@ -42,6 +43,7 @@ class Submissions:
         after_step: Callable[[int], None],
         steps: PublicationSteps,
         blobs: BlobStore,
+        room: Room,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
@@ -50,6 +52,7 @@ class Submissions:
         self._after_step = after_step
         self._steps = steps
         self._blobs = blobs
+        self._room = room
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
     async def process(self, submission_id: str) -> Result | None:
@@ -111,6 +114,11 @@ class Submissions:
             return published.snapshot.version  # a crash came between swap and result
         root = await asyncio.to_thread(_load_root, self._folder.trusted_root)
         # Step 1.
+        async with self._sessions() as session:
+            used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
+        await asyncio.to_thread(
+            incoming.check_bundle_room, submission, self._blobs, self._room, used
+        )
         await asyncio.to_thread(incoming.ingest_blobs, folder, submission, self._blobs)
         now = int(self._clock().timestamp())
         async with self._sessions.begin() as session:

@@ -70,5 +70,8 @@ class BlobStore(BlobReader, Protocol):
     def remove(self, sha256: str) -> None:
         """Remove a blob; one that is not there is no error."""
 
+    def free(self) -> int | None:
+        """Return how many octets the disk below has free, None where there is no such bound."""
+
     def sweep(self) -> None:
         """Remove what crashed ingests left, and nothing of those that are under way."""

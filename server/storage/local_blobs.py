@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterator
 from pathlib import Path
 
@@ -95,6 +96,13 @@ class LocalBlobs:
     def remove(self, sha256: str) -> None:
         """Remove a blob; one that is not there is no error."""
         self.path(sha256).unlink(missing_ok=True)
+
+    def free(self) -> int:
+        """Return how many octets are free on the folder's file system."""
+        folder = self._folder
+        while not folder.exists():  # it is made with the first blob
+            folder = folder.parent
+        return shutil.disk_usage(folder).free
 
     def sweep(self) -> None:
         """Remove what crashed ingests left."""

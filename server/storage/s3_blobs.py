@@ -162,6 +162,9 @@ class S3Blobs:
         with _telling("remove a blob"), contextlib.suppress(FileNotFoundError):
             obstore.delete(self._store, _name(sha256))
 
+    def free(self) -> None:
+        """Return nothing: a bucket has no bound that it would tell."""
+
     def sweep(self) -> None:
         """Abort the uploads that crashed ingests left, where a key of ours can sign for it."""
         if self._uploads is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import shutil
 import uuid
 from datetime import UTC, datetime
 
@@ -193,3 +194,11 @@ def test_many_lengths_are_learnt_once(store, tmp_path):
     if isinstance(store, S3Blobs):
         fresh.__dict__ |= store.__dict__ | {"_known": {}}
     assert fresh.lengths([*names, "0" * 64]) == {name: len(str(n)) for n, name in enumerate(names)}
+
+
+def test_free_room(store):
+    """A folder knows its file system's, before it is made, too; a bucket has no bound."""
+    if isinstance(store, LocalBlobs):
+        assert 0 < store.free() <= shutil.disk_usage("/").total * 1000
+    else:
+        assert store.free() is None

@@ -1,0 +1,45 @@
+"""Whether there is room for more blobs: within a quota, and with some of the disk left free.
+
+What cannot be kept is refused before an octet of it is moved. Pure.
+"""
+
+from dataclasses import dataclass
+
+from server.storage.errors import StorageError
+
+KEEP_FREE = 256 * 1024 * 1024  # octets; publishing, the log and the database need them
+
+
+class NoRoomError(StorageError):
+    """A quota or a disk that has no room for what is to come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """`quota`: octets that all blobs may have, 0 for any; `keep_free`: octets left on the disk."""
+
+    quota: int = 0
+    keep_free: int = KEEP_FREE
+
+
+def plan_room(length: int, *, used: int, free: int | None, room: Room) -> int:
+    """Return how many octets are lacking for `length` more; 0 where there is room.
+
+    `used` octets are in the store; `free` ones are left on its disk, None where it has none.
+    """
+    lacking = used + length - room.quota if room.quota else 0
+    if free is not None:
+        lacking = max(lacking, length + room.keep_free - free)
+    return max(lacking, 0) if length else 0
+
+
+def check_room(length: int, *, used: int, free: int | None, room: Room) -> None:
+    """Raise NoRoomError, which says what to do, where `plan_room` finds octets lacking."""
+    lacking = plan_room(length, used=used, free=free, room=room)
+    if not lacking:
+        return
+    if room.quota and used + length > room.quota:
+        remedy = "`blob_quota` is used up: collect garbage with `gc`, or raise it"
+    else:
+        remedy = "the disk is too full: make room, or lower `keep_free`"
+    raise NoRoomError(f"there is no room for {length} octets, {lacking} are lacking; {remedy}.")

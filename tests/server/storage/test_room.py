@@ -1,0 +1,36 @@
+"""What cannot be kept is refused before it is moved, with the number of octets that are lacking."""
+
+import pytest
+
+from server.storage.errors import StorageError
+from server.storage.room import NoRoomError, Room, check_room, plan_room
+
+
+@pytest.mark.parametrize(
+    ("length", "used", "free", "quota", "keep", "lacking"),
+    [
+        (10, 0, 10, 0, 0, 0),
+        (11, 0, 10, 0, 0, 1),
+        (10, 0, 15, 0, 5, 0),
+        (10, 0, 14, 0, 5, 1),
+        (10, 90, 10, 100, 0, 0),
+        (10, 91, 10, 100, 0, 1),
+        (10, 200, 99, 100, 0, 110),
+        (10, 95, 0, 100, 5, 15),
+        (10, 10**15, None, 0, 10**9, 0),
+        (10, 95, None, 100, 10**9, 5),
+        (0, 200, 0, 100, 5, 0),
+    ],
+)
+def test_the_plan(length, used, free, quota, keep, lacking):
+    """The quota bounds all blobs, what is kept free bounds the disk, the larger lack counts."""
+    room = Room(quota, keep)
+    assert plan_room(length, used=used, free=free, room=room) == lacking
+    if not lacking:
+        check_room(length, used=used, free=free, room=room)
+        return
+    with pytest.raises(NoRoomError, match=f"{length} octets, {lacking} are lacking") as refused:
+        check_room(length, used=used, free=free, room=room)
+    assert isinstance(refused.value, StorageError)
+    named = "`blob_quota`" if quota and used + length > quota else "`keep_free`"
+    assert named in str(refused.value)
