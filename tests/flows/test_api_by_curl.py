@@ -1,0 +1,84 @@
+"""The API as OPERATIONS shows it: a real server, its first admin, and curl."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+BLOCK = re.search(r"try-the-api:begin -->\n```bash\n(.*?)```", PAGE, re.DOTALL)[1]
+HENING = 'exec "$PYTHON" -c "from server.cli import main; main()" "$@"\n'
+
+
+@pytest.fixture
+def bash(world, tmp_path):
+    """Run a script where `hening-server` is this one's and the state folder is `var/server`."""
+    program = tmp_path / "bin" / "hening-server"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{HENING}")
+    program.chmod(0o755)
+    (tmp_path / "var").mkdir()
+    (tmp_path / "var" / "server").symlink_to(world.folder.root)
+    path = f"{program.parent}:{os.environ['PATH']}"
+    environment = {"PATH": path, "PYTHON": sys.executable, "PYTHONPATH": str(ROOT)}
+
+    def run(script):
+        done = subprocess.run(
+            ["bash", "-euc", script],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture
+def process(world):
+    """Run the real server with an API; give it with the API's address."""
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-c", "from server.cli import main; main()", "run"),
+            *("--state", str(world.folder.root), "--port", "0", "--api-port", "0"),
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as server:
+        server.stdout.readline()
+        yield server, server.stdout.readline().strip()
+        server.kill()
+
+
+@pytest.mark.needs("curl")
+def test_the_page_as_it_stands(bash, process, tmp_path):
+    """The block of the page runs; the token is in no log, and the server ends when it is asked."""
+    server, address = process
+    bash(
+        "hening-server account add root-admin --role admin --all-codenames --state var/server\n"
+        "hening-server account add ani --role engineer --codename armani --state var/server"
+    )
+    assert "http://127.0.0.1:8081/api/v1" in BLOCK
+    output = bash(BLOCK.replace("http://127.0.0.1:8081/api/v1", address))
+    status, account, page = (json.loads(text) for text in re.split(r"(?<=})(?={)", output))
+    assert status["snapshot"] == 3
+    assert account["name"] == "ben"
+    assert [item["name"] for item in page["items"]] == ["ani"]
+    assert page["next"].startswith("/api/v1/accounts?")
+    header = tmp_path / "token.header"
+    assert header.stat().st_mode & 0o777 == 0o600
+    server.terminate()
+    _, logs = server.communicate()
+    assert server.returncode == 0
+    assert header.read_text().split()[-1] not in logs
+    assert "ben" not in logs

@@ -1,0 +1,65 @@
+"""The API's page in OPERATIONS names what the code answers."""
+
+import ast
+import re
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from server.release.api import listener, operation, pagination, receive
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.metrics import CLASSES, ApiMetrics
+from server.release.api.problems import STATUSES
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+SECTION = PAGE.split("## The control plane's API\n")[1].split("\n## ")[0]
+
+
+def answered():
+    """Return name and status of every problem in the code: those of error classes, and literals."""
+    found = {(name, status) for _, status, name in STATUSES} | {("failure", 500)}
+    for path in (ROOT / "server" / "release").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ProblemError":
+                status, name = (argument.value for argument in node.args[:2])
+                found.add((name, status))
+    return found
+
+
+def test_every_problem_is_in_the_table():
+    """Names and statuses of problem documents are those of the table, each once."""
+    rows = re.findall(r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", SECTION, re.MULTILINE)
+    documented = [
+        (name, int(status))
+        for names, status in re.findall(
+            r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", SECTION, re.MULTILINE
+        )
+        for name in re.findall(r"`([\w-]+)`", names)
+    ]
+    assert len(documented) == len(set(documented))
+    assert set(documented) == answered()
+
+
+def test_the_limits_are_those_of_the_code():
+    """Numbers in the prose come from constants; who changes one changes the other."""
+    assert operation.BODY_LIMIT == 1024 * 1024
+    assert "at most 1 MiB" in SECTION
+    line = (
+        f"{listener.LINE_LIMIT:,} octets a line, {listener.HEADER_LIMIT} headers;"
+        f" {listener.IDLE_SECONDS:.0f} s for a head or between requests,"
+        f" {receive.BODY_SECONDS:.0f} s for a body of JSON; {listener.MAX_CONNECTIONS} connections"
+    )
+    assert line in SECTION
+    assert f"`limit` is 1 to {pagination.MAX_LIMIT}" in SECTION
+
+
+def test_the_metric_is_documented():
+    """Its name and labels stand in the table of metrics."""
+    registry = CollectorRegistry()
+    ApiMetrics(registry, OPERATIONS)
+    (metric,) = registry.collect()
+    row = next(line for line in PAGE.splitlines() if f"`{metric.name}_total`" in line)
+    labels = {label for sample in metric.samples for label in sample.labels}
+    assert {f"`{label}`" for label in labels} <= set(re.findall(r"`\w+`", row))
+    assert {f"`{status}`" for status in CLASSES} <= set(re.findall(r"`\w+`", row))
