@@ -25,6 +25,7 @@ check: env
 bench: env
 	$(BIN)/python -m benchmarks.sign_many
 	$(BIN)/python -m benchmarks.ota_inspect
+	$(BIN)/python -m benchmarks.publish
 
 format: env
 	$(BIN)/ruff format .

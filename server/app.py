@@ -33,8 +33,10 @@ from server.storage.room import Room
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_place import decode_place, load_secret
 
-WATCH_SECONDS = 0.2
-TICK_SECONDS = 0.5
+WATCH_SECONDS = 0.1  # between two looks for a publication by another process
+TICK_SECONDS = 0.1  # between two looks for bundles
+RETRY_SECONDS = 0.5  # after a look that failed
+SWAPPED = 6  # the step after which the timestamp is another
 Clock = Callable[[], datetime]
 log = structlog.get_logger()
 
@@ -47,13 +49,22 @@ class SnapshotWatch:
         self._blobs = blobs
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
+        self._woken = asyncio.Event()
         self.current: Snapshot = EMPTY
 
     async def run(self) -> None:
         """Watch for ever. A tree that is not whole is reported, and the last good one served on."""
         while True:
             await self.look()
-            await asyncio.sleep(WATCH_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._woken.wait()
+            self._woken.clear()
+
+    def after_step(self, step: int) -> None:
+        """Look at once when this process has published."""
+        if step == SWAPPED:
+            self._woken.set()
 
     async def look(self) -> None:
         """Load the snapshot if the public timestamp is another file than last time."""
@@ -86,6 +97,7 @@ async def open_publisher(
     read_back: ReadBack,
     alarm: Callable[[str], None],
     blobs: BlobStore | None = None,
+    after_step: Callable[[int], None] = lambda _step: None,
 ) -> AsyncIterator[Publisher]:
     """Give a publisher on `folder`, its database migrated and open.
 
@@ -93,7 +105,7 @@ async def open_publisher(
     """
     await asyncio.to_thread(load_online_keys, folder.keys)
     async with open_database(folder.database) as sessions:
-        yield Publisher(folder, sessions, clock, read_back, alarm, blobs=blobs)
+        yield Publisher(folder, sessions, clock, read_back, alarm, after_step, blobs=blobs)
 
 
 @contextlib.asynccontextmanager
@@ -161,6 +173,7 @@ async def running(
             clock,
             HttpReadBack(url),
             alarm,
+            watch.after_step,
             blobs=blobs,
             room=Room(settings.blob_quota, settings.keep_free),
         )
@@ -247,7 +260,7 @@ async def _publish_for_ever(
         except Exception as error:  # noqa: BLE001 - a bug must not end publishing in silence
             failures.inc()
             log.error("publishing failed and is tried again", error=str(error))
-            await asyncio.sleep(TICK_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
     ignored: set[str] = set()
     while True:
         # Renewal comes first and alone: no bundle may let the timestamp run out.
@@ -257,14 +270,16 @@ async def _publish_for_ever(
             lambda: _carry_out_due(rollouts),
             lambda: _name_ignored(incoming, ignored),
         ]
+        wait = TICK_SECONDS
         for work in works:
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - as above
                 failures.inc()
                 log.error("publishing failed and is tried again", error=str(error))
+                wait = RETRY_SECONDS
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wanted.wait(), TICK_SECONDS)
+            await asyncio.wait_for(wanted.wait(), wait)
         wanted.clear()
 
 

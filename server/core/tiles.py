@@ -23,18 +23,22 @@ def tile_path(level: int | str, index: int, width: int) -> str:
     return f"tile/{level}/{'/'.join(reversed(groups))}{partial}"
 
 
+def encode_entries(entries: Sequence[bytes]) -> bytes:
+    """Return the octets of an entry tile: each entry after its length in two octets."""
+    return b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
+
+
 def plan_tiles(
     entries: Sequence[bytes], leaves: Sequence[bytes], since: int
 ) -> Iterator[tuple[str, bytes]]:
     """Yield path and octets of the tiles that a tree has and its prefix of `since` has not."""
     size = len(leaves)
-    for index, width in _changed(size, since):
+    for index, width in changed_tiles(size, since):
         part = entries[index * WIDTH : index * WIDTH + width]
-        bundle = b"".join(struct.pack(">H", len(entry)) + entry for entry in part)
-        yield tile_path("entries", index, width), bundle
+        yield tile_path("entries", index, width), encode_entries(part)
     level, span = 0, 1
     while size // span:
-        for index, width in _changed(size // span, since // span):
+        for index, width in changed_tiles(size // span, since // span):
             first = index * WIDTH
             hashes = [
                 tree_hash(leaves[(first + i) * span : (first + i + 1) * span]) for i in range(width)
@@ -43,7 +47,8 @@ def plan_tiles(
         level, span = level + 1, span * WIDTH
 
 
-def _changed(size: int, since: int) -> Iterator[tuple[int, int]]:
+def changed_tiles(size: int, since: int) -> Iterator[tuple[int, int]]:
+    """Yield index and width of the tiles of one level that `size` hashes have and `since` not."""
     if size == since:
         return
     for index in range(since // WIDTH, -(-size // WIDTH)):

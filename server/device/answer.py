@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
+from server.device.documents import IMMUTABLE, ONE_MINUTE, Document
 from server.device.gate import Headers, Reason
 from server.device.ranges import ByteRange, Unsatisfiable, plan_range
-from server.device.snapshot import IMMUTABLE, ONE_MINUTE, Document, Package, Snapshot
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
 
 PROBLEM = "application/problem+json"
 _SENTENCES = {

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter
 
 from server.device.answer import Answer, failure, plan_answer, refusal
 from server.device.gate import GateMode, Reason, Refused, check_request, is_block
-from server.device.snapshot import Package, Snapshot
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
 from server.storage.blobs import BlobReader
 
 STATUSES = (

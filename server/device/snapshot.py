@@ -1,73 +1,38 @@
 """An immutable picture of what is public, loaded off the loop and swapped by one reference.
 
 All metadata, proofs and tiles are in memory with their headers and their gzip form; of packages the
-snapshot knows path, hash and length, derived from signed metadata.
+snapshot knows path, hash and length, derived from signed metadata. A new picture takes over from
+the one before what cannot have changed, so that it costs what was published and not what is there.
 """
 
-import base64
-import gzip
-import hashlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from server.core.errors import FormatError
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
-from server.core.names import COMMON_ROLES, hashed_target_path, metadata_name
+from server.core.names import metadata_name
+from server.device.documents import Document, make_document
 from server.device.language import VERSIONED
+from server.device.log_files import LogFiles, load_log_files
+from server.device.role_files import Package, RoleFiles, blob_hashes, make_role_files
 from server.storage.blobs import BlobReader
-from server.storage.bounded import TEMPORARY, read_bounded
+from server.storage.bounded import read_bounded
 from server.storage.errors import StorageError
 from server.storage.roots import list_roots
 
-ONE_MINUTE = "public, max-age=60"
-IMMUTABLE = "public, max-age=31536000, immutable"
 FILE_LIMIT = 5_000_000
 # Superseded versions of a role that are served on: a phone in the middle of a refresh, or behind a
 # cache that holds the timestamp for a minute, still asks for them. Older ones are 410.
 SUPERSEDED = 8
 TIMESTAMP_LIFE = timedelta(days=1)
 POINTERS = ("/metadata/timestamp.json", "/log/checkpoint")
-# A proof says the same for ever, but another key of the log may have signed it since.
-PROOFS = "/log/proof/"
-Headers = Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Representation:
-    """One coding of a small file, with the headers that describe it."""
-
-    body: bytes
-    etag: str
-    headers: Headers
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A small file in memory; `compressed` where a gzip form exists."""
-
-    identity: Representation
-    compressed: Representation | None
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A target on disk: sha256 and length in octets."""
-
-    sha256: str
-    length: int
-
-    @property
-    def etag(self) -> str:
-        """The entity tag: the content hash, the same on every replica."""
-        return f'"sha256-{self.sha256}"'
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that can be asked for, by path."""
+    """Everything that can be asked for, by path; `roles` and `log` are what the next one keeps."""
 
     version: int
     documents: Mapping[str, Document]
@@ -76,6 +41,8 @@ class Snapshot:
     current: Mapping[str, int]
     missing: frozenset[str] = frozenset()
     """Paths that the metadata lists and whose blob is not there: answered 404."""
+    roles: Mapping[str, RoleFiles] = field(default_factory=dict)
+    log: LogFiles = field(default_factory=LogFiles)
 
     def is_gone(self, path: str) -> bool:
         """Answer whether `path` was public once and is superseded or withdrawn (410, not 404)."""
@@ -95,103 +62,76 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
     """
     if not (public / "metadata" / "timestamp.json").exists():
         return EMPTY
-    # The pointers are read before the tree is listed: what they name was there before them.
+    # The pointers are read before anything else: what they name was there before them.
     documents = {
-        url: _document(url, read_bounded(public / url[1:], FILE_LIMIT), mutable=True)
+        url: make_document(url, read_bounded(public / url[1:], FILE_LIMIT), mutable=True)
         for url in POINTERS
     }
 
-    def add(path: Path) -> None:
-        url = f"/{path.relative_to(public).as_posix()}"
-        known = previous.documents.get(url)
-        if known is not None and not url.startswith(PROOFS):
-            documents[url] = known
-            return
-        body = read_bounded(path, FILE_LIMIT)
-        if known is None or known.identity.body != body:
-            known = _document(url, body, mutable=url.startswith(PROOFS))
-        documents[url] = known
+    def read(paths: Iterator[Path]) -> dict[str, Document]:
+        found = {}
+        for path in paths:
+            url = f"/{path.relative_to(public).as_posix()}"
+            found[url] = previous.documents.get(url) or make_document(
+                url, read_bounded(path, FILE_LIMIT), mutable=False
+            )
+        return found
 
     timestamp = decode_timestamp(_body(documents, "/metadata/timestamp.json")).signed
     version = timestamp.snapshot_meta.version
-    for path in _versions(public, "snapshot", version):
-        add(path)
+    documents |= read(_versions(public, "snapshot", version))
     snapshot = decode_snapshot(_body(documents, f"/metadata/{version}.snapshot.json")).signed
     current = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
-    for role, newest in current.items():
-        for path in _versions(public, role, newest):
-            add(path)
-    for root in list_roots(public, timestamp.version):
-        add(public / "metadata" / metadata_name("root", root))
-    for path in _log_files(public):
-        add(path)
+    roles = {
+        role: known
+        for role, known in previous.roles.items()
+        if known.version == current.get(role) and known.is_whole
+    }
+    files, targets = {}, {}
+    for role in current.keys() - roles.keys():
+        files[role] = read(_versions(public, role, current[role]))
+        data = _body(files[role], f"/metadata/{metadata_name(role, current[role])}")
+        targets[role] = decode_targets(role, data).signed
+    needed = {hash_ for role, each in targets.items() for hash_ in blob_hashes(role, each)}
+    lengths = _lengths(blobs, needed)
+    for role, each in targets.items():
+        roles[role] = make_role_files(role, current[role], files[role], each, lengths)
+    for known in roles.values():
+        documents.update(known.documents)
+    roots = list_roots(public, timestamp.version)
+    documents |= read(public / "metadata" / metadata_name("root", root) for root in roots)
+    logged = {**current, "root": roots[-1]}
+    log = load_log_files(public, documents["/log/checkpoint"].identity.body, logged, previous.log)
+    documents.update(log.documents)
     signed_at = timestamp.expires - TIMESTAMP_LIFE
-    packages, withdrawn, missing = _packages(documents, current, blobs, signed_at)
+    withdrawn = {url for role in roles.values() for url in role.over(signed_at)}
     return Snapshot(
         version=timestamp.version,
         documents=documents,
-        packages=packages,
-        withdrawn=withdrawn,
+        packages={
+            url: package
+            for role in roles.values()
+            for url, package in role.packages.items()
+            if url not in withdrawn
+        },
+        withdrawn=frozenset(withdrawn),
         current=current | {"snapshot": version},
-        missing=missing,
+        missing=frozenset({url for role in roles.values() for url in role.absent} - withdrawn),
+        roles=roles,
+        log=log,
     )
 
 
-def _packages(
-    documents: Mapping[str, Document],
-    current: Mapping[str, int],
-    blobs: BlobReader,
-    signed_at: datetime,
-) -> tuple[dict[str, Package], frozenset[str], frozenset[str]]:
-    listed: dict[str, Package] = {}
-    withdrawn: set[str] = set()
-    empty = set()
-    for role, version in current.items():
-        data = _body(documents, f"/metadata/{metadata_name(role, version)}")
-        for path, target in decode_targets(role, data).signed.targets.items():
-            sha256 = target.hashes["sha256"]
-            url = f"/targets/{hashed_target_path(path, sha256)}"
-            custom = target.unrecognized_fields.get("custom")
-            if (
-                role not in COMMON_ROLES
-                and isinstance(custom, dict)
-                and _is_over(custom, signed_at)
-            ):
-                withdrawn.add(url)
-            else:
-                listed[url] = Package(sha256, target.length)
-                if role == "latest":  # a pointer's target is the empty file, which no store holds
-                    empty.add(url)
-    lengths = _lengths(
-        blobs, {each.sha256: each.length for url, each in listed.items() if url not in empty}
-    )
-    packages = {
-        url: each
-        for url, each in listed.items()
-        if url in empty or lengths.get(each.sha256) == each.length
-    }
-    return packages, frozenset(withdrawn), frozenset(listed.keys() - packages.keys())
-
-
-def _lengths(blobs: BlobReader, listed: Mapping[str, int]) -> Mapping[str, int]:
-    """Return the lengths of the blobs that are there; all that are listed, if nobody can tell.
+def _lengths(blobs: BlobReader, sha256s: Collection[str]) -> Mapping[str, int] | None:
+    """Return the lengths of the blobs that are there; None where nobody can tell.
 
     A store that is away must not keep a halt from phones. Until it is back, packages are not to be
     had, whatever is taken for granted here.
     """
     try:
-        return blobs.lengths(listed.keys())
+        return blobs.lengths(sha256s) if sha256s else {}
     except StorageError:
-        return listed
-
-
-def _is_over(custom: Mapping[str, Any], signed_at: datetime) -> bool:
-    """Answer whether a release is withdrawn and has drained by the time of the timestamp.
-
-    The signed time stands for a clock, so that every node answers alike.
-    """
-    until = custom.get("drain_until", 0)
-    return bool(custom.get("withdrawn")) and signed_at.timestamp() >= until
+        return None
 
 
 def _versions(public: Path, role: str, newest: int) -> Iterator[Path]:
@@ -200,46 +140,6 @@ def _versions(public: Path, role: str, newest: int) -> Iterator[Path]:
         path = public / "metadata" / metadata_name(role, version)
         if path.is_file():
             yield path
-
-
-def _log_files(public: Path) -> Iterator[Path]:
-    for path in (public / "log").rglob("*"):
-        if (
-            not path.name.startswith(TEMPORARY)
-            and path != public / "log/checkpoint"
-            and path.is_file()
-        ):
-            yield path
-
-
-def _document(url: str, body: bytes, *, mutable: bool) -> Document:
-    cache = ONE_MINUTE if mutable else IMMUTABLE
-    if url.startswith("/log/tile/"):
-        headers = _headers("application/octet-stream", cache, body, None)
-        return Document(Representation(body, headers["ETag"], headers), None)
-    kind = "application/json" if url.endswith(".json") else "text/plain; charset=utf-8"
-    packed = gzip.compress(body, 9, mtime=0)
-    identity = _headers(kind, cache, body, "identity")
-    compressed = _headers(kind, cache, packed, "gzip")
-    return Document(
-        Representation(body, identity["ETag"], identity),
-        Representation(packed, compressed["ETag"], compressed),
-    )
-
-
-def _headers(kind: str, cache: str, body: bytes, coding: str | None) -> dict[str, str]:
-    digest = hashlib.sha256(body)
-    headers = {
-        "Content-Type": kind,
-        "Cache-Control": cache,
-        "ETag": f'"sha256-{digest.hexdigest()}"',
-        "Repr-Digest": f"sha-256=:{base64.b64encode(digest.digest()).decode()}:",
-    }
-    if coding is not None:
-        headers["Vary"] = "Accept-Encoding"
-    if coding == "gzip":
-        headers["Content-Encoding"] = "gzip"
-    return headers
 
 
 def _body(documents: Mapping[str, Document], url: str) -> bytes:

@@ -3,7 +3,10 @@
 python-tuf's `Updater` starts from the pinned root, as a phone fresh from the factory would.
 """
 
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,6 +15,9 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from server.core.errors import TrustError
 from server.core.metadata import decode_root
+from server.core.names import role_pattern
+from server.core.pointer import Pointer
+from server.publisher.published import Trust
 
 
 class _TreeFetcher(FetcherInterface):
@@ -32,18 +38,52 @@ class _TreeFetcher(FetcherInterface):
         raise DownloadHTTPError(f"{name} is not there", 404)
 
 
-def audit_staged(
-    staged: Path,
-    public: Path,
-    trusted_root: bytes,
-    newest_root: int,
-    paths: Iterable[str],
-    probes: Iterable[str] = (),
-) -> None:
-    """Raise TrustError unless an independent client refreshes and finds every target of `paths`.
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """What an audit asks for.
 
-    It must come to root `newest_root`, through every root in between. `probes` are looked up too,
-    but need not exist: the role that would list them must be sound.
+    Every target of `paths` must be found. `probes` are looked up too, but need not exist: the role
+    that would list them must be sound. `pointers` are all that latest must list, None for whatever
+    it lists.
+    """
+
+    paths: Sequence[str]
+    probes: Sequence[str] = ()
+    pointers: Collection[str] | None = None
+
+
+def plan_audit(
+    written: AbstractSet[str],
+    trust: Trust,
+    former: Mapping[str, Pointer],
+    pointers: Mapping[str, Pointer],
+) -> AuditPlan:
+    """Return what to ask for after the roles `written` are new and `pointers` follow `former`.
+
+    Of a role that is new, every target; of `latest`, the pointers that changed. What neither root
+    nor targets nor the role itself can have changed was audited when it was new. New root or
+    targets may name other keys for every role, so that each must be sound and lead to one target.
+    """
+    roles = trust.roles.keys() - {"latest"}
+    everything = not {"root", "targets"}.isdisjoint(written)
+    paths = [path for name in sorted(roles & written) for path in trust.roles[name].targets]
+    if everything:
+        others = (trust.roles[name].targets for name in sorted(roles - written))
+        paths += [next(iter(targets)) for targets in others if targets]
+        paths += sorted(pointers)[:1]
+    paths += [path for path in sorted(pointers) if pointers[path] != former.get(path)]
+    probed = trust.roles.keys() if everything else trust.roles.keys() & written
+    return AuditPlan(
+        paths, [role_pattern(name).replace("*", "-") for name in sorted(probed)], pointers.keys()
+    )
+
+
+def audit_staged(
+    staged: Path, public: Path, trusted_root: bytes, newest_root: int, plan: AuditPlan
+) -> None:
+    """Raise TrustError unless an independent client refreshes and finds what `plan` asks for.
+
+    It must come to root `newest_root`, through every root in between.
     """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
         try:
@@ -54,13 +94,18 @@ def audit_staged(
                 bootstrap=trusted_root,
             )
             updater.refresh()
-            for path in probes:
+            for path in plan.probes:
                 updater.get_targetinfo(path)
-            missing = [path for path in paths if updater.get_targetinfo(path) is None]
+            missing = [path for path in plan.paths if updater.get_targetinfo(path) is None]
             reached = decode_root((Path(folder) / "root.json").read_bytes()).signed.version
         except (RepositoryError, DownloadError) as error:
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
+        # What the client has verified it keeps: whether that lists every pointer is read there.
+        kept = Path(folder) / "latest.json"
+        listed = json.loads(kept.read_bytes())["signed"]["targets"] if kept.exists() else None
     if reached != newest_root:
         raise TrustError(f"the audit comes to root {reached} and no further: {newest_root} is due.")
     if missing:
         raise TrustError(f"the audit does not find {missing[0]} in the staged tree.")
+    if plan.pointers is not None and listed is not None and listed.keys() != set(plan.pointers):
+        raise TrustError("the audit finds other pointers in latest than those to be published.")

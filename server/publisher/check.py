@@ -16,7 +16,7 @@ from server.core.note import MAX_NOTE, VerifierKey
 from server.core.profile import log_verifier
 from server.core.tiles import plan_tiles
 from server.core.tlog import leaf_hash, tree_hash
-from server.publisher.audit import audit_staged
+from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import choose_keys, describe_keys
 from server.publisher.online_keys import load_online_keys
@@ -116,7 +116,7 @@ def _audit(folder: StateFolder, published: Published) -> Finding:
     try:
         check_pointers(published, published.pointers())
         root = read_bounded(folder.trusted_root, ROOT_LIMIT)
-        audit_staged(folder.public, folder.public, root, published.root.version, paths)
+        audit_staged(folder.public, folder.public, root, published.root.version, AuditPlan(paths))
     except HeningError as error:
         return Finding("audit", "", str(error))
     return Finding("audit", f"a TUF client finds all {len(paths)} targets")

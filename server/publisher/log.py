@@ -7,7 +7,7 @@ signed by each key that the log holds: while its key is rotated, the former one 
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -22,15 +22,15 @@ from server.core.checkpoint import (
     encode_proof,
     verify_proof,
 )
-from server.core.errors import LogError
+from server.core.errors import FormatError, LogError
 from server.core.note import MAX_NOTE, VerifierKey, cosign_note
-from server.core.tiles import plan_tiles
-from server.core.tlog import inclusion_proof, leaf_hash, tree_hash
+from server.publisher.log_growth import MAX_TILE, Growth, grow, regrow, tail_start
 from server.publisher.online_keys import LogKey
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import write_durable, write_immutable
 from server.storage.models import LogEntry
+from server.storage.restating import begin_restating, end_restating
 
 Leaf = tuple[str, int, str]  # role, version, sha256
 
@@ -67,10 +67,21 @@ class Log:
     async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogKey], now: int) -> None:
         """Append the role versions that are not in yet, then publish tiles, checkpoint and proofs.
 
-        Raises LogError for a burned version, as `check` does.
+        Reads the tiles on the way to the new leaves and no others; where they are lost or do not
+        lead to the signed root, all rows, from which every tile is written again. Raises LogError
+        for a burned version, as `check` does, and where the rows are not those that were signed.
         """
-        rows = await self._insert(leaves, now)
-        await asyncio.to_thread(self._publish, rows, leaves, keys)
+        head = await asyncio.to_thread(self._load_head, keys)
+        size = 0 if head is None else head.size
+        indexes = await self._insert(leaves, now, size)
+        first = tail_start(size)
+        entries = await self._entries(first)
+        try:
+            growth = await asyncio.to_thread(grow, head, entries, self._read_tile)
+        except (LogError, FormatError, OSError):
+            entries = await self._entries(0)
+            growth = await asyncio.to_thread(regrow, head, entries)
+        await asyncio.to_thread(self._publish, growth, zip(indexes, leaves, strict=True), keys)
 
     def restate(self, keys: Sequence[LogKey], named: Sequence[VerifierKey]) -> None:
         """Sign the checkpoint and every proof by all of `keys` and by no other.
@@ -84,57 +95,79 @@ class Log:
             data = read_bounded(path, MAX_PROOF)
             proof = decode_proof(data)
             note = _sign(_verify(proof.checkpoint, known), keys)
-            _replace(path, data, encode_proof(proof.index, proof.hashes, note))
+            again = encode_proof(proof.index, proof.hashes, note)
+            if again != data:
+                begin_restating(self._folder.parent)
+                write_durable(path, again)
         head = self._folder / "checkpoint"
         if head.exists():
             data = read_bounded(head, MAX_NOTE)
-            _replace(head, data, _sign(_verify(data, known), keys))
+            note = _sign(_verify(data, known), keys)
+            if note != data:
+                write_durable(head, note)
+        end_restating(self._folder.parent)
 
-    async def _insert(self, leaves: Sequence[Leaf], now: int) -> list[Leaf]:
+    async def _insert(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
+        """Insert what is not in yet, after the `size` signed leaves; return the leaves' indexes."""
+        indexes = []
         async with self._sessions.begin() as session:
-            entries = (await session.scalars(select(LogEntry).order_by(LogEntry.index))).all()
-            rows = [(entry.role, entry.version, entry.sha256) for entry in entries]
-            known = {(role, version): sha256 for role, version, sha256 in rows}
+            last = await session.scalar(select(func.max(LogEntry.index)))
+            following = 0 if last is None else last + 1
+            if following < size:
+                raise LogError(
+                    f"the checkpoint speaks of {size} leaves and the database has {following}:"
+                    " restore both from one moment."
+                )
             for role, version, sha256 in leaves:
-                is_new = (role, version) not in known
-                _check_same(role, version, known.setdefault((role, version), sha256), sha256)
-                if is_new:
-                    session.add(
-                        LogEntry(
-                            index=len(rows),
-                            role=role,
-                            version=version,
-                            sha256=sha256,
-                            appended_at=now,
-                        )
+                query = select(LogEntry).filter_by(role=role, version=version)
+                entry = await session.scalar(query)
+                if entry is None:
+                    entry = LogEntry(
+                        index=following,
+                        role=role,
+                        version=version,
+                        sha256=sha256,
+                        appended_at=now,
                     )
-                    rows.append((role, version, sha256))
-        return rows
+                    session.add(entry)
+                    following += 1
+                _check_same(role, version, entry.sha256, sha256)
+                indexes.append(entry.index)
+        return indexes
 
-    def _publish(self, rows: list[Leaf], appended: Sequence[Leaf], keys: Sequence[LogKey]) -> None:
-        entries = [encode_leaf(*row) for row in rows]
-        leaves = [leaf_hash(entry) for entry in entries]
+    async def _entries(self, first: int) -> list[bytes]:
+        query = select(LogEntry).where(LogEntry.index >= first).order_by(LogEntry.index)
+        async with self._sessions() as session:
+            rows = await session.scalars(query)
+            return [encode_leaf(row.role, row.version, row.sha256) for row in rows]
+
+    def _load_head(self, keys: Sequence[LogKey]) -> Checkpoint | None:
         head = self._folder / "checkpoint"
-        since = 0
-        if head.exists():
-            known = [key.verifier for key in keys]
-            since = _verify(read_bounded(head, MAX_NOTE), known).size
+        if not head.exists():
+            return None
+        return _verify(read_bounded(head, MAX_NOTE), [key.verifier for key in keys])
+
+    def _read_tile(self, path: str) -> bytes:
+        return read_bounded(self._folder / path, MAX_TILE)
+
+    def _publish(
+        self, growth: Growth, appended: Iterable[tuple[int, Leaf]], keys: Sequence[LogKey]
+    ) -> None:
         # Tiles first: a checkpoint never speaks of a tile that is not there. A crash here leaves
         # tiles that no checkpoint needs yet.
-        for path, data in plan_tiles(entries, leaves, since):
+        for path, data in growth.tiles:
             write_immutable(self._folder / path, data)
-        origin = keys[0].verifier.name
-        note = _sign(Checkpoint(origin, len(leaves), tree_hash(leaves)), keys)
-        if since != len(leaves):
-            write_durable(head, note)
+        tree = growth.tree
+        note = _sign(Checkpoint(keys[0].verifier.name, tree.size, tree.root()), keys)
+        if growth.is_new:
+            write_durable(self._folder / "checkpoint", note)
         # A crash here leaves leaves that are public in the log and not served yet: auditors see
         # them as pending until the restart completes the publication.
-        for row in appended:
-            target = self._folder / "proof" / f"{row[0]}.{row[1]}"
+        for index, (role, version, sha256) in appended:
+            target = self._folder / "proof" / f"{role}.{version}"
             if not target.exists():
-                index = rows.index(row)
-                proof = encode_proof(index, inclusion_proof(index, leaves), note)
-                verify_proof(proof, entries[index], keys[0].verifier)
+                proof = encode_proof(index, tree.inclusion_proof(index), note)
+                verify_proof(proof, encode_leaf(role, version, sha256), keys[0].verifier)
                 write_immutable(target, proof)
 
 
@@ -153,11 +186,6 @@ def _verify(note: bytes, known: Sequence[VerifierKey]) -> Checkpoint:
         with contextlib.suppress(LogError):
             return decode_checkpoint(note, key)
     return decode_checkpoint(note, last)
-
-
-def _replace(path: Path, present: bytes, data: bytes) -> None:
-    if data != present:
-        write_durable(path, data)
 
 
 def _check_same(role: str, version: int, present: str, sha256: str) -> None:

@@ -24,7 +24,7 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.metadata import ROOT_LIMIT
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.audit import audit_staged
+from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.errors import PublishError
 from server.publisher.mirror_plan import MirrorFile, MirrorPlan, plan_mirror, plan_removal
 from server.publisher.published import load_published
@@ -132,7 +132,7 @@ def _audit(folder: StateFolder, out: Path, plan: MirrorPlan) -> None:
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(file.content)
         trusted = read_bounded(folder.trusted_root, ROOT_LIMIT)
-        audit_staged(staged, out, trusted, plan.root, paths)
+        audit_staged(staged, out, trusted, plan.root, AuditPlan(paths))
 
 
 def _remove(out: Path, stale: Iterable[str]) -> None:

@@ -9,7 +9,9 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from server.device.snapshot import Document, Package, Snapshot
+from server.device.documents import Document
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
 from server.publisher.errors import PublishError
 
 TIMESTAMP = "metadata/timestamp.json"

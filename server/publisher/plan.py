@@ -49,14 +49,25 @@ def plan_publication(
 
     `renew` signs latest and snapshot afresh although nothing in them changed. `burned_latest` is
     the newest version of latest that the log knows, published or not: it is not used again.
-    Raises ReleaseError when a pointer offers what its codename role does not list.
+    `submitted` are the role files that are new in `trust`. Raises ReleaseError when a pointer that
+    changed, or one of a role that did, offers what its codename role does not list.
     """
-    check_pointers(trust, pointers)
+    former = {} if published is None else published.pointers()
+    changed = {file.role for file in submitted}
+    check_pointers(
+        trust,
+        {
+            path: pointer
+            for path, pointer in pointers.items()
+            if pointer != former.get(path) or decode_pointer_path(path).codename in changed
+        },
+    )
     files = list(submitted)
-    versions = {"targets": trust.targets.version}
-    versions |= {name: role.version for name, role in trust.roles.items()}
+    versions = {} if published is None else published.versions()
+    versions["targets"] = trust.targets.version
+    versions |= {name: trust.roles[name].version for name in changed & trust.roles.keys()}
     before = None if published is None else published.roles.get("latest")
-    if before is None or renew or pointers != (published.pointers() if published else {}):
+    if before is None or renew or pointers != former:
         newest = 0 if before is None else before.version
         versions["latest"] = max(newest, burned_latest) + 1
         files.append(_sign_latest(versions["latest"], pointers, keys.signers["latest"], now))
@@ -97,17 +108,17 @@ def plan_refresh(published: Published, now: datetime) -> str:
 
 def check_pointers(trust: Trust, pointers: Mapping[str, Pointer]) -> None:
     """Raise ReleaseError unless every pointer offers only what its codename role lists."""
-    releases: dict[str, dict[str, Release]] = {
-        name: decode_releases(role)
-        for name, role in trust.roles.items()
-        if name not in COMMON_ROLES
-    }
+    releases: dict[str, dict[str, Release]] = {}
+    files: dict[str, dict[str, tuple[int, str]]] = {}
     for path, pointer in pointers.items():
         channel = decode_pointer_path(path)
-        role = trust.roles.get(channel.codename)
-        targets = {} if role is None else role.targets
-        files = {p: (t.length, t.hashes["sha256"]) for p, t in targets.items()}
-        check_agreement(channel, pointer, releases.get(channel.codename, {}), files)
+        name = channel.codename
+        if name not in releases:
+            role = None if name in COMMON_ROLES else trust.roles.get(name)
+            targets = {} if role is None else role.targets
+            releases[name] = {} if role is None else decode_releases(role)
+            files[name] = {p: (t.length, t.hashes["sha256"]) for p, t in targets.items()}
+        check_agreement(channel, pointer, releases[name], files[name])
 
 
 def _sign_latest(

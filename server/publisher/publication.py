@@ -11,16 +11,16 @@ from pathlib import Path
 
 from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT, decode_timestamp
-from server.core.names import metadata_name, role_pattern
+from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.core.profile import log_verifier
 from server.publisher import staging
-from server.publisher.audit import audit_staged
+from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.key_choice import choose_keys
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys, load_online_keys
 from server.publisher.plan import Publication, plan_publication
-from server.publisher.published import Published, Trust, load_newest_root
+from server.publisher.published import PublicTree, Published, Trust, load_newest_root
 from server.publisher.read_back import ReadBack
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
@@ -48,11 +48,16 @@ class PublicationSteps:
         after_step: Callable[[int], None],
     ) -> None:
         self.log = Log(folder.public / "log", sessions)
+        self._tree = PublicTree(folder.public)
         self._folder = folder
         self._clock = clock
         self._read_back = read_back
         self._alarm = alarm
         self._after_step = after_step
+
+    async def load_published(self) -> Published | None:
+        """Read what is public now, or None when nothing is; only what changed is parsed."""
+        return await asyncio.to_thread(self._tree.load)
 
     async def load_keys(self) -> OnlineKeys:
         """Read the online keys that are held now."""
@@ -86,7 +91,7 @@ class PublicationSteps:
         )
         # A burned version must not be accepted: no restart could ever complete it.
         await self.log.check(_leaves(publication))
-        await asyncio.to_thread(self._stage, publication, trust, pointers)
+        await asyncio.to_thread(self._stage, publication, trust, published, pointers)
         self._after_step(3)
         return await self._complete(publication)
 
@@ -103,26 +108,21 @@ class PublicationSteps:
         await asyncio.to_thread(self.log.restate, keys, named)
 
     def _stage(
-        self, publication: Publication, trust: Trust, pointers: Mapping[str, Pointer]
+        self,
+        publication: Publication,
+        trust: Trust,
+        published: Published | None,
+        pointers: Mapping[str, Pointer],
     ) -> None:
         """Step 3."""
         staging.write_staged(self._folder.staging, publication)
-        changed = {file.role for file in publication.files}
-        if changed & {"root", "targets"}:  # other keys may count now, for every role
-            changed |= trust.roles.keys()
-        paths = [
-            path
-            for name, role in trust.roles.items()
-            if name in changed - {"latest"}
-            for path in role.targets
-        ]
+        former = {} if published is None else published.pointers()
         audit_staged(
             staging.staged_temporary(self._folder.staging),
             self._folder.public,
             read_bounded(self._folder.trusted_root, ROOT_LIMIT),
             trust.root.version,
-            [*paths, *pointers],
-            [role_pattern(name).replace("*", "-") for name in sorted(changed & trust.roles.keys())],
+            plan_audit({file.role for file in publication.files}, trust, former, pointers),
         )
         staging.accept_staged(self._folder.staging)
 

@@ -1,11 +1,17 @@
-"""What is public now, read back from the public tree."""
+"""What is public now, read back from the public tree.
 
+A role file never changes once it is public, so that a publisher parses it once: by name, inode,
+length and time of change.
+"""
+
+import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
+from server.core.errors import FormatError
 from server.core.metadata import (
     decode_root,
     decode_snapshot,
@@ -21,21 +27,29 @@ from server.storage.roots import list_roots
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Root, targets, and every delegated role by name."""
+    """Root, targets, and every delegated role by name.
+
+    `decoded` keeps the pointers of `latest` once they were asked for.
+    """
 
     root: Root
     targets: Targets
     roles: Mapping[str, Targets]
+    decoded: dict[str, Pointer] = field(
+        default_factory=dict, kw_only=True, repr=False, compare=False
+    )
 
     def pointers(self) -> dict[str, Pointer]:
         """Return the pointers of `latest` by target path."""
         latest = self.roles.get("latest")
-        if latest is None:
-            return {}
-        return {
-            path: decode_pointer(path, target.unrecognized_fields.get("custom"))
-            for path, target in latest.targets.items()
-        }
+        if latest is not None and not self.decoded:
+            self.decoded.update(
+                {
+                    path: decode_pointer(path, target.unrecognized_fields.get("custom"))
+                    for path, target in latest.targets.items()
+                }
+            )
+        return dict(self.decoded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +58,62 @@ class Published(Trust):
 
     snapshot: Snapshot
     timestamp: Timestamp
+
+    def versions(self) -> dict[str, int]:
+        """Return the versions that snapshot lists, by role."""
+        return {name.removesuffix(".json"): m.version for name, m in self.snapshot.meta.items()}
+
+
+_Identity = tuple[int, int, int]
+
+
+class PublicTree:
+    """Reads the public tree again and again, and parses only what it has not seen yet."""
+
+    def __init__(self, public: Path) -> None:
+        self._public = public
+        self._known: dict[str, tuple[_Identity, Targets]] = {}
+        self._pointers: tuple[_Identity | None, dict[str, Pointer]] = (None, {})
+
+    def load(self) -> Published | None:
+        """Read the public tree, or None when nothing was published yet.
+
+        The files were verified before they became public; this only reads them. Raises FormatError
+        for a role file that is not there or malformed.
+        """
+        metadata = self._public / "metadata"
+        if not (metadata / "timestamp.json").exists():
+            return None
+
+        def read(role: str, version: int) -> bytes:
+            return read_bounded(metadata / metadata_name(role, version), metadata_limit(role))
+
+        timestamp = decode_timestamp(read("timestamp", 0)).signed
+        snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
+        names = {
+            name.removesuffix(".json"): metadata_name(name.removesuffix(".json"), meta.version)
+            for name, meta in snapshot.meta.items()
+        }
+        identities = {role: _identify(metadata / name) for role, name in names.items()}
+        known = {}
+        for role, name in names.items():
+            before = self._known.get(name)
+            if before is None or before[0] != identities[role]:
+                data = read_bounded(metadata / name, metadata_limit(role))
+                before = (identities[role], decode_targets(role, data).signed)
+            known[name] = before
+        self._known = known
+        roles = {role: known[name][1] for role, name in names.items()}
+        if self._pointers[0] != identities.get("latest"):
+            self._pointers = (identities.get("latest"), {})
+        return Published(
+            root=_read_root(self._public, timestamp),
+            targets=roles.pop("targets"),
+            roles=roles,
+            snapshot=snapshot,
+            timestamp=timestamp,
+            decoded=self._pointers[1],
+        )
 
 
 def load_newest_root(public: Path) -> Root | None:
@@ -56,28 +126,18 @@ def load_newest_root(public: Path) -> Root | None:
 
 
 def load_published(public: Path) -> Published | None:
-    """Read the public tree, or None when nothing was published yet.
+    """Read the public tree once, as `PublicTree.load` does."""
+    return PublicTree(public).load()
 
-    The files were verified before they became public; this only reads them.
-    """
-    metadata = public / "metadata"
-    if not (metadata / "timestamp.json").exists():
-        return None
 
-    def read(role: str, version: int) -> bytes:
-        return read_bounded(metadata / metadata_name(role, version), metadata_limit(role))
-
-    timestamp = decode_timestamp(read("timestamp", 0)).signed
-    snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
-    versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
-    roles = {role: decode_targets(role, read(role, n)).signed for role, n in versions.items()}
-    return Published(
-        root=_read_root(public, timestamp),
-        targets=roles.pop("targets"),
-        roles=roles,
-        snapshot=snapshot,
-        timestamp=timestamp,
-    )
+def _identify(path: Path) -> _Identity:
+    try:
+        found = path.lstat()
+    except FileNotFoundError as error:
+        raise FormatError(f"{path.name} is not there: restore public/ from a copy.") from error
+    if not stat.S_ISREG(found.st_mode):
+        raise FormatError(f"{path.name} is not a regular file.")
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read_root(public: Path, timestamp: Timestamp) -> Root:

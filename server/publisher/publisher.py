@@ -30,7 +30,7 @@ from server.publisher.key_choice import check_signable
 from server.publisher.lock import publisher_lock
 from server.publisher.plan import plan_refresh
 from server.publisher.publication import PublicationSteps
-from server.publisher.published import Published, load_published
+from server.publisher.published import Published
 from server.publisher.read_back import ReadBack
 from server.publisher.submissions import Submissions
 from server.storage.blobs import BlobStore
@@ -43,6 +43,7 @@ from server.storage.room import Room
 
 REFRESH_LOOK = timedelta(seconds=30)  # between two looks at expiries that are hours away
 Edit = Callable[[Published], Mapping[str, Pointer]]
+"""Makes new pointers of what is published; runs in a thread, for a thousand take a while."""
 AsyncEdit = Callable[[Published], Awaitable[Mapping[str, Pointer]]]
 
 
@@ -133,8 +134,8 @@ class Publisher:
         async with publisher_lock(self._folder.lock):
             await self._steps.repair()
             published = await self._require_published()
-            pointers = edit(published)
-            if pointers == published.pointers():
+            pointers = await asyncio.to_thread(edit, published)
+            if pointers == await asyncio.to_thread(published.pointers):
                 return published.snapshot.version
             return await self._steps.publish(published, published, [], pointers, renew=False)
 
@@ -158,15 +159,15 @@ class Publisher:
         if self._looked is not None and timedelta() <= now - self._looked < REFRESH_LOOK:
             return ""
         self._looked = now
-        published = await asyncio.to_thread(load_published, self._folder.public)
-        if published is None or not plan_refresh(published, now):
+        published = await self._steps.load_published()
+        if published is None or not await asyncio.to_thread(plan_refresh, published, now):
             return ""
         async with publisher_lock(self._folder.lock):
             await self._steps.repair()
             published = await self._require_published()
-            due = plan_refresh(published, self._clock())
+            due = await asyncio.to_thread(plan_refresh, published, self._clock())
             if due:
-                pointers = published.pointers()
+                pointers = await asyncio.to_thread(published.pointers)
                 await self._steps.publish(published, published, [], pointers, renew=due == "all")
             return due
 
@@ -179,7 +180,7 @@ class Publisher:
         """
         async with publisher_lock(self._folder.lock):
             await self._steps.repair()
-            published = await asyncio.to_thread(load_published, self._folder.public)
+            published = await self._steps.load_published()
             keys, now = await self._steps.load_keys(), self._clock()
             change = await asyncio.to_thread(plan, keys, published, now)
             signed = published if change.renew else None
@@ -190,11 +191,12 @@ class Publisher:
             if signed is not None:
                 with _telling("the key files are changed, but not everything is signed with them"):
                     await self._steps.restate_log()
+                    pointers = await asyncio.to_thread(signed.pointers)
                     renew = change.renew == "all"
-                    await self._steps.publish(signed, signed, [], signed.pointers(), renew=renew)
+                    await self._steps.publish(signed, signed, [], pointers, renew=renew)
 
     async def _require_published(self) -> Published:
-        published = await asyncio.to_thread(load_published, self._folder.public)
+        published = await self._steps.load_published()
         if published is None:
             raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
         return published

@@ -20,8 +20,8 @@ from server.storage.bounded import read_bounded
 # The phone's own requests, so that a strict gate answers too.
 METADATA_HEADERS = {"Accept-Encoding": "gzip"}
 BLOCK = 8 * 1024 * 1024
-ATTEMPTS = 50
-PAUSE_SECONDS = 0.1
+ATTEMPTS = 100
+PAUSE_SECONDS = 0.05
 LIMIT = 5_000_000
 CACHE_SECONDS = 75.0  # the 60 s for which a timestamp may be cached, and some slack
 ZIP_MAGIC = b"PK\x03\x04"

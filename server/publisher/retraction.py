@@ -4,7 +4,7 @@ A withdrawal, a retirement and the leaving of old builds are decided offline and
 online key wanted. Pure: pointers and trust in, pointers out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -18,8 +18,10 @@ from server.publisher.rollout import plan_halt
 WITHDRAWN = {"en": "This release was withdrawn."}
 
 
-def follow_roles(pointers: Mapping[str, Pointer], trust: Trust) -> dict[str, Pointer]:
-    """Return the pointers as `trust` allows them to stand.
+def follow_roles(
+    pointers: Mapping[str, Pointer], trust: Trust, changed: Collection[str]
+) -> dict[str, Pointer]:
+    """Return the pointers as `trust` allows them to stand; only those of `changed` roles may move.
 
     A step's incremental that is withdrawn leaves the step, and phones take the full package; a full
     package that is withdrawn halts the pointer. An empty role and builds that left a role end the
@@ -29,10 +31,14 @@ def follow_roles(pointers: Mapping[str, Pointer], trust: Trust) -> dict[str, Poi
     releases = {
         codename: decode_releases(trust.roles[codename])
         for codename in {decode_pointer_path(path).codename for path in pointers}
+        if codename in changed
     }
     followed = {}
     for path, pointer in pointers.items():
         channel = decode_pointer_path(path)
+        if channel.codename not in changed:
+            followed[path] = pointer
+            continue
         listed = releases[channel.codename]
         if listed and not _is_over(channel, pointer, listed):
             followed[path] = _follow_withdrawal(channel, pointer, listed)

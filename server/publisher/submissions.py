@@ -1,7 +1,7 @@
 """What becomes of a bundle from `incoming`: steps 1 and 2 of publishing, its result, or a delay."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -12,10 +12,11 @@ from server.core.encodings import check_sha256
 from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT
 from server.core.names import metadata_name
+from server.core.pointer import Pointer
 from server.publisher import incoming
 from server.publisher.errors import PublishError
 from server.publisher.publication import PublicationSteps
-from server.publisher.published import Trust, load_published
+from server.publisher.published import Published, Trust
 from server.publisher.retraction import follow_roles
 from server.publisher.verify import RoleVersion, verify_submission
 from server.storage.blobs import BlobStore
@@ -28,6 +29,7 @@ from server.storage.models import Submission as SubmissionRow
 from server.storage.room import Room
 
 REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
+QUERY_HASHES = 500  # in one query: databases limit how many values it may name
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
 
 
@@ -107,7 +109,7 @@ class Submissions:
 
     async def _submit(self, folder: Path) -> int:
         submission = await asyncio.to_thread(incoming.load_submission, folder)
-        published = await asyncio.to_thread(load_published, self._folder.public)
+        published = await self._steps.load_published()
         if published is not None and await asyncio.to_thread(
             _is_public, self._folder.public, submission.files
         ):
@@ -135,35 +137,47 @@ class Submissions:
             self._clock(),
             await self._steps.log.versions({file.role for file in submission.files}),
         )
-        await self._check_blobs(trust)
+        changed = {file.role for file in submission.files}
+        await self._check_blobs(trust, changed)
         self._after_step(2)
-        before = {} if published is None else published.pointers()
-        pointers = follow_roles(before, trust)
-        renew = any(file.role in {"root", "targets"} for file in submission.files)
+        pointers = await asyncio.to_thread(_follow, published, trust, changed)
+        renew = not changed.isdisjoint({"root", "targets"})
         return await self._steps.publish(trust, published, submission.files, pointers, renew=renew)
 
-    async def _check_blobs(self, trust: Trust) -> None:
-        """Check presence, length and the record that the hash was verified when it came in."""
+    async def _check_blobs(self, trust: Trust, changed: Collection[str]) -> None:
+        """Check presence, length and the record that the hash was verified when it came in.
+
+        Of the roles that change; what others list was there when they changed.
+        """
+        targets = {
+            path: target
+            for name in (changed & trust.roles.keys()) - {"latest"}
+            for path, target in trust.roles[name].targets.items()
+        }
+        hashes = sorted({target.hashes["sha256"] for target in targets.values()})
+        records: dict[str, int] = {}
         async with self._sessions() as session:
-            rows = await session.execute(select(Blob.sha256, Blob.length))
-            records = {sha256: length for sha256, length in rows}  # noqa: C416 - rows are no pairs
+            for at in range(0, len(hashes), QUERY_HASHES):
+                part = hashes[at : at + QUERY_HASHES]
+                query = select(Blob.sha256, Blob.length).where(Blob.sha256.in_(part))
+                records.update({row.sha256: row.length for row in await session.execute(query)})
 
         def look() -> None:
-            targets = {
-                path: target
-                for name, role in trust.roles.items()
-                for path, target in role.targets.items()
-                if name != "latest"
-            }
-            for target in targets.values():
-                check_sha256(target.hashes["sha256"])
-            lengths = self._blobs.lengths({each.hashes["sha256"] for each in targets.values()})
+            for sha256 in hashes:
+                check_sha256(sha256)
+            lengths = self._blobs.lengths(set(hashes))
             for path, target in targets.items():
                 sha256 = target.hashes["sha256"]
                 if {lengths.get(sha256), records.get(sha256)} != {target.length}:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")
 
         await asyncio.to_thread(look)
+
+
+def _follow(
+    published: Published | None, trust: Trust, changed: Collection[str]
+) -> dict[str, Pointer]:
+    return follow_roles({} if published is None else published.pointers(), trust, changed)
 
 
 def _sentence(error: HeningError) -> str:

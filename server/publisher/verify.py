@@ -65,17 +65,20 @@ def verify_submission(
     check_targets(root, targets)
     delegated = _delegated(targets)
     # (3) delegated roles
-    roles = {} if published is None else dict(published.roles)
-    if not roles.keys() <= delegated:
-        gone = ", ".join(sorted(roles.keys() - delegated))
+    former: Mapping[str, Targets] = {} if published is None else published.roles
+    if not former.keys() <= delegated:
+        gone = ", ".join(sorted(former.keys() - delegated))
         raise PublishError(f"targets no longer delegates to {gone}; an empty role must stay.")
+    changed: dict[str, Targets] = {}
     for name, files in by_role.items():
         if name not in delegated:
             raise TrustError(f"targets does not delegate to {name}.")
+        before = former.get(name)
         for file, at in _chain(files, now):
-            before = roles.get(name)
-            roles[name] = _follow_role(file, before, targets, at, logged)
-            check_role_content(name, before, roles[name])
+            changed[name] = _follow_role(file, before, targets, at, logged)
+            check_role_content(name, before, changed[name])
+            before = changed[name]
+    roles = {**former, **changed}
     # (4) nothing is missing
     if missing := delegated - roles.keys() - {"latest"}:
         raise PublishError(f"there is no metadata for {', '.join(sorted(missing))} yet.")

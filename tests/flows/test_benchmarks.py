@@ -14,6 +14,11 @@ ROOT = Path(__file__).parents[2]
     [
         ("sign_many", ("--models", "3", "--releases", "2"), "times the peer"),
         ("ota_inspect", ("--size", "4", "--operations", "99"), "99 operations"),
+        (
+            "publish",
+            ("--models", "3", "--releases", "2", "--entries", "300", "--rounds", "2"),
+            "times the peer",
+        ),
     ],
 )
 def test_a_benchmark_runs(module, options, said):

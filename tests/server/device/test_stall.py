@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from server.device.gate import GateMode
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
-from server.device.snapshot import Package, Snapshot
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
 from server.storage.local_blobs import LocalBlobs
 
 LENGTH = 64 * 1024 * 1024

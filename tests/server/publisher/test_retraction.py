@@ -44,7 +44,7 @@ def pointer():
 def follow(listed, current=None):
     """Return what becomes of the one pointer, or None when it ends."""
     pointers = {CHANNEL.pointer_path: current or pointer()}
-    return follow_roles(pointers, trust(listed)).get(CHANNEL.pointer_path)
+    return follow_roles(pointers, trust(listed), {"armani"}).get(CHANNEL.pointer_path)
 
 
 def withdrawn(*paths):

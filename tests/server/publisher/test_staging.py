@@ -5,7 +5,7 @@ import pytest
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError, HeningError, TrustError
 from server.publisher import staging
-from server.publisher.audit import audit_staged
+from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.plan import plan_publication
 from tests.server.world import FIRST
 
@@ -22,7 +22,7 @@ def publication(world):
 def audit(world, staged, paths=(FIRST,), newest_root=1):
     """Audit a staged tree as the publisher does."""
     root = world.folder.trusted_root.read_bytes()
-    audit_staged(staged, world.folder.public, root, newest_root, paths)
+    audit_staged(staged, world.folder.public, root, newest_root, AuditPlan(paths))
 
 
 def test_round_trip(world, publication):

@@ -1,0 +1,222 @@
+"""A state folder as a big site has it: many models, many pointers, a long log.
+
+Everything is signed by real keys with python-tuf and published by the server's own publisher; only
+the past is made up: blobs are put into the store, and entries into the log, that no bundle brought.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
+
+from server.app import open_publisher
+from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
+from server.core.metadata import encode_metadata
+from server.core.names import decode_channel, role_pattern
+from server.core.pointer import Pointer
+from server.core.release import decode_releases
+from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
+from server.publisher.published import Published
+from server.publisher.read_back import DiskReadBack
+from server.publisher.rollout import plan_offer
+from server.storage.database import open_database
+from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
+from server.storage.models import Blob, LogEntry
+
+CHANNELS = ("id/stable", "id/beta", "id/nightly")
+DAY = timedelta(days=1)
+
+
+def clock() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class BigState:
+    """A state folder, the signer of each offline role, and how much is in it."""
+
+    folder: StateFolder
+    signers: Mapping[str, CryptoSigner]
+    codenames: tuple[str, ...]
+    releases: int
+
+    async def next_role(self, codename: str, version: int) -> bytes:
+        """Sign the version that lists one more build, whose blob is put into the store."""
+        role = make_role(codename, self.releases + version - 1, version)
+        await record_blobs(self.folder, put_blobs(self.folder, [role]))
+        return sign(role, self.signers[codename])
+
+
+def package(codename: str, counter: int) -> bytes:
+    """Return the few octets that stand for a package."""
+    return b"PK\x03\x04" + f"{codename} {counter}".encode()
+
+
+def make_role(codename: str, builds: int, version: int) -> Targets:
+    """Return a role with as many full packages, each in all channels."""
+    targets = Targets(version, None, clock() + 90 * DAY)
+    for counter in range(1, builds + 1):
+        data = package(codename, counter)
+        custom = {
+            "changelog": {"en": "Fixes the alarm clock. " * 4, "id": "Memperbaiki jam alarm. " * 4},
+            "counter": counter,
+            "fingerprint": f"Hening/{codename}/{codename}:14/UKQ1/{counter}:user/release-keys",
+            "incremental": f"{counter}-id",
+            "min_counter": 0,
+            "payload_properties": {
+                "FILE_HASH": "q80BI0VniavN7wEjRWeJq80BI0VniavN7wEjRWeJqw0=",
+                "FILE_SIZE": "1873560",
+                "METADATA_HASH": "q80BI0VniavN7wEjRWeJq80BI0VniavN7wEjRWeJqw0=",
+                "METADATA_SIZE": "98416",
+            },
+            "post_timestamp": 1_767_225_600 + counter,
+            "property_files": "payload_metadata.bin:1024:98683,payload.bin:1024:1873560",
+            "schema": 1,
+            "sdk_level": 34,
+            "security_patch_level": "2026-01-01",
+            "source_builds": [],
+            "type": "full",
+            "withdrawn": False,
+        }
+        for channel in CHANNELS:
+            path = f"{codename}/{channel}/{codename}-{counter}-full.zip"
+            hashes = {"sha256": hashlib.sha256(data).hexdigest()}
+            targets.targets[path] = TargetFile(len(data), hashes, path, {"custom": custom})
+    return targets
+
+
+def sign(signed: Root | Targets, *signers: CryptoSigner) -> bytes:
+    """Return signed metadata as octets."""
+    metadata = Metadata(signed)
+    for signer in signers:
+        metadata.sign(signer, append=True)
+    return encode_metadata(metadata)
+
+
+def submit(folder: StateFolder, files: Mapping[tuple[str, int], bytes]) -> None:
+    """Lay a bundle without blobs into `incoming`, as the signer does."""
+    roles = [
+        RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
+        for (name, version), data in sorted(files.items())
+    ]
+    bundle_id, listing = encode_bundle(Bundle(roles=roles, blobs=list[BlobFile]()))
+    place = folder.incoming / f".tmp-{bundle_id}"
+    (place / "metadata").mkdir(parents=True)
+    (place / "bundle.json").write_bytes(listing)
+    for (name, version), data in files.items():
+        (place / "metadata" / f"{version}.{name}.json").write_bytes(data)
+    place.rename(folder.incoming / bundle_id)
+
+
+def put_blobs(folder: StateFolder, roles: list[Targets]) -> dict[str, int]:
+    """Write the blobs of `roles` into the store; returns lengths by sha256."""
+    store, lengths = LocalBlobs(folder.blobs), {}
+    for role in roles:
+        for path in role.targets:
+            codename, _, rest = path.partition("/")
+            counter = int(rest.rpartition(f"{codename}-")[2].partition("-")[0])
+            data = package(codename, counter)
+            sha256 = hashlib.sha256(data).hexdigest()
+            lengths[sha256] = len(data)
+            store.path(sha256).parent.mkdir(parents=True, exist_ok=True)
+            store.path(sha256).write_bytes(data)
+    return lengths
+
+
+async def record_blobs(folder: StateFolder, lengths: Mapping[str, int]) -> None:
+    """Record blobs as verified, as their ingest would have."""
+    async with open_database(folder.database) as sessions, sessions.begin() as session:
+        for sha256, length in lengths.items():
+            await session.merge(Blob(sha256=sha256, length=length, verified_at=1))
+
+
+async def make_big_state(
+    root: Path, models: int, releases: int, entries: int, tell: Callable[[str], None]
+) -> BigState:
+    """Publish `models` roles of `releases` builds and offer the first one in every channel.
+
+    The log has `entries` leaves of a past before the first of them.
+    """
+    folder = StateFolder(root)
+    create_online_keys(folder.keys, "log.example")
+    keys = load_online_keys(folder.keys)
+    folder.incoming.mkdir()
+    codenames = tuple(f"model{number:03}" for number in range(models))
+    offline = ("root", "targets", "tables", "content", *codenames)
+    signers = {role: CryptoSigner.generate_ed25519() for role in offline}
+    roles = {name: make_role(name, releases, 1) for name in codenames}
+    files = {("root", 1): _sign_root(keys, signers), ("targets", 1): _sign_targets(keys, signers)}
+    for name in ("tables", "content"):
+        files[name, 1] = sign(Targets(1, None, clock() + 90 * DAY), signers[name])
+    files |= {(name, 1): sign(role, signers[name]) for name, role in roles.items()}
+    tell(f"{models} roles of {len(files[codenames[0], 1])} octets")
+    folder.trusted_root.parent.mkdir()
+    folder.trusted_root.write_bytes(files["root", 1])
+    lengths = put_blobs(folder, list(roles.values()))
+    async with open_database(folder.database) as sessions, sessions.begin() as session:
+        session.add_all(
+            LogEntry(index=n, role="past", version=n + 1, sha256=f"{n:064x}", appended_at=1)
+            for n in range(entries)
+        )
+    await record_blobs(folder, lengths)
+    state = BigState(folder, signers, codenames, releases)
+    submit(folder, files)
+    alarms: list[str] = []
+    async with open_publisher(
+        folder, clock, DiskReadBack(folder.public), alarms.append
+    ) as publisher:
+        for result in await publisher.process_incoming():
+            if result.reason:
+                raise RuntimeError(result.reason)
+        await publisher.change_pointers(_offer_everywhere)
+    if alarms:
+        raise RuntimeError(alarms[0])
+    shutil.rmtree(folder.results)
+    return state
+
+
+def _offer_everywhere(published: Published) -> dict[str, Pointer]:
+    pointers = {}
+    start = int(clock().timestamp())
+    for codename, role in published.roles.items():
+        if not role.targets:
+            continue
+        files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
+        releases = decode_releases(role)
+        for name in CHANNELS:
+            channel = decode_channel(f"{codename}/{name}")
+            pointer = plan_offer(channel, 1, releases, files, [(start, 10)], None)
+            pointers[channel.pointer_path] = pointer
+    return pointers
+
+
+def _sign_root(keys: OnlineKeys, signers: Mapping[str, CryptoSigner]) -> bytes:
+    root = Root(version=1, expires=clock() + 365 * DAY, consistent_snapshot=True)
+    for role in ("root", "targets"):
+        root.add_key(signers[role].public_key, role)
+    for role in ("snapshot", "timestamp"):
+        root.add_key(keys.signers[role].public_key, role)
+    root.unrecognized_fields["custom"] = {"schema": 1, "log": str(keys.log_verifier)}
+    return sign(root, signers["root"])
+
+
+def _sign_targets(keys: OnlineKeys, signers: Mapping[str, CryptoSigner]) -> bytes:
+    listed = {name: signer.public_key for name, signer in signers.items()}
+    listed = {name: key for name, key in listed.items() if name not in {"root", "targets"}}
+    listed["latest"] = keys.signers["latest"].public_key
+    targets = Targets(1, None, clock() + 90 * DAY)
+    targets.delegations = Delegations(
+        {key.keyid: key for key in listed.values()},
+        {
+            name: DelegatedRole(name, [key.keyid], 1, True, paths=[role_pattern(name)])
+            for name, key in listed.items()
+        },
+    )
+    return sign(targets, signers["targets"])

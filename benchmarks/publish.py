@@ -1,0 +1,241 @@
+"""Times a release and a halt, from the moment somebody asks until a device node answers with it.
+
+    python -m benchmarks.publish [--models 400] [--releases 4] [--entries 20000]
+
+A state of many models with three channels each is made and published. Then the publisher and a
+device node run in this process, as `hening-server run` has them, and a client that keeps asking for
+the timestamp over a socket says when it is another: after a bundle was laid into `incoming`, and
+after a rollout was halted. The peer, in the same run, is python-tuf's client, which verifies what a
+phone fresh from the factory would: root, timestamp, snapshot, targets, latest and one model's role.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from prometheus_client import CollectorRegistry
+from tuf.api.exceptions import DownloadHTTPError
+from tuf.ngclient import FetcherInterface, Updater
+
+from benchmarks.big_state import CHANNELS, BigState, clock, make_big_state, submit
+from server.app import TICK_SECONDS, SnapshotWatch, open_publisher
+from server.core.names import decode_channel
+from server.core.pointer import Pointer
+from server.device.gate import GateMode
+from server.device.listener import listening
+from server.device.plane import DevicePlane, Metrics
+from server.publisher.published import Published
+from server.publisher.publisher import Publisher
+from server.publisher.read_back import DiskReadBack
+from server.publisher.rollout import plan_halt
+from server.storage.local_blobs import LocalBlobs
+
+REQUEST = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: bench\r\n\r\n"
+STEPS = {
+    1: "1 blobs",
+    2: "2 verify",
+    3: "3 sign, stage, audit",
+    4: "4 log",
+    5: "5 immutable files",
+    6: "6 swap",
+}
+SEEN = "seen by a client"
+
+
+@dataclass
+class Clockwork:
+    """When each step of the publication under way ended."""
+
+    begun: float = 0.0
+    ends: dict[str, float] = field(default_factory=dict)
+
+    def begin(self) -> None:
+        """Start anew."""
+        self.begun, self.ends = time.perf_counter(), {}
+
+    def after_step(self, step: int) -> None:
+        """Note the end of a step."""
+        if step in STEPS:
+            self.ends[STEPS[step]] = time.perf_counter()
+
+    def seen(self) -> None:
+        """Note that a client was answered with it."""
+        self.ends[SEEN] = time.perf_counter()
+
+    def split(self) -> dict[str, float]:
+        """Return the seconds of each step."""
+        rows, before = {}, self.begun
+        for name, end in self.ends.items():
+            rows[name], before = end - before, end
+        return rows
+
+
+@contextlib.asynccontextmanager
+async def running(state: BigState, work: Clockwork) -> AsyncIterator[tuple[Publisher, int]]:
+    """Serve and publish; gives the publisher and the device node's port."""
+    watch = SnapshotWatch(state.folder, LocalBlobs(state.folder.blobs))
+    blobs = LocalBlobs(state.folder.blobs)
+    plane = DevicePlane(lambda: watch.current, blobs, Metrics(CollectorRegistry()), GateMode.DIRECT)
+    await watch.look()
+
+    def after_step(step: int) -> None:
+        work.after_step(step)
+        watch.after_step(step)
+
+    read_back = DiskReadBack(state.folder.public)
+    async with (
+        listening(plane, "127.0.0.1", 0) as port,
+        open_publisher(
+            state.folder, clock, read_back, sys.exit, after_step=after_step
+        ) as publisher,
+    ):
+
+        async def look() -> None:
+            while True:
+                for result in await publisher.process_incoming():
+                    if result.reason:
+                        sys.exit(result.reason)
+                await asyncio.sleep(TICK_SECONDS)
+
+        async with asyncio.TaskGroup() as group:  # a failure of one ends the measurement
+            tasks = [group.create_task(watch.run()), group.create_task(look())]
+            yield publisher, port
+            for task in tasks:
+                task.cancel()
+
+
+async def until_changed(port: int, act: Callable[[], Awaitable[object]], work: Clockwork) -> None:
+    """Do `act` and ask again and again until the timestamp is another."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+
+    async def ask() -> bytes:
+        writer.write(REQUEST)
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines = (line.split(b": ") for line in head.split(b"\r\n")[1:-2])
+        fields = {name.lower(): value for name, value in lines}
+        await reader.readexactly(int(fields[b"content-length"]))
+        return fields[b"etag"]
+
+    before = await ask()
+    work.begin()
+    task = asyncio.ensure_future(act())
+    while await ask() == before:  # noqa: ASYNC110 - a client can only ask
+        await asyncio.sleep(0.002)
+    work.seen()
+    await task
+    writer.close()
+
+
+class TreeFetcher(FetcherInterface):
+    """Answers python-tuf's client from a public tree."""
+
+    def __init__(self, public: Path) -> None:
+        self._public = public
+
+    def _fetch(self, url: str) -> Iterator[bytes]:
+        path = self._public / url.removeprefix("tree:/")
+        if not path.is_file():
+            raise DownloadHTTPError(path.name, 404)
+        return iter([path.read_bytes()])
+
+
+def verify_alone(state: BigState, codename: str) -> float:
+    """Return how long python-tuf needs to verify the roles that a phone of `codename` needs."""
+    root = state.folder.trusted_root.read_bytes()
+    with tempfile.TemporaryDirectory() as cache:
+        begin = time.perf_counter()
+        fetcher = TreeFetcher(state.folder.public)
+        updater = Updater(cache, "tree:/metadata/", fetcher=fetcher, bootstrap=root)
+        updater.refresh()
+        channel = f"{codename}/{CHANNELS[0]}"
+        for path in (f"latest/{channel}", f"{channel}/{codename}-1-full.zip"):
+            if updater.get_targetinfo(path) is None:
+                sys.exit(f"{path} is not there")
+        return time.perf_counter() - begin
+
+
+def halt(codename: str) -> Callable[[Published], Mapping[str, Pointer]]:
+    """Return the edit that halts one channel of `codename`."""
+    channel = decode_channel(f"{codename}/{CHANNELS[0]}")
+
+    def edit(published: Published) -> Mapping[str, Pointer]:
+        pointers = published.pointers()
+        path = channel.pointer_path
+        return {**pointers, path: plan_halt(channel, pointers[path], {"en": "It drains."})}
+
+    return edit
+
+
+async def measure(
+    folder: Path, models: int, releases: int, entries: int, rounds: int
+) -> tuple[list[dict[str, float]], list[dict[str, float]], list[float]]:
+    """Return the split of each release and of each halt, and the peer's seconds."""
+    state = await make_big_state(folder / "state", models, releases, entries, print)
+    work = Clockwork()
+    submits, halts, peer = [], [], []
+    async with running(state, work) as (publisher, port):
+        await publisher.refresh()
+        await until_changed(port, lambda: publisher.change_pointers(halt(state.codenames[0])), work)
+        for number in range(rounds):
+            codename = state.codenames[1 + number % (models - 1)]
+            version = 2 + number // (models - 1)
+            data = await state.next_role(codename, version)
+            bundle = {(codename, version): data}
+            await until_changed(
+                port, lambda bundle=bundle: asyncio.to_thread(submit, state.folder, bundle), work
+            )
+            submits.append(work.split())
+            await until_changed(
+                port, lambda name=codename: publisher.change_pointers(halt(name)), work
+            )
+            halts.append(work.split())
+            peer.append(await asyncio.to_thread(verify_alone, state, codename))
+    return submits, halts, peer
+
+
+def report(what: str, splits: list[dict[str, float]], peer: float) -> None:
+    """Print the median of each step, and what they add up to."""
+    print(f"\n{what}")
+    for name in splits[0]:
+        print(f"  {name:24} {statistics.median(split[name] for split in splits):8.3f} s")
+    totals = sorted(sum(split.values()) for split in splits)
+    print(
+        f"  {'visible after':24} {statistics.median(totals):8.3f} s,"
+        f" {statistics.median(totals) / peer:.1f} times the peer; worst {totals[-1]:.3f} s,"
+        f" of {len(totals)}"
+    )
+
+
+def main() -> None:
+    """Run the measurement."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", type=int, default=400)
+    parser.add_argument("--releases", type=int, default=4)
+    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    parser.add_argument("--rounds", type=int, default=5)
+    chosen = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    with tempfile.TemporaryDirectory() as place:
+        submits, halts, peers = asyncio.run(
+            measure(Path(place), chosen.models, chosen.releases, chosen.entries, chosen.rounds)
+        )
+    peer = statistics.median(peers)
+    print(f"{chosen.models * len(CHANNELS)} pointers, {chosen.entries} entries in the log's past")
+    print(f"peer: python-tuf verifies six roles in {peer:.3f} s")
+    report("a release, from its bundle in incoming", submits, peer)
+    report("a halt, from the call", halts, peer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A tree that grows from its tiles: an append reads a few of them, however large the log is.
+
+Of a tree that is published only those tiles are read that a root, a proof or a new leaf needs: one
+a level and one a proof's hash. What comes in is kept beside them, never written over them.
+"""
+
+from collections.abc import Callable, Iterator
+
+from server.core.errors import LogError
+from server.core.tiles import WIDTH, changed_tiles, tile_path
+from server.core.tlog import EMPTY_ROOT, node_hash, tree_hash
+
+LEVEL_BITS = 8  # a tile of 256 hashes is a perfect subtree of 8 levels
+HASH = 32  # octets
+ReadTile = Callable[[str], bytes]
+"""Returns the octets of the tile at a path below `log/`."""
+
+
+class GrowingTree:
+    """The tree of `size` leaves that lies in tiles, and what is appended to it."""
+
+    def __init__(self, size: int, read: ReadTile) -> None:
+        self._base = size
+        self._read = read
+        self._tiles: dict[tuple[int, int], list[bytes]] = {}
+        self.size = size
+
+    def append(self, leaf: bytes) -> None:
+        """Add a leaf's hash, and a hash to each level above whose tile below became full."""
+        level, index, value = 0, self.size, leaf
+        while True:
+            tile = self._tile(level, index // WIDTH)
+            tile.append(value)
+            if len(tile) < WIDTH:
+                break
+            level, index, value = level + 1, index // WIDTH, tree_hash(tile)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """Return the root of the tree as it is now."""
+        return self._subtree(0, self.size) if self.size else EMPTY_ROOT
+
+    def inclusion_proof(self, index: int) -> list[bytes]:
+        """Return PATH(index) of RFC 6962 section 2.1.1; LogError when there is no such leaf."""
+        if not 0 <= index < self.size:
+            raise LogError(f"there is no leaf {index} in a tree of {self.size}.")
+        first, size, path = 0, self.size, list[bytes]()
+        while size > 1:
+            split = 1 << (size - 1).bit_length() - 1
+            if index < first + split:
+                path.append(self._subtree(first + split, size - split))
+                size = split
+            else:
+                path.append(self._subtree(first, split))
+                first, size = first + split, size - split
+        return path[::-1]
+
+    def new_tiles(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and octets of the hash tiles that the appended leaves have changed."""
+        level = 0
+        while self.size >> level * LEVEL_BITS:
+            width, before = self.size >> level * LEVEL_BITS, self._base >> level * LEVEL_BITS
+            for index, length in changed_tiles(width, before):
+                yield tile_path(level, index, length), b"".join(self._tile(level, index))
+            level += 1
+
+    def _subtree(self, first: int, size: int) -> bytes:
+        """Return the root of `size` leaves from `first` on; `first` is where such a tree begins."""
+        if size & (size - 1) == 0:
+            return self._perfect(first, size.bit_length() - 1)
+        split = 1 << (size - 1).bit_length() - 1
+        return node_hash(self._subtree(first, split), self._subtree(first + split, size - split))
+
+    def _perfect(self, first: int, height: int) -> bytes:
+        level, bits = divmod(height, LEVEL_BITS)
+        index = first >> level * LEVEL_BITS
+        tile, start = self._tile(level, index // WIDTH), index % WIDTH
+        return tree_hash(tile[start : start + (1 << bits)])
+
+    def _tile(self, level: int, index: int) -> list[bytes]:
+        """Return the hashes of a tile, from disk as far as they are published."""
+        known = self._tiles.get((level, index))
+        if known is not None:
+            return known
+        width = min(WIDTH, max(0, (self._base >> level * LEVEL_BITS) - index * WIDTH))
+        data = self._read(tile_path(level, index, width)) if width else b""
+        if len(data) != width * HASH:
+            raise LogError(f"a tile of {width} hashes has {len(data)} octets.")
+        tile = [data[at : at + HASH] for at in range(0, len(data), HASH)]
+        self._tiles[level, index] = tile
+        return tile

@@ -1,0 +1,118 @@
+"""Trees that grow from their tiles, beside the definition, the loop of RFC 9162 and the phone."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.device import tlog as phone
+from server.core.errors import LogError
+from server.core.growing_tree import GrowingTree
+from server.core.tiles import plan_tiles
+from server.core.tlog import inclusion_proof, tree_hash, verify_inclusion
+
+ENTRIES = [b"entry %d" % number for number in range(66_100)]
+LEAVES = [hashlib.sha256(b"\0" + entry).digest() for entry in ENTRIES]
+TILES = {path: data for path, data in plan_tiles(ENTRIES, LEAVES, 0) if "entries" not in path}
+
+
+def nothing(path):
+    """Refuse to read: for trees that have no tiles yet."""
+    raise AssertionError(path)
+
+
+def tiles_of(size):
+    """Return the hash tiles of the first leaves, by the definition."""
+    tiles = dict(plan_tiles(ENTRIES[:size], LEAVES[:size], 0))
+    return {path: data for path, data in tiles.items() if "entries" not in path}
+
+
+def test_every_proof_of_every_tree_up_to_256_leaves():
+    """The phone's code accepts each of 32,896 proofs, for the root of a stack of subtrees."""
+    grown, stack = GrowingTree(0, nothing), []
+    for size in range(1, 257):
+        grown.append(LEAVES[size - 1])
+        stack.append(LEAVES[size - 1])
+        rest = size
+        while rest % 2 == 0:
+            right = stack.pop()
+            stack[-1] = hashlib.sha256(b"\1" + stack[-1] + right).digest()
+            rest //= 2
+        root = stack[-1]
+        for left in stack[-2::-1]:
+            root = hashlib.sha256(b"\1" + left + root).digest()
+        assert grown.root() == root
+        checkpoint = phone.Checkpoint("log", size, root)
+        for index in range(size):
+            proof = grown.inclusion_proof(index)
+            phone.verify_inclusion(LEAVES[index], index, proof, checkpoint)
+            verify_inclusion(LEAVES[index], index, size, proof, root)
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 255, 256, 257, 511, 512, 600])
+@pytest.mark.parametrize("more", [0, 1, 2, 255, 256, 300])
+def test_growth_writes_the_tiles_of_the_definition(size, more):
+    """Whatever the size before and after, what is new is what the definition has more."""
+    before, after = tiles_of(size), tiles_of(size + more)
+    tree = GrowingTree(size, before.__getitem__)
+    assert tree.root() == tree_hash(LEAVES[:size])
+    for leaf in LEAVES[size : size + more]:
+        tree.append(leaf)
+    assert tree.root() == tree_hash(LEAVES[: size + more])
+    assert dict(tree.new_tiles()) == {p: d for p, d in after.items() if p not in before}
+
+
+@pytest.mark.parametrize("size", [65_279, 65_280, 65_535, 65_536, 65_537, 65_791, 65_792, 66_000])
+def test_growth_across_the_border_of_the_third_level(size):
+    """One hash of level 2 stands for 65,536 leaves; proofs lead through all levels."""
+    read = []
+    before = tiles_of(size)
+
+    def reader(path):
+        read.append(path)
+        return before[path]
+
+    tree = GrowingTree(size, reader)
+    for leaf in LEAVES[size : size + 3]:
+        tree.append(leaf)
+    leaves = LEAVES[: size + 3]
+    assert tree.root() == tree_hash(leaves)
+    assert tree.inclusion_proof(size + 1) == inclusion_proof(size + 1, leaves)
+    assert len(set(read)) == len(read) < 8
+    assert dict(tree.new_tiles()).items() <= tiles_of(size + 3).items()
+
+
+@given(st.integers(1, 66_099), st.data())
+def test_a_proof_of_a_published_leaf_is_that_of_the_definition(size, data):
+    """Read from the tiles of a larger log, of which a smaller tree has its own partial ones."""
+    index = data.draw(st.integers(0, size - 1))
+    tree = GrowingTree(size, _narrow)
+    proof = tree.inclusion_proof(index)
+    verify_inclusion(LEAVES[index], index, size, proof, tree.root())
+
+
+def _narrow(path):
+    """Return a tile of any width up to what the whole log has."""
+    full, _, width = path.partition(".p/")
+    if not width:
+        return TILES[full]
+    data = TILES.get(full) or next(
+        data for name, data in TILES.items() if name.startswith(f"{full}.p/")
+    )
+    return data[: int(width) * 32]
+
+
+@pytest.mark.parametrize("index", [-1, 3, 2**63])
+def test_there_is_no_proof_of_a_leaf_that_is_not_there(index):
+    """Below the first and after the last."""
+    tree = GrowingTree(3, tiles_of(3).__getitem__)
+    with pytest.raises(LogError, match="no leaf"):
+        tree.inclusion_proof(index)
+
+
+@pytest.mark.parametrize("data", [b"", bytes(31), bytes(64), bytes(97)])
+def test_a_tile_of_another_length_is_no_tile(data):
+    """Three hashes have 96 octets."""
+    with pytest.raises(LogError, match="a tile of 3 hashes"):
+        GrowingTree(3, lambda _path: data).root()

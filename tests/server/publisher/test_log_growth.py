@@ -1,0 +1,92 @@
+"""The log grows from its tiles, and from its rows where tiles are lost or wrong."""
+
+import asyncio
+import hashlib
+
+import pytest
+from sqlalchemy import delete, update
+
+from server.core.errors import HeningError, LogError
+from server.publisher.log import Log
+from server.storage.database import open_database
+from server.storage.models import LogEntry
+from tests.server.log_invariant import check_log
+
+
+def leaves(first, last):
+    """Return leaves of made-up role versions."""
+    return [
+        ("armani", number, hashlib.sha256(b"%d" % number).hexdigest())
+        for number in range(first, last + 1)
+    ]
+
+
+async def append(world, batch, change=None):
+    """Append a batch, after `change` was done to the database."""
+    async with open_database(world.folder.database) as sessions:
+        if change is not None:
+            async with sessions.begin() as session:
+                await session.execute(change)
+        log = Log(world.folder.public / "log", sessions)
+        await log.append(batch, world.keys.log_keys, 1)
+
+
+@pytest.fixture
+def grown(fresh):
+    """Give a server whose log has 300 leaves."""
+    asyncio.run(append(fresh, leaves(1, 300)))
+    return fresh
+
+
+def test_an_append_reads_few_tiles(grown, monkeypatch):
+    """Of 300 leaves: the tiles on the way to the root and the last entries, nothing else."""
+    read = []
+    real = Log._read_tile
+
+    def reader(self, path):
+        read.append(path)
+        return real(self, path)
+
+    monkeypatch.setattr(Log, "_read_tile", reader)
+    asyncio.run(append(grown, leaves(301, 301)))
+    assert sorted(set(read)) == ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"]
+    assert len(check_log(grown.folder, grown.keys.log_verifier.public)) == 301
+
+
+@pytest.mark.parametrize("path", ["tile/0/001.p/44", "tile/1/000.p/1", "tile/entries/001.p/44"])
+def test_a_lost_tile_is_written_again(grown, path):
+    """What the way to the new leaf needs follows from the rows, as everything else does."""
+    tile = grown.folder.public / "log" / path
+    before = tile.read_bytes()
+    tile.unlink()
+    asyncio.run(append(grown, leaves(301, 302)))
+    assert tile.read_bytes() == before
+    assert len(check_log(grown.folder, grown.keys.log_verifier.public)) == 302
+
+
+def test_a_changed_tile_is_never_built_upon(grown):
+    """It does not lead to the signed root; the rows say what it must be, and it is not replaced."""
+    tile = grown.folder.public / "log/tile/0/001.p/44"
+    tile.write_bytes(tile.read_bytes()[::-1])
+    head = (grown.folder.public / "log/checkpoint").read_bytes()
+    with pytest.raises(HeningError, match="with other octets"):
+        asyncio.run(append(grown, leaves(301, 301)))
+    assert (grown.folder.public / "log/checkpoint").read_bytes() == head
+
+
+@pytest.mark.parametrize("index", [0, 299])
+def test_rows_of_another_history_are_not_appended_to(grown, index):
+    """Among those of the last entry tile at once; an older one when the rows are needed."""
+    change = update(LogEntry).where(LogEntry.index == index).values(sha256="0" * 64)
+    if index == 0:
+        (grown.folder.public / "log/tile/0/001.p/44").unlink()
+    with pytest.raises(LogError, match="do not lead to the signed root"):
+        asyncio.run(append(grown, leaves(301, 301), change))
+
+
+def test_a_database_that_is_older_than_the_checkpoint(grown):
+    """A log never shrinks: neither rows nor head are changed."""
+    head = (grown.folder.public / "log/checkpoint").read_bytes()
+    with pytest.raises(LogError, match="speaks of 300 leaves and the database has 290"):
+        asyncio.run(append(grown, leaves(301, 301), delete(LogEntry).where(LogEntry.index >= 290)))
+    assert (grown.folder.public / "log/checkpoint").read_bytes() == head

@@ -1,0 +1,51 @@
+"""What is public is parsed once."""
+
+import pytest
+
+from server.core.errors import FormatError
+from server.publisher.published import PublicTree, load_published
+from tests.server.world import PACKAGE_2
+
+
+def test_what_did_not_change_is_not_parsed_again(world):
+    """The same objects, until a version follows."""
+    tree = PublicTree(world.folder.public)
+    before = tree.load()
+    kept = {name: before.roles[name] for name in before.roles}
+    pointers = before.pointers()
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    after = tree.load()
+    assert {name for name in kept if after.roles[name] is not kept[name]} == {"armani"}
+    assert after.roles["armani"].version == 3
+    assert after.targets is before.targets
+    assert list(after.pointers().values()) == list(pointers.values())
+    assert after.roles == load_published(world.folder.public).roles
+    assert after.versions() == {**before.versions(), "armani": 3}
+
+
+def test_a_file_that_was_exchanged_is_parsed_again(world):
+    """Another file under the same name, as a restore from a copy leaves it."""
+    tree = PublicTree(world.folder.public)
+    before = tree.load().roles["armani"]
+    path = world.folder.public / "metadata/2.armani.json"
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data)
+    assert tree.load().roles["armani"] == before
+    assert tree.load().roles["armani"] is not before
+
+
+def test_a_role_that_is_not_there(world):
+    """It is noticed at once."""
+    (world.folder.public / "metadata/1.cancro.json").unlink()
+    with pytest.raises(FormatError, match=r"1\.cancro\.json is not there"):
+        load_published(world.folder.public)
+
+
+def test_a_role_that_is_a_link(world):
+    """Links lead out of the tree and are not followed."""
+    path = world.folder.public / "metadata/1.cancro.json"
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+    with pytest.raises(FormatError, match="not a regular file"):
+        load_published(world.folder.public)
