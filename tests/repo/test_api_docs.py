@@ -31,11 +31,7 @@ def test_every_problem_is_in_the_table():
     """Names and statuses of problem documents are those of the table, each once."""
     rows = re.findall(r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", SECTION, re.MULTILINE)
     documented = [
-        (name, int(status))
-        for names, status in re.findall(
-            r"^\| ((?:`[\w-]+`(?:, )?)+) \| (\d{3}) \|", SECTION, re.MULTILINE
-        )
-        for name in re.findall(r"`([\w-]+)`", names)
+        (name, int(status)) for names, status in rows for name in re.findall(r"`([\w-]+)`", names)
     ]
     assert len(documented) == len(set(documented))
     assert set(documented) == answered()
