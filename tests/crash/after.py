@@ -26,6 +26,7 @@ from tests.crash.sender import FIRST as FIRST_PART
 from tests.crash.sender import ROOMY, WHOLE
 from tests.crash.stories import OFFER, post_office
 from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.publisher.test_garbage import age_all, put, sha, there
 from tests.server.publisher.test_mirror import read as read_mirror
 from tests.server.release.rollouts.desk import DAY
 from tests.server.release.rollouts.desk import open_desk as order_desk
@@ -266,7 +267,22 @@ def restart_export(world, _story):
     assert found == (world.published().timestamp.version, [PACKAGE_1, PACKAGE_2])
 
 
+def prepare_garbage(story):
+    """Lay blobs down that nothing names, and let all be old."""
+    for number in range(3):
+        put(story.world, b"PK\x03\x04 stray %d" % number, days=8)
+    age_all(story.world, 8)
+
+
+def restart_garbage(world, _story):
+    """Give the command again; what is named is there, and nothing else."""
+    world.run(Publisher.repair)
+    world.run(lambda publisher: publisher.collect_garbage(timedelta(days=7)))
+    assert there(world) == {sha(PACKAGE_1)}
+
+
 PREPARATIONS = {
+    "garbage": prepare_garbage,
     "export": prepare_export,
     "publish": prepare_publish,
     "roll out": prepare_roll_out,
@@ -276,6 +292,7 @@ PREPARATIONS = {
     "webhook": prepare_webhook,
 }
 RESTARTS = {
+    "garbage": restart_garbage,
     "export": restart_export,
     "publish": restart_publish,
     "roll out": restart_roll_out,

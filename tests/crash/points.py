@@ -108,6 +108,11 @@ UPLOAD = {
     ),
     "an upload's file is needed no more": r"remove uploads/ID",
 }
+GARBAGE = {
+    "garbage is found and its records are there": r"commit blobs",
+    "garbage has no records any more": r"committed blobs",
+    "garbage is not removed yet": r"remove blobs/\w\w/SHA",
+}
 EXPORT = {
     **_file("the list of what a mirror holds", "mirror", r"\.mirror\.json"),
     "a mirrored package is not begun": r"create mirror/targets/.*/\.tmp-\w+",
@@ -137,4 +142,5 @@ STORIES = {
     "upload": (UPLOAD, {}),
     "webhook": (WEBHOOK, {}),
     "export": (EXPORT, {}),
+    "garbage": (GARBAGE, {}),
 }

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+from datetime import timedelta
 
 from server.publisher.mirror import export_mirror
 from server.publisher.online_keys import HOLDERS
@@ -101,7 +102,15 @@ async def export(world, _job, start):
     await asyncio.to_thread(export_mirror, world.folder, blobs, world.folder.root / "mirror")
 
 
+async def collect(world, _job, start):
+    """Remove blobs that nothing names any more."""
+    async with world.publisher() as publisher:
+        start()
+        await publisher.collect_garbage(timedelta(days=7))
+
+
 STORIES = {
+    "garbage": collect,
     "export": export,
     "publish": publish,
     "new keys": change_keys,

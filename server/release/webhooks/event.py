@@ -71,7 +71,7 @@ class ExpiringData(_Data, frozen=True):
 
 
 class ChangeWaitingData(_Data, frozen=True):
-    """A change waits for a second person, for its time, or for the holders of offline keys."""
+    """A change waits for a second person or for its time."""
 
     action: str
     change: str

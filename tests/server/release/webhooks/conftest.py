@@ -15,8 +15,15 @@ from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
 from server.release.webhooks.sender import Sender
 from server.storage.control_models import Account
 from server.storage.database import open_database
+from server.storage.place import PostgresAddress
 from tests.server.release.webhooks.receiver import receiving
 
+#: For tests that ask more of the database than rows: run on both.
+on_both = pytest.mark.parametrize(
+    "post",
+    ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))],
+    indirect=True,
+)
 ADMIN = Principal("ani", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",))
 
 
@@ -68,9 +75,12 @@ def halted(number, now):
 
 
 @pytest.fixture
-async def post(tmp_path):
-    """Give a queue with a courier that may go to private addresses."""
-    async with open_database(tmp_path / "hening.sqlite") as sessions:
+async def post(request, tmp_path):
+    """Give a queue with a courier that may go to private addresses; on SQLite unless told."""
+    place = tmp_path / "hening.sqlite"
+    if getattr(request, "param", "sqlite") == "postgresql":
+        place = PostgresAddress(request.getfixturevalue("postgres").make_database())
+    async with open_database(place) as sessions:
         async with sessions.begin() as session:
             session.add(
                 Account(name="ani", role="admin", codenames='["*"]', created_at=1, disabled_at=None)

@@ -9,7 +9,7 @@ from server.release.webhooks.deliveries import CLAIM_SECONDS, claim, enqueue, fo
 from server.release.webhooks.directory import load_webhook
 from server.release.webhooks.event import EventType
 from server.storage.control_models import TrailEntry
-from tests.server.release.webhooks.conftest import halted
+from tests.server.release.webhooks.conftest import halted, on_both
 from tests.server.release.webhooks.receiver import receiving
 
 DAY = 86_400
@@ -58,6 +58,7 @@ async def test_only_what_was_asked_for(post, receiver):
     assert receiver.received == []
 
 
+@on_both
 async def test_an_event_is_queued_once(post, receiver):
     """The same occasion noticed again, even after its delivery, is not told again."""
     await post.create(receiver)
@@ -69,6 +70,7 @@ async def test_an_event_is_queued_once(post, receiver):
     assert len(receiver.ids) == 1
 
 
+@on_both
 async def test_what_is_rolled_back_is_never_told(post, receiver):
     """The queue is part of the transaction in which something happens."""
     await post.create(receiver)
@@ -96,6 +98,7 @@ async def test_in_order(post, receiver):
     assert receiver.ids == [event.id for event in events]
 
 
+@on_both
 async def test_a_receiver_that_recovers(post, receiver):
     """The same message comes again with its id and a new time, until it is taken."""
     webhook = await post.create(receiver)
@@ -117,6 +120,7 @@ async def test_a_receiver_that_recovers(post, receiver):
     assert post.alarms == []
 
 
+@on_both
 async def test_given_up_after_three_days(post, receiver):
     """Fourteen attempts, then an alarm; the webhook stays on for what comes later."""
     webhook = await post.create(receiver)
@@ -154,6 +158,7 @@ async def test_switched_off_after_days_without_success(post, receiver):
     assert len(receiver.ids) == count
 
 
+@on_both
 async def test_gone(post, receiver):
     """A receiver that answers 410 is never asked again, and that is in the trail."""
     webhook = await post.create(receiver)
@@ -192,6 +197,7 @@ async def test_a_slow_receiver_holds_up_nobody(post, receiver):
         assert len(slow.ids) == 2
 
 
+@on_both
 async def test_a_process_that_dies_during_an_attempt(post, receiver):
     """What was claimed is sent by the next process, a minute later, with the same id."""
     webhook = await post.create(receiver)
@@ -206,6 +212,7 @@ async def test_a_process_that_dies_during_an_attempt(post, receiver):
     assert [delivery.attempts for delivery in await post.deliveries(webhook)] == [2]
 
 
+@on_both
 async def test_two_processes_share_the_queue(post, receiver):
     """Whoever claims a delivery makes the attempt, and nobody else does."""
     await post.create(receiver)
@@ -227,6 +234,7 @@ async def test_private_addresses_where_they_are_not_allowed(post, receiver):
     assert receiver.raw == []
 
 
+@on_both
 async def test_what_is_over_is_forgotten(post, receiver):
     """A month after its end a delivery is removed; one that is on its way is not."""
     webhook = await post.create(receiver)

@@ -21,7 +21,7 @@ from server.release.webhooks.directory import (
 )
 from server.release.webhooks.event import EventType
 from server.storage.control_models import TrailEntry
-from tests.server.release.webhooks.conftest import ADMIN
+from tests.server.release.webhooks.conftest import ADMIN, on_both
 
 URL = "https://hooks.example.org/T0/secret"
 
@@ -42,6 +42,7 @@ async def create(post, **changed):
     )
 
 
+@on_both
 async def test_a_webhook_is_made(post):
     """It has a secret of its own; the trail knows neither the secret nor the address."""
     first = await create(post, events=["published", "halted", "halted"])
@@ -104,6 +105,7 @@ async def test_there_is_a_limit(post, monkeypatch):
         await enable_webhook(post.sessions, ADMIN, first.id, post.now)
 
 
+@on_both
 async def test_off_and_on(post, receiver):
     """What waits when it is switched off is given up; on again it is told what happens then."""
     webhook = await post.create(receiver)
@@ -134,6 +136,7 @@ async def test_a_ping(post, receiver):
     assert len(set(receiver.ids)) == 2
 
 
+@on_both
 async def test_again(post, receiver):
     """A delivery that is over is begun anew with its id; one that is on its way is not."""
     webhook = await post.create(receiver)
@@ -147,6 +150,7 @@ async def test_again(post, receiver):
     assert receiver.ids == [event.id, event.id]
 
 
+@on_both
 async def test_what_is_not_there(post):
     """An unknown webhook, and the delivery of another one, are not found."""
     webhook, other = await create(post), await create(post)

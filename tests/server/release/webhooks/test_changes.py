@@ -1,0 +1,82 @@
+"""Changes that wait or are refused are told, in the transaction that says so."""
+
+import asyncio
+import contextlib
+import json
+
+from sqlalchemy import select
+
+from server.release.rollouts.changes import State
+from server.release.rollouts.orders import Halt, Offer, Pause
+from server.release.rollouts.plan import Plan, Stage
+from server.storage.control_models import Account, Delivery
+from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk
+from tests.server.release.webhooks.conftest import Post
+from tests.server.release.webhooks.receiver import Receiver
+from tests.server.world import PACKAGE_2
+
+OFFER = Offer(2, Plan([Stage(1000)]))
+
+
+@contextlib.asynccontextmanager
+async def told_of_changes(world):
+    """Give the service, with a webhook for changes, where offers need a second person."""
+    async with open_desk(world, ["*/*/stable"]) as desk:
+        async with desk.sessions.begin() as session:
+            session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
+        receiver = Receiver(url="https://hooks.example.org/")
+        await Post(desk.sessions).create(receiver, ["change-waiting", "change-refused"])
+        yield desk
+
+
+async def events(desk):
+    """Return type, change and the rest of all queued events."""
+    async with desk.sessions() as session:
+        bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
+    assert {body["subject"] for body in bodies} <= {"armani/id/stable"}
+    return {(body["type"], body["data"].pop("change")): body["data"] for body in bodies}
+
+
+async def test_what_waits(world):
+    """An order that waits for a person or for its time is told; one that is carried out is not."""
+    async with told_of_changes(world) as desk:
+        await desk.order(Pause())
+        assert await events(desk) == {}
+        later = await desk.order(Halt(), due_at=world.epoch() + DAY)
+        assert await events(desk) == {
+            ("change-waiting", later.id): {"action": "halt", "waits_for": "time"}
+        }
+
+
+def test_who_waits(world):
+    """What waits for approval is told, and that it was rejected, with the reason; names are not."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+
+    async def story():
+        async with told_of_changes(world) as desk:
+            change = await desk.order(OFFER)
+            await desk.rollouts.reject(APPROVER, change.id, "Not on a Friday.")
+            found = await events(desk)
+            assert found == {
+                ("change-waiting", change.id): {"action": "offer", "waits_for": "approval"},
+                ("change-refused", change.id): {"action": "offer", "reason": "Not on a Friday."},
+            }
+            assert not {"eka", "ari"} & set(json.dumps(list(found.values())).split('"'))
+
+    asyncio.run(story())
+
+
+def test_what_does_not_fit(world):
+    """An approved change that does not fit any more is told with its sentence."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+
+    async def story():
+        async with told_of_changes(world) as desk:
+            first, second = [await desk.order(OFFER) for _ in range(2)]
+            await desk.rollouts.approve(APPROVER, first.id)
+            late = await desk.rollouts.approve(APPROVER, second.id)
+            assert late.state == State.REFUSED
+            told = (await events(desk))["change-refused", second.id]
+            assert told == {"action": "offer", "reason": late.reason}
+
+    asyncio.run(story())
