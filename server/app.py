@@ -20,6 +20,7 @@ from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.api.operation import Services
 from server.release.api.serving import serving
 from server.release.rollouts.rollouts import Rollouts
+from server.release.uploads.keeping import Keeping
 from server.release.webhooks.courier import Courier
 from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
@@ -219,6 +220,10 @@ async def running(
                 wake=wanted.set,
                 rollouts=rollouts,
             )
+            await services.uploads.tidy()
+            await services.submissions.tidy()
+            keeping = asyncio.create_task(Keeping(services.uploads, alarm).run())
+            stack.push_async_callback(_cancel, keeping)
             # Entered last, it ends first: handlers under way still have publisher and database.
             api_port = await stack.enter_async_context(serving(services, registry))
             log.info("the control plane listens", host=settings.api_host, port=api_port)

@@ -80,6 +80,11 @@ class Publisher:
             folder, sessions, clock, alarm, after_step, self._steps, self._blobs, room
         )
 
+    @property
+    def blobs(self) -> BlobStore:
+        """The store that is published from."""
+        return self._blobs
+
     async def repair(self) -> int | None:
         """Complete the publication that a crash interrupted, or discard what was not accepted.
 

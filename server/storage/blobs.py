@@ -54,6 +54,13 @@ class BlobStore(BlobReader, Protocol):
         a blob under a name that is not its hash.
         """
 
+    def adopt(self, source: Path, sha256: str, length: int) -> None:
+        """Do what `ingest` does, where possible by a second name for `source` and without a copy.
+
+        Nobody writes to `source` any more, and it is flushed. Others may adopt and ingest the same
+        blob at the same time.
+        """
+
     def verify(self, sha256: str, length: int) -> None:
         """Read a blob again and raise FormatError unless it is what its name says."""
 

@@ -11,7 +11,13 @@ from aiofiles.threadpool.binary import AsyncBufferedReader
 
 from server.core.encodings import check_sha256
 from server.core.errors import FormatError
-from server.storage.blob_source import open_source, read_pieces, sweep_unlocked, write_blob
+from server.storage.blob_source import (
+    open_source,
+    read_checked,
+    read_pieces,
+    sweep_unlocked,
+    write_blob,
+)
 from server.storage.blobs import PIECE, StoredBlob
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, move_durable
@@ -61,6 +67,24 @@ class LocalBlobs:
             return
         with open_source(source, sha256, length) as reader:
             write_blob(read_pieces(reader, length), sha256, length, target)
+
+    def adopt(self, source: Path, sha256: str, length: int) -> None:
+        """Give `source` the blob's name, too, unless its blob is there already.
+
+        A crash leaves a temporary name, which is one's own: `ingest` writes under another.
+        """
+        target = self.path(sha256)
+        if self.length(sha256) == length:
+            return
+        with open_source(source, sha256, length) as reader:
+            for _ in read_checked(read_pieces(reader, length), sha256, length):
+                pass
+        source.chmod(0o644)
+        make_folder(target.parent)
+        temporary = target.with_name(f"{TEMPORARY}{sha256}.{source.name}")
+        temporary.unlink(missing_ok=True)
+        temporary.hardlink_to(source)
+        move_durable(temporary, target)
 
     def verify(self, sha256: str, length: int) -> None:
         """Read a blob again and raise FormatError unless it is what its name says."""

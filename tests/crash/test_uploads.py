@@ -32,6 +32,7 @@ def resume(world, upload_id):
     async def inside():
         async with open_desk(world.folder.root) as desk:
             desk.restart(ROOMY)
+            await desk.uploads.tidy()
             await desk.uploads.recover()
             offset = await desk.offset(upload_id)
             assert (await desk.uploads.blob_length(SHA256) is not None) == (offset == len(WHOLE))
@@ -65,7 +66,7 @@ def test_killed_at_each_point(begun, checksum, crash, tmp_path):
             break
     assert offsets == sorted(offsets)
     assert (offsets[0], offsets[-1]) == (FIRST, len(WHOLE))
-    assert {"piece", "os.rename", "os.remove"} <= set(names)
+    assert {"piece", "os.link", "os.rename", "os.remove"} <= set(names)
     # A batch is two pieces. Of a part with a checksum nothing counts before it is checked.
     kept = {FIRST, FIRST + 2 * PIECE, FIRST + 4 * PIECE, len(WHOLE)}
     assert set(offsets) == ({FIRST, len(WHOLE)} if checksum else kept)

@@ -69,7 +69,7 @@ def test_what_an_operation_needs(row):
         assert row[1:] == ["nothing", NOWHERE, *["yes"] * len(Role)]
         return
     assert row[1].strip("`") == (operation.permission or "token")
-    assert row[2] in {NOWHERE, "codename"}
+    assert row[2] in {NOWHERE, "codename", "roles"}
     assert row[2] == "codename" or "codename" not in operation.parameters
     for role, cell in zip(Role, row[3:], strict=True):
         if operation.permission is not None:

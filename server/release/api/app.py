@@ -4,6 +4,7 @@ The order is part of the promise: without a valid token a request learns which p
 the served schema says anyway, and nothing else; its body is not read.
 """
 
+import asyncio
 import hashlib
 
 import msgspec
@@ -92,7 +93,8 @@ class Api:
         else:
             octets = await receive_body(request, operation)
         if operation.request is not None:
-            body = decode_body(octets, operation.request)
+            # What is big takes longer than others should wait.
+            body = await asyncio.to_thread(decode_body, octets, operation.request)
         call = Call(principal, route.path, query, body, request.headers, request, self._services)
         if principal is not None and operation.takes_key and "Idempotency-Key" in request.headers:
             return await self._answer_once(operation, call, octets)
@@ -116,7 +118,7 @@ class Api:
                 raise TypeError(f"{operation.id} streams and is not raw")
             return _to_answer(reply, operation)
 
-        fingerprint = _fingerprint(call.request, octets)
+        fingerprint = _fingerprint(call.request, operation, octets)
         answer = await self._keys.once(
             call.who.name, read_key(keys[0]), fingerprint, work, keep=not operation.secret
         )
@@ -163,8 +165,10 @@ def _check_if_match(request: web.BaseRequest) -> None:
         read_etags(given[0])
 
 
-def _fingerprint(request: web.BaseRequest, body: bytes) -> str:
-    head = f"{request.method} {request.raw_path} {request.headers.get('If-Match', '')}\n"
+def _fingerprint(request: web.BaseRequest, operation: Operation, body: bytes) -> str:
+    names = ("If-Match", *(header.name for header in operation.headers))
+    told = [request.headers.getall(name, []) for name in names]
+    head = f"{request.method} {request.raw_path} {told}\n"
     return hashlib.sha256(head.encode() + body).hexdigest()
 
 

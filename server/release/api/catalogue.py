@@ -8,18 +8,33 @@ import msgspec
 
 from server.release.api import (
     accounts,
+    blobs,
     changes,
     channels,
     models,
     status,
+    submissions,
     tokens,
     trail,
+    uploads,
     webhooks,
 )
 from server.release.api.openapi import make_page
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 
-RESOURCES = (status, models, channels, changes, accounts, tokens, trail, webhooks)
+RESOURCES = (
+    status,
+    uploads,
+    blobs,
+    submissions,
+    models,
+    channels,
+    changes,
+    accounts,
+    tokens,
+    trail,
+    webhooks,
+)
 
 
 def with_schema(operations: tuple[Operation, ...]) -> tuple[Operation, ...]:

@@ -135,7 +135,11 @@ class _Protocol(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a malformed request or a failure of ours, and close."""
         del message
-        if request.writer.output_size > 0 or request.transport is None:
+        if (
+            request.writer.output_size > 0
+            or request.transport is None
+            or isinstance(exc, ConnectionError)
+        ):
             raise ConnectionError("the answer was already begun, or nobody is there")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.api.refuse_malformed()

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from server.release.api.operation import Header, Operation, path_pattern
-from server.release.api.problems import MEDIA_TYPE, Problem
+from server.release.api.problems import MEDIA_TYPE, Problem, phrase
 
 _END = re.compile(r"\\Z$")
 REFERENCE = "#/components/schemas/{name}"
@@ -130,7 +130,7 @@ def _responses(operation: Operation, types: list[tuple[Any, Any]]) -> dict[str, 
     refused = _find(types, Problem)
     return {str(operation.status): done} | {
         str(status): {
-            "description": HTTPStatus(status).phrase,
+            "description": phrase(status),
             # The answer to HEAD has a type and no body.
             "content": {MEDIA_TYPE: {"schema": refused} if operation.method != "HEAD" else {}},
         }

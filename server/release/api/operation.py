@@ -19,6 +19,9 @@ from server.release.api.problems import ProblemError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
 from server.release.rollouts.rollouts import Rollouts
+from server.release.submissions.submissions import Submissions
+from server.release.uploads.quota import free_octets
+from server.release.uploads.uploads import Uploads
 from server.settings import Settings
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
@@ -34,6 +37,9 @@ PATH_PATTERNS: Mapping[str, str] = MappingProxyType(
         "codename": r"[a-z0-9][a-z0-9_-]{0,31}",
         "region": r"[a-z0-9][a-z0-9-]{0,15}",
         "channel": r"[a-z0-9][a-z0-9-]{0,15}",
+        "blob": r"[0-9a-f]{64}",
+        "submission": r"[0-9a-f]{64}",
+        "upload": r"[0-9a-f]{32}",
     }
 )
 """What a path parameter of this name looks like; every other is a `SEGMENT`. Others are 404."""
@@ -56,6 +62,17 @@ class Services:
     entropy: Callable[[int], bytes]
     wake: Callable[[], None] = lambda: None
     rollouts: Rollouts | None = None
+    uploads: Uploads = field(init=False)
+    submissions: Submissions = field(init=False)
+
+    def __post_init__(self) -> None:
+        blobs = self.publisher.blobs
+        uploads = Uploads(self.folder, self.sessions, blobs, self.clock, self.entropy, free_octets)
+        submissions = Submissions(
+            self.folder, self.sessions, blobs, self.clock, self.entropy, self.wake
+        )
+        object.__setattr__(self, "uploads", uploads)
+        object.__setattr__(self, "submissions", submissions)
 
     def require_rollouts(self) -> Rollouts:
         """Return the rollouts; a server that serves their operations has them."""

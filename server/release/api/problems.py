@@ -25,6 +25,7 @@ from server.release.errors import (
     TooLargeError,
 )
 from server.release.people.token_text import redact
+from server.release.uploads.errors import OffsetError, UploadChecksumError, UploadStalledError
 from server.storage.errors import StorageError
 
 MEDIA_TYPE = "application/problem+json"
@@ -39,6 +40,8 @@ STATUSES: tuple[tuple[type[HeningError], int, str], ...] = (
     (TooLargeError, 413, "too-large"),
     (RateError, 429, "too-many-requests"),
     (QuotaError, 507, "no-room"),
+    (UploadStalledError, 408, "too-slow"),
+    (UploadChecksumError, 460, "checksum-mismatch"),
     (StorageError, 503, "unavailable"),
     (FormatError, 400, "malformed"),
     (HeningError, 422, "refused"),
@@ -110,12 +113,19 @@ def describe(error: Exception, incident: str) -> Refusal:
     return Refusal(msgspec.structs.replace(problem, incident=incident), headers)
 
 
+def phrase(status: int) -> str:
+    """Return a status' name; 460 is no status of HTTP's own but of tus."""
+    return "Checksum Mismatch" if status == 460 else HTTPStatus(status).phrase
+
+
 def is_surroundings(error: Exception) -> bool:
     """Answer whether disk, network or database failed, and not the code."""
     return isinstance(error, OSError | OperationalError | InterfaceError | PoolTimeoutError)
 
 
 def _headers(error: HeningError, status: int) -> dict[str, str]:
+    if isinstance(error, OffsetError):
+        return {"Upload-Offset": str(error.offset)}
     if isinstance(error, RateError):
         return {"Retry-After": str(error.retry_after)}
     if status == HTTPStatus.UNAUTHORIZED:
@@ -127,4 +137,4 @@ def _headers(error: HeningError, status: int) -> dict[str, str]:
 
 def _problem(status: int, name: str, detail: str) -> Problem:
     sentence = redact(detail[:1].upper() + detail[1:])
-    return Problem(URN + name, HTTPStatus(status).phrase, status, sentence)
+    return Problem(URN + name, phrase(status), status, sentence)

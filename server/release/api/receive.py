@@ -8,11 +8,11 @@ import asyncio
 
 from aiohttp import web
 
-from server.release.api.operation import Operation
+from server.release.api.operation import BODY_LIMIT, Operation
 from server.release.api.problems import ProblemError
 from server.release.errors import TooLargeError
 
-BODY_SECONDS = 30.0  # for 1 MiB: a line of 300 kbit/s does it
+BODY_SECONDS = 30.0  # for each MiB of the limit: a line of 300 kbit/s does it
 
 
 async def receive_body(request: web.BaseRequest, operation: Operation) -> bytes:
@@ -34,7 +34,7 @@ async def receive_body(request: web.BaseRequest, operation: Operation) -> bytes:
     await invite_body(request)
     octets = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(BODY_SECONDS * max(1, limit // BODY_LIMIT)):
             async for piece, _ in request.content.iter_chunks():
                 octets += piece
                 if len(octets) > limit:

@@ -64,7 +64,7 @@ class Holder:
         Raises UploadChecksumError for other octets than announced, and then forgets the upload.
         """
         try:
-            await to_end(self._blobs.ingest, file.path, upload.sha256, upload.length)
+            await to_end(self._blobs.adopt, file.path, upload.sha256, upload.length)
         except FormatError as error:
             await self.drop(upload, file, actor, "upload.refuse")
             raise UploadChecksumError(

@@ -6,6 +6,7 @@ Pairs of a key and a base64 text, separated by commas. Only `sha256` is read, wh
 64 lower-case hex digits. Other keys are for the client's own use and are not kept.
 """
 
+import base64
 import re
 
 from server.core.encodings import check_sha256, decode_base64
@@ -34,3 +35,8 @@ def decode_upload_metadata(text: str) -> str:
     sha256 = values["sha256"].decode(errors="backslashreplace")
     check_sha256(sha256)
     return sha256
+
+
+def encode_upload_metadata(sha256: str) -> str:
+    """Return the header for a hash: what is kept of the one that a client sent."""
+    return f"sha256 {base64.b64encode(sha256.encode()).decode()}"

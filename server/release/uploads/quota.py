@@ -1,12 +1,19 @@
 """Whether there is room for one more upload, decided before its first octet is sent."""
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
 
 from server.release.errors import QuotaError, RateError
 from server.release.uploads.limits import Limits
 from server.storage.control_models import Upload
 
 _RETRY_SECONDS = 60  # an upload of a package takes minutes
+
+
+def free_octets(folder: Path) -> int:
+    """Return how many octets are free on the disk of a folder."""
+    return shutil.disk_usage(folder).free
 
 
 def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> None:
@@ -18,7 +25,8 @@ def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> No
     if len(own) >= limits.per_account or len(waiting) >= limits.in_all:
         raise RateError(
             f"{len(own)} uploads of {upload.account} and {len(waiting)} in all are not whole yet:"
-            " end one of them first."
+            " end one of them first.",
+            _RETRY_SECONDS,
         )
     octets = sum(each.length for each in own) + upload.length
     if octets > limits.account_octets:

@@ -10,16 +10,14 @@ from server.release.uploads.hold import Holder
 from server.release.uploads.partial import arrived, is_upload_name, remove_unheld
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
-from server.storage.durable import sweep_temporary
 from server.storage.layout import StateFolder
 
 SERVER = "server"
 """The actor of what the server does by itself."""
 
 
-async def recover_uploads(folder: StateFolder, sessions: Sessions, holder: Holder) -> int:
-    """Make blobs of whole uploads that a crash left, at the start; returns how many."""
-    await asyncio.to_thread(sweep_temporary, folder.uploads)
+async def recover_uploads(sessions: Sessions, holder: Holder) -> int:
+    """Make blobs of whole uploads that a crash left; returns how many."""
     done = 0
     for upload in await _load_waiting(sessions):
         if await asyncio.to_thread(arrived, holder.path(upload.id)) == upload.length:

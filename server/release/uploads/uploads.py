@@ -34,6 +34,7 @@ from server.release.uploads.upkeep import recover_uploads, sweep_uploads
 from server.storage.blobs import BlobStore
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
+from server.storage.durable import sweep_temporary
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 
@@ -157,9 +158,13 @@ class Uploads:
         async with self._holder.holding(upload) as file:
             await self._holder.drop(upload, file, principal.actor, "upload.remove")
 
+    async def tidy(self) -> None:
+        """Remove what a crash left half written; for the start, before anything is sent."""
+        await asyncio.to_thread(sweep_temporary, self._folder.uploads)
+
     async def recover(self) -> int:
-        """Make blobs of whole uploads that a crash left, at the start; returns how many."""
-        return await recover_uploads(self._folder, self._sessions, self._holder)
+        """Make blobs of whole uploads that a crash left; returns how many."""
+        return await recover_uploads(self._sessions, self._holder)
 
     async def sweep(self) -> int:
         """Forget what has expired; returns how many uploads that were not whole."""

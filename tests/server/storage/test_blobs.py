@@ -55,9 +55,35 @@ def test_ingest(store, source):
 )
 def test_lies(store, source, sha256, length, sentence):
     """A wrong hash or length is refused, and nothing stays."""
-    with pytest.raises(FormatError, match=sentence):
-        store.ingest(source, sha256, length)
+    for take in (store.ingest, store.adopt):
+        with pytest.raises(FormatError, match=sentence):
+            take(source, sha256, length)
     assert files(store) == []
+
+
+def test_adopt(store, source):
+    """The file gets a second name and no copy; what is there already stays, what is cut off not."""
+    store.adopt(source, SHA256, len(DATA))
+    store.verify(SHA256, len(DATA))
+    assert store.path(SHA256).samefile(source)
+    store.adopt(source, SHA256, len(DATA))
+    assert files(store) == [SHA256]
+    source.unlink()
+    store.path(SHA256).write_bytes(DATA[:10])
+    source.write_bytes(DATA)
+    store.adopt(source, SHA256, len(DATA))
+    store.verify(SHA256, len(DATA))
+    assert files(store) == [SHA256]
+
+
+def test_adopt_while_the_same_blob_is_ingested(store, source):
+    """Neither disturbs the other's temporary file: the blob is whole whoever is last."""
+    store.path(SHA256).parent.mkdir(parents=True)
+    under_way = store.path(SHA256).with_name(f".tmp-{SHA256}")
+    under_way.write_bytes(DATA[:10])
+    store.adopt(source, SHA256, len(DATA))
+    assert under_way.read_bytes() == DATA[:10]
+    store.verify(SHA256, len(DATA))
 
 
 def test_a_wrong_length_is_found_before_the_copy(store, source):

@@ -1,0 +1,37 @@
+"""Which octets the server has: asked before an upload, which may be spared."""
+
+from typing import Annotated
+
+import msgspec
+
+from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.errors import NotFoundError
+from server.release.people.permissions import Permission
+
+
+class BlobView(msgspec.Struct, frozen=True):
+    """Octets that are here, their hash verified."""
+
+    sha256: str
+    length: Annotated[int, msgspec.Meta(description="Octets.")]
+
+
+async def get_blob(call: Call) -> Reply:
+    """Tell whether octets with this sha256 are here, and how many they are."""
+    sha256 = call.path["blob"]
+    length = await call.services.uploads.blob_length(sha256)
+    if length is None:
+        raise NotFoundError("no octets with this sha256 are here: upload them.")
+    return Reply(BlobView(sha256, length))
+
+
+OPERATIONS = (
+    Operation(
+        method="GET",
+        path=f"{PREFIX}/blobs/{{blob}}",
+        permission=Permission.READ,
+        summary="Is a blob here",
+        handler=get_blob,
+        response=BlobView,
+    ),
+)

@@ -1,0 +1,236 @@
+"""Resumable uploads by tus 1.0.0: core, creation, checksum, termination, expiration.
+
+Any client of that protocol can be used. The announcement carries the sha256 of all octets; when the
+last one is there and the hash holds, the octets are a blob, and a submission can name it.
+"""
+
+from collections.abc import AsyncIterator
+from email.utils import formatdate
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+
+from server.core.encodings import decode_decimal
+from server.core.errors import FormatError
+from server.release.api.operation import PREFIX, Call, Header, Operation, Reply
+from server.release.api.problems import ProblemError
+from server.release.people.permissions import Permission
+from server.release.uploads.checksum import ALGORITHMS, decode_checksum
+from server.release.uploads.metadata import decode_upload_metadata, encode_upload_metadata
+from server.release.uploads.state import UploadState
+
+VERSION = "1.0.0"
+MEDIA_TYPE = "application/offset+octet-stream"
+_DECIMAL = "^(0|[1-9][0-9]{0,15})$"
+_RESUMABLE = Header("Tus-Resumable", "The protocol's version.", rf"^{VERSION}$", required=True)
+
+
+class UploadView(msgspec.Struct, frozen=True):
+    """How far an upload is."""
+
+    id: str
+    sha256: str
+    length: Annotated[int, msgspec.Meta(description="Octets in all.")]
+    offset: Annotated[int, msgspec.Meta(description="Octets that have arrived.")]
+    expires: Annotated[int, msgspec.Meta(description="Epoch seconds.")]
+
+
+async def tell_upload_protocol(call: Call) -> Reply:
+    """Tell the version of tus, its extensions, and how long an upload may be."""
+    return Reply(
+        headers={
+            "Tus-Version": VERSION,
+            "Tus-Extension": "creation,checksum,termination,expiration",
+            "Tus-Checksum-Algorithm": ",".join(sorted(ALGORITHMS)),
+            "Tus-Max-Size": str(call.services.uploads.limits.length),
+        }
+    )
+
+
+async def create_upload(call: Call) -> Reply:
+    """Announce octets. Where they are here already the upload is whole at once: see the offset."""
+    _check_version(call)
+    if "Upload-Defer-Length" in call.headers:
+        raise FormatError("Upload-Defer-Length is not taken: say the length with Upload-Length.")
+    state = await call.services.uploads.create(
+        call.who,
+        decode_decimal(_one(call, "Upload-Length")),
+        decode_upload_metadata(_one(call, "Upload-Metadata")),
+    )
+    location = {"Location": f"{PREFIX}/uploads/{state.id}"}
+    return Reply(_view(state), headers=location | _progress(state))
+
+
+async def get_upload(call: Call) -> Reply:
+    """Tell how far an upload of one's own is, for those who do not speak tus."""
+    state = await call.services.uploads.look(call.who, call.path["upload"])
+    return Reply(_view(state), headers=_progress(state))
+
+
+async def find_upload_offset(call: Call) -> Reply:
+    """Tell where the next part has to begin; 409 while a part is being taken."""
+    _check_version(call)
+    state = await call.services.uploads.look(call.who, call.path["upload"])
+    told = {
+        "Upload-Length": str(state.length),
+        "Upload-Metadata": encode_upload_metadata(state.sha256),
+    }
+    return Reply(headers=_progress(state) | told)
+
+
+async def append_to_upload(call: Call) -> Reply:
+    """Take a part. What arrives before a connection is lost is kept; with a checksum it is not.
+
+    460 says that octets have another hash: of the part, which is to be sent again, or of the whole,
+    and then the upload is gone.
+    """
+    _check_version(call)
+    if call.headers.get("Content-Type", "").lower() != MEDIA_TYPE:
+        raise ProblemError(415, "media-type", f"The body of this operation is {MEDIA_TYPE}.")
+    if "Content-Encoding" in call.headers:
+        raise ProblemError(415, "media-type", "A body is taken as it is, without a coding.")
+    offset = decode_decimal(_one(call, "Upload-Offset"))
+    checksum = None
+    if "Upload-Checksum" in call.headers:
+        checksum = decode_checksum(_one(call, "Upload-Checksum"))
+    state = await call.services.uploads.append(
+        call.who,
+        call.path["upload"],
+        offset,
+        _pieces(call.request),
+        call.request.content_length,
+        checksum,
+    )
+    return Reply(headers=_progress(state))
+
+
+async def end_upload(call: Call) -> Reply:
+    """Forget an upload and its octets; a blob that it has become stays."""
+    _check_version(call)
+    await call.services.uploads.remove(call.who, call.path["upload"])
+    return Reply()
+
+
+async def _pieces(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    try:
+        async for piece in request.content.iter_any():
+            yield piece
+    except web.RequestPayloadError as error:
+        raise FormatError("the body is not framed as HTTP has it: what arrived is kept.") from error
+
+
+def _check_version(call: Call) -> None:
+    if call.request.headers.getall("Tus-Resumable", []) != [VERSION]:
+        raise ProblemError(
+            412,
+            "tus-version",
+            f"Send `Tus-Resumable: {VERSION}`: it is the version that is spoken here.",
+            {"Tus-Version": VERSION},
+        )
+
+
+def _one(call: Call, name: str) -> str:
+    values: list[str] = call.request.headers.getall(name, [])
+    if len(values) != 1:
+        raise FormatError(f"{name} has to be given, once.")
+    return values[0]
+
+
+def _view(state: UploadState) -> UploadView:
+    return UploadView(state.id, state.sha256, state.length, state.offset, state.expires_at)
+
+
+def _progress(state: UploadState) -> dict[str, str]:
+    return {
+        "Upload-Offset": str(state.offset),
+        "Upload-Expires": formatdate(state.expires_at, usegmt=True),
+    }
+
+
+def _operation(method: str, path: str, **declared: Any) -> Operation:
+    """Return an operation that speaks tus; its answers say so, refusals too."""
+    return Operation(
+        method=method,
+        path=f"{PREFIX}{path}",
+        reply_headers=MappingProxyType({"Tus-Resumable": VERSION}),
+        **declared,
+    )
+
+
+OPERATIONS = (
+    _operation(
+        "OPTIONS",
+        "/uploads",
+        permission=None,
+        public=True,
+        summary="What is spoken of tus",
+        handler=tell_upload_protocol,
+        status=204,
+    ),
+    _operation(
+        "POST",
+        "/uploads",
+        permission=Permission.UPLOAD,
+        summary="Announce an upload",
+        handler=create_upload,
+        response=UploadView,
+        status=201,
+        errors=(412, 413, 507),
+        headers=(
+            _RESUMABLE,
+            Header("Upload-Length", "Octets in all.", _DECIMAL, required=True),
+            Header(
+                "Upload-Metadata",
+                "`sha256 BASE64`: the hash of all octets, in hex, in base64.",
+                required=True,
+            ),
+        ),
+    ),
+    _operation(
+        "GET",
+        "/uploads/{upload}",
+        permission=Permission.UPLOAD,
+        summary="How far an upload is",
+        handler=get_upload,
+        response=UploadView,
+        errors=(409, 460),
+    ),
+    _operation(
+        "HEAD",
+        "/uploads/{upload}",
+        permission=Permission.UPLOAD,
+        summary="Where the next part begins",
+        handler=find_upload_offset,
+        errors=(409, 412, 460),
+        headers=(_RESUMABLE,),
+    ),
+    _operation(
+        "PATCH",
+        "/uploads/{upload}",
+        permission=Permission.UPLOAD,
+        summary="Send a part",
+        handler=append_to_upload,
+        status=204,
+        errors=(408, 409, 412, 413, 415, 460, 507),
+        raw=True,
+        limit=0,
+        content_type=MEDIA_TYPE,
+        headers=(
+            _RESUMABLE,
+            Header("Upload-Offset", "Where the part begins.", _DECIMAL, required=True),
+            Header("Upload-Checksum", "`ALGORITHM BASE64` of the part: sha1 or sha256."),
+        ),
+    ),
+    _operation(
+        "DELETE",
+        "/uploads/{upload}",
+        permission=Permission.UPLOAD,
+        summary="End an upload",
+        handler=end_upload,
+        status=204,
+        errors=(409, 412),
+        headers=(_RESUMABLE,),
+    ),
+)

@@ -1,0 +1,1 @@
+"""Submissions over HTTP: the same bundles that the signer lays into `incoming`."""

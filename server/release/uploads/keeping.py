@@ -1,0 +1,30 @@
+"""Looks after uploads while the server runs: what a crash left, what has expired."""
+
+import asyncio
+from collections.abc import Callable
+
+from server.release.uploads.uploads import Uploads
+
+EVERY_SECONDS = 600.0  # uploads live for a day
+
+
+class Keeping:
+    """`run` goes on for ever; what goes wrong is told to `alarm` and tried again."""
+
+    def __init__(self, uploads: Uploads, alarm: Callable[[str], None]) -> None:
+        self._uploads = uploads
+        self._alarm = alarm
+
+    async def run(self) -> None:
+        """Finish and sweep at the start, and every ten minutes from then on."""
+        while True:
+            await self.look()
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def look(self) -> None:
+        """Finish and sweep once."""
+        try:
+            await self._uploads.recover()
+            await self._uploads.sweep()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
+            self._alarm(f"uploads are not looked after: {error}")

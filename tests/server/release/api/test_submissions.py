@@ -1,0 +1,200 @@
+"""Submissions on the wire: handed in, published or refused, looked at."""
+
+import asyncio
+import base64
+import hashlib
+
+import pytest
+from sqlalchemy import select
+
+from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import Principal
+from server.storage.control_models import TrailEntry
+from tests.server.release.api_world import api_world
+from tests.server.world import PACKAGE_2, SECOND
+
+SHA256_2 = hashlib.sha256(PACKAGE_2).hexdigest()
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def text(data):
+    """Return octets in base64."""
+    return base64.b64encode(data).decode()
+
+
+def body_of(files, packages=(PACKAGE_2,)):
+    """Return a bundle's id and the body that hands it in."""
+    roles = [
+        RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
+        for (name, version), data in sorted(files.items())
+    ]
+    blobs = sorted(BlobFile(hashlib.sha256(each).hexdigest(), len(each)) for each in packages)
+    bundle_id, data = encode_bundle(Bundle(roles=roles, blobs=blobs))
+    metadata = {f"{version}.{name}.json": text(octets) for (name, version), octets in files.items()}
+    return bundle_id, {"bundle": text(data), "metadata": metadata}
+
+
+async def upload(api, data):
+    """Upload octets in one part."""
+    told = {"Upload-Length": str(len(data))}
+    told["Upload-Metadata"] = f"sha256 {text(hashlib.sha256(data).hexdigest().encode())}"
+    made = await api.call("POST", "/uploads", token="engineer", headers=TUS | told)
+    part = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    path = made.headers["Location"].removeprefix("/api/v1")
+    sent = await api.call("PATCH", path, token="engineer", headers=TUS | part, data=data)
+    assert sent.status == 204
+
+
+async def trail(api):
+    """Return the actions in the trail."""
+    async with api.services.sessions() as session:
+        return list(await session.scalars(select(TrailEntry.action).order_by(TrailEntry.index)))
+
+
+async def test_a_release(api, world):
+    """Package uploaded, role handed in, published; the same again is the same submission."""
+    bundle_id, body = body_of(world.second_release())
+    refused = await api.call("POST", "/submissions", token="engineer", body=body)
+    assert (refused.status, refused.problem) == (409, "conflict")
+    assert SHA256_2 in refused.json["detail"]
+    await upload(api, PACKAGE_2)
+    answer = await api.call("POST", "/submissions", token="engineer", body=body)
+    assert (answer.status, answer.json["status"]) == (202, "waiting")
+    assert answer.headers["Location"] == f"/api/v1/submissions/{bundle_id}"
+    again = await api.call("POST", "/submissions", token="engineer", body=body)
+    assert (again.status, again.json) == (202, answer.json)
+    shown = await api.call("GET", f"/submissions/{bundle_id}", token="viewer")
+    assert shown.json == {
+        "id": bundle_id,
+        "status": "waiting",
+        "reason": "",
+        "snapshot": 0,
+        "finished": 0,
+    }
+    asking = asyncio.create_task(api.call("GET", f"/submissions/{bundle_id}?wait=30"))
+    await api.services.publisher.process_incoming()
+    told = (await asking).json
+    assert (told["status"], told["reason"]) == ("published", "")
+    assert SECOND in (await asyncio.to_thread(world.published)).roles["armani"].targets
+    again = await api.call("POST", "/submissions", token="engineer", body=body)
+    assert again.json == told
+    assert not list(world.folder.incoming.iterdir())
+    assert (await trail(api)).count("submission.receive") == 1
+
+
+async def test_a_refusal_and_another_try(api, world):
+    """What the publisher refuses has its reason; the same bundle may be tried once more."""
+    files = {("armani", 9): world.ceremony.role("armani", 9)}
+    bundle_id, body = body_of(files, [])
+    for _ in range(2):
+        answer = await api.call("POST", "/submissions", token="engineer", body=body)
+        assert answer.json["status"] == "waiting"
+        await api.services.publisher.process_incoming()
+        shown = await api.call("GET", f"/submissions/{bundle_id}")
+        assert shown.json["status"] == "refused"
+        assert shown.json["reason"] == "armani 9 was submitted; 3 comes next."
+    assert (await trail(api)).count("submission.receive") == 2
+
+
+async def test_bodies_that_are_refused(api, world):
+    """Other files than the bundle names, other encodings, hostile names: nothing is written."""
+    bundle_id, body = body_of(world.second_release(), [])
+    name, octets = next(iter(body["metadata"].items()))
+    bundle = base64.b64decode(body["bundle"])
+    hostile = [
+        ({"bundle": text(bundle)}, 422),
+        (body | {"metadata": {}}, 400),
+        (body | {"metadata": {name: octets, "../../../keys/x": octets}}, 400),
+        (body | {"metadata": {"../3.armani.json": octets}}, 400),
+        (body | {"metadata": {name: text(b"{}")}}, 400),
+        (body | {"metadata": {name: octets[:-4] + "===="}}, 400),
+        (body | {"bundle": text(bundle + b" ")}, 400),
+        (body | {"bundle": text(bundle.replace(b"armani", b"latest"))}, 400),
+        (body | {"bundle": ""}, 400),
+        (body | {"also": 1}, 422),
+    ]
+    for sent, status in hostile:
+        answer = await api.call("POST", "/submissions", token="engineer", body=sent)
+        assert answer.status == status, answer.json
+    assert not list(world.folder.incoming.iterdir())
+    assert (await api.call("GET", f"/submissions/{bundle_id}")).status == 404
+    for asked in ("0" * 63, "..%2f..%2fkeys", "A" * 64):
+        assert (await api.call("GET", f"/submissions/{asked}")).status == 404
+    for wait in ("31", "-1", "x"):
+        assert (await api.call("GET", f"/submissions/{bundle_id}?wait={wait}")).status == 422
+
+
+WHO = {
+    "editor": {"content", "tables"},
+    "engineer": {"armani", "content", "tables", "targets", "root"},
+    "admin": {"armani", "content", "tables", "targets", "root"},
+    "viewer": set(),
+    "approver": set(),
+}
+
+
+@pytest.mark.parametrize("who", WHO)
+async def test_who_may_submit_what(api, world, who):
+    """Editors bring content, engineers and admins everything; the others nothing."""
+    allowed = set()
+    for role in ("armani", "content", "tables", "targets", "root"):
+        _, body = body_of({(role, 7): b"{}"}, [])
+        answer = await api.call("POST", "/submissions", token=who, body=body)
+        assert answer.status in {202, 403}
+        allowed |= {role} if answer.status == 202 else set()
+    assert allowed == WHO[who]
+    assert len(list(world.folder.incoming.iterdir())) == len(allowed)
+
+
+async def test_rights_for_one_codename(world):
+    """An engineer of one model brings neither another model nor a root; one bundle, one answer."""
+    async with api_world(world) as api:
+        held = ROLE_PERMISSIONS[Role.ENGINEER]
+        api.principals["engineer"] = Principal("engineer", Role.ENGINEER, held, ("armani",))
+        for roles, status in (
+            (["armani"], 202),
+            (["cancro"], 403),
+            (["armani", "cancro"], 403),
+            (["armani", "root"], 403),
+        ):
+            _, body = body_of({(role, 7): b"{}" for role in roles}, [])
+            answer = await api.call("POST", "/submissions", token="engineer", body=body)
+            assert answer.status == status
+
+
+async def test_the_list(api, world):
+    """What waits comes first, then the newest; pages hold each submission once."""
+    for version in range(20, 25):
+        world.submit({("armani", version): world.ceremony.role("armani", version)})
+    await api.services.publisher.process_incoming()
+    waiting = {world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (30, 31)}
+    path, found = "/submissions?limit=3", []
+    while path:
+        page = (await api.call("GET", path)).json
+        found += page["items"]
+        assert len(page["items"]) <= 3
+        path = page["next"] and page["next"].removeprefix("/api/v1")
+    ids = [item["id"] for item in found]
+    assert len(set(ids)) == len(ids) == 9
+    assert set(ids[:2]) == waiting
+    ends = [item["finished"] for item in found[2:]]
+    assert ends == sorted(ends, reverse=True)
+
+
+async def test_a_process_that_ends_in_the_middle(api, world, monkeypatch):
+    """What was half written is passed over by the publisher and removed at the next start."""
+    bundle_id, body = body_of(world.second_release(), [])
+    monkeypatch.setattr("server.release.submissions.submissions.reveal_bundle", lambda *_: 1 / 0)
+    monkeypatch.setattr(
+        "server.release.submissions.submissions.shutil.rmtree", lambda *_, **__: None
+    )
+    answer = await api.call("POST", "/submissions", token="engineer", body=body)
+    assert answer.status == 500
+    monkeypatch.undo()
+    assert len(list(world.folder.incoming.iterdir())) == 1
+    assert await api.services.publisher.process_incoming() == []
+    await api.services.submissions.tidy()
+    assert not list(world.folder.incoming.iterdir())
+    assert (await api.call("POST", "/submissions", token="engineer", body=body)).status == 202
+    assert (world.folder.incoming / bundle_id).is_dir()

@@ -1,0 +1,253 @@
+"""tus 1.0.0 on the wire: by hand, and through tuspy, a client that others wrote."""
+
+import asyncio
+import base64
+import hashlib
+import io
+
+import pytest
+from tusclient.client import TusClient
+from tusclient.exceptions import TusCommunicationError, TusUploadFailed
+
+from server.release.uploads.reception import BATCH
+
+DATA = bytes(range(256)) * 400
+SHA256 = hashlib.sha256(DATA).hexdigest()
+TUS = {"Tus-Resumable": "1.0.0"}
+
+
+def announcing(data=DATA, sha256=None, **headers):
+    """Return the headers that announce `data`."""
+    digest = sha256 or hashlib.sha256(data).hexdigest()
+    metadata = f"filename eA==,sha256 {base64.b64encode(digest.encode()).decode()}"
+    told = {"Upload-Length": str(len(data)), "Upload-Metadata": metadata}
+    return {**TUS, **told, **headers}
+
+
+def sending(offset, checksum=None, **headers):
+    """Return the headers of a part."""
+    sent = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
+    if checksum is not None:
+        sent["Upload-Checksum"] = checksum
+    return {**TUS, **sent, **headers}
+
+
+async def begin(api, data=DATA, **options):
+    """Announce `data` and return the path of the upload below /api/v1."""
+    answer = await api.call(
+        "POST", "/uploads", token="engineer", headers=announcing(data, **options)
+    )
+    assert answer.status == 201
+    assert answer.headers["Tus-Resumable"] == "1.0.0"
+    return answer.headers["Location"].removeprefix("/api/v1")
+
+
+async def patch(api, path, offset, data, **options):
+    """Send a part."""
+    return await api.call(
+        "PATCH", path, token="engineer", headers=sending(offset, **options), data=data
+    )
+
+
+async def find_offset(api, path):
+    """Return the offset that HEAD tells, None for a refusal."""
+    answer = await api.call("HEAD", path, token="engineer", headers=TUS)
+    assert answer.headers["Cache-Control"] == "no-store"
+    return int(answer.headers["Upload-Offset"]) if answer.status == 200 else None
+
+
+async def test_by_hand(api):
+    """Announced, sent in two parts, asked about in between, and a blob in the end."""
+    path = await begin(api)
+    assert (await patch(api, path, 0, DATA[:1000])).headers["Upload-Offset"] == "1000"
+    answer = await api.call("HEAD", path, token="engineer", headers=TUS)
+    assert answer.headers["Upload-Offset"] == "1000"
+    assert answer.headers["Upload-Length"] == str(len(DATA))
+    assert answer.headers["Upload-Metadata"] == announcing()["Upload-Metadata"].split(",")[1]
+    assert answer.headers["Upload-Expires"].endswith(" GMT")
+    missing = await api.call("HEAD", f"/blobs/{SHA256}", token="viewer")
+    assert missing.status == 404
+    answer = await patch(api, path, 1000, DATA[1000:])
+    assert (answer.status, answer.headers["Upload-Offset"]) == (204, str(len(DATA)))
+    found = await api.call("GET", f"/blobs/{SHA256}", token="viewer")
+    assert found.json == {"sha256": SHA256, "length": len(DATA)}
+    shown = await api.call("GET", path, token="engineer")
+    assert (shown.json["offset"], shown.json["sha256"]) == (len(DATA), SHA256)
+
+
+async def test_what_is_spoken(api):
+    """OPTIONS needs no token, and names what tus 1.0.0 wants named."""
+    answer = await api.call("OPTIONS", "/uploads", token=None)
+    assert answer.status == 204
+    assert answer.headers["Tus-Version"] == "1.0.0"
+    extensions = set(answer.headers["Tus-Extension"].split(","))
+    assert extensions == {"creation", "checksum", "termination", "expiration"}
+    assert set(answer.headers["Tus-Checksum-Algorithm"].split(",")) == {"sha1", "sha256"}
+    assert int(answer.headers["Tus-Max-Size"]) > 1 << 32
+
+
+@pytest.mark.parametrize("version", [None, "0.2.2", "1.0.1", "1.0.0, 1.0.0"])
+@pytest.mark.parametrize("method", ["POST", "HEAD", "PATCH", "DELETE"])
+async def test_another_version(api, method, version):
+    """Without the one version nothing is done, and the answer names it: 412."""
+    path = await begin(api)
+    headers = sending(0) if method == "PATCH" else announcing()
+    del headers["Tus-Resumable"]
+    if version is not None:
+        headers["Tus-Resumable"] = version
+    answer = await api.call(
+        method,
+        "/uploads" if method == "POST" else path,
+        token="engineer",
+        headers=headers,
+        data=DATA if method == "PATCH" else None,
+    )
+    assert (answer.status, answer.headers["Tus-Version"]) == (412, "1.0.0")
+    assert await find_offset(api, path) == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Upload-Length": "-1"}, 400),
+        ({"Upload-Length": "1e3"}, 400),
+        ({"Upload-Length": "007"}, 400),
+        ({"Upload-Length": ""}, 400),
+        ({"Upload-Length": "9007199254740991"}, 413),
+        ({"Upload-Length": "99999999999999999999999"}, 400),
+        ({"Upload-Metadata": ""}, 400),
+        ({"Upload-Metadata": "sha256 Li4vLi4va2V5cw=="}, 400),
+        ({"Upload-Defer-Length": "1"}, 400),
+    ],
+    ids=range(9),
+)
+async def test_announcements_that_are_refused(api, headers, status):
+    """Lengths and hashes that are none, and more than is taken; nothing is made."""
+    answer = await api.call("POST", "/uploads", token="engineer", headers=announcing(**headers))
+    assert answer.status == status
+    assert not api.services.folder.uploads.exists()
+
+
+async def test_parts_that_are_refused(api):
+    """Another media type, offset, coding, length or checksum; what was there stays."""
+    path = await begin(api)
+    await patch(api, path, 0, DATA[:10])
+    other = {"Content-Type": "application/octet-stream"}
+    coded = {"Content-Encoding": "gzip"}
+    assert (await patch(api, path, 10, b"X", **other)).status == 415
+    assert (await patch(api, path, 10, b"X", **coded)).status == 415
+    assert (await patch(api, path, 10, b"X", checksum="md5 AA==")).status == 400
+    conflict = await patch(api, path, 11, DATA[11:])
+    assert (conflict.status, conflict.headers["Upload-Offset"]) == (409, "10")
+    assert (await patch(api, path, 10, DATA)).status == 413
+    wrong = f"sha256 {base64.b64encode(hashlib.sha256(b'?').digest()).decode()}"
+    mismatch = await patch(api, path, 10, DATA[10:], checksum=wrong)
+    assert (mismatch.status, mismatch.problem) == (460, "checksum-mismatch")
+    assert await find_offset(api, path) == 10
+
+
+async def test_a_key_belongs_to_one_announcement(api):
+    """A repeated Idempotency-Key gives the same upload, and is refused for other octets."""
+    key = {"Idempotency-Key": "build-7"}
+    first = await begin(api, **key)
+    assert await begin(api, **key) == first
+    other = announcing(DATA[1:], **key)
+    answer = await api.call("POST", "/uploads", token="engineer", headers=other)
+    assert (answer.status, answer.problem) == (422, "key-reused")
+    assert await begin(api) != first
+
+
+async def test_whose_it_is(api):
+    """Another account does not see an upload; it may look whether the octets are here."""
+    path = await begin(api)
+    for method in ("HEAD", "DELETE", "GET"):
+        assert (await api.call(method, path, token="admin", headers=TUS)).status == 404
+    assert (await api.call("HEAD", path, token="viewer", headers=TUS)).status == 403
+    assert (await api.call("HEAD", path, token=None, headers=TUS)).status == 401
+    assert await find_offset(api, path) == 0
+
+
+async def test_an_end_before_the_end(api):
+    """DELETE forgets an upload; what is sent to it after that finds none."""
+    path = await begin(api)
+    await patch(api, path, 0, DATA[:10])
+    answer = await api.call("DELETE", path, token="engineer", headers=TUS)
+    assert (answer.status, answer.headers["Tus-Resumable"]) == (204, "1.0.0")
+    assert (await patch(api, path, 10, DATA[10:])).status == 404
+    assert list(api.services.folder.uploads.iterdir()) == []
+
+
+def client(api, **options):
+    """Return a tuspy client with a token."""
+    return TusClient(f"{api.url}/api/v1/uploads", {"Authorization": "Bearer engineer"}, **options)
+
+
+def uploader(api, data=DATA, sha256=SHA256, **options):
+    """Return a tuspy uploader for `data`."""
+    return client(api).uploader(
+        file_stream=io.BytesIO(data), metadata={"sha256": sha256, "filename": "a.zip"}, **options
+    )
+
+
+@pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with checksums"])
+async def test_tuspy_in_chunks(api, checksum):
+    """Tuspy sends a file in chunks, with and without a checksum of each."""
+    sent = await asyncio.to_thread(
+        lambda: uploader(api, chunk_size=30_000, upload_checksum=checksum).upload()
+    )
+    assert sent is None
+    assert (await api.call("HEAD", f"/blobs/{SHA256}")).status == 200
+
+
+async def test_tuspy_goes_on(api):
+    """Tuspy stops in the middle; another one goes on where the server says, and only from there."""
+    first = await asyncio.to_thread(uploader, api, chunk_size=40_000)
+    await asyncio.to_thread(first.upload_chunk)
+    second = await asyncio.to_thread(uploader, api, url=first.url)
+    assert second.offset == 40_000
+    await asyncio.to_thread(second.upload)
+    assert (await api.call("HEAD", f"/blobs/{SHA256}")).status == 200
+
+
+async def test_tuspy_after_a_lost_connection(api):
+    """A connection ends within a part; what was written stays, and tuspy sends the rest."""
+    data = DATA * 30
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = await begin(api, data)
+    _, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    headers = sending(0, Authorization="Bearer engineer", Host="x")
+    headers["Content-Length"] = str(len(data))
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    writer.write(f"PATCH /api/v1{path} HTTP/1.1\r\n{head}\r\n".encode() + data[:-1])
+    await writer.drain()
+    while not await find_offset(api, path):
+        pass
+    writer.close()
+    sent = await asyncio.to_thread(
+        lambda: uploader(
+            api, data, sha256, url=f"{api.url}/api/v1{path}", retries=99, retry_delay=0.01
+        )
+    )
+    assert BATCH <= sent.offset < len(data)
+    await asyncio.to_thread(sent.upload)
+    assert (await api.call("HEAD", f"/blobs/{sha256}")).status == 200
+
+
+async def test_tuspy_with_damaged_octets(api):
+    """Tuspy is told 460 when octets are not those announced, and that the upload is gone."""
+    damaged = await asyncio.to_thread(uploader, api, data=DATA[:-1] + b"X")
+    with pytest.raises(TusUploadFailed) as caught:
+        await asyncio.to_thread(damaged.upload)
+    assert caught.value.status_code == 460
+    with pytest.raises(TusCommunicationError):
+        await asyncio.to_thread(damaged.get_offset)
+    assert (await api.call("HEAD", f"/blobs/{SHA256}")).status == 404
+
+
+async def test_tuspy_with_octets_that_are_here(api):
+    """The same octets a second time are whole at once, of which tuspy learns by asking."""
+    await asyncio.to_thread(lambda: uploader(api).upload())
+    again = await asyncio.to_thread(uploader, api, retries=1, retry_delay=0)
+    await asyncio.to_thread(again.upload)
+    assert again.offset == len(DATA)
+    assert not list(api.services.folder.uploads.iterdir())
