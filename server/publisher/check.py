@@ -17,6 +17,7 @@ from server.core.profile import log_verifier
 from server.core.tiles import plan_tiles
 from server.core.tlog import leaf_hash, tree_hash
 from server.publisher.audit import AuditPlan, audit_staged
+from server.publisher.blob_check import list_targets, look_at_blobs, look_at_records
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import choose_keys, describe_keys
 from server.publisher.online_keys import load_online_keys
@@ -26,7 +27,7 @@ from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
-from server.storage.models import LogEntry
+from server.storage.models import Blob, LogEntry
 from server.storage.roots import find_roots
 
 
@@ -42,14 +43,16 @@ class Finding:
 async def check_state(
     folder: StateFolder, sessions: Sessions, blobs: BlobStore, now: datetime, *, deep: bool
 ) -> list[Finding]:
-    """Look at metadata, pointers, blobs and log; `deep` hashes every blob again."""
+    """Look at metadata, pointers, blobs, records and log; `deep` hashes every blob again."""
     published = await asyncio.to_thread(load_published, folder.public)
     if published is None:
         return [Finding("public tree", "", "nothing is published yet")]
     async with sessions() as session:
         entries = (await session.scalars(select(LogEntry).order_by(LogEntry.index))).all()
+        records = {row.sha256: row.length for row in await session.scalars(select(Blob))}
     leaves = [encode_leaf(entry.role, entry.version, entry.sha256) for entry in entries]
     names = [(entry.role, entry.version) for entry in entries]
+    listed = list_targets(published)
 
     def look() -> list[Finding]:
         return [
@@ -57,7 +60,8 @@ async def check_state(
             _keys(folder, published),
             _roots(folder),
             _audit(folder, published),
-            _blobs(blobs, published, deep=deep),
+            Finding("blobs", *look_at_blobs(blobs, listed, deep=deep)),
+            Finding("records", *look_at_records(blobs, listed, records)),
             _log(folder, log_verifier(published.root), names, leaves),
         ]
 
@@ -120,26 +124,6 @@ def _audit(folder: StateFolder, published: Published) -> Finding:
     except HeningError as error:
         return Finding("audit", "", str(error))
     return Finding("audit", f"a TUF client finds all {len(paths)} targets")
-
-
-def _blobs(blobs: BlobStore, published: Published, *, deep: bool) -> Finding:
-    listed = [
-        (path, target.hashes["sha256"], target.length)
-        for name, role in published.roles.items()
-        for path, target in role.targets.items()
-        if name != "latest"
-    ]
-    try:
-        lengths = blobs.lengths({sha256 for _, sha256, _ in listed})
-        for path, sha256, length in listed:
-            if lengths.get(sha256) != length:
-                raise PublishError(f"the blob of {path} is not there.")
-            if deep:
-                blobs.verify(sha256, length)
-    except HeningError as error:
-        return Finding("blobs", "", str(error))
-    found = "hashed again" if deep else "there with their length"
-    return Finding("blobs", f"{len(listed)} {found}")
 
 
 def _log(

@@ -320,10 +320,23 @@ def forget_leaf(state):
     connection.close()
 
 
+def forget_record(state, statement):
+    """Change the records of blobs."""
+    with sqlite3.connect(state / "hening.sqlite") as connection:
+        connection.execute(statement)
+    connection.close()
+
+
 DAMAGE = {
     "missing blob": (lambda s: blob(s).unlink(), "blobs"),
     "short blob": (lambda s: blob(s).write_bytes(b"PK"), "blobs"),
     "flipped blob": (lambda s: flip(blob(s)), "blobs"),
+    "lost record": (lambda s: forget_record(s, "DELETE FROM blobs"), "records"),
+    "wrong record": (lambda s: forget_record(s, "UPDATE blobs SET length = 1"), "records"),
+    "record of nothing": (
+        lambda s: forget_record(s, f"INSERT INTO blobs VALUES ('{'ab' * 32}', 1, 1)"),
+        "records",
+    ),
     "checkpoint": (lambda s: flip(s / "public/log/checkpoint"), "log"),
     "tile": (lambda s: flip(next((s / "public/log/tile/0/000.p").iterdir())), ""),
     "last tile": (
