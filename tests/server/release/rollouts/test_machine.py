@@ -1,0 +1,284 @@
+"""Any sequence of orders, with crashes and two operators: what phones and auditors see stays true.
+
+The model remembers what was ever visible; the real service and publisher work on a state folder.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import select
+
+from server.core.errors import HeningError
+from server.core.names import decode_pointer_path
+from server.publisher.publisher import Publisher
+from server.release.rollouts.changes import State
+from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
+from server.release.rollouts.plan import Plan, Stage
+from server.release.rollouts.rollouts import ORPHAN_SECONDS
+from server.storage.control_models import TrailEntry
+from tests.server.ceremony import release
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.release.rollouts.desk import open_desk, person
+from tests.server.world import CHANNEL, refresh_from_disk
+
+LAST = 5
+PATHS = {n: f"{CHANNEL}/build-{n}.zip" for n in range(2, LAST + 1)}
+WAYS = [(State.DONE, "done"), (State.REFUSED, "refused"), (State.CANCELLED, "cancel")]
+
+
+class CrashError(Exception):
+    """The process dies."""
+
+
+def role_files(world, withdrawn=()):
+    """Return what armani lists: build 1 and those of PATHS."""
+    kept = world.published().roles["armani"].targets
+    files = {
+        path: (world.ceremony.blobs[target.hashes["sha256"]], target.custom)
+        for path, target in kept.items()
+    }
+    for number, path in PATHS.items():
+        data = b"PK\x03\x04" + bytes([number]) * 200
+        files[path] = (data, release(number, withdrawn=number in withdrawn))
+    return files
+
+
+@pytest.fixture(scope="module")
+def stocked(published_state, tmp_path_factory):
+    """Give a server that has five builds, of which the first is offered."""
+    world = published_state.copy(tmp_path_factory.mktemp("machine") / "state")
+    files = role_files(world)
+    result = world.publish(
+        {("armani", 3): world.ceremony.role("armani", 3, files)},
+        [data for data, _ in files.values()],
+    )
+    assert result.reason == ""
+    return world
+
+
+ORDERS = st.one_of(
+    st.builds(
+        lambda counter, share: Offer(counter, Plan([Stage(share, 600), Stage(1000)])),
+        st.integers(2, LAST),
+        st.sampled_from([1, 10, 500]),
+    ),
+    st.builds(
+        lambda share: Schedule(Plan([Stage(share, 60), Stage(1000)])),
+        st.sampled_from([1, 100, 1000]),
+    ),
+    st.just(Pause()),
+    st.just(Resume()),
+    st.just(Halt({"en": "It drains."})),
+)
+CRASHES = st.sampled_from([0, 0, 3, 4, 5, 6, 7])
+
+
+class Machine(RuleBasedStateMachine):
+    """Two operators at one state folder, each a process of its own that may die."""
+
+    base = None
+    folder = None
+
+    def __init__(self):
+        super().__init__()
+        root = self.folder / "state"
+        shutil.rmtree(root, ignore_errors=True)
+        self.world = self.base.copy(root)
+        self.runner = asyncio.Runner()
+        self.stacks, self.desks, self.crash_at = [None, None], [None, None], [0, 0]
+        for number in (0, 1):
+            self.start(number)
+        self.withdrawn, self.role_version = set(), 3
+        self.seen, self.trail, self.reached = (0, 0, 0), [], {}
+
+    def start(self, number):
+        """Start an operator's process."""
+
+        async def enter():
+            stack = contextlib.AsyncExitStack()
+
+            def step(done):
+                if done == self.crash_at[number]:
+                    raise CrashError
+
+            desk = await stack.enter_async_context(open_desk(self.world, after_step=step))
+            return stack, desk
+
+        self.stacks[number], self.desks[number] = self.runner.run(enter())
+
+    def stop(self, number):
+        """End an operator's process."""
+        self.runner.run(self.stacks[number].aclose())
+        self.crash_at[number] = 0
+
+    def run(self, number, work):
+        """Let an operator work; a refusal is an answer, a crash starts the process anew."""
+
+        async def act():
+            return await work(self.desks[number])
+
+        try:
+            return self.runner.run(act())
+        except HeningError:
+            return None
+        except CrashError:
+            self.stop(number)
+            self.start(number)
+            return None
+
+    @rule(number=st.integers(0, 1), order=ORDERS, crash=CRASHES)
+    def order(self, number, order, crash):
+        """One operator gives an order, and may die after any step of its publication."""
+        self.crash_at[number] = crash
+        change = self.run(number, lambda desk: desk.order(order, person(f"operator-{number}")))
+        self.crash_at[number] = 0
+        if isinstance(order, Halt) and change is not None:
+            assert self.pointer().halted
+
+    @rule(orders=st.tuples(ORDERS, ORDERS))
+    def two_orders(self, orders):
+        """Both operators have looked at the same channel, and order at once."""
+
+        async def act():
+            tag = await self.desks[0].tag()
+            given = [
+                desk.order(order, person(f"operator-{number}"), if_match=tag)
+                for number, (desk, order) in enumerate(zip(self.desks, orders, strict=True))
+            ]
+            return await asyncio.gather(*given, return_exceptions=True)
+
+        answers = self.runner.run(act())
+        assert all(not isinstance(a, Exception) or isinstance(a, HeningError) for a in answers)
+        if any(isinstance(order, Halt) for order in orders):
+            assert self.pointer().halted
+
+    @rule(number=st.integers(0, 1), order=ORDERS.filter(lambda order: not isinstance(order, Halt)))
+    def later(self, number, order):
+        """Have an order wait for half an hour."""
+        due = self.world.epoch() + 1800
+        self.run(number, lambda desk: desk.order(order, due_at=due))
+
+    @rule(number=st.integers(0, 1), minutes=st.sampled_from([1, 15, 60]), crash=CRASHES)
+    def time_passes(self, number, minutes, crash):
+        """Carry out what is due, or die in the middle."""
+        self.world.ahead += timedelta(minutes=minutes)
+        self.crash_at[number] = crash
+        self.run(number, lambda desk: desk.rollouts.run_due())
+        self.crash_at[number] = 0
+
+    @precondition(lambda self: len(self.withdrawn) < 2)
+    @rule(counter=st.integers(2, LAST))
+    def withdraw(self, counter):
+        """Publish that the signers take a build back."""
+        if counter in self.withdrawn:
+            return
+        self.withdrawn.add(counter)
+        self.role_version += 1
+        files = role_files(self.world, self.withdrawn)
+        name = ("armani", self.role_version)
+        bundle = self.world.submit({name: self.world.ceremony.role(*name, files)})
+
+        async def process():
+            async with self.world.publisher() as publisher:
+                await Publisher.process_incoming(publisher)
+
+        self.runner.run(process())
+        assert self.world.result(bundle).status == "published"
+
+    def pointer(self):
+        """Return the channel's public pointer."""
+        return self.world.published().pointers()[CHANNEL.pointer_path]
+
+    @invariant()
+    def phones_see_only_what_holds(self):
+        """Every package that is offered is signed for, unwithdrawn unless halted, and there."""
+        published = self.world.published()
+        role = published.roles["armani"]
+        for path, pointer in published.pointers().items():
+            for package in (each for step in pointer.steps for each in step.packages):
+                target = role.targets[package.path]
+                assert (package.length, package.sha256) == (target.length, target.hashes["sha256"])
+                assert pointer.halted or not target.custom["withdrawn"]
+                assert package.path.startswith(f"{decode_pointer_path(path)}/")
+        _, found = refresh_from_disk(self.world.folder, [PATHS[2], CHANNEL.pointer_path])
+        assert None not in found.values()
+
+    @invariant()
+    def nothing_falls(self):
+        """Versions, the build that is offered, its share and its halt only go forward."""
+        published = self.world.published()
+        now = (
+            published.timestamp.version,
+            published.snapshot.version,
+            published.roles["latest"].version,
+        )
+        assert all(after >= before for before, after in zip(self.seen, now, strict=True))
+        self.seen = now
+        pointer = self.pointer()
+        counter, share = pointer.steps[-1].counter, pointer.permille_at(self.world.epoch())
+        assert counter >= max(self.reached, default=0)
+        known_share, known_halt = self.reached.get(counter, (0, False))
+        assert share >= known_share
+        assert pointer.halted >= known_halt
+        self.reached[counter] = (share, pointer.halted)
+
+    @invariant()
+    def the_trail_is_whole(self):
+        """Entries stay, every change has its beginning there, and every end has its own."""
+
+        async def look():
+            desk = self.desks[0]
+            await desk.trail()
+            async with desk.sessions() as session:
+                query = select(TrailEntry).order_by(TrailEntry.index)
+                entries = [(e.action, e.detail) for e in await session.scalars(query)]
+            return entries, await desk.rollouts.find(limit=1000)
+
+        entries, changes = self.runner.run(look())
+        assert entries[: len(self.trail)] == self.trail
+        self.trail = entries
+        for change in changes:
+            told = [action for action, detail in entries if change.id in detail]
+            assert told[0] == f"rollout.{change.action}"
+            ends = [word for state, word in WAYS if state == change.state]
+            assert [action.rpartition(".")[2] for action in told[1:]] == ends
+
+    def teardown(self):
+        """After a last look by whoever is left, no order is in the middle, and the log holds."""
+        self.world.ahead += timedelta(seconds=ORPHAN_SECONDS + 3600)
+        self.run(0, lambda desk: desk.rollouts.run_due())
+        open_ones = self.runner.run(self.desks[0].rollouts.find(state=State.APPROVED, limit=1000))
+        for number in (0, 1):
+            self.stop(number)
+        self.runner.close()
+        assert open_ones == []
+        self.phones_see_only_what_holds()
+        public = self.world.keys.log_verifier.public
+        check_metadata_is_logged(self.world.folder, check_log(self.world.folder, public))
+
+
+@pytest.mark.timeout(300)
+def test_any_sequence(stocked, tmp_path):
+    """Orders, crashes, signers and time in any order break no promise."""
+    Machine.base, Machine.folder = stocked, tmp_path
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=6,
+            stateful_step_count=12,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
