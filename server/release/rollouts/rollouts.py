@@ -259,7 +259,7 @@ class Rollouts:
         is_bound = due_at is None and not is_waiting and not isinstance(wish.order, Halt)
         tag = wish.if_match if is_bound else ANY
         change = make_change(
-            self._entropy(16).hex(),
+            self._identity(),
             str(wish.channel),
             Arguments(wish.order, tag, wish.note),
             principal.name,
@@ -301,6 +301,10 @@ class Rollouts:
             actor=principal.actor,
             action=action,
         )
+
+    def _identity(self) -> str:
+        """Return the id of a new change; ids sort as the changes were made."""
+        return f"{int(self._clock().timestamp() * 1000):012x}{self._entropy(10).hex()}"
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
