@@ -1,0 +1,109 @@
+"""Edits of a codename role that signer and control plane share: what they refuse, as the core."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tuf.api.metadata import TargetFile, Targets
+
+from server.core.build_rules import check_full, check_incrementals, choose_min_counter
+from server.core.errors import FormatError, ReleaseError
+from server.core.floor import decode_floor
+from server.core.names import Channel, decode_channel
+from server.core.promotion import PromotionOrder, plan_promotion
+from server.core.proposal import decode_proposal
+from server.core.release import decode_releases
+from server.core.retirement import plan_retirement
+from server.core.role_edit import is_unchanged
+from server.core.withdrawal import Withdrawal, plan_withdrawal
+from tests.server.ceremony import release
+
+STABLE = decode_channel("armani/id/stable")
+BETA = Channel("armani", "id", "beta")
+EXPIRES = datetime(2030, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def role():
+    """Return a role with builds 1 and 2 in stable, 2 with an incremental from 1."""
+    role = Targets(version=7, expires=EXPIRES)
+    step = {"type": "incremental", "source_builds": [release(1)["fingerprint"]]}
+    for name, custom in (
+        ("1.zip", release(1)),
+        ("2.zip", release(2)),
+        ("2-from-1.zip", release(2, **step)),
+    ):
+        path = f"{STABLE}/{name}"
+        role.targets[path] = TargetFile(9, {"sha256": f"{len(role.targets):064x}"}, path, {})
+        role.targets[path].unrecognized_fields["custom"] = custom
+    return role
+
+
+def test_a_withdrawal(role):
+    """The named package is withdrawn in the next version, and nothing else changes."""
+    path = f"{STABLE}/2-from-1.zip"
+    planned = plan_withdrawal(Withdrawal((path,), 2, 1_900_000_000), role, EXPIRES)
+    assert planned.version == 8
+    after = decode_releases(planned)
+    assert [each for each, found in after.items() if found.withdrawn] == [path]
+    assert after[path].drain_until == 1_900_000_000
+    assert is_unchanged(
+        planned, plan_withdrawal(Withdrawal((path,), 2, 1_900_000_000), planned, EXPIRES)
+    )
+
+
+@pytest.mark.parametrize(
+    ("order", "sentence"),
+    [
+        (Withdrawal((str(STABLE),), 3), "lists no build with counter 3"),
+        (Withdrawal((f"{STABLE}/9.zip",)), "is not listed"),
+        (Withdrawal((f"{STABLE}/2.zip",)), "would stay, and no pointer can offer that"),
+        (Withdrawal(("armani",)), "say which one by its counter"),
+        (Withdrawal(("armani", "cancro"), 1), "one model at a time"),
+        (Withdrawal(("Armani",), 1), "is neither CODENAME"),
+    ],
+)
+def test_withdrawals_that_cannot_be(role, order, sentence):
+    """Each refusal is an error of the core."""
+    with pytest.raises(ReleaseError, match=sentence):
+        plan_withdrawal(order, role, EXPIRES)
+
+
+def test_a_promotion(role):
+    """The full package goes along, the incremental stays where its source is not listed."""
+    promotion = plan_promotion(PromotionOrder(STABLE, BETA, 2), role, EXPIRES)
+    assert promotion.paths == (f"{BETA}/2.zip",)
+    assert "stays behind" in promotion.left_out[0]
+    for order, sentence in (
+        (PromotionOrder(STABLE, STABLE, 2), "is named twice"),
+        (PromotionOrder(STABLE, Channel("armani", "eu", "beta"), 2), "one model and region"),
+        (PromotionOrder(STABLE, BETA, 9), "lists no build with counter 9"),
+    ):
+        with pytest.raises(ReleaseError, match=sentence):
+            plan_promotion(order, role, EXPIRES)
+
+
+def test_a_retirement(role):
+    """The role is empty, and its floor is above everything that was there."""
+    planned = plan_retirement("armani", role, EXPIRES)
+    assert (dict(planned.targets), decode_floor(planned).counter) == ({}, 3)
+    assert is_unchanged(planned, plan_retirement("armani", planned, EXPIRES))
+
+
+def test_rules_of_a_build(role):
+    """A build has one full package and two incrementals at most, and one stepping stone."""
+    listed = decode_releases(role)
+    check_full(STABLE, 2, listed)
+    check_incrementals(STABLE, 2, listed)
+    without = {path: each for path, each in listed.items() if not path.endswith("/2.zip")}
+    with pytest.raises(ReleaseError, match="has no full package"):
+        check_full(STABLE, 2, without)
+    assert choose_min_counter(STABLE, None, 2, listed) == 0
+    for wanted, sentence in ((2, "is not below counter"), (1, "all must have the same")):
+        with pytest.raises(ReleaseError, match=sentence):
+            choose_min_counter(STABLE, wanted, 2, listed)
+
+
+def test_a_file_that_is_no_proposal():
+    """The codec raises the core's own error."""
+    with pytest.raises(FormatError, match="is no proposal of schema 1"):
+        decode_proposal(b"{}\n")

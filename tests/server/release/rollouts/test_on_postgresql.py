@@ -1,0 +1,79 @@
+"""Orders on PostgreSQL: the same story as on SQLite, by two operators with a crash in it."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from server.core.errors import HeningError
+from server.release.rollouts.changes import State
+from server.release.rollouts.orders import Halt, Offer, Pause, Schedule
+from server.release.rollouts.plan import Plan, Stage
+from server.release.rollouts.rollouts import ORPHAN_SECONDS
+from server.storage.layout import StateFolder
+from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk, person
+from tests.server.world import PACKAGE_1, PACKAGE_2
+
+PLAN = Plan([Stage(10, DAY), Stage(1000)])
+
+
+@pytest.fixture
+def world(fresh, postgres):
+    """Give a server with two releases and a database of PostgreSQL; nothing is offered yet."""
+    world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
+    first = world.ceremony.first()
+    first["root", 1] = world.folder.trusted_root.read_bytes()
+    assert world.publish(first).reason == ""
+    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    return world
+
+
+class CrashError(Exception):
+    """The process dies."""
+
+
+@pytest.mark.needs("postgresql")
+async def test_the_story(world):
+    """Four eyes, two people with one tag, a time, a crash and a halt: each change ends once."""
+
+    def crash(step):
+        if step == 6:
+            raise CrashError
+
+    async with open_desk(world, ["*/*/stable"]) as desk, open_desk(world) as other:
+        waiting = await desk.order(Offer(1, PLAN))
+        assert waiting.state == State.WAITING
+        answers = await asyncio.gather(
+            desk.rollouts.approve(APPROVER, waiting.id),
+            other.rollouts.approve(person("ida", APPROVER.role), waiting.id),
+            return_exceptions=True,
+        )
+        assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]
+        assert (await desk.pointer()).steps[-1].counter == 1
+        tag = await other.tag()
+        answers = await asyncio.gather(
+            other.order(Schedule(PLAN), if_match=tag),
+            other.order(Pause(), person("ida"), if_match=tag),
+            return_exceptions=True,
+        )
+        assert sorted(isinstance(answer, HeningError) for answer in answers) == [False, True]
+        later = await other.order(Offer(2, PLAN), due_at=world.epoch() + 60)
+    world.ahead = timedelta(seconds=61)
+    async with open_desk(world, after_step=crash) as desk:
+        with pytest.raises(CrashError):
+            await desk.rollouts.run_due()
+    world.ahead = timedelta(seconds=61 + ORPHAN_SECONDS)
+    async with open_desk(world) as desk, open_desk(world) as other:
+        await asyncio.gather(desk.rollouts.run_due(), other.rollouts.run_due())
+        assert (await desk.rollouts.get(later.id)).state == State.DONE
+        assert (await desk.pointer()).steps[-1].counter == 2
+        assert (await desk.order(Halt())).state == State.DONE
+        assert (await desk.pointer()).halted
+        actions = [action for _, action in await desk.trail()]
+        assert actions.count("rollout.offer.done") == 2
+        assert actions[-2:] == ["rollout.halt", "rollout.halt.done"]
+        assert {change.state for change in await desk.rollouts.find()} <= {
+            State.DONE,
+            State.REFUSED,
+        }
