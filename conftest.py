@@ -44,6 +44,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         "mke2fs and mkfs.erofs are not installed",
     ),
     "openssl": (lambda: shutil.which("openssl") is not None, "openssl is not installed"),
+    "promtool": (lambda: shutil.which("promtool") is not None, "promtool is not installed"),
     "curl": (lambda: shutil.which("curl") is not None, "curl is not installed"),
     "softhsm": (
         lambda: shutil.which("softhsm2-util") is not None and SOFTHSM.is_file(),

@@ -8,15 +8,19 @@ from datetime import datetime
 from pathlib import Path
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, start_http_server
 
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
+from server.health import serving_health
+from server.instruments import SWAPPED, Instruments
 from server.publisher.incoming import list_ignored
 from server.publisher.online_keys import load_online_keys
+from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
+from server.publisher.steady_clock import SteadyClock
+from server.publisher.watchman import Watchman
 from server.release.api.operation import Services
 from server.release.api.serving import serving
 from server.release.rollouts.rollouts import Rollouts
@@ -33,11 +37,11 @@ from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_place import decode_place, load_secret
+from server.upkeep import Upkeep
 
 WATCH_SECONDS = 0.1  # between two looks for a publication by another process
 TICK_SECONDS = 0.1  # between two looks for bundles
 RETRY_SECONDS = 0.5  # after a look that failed
-SWAPPED = 6  # the step after which the timestamp is another
 Clock = Callable[[], datetime]
 log = structlog.get_logger()
 
@@ -140,19 +144,16 @@ async def running(
     Where the settings have an `api_port` the control plane listens, too, which needs `entropy`;
     `announce_api` is told its port. Webhooks are told of events where there is `entropy`.
     """
-    registry = CollectorRegistry()
-    failures = Counter("hening_publish_failures", "Failed ticks", registry=registry)
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
     watch = SnapshotWatch(folder, blobs)
-
-    def alarm(sentence: str) -> None:
-        failures.inc()
-        log.error("alarm", error=sentence)
+    monotonic = asyncio.get_running_loop().time
+    tools = Instruments(clock, monotonic, watch.after_step)
+    steady = SteadyClock(clock, monotonic, tools.notice_jump)
 
     def epoch() -> int:
         return int(clock().timestamp())
 
-    plane = DevicePlane(lambda: watch.current, blobs, Metrics(registry), settings.gate)
+    plane = DevicePlane(lambda: watch.current, blobs, Metrics(tools.registry), settings.gate)
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before anything is repaired: phones do not wait for that.
         await watch.look()
@@ -171,18 +172,18 @@ async def running(
         publisher = Publisher(
             folder,
             sessions,
-            clock,
+            steady,
             HttpReadBack(url),
-            alarm,
-            watch.after_step,
+            tools.alarm,
+            tools.after_step,
             blobs=blobs,
             room=Room(settings.blob_quota, settings.keep_free),
         )
+        watchman = Watchman(folder, sessions, steady, tools.metrics, tools.say)
+        upkeep = Upkeep(watchman, lambda: watch.current is not EMPTY, monotonic)
         if settings.metrics_port:
-            metrics, thread = start_http_server(settings.metrics_port, "127.0.0.1", registry)
-            stack.callback(thread.join)
-            stack.callback(metrics.server_close)
-            stack.callback(metrics.shutdown)
+            health = serving_health(settings.metrics_port, tools.registry, upkeep.reasons)
+            stack.enter_context(health)
         wanted = asyncio.Event()
         rollouts = Rollouts(
             folder,
@@ -191,17 +192,18 @@ async def running(
             clock,
             entropy or _no_entropy,
             settings.approval_channels,
-            alarm,
+            tools.alarm,
         )
         works = [
             watch.run(),
-            _publish_for_ever(publisher, rollouts, folder.incoming, failures, wanted),
+            _publish_for_ever(publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed),
+            upkeep.run(),
         ]
         if entropy is not None:
             sender = Sender(private=settings.webhook_private)
             works += [
                 Noticer(folder.public, sessions, epoch).run(),
-                Courier(sessions, sender, epoch, entropy, alarm).run(),
+                Courier(sessions, sender, epoch, entropy, tools.alarm).run(),
             ]
         for work in works:
             task = asyncio.create_task(work)
@@ -222,10 +224,10 @@ async def running(
             )
             await services.uploads.tidy()
             await services.submissions.tidy()
-            keeping = asyncio.create_task(Keeping(services.uploads, alarm).run())
+            keeping = asyncio.create_task(Keeping(services.uploads, tools.alarm).run())
             stack.push_async_callback(_cancel, keeping)
             # Entered last, it ends first: handlers under way still have publisher and database.
-            api_port = await stack.enter_async_context(serving(services, registry))
+            api_port = await stack.enter_async_context(serving(services, tools.registry))
             log.info("the control plane listens", host=settings.api_host, port=api_port)
             announce_api(api_port)
         yield port
@@ -253,8 +255,9 @@ async def _publish_for_ever(
     publisher: Publisher,
     rollouts: Rollouts,
     incoming: Path,
-    failures: Counter,
+    tools: Instruments,
     wanted: asyncio.Event,
+    renewed: asyncio.Event,
 ) -> None:
     while True:
         try:
@@ -263,15 +266,14 @@ async def _publish_for_ever(
                 log.info("completed what was interrupted", snapshot=completed)
             break
         except Exception as error:  # noqa: BLE001 - a bug must not end publishing in silence
-            failures.inc()
-            log.error("publishing failed and is tried again", error=str(error))
+            tools.fail(error)
             await asyncio.sleep(RETRY_SECONDS)
     ignored: set[str] = set()
     while True:
         # Renewal comes first and alone: no bundle may let the timestamp run out.
         works: list[Callable[[], Awaitable[None]]] = [
             lambda: _renew(publisher),
-            lambda: _publish(publisher),
+            lambda: _publish(publisher, tools.metrics),
             lambda: _carry_out_due(rollouts),
             lambda: _name_ignored(incoming, ignored),
         ]
@@ -280,16 +282,18 @@ async def _publish_for_ever(
             try:
                 await work()
             except Exception as error:  # noqa: BLE001 - as above
-                failures.inc()
-                log.error("publishing failed and is tried again", error=str(error))
+                tools.fail(error)
                 wait = RETRY_SECONDS
+        renewed.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(wanted.wait(), wait)
         wanted.clear()
 
 
-async def _publish(publisher: Publisher) -> None:
+async def _publish(publisher: Publisher, metrics: PublishMetrics) -> None:
     for result in await publisher.process_incoming():
+        if result.status == "refused":
+            metrics.refused()
         log.info(
             result.status,
             submission=result.id[:16],

@@ -1,9 +1,9 @@
 """Whether a state folder is whole: what `hening-server check` finds, without changing anything."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
@@ -20,6 +20,7 @@ from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.blob_check import list_targets, look_at_blobs, look_at_records
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import choose_keys, describe_keys
+from server.publisher.lives import Alarm, plan_alarms, plan_lives
 from server.publisher.online_keys import load_online_keys
 from server.publisher.plan import check_pointers
 from server.publisher.published import Published, load_published
@@ -53,10 +54,17 @@ async def check_state(
     leaves = [encode_leaf(entry.role, entry.version, entry.sha256) for entry in entries]
     names = [(entry.role, entry.version) for entry in entries]
     listed = list_targets(published)
+    current = {*published.versions().items(), ("root", published.root.version)}
+    begun = {
+        entry.role: datetime.fromtimestamp(entry.appended_at, UTC)
+        for entry in entries
+        if (entry.role, entry.version) in current
+    }
+    alarms = {alarm.role: alarm for alarm in plan_alarms(plan_lives(published, begun), now)}
 
     def look() -> list[Finding]:
         return [
-            *_expiries(published, now),
+            *_expiries(published, alarms, now),
             _keys(folder, published),
             _roots(folder),
             _audit(folder, published),
@@ -68,7 +76,9 @@ async def check_state(
     return await asyncio.to_thread(look)
 
 
-def _expiries(published: Published, now: datetime) -> Iterator[Finding]:
+def _expiries(
+    published: Published, alarms: Mapping[str, Alarm], now: datetime
+) -> Iterator[Finding]:
     signed: list[tuple[str, Root | Snapshot | Timestamp | Targets]] = [
         ("root", published.root),
         ("targets", published.targets),
@@ -83,6 +93,8 @@ def _expiries(published: Published, now: datetime) -> Iterator[Finding]:
         except HeningError as found:
             error = str(found)
         detail = f"version {role.version}, until {role.expires:%Y-%m-%d %H:%M} UTC"
+        if name in alarms and not error:
+            detail += f", {alarms[name].severity}: {alarms[name].what_to_do}"
         yield Finding(name, detail, error)
 
 

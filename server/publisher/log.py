@@ -8,9 +8,10 @@ signed by each key that the log holds: while its key is rotated, the former one 
 import asyncio
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, tuple_
 
 from server.core.checkpoint import (
     MAX_PROOF,
@@ -32,6 +33,7 @@ from server.storage.durable import write_durable, write_immutable
 from server.storage.models import LogEntry
 from server.storage.restating import begin_restating, end_restating
 
+QUERY_VERSIONS = 250  # in one query: databases limit how many values it may name
 Leaf = tuple[str, int, str]  # role, version, sha256
 
 
@@ -56,6 +58,19 @@ class Log:
             for role, version in await session.execute(query):
                 found.setdefault(role, set()).add(version)
         return {role: frozenset(versions) for role, versions in found.items()}
+
+    async def times(self, versions: Collection[tuple[str, int]]) -> dict[tuple[str, int], datetime]:
+        """Return when each of the role versions was appended, of those that were."""
+        found = {}
+        listed = sorted(versions)
+        async with self._sessions() as session:
+            for at in range(0, len(listed), QUERY_VERSIONS):
+                part = listed[at : at + QUERY_VERSIONS]
+                query = select(LogEntry).where(tuple_(LogEntry.role, LogEntry.version).in_(part))
+                for entry in await session.scalars(query):
+                    time = datetime.fromtimestamp(entry.appended_at, UTC)
+                    found[entry.role, entry.version] = time
+        return found
 
     async def check(self, leaves: Sequence[Leaf]) -> None:
         """Raise LogError for a version that was appended with another sha256: it is burned."""

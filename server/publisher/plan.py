@@ -90,6 +90,15 @@ def plan_publication(
     return Publication(tuple(files), data, snapshot_version)
 
 
+def newest_signature(published: Published) -> datetime:
+    """Return the newest time at which an online role that is public was signed."""
+    return max(
+        published.timestamp.expires - TIMESTAMP_LIFE,
+        published.snapshot.expires - SNAPSHOT_LIFE,
+        published.roles["latest"].expires - LATEST_LIFE,
+    )
+
+
 def plan_refresh(published: Published, now: datetime) -> str:
     """Return what must be signed afresh at `now`: `timestamp`, `all` or nothing (empty).
 

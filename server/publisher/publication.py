@@ -19,7 +19,7 @@ from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.key_choice import choose_keys
 from server.publisher.log import Leaf, Log
 from server.publisher.online_keys import OnlineKeys, load_online_keys
-from server.publisher.plan import Publication, plan_publication
+from server.publisher.plan import Publication, newest_signature, plan_publication
 from server.publisher.published import PublicTree, Published, Trust, load_newest_root
 from server.publisher.read_back import ReadBack
 from server.publisher.verify import RoleVersion
@@ -78,6 +78,9 @@ class PublicationSteps:
         afresh although nothing in them changed.
         """
         keys = choose_keys(await self.load_keys(), trust.root, trust.targets)
+        now = self._clock()
+        if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
+            now = max(now, newest_signature(published))
         publication = await asyncio.to_thread(
             plan_publication,
             trust,
@@ -85,7 +88,7 @@ class PublicationSteps:
             submitted,
             pointers,
             keys,
-            self._clock(),
+            now,
             renew=renew,
             burned_latest=await self.log.latest_version("latest"),
         )

@@ -53,8 +53,8 @@ class Publisher:
     The online keys are read under the lock each time, for a command may have changed them.
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
-    `after_step` is told the number of each step that is done. `blobs` is `folder.blobs` by default,
-    and may grow as `room` says.
+    `after_step` is told the number of each step that is done, and 0 when a publication begins.
+    `blobs` is `folder.blobs` by default, and may grow as `room` says.
     """
 
     def __init__(
@@ -129,6 +129,7 @@ class Publisher:
             ):
                 # What is accepted comes first, also before the next bundle.
                 await self._steps.repair()
+                self._after_step(0)
                 result = await self._submissions.process(submission_id)
                 if result is not None:
                     results.append(result)
@@ -138,6 +139,7 @@ class Publisher:
         """Publish what `edit` makes of the current pointers; returns the snapshot version."""
         async with publisher_lock(self._folder.lock):
             await self._steps.repair()
+            self._after_step(0)
             published = await self._require_published()
             pointers = await asyncio.to_thread(edit, published)
             if pointers == await asyncio.to_thread(published.pointers):
@@ -152,6 +154,7 @@ class Publisher:
         """
         async with publisher_lock(self._folder.lock):
             await self._steps.repair()
+            self._after_step(0)
             published = await self._require_published()
             pointers = await edit(published)
             if pointers == published.pointers():
@@ -169,6 +172,7 @@ class Publisher:
             return ""
         async with publisher_lock(self._folder.lock):
             await self._steps.repair()
+            self._after_step(0)
             published = await self._require_published()
             due = await asyncio.to_thread(plan_refresh, published, self._clock())
             if due:

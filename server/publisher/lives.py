@@ -1,0 +1,108 @@
+"""How much of each role's life is used up, and when that is an alarm. Pure.
+
+Offline roles: at 50 % of the life it is time to sign, at 80 % it is late. Online roles are renewed
+by the server, timestamp every hour and the others at half of their life, so that in normal
+operation none is older than half of its life and the half minute between two looks. For them 50 %
+counts an hour later (`GRACE`), and either alarm means that renewal fails.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from server.core.names import ONLINE_ROLES
+from server.publisher.plan import LATEST_LIFE, SNAPSHOT_LIFE, TIMESTAMP_LIFE
+from server.publisher.published import Published
+
+Severity = Literal["warning", "critical", "expired"]
+ONLINE_LIVES = {
+    "latest": LATEST_LIFE,
+    "snapshot": SNAPSHOT_LIFE,
+    "timestamp": TIMESTAMP_LIFE,
+}
+ROOT_LIFE = timedelta(days=365)
+OFFLINE_LIFE = timedelta(days=90)  # where nothing says when a role was signed
+GRACE = timedelta(hours=1)
+WARNING, CRITICAL = 0.5, 0.8
+Begun = Mapping[str, datetime]
+"""When the current version of an offline role was logged: it carries no time of signing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """One role's current version: from when to when it lives."""
+
+    role: str
+    version: int
+    begun: datetime
+    expires: datetime
+
+    def used(self, now: datetime) -> float:
+        """Return the share of the life that is over, 0 to 1."""
+        life = self.expires - self.begun
+        if life <= timedelta() or now >= self.expires:
+            return 1.0
+        return max(0.0, (now - self.begun) / life)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A role whose life runs out: the share that is over, how bad that is, and what to do."""
+
+    role: str
+    share: float
+    expires: datetime
+    severity: Severity
+    what_to_do: str
+
+    def __str__(self) -> str:
+        what = (
+            "is expired since"
+            if self.severity == "expired"
+            else f"has used {self.share:.0%} of its life and expires on"
+        )
+        return f"{self.role} {what} {self.expires:%Y-%m-%d %H:%M} UTC: {self.what_to_do}."
+
+
+def plan_lives(published: Published, begun: Begun) -> list[Life]:
+    """Return the life of every role that is public, root and online ones included."""
+    signed = {
+        "root": published.root,
+        "targets": published.targets,
+        **published.roles,
+        "snapshot": published.snapshot,
+        "timestamp": published.timestamp,
+    }
+    lives = []
+    for name, role in signed.items():
+        usual = ONLINE_LIVES.get(name, ROOT_LIFE if name == "root" else OFFLINE_LIFE)
+        start = None if name in ONLINE_ROLES else begun.get(name)
+        lives.append(Life(name, role.version, start or role.expires - usual, role.expires))
+    return lives
+
+
+def plan_alarms(lives: list[Life], now: datetime) -> list[Alarm]:
+    """Return what is due at `now`, the worst first."""
+    return sorted(_alarms(lives, now), key=lambda alarm: (-alarm.share, alarm.role))
+
+
+def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
+    for life in lives:
+        is_online = life.role in ONLINE_ROLES
+        share, grace = life.used(now), GRACE if is_online else timedelta()
+        severity: Severity
+        if now >= life.expires:
+            severity = "expired"
+        elif share >= CRITICAL:
+            severity = "critical"
+        elif life.used(now - grace) >= WARNING:
+            severity = "warning"
+        else:
+            continue
+        remedy = (
+            "this server fails to renew it, its log says why"
+            if is_online
+            else f"sign it again (`hening-signer ceremony renew {life.role}`) and submit it"
+        )
+        yield Alarm(life.role, share, life.expires, severity, remedy)

@@ -1,0 +1,97 @@
+"""Metrics of publishing; labels are roles that exist, steps, results and states, nothing else."""
+
+from collections import Counter as Tally
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from server.core.pointer import Pointer
+from server.publisher.lives import Life
+
+STEPS = ("1", "2", "3", "4", "5", "6", "7")
+STATES = ("offered", "paused", "halted")
+RESULTS = ("published", "refused", "failed")
+BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)  # seconds
+
+
+class PublishMetrics:
+    """What a publisher does, and what is public."""
+
+    def __init__(self, registry: CollectorRegistry, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._step, self._since = 0, 0.0
+        self.publications = Counter(
+            "hening_publications", "Publications by result", ["result"], registry=registry
+        )
+        self.steps = Histogram(
+            "hening_publish_step_seconds",
+            "Duration of each step",
+            ["step"],
+            buckets=BUCKETS,
+            registry=registry,
+        )
+        self.incoming = Gauge("hening_incoming_bundles", "Bundles that wait", registry=registry)
+        self.last = Gauge(
+            "hening_last_publication_timestamp_seconds",
+            "When something became public last, by this process",
+            registry=registry,
+        )
+        self.rollouts = Gauge("hening_rollouts", "Pointers by state", ["state"], registry=registry)
+        self.expiry = Gauge(
+            "hening_role_expiry_timestamp_seconds",
+            "When a role expires",
+            ["role"],
+            registry=registry,
+        )
+        self.used = Gauge(
+            "hening_role_life_used_ratio",
+            "Share of a role's life that is over",
+            ["role"],
+            registry=registry,
+        )
+        self.jumps = Counter("hening_clock_jumps", "Jumps of the clock", registry=registry)
+        for result in RESULTS:
+            self.publications.labels(result)
+        for step in STEPS:
+            self.steps.labels(step)
+        for state in STATES:
+            self.rollouts.labels(state)
+
+    def after_step(self, step: int) -> None:
+        """Count a step that is done; step 0 is the begin of a publication."""
+        now = self._monotonic()
+        if (step > 0 and step == self._step + 1) or (step == 3 and self._step == 0):
+            self.steps.labels(str(step)).observe(now - self._since)
+        self._step, self._since = step, now
+        if step == 7:
+            self.publications.labels("published").inc()
+
+    def refused(self) -> None:
+        """Count a bundle that was refused."""
+        self.publications.labels("refused").inc()
+
+    def failed(self) -> None:
+        """Count an attempt that the surroundings or a fault of ours ended."""
+        self.publications.labels("failed").inc()
+
+    def show_lives(self, lives: Sequence[Life], now: datetime) -> None:
+        """Show the roles that exist, and no others."""
+        for gauge in (self.expiry, self.used):
+            gauge.clear()
+        for life in lives:
+            self.expiry.labels(life.role).set(life.expires.timestamp())
+            self.used.labels(life.role).set(life.used(now))
+
+    def show_rollouts(self, pointers: Mapping[str, Pointer]) -> None:
+        """Show how many pointers are in which state."""
+        tally: Tally[str] = Tally(_state(pointer) for pointer in pointers.values())
+        for state in STATES:
+            self.rollouts.labels(state).set(tally[state])
+
+
+def _state(pointer: Pointer) -> Literal["offered", "paused", "halted"]:
+    if pointer.halted:
+        return "halted"
+    return "paused" if pointer.paused else "offered"

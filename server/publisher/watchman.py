@@ -1,0 +1,88 @@
+"""Looks at what is public every half minute: lives, alarms, metrics, and whether all is well."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from server.core.errors import HeningError
+from server.core.names import ONLINE_ROLES
+from server.publisher.alarm_book import AGAIN, AlarmBook
+from server.publisher.incoming import list_submissions
+from server.publisher.lives import plan_alarms, plan_lives
+from server.publisher.log import Log
+from server.publisher.online_keys import load_online_keys
+from server.publisher.plan import newest_signature
+from server.publisher.publish_metrics import PublishMetrics
+from server.publisher.published import PublicTree, Published
+from server.storage.database import Sessions
+from server.storage.layout import StateFolder
+
+BEHIND = timedelta(seconds=60)
+
+
+class Watchman:
+    """Tells `alarm` what a person has to look at, at its crossing and then daily."""
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        sessions: Sessions,
+        clock: Callable[[], datetime],
+        metrics: PublishMetrics,
+        alarm: Callable[[str], None],
+    ) -> None:
+        self._folder = folder
+        self._tree = PublicTree(folder.public)
+        self._log = Log(folder.public / "log", sessions)
+        self._clock = clock
+        self._metrics = metrics
+        self._alarm = alarm
+        self._book = AlarmBook()
+        self._begun: dict[tuple[str, int], datetime] = {}
+        self._behind: datetime | None = None
+
+    async def look(self) -> list[str]:
+        """Look once; returns why this server is not ready, a sentence each, nothing when it is."""
+        now = self._clock()
+        reasons = []
+        try:
+            await asyncio.to_thread(load_online_keys, self._folder.keys)
+            waiting = await asyncio.to_thread(list_submissions, self._folder.incoming)
+            self._metrics.incoming.set(len(waiting))
+            published = await asyncio.to_thread(self._tree.load)
+            if published is None:
+                return ["nothing is published yet."]
+            lives = plan_lives(published, await self._load_begun(published))
+        except (HeningError, OSError, SQLAlchemyError) as error:
+            return [str(error).partition("\n")[0]]
+        self._metrics.show_lives(lives, now)
+        self._metrics.show_rollouts(await asyncio.to_thread(published.pointers))
+        alarms = plan_alarms(lives, now)
+        for alarm in self._book.due(alarms, now):
+            self._alarm(str(alarm))
+        self._look_behind(published, now)
+        # An expired model's role makes that model wait and nothing else.
+        needed = {"root", "targets", *ONLINE_ROLES}
+        reasons += [str(a) for a in alarms if a.severity == "expired" and a.role in needed]
+        return reasons
+
+    def _look_behind(self, published: Published, now: datetime) -> None:
+        newest = newest_signature(published)
+        if newest - now <= BEHIND:
+            self._behind = None
+        elif self._behind is None or not timedelta() <= now - self._behind < AGAIN:
+            self._behind = now
+            self._alarm(
+                f"the clock says {now:%Y-%m-%d %H:%M} UTC, and something was signed at"
+                f" {newest:%Y-%m-%d %H:%M} UTC already: look at the time service; until then that"
+                " time is signed."
+            )
+
+    async def _load_begun(self, published: Published) -> dict[str, datetime]:
+        versions = {**published.versions(), "root": published.root.version}
+        unknown = versions.items() - self._begun.keys()
+        self._begun = {key: at for key, at in self._begun.items() if key in versions.items()}
+        self._begun |= await self._log.times(unknown)
+        return {role: at for (role, _), at in self._begun.items()}

@@ -1,0 +1,44 @@
+"""The watchman's rounds, and what they say about readiness."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+
+from server.publisher.watchman import Watchman
+
+LOOK_SECONDS = 10.0  # between two rounds
+FIRST_SECONDS = 60.0  # how long the first renewal may take before the first round does not wait
+STALE_SECONDS = 60.0  # after so long without a round something is stuck
+
+
+class Upkeep:
+    """Sends the watchman round. `serves` tells whether phones are answered from a snapshot."""
+
+    def __init__(
+        self, watchman: Watchman, serves: Callable[[], bool], monotonic: Callable[[], float]
+    ) -> None:
+        self.renewed = asyncio.Event()
+        self._watchman = watchman
+        self._serves = serves
+        self._monotonic = monotonic
+        self._found: list[str] = ["this server has only just begun."]
+        self._at = monotonic()
+
+    async def run(self) -> None:
+        """Go round for ever, the first time after what was due was renewed."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_SECONDS):
+                await self.renewed.wait()
+        while True:
+            self._found = await self._watchman.look()
+            self._at = self._monotonic()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def reasons(self) -> Sequence[str]:
+        """Return why this server is not ready, nothing when it is; callable from any thread."""
+        reasons = list(self._found)
+        if self._monotonic() - self._at > STALE_SECONDS:
+            reasons.append("the last look at the state was over a minute ago.")
+        if not self._serves():
+            reasons.append("no snapshot is loaded.")
+        return reasons

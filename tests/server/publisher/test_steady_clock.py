@@ -1,0 +1,93 @@
+"""A wall clock that jumps, beside one that cannot; no real time passes here."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from server.core.pointer import decode_pointer
+from server.publisher.plan import newest_signature
+from server.publisher.publisher import Publisher
+from server.publisher.steady_clock import SteadyClock
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Machine:
+    """A wall clock and a monotonic one that a test moves."""
+
+    def __init__(self):
+        self.wall, self.ticks, self.said = BEGIN, 100.0, []
+        self.clock = SteadyClock(lambda: self.wall, lambda: self.ticks, self.said.append)
+        self.clock()
+
+    def wait(self, seconds, jump=0.0):
+        """Let time pass, and the wall clock jump; return the steady time in seconds since begin."""
+        self.ticks += seconds
+        self.wall += timedelta(seconds=seconds + jump)
+        return (self.clock() - BEGIN).total_seconds()
+
+
+def test_a_clock_that_runs():
+    """Its time is given as it is, small corrections included, and nothing is said."""
+    machine = Machine()
+    assert machine.wait(10) == 10
+    assert machine.wait(3600, jump=59) == 3669
+    assert machine.wait(10, jump=-59) == 3620
+    assert machine.said == []
+
+
+@pytest.mark.parametrize("jump", [61.0, -61.0, 86_400.0 * 365, -86_400.0 * 365])
+def test_a_jump_is_noticed_and_settles(jump):
+    """For ten minutes the time before it goes on; then the new one is taken, without hands."""
+    machine = Machine()
+    assert machine.wait(5) == 5
+    assert machine.wait(1, jump) == 6
+    assert machine.wait(598) == 604
+    assert machine.wait(1) == 605
+    assert machine.wait(1) == 606 + jump
+    assert machine.wait(10) == 616 + jump
+    assert len(machine.said) == 1
+    assert f"jumped by {jump:+.0f} s" in machine.said[0]
+
+
+def test_a_jump_that_is_taken_back():
+    """Both are said; the time is at once what it was."""
+    machine = Machine()
+    assert machine.wait(1, jump=7200) == 1
+    assert machine.wait(60, jump=-7200) == 61
+    assert machine.wait(1) == 62
+    assert len(machine.said) == 2
+
+
+def test_a_second_jump_settles_from_its_own_time():
+    """Ten minutes without any."""
+    machine = Machine()
+    machine.wait(1, jump=7200)
+    assert machine.wait(599, jump=7200) == 600
+    assert machine.wait(599) == 1199
+    assert machine.wait(1) == 1200 + 14_400
+
+
+def test_no_signature_is_older_than_the_last_one(world):
+    """With a clock that was set back a day a change goes out, and no expiry is earlier."""
+    before = world.published()
+    world.ahead = timedelta(days=-1)
+    world.run(lambda publisher: Publisher.change_pointers(publisher, halt_all))
+    after = world.published()
+    assert after.timestamp.version == before.timestamp.version + 1
+    assert newest_signature(after) == newest_signature(before)
+    assert after.timestamp.expires >= before.timestamp.expires
+    assert after.roles["latest"].expires >= before.roles["latest"].expires
+    assert world.run(Publisher.refresh) == ""
+    world.ahead = timedelta(hours=2)
+    assert world.run(Publisher.refresh) == "timestamp"
+    assert world.published().timestamp.expires > after.timestamp.expires
+
+
+def halt_all(published):
+    """Halt every pointer."""
+    latest = published.roles["latest"]
+    return {
+        path: decode_pointer(path, target.unrecognized_fields["custom"] | {"h": True})
+        for path, target in latest.targets.items()
+    }

@@ -1,0 +1,147 @@
+"""What machines are told on the metrics' listener, and what makes a server not ready."""
+
+import asyncio
+import urllib.error
+import urllib.request
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from server.health import serving_health
+from server.publisher.publish_metrics import PublishMetrics
+from server.publisher.watchman import Watchman
+from server.storage.database import open_database
+from server.upkeep import Upkeep
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1
+
+
+def ask(port, path):
+    """Return status and text of an answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}") as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def test_what_is_answered():
+    """Metrics, health, readiness with its reasons, and nothing else."""
+    reasons = ["the database does not answer."]
+    with serving_health(0, CollectorRegistry(), lambda: reasons) as port:
+        assert ask(port, "/healthz") == (200, "ok\n")
+        assert ask(port, "/readyz") == (503, "the database does not answer.\n")
+        reasons.clear()
+        assert ask(port, "/readyz") == (200, "ready\n")
+        assert ask(port, "/metrics")[0] == 200
+        assert ask(port, "/")[0] == 404
+
+
+async def look(world, rounds=1):
+    """Send a watchman round; return reasons, what he said, and the metrics."""
+    registry, said = CollectorRegistry(), []
+    async with open_database(world.folder.database) as sessions:
+        metrics = PublishMetrics(registry, lambda: 0.0)
+        watchman = Watchman(world.folder, sessions, world.now, metrics, said.append)
+        for _ in range(rounds):
+            reasons = await watchman.look()
+    return reasons, said, generate_latest(registry).decode()
+
+
+async def test_a_server_that_is_well(world):
+    """It is ready, and its metrics name each role that exists."""
+    reasons, said, text = await look(world)
+    assert (reasons, said) == ([], [])
+    for role in ("root", "targets", "armani", "cancro", "latest", "snapshot", "timestamp"):
+        assert f'hening_role_life_used_ratio{{role="{role}"}} ' in text
+    assert 'hening_rollouts{state="offered"} 1.0' in text
+    assert "hening_incoming_bundles 0.0" in text
+    published = await asyncio.to_thread(world.published)
+    expires = int(published.root.expires.timestamp())
+    line = next(x for x in text.splitlines() if 'expiry_timestamp_seconds{role="root"}' in x)
+    assert float(line.rpartition(" ")[2]) == expires
+
+
+async def test_offline_roles_that_age(world):
+    """Said once for two rounds; not ready only where root, targets or an online role is expired."""
+    world.ahead = timedelta(days=60)
+    reasons, said, _ = await look(world, rounds=2)
+    assert len(said) == len(set(said)) == 8
+    assert any(s.startswith("armani has used 67% of its life") for s in said)
+    assert {r.partition(" ")[0] for r in reasons} == {"latest", "snapshot", "timestamp"}
+
+
+async def test_a_clock_behind_the_last_signature(world):
+    """It is said, with both times; publishing goes on."""
+    world.ahead = timedelta(days=-1)
+    reasons, said, _ = await look(world, rounds=2)
+    assert reasons == []
+    assert len(said) == 1
+    assert "was signed at" in said[0]
+
+
+@pytest.mark.parametrize("lost", ["keys/timestamp.pem", "public/metadata/1.targets.json"])
+async def test_what_is_lost(world, lost):
+    """Keys or files that are gone: the reason is a sentence."""
+    await asyncio.to_thread((world.folder.root / lost).unlink)
+    (reason,), _, _ = await look(world)
+    assert lost.rpartition("/")[2] in reason
+
+
+async def test_nothing_is_published_yet(fresh):
+    """A fresh server is not ready before its first submission."""
+    assert (await look(fresh))[0] == ["nothing is published yet."]
+
+
+def test_an_expired_model_makes_that_model_wait_and_no_other(world):
+    """Another model's release, a pointer and the renewal go on."""
+    world.ceremony.now -= timedelta(days=89)
+    assert world.publish({("cancro", 2): world.ceremony.role("cancro", 2)}).reason == ""
+    world.ceremony.now += timedelta(days=89)
+    world.ahead = timedelta(days=2)
+    reasons, said, _ = asyncio.run(look(world))
+    assert any(s.startswith("cancro is expired") for s in said)
+    assert not any("cancro" in reason for reason in reasons)
+    files = {("armani", 3): world.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, release(1))})}
+    assert world.publish(files).reason == ""
+
+
+async def test_a_watchman_that_is_stuck():
+    """A minute without a round is a reason, as is a snapshot that was never loaded."""
+    time = [0.0]
+
+    class Still:
+        async def look(self):
+            return []
+
+    upkeep = Upkeep(Still(), lambda: False, lambda: time[0])
+    assert upkeep.reasons() == ["this server has only just begun.", "no snapshot is loaded."]
+    upkeep.renewed.set()
+    task = asyncio.create_task(upkeep.run())
+    while "this server has only just begun." in upkeep.reasons():  # noqa: ASYNC110 - its own
+        await asyncio.sleep(0)
+    assert upkeep.reasons() == ["no snapshot is loaded."]
+    time[0] = 61.0
+    assert "over a minute ago" in upkeep.reasons()[0]
+    task.cancel()
+
+
+def test_steps_are_timed():
+    """From the begin to each step; a change of pointers begins with step 3."""
+    registry, time = CollectorRegistry(), [0.0]
+    metrics = PublishMetrics(registry, lambda: time[0])
+    for step, at in ((0, 1.0), (3, 1.5), (4, 1.75), (5, 2.0), (6, 2.0), (7, 3.0)):
+        time[0] = at
+        metrics.after_step(step)
+    text = generate_latest(registry).decode()
+    for line in (
+        'hening_publish_step_seconds_sum{step="3"} 0.5',
+        'hening_publish_step_seconds_sum{step="4"} 0.25',
+        'hening_publish_step_seconds_count{step="2"} 0.0',
+        'hening_publish_step_seconds_sum{step="7"} 1.0',
+        'hening_publications_total{result="published"} 1.0',
+        'hening_publications_total{result="refused"} 0.0',
+    ):
+        assert line in text
