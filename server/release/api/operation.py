@@ -20,6 +20,7 @@ from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.submissions import Submissions
+from server.release.uploads.limits import Limits
 from server.release.uploads.quota import free_octets
 from server.release.uploads.uploads import Uploads
 from server.settings import Settings
@@ -67,7 +68,15 @@ class Services:
 
     def __post_init__(self) -> None:
         blobs = self.publisher.blobs
-        uploads = Uploads(self.folder, self.sessions, blobs, self.clock, self.entropy, free_octets)
+        uploads = Uploads(
+            self.folder,
+            self.sessions,
+            blobs,
+            self.clock,
+            self.entropy,
+            free_octets,
+            Limits(blob_quota=self.settings.blob_quota),
+        )
         submissions = Submissions(
             self.folder, self.sessions, blobs, self.clock, self.entropy, self.wake
         )

@@ -12,6 +12,7 @@ class Limits:
     `per_account`, `in_all`: uploads that are not whole yet.
     `account_octets`: announced lengths of an account's uploads that are not whole yet.
     `reserve`: room that uploads leave on the disk for publishing, the log and the database.
+    `blob_quota`: of all blobs together, those that uploads are to become among them; 0 for any.
     `lifetime`: how long an upload waits for its next part; each part begins it anew.
     `silence`: how long a part may pause between two pieces before it counts as cut off.
     """
@@ -21,5 +22,6 @@ class Limits:
     in_all: int = 64
     account_octets: int = 64 << 30
     reserve: int = 1 << 30
+    blob_quota: int = 0
     lifetime: timedelta = timedelta(days=1)
     silence: timedelta = timedelta(seconds=30)

@@ -7,6 +7,7 @@ from pathlib import Path
 from server.release.errors import QuotaError, RateError
 from server.release.uploads.limits import Limits
 from server.storage.control_models import Upload
+from server.storage.room import Room, plan_room
 
 _RETRY_SECONDS = 60  # an upload of a package takes minutes
 
@@ -33,6 +34,16 @@ def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> No
         raise QuotaError(
             f"the uploads of {upload.account} would have {octets} octets, and"
             f" {limits.account_octets} are allowed at once: end one of them first."
+        )
+
+
+def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
+    """Raise QuotaError unless all blobs may grow by `upload`; `used` octets they have or will."""
+    lacking = plan_room(upload.length, used=used, free=None, room=Room(limits.blob_quota))
+    if lacking:
+        raise QuotaError(
+            f"the quota of all packages has no room for {upload.length} octets, {lacking} are"
+            " lacking: have the operator collect garbage or raise `blob_quota`."
         )
 
 

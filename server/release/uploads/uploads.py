@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
 from server.release.errors import NotFoundError, TooLargeError
 from server.release.people.permissions import Permission
@@ -27,7 +27,7 @@ from server.release.uploads.errors import OffsetError
 from server.release.uploads.hold import Holder
 from server.release.uploads.limits import Limits
 from server.release.uploads.partial import arrived, is_upload_name
-from server.release.uploads.quota import check_quota, check_space
+from server.release.uploads.quota import check_blob_quota, check_quota, check_space
 from server.release.uploads.reception import receive
 from server.release.uploads.state import UploadState, state_of
 from server.release.uploads.upkeep import recover_uploads, sweep_uploads
@@ -175,7 +175,9 @@ class Uploads:
             waiting = list(
                 await session.scalars(select(Upload).where(Upload.finished_at.is_(None)))
             )
+            used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
         check_quota(upload, waiting, self.limits)
+        check_blob_quota(upload, used + sum(each.length for each in waiting), self.limits)
 
         def look() -> None:
             missing = sum(each.length - arrived(self._holder.path(each.id)) for each in waiting)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import dataclasses
 import errno
 import hashlib
 import os
@@ -287,6 +288,19 @@ async def test_an_accounts_quota(desk):
         await desk.uploads.create(principal(), 6, SHA256)
     await desk.uploads.create(principal(), 5, SHA256)
     await desk.uploads.create(principal("budi"), 6, SHA256)
+
+
+async def test_the_quota_of_all_blobs(desk):
+    """Blobs that are here and uploads that are to become some stay within it, to the octet."""
+    quota = 2 * len(DATA) + 10
+    desk.restart(dataclasses.replace(LIMITS, blob_quota=quota))
+    await desk.append(await desk.create(), 0, DATA)
+    assert await desk.record_of() == len(DATA)
+    await desk.uploads.create(principal("budi"), len(DATA), "0" * 64)
+    with pytest.raises(QuotaError, match="11 octets, 1 are lacking"):
+        await desk.uploads.create(principal(), 11, "1" * 64)
+    await desk.uploads.create(principal(), 10, "1" * 64)
+    assert (await desk.uploads.create(principal(), len(DATA), SHA256)).offset == len(DATA)
 
 
 async def test_room_on_the_disk(desk):
