@@ -10,6 +10,7 @@ import click
 
 from server.app import open_blobs, open_publisher
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
+from server.cli.recorded import recorded
 from server.publisher.garbage import Garbage
 from server.publisher.read_back import DiskReadBack
 
@@ -41,12 +42,20 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     alarms: list[str] = []
+    # A dry run changes nothing, so there is nothing to tell.
+    detail = {"grace_seconds": int(grace.total_seconds())}
+    telling = recorded(folder, "server.gc", () if dry_run else ("blobs",), detail)
 
     async def collect() -> Garbage:
         blobs = open_blobs(folder, settings, now)
         read_back = DiskReadBack(folder.public)
-        async with open_publisher(folder, now, read_back, alarms.append, blobs) as publisher:
-            return await publisher.collect_garbage(grace, dry_run=dry_run)
+        async with (
+            telling as outcome,
+            open_publisher(folder, now, read_back, alarms.append, blobs) as publisher,
+        ):
+            found = await publisher.collect_garbage(grace, dry_run=dry_run)
+            outcome.update(removed=len(found.removed), octets=found.octets)
+            return found
 
     garbage = asyncio.run(collect())
     if as_json:

@@ -268,6 +268,18 @@ def test_keys_and_roots_are_told(run, tmp_path, world):
     assert begun["detail"] == {"stage": "begun", "afresh": False}
 
 
+def test_garbage_is_told(run, world):
+    """Two entries for a collection, none for a dry run."""
+    state = world.folder.root
+    assert run("gc", "--state", state, "--dry-run")[0] == 0
+    assert run("gc", "--state", state, "--grace", "2d")[0] == 0
+    _, out, _ = run("trail", "list", "--state", state, "--json")
+    done, begun = json.loads(out)
+    assert (begun["action"], begun["subject"]) == ("server.gc", "blobs")
+    assert begun["detail"] == {"stage": "begun", "grace_seconds": 172_800}
+    assert done["detail"] == {"stage": "done", "began": 1, "removed": 0, "octets": 0}
+
+
 @pytest.mark.parametrize(
     ("login", "name"),
     [
