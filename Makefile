@@ -6,12 +6,12 @@ BIN := $(VENV)/bin
 READERS := .venv-readers
 SHELL := /bin/bash
 
-.PHONY: demo test check bench format lock env readers interop system fixtures clean
+.PHONY: demo test check bench format lock env readers interop system provider fixtures clean
 
 demo: env
 	$(BIN)/python -m demo
 
-test: env readers interop system
+test: env readers interop system provider
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: env
@@ -62,6 +62,13 @@ $(VENV)/.interop-ready: requirements/interop.txt $(VENV)/.ready
 # listed at the end of the run.
 system:
 	@bash tests/install-programs.sh
+
+# A real OpenID provider for tests, where there is npm; without its install scripts.
+provider: system tests/oidc/node_modules/.ready
+
+tests/oidc/node_modules/.ready: tests/oidc/package-lock.json | system
+	@if command -v npm >/dev/null; then \
+	  npm ci --prefix tests/oidc --ignore-scripts --no-audit --no-fund --silent && touch $@; fi
 
 lock:
 	for group in run dev interop; do \

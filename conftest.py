@@ -28,6 +28,7 @@ MAY_MOUNT = CAPABILITIES.is_file() and any(
     for line in CAPABILITIES.read_text().splitlines()
     if line.startswith("CapEff:")
 )
+PROVIDER = REPOSITORY / "tests" / "oidc" / "node_modules"
 REQUIRE_ALL = bool(os.environ.get("REQUIRE_ALL_TESTS"))
 
 NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
@@ -62,6 +63,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "small-disk": (
         lambda: bool(MAY_MOUNT),
         "a small disk cannot be mounted: this needs root, and a container that lets it",
+    ),
+    "openid": (
+        lambda: shutil.which("node") is not None and (PROVIDER / ".ready").is_file(),
+        "the OpenID provider is not installed: run `make provider` where there is npm",
     ),
     "interop": (
         lambda: find_spec("ed25519") is not None,

@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     a password, so no sentence quotes it.
     `approval_channels`: patterns such as `*/*/stable`; what lets phones in there waits for a second
     person. The variable separates them by commas.
+    `oidc_issuer`, `oidc_audience`: the OpenID provider whose ID tokens let accounts in, and for
+    whom these must be.
     """
 
     host: str = "127.0.0.1"
@@ -65,6 +67,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     s3_secret_file: str = ""
     database_url: str = ""
     approval_channels: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=1000)] = ()
+    oidc_issuer: str = ""
+    oidc_audience: str = ""
 
     def __repr__(self) -> str:
         """Show no value: some of them are secrets."""

@@ -83,6 +83,7 @@ def add(
 @click.option("--role", type=ROLES, help="What it may do from now on.")
 @CODENAMES
 @EVERYWHERE
+@click.option("--oidc-subject", "subject", help="Who logs in to it; empty for nobody.")
 @STATE
 @JSON
 def set_account(
@@ -90,17 +91,28 @@ def set_account(
     role: str | None,
     codenames: tuple[str, ...],
     all_codenames: bool,
+    subject: str | None,
     state: Path,
     as_json: bool,
 ) -> None:
     """Change the role or the codenames of NAME. Its tokens follow at once, for narrower too."""
     wanted = _wanted(codenames, all_codenames)
-    if role is None and wanted is None:
-        raise click.UsageError("say what changes: --role, --codename or --all-codenames.")
+    if role is None and wanted is None and subject is None:
+        raise click.UsageError(
+            "say what changes: --role, --codename, --all-codenames or --oidc-subject."
+        )
 
     def work(session: AsyncSession, by: Principal) -> Awaitable[Account]:
         chosen = None if role is None else Role(role)
-        return change_account(session, by, name=name, role=chosen, codenames=wanted, at=_epoch())
+        return change_account(
+            session,
+            by,
+            name=name,
+            role=chosen,
+            codenames=wanted,
+            subject=subject,
+            at=_epoch(),
+        )
 
     _change(state, work, as_json=as_json)
 
@@ -173,6 +185,7 @@ def _describe(row: Account) -> dict[str, Any]:
         "name": row.name,
         "role": row.role,
         "codenames": list(account_codenames(row)),
+        "oidc_subject": row.subject,
         "created_at": row.created_at,
         "disabled_at": row.disabled_at,
     }

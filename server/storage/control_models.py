@@ -10,13 +10,17 @@ from server.storage.models import Base
 
 
 class Account(Base):
-    """One person or program that may use the control plane; an account is never deleted."""
+    """One person or program that may use the control plane; an account is never deleted.
+
+    `subject` is who they are to the identity provider, where they may log in there.
+    """
 
     __tablename__ = "accounts"
 
     name: Mapped[str] = mapped_column(String(64), primary_key=True)
     role: Mapped[str] = mapped_column(String(16))
     codenames: Mapped[str]
+    subject: Mapped[str | None] = mapped_column(String(255), unique=True)
     created_at: Mapped[int] = mapped_column(BigInteger)
     disabled_at: Mapped[int | None] = mapped_column(BigInteger)
 

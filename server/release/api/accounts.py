@@ -37,6 +37,8 @@ class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     role: Role | None = None
     codenames: Codenames | None = None
+    oidc_subject: Annotated[str, msgspec.Meta(max_length=accounts.SUBJECT_LIMIT)] | None = None
+    """Who logs in to it at the identity provider; the empty text for nobody."""
 
 
 class AccountState(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class AccountState(msgspec.Struct, frozen=True):
     name: str
     role: Role
     codenames: list[str]
+    oidc_subject: str | None
     created_at: Seconds
     disabled_at: Seconds | None
 
@@ -89,6 +92,7 @@ async def change_account(call: Call) -> Reply:
             name=call.path["account"],
             role=call.body.role,
             codenames=call.body.codenames,
+            subject=call.body.oidc_subject,
             at=call.services.epoch(),
         )
     return Reply(_show(changed))
@@ -117,6 +121,7 @@ def _show(row: Account) -> AccountState:
         row.name,
         Role(row.role),
         list(accounts.account_codenames(row)),
+        row.subject,
         row.created_at,
         row.disabled_at,
     )

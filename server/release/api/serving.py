@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 from prometheus_client import CollectorRegistry
 
+from server.core.errors import FormatError
 from server.release.api.admission import Admission, Authenticate
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
@@ -15,6 +16,9 @@ from server.release.api.listener import listening
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
+from server.release.federation.identity import Expected
+from server.release.federation.login import log_in
+from server.release.federation.provider import Provider
 from server.release.people.principal import Principal
 from server.release.people.tokens import authenticate
 from server.storage.errors import StorageError
@@ -50,9 +54,18 @@ async def serving(
 
 
 def token_verifier(services: Services) -> Authenticate:
-    """Return what looks API tokens up in the database."""
+    """Return what looks API tokens up in the database, and ID tokens at the provider, if any."""
+    settings = services.settings
+    if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
+        raise FormatError("oidc_issuer and oidc_audience go together: set both, or neither.")
+    provider = None
+    if settings.oidc_issuer:
+        expected = Expected(settings.oidc_issuer, settings.oidc_audience)
+        provider = Provider(expected, services.epoch)
 
     async def verify(secret: str) -> Principal:
+        if provider is not None and secret.count(".") == 2:
+            return await log_in(services.sessions, provider, secret)
         async with services.sessions() as session:
             return await authenticate(session, secret, services.clock())
 

@@ -26,6 +26,7 @@ from server.release.people.trail import lock_trail, record
 from server.storage.control_models import Account, Token
 
 MAX_CODENAMES = 1000
+SUBJECT_LIMIT = 255  # OpenID Connect Core 1.0 section 2
 _LIMIT = 64 * MAX_CODENAMES
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
@@ -92,9 +93,7 @@ async def create_account(
     await lock_trail(session)
     if await session.get(Account, name) is not None:
         raise ConflictError(f"there is an account {name} already: choose another name.")
-    account = Account(
-        name=name, role=role, codenames=_encode(wanted), created_at=at, disabled_at=None
-    )
+    account = Account(name=name, role=role, codenames=_encode(wanted), created_at=at)
     session.add(account)
     await session.flush()
     await record(
@@ -115,9 +114,14 @@ async def change_account(
     name: str,
     role: Role | None = None,
     codenames: Iterable[str] | None = None,
+    subject: str | None = None,
     at: int,
 ) -> Account:
-    """Give an account another role or other codenames; its tokens follow at once."""
+    """Give an account another role or other codenames; its tokens follow at once.
+
+    `subject` is who may log in to it at the identity provider, the empty text for nobody. Raises
+    ConflictError where another account has that subject.
+    """
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
@@ -126,11 +130,15 @@ async def change_account(
     wanted = before[1] if codenames is None else check_codenames(codenames)
     _check_covers(principal, before[1])
     check_may_grant(principal, ROLE_PERMISSIONS[wanted_role], wanted)
-    if (wanted_role, wanted) == before:
+    wanted_subject = account.subject if subject is None else subject or None
+    if (wanted_role, wanted, wanted_subject) == (*before, account.subject):
         return account
+    await _check_subject(session, account, wanted_subject)
     if (wanted_role, wanted) != (Role.ADMIN, (EVERY_CODENAME,)):
         await _check_admin_left(session, without=account)
+    told = {} if wanted_subject == account.subject else {"subject": wanted_subject}
     account.role, account.codenames = wanted_role, _encode(wanted)
+    account.subject = wanted_subject
     await record(
         session,
         at=at,
@@ -140,6 +148,7 @@ async def change_account(
         detail={
             "role": [before[0], wanted_role],
             "codenames": [_told(before[1]), _told(wanted)],
+            **told,
         },
     )
     return account
@@ -224,6 +233,21 @@ async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:
         raise ConflictError(
             f"{without.name} is the last admin for all codenames: make another one first."
         )
+
+
+async def find_by_subject(session: AsyncSession, subject: str) -> Account | None:
+    """Return the account to which `subject` logs in at the identity provider, if there is one."""
+    return (await session.scalars(select(Account).where(Account.subject == subject))).one_or_none()
+
+
+async def _check_subject(session: AsyncSession, account: Account, subject: str | None) -> None:
+    if subject is None:
+        return
+    if len(subject) > SUBJECT_LIMIT or not subject.isprintable():
+        raise FormatError(f"a subject has at most {SUBJECT_LIMIT} printable characters.")
+    other = await find_by_subject(session, subject)
+    if other is not None and other.name != account.name:
+        raise ConflictError(f"this subject logs in to {other.name} already.")
 
 
 def _encode(codenames: tuple[str, ...]) -> str:

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("role", sa.String(16), nullable=False),
         sa.Column("codenames", sa.String(), nullable=False),
+        sa.Column("subject", sa.String(255), unique=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disabled_at", sa.BigInteger()),
     )

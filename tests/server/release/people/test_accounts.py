@@ -16,6 +16,7 @@ from server.release.people.accounts import (
     create_account,
     disable_account,
     enable_account,
+    find_by_subject,
     list_accounts,
     load_account,
 )
@@ -131,6 +132,29 @@ async def test_what_changes_nothing_is_not_told(sessions, operator, make):
         await disable_account(session, operator, name="ani", at=NOW + 3)
         assert (await load_account(session, "ani")).disabled_at == NOW + 2
     assert [action for action, _, _ in await told(sessions)][2:] == ["account.disable"]
+
+
+async def test_who_logs_in_to_an_account(sessions, operator, make):
+    """A subject belongs to one account, is told, and can be taken away."""
+    await make("root", Role.ADMIN)
+    await make("ani")
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="ani", subject="u-1", at=NOW)
+        await change_account(session, operator, name="ani", subject="u-1", at=NOW)
+        found = await find_by_subject(session, "u-1")
+        assert found is not None
+        assert found.name == "ani"
+        with pytest.raises(ConflictError, match="logs in to ani already"):
+            await change_account(session, operator, name="root", subject="u-1", at=NOW)
+        for subject in ("a\nb", "s" * 256):
+            with pytest.raises(FormatError, match="printable"):
+                await change_account(session, operator, name="ani", subject=subject, at=NOW)
+        await change_account(session, operator, name="ani", subject="", at=NOW)
+        assert await find_by_subject(session, "u-1") is None
+        assert await find_by_subject(session, "") is None
+        await change_account(session, operator, name="root", subject="u-1", at=NOW)
+    subjects = [(name, detail.get("subject")) for _, name, detail in (await told(sessions))[2:]]
+    assert subjects == [("ani", "u-1"), ("ani", None), ("root", "u-1")]
 
 
 async def test_a_name_is_given_once(sessions, operator, make):

@@ -1,0 +1,85 @@
+"""The identity provider: its keys, found by discovery and kept for a while.
+
+Source: OpenID Connect Discovery 1.0 sections 3 and 4.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from joserfc.jwk import KeySet
+
+from server.core.errors import FormatError
+from server.release.errors import AuthenticationError
+from server.release.federation.fetch import check_address, fetch_page
+from server.release.federation.identity import Expected, key_id, load_keys, verify_identity
+from server.storage.errors import StorageError
+
+KEEP_SECONDS = 3600  # a key that the provider withdrew is believed for so long
+RETRY_SECONDS = 60  # between two looks for a key that is not there: anybody can name one
+PAUSE_SECONDS = 5  # after a failure: whoever sends tokens must not make us ask and wait each time
+DISCOVERY = "/.well-known/openid-configuration"
+Fetch = Callable[[str], Awaitable[Mapping[str, Any]]]
+
+
+class Provider:
+    """Verifies ID tokens of one issuer for one audience. `epoch` gives the time in seconds."""
+
+    def __init__(
+        self, expected: Expected, epoch: Callable[[], int], fetch: Fetch = fetch_page
+    ) -> None:
+        check_address(expected.issuer)
+        self._expected = expected
+        self._epoch = epoch
+        self._fetch = fetch
+        self._keys: KeySet | None = None
+        self._known: frozenset[str] = frozenset()
+        self._looked = 0
+        self._failed: int | None = None
+        self._lock = asyncio.Lock()
+
+    async def verify(self, text: str) -> str:
+        """Return the subject whose valid ID token `text` is.
+
+        Raises AuthenticationError, with one sentence for every reason; StorageError where the
+        provider does not answer and its keys are not known.
+        """
+        try:
+            keys = await self._find_keys(key_id(text))
+            return verify_identity(text, keys, self._expected, self._epoch())
+        except FormatError:
+            raise AuthenticationError(
+                "this needs a valid token: ask an admin for one."
+            ) from None  # the reason would help who guesses
+
+    async def _find_keys(self, wanted: str) -> KeySet:
+        async with self._lock:
+            now = self._epoch()
+            age = now - self._looked
+            if self._keys is not None and 0 <= age < KEEP_SECONDS:
+                if wanted in self._known or age < RETRY_SECONDS:
+                    return self._keys
+            elif self._failed is not None and 0 <= now - self._failed < PAUSE_SECONDS:
+                raise StorageError("the identity provider did not answer a moment ago: try again.")
+            try:
+                self._keys = await self._load()
+            except StorageError:
+                self._failed = now
+                raise
+            self._known = frozenset(str(key.kid) for key in self._keys.keys)
+            self._looked = now
+            return self._keys
+
+    async def _load(self) -> KeySet:
+        issuer = self._expected.issuer
+        page = await self._fetch(issuer.rstrip("/") + DISCOVERY)
+        address = page.get("jwks_uri")
+        if page.get("issuer") != issuer or not isinstance(address, str):
+            raise StorageError(
+                "the identity provider calls itself otherwise: oidc_issuer is its exact name."
+            )
+        try:
+            check_address(address)
+            return load_keys(await self._fetch(address))
+        except FormatError as error:
+            raise StorageError(str(error)) from error

@@ -1,0 +1,210 @@
+"""Which texts are ID tokens for us: everything else is refused, and by one error."""
+
+import base64
+import hmac
+import json
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from hypothesis import given
+from hypothesis import strategies as st
+from joserfc import jwt
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from server.core.errors import FormatError
+from server.release.federation.identity import Expected, key_id, load_keys, verify_identity
+
+NOW = 1_800_000_000
+ISSUER = "https://login.example"
+WANTED = Expected(ISSUER, "hening")
+RSA = RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"})
+EC = ECKey.generate_key("P-256", parameters={"kid": "ec", "use": "sig"})
+OKP = OKPKey.generate_key("Ed25519", parameters={"kid": "okp", "use": "sig"})
+STRANGER = RSAKey.generate_key(2048, parameters={"kid": "rsa", "use": "sig"})
+PAGE = {"keys": [key.as_dict(private=False) for key in (RSA, EC, OKP)]}
+KEYS = load_keys(PAGE)
+CLAIMS = {"iss": ISSUER, "aud": "hening", "sub": "u-1", "iat": NOW, "exp": NOW + 600}
+EVERY = ["RS256", "PS256", "ES256", "Ed25519", "RS512"]
+
+
+def sign(key=RSA, algorithm="RS256", header=(), **changed):
+    """Return a token; a claim that is None is left out."""
+    claims = {name: value for name, value in {**CLAIMS, **changed}.items() if value is not None}
+    head = {"alg": algorithm, "kid": key.kid, **dict(header)}
+    return jwt.encode(head, claims, key, algorithms=EVERY)
+
+
+def encode(octets):
+    """Return what a part of a token looks like."""
+    return base64.urlsafe_b64encode(octets).decode().rstrip("=")
+
+
+def verify(text, now=NOW):
+    """Verify as the server does: first which key, then the token."""
+    assert isinstance(key_id(text), str)
+    return verify_identity(text, KEYS, WANTED, now)
+
+
+@pytest.mark.parametrize(
+    ("key", "algorithm"),
+    [(RSA, "RS256"), (RSA, "PS256"), (EC, "ES256"), (OKP, "Ed25519")],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_each_signature(key, algorithm):
+    """The subject comes out, whatever of the allowed algorithms signs."""
+    assert verify(sign(key, algorithm)) == "u-1"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "holds"), [(-61, False), (-60, True), (0, True), (659, True), (661, False)]
+)
+def test_the_time(seconds, holds):
+    """From issue to expiry, with a minute for clocks that differ."""
+    text = sign(nbf=NOW)
+    if holds:
+        assert verify(text, NOW + seconds) == "u-1"
+    else:
+        with pytest.raises(FormatError):
+            verify(text, NOW + seconds)
+
+
+def test_an_audience_in_a_list():
+    """One audience may be written as a list of one."""
+    assert verify(sign(aud=["hening"], azp="hening")) == "u-1"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"iss": "https://login.example/"},
+        {"iss": "https://evil.example"},
+        {"iss": None},
+        {"aud": "other"},
+        {"aud": ["hening", "other"]},
+        {"aud": []},
+        {"aud": None},
+        {"azp": "other"},
+        {"sub": None},
+        {"sub": ""},
+        {"sub": "s" * 256},
+        {"sub": 7},
+        {"exp": None},
+        {"exp": NOW - 61},
+        {"exp": "never"},
+        {"exp": NOW + 86_401},
+        {"exp": 10**400},
+        {"iat": None},
+        {"iat": NOW + 3600},
+        {"iat": NOW - 86_400 * 30},
+        {"nbf": NOW + 3600},
+        {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
+    ],
+    ids=lambda changed: str(changed)[:40],
+)
+def test_claims_that_do_not_hold(changed):
+    """Another issuer or audience, no subject, a wrong time, another kind of token."""
+    with pytest.raises(FormatError):
+        verify(sign(**changed))
+
+
+@pytest.mark.parametrize(
+    "header", [{"typ": "at+jwt"}, {"typ": "logout+jwt"}, {"typ": "dpop+jwt"}, {"typ": ""}], ids=str
+)
+def test_tokens_of_another_kind(header):
+    """An access token or a logout token is no ID token, although the provider signed it."""
+    with pytest.raises(FormatError):
+        verify(sign(header=header))
+    assert verify(sign(header={"typ": "JWT"})) == "u-1"
+
+
+def test_signatures_that_do_not_hold():
+    """A stranger's key, no signature, a key of another kind, a public key taken for a secret."""
+    public = RSA.public_key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    head, body, mark = sign().split(".")
+    none = encode(b'{"alg":"none","kid":"rsa"}')
+    swapped = encode(b'{"alg":"RS256","kid":"ec"}')
+    unknown = encode(b'{"alg":"RS256","kid":"x"}')
+    keyed = encode(b'{"alg":"HS256","kid":"rsa"}') + f".{body}"
+    confused = f"{keyed}.{encode(hmac.digest(public, keyed.encode(), 'sha256'))}"
+    for text in (
+        sign(STRANGER),
+        sign(RSA, "RS512"),
+        confused,
+        f"{none}.{body}.",
+        f"{none}.{body}.{mark}",
+        f"{swapped}.{body}.{mark}",
+        f"{unknown}.{body}.{mark}",
+        f"{head}.{body}.",
+        f"{head}.{mark}.{body}",
+    ):
+        with pytest.raises(FormatError):
+            verify(text)
+
+
+def test_every_letter_counts():
+    """A token with one letter changed is refused, but for bits that base64 leaves unused."""
+    text = sign(EC, "ES256")
+    for place, letter in enumerate(text):
+        changed = text[:place] + ("A" if letter != "A" else "B") + text[place + 1 :]
+        try:
+            assert verify(changed) == "u-1"
+        except FormatError:
+            continue
+        assert place == len(text) - 1
+
+
+@given(st.one_of(st.text(), st.text("abcdefghij.=_-", min_size=3), st.binary().map(repr)))
+def test_any_text(text):
+    """Whatever is sent ends in the one error."""
+    with pytest.raises(FormatError):
+        verify(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=8,
+    ),
+    st.dictionaries(st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"]), st.text()),
+)
+def test_any_json(payload, header):
+    """So do texts that have the form of a token."""
+    parts = [json.dumps(header).encode(), json.dumps(payload).encode(), b"x"]
+    text = ".".join(map(encode, parts))
+    with pytest.raises(FormatError):
+        verify(text)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"keys": None},
+        {"keys": []},
+        {"keys": [1, None, "x"]},
+        {"keys": [{"kty": "oct", "k": "AAAA", "kid": "rsa"}]},
+        {"keys": [RSA.as_dict(private=True)]},
+        {"keys": [{**RSA.as_dict(private=False), "use": "enc"}]},
+        {"keys": [{"kty": "RSA", "kid": "x", "n": "", "e": ""}]},
+        {"keys": [{"kty": "EC", "kid": "x", "crv": "P-256", "x": "AA", "y": "AA"}]},
+        {"keys": [{"kty": "OKP", "kid": "x"}]},
+    ],
+    ids=[
+        *("nothing", "null", "empty", "no-objects", "symmetric", "private", "encryption"),
+        *("bad-rsa", "bad-ec", "bad-okp"),
+    ],
+)
+def test_pages_without_a_key(page):
+    """Secret, private and encryption keys are none of ours; malformed ones are an error."""
+    with pytest.raises(FormatError):
+        load_keys(page)
+
+
+def test_other_keys_are_passed_over():
+    """A key that is of no use does not keep the useful ones away."""
+    secret = {"kty": "oct", "k": "AAAA", "kid": "rsa"}
+    keys = load_keys({"keys": [secret, *PAGE["keys"], {"kty": "new", "kid": "x"}]})
+    assert {key.kid for key in keys.keys} == {"rsa", "ec", "okp"}

@@ -1,0 +1,155 @@
+"""The provider's keys: found by discovery, kept, looked for again, and never too often."""
+
+import pytest
+from joserfc import jwt
+from joserfc.jwk import OKPKey
+
+from server.core.errors import FormatError
+from server.release.errors import AuthenticationError
+from server.release.federation.identity import Expected
+from server.release.federation.provider import Provider
+from server.storage.errors import StorageError
+
+ISSUER = "https://login.example/realm"
+KEYS = "https://keys.example/jwks"
+
+
+class World:
+    """A provider whose pages a test writes, and a clock that it moves."""
+
+    def __init__(self):
+        self.now = 1_800_000_000
+        self.asked = []
+        self.pages = {
+            f"{ISSUER}/.well-known/openid-configuration": {"issuer": ISSUER, "jwks_uri": KEYS}
+        }
+        self.provider = Provider(Expected(ISSUER, "hening"), lambda: self.now, self.fetch)
+
+    async def fetch(self, url):
+        """Give a page, or fail where there is none."""
+        self.asked.append(url)
+        if url not in self.pages:
+            raise StorageError("the identity provider does not answer: try again.")
+        return self.pages[url]
+
+    def publish(self, *keys):
+        """Let the provider have these keys."""
+        self.pages[KEYS] = {"keys": [key.as_dict(private=False) for key in keys]}
+
+    def token(self, key):
+        """Sign a token as the provider would now."""
+        claims = {
+            "iss": ISSUER,
+            "aud": "hening",
+            "sub": "u-1",
+            "iat": self.now,
+            "exp": self.now + 600,
+        }
+        head = {"alg": "Ed25519", "kid": key.kid}
+        return jwt.encode(head, claims, key, algorithms=["Ed25519"])
+
+
+def make_key(name):
+    """Make a signing key."""
+    return OKPKey.generate_key("Ed25519", parameters={"kid": name, "use": "sig"})
+
+
+ONE, TWO = make_key("one"), make_key("two")
+
+
+@pytest.fixture
+def world():
+    """Give a provider with one key."""
+    made = World()
+    made.publish(ONE)
+    return made
+
+
+async def test_keys_are_kept_for_an_hour(world):
+    """Two pages are fetched for many tokens, and again after an hour."""
+    for _ in range(3):
+        assert await world.provider.verify(world.token(ONE)) == "u-1"
+    assert world.asked == [f"{ISSUER}/.well-known/openid-configuration", KEYS]
+    world.now += 3599
+    await world.provider.verify(world.token(ONE))
+    assert len(world.asked) == 2
+    world.now += 1
+    await world.provider.verify(world.token(ONE))
+    assert len(world.asked) == 4
+
+
+async def test_a_new_key_is_found(world):
+    """A key that is not known is looked for, but only once a minute, for anybody can name one."""
+    await world.provider.verify(world.token(ONE))
+    world.publish(ONE, TWO)
+    with pytest.raises(AuthenticationError):
+        await world.provider.verify(world.token(TWO))
+    world.now += 60
+    assert await world.provider.verify(world.token(TWO)) == "u-1"
+    asked = len(world.asked)
+    for number in range(20):
+        with pytest.raises(AuthenticationError):
+            await world.provider.verify(world.token(make_key(f"x{number}")))
+    assert len(world.asked) == asked
+
+
+async def test_a_withdrawn_key_is_forgotten(world):
+    """After an hour at the latest a key that the provider dropped opens nothing."""
+    await world.provider.verify(world.token(ONE))
+    world.publish(TWO)
+    world.now += 3600
+    with pytest.raises(AuthenticationError):
+        await world.provider.verify(world.token(ONE))
+
+
+async def test_a_provider_that_is_away(world):
+    """Known keys go on; without them it is a failure of the surroundings, not asked each time."""
+    await world.provider.verify(world.token(ONE))
+    pages, world.pages = world.pages, {}
+    assert await world.provider.verify(world.token(ONE)) == "u-1"
+    world.now += 3600
+    asked = len(world.asked)
+    for _ in range(5):
+        with pytest.raises(StorageError):
+            await world.provider.verify(world.token(ONE))
+    assert len(world.asked) == asked + 1
+    world.pages = pages
+    world.now += 5
+    assert await world.provider.verify(world.token(ONE)) == "u-1"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {},
+        {"issuer": "https://evil.example", "jwks_uri": KEYS},
+        {"issuer": ISSUER},
+        {"issuer": ISSUER, "jwks_uri": 1},
+        {"issuer": ISSUER, "jwks_uri": "http://keys.example/jwks"},
+        {"issuer": ISSUER, "jwks_uri": "file:///etc/passwd"},
+    ],
+    ids=str,
+)
+async def test_a_discovery_that_does_not_fit(world, page):
+    """Another name than the one that is set, or keys without TLS: nobody gets in."""
+    world.pages[f"{ISSUER}/.well-known/openid-configuration"] = page
+    with pytest.raises(StorageError):
+        await world.provider.verify(world.token(ONE))
+    assert world.asked == [f"{ISSUER}/.well-known/openid-configuration"]
+
+
+async def test_what_is_no_token_asks_nobody(world):
+    """The provider is not asked for a text that names no key."""
+    for text in ("", "a.b.c", "..", "e30.e30.e30"):
+        with pytest.raises(AuthenticationError):
+            await world.provider.verify(text)
+    assert world.asked == []
+
+
+@pytest.mark.parametrize(
+    "issuer", ["", "login.example", "http://login.example", "ftp://x", "https://u:p@login.example"]
+)
+def test_issuers_that_are_none(issuer):
+    """An issuer is https, but for this machine."""
+    with pytest.raises(FormatError, match="https://HOST"):
+        Provider(Expected(issuer, "hening"), lambda: 0)
