@@ -102,10 +102,12 @@ class Idempotency:
                 if known is None:
                     session.add(row)
                 return known
-        except IntegrityError:
+        except IntegrityError:  # another process wrote the row between our look and our commit
             async with self._sessions() as session:
                 known = await session.scalar(select(IdempotencyKey).where(*mine))
-            return row if known is None else known
+            if known is None:
+                raise
+            return known
 
     async def _finish(self, account: str, key: str, answer: Answer, *, keep: bool) -> None:
         async with self._sessions.begin() as session:

@@ -1,13 +1,15 @@
 """How the server is: health for machines, status for people, and the page of the schema."""
 
 import asyncio
+import functools
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 
 from server.publisher.incoming import list_submissions
-from server.publisher.published import Published, load_published
+from server.publisher.published import load_published
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 from server.release.people.permissions import Permission
 
@@ -49,17 +51,25 @@ async def get_status(call: Call) -> Reply:
 
 def _look(call: Call) -> Status:
     folder = call.services.folder
-    published = load_published(folder.public)
+    snapshot, roles = _published(folder.public, _identity(folder.public))
     return Status(
         version=version("hening"),
         time=call.services.epoch(),
-        snapshot=0 if published is None else published.snapshot.version,
-        roles=[] if published is None else _list_roles(published),
+        snapshot=snapshot,
+        roles=roles,
         queue=len(list_submissions(folder.incoming)),
     )
 
 
-def _list_roles(published: Published) -> list[RoleState]:
+@functools.lru_cache(maxsize=1)
+def _published(public: Path, _identity: tuple[int, int] | None) -> tuple[int, list[RoleState]]:
+    """Return the snapshot's version and the roles; read again when the timestamp is another file.
+
+    Hundreds of models are hundreds of files: whoever looks each second shall not slow publishing.
+    """
+    published = load_published(public)
+    if published is None:
+        return 0, []
     signed = {
         "root": published.root,
         "targets": published.targets,
@@ -67,10 +77,19 @@ def _list_roles(published: Published) -> list[RoleState]:
         "timestamp": published.timestamp,
         **published.roles,
     }
-    return [
+    states = [
         RoleState(name, role.version, int(role.expires.timestamp()))
         for name, role in signed.items()
     ]
+    return published.snapshot.version, states
+
+
+def _identity(public: Path) -> tuple[int, int] | None:
+    try:
+        stat = (public / "metadata" / "timestamp.json").stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
 
 
 OPERATIONS = (

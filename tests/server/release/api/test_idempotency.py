@@ -4,9 +4,13 @@ import asyncio
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
 
+from server.release.api.idempotency import Answer, Idempotency
 from server.release.api.operation import Reply
-from server.storage.control_models import IdempotencyKey
+from server.release.api.problems import ProblemError
+from server.storage.control_models import Account, IdempotencyKey
+from server.storage.database import open_database
 from tests.server.release.api.toys import MADE, Toy, operation
 from tests.server.release.api_world import api_world
 
@@ -163,3 +167,48 @@ async def test_a_crash_between_effect_and_answer(toys):
     answer = await toys.call("POST", "/toys", body=body, headers=key("crash"))
     assert (answer.status, answer.problem) == (409, "outcome-unknown")
     assert MADE == ["wolf"]
+
+
+async def test_processes_that_share_a_database(place):
+    """Of many processes that get one keyed request at once, one does it, on either database."""
+    barrier, done = asyncio.Barrier(4), []
+
+    async def work():
+        done.append("work")
+        await asyncio.sleep(0)
+        return Answer(201, {"X-Toy": "1"}, b"{}")
+
+    async def one():
+        async with open_database(place) as sessions:
+            await barrier.wait()
+            try:
+                return await Idempotency(sessions, lambda: 1000).once(
+                    "ben", "key", "0" * 64, work, keep=True
+                )
+            except ProblemError as error:
+                return error.name
+
+    async with open_database(place) as sessions:
+        await add_account(sessions)
+    answers = await asyncio.gather(*(one() for _ in range(4)))
+    assert done == ["work"]
+    first = Answer(201, {"X-Toy": "1"}, b"{}")
+    again = Answer(201, {"X-Toy": "1", "Idempotent-Replayed": "true"}, b"{}")
+    assert answers.count(first) == 1
+    assert all(answer in (first, again, "outcome-unknown") for answer in answers)
+
+
+async def test_an_account_that_is_none(place):
+    """What the database refuses for another reason is a failure, and not a key in use."""
+    async with open_database(place) as sessions:
+        keys = Idempotency(sessions, lambda: 1000)
+        with pytest.raises(IntegrityError):
+            await keys.once("nobody", "key", "0" * 64, asyncio.Event().wait, keep=True)
+
+
+async def add_account(sessions):
+    """Make the account ben."""
+    async with sessions.begin() as session:
+        session.add(
+            Account(name="ben", role="viewer", codenames='["*"]\n', created_at=0, disabled_at=None)
+        )

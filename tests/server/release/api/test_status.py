@@ -3,6 +3,8 @@
 import asyncio
 
 from server.release.api.status import Status
+from tests.server.release.api_world import api_world
+from tests.server.world import PACKAGE_2
 
 
 async def test_health_needs_no_token(api):
@@ -22,3 +24,22 @@ async def test_status(api, world):
     assert roles["timestamp"]["expires"] == int(published.timestamp.expires.timestamp())
     assert answer.json["queue"] == 0
     assert set(answer.json) == set(Status.__struct_fields__)
+
+
+async def test_before_anything_is_published(fresh):
+    """A server that waits for its ceremony has no roles and snapshot 0."""
+    async with api_world(fresh) as api:
+        status = (await api.call("GET", "/status")).json
+    assert (status["snapshot"], status["roles"]) == (0, [])
+
+
+async def test_after_a_publication(api, world):
+    """What is published later is told; a bundle that waits is counted."""
+    before = (await api.call("GET", "/status")).json
+    await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+    waiting = (await api.call("GET", "/status")).json
+    assert (waiting["queue"], waiting["roles"]) == (1, before["roles"])
+    await api.services.publisher.process_incoming()
+    after = (await api.call("GET", "/status")).json
+    assert (after["queue"], after["snapshot"]) == (0, before["snapshot"] + 1)
+    assert {"armani": 3}.items() <= {r["name"]: r["version"] for r in after["roles"]}.items()

@@ -1,0 +1,90 @@
+"""Declarations: what is forgotten is closed, and what cannot be right is refused at once."""
+
+import msgspec
+import pytest
+
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.operation import Operation, Reply
+from server.release.api.problems import ProblemError
+from server.release.api.routes import Routes
+from server.release.people.permissions import Permission
+
+PUBLIC = {"get_health", "get_openapi"}
+
+
+class Loose(msgspec.Struct):
+    """A struct that takes unknown fields."""
+
+    name: str
+
+
+async def act(_call):  # noqa: RUF029 - handlers are awaited
+    """Do nothing."""
+    return Reply()
+
+
+def declare(method="GET", path="/api/v1/things", **more):
+    """Declare an operation."""
+    permission = more.pop("permission", None)
+    return Operation(
+        method=method, path=path, permission=permission, summary="Act", handler=act, **more
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": "GETS"},
+        {"path": "/things"},
+        {"path": "/api/v2/things"},
+        {"request": Loose},
+        {"query": Loose},
+        {"public": True, "permission": Permission.READ},
+    ],
+    ids=["method", "no prefix", "another version", "loose body", "loose query", "public right"],
+)
+def test_what_cannot_be_right(wrong):
+    """It is a mistake of whoever declares, found when the module is imported."""
+    with pytest.raises(TypeError):
+        declare(**wrong)
+
+
+def test_only_these_are_public():
+    """Everything else wants a token."""
+    assert {operation.id for operation in OPERATIONS if operation.public} == PUBLIC
+
+
+def test_what_reads_asks_for_a_right_or_for_oneself():
+    """An operation without a permission is about the caller's own account or token."""
+    without = {o.path for o in OPERATIONS if o.permission is None and not o.public}
+    assert without == {"/api/v1/me", "/api/v1/me/tokens", "/api/v1/tokens/{token}/revoke"}
+
+
+def test_a_literal_wins_over_a_parameter():
+    """The order of declaration does not decide."""
+    operations = (
+        declare(path="/api/v1/things/{thing}"),
+        declare(path="/api/v1/things/all"),
+        declare(path="/api/v1/{kind}/all"),
+    )
+    for order in (operations, operations[::-1]):
+        routes = Routes(order)
+        assert routes.find("GET", "/api/v1/things/all").operation.path == "/api/v1/things/all"
+        assert routes.find("GET", "/api/v1/things/one").path == {"thing": "one"}
+        assert routes.find("GET", "/api/v1/other/all").path == {"kind": "other"}
+
+
+def test_a_segment_is_decoded_once():
+    """Percent signs stand for what they encode, once; what no parameter may be is nothing."""
+    routes = Routes((declare(path="/api/v1/things/{thing}"), declare(path="/api/v1/c/{codename}")))
+    assert routes.find("GET", "/api/v1/things/%61b").path == {"thing": "ab"}
+    for path in ("things/%2561", "things/a%20b", "things/a%0Ab", "things/a%0A", "c/Armani", "c/-a"):
+        with pytest.raises(ProblemError) as found:
+            routes.find("GET", f"/api/v1/{path}")
+        assert found.value.status == 404
+
+
+def test_the_same_twice():
+    """Two operations on one method and path are a mistake."""
+    with pytest.raises(TypeError):
+        Routes((declare(), declare()))
