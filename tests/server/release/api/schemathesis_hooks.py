@@ -1,4 +1,4 @@
-"""What Schemathesis is told before it runs: how octets of an upload are sent."""
+"""What Schemathesis is told before it runs: how octets are sent, and what is sent once."""
 
 import schemathesis
 
@@ -9,3 +9,18 @@ def send_octets(_context, value):
     if isinstance(value, bytes):
         return value
     return value.data if hasattr(value, "data") else str(value).encode(errors="replace")
+
+
+@schemathesis.hook
+def before_load_schema(_context, raw_schema):
+    """Leave Idempotency-Key to the first operation: used again, a key tells of nothing else."""
+    operations = [each for path in raw_schema["paths"].values() for each in path.values()]
+    taking = [operation for operation in operations if any(map(is_key, operation["parameters"]))]
+    for operation in taking[1:]:
+        others = [each for each in operation["parameters"] if not is_key(each)]
+        operation["parameters"] = others
+
+
+def is_key(parameter):
+    """Answer whether a parameter is the key."""
+    return parameter["name"] == "Idempotency-Key"

@@ -9,7 +9,7 @@ from server.release.api.problems import ProblemError
 from server.release.api.routes import Routes
 from server.release.people.permissions import Permission
 
-PUBLIC = {"get_health", "get_openapi"}
+PUBLIC = {"get_health", "get_openapi", "tell_upload_protocol"}
 
 
 class Loose(msgspec.Struct):

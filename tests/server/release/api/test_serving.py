@@ -22,7 +22,6 @@ from tests.server.release.api.toys import Toy, operation
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2
 
-
 ON = Settings(port=0, api_port=0)
 
 
