@@ -54,7 +54,9 @@ def main(arguments: Sequence[str] | None = None, surroundings: Surroundings | No
             # Only for a process of its own: who calls with surroundings has a process to keep.
             harden_process()
             environment = take_environment(os.environb)
-            surroundings = Surroundings(datetime.now(UTC), os.urandom, environment, time.monotonic)
+            surroundings = Surroundings(
+                datetime.now(UTC), os.urandom, environment, time.monotonic, time.sleep
+            )
         status = cli.main(
             args=None if arguments is None else list(arguments),
             prog_name="hening-signer",

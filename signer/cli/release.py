@@ -1,4 +1,4 @@
-"""`release`: plan, sign, withdraw, promote, prune, retire and list releases."""
+"""`release`: plan, sign, submit, withdraw, promote, prune, retire and list releases."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from signer.cli.output import print_json, print_table
 from signer.cli.parameters import CODENAME, FOLDER
 from signer.cli.release_edits import promote, prune, retire, withdraw
 from signer.cli.release_sign import plan, sign
+from signer.cli.release_submit import submit
 from signer.moment import show_moment
 from signer.release.sign import list_releases
 from signer.work_folder import WorkFolder
@@ -83,5 +84,5 @@ def _withdrawn(release: Release) -> str:
     return f"yes, served until {show_moment(release.drain_until)}" if release.drain_until else "yes"
 
 
-for _command in (plan, sign, withdraw, promote, prune, retire):
+for _command in (plan, sign, submit, withdraw, promote, prune, retire):
     release_commands.add_command(_command)

@@ -13,3 +13,4 @@ class Surroundings:
     entropy: Callable[[int], bytes]
     environment: Mapping[bytes, bytes] = field(repr=False)  # it may hold the passphrase
     monotonic: Callable[[], float] = float  # a clock that stands still; `main` gives a real one
+    pause: Callable[[float], None] = lambda _seconds: None  # `main` gives one that waits

@@ -1,50 +1,22 @@
 """Where the API may listen, and with what TLS."""
 
 import asyncio
-import datetime as dt
-import ipaddress
 import ssl
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from server.core.errors import FormatError
 from server.release.api.exposure import is_loopback, load_tls
 from server.settings import Settings
 from tests.server.release.api_world import api_world
+from tests.server.release.certificate import write_certificate
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """Write a certificate for 127.0.0.1, its key, and the key with a password."""
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hening")])
-    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(start)
-        .not_valid_after(start + dt.timedelta(days=40_000))
-        .add_extension(address, critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    files = [folder / name for name in ("cert.pem", "key.pem", "locked.pem")]
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    for file, encryption in (
-        (files[1], serialization.NoEncryption()),
-        (files[2], serialization.BestAvailableEncryption(b"password")),
-    ):
-        pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-        file.write_bytes(key.private_bytes(*pem, encryption))
-    return files
+    return write_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])

@@ -1,0 +1,127 @@
+"""Options and ways of commands that hand bundles to a server over its API."""
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from signer.cli.output import print_json, progress_bar
+from signer.cli.parameters import EXISTING_FILE
+from signer.cli.surroundings import Surroundings
+from signer.errors import SignerError, SurroundingsError
+from signer.keys.narrow_file import SECRET, load_narrow
+from signer.remote.address import decode_address
+from signer.remote.connection import Connection
+from signer.remote.outgoing import Outgoing
+from signer.remote.server import Server
+from signer.remote.submitter import Outcome, submit_outgoing
+
+TOKEN_LIMIT = 4096
+_TOKEN = re.compile(rb"[\x21-\x7e]{1,4096}")
+_F = TypeVar("_F", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to, and with whose right."""
+
+    url: str
+    token_file: Path | None
+    token_fd: int | None
+    ca: Path | None
+
+
+def remote_options(*, required: bool) -> Callable[[_F], _F]:
+    """Give a command `--to` and what goes with it."""
+
+    def decorate(command: _F) -> _F:
+        for option in (
+            click.option(
+                "--ca", type=EXISTING_FILE, help="PEM file of the authority that signs for it."
+            ),
+            click.option(
+                "--token-fd",
+                type=click.IntRange(0, 2**31 - 1),
+                metavar="N",
+                help="Read the API token from file descriptor N.",
+            ),
+            click.option(
+                "--token-file",
+                type=click.Path(dir_okay=False, path_type=Path),
+                help="Read the API token from a file that only you can read.",
+            ),
+            click.option(
+                "--to",
+                "url",
+                metavar="URL",
+                required=required,
+                help="The server's API: https://HOST[:PORT], or http on this machine.",
+            ),
+        ):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+@contextmanager
+def open_server(surroundings: Surroundings, place: Place) -> Iterator[Server]:
+    """Give the server that the options name; nothing is sent yet."""
+    if (place.token_file is None) == (place.token_fd is None):
+        raise click.UsageError("Give the API token: --token-file FILE or --token-fd N.")
+    try:
+        address = decode_address(place.url)
+    except SignerError as error:
+        raise click.BadParameter(str(error), param_hint="--to") from error
+    connection = Connection(address, _read_token(place), place.ca)
+    try:
+        yield Server(connection, address.authority, surroundings.pause)
+    finally:
+        connection.close()
+
+
+def hand_over(
+    surroundings: Surroundings, place: Place, bundles: Sequence[Outgoing], *, as_json: bool
+) -> None:
+    """Hand bundles over one after the other, and say what became of each."""
+    done: list[Outcome] = []
+    with open_server(surroundings, place) as server, progress_bar("Uploading") as progress:
+        for outgoing in bundles:
+            done.append(submit_outgoing(server, outgoing, surroundings.entropy, progress))
+            if not as_json:
+                sent = done[-1].sent
+                click.echo(
+                    f"Published by {server.name} as snapshot {done[-1].snapshot};"
+                    f" bundle {outgoing.id}, {sent} octets of packages were sent."
+                )
+    if as_json:
+        published: list[dict[str, Any]] = [
+            {"bundle": each.bundle, "sent": each.sent, "snapshot": each.snapshot} for each in done
+        ]
+        print_json({"published": published})
+
+
+def _read_token(place: Place) -> str:
+    if place.token_file is not None:
+        octets = load_narrow(
+            place.token_file, f"The token file {place.token_file}", SECRET, TOKEN_LIMIT + 2
+        )
+    else:
+        assert place.token_fd is not None
+        try:
+            with os.fdopen(place.token_fd, "rb", closefd=False) as file:
+                octets = file.read(TOKEN_LIMIT + 2)
+        except OSError as error:
+            raise SurroundingsError(
+                f"Nothing can be read from --token-fd {place.token_fd} ({error.strerror}); open it"
+                f" for reading, for example with `{place.token_fd}<FILE`."
+            ) from error
+    token = octets.removesuffix(b"\n")
+    if _TOKEN.fullmatch(token) is None:  # without quoting it
+        raise SignerError("What was read is no API token; put one alone, on one line.")
+    return token.decode("ascii")

@@ -1,0 +1,1 @@
+"""Hands bundles to a server over its API: what it lacks is uploaded, resumably."""

@@ -1,0 +1,128 @@
+"""One connection to a server's API: a request, and its answer. No proxy, no redirect."""
+
+import socket
+import ssl
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import h11
+
+from signer.errors import SurroundingsError
+from signer.remote.address import Address
+
+ANSWER_LIMIT = 1_048_576
+"""Octets of an answer; those of the operations used here have under 64 KiB."""
+SILENCE_SECONDS = 90.0  # the server hashes a whole package before it answers the last part
+_RECEIVE = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, headers with lower-case names, and the octets of the body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Connection:
+    """Connects when it is asked for the first time, and again after anything went wrong."""
+
+    def __init__(self, address: Address, token: str, ca: Path | None) -> None:
+        self._address = address
+        self._token = token
+        self._socket: socket.socket | None = None
+        self._machine = h11.Connection(h11.CLIENT)
+        self._context = _make_context(ca) if address.is_tls else None
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Iterable[bytes] = (),
+        length: int = 0,
+    ) -> Answer:
+        """Send a request with `length` octets of `body` and return the answer.
+
+        Raises OSError or h11.RemoteProtocolError when there is none; the connection is closed then.
+        """
+        try:
+            return self._exchange(method, path, headers, body, length)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next request opens another."""
+        opened, self._socket = self._socket, None
+        if opened is not None:
+            opened.close()
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: Iterable[bytes],
+        length: int,
+    ) -> Answer:
+        opened, machine = self._socket or self._connect(), self._machine
+        sent = {
+            "Host": self._address.authority,
+            "Authorization": f"Bearer {self._token}",
+            "Content-Length": str(length),
+            **headers,
+        }
+        request = h11.Request(method=method, target=path, headers=list(sent.items()))
+        opened.sendall(machine.send(request) or b"")
+        for piece in body:
+            opened.sendall(machine.send(h11.Data(data=piece)) or b"")
+        machine.send(h11.EndOfMessage())
+        response = self._next(opened)
+        while isinstance(response, h11.InformationalResponse):
+            response = self._next(opened)
+        if not isinstance(response, h11.Response):
+            raise ConnectionResetError("it ended the connection without an answer")
+        octets = bytearray()
+        while isinstance(event := self._next(opened), h11.Data):
+            octets += event.data
+            if len(octets) > ANSWER_LIMIT:
+                raise ConnectionResetError("its answer is longer than any that was asked for")
+        names = {name.decode("ascii"): value.decode("latin-1") for name, value in response.headers}
+        if machine.our_state is h11.DONE and machine.their_state is h11.DONE:
+            machine.start_next_cycle()
+        else:
+            self.close()
+        return Answer(response.status_code, names, bytes(octets))
+
+    def _connect(self) -> socket.socket:
+        address = (self._address.host, self._address.port)
+        opened = socket.create_connection(address, SILENCE_SECONDS)
+        try:
+            if self._context is not None:
+                opened = self._context.wrap_socket(opened, server_hostname=self._address.host)
+        except BaseException:
+            opened.close()
+            raise
+        self._socket = opened
+        self._machine = h11.Connection(h11.CLIENT)
+        return opened
+
+    def _next(self, opened: socket.socket) -> object:
+        while (event := self._machine.next_event()) is h11.NEED_DATA:
+            octets = opened.recv(_RECEIVE)
+            if not octets and self._machine.their_state is not h11.SEND_BODY:
+                raise ConnectionResetError("it ended the connection without a whole answer")
+            self._machine.receive_data(octets)
+        return event
+
+
+def _make_context(ca: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=None if ca is None else str(ca))
+    except ssl.SSLError as error:
+        raise SurroundingsError(f"{ca} holds no certificates; give a PEM file.") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -1,0 +1,48 @@
+"""A bundle on its way to a server: the octets of its files, and where its blobs lie."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.core.bundle import MAX_BUNDLE, decode_bundle
+from server.core.metadata import metadata_limit
+from server.core.names import metadata_name
+from signer.bundle_writer import Blob
+from signer.errors import SignerError, refusing
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What a submission says: `bundle.json`, role files by name, blobs."""
+
+    id: str
+    bundle: bytes
+    metadata: Mapping[str, bytes]
+    blobs: tuple[Blob, ...]
+
+
+def load_outgoing(folder: Path) -> Outgoing:
+    """Read a bundle that `--out` made; raises SignerError for a folder that is none."""
+    data = _read(folder / "bundle.json", MAX_BUNDLE)
+    with refusing(SignerError):
+        bundle = decode_bundle(data)
+    metadata = {}
+    for role in bundle.roles:
+        name = metadata_name(role.name, role.version)
+        octets = _read(folder / "metadata" / name, metadata_limit(role.name))
+        if hashlib.sha256(octets).hexdigest() != role.sha256:
+            raise SignerError(f"{folder / 'metadata' / name} is not the file that was signed.")
+        metadata[name] = octets
+    blobs = [Blob(folder / "blobs" / b.sha256, b.length, b.sha256) for b in bundle.blobs]
+    return Outgoing(hashlib.sha256(data).hexdigest(), data, metadata, tuple(blobs))
+
+
+def _read(path: Path, limit: int) -> bytes:
+    if not path.is_file():
+        raise SignerError(f"{path} is not there; name a folder that `--out` has made.")
+    with path.open("rb") as file:
+        octets = file.read(limit + 1)
+    if len(octets) > limit:
+        raise SignerError(f"{path} has more than {limit} octets.")
+    return octets

@@ -1,0 +1,36 @@
+"""A certificate for loopback, as an operator of one's own authority makes it."""
+
+import datetime as dt
+import ipaddress
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+def write_certificate(folder):
+    """Write a certificate for 127.0.0.1, its key, and the key with a password."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hening")])
+    start = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(start)
+        .not_valid_after(start + dt.timedelta(days=40_000))
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = [folder / name for name in ("cert.pem", "key.pem", "locked.pem")]
+    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    for file, encryption in (
+        (files[1], serialization.NoEncryption()),
+        (files[2], serialization.BestAvailableEncryption(b"password")),
+    ):
+        pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        file.write_bytes(key.private_bytes(*pem, encryption))
+    return files

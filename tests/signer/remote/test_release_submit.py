@@ -1,0 +1,221 @@
+"""`release submit` against the real API: published, refused, cut off; the token stays secret."""
+
+import asyncio
+import contextlib
+import io
+import os
+from contextlib import redirect_stderr, redirect_stdout
+from datetime import UTC, datetime
+
+import pytest
+
+from server.settings import Settings
+from signer.cli import main
+from signer.cli.surroundings import Surroundings
+from signer.remote.server import TRIES
+from tests.fault_proxy import Fault, run_fault_proxy
+from tests.server.ceremony import release, write_bundle
+from tests.server.release.api_world import api_world
+from tests.server.release.certificate import write_certificate
+from tests.server.world import FIRST, PACKAGE_1, SECOND
+
+PACKAGE = b"PK\x03\x04" + bytes(range(256)) * 20_000
+TOKEN = "engineer"
+
+
+class Desk:
+    """A signer's machine: bundles, a token file, and how long the tool paused."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.outgoing = folder / "outgoing"
+        self.outgoing.mkdir()
+        self.token = folder / "token"
+        self.token.touch(0o600)
+        self.token.write_text(f"{TOKEN}\n")
+        self.pauses = []
+
+    def bundle(self, files, blobs):
+        """Lay a bundle as `--out` does and return its folder."""
+        return self.outgoing / write_bundle(self.outgoing, files, blobs)
+
+    def submit(self, port, *arguments):
+        """Run the command; return its exit status, and all that it wrote."""
+        written = io.StringIO()
+        surroundings = Surroundings(datetime.now(UTC), os.urandom, {}, float, self.pauses.append)
+        place = ("--to", f"http://127.0.0.1:{port}", "--token-file", str(self.token))
+        with redirect_stdout(written), redirect_stderr(written):
+            status = main(["release", "submit", *place, *map(str, arguments)], surroundings)
+        return status, written.getvalue()
+
+
+@pytest.fixture
+def desk(tmp_path):
+    """Give a signer's machine."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    return Desk(folder)
+
+
+@pytest.fixture
+async def served(world):
+    """Serve the API, with a publisher that looks when it is woken."""
+    wanted = asyncio.Event()
+    async with api_world(world, wake=wanted.set) as api:
+
+        async def publish():
+            while True:
+                await wanted.wait()
+                wanted.clear()
+                await api.services.publisher.process_incoming()
+
+        publishing = asyncio.create_task(publish())
+        yield api
+        publishing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await publishing
+
+
+@pytest.fixture
+def bundle(desk, world):
+    """Give a bundle with the second release, whose package has 5 MB."""
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE, release(2))}
+    role = world.ceremony.role("armani", 3, files)
+    blobs = {sha256: data for sha256, data in world.ceremony.blobs.items() if data == PACKAGE}
+    return desk.bundle({("armani", 3): role}, blobs)
+
+
+async def test_a_release(desk, bundle, served, world):
+    """What the server lacks is sent, the rest is not; the same command again changes nothing."""
+    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    assert (status, TOKEN in written) == (0, False), written
+    assert f"snapshot 4; bundle {bundle.name}, {len(PACKAGE)} octets" in written
+    assert SECOND in (await asyncio.to_thread(world.published)).roles["armani"].targets
+    status, written = await asyncio.to_thread(desk.submit, served.port, "--json", bundle)
+    assert status == 0
+    assert f'"bundle": "{bundle.name}", "sent": 0, "snapshot": 4' in written
+    assert desk.pauses == []
+
+
+async def test_lost_connections(desk, bundle, served):
+    """Connections end in the middle of the package: it goes on from what the server has."""
+    with run_fault_proxy(served.port) as proxy:
+        proxy.fault, proxy.limit, proxy.times = Fault.CUT_REQUEST, 3_000_000, 2
+        status, written = await asyncio.to_thread(desk.submit, proxy.port, bundle)
+    assert status == 0, written
+    assert desk.pauses
+
+
+async def test_a_server_that_fails(desk, bundle, served):
+    """It is asked again with pauses that double, and then the tool says how to go on."""
+    with run_fault_proxy(served.port) as proxy:
+        proxy.fault = Fault.ERROR
+        status, written = await asyncio.to_thread(desk.submit, proxy.port, bundle)
+    assert status == 3
+    assert desk.pauses == [0.5, 1, 2, 4, 8, 16, 32]
+    assert len(desk.pauses) == TRIES - 1
+    assert "is away" in written
+    assert "run the same command again later" in written
+
+
+async def test_a_certificate_of_ones_own_authority(desk, bundle, world, tmp_path):
+    """Without `--ca` the certificate does not hold, and the token is not sent; with it, it does."""
+    cert, key, _ = write_certificate(tmp_path)
+    settings = Settings(api_port=0, api_cert=str(cert), api_key=str(key))
+    async with api_world(world, settings=settings) as api:
+        url = ("--to", f"https://127.0.0.1:{api.port}")
+        status, written = await asyncio.to_thread(desk.submit, 1, *url, bundle)
+        assert (status, "name that with --ca" in written) == (3, True)
+        assert (
+            api.registry.get_sample_value(
+                "hening_api_requests_total", {"operation": "get_blob", "status": "4xx"}
+            )
+            == 0
+        )
+        desk.token.write_text("viewer")
+        status, written = await asyncio.to_thread(desk.submit, 1, *url, "--ca", cert, bundle)
+        assert (status, "is not allowed to upload" in written) == (1, True)
+
+
+async def test_a_bundle_that_is_refused(desk, served, world):
+    """The server's own sentence is printed: exit status 1."""
+    bundle = desk.bundle({("armani", 9): world.ceremony.role("armani", 9)}, {})
+    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    assert status == 1
+    assert "refuses the bundle: armani 9 was submitted; 3 comes next." in written
+
+
+@pytest.mark.parametrize(
+    ("token", "sentence"),
+    [("viewer", "is not allowed to upload"), ("nobody-knows-it", "valid token")],
+)
+async def test_who_may_not(desk, bundle, served, token, sentence):
+    """A token without the right, and one that is none: exit status 1, at once."""
+    desk.token.write_text(token)
+    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    assert status == 1
+    assert sentence in written
+    assert "nobody-knows-it" not in written
+    assert desk.pauses == []
+
+
+async def test_a_package_that_has_changed(desk, bundle, served):
+    """Other octets of the same length are found by the server, and named here; nothing stays."""
+    (path,) = (bundle / "blobs").iterdir()
+    path.write_bytes(PACKAGE[::-1])
+    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    assert status == 1
+    assert "is not the file that was signed" in written
+    path.write_bytes(PACKAGE[:-1])
+    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    assert (status, "is not the file that was signed" in written) == (1, True)
+    path.write_bytes(PACKAGE)
+    status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
+    assert status == 0, written
+
+
+def test_tokens_that_are_not_taken(desk, bundle):
+    """A file that others may read, two lines, nothing at all; no sentence quotes it."""
+    for text, mode, sentence in (
+        ("secret-token", 0o644, "Others may read"),
+        ("secret-token\nX-Other: 1", 0o600, "no API token"),
+        ("secret token", 0o600, "no API token"),
+        ("", 0o600, "no API token"),
+    ):
+        desk.token.write_text(text)
+        desk.token.chmod(mode)
+        status, written = desk.submit(1, bundle)
+        assert status == 1
+        assert sentence in written
+        assert "secret" not in written
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://updates.example",
+        "http://10.0.0.1:8081",
+        "http://127.0.0.1.example",
+        "ftp://127.0.0.1",
+        "https://user:word@updates.example",
+        "https://updates.example/path",
+        "https://updates.example?x=1",
+        "https://",
+        "updates.example",
+    ],
+    ids=range(9),
+)
+def test_addresses_that_are_not_taken(desk, bundle, url):
+    """Plain http leaves this machine never, and an address is a scheme, a host and a port."""
+    status, written = desk.submit(1, "--to", url, bundle)
+    assert status == 2
+    assert "--to" in written
+
+
+def test_what_is_no_bundle(desk, bundle):
+    """A folder that `--out` did not make, or whose files were changed: nothing is sent."""
+    status, written = desk.submit(1, desk.outgoing)
+    assert (status, "bundle.json is not there" in written) == (1, True)
+    (bundle / "metadata" / "3.armani.json").write_bytes(b"{}")
+    status, written = desk.submit(1, bundle)
+    assert (status, "is not the file that was signed" in written) == (1, True)
