@@ -46,9 +46,31 @@ class PostgresServer:
         fetch(self.address("postgres"), f"CREATE DATABASE {name}")
         return self.address(name)
 
+    def copy_database(self, address: str) -> str:
+        """Make a copy of a database that nobody uses, and return its address."""
+        copy = self.address(f"test_{next(self.numbers)}")
+        names = (url.rpartition("/")[2] for url in (copy, address))
+        fetch(self.address("postgres"), "CREATE DATABASE {} TEMPLATE {}".format(*names))
+        return copy
+
     def address(self, database: str) -> str:
         """Return the address of a database."""
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def dump(self, address: str) -> bytes:
+        """Return what pg_dump makes of a database, in its own format."""
+        return self._pipe("pg_dump", "--format=custom", f"--dbname={address}")
+
+    def restore(self, dump: bytes) -> str:
+        """Make a database of a dump, with pg_restore, and return its address."""
+        address = self.make_database()
+        self._pipe("pg_restore", "--exit-on-error", f"--dbname={address}", given=dump)
+        return address
+
+    @staticmethod
+    def _pipe(program: str, *words: str, given: bytes = b"") -> bytes:
+        command = [str(PROGRAMS / program), *words]
+        return subprocess.run(command, input=given, capture_output=True, check=True).stdout
 
     @staticmethod
     def _run(program: str, *words: str) -> None:

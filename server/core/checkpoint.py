@@ -47,6 +47,18 @@ def encode_leaf(role: str, version: int, sha256: str) -> bytes:
     return entry
 
 
+def decode_leaf(entry: bytes) -> tuple[str, int, str]:
+    """Return role, version and sha256 of a log entry; raises FormatError for any other octets."""
+    try:
+        first, role, version, sha256, end = entry[:MAX_LEAF].decode("ascii").split("\n")
+    except ValueError as error:
+        raise FormatError("a log entry does not have exactly four lines.") from error
+    number = decode_decimal(version)
+    if (first, end) != ("hening role v1", "") or encode_leaf(role, number, sha256) != entry:
+        raise FormatError("a log entry is not of the one form that it can have.")
+    return role, number, sha256
+
+
 def encode_checkpoint(
     size: int, root: bytes, key: VerifierKey, sign: Callable[[bytes], bytes]
 ) -> bytes:

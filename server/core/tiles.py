@@ -6,6 +6,7 @@ Source: C2SP tlog-tiles: 256 hashes a tile, levels 0 to 63, the index in groups 
 import struct
 from collections.abc import Iterator, Sequence
 
+from server.core.errors import FormatError
 from server.core.tlog import tree_hash
 
 WIDTH = 256
@@ -26,6 +27,18 @@ def tile_path(level: int | str, index: int, width: int) -> str:
 def encode_entries(entries: Sequence[bytes]) -> bytes:
     """Return the octets of an entry tile: each entry after its length in two octets."""
     return b"".join(struct.pack(">H", len(entry)) + entry for entry in entries)
+
+
+def decode_entries(data: bytes, width: int) -> list[bytes]:
+    """Return the `width` entries of an entry tile; raises FormatError for any other octets."""
+    entries, at = list[bytes](), 0
+    while at < len(data) and len(entries) < width:
+        length = int.from_bytes(data[at : at + 2], "big")
+        entries.append(data[at + 2 : at + 2 + length])
+        at += 2 + length
+    if len(entries) != width or encode_entries(entries) != data:
+        raise FormatError(f"an entry tile does not hold {width} entries.")
+    return entries
 
 
 def plan_tiles(

@@ -20,6 +20,7 @@ from server.core.errors import HeningError
 from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
+from server.publisher.lease import Lease
 from server.publisher.published import Published, load_published
 from server.storage.blobs import BlobStore, StoredBlob
 from server.storage.bounded import read_bounded
@@ -74,6 +75,7 @@ def load_named(folder: StateFolder) -> frozenset[str]:
 async def collect_garbage(
     folder: StateFolder,
     sessions: Sessions,
+    lease: Lease,
     blobs: BlobStore,
     now: datetime,
     grace: timedelta,
@@ -81,7 +83,7 @@ async def collect_garbage(
     dry_run: bool,
     after_step: Callable[[int], None],
 ) -> Garbage:
-    """Remove what `plan_garbage` says, or only say it. Its caller holds the publisher lock.
+    """Remove what `plan_garbage` says, or only say it. Its caller holds the lease.
 
     What resumable uploads hold, or are about to make, stays. Raises StorageError; what was removed
     until then is gone, and the next time goes on.
@@ -95,12 +97,12 @@ async def collect_garbage(
     if dry_run:
         return garbage
     names = [blob.sha256 for blob in garbage.removed]
-    async with sessions.begin() as session:
+    async with lease.fenced() as session:
         for start in range(0, len(names), BATCH):
             await session.execute(delete(Blob).where(Blob.sha256.in_(names[start : start + BATCH])))
     after_step(1)
     for name in names:
-        await asyncio.to_thread(blobs.remove, name)
+        await lease.write(blobs.remove, name)
         after_step(2)
     return garbage
 

@@ -25,24 +25,28 @@ from server.core.checkpoint import (
 )
 from server.core.errors import FormatError, LogError
 from server.core.note import MAX_NOTE, VerifierKey, cosign_note
+from server.publisher.lease import Lease
 from server.publisher.log_growth import MAX_TILE, Growth, grow, regrow, tail_start
 from server.publisher.online_keys import LogKey
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import write_durable, write_immutable
+from server.storage.errors import StorageError
 from server.storage.models import LogEntry
 from server.storage.restating import begin_restating, end_restating
 
 QUERY_VERSIONS = 250  # in one query: databases limit how many values it may name
+FILES = 64  # written in one transaction: other writers of SQLite wait for so long
 Leaf = tuple[str, int, str]  # role, version, sha256
 
 
 class Log:
     """The transparency log of one server."""
 
-    def __init__(self, folder: Path, sessions: Sessions) -> None:
+    def __init__(self, folder: Path, sessions: Sessions, lease: Lease) -> None:
         self._folder = folder
         self._sessions = sessions
+        self._lease = lease
 
     async def latest_version(self, role: str) -> int:
         """Return the highest version of `role` that was ever appended, 0 for none."""
@@ -79,6 +83,13 @@ class Log:
                 query = select(LogEntry.sha256).filter_by(role=role, version=version)
                 _check_same(role, version, await session.scalar(query) or sha256, sha256)
 
+    async def check_whole(self, known: Sequence[VerifierKey]) -> None:
+        """Raise StorageError where the database has fewer leaves than the signed checkpoint."""
+        head = await asyncio.to_thread(load_checkpoint, self._folder, known)
+        async with self._sessions() as session:
+            last = await session.scalar(select(func.max(LogEntry.index)))
+        _check_enough(0 if last is None else last + 1, 0 if head is None else head.size)
+
     async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogKey], now: int) -> None:
         """Append the role versions that are not in yet, then publish tiles, checkpoint and proofs.
 
@@ -86,7 +97,8 @@ class Log:
         lead to the signed root, all rows, from which every tile is written again. Raises LogError
         for a burned version, as `check` does, and where the rows are not those that were signed.
         """
-        head = await asyncio.to_thread(self._load_head, keys)
+        known = [key.verifier for key in keys]
+        head = await asyncio.to_thread(load_checkpoint, self._folder, known)
         size = 0 if head is None else head.size
         indexes = await self._insert(leaves, now, size)
         first = tail_start(size)
@@ -96,9 +108,10 @@ class Log:
         except (LogError, FormatError, OSError):
             entries = await self._entries(0)
             growth = await asyncio.to_thread(regrow, head, entries)
-        await asyncio.to_thread(self._publish, growth, zip(indexes, leaves, strict=True), keys)
+        appended = list(zip(indexes, leaves, strict=True))
+        await self._lease.write(self._publish, growth, appended, keys)
 
-    def restate(self, keys: Sequence[LogKey], named: Sequence[VerifierKey]) -> None:
+    async def restate(self, keys: Sequence[LogKey], named: Sequence[VerifierKey]) -> None:
         """Sign the checkpoint and every proof by all of `keys` and by no other.
 
         What they say stays; a crash leaves some files signed as before, which a second run ends.
@@ -106,7 +119,15 @@ class Log:
         neither of both has signed.
         """
         known = [*(key.verifier for key in keys), *named]
-        for path in sorted((self._folder / "proof").glob("[!.]*")):
+        proofs = await asyncio.to_thread(lambda: sorted((self._folder / "proof").glob("[!.]*")))
+        for at in range(0, len(proofs), FILES):
+            await self._lease.write(self._restate_proofs, proofs[at : at + FILES], keys, known)
+        await self._lease.write(self._restate_head, keys, known)
+
+    def _restate_proofs(
+        self, proofs: Sequence[Path], keys: Sequence[LogKey], known: Sequence[VerifierKey]
+    ) -> None:
+        for path in proofs:
             data = read_bounded(path, MAX_PROOF)
             proof = decode_proof(data)
             note = _sign(_verify(proof.checkpoint, known), keys)
@@ -114,6 +135,8 @@ class Log:
             if again != data:
                 begin_restating(self._folder.parent)
                 write_durable(path, again)
+
+    def _restate_head(self, keys: Sequence[LogKey], known: Sequence[VerifierKey]) -> None:
         head = self._folder / "checkpoint"
         if head.exists():
             data = read_bounded(head, MAX_NOTE)
@@ -125,14 +148,10 @@ class Log:
     async def _insert(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
         """Insert what is not in yet, after the `size` signed leaves; return the leaves' indexes."""
         indexes = []
-        async with self._sessions.begin() as session:
+        async with self._lease.fenced() as session:
             last = await session.scalar(select(func.max(LogEntry.index)))
             following = 0 if last is None else last + 1
-            if following < size:
-                raise LogError(
-                    f"the checkpoint speaks of {size} leaves and the database has {following}:"
-                    " restore both from one moment."
-                )
+            _check_enough(following, size)
             for role, version, sha256 in leaves:
                 query = select(LogEntry).filter_by(role=role, version=version)
                 entry = await session.scalar(query)
@@ -155,12 +174,6 @@ class Log:
         async with self._sessions() as session:
             rows = await session.scalars(query)
             return [encode_leaf(row.role, row.version, row.sha256) for row in rows]
-
-    def _load_head(self, keys: Sequence[LogKey]) -> Checkpoint | None:
-        head = self._folder / "checkpoint"
-        if not head.exists():
-            return None
-        return _verify(read_bounded(head, MAX_NOTE), [key.verifier for key in keys])
 
     def _read_tile(self, path: str) -> bytes:
         return read_bounded(self._folder / path, MAX_TILE)
@@ -186,6 +199,12 @@ class Log:
                 write_immutable(target, proof)
 
 
+def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | None:
+    """Read the public checkpoint, which any of the keys has signed; None where there is none."""
+    head = log / "checkpoint"
+    return _verify(read_bounded(head, MAX_NOTE), known) if head.exists() else None
+
+
 def _sign(checkpoint: Checkpoint, keys: Sequence[LogKey]) -> bytes:
     first, *others = keys
     note = encode_checkpoint(checkpoint.size, checkpoint.root, first.verifier, first.sign)
@@ -201,6 +220,14 @@ def _verify(note: bytes, known: Sequence[VerifierKey]) -> Checkpoint:
         with contextlib.suppress(LogError):
             return decode_checkpoint(note, key)
     return decode_checkpoint(note, last)
+
+
+def _check_enough(rows: int, size: int) -> None:
+    if rows < size:
+        raise StorageError(
+            f"the log has {size} leaves and the database {rows}: is it the right one? If it was"
+            " lost or is older, run `hening-server rebuild`."
+        )
 
 
 def _check_same(role: str, version: int, present: str, sha256: str) -> None:

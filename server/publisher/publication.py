@@ -13,14 +13,15 @@ from server.core.errors import HeningError
 from server.core.metadata import ROOT_LIMIT, decode_timestamp
 from server.core.names import metadata_name
 from server.core.pointer import Pointer
-from server.core.profile import log_verifier
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.key_choice import choose_keys
+from server.publisher.lease import Lease
 from server.publisher.log import Leaf, Log
+from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys, load_online_keys
 from server.publisher.plan import Publication, newest_signature, plan_publication
-from server.publisher.published import PublicTree, Published, Trust, load_newest_root
+from server.publisher.published import PublicTree, Published, Trust
 from server.publisher.read_back import ReadBack
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
@@ -33,7 +34,7 @@ UNLOGGED = frozenset({"snapshot", "timestamp"})
 
 
 class PublicationSteps:
-    """Signs, stages, logs and makes public. Its caller holds the publisher lock.
+    """Signs, stages, logs and makes public. Its caller holds the lease.
 
     The online keys are read each time, for a command may have changed them.
     """
@@ -42,12 +43,14 @@ class PublicationSteps:
         self,
         folder: StateFolder,
         sessions: Sessions,
+        lease: Lease,
         clock: Callable[[], datetime],
         read_back: ReadBack,
         alarm: Callable[[str], None],
         after_step: Callable[[int], None],
     ) -> None:
-        self.log = Log(folder.public / "log", sessions)
+        self.log = Log(folder.public / "log", sessions, lease)
+        self._lease = lease
         self._tree = PublicTree(folder.public)
         self._folder = folder
         self._clock = clock
@@ -77,6 +80,9 @@ class PublicationSteps:
         `submitted` are the role files that are new in `trust`; `renew` signs latest and snapshot
         afresh although nothing in them changed.
         """
+        # Rows that are lost must not be filled by others: no restart could ever complete that.
+        known = await asyncio.to_thread(load_log_verifiers, self._folder)
+        await self.log.check_whole(known)
         keys = choose_keys(await self.load_keys(), trust.root, trust.targets)
         now = self._clock()
         if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
@@ -94,7 +100,11 @@ class PublicationSteps:
         )
         # A burned version must not be accepted: no restart could ever complete it.
         await self.log.check(_leaves(publication))
-        await asyncio.to_thread(self._stage, publication, trust, published, pointers)
+        # Step 3. Until it is accepted it lies under a name that no other holder of the lease uses.
+        temporary = staging.staged_temporary(self._folder.staging, self._lease.fence)
+        await self._lease.write(staging.discard_unaccepted, self._folder.staging)
+        await asyncio.to_thread(self._stage, temporary, publication, trust, published, pointers)
+        await self._lease.write(staging.accept_staged, temporary, self._folder.staging)
         self._after_step(3)
         return await self._complete(publication)
 
@@ -105,33 +115,31 @@ class PublicationSteps:
 
     async def restate_log(self) -> None:
         """Have everything in the log signed by the keys that are held, whoever had signed it."""
-        root = await asyncio.to_thread(load_newest_root, self._folder.public)
-        named = () if root is None else (log_verifier(root),)
         keys = (await self.load_keys()).log_keys
-        await asyncio.to_thread(self.log.restate, keys, named)
+        known = await asyncio.to_thread(load_log_verifiers, self._folder)
+        await self.log.restate(keys, known)
 
     def _stage(
         self,
+        temporary: Path,
         publication: Publication,
         trust: Trust,
         published: Published | None,
         pointers: Mapping[str, Pointer],
     ) -> None:
-        """Step 3."""
-        staging.write_staged(self._folder.staging, publication)
+        """Write a publication and have it audited; who lost the lease meanwhile harms nobody."""
+        staging.write_staged(temporary, publication)
         former = {} if published is None else published.pointers()
         audit_staged(
-            staging.staged_temporary(self._folder.staging),
+            temporary,
             self._folder.public,
             read_bounded(self._folder.trusted_root, ROOT_LIMIT),
             trust.root.version,
             plan_audit({file.role for file in publication.files}, trust, former, pointers),
         )
-        staging.accept_staged(self._folder.staging)
 
     async def _complete(self, publication: Publication) -> int:
         """Make an accepted publication public, from wherever it was cut off."""
-        metadata = self._folder.public / "metadata"
         # Step 4.
         leaves = _leaves(publication)
         if leaves:
@@ -142,17 +150,14 @@ class PublicationSteps:
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         now = int(self._clock().timestamp())
-        await asyncio.to_thread(_note_roots, self._folder.public, publication, now)
-        for file in sorted(publication.files, key=lambda file: file.role == "root"):
-            path = metadata / metadata_name(file.role, file.version)
-            await asyncio.to_thread(write_immutable, path, file.data)
+        await self._lease.write(_show_files, self._folder.public, publication, now)
         self._after_step(5)
         # Step 6.
-        path = metadata / "timestamp.json"
-        await asyncio.to_thread(write_durable, path, publication.timestamp)
+        path = self._folder.public / "metadata" / "timestamp.json"
+        await self._lease.write(write_durable, path, publication.timestamp)
         self._after_step(6)
         # Step 7.
-        await asyncio.to_thread(staging.discard_staged, self._folder.staging)
+        await self._lease.write(staging.discard_staged, self._folder.staging)
         try:
             await self._read_back(publication)
         except HeningError as error:
@@ -167,6 +172,12 @@ def _leaves(publication: Publication) -> list[Leaf]:
         for file in publication.files
         if file.role not in UNLOGGED
     ]
+
+
+def _show_files(public: Path, publication: Publication, now: int) -> None:
+    _note_roots(public, publication, now)
+    for file in sorted(publication.files, key=lambda file: file.role == "root"):
+        write_immutable(public / "metadata" / metadata_name(file.role, file.version), file.data)
 
 
 def _note_roots(public: Path, publication: Publication, now: int) -> None:

@@ -27,7 +27,7 @@ from server.publisher.errors import PublishError
 from server.publisher.garbage import Garbage, collect_garbage
 from server.publisher.key_change import PlanKeys
 from server.publisher.key_choice import check_signable
-from server.publisher.lock import publisher_lock
+from server.publisher.lease import LEASE_SECONDS, Lease
 from server.publisher.plan import plan_refresh
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published
@@ -48,13 +48,14 @@ AsyncEdit = Callable[[Published], Awaitable[Mapping[str, Pointer]]]
 
 
 class Publisher:
-    """The one writer of a state folder. Every public method takes the publisher lock.
+    """The one writer of a state folder. Every public method takes the lease.
 
-    The online keys are read under the lock each time, for a command may have changed them.
+    The online keys are read under the lease each time, for a command may have changed them.
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
     no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
     `after_step` is told the number of each step that is done, and 0 when a publication begins.
     `blobs` is `folder.blobs` by default, and may grow as `room` says.
+    Another machine takes over from one that was silent for `lease_seconds`.
     """
 
     def __init__(
@@ -67,17 +68,22 @@ class Publisher:
         after_step: Callable[[int], None] = lambda _step: None,
         blobs: BlobStore | None = None,
         room: Room = Room(),  # noqa: B008 - it cannot change
+        *,
+        lease_seconds: int = LEASE_SECONDS,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._looked: datetime | None = None
-        self._steps = PublicationSteps(folder, sessions, clock, read_back, alarm, after_step)
+        self._lease = Lease(sessions, folder.lock, seconds=lease_seconds)
+        self._steps = PublicationSteps(
+            folder, sessions, self._lease, clock, read_back, alarm, after_step
+        )
         self._blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
         self._alarm = alarm
         self._sessions = sessions
         self._after_step = after_step
         self._submissions = Submissions(
-            folder, sessions, clock, alarm, after_step, self._steps, self._blobs, room
+            folder, sessions, self._lease, clock, alarm, after_step, self._steps, self._blobs, room
         )
 
     @property
@@ -90,13 +96,8 @@ class Publisher:
 
         Returns the snapshot version that was completed, None when there was nothing to do.
         """
-        async with publisher_lock(self._folder.lock):
-            for folder in (
-                self._folder.staging.parent,
-                self._folder.public,
-                self._folder.keys,
-            ):
-                await asyncio.to_thread(sweep_temporary, folder)
+        async with self._lease.held():
+            await self._lease.write(self._sweep)
             try:
                 await asyncio.to_thread(self._blobs.sweep)
             except StorageError as error:  # what is left there costs room and nothing else
@@ -105,11 +106,12 @@ class Publisher:
 
     async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:
         """Remove blobs that nothing names and that came at least `grace` ago, or only say which."""
-        async with publisher_lock(self._folder.lock):
+        async with self._lease.held():
             await self._steps.repair()
             return await collect_garbage(
                 self._folder,
                 self._sessions,
+                self._lease,
                 self._blobs,
                 self._clock(),
                 grace,
@@ -121,7 +123,7 @@ class Publisher:
         """Publish every bundle that waits; a bundle that is refused gets a result that says why."""
         if not await asyncio.to_thread(incoming.list_submissions, self._folder.incoming):
             return []
-        async with publisher_lock(self._folder.lock):
+        async with self._lease.held():
             await self._steps.load_keys()  # without them no bundle is to blame
             results = []
             for submission_id in await asyncio.to_thread(
@@ -137,7 +139,7 @@ class Publisher:
 
     async def change_pointers(self, edit: Edit) -> int:
         """Publish what `edit` makes of the current pointers; returns the snapshot version."""
-        async with publisher_lock(self._folder.lock):
+        async with self._lease.held():
             await self._steps.repair()
             self._after_step(0)
             published = await self._require_published()
@@ -152,7 +154,7 @@ class Publisher:
         `edit` runs under the publisher lock, after what was accepted before is public: nothing that
         it sees changes until its pointers are out.
         """
-        async with publisher_lock(self._folder.lock):
+        async with self._lease.held():
             await self._steps.repair()
             self._after_step(0)
             published = await self._require_published()
@@ -170,7 +172,7 @@ class Publisher:
         published = await self._steps.load_published()
         if published is None or not await asyncio.to_thread(plan_refresh, published, now):
             return ""
-        async with publisher_lock(self._folder.lock):
+        async with self._lease.held():
             await self._steps.repair()
             self._after_step(0)
             published = await self._require_published()
@@ -187,7 +189,7 @@ class Publisher:
         and changes nothing, where the keys could not sign what is published. What fails later says
         what was done before; a second run does it all again.
         """
-        async with publisher_lock(self._folder.lock):
+        async with self._lease.held():
             await self._steps.repair()
             published = await self._steps.load_published()
             keys, now = await self._steps.load_keys(), self._clock()
@@ -196,13 +198,17 @@ class Publisher:
             if signed is not None:
                 check_signable(change.keys, signed, now)
             with _telling("not every key file is changed"):
-                await asyncio.to_thread(change.apply)
+                await self._lease.write(change.apply)
             if signed is not None:
                 with _telling("the key files are changed, but not everything is signed with them"):
                     await self._steps.restate_log()
                     pointers = await asyncio.to_thread(signed.pointers)
                     renew = change.renew == "all"
                     await self._steps.publish(signed, signed, [], pointers, renew=renew)
+
+    def _sweep(self) -> None:
+        for folder in (self._folder.staging.parent, self._folder.public, self._folder.keys):
+            sweep_temporary(folder)
 
     async def _require_published(self) -> Published:
         published = await self._steps.load_published()

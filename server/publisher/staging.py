@@ -38,14 +38,12 @@ class _Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timestamp: str
 
 
-def write_staged(folder: Path, publication: Publication) -> None:
-    """Write a publication under a temporary name.
+def write_staged(temporary: Path, publication: Publication) -> None:
+    """Write a publication under a temporary name, as `staged_temporary` gives it.
 
-    A crash leaves the temporary folder, which the next start removes: the publication never was.
+    A crash leaves the temporary folder, which the next publication or start removes: this one
+    never was.
     """
-    temporary = staged_temporary(folder)
-    if temporary.exists():
-        shutil.rmtree(temporary)
     for file in publication.files:
         name = metadata_name(file.role, file.version)
         write_durable(temporary / "metadata" / name, file.data)
@@ -63,14 +61,20 @@ def write_staged(folder: Path, publication: Publication) -> None:
     sync_folder(temporary)
 
 
-def staged_temporary(folder: Path) -> Path:
-    """Return the name under which a publication is written and audited."""
-    return folder.with_name(f"{TEMPORARY}{folder.name}")
+def staged_temporary(folder: Path, fence: int) -> Path:
+    """Return the name under which the holder of a lease writes a publication and audits it."""
+    return folder.with_name(f"{TEMPORARY}{folder.name}-{fence}")
 
 
-def accept_staged(folder: Path) -> None:
+def discard_unaccepted(folder: Path) -> None:
+    """Remove publications that were written and not accepted, by whomever."""
+    for leftover in folder.parent.glob(f"{TEMPORARY}{folder.name}-*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def accept_staged(temporary: Path, folder: Path) -> None:
     """Give an audited publication its name; from here on a restart completes it."""
-    move_durable(staged_temporary(folder), folder)
+    move_durable(temporary, folder)
 
 
 def load_staged(folder: Path) -> Publication | None:

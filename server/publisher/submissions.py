@@ -15,6 +15,7 @@ from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import incoming
 from server.publisher.errors import PublishError
+from server.publisher.lease import Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published, Trust
 from server.publisher.retraction import follow_roles
@@ -34,12 +35,13 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bu
 
 
 class Submissions:
-    """Takes bundles in and hands what verifies to `steps`. Its caller holds the publisher lock."""
+    """Takes bundles in and hands what verifies to `steps`. Its caller holds the lease."""
 
     def __init__(
         self,
         folder: StateFolder,
         sessions: Sessions,
+        lease: Lease,
         clock: Callable[[], datetime],
         alarm: Callable[[str], None],
         after_step: Callable[[int], None],
@@ -49,6 +51,7 @@ class Submissions:
     ) -> None:
         self._folder = folder
         self._sessions = sessions
+        self._lease = lease
         self._clock = clock
         self._alarm = alarm
         self._after_step = after_step
@@ -69,7 +72,9 @@ class Submissions:
             if not await asyncio.to_thread(incoming.is_finished, folder, self._folder.results):
                 result = await self._judge(folder)
             outcome = "is done but cannot be removed"
-            await asyncio.to_thread(incoming.remove_bundle, folder, self._folder.staging.parent)
+            await self._lease.write(incoming.remove_bundle, folder, self._folder.staging.parent)
+        except LeaseLostError:
+            raise  # whoever publishes now takes this bundle, too
         except (StorageError, OSError) as error:
             if submission_id not in self._put_off:
                 self._alarm(f"the bundle {submission_id[:16]} {outcome}: {error}")
@@ -94,7 +99,7 @@ class Submissions:
             snapshot=snapshot,
             time=now,
         )
-        async with self._sessions.begin() as session:
+        async with self._lease.fenced() as session:
             await session.merge(
                 SubmissionRow(
                     id=submission_id,
@@ -104,7 +109,7 @@ class Submissions:
                     finished_at=now,
                 )
             )
-        await asyncio.to_thread(incoming.write_result, self._folder.results, result)
+        await self._lease.write(incoming.write_result, self._folder.results, result)
         return result
 
     async def _submit(self, folder: Path) -> int:

@@ -10,6 +10,7 @@ from server.core.errors import HeningError
 from server.core.names import ONLINE_ROLES
 from server.publisher.alarm_book import AGAIN, AlarmBook
 from server.publisher.incoming import list_submissions
+from server.publisher.lease import Lease
 from server.publisher.lives import plan_alarms, plan_lives
 from server.publisher.log import Log
 from server.publisher.online_keys import load_online_keys
@@ -35,7 +36,8 @@ class Watchman:
     ) -> None:
         self._folder = folder
         self._tree = PublicTree(folder.public)
-        self._log = Log(folder.public / "log", sessions)
+        # It only reads, so that the lease is never taken.
+        self._log = Log(folder.public / "log", sessions, Lease(sessions, folder.lock))
         self._clock = clock
         self._metrics = metrics
         self._alarm = alarm

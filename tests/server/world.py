@@ -14,6 +14,8 @@ from tuf.ngclient import FetcherInterface, Updater
 from server.core.bundle import decode_result
 from server.core.names import decode_channel
 from server.core.release import decode_releases
+from server.publisher.lease import LEASE_SECONDS, Lease
+from server.publisher.log import Log
 from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
 from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
@@ -47,6 +49,7 @@ class World:
     ahead: timedelta = timedelta()
     alarms: list[str] = field(default_factory=list)
     blobs: BlobStore | None = None
+    lease_seconds: int = LEASE_SECONDS
 
     def now(self):
         """Return the clock's time."""
@@ -88,6 +91,7 @@ class World:
                 self.alarms.append,
                 after_step,
                 self.blobs,
+                lease_seconds=self.lease_seconds,
             )
 
     def run(self, action):
@@ -143,6 +147,15 @@ def make_world(root: Path):
     folder.trusted_root.parent.mkdir()
     folder.trusted_root.write_bytes(ceremony.root())
     return World(folder, keys, ceremony)
+
+
+@contextlib.asynccontextmanager
+async def open_log(folder: StateFolder):
+    """Open the database and give the log, as whoever holds the lease."""
+    async with open_database(folder.database) as sessions:
+        lease = Lease(sessions, folder.lock)
+        async with lease.held():
+            yield Log(folder.public / "log", sessions, lease)
 
 
 class FolderFetcher(FetcherInterface):

@@ -7,16 +7,14 @@ import pytest
 
 from server.core.errors import FormatError
 from server.device.log_files import LogFiles, load_log_files
-from server.publisher.log import Log
 from server.publisher.online_keys import create_next_keys, load_online_keys
-from server.storage.database import open_database
 from server.storage.restating import begin_restating, end_restating, load_restating
+from tests.server.world import open_log
 
 
 async def append(world, *batches, look=lambda _size: None):
     """Append batches of role versions, and look after each."""
-    async with open_database(world.folder.database) as sessions:
-        log = Log(world.folder.public / "log", sessions)
+    async with open_log(world.folder) as log:
         size = 0
         for count in batches:
             numbers = range(size + 1, size + count + 1)
@@ -24,6 +22,12 @@ async def append(world, *batches, look=lambda _size: None):
             batch = [("armani", n, hashlib.sha256(b"%d" % n).hexdigest()) for n in numbers]
             await log.append(batch, world.keys.log_keys, 1)
             await asyncio.to_thread(look, size)
+
+
+async def restate(world, keys):
+    """Sign every proof again, with the keys that are held."""
+    async with open_log(world.folder) as log:
+        await log.restate(keys, ())
 
 
 def load(world, version, previous):
@@ -69,7 +73,7 @@ def test_proofs_that_are_being_signed_again(fresh):
     begin_restating(public)
     half = load(fresh, 2, before)
     assert half.documents == before.documents
-    Log(public / "log", None).restate(load_online_keys(fresh.folder.keys).log_keys, ())
+    asyncio.run(restate(fresh, load_online_keys(fresh.folder.keys).log_keys))
     assert load_restating(public) == 2
     after = load(fresh, 2, half)
     for path in ("/log/proof/armani.1", "/log/proof/armani.2"):

@@ -44,8 +44,8 @@ def test_a_pointer_more_or_less_is_noticed(world):
     publication = plan_publication(
         published, published, [], pointers, world.keys, world.now(), renew=True
     )
-    staging.write_staged(world.folder.staging, publication)
-    staged = staging.staged_temporary(world.folder.staging)
+    staged = staging.staged_temporary(world.folder.staging, 7)
+    staging.write_staged(staged, publication)
     root = world.folder.trusted_root.read_bytes()
 
     def audit(listed):

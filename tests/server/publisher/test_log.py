@@ -6,10 +6,9 @@ import hashlib
 import pytest
 
 from server.core.errors import LogError
-from server.publisher.log import Log
 from server.publisher.online_keys import create_next_keys, load_online_keys
-from server.storage.database import open_database
 from tests.server.log_invariant import check_log
+from tests.server.world import open_log
 
 LINE = b"\n\xe2\x80\x94 "
 
@@ -26,8 +25,7 @@ def leaf(number):
 
 async def append(fresh, *batches):
     """Append batches of leaves one after the other."""
-    async with open_database(fresh.folder.database) as sessions:
-        log = Log(fresh.folder.public / "log", sessions)
+    async with open_log(fresh.folder) as log:
         for batch in batches:
             await log.append(batch, fresh.keys.log_keys, 1)
         return await log.latest_version("armani")
@@ -80,8 +78,13 @@ async def test_lost_files_come_back_equal(fresh):
 
 
 def restate(fresh, keys, named=()):
-    """Have the log signed by `keys`; the log needs no database for that."""
-    Log(fresh.folder.public / "log", None).restate(keys, named)
+    """Have the log signed by `keys`."""
+
+    async def inside():
+        async with open_log(fresh.folder) as log:
+            await log.restate(keys, named)
+
+    asyncio.run(inside())
 
 
 def test_restated_by_two_keys_and_by_the_next_alone(fresh):
@@ -120,9 +123,8 @@ def test_only_what_the_log_has_signed_is_signed_again(fresh, name):
 async def test_the_versions_that_were_appended(fresh):
     """Those of the roles that are asked for, published or not."""
     await append(fresh, [leaf(1), leaf(2), ("dior", 5, "0" * 64)])
-    async with open_database(fresh.folder.database) as sessions:
-        there = Log(fresh.folder.public / "log", sessions)
-        assert await there.versions({"armani", "cancro"}) == {"armani": {1, 2}}
+    async with open_log(fresh.folder) as log:
+        assert await log.versions({"armani", "cancro"}) == {"armani": {1, 2}}
 
 
 async def test_a_root_cannot_be_passed_over(fresh):

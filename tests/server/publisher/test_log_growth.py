@@ -9,8 +9,10 @@ from sqlalchemy import delete, update
 from server.core.errors import HeningError, LogError
 from server.publisher.log import Log
 from server.storage.database import open_database
+from server.storage.errors import StorageError
 from server.storage.models import LogEntry
 from tests.server.log_invariant import check_log
+from tests.server.world import open_log
 
 
 def leaves(first, last):
@@ -27,7 +29,7 @@ async def append(world, batch, change=None):
         if change is not None:
             async with sessions.begin() as session:
                 await session.execute(change)
-        log = Log(world.folder.public / "log", sessions)
+    async with open_log(world.folder) as log:
         await log.append(batch, world.keys.log_keys, 1)
 
 
@@ -87,6 +89,6 @@ def test_rows_of_another_history_are_not_appended_to(grown, index):
 def test_a_database_that_is_older_than_the_checkpoint(grown):
     """A log never shrinks: neither rows nor head are changed."""
     head = (grown.folder.public / "log/checkpoint").read_bytes()
-    with pytest.raises(LogError, match="speaks of 300 leaves and the database has 290"):
+    with pytest.raises(StorageError, match="the log has 300 leaves and the database 290"):
         asyncio.run(append(grown, leaves(301, 301), delete(LogEntry).where(LogEntry.index >= 290)))
     assert (grown.folder.public / "log/checkpoint").read_bytes() == head

@@ -29,19 +29,32 @@ def test_round_trip(world, publication):
     """What was written and accepted is read back equal; discarded, it is gone."""
     folder = world.folder.staging
     assert staging.load_staged(folder) is None
-    staging.write_staged(folder, publication)
+    temporary = staging.staged_temporary(folder, 7)
+    staging.write_staged(temporary, publication)
     assert staging.load_staged(folder) is None
-    staging.accept_staged(folder)
+    staging.accept_staged(temporary, folder)
     assert staging.load_staged(folder) == publication
     staging.discard_staged(folder)
     assert list(folder.parent.iterdir()) == []
 
 
+def test_what_was_not_accepted_is_discarded(world, publication):
+    """Whoever wrote it; what is accepted stays."""
+    folder = world.folder.staging
+    for fence in (3, 12):
+        staging.write_staged(staging.staged_temporary(folder, fence), publication)
+    staging.accept_staged(staging.staged_temporary(folder, 3), folder)
+    staging.discard_unaccepted(folder)
+    assert list(folder.parent.iterdir()) == [folder]
+    assert staging.load_staged(folder) == publication
+
+
 @pytest.mark.parametrize("name", ["metadata/3.latest.json", "timestamp.json"])
 def test_damage_is_named(world, publication, name):
     """A file that rotted is not published."""
-    staging.write_staged(world.folder.staging, publication)
-    staging.accept_staged(world.folder.staging)
+    temporary = staging.staged_temporary(world.folder.staging, 7)
+    staging.write_staged(temporary, publication)
+    staging.accept_staged(temporary, world.folder.staging)
     file = world.folder.staging / name
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(FormatError, match=f"staged {name.rpartition('/')[2]} is damaged"):
@@ -65,8 +78,9 @@ def test_damage_is_named(world, publication, name):
 )
 def test_a_plan_of_another_form(world, publication, plan):
     """A plan that is none is an error of ours, not a crash."""
-    staging.write_staged(world.folder.staging, publication)
-    staging.accept_staged(world.folder.staging)
+    temporary = staging.staged_temporary(world.folder.staging, 7)
+    staging.write_staged(temporary, publication)
+    staging.accept_staged(temporary, world.folder.staging)
     (world.folder.staging / "plan.json").write_bytes(encode_canonical_json(plan))
     with pytest.raises(HeningError):
         staging.load_staged(world.folder.staging)
@@ -74,8 +88,8 @@ def test_a_plan_of_another_form(world, publication, plan):
 
 def test_the_audit(world, publication):
     """The tree as it is to become passes, with every target found."""
-    staging.write_staged(world.folder.staging, publication)
-    staged = staging.staged_temporary(world.folder.staging)
+    staged = staging.staged_temporary(world.folder.staging, 7)
+    staging.write_staged(staged, publication)
     audit(world, staged)
     with pytest.raises(TrustError, match=r"does not find armani/id/stable/none\.zip"):
         audit(world, staged, ["armani/id/stable/none.zip"])
@@ -83,8 +97,8 @@ def test_the_audit(world, publication):
 
 def test_the_newest_root_is_reached(world, publication):
     """A root that no client comes to is refused, and one that is not visible yet is not seen."""
-    staging.write_staged(world.folder.staging, publication)
-    staged = staging.staged_temporary(world.folder.staging)
+    staged = staging.staged_temporary(world.folder.staging, 7)
+    staging.write_staged(staged, publication)
     second = staged / "metadata" / "2.root.json"
     second.write_bytes(world.ceremony.root(2))
     audit(world, staged, newest_root=2)
@@ -97,8 +111,8 @@ def test_the_newest_root_is_reached(world, publication):
 @pytest.mark.parametrize("name", ["metadata/3.latest.json", "metadata/4.snapshot.json"])
 def test_a_tampered_tree(world, publication, name):
     """One octet, a lost file, or an older one in its place: the audit refuses the tree."""
-    staging.write_staged(world.folder.staging, publication)
-    staged = staging.staged_temporary(world.folder.staging)
+    staged = staging.staged_temporary(world.folder.staging, 7)
+    staging.write_staged(staged, publication)
     whole = (staged / name).read_bytes()
     older = {"3": "2.latest.json", "4": "3.snapshot.json"}[name[9]]
     replaced = (world.folder.public / "metadata" / older).read_bytes()

@@ -1,0 +1,220 @@
+"""One active publisher: a lease in the database with a fence, and a file lock as the short way.
+
+The row `publisher` of `leases` says who publishes until when, by the database's clock. `fence`
+grows with each new holder. Whoever holds the lease changes rows and files in `fenced` or `write`
+alone: in a transaction that has locked the row and found its own fence there. A process that was
+stopped, or that the database could not hear, finds another fence when it goes on, and changes
+nothing. While it is stopped inside such a transaction nobody can take over.
+
+A lease is given back after each change. The file lock says at once that a holder is dead: who has
+the lock of a state folder knows that no process which held lease and lock there is alive.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import BinaryIO, ParamSpec, TypeVar
+
+from sqlalchemy import BigInteger, cast, func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.storage.control_models import Lease as LeaseRow
+from server.storage.database import Sessions
+from server.storage.errors import StorageError
+
+LEASE_SECONDS = 30  # until another machine takes over from one that fell silent
+BEATS = 3  # in the life of a lease: two may fail
+WAIT_SECONDS = 60.0  # for another change to end: longer than a lease
+RETRY_SECONDS = 0.05
+NAME = "publisher"
+LOCKED = "+"
+"""How the names of holders end that hold the file lock, too."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class LeaseLostError(StorageError):
+    """Another process publishes, because this one was silent for longer than its lease."""
+
+
+class Lease:
+    """The right to publish from one state folder; held by one task of one process at a time."""
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        lock: Path,
+        *,
+        seconds: int = LEASE_SECONDS,
+        wait: float = WAIT_SECONDS,
+    ) -> None:
+        self._sessions = sessions
+        self._lock = lock
+        self._seconds = seconds
+        self._wait = wait
+        self._task = asyncio.Lock()
+        self._turn = asyncio.Lock()
+        self._fence = 0
+
+    @property
+    def fence(self) -> int:
+        """The number of this holder; each later one has a higher."""
+        return self._fence
+
+    @contextlib.asynccontextmanager
+    async def held(self) -> AsyncIterator[None]:
+        """Hold the lease until the end of the block.
+
+        Raises StorageError when another holder does not end for `wait` seconds, or the database
+        fails. A crash leaves the row as it is: the lease runs out, or the file lock tells.
+        """
+        try:
+            await asyncio.wait_for(self._task.acquire(), self._wait)
+        except TimeoutError as error:
+            raise StorageError(_busy("a task of this process")) from error
+        try:
+            with await asyncio.to_thread(_open, self._lock) as file:
+                await self._acquire(file)
+                beat = asyncio.create_task(self._beat())
+                try:
+                    yield
+                finally:
+                    beat.cancel()
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await beat
+                    await self._release()
+        finally:
+            self._task.release()
+
+    @contextlib.asynccontextmanager
+    async def fenced(self) -> AsyncIterator[AsyncSession]:
+        """Give a transaction that writes, and in which nobody else can become the publisher.
+
+        Raises LeaseLostError, and changes nothing, when somebody else is it already.
+        """
+        async with self._turn, self._sessions.begin() as session:
+            row, now = await _locked_row(session)
+            if row is None or row.fence != self._fence:
+                holder = "nobody" if row is None else _machine(row.holder)
+                raise LeaseLostError(
+                    f"this process was silent for longer than its lease, and {holder} publishes"
+                    " now: what this one had not made public yet it leaves alone."
+                )
+            if row.expires_at - now <= self._seconds * (BEATS - 1) / BEATS:
+                row.expires_at = (
+                    now + self._seconds
+                )  # not each time: a row written is a disk's wait
+                await session.flush()
+            yield session
+
+    async def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function that changes files in a thread, in a transaction as `fenced` gives it.
+
+        Where this is cancelled the transaction lasts until the thread has ended. Raises what the
+        function raises, and LeaseLostError before it begins.
+        """
+        async with self.fenced():
+            work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                await asyncio.wait([work])
+                raise
+
+    async def _acquire(self, file: BinaryIO) -> None:
+        """Take the lease when it is free, has run out, or its holder is known to be dead."""
+        tries = max(1, int(self._wait / RETRY_SECONDS))
+        for left in reversed(range(tries)):
+            locked = _try_lock(file)
+            holder = await self._take(_place(file), locked=locked)
+            if not holder:
+                return
+            if locked:  # without the lease it would only keep its holder from being known
+                fcntl.flock(file, fcntl.LOCK_UN)
+            if left:
+                await asyncio.sleep(RETRY_SECONDS)
+        raise StorageError(_busy(holder))
+
+    async def _take(self, place: str, *, locked: bool) -> str:
+        """Take the lease and return nothing, or return whose it is."""
+        async with self._sessions.begin() as session:
+            row, now = await _locked_row(session)
+            if row is None:
+                await session.execute(
+                    text(
+                        "INSERT INTO leases (name, holder, fence, expires_at)"
+                        " VALUES (:name, '', 0, 0) ON CONFLICT (name) DO NOTHING"
+                    ),
+                    {"name": NAME},
+                )
+                row, now = await _locked_row(session)
+            if row is None:
+                raise StorageError("the row of the lease cannot be made: look at the database.")
+            is_dead = locked and row.holder == place + LOCKED
+            if row.expires_at > now and not is_dead:
+                return _machine(row.holder)
+            row.fence += 1
+            row.holder = place + LOCKED if locked else place
+            row.expires_at = now + self._seconds
+            self._fence = row.fence
+        return ""
+
+    async def _beat(self) -> None:
+        """Prolong the lease for ever. Where that fails, the next `fenced` says why."""
+        while True:
+            await asyncio.sleep(self._seconds / BEATS)
+            with contextlib.suppress(StorageError):
+                async with self.fenced():
+                    pass
+
+    async def _release(self) -> None:
+        """Give the lease back, if it is still ours. Where the database is away it runs out."""
+        is_ours = (LeaseRow.name == NAME) & (LeaseRow.fence == self._fence)
+        with contextlib.suppress(StorageError):
+            async with self._sessions.begin() as session:
+                await session.execute(update(LeaseRow).where(is_ours).values(expires_at=0))
+
+
+async def _locked_row(session: AsyncSession) -> tuple[LeaseRow | None, int]:
+    """Return the row, locked, and the time of the database, which all processes share.
+
+    The time may be from before the lock was waited for, which makes leases longer, not shorter.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        time = cast(func.extract("epoch", func.clock_timestamp()), BigInteger)
+    else:
+        time = cast(func.strftime("%s", "now"), BigInteger)
+    query = select(LeaseRow, time).where(LeaseRow.name == NAME).with_for_update()
+    found = (await session.execute(query)).one_or_none()
+    return (None, 0) if found is None else (found[0], int(found[1]))
+
+
+def _open(path: Path) -> BinaryIO:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("ab")
+
+
+def _try_lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _place(file: BinaryIO) -> str:
+    """Return which lock this is: the machine, and the file there."""
+    found = os.fstat(file.fileno())
+    return f"{os.uname().nodename[:24]}:{found.st_dev:x}:{found.st_ino:x}"
+
+
+def _machine(holder: str) -> str:
+    return f"a process on {holder.partition(':')[0]}"
+
+
+def _busy(holder: str) -> str:
+    return f"another process is publishing and does not end: look at {holder} first."

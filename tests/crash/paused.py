@@ -1,0 +1,80 @@
+"""Forks a process for each job, which stops itself in the middle of a publication.
+
+A line of JSON on standard input names state, database and where to stop. The answer is a line that
+says that it stopped; the next line lets it go on, and its answer is how it ended and what it said.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from server.core.errors import HeningError
+from server.publisher.online_keys import load_online_keys
+from server.publisher.publisher import Publisher
+from server.storage.layout import StateFolder
+from tests.server.world import World
+
+
+def main():
+    """Serve jobs until standard input ends."""
+    for line in sys.stdin:
+        job = json.loads(line)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            os.write(writer, act(job).encode())
+            os._exit(0)
+        os.close(writer)
+        answer(job, child, reader)
+
+
+def answer(job, child, reader):
+    """Say where the child stopped, wait for the word, and say how it ended."""
+    _, status = os.waitpid(child, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        say({"stopped": job["stop"]})
+        assert json.loads(sys.stdin.readline()) == "go on"
+        os.kill(child, signal.SIGCONT)
+        _, status = os.waitpid(child, 0)
+    with os.fdopen(reader) as said:
+        ended = {"status": os.waitstatus_to_exitcode(status), "said": said.read()}
+    say(ended)
+
+
+def say(answer):
+    """Write a line for the test."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+def act(job):
+    """Publish what waits; stop after a step, or before the rename that the job names."""
+    folder = StateFolder(Path(job["state"]), job["database"])
+    world = World(folder, load_online_keys(folder.keys), None, lease_seconds=job["seconds"])
+
+    def stop(where):
+        if where == job["stop"]:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def watch(event, args):
+        if event == "os.rename" and f"{folder.public}/" in str(args[1]):
+            stop(Path(args[1]).name)
+
+    async def run():
+        async with world.publisher(stop) as publisher:
+            sys.addaudithook(watch)
+            await Publisher.process_incoming(publisher)
+
+    try:
+        asyncio.run(run())
+    except HeningError as error:
+        return str(error)
+    return ""
+
+
+if __name__ == "__main__":
+    main()

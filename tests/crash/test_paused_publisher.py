@@ -1,0 +1,160 @@
+"""A publisher that is stopped in the middle, while another one takes over: one history remains."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from server.publisher.publisher import Publisher
+from server.storage import engine
+from server.storage.control_models import Lease as LeaseRow
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+
+ROOT = Path(__file__).parents[2]
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("postgresql"))]
+
+
+@pytest.fixture(scope="session")
+def ask():
+    """Give a function that sends a line to the process of `paused`, and returns its answer."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.paused"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as program:
+
+        def send(line):
+            print(json.dumps(line), file=program.stdin, flush=True)
+            return json.loads(program.stdout.readline())
+
+        yield send
+        program.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def on_postgresql(fresh_state, postgres, tmp_path_factory):
+    """Give a server on PostgreSQL that offers release 1; do not change it, copy it."""
+    root = tmp_path_factory.mktemp("postgresql") / "state"
+    copy = fresh_state.copy(root)
+    world = copy.on(StateFolder(root, postgres.make_database()))
+    first = world.ceremony.first()
+    first["root", 1] = world.folder.trusted_root.read_bytes()
+    assert world.publish(first).reason == ""
+    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(1)))
+    return world
+
+
+@pytest.fixture(params=DATABASES)
+def world(request, tmp_path):
+    """Give a server of one's own on either database, with a second release that waits."""
+    if request.param == "sqlite":
+        world = request.getfixturevalue("published_state").copy(tmp_path / "state")
+    else:
+        base = request.getfixturevalue("on_postgresql")
+        copy = base.copy(tmp_path / "state")
+        postgres = request.getfixturevalue("postgres")
+        address = postgres.copy_database(base.folder.database_url)
+        world = copy.on(StateFolder(copy.folder.root, address))
+    world.submit(world.second_release(), [PACKAGE_2])
+    return world
+
+
+def job(world, stop, seconds=30):
+    """Return the line that begins to publish what waits, and stops."""
+    folder = world.folder
+    place = {"state": str(folder.root), "database": folder.database_url}
+    return {**place, "stop": stop, "seconds": seconds}
+
+
+def run_out(world):
+    """Let the lease of whoever is stopped run out."""
+
+    async def change():
+        async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+            await session.execute(update(LeaseRow).values(expires_at=0))
+
+    asyncio.run(change())
+
+
+def files(world):
+    """Return everything that is public, with its octets, and what waits or is staged."""
+    root = world.folder.root
+    folders = (world.folder.public, world.folder.staging.parent, world.folder.results)
+    paths = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(root)): path.read_bytes() for path in paths}
+
+
+def take_over(world):
+    """Publish what waits, and another role, as a second process; return what is public then."""
+    before = world.published().timestamp.version
+    role = world.ceremony.role("tables", 2)
+    assert world.publish({("tables", 2): role}).reason == ""
+    assert world.published().timestamp.version > before
+    return files(world)
+
+
+def check_end(world):
+    """Hold the folder against its invariants: one history, both releases, no leftovers."""
+    version, found = refresh_from_disk(world.folder, [FIRST, SECOND])
+    assert found == {FIRST: PACKAGE_1, SECOND: PACKAGE_2}
+    assert version == world.published().timestamp.version
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
+    assert not world.folder.staging.exists()
+    assert list(world.folder.root.rglob(".tmp-*")) == []
+    assert list(world.folder.incoming.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "machine"), [*((step, "same") for step in range(1, 7)), (3, "other"), (5, "other")]
+)
+def test_stopped_after_a_step(world, step, machine, ask):
+    """Who was stopped beyond its lease publishes nothing more when it goes on, and says so.
+
+    Another machine is one that cannot see the file lock of the first.
+    """
+    assert ask(job(world, step)) == {"stopped": step}
+    if machine == "other":
+        world.folder.lock.unlink()
+    run_out(world)
+    after = take_over(world)
+    ended = ask("go on")
+    assert ended["status"] == 0
+    assert "this process was silent for longer than its lease" in ended["said"]
+    assert files(world) == after
+    check_end(world)
+
+
+def test_a_lease_runs_out_by_itself(world, ask):
+    """Nobody has to do anything for the other process to take over."""
+    assert ask(job(world, 3, seconds=1)) == {"stopped": 3}
+    after = take_over(world)
+    assert "silent for longer than its lease" in ask("go on")["said"]
+    assert files(world) == after
+    check_end(world)
+
+
+@pytest.mark.parametrize("name", ["timestamp.json", "checkpoint"])
+def test_stopped_inside_a_swap(world, name, ask, monkeypatch):
+    """In the moment of a swap nobody takes over, for that could not be made undone."""
+    monkeypatch.setattr(engine, "BUSY_SECONDS", 1)
+    monkeypatch.setattr(engine, "COMMAND_SECONDS", 2)
+    assert ask(job(world, name, seconds=1)) == {"stopped": name}
+    before = files(world)
+    with pytest.raises(StorageError, match="the database"):
+        world.run(Publisher.process_incoming)
+    assert files(world) == before
+    assert ask("go on") == {"status": 0, "said": ""}
+    take_over(world)
+    check_end(world)

@@ -1,0 +1,205 @@
+"""One active publisher: the dead hold nobody up, and those who are late change nothing."""
+
+import asyncio
+import contextlib
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, update
+
+from server.publisher.lease import Lease, LeaseLostError
+from server.storage.control_models import Lease as LeaseRow
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.models import Blob
+from tests.server.test_app import until
+
+HOLD = """
+import asyncio, sys
+from pathlib import Path
+from server.publisher.lease import Lease
+from server.storage.database import open_database
+from server.storage.place import PostgresAddress
+
+async def hold(name, lock):
+    place = PostgresAddress(name) if "://" in name else Path(name)
+    async with open_database(place) as sessions, Lease(sessions, Path(lock)).held():
+        print("held", flush=True)
+        await asyncio.sleep(600)
+
+asyncio.run(hold(*sys.argv[1:]))
+"""
+
+
+def name_of(place):
+    """Return a place as an argument of a program."""
+    return str(place) if isinstance(place, Path) else place.url
+
+
+@contextlib.asynccontextmanager
+async def holding_process(place, lock):
+    """Run another process that holds the lease until the end of the block."""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        HOLD,
+        name_of(place),
+        str(lock),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+    try:
+        assert await holder.stdout.readline() == b"held\n"
+        yield holder
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            holder.kill()
+        await holder.wait()
+
+
+async def run_out(sessions):
+    """Let the lease run out, as its seconds do."""
+    async with sessions.begin() as session:
+        await session.execute(update(LeaseRow).values(expires_at=0))
+
+
+async def read_row(sessions):
+    """Return the lease's row."""
+    async with sessions() as session:
+        return (await session.scalars(select(LeaseRow))).one()
+
+
+async def test_a_killed_process_holds_nobody_up(place, tmp_path):
+    """On one machine the second waits for the first, and takes over at once when it is killed.
+
+    The lease would have lasted for half a minute more.
+    """
+    lock = tmp_path / "publisher.lock"
+    async with open_database(place) as sessions, holding_process(place, lock) as holder:
+        lease = Lease(sessions, lock, wait=0.2)
+        with pytest.raises(StorageError, match="another process is publishing"):
+            await lease.held().__aenter__()
+        before = await read_row(sessions)
+        holder.kill()
+        await holder.wait()
+        async with lease.held():
+            row = await read_row(sessions)
+            assert row.expires_at >= before.expires_at
+            assert row.fence == before.fence + 1
+
+
+async def test_another_machine_waits_for_the_lease(place, tmp_path):
+    """Whoever cannot see the file lock waits until the lease has run out, and then publishes."""
+    async with open_database(place) as sessions:
+        async with holding_process(place, tmp_path / "one") as holder:
+            holder.kill()
+            await holder.wait()
+        other = Lease(sessions, tmp_path / "other", wait=0.2)
+        with pytest.raises(StorageError, match="does not end: look at a process on"):
+            await other.held().__aenter__()
+        await run_out(sessions)
+        async with other.held():
+            assert (await read_row(sessions)).fence == 2
+
+
+@pytest.mark.parametrize("locks", [("one", "one"), ("one", "other")], ids=["folder", "machines"])
+async def test_who_lost_the_lease_changes_nothing(place, tmp_path, locks):
+    """Rows and files of a holder that was silent for too long stay as the new holder has them."""
+    first, second = (tmp_path / name for name in locks)
+    file = tmp_path / "timestamp"
+    async with open_database(place) as one, open_database(place) as two:
+        late, new = Lease(one, first), Lease(two, second)
+        async with late.held():
+            await late.write(file.write_text, "one")
+            await run_out(two)
+            async with new.held():
+                await new.write(file.write_text, "two")
+                with pytest.raises(LeaseLostError, match="silent for longer than its lease"):
+                    await late.write(file.write_text, "late")
+                with pytest.raises(LeaseLostError, match="publishes now"):
+                    await add_blob(late)
+            # Given back by the new holder it is still not the late one's.
+            with pytest.raises(LeaseLostError):
+                await late.write(file.write_text, "late")
+        assert await asyncio.to_thread(file.read_text) == "two"
+        async with two() as session:
+            assert (await session.scalars(select(Blob))).all() == []
+        async with late.held():
+            await late.write(file.write_text, "again")
+        assert [row.fence for row in [await read_row(two)]] == [3]
+
+
+async def add_blob(lease):
+    """Add a row in a fenced transaction."""
+    async with lease.fenced() as session:
+        session.add(Blob(sha256="0" * 64, length=0, verified_at=1))
+
+
+async def test_a_holder_prolongs_its_lease(place, tmp_path):
+    """While it is held the lease runs on, however long the change takes."""
+    async with open_database(place) as sessions:
+        lease = Lease(sessions, tmp_path / "lock", seconds=1)
+        async with lease.held():
+            first = (await read_row(sessions)).expires_at
+
+            async def is_prolonged():
+                return (await read_row(sessions)).expires_at >= first + 2
+
+            await until(is_prolonged, 60)
+            await lease.write(lambda: None)
+        assert (await read_row(sessions)).expires_at == 0
+
+
+async def test_two_tasks_of_one_process(place, tmp_path):
+    """They take turns, an error gives the lease back, and who waits too long says so."""
+    inside = 0
+
+    async def take(lease, error=None):
+        nonlocal inside
+        async with lease.held():
+            inside += 1
+            assert inside == 1
+            await lease.write(lambda: None)
+            inside -= 1
+            if error:
+                raise error
+
+    async with open_database(place) as sessions:
+        lease, short = (Lease(sessions, tmp_path / "lock", wait=wait) for wait in (60.0, 0.1))
+        results = await asyncio.gather(
+            take(lease), take(lease, ZeroDivisionError()), take(lease), return_exceptions=True
+        )
+        assert [type(result) for result in results] == [type(None), ZeroDivisionError, type(None)]
+        async with short.held():
+            with pytest.raises(StorageError, match="another process is publishing"):
+                await take(short)
+        await take(short)
+
+
+async def test_a_write_that_is_cancelled_is_ended_first(place, tmp_path):
+    """The thread is waited for in the transaction, so that nobody takes over beside it."""
+    file = tmp_path / "file"
+    loop = asyncio.get_running_loop()
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    def slow():
+        loop.call_soon_threadsafe(begun.set)
+        asyncio.run_coroutine_threadsafe(may_end.wait(), loop).result()
+        file.write_text("written")
+
+    async with open_database(place) as sessions:
+        lease = Lease(sessions, tmp_path / "lock")
+
+        async def write():
+            async with lease.held():
+                await lease.write(slow)
+
+        task = asyncio.create_task(write())
+        await begun.wait()
+        task.cancel()
+        may_end.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(file.read_text) == "written"
+        assert (await read_row(sessions)).expires_at == 0
