@@ -10,10 +10,12 @@ try:
     from sqlalchemy.exc import SQLAlchemyError
 
     from server.cli.account import account
+    from server.cli.backup import backup
     from server.cli.change import change_group
     from server.cli.export import export
     from server.cli.gc import gc
     from server.cli.keys import keys
+    from server.cli.rebuild import rebuild
     from server.cli.rollout import rollout
     from server.cli.state import check, init, migrate, run
     from server.cli.token import token
@@ -39,7 +41,7 @@ def cli() -> None:
 
 
 for command in (
-    *(init, run, rollout, change_group, keys, check, export, gc, migrate),
+    *(init, run, rollout, change_group, keys, check, export, gc, migrate, rebuild, backup),
     *(account, token, trail),
 ):
     cli.add_command(command)

@@ -40,6 +40,10 @@ def require_state(state: Path, settings: Settings | None = None) -> StateFolder:
     """Return the state folder; raises StorageError where `init` was never run."""
     folder = open_state(state, settings)
     is_lost = folder.database == folder.sqlite and not folder.sqlite.exists()
+    if is_lost and folder.public.exists():
+        raise StorageError(
+            f"the database of {state} is gone: restore it, or run `hening-server rebuild`."
+        )
     if is_lost or not folder.incoming.is_dir():
         raise StorageError(f"there is no server state in {state}: run `hening-server init` first.")
     return folder

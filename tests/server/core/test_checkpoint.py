@@ -1,4 +1,5 @@
 import base64
+import contextlib
 import hashlib
 
 import pytest
@@ -10,6 +11,7 @@ from server.core.checkpoint import (
     Checkpoint,
     Proof,
     decode_checkpoint,
+    decode_leaf,
     decode_proof,
     encode_checkpoint,
     encode_leaf,
@@ -231,3 +233,38 @@ def test_a_proof_beyond_the_tree_is_refused(index, entry):
     """An index that the checkpoint does not cover shows nothing."""
     with pytest.raises(LogError):
         verify_proof(encode_proof(index, [], HEAD), entry, KEY)
+
+
+def test_a_leaf_is_read_back():
+    """Role, version and sha256, from the four lines of FORMATS.md section 7."""
+    entry = b"hening role v1\narmani\n12\n" + ABC.encode() + b"\n"
+    assert decode_leaf(entry) == ("armani", 12, ABC)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        (b"v1", b"v2"),
+        (b"armani", b"Armani"),
+        (b"\n12\n", b"\n012\n"),
+        (b"\n12\n", b"\n 1_2\n"),
+        (b"\n12\n", b"\n\n"),
+        (b"ba78", b"BA78"),
+        (b"ad\n", b"ad"),
+        (b"ad\n", b"ad\n\n"),
+        (b"armani", "armanï".encode()),
+    ],
+    ids=repr,
+)
+def test_leaves_of_another_form(change):
+    """One encoding for each value; everything else is refused."""
+    entry = b"hening role v1\narmani\n12\n" + ABC.encode() + b"\n"
+    with pytest.raises(HeningError):
+        decode_leaf(entry.replace(*change))
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_are_a_leaf_or_an_error_of_ours(entry):
+    """What is accepted is what encodes to the same octets."""
+    with contextlib.suppress(HeningError):
+        assert encode_leaf(*decode_leaf(entry)) == entry

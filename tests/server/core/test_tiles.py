@@ -2,7 +2,8 @@ import hashlib
 
 import pytest
 
-from server.core.tiles import plan_tiles, tile_path
+from server.core.errors import FormatError
+from server.core.tiles import decode_entries, plan_tiles, tile_path
 from server.core.tlog import leaf_hash, tree_hash
 
 ENTRIES = [b"entry %d" % number for number in range(70_000)]
@@ -75,3 +76,19 @@ def test_entries_can_be_hashed_into_the_hash_tile():
         found.append(leaf_hash(bundle[2 : 2 + length]))
         bundle = bundle[2 + length :]
     assert b"".join(found) == tiles["tile/0/000.p/3"]
+
+
+def test_entries_are_read_back():
+    """Each after its length in two octets, big end first."""
+    assert decode_entries(b"\0\3abc\0\0\0\1d", 3) == [b"abc", b"", b"d"]
+    assert decode_entries(b"\1\0" + b"x" * 256, 1) == [b"x" * 256]
+
+
+@pytest.mark.parametrize(
+    ("data", "width"),
+    [(b"", 1), (b"\0\3abc", 2), (b"\0\3abc\0\1d", 1), (b"\0\3ab", 1), (b"\0", 1), (b"\0\1dx", 1)],
+)
+def test_entries_of_another_number_or_length(data, width):
+    """Too few, too many, cut off."""
+    with pytest.raises(FormatError, match=f"does not hold {width} entries"):
+        decode_entries(data, width)

@@ -1,0 +1,43 @@
+"""`backup`: a copy of the state folder beside a server that runs."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+
+from server.app import open_blobs
+from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
+from server.publisher.backup import Copied, back_up
+from server.storage.database import open_database
+
+
+@click.command(epilog="Example: hening-server backup --state var/server --out /backup/hening")
+@STATE
+@CONFIG
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The copy, new or to be renewed."
+)
+@JSON
+def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
+    """Copy database, metadata, log, results and packages, all of one moment, beside `run`.
+
+    Not in it: private keys, which want an encrypted copy of their own, what waits in
+    STATE/incoming, a PostgreSQL database, which is dumped before, and blobs that lie in S3.
+    """
+    settings = read_settings(state, config)
+    folder = require_state(state, settings)
+    blobs = None if settings.blobs_url else open_blobs(folder, settings, now)
+
+    async def work() -> Copied:
+        async with open_database(folder.database) as sessions:
+            return await back_up(folder, sessions, blobs, out)
+
+    done = asyncio.run(work())
+    if as_json:
+        row = {"files": done.files, "blobs": done.blobs, "database": done.database}
+        click.echo(json.dumps(row))
+        return
+    click.echo(f"{done.files} new files and {done.blobs} new blobs are in {out}.")
+    if not done.database:
+        click.echo("The PostgreSQL database is not: dump it before, and after a restore rebuild.")

@@ -1,0 +1,110 @@
+"""A copy of a server's state, made beside one that runs.
+
+Under the lease, so that database, metadata and log are of one moment: phones are served meanwhile,
+and publications wait. Blobs follow without it: what metadata names is there and is never changed.
+
+A copy that was cut off has the file INCOMPLETE in it; the next run into the same folder completes
+it, and copies only what is new.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.publisher.lease import Lease
+from server.storage.blobs import BlobStore
+from server.storage.bounded import TEMPORARY
+from server.storage.database import Sessions
+from server.storage.durable import make_folder, move_durable, sync_folder, write_durable
+from server.storage.layout import StateFolder
+from server.storage.place import PostgresAddress
+
+INCOMPLETE = "INCOMPLETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """How many files and blobs were new, and whether the database is among them."""
+
+    files: int
+    blobs: int
+    database: bool
+
+
+async def back_up(
+    folder: StateFolder, sessions: Sessions, blobs: BlobStore | None, out: Path
+) -> Copied:
+    """Copy the state to `out`, without private keys and what waits in `incoming`.
+
+    A PostgreSQL database is not copied, nor are blobs where `blobs` is None. Raises StorageError,
+    also where another process took the lease over meanwhile: the copy is incomplete then.
+    """
+    await asyncio.to_thread(write_durable, out / INCOMPLETE, b"")
+    await asyncio.to_thread(make_folder, StateFolder(out).incoming)
+    lease = Lease(sessions, folder.lock)
+    async with lease.held():
+        with_database = not isinstance(folder.database, PostgresAddress)
+        if with_database:
+            await asyncio.to_thread(_copy_sqlite, folder.sqlite, StateFolder(out).sqlite)
+        files = await asyncio.to_thread(_copy_files, folder, out)
+        await lease.write(lambda: None)  # still ours, and so nothing changed
+    copied = 0
+    if blobs is not None:
+        copied = await asyncio.to_thread(_copy_blobs, blobs, StateFolder(out).blobs)
+    await asyncio.to_thread((out / INCOMPLETE).unlink)
+    await asyncio.to_thread(sync_folder, out)
+    return Copied(files, copied, with_database)
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    """Copy a database that is in use, with what is in its write-ahead log."""
+    make_folder(target.parent)
+    temporary = target.with_name(f"{TEMPORARY}{target.name}")
+    temporary.unlink(missing_ok=True)
+    with (
+        contextlib.closing(sqlite3.connect(source)) as reader,
+        contextlib.closing(sqlite3.connect(temporary)) as writer,
+    ):
+        reader.backup(writer)
+    move_durable(temporary, target)
+
+
+def _copy_files(folder: StateFolder, out: Path) -> int:
+    count = 0
+    for source in _list_files(folder):
+        target = out / source.relative_to(folder.root)
+        found, present = source.stat(), target.stat() if target.exists() else None
+        if present and (present.st_size, present.st_mtime_ns) == (found.st_size, found.st_mtime_ns):
+            continue
+        make_folder(target.parent)
+        temporary = target.with_name(f"{TEMPORARY}{target.name}")
+        shutil.copy2(source, temporary)
+        move_durable(temporary, target)
+        count += 1
+    return count
+
+
+def _list_files(folder: StateFolder) -> Iterator[Path]:
+    for place in (folder.trusted_root.parent, folder.public, folder.results, folder.staging):
+        for path in sorted(place.rglob("*")):
+            if path.is_file() and not path.name.startswith(TEMPORARY):
+                yield path
+    if folder.settings.exists():
+        yield folder.settings
+
+
+def _copy_blobs(blobs: BlobStore, out: Path) -> int:
+    """Copy the blobs that `out` lacks; each is held against its hash on the way."""
+    count = 0
+    for blob in blobs.list():
+        target = out / blob.sha256[:2] / blob.sha256
+        if target.exists() and target.stat().st_size == blob.length:
+            continue
+        make_folder(target.parent)
+        blobs.copy(blob.sha256, blob.length, target)
+        count += 1
+    return count

@@ -1,0 +1,155 @@
+"""A database filled again from what is signed: the log's tiles, the blobs, and results.
+
+For a database that was lost, or restored from before the public tree. What the control plane keeps,
+such as accounts and the trail, is nowhere else and does not come back.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+
+from server.core.bundle import decode_result
+from server.core.checkpoint import Checkpoint, decode_leaf
+from server.core.errors import FormatError, LogError
+from server.core.growing_tree import GrowingTree
+from server.core.note import VerifierKey
+from server.core.tiles import changed_tiles, decode_entries, tile_path
+from server.core.tlog import leaf_hash
+from server.publisher.lease import Lease
+from server.publisher.log import Leaf, load_checkpoint
+from server.publisher.log_growth import MAX_TILE
+from server.storage.blobs import BlobStore, StoredBlob
+from server.storage.bounded import read_bounded
+from server.storage.database import Sessions
+from server.storage.layout import StateFolder
+from server.storage.models import Blob, LogEntry, Submission
+
+MAX_RESULT_FILE = 65_536
+BLOBS = 100  # recorded in one transaction, so that little is hashed twice after a crash
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """How many rows were added, and the names of blobs that do not hash to their name."""
+
+    leaves: int
+    blobs: int
+    submissions: int
+    damaged: tuple[str, ...]
+
+
+async def rebuild(
+    folder: StateFolder,
+    sessions: Sessions,
+    blobs: BlobStore,
+    known: Sequence[VerifierKey],
+    now: int,
+) -> Rebuilt:
+    """Add the rows that the database lacks; what it has stays, and must agree.
+
+    `known` are the keys that may have signed the checkpoint. Raises LogError where tiles and
+    checkpoint or rows and tiles disagree, before anything is written. It can be repeated.
+    """
+    log = folder.public / "log"
+    head = await asyncio.to_thread(load_checkpoint, log, known)
+    leaves = [] if head is None else await asyncio.to_thread(_read_leaves, log, head)
+    lease = Lease(sessions, folder.lock)
+    async with lease.held():
+        added = await _add_leaves(lease, leaves, now)
+        submissions = await _add_submissions(lease, folder.results)
+        count, damaged = await _add_blobs(lease, sessions, blobs, now)
+    return Rebuilt(added, count, submissions, tuple(damaged))
+
+
+def _read_leaves(log: Path, head: Checkpoint) -> list[Leaf]:
+    tree, leaves = GrowingTree(0, _read_nothing), list[Leaf]()
+    for index, width in changed_tiles(head.size, 0):
+        data = read_bounded(log / tile_path("entries", index, width), MAX_TILE)
+        for entry in decode_entries(data, width):
+            tree.append(leaf_hash(entry))
+            leaves.append(decode_leaf(entry))
+    if tree.root() != head.root:
+        raise LogError("the entry tiles do not lead to the signed root: restore public/log.")
+    return leaves
+
+
+async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int) -> int:
+    async with lease.fenced() as session:
+        entries = await session.scalars(select(LogEntry).order_by(LogEntry.index))
+        present = {entry.index: (entry.role, entry.version, entry.sha256) for entry in entries}
+        if any(leaves[index] != leaf for index, leaf in present.items() if index < len(leaves)):
+            raise LogError(
+                "the database holds another log than public/log: it belongs to another server, or"
+                " one of both was changed by hand."
+            )
+        missing = [index for index in range(len(leaves)) if index not in present]
+        for index in missing:
+            role, version, sha256 = leaves[index]
+            session.add(
+                LogEntry(index=index, role=role, version=version, sha256=sha256, appended_at=now)
+            )
+    return len(missing)
+
+
+async def _add_submissions(lease: Lease, results: Path) -> int:
+    found = await asyncio.to_thread(_read_results, results)
+    async with lease.fenced() as session:
+        present = set(await session.scalars(select(Submission.id)))
+        missing = [row for row in found if row.id not in present]
+        session.add_all(missing)
+    return len(missing)
+
+
+def _read_results(results: Path) -> list[Submission]:
+    rows = []
+    for path in sorted(results.glob("*.json")):
+        result = decode_result(read_bounded(path, MAX_RESULT_FILE))
+        rows.append(
+            Submission(
+                id=result.id,
+                status=result.status,
+                reason=result.reason,
+                snapshot=result.snapshot,
+                finished_at=result.time,
+            )
+        )
+    return rows
+
+
+async def _add_blobs(
+    lease: Lease, sessions: Sessions, blobs: BlobStore, now: int
+) -> tuple[int, list[str]]:
+    """Record every blob of the store that has no record, once it was hashed."""
+    async with sessions() as session:
+        present = set(await session.scalars(select(Blob.sha256)))
+    stored = await asyncio.to_thread(lambda: list(blobs.list()))
+    missing = [blob for blob in stored if blob.sha256 not in present]
+    damaged = list[str]()
+    for at in range(0, len(missing), BLOBS):
+        part = missing[at : at + BLOBS]
+        wrong = await asyncio.to_thread(_find_damaged, blobs, part)
+        damaged += wrong
+        async with lease.fenced() as session:
+            session.add_all(
+                Blob(sha256=blob.sha256, length=blob.length, verified_at=now)
+                for blob in part
+                if blob.sha256 not in wrong
+            )
+    return len(missing) - len(damaged), damaged
+
+
+def _find_damaged(blobs: BlobStore, part: Sequence[StoredBlob]) -> list[str]:
+    wrong = []
+    for blob in part:
+        try:
+            blobs.verify(blob.sha256, blob.length)
+        except FormatError:
+            wrong.append(blob.sha256)
+    return wrong
+
+
+def _read_nothing(path: str) -> bytes:
+    raise LogError(f"{path} is not written yet.")

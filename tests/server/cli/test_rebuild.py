@@ -1,0 +1,57 @@
+"""`rebuild`: what it adds, what it cannot, and what other commands say before it."""
+
+import json
+
+import pytest
+
+from server.storage.local_blobs import LocalBlobs
+from tests.server.cli.test_commands import check_sentence
+
+
+@pytest.fixture
+def lost(world):
+    """Give a server whose database is gone."""
+    for path in world.folder.root.glob("hening.sqlite*"):
+        path.unlink()
+    return world
+
+
+def test_the_way_back(run, lost):
+    """Commands name `rebuild`; after it `check` finds everything in order."""
+    state = lost.folder.root
+    for words in (["check"], ["migrate"], ["rollout", "halt", "armani/id/stable"]):
+        status, _, err = run(*words, "--state", state)
+        assert status == 3
+        check_sentence(err)
+        assert "is gone: restore it, or run `hening-server rebuild`" in err
+    assert not lost.folder.sqlite.exists()
+    status, out, err = run("rebuild", "--state", state, "--json")
+    assert (status, err) == (0, "")
+    added = {"leaves": 9, "blobs": 1, "submissions": 2}
+    assert json.loads(out) == {**added, "damaged": []}
+    status, out, _ = run("check", "--state", state, "--deep", "--json")
+    assert (status, [row for row in json.loads(out) if row["error"]]) == (0, [])
+    status, out, _ = run("rebuild", "--state", state)
+    assert (status, out) == (0, "0 leaves of the log, 0 blobs and 0 submissions were added.\n")
+    status, out, _ = run("trail", "list", "--state", state, "--json")
+    told = [entry for entry in json.loads(out) if entry["action"] == "server.rebuild"]
+    assert added in [entry["detail"] for entry in told]
+
+
+def test_damaged_blobs(run, lost):
+    """They are told with exit status 1; everything else is back."""
+    (blob,) = LocalBlobs(lost.folder.blobs).list()
+    LocalBlobs(lost.folder.blobs).path(blob.sha256).write_bytes(bytes(blob.length))
+    status, out, err = run("rebuild", "--state", lost.folder.root)
+    assert status == 1
+    assert "9 leaves of the log, 0 blobs" in out
+    check_sentence(err)
+    assert blob.sha256[:16] in err
+
+
+def test_nothing_to_rebuild(run, tmp_path):
+    """A folder that is no state is not made into one."""
+    status, _, err = run("rebuild", "--state", tmp_path / "none")
+    assert status == 3
+    check_sentence(err)
+    assert not (tmp_path / "none").exists()

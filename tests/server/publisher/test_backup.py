@@ -1,0 +1,154 @@
+"""Back-ups beside a server that runs, and servers that go on from them."""
+
+import asyncio
+import json
+import shutil
+
+import pytest
+
+from server.app import running
+from server.publisher import backup
+from server.publisher.backup import INCOMPLETE, Copied, back_up
+from server.publisher.lease import Lease
+from server.publisher.publisher import Publisher
+from server.publisher.rebuild import Rebuilt
+from server.settings import Settings
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
+from tests.server.cli.conftest import run as run  # noqa: PLC0414 - a fixture
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.publisher.test_rebuild import fill, rows
+from tests.server.test_app import until
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+
+TABLES = ("tables", 2)
+
+
+async def copy(world, out):
+    """Back up beside whatever runs."""
+    async with open_database(world.folder.database) as sessions:
+        return await back_up(world.folder, sessions, LocalBlobs(world.folder.blobs), out)
+
+
+def restore(world, out, root, database_url=""):
+    """Return a world on what was backed up, with the keys from their own copy."""
+    shutil.copytree(out, root)
+    shutil.copytree(world.folder.keys, root / "keys")
+    return world.on(StateFolder(root, database_url))
+
+
+def check_goes_on(world, before):
+    """Publish another role: everything of before is there, and the log continues."""
+    assert world.publish({TABLES: world.ceremony.role(*TABLES)}).reason == ""
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
+    assert leaves[: len(before)] == before
+    assert world.run(Publisher.repair) is None
+
+
+async def test_beside_a_running_server(world, tmp_path):
+    """What was published before the back-up is in it, whole, and a server goes on from it."""
+    out = tmp_path / "backup"
+    async with running(world.folder, Settings(port=0), world.now):
+        bundle = await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+
+        async def is_done():
+            return not await asyncio.to_thread((world.folder.incoming / bundle).exists)
+
+        await until(is_done, 60)
+        done = await copy(world, out)
+        assert (done.blobs, done.database) == (2, True)
+        again = await copy(world, out)
+        assert again == Copied(0, 0, database=True)
+    before = await asyncio.to_thread(check_log, world.folder, world.keys.log_verifier.public)
+    assert not await asyncio.to_thread((out / INCOMPLETE).exists)
+    copied = await asyncio.to_thread(restore, world, out, tmp_path / "restored")
+    _, found = await asyncio.to_thread(refresh_from_disk, copied.folder, [FIRST, SECOND])
+    assert found == {FIRST: PACKAGE_1, SECOND: PACKAGE_2}
+    await asyncio.to_thread(check_goes_on, copied, before)
+
+
+def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
+    """The second back-up into the same folder is the new state, and cheap."""
+    out = tmp_path / "backup"
+    first = asyncio.run(copy(world, out))
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    second = asyncio.run(copy(world, out))
+    assert second.blobs == 1
+    assert 0 < second.files < first.files
+    before = check_log(world.folder, world.keys.log_verifier.public)
+    check_goes_on(restore(world, out, tmp_path / "restored"), before)
+
+
+@pytest.mark.needs("postgresql")
+def test_postgresql(fresh, postgres, tmp_path):
+    """First the dump, then the files: what was published in between is rebuilt from the files."""
+    world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
+    first = world.ceremony.first()
+    first["root", 1] = world.folder.trusted_root.read_bytes()
+    assert world.publish(first).reason == ""
+    dump = postgres.dump(world.folder.database_url)
+    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+    done = asyncio.run(copy(world, tmp_path / "backup"))
+    assert (done.blobs, done.database) == (1, False)
+    before, known = check_log(world.folder, world.keys.log_verifier.public), rows(world)
+    copied = restore(world, tmp_path / "backup", tmp_path / "restored", postgres.restore(dump))
+    assert not copied.folder.sqlite.exists()
+    with pytest.raises(StorageError, match="run `hening-server rebuild`"):
+        copied.run(lambda publisher: publisher.change_pointers(copied.offer(1)))
+    assert fill(copied) == Rebuilt(1, 1, 1, ())
+    assert rows(copied) == known
+    check_goes_on(copied, before)
+
+
+def test_a_back_up_that_is_cut_off(world, tmp_path, monkeypatch):
+    """It says that it is incomplete, and the next one completes it."""
+    out = tmp_path / "backup"
+
+    def fail(*_args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(backup, "_copy_blobs", fail)
+        with pytest.raises(OSError, match="No space left"):
+            asyncio.run(copy(world, out))
+    assert (out / INCOMPLETE).exists()
+    assert asyncio.run(copy(world, out)) == Copied(0, 1, database=True)
+    assert not (out / INCOMPLETE).exists()
+
+
+async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
+    """A publication waits for the copy to end, so that it is of one moment."""
+    real = backup._copy_files
+    busy = []
+
+    def watch(folder, out):
+        async def try_to_publish():
+            async with open_database(folder.database) as sessions:
+                with pytest.raises(StorageError, match="another process is publishing"):
+                    await Lease(sessions, folder.lock, wait=0.1).held().__aenter__()
+
+        asyncio.run(try_to_publish())
+        busy.append(True)
+        return real(folder, out)
+
+    monkeypatch.setattr(backup, "_copy_files", watch)
+    await copy(world, tmp_path / "backup")
+    assert busy == [True]
+
+
+def test_the_command(run, world, tmp_path):
+    """It says what was copied; the copy is a state folder once the keys are back."""
+    out = tmp_path / "backup"
+    status, text, err = run("backup", "--state", world.folder.root, "--out", out, "--json")
+    assert (status, err) == (0, "")
+    places = (world.folder.public, world.folder.results, world.folder.trusted_root.parent)
+    files = sum(path.is_file() for place in places for path in place.rglob("*"))
+    assert json.loads(text) == {"files": files, "blobs": 1, "database": True}
+    status, text, _ = run("backup", "--state", world.folder.root, "--out", out)
+    assert (status, text) == (0, f"0 new files and 0 new blobs are in {out}.\n")
+    assert not (out / "keys").exists()
+    shutil.copytree(world.folder.keys, out / "keys")
+    assert run("check", "--state", out, "--deep")[0] == 0
