@@ -16,12 +16,20 @@ def _file(name, folder, file):
     }
 
 
+LEASE = {
+    "nobody publishes": r"commit leases",
+    "the lease is taken": r"committed leases",
+}
+RETURN = {
+    "the lease is not given back": r"commit leases \d+",
+    "the lease is given back": r"committed leases \d+",
+}
 STAGING = {
-    **_file("a staged role file", r"staging/\.tmp-publication/metadata", r"\d+\.[a-z]+\.json"),
-    **_file("the staged timestamp", r"staging/\.tmp-publication", r"timestamp\.json"),
-    **_file("the staged plan", r"staging/\.tmp-publication", r"plan\.json"),
+    **_file("a staged role file", r"staging/\.tmp-publication-\d+/metadata", r"\d+\.[a-z]+\.json"),
+    **_file("the staged timestamp", r"staging/\.tmp-publication-\d+", r"timestamp\.json"),
+    **_file("the staged plan", r"staging/\.tmp-publication-\d+", r"plan\.json"),
     "the publication is audited and not accepted": (
-        r"rename staging/\.tmp-publication > staging/publication"
+        r"rename staging/\.tmp-publication-\d+ > staging/publication"
     ),
 }
 LOG = {
@@ -135,12 +143,12 @@ WEBHOOK = {
 }
 #: For each story the names at which it is killed, and further ones that its changes have.
 STORIES = {
-    "publish": ({**BUNDLE, **STAGING, **LOG, **PUBLIC, **DONE}, {}),
-    "roll out": ({**ORDER, **TURNS}, {**STAGING, **LOG, **PUBLIC, **DONE}),
-    "halt": ({**HALT, **TURNS}, {**STAGING, **LOG, **PUBLIC, **DONE}),
-    "new keys": ({**KEYS, **SIGNED_AGAIN}, {**STAGING, **PUBLIC, **DONE}),
+    "publish": ({**LEASE, **BUNDLE, **STAGING, **LOG, **PUBLIC, **DONE}, RETURN),
+    "roll out": ({**ORDER, **TURNS}, {**LEASE, **STAGING, **LOG, **PUBLIC, **DONE, **RETURN}),
+    "halt": ({**HALT, **TURNS}, {**LEASE, **STAGING, **LOG, **PUBLIC, **DONE, **RETURN}),
+    "new keys": ({**KEYS, **SIGNED_AGAIN}, {**LEASE, **STAGING, **PUBLIC, **DONE, **RETURN}),
     "upload": (UPLOAD, {}),
     "webhook": (WEBHOOK, {}),
     "export": (EXPORT, {}),
-    "garbage": (GARBAGE, {}),
+    "garbage": (GARBAGE, {**LEASE, **RETURN}),
 }
