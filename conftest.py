@@ -47,6 +47,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     "openssl": (lambda: shutil.which("openssl") is not None, "openssl is not installed"),
     "promtool": (lambda: shutil.which("promtool") is not None, "promtool is not installed"),
     "curl": (lambda: shutil.which("curl") is not None, "curl is not installed"),
+    "jq": (lambda: shutil.which("jq") is not None, "jq is not installed"),
     "softhsm": (
         lambda: shutil.which("softhsm2-util") is not None and SOFTHSM.is_file(),
         "softhsm2 is not installed",

@@ -14,11 +14,12 @@ from server.core.names import (
 )
 from server.core.pointer import Reason
 from server.core.release import Positive, decode_releases
-from server.publisher.published import load_published
+from server.publisher.published import Published
 from server.publisher.rollout import newest_counter
 from server.release.api.operation import PREFIX, Call, Handler, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
 from server.release.rollouts.changes import ChangeView
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.operations import ChannelView, view_channel
@@ -104,7 +105,8 @@ class Ordered(msgspec.Struct, frozen=True):
 
 async def list_channels(call: Call) -> Reply:
     """List the channels that offer something or list a release, and that you may see."""
-    views = await asyncio.to_thread(_load_all, call)
+    published = await call.services.require_rollouts().published()
+    views = await asyncio.to_thread(_find_all, call.who, published)
     after = str(decode_cursor(call.query.cursor, str) or "")
     rows = [view for view in views if str(view.channel) > after][: call.query.limit + 1]
     now = call.services.epoch()
@@ -213,8 +215,7 @@ async def _propose(call: Call) -> Reply:
     raise needs_signature(proposed)
 
 
-def _load_all(call: Call) -> list[ChannelView]:
-    published = load_published(call.services.folder.public)
+def _find_all(who: Principal, published: Published | None) -> list[ChannelView]:
     if published is None:
         return []
     names = set(map(decode_pointer_path, published.pointers()))
@@ -222,7 +223,7 @@ def _load_all(call: Call) -> list[ChannelView]:
         if name not in COMMON_ROLES:
             names |= {decode_release_path(path)[0] for path in decode_releases(role)}
     allowed: list[Channel] = [
-        channel for channel in names if call.who.is_allowed(Permission.READ, channel.codename)
+        channel for channel in names if who.is_allowed(Permission.READ, channel.codename)
     ]
     return [view_channel(channel, published) for channel in sorted(allowed, key=str)]
 

@@ -8,7 +8,6 @@ from tuf.api.metadata import Targets
 
 from server.core.names import COMMON_ROLES, decode_release_path
 from server.core.release import Release, decode_releases
-from server.publisher.published import load_published
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.errors import NotFoundError
@@ -48,7 +47,7 @@ class ReleaseState(msgspec.Struct, frozen=True):
 
 async def list_models(call: Call) -> Reply:
     """List the models that somebody signs for, and that you may see."""
-    roles = await asyncio.to_thread(_load_roles, call)
+    roles = await _load_roles(call)
     after = decode_cursor(call.query.cursor, str) or ""
     names = [
         name for name in roles if name > str(after) and call.who.is_allowed(Permission.READ, name)
@@ -61,7 +60,7 @@ async def list_releases(call: Call) -> Reply:
     """List a model's packages by path, withdrawn ones among them."""
     codename = call.path["codename"]
     call.who.check(Permission.READ, codename)
-    role = (await asyncio.to_thread(_load_roles, call)).get(codename)
+    role = (await _load_roles(call)).get(codename)
     if role is None:
         raise NotFoundError(f"there is no model {codename}.")
     after = decode_cursor(call.query.cursor, str) or ""
@@ -82,8 +81,8 @@ async def retire_model(call: Call) -> Reply:
     raise needs_signature(proposed)
 
 
-def _load_roles(call: Call) -> dict[str, Targets]:
-    published = load_published(call.services.folder.public)
+async def _load_roles(call: Call) -> dict[str, Targets]:
+    published = await call.services.require_rollouts().published()
     roles = {} if published is None else published.roles
     return {name: role for name, role in roles.items() if name not in COMMON_ROLES}
 

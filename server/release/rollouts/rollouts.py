@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import FormatError, HeningError
 from server.core.names import Channel, decode_channel
-from server.publisher.published import load_published
+from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
 from server.release.errors import ConflictError, PermissionDeniedError
 from server.release.people.permissions import Permission
@@ -82,7 +82,8 @@ class Rollouts:
         approval_channels: Sequence[str] = (),
         alarm: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
-        self._folder = folder
+        self._tree = PublicTree(folder.public)
+        self._looking = asyncio.Lock()  # the tree is read by one thread at a time
         self._sessions = sessions
         self._clock = clock
         self._entropy = entropy
@@ -92,11 +93,12 @@ class Rollouts:
 
     async def view(self, channel: Channel) -> ChannelView:
         """Return what is published of a channel; raises NotFoundError for an unknown model."""
+        return await asyncio.to_thread(view_channel, channel, await self.published())
 
-        def look() -> ChannelView:
-            return view_channel(channel, load_published(self._folder.public))
-
-        return await asyncio.to_thread(look)
+    async def published(self) -> Published | None:
+        """Return what is published now; only what is new since the last look is parsed."""
+        async with self._looking:
+            return await asyncio.to_thread(self._tree.load)
 
     async def preview(self, wish: Wish) -> Preview:
         """Return what phones would be offered after `wish`; changes nothing, and records nothing.

@@ -1,0 +1,96 @@
+"""A rollout of the demo ROM through the API alone, as OPERATIONS shows it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from demo.handsets import CERTIFICATE
+from demo.stage import PASSPHRASE
+from fixtures.build import build_zip
+from fixtures.catalogue import Build
+from tests.flows.conftest import Town
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+BLOCK = re.search(r"api-rollout:begin -->\n```bash\n(.*?)```", PAGE, re.DOTALL)[1]
+PEOPLE = {"engineer": ("eka", "engineer"), "approver": ("ari", "approver")}
+MAIN = "import sys; from signer.cli import main; sys.exit(main())"
+SHIM = f'#!/bin/sh\nexec "$PYTHON" -c "{MAIN}" "$@"\n'
+
+
+class OfficeTown(Town):
+    """A town whose server has an API, four eyes for stable, an engineer and an approver."""
+
+    def open(self):
+        """Start the server and wait for the first publication."""
+        settings = 'approval_channels = ["*/*/stable"]\n'
+        (self.server_state / "settings.toml").write_text(settings, encoding="utf-8")
+        for header, (name, role) in PEOPLE.items():
+            state = ["--state", self.server_state]
+            self.server("account", "add", name, "--role", role, "--all-codenames", *state)
+            token = self.server("token", "create", name, "--label", "curl", *state).strip()
+            line = f"Authorization: Bearer {token.split()[-1]}\n"
+            (self.folder / f"{header}.header").write_text(line, encoding="utf-8")
+        self.start_server("--gate", "strict", "--api-port", "0")
+        self.api = self._server.stdout.readline().strip().removesuffix("/api/v1")
+        self.wait_for_results(1)
+
+
+@pytest.fixture
+def town(ceremony, tmp_path):
+    """Open such a town, its packages built and the signer's folders beside them."""
+    stage = OfficeTown(tmp_path / "town")
+    shutil.copytree(ceremony, stage.folder)
+    (stage.folder / "repo").symlink_to(stage.repo)
+    (stage.folder / "outbox").mkdir()
+    (stage.folder / "releasekey.x509.pem").write_bytes(CERTIFICATE.read_bytes())
+    for number in (1, 2):
+        package = stage.folder / f"armani-id-{number}-full.zip"
+        package.write_bytes(build_zip(Build("armani", "id", number)))
+    program = stage.folder / "bin" / "hening-signer"
+    program.parent.mkdir()
+    program.write_text(SHIM, encoding="utf-8")
+    program.chmod(0o755)
+    try:
+        stage.open()
+        yield stage
+    finally:
+        stage.stop_server()
+
+
+@pytest.mark.needs("curl", "jq")
+def test_the_page_as_it_stands(town):
+    """Each command exits with 0, the changes are told, and a phone has the fix."""
+    phone = town.phone("walker")
+    assert "http://127.0.0.1:8081" in BLOCK
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", BLOCK.replace("http://127.0.0.1:8081", town.api)],
+        cwd=town.folder,
+        env={
+            "PATH": f"{town.folder / 'bin'}:{os.environ['PATH']}",
+            "PYTHON": sys.executable,
+            "PYTHONPATH": str(ROOT),
+            "HENING_SIGNER_PASSPHRASE": PASSPHRASE,
+            "LC_ALL": "C.UTF-8",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
+    assert told == [
+        ["schedule", "eka", "ari", "done"],
+        ["offer", "eka", "ari", "done"],
+        ["halt", "ari", "", "done"],
+        ["offer", "eka", "ari", "done"],
+    ]
+    assert "withdrawn" in done.stdout
+    assert phone.install() == Build("armani", "id", 2).incremental
+    (shown,) = town.server("rollout", "show", "--state", town.server_state, "--json")
+    assert (shown["state"], shown["permille"]) == ("offered", 1000)
