@@ -16,9 +16,6 @@ from server.release.api.listener import listening
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
-from server.release.federation.identity import Expected
-from server.release.federation.login import log_in
-from server.release.federation.provider import Provider
 from server.release.people.principal import Principal
 from server.release.people.tokens import authenticate
 from server.storage.errors import StorageError
@@ -58,15 +55,26 @@ def token_verifier(services: Services) -> Authenticate:
     settings = services.settings
     if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
         raise FormatError("oidc_issuer and oidc_audience go together: set both, or neither.")
-    provider = None
-    if settings.oidc_issuer:
-        expected = Expected(settings.oidc_issuer, settings.oidc_audience)
-        provider = Provider(expected, services.epoch)
 
     async def verify(secret: str) -> Principal:
-        if provider is not None and secret.count(".") == 2:
-            return await log_in(services.sessions, provider, secret)
         async with services.sessions() as session:
             return await authenticate(session, secret, services.clock())
+
+    return _with_logins(services, verify) if settings.oidc_issuer else verify
+
+
+def _with_logins(services: Services, verify_token: Authenticate) -> Authenticate:
+    """Return what takes ID tokens, too; without a provider JOSE is not even loaded."""
+    from server.release.federation import identity, login, provider  # noqa: PLC0415 - as the docstring says
+
+    settings = services.settings
+    asked = provider.Provider(
+        identity.Expected(settings.oidc_issuer, settings.oidc_audience), services.epoch
+    )
+
+    async def verify(secret: str) -> Principal:
+        if secret.count(".") == 2:
+            return await login.log_in(services.sessions, asked, secret)
+        return await verify_token(secret)
 
     return verify
