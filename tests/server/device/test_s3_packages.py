@@ -40,7 +40,7 @@ def proxy(seaweed):
 def remote(seaweed, proxy, world):
     """Give a server that offers a long package, and keeps packages in S3 behind the proxy."""
     place = seaweed.place(f"packages/{uuid.uuid4()}", endpoint=proxy.endpoint)
-    world.blobs = S3Blobs(place, now, patience=timedelta(seconds=2), retries=1)
+    world.blobs = S3Blobs(place, now, retries=1)
     first = world.folder.root / "first"
     first.write_bytes(PACKAGE_1)
     world.blobs.ingest(first, hashlib.sha256(PACKAGE_1).hexdigest(), len(PACKAGE_1))

@@ -53,10 +53,10 @@ def proxy(seaweed):
         yield running
 
 
-def impatient(place, proxy, retries=1):
-    """Return a store behind the proxy that does not wait for long."""
+def impatient(place, proxy, *, retries=1, seconds=60):
+    """Return a store behind the proxy that does not try often, or wait for long."""
     behind = dataclasses.replace(place, endpoint=proxy.endpoint)
-    return S3Blobs(behind, now, patience=timedelta(seconds=2), retries=retries)
+    return S3Blobs(behind, now, patience=timedelta(seconds=seconds), retries=retries)
 
 
 @pytest.fixture(params=[SMALL, LARGE], ids=["small", "large"])
@@ -93,12 +93,14 @@ def one_sentence():
 def test_a_blob_that_cannot_be_sent(place, proxy, source, fault, limit):
     """It is not there under its name, and comes in when the store is back."""
     store, real = impatient(place, proxy), S3Blobs(place, now)
+    if fault is Fault.SILENCE:
+        store = impatient(place, proxy, seconds=1)
     proxy.fault, proxy.limit = fault, limit
     with one_sentence():
         store.ingest(*source)
     assert (real.length(source[1]), list(real.list())) == (None, [])
     proxy.fault = Fault.NONE
-    store.ingest(*source)
+    impatient(place, proxy).ingest(*source)
     real.verify(*source[1:])
 
 
