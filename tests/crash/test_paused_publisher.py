@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from server.publisher.key_change import KeyChange
 from server.publisher.publisher import Publisher
 from server.storage import engine
 from server.storage.control_models import Lease as LeaseRow
@@ -157,4 +158,38 @@ def test_stopped_inside_a_swap(world, name, ask, monkeypatch):
     assert files(world) == before
     assert ask("go on") == {"status": 0, "said": ""}
     take_over(world)
+    check_end(world)
+
+
+async def publish_one_after_the_other(world, files):
+    """Publish bundles as one operator, each submitted when the one before is done."""
+    async with world.publisher() as publisher:
+        for name, data in files:
+            await asyncio.to_thread(world.submit, {name: data})
+            await publisher.process_incoming()
+            await publisher.rotate(
+                lambda keys, _published, _now: KeyChange(keys, lambda: None, renew="timestamp")
+            )
+
+
+def test_two_operators_at_once(world):
+    """Two processes publish by turns whatever both want; nothing is lost, and no version falls."""
+    tables = [(("tables", n), world.ceremony.role("tables", n)) for n in range(2, 6)]
+    content = [(("content", n), world.ceremony.role("content", n)) for n in range(2, 6)]
+    before = world.published().timestamp.version
+
+    async def both():
+        await asyncio.gather(
+            publish_one_after_the_other(world, tables),
+            publish_one_after_the_other(world, content),
+        )
+
+    asyncio.run(both())
+    published = world.published()
+    assert [published.roles[name].version for name in ("tables", "content")] == [5, 5]
+    assert published.roles["armani"].version == 3
+    # The release that waited, eight bundles, and eight times the timestamp.
+    assert published.timestamp.version == before + 17
+    results = [path.read_text() for path in world.folder.results.iterdir()]
+    assert [text for text in results if "refused" in text] == []
     check_end(world)
