@@ -60,7 +60,7 @@ def prepared_bundle(
     changed since it was inspected is a ReleaseRefusal. It is copied and not linked, because a
     build folder may be written to again.
     """
-    bundle_id, data = _describe(roles, blobs)
+    bundle_id, data = describe_bundle(roles, blobs)
     if not incoming.is_dir():
         raise SurroundingsError(f"The folder {incoming} is not there; make it, or correct --out.")
     path = incoming / bundle_id
@@ -74,7 +74,10 @@ def prepared_bundle(
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _describe(roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob]) -> tuple[str, bytes]:
+def describe_bundle(
+    roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob]
+) -> tuple[str, bytes]:
+    """Return a bundle's id and the octets of its `bundle.json`."""
     files = [
         RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
         for (name, version), data in sorted(roles.items())

@@ -14,11 +14,18 @@ from signer.cli.parameters import (
     collect,
 )
 from signer.cli.proposal_files import load_proposal_file, load_signature_file, read_limited
+from signer.cli.remote import Place, hand_over, place_options
 from signer.cli.steps import Steps
 from signer.cli.surroundings import Surroundings
 from signer.proposal.accept import accept_signatures
 from signer.proposal.document import MAX_PROPOSAL, decode_proposal
-from signer.proposal.handover import submit_proposals, submit_versions
+from signer.proposal.handover import (
+    collect_proposals,
+    collect_versions,
+    submit_proposals,
+    submit_versions,
+)
+from signer.remote.outgoing import make_outgoing
 from signer.work_folder import WorkFolder
 
 
@@ -60,7 +67,6 @@ def accept(
 )
 @click.argument("paths", metavar="PROPOSAL...", type=EXISTING_FILE, nargs=-1, required=True)
 @click.option("--repo", type=FOLDER, required=True, help="The working folder.")
-@click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
 @click.option(
     "--package",
     "packages",
@@ -69,15 +75,29 @@ def accept(
     metavar="ZIP",
     help="A package that the proposal lists; may be repeated.",
 )
+@place_options
 @json_option
+@click.pass_obj
 def submit(
-    paths: tuple[Path, ...], repo: Path, out: Path, packages: tuple[Path, ...], as_json: bool
+    surroundings: Surroundings,
+    paths: tuple[Path, ...],
+    repo: Path,
+    out: Path | None,
+    place: Place | None,
+    packages: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
     """Hand accepted proposals to the server in one bundle, with the packages that they list.
 
-    Safe to repeat.
+    Safe to repeat. With --to the bundle goes over the server's API, and only packages that it lacks
+    are sent.
     """
     proposals = [decode_proposal(read_limited(path, MAX_PROPOSAL)) for path in paths]
+    if place is not None:
+        collected = collect_proposals(WorkFolder(repo), proposals, packages)
+        hand_over(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
+        return
+    assert out is not None
     with progress_bar("Copying packages") as progress:
         submitted = submit_proposals(WorkFolder(repo), proposals, packages, out, progress)
     if as_json:
@@ -93,7 +113,6 @@ def submit(
 )
 @click.argument("since", metavar="ROLE=N...", type=NumberAssignment(10**6), nargs=-1, required=True)
 @click.option("--repo", type=FOLDER, required=True, help="The working folder.")
-@click.option("--out", type=FOLDER, required=True, help="The server's `incoming` folder.")
 @click.option(
     "--package",
     "packages",
@@ -102,11 +121,15 @@ def submit(
     metavar="ZIP",
     help="A package that one of the versions lists anew; may be repeated.",
 )
+@place_options
 @json_option
+@click.pass_obj
 def resubmit(
+    surroundings: Surroundings,
     since: tuple[tuple[str, int], ...],
     repo: Path,
-    out: Path,
+    out: Path | None,
+    place: Place | None,
     packages: tuple[Path, ...],
     as_json: bool,
 ) -> None:
@@ -115,6 +138,11 @@ def resubmit(
     A server takes versions in order only. When a bundle was lost or refused and later versions have
     been signed meanwhile, this brings all of them in one bundle.
     """
+    if place is not None:
+        collected = collect_versions(WorkFolder(repo), collect(since, "ROLE=N"), packages)
+        hand_over(surroundings, place, [make_outgoing(*collected)], as_json=as_json)
+        return
+    assert out is not None
     with progress_bar("Copying packages") as progress:
         submitted = submit_versions(
             WorkFolder(repo), collect(since, "ROLE=N"), packages, out, progress

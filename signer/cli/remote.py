@@ -5,13 +5,14 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from signer.cli.output import print_json, progress_bar
-from signer.cli.parameters import EXISTING_FILE
+from signer.cli.parameters import EXISTING_FILE, FOLDER
 from signer.cli.surroundings import Surroundings
 from signer.errors import SignerError, SurroundingsError
 from signer.keys.narrow_file import SECRET, load_narrow
@@ -67,6 +68,28 @@ def remote_options(*, required: bool) -> Callable[[_F], _F]:
         return command
 
     return decorate
+
+
+def place_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command `--out` or `--to`, one of which must be there; it gets `out` or `place`."""
+
+    @wraps(command)
+    def run(
+        *arguments: Any,
+        out: Path | None,
+        url: str | None,
+        token_file: Path | None,
+        token_fd: int | None,
+        ca: Path | None,
+        **options: Any,
+    ) -> None:
+        if (out is None) == (url is None):
+            raise click.UsageError("Give --out, a server's `incoming` folder, or --to, its API.")
+        place = None if url is None else Place(url, token_file, token_fd, ca)
+        command(*arguments, out=out, place=place, **options)
+
+    out = click.option("--out", type=FOLDER, help="The server's `incoming` folder.")
+    return out(remote_options(required=False)(run))
 
 
 @contextmanager

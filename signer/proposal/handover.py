@@ -16,6 +16,9 @@ from signer.proposal.signing import find_holdings, sign_proposal
 from signer.signing import load_trusted
 from signer.work_folder import WorkFolder
 
+Collected = tuple[dict[tuple[str, int], bytes], list[Blob]]
+"""What goes into a bundle: octets by role and version, and packages."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -36,6 +39,19 @@ def submit_proposals(
 
     `packages` are found by name and length, and hashed while they are copied. Safe to repeat.
     """
+    roles, blobs = collect_proposals(folder, proposals, packages)
+    with (
+        prepared_bundle(incoming, roles, blobs, progress) as bundle,
+        resumable("the same command completes what was begun"),
+    ):
+        bundle.reveal()
+    return Submitted(dict(sorted(roles)), bundle.id)
+
+
+def collect_proposals(
+    folder: WorkFolder, proposals: Sequence[Proposal], packages: Sequence[Path]
+) -> Collected:
+    """Return what accepted proposals hand over: octets by role and version, and packages."""
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
     for proposal in proposals:
@@ -46,12 +62,7 @@ def submit_proposals(
             )
         roles |= accepted
         blobs += [_find_package(file, packages) for file in proposal.packages]
-    with (
-        prepared_bundle(incoming, roles, blobs, progress) as bundle,
-        resumable("the same command completes what was begun"),
-    ):
-        bundle.reveal()
-    return Submitted(dict(sorted(roles)), bundle.id)
+    return roles, blobs
 
 
 def submit_versions(
@@ -65,6 +76,16 @@ def submit_versions(
 
     Raises ProposalError for a version that the folder does not have.
     """
+    roles, blobs = collect_versions(folder, since, packages)
+    with prepared_bundle(incoming, roles, blobs, progress) as bundle:
+        bundle.reveal()
+    return Submitted(dict(sorted(roles)), bundle.id)
+
+
+def collect_versions(
+    folder: WorkFolder, since: Mapping[str, int], packages: Sequence[Path]
+) -> Collected:
+    """Return what `submit_versions` hands over: octets by role and version, and packages."""
     trusted = load_trusted(folder, None)
     roles: dict[tuple[str, int], bytes] = {}
     blobs = []
@@ -88,9 +109,7 @@ def submit_versions(
                     _find_package(each, packages) for each in listed if each.sha256 not in known
                 ]
             known |= {each.sha256 for each in listed}
-    with prepared_bundle(incoming, roles, blobs, progress) as bundle:
-        bundle.reveal()
-    return Submitted(dict(sorted(roles)), bundle.id)
+    return roles, blobs
 
 
 def _list_packages(role: str, data: bytes) -> list[PackageFile]:

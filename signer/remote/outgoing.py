@@ -1,14 +1,14 @@
 """A bundle on its way to a server: the octets of its files, and where its blobs lie."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from server.core.bundle import MAX_BUNDLE, decode_bundle
 from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
-from signer.bundle_writer import Blob
+from signer.bundle_writer import Blob, describe_bundle
 from signer.errors import SignerError, refusing
 
 
@@ -36,6 +36,14 @@ def load_outgoing(folder: Path) -> Outgoing:
         metadata[name] = octets
     blobs = [Blob(folder / "blobs" / b.sha256, b.length, b.sha256) for b in bundle.blobs]
     return Outgoing(hashlib.sha256(data).hexdigest(), data, metadata, tuple(blobs))
+
+
+def make_outgoing(roles: Mapping[tuple[str, int], bytes], blobs: Sequence[Blob]) -> Outgoing:
+    """Return a bundle that lies nowhere: octets by role and version, blobs where they are."""
+    bundle_id, data = describe_bundle(roles, blobs)
+    metadata = {metadata_name(name, version): octets for (name, version), octets in roles.items()}
+    distinct = {blob.sha256: blob for blob in blobs}
+    return Outgoing(bundle_id, data, metadata, tuple(distinct.values()))
 
 
 def _read(path: Path, limit: int) -> bytes:

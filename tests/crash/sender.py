@@ -2,8 +2,12 @@
 
 import base64
 import hashlib
+import resource
 from dataclasses import replace
 
+import pytest
+
+from server.release.errors import QuotaError
 from server.release.uploads.checksum import decode_checksum
 from server.release.uploads.reception import BATCH
 from tests.server.release.uploads.desk import LIMITS, principal
@@ -26,7 +30,10 @@ async def send_rest(desk, job, before_piece):
             before_piece()
             yield rest[start : start + PIECE]
 
-    state = await desk.uploads.append(
-        principal(), job["upload"], FIRST, pieces(), len(rest), checksum
-    )
-    assert state.is_whole
+    sending = desk.uploads.append(principal(), job["upload"], FIRST, pieces(), len(rest), checksum)
+    if "file_size" in job:  # the kernel lets no file grow beyond it
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job["file_size"],) * 2)
+        with pytest.raises(QuotaError, match="disk is full"):
+            await sending
+    else:
+        assert (await sending).is_whole

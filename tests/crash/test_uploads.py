@@ -79,3 +79,13 @@ def test_killed_after_a_step(begun, step, crash):
     ended = crash(world, "upload", upload=upload_id, checksum=False, step=step)
     assert ended["status"] == -9
     assert resume(world, upload_id) == len(WHOLE)
+
+
+@pytest.mark.parametrize("checksum", [False, True], ids=["plain", "with a checksum"])
+def test_a_disk_that_is_full(begun, checksum, crash):
+    """The kernel refuses to write on: the client is told, and goes on when there is room."""
+    world, upload_id = begun
+    room = FIRST + 3 * PIECE
+    ended = crash(world, "upload", upload=upload_id, checksum=checksum, file_size=room)
+    assert ended["status"] == 0
+    assert resume(world, upload_id) == (FIRST if checksum else room)

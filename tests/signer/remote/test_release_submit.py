@@ -12,6 +12,7 @@ import pytest
 from server.settings import Settings
 from signer.cli import main
 from signer.cli.surroundings import Surroundings
+from signer.remote.outgoing import load_outgoing, make_outgoing
 from signer.remote.server import TRIES
 from tests.fault_proxy import Fault, run_fault_proxy
 from tests.server.ceremony import release, write_bundle
@@ -21,6 +22,7 @@ from tests.server.world import FIRST, PACKAGE_1, SECOND
 
 PACKAGE = b"PK\x03\x04" + bytes(range(256)) * 20_000
 TOKEN = "engineer"
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 class Desk:
@@ -172,6 +174,23 @@ async def test_a_package_that_has_changed(desk, bundle, served):
     path.write_bytes(PACKAGE)
     status, written = await asyncio.to_thread(desk.submit, served.port, bundle)
     assert status == 0, written
+
+
+def test_a_place_is_one(desk, bundle):
+    """`ceremony submit` goes to a folder or to a server, and says so where it is both or none."""
+    for place in ((), ("--out", desk.outgoing, "--to", "https://updates.example")):
+        arguments = ("ceremony", "submit", "--repo", desk.folder, *place, bundle / "bundle.json")
+        written = io.StringIO()
+        with redirect_stdout(written), redirect_stderr(written):
+            assert main([*map(str, arguments)], Surroundings(NOW, os.urandom, {})) == 2
+        assert "--to" in written.getvalue()
+
+
+def test_what_is_made_without_a_folder(bundle):
+    """A bundle from the working folder is, octet for octet, the one that `--out` makes."""
+    loaded = load_outgoing(bundle)
+    made = make_outgoing({("armani", 3): loaded.metadata["3.armani.json"]}, [*loaded.blobs] * 2)
+    assert made == loaded
 
 
 def test_tokens_that_are_not_taken(desk, bundle):
