@@ -41,6 +41,7 @@ from server.upkeep import Upkeep
 
 WATCH_SECONDS = 0.1  # between two looks for a publication by another process
 TICK_SECONDS = 0.1  # between two looks for bundles
+DRAIN_SECONDS = 3600.0  # between two removals of superseded role files
 RETRY_SECONDS = 0.5  # after a look that failed
 Clock = Callable[[], datetime]
 log = structlog.get_logger()
@@ -269,6 +270,7 @@ async def _publish_for_ever(
             tools.fail(error)
             await asyncio.sleep(RETRY_SECONDS)
     ignored: set[str] = set()
+    draining = _Draining()
     while True:
         # Renewal comes first and alone: no bundle may let the timestamp run out.
         works: list[Callable[[], Awaitable[None]]] = [
@@ -276,6 +278,7 @@ async def _publish_for_ever(
             lambda: _publish(publisher, tools.metrics),
             lambda: _carry_out_due(rollouts),
             lambda: _name_ignored(incoming, ignored),
+            lambda: draining.look(publisher),
         ]
         wait = TICK_SECONDS
         for work in works:
@@ -305,6 +308,22 @@ async def _publish(publisher: Publisher, metrics: PublishMetrics) -> None:
 async def _carry_out_due(rollouts: Rollouts) -> None:
     for change in await rollouts.run_due():
         log.info(change.state, change=change.id, reason=change.reason, snapshot=change.snapshot)
+
+
+class _Draining:
+    """Removes superseded role files once an hour."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    async def look(self, publisher: Publisher) -> None:
+        """Remove what may go, unless that was done within the hour."""
+        now = asyncio.get_running_loop().time()
+        if self._at is None or now - self._at >= DRAIN_SECONDS:
+            self._at = now
+            removed = await publisher.drain()
+            if removed:
+                log.info("superseded role files were removed", removed=removed)
 
 
 def _no_entropy(_size: int) -> bytes:

@@ -23,6 +23,7 @@ FIELDS = frozenset(
         "operation",
         "port",
         "reason",
+        "removed",
         "renewed",
         "snapshot",
         "submission",

@@ -23,6 +23,7 @@ from server.core.bundle import Result
 from server.core.errors import HeningError
 from server.core.pointer import Pointer
 from server.publisher import incoming
+from server.publisher.drain import drain
 from server.publisher.errors import PublishError
 from server.publisher.garbage import Garbage, collect_garbage
 from server.publisher.key_change import PlanKeys
@@ -103,6 +104,16 @@ class Publisher:
             except StorageError as error:  # what is left there costs room and nothing else
                 self._alarm(f"leftovers among the blobs stay: {error}")
             return await self._steps.repair()
+
+    async def drain(self) -> int:
+        """Remove role files that left the window of versions that are served; returns how many."""
+        async with self._lease.held():
+            await self._steps.repair()
+            published = await self._steps.load_published()
+            if published is None:
+                return 0
+            current = {**published.versions(), "snapshot": published.snapshot.version}
+            return await self._lease.write(drain, self._folder.public, current, self._clock())
 
     async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:
         """Remove blobs that nothing names and that came at least `grace` ago, or only say which."""

@@ -94,6 +94,7 @@ def act(job, writer):
                 "export": lambda: asyncio.to_thread(
                     export_mirror, folder, LocalBlobs(folder.blobs), folder.root / "mirror"
                 ),
+                "drain": publisher.drain,
                 "gc": lambda: publisher.collect_garbage(timedelta(days=7)),
                 "switch": lambda: switch_keys(publisher, folder, HOLDERS, world.now),
             }

@@ -28,7 +28,7 @@ async def client(port):
         yield get
 
 
-async def until(condition, seconds=5.0):
+async def until(condition, seconds=60.0):
     """Wait until an awaitable condition holds; returns how long it took."""
     loop = asyncio.get_running_loop()
     start = loop.time()

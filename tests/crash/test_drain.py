@@ -1,0 +1,43 @@
+"""A drain that is killed before each removal, and what the next one does."""
+
+import os
+import shutil
+
+from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.publisher import Publisher
+from server.storage.local_blobs import LocalBlobs
+
+
+def served(world):
+    """Return everything that a device node started now would answer."""
+    return load_snapshot(world.folder.public, LocalBlobs(world.folder.blobs), EMPTY)
+
+
+def test_killed_before_each_removal(published_state, crash, tmp_path):
+    """What is served never changes, and the next run removes the rest."""
+    base = published_state.copy(tmp_path / "base")
+    pointers = base.published().pointers()
+
+    async def renew(publisher):
+        for _ in range(5):
+            await publisher.change_pointers(lambda _published: {})
+            await publisher.change_pointers(lambda _published: pointers)
+
+    base.run(renew)
+    for path in (base.folder.public / "metadata").iterdir():
+        then = path.stat().st_mtime - 7200
+        os.utime(path, (then, then))
+    before, killed = served(base), 0
+    for change in range(1, 50):
+        world = base.copy(tmp_path / "killed")
+        ended = crash(world, "drain", change=change)
+        assert served(world) == before
+        world.run(Publisher.drain)
+        assert served(world) == before
+        names = {path.name for path in (world.folder.public / "metadata").iterdir()}
+        assert "1.latest.json" not in names
+        shutil.rmtree(world.folder.root)
+        if ended["status"] == 0:
+            break
+        killed += 1
+    assert killed >= 5
