@@ -215,6 +215,7 @@ def restart_upload(world, story):
     async def restart():
         async with open_desk(world.folder.root) as desk:
             desk.restart(ROOMY)
+            await desk.uploads.tidy()
             await desk.uploads.recover()
             offset = await desk.offset(upload_id)
             assert offset in {FIRST_PART, len(WHOLE)}

@@ -96,6 +96,7 @@ KEYS = {
     **_file("the public halves", "keys", r"public\.json"),
 }
 SIGNED_AGAIN = {
+    **_file("the count of signings", "public", r"proofs\.json"),
     **_file("a proof signed again", r"public/log/proof", r"[a-z]+\.\d+"),
     **_file("the checkpoint signed again", r"public/log", "checkpoint"),
 }
@@ -104,9 +105,9 @@ UPLOAD = {
     "a part begins": r"committed uploads",
     **_file("the note where a part begins", "uploads", r"ID\.from"),
     "a part has arrived and does not count": r"remove uploads/ID\.from",
-    "an upload is whole and no blob": r"create blobs/\w\w/\.tmp-\w+",
-    "an upload's blob is written and has no name": (
-        r"(rename|link) blobs/\w\w/\.tmp-\w+ > blobs/\w\w/SHA"
+    "an upload is whole and not in the store": r"link uploads/ID > blobs/\w\w/\.tmp-SHA\.ID",
+    "an upload is in the store and has no name": (
+        r"rename blobs/\w\w/\.tmp-SHA\.ID > blobs/\w\w/SHA"
     ),
     "an upload's blob is there and not recorded": (
         r"commit blobs,trail_entries,trail_head,uploads"

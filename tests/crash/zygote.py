@@ -19,6 +19,7 @@ from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
+from server.storage.room import Room
 from tests.crash.sender import ROOMY, send_rest
 from tests.crash.stories import STORIES
 from tests.crash.watch import watch as watch_changes
@@ -110,6 +111,8 @@ def tell(job, writer):
     """
     folder = StateFolder(Path(job["state"]))
     world = World(folder, load_online_keys(folder.keys), None, timedelta(hours=job["ahead"]))
+    if job.get("fill") is not None:
+        world.room = Room(keep_free=0)
 
     def point(change):
         os.write(writer, f"{change}\n".encode())

@@ -24,6 +24,7 @@ from server.publisher.rollout import plan_offer
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
+from server.storage.room import Room
 from tests.server.ceremony import Ceremony, release, write_bundle
 
 ORIGIN = "hening.example/log"
@@ -50,6 +51,7 @@ class World:
     alarms: list[str] = field(default_factory=list)
     blobs: BlobStore | None = None
     lease_seconds: int = LEASE_SECONDS
+    room: Room = field(default_factory=Room)
 
     def now(self):
         """Return the clock's time."""
@@ -91,6 +93,7 @@ class World:
                 self.alarms.append,
                 after_step,
                 self.blobs,
+                room=self.room,
                 lease_seconds=self.lease_seconds,
             )
 
