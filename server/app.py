@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import errno
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
 
@@ -195,20 +195,21 @@ async def running(
             settings.approval_channels,
             tools.alarm,
         )
-        works = [
-            watch.run(),
-            _publish_for_ever(publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed),
-            upkeep.run(),
+        works: list[Callable[[], Coroutine[None, None, None]]] = [
+            watch.run,
+            lambda: _publish_for_ever(
+                publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed
+            ),
+            upkeep.run,
         ]
         if entropy is not None:
             sender = Sender(private=settings.webhook_private)
             works += [
-                Noticer(folder.public, sessions, epoch).run(),
-                Courier(sessions, sender, epoch, entropy, tools.alarm).run(),
+                Noticer(folder.public, sessions, epoch).run,
+                Courier(sessions, sender, epoch, entropy, tools.alarm).run,
             ]
-        for work in works:
-            task = asyncio.create_task(work)
-            stack.push_async_callback(_cancel, task)
+        begun: list[asyncio.Task[None]] = []
+        stack.push_async_callback(_cancel_all, begun)
         log.info("listening", host=settings.host, port=port)
         if settings.api_port is not None:
             if entropy is None:
@@ -225,12 +226,13 @@ async def running(
             )
             await services.uploads.tidy()
             await services.submissions.tidy()
-            keeping = asyncio.create_task(Keeping(services.uploads, tools.alarm).run())
-            stack.push_async_callback(_cancel, keeping)
+            works.append(Keeping(services.uploads, tools.alarm).run)
             # Entered last, it ends first: handlers under way still have publisher and database.
             api_port = await stack.enter_async_context(serving(services, tools.registry))
             log.info("the control plane listens", host=settings.api_host, port=api_port)
             announce_api(api_port)
+        # Nothing is begun before every setting was found good, so that nothing is cut off then.
+        begun += [asyncio.create_task(work()) for work in works]
         yield port
 
 
@@ -345,10 +347,11 @@ async def _name_ignored(incoming: Path, known: set[str]) -> None:
     known.update(found)
 
 
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+async def _cancel_all(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in reversed(tasks):
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _identity(public: Path) -> tuple[int, int] | None:

@@ -25,6 +25,21 @@ from tests.server.world import PACKAGE_2
 ON = Settings(port=0, api_port=0)
 
 
+@pytest.fixture
+def published(monkeypatch):
+    """Give a queue of what becomes of submissions."""
+    results, process = asyncio.Queue(), Publisher.process_incoming
+
+    async def process_incoming(publisher):
+        found = await process(publisher)
+        for result in found:
+            results.put_nowait(result.status)
+        return found
+
+    monkeypatch.setattr(Publisher, "process_incoming", process_incoming)
+    return results
+
+
 async def issue(world):
     """Make an account with a token on the server; return the token."""
     operator, at = command_line_principal("root"), world.epoch()
@@ -66,12 +81,14 @@ async def test_a_token_of_the_database(world):
             assert response.status == 404
 
 
-async def test_without_a_port_it_does_not_listen(world):
-    """No setting, no API."""
+async def test_without_a_port_it_does_not_listen(world, published):
+    """No setting, no API, and everything else goes on."""
     ports = []
     off = Settings(port=0)
     async with running(world.folder, off, world.now, entropy=os.urandom, announce_api=ports.append):
-        assert ports == []
+        await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+        assert await published.get() == "published"
+    assert ports == []
 
 
 async def test_tokens_never_cross_a_network_in_the_clear(world):
@@ -93,28 +110,20 @@ async def test_a_port_in_use(world):
                 raise AssertionError
 
 
-async def test_what_wakes_the_publisher(world, monkeypatch):
+async def test_what_wakes_the_publisher(world, monkeypatch, published):
     """A submission over the API is published at once and not at the next look."""
     monkeypatch.setattr(server.app, "TICK_SECONDS", 3600.0)
-    wakes, results = [], asyncio.Queue()
-    original, process = server.app.serving, Publisher.process_incoming
+    wakes, serving = [], server.app.serving
 
-    def serving(services, registry):
+    def watched(services, registry):
         wakes.append(services.wake)
-        return original(services, registry)
+        return serving(services, registry)
 
-    async def process_incoming(publisher):
-        found = await process(publisher)
-        for result in found:
-            results.put_nowait(result.status)
-        return found
-
-    monkeypatch.setattr(server.app, "serving", serving)
-    monkeypatch.setattr(Publisher, "process_incoming", process_incoming)
+    monkeypatch.setattr(server.app, "serving", watched)
     async with running(world.folder, ON, world.now, entropy=os.urandom):
         await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
         wakes[0]()
-        assert await results.get() == "published"
+        assert await published.get() == "published"
 
 
 async def test_the_end_waits_for_handlers(fresh):
