@@ -1,4 +1,5 @@
 import hashlib
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -305,3 +306,40 @@ def test_a_consistency_proof_of_the_right_length_has_the_same_roots_in_both(old,
             verify_consistency(old, found[0], size, found[1], proof)
             return
     pytest.fail("no proof length fits the two trees")
+
+
+MANY = [hashlib.sha256(b"\0leaf %d" % number).digest() for number in range(256)]
+
+
+@cache
+def range_root(first, size):
+    """Return the root of `size` leaves from `first` on, by the definition."""
+    if size == 1:
+        return MANY[first]
+    split = 1 << (size - 1).bit_length() - 1
+    return combine(range_root(first, split), range_root(first + split, size - split))
+
+
+def range_subproof(old, first, size, *, whole):
+    """Return SUBPROOF of RFC 6962 section 2.1.2 for the leaves from `first` on."""
+    if old == size:
+        return [] if whole else [range_root(first, size)]
+    split = 1 << (size - 1).bit_length() - 1
+    if old <= split:
+        inner = range_subproof(old, first, split, whole=whole)
+        return [*inner, range_root(first + split, size - split)]
+    inner = range_subproof(old - split, first + split, size - split, whole=False)
+    return [*inner, range_root(first, split)]
+
+
+def test_every_pair_of_sizes_up_to_256_is_consistent():
+    """Both verifiers accept each of 32,896 proofs; the largest tree has the stack's root."""
+    assert range_root(0, 256) == stack_root(MANY)
+    for size in range(1, 257):
+        root = range_root(0, size)
+        for old in range(1, size + 1):
+            old_root = range_root(0, old)
+            proof = range_subproof(old, 0, size, whole=True)
+            verify_consistency(old, old_root, size, root, proof)
+            if old < size:
+                assert rfc9162_consistency(old, size, proof, old_root) == (old_root, root)
