@@ -40,5 +40,6 @@ def test_the_list_holds_nothing_of_a_request():
     assert sorted(FIELDS) == [
         "change",
         *("channel", "error", "event", "host", "incident", "level", "operation", "port"),
-        *("reason", "renewed", "snapshot", "submission", "timestamp", "version", "webhook"),
+        *("reason", "removed", "renewed", "snapshot", "submission", "timestamp", "version"),
+        "webhook",
     ]

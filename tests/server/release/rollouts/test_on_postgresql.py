@@ -15,6 +15,7 @@ from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk, person
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
 PLAN = Plan([Stage(10, DAY), Stage(1000)])
+FASTER = Plan([Stage(20, DAY), Stage(1000)])
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ async def test_the_story(world):
         assert (await desk.pointer()).steps[-1].counter == 1
         tag = await other.tag()
         answers = await asyncio.gather(
-            other.order(Schedule(PLAN), if_match=tag),
+            other.order(Schedule(FASTER), if_match=tag),
             other.order(Pause(), person("ida"), if_match=tag),
             return_exceptions=True,
         )
