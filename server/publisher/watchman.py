@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.core.errors import HeningError
@@ -37,6 +38,7 @@ class Watchman:
         self._folder = folder
         self._tree = PublicTree(folder.public)
         # It only reads, so that the lease is never taken.
+        self._sessions = sessions
         self._log = Log(folder.public / "log", sessions, Lease(sessions, folder.lock))
         self._clock = clock
         self._metrics = metrics
@@ -56,6 +58,8 @@ class Watchman:
             published = await asyncio.to_thread(self._tree.load)
             if published is None:
                 return ["nothing is published yet."]
+            async with self._sessions() as session:  # what the log says is mostly known already
+                await session.execute(select(1))
             lives = plan_lives(published, await self._load_begun(published))
         except (HeningError, OSError, SQLAlchemyError) as error:
             return [str(error).partition("\n")[0]]

@@ -12,7 +12,9 @@ from server.health import serving_health
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.watchman import Watchman
 from server.storage.database import open_database
+from server.storage.layout import StateFolder
 from server.upkeep import Upkeep
+from tests.postgres import postgres_server
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1
 
@@ -88,6 +90,30 @@ async def test_what_is_lost(world, lost):
     await asyncio.to_thread((world.folder.root / lost).unlink)
     (reason,), _, _ = await look(world)
     assert lost.rpartition("/")[2] in reason
+
+
+@pytest.mark.needs("postgresql")
+def test_a_database_that_goes_away_and_comes_back(fresh):
+    """The round after is not ready, although nothing new was to be asked; the next one is again."""
+    with postgres_server() as server:
+        world = fresh.on(StateFolder(fresh.folder.root, server.make_database()))
+        first = world.ceremony.first()
+        first["root", 1] = world.folder.trusted_root.read_bytes()
+        assert world.publish(first).reason == ""
+
+        async def rounds():
+            async with open_database(world.folder.database) as sessions:
+                metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
+                watchman = Watchman(world.folder, sessions, world.now, metrics, str)
+                found = [await watchman.look()]
+                for change in (server.stop, server.start):
+                    await asyncio.to_thread(change)
+                    found.append(await watchman.look())
+            return found
+
+        before, (reason,), after = asyncio.run(rounds())
+        assert (before, after) == ([], [])
+        assert "database" in reason
 
 
 async def test_nothing_is_published_yet(fresh):
