@@ -15,6 +15,7 @@ from server.device.snapshot import EMPTY, Snapshot, load_snapshot
 from server.health import serving_health
 from server.instruments import SWAPPED, Instruments
 from server.publisher.incoming import list_ignored
+from server.publisher.lives import Alarm
 from server.publisher.online_keys import load_online_keys
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.publisher import Publisher
@@ -26,6 +27,7 @@ from server.release.api.serving import serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.uploads.keeping import Keeping
 from server.release.webhooks.courier import Courier
+from server.release.webhooks.expiry import tell_expiring
 from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
 from server.settings import Settings
@@ -180,7 +182,11 @@ async def running(
             blobs=blobs,
             room=Room(settings.blob_quota, settings.keep_free),
         )
-        watchman = Watchman(folder, sessions, steady, tools.metrics, tools.say)
+
+        def tell(alarm: Alarm) -> Awaitable[None]:
+            return tell_expiring(sessions, alarm, epoch())
+
+        watchman = Watchman(folder, sessions, steady, tools.metrics, tools.say, tell)
         upkeep = Upkeep(watchman, lambda: watch.current is not EMPTY, monotonic)
         if settings.metrics_port:
             health = serving_health(settings.metrics_port, tools.registry, upkeep.reasons)

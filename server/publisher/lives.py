@@ -51,6 +51,7 @@ class Alarm:
     """A role whose life runs out: the share that is over, how bad that is, and what to do."""
 
     role: str
+    version: int
     share: float
     expires: datetime
     severity: Severity
@@ -105,4 +106,4 @@ def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
             if is_online
             else f"sign it again (`hening-signer ceremony renew {life.role}`) and submit it"
         )
-        yield Alarm(life.role, share, life.expires, severity, remedy)
+        yield Alarm(life.role, life.version, share, life.expires, severity, remedy)

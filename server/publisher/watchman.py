@@ -1,7 +1,7 @@
 """Looks at what is public every half minute: lives, alarms, metrics, and whether all is well."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -12,7 +12,7 @@ from server.core.names import ONLINE_ROLES
 from server.publisher.alarm_book import AGAIN, AlarmBook
 from server.publisher.incoming import list_submissions
 from server.publisher.lease import Lease
-from server.publisher.lives import plan_alarms, plan_lives
+from server.publisher.lives import Alarm, plan_alarms, plan_lives
 from server.publisher.log import Log
 from server.publisher.online_keys import load_online_keys
 from server.publisher.plan import newest_signature
@@ -24,8 +24,15 @@ from server.storage.layout import StateFolder
 BEHIND = timedelta(seconds=60)
 
 
+async def _tell_nobody(_alarm: Alarm) -> None:
+    pass
+
+
 class Watchman:
-    """Tells `alarm` what a person has to look at, at its crossing and then daily."""
+    """Tells `alarm` what a person has to look at, at its crossing and then daily.
+
+    `tell` is given the same alarms for programs; where that fails, it is given them a day later.
+    """
 
     def __init__(
         self,
@@ -34,6 +41,7 @@ class Watchman:
         clock: Callable[[], datetime],
         metrics: PublishMetrics,
         alarm: Callable[[str], None],
+        tell: Callable[[Alarm], Awaitable[None]] = _tell_nobody,
     ) -> None:
         self._folder = folder
         self._tree = PublicTree(folder.public)
@@ -43,6 +51,7 @@ class Watchman:
         self._clock = clock
         self._metrics = metrics
         self._alarm = alarm
+        self._tell = tell
         self._book = AlarmBook()
         self._begun: dict[tuple[str, int], datetime] = {}
         self._behind: datetime | None = None
@@ -68,6 +77,10 @@ class Watchman:
         alarms = plan_alarms(lives, now)
         for alarm in self._book.due(alarms, now):
             self._alarm(str(alarm))
+            try:
+                await self._tell(alarm)
+            except (HeningError, OSError, SQLAlchemyError) as error:
+                reasons.append(str(error).partition("\n")[0])
         self._look_behind(published, now)
         # An expired model's role makes that model wait and nothing else.
         needed = {"root", "targets", *ONLINE_ROLES}
