@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 
 class Fault(enum.StrEnum):
-    """What happens to connections that are opened from now on."""
+    """What happens to connections from now on; those that are open are ended."""
 
     NONE = "none"
     ERROR = "error"  # every request is answered with status 500
@@ -31,6 +31,12 @@ class FaultProxy:
     connections: int = 0
     is_held: threading.Event = field(default_factory=threading.Event)
     drop: Callable[[], None] = lambda: None  # ends the connections that are open now
+
+    def __setattr__(self, name: str, value: object) -> None:
+        """Set a field; a client that keeps connections must not get past a new fault on one."""
+        super().__setattr__(name, value)
+        if name == "fault" and value is not Fault.NONE:
+            self.drop()
 
     @property
     def endpoint(self) -> str:
@@ -63,9 +69,14 @@ def run_fault_proxy(upstream: int) -> Iterator[FaultProxy]:
         server = await asyncio.start_server(accept, "127.0.0.1", 0)
         loop = asyncio.get_running_loop()
 
+        async def end_connections() -> None:
+            ended = list(tasks)
+            for task in ended:
+                task.cancel()
+            await asyncio.gather(*ended, return_exceptions=True)
+
         def drop() -> None:
-            for task in list(tasks):
-                loop.call_soon_threadsafe(task.cancel)
+            asyncio.run_coroutine_threadsafe(end_connections(), loop).result(30)
 
         proxy.drop = drop
         proxy.port = server.sockets[0].getsockname()[1]
