@@ -92,7 +92,9 @@ def _candidates(calendar: Calendar, zone: tzinfo, since: datetime) -> Iterator[i
     Those are the starts of windows, on either side of a change of the clock, and the change itself.
     """
     until = since + _DAY
-    days: set[date] = {since.astimezone(zone).date(), until.astimezone(zone).date()}
+    first, last = since.astimezone(zone).date(), until.astimezone(zone).date()
+    # Twenty-four hours reach into three days where a day has only twenty-three.
+    days: list[date] = [first + number * _DAY for number in range((last - first).days + 1)]
     for window in calendar.windows:
         hour, minute = map(int, window.start.split(":"))
         for day in days:

@@ -48,6 +48,10 @@ def at(text, zone="UTC", fold=0):
          "2026-10-25T00:30:00"),
         ("Europe/Berlin", Window(["sun"], "02:30", "02:45"), "2026-10-25T00:45:00",
          "2026-10-25T01:30:00"),
+        # St John's leaves 3:30 behind for 2:30 on 2026-03-08, a day of 23 hours: the 24 hours that
+        # begin at 23:00 the day before end at 00:00 the day after.
+        ("America/St_Johns", Window(["sun"], "00:00", "00:01"), "2026-03-08T02:30:28",
+         "2026-03-08T03:30:00"),
         # Samoa went without 2011-12-30, a Friday.
         ("Pacific/Apia", Window(["fri"], "00:00", "24:00"), "2011-12-29T00:00:00",
          "2012-01-05T10:00:00"),
