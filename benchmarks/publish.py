@@ -27,16 +27,18 @@ from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater
 
 from benchmarks.big_state import CHANNELS, BigState, clock, make_big_state, submit
-from server.app import TICK_SECONDS, SnapshotWatch, open_publisher
 from server.core.names import decode_channel
 from server.core.pointer import Pointer
 from server.device.gate import GateMode
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
+from server.opening import open_publisher
+from server.publish_loop import TICK_SECONDS
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rollout import plan_halt
+from server.snapshot_watch import SnapshotWatch
 from server.storage.local_blobs import LocalBlobs
 
 REQUEST = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: bench\r\n\r\n"

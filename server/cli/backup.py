@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from server.app import open_blobs
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
+from server.opening import open_blobs
 from server.publisher.backup import Copied, back_up
 from server.storage.database import open_database
 

@@ -12,12 +12,12 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from server.app import disk_read_back, open_rollouts
 from server.cli.in_database import show_time
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, read_settings, require_state
 from server.cli.orders import PUBLIC_URL
 from server.core.names import decode_channel
+from server.opening import disk_read_back, open_rollouts
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.rollouts import Rollouts
 from server.storage.errors import StorageError

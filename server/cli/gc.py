@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from server.app import open_blobs, open_publisher
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.cli.recorded import recorded
+from server.opening import open_blobs, open_publisher
 from server.publisher.garbage import Garbage
 from server.publisher.read_back import DiskReadBack
 

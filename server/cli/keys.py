@@ -12,10 +12,10 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from server.app import disk_read_back, open_publisher
 from server.cli.options import JSON, STATE, now, require_state
 from server.cli.orders import PUBLIC_URL
 from server.cli.recorded import recorded
+from server.opening import disk_read_back, open_publisher
 from server.publisher.key_choice import KeyState, describe_keys
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.published import load_published

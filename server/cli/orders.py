@@ -13,12 +13,12 @@ from typing import Any
 import click
 import msgspec
 
-from server.app import disk_read_back, open_rollouts
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, read_settings, require_state
 from server.cli.plan_options import parse_moment
 from server.cli.preview_output import print_preview
 from server.core.names import Channel, decode_channel
+from server.opening import disk_read_back, open_rollouts
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.operations import ChannelView

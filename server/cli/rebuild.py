@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from server.app import open_blobs
 from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings
 from server.cli.recorded import record_once
+from server.opening import open_blobs
 from server.publisher.errors import PublishError
 from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.rebuild import Rebuilt

@@ -14,13 +14,14 @@ from rich.console import Console
 from rich.table import Table
 from tuf.api.metadata import Root
 
-from server.app import open_blobs, running
+from server.app import running
 from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings, require_state
 from server.cli.recorded import record_once
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
 from server.observability import configure_logging
+from server.opening import open_blobs
 from server.publisher.check import Finding, check_state
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import check_root_keys

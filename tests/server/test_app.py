@@ -8,10 +8,11 @@ from datetime import timedelta
 import aiohttp
 import structlog
 
-from server.app import SnapshotWatch, running
+from server.app import running
 from server.device.gate import GateMode
 from server.publisher.publisher import Publisher
 from server.settings import Settings
+from server.snapshot_watch import SnapshotWatch
 from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2
 

@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 import structlog
 
-from server.app import open_blobs, running
+from server.app import running
+from server.opening import open_blobs
 from server.publisher.check import check_state
 from server.publisher.mirror import export_mirror
 from server.settings import load_settings

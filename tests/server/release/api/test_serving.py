@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 import server.app
+from server import publish_loop
 from server.app import running
 from server.core.errors import FormatError
 from server.publisher.publisher import Publisher
@@ -112,7 +113,7 @@ async def test_a_port_in_use(world):
 
 async def test_what_wakes_the_publisher(world, monkeypatch, published):
     """A submission over the API is published at once and not at the next look."""
-    monkeypatch.setattr(server.app, "TICK_SECONDS", 3600.0)
+    monkeypatch.setattr(publish_loop, "TICK_SECONDS", 3600.0)
     wakes, serving = [], server.app.serving
 
     def watched(services, registry):

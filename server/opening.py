@@ -1,0 +1,74 @@
+"""Opens what server and commands work on: blobs, publisher, rollouts."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+from server.publisher.online_keys import load_online_keys
+from server.publisher.publisher import Publisher
+from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
+from server.release.rollouts.rollouts import Rollouts
+from server.settings import Settings
+from server.storage.blobs import BlobStore
+from server.storage.database import open_database
+from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
+from server.storage.s3_blobs import S3Blobs
+from server.storage.s3_place import decode_place, load_secret
+
+Clock = Callable[[], datetime]
+
+
+@contextlib.asynccontextmanager
+async def open_publisher(
+    folder: StateFolder,
+    clock: Clock,
+    read_back: ReadBack,
+    alarm: Callable[[str], None],
+    blobs: BlobStore | None = None,
+    after_step: Callable[[int], None] = lambda _step: None,
+) -> AsyncIterator[Publisher]:
+    """Give a publisher on `folder`, its database migrated and open.
+
+    Keys that are missing, damaged or readable by others are refused here and not hours later.
+    """
+    await asyncio.to_thread(load_online_keys, folder.keys)
+    async with open_database(folder.database) as sessions:
+        yield Publisher(folder, sessions, clock, read_back, alarm, after_step, blobs=blobs)
+
+
+@contextlib.asynccontextmanager
+async def open_rollouts(
+    folder: StateFolder,
+    settings: Settings,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+    read_back: ReadBack,
+    alarm: Callable[[str], None],
+) -> AsyncIterator[Rollouts]:
+    """Give the rollouts of `folder` to a command, with a publisher of their own."""
+    await asyncio.to_thread(load_online_keys, folder.keys)
+    async with open_database(folder.database) as sessions:
+        publisher = Publisher(folder, sessions, clock, read_back, alarm)
+        approval = settings.approval_channels
+        yield Rollouts(folder, sessions, publisher, clock, entropy, approval, alarm)
+
+
+def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobStore:
+    """Return the store that the settings name; raises FormatError for what names none."""
+    if not settings.blobs_url:
+        return LocalBlobs(folder.blobs)
+    secret = settings.s3_secret or (
+        load_secret(Path(settings.s3_secret_file)) if settings.s3_secret_file else ""
+    )
+    place = decode_place(
+        settings.blobs_url, settings.s3_endpoint, settings.s3_region, settings.s3_key_id, secret
+    )
+    return S3Blobs(place, clock)
+
+
+def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
+    """Return step 7 for a command that publishes: over `public_url` where one is given."""
+    return HttpReadBack(public_url) if public_url else DiskReadBack(folder.public)

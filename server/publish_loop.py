@@ -1,0 +1,112 @@
+"""The loop that publishes: renewals, bundles, orders that are due, and what is superseded."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import structlog
+
+from server.instruments import Instruments
+from server.publisher.incoming import list_ignored
+from server.publisher.publish_metrics import PublishMetrics
+from server.publisher.publisher import Publisher
+from server.release.rollouts.rollouts import Rollouts
+
+TICK_SECONDS = 0.1  # between two looks for bundles
+DRAIN_SECONDS = 3600.0  # between two removals of superseded role files
+RETRY_SECONDS = 0.5  # after a look that failed
+log = structlog.get_logger()
+
+
+async def publish_for_ever(
+    publisher: Publisher,
+    rollouts: Rollouts,
+    incoming: Path,
+    tools: Instruments,
+    wanted: asyncio.Event,
+    renewed: asyncio.Event,
+) -> None:
+    """Repair, then renew, publish and carry out what is due, until cancelled.
+
+    `wanted` makes it look at once; `renewed` is set when the first renewal was tried.
+    """
+    while True:
+        try:
+            completed = await publisher.repair()
+            if completed is not None:
+                log.info("completed what was interrupted", snapshot=completed)
+            break
+        except Exception as error:  # noqa: BLE001 - a bug must not end publishing in silence
+            tools.fail(error)
+            await asyncio.sleep(RETRY_SECONDS)
+    ignored: set[str] = set()
+    draining = _Draining()
+    while True:
+        # Renewal comes first and alone: no bundle may let the timestamp run out.
+        works: list[Callable[[], Awaitable[None]]] = [
+            lambda: _renew(publisher),
+            lambda: _publish(publisher, tools.metrics),
+            lambda: _carry_out_due(rollouts),
+            lambda: _name_ignored(incoming, ignored),
+            lambda: draining.look(publisher),
+        ]
+        wait = TICK_SECONDS
+        for work in works:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001 - as above
+                tools.fail(error)
+                wait = RETRY_SECONDS
+        renewed.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(wanted.wait(), wait)
+        wanted.clear()
+
+
+async def _publish(publisher: Publisher, metrics: PublishMetrics) -> None:
+    for result in await publisher.process_incoming():
+        if result.status == "refused":
+            metrics.refused()
+        log.info(
+            result.status,
+            submission=result.id[:16],
+            reason=result.reason,
+            snapshot=result.snapshot,
+        )
+
+
+async def _carry_out_due(rollouts: Rollouts) -> None:
+    for change in await rollouts.run_due():
+        log.info(change.state, change=change.id, reason=change.reason, snapshot=change.snapshot)
+
+
+class _Draining:
+    """Removes superseded role files once an hour."""
+
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    async def look(self, publisher: Publisher) -> None:
+        """Remove what may go, unless that was done within the hour."""
+        now = asyncio.get_running_loop().time()
+        if self._at is None or now - self._at >= DRAIN_SECONDS:
+            self._at = now
+            removed = await publisher.drain()
+            if removed:
+                log.info("superseded role files were removed", removed=removed)
+
+
+async def _renew(publisher: Publisher) -> None:
+    renewed = await publisher.refresh()
+    if renewed:
+        log.info("renewed", renewed=renewed)
+
+
+async def _name_ignored(incoming: Path, known: set[str]) -> None:
+    """Say once of each thing in `incoming` that it is no bundle."""
+    found = set(await asyncio.to_thread(list_ignored, incoming))
+    for name in sorted(found - known):
+        log.warning("not a bundle, ignored: submit with `hening-signer`", submission=name[:80])
+    known.clear()
+    known.update(found)

@@ -1,0 +1,73 @@
+"""The snapshot that phones are answered from, and when it is replaced."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import structlog
+
+from server.device.snapshot import EMPTY, Snapshot, load_snapshot
+from server.instruments import SWAPPED
+from server.storage.blobs import BlobReader
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+WATCH_SECONDS = 0.1  # between two looks for a publication by another process
+log = structlog.get_logger()
+
+
+class SnapshotWatch:
+    """Holds the snapshot that is served, and replaces it when the public timestamp changes."""
+
+    def __init__(self, folder: StateFolder, blobs: BlobReader) -> None:
+        self._folder = folder
+        self._blobs = blobs
+        self._seen: tuple[int, int] | None = None
+        self._complaint = ""
+        self._woken = asyncio.Event()
+        self.current: Snapshot = EMPTY
+
+    async def run(self) -> None:
+        """Watch for ever. A tree that is not whole is reported, and the last good one served on."""
+        while True:
+            await self.look()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await self._woken.wait()
+            self._woken.clear()
+
+    def after_step(self, step: int) -> None:
+        """Look at once when this process has published."""
+        if step == SWAPPED:
+            self._woken.set()
+
+    async def look(self) -> None:
+        """Load the snapshot if the public timestamp is another file than last time."""
+        seen = await asyncio.to_thread(_identity, self._folder.public)
+        if seen == self._seen:
+            return
+        try:
+            self.current = await asyncio.to_thread(self._load, seen)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong, phones are served on
+            if str(error) != self._complaint:  # said once, not five times a second
+                self._complaint = str(error)
+                log.error(
+                    "the public tree is not whole; the last good one is served", error=str(error)
+                )
+            return
+        self._complaint = ""
+        self._seen = seen
+        log.info("serving", version=self.current.version)
+
+    def _load(self, seen: tuple[int, int] | None) -> Snapshot:
+        if seen is None:
+            raise StorageError("the public timestamp is gone.")
+        return load_snapshot(self._folder.public, self._blobs, self.current)
+
+
+def _identity(public: Path) -> tuple[int, int] | None:
+    try:
+        stat = (public / "metadata" / "timestamp.json").stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_ino, stat.st_mtime_ns
