@@ -45,13 +45,13 @@ async def running(
     settings: Settings,
     clock: Clock,
     *,
-    entropy: Callable[[int], bytes] | None = None,
+    entropy: Callable[[int], bytes],
     announce_api: Callable[[int], None] = lambda _port: None,
 ) -> AsyncIterator[int]:
     """Repair, serve and publish until the block ends; gives the port that phones may ask.
 
-    Where the settings have an `api_port` the control plane listens, too, which needs `entropy`;
-    `announce_api` is told its port. Webhooks are told of events where there is `entropy`.
+    Where the settings have an `api_port` the control plane listens, too; `announce_api` is told its
+    port. `entropy(n)` gives n random octets.
     """
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
     watch = SnapshotWatch(folder, blobs)
@@ -103,29 +103,24 @@ async def running(
             sessions,
             publisher,
             clock,
-            entropy or _no_entropy,
+            entropy,
             settings.approval_channels,
             tools.alarm,
         )
+        sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             watch.run,
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed
             ),
             upkeep.run,
+            Noticer(folder.public, sessions, epoch).run,
+            Courier(sessions, sender, epoch, entropy, tools.alarm).run,
         ]
-        if entropy is not None:
-            sender = Sender(private=settings.webhook_private)
-            works += [
-                Noticer(folder.public, sessions, epoch).run,
-                Courier(sessions, sender, epoch, entropy, tools.alarm).run,
-            ]
         begun: list[asyncio.Task[None]] = []
         stack.push_async_callback(_cancel_all, begun)
         log.info("listening", host=settings.host, port=port)
         if settings.api_port is not None:
-            if entropy is None:
-                raise TypeError("the control plane needs randomness")
             services = Services(
                 folder,
                 sessions,
@@ -146,10 +141,6 @@ async def running(
         # Nothing is begun before every setting was found good, so that nothing is cut off then.
         begun += [asyncio.create_task(work()) for work in works]
         yield port
-
-
-def _no_entropy(_size: int) -> bytes:
-    raise TypeError("an order needs randomness")
 
 
 async def _cancel_all(tasks: "list[asyncio.Task[None]]") -> None:

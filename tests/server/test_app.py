@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 from datetime import timedelta
 
 import aiohttp
@@ -41,7 +42,10 @@ async def until(condition, seconds=60.0):
 
 async def test_a_bundle_is_served_within_a_second_of_its_publication(world):
     """From `incoming` to phones without a restart, read back over the public address."""
-    async with running(world.folder, Settings(port=0), world.now) as port, client(port) as get:
+    async with (
+        running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
+        client(port) as get,
+    ):
         assert (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 3
         files = world.second_release()
         await asyncio.to_thread(world.submit, files, [PACKAGE_2])
@@ -61,7 +65,7 @@ async def test_strict_servers_read_themselves_back(world):
     """The server's own read-back speaks as a phone does."""
     with structlog.testing.capture_logs() as logs:
         settings = Settings(port=0, gate=GateMode.STRICT)
-        async with running(world.folder, settings, world.now):
+        async with running(world.folder, settings, world.now, entropy=os.urandom):
             files = world.second_release()
             bundle_id = await asyncio.to_thread(world.submit, files, [PACKAGE_2])
 
@@ -77,7 +81,10 @@ async def test_renewal_by_the_clock(world):
     """Two hours on the timestamp is signed afresh; four days on everything online is."""
     for ahead, versions in ((timedelta(hours=2), (4, 2)), (timedelta(days=4), (5, 3))):
         world.ahead = ahead
-        async with running(world.folder, Settings(port=0), world.now) as port, client(port) as get:
+        async with (
+            running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
+            client(port) as get,
+        ):
 
             async def is_renewed(get=get, versions=versions):
                 _, timestamp = await get("/metadata/timestamp.json")
@@ -124,7 +131,7 @@ async def test_publishing_goes_on_after_any_failure(world):
         return world.now()
 
     with structlog.testing.capture_logs() as logs:
-        async with running(world.folder, Settings(port=0), clock):
+        async with running(world.folder, Settings(port=0), clock, entropy=os.urandom):
             await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
 
             async def is_published():
@@ -148,7 +155,10 @@ async def test_no_bundle_stops_renewal(world, monkeypatch):
     await asyncio.to_thread((world.folder.incoming / "armani.zip").write_bytes, b"PK")
     world.ahead = timedelta(hours=2)
     with structlog.testing.capture_logs() as logs:
-        async with running(world.folder, Settings(port=0), world.now) as port, client(port) as get:
+        async with (
+            running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
+            client(port) as get,
+        ):
 
             async def is_renewed():
                 return (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 4

@@ -1,6 +1,7 @@
 """The running server on PostgreSQL, and what it does while the database is away."""
 
 import asyncio
+import os
 
 import pytest
 import structlog
@@ -23,7 +24,10 @@ async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
     world = fresh.on(StateFolder(fresh.folder.root, address))
     root = {("root", 1): await asyncio.to_thread(world.folder.trusted_root.read_bytes)}
     with structlog.testing.capture_logs() as logs:
-        async with running(world.folder, Settings(port=0), world.now) as port, client(port) as get:
+        async with (
+            running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
+            client(port) as get,
+        ):
             await asyncio.to_thread(world.submit, world.ceremony.first() | root)
 
             async def is_served():

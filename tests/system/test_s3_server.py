@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import uuid
 
 import aiohttp
@@ -37,7 +38,7 @@ async def test_from_bundle_to_mirror(world, seaweed, tmp_path):
     for path in await asyncio.to_thread(lambda: list((tmp_path / "former").glob("*/*"))):
         await asyncio.to_thread(blobs.ingest, path, path.name, len(PACKAGE_1))
     with structlog.testing.capture_logs() as logs:
-        async with running(folder, settings, world.now) as port:
+        async with running(folder, settings, world.now, entropy=os.urandom) as port:
             bundle_id = await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
             async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
                 await fetched(session, folder, bundle_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 
 import pytest
@@ -51,7 +52,7 @@ def check_goes_on(world, before):
 async def test_beside_a_running_server(world, tmp_path):
     """What was published before the back-up is in it, whole, and a server goes on from it."""
     out = tmp_path / "backup"
-    async with running(world.folder, Settings(port=0), world.now):
+    async with running(world.folder, Settings(port=0), world.now, entropy=os.urandom):
         bundle = await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
 
         async def is_done():
