@@ -14,6 +14,7 @@ from pathlib import Path
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
 
+from benchmarks.full_release import full_release
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.core.metadata import encode_metadata
 from server.core.names import decode_channel, role_pattern
@@ -64,27 +65,7 @@ def make_role(codename: str, builds: int, version: int) -> Targets:
     targets = Targets(version, None, clock() + 90 * DAY)
     for counter in range(1, builds + 1):
         data = package(codename, counter)
-        custom = {
-            "changelog": {"en": "Fixes the alarm clock. " * 4, "id": "Memperbaiki jam alarm. " * 4},
-            "counter": counter,
-            "fingerprint": f"Hening/{codename}/{codename}:14/UKQ1/{counter}:user/release-keys",
-            "incremental": f"{counter}-id",
-            "min_counter": 0,
-            "payload_properties": {
-                "FILE_HASH": "q80BI0VniavN7wEjRWeJq80BI0VniavN7wEjRWeJqw0=",
-                "FILE_SIZE": "1873560",
-                "METADATA_HASH": "q80BI0VniavN7wEjRWeJq80BI0VniavN7wEjRWeJqw0=",
-                "METADATA_SIZE": "98416",
-            },
-            "post_timestamp": 1_767_225_600 + counter,
-            "property_files": "payload_metadata.bin:1024:98683,payload.bin:1024:1873560",
-            "schema": 1,
-            "sdk_level": 34,
-            "security_patch_level": "2026-01-01",
-            "source_builds": [],
-            "type": "full",
-            "withdrawn": False,
-        }
+        custom = full_release(codename, counter)
         for channel in CHANNELS:
             path = f"{codename}/{channel}/{codename}-{counter}-full.zip"
             hashes = {"sha256": hashlib.sha256(data).hexdigest()}

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, TargetFile, Targets
 
+from benchmarks.full_release import full_release
 from server.core.metadata import encode_metadata
 from server.core.note import VerifierKey
 from signer.cli import main
@@ -54,27 +55,7 @@ def make_role(codename: str, releases: int) -> Targets:
     targets = {}
     for counter in range(1, releases + 1):
         path = f"{codename}/id/stable/{codename}-{counter}-full.zip"
-        custom = {
-            "changelog": {"en": "Fixes the alarm clock. " * 4, "id": "Memperbaiki jam alarm. " * 4},
-            "counter": counter,
-            "fingerprint": f"Hening/{codename}/{codename}:14/UKQ1/{counter}:user/release-keys",
-            "incremental": f"{counter}-id",
-            "min_counter": 0,
-            "payload_properties": {
-                "FILE_HASH": "q80BI0VniavN7wEjRWeJq80BI0VniavN7wEjRWeJqw0=",
-                "FILE_SIZE": "1873560",
-                "METADATA_HASH": "q80BI0VniavN7wEjRWeJq80BI0VniavN7wEjRWeJqw0=",
-                "METADATA_SIZE": "98416",
-            },
-            "post_timestamp": 1_767_225_600 + counter,
-            "property_files": "payload_metadata.bin:1024:98683,payload.bin:1024:1873560",
-            "schema": 1,
-            "sdk_level": 34,
-            "security_patch_level": "2026-01-01",
-            "source_builds": [],
-            "type": "full",
-            "withdrawn": False,
-        }
+        custom = full_release(codename, counter)
         hashes = {"sha256": f"{counter:064x}"}
         targets[path] = TargetFile(1_873_560, hashes, path, {"custom": custom})
     return Targets(version=2, expires=BEGIN + 30 * DAY, targets=targets)

@@ -104,10 +104,9 @@ class Lease:
                     f"this process was silent for longer than its lease, and {holder} publishes"
                     " now: what this one had not made public yet it leaves alone."
                 )
+            # Not each time: to write a row is to wait for a disk.
             if row.expires_at - now <= self._seconds * (BEATS - 1) / BEATS:
-                row.expires_at = (
-                    now + self._seconds
-                )  # not each time: a row written is a disk's wait
+                row.expires_at = now + self._seconds
                 await session.flush()
             yield session
 

@@ -150,27 +150,20 @@ class Publisher:
 
     async def change_pointers(self, edit: Edit) -> int:
         """Publish what `edit` makes of the current pointers; returns the snapshot version."""
-        async with self._lease.held():
-            await self._steps.repair()
-            self._after_step(0)
-            published = await self._require_published()
-            pointers = await asyncio.to_thread(edit, published)
-            if pointers == await asyncio.to_thread(published.pointers):
-                return published.snapshot.version
-            return await self._steps.publish(published, published, [], pointers, renew=False)
+        return await self.edit_pointers(lambda published: asyncio.to_thread(edit, published))
 
     async def edit_pointers(self, edit: AsyncEdit) -> int:
-        """Publish what `edit` makes of the current pointers; returns the snapshot version.
+        """Do the same with an `edit` that asks the database, too.
 
-        `edit` runs under the publisher lock, after what was accepted before is public: nothing that
-        it sees changes until its pointers are out.
+        It runs under the lease, after what was accepted before is public: nothing that it sees
+        changes until its pointers are out.
         """
         async with self._lease.held():
             await self._steps.repair()
             self._after_step(0)
             published = await self._require_published()
             pointers = await edit(published)
-            if pointers == published.pointers():
+            if pointers == await asyncio.to_thread(published.pointers):
                 return published.snapshot.version
             return await self._steps.publish(published, published, [], pointers, renew=False)
 

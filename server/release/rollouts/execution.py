@@ -1,4 +1,4 @@
-"""Carries changes out under the publisher's lock, each once.
+"""Carries changes out under the publisher's lease, each once.
 
     1  the change is read and planned on what is public     nothing is written
     2  its intent is written                                a restart plans it afresh
