@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from pathlib import Path
 
 import click
 import pytest
@@ -15,6 +16,7 @@ PROGRAMS = {
     "hening-signer": signer.cli.cli,
     "hening-device": client_sim.cli.cli,
 }
+README = Path(__file__).parents[2] / "README.md"
 
 
 def walk(name, command):
@@ -61,3 +63,13 @@ def test_every_option_has_a_help_text(name):
         if isinstance(parameter, click.Option) and not parameter.help
     ]
     assert silent == []
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_readme_lists_every_command(program):
+    """Its table of tools names each command of a program, and none that is not there."""
+    (row,) = re.findall(
+        rf"^\| `{program}` \|.*\| (.*) \|$", README.read_text("utf-8"), re.MULTILINE
+    )
+    listed = {words.split()[0] for words in re.findall(r"`([^`]+)`", row)}
+    assert listed == set(PROGRAMS[program].commands)
