@@ -17,16 +17,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
-from tuf.api.exceptions import DownloadHTTPError
-from tuf.ngclient import FetcherInterface, Updater
 
 from benchmarks.big_state import CHANNELS, BigState, clock, make_big_state, submit
+from benchmarks.tuf_peer import verify_alone
 from server.core.names import decode_channel
 from server.core.pointer import Pointer
 from server.device.gate import GateMode
@@ -135,34 +134,6 @@ async def until_changed(port: int, act: Callable[[], Awaitable[object]], work: C
     work.seen()
     await task
     writer.close()
-
-
-class TreeFetcher(FetcherInterface):
-    """Answers python-tuf's client from a public tree."""
-
-    def __init__(self, public: Path) -> None:
-        self._public = public
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        path = self._public / url.removeprefix("tree:/")
-        if not path.is_file():
-            raise DownloadHTTPError(path.name, 404)
-        return iter([path.read_bytes()])
-
-
-def verify_alone(state: BigState, codename: str) -> float:
-    """Return how long python-tuf needs to verify the roles that a phone of `codename` needs."""
-    root = state.folder.trusted_root.read_bytes()
-    with tempfile.TemporaryDirectory() as cache:
-        begin = time.perf_counter()
-        fetcher = TreeFetcher(state.folder.public)
-        updater = Updater(cache, "tree:/metadata/", fetcher=fetcher, bootstrap=root)
-        updater.refresh()
-        channel = f"{codename}/{CHANNELS[0]}"
-        for path in (f"latest/{channel}", f"{channel}/{codename}-1-full.zip"):
-            if updater.get_targetinfo(path) is None:
-                sys.exit(f"{path} is not there")
-        return time.perf_counter() - begin
 
 
 def halt(codename: str) -> Callable[[Published], Mapping[str, Pointer]]:

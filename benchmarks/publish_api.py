@@ -1,0 +1,185 @@
+"""Times a release and a halt over HTTP: from the request to the API until a device node shows it.
+
+    python -m benchmarks.publish_api [--models 400] [--releases 4] [--entries 20000] [--rounds 20]
+
+`hening-server run` is a process of its own, with a state of many models with three channels each.
+One client hands a signed role in, or halts a channel, as a team's tools would; another one keeps
+asking the device plane for the timestamp, and the time ends when that is another. The peer, in the
+same run, is python-tuf's client, which verifies what a phone fresh from the factory would.
+"""
+
+import argparse
+import asyncio
+import base64
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.big_state import CHANNELS, BigState, make_big_state
+from benchmarks.tuf_peer import verify_alone
+from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
+
+TIMESTAMP = "/metadata/timestamp.json"
+ASK_SECONDS = 0.005  # between two questions to the device plane
+SERVER = "from server.cli import main; main()"
+
+
+class Team:
+    """Somebody with a token, and a connection to each of the server's two ports."""
+
+    def __init__(self, device: str, api: str, token: str) -> None:
+        self._device = http.client.HTTPConnection(urlsplit(device).netloc)
+        self._api = http.client.HTTPConnection(urlsplit(api).netloc)
+        self._prefix = urlsplit(api).path
+        self._token = token
+
+    def ask(self, method: str, path: str, body: object = None) -> Mapping[str, object]:
+        """Return the API's answer; leaves with its sentence when it refuses."""
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        octets = None if body is None else json.dumps(body)
+        self._api.request(method, self._prefix + path, octets, headers)
+        response = self._api.getresponse()
+        answer: dict[str, object] = json.loads(response.read())
+        if response.status >= 300:
+            sys.exit(str(answer))
+        return answer
+
+    def see(self, path: str) -> bytes:
+        """Return what the device plane answers."""
+        self._device.request("GET", path)
+        response = self._device.getresponse()
+        octets = response.read()
+        if response.status != 200:
+            sys.exit(f"{path} is answered with {response.status}")
+        return octets
+
+    def until_changed(self, act: Callable[[], object]) -> tuple[float, float]:
+        """Return the seconds from the begin of `act` until phones see it, and until it ends."""
+        before, ended = self.see(TIMESTAMP), [0.0]
+        begin = time.perf_counter()
+
+        def work() -> None:
+            act()
+            ended[0] = time.perf_counter() - begin
+
+        acting = threading.Thread(target=work)
+        acting.start()
+        while self.see(TIMESTAMP) == before:
+            time.sleep(ASK_SECONDS)
+        seen = time.perf_counter() - begin
+        acting.join()
+        return seen, ended[0]
+
+
+def hand_in(team: Team, codename: str, version: int, data: bytes) -> None:
+    """Submit one role and wait until the server says that it is published."""
+    role = RoleFile(codename, version, hashlib.sha256(data).hexdigest(), len(data))
+    _, listing = encode_bundle(Bundle(roles=[role], blobs=list[BlobFile]()))
+    body = {
+        "bundle": base64.b64encode(listing).decode(),
+        "metadata": {f"{version}.{codename}.json": base64.b64encode(data).decode()},
+    }
+    state = team.ask("POST", "/submissions", body)
+    while state["status"] == "waiting":
+        state = team.ask("GET", f"/submissions/{state['id']}?wait=30")
+    if state["status"] != "published":
+        sys.exit(str(state))
+
+
+def halt(team: Team, codename: str) -> None:
+    """Halt one channel."""
+    path = f"/channels/{codename}/{CHANNELS[0]}/halt"
+    team.ask("POST", path, {"reason": {"en": "It drains."}})
+
+
+@contextlib.contextmanager
+def running(state: BigState) -> Iterator[Team]:
+    """Run the server with an API and an engineer."""
+    folder = ("--state", str(state.folder.root))
+    command = [sys.executable, "-c", SERVER]
+    add = ("account", "add", "bench", "--role", "engineer", "--all-codenames")
+    subprocess.run([*command, *add, *folder], check=True, stdout=subprocess.DEVNULL)
+    create = ("token", "create", "bench", "--label", "bench")
+    made = subprocess.run(
+        [*command, *create, *folder], check=True, capture_output=True, text=True
+    )
+    with subprocess.Popen(
+        [*command, "run", *folder, "--port", "0", "--api-port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        device, api = (process.stdout.readline().strip() for _ in range(2))
+        yield Team(device, api, made.stdout.strip())
+        process.terminate()
+
+
+def measure(state: BigState, rounds: int) -> tuple[list[tuple[float, float]], ...]:
+    """Return for each release and each halt when it was seen and when it was answered."""
+    submits, halts = [], []
+    with running(state) as team:
+        team.until_changed(lambda: halt(team, state.codenames[0]))
+        for number in range(rounds):
+            codename = state.codenames[1 + number % (len(state.codenames) - 1)]
+            version = 2 + number // (len(state.codenames) - 1)
+            data = asyncio.run(state.next_role(codename, version))
+            submits.append(
+                team.until_changed(
+                    lambda name=codename, v=version, d=data: hand_in(team, name, v, d)
+                )
+            )
+            if team.see(f"/metadata/{version}.{codename}.json") != data:
+                sys.exit("the device plane answers with another role")
+            halts.append(team.until_changed(lambda name=codename: halt(team, name)))
+    return submits, halts
+
+
+def report(what: str, times: list[tuple[float, float]], peer: float) -> None:
+    """Print the median and the worst."""
+    seen, answered = (sorted(each) for each in zip(*times, strict=True))
+    middle = statistics.median(seen)
+    print(
+        f"{what:10} visible after {middle:.3f} s, {middle / peer:.1f} times the peer; worst"
+        f" {seen[-1]:.3f} s, of {len(seen)}; its last answer after"
+        f" {statistics.median(answered):.3f} s, worst {answered[-1]:.3f} s"
+    )
+
+
+def main() -> None:
+    """Run the measurement."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--models", type=int, default=400)
+    parser.add_argument("--releases", type=int, default=4)
+    parser.add_argument("--entries", type=int, default=20_000, help="of the log's past")
+    parser.add_argument("--rounds", type=int, default=20)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        state = asyncio.run(
+            make_big_state(Path(place), chosen.models, chosen.releases, chosen.entries, print)
+        )
+        load = os.getloadavg()[0]
+        submits, halts = measure(state, chosen.rounds)
+        peer = statistics.median(verify_alone(state, state.codenames[1]) for _ in range(5))
+    print(f"{chosen.models * len(CHANNELS)} pointers, {chosen.entries} entries in the log's past")
+    print(f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after")
+    print(f"peer: python-tuf verifies six roles in {peer:.3f} s")
+    report("a release", submits, peer)
+    report("a halt", halts, peer)
+
+
+if __name__ == "__main__":
+    main()
