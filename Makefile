@@ -26,6 +26,7 @@ bench: env
 	$(BIN)/python -m benchmarks.sign_many
 	$(BIN)/python -m benchmarks.ota_inspect
 	$(BIN)/python -m benchmarks.publish
+	$(BIN)/python -m benchmarks.publish_api
 
 format: env
 	$(BIN)/ruff format .

@@ -10,7 +10,6 @@ same run, is python-tuf's client, which verifies what a phone fresh from the fac
 
 import argparse
 import asyncio
-import base64
 import contextlib
 import hashlib
 import http.client
@@ -44,11 +43,12 @@ class Team:
         self._prefix = urlsplit(api).path
         self._token = token
 
-    def ask(self, method: str, path: str, body: object = None) -> Mapping[str, object]:
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, kind: str = "application/json"
+    ) -> Mapping[str, object]:
         """Return the API's answer; leaves with its sentence when it refuses."""
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-        octets = None if body is None else json.dumps(body)
-        self._api.request(method, self._prefix + path, octets, headers)
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": kind}
+        self._api.request(method, self._prefix + path, body, headers)
         response = self._api.getresponse()
         answer: dict[str, object] = json.loads(response.read())
         if response.status >= 300:
@@ -85,14 +85,11 @@ class Team:
 def hand_in(team: Team, codename: str, version: int, data: bytes) -> None:
     """Submit one role and wait until the server says that it is published."""
     role = RoleFile(codename, version, hashlib.sha256(data).hexdigest(), len(data))
-    _, listing = encode_bundle(Bundle(roles=[role], blobs=list[BlobFile]()))
-    body = {
-        "bundle": base64.b64encode(listing).decode(),
-        "metadata": {f"{version}.{codename}.json": base64.b64encode(data).decode()},
-    }
-    state = team.ask("POST", "/submissions", body)
+    identity, listing = encode_bundle(Bundle(roles=[role], blobs=list[BlobFile]()))
+    path = f"/submissions/{identity}"
+    state = team.ask("PUT", path, listing + data, "application/vnd.hening.submission")
     while state["status"] == "waiting":
-        state = team.ask("GET", f"/submissions/{state['id']}?wait=30")
+        state = team.ask("GET", f"{path}?wait=30")
     if state["status"] != "published":
         sys.exit(str(state))
 
@@ -100,30 +97,33 @@ def hand_in(team: Team, codename: str, version: int, data: bytes) -> None:
 def halt(team: Team, codename: str) -> None:
     """Halt one channel."""
     path = f"/channels/{codename}/{CHANNELS[0]}/halt"
-    team.ask("POST", path, {"reason": {"en": "It drains."}})
+    team.ask("POST", path, b'{"reason": {"en": "It drains."}}')
+
+
+def hening(*arguments: str) -> str:
+    """Run a command of the server and return what it prints."""
+    command = [sys.executable, "-c", SERVER, *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - ours
+    return done.stdout.strip()
 
 
 @contextlib.contextmanager
 def running(state: BigState) -> Iterator[Team]:
     """Run the server with an API and an engineer."""
     folder = ("--state", str(state.folder.root))
-    command = [sys.executable, "-c", SERVER]
-    add = ("account", "add", "bench", "--role", "engineer", "--all-codenames")
-    subprocess.run([*command, *add, *folder], check=True, stdout=subprocess.DEVNULL)
-    create = ("token", "create", "bench", "--label", "bench")
-    made = subprocess.run(
-        [*command, *create, *folder], check=True, capture_output=True, text=True
-    )
-    with subprocess.Popen(
-        [*command, "run", *folder, "--port", "0", "--api-port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
+    hening("account", "add", "bench", "--role", "engineer", "--all-codenames", *folder)
+    token = hening("token", "create", "bench", "--label", "bench", *folder)
+    command = [sys.executable, "-c", SERVER, "run", *folder, "--port", "0", "--api-port", "0"]
+    with subprocess.Popen(  # noqa: S603 - ours
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:
-        assert process.stdout is not None
+        if process.stdout is None:
+            sys.exit("the server says nothing")
         device, api = (process.stdout.readline().strip() for _ in range(2))
-        yield Team(device, api, made.stdout.strip())
-        process.terminate()
+        try:
+            yield Team(device, api, token)
+        finally:
+            process.terminate()
 
 
 def measure(state: BigState, rounds: int) -> tuple[list[tuple[float, float]], ...]:

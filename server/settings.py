@@ -18,6 +18,7 @@ Glob = Annotated[
     str, msgspec.Meta(pattern=r"^[a-z0-9_*?-]{1,80}/[a-z0-9*?-]{1,40}/[a-z0-9*?-]{1,40}\Z")
 ]
 Octets = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 
 
@@ -33,7 +34,11 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
-    bundle in leaves free on the disk.
+    bundle or an upload in leaves free on the disk.
+    `upload_limit`: octets of one upload; `uploads_per_account`, `uploads_in_all`: how many may be
+    unfinished at once, and `upload_account_octets`: what those of one account may have together;
+    `upload_hours`: how long one waits for its next part. `submission_limit`: octets of the role
+    files that one submission may bring.
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
     `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
     `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
@@ -59,6 +64,12 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     webhook_private: bool = False
     blob_quota: Octets = 0
     keep_free: Octets = KEEP_FREE
+    upload_limit: Octets = 16 << 30
+    uploads_per_account: Count = 16
+    uploads_in_all: Count = 64
+    upload_account_octets: Octets = 64 << 30
+    upload_hours: Count = 24
+    submission_limit: Octets = 256 << 20
     blobs_url: str = ""
     s3_endpoint: str = ""
     s3_region: str = "us-east-1"

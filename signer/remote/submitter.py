@@ -1,20 +1,16 @@
 """Hands one bundle to a server: blobs that it lacks, then the signed metadata, then its result."""
 
-import base64
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from signer.bundle_writer import Progress
-from signer.errors import SignerError
 from signer.remote.blob_upload import has_blob, upload_blob
 from signer.remote.errors import ServerAwayError, ServerRefusal
 from signer.remote.outgoing import Outgoing
 from signer.remote.server import Server, decode_answer
 
-BODY_LIMIT = 16 << 20
-"""Octets of one submission that the API takes."""
+MEDIA_TYPE = "application/vnd.hening.submission"
 _WAIT_SECONDS = 30  # that the server may wait with one answer
 _ANSWERS = 20  # ten minutes: what lasts longer has an alarm at the server
 
@@ -35,16 +31,21 @@ def submit_outgoing(
 
     Raises ServerRefusal with the server's reason, ServerAwayError when it stays away.
     """
-    body = _encode(outgoing)
+    path = f"/submissions/{outgoing.id}"
+    known = server.ask("GET", path, expected=(404,))
+    if known.status != 404 and decode_answer(known, server.name)["status"] == "published":
+        return Outcome(outgoing.id, decode_answer(known, server.name)["snapshot"], 0)
     missing = [blob for blob in outgoing.blobs if not has_blob(server, blob)]
     total, done = sum(blob.length for blob in missing), 0
     for blob in missing:
         upload_blob(server, blob, entropy, partial(_tell, progress, done, total))
         done += blob.length
-    server.ask("POST", "/submissions", {"Content-Type": "application/json"}, body)
+    headers = {"Content-Type": MEDIA_TYPE}
+    while server.attempt("PUT", path, headers, outgoing.pieces(), outgoing.length) is None:
+        pass
     server.progressed()
     for _ in range(_ANSWERS):
-        answer = server.ask("GET", f"/submissions/{outgoing.id}?wait={_WAIT_SECONDS}")
+        answer = server.ask("GET", f"{path}?wait={_WAIT_SECONDS}")
         server.progressed()
         state = decode_answer(answer, server.name)
         if state["status"] == "refused":
@@ -59,19 +60,3 @@ def submit_outgoing(
 
 def _tell(progress: Progress, before: int, total: int, octets: int) -> None:
     progress(before + octets, total)
-
-
-def _encode(outgoing: Outgoing) -> bytes:
-    value = {
-        "bundle": base64.b64encode(outgoing.bundle).decode(),
-        "metadata": {
-            name: base64.b64encode(octets).decode() for name, octets in outgoing.metadata.items()
-        },
-    }
-    body = json.dumps(value).encode()
-    if len(body) > BODY_LIMIT:
-        raise SignerError(
-            "The bundle holds more metadata than goes in one submission; make bundles of fewer"
-            " roles, or lay it into the server's `incoming` folder."
-        )
-    return body

@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[2]
             ("--models", "3", "--releases", "2", "--entries", "300", "--rounds", "2"),
             "times the peer",
         ),
+        (
+            "publish_api",
+            ("--models", "3", "--releases", "2", "--entries", "300", "--rounds", "2"),
+            "a halt",
+        ),
     ],
 )
 def test_a_benchmark_runs(module, options, said):

@@ -19,8 +19,9 @@ from server.release.api.problems import ProblemError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
 from server.release.rollouts.rollouts import Rollouts
+from server.release.submissions.limits import SubmissionLimits
 from server.release.submissions.submissions import Submissions
-from server.release.uploads.limits import Limits
+from server.release.uploads.limits import limits_of
 from server.release.uploads.quota import free_octets
 from server.release.uploads.uploads import Uploads
 from server.settings import Settings
@@ -75,10 +76,17 @@ class Services:
             self.clock,
             self.entropy,
             free_octets,
-            Limits(blob_quota=self.settings.blob_quota),
+            limits_of(self.settings),
         )
         submissions = Submissions(
-            self.folder, self.sessions, blobs, self.clock, self.entropy, self.wake
+            self.folder,
+            self.sessions,
+            blobs,
+            self.clock,
+            self.entropy,
+            self.wake,
+            free_octets,
+            SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
         )
         object.__setattr__(self, "uploads", uploads)
         object.__setattr__(self, "submissions", submissions)

@@ -5,6 +5,7 @@ good; curl does so with more than 1 MiB.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -13,6 +14,7 @@ from server.release.api.problems import ProblemError
 from server.release.errors import TooLargeError
 
 BODY_SECONDS = 30.0  # for each MiB of the limit: a line of 300 kbit/s does it
+SILENCE_SECONDS = 30.0  # between two pieces of a body that is read as it arrives
 
 
 async def receive_body(request: web.BaseRequest, operation: Operation) -> bytes:
@@ -21,13 +23,7 @@ async def receive_body(request: web.BaseRequest, operation: Operation) -> bytes:
         if request.content_length or "Transfer-Encoding" in request.headers:
             raise ProblemError(400, "malformed", "This operation takes no body.")
         return b""
-    kind = [part.strip().lower() for part in request.headers.get("Content-Type", "").split(";")]
-    if kind[0] != operation.content_type or kind[1:] not in ([], ["charset=utf-8"]):
-        raise ProblemError(
-            415, "media-type", f"The body of this operation is {operation.content_type}."
-        )
-    if "Content-Encoding" in request.headers:
-        raise ProblemError(415, "media-type", "A body is taken as it is, without a coding.")
+    check_media_type(request, operation.content_type)
     limit = operation.limit
     if (request.content_length or 0) > limit:
         raise TooLargeError(f"The body is over the limit of {limit} octets.")
@@ -44,6 +40,39 @@ async def receive_body(request: web.BaseRequest, operation: Operation) -> bytes:
     except web.RequestPayloadError as error:
         raise ProblemError(400, "malformed", "The body is not framed as HTTP has it.") from error
     return bytes(octets)
+
+
+def check_media_type(request: web.BaseRequest, expected: str) -> None:
+    """Raise ProblemError (415) unless a body is of the `expected` type, and without a coding."""
+    kind = [part.strip().lower() for part in request.headers.get("Content-Type", "").split(";")]
+    if kind[0] != expected or kind[1:] not in ([], ["charset=utf-8"]):
+        raise ProblemError(415, "media-type", f"The body of this operation is {expected}.")
+    if "Content-Encoding" in request.headers:
+        raise ProblemError(415, "media-type", "A body is taken as it is, without a coding.")
+
+
+async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[bytes]:
+    """Yield a body as it arrives, `limit` octets at most; raises ProblemError or TooLargeError."""
+    told = TooLargeError(f"The body is over the limit of {limit} octets.")
+    if (request.content_length or 0) > limit:
+        raise told
+    pieces = request.content.iter_any()
+    try:
+        while True:
+            async with asyncio.timeout(SILENCE_SECONDS):
+                piece = await anext(pieces, b"")
+            if not piece:
+                return
+            limit -= len(piece)
+            if limit < 0:
+                raise told
+            yield piece
+    except TimeoutError as error:
+        raise ProblemError(
+            408, "too-slow", "The body paused for too long: send it again."
+        ) from error
+    except web.RequestPayloadError as error:
+        raise ProblemError(400, "malformed", "The body is not framed as HTTP has it.") from error
 
 
 async def invite_body(request: web.BaseRequest) -> None:

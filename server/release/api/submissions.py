@@ -1,28 +1,20 @@
 """Submissions: signed metadata handed in, and what has become of it."""
 
+import contextlib
 from typing import Annotated, Literal
 
 import msgspec
 
-from server.core.encodings import decode_base64
+from server.core.bundle import MAX_BUNDLE
+from server.core.errors import HeningError
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.api.receive import check_media_type, stream_body
 from server.release.people.permissions import Permission
 from server.release.submissions.state import SubmissionState
 from server.release.submissions.submissions import MAX_WAIT
 
-LIMIT = 16 * 1_048_576
-"""Octets of a submission's body: role files of 12 MB in all. What is bigger goes in several."""
-
-
-class NewSubmission(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A bundle of FORMATS.md section 6, without the blobs, which are here already."""
-
-    bundle: Annotated[str, msgspec.Meta(description="The octets of `bundle.json` in base64.")]
-    metadata: Annotated[
-        dict[str, str],
-        msgspec.Meta(max_length=1000, description="By file name, the octets in base64."),
-    ]
+MEDIA_TYPE = "application/vnd.hening.submission"
 
 
 class SubmissionView(msgspec.Struct, frozen=True):
@@ -42,14 +34,22 @@ class WaitQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 async def submit(call: Call) -> Reply:
-    """Take a bundle. It is published or refused soon: look at its Location, with `wait`.
+    """Take a bundle of FORMATS.md section 6, without the blobs, which are here already.
 
-    The same bundle again is the same submission, so this may be repeated.
+    The id is the sha256 of `bundle.json`. It is published or refused soon: look at its Location,
+    with `wait`. The same bundle again is the same submission, so this may be repeated.
     """
-    metadata = {name: decode_base64(text) for name, text in call.body.metadata.items()}
-    state = await call.services.submissions.submit(
-        call.who, decode_base64(call.body.bundle), metadata
-    )
+    limit = MAX_BUNDLE + call.services.settings.submission_limit
+    check_media_type(call.request, MEDIA_TYPE)
+    pieces = stream_body(call.request, limit)
+    try:
+        state = await call.services.submissions.submit(call.who, call.path["submission"], pieces)
+    except HeningError:
+        # Who still sends does not listen, and would lose the sentence with the connection.
+        with contextlib.suppress(HeningError):
+            async for _ in pieces:
+                pass
+        raise
     return Reply(_view(state), headers={"Location": f"{PREFIX}/submissions/{state.id}"})
 
 
@@ -72,15 +72,17 @@ def _view(state: SubmissionState) -> SubmissionView:
 
 OPERATIONS = (
     Operation(
-        method="POST",
-        path=f"{PREFIX}/submissions",
+        method="PUT",
+        path=f"{PREFIX}/submissions/{{submission}}",
         permission=Permission.SUBMIT,
         summary="Hand in signed metadata",
         handler=submit,
-        request=NewSubmission,
         response=SubmissionView,
         status=202,
-        limit=LIMIT,
+        errors=(408, 409, 413, 415, 507),
+        raw=True,
+        limit=0,
+        content_type=MEDIA_TYPE,
     ),
     Operation(
         method="GET",

@@ -16,6 +16,7 @@ from server.core.encodings import decode_decimal
 from server.core.errors import FormatError
 from server.release.api.operation import PREFIX, Call, Header, Operation, Reply
 from server.release.api.problems import ProblemError
+from server.release.api.receive import check_media_type
 from server.release.people.permissions import Permission
 from server.release.uploads.checksum import ALGORITHMS, decode_checksum
 from server.release.uploads.metadata import decode_upload_metadata, encode_upload_metadata
@@ -87,10 +88,7 @@ async def append_to_upload(call: Call) -> Reply:
     and then the upload is gone.
     """
     _check_version(call)
-    if call.headers.get("Content-Type", "").lower() != MEDIA_TYPE:
-        raise ProblemError(415, "media-type", f"The body of this operation is {MEDIA_TYPE}.")
-    if "Content-Encoding" in call.headers:
-        raise ProblemError(415, "media-type", "A body is taken as it is, without a coding.")
+    check_media_type(call.request, MEDIA_TYPE)
     offset = decode_decimal(_one(call, "Upload-Offset"))
     checksum = None
     if "Upload-Checksum" in call.headers:

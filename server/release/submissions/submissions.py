@@ -1,7 +1,8 @@
 """Takes signed metadata in and tells what has become of it: docs/FORMATS.md section 6.
 
-1  everything is checked that can be without trust   nothing is written
-2  the bundle is written under a temporary name      a crash leaves a folder that is swept
+1  what its list says is checked, and who may        nothing is written
+2  the role files are written as they arrive, under  a crash leaves a folder that is swept
+   a temporary name, each checked before
 3  the trail says who submitted it                   a crash leaves an entry without a bundle
 4  it gets its name, and the publisher is woken      from here on the publisher answers for it
 """
@@ -9,12 +10,13 @@
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import and_, or_, select
 
-from server.core.bundle import Bundle, decode_bundle
+from server.core.bundle import MAX_BUNDLE, Bundle, RoleFile, decode_bundle
 from server.core.encodings import check_sha256
 from server.core.errors import FormatError
 from server.core.names import metadata_name
@@ -23,8 +25,17 @@ from server.release.errors import ConflictError, NotFoundError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
 from server.release.people.trail import record
+from server.release.submissions.intake import Intake
+from server.release.submissions.limits import SubmissionLimits, check_free, check_size
 from server.release.submissions.state import SubmissionState, state_of, waits
-from server.release.submissions.writing import PREFIX, reveal_bundle, sweep_bundles, write_bundle
+from server.release.submissions.writing import (
+    PREFIX,
+    begin_bundle,
+    complete_bundle,
+    reveal_bundle,
+    sweep_bundles,
+    write_role,
+)
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
@@ -38,7 +49,10 @@ MAX_WAIT = 30
 
 
 class Submissions:
-    """All submissions of a state folder. `wake` makes the publisher look into `incoming` now."""
+    """All submissions of a state folder. `wake` makes the publisher look into `incoming` now.
+
+    `free` gives the octets that are free on the disk of a folder.
+    """
 
     def __init__(
         self,
@@ -48,6 +62,8 @@ class Submissions:
         clock: Callable[[], datetime],
         entropy: Callable[[int], bytes],
         wake: Callable[[], None],
+        free: Callable[[Path], int],
+        limits: SubmissionLimits,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
@@ -55,39 +71,41 @@ class Submissions:
         self._clock = clock
         self._entropy = entropy
         self._wake = wake
+        self._free = free
+        self._limits = limits
 
     async def submit(
-        self, principal: Principal, data: bytes, metadata: Mapping[str, bytes]
+        self, principal: Principal, submission_id: str, pieces: AsyncIterator[bytes]
     ) -> SubmissionState:
-        """Take a bundle: the octets of its `bundle.json` and of its role files by file name.
+        """Take a bundle: its `bundle.json`, then its role files in the list's order.
 
         Blobs that it names must be here. The same bundle again is the same submission: one that
-        waits or is published is left as it is, one that was refused is tried once more.
+        waits or is published is left as it is, one that was refused is tried once more. However it
+        ends, the caller may read on from `pieces`.
         """
+        intake = Intake(pieces)
+        data = await intake.line(MAX_BUNDLE)
+        if hashlib.sha256(data).hexdigest() != submission_id:
+            raise FormatError("the submission's id is not the sha256 of its bundle.json.")
         bundle = decode_bundle(data)
         for role in bundle.roles:
             principal.check(Permission.SUBMIT, role.name)
-        _check_files(bundle, metadata)
+        total = check_size(bundle, self._limits)
         await self._check_blobs(bundle)
-        submission_id = hashlib.sha256(data).hexdigest()
         state = await self._find(submission_id)
         if state is not None and state.status != "refused":
+            await intake.skip(total)
             return state
+        check_free(total, await asyncio.to_thread(self._free, self._folder.root), self._limits)
         suffix = f"{submission_id[:16]}-{self._entropy(8).hex()}"
         temporary = self._folder.incoming / f"{PREFIX}{suffix}"
         try:
-            await asyncio.to_thread(write_bundle, temporary, data, metadata)
-            roles = [f"{role.name} {role.version}" for role in bundle.roles]
-            detail = {"blobs": len(bundle.blobs), "count": len(roles)}
-            async with self._sessions.begin() as session:
-                await record(
-                    session,
-                    at=int(self._clock().timestamp()),
-                    actor=principal.actor,
-                    action="submission.receive",
-                    subject=submission_id,
-                    detail={**detail, "roles": roles[:_NAMED_IN_TRAIL]},
-                )
+            await asyncio.to_thread(begin_bundle, temporary)
+            for role in bundle.roles:
+                await _receive(intake, role, temporary)
+            await intake.end()
+            await asyncio.to_thread(complete_bundle, temporary, data)
+            await self._record(principal, submission_id, bundle)
             await asyncio.to_thread(reveal_bundle, temporary, self._folder.incoming / submission_id)
         finally:
             await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
@@ -130,6 +148,19 @@ class Submissions:
         """Remove what a crash left half written; for the start, before anything is submitted."""
         await asyncio.to_thread(sweep_bundles, self._folder.incoming)
 
+    async def _record(self, principal: Principal, submission_id: str, bundle: Bundle) -> None:
+        roles = [f"{role.name} {role.version}" for role in bundle.roles]
+        detail = {"blobs": len(bundle.blobs), "count": len(roles)}
+        async with self._sessions.begin() as session:
+            await record(
+                session,
+                at=int(self._clock().timestamp()),
+                actor=principal.actor,
+                action="submission.receive",
+                subject=submission_id,
+                detail={**detail, "roles": roles[:_NAMED_IN_TRAIL]},
+            )
+
     async def _find(self, submission_id: str) -> SubmissionState | None:
         if await asyncio.to_thread(waits, self._folder, submission_id):
             return SubmissionState(submission_id, "waiting")
@@ -153,13 +184,9 @@ class Submissions:
                 )
 
 
-def _check_files(bundle: Bundle, metadata: Mapping[str, bytes]) -> None:
-    named = {metadata_name(role.name, role.version): role for role in bundle.roles}
-    if missing := named.keys() - metadata.keys():
-        raise FormatError(f"the submission lacks {min(missing)}.")
-    if extra := metadata.keys() - named.keys():
-        raise FormatError(f"the submission holds {min(extra)[:80]!r}, which it does not name.")
-    for name, role in named.items():
-        octets = metadata[name]
-        if (len(octets), hashlib.sha256(octets).hexdigest()) != (role.length, role.sha256):
-            raise FormatError(f"{name} is not the file that the bundle names.")
+async def _receive(intake: Intake, role: RoleFile, temporary: Path) -> None:
+    name = metadata_name(role.name, role.version)
+    octets = await intake.take(role.length)
+    if hashlib.sha256(octets).hexdigest() != role.sha256:
+        raise FormatError(f"{name} is not the file that the bundle names.")
+    await asyncio.to_thread(write_role, temporary, name, octets)

@@ -6,7 +6,6 @@ A crash before the rename leaves a folder that is passed over and swept at the n
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
 
 from server.storage.bounded import TEMPORARY
@@ -16,14 +15,20 @@ PREFIX = f"{TEMPORARY}api-"
 """Not the signer's own temporary names: what is under way there is left alone."""
 
 
-def write_bundle(temporary: Path, data: bytes, metadata: Mapping[str, bytes]) -> None:
-    """Write `bundle.json` and role files; on return they survive a power cut."""
-    folder = temporary / "metadata"
-    make_folder(folder)
-    for name, octets in metadata.items():
-        _write(folder / name, octets)
+def begin_bundle(temporary: Path) -> None:
+    """Make the folder that `write_role` fills."""
+    make_folder(temporary / "metadata")
+
+
+def write_role(temporary: Path, name: str, octets: bytes) -> None:
+    """Write one role file; on return its octets survive a power cut."""
+    _write(temporary / "metadata" / name, octets)
+
+
+def complete_bundle(temporary: Path, data: bytes) -> None:
+    """Write `bundle.json` after the role files; on return all of it survives a power cut."""
     _write(temporary / "bundle.json", data)
-    sync_folder(folder)
+    sync_folder(temporary / "metadata")
     sync_folder(temporary)
 
 

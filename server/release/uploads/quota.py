@@ -49,8 +49,11 @@ def check_blob_quota(upload: Upload, used: int, limits: Limits) -> None:
 
 def check_space(upload: Upload, missing: int, free: int, limits: Limits) -> None:
     """Raise QuotaError unless the disk holds it; `missing` octets of other uploads are to come."""
-    if upload.length + missing + limits.reserve > free:
+    lacking = plan_room(
+        upload.length + missing, used=0, free=free, room=Room(keep_free=limits.keep_free)
+    )
+    if lacking:
         raise QuotaError(
-            f"the disk has no room for {upload.length} octets now: make some, or wait until other"
-            " uploads have ended."
+            f"the disk has no room for {upload.length} octets now, {lacking} are lacking: wait"
+            " until other uploads have ended, or have the operator make room or lower `keep_free`."
         )

@@ -8,6 +8,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 
 import pytest
+from tuf.api.metadata import Metadata
 
 from server.settings import Settings
 from signer.cli import main
@@ -22,6 +23,7 @@ from tests.server.world import FIRST, PACKAGE_1, SECOND
 
 PACKAGE = b"PK\x03\x04" + bytes(range(256)) * 20_000
 TOKEN = "engineer"
+KEPT = {FIRST: (PACKAGE_1, release(1))}
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
@@ -97,6 +99,23 @@ async def test_a_release(desk, bundle, served, world):
     assert status == 0
     assert f'"bundle": "{bundle.name}", "sent": 0, "snapshot": 4' in written
     assert desk.pauses == []
+
+
+async def test_a_submission_of_many_megabytes(desk, served, world):
+    """18 MB of metadata go in one bundle and are published together, through a cut as well."""
+    files = {}
+    for version in range(3, 7):
+        metadata = Metadata.from_bytes(world.ceremony.role("armani", version, KEPT))
+        metadata.signed.unrecognized_fields["x"] = "x" * 4_500_000
+        files["armani", version] = world.ceremony.sign("armani", metadata.signed)
+    bundle = desk.bundle(files, {})
+    with run_fault_proxy(served.port) as proxy:
+        proxy.fault, proxy.limit, proxy.times = Fault.CUT_REQUEST, 9_000_000, 1
+        status, written = await asyncio.to_thread(desk.submit, proxy.port, bundle)
+    assert (status, desk.pauses) == (0, [0.5]), written
+    assert sum(map(len, files.values())) > 17 << 20
+    assert (await asyncio.to_thread(world.published)).roles["armani"].version == 6
+    assert not list(world.folder.incoming.iterdir())
 
 
 async def test_lost_connections(desk, bundle, served):
@@ -189,7 +208,7 @@ def test_a_place_is_one(desk, bundle):
 def test_what_is_made_without_a_folder(bundle):
     """A bundle from the working folder is, octet for octet, the one that `--out` makes."""
     loaded = load_outgoing(bundle)
-    made = make_outgoing({("armani", 3): loaded.metadata["3.armani.json"]}, [*loaded.blobs] * 2)
+    made = make_outgoing({("armani", 3): loaded.roles[0]}, [*loaded.blobs] * 2)
     assert made == loaded
 
 

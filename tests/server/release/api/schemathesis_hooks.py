@@ -3,7 +3,7 @@
 import schemathesis
 
 
-@schemathesis.serializer("application/offset+octet-stream")
+@schemathesis.serializer("application/offset+octet-stream", "application/vnd.hening.submission")
 def send_octets(_context, value):
     """Send octets as they are, and what else was thought of as its text."""
     if isinstance(value, bytes):

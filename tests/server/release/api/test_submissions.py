@@ -3,19 +3,22 @@
 import asyncio
 import base64
 import hashlib
+import io
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
-from server.storage.control_models import TrailEntry
+from server.settings import Settings
+from server.storage.control_models import Account, TrailEntry
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2, SECOND
 
 SHA256_2 = hashlib.sha256(PACKAGE_2).hexdigest()
 TUS = {"Tus-Resumable": "1.0.0"}
+TYPE = {"Content-Type": "application/vnd.hening.submission"}
 
 
 def text(data):
@@ -24,15 +27,21 @@ def text(data):
 
 
 def body_of(files, packages=(PACKAGE_2,)):
-    """Return a bundle's id and the body that hands it in."""
+    """Return a bundle's id and the octets that hand it in."""
     roles = [
         RoleFile(name, version, hashlib.sha256(data).hexdigest(), len(data))
         for (name, version), data in sorted(files.items())
     ]
     blobs = sorted(BlobFile(hashlib.sha256(each).hexdigest(), len(each)) for each in packages)
     bundle_id, data = encode_bundle(Bundle(roles=roles, blobs=blobs))
-    metadata = {f"{version}.{name}.json": text(octets) for (name, version), octets in files.items()}
-    return bundle_id, {"bundle": text(data), "metadata": metadata}
+    return bundle_id, data + b"".join(octets for _, octets in sorted(files.items()))
+
+
+def hand_in(api, bundle_id, body, token="engineer"):
+    """Hand a bundle in."""
+    return api.call(
+        "PUT", f"/submissions/{bundle_id}", token=token, data=io.BytesIO(body), headers=TYPE
+    )
 
 
 async def upload(api, data):
@@ -55,14 +64,14 @@ async def trail(api):
 async def test_a_release(api, world):
     """Package uploaded, role handed in, published; the same again is the same submission."""
     bundle_id, body = body_of(world.second_release())
-    refused = await api.call("POST", "/submissions", token="engineer", body=body)
+    refused = await hand_in(api, bundle_id, body)
     assert (refused.status, refused.problem) == (409, "conflict")
     assert SHA256_2 in refused.json["detail"]
     await upload(api, PACKAGE_2)
-    answer = await api.call("POST", "/submissions", token="engineer", body=body)
+    answer = await hand_in(api, bundle_id, body)
     assert (answer.status, answer.json["status"]) == (202, "waiting")
     assert answer.headers["Location"] == f"/api/v1/submissions/{bundle_id}"
-    again = await api.call("POST", "/submissions", token="engineer", body=body)
+    again = await hand_in(api, bundle_id, body)
     assert (again.status, again.json) == (202, answer.json)
     shown = await api.call("GET", f"/submissions/{bundle_id}", token="viewer")
     assert shown.json == {
@@ -77,7 +86,7 @@ async def test_a_release(api, world):
     told = (await asking).json
     assert (told["status"], told["reason"]) == ("published", "")
     assert SECOND in (await asyncio.to_thread(world.published)).roles["armani"].targets
-    again = await api.call("POST", "/submissions", token="engineer", body=body)
+    again = await hand_in(api, bundle_id, body)
     assert again.json == told
     assert not list(world.folder.incoming.iterdir())
     assert (await trail(api)).count("submission.receive") == 1
@@ -88,7 +97,7 @@ async def test_a_refusal_and_another_try(api, world):
     files = {("armani", 9): world.ceremony.role("armani", 9)}
     bundle_id, body = body_of(files, [])
     for _ in range(2):
-        answer = await api.call("POST", "/submissions", token="engineer", body=body)
+        answer = await hand_in(api, bundle_id, body)
         assert answer.json["status"] == "waiting"
         await api.services.publisher.process_incoming()
         shown = await api.call("GET", f"/submissions/{bundle_id}")
@@ -99,30 +108,59 @@ async def test_a_refusal_and_another_try(api, world):
 
 async def test_bodies_that_are_refused(api, world):
     """Other files than the bundle names, other encodings, hostile names: nothing is written."""
-    bundle_id, body = body_of(world.second_release(), [])
-    name, octets = next(iter(body["metadata"].items()))
-    bundle = base64.b64decode(body["bundle"])
+    files = world.second_release()
+    bundle_id, body = body_of(files, [])
+    (octets,) = files.values()
+    listing = body.removesuffix(octets)
+
+    def named(data):
+        return hashlib.sha256(data).hexdigest(), data
+
     hostile = [
-        ({"bundle": text(bundle)}, 422),
-        (body | {"metadata": {}}, 400),
-        (body | {"metadata": {name: octets, "../../../keys/x": octets}}, 400),
-        (body | {"metadata": {"../3.armani.json": octets}}, 400),
-        (body | {"metadata": {name: text(b"{}")}}, 400),
-        (body | {"metadata": {name: octets[:-4] + "===="}}, 400),
-        (body | {"bundle": text(bundle + b" ")}, 400),
-        (body | {"bundle": text(bundle.replace(b"armani", b"latest"))}, 400),
-        (body | {"bundle": ""}, 400),
-        (body | {"also": 1}, 422),
+        (bundle_id, b""),
+        (bundle_id, listing),
+        (bundle_id, listing + octets[:-1]),
+        (bundle_id, listing + octets + b" "),
+        (bundle_id, listing + octets[:-1] + b" "),
+        (bundle_id, octets + listing),
+        (bundle_id, b"x" * (1 << 20) + b"\n" + octets),
+        ("0" * 64, body),
+        named(listing.rstrip()),
+        named(b" " + listing),
+        named(listing.replace(b"armani", b"latest")),
+        named(listing.replace(b"armani", b"../armani")),
+        named(listing.replace(b'"length":', b'"length":1000000')),
+        named(b"{}\n"),
     ]
-    for sent, status in hostile:
-        answer = await api.call("POST", "/submissions", token="engineer", body=sent)
-        assert answer.status == status, answer.json
+    for asked, sent in hostile:
+        answer = await hand_in(api, asked, sent)
+        assert (answer.status, answer.problem) == (400, "malformed"), sent[:300]
+    answer = await api.call("PUT", f"/submissions/{bundle_id}", token="engineer", data=body)
+    assert (answer.status, answer.problem) == (415, "media-type")
     assert not list(world.folder.incoming.iterdir())
     assert (await api.call("GET", f"/submissions/{bundle_id}")).status == 404
     for asked in ("0" * 63, "..%2f..%2fkeys", "A" * 64):
         assert (await api.call("GET", f"/submissions/{asked}")).status == 404
+        assert (await hand_in(api, asked, body)).status == 404
     for wait in ("31", "-1", "x"):
         assert (await api.call("GET", f"/submissions/{bundle_id}?wait={wait}")).status == 422
+
+
+async def test_how_much_is_taken(world):
+    """More than the limit, or than the disk has room for, is refused, and nothing is written."""
+    bundle_id, body = body_of(world.second_release(), [])
+    for more, status, problem in (
+        ({"submission_limit": 1000}, 413, "too-large"),
+        ({"submission_limit": 10}, 413, "too-large"),
+        ({"keep_free": 1 << 62}, 507, "no-room"),
+    ):
+        async with api_world(world, settings=Settings(api_port=0, **more)) as api:
+            answer = await hand_in(api, bundle_id, body)
+            assert (answer.status, answer.problem) == (status, problem)
+            assert next(iter(more)) in answer.json["detail"] or "1048586" in answer.json["detail"]
+            async with api.services.sessions.begin() as session:
+                await session.execute(delete(Account))
+    assert not list(world.folder.incoming.iterdir())
 
 
 WHO = {
@@ -139,8 +177,7 @@ async def test_who_may_submit_what(api, world, who):
     """Editors bring content, engineers and admins everything; the others nothing."""
     allowed = set()
     for role in ("armani", "content", "tables", "targets", "root"):
-        _, body = body_of({(role, 7): b"{}"}, [])
-        answer = await api.call("POST", "/submissions", token=who, body=body)
+        answer = await hand_in(api, *body_of({(role, 7): b"{}"}, []), who)
         assert answer.status in {202, 403}
         allowed |= {role} if answer.status == 202 else set()
     assert allowed == WHO[who]
@@ -158,8 +195,7 @@ async def test_rights_for_one_codename(world):
             (["armani", "cancro"], 403),
             (["armani", "root"], 403),
         ):
-            _, body = body_of({(role, 7): b"{}" for role in roles}, [])
-            answer = await api.call("POST", "/submissions", token="engineer", body=body)
+            answer = await hand_in(api, *body_of({(role, 7): b"{}" for role in roles}, []))
             assert answer.status == status
 
 
@@ -189,12 +225,12 @@ async def test_a_process_that_ends_in_the_middle(api, world, monkeypatch):
     monkeypatch.setattr(
         "server.release.submissions.submissions.shutil.rmtree", lambda *_, **__: None
     )
-    answer = await api.call("POST", "/submissions", token="engineer", body=body)
+    answer = await hand_in(api, bundle_id, body)
     assert answer.status == 500
     monkeypatch.undo()
     assert len(list(world.folder.incoming.iterdir())) == 1
     assert await api.services.publisher.process_incoming() == []
     await api.services.submissions.tidy()
     assert not list(world.folder.incoming.iterdir())
-    assert (await api.call("POST", "/submissions", token="engineer", body=body)).status == 202
+    assert (await hand_in(api, bundle_id, body)).status == 202
     assert (world.folder.incoming / bundle_id).is_dir()

@@ -20,7 +20,7 @@ from server.storage.models import Blob
 
 DATA = bytes(range(256)) * 40
 SHA256 = hashlib.sha256(DATA).hexdigest()
-LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_octets=1 << 20, reserve=1000)
+LIMITS = Limits(length=1 << 20, per_account=3, in_all=4, account_octets=1 << 20, keep_free=1000)
 
 
 def principal(name="ani", role=Role.ENGINEER):

@@ -305,7 +305,7 @@ async def test_the_quota_of_all_blobs(desk):
 
 async def test_room_on_the_disk(desk):
     """What other uploads still have to bring, and a reserve, is not given away twice."""
-    desk.room = 2 * len(DATA) + LIMITS.reserve
+    desk.room = 2 * len(DATA) + LIMITS.keep_free
     first = await desk.create()
     await desk.create("budi")
     with pytest.raises(QuotaError, match="no room"):

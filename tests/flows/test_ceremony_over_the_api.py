@@ -1,0 +1,71 @@
+"""What holders signed apart reaches a real server over its API, also what was lost on the way."""
+
+import shutil
+
+import pytest
+
+from demo.stage import StageError
+from tests.flows.conftest import Town
+
+
+class RemoteTown(Town):
+    """A town whose signers reach the server by its API alone."""
+
+    def open(self):
+        """Start the server with an API; `place` is how the signers reach it."""
+        state = ["--state", self.server_state]
+        self.server("account", "add", "eka", "--role", "engineer", "--all-codenames", *state)
+        token = self.folder / "token"
+        token.touch(0o600)
+        token.write_text(self.server("token", "create", "eka", "--label", "signer", *state))
+        self.start_server("--api-port", "0")
+        api = self._server.stdout.readline().strip().removesuffix("/api/v1")
+        self.place = ("--to", api, "--token-file", token)
+        self.wait_for_results(1)
+
+    def renew(self, days):
+        """Sign armani's next version in a ceremony; return the proposal, which is accepted."""
+        proposal, signed = (self.folder / f"{days}.{name}" for name in ("json", "sig"))
+        self.signer(
+            *("ceremony", "renew", "armani", "--expires", f"armani={days}"),
+            *("--repo", self.repo, "--propose", proposal),
+        )
+        root = self.repo / "metadata" / "1.root.json"
+        self.signer(
+            *("ceremony", "sign", proposal, "--keys", self.keys, "--root", root),
+            *("--out", signed, "--yes"),
+        )
+        self.signer("ceremony", "accept", proposal, signed, "--repo", self.repo)
+        return proposal
+
+
+@pytest.fixture(scope="module")
+def town(ceremony, tmp_path_factory):
+    """Open such a town."""
+    stage = RemoteTown(tmp_path_factory.mktemp("remote") / "town")
+    shutil.copytree(ceremony, stage.folder)
+    try:
+        stage.open()
+        yield stage
+    finally:
+        stage.stop_server()
+
+
+def test_submitted_lost_and_submitted_again(town):
+    """`submit` brings one version, and not one that has a gap before it, which `resubmit` fills."""
+    proposal = town.renew(91)
+    for _ in range(2):
+        told = town.signer("ceremony", "submit", proposal, "--repo", town.repo, *town.place)
+        (published,) = told["published"]
+        assert (published["snapshot"], published["sent"]) == (2, 0)
+    town.renew(92)  # its bundle never leaves
+    proposal = town.renew(93)
+    with pytest.raises(StageError, match="armani 4 was submitted; 3 comes next"):
+        town.signer("ceremony", "submit", proposal, "--repo", town.repo, *town.place)
+    told = town.signer("ceremony", "resubmit", "armani=3", "--repo", town.repo, *town.place)
+    assert [each["snapshot"] for each in told["published"]] == [3]
+    assert {result["status"] for result in town.wait_for_results(4)} == {"published", "refused"}
+    public = town.server_state / "public" / "metadata"
+    for version in (2, 3, 4):
+        name = f"{version}.armani.json"
+        assert (public / name).read_bytes() == (town.repo / "metadata" / name).read_bytes()

@@ -1,0 +1,65 @@
+"""A submission is cut into its parts wherever the network has cut it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import FormatError
+from server.release.submissions.intake import Intake
+
+
+async def each(pieces):  # noqa: RUF029 - a socket is waited for
+    """Give pieces as a socket would."""
+    for piece in pieces:
+        yield piece
+
+
+@given(
+    line=st.binary(max_size=30).map(lambda data: data.replace(b"\n", b"") + b"\n"),
+    parts=st.lists(st.binary(min_size=1, max_size=40), max_size=5),
+    cuts=st.lists(st.integers(1, 50), max_size=40),
+)
+async def test_parts_are_what_was_sent(line, parts, cuts):
+    """However the octets arrive, the line and each part are the ones that were put together."""
+    octets, pieces = line + b"".join(parts), []
+    for cut in cuts:
+        pieces.append(octets[:cut])
+        octets = octets[cut:]
+    intake = Intake(each(filter(None, [*pieces, octets])))
+    assert await intake.line(31) == line
+    for part in parts:
+        assert await intake.take(len(part)) == part
+    await intake.end()
+
+
+async def test_a_line_that_does_not_end():
+    """Octets without a line feed are gathered up to the limit; what follows is not asked for."""
+    asked = []
+
+    async def pieces():  # noqa: RUF029 - a socket is waited for
+        for number in range(100):
+            asked.append(number)
+            yield b"x" * 10
+
+    with pytest.raises(FormatError, match="one line of at most 30 octets"):
+        await Intake(pieces()).line(30)
+    assert asked == [0, 1, 2]
+
+
+@pytest.mark.parametrize("octets", [b"", b"no line feed", b"x" * 30 + b"\n"])
+async def test_lines_that_are_refused(octets):
+    """Nothing, no end, and one octet too many."""
+    with pytest.raises(FormatError, match="one line of at most 30 octets"):
+        await Intake(each([octets] if octets else [])).line(30)
+
+
+async def test_more_and_less_than_named():
+    """A file that ends early and octets after the last one are refused; what is skipped is gone."""
+    with pytest.raises(FormatError, match="ends before the last role file"):
+        await Intake(each([b"ab", b"c"])).take(4)
+    intake = Intake(each([b"ab", b"cd"]))
+    await intake.skip(3)
+    with pytest.raises(FormatError, match="more than the role files"):
+        await intake.end()
+    await intake.skip(9)
+    await intake.end()
