@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 import structlog
 
+from server.console.opening import open_console
+from server.console.overview import Surroundings
 from server.device.listener import listening
 from server.device.plane import DevicePlane, Metrics
 from server.device.snapshot import EMPTY
@@ -21,7 +23,7 @@ from server.publisher.read_back import HttpReadBack
 from server.publisher.steady_clock import SteadyClock
 from server.publisher.watchman import Watchman
 from server.release.api.operation import Services
-from server.release.api.serving import serving
+from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.uploads.keeping import Keeping
 from server.release.webhooks.courier import Courier
@@ -135,7 +137,11 @@ async def running(
             await services.submissions.tidy()
             works.append(Keeping(services.uploads, tools.alarm).run)
             # Entered last, it ends first: handlers under way still have publisher and database.
-            api_port = await stack.enter_async_context(serving(services, tools.registry))
+            site: Site = no_site
+            if settings.console:
+                known = Surroundings(upkeep.reasons, lambda: watchman.seen, steady)
+                site = await asyncio.to_thread(open_console, settings, known)
+            api_port = await stack.enter_async_context(serving(services, tools.registry, site=site))
             log.info("the control plane listens", host=settings.api_host, port=api_port)
             announce_api(api_port)
         # Nothing is begun before every setting was found good, so that nothing is cut off then.

@@ -47,7 +47,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `approval_channels`: patterns such as `*/*/stable`; what lets phones in there waits for a second
     person. The variable separates them by commas.
     `oidc_issuer`, `oidc_audience`: the OpenID provider whose ID tokens let accounts in, and for
-    whom these must be.
+    whom these must be. `oidc_client_secret_file`: a file of mode 0600 with the secret by which the
+    provider knows the console; empty for a public client.
+    `console`: pages for people on the control plane's socket. `console_url`: where browsers find
+    them, `https://HOST`; empty for loopback.
     """
 
     host: str = "127.0.0.1"
@@ -80,6 +83,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     approval_channels: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=1000)] = ()
     oidc_issuer: str = ""
     oidc_audience: str = ""
+    oidc_client_secret_file: str = ""
+    console: bool = False
+    console_url: str = ""
 
     def __repr__(self) -> str:
         """Show no value: some of them are secrets."""

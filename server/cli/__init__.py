@@ -17,6 +17,7 @@ try:
     from server.cli.keys import keys
     from server.cli.rebuild import rebuild
     from server.cli.rollout import rollout
+    from server.cli.session import session_group
     from server.cli.state import check, init, migrate, run
     from server.cli.token import token
     from server.cli.trail import trail
@@ -42,7 +43,7 @@ def cli() -> None:
 
 for command in (
     *(init, run, rollout, change_group, keys, check, export, gc, migrate, rebuild, backup),
-    *(account, token, trail),
+    *(account, token, session_group, trail),
 ):
     cli.add_command(command)
 

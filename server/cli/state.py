@@ -111,6 +111,8 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 @click.option("--api-cert", help="PEM file of its TLS certificate.")
 @click.option("--api-key", help="PEM file of the certificate's key.")
 @click.option("--api-behind-proxy", is_flag=True, default=None, help="A proxy speaks its TLS.")
+@click.option("--console", is_flag=True, default=None, help="Serve pages for people beside it.")
+@click.option("--console-url", help="Where browsers find them.  [default: loopback]")
 @click.option("--api-rate", type=int, help="Requests of one token per second.  [default: 50]")
 @click.option(
     "--webhook-private", is_flag=True, default=None, help="Webhooks may go to private addresses."

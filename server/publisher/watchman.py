@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from server.core.names import ONLINE_ROLES
 from server.publisher.alarm_book import AGAIN, AlarmBook
 from server.publisher.incoming import list_submissions
 from server.publisher.lease import Lease
-from server.publisher.lives import Alarm, plan_alarms, plan_lives
+from server.publisher.lives import Alarm, Life, plan_alarms, plan_lives
 from server.publisher.log import Log
 from server.publisher.online_keys import load_online_keys
 from server.publisher.plan import newest_signature
@@ -26,6 +27,16 @@ BEHIND = timedelta(seconds=60)
 
 async def _tell_nobody(_alarm: Alarm) -> None:
     pass
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one look found, for whoever shows it."""
+
+    lives: tuple[Life, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    is_behind: bool = False
+    """Whether the clock is behind what was signed already."""
 
 
 class Watchman:
@@ -55,6 +66,7 @@ class Watchman:
         self._book = AlarmBook()
         self._begun: dict[tuple[str, int], datetime] = {}
         self._behind: datetime | None = None
+        self.seen = Seen()
 
     async def look(self) -> list[str]:
         """Look once; returns why this server is not ready, a sentence each, nothing when it is."""
@@ -82,6 +94,7 @@ class Watchman:
             except (HeningError, OSError, SQLAlchemyError) as error:
                 reasons.append(str(error).partition("\n")[0])
         self._look_behind(published, now)
+        self.seen = Seen(tuple(lives), tuple(alarms), self._behind is not None)
         # An expired model's role makes that model wait and nothing else.
         needed = {"root", "targets", *ONLINE_ROLES}
         reasons += [str(a) for a in alarms if a.severity == "expired" and a.role in needed]

@@ -40,6 +40,26 @@ class Token(Base):
     revoked_at: Mapped[int | None] = mapped_column(BigInteger)
 
 
+class WebSession(Base):
+    """One browser that is signed in to the console; its cookie is known by its sha256 alone.
+
+    It came about by a token, which has to stay valid, or by a login as `subject` at the identity
+    provider, which has to stay the account's.
+    """
+
+    __tablename__ = "web_sessions"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    account: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
+    secret_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    token: Mapped[str | None] = mapped_column(ForeignKey("tokens.id"))
+    subject: Mapped[str | None] = mapped_column(String(255))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
+    ended_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
 class TrailEntry(Base):
     """One change that somebody made; `sha256` chains each entry to the one before."""
 

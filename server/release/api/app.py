@@ -132,7 +132,7 @@ class Api:
                 "the API failed",
                 incident=incident,
                 operation=operation.id if operation else "",
-                error=_locate(error),
+                error=locate(error),
             )
         status = refusal.problem.status
         return Answer(status, {"Content-Type": MEDIA_TYPE, **refusal.headers}, refusal.octets)
@@ -172,7 +172,7 @@ def _fingerprint(request: web.BaseRequest, operation: Operation, body: bytes) ->
     return hashlib.sha256(head.encode() + body).hexdigest()
 
 
-def _locate(error: Exception) -> str:
+def locate(error: Exception) -> str:
     """Return an error's class and the lines it came by: its text may hold what a client sent."""
     names = []
     trace = error.__traceback__

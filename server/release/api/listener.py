@@ -11,13 +11,11 @@ import ssl
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
-
-from server.release.api.app import Api
 
 FIXED_HEADERS = MappingProxyType(
     {
@@ -41,9 +39,22 @@ _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
 
 
+class Answering(Protocol):
+    """What answers on this socket: the API, or a site that lets it answer for its paths."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Raises ConnectionError when its client is gone."""
+
+    def fail(self, error: BaseException | None) -> web.StreamResponse:
+        """Answer a failure that came after `handle`."""
+
+    def refuse_malformed(self) -> web.StreamResponse:
+        """Answer octets that are no HTTP request."""
+
+
 @contextlib.asynccontextmanager
 async def listening(
-    api: Api, host: str, port: int, tls: ssl.SSLContext | None = None
+    api: Answering, host: str, port: int, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
     """Serve on `host` and `port` (0: any free one) until the block ends; gives the port."""
     server = _Server(
@@ -104,7 +115,7 @@ class _Request(web.BaseRequest):
 class _Server(web.Server):
     """A server whose connections speak `_Protocol`."""
 
-    api: Api
+    api: Answering
 
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)

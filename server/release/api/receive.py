@@ -23,8 +23,12 @@ async def receive_body(request: web.BaseRequest, operation: Operation) -> bytes:
         if request.content_length or "Transfer-Encoding" in request.headers:
             raise ProblemError(400, "malformed", "This operation takes no body.")
         return b""
-    check_media_type(request, operation.content_type)
-    limit = operation.limit
+    return await receive_octets(request, operation.content_type, operation.limit)
+
+
+async def receive_octets(request: web.BaseRequest, content_type: str, limit: int) -> bytes:
+    """Return a body of at most `limit` octets; raises as `receive_body` does."""
+    check_media_type(request, content_type)
     if (request.content_length or 0) > limit:
         raise TooLargeError(f"The body is over the limit of {limit} octets.")
     await invite_body(request)

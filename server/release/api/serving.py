@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
 
@@ -12,13 +14,35 @@ from server.release.api.admission import Admission, Authenticate
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.exposure import load_tls
-from server.release.api.listener import listening
+from server.release.api.listener import Answering, listening
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
 from server.release.people.principal import Principal
 from server.release.people.tokens import authenticate
 from server.storage.errors import StorageError
+
+if TYPE_CHECKING:
+    from server.release.federation.provider import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What a site on the API's socket has in common with it."""
+
+    api: Answering
+    services: Services
+    rates: Rates
+    provider: "Provider | None"
+
+
+Site = Callable[[Shared], Answering]
+"""Makes what answers on the socket, and lets the API answer for the API's paths."""
+
+
+def no_site(shared: Shared) -> Answering:
+    """Let the API answer alone."""
+    return shared.api
 
 
 @contextlib.asynccontextmanager
@@ -27,6 +51,7 @@ async def serving(
     registry: CollectorRegistry,
     operations: tuple[Operation, ...] = OPERATIONS,
     verify: Authenticate | None = None,
+    site: Site = no_site,
 ) -> AsyncIterator[int]:
     """Serve `operations` until the block ends; gives the port.
 
@@ -37,10 +62,12 @@ async def serving(
     tls = await asyncio.to_thread(load_tls, settings)
     rates = Rates(settings.api_rate, asyncio.get_running_loop().time)
     metrics = ApiMetrics(registry, operations)
-    admission = Admission(verify or token_verifier(services), rates)
+    provider = make_provider(services)
+    admission = Admission(verify or token_verifier(services, provider), rates)
     api = Api(operations, services, admission, metrics)
+    answering = site(Shared(api, services, rates, provider))
     try:
-        async with listening(api, settings.api_host, settings.api_port or 0, tls) as port:
+        async with listening(answering, settings.api_host, settings.api_port or 0, tls) as port:
             yield port
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -50,31 +77,37 @@ async def serving(
         ) from error
 
 
-def token_verifier(services: Services) -> Authenticate:
-    """Return what looks API tokens up in the database, and ID tokens at the provider, if any."""
+def make_provider(services: Services) -> "Provider | None":
+    """Return the identity provider of the settings; without one JOSE is not even loaded."""
     settings = services.settings
     if bool(settings.oidc_issuer) != bool(settings.oidc_audience):
         raise FormatError("oidc_issuer and oidc_audience go together: set both, or neither.")
+    if not settings.oidc_issuer:
+        return None
+    from server.release.federation import identity, provider  # noqa: PLC0415 - as the docstring says
+
+    expected = identity.Expected(settings.oidc_issuer, settings.oidc_audience)
+    return provider.Provider(expected, services.epoch)
+
+
+def token_verifier(services: Services, provider: "Provider | None") -> Authenticate:
+    """Return what looks API tokens up in the database, and ID tokens at the provider, if any."""
 
     async def verify(secret: str) -> Principal:
         async with services.sessions() as session:
             return await authenticate(session, secret, services.clock())
 
-    return _with_logins(services, verify) if settings.oidc_issuer else verify
+    return verify if provider is None else _with_logins(services, provider, verify)
 
 
-def _with_logins(services: Services, verify_token: Authenticate) -> Authenticate:
-    """Return what takes ID tokens, too; without a provider JOSE is not even loaded."""
-    from server.release.federation import identity, login, provider  # noqa: PLC0415 - as the docstring says
-
-    settings = services.settings
-    asked = provider.Provider(
-        identity.Expected(settings.oidc_issuer, settings.oidc_audience), services.epoch
-    )
+def _with_logins(
+    services: Services, provider: "Provider", verify_token: Authenticate
+) -> Authenticate:
+    from server.release.federation import login  # noqa: PLC0415 - needed with a provider alone
 
     async def verify(secret: str) -> Principal:
         if secret.count(".") == 2:
-            return await login.log_in(services.sessions, asked, secret)
+            return await login.log_in(services.sessions, provider, secret)
         return await verify_token(secret)
 
     return verify

@@ -2,6 +2,7 @@
 
 import json
 import ssl
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,30 +25,45 @@ def check_address(url: str) -> None:
 
 async def fetch_page(url: str) -> dict[str, Any]:
     """Return the JSON object at `url`; raises StorageError where it cannot be had."""
+    status, page = await _ask("GET", url)
+    if status != 200:
+        raise StorageError(f"the identity provider answers {status}: see oidc_issuer.")
+    return page
+
+
+async def post_form(
+    url: str, fields: Mapping[str, str], headers: Mapping[str, str]
+) -> tuple[int, dict[str, Any]]:
+    """Send a form to `url`; returns the status and the JSON object of the answer.
+
+    Raises StorageError where there is none.
+    """
+    return await _ask("POST", url, data=fields, headers=headers)
+
+
+async def _ask(
+    method: str,
+    url: str,
+    data: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> tuple[int, dict[str, Any]]:
     check_address(url)
+    sent = {"Accept": "application/json", "User-Agent": "hening", **(headers or {})}
     try:
         async with (
             aiohttp.ClientSession(timeout=TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.get(
-                url,
-                allow_redirects=False,
-                headers={"Accept": "application/json", "User-Agent": "hening"},
-            ) as answer,
+            session.request(method, url, data=data, allow_redirects=False, headers=sent) as answer,
         ):
-            data = bytearray()
+            octets = bytearray()
             async for piece in answer.content.iter_chunked(16_384):
-                data += piece
-                if len(data) > PAGE_LIMIT:
+                octets += piece
+                if len(octets) > PAGE_LIMIT:
                     raise StorageError("the identity provider sends too much: see oidc_issuer.")
-            if answer.status != 200:
-                raise StorageError(
-                    f"the identity provider answers {answer.status}: see oidc_issuer."
-                )
-            page = json.loads(data)
+            page = json.loads(octets)
     except (aiohttp.ClientError, ssl.SSLError, TimeoutError, OSError, ValueError) as error:
         raise StorageError(
             f"the identity provider does not answer ({type(error).__name__}): try again."
         ) from error
     if not isinstance(page, dict):
         raise StorageError("the identity provider answers with no JSON object: see oidc_issuer.")
-    return page
+    return answer.status, page

@@ -71,8 +71,13 @@ def key_id(text: str) -> str:
     return found
 
 
-def verify_identity(text: str, keys: KeySet, expected: Expected, now: int) -> str:
-    """Return the subject of an ID token; raises FormatError unless it holds at `now`."""
+def verify_identity(
+    text: str, keys: KeySet, expected: Expected, now: int, nonce: str | None = None
+) -> str:
+    """Return the subject of an ID token; raises FormatError unless it holds at `now`.
+
+    With a `nonce` the token must have been made for the login that sent it.
+    """
     try:
         token = jwt.decode(text, keys, algorithms=list(ALGORITHMS))
         jwt.JWTClaimsRegistry(
@@ -93,6 +98,8 @@ def verify_identity(text: str, keys: KeySet, expected: Expected, now: int) -> st
         raise FormatError("the ID token is for somebody else.")
     if claims.get("azp", expected.audience) != expected.audience:
         raise FormatError("the ID token was given to somebody else.")
+    if nonce is not None and claims.get("nonce") != nonce:
+        raise FormatError("the ID token was made for another login.")
     if not 0 < claims["exp"] - claims["iat"] <= MAX_LIFE_SECONDS:
         raise FormatError("the ID token lives for more than a day.")
     subject = claims["sub"]

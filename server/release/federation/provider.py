@@ -32,32 +32,44 @@ class Provider:
         self._expected = expected
         self._epoch = epoch
         self._fetch = fetch
+        self._page: Mapping[str, Any] = {}
         self._keys: KeySet | None = None
         self._known: frozenset[str] = frozenset()
         self._looked = 0
         self._failed: int | None = None
         self._lock = asyncio.Lock()
 
-    async def verify(self, text: str) -> str:
-        """Return the subject whose valid ID token `text` is.
+    @property
+    def expected(self) -> Expected:
+        """What its ID tokens must be for."""
+        return self._expected
+
+    async def discover(self) -> Mapping[str, Any]:
+        """Return what the provider says of itself; StorageError where it does not answer."""
+        await self._find_keys(None)
+        return self._page
+
+    async def verify(self, text: str, nonce: str | None = None) -> str:
+        """Return the subject whose valid ID token `text` is, made for the login of `nonce` if any.
 
         Raises AuthenticationError, with one sentence for every reason; StorageError where the
         provider does not answer and its keys are not known.
         """
         try:
             keys = await self._find_keys(key_id(text))
-            return verify_identity(text, keys, self._expected, self._epoch())
+            return verify_identity(text, keys, self._expected, self._epoch(), nonce)
         except FormatError:
             raise AuthenticationError(
                 "this needs a valid token: ask an admin for one."
             ) from None  # the reason would help who guesses
 
-    async def _find_keys(self, wanted: str) -> KeySet:
+    async def _find_keys(self, wanted: str | None) -> KeySet:
+        """Return the keys, looked for again where `wanted` is not among them; None wants none."""
         async with self._lock:
             now = self._epoch()
             age = now - self._looked
             if self._keys is not None and 0 <= age < KEEP_SECONDS:
-                if wanted in self._known or age < RETRY_SECONDS:
+                if wanted is None or wanted in self._known or age < RETRY_SECONDS:
                     return self._keys
             elif self._failed is not None and 0 <= now - self._failed < PAUSE_SECONDS:
                 raise StorageError("the identity provider did not answer a moment ago: try again.")
@@ -80,6 +92,8 @@ class Provider:
             )
         try:
             check_address(address)
-            return load_keys(await self._fetch(address))
+            keys = load_keys(await self._fetch(address))
         except FormatError as error:
             raise StorageError(str(error)) from error
+        self._page = page
+        return keys

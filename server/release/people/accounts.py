@@ -23,7 +23,7 @@ from server.release.people.permissions import (
 from server.release.people.principal import EVERY_CODENAME, Principal
 from server.release.people.token_text import redact
 from server.release.people.trail import lock_trail, record
-from server.storage.control_models import Account, Token
+from server.storage.control_models import Account, Token, WebSession
 
 MAX_CODENAMES = 1000
 SUBJECT_LIMIT = 255  # OpenID Connect Core 1.0 section 2
@@ -157,7 +157,7 @@ async def change_account(
 async def disable_account(
     session: AsyncSession, principal: Principal, *, name: str, at: int
 ) -> Account:
-    """Shut an account and revoke its tokens for good; nothing happens where it is shut already."""
+    """Shut an account; its tokens and sessions are over for good. Again, nothing happens."""
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
@@ -173,13 +173,24 @@ async def disable_account(
         .returning(Token.id)
     )
     revoked = sorted((await session.scalars(revoke)).all())
+    end = (
+        update(WebSession)
+        .where(
+            WebSession.account == name,
+            WebSession.ended_at.is_(None),
+            WebSession.expires_at > at,
+        )
+        .values(ended_at=at)
+        .returning(WebSession.id)
+    )
+    ended = (await session.scalars(end)).all()
     await record(
         session,
         at=at,
         actor=principal.actor,
         action="account.disable",
         subject=name,
-        detail={"tokens_revoked": len(revoked)},
+        detail={"sessions_ended": len(ended), "tokens_revoked": len(revoked)},
     )
     return account
 

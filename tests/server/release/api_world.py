@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.operation import Services
-from server.release.api.serving import serving
+from server.release.api.serving import no_site, serving
 from server.release.errors import AuthenticationError
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import EVERY_CODENAME, Principal
@@ -99,6 +99,7 @@ async def api_world(
     entropy=os.urandom,
     *,
     real_tokens=False,
+    site=no_site,
     **services,
 ):
     """Serve `operations` on the state folder of `world`; further services by name.
@@ -131,7 +132,7 @@ async def api_world(
         services = {"rollouts": rollouts, **services}
         made = Services(world.folder, sessions, publisher, world.now, settings, entropy, **services)
         async with (
-            serving(made, registry, operations, None if real_tokens else verify) as port,
+            serving(made, registry, operations, None if real_tokens else verify, site) as port,
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         ):
 

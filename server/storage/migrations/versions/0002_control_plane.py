@@ -1,4 +1,4 @@
-"""Accounts, tokens, trail, lease, uploads, waiting changes and webhooks."""
+"""Accounts, tokens, sessions, trail, lease, uploads, waiting changes and webhooks."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,6 +30,18 @@ def upgrade() -> None:
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("revoked_at", sa.BigInteger()),
+    )
+    op.create_table(
+        "web_sessions",
+        sa.Column("id", sa.String(32), primary_key=True),
+        sa.Column("account", sa.String(64), sa.ForeignKey("accounts.name"), nullable=False),
+        sa.Column("secret_sha256", sa.String(64), unique=True, nullable=False),
+        sa.Column("token", sa.String(32), sa.ForeignKey("tokens.id")),
+        sa.Column("subject", sa.String(255)),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("seen_at", sa.BigInteger(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger()),
     )
     op.create_table(
         "trail_entries",
@@ -136,6 +148,7 @@ def downgrade() -> None:
         "leases",
         "trail_head",
         "trail_entries",
+        "web_sessions",
         "tokens",
         "accounts",
     ):

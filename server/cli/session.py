@@ -1,0 +1,90 @@
+"""`session`: browsers that are signed in to the console."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from server.cli.in_database import run_in_database, show_time
+from server.cli.operator import operator
+from server.cli.options import JSON, STATE, now, require_state
+from server.release.people.web_sessions import end_session, list_sessions
+from server.storage.control_models import WebSession
+from server.storage.database import Sessions
+
+
+@click.group("session", epilog="Example: hening-server session list --state var/server")
+def session_group() -> None:
+    """Show and end sessions of the console. A session ends by itself after 12 hours."""
+
+
+@session_group.command(
+    "list", epilog="Example: hening-server session list --account ani --state var/server"
+)
+@click.option("--account", help="Of this account only.")
+@STATE
+@JSON
+def list_all(account: str | None, state: Path, as_json: bool) -> None:
+    """Show who is signed in now, the newest first."""
+    at = _epoch()
+
+    async def work(sessions: Sessions) -> Sequence[WebSession]:
+        async with sessions() as session:
+            return await list_sessions(session, at, account)
+
+    _show(run_in_database(require_state(state), work), as_json=as_json)
+
+
+@session_group.command(
+    epilog="Example: hening-server session end s-0123456789ab --state var/server"
+)
+@click.argument("identities", nargs=-1, metavar="ID...")
+@click.option("--account", help="All sessions of this account.")
+@STATE
+@JSON
+def end(identities: tuple[str, ...], account: str | None, state: Path, as_json: bool) -> None:
+    """End sessions at once, all of them or none."""
+    if bool(identities) == (account is not None):
+        raise click.UsageError("name sessions by their ids, or --account for all of one account.")
+    at, by = _epoch(), operator()
+
+    async def work(sessions: Sessions) -> list[WebSession]:
+        async with sessions.begin() as session:
+            chosen = identities or [row.id for row in await list_sessions(session, at, account)]
+            return [
+                await end_session(session, by, identity=identity, at=at)
+                for identity in dict.fromkeys(chosen)
+            ]
+
+    _show(run_in_database(require_state(state), work), as_json=as_json)
+
+
+def _show(rows: Sequence[WebSession], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([_describe(row) for row in rows]))
+        return
+    table = Table("id", "account", "by", "begun (UTC)", "last seen (UTC)", "until (UTC)", "ended")
+    for row in rows:
+        times = (row.created_at, row.seen_at, row.expires_at, row.ended_at)
+        table.add_row(row.id, row.account, row.token or "login", *map(show_time, times))
+    Console().print(table)
+
+
+def _describe(row: WebSession) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account": row.account,
+        "token": row.token,
+        "created_at": row.created_at,
+        "seen_at": row.seen_at,
+        "expires_at": row.expires_at,
+        "ended_at": row.ended_at,
+    }
+
+
+def _epoch() -> int:
+    return int(now().timestamp())

@@ -1,0 +1,75 @@
+"""Orders: what waits for a second person or for its time, and what became of the others."""
+
+from server.console.address import PREFIX
+from server.console.page import Moved, Page, Shown, Visit
+from server.core.names import decode_channel
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
+from server.release.rollouts.changes import ChangeView, State
+
+_PATH = f"{PREFIX}/orders/{{change}}"
+
+
+async def list_orders(visit: Visit) -> Shown:
+    """Show orders, the newest first."""
+    page = await visit.at.do("list_changes", query=visit.query)
+    values = {
+        "orders": page.items,
+        "next": page.next,
+        "state": visit.query.get("state", ""),
+        "states": [state.value for state in State],
+    }
+    return Shown("orders.html", values)
+
+
+async def show_order(visit: Visit) -> Shown:
+    """Show one order, and what may be done with it."""
+    change = await visit.at.do("get_change", visit.path)
+    return Shown("order.html", {"order": change, **_rights(visit.at.principal, change)})
+
+
+async def approve(visit: Visit) -> Moved:
+    """Approve somebody else's order."""
+    return await _decide(visit, "approve_change")
+
+
+async def reject(visit: Visit) -> Moved:
+    """Reject an order, with a reason."""
+    return await _decide(visit, "reject_change")
+
+
+async def cancel(visit: Visit) -> Moved:
+    """Cancel an order that is not carried out yet."""
+    return await _decide(visit, "cancel_change")
+
+
+async def _decide(visit: Visit, operation: str) -> Moved:
+    reason = visit.form.get("reason", "")
+    body = {} if operation == "approve_change" else {"reason": reason}
+    await visit.at.do(operation, visit.path, body=body)
+    return Moved(f"{PREFIX}/orders/{visit.path['change']}")
+
+
+def _rights(who: Principal, change: ChangeView) -> dict[str, bool]:
+    """Return which buttons are shown; what counts is checked when one is pressed."""
+    codename = decode_channel(change.channel).codename
+    is_own = who.name == change.proposed_by
+    is_waiting = change.state == State.WAITING
+    is_open = change.state in {State.WAITING, State.APPROVED}
+    may_approve = who.is_allowed(Permission.APPROVE, codename)
+    may_cancel = who.is_allowed(Permission.ROLLOUT, codename) if is_own else may_approve
+    return {
+        "may_approve": is_waiting and may_approve and not is_own,
+        "may_reject": is_waiting and may_approve,
+        "may_cancel": is_open and may_cancel,
+        "is_own": is_own,
+    }
+
+
+PAGES = (
+    Page("GET", f"{PREFIX}/orders", list_orders),
+    Page("GET", _PATH, show_order),
+    Page("POST", f"{_PATH}/approve", approve),
+    Page("POST", f"{_PATH}/reject", reject),
+    Page("POST", f"{_PATH}/cancel", cancel),
+)

@@ -1,0 +1,131 @@
+"""Channels: what each offers, how far its roll-out is, and orders that change it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from server.console.address import PREFIX
+from server.console.forms import reasons
+from server.console.page import Moved, Page, Shown, Visit
+from server.console.timeline import draw
+from server.release.api.channels import ChannelState
+from server.release.people.permissions import Permission
+from server.release.rollouts.changes import ChangeView
+from server.release.rollouts.windows import WEEKDAYS, Calendar, Weekday
+
+_PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
+RECENT = 10  # orders on a channel's page
+LANGUAGES = ("en", "id")  # of a halt's reason, where the build has no change log to tell
+SPARE = 1  # empty rows for further languages
+MOST = 5  # languages that are asked for: nobody who halts has time for more
+
+
+async def list_channels(visit: Visit) -> Shown:
+    """Show all channels, a page of them at a time."""
+    page = await visit.at.do("list_channels", query=visit.query)
+    now = visit.services.epoch()
+    rows = [(state, _timeline(state, now)) for state in page.items]
+    return Shown("channels.html", {"rows": rows, "next": page.next})
+
+
+async def show_channel(visit: Visit) -> Shown:
+    """Show one channel, its schedule and its orders."""
+    return Shown("channel.html", await _values(visit))
+
+
+async def ask_halt(visit: Visit) -> Shown:
+    """Ask for the reason, and say what a halt does."""
+    values = await _values(visit)
+    visit.at.principal.check(Permission.HALT, visit.path["codename"])
+    releases = (await visit.at.do("list_releases", _model(visit), query={"limit": 200})).items
+    counter = values["state"].counter
+    locales = {
+        locale for release in releases if release.counter == counter for locale in release.changelog
+    }
+    rows = [*sorted(locales or LANGUAGES)[:MOST], *[""] * SPARE]
+    return Shown("halt.html", {**values, "locales": rows})
+
+
+async def pause(visit: Visit) -> Moved:
+    """Freeze the share that was reached."""
+    return await _order(visit, "pause_rollout", {"note": visit.form.get("note", "")})
+
+
+async def resume(visit: Visit) -> Moved:
+    """Go on."""
+    return await _order(visit, "resume_rollout", {"note": visit.form.get("note", "")})
+
+
+async def halt(visit: Visit) -> Moved:
+    """Take nobody in any more."""
+    body = {"reason": reasons(visit.form), "note": visit.form.get("note", "")}
+    return await _order(visit, "halt_rollout", body)
+
+
+async def _order(visit: Visit, operation: str, body: Mapping[str, Any]) -> Moved:
+    await visit.at.do(operation, visit.path, body=body, etag=visit.form.get("etag", ""))
+    path = visit.path
+    return Moved(f"{PREFIX}/channels/{path['codename']}/{path['region']}/{path['channel']}")
+
+
+async def _values(visit: Visit) -> dict[str, Any]:
+    desk, codename = visit.at, visit.path["codename"]
+    state = await desk.do("get_channel", visit.path)
+    orders = (
+        await desk.do("list_changes", query={"channel": state.channel, "limit": RECENT})
+    ).items
+    who = desk.principal
+    return {
+        "state": state,
+        "timeline": _timeline(state, visit.services.epoch()),
+        "orders": orders,
+        "windows": _windows(orders),
+        "may_order": who.is_allowed(Permission.ROLLOUT, codename),
+        "may_halt": who.is_allowed(Permission.HALT, codename),
+    }
+
+
+def _timeline(state: ChannelState, now: int) -> Any:  # noqa: ANN401 - a Timeline or None
+    if not state.schedule:
+        return None
+    schedule = [(step.start, step.permille) for step in state.schedule]
+    return draw(schedule, now, is_frozen=state.state in {"paused", "halted"})
+
+
+def _windows(orders: list[ChangeView]) -> list[str]:
+    """Return the windows of the newest order that was carried out and has a plan."""
+    for change in orders:
+        plan = getattr(change.order, "plan", None)
+        if change.state == "done" and plan is not None:
+            return [] if plan.calendar is None else _describe(plan.calendar)
+    return []
+
+
+def _describe(calendar: Calendar) -> list[str]:
+    return [
+        f"{_name_days(window.days)} {window.start}\N{EN DASH}{window.until} {calendar.zone}"
+        for window in calendar.windows
+    ]
+
+
+def _name_days(days: list[Weekday]) -> str:
+    """Return days as people write them: `Mon-Thu` for three or more in a row, else one by one."""
+    names = [day.capitalize() for day in WEEKDAYS if day in days]
+    first = WEEKDAYS.index(names[0].lower())
+    is_row = [name.lower() for name in names] == list(WEEKDAYS[first : first + len(names)])
+    if is_row and len(names) > 2:
+        return f"{names[0]}\N{EN DASH}{names[-1]}"
+    return ", ".join(names)
+
+
+def _model(visit: Visit) -> dict[str, str]:
+    return {"codename": visit.path["codename"]}
+
+
+PAGES = (
+    Page("GET", f"{PREFIX}/channels", list_channels),
+    Page("GET", _PATH, show_channel),
+    Page("GET", f"{_PATH}/halt", ask_halt),
+    Page("POST", f"{_PATH}/halt", halt),
+    Page("POST", f"{_PATH}/pause", pause),
+    Page("POST", f"{_PATH}/resume", resume),
+)

@@ -1,0 +1,97 @@
+"""The first page: is all well, what is published, what waits."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from server.console.address import PREFIX
+from server.console.page import Page, Shown, Visit
+from server.publisher.lives import Life
+from server.publisher.watchman import Seen
+from server.release.api.pagination import PageQuery
+from server.release.uploads.quota import free_octets
+
+EVERY = PageQuery(limit=1_000_000)  # the API's limit is for answers, and this is counted here
+SHOWN = 8  # of each list; the rest is a page away
+CLOCK_SECONDS = 5  # which two clocks may differ by without a word
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the process knows of itself: why it is not ready, and what the watchman saw last.
+
+    `steady` is the clock that signatures go by.
+    """
+
+    reasons: Callable[[], Sequence[str]]
+    seen: Callable[[], Seen]
+    steady: Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class LifeRow:
+    """A role's life as a bar: permille that are used, and how bad that is."""
+
+    role: str
+    version: int
+    used: int
+    severity: str
+    expires: int
+
+
+class Overview:
+    """The page, over what the process knows of itself."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self._surroundings = surroundings
+        self.pages = (Page("GET", f"{PREFIX}/", self.show),)
+
+    async def show(self, visit: Visit) -> Shown:
+        """Show how the server is, what phones see, and what somebody has to look at."""
+        services, desk = visit.services, visit.at
+        seen = self._surroundings.seen()
+        now = services.clock()
+        status = await desk.do("get_status")
+        channels = (await desk.do("list_channels", query=EVERY)).items
+        waiting = await desk.do("list_changes", query={"state": "waiting", "limit": SHOWN})
+        moving = [each for each in channels if _is_moving(each.state, each.permille)]
+        clock_off = int((now - self._surroundings.steady()).total_seconds())
+        values = {
+            "reasons": list(self._surroundings.reasons()),
+            "alarms": seen.alarms,
+            "is_behind": seen.is_behind,
+            "clock_off": clock_off if abs(clock_off) > CLOCK_SECONDS else 0,
+            "lives": _lives(seen, now)[:SHOWN],
+            "roles": len(seen.lives),
+            "free": await asyncio.to_thread(free_octets, services.folder.root),
+            "keep_free": services.settings.keep_free,
+            "status": status,
+            "states": Counter(each.state for each in channels),
+            "channels": len(channels),
+            "moving": moving[:SHOWN],
+            "more": len(moving) > SHOWN,
+            "waiting": waiting.items,
+            "more_waiting": waiting.next is not None,
+        }
+        return Shown("overview.html", values)
+
+
+def _is_moving(state: str, permille: int) -> bool:
+    return state in {"paused", "halted"} or (state == "offered" and permille < 1000)
+
+
+def _lives(seen: Seen, now: datetime) -> list[LifeRow]:
+    worst = {alarm.role: alarm.severity for alarm in seen.alarms}
+
+    def row(life: Life) -> LifeRow:
+        return LifeRow(
+            life.role,
+            life.version,
+            round(life.used(now) * 1000),
+            worst.get(life.role, ""),
+            int(life.expires.timestamp()),
+        )
+
+    return sorted(map(row, seen.lives), key=lambda each: (-each.used, each.role))

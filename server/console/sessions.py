@@ -1,0 +1,33 @@
+"""Sessions: where somebody is signed in, and ending that."""
+
+from server.console.address import PREFIX
+from server.console.page import Moved, Page, Shown, Visit
+from server.release.people.permissions import Permission
+from server.release.people.web_sessions import end_session, list_sessions
+
+_PATH = f"{PREFIX}/sessions"
+
+
+async def show_sessions(visit: Visit) -> Shown:
+    """Show one's own sessions; to who manages people everybody's."""
+    principal = visit.at.principal
+    account = None if principal.is_allowed(Permission.PEOPLE) else principal.name
+    async with visit.services.sessions() as session:
+        rows = await list_sessions(session, visit.services.epoch(), account)
+    return Shown("sessions.html", {"rows": rows})
+
+
+async def end(visit: Visit) -> Moved:
+    """End a session; of one's own, too."""
+    services = visit.services
+    async with services.sessions.begin() as session:
+        await end_session(
+            session, visit.at.principal, identity=visit.path["session"], at=services.epoch()
+        )
+    return Moved(_PATH)
+
+
+PAGES = (
+    Page("GET", _PATH, show_sessions),
+    Page("POST", f"{_PATH}/{{session}}/end", end),
+)

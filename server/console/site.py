@@ -1,0 +1,191 @@
+"""The console's one way through: page, session, form, handler, answer; and what fails, as a page.
+
+What is not below the console's paths goes to the API, which knows no cookie.
+"""
+
+import re
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote, unquote
+
+import structlog
+from aiohttp import web
+
+from server.console.address import PREFIX, Address
+from server.console.cookies import Cookies, Door
+from server.console.desk import Desk
+from server.console.forms import csrf_token, decode_fields, receive_form
+from server.console.page import Moved, Page, Shown, Visit
+from server.console.rendering import Pages
+from server.console.sign_in import HOME, PATH
+from server.release.api.app import locate
+from server.release.api.operation import path_regex
+from server.release.api.problems import ProblemError, describe
+from server.release.api.serving import Shared
+from server.release.errors import AuthenticationError
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
+from server.release.people.web_sessions import find_session
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = MappingProxyType(
+    {
+        "Content-Security-Policy": POLICY,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        # With no-referrer a browser hides the origin of its own forms, too.
+        "Referrer-Policy": "same-origin",
+        "X-Frame-Options": "DENY",
+    }
+)
+"""Of every page, beside the fixed ones of the socket."""
+FOR_EVER = "private, max-age=31536000, immutable"
+log = structlog.get_logger()
+
+
+class Console:
+    """Answers below `/console`, and lets the API answer everything else."""
+
+    def __init__(
+        self,
+        shared: Shared,
+        pages: tuple[Page, ...],
+        templates: Pages,
+        address: Address,
+        cookies: Cookies,
+    ) -> None:
+        self._shared = shared
+        self._services = shared.services
+        self._templates = templates
+        self._address = address
+        self._cookies = cookies
+        paths: dict[str, dict[str, Page]] = {}
+        for page in pages:
+            paths.setdefault(page.path, {})[page.method] = page
+        self._paths: list[tuple[re.Pattern[str], dict[str, Page]]] = [
+            (path_regex(path), paths[path]) for path in sorted(paths, key=lambda p: p.count("{"))
+        ]
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Raises ConnectionError when its client is gone."""
+        path = request.raw_path.partition("?")[0]
+        if path not in {"/", PREFIX} and not path.startswith(HOME):
+            return await self._shared.api.handle(request)
+        try:
+            response = await self._answer(request, path)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is a page
+            if request.transport is None:
+                raise ConnectionError("the client is gone") from None
+            response = self._refuse(error, request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+    def fail(self, error: BaseException | None) -> web.StreamResponse:
+        """Answer a failure that came after `handle`; for the listener."""
+        return self._shared.api.fail(error)
+
+    def refuse_malformed(self) -> web.StreamResponse:
+        """Answer octets that are no HTTP request; for the listener."""
+        return self._shared.api.refuse_malformed()
+
+    async def _answer(self, request: web.BaseRequest, path: str) -> web.Response:
+        if path in {"/", PREFIX}:
+            return _move(Moved(HOME))
+        asset = self._templates.assets.get(path)
+        if asset is not None and request.method in {"GET", "HEAD"}:
+            headers = {"Cache-Control": FOR_EVER, "Content-Type": asset[1]}
+            return web.Response(body=asset[0], headers=headers)
+        page, values = self._find(request.method, path)
+        origin = self._address.origin(request.headers.get("Host", ""))
+        visitor = None if page.is_open else await self._admit(request)
+        if visitor is None and not page.is_open:
+            if request.method == "POST":
+                raise AuthenticationError("your session is over: sign in, then do it again.")
+            return _move(Moved(f"{PATH}?to={quote(path)}"))
+        door = self._cookies.door(request) or Door("")
+        secret = self._cookies.session(request) if visitor is not None else door.secret
+        form: dict[str, str] = {}
+        if request.method == "POST":
+            form = await receive_form(request, origin, secret)
+        query = decode_fields(request.raw_path.partition("?")[2])
+        desk = None if visitor is None else Desk(visitor, self._services, request)
+        visit = Visit(request, origin, self._services, values, query, form, secret, desk)
+        given = await page.handler(visit)
+        return _move(given) if isinstance(given, Moved) else self._show(given, visitor, secret)
+
+    async def _admit(self, request: web.BaseRequest) -> Principal | None:
+        """Return who is signed in; raises RateError. Guesses are counted with the API's."""
+        secret = self._cookies.session(request)
+        if not secret:
+            return None
+        rates = self._shared.rates
+        rates.check_unknown(secret)
+        try:
+            principal = await find_session(self._services.sessions, secret, self._services.epoch())
+        except AuthenticationError:
+            rates.count_failure(secret)
+            return None
+        rates.count(secret)
+        return principal
+
+    def _find(self, method: str, path: str) -> tuple[Page, dict[str, str]]:
+        try:
+            decoded = unquote(path, errors="strict")
+        except ValueError:
+            decoded = ""
+        for regex, methods in self._paths:
+            found = regex.fullmatch(decoded)
+            page = methods.get("GET" if method == "HEAD" else method) if found else None
+            if found is None:
+                continue
+            if page is None:
+                allowed = ", ".join(sorted(methods))
+                raise ProblemError(
+                    405, "method-not-allowed", f"This page takes {allowed}.", {"Allow": allowed}
+                )
+            return page, found.groupdict()
+        raise ProblemError(404, "not-found", "There is no such page.")
+
+    def _show(self, shown: Shown, who: Principal | None, secret: str) -> web.Response:
+        values: dict[str, Any] = {
+            "who": who,
+            "csrf": csrf_token(secret) if who is not None else "",
+            "sees_trail": who is not None and who.is_allowed(Permission.AUDIT),
+            "now": self._services.epoch(),
+            **shown.values,
+        }
+        body = self._templates.render(shown.template, values)
+        response = web.Response(
+            body=body, status=shown.status, content_type="text/html", charset="utf-8"
+        )
+        _set_cookies(response, shown.cookies)
+        return response
+
+    def _refuse(self, error: Exception, request: web.BaseRequest) -> web.Response:
+        incident = self._services.entropy(8).hex()
+        refusal = describe(error, incident)
+        problem = refusal.problem
+        if problem.status >= 500:
+            log.error("the console failed", incident=incident, error=locate(error))
+        back = request.raw_path.partition("?")[0] if request.method == "GET" else ""
+        values = {"problem": problem, "incident": incident, "back": back}
+        response = self._show(Shown("problem.html", values, problem.status), None, "")
+        for name, value in refusal.headers.items():
+            if name != "WWW-Authenticate":  # a browser would ask for a password
+                response.headers[name] = value
+        return response
+
+
+def _move(moved: Moved) -> web.Response:
+    response = web.Response(status=303, headers={"Location": moved.location})
+    response.headers.popall("Content-Type", None)
+    _set_cookies(response, moved.cookies)
+    return response
+
+
+def _set_cookies(response: web.Response, cookies: tuple[str, ...]) -> None:
+    for cookie in cookies:
+        response.headers.add("Set-Cookie", cookie)

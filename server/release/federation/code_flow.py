@@ -1,0 +1,153 @@
+"""Logging in with a browser: the authorization code flow, with PKCE, state and nonce.
+
+Source: OpenID Connect Core 1.0 section 3.1, RFC 7636, and of RFC 9700 what it asks of clients. What
+a login must remember is derived from one secret that the browser keeps in a cookie, so that the
+server keeps nothing for those who only begin.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote_plus, urlencode, urlsplit
+
+from server.core.errors import FormatError
+from server.release.errors import AuthenticationError
+from server.release.federation.fetch import check_address, post_form
+from server.release.federation.provider import Provider
+from server.storage.errors import StorageError
+
+Post = Callable[
+    [str, Mapping[str, str], Mapping[str, str]], Awaitable[tuple[int, Mapping[str, Any]]]
+]
+CODE_LIMIT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What one login sends to the provider and must find again, from the browser's secret."""
+
+    secret: str = field(repr=False)
+
+    @property
+    def state(self) -> str:
+        """By it the browser that comes back is the one that went."""
+        return self._derive("state")
+
+    @property
+    def nonce(self) -> str:
+        """By it the ID token is of this login."""
+        return self._derive("nonce")
+
+    @property
+    def verifier(self) -> str:
+        """By it the code is of no use to anybody else (RFC 7636)."""
+        return self._derive("verifier")
+
+    @property
+    def challenge(self) -> str:
+        """What the provider is told of the verifier before."""
+        digest = hashlib.sha256(self.verifier.encode()).digest()
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def _derive(self, purpose: str) -> str:
+        return hmac.new(self.secret.encode(), purpose.encode(), hashlib.sha256).hexdigest()
+
+
+class CodeFlow:
+    """Logins at `provider` that come back to `redirect_uri`.
+
+    The client is the audience of its ID tokens. Without a `secret` it is a public one.
+    """
+
+    def __init__(
+        self, provider: Provider, redirect_uri: str, secret: str = "", post: Post = post_form
+    ) -> None:
+        self._provider = provider
+        self._client = provider.expected.audience
+        self._redirect_uri = redirect_uri
+        self._secret = secret
+        self._post = post
+
+    async def begin(self, attempt: Attempt) -> str:
+        """Return the address at the provider to which the browser goes."""
+        endpoint = _endpoint(await self._provider.discover(), "authorization_endpoint")
+        query = {
+            "response_type": "code",
+            "client_id": self._client,
+            "redirect_uri": self._redirect_uri,
+            "scope": "openid",
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": attempt.challenge,
+            "code_challenge_method": "S256",
+        }
+        mark = "&" if urlsplit(endpoint).query else "?"
+        return f"{endpoint}{mark}{urlencode(query)}"
+
+    async def complete(self, attempt: Attempt, query: Mapping[str, str]) -> str:
+        """Return the subject who logged in, from what the browser brings back.
+
+        Raises AuthenticationError where it is not the answer to `attempt`, StorageError where the
+        provider does not answer or does not know this server.
+        """
+        page = await self._provider.discover()
+        code = self._read_code(attempt, query, page)
+        fields = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": self._redirect_uri,
+            "code_verifier": attempt.verifier,
+        }
+        headers: dict[str, str] = {}
+        methods = page.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        if self._secret and "client_secret_basic" in methods:
+            pair = f"{quote_plus(self._client)}:{quote_plus(self._secret)}"
+            headers["Authorization"] = "Basic " + base64.b64encode(pair.encode()).decode()
+        else:
+            fields["client_id"] = self._client
+            fields |= {"client_secret": self._secret} if self._secret else {}
+        status, given = await self._post(_endpoint(page, "token_endpoint"), fields, headers)
+        if status == 401 or given.get("error") in {"invalid_client", "unauthorized_client"}:
+            raise StorageError(
+                "the identity provider does not take this server for its client: see"
+                " oidc_audience and oidc_client_secret_file."
+            )
+        text = given.get("id_token")
+        if status != 200 or not isinstance(text, str):
+            raise _refused()
+        return await self._provider.verify(text, attempt.nonce)
+
+    def _read_code(
+        self, attempt: Attempt, query: Mapping[str, str], page: Mapping[str, Any]
+    ) -> str:
+        # RFC 9207: a code of another provider is not sent to this one.
+        says = page.get("authorization_response_iss_parameter_supported") is True
+        issuer = query.get("iss", "" if says else self._provider.expected.issuer)
+        if (
+            not hmac.compare_digest(query.get("state", "").encode(), attempt.state.encode())
+            or issuer != self._provider.expected.issuer
+            or "error" in query
+        ):
+            raise _refused()
+        code = query.get("code", "")
+        if not 1 <= len(code) <= CODE_LIMIT:
+            raise _refused()
+        return code
+
+
+def _endpoint(page: Mapping[str, Any], name: str) -> str:
+    address = page.get(name)
+    try:
+        if isinstance(address, str):
+            check_address(address)
+            return address
+    except FormatError as error:
+        raise StorageError(f"the identity provider's {name} cannot be used.") from error
+    raise StorageError(f"the identity provider has no {name}: see oidc_issuer.")
+
+
+def _refused() -> AuthenticationError:
+    return AuthenticationError("the login did not hold: begin again.")

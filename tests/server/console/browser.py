@@ -1,0 +1,175 @@
+"""A browser without scripts: it keeps cookies, sends the forms of pages, and says where from."""
+
+import asyncio
+import contextlib
+import re
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from server.console.opening import open_console
+from server.console.overview import Surroundings
+from server.publisher.watchman import Seen
+from server.settings import Settings
+from tests.server.release.api_world import FAST, api_world
+from tests.server.release.people.issue import issue_token
+
+
+class Forms(HTMLParser):
+    """Collects the forms of a page, with what their fields hold; and the texts."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.forms, self.links, self.text = [], [], ""
+        self._area = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        """Note forms, fields and links."""
+        values = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append((values["action"], values["method"], {}))
+        elif tag == "input" and self.forms and "name" in values:
+            self.forms[-1][2][values["name"]] = values.get("value", "")
+        elif tag == "textarea":
+            self.forms[-1][2][values["name"]] = ""
+        elif tag == "a":
+            self.links.append(values["href"])
+
+    def handle_data(self, data):
+        """Note what a person reads."""
+        self.text += data
+
+
+@dataclass
+class Page:
+    """What a browser shows."""
+
+    url: str
+    status: int
+    headers: aiohttp.typedefs.LooseHeaders
+    body: str
+    read: Forms = field(init=False)
+
+    def __post_init__(self):
+        self.read = Forms(self.body)
+
+    @property
+    def path(self):
+        """The path and query that it is at."""
+        parts = urlsplit(self.url)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
+
+    @property
+    def text(self):
+        """What a person reads, with single spaces."""
+        return " ".join(self.read.text.split())
+
+    def form(self, ending):
+        """Return action and fields of the form whose action ends so."""
+        (found,) = [form for form in self.read.forms if form[0].endswith(ending)]
+        return found[0], dict(found[2])
+
+
+class Browser:
+    """One person's browser."""
+
+    def __init__(self, session, base):
+        self.session, self.base = session, base
+
+    async def ask(self, method, path, *, follow=True, **options):
+        """Send a request; forms say where they come from, as browsers do."""
+        url = urljoin(self.base, path)
+        headers = dict(options.pop("headers", {}))
+        if method == "POST":
+            headers.setdefault("Origin", self.base)
+        async with self.session.request(
+            method, url, headers=headers, allow_redirects=follow, **options
+        ) as answer:
+            page = Page(str(answer.url), answer.status, answer.headers, await answer.text())
+        assert "Server" not in page.headers
+        return page
+
+    async def get(self, path, **options):
+        """Open a page."""
+        return await self.ask("GET", path, **options)
+
+    async def send(self, page, ending, values=None, **options):
+        """Fill in the form of a page whose action ends so, and send it."""
+        action, fields = page.form(ending)
+        return await self.ask("POST", action, data=fields | (values or {}), **options)
+
+    async def sign_in(self, token, to=""):
+        """Sign in with a token."""
+        page = await self.get("/console/sign-in" + (f"?to={to}" if to else ""))
+        return await self.send(page, "/sign-in", {"token": token})
+
+    def cookies(self):
+        """Return the cookies by name."""
+        return {cookie.key: cookie.value for cookie in self.session.cookie_jar}
+
+
+@dataclass
+class Team:
+    """A console, one account a role, and a browser for each of them."""
+
+    api: object
+    surroundings: dict
+    stack: contextlib.AsyncExitStack
+
+    @property
+    def services(self):
+        """What the pages work with."""
+        return self.api.services
+
+    async def browser(self):
+        """Give a fresh browser."""
+        jar = aiohttp.CookieJar(unsafe=True)  # or it would keep no cookie of an address
+        session = await self.stack.enter_async_context(aiohttp.ClientSession(cookie_jar=jar))
+        return Browser(session, self.api.url)
+
+    async def token(self, name):
+        """Make a token of an account."""
+        return await issue_token(self.services, name)
+
+    async def signed_in(self, name):
+        """Give a browser in which an account is signed in."""
+        browser = await self.browser()
+        page = await browser.sign_in(await self.token(name))
+        assert page.path == "/console/", page.body
+        return browser
+
+    async def trail(self):
+        """Return (actor, action, subject) of every entry."""
+        answer = await self.api.call("GET", "/trail?limit=200", token=await self.token("admin"))
+        return [
+            (entry["actor"], entry["action"], entry["subject"])
+            for entry in reversed(answer.json["items"])
+            if entry["action"] != "token.create"
+        ]
+
+
+@contextlib.asynccontextmanager
+async def console_world(world, **settings):
+    """Serve the console on the state folder of `world`; further settings by name.
+
+    `surroundings` of what it gives may be changed: `reasons`, `seen`, `steady`.
+    """
+    known = {"reasons": [], "seen": Seen(), "steady": None}
+    surroundings = Surroundings(
+        lambda: known["reasons"], lambda: known["seen"], known["steady"] or world.now
+    )
+    made = Settings(api_port=0, api_rate=FAST, console=True, **settings)
+    site = await asyncio.to_thread(open_console, made, surroundings)
+    async with (
+        api_world(world, settings=made, real_tokens=True, site=site) as api,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        yield Team(api, known, stack)
+
+
+def badges(page):
+    """Return the states that a page shows as badges."""
+    return re.findall(r'class="badge [\w-]+">([\w -]+)<', page.body)

@@ -1,0 +1,12 @@
+"""A console on a state that is published."""
+
+import pytest
+
+from tests.server.console.browser import console_world
+
+
+@pytest.fixture
+async def team(world):
+    """Give a console with an account for each role."""
+    async with console_world(world) as made:
+        yield made

@@ -1,0 +1,67 @@
+"""Where browsers find the console: named by the operator, or this machine's loopback alone."""
+
+import pytest
+
+from server.console.address import find_address
+from server.core.errors import FormatError
+from server.release.api.problems import ProblemError
+from server.settings import Settings
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost", "[::1]:8090", "127.0.0.1"])
+def test_loopback_by_its_own_names(host):
+    """Without an address the console is here under the names that lead nowhere else."""
+    address = find_address(Settings(console=True))
+    assert address.origin(host) == f"http://{host}"
+    assert not address.is_secure
+
+
+@pytest.mark.parametrize("host", ["", "evil.example", "127.0.0.1.evil.example", "10.0.0.1"])
+def test_a_name_that_leads_here_by_rebinding(host):
+    """Any other name is refused with 421."""
+    with pytest.raises(ProblemError) as refused:
+        find_address(Settings(console=True)).origin(host)
+    assert refused.value.status == 421
+
+
+def test_a_named_address_whatever_the_request_says():
+    """Host does not count where an operator named the address."""
+    address = find_address(
+        Settings(console_url="https://control.example:8443/", api_behind_proxy=True)
+    )
+    assert address.origin("evil.example") == "https://control.example:8443"
+    assert address.is_secure
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"api_host": "0.0.0.0"},
+        {"api_behind_proxy": True},
+        {"api_cert": "cert.pem", "api_key": "key.pem"},
+    ],
+    ids=str,
+)
+def test_beyond_loopback_it_must_be_named(settings):
+    """With TLS, a proxy or another interface nobody can guess the address."""
+    with pytest.raises(FormatError, match="console_url"):
+        find_address(Settings(console=True, **settings))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://control.example",
+        "https://control.example/console",
+        "https://user@control.example",
+        "https://Control.example",
+        "https://control.example?x",
+        "control.example",
+        "https://",
+        "javascript:alert(1)",
+    ],
+)
+def test_what_is_no_address(url):
+    """Plain HTTP to elsewhere, paths, users and odd spellings are refused."""
+    with pytest.raises(FormatError, match="console_url"):
+        find_address(Settings(console_url=url))

@@ -1,0 +1,58 @@
+"""Texts of pages: times, shares, sizes; and that every template escapes."""
+
+import pytest
+
+from server.console.rendering import Pages, away, iso, moment, octets_text, share, span
+
+DAY = 86_400
+
+
+def test_times():
+    """The first second of 2026-11-25, UTC."""
+    assert moment(1_795_564_800) == "2026-11-25 00:00"
+    assert iso(1_795_564_800) == "2026-11-25T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "now"), (59, "now"), (60, "in 1 min"), (-7200, "2 h ago"), (DAY, "in 1 day")],
+)
+def test_how_far_away(seconds, text):
+    """In the largest unit that fits."""
+    assert away(1000 * DAY + seconds, 1000 * DAY) == text
+
+
+def test_spans_shares_and_sizes():
+    """As people read them."""
+    assert (span(5), span(2 * DAY)) == ("5 s", "2 days")
+    assert (share(1000), share(125)) == ("100\N{NO-BREAK SPACE}%", "12.5\N{NO-BREAK SPACE}%")
+    assert octets_text(999) == "999\N{NO-BREAK SPACE}octets"
+    assert octets_text(1_250_000_000) == "1.25\N{NO-BREAK SPACE}GB"
+
+
+def test_markup_in_a_value_is_text():
+    """Nothing that is put into a page becomes part of it."""
+    octets = Pages().render(
+        "sign-in.html",
+        {
+            "who": None,
+            "csrf": '"><script>',
+            "sees_trail": False,
+            "now": 0,
+            "provider": "",
+            "refusal": "<img src=x onerror=alert(1)>",
+            "to": "'\"<>&",
+        },
+    )
+    assert b"<script" not in octets
+    assert b"<img src=x" not in octets
+    assert b"&lt;img src=x onerror=alert(1)&gt;" in octets
+
+
+def test_no_template_turns_escaping_off_or_needs_a_script():
+    """No `safe`, no inline style or handler, nothing from elsewhere."""
+    pages = Pages()
+    for name in pages._templates:
+        source, _, _ = pages._templates[name].environment.loader.get_source(None, name)
+        for word in ("|safe", "| safe", "autoescape", "<script", "style=", "onclick", "http"):
+            assert word not in source, name
