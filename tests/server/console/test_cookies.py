@@ -39,7 +39,7 @@ def test_anything_else_is_forgotten(path):
 
 
 def test_attributes():
-    """Over TLS the cookie is of this host and of TLS alone; scripts and other sites never get it."""
+    """Over TLS the cookie is of this host alone; scripts and other sites never get it."""
     secure = Cookies(is_secure=True)
     assert secure.set_session("ab", 60) == (
         "__Host-hening-session=ab; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=60"

@@ -116,9 +116,9 @@ async def test_what_wakes_the_publisher(world, monkeypatch, published):
     monkeypatch.setattr(publish_loop, "TICK_SECONDS", 3600.0)
     wakes, serving = [], server.app.serving
 
-    def watched(services, registry):
+    def watched(services, registry, **options):
         wakes.append(services.wake)
-        return serving(services, registry)
+        return serving(services, registry, **options)
 
     monkeypatch.setattr(server.app, "serving", watched)
     async with running(world.folder, ON, world.now, entropy=os.urandom):

@@ -116,7 +116,7 @@ async def test_an_account_from_its_making_to_its_return(sessions, operator, make
             "ani",
             {"role": ["approver", "approver"], "codenames": [both, ["armani"]]},
         ),
-        ("account.disable", "ani", {"tokens_revoked": 0}),
+        ("account.disable", "ani", {"sessions_ended": 0, "tokens_revoked": 0}),
         ("account.enable", "ani", {}),
     ]
 
@@ -232,7 +232,9 @@ async def test_tokens_end_with_the_account(sessions, operator, make, entropy):
         await enable_account(session, operator, name="ani", at=NOW + 6)
     async with sessions() as session:
         assert [row.revoked_at for row in await list_tokens(session, "ani")] == [NOW + 5] * 2
-    assert ("account.disable", "ani", {"tokens_revoked": 2}) in await told(sessions)
+    assert ("account.disable", "ani", {"sessions_ended": 0, "tokens_revoked": 2}) in await told(
+        sessions
+    )
 
 
 ARMANI_ADMIN = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("armani",))
