@@ -47,6 +47,7 @@ def test_the_limits_are_those_of_the_code():
         f" {receive.BODY_SECONDS:.0f} s for a body of JSON; {listener.MAX_CONNECTIONS} connections"
     )
     assert line in SECTION
+    assert f"an answer for {listener.STALL_SECONDS:.0f} s is cut off" in SECTION
     assert f"`limit` is 1 to {pagination.MAX_LIMIT}" in SECTION
 
 

@@ -31,6 +31,7 @@ LINE_LIMIT = 8190  # octets of a request line or header: a cursor and a token fi
 HEADER_LIMIT = 64  # headers of a request
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
+STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
 LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
 MAX_CONNECTIONS = 256  # of a team and its tools; another one is closed at once
@@ -124,18 +125,41 @@ class _Server(web.Server):
 class _Protocol(web.RequestHandler):
     """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
 
-    __slots__ = ("_server", "api")
+    __slots__ = ("_server", "_stalled", "api")
 
     def __init__(self, manager: _Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.api = manager.api
         self._server = manager
+        self._stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take a connection, unless there are too many."""
         super().connection_made(transport)
         if len(self._server.connections) > MAX_CONNECTIONS:
             self.force_close()
+
+    def pause_writing(self) -> None:
+        """Cut off a client that does not read on: it would hold its connection for ever."""
+        super().pause_writing()
+        if self.transport is not None:
+            loop = asyncio.get_running_loop()
+            self._stalled = loop.call_later(STALL_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        self._end_stall()
+        super().resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait for nothing any more."""
+        self._end_stall()
+        super().connection_lost(exc)
+
+    def _end_stall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
     def handle_error(
         self,
