@@ -66,7 +66,7 @@ async def reject_change(call: Call) -> Reply:
 
 
 async def cancel_change(call: Call) -> Reply:
-    """Cancel a change that has not begun: your own, or as an approver anybody's."""
+    """Cancel a change that has not begun: with `rollout` your own, with `approve` anybody's."""
     rollouts = call.services.require_rollouts()
     return Reply(await rollouts.cancel(call.who, call.path["change"], call.body.reason))
 
@@ -111,11 +111,11 @@ OPERATIONS = (
     Operation(
         method="POST",
         path=f"{_PATH}/cancel",
-        permission=Permission.READ,
+        permission=None,
         summary="Cancel a change",
         handler=cancel_change,
         request=Why,
         response=ChangeView,
-        errors=(409,),
+        errors=(403, 409),
     ),
 )

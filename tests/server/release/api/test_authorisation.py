@@ -14,9 +14,11 @@ import pytest_asyncio
 
 from server.release.api.catalogue import OPERATIONS
 from server.release.people.accounts import create_account, disable_account
-from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import command_line_principal
 from server.release.people.tokens import create_token, revoke_token
+from server.release.rollouts.changes import Arguments, State, make_change
+from server.release.rollouts.orders import Resume
 from tests.server.release.api_world import api_world
 
 PAGE = (Path(__file__).parents[4] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -28,6 +30,7 @@ BY_NAME = dict(zip(NAMES, OPERATIONS, strict=True))
 INSIDE, OUTSIDE = "armani", "cancro"
 REFUSED = (401, 403)
 SAMPLES = {
+    "change": f"change-of-{INSIDE}",
     "blob": "0" * 64,
     "codename": INSIDE,
     "submission": "0" * 64,
@@ -39,6 +42,11 @@ SAMPLES = {
 def of_account(codename):
     """Return the path of a request about the account `only-CODENAME`."""
     return {"account": f"only-{codename}"}
+
+
+def of_change(codename):
+    """Return the path of a request about somebody's change in a channel of a model."""
+    return {"change": f"change-of-{codename}"}
 
 
 def of_channel(codename):
@@ -59,6 +67,10 @@ EXAMPLES = {
     "halt_rollout": lambda codename: (of_channel(codename), {}),
     "withdraw_release": lambda codename: (of_channel(codename), {"counter": 1}),
     "promote_release": lambda codename: (of_channel(codename), {"counter": 1, "to": "beta"}),
+    "get_change": lambda codename: (of_change(codename), None),
+    "approve_change": lambda codename: (of_change(codename), None),
+    "reject_change": lambda codename: (of_change(codename), {}),
+    "cancel_change": lambda codename: (of_change(codename), {}),
     "create_account": lambda codename: (
         {},
         {"name": f"new-{codename}", "role": "viewer", "codenames": [codename]},
@@ -70,6 +82,8 @@ EXAMPLES = {
     "revoke_token": lambda codename: ({"token": f"of-{codename}"}, None),
 }
 """For each operation where codenames count: path parameters and body of a request for one."""
+WITH_BODY = {"cancel_change"}
+"""Operations that look at rights only after the body was found good."""
 
 
 class Team:
@@ -122,6 +136,12 @@ async def populate(team):
                     session, operator, name=name, role=Role.VIEWER, codenames=[codename], at=at
                 )
             await team.issue(session, f"of-{codename}", f"other-{codename}")
+            arguments = Arguments(Resume(), "*", "")
+            change = make_change(
+                f"change-of-{codename}", f"{codename}/id/stable", arguments, "other", at, at
+            )
+            change.state = State.REJECTED  # what nobody can change, so that nobody does
+            session.add(change)
         for role in Role:
             await create_account(
                 session, operator, name=f"in-{role}", role=role, codenames=[INSIDE], at=at
@@ -173,7 +193,8 @@ async def test_without_a_valid_token(team, name):
 async def test_each_role(team, name, role):
     """`no` and a foreign `own` are 403; `yes` is anything but 401 and 403."""
     cell = ROWS[name][HEAD.index(role.value)]
-    status = await team.ask(name, team.tokens[role])
+    body = {} if BY_NAME[name].id in WITH_BODY else None
+    status = await team.ask(name, team.tokens[role], body=body)
     assert (status not in REFUSED) if cell == "yes" else status == 403
 
 
@@ -207,6 +228,20 @@ async def test_each_codename(team, name, role):
         path = {key: team.ids.get(value, value) for key, value in path.items()}
         status = await team.ask(name, token, path, body)
         assert (status not in REFUSED) if allowed else status == 403, codename
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_who_cancels_with_a_narrowed_token(team, role):
+    """Somebody else's change: with `approve`, whatever else is missing, and not without it."""
+    name = "POST /api/v1/changes/{change}/cancel"
+    for permission in ROLE_PERMISSIONS[role]:
+        status = await team.ask(name, team.tokens[role, "only", permission], body={})
+        assert (status not in REFUSED) if permission == Permission.APPROVE else status == 403
+        without = team.tokens.get((role, "without", permission))
+        if without is not None:
+            may = Permission.APPROVE in ROLE_PERMISSIONS[role] - {permission}
+            status = await team.ask(name, without, body={})
+            assert (status not in REFUSED) if may else status == 403
 
 
 async def test_nothing_was_told_that_was_refused(team):

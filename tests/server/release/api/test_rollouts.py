@@ -7,9 +7,12 @@ import json
 import pytest
 
 from server.core.proposal import decode_proposal
+from server.release.people.permissions import ROLE_PERMISSIONS, Role
+from server.release.people.principal import Principal
 from tests.server.release.api_world import api_world
 from tests.server.world import FIRST, PACKAGE_2, SECOND
 
+LISTS = ("models", "channels", "changes")
 CHANNEL = "/channels/armani/id/stable"
 PLAN = {"stages": [{"permille": 10, "hold": 86_400}, {"permille": 1000}]}
 
@@ -53,6 +56,17 @@ async def test_models_and_releases(two):
     assert second["sha256"] == hashlib.sha256(PACKAGE_2).hexdigest()
     assert rest["next"] is None
     assert (await two.call("GET", "/models/dior/releases")).status == 404
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_lists_hold_what_an_account_may_see(two, role):
+    """Models, channels and changes of the account's codenames, and of no others."""
+    await order(two, "halt", {})
+    for codename, shown in (("armani", [1, 1, 1]), ("cancro", [1, 0, 0]), ("dior", [0, 0, 0])):
+        two.principals["some"] = Principal("some", role, ROLE_PERMISSIONS[role], (codename,))
+        lists = [await two.call("GET", f"/{each}", token="some") for each in LISTS]
+        assert [len(each.json["items"]) for each in lists] == shown
+        assert all(codename in str(item) for each in lists for item in each.json["items"])
 
 
 async def test_a_channel(two):
