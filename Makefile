@@ -27,6 +27,7 @@ bench: env
 	$(BIN)/python -m benchmarks.ota_inspect
 	$(BIN)/python -m benchmarks.publish
 	$(BIN)/python -m benchmarks.publish_api
+	$(BIN)/python -m benchmarks.export
 
 format: env
 	$(BIN)/ruff format .

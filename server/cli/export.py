@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
+from server.cli.progress import progress_bar
 from server.opening import open_blobs
 from server.publisher.mirror import export_mirror
 
@@ -30,7 +31,8 @@ def export(state: Path, out: Path, hardlink: bool, config: Path | None, as_json:
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = open_blobs(folder, settings, now)
-    done = export_mirror(folder, blobs, out, link=hardlink)
+    with progress_bar() as advance:
+        done = export_mirror(folder, blobs, out, link=hardlink, progress=advance)
     if as_json:
         click.echo(json.dumps(dataclasses.asdict(done)))
     else:

@@ -1,7 +1,7 @@
 """`export`: the device plane as a folder of files that any web server can serve.
 
     1  packages, log, role versions    a crash leaves files that nothing points to
-    2  another TUF client audits       nothing is changed
+    2  another TUF client audits       nothing is changed; what is new, as publishing audits it
     3  roots, then the timestamp       a crash leaves a root whose timestamp comes with the next run
     4  what is stale is removed        a crash leaves files that nothing points to
 
@@ -12,7 +12,7 @@ the middle of reading. Each file is whole under its name, or not there.
 import contextlib
 import errno
 import fcntl
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,10 +21,16 @@ from typing import Literal
 import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
-from server.core.errors import FormatError
-from server.core.metadata import ROOT_LIMIT
+from server.core.errors import FormatError, HeningError
+from server.core.metadata import (
+    ROOT_LIMIT,
+    decode_snapshot,
+    decode_timestamp,
+    metadata_limit,
+)
+from server.core.names import metadata_name
 from server.device.snapshot import EMPTY, load_snapshot
-from server.publisher.audit import AuditPlan, audit_staged
+from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.errors import PublishError
 from server.publisher.mirror_plan import MirrorFile, MirrorPlan, plan_mirror, plan_removal
 from server.publisher.published import load_published
@@ -63,9 +69,11 @@ def export_mirror(
     *,
     link: bool = False,
     after_step: Callable[[int], None] = lambda _step: None,
+    progress: Callable[[str, int, int], None] = lambda _what, _done, _total: None,
 ) -> Mirrored:
-    """Bring the mirror in `out` to what is public now; a second run writes nothing.
+    """Bring the mirror in `out` to what is public now; a second run writes and audits nothing.
 
+    `progress` is told what is being done, and how many octets of all files are as they should be.
     `link` gives blobs of a local folder a second name there instead of a copy. Raises PublishError
     for what cannot be mirrored or a folder that holds something else, TrustError where the audit
     fails, StorageError where another export writes there; until step 3 the old mirror stands.
@@ -77,11 +85,18 @@ def export_mirror(
         _write_listing(out, former | plan.paths)
         for part in PARTS:
             sweep_temporary(out / part)
-        written = [file for file in plan.before if _write(out, file, blobs, link=link)]
+        total, done, written = sum(map(_length, (*plan.before, *plan.swap))), 0, []
+        for file in plan.before:
+            written += [file] if _write(out, file, blobs, link=link) else []
+            done += _length(file)
+            progress("Writing", done, total)
         after_step(1)
-        _audit(folder, out, plan)
+        pending = [file for file in plan.swap if not _is_there(out, file)]
+        if written or pending:
+            progress("Auditing", done, total)
+            _audit(folder, out, plan, {file.path for file in (*written, *pending)})
         after_step(2)
-        written += [file for file in plan.swap if _write(out, file, blobs, link=link)]
+        written += [file for file in pending if _write(out, file, blobs, link=link)]
         after_step(3)
         stale = plan_removal(_list_files(out), plan, former, snapshot.withdrawn)
         _remove(out, stale)
@@ -98,14 +113,12 @@ def export_mirror(
 
 def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool:
     """Make a file what it should be; answers whether it was anything else."""
+    if _is_there(out, file):
+        return False
     path = out / file.path
     if isinstance(file.content, bytes):
-        if path.is_file() and path.read_bytes() == file.content:
-            return False
         write_durable(path, file.content)
         return True
-    if path.is_file() and path.stat().st_size == file.content.length:
-        return False
     if file.content.length == 0:  # a pointer's target, which no store holds
         write_durable(path, b"")
         return True
@@ -120,10 +133,32 @@ def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool
     return True
 
 
-def _audit(folder: StateFolder, out: Path, plan: MirrorPlan) -> None:
-    """Let another TUF client read the mirror as it will be after step 3, and find every target."""
+def _is_there(out: Path, file: MirrorFile) -> bool:
+    """Answer whether a file is what it should be; of a package, whether its length is."""
+    path = out / file.path
+    if isinstance(file.content, bytes):
+        return path.is_file() and path.read_bytes() == file.content
+    return path.is_file() and path.stat().st_size == file.content.length
+
+
+def _audit(folder: StateFolder, out: Path, plan: MirrorPlan, new: Collection[str]) -> None:
+    """Let another TUF client read the mirror as it will be after step 3.
+
+    Of the roles that the mirror's timestamp does not lead to yet, or whose files are `new`, it must
+    find every target; the others it found when they were.
+    """
     published = load_published(folder.public)
-    paths = [] if published is None else [p for r in published.roles.values() for p in r.targets]
+    if published is None:
+        raise PublishError("what was published is gone: restore public/ from a copy.")
+    versions = {**published.versions(), "root": published.root.version}
+    audited = {"root": plan.root} | _audited(out)
+    written = {
+        role
+        for role, version in versions.items()
+        if audited.get(role) != version or f"metadata/{metadata_name(role, version)}" in new
+    }
+    pointers = published.pointers()
+    former = {} if "latest" in written else pointers
     with TemporaryDirectory(prefix="hening-mirror-") as name:
         staged = Path(name)
         for file in plan.swap:
@@ -132,7 +167,21 @@ def _audit(folder: StateFolder, out: Path, plan: MirrorPlan) -> None:
                 path.parent.mkdir(exist_ok=True)
                 path.write_bytes(file.content)
         trusted = read_bounded(folder.trusted_root, ROOT_LIMIT)
-        audit_staged(staged, out, trusted, plan.root, AuditPlan(paths))
+        audit = plan_audit(written, published, former, pointers)
+        audit_staged(staged, out, trusted, plan.root, audit)
+
+
+def _audited(out: Path) -> dict[str, int]:
+    """Return the versions that the mirror's timestamp leads to: an export audited them before."""
+    metadata = out / "metadata"
+    try:
+        data = read_bounded(metadata / "timestamp.json", metadata_limit("timestamp"))
+        name = metadata_name("snapshot", decode_timestamp(data).signed.snapshot_meta.version)
+        data = read_bounded(metadata / name, metadata_limit("snapshot"))
+        listed = decode_snapshot(data).signed.meta
+    except HeningError:  # the first export, or damage: all is audited
+        return {}
+    return {role.removesuffix(".json"): meta.version for role, meta in listed.items()}
 
 
 def _remove(out: Path, stale: Iterable[str]) -> None:

@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
             ("--models", "3", "--releases", "2", "--entries", "300", "--rounds", "2"),
             "a halt",
         ),
+        ("export", ("--models", "3", "--releases", "2", "--entries", "300"), "one release later"),
     ],
 )
 def test_a_benchmark_runs(module, options, said):

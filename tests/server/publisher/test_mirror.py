@@ -14,6 +14,7 @@ from tuf.ngclient import FetcherInterface, Updater
 
 from server.core.errors import FormatError, TrustError
 from server.device.snapshot import EMPTY, load_snapshot
+from server.publisher.audit import audit_staged
 from server.publisher.errors import PublishError
 from server.publisher.mirror import export_mirror
 from server.publisher.publisher import Publisher
@@ -184,6 +185,56 @@ def test_an_audit_that_fails(world):
     with pytest.raises(TrustError, match="the audit of the staged tree failed"):
         export(world)
     assert (out / "metadata/timestamp.json").read_bytes() == before
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def test_what_is_audited(world, monkeypatch):
+    """At first every target; then those of roles that are new, also after a run that was killed."""
+    asked = []
+
+    def record(*arguments):
+        asked.append(set(arguments[-1].paths))
+        audit_staged(*arguments)
+
+    def die(step):
+        if step == 1:
+            raise KilledError
+
+    monkeypatch.setattr("server.publisher.mirror.audit_staged", record)
+    out, _ = export(world)
+    assert asked.pop() == {FIRST, CHANNEL.pointer_path}
+    export(world)
+    assert asked == []
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    with pytest.raises(KilledError):
+        export(world, after_step=die)
+    assert asked == []
+    export(world)
+    assert asked.pop() == {FIRST, SECOND}
+    (out / "metadata/3.armani.json").write_bytes(b"{}")
+    export(world)
+    assert asked.pop() == {FIRST, SECOND}
+    (out / "metadata/timestamp.json").write_bytes(b"{}")
+    export(world)
+    assert asked.pop() == {FIRST, SECOND, CHANNEL.pointer_path}
+    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    export(world)
+    assert asked.pop() == {CHANNEL.pointer_path}
+
+
+def test_progress(world):
+    """It grows with each file, up to what comes with the swap; the audit is named."""
+    told = []
+    export(world, progress=lambda *each: told.append(each))
+    *writing, (last, done, total) = told
+    assert last == "Auditing"
+    assert {what for what, _, _ in writing} == {"Writing"}
+    assert [octets for _, octets, _ in writing] == sorted(octets for _, octets, _ in writing)
+    everything = sum(map(len, files(export(world)[0]).values()))
+    assert len(PACKAGE_1) < writing[-1][1] == done < total == everything
 
 
 def test_a_new_root(world):
