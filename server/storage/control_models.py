@@ -110,7 +110,10 @@ class Upload(Base):
 
 
 class IdempotencyKey(Base):
-    """The answer that one keyed request of one account got, for the day in which it may repeat."""
+    """The answer that one keyed request of one account got, for the day in which it may repeat.
+
+    `attempt` is who is at it; `effect` the first entry of the trail that it wrote.
+    """
 
     __tablename__ = "idempotency_keys"
 
@@ -121,6 +124,8 @@ class IdempotencyKey(Base):
     headers: Mapped[str]
     body: Mapped[str]
     created_at: Mapped[int] = mapped_column(BigInteger)
+    attempt: Mapped[str] = mapped_column(String(16))
+    effect: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Change(Base):

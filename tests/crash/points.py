@@ -142,6 +142,49 @@ WEBHOOK = {
     "a delivery is sent and that is not recorded": r"commit deliveries,webhooks",
     "a delivery is recorded": r"committed deliveries,webhooks",
 }
+BEGUN = {
+    "a keyed request has come and its key is not written": r"commit idempotency_keys",
+    "a key is written and nothing done": r"committed idempotency_keys",
+}
+ANSWERED = {
+    "the work is done and the answer not kept": r"commit idempotency_keys 2",
+    "the answer is kept and not sent": r"committed idempotency_keys 2",
+}
+#: The same for requests that a whole server is killed in; what else it does has other names.
+API_STORIES = {
+    "order": {
+        **BEGUN,
+        "an order is not recorded with its key": (
+            r"commit changes,idempotency_keys,trail_entries,trail_head"
+        ),
+        "an order is recorded with its key": (
+            r"committed changes,idempotency_keys,trail_entries,trail_head"
+        ),
+        "a keyed order's intent is written": r"committed changes,trail_head",
+        **{name: text for name, text in TURNS.items() if "timestamp" in name},
+        "a keyed order is public and not done": (
+            r"commit changes,idempotency_keys,trail_entries,trail_head 2"
+        ),
+        "a keyed order is done": (r"committed changes,idempotency_keys,trail_entries,trail_head 2"),
+        **ANSWERED,
+    },
+    "account": {
+        "a key is written and no account": r"committed idempotency_keys",
+        "an account is recorded": r"committed accounts,idempotency_keys,trail_entries,trail_head",
+        **ANSWERED,
+    },
+    "token": {
+        "a token is recorded": r"committed idempotency_keys,tokens,trail_entries,trail_head",
+        "a token's answer is kept": r"committed idempotency_keys 2",
+    },
+    "submission": {
+        "a received bundle has no list": r"create incoming/\.tmp-api-SHA-\w+/bundle\.json",
+        "a bundle is received and not recorded": (r"commit trail_entries,trail_head"),
+        "a bundle is recorded and has no name": (r"committed trail_entries,trail_head"),
+        "a received bundle gets its name": r"rename incoming/\.tmp-api-SHA-\w+ > incoming/SHA",
+        "a received bundle is taken": r"commit submissions",
+    },
+}
 #: For each story the names at which it is killed, and further ones that its changes have.
 STORIES = {
     "publish": ({**LEASE, **BUNDLE, **STAGING, **LOG, **PUBLIC, **DONE}, RETURN),

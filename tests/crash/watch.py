@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections import Counter
+from contextvars import ContextVar
 from pathlib import Path
 
 from sqlalchemy import Engine, event
@@ -12,6 +13,8 @@ from sqlalchemy.orm import Session
 _WRITE = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM) "?(\w+)', re.IGNORECASE)
 _HASH = re.compile(r"[0-9a-f]{64}")
 _ID = re.compile(r"[0-9a-f]{32}")
+#: The tables of the commit that is under way; each task has its own.
+_LAST: ContextVar[str] = ContextVar("_LAST", default="")
 
 
 def watch(root, point):
@@ -57,7 +60,7 @@ def _plain(root, text):
 
 
 def _watch_commits(point):
-    last, counts = "", Counter()
+    counts = Counter()
 
     @event.listens_for(Engine, "before_cursor_execute")
     def execute(connection, _cursor, statement, *_rest):
@@ -70,16 +73,15 @@ def _watch_commits(point):
 
     @event.listens_for(Engine, "commit")
     def before(connection):
-        nonlocal last
-        last = ",".join(sorted(connection.info.pop("written", ())))
-        if last:
-            counts[last] += 1
-            last += f" {counts[last]}" if counts[last] > 1 else ""
-            point(f"commit {last}")
+        tables = ",".join(sorted(connection.info.pop("written", ())))
+        if tables:
+            counts[tables] += 1
+            tables += f" {counts[tables]}" if counts[tables] > 1 else ""
+            point(f"commit {tables}")
+        _LAST.set(tables)
 
     @event.listens_for(Session, "after_commit")
     def after(_session):
-        nonlocal last
-        if last:
-            point(f"committed {last}")
-        last = ""
+        if tables := _LAST.get():
+            point(f"committed {tables}")
+        _LAST.set("")

@@ -1,6 +1,7 @@
 """Accounts: who may use the control plane."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 
@@ -116,6 +117,14 @@ async def enable_account(call: Call) -> Reply:
     return Reply(_show(changed))
 
 
+async def _show_again(call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer the account that was made, shut or opened, as it is now."""
+    async with call.services.sessions() as session:
+        row = await accounts.load_account(session, entry["subject"])
+    made = {"Location": f"{PREFIX}/accounts/{row.name}"}
+    return Reply(_show(row), headers=made if entry["action"] == "account.create" else {})
+
+
 def _show(row: Account) -> AccountState:
     return AccountState(
         row.name,
@@ -144,6 +153,7 @@ OPERATIONS = (
         permission=Permission.PEOPLE,
         summary="Make an account",
         handler=create_account,
+        again=_show_again,
         request=NewAccount,
         response=AccountState,
         status=201,
@@ -173,6 +183,7 @@ OPERATIONS = (
         permission=Permission.PEOPLE,
         summary="Shut an account out",
         handler=disable_account,
+        again=_show_again,
         response=AccountState,
         errors=(409,),
     ),
@@ -182,6 +193,7 @@ OPERATIONS = (
         permission=Permission.PEOPLE,
         summary="Let an account in again",
         handler=enable_account,
+        again=_show_again,
         response=AccountState,
     ),
 )

@@ -6,6 +6,7 @@ the served schema says anyway, and nothing else; its body is not read.
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable
 
 import msgspec
 import structlog
@@ -13,7 +14,13 @@ from aiohttp import web
 
 from server.release.api.admission import Admission
 from server.release.api.decode import decode_body, decode_query
-from server.release.api.idempotency import Answer, Idempotency, read_key
+from server.release.api.idempotency import (
+    Answer,
+    Idempotency,
+    Request,
+    answer_lost,
+    read_key,
+)
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import (
     MATCH_REQUIRED,
@@ -26,6 +33,8 @@ from server.release.api.operation import (
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
 from server.release.api.receive import invite_body, receive_body
 from server.release.api.routes import Route, Routes
+from server.release.people.trail import describe as describe_entry
+from server.storage.control_models import TrailEntry
 
 JSON = "application/json"
 log = structlog.get_logger()
@@ -45,7 +54,7 @@ class Api:
         self._services = services
         self._admission = admission
         self._metrics = metrics
-        self._keys = Idempotency(services.sessions, services.epoch)
+        self._keys = Idempotency(services.sessions, services.epoch, services.entropy)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises ConnectionError when its client is gone."""
@@ -109,20 +118,30 @@ class Api:
         if len(keys) != 1:
             raise ProblemError(400, "malformed", "Idempotency-Key is given twice.")
 
-        async def work() -> Answer:
+        async def answer(asking: Awaitable[Reply | web.StreamResponse]) -> Answer:
             try:
-                reply = await operation.handler(call)
+                reply = await asking
             except Exception as error:  # noqa: BLE001 - a refusal is an answer that is kept, too
                 return self._refuse(error, operation)
             if not isinstance(reply, Reply):
                 raise TypeError(f"{operation.id} streams and is not raw")
             return _to_answer(reply, operation)
 
-        fingerprint = _fingerprint(call.request, operation, octets)
-        answer = await self._keys.once(
-            call.who.name, read_key(keys[0]), fingerprint, work, keep=not operation.secret
+        async def look(index: int) -> Answer:
+            if operation.again is None:
+                raise answer_lost(f"as entry {index} of the trail says")
+            async with self._services.sessions() as session:
+                entry = await session.get_one(TrailEntry, index)
+            return await answer(operation.again(call, describe_entry(entry)))
+
+        request = Request(
+            call.who.name,
+            read_key(keys[0]),
+            _fingerprint(call.request, operation, octets),
+            keep=not operation.secret,
         )
-        return _to_response(answer)
+        given = await self._keys.once(request, lambda: answer(operation.handler(call)), look)
+        return _to_response(given)
 
     def _refuse(self, error: Exception, operation: Operation | None) -> Answer:
         incident = self._services.entropy(8).hex()

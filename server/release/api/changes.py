@@ -1,6 +1,7 @@
 """Changes: every order, what became of it, and what still waits."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -71,6 +72,17 @@ async def cancel_change(call: Call) -> Reply:
     return Reply(await rollouts.cancel(call.who, call.path["change"], call.body.reason))
 
 
+async def _show_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer what became of a change that was approved, rejected or cancelled."""
+    return await get_change(call)
+
+
+async def _approve_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer a change that was approved; what is due of it is carried out first."""
+    rollouts = call.services.require_rollouts()
+    return Reply(await rollouts.complete(call.who, call.path["change"]))
+
+
 OPERATIONS = (
     Operation(
         method="GET",
@@ -95,6 +107,7 @@ OPERATIONS = (
         permission=Permission.APPROVE,
         summary="Approve a change",
         handler=approve_change,
+        again=_approve_again,
         response=ChangeView,
         errors=(409,),
     ),
@@ -104,6 +117,7 @@ OPERATIONS = (
         permission=Permission.APPROVE,
         summary="Reject a change",
         handler=reject_change,
+        again=_show_again,
         request=Why,
         response=ChangeView,
         errors=(409,),
@@ -114,6 +128,7 @@ OPERATIONS = (
         permission=None,
         summary="Cancel a change",
         handler=cancel_change,
+        again=_show_again,
         request=Why,
         response=ChangeView,
         errors=(403, 409),

@@ -1,7 +1,8 @@
 """Channels: what each offers now, what phones will be offered, and orders that change it."""
 
 import asyncio
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 
@@ -18,9 +19,10 @@ from server.publisher.published import Published
 from server.publisher.rollout import newest_counter
 from server.release.api.operation import PREFIX, Call, Handler, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
+from server.release.errors import ConflictError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
-from server.release.rollouts.changes import ChangeView
+from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.operations import ChannelView, view_channel
 from server.release.rollouts.orders import Halt, Note, Offer, Order, Pause, Resume, Schedule
@@ -203,7 +205,20 @@ async def _order(call: Call, view: ChannelView, order: Order) -> Reply:
         return Reply(Ordered(state, None, seen), headers={"ETag": view.etag})
     due_at = None if isinstance(order, Halt) else body.due_at
     (change,) = await rollouts.order(call.who, [wish], due_at=due_at)
-    after = await rollouts.view(view.channel)
+    return await _show_ordered(call, change)
+
+
+async def _order_again(call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer an order that is on record; what a crash or a failure left of it is done first."""
+    identity = entry["detail"]["change"]
+    change = await call.services.require_rollouts().complete(call.who, identity)
+    if change.state == State.REFUSED:
+        raise ConflictError(f"change {change.id} is refused: {change.reason}")
+    return await _show_ordered(call, change)
+
+
+async def _show_ordered(call: Call, change: ChangeView) -> Reply:
+    after = await call.services.require_rollouts().view(decode_channel(change.channel))
     state = _show(after, call.services.epoch())
     return Reply(Ordered(state, change, None), headers={"ETag": after.etag})
 
@@ -253,6 +268,7 @@ def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary:
         handler=handler,
         request=request,
         response=Ordered,
+        again=_order_again,
         if_match=name != "halt",
     )
 

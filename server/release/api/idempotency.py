@@ -1,23 +1,26 @@
 """A POST with an `Idempotency-Key` is done at most once in a day.
 
     1  a row says that the request is begun       a crash before it: nothing happened
-    2  the handler does its work                  a crash here leaves the row without an answer
+    2  the handler does its work                  its first entry of the trail goes into the row
     3  the answer is written into the row         from here on a repetition gets this answer
 
-After a crash between 1 and 3 nobody knows whether the work was done, so the key answers 409 until
-it is forgotten: whoever sent it looks at the state, and if need be sends again with a new key. The
-answers 429, 503 and 507 mean "later": the row goes away, and the key may be used again.
+After a crash between 1 and 3 the row says whether the work was done. Where it was not, a repetition
+does it. Where it was, the operation's `again` answers from what is there now; an answer that held a
+secret cannot be given again, and the repetition is told so. The answers 429, 503 and 507 mean
+"later": a repetition goes on in the same way.
 """
 
 import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from server.release.api.problems import ProblemError
+from server.release.people.claim import CLAIM, Claim
 from server.release.people.token_text import redact
 from server.storage.control_models import IdempotencyKey
 from server.storage.database import Sessions
@@ -26,6 +29,7 @@ KEPT_SECONDS = 24 * 3600
 BEGUN = 0
 """The status of a row whose answer is not known yet."""
 LATER = frozenset({429, 503, 507})
+REPLAYED = MappingProxyType({"Idempotent-Replayed": "true"})
 _KEY = re.compile(r"[\x21-\x7e]{1,80}")
 
 
@@ -48,72 +52,124 @@ def read_key(text: str) -> str:
     return key
 
 
-class Idempotency:
-    """The keys of the last day; `epoch` gives the time in seconds."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A keyed request. `keep` False forgets the answer's body, which holds a secret."""
 
-    def __init__(self, sessions: Sessions, epoch: Callable[[], int]) -> None:
+    account: str
+    key: str
+    sha256: str
+    keep: bool = True
+
+
+class Idempotency:
+    """The keys of the last day; `epoch` gives the time in seconds, `entropy(n)` n random octets."""
+
+    def __init__(
+        self, sessions: Sessions, epoch: Callable[[], int], entropy: Callable[[int], bytes]
+    ) -> None:
         self._sessions = sessions
         self._epoch = epoch
+        self._entropy = entropy
+        self._under_way: dict[tuple[str, str], str] = {}
 
     async def once(
         self,
-        account: str,
-        key: str,
-        request_sha256: str,
+        request: Request,
         work: Callable[[], Awaitable[Answer]],
-        *,
-        keep: bool,
+        again: Callable[[int], Awaitable[Answer]],
     ) -> Answer:
         """Return the answer that the key has, or do `work` and keep its answer.
 
-        `keep` False forgets the body, which holds a secret: a repetition is told so. Raises
-        ProblemError: 422 for another request under the key, 409 while it is under way or where it
-        was interrupted.
+        `again` is given the entry of the trail that tells of an effect whose answer was lost; it
+        may be called any number of times. Raises ProblemError: 422 for another request under the
+        key, 409 while it is under way.
         """
-        known = await self._begin(account, key, request_sha256)
-        if known is not None:
-            return _replay(known, request_sha256)
-        answer = await work()
+        mine = (request.account, request.key)
+        if mine in self._under_way:
+            _check_same(self._under_way[mine], request)
+            raise _under_way()
+        self._under_way[mine] = request.sha256
+        try:
+            return await self._once(request, work, again)
+        finally:
+            del self._under_way[mine]
+
+    async def _once(
+        self,
+        request: Request,
+        work: Callable[[], Awaitable[Answer]],
+        again: Callable[[int], Awaitable[Answer]],
+    ) -> Answer:
+        row = await self._begin(request)
+        if row.status != BEGUN:
+            return _replay(row)
+        claim = Claim(request.account, request.key, row.attempt)
+        token = CLAIM.set(claim)
+        try:
+            if row.effect is None:
+                answer = await work()
+            else:
+                answer = await again(row.effect)
+                answer = replace(answer, headers={**answer.headers, **REPLAYED})
+        finally:
+            CLAIM.reset(token)
         if answer.status in LATER:
-            await self._forget(account, key)
+            await self._forget(claim)
         else:
-            await self._finish(account, key, answer, keep=keep)
+            await self._finish(claim, answer, keep=request.keep)
         return answer
 
-    async def _begin(self, account: str, key: str, request_sha256: str) -> IdempotencyKey | None:
-        """Write the row of a new request, or return the row that is there."""
-        now = self._epoch()
-        mine = (IdempotencyKey.account == account, IdempotencyKey.key == key)
+    async def _begin(self, request: Request) -> IdempotencyKey:
+        """Write the row of a new request, or return the row that is there.
+
+        Where that has neither answer nor effect, this attempt takes it over: whoever began it is
+        gone, or cannot change anything any more.
+        """
+        now, attempt = self._epoch(), self._entropy(8).hex()
+        mine = (IdempotencyKey.account == request.account, IdempotencyKey.key == request.key)
         row = IdempotencyKey(
-            account=account,
-            key=key,
-            request_sha256=request_sha256,
+            account=request.account,
+            key=request.key,
+            request_sha256=request.sha256,
             status=BEGUN,
             headers="{}",
             body="",
             created_at=now,
+            attempt=attempt,
         )
+        abandoned = update(IdempotencyKey).where(
+            *mine,
+            IdempotencyKey.request_sha256 == request.sha256,
+            IdempotencyKey.status == BEGUN,
+            IdempotencyKey.effect.is_(None),
+        )
+        known: IdempotencyKey | None
         try:
             async with self._sessions.begin() as session:
                 await session.execute(
                     delete(IdempotencyKey).where(IdempotencyKey.created_at <= now - KEPT_SECONDS)
                 )
+                await session.execute(abandoned.values(attempt=attempt))
                 known = await session.scalar(select(IdempotencyKey).where(*mine))
                 if known is None:
                     session.add(row)
-                return known
+                    return row
         except IntegrityError:  # another process wrote the row between our look and our commit
             async with self._sessions() as session:
                 known = await session.scalar(select(IdempotencyKey).where(*mine))
             if known is None:
                 raise
-            return known
+        _check_same(known.request_sha256, request)
+        if known.status == BEGUN and known.effect is None and known.attempt != attempt:
+            raise _under_way()  # another process began it at this very moment
+        return known
 
-    async def _finish(self, account: str, key: str, answer: Answer, *, keep: bool) -> None:
+    async def _finish(self, claim: Claim, answer: Answer, *, keep: bool) -> None:
         async with self._sessions.begin() as session:
             await session.execute(
                 update(IdempotencyKey)
-                .where(IdempotencyKey.account == account, IdempotencyKey.key == key)
+                .where(*_is(claim))
                 .values(
                     status=answer.status,
                     headers=json.dumps(dict(answer.headers)) if keep else "",
@@ -121,32 +177,44 @@ class Idempotency:
                 )
             )
 
-    async def _forget(self, account: str, key: str) -> None:
+    async def _forget(self, claim: Claim) -> None:
+        """Make the key a new one, unless something was done under it."""
         async with self._sessions.begin() as session:
             await session.execute(
-                delete(IdempotencyKey).where(
-                    IdempotencyKey.account == account, IdempotencyKey.key == key
-                )
+                delete(IdempotencyKey).where(*_is(claim), IdempotencyKey.effect.is_(None))
             )
 
 
-def _replay(known: IdempotencyKey, request_sha256: str) -> Answer:
-    if known.request_sha256 != request_sha256:
+def _is(claim: Claim) -> tuple[ColumnElement[bool], ...]:
+    return (
+        IdempotencyKey.account == claim.account,
+        IdempotencyKey.key == claim.key,
+        IdempotencyKey.attempt == claim.attempt,
+    )
+
+
+def _check_same(known: str, request: Request) -> None:
+    if known != request.sha256:
         raise ProblemError(
             422, "key-reused", "This Idempotency-Key belongs to another request: take a new one."
         )
-    if known.status == BEGUN:
-        raise ProblemError(
-            409,
-            "outcome-unknown",
-            "The request with this key is under way or was interrupted: look at the state, then"
-            " send again with a new key if need be.",
-        )
+
+
+def _under_way() -> ProblemError:
+    return ProblemError(
+        409, "under-way", "The request with this key is under way: repeat it to get its answer."
+    )
+
+
+def answer_lost(what: str) -> ProblemError:
+    """Return the refusal of a repetition whose answer cannot be given again."""
+    return ProblemError(
+        409, "answer-not-kept", f"It was done, {what}; the answer is not there any more."
+    )
+
+
+def _replay(known: IdempotencyKey) -> Answer:
     if not known.headers:
-        raise ProblemError(
-            409,
-            "answer-not-kept",
-            f"It was done with status {known.status}; the answer held a secret and is not kept.",
-        )
-    headers = {**json.loads(known.headers), "Idempotent-Replayed": "true"}
+        raise answer_lost(f"with status {known.status}, and its answer held a secret")
+    headers = {**json.loads(known.headers), **REPLAYED}
     return Answer(known.status, headers, known.body.encode())

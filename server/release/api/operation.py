@@ -166,6 +166,7 @@ class Reply:
 
 
 Handler = Callable[[Call], Awaitable[Reply | web.StreamResponse]]
+Again = Callable[[Call, Mapping[str, Any]], Awaitable[Reply]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,8 @@ class Operation:
     `errors`: statuses that the handler raises beyond those that its declaration implies.
     `if_match`: the request must carry If-Match; the handler compares with `call.check_match`.
     `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
+    `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the trail
+    that tells what was done; it does nothing twice.
     `raw`: the handler reads the body itself, of `content_type`, and may answer octets or stream.
     `limit`: octets of a body, 0 where a raw handler bounds it itself.
     `reply_headers`: constant headers of every answer, refusals too.
@@ -206,6 +209,7 @@ class Operation:
     public: bool = False
     if_match: bool = False
     secret: bool = False
+    again: Again | None = None
     raw: bool = False
     content_type: str = "application/json"
     response_type: str = "application/json"

@@ -1,6 +1,7 @@
 """API tokens, and who one is with the token at hand."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -107,6 +108,11 @@ async def revoke_token(call: Call) -> Reply:
     return Reply(_show(revoked, at))
 
 
+async def _revoke_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer the token that was revoked: nothing happens to it twice."""
+    return await revoke_token(call)
+
+
 async def _list(call: Call, account: str | None) -> Reply:
     async with call.services.sessions() as session:
         rows = await tokens.page_tokens(
@@ -177,6 +183,7 @@ OPERATIONS = (
         permission=None,
         summary="Revoke a token",
         handler=revoke_token,
+        again=_revoke_again,
         response=TokenState,
         errors=(403,),
     ),

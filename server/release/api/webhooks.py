@@ -1,5 +1,6 @@
 """Webhooks: who is told of events, and what became of that."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -135,6 +136,16 @@ async def redeliver_event(call: Call) -> Reply:
     return Reply(QueuedDelivery(delivery))
 
 
+async def _reply_again(call: Call, _entry: Mapping[str, Any]) -> Reply:
+    """Answer the webhook that was switched on or off, as it is now."""
+    return await _reply(call)
+
+
+async def _redeliver_again(_call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer the delivery that was begun anew."""
+    return Reply(QueuedDelivery(entry["detail"]["delivery"]))
+
+
 async def _reply(call: Call) -> Reply:
     found, deliveries = await directory.load_webhook(call.services.sessions, call.path["webhook"])
     shown = [_describe_delivery(delivery) for delivery in deliveries]
@@ -201,6 +212,7 @@ OPERATIONS = (
         permission=Permission.WEBHOOKS,
         summary="Switch a webhook off",
         handler=disable_webhook,
+        again=_reply_again,
         response=WebhookDetails,
         errors=(404,),
     ),
@@ -210,6 +222,7 @@ OPERATIONS = (
         permission=Permission.WEBHOOKS,
         summary="Switch a webhook on",
         handler=enable_webhook,
+        again=_reply_again,
         response=WebhookDetails,
         errors=(404, 409),
     ),
@@ -229,6 +242,7 @@ OPERATIONS = (
         permission=Permission.WEBHOOKS,
         summary="Send an event once more",
         handler=redeliver_event,
+        again=_redeliver_again,
         response=QueuedDelivery,
         status=202,
         errors=(404, 409),

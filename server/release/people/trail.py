@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
+from server.release.people.claim import note_effect
 from server.release.people.token_text import holds_token
 from server.storage.control_models import TrailEntry, TrailHead
 from server.storage.errors import StorageError
@@ -69,6 +70,7 @@ async def record(
     session.add(entry)
     await session.flush()
     await session.execute(update(TrailHead).values(sha256=entry.sha256))
+    await note_effect(session, entry.index)
     return entry
 
 

@@ -3,13 +3,16 @@
 1  what its list says is checked, and who may        nothing is written
 2  the role files are written as they arrive, under  a crash leaves a folder that is swept
    a temporary name, each checked before
-3  the trail says who submitted it                   a crash leaves an entry without a bundle
+3  the trail says who submitted it, with a receipt   a crash leaves a folder of that receipt
 4  it gets its name, and the publisher is woken      from here on the publisher answers for it
+
+A folder whose receipt is in the trail gets its name at the next start, or when the bundle is
+submitted again, whichever comes first.
 """
 
 import asyncio
 import hashlib
-import shutil
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -29,20 +32,21 @@ from server.release.submissions.intake import Intake
 from server.release.submissions.limits import SubmissionLimits, check_free, check_size
 from server.release.submissions.state import SubmissionState, state_of, waits
 from server.release.submissions.writing import (
-    PREFIX,
+    Nameless,
     begin_bundle,
     complete_bundle,
-    reveal_bundle,
-    sweep_bundles,
+    find_nameless,
     write_role,
 )
 from server.storage.blobs import BlobStore
+from server.storage.control_models import TrailEntry
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 from server.storage.models import Submission as Row
 
 _NAMED_IN_TRAIL = 200  # roles of a bundle; the bundle's id is a hash of all of them
+RECEIVE = "submission.receive"
 _LOOK_SECONDS = 0.05  # between two looks at whether a bundle has its result
 MAX_WAIT = 30
 """Seconds for which a question may wait for its answer: proxies cut at 60."""
@@ -73,6 +77,8 @@ class Submissions:
         self._wake = wake
         self._free = free
         self._limits = limits
+        self._under_way = set[Nameless]()
+        self._naming = asyncio.Lock()
 
     async def submit(
         self, principal: Principal, submission_id: str, pieces: AsyncIterator[bytes]
@@ -97,18 +103,20 @@ class Submissions:
             await intake.skip(total)
             return state
         check_free(total, await asyncio.to_thread(self._free, self._folder.root), self._limits)
-        suffix = f"{submission_id[:16]}-{self._entropy(8).hex()}"
-        temporary = self._folder.incoming / f"{PREFIX}{suffix}"
+        nameless = Nameless(self._folder.incoming, submission_id, self._entropy(8).hex())
+        self._under_way.add(nameless)
         try:
-            await asyncio.to_thread(begin_bundle, temporary)
-            for role in bundle.roles:
-                await _receive(intake, role, temporary)
-            await intake.end()
-            await asyncio.to_thread(complete_bundle, temporary, data)
-            await self._record(principal, submission_id, bundle)
-            await asyncio.to_thread(reveal_bundle, temporary, self._folder.incoming / submission_id)
+            await _write(intake, bundle, data, nameless)
+            async with self._naming:
+                state = await self._find(submission_id)
+                is_new = state is None or state.status == "refused"
+                if is_new and not await self._settle(submission_id):
+                    await self._record(principal, bundle, nameless)
+                    await asyncio.to_thread(nameless.reveal)
+                else:  # it came another way meanwhile
+                    await asyncio.to_thread(nameless.remove)
         finally:
-            await asyncio.to_thread(shutil.rmtree, temporary, ignore_errors=True)
+            self._under_way.discard(nameless)
         self._wake()
         return SubmissionState(submission_id, "waiting")
 
@@ -145,19 +153,44 @@ class Submissions:
         return [state for state in states if not after or state.key < after][:limit]
 
     async def tidy(self) -> None:
-        """Remove what a crash left half written; for the start, before anything is submitted."""
-        await asyncio.to_thread(sweep_bundles, self._folder.incoming)
+        """End what a crash left; for the start, before anything is submitted."""
+        async with self._naming:
+            await self._settle()
 
-    async def _record(self, principal: Principal, submission_id: str, bundle: Bundle) -> None:
+    async def _settle(self, submission_id: str = "") -> bool:
+        """Give folders their name whose receipt is in the trail; answers whether there was one.
+
+        Of all bundles, or one; other folders are removed, but for those that are being written.
+        Where disk or database failed between steps 2 and 4 nobody knew whether the trail has the
+        receipt; now it is known.
+        """
+        found = await asyncio.to_thread(find_nameless, self._folder.incoming)
+        revealed = False
+        for nameless in found:
+            if nameless in self._under_way or submission_id not in {"", nameless.submission}:
+                continue
+            async with self._sessions() as session:
+                query = select(TrailEntry.detail).where(
+                    TrailEntry.action == RECEIVE, TrailEntry.subject == nameless.submission
+                )
+                details = [json.loads(text) for text in await session.scalars(query)]
+            if any(detail.get("receipt") == nameless.receipt for detail in details):
+                await asyncio.to_thread(nameless.reveal)
+                revealed = True
+            else:
+                await asyncio.to_thread(nameless.remove)
+        return revealed
+
+    async def _record(self, principal: Principal, bundle: Bundle, nameless: Nameless) -> None:
         roles = [f"{role.name} {role.version}" for role in bundle.roles]
-        detail = {"blobs": len(bundle.blobs), "count": len(roles)}
+        detail = {"blobs": len(bundle.blobs), "count": len(roles), "receipt": nameless.receipt}
         async with self._sessions.begin() as session:
             await record(
                 session,
                 at=int(self._clock().timestamp()),
                 actor=principal.actor,
-                action="submission.receive",
-                subject=submission_id,
+                action=RECEIVE,
+                subject=nameless.submission,
                 detail={**detail, "roles": roles[:_NAMED_IN_TRAIL]},
             )
 
@@ -182,6 +215,21 @@ class Submissions:
                 raise ConflictError(
                     f"the blob {sha256} of {length} octets is not here: upload it first."
                 )
+
+
+async def _write(intake: Intake, bundle: Bundle, data: bytes, nameless: Nameless) -> None:
+    """Take step 2; a failure leaves nothing."""
+    is_whole = False
+    try:
+        await asyncio.to_thread(begin_bundle, nameless.path)
+        for role in bundle.roles:
+            await _receive(intake, role, nameless.path)
+        await intake.end()
+        await asyncio.to_thread(complete_bundle, nameless.path, data)
+        is_whole = True
+    finally:
+        if not is_whole:
+            await asyncio.to_thread(nameless.remove)
 
 
 async def _receive(intake: Intake, role: RoleFile, temporary: Path) -> None:

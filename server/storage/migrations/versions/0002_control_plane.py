@@ -86,6 +86,8 @@ def upgrade() -> None:
         sa.Column("headers", sa.String(), nullable=False),
         sa.Column("body", sa.String(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("attempt", sa.String(16), nullable=False),
+        sa.Column("effect", sa.BigInteger()),
     )
     op.create_table(
         "changes",

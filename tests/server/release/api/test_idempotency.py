@@ -1,22 +1,28 @@
 """A POST with a key is done once in a day, whatever happens in between."""
 
 import asyncio
+import os
 
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
-from server.release.api.idempotency import Answer, Idempotency
+from server.release.api.idempotency import Answer, Idempotency, Request
 from server.release.api.operation import Reply
 from server.release.api.problems import ProblemError
-from server.storage.control_models import Account, IdempotencyKey
+from server.release.errors import ConflictError
+from server.release.people.trail import record
+from server.storage.control_models import Account, IdempotencyKey, TrailEntry
 from server.storage.database import open_database
+from server.storage.errors import StorageError
 from tests.server.release.api.toys import MADE, Toy, operation
 from tests.server.release.api_world import api_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEAR = {"name": "bear", "colour": "red"}
 DAY = 24 * 3600
+FIRST = Answer(201, {"X-Toy": "1"}, b"{}")
+REQUEST = Request("ben", "key", "0" * 64)
 
 
 def key(name):
@@ -149,7 +155,7 @@ async def test_two_at_once(fresh):
         first = asyncio.create_task(api.call("POST", "/slow", body=BEAR, headers=key("k")))
         await begun.wait()
         second = await api.call("POST", "/slow", body=BEAR, headers=key("k"))
-        assert (second.status, second.problem) == (409, "outcome-unknown")
+        assert (second.status, second.problem) == (409, "under-way")
         release.set()
         assert (await first).status == 200
         assert done == ["bear"]
@@ -157,53 +163,158 @@ async def test_two_at_once(fresh):
         assert third.headers["Idempotent-Replayed"] == "true"
 
 
-async def test_a_crash_between_effect_and_answer(toys):
-    """A row that is begun and has no answer is what a crash leaves: nothing is done again."""
-    body = {"name": "wolf", "colour": "red"}
-    await toys.call("POST", "/toys", body=body, headers=key("crash"))
+async def lose_answer(toys, name):
+    """Leave what a crash leaves: a row without an answer."""
     async with toys.services.sessions.begin() as session:
-        row = await session.get(IdempotencyKey, ("admin", "crash"))
+        row = await session.get(IdempotencyKey, ("admin", name))
         row.status, row.headers, row.body = 0, "{}", ""
-    answer = await toys.call("POST", "/toys", body=body, headers=key("crash"))
-    assert (answer.status, answer.problem) == (409, "outcome-unknown")
-    assert MADE == ["wolf"]
+
+
+async def test_a_crash_before_the_effect(toys):
+    """A row that is begun and tells of no effect: nothing was done, and the repetition does it."""
+    await toys.call("POST", "/toys", body=BEAR, headers=key("before"))
+    await lose_answer(toys, "before")
+    for replayed in (False, True):
+        answer = await toys.call("POST", "/toys", body=BEAR, headers=key("before"))
+        assert answer.status == 201
+        assert ("Idempotent-Replayed" in answer.headers) is replayed
+    assert MADE == ["bear", "bear"]
+
+
+async def count_trail(sessions):
+    """Return how many entries the trail has."""
+    async with sessions() as session:
+        return await session.scalar(select(func.count()).select_from(TrailEntry))
+
+
+@pytest.mark.parametrize("how", ["answered", "silent"])
+async def test_a_crash_between_effect_and_answer(fresh, how):
+    """What was done is not done again: the operation answers from what is there, or says so."""
+
+    async def leave_mark(call):
+        """Write into the trail."""
+        async with call.services.sessions.begin() as session:
+            for number in range(2):
+                await mark(session, f"{call.body.name}{number}")
+        return Reply(call.body)
+
+    async def show(call, entry):  # noqa: RUF029 - as a handler
+        """Tell what is there."""
+        return Reply(Toy(entry["subject"], call.body.colour))
+
+    again = show if how == "answered" else None
+    operations = (
+        operation("POST", "/mark", leave_mark, request=Toy, response=Toy, status=201, again=again),
+    )
+    async with api_world(fresh, operations) as api:
+        await api.call("POST", "/mark", body=BEAR, headers=key("k"))
+        await lose_answer(api, "k")
+        answer = await api.call("POST", "/mark", body=BEAR, headers=key("k"))
+        if how == "answered":
+            assert (answer.status, answer.json["name"]) == (201, "bear0")
+            assert answer.headers["Idempotent-Replayed"] == "true"
+        else:
+            assert (answer.status, answer.problem) == (409, "answer-not-kept")
+            assert "entry 1 of the trail" in answer.json["detail"]
+        other = await api.call("POST", "/mark", body=BEAR | {"price": 1}, headers=key("k"))
+        assert (other.status, other.problem) == (422, "key-reused")
+        assert await count_trail(api.services.sessions) == 2
+
+
+@pytest.mark.parametrize("after_effect", [False, True], ids=["before", "after"])
+async def test_later_and_the_effect(fresh, after_effect):
+    """Where disk or database fails, a repetition does the rest: all of it, or the answer alone."""
+    failing = [True]
+
+    async def leave_mark(call):
+        """Write into the trail, and fail once before or after it."""
+        if failing and not after_effect:
+            failing.clear()
+            raise StorageError("the disk is gone.")
+        async with call.services.sessions.begin() as session:
+            await mark(session, "bear")
+        if failing:
+            failing.clear()
+            raise StorageError("the disk is gone.")
+        return Reply(call.body)
+
+    async def show(call, _entry):  # noqa: RUF029 - as a handler
+        """Tell what is there."""
+        return Reply(call.body)
+
+    operations = (operation("POST", "/mark", leave_mark, request=Toy, response=Toy, again=show),)
+    async with api_world(fresh, operations) as api:
+        statuses = [
+            (await api.call("POST", "/mark", body=BEAR, headers=key("k"))).status for _ in range(3)
+        ]
+        assert statuses == [503, 200, 200]
+        assert await count_trail(api.services.sessions) == 1
+
+
+async def mark(session, subject):
+    """Write an entry of the trail, as each change does."""
+    await record(session, at=1, actor="ben", action="toy.make", subject=subject, detail={})
 
 
 async def test_processes_that_share_a_database(place):
     """Of many processes that get one keyed request at once, one does it, on either database."""
-    barrier, done = asyncio.Barrier(4), []
-
-    async def work():
-        done.append("work")
-        await asyncio.sleep(0)
-        return Answer(201, {"X-Toy": "1"}, b"{}")
+    barrier = asyncio.Barrier(4)
 
     async def one():
         async with open_database(place) as sessions:
+
+            async def work():
+                async with sessions.begin() as session:
+                    await mark(session, "bear")
+                return FIRST
+
+            async def again(_entry):  # noqa: RUF029 - as an operation
+                return FIRST
+
             await barrier.wait()
+            keys = Idempotency(sessions, lambda: 1000, os.urandom)
             try:
-                return await Idempotency(sessions, lambda: 1000).once(
-                    "ben", "key", "0" * 64, work, keep=True
-                )
-            except ProblemError as error:
-                return error.name
+                return await keys.once(REQUEST, work, again)
+            except (ProblemError, ConflictError) as error:
+                return type(error)
 
     async with open_database(place) as sessions:
         await add_account(sessions)
     answers = await asyncio.gather(*(one() for _ in range(4)))
-    assert done == ["work"]
-    first = Answer(201, {"X-Toy": "1"}, b"{}")
-    again = Answer(201, {"X-Toy": "1", "Idempotent-Replayed": "true"}, b"{}")
-    assert answers.count(first) == 1
-    assert all(answer in (first, again, "outcome-unknown") for answer in answers)
+    async with open_database(place) as sessions:
+        assert await count_trail(sessions) == 1
+    replayed = Answer(201, {"X-Toy": "1", "Idempotent-Replayed": "true"}, b"{}")
+    # Who comes while another is at it takes over, or is told that somebody else is at it.
+    assert all(answer in (FIRST, replayed, ProblemError, ConflictError) for answer in answers)
+    assert any(answer in (FIRST, replayed) for answer in answers)
+
+
+async def test_a_request_that_was_taken_over(place):
+    """Whoever is late changes nothing, however late: its transaction is refused."""
+    async with open_database(place) as sessions:
+        await add_account(sessions)
+        late, early = (Idempotency(sessions, lambda: 1000, os.urandom) for _ in range(2))
+
+        async def work():
+            async with sessions.begin() as session:
+                await mark(session, "bear")
+            return FIRST
+
+        async def be_late():
+            assert await early.once(REQUEST, work, asyncio.Event().wait) == FIRST
+            return await work()
+
+        with pytest.raises(ConflictError, match="took this request over"):
+            await late.once(REQUEST, be_late, asyncio.Event().wait)
+        assert await count_trail(sessions) == 1
 
 
 async def test_an_account_that_is_none(place):
     """What the database refuses for another reason is a failure, and not a key in use."""
     async with open_database(place) as sessions:
-        keys = Idempotency(sessions, lambda: 1000)
+        keys = Idempotency(sessions, lambda: 1000, os.urandom)
         with pytest.raises(IntegrityError):
-            await keys.once("nobody", "key", "0" * 64, asyncio.Event().wait, keep=True)
+            await keys.once(REQUEST, asyncio.Event().wait, asyncio.Event().wait)
 
 
 async def add_account(sessions):

@@ -218,19 +218,46 @@ async def test_the_list(api, world):
     assert ends == sorted(ends, reverse=True)
 
 
-async def test_a_process_that_ends_in_the_middle(api, world, monkeypatch):
-    """What was half written is passed over by the publisher and removed at the next start."""
+def fail(*_args, **_more):
+    """Have no room."""
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    ("step", "left"), [("writing.Nameless.reveal", 1), ("submissions.record", 0)]
+)
+async def test_a_disk_that_fails_in_the_middle(api, world, monkeypatch, step, left):
+    """The publisher passes over a bundle without a name; the next start ends what is recorded."""
     bundle_id, body = body_of(world.second_release(), [])
-    monkeypatch.setattr("server.release.submissions.submissions.reveal_bundle", lambda *_: 1 / 0)
-    monkeypatch.setattr(
-        "server.release.submissions.submissions.shutil.rmtree", lambda *_, **__: None
-    )
+    monkeypatch.setattr(f"server.release.submissions.{step}", fail)
     answer = await hand_in(api, bundle_id, body)
-    assert answer.status == 500
+    assert (answer.status, answer.problem) == (503, "unavailable")
     monkeypatch.undo()
     assert len(list(world.folder.incoming.iterdir())) == 1
     assert await api.services.publisher.process_incoming() == []
     await api.services.submissions.tidy()
-    assert not list(world.folder.incoming.iterdir())
+    assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id] * left
     assert (await hand_in(api, bundle_id, body)).status == 202
-    assert (world.folder.incoming / bundle_id).is_dir()
+    assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
+    assert (await trail(api)).count("submission.receive") == 1
+
+
+async def test_a_bundle_without_a_name_that_comes_again(api, world, monkeypatch):
+    """It gets its name without a second entry in the trail."""
+    bundle_id, body = body_of(world.second_release(), [])
+    monkeypatch.setattr("server.release.submissions.writing.Nameless.reveal", fail)
+    assert (await hand_in(api, bundle_id, body)).status == 503
+    monkeypatch.undo()
+    answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(3)))
+    assert [(answer.status, answer.json["status"]) for answer in answers] == [(202, "waiting")] * 3
+    assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
+    assert (await trail(api)).count("submission.receive") == 1
+
+
+async def test_one_bundle_from_several_people_at_once(api, world):
+    """It is one submission, and the trail names whoever was first."""
+    bundle_id, body = body_of(world.second_release(), [])
+    answers = await asyncio.gather(*(hand_in(api, bundle_id, body) for _ in range(4)))
+    assert [(answer.status, answer.json["status"]) for answer in answers] == [(202, "waiting")] * 4
+    assert [path.name for path in world.folder.incoming.iterdir()] == [bundle_id]
+    assert (await trail(api)).count("submission.receive") == 1
