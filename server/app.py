@@ -16,11 +16,13 @@ from server.health import serving_health
 from server.instruments import Instruments
 from server.opening import Clock, open_blobs
 from server.publish_loop import publish_for_ever
+from server.publisher.clock_keeper import ClockKeeper
+from server.publisher.clock_record import load_witness
 from server.publisher.lives import Alarm
 from server.publisher.online_keys import load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
-from server.publisher.steady_clock import SteadyClock
+from server.publisher.steady_clock import FAR, SteadyClock
 from server.publisher.watchman import Watchman
 from server.release.api.operation import Services
 from server.release.api.serving import Site, no_site, serving
@@ -59,7 +61,7 @@ async def running(
     watch = SnapshotWatch(folder, blobs)
     monotonic = asyncio.get_running_loop().time
     tools = Instruments(clock, monotonic, watch.after_step)
-    steady = SteadyClock(clock, monotonic, tools.notice_jump)
+    steady = await _steady_clock(folder, clock, tools)
 
     def epoch() -> int:
         return int(clock().timestamp())
@@ -95,7 +97,8 @@ async def running(
             return tell_expiring(sessions, alarm, epoch())
 
         watchman = Watchman(folder, sessions, steady, tools.metrics, tools.say, tell)
-        upkeep = Upkeep(watchman, lambda: watch.current is not EMPTY, monotonic)
+        keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
+        upkeep = Upkeep(watchman, keeper, lambda: watch.current is not EMPTY, monotonic)
         if settings.metrics_port:
             health = serving_health(settings.metrics_port, tools.registry, upkeep.reasons)
             stack.enter_context(health)
@@ -104,7 +107,7 @@ async def running(
             folder,
             sessions,
             publisher,
-            clock,
+            steady,
             entropy,
             settings.approval_channels,
             tools.alarm,
@@ -132,6 +135,7 @@ async def running(
                 entropy,
                 wake=wanted.set,
                 rollouts=rollouts,
+                alarms=upkeep.alarms,
             )
             await services.uploads.tidy()
             await services.submissions.tidy()
@@ -147,6 +151,22 @@ async def running(
         # Nothing is begun before every setting was found good, so that nothing is cut off then.
         begun += [asyncio.create_task(work()) for work in works]
         yield port
+
+
+async def _steady_clock(folder: StateFolder, clock: Clock, tools: Instruments) -> SteadyClock:
+    """Return the clock to publish with; it begins where the last process doubted the wall clock."""
+    monotonic = asyncio.get_running_loop().time
+    witness = await asyncio.to_thread(load_witness, folder)
+    since = witness.time if witness.record.is_doubted else None
+    if since is None and witness.time is not None and clock() - witness.time > FAR:
+        tools.say(
+            f"the clock says {clock():%Y-%m-%d %H:%M} UTC, and nothing was signed after"
+            f" {witness.time:%Y-%m-%d %H:%M} UTC: unless the server was off since then, stop it and"
+            " look at the time service."
+        )
+    steady = SteadyClock(clock, monotonic, tools.notice_jump, tools.say, since)
+    steady()  # what comes later is held against now
+    return steady
 
 
 async def _cancel_all(tasks: "list[asyncio.Task[None]]") -> None:

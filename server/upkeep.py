@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from server.publisher.clock_keeper import ClockKeeper
 from server.publisher.watchman import Watchman
 
 LOOK_SECONDS = 10.0  # between two rounds
@@ -12,13 +13,22 @@ STALE_SECONDS = 60.0  # after so long without a round something is stuck
 
 
 class Upkeep:
-    """Sends the watchman round. `serves` tells whether phones are answered from a snapshot."""
+    """Sends watchman and keeper of the clock round.
+
+    `serves` tells whether phones are answered from a snapshot.
+    """
 
     def __init__(
-        self, watchman: Watchman, serves: Callable[[], bool], monotonic: Callable[[], float]
+        self,
+        watchman: Watchman,
+        keeper: ClockKeeper,
+        serves: Callable[[], bool],
+        monotonic: Callable[[], float],
     ) -> None:
         self.renewed = asyncio.Event()
         self._watchman = watchman
+        self._keeper = keeper
+        self._clock_alarms: list[str] = []
         self._serves = serves
         self._monotonic = monotonic
         self._found: list[str] = ["this server has only just begun."]
@@ -30,9 +40,14 @@ class Upkeep:
             async with asyncio.timeout(FIRST_SECONDS):
                 await self.renewed.wait()
         while True:
+            self._clock_alarms = await self._keeper.look()
             self._found = await self._watchman.look()
             self._at = self._monotonic()
             await asyncio.sleep(LOOK_SECONDS)
+
+    def alarms(self) -> Sequence[str]:
+        """Return what a person has to look at now, a sentence each, the clock first."""
+        return [*self._clock_alarms, *self._watchman.alarms]
 
     def reasons(self) -> Sequence[str]:
         """Return why this server is not ready, nothing when it is; callable from any thread."""

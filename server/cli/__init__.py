@@ -12,6 +12,7 @@ try:
     from server.cli.account import account
     from server.cli.backup import backup
     from server.cli.change import change_group
+    from server.cli.clock import clock
     from server.cli.export import export
     from server.cli.gc import gc
     from server.cli.keys import keys
@@ -43,7 +44,7 @@ def cli() -> None:
 
 for command in (
     *(init, run, rollout, change_group, keys, check, export, gc, migrate, rebuild, backup),
-    *(account, token, session_group, trail),
+    *(account, token, session_group, trail, clock),
 ):
     cli.add_command(command)
 

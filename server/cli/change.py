@@ -14,8 +14,9 @@ from rich.table import Table
 
 from server.cli.in_database import show_time
 from server.cli.operator import operator
-from server.cli.options import JSON, STATE, now, read_settings, require_state
+from server.cli.options import JSON, STATE, read_settings, require_state
 from server.cli.orders import PUBLIC_URL
+from server.cli.witnessed import witnessed_clock
 from server.core.names import decode_channel
 from server.opening import disk_read_back, open_rollouts
 from server.release.rollouts.changes import ChangeView, State
@@ -96,11 +97,12 @@ def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]])
     settings = read_settings(state)
     folder = require_state(state, settings)
     alarms: list[str] = []
+    clock = witnessed_clock(folder)
 
     async def act() -> T:
         read_back = disk_read_back(folder, public_url)
         async with open_rollouts(
-            folder, settings, now, os.urandom, read_back, alarms.append
+            folder, settings, clock, os.urandom, read_back, alarms.append
         ) as rollouts:
             return await work(rollouts)
 

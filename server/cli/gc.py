@@ -10,6 +10,7 @@ import click
 
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.cli.recorded import recorded
+from server.cli.witnessed import witnessed_clock
 from server.opening import open_blobs, open_publisher
 from server.publisher.garbage import Garbage
 from server.publisher.read_back import DiskReadBack
@@ -42,6 +43,7 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     alarms: list[str] = []
+    clock = witnessed_clock(folder)
     # A dry run changes nothing, so there is nothing to tell.
     detail = {"grace_seconds": int(grace.total_seconds())}
     telling = recorded(folder, "server.gc", () if dry_run else ("blobs",), detail)
@@ -51,7 +53,7 @@ def gc(state: Path, grace: timedelta, dry_run: bool, config: Path | None, as_jso
         read_back = DiskReadBack(folder.public)
         async with (
             telling as outcome,
-            open_publisher(folder, now, read_back, alarms.append, blobs) as publisher,
+            open_publisher(folder, clock, read_back, alarms.append, blobs) as publisher,
         ):
             found = await publisher.collect_garbage(grace, dry_run=dry_run)
             outcome.update(removed=len(found.removed), octets=found.octets)

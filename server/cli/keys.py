@@ -12,10 +12,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from server.cli.options import JSON, STATE, now, require_state
+from server.cli.options import JSON, STATE, require_state
 from server.cli.orders import PUBLIC_URL
 from server.cli.recorded import recorded
-from server.opening import disk_read_back, open_publisher
+from server.cli.witnessed import witnessed_clock
+from server.opening import Clock, disk_read_back, open_publisher
 from server.publisher.key_choice import KeyState, describe_keys
 from server.publisher.online_keys import HOLDERS, load_online_keys
 from server.publisher.published import load_published
@@ -57,6 +58,7 @@ def new(names: tuple[str, ...], state: Path, afresh: bool, public_url: str, as_j
     chosen = _names(names)
     made, alarms = _run(
         folder,
+        witnessed_clock(folder),
         public_url,
         lambda p: make_next_keys(p, folder, chosen, afresh=afresh),
         recorded(folder, "keys.new", chosen, {"afresh": afresh}),
@@ -86,10 +88,12 @@ def switch(
     """
     folder = require_state(state)
     chosen = _names(names)
+    clock = witnessed_clock(folder)
     switched, alarms = _run(
         folder,
+        clock,
         public_url,
-        lambda p: switch_keys(p, folder, chosen, now, at_once=at_once),
+        lambda p: switch_keys(p, folder, chosen, clock, at_once=at_once),
         recorded(folder, "keys.switch", chosen, {"at_once": at_once}),
     )
     _show(folder, as_json=as_json)
@@ -112,6 +116,7 @@ def _names(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _run(
     folder: StateFolder,
+    clock: Clock,
     public_url: str,
     work: Callable[[Publisher], Awaitable[T]],
     recording: AbstractAsyncContextManager[dict[str, Any]],
@@ -123,7 +128,7 @@ def _run(
         read_back = disk_read_back(folder, public_url)
         async with (
             recording as outcome,
-            open_publisher(folder, now, read_back, alarms.append) as publisher,
+            open_publisher(folder, clock, read_back, alarms.append) as publisher,
         ):
             done = await work(publisher)
             outcome["alarms"] = list(alarms)

@@ -17,6 +17,7 @@ from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, read_settings, require_state
 from server.cli.plan_options import parse_moment
 from server.cli.preview_output import print_preview
+from server.cli.witnessed import witnessed_clock
 from server.core.names import Channel, decode_channel
 from server.opening import disk_read_back, open_rollouts
 from server.release.rollouts.changes import ChangeView, State
@@ -125,6 +126,7 @@ def _order(
 ) -> None:
     alarms: list[str] = []
     who = operator()
+    clock = witnessed_clock(folder)
 
     async def wish_for(rollouts: Rollouts, place: Channel) -> Wish:
         order = make(await rollouts.view(place))
@@ -133,7 +135,7 @@ def _order(
     async def act() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
         read_back = disk_read_back(folder, how.public_url)
         async with open_rollouts(
-            folder, settings, now, os.urandom, read_back, alarms.append
+            folder, settings, clock, os.urandom, read_back, alarms.append
         ) as rollouts:
             wishes = [await wish_for(rollouts, place) for place in places]
             if how.dry_run:

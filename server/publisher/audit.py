@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -79,11 +80,17 @@ def plan_audit(
 
 
 def audit_staged(
-    staged: Path, public: Path, trusted_root: bytes, newest_root: int, plan: AuditPlan
+    staged: Path,
+    public: Path,
+    trusted_root: bytes,
+    newest_root: int,
+    plan: AuditPlan,
+    at: datetime | None = None,
 ) -> None:
     """Raise TrustError unless an independent client refreshes and finds what `plan` asks for.
 
-    It must come to root `newest_root`, through every root in between.
+    It must come to root `newest_root`, through every root in between. `at` is the time for which it
+    judges what is expired; without it that is the wall clock's, which may have jumped.
     """
     with TemporaryDirectory(prefix="hening-audit-") as folder:
         try:
@@ -93,6 +100,8 @@ def audit_staged(
                 fetcher=_TreeFetcher(staged, public, newest_root),
                 bootstrap=trusted_root,
             )
+            if at is not None:
+                updater._trusted_set.reference_time = at  # noqa: SLF001 - it has no parameter
             updater.refresh()
             for path in plan.probes:
                 updater.get_targetinfo(path)

@@ -77,7 +77,7 @@ class Lease:
         except TimeoutError as error:
             raise StorageError(_busy("a task of this process")) from error
         try:
-            with await asyncio.to_thread(_open, self._lock) as file:
+            async with _opened(self._lock) as file:
                 await self._acquire(file)
                 beat = asyncio.create_task(self._beat())
                 try:
@@ -190,6 +190,25 @@ async def _locked_row(session: AsyncSession) -> tuple[LeaseRow | None, int]:
     query = select(LeaseRow, time).where(LeaseRow.name == NAME).with_for_update()
     found = (await session.execute(query)).one_or_none()
     return (None, 0) if found is None else (found[0], int(found[1]))
+
+
+@contextlib.asynccontextmanager
+async def _opened(path: Path) -> AsyncIterator[BinaryIO]:
+    """Give the open file; it is closed, too, where this is cancelled while a thread opens it."""
+    opening = asyncio.ensure_future(asyncio.to_thread(_open, path))
+    try:
+        file = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        await asyncio.wait([opening])
+        raise
+    with file:
+        yield file
+
+
+def _close(opening: asyncio.Future[BinaryIO]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _open(path: Path) -> BinaryIO:

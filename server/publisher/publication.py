@@ -103,7 +103,9 @@ class PublicationSteps:
         # Step 3. Until it is accepted it lies under a name that no other holder of the lease uses.
         temporary = staging.staged_temporary(self._folder.staging, self._lease.fence)
         await self._lease.write(staging.discard_unaccepted, self._folder.staging)
-        await asyncio.to_thread(self._stage, temporary, publication, trust, published, pointers)
+        await asyncio.to_thread(
+            self._stage, temporary, publication, trust, published, pointers, now
+        )
         await self._lease.write(staging.accept_staged, temporary, self._folder.staging)
         self._after_step(3)
         return await self._complete(publication)
@@ -126,6 +128,7 @@ class PublicationSteps:
         trust: Trust,
         published: Published | None,
         pointers: Mapping[str, Pointer],
+        now: datetime,
     ) -> None:
         """Write a publication and have it audited; who lost the lease meanwhile harms nobody."""
         staging.write_staged(temporary, publication)
@@ -136,6 +139,7 @@ class PublicationSteps:
             read_bounded(self._folder.trusted_root, ROOT_LIMIT),
             trust.root.version,
             plan_audit({file.role for file in publication.files}, trust, former, pointers),
+            now,
         )
 
     async def _complete(self, publication: Publication) -> int:

@@ -52,6 +52,11 @@ class PublishMetrics:
             registry=registry,
         )
         self.jumps = Counter("hening_clock_jumps", "Jumps of the clock", registry=registry)
+        self.clock_ahead = Gauge(
+            "hening_clock_ahead_seconds",
+            "The clock's time minus the one that is worked with",
+            registry=registry,
+        )
         for result in RESULTS:
             self.publications.labels(result)
         for step in STEPS:

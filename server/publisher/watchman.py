@@ -1,7 +1,7 @@
 """Looks at what is public every half minute: lives, alarms, metrics, and whether all is well."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -67,6 +67,12 @@ class Watchman:
         self._begun: dict[tuple[str, int], datetime] = {}
         self._behind: datetime | None = None
         self.seen = Seen()
+        self._alarms: list[str] = []
+
+    @property
+    def alarms(self) -> Sequence[str]:
+        """What the last look found that a person has to look at, whether it was said or not."""
+        return self._alarms
 
     async def look(self) -> list[str]:
         """Look once; returns why this server is not ready, a sentence each, nothing when it is."""
@@ -93,24 +99,28 @@ class Watchman:
                 await self._tell(alarm)
             except (HeningError, OSError, SQLAlchemyError) as error:
                 reasons.append(str(error).partition("\n")[0])
-        self._look_behind(published, now)
+        behind = self._look_behind(published, now)
+        self._alarms = [*behind, *map(str, alarms)]
         self.seen = Seen(tuple(lives), tuple(alarms), self._behind is not None)
         # An expired model's role makes that model wait and nothing else.
         needed = {"root", "targets", *ONLINE_ROLES}
         reasons += [str(a) for a in alarms if a.severity == "expired" and a.role in needed]
         return reasons
 
-    def _look_behind(self, published: Published, now: datetime) -> None:
+    def _look_behind(self, published: Published, now: datetime) -> list[str]:
         newest = newest_signature(published)
         if newest - now <= BEHIND:
             self._behind = None
-        elif self._behind is None or not timedelta() <= now - self._behind < AGAIN:
+            return []
+        sentence = (
+            f"the clock says {now:%Y-%m-%d %H:%M} UTC, and something was signed at"
+            f" {newest:%Y-%m-%d %H:%M} UTC already: look at the time service; until then that"
+            " time is signed."
+        )
+        if self._behind is None or not timedelta() <= now - self._behind < AGAIN:
             self._behind = now
-            self._alarm(
-                f"the clock says {now:%Y-%m-%d %H:%M} UTC, and something was signed at"
-                f" {newest:%Y-%m-%d %H:%M} UTC already: look at the time service; until then that"
-                " time is signed."
-            )
+            self._alarm(sentence)
+        return [sentence]
 
     async def _load_begun(self, published: Published) -> dict[str, datetime]:
         versions = {**published.versions(), "root": published.root.version}

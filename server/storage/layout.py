@@ -72,6 +72,11 @@ class StateFolder:
         return self.root / "hening.sqlite"
 
     @property
+    def clock(self) -> Path:
+        """Whether the machine's clock is doubted, and when somebody confirmed it."""
+        return self.root / "clock.json"
+
+    @property
     def lock(self) -> Path:
         """The file whose lock the one active publisher holds."""
         return self.root / "publisher.lock"

@@ -11,6 +11,8 @@ import structlog
 
 from server.app import running
 from server.device.gate import GateMode
+from server.publisher.clock_record import load_clock_record
+from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
 from server.settings import Settings
 from server.snapshot_watch import SnapshotWatch
@@ -126,7 +128,7 @@ async def test_publishing_goes_on_after_any_failure(world):
     def clock():
         nonlocal calls
         calls += 1
-        if calls == 1:
+        if calls == 3:  # those before are asked when nothing has begun
             raise ZeroDivisionError("the clock is broken")
         return world.now()
 
@@ -142,6 +144,35 @@ async def test_publishing_goes_on_after_any_failure(world):
             await until(is_published)
     failed = [entry for entry in logs if entry["log_level"] == "error"]
     assert [entry["error"] for entry in failed] == ["the clock is broken"]
+
+
+async def test_a_clock_that_jumps_far_signs_nothing(world):
+    """It is an alarm at once; the time without the jump is signed, by later processes, too."""
+    before = await asyncio.to_thread(world.published)
+    settings = Settings(port=0)
+    with structlog.testing.capture_logs() as logs:
+        async with running(world.folder, settings, world.now, entropy=os.urandom):
+            world.ahead = timedelta(days=30)
+
+            async def is_doubted():
+                return await asyncio.to_thread(lambda: load_clock_record(world.folder).is_doubted)
+
+            await until(is_doubted)
+        for version in (2, 3):
+            async with running(world.folder, settings, world.now, entropy=os.urandom):
+                files = {("cancro", version): world.ceremony.role("cancro", version)}
+                await asyncio.to_thread(world.submit, files)
+
+                async def is_published(version=version):
+                    published = await asyncio.to_thread(world.published)
+                    return published.roles["cancro"].version == version
+
+                await until(is_published)
+        after = await asyncio.to_thread(world.published)
+    assert newest_signature(after) - newest_signature(before) < timedelta(hours=1)
+    said = [entry["error"] for entry in logs if entry["event"] == "alarm"]
+    assert len(said) == 3
+    assert all(sentence.startswith("the clock jumped by +25") for sentence in said)
 
 
 async def test_no_bundle_stops_renewal(world, monkeypatch):

@@ -142,7 +142,7 @@ async def test_a_watchman_that_is_stuck():
         async def look(self):
             return []
 
-    upkeep = Upkeep(Still(), lambda: False, lambda: time[0])
+    upkeep = Upkeep(Still(), Still(), lambda: False, lambda: time[0])
     assert upkeep.reasons() == ["this server has only just begun.", "no snapshot is loaded."]
     upkeep.renewed.set()
     task = asyncio.create_task(upkeep.run())

@@ -5,7 +5,7 @@ and tests know an operation from this declaration alone.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -53,7 +53,8 @@ _ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 class Services:
     """What handlers work with. `wake` makes the publishing loop look at once.
 
-    `clock` gives the time, `entropy(n)` n random octets. Owners of a domain add what theirs needs.
+    `clock` gives the time, `entropy(n)` n random octets, `alarms` what a person has to look at now.
+    Owners of a domain add what theirs needs.
     """
 
     folder: StateFolder
@@ -64,6 +65,7 @@ class Services:
     entropy: Callable[[int], bytes]
     wake: Callable[[], None] = lambda: None
     rollouts: Rollouts | None = None
+    alarms: Callable[[], Sequence[str]] = tuple
     uploads: Uploads = field(init=False)
     submissions: Submissions = field(init=False)
 

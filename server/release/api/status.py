@@ -37,6 +37,9 @@ class Status(msgspec.Struct, frozen=True):
     snapshot: Annotated[int, msgspec.Meta(description="Its version; 0 before the first one.")]
     roles: list[RoleState]
     queue: Annotated[int, msgspec.Meta(description="Bundles that wait in `incoming`.")]
+    alarms: Annotated[
+        list[str], msgspec.Meta(description="What a person has to look at, a sentence each.")
+    ]
 
 
 async def get_health(_call: Call) -> Reply:
@@ -58,6 +61,7 @@ def _look(call: Call) -> Status:
         snapshot=snapshot,
         roles=roles,
         queue=len(list_submissions(folder.incoming)),
+        alarms=list(call.services.alarms()),
     )
 
 

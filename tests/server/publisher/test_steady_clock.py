@@ -16,9 +16,15 @@ class Machine:
     """A wall clock and a monotonic one that a test moves."""
 
     def __init__(self):
-        self.wall, self.ticks, self.said = BEGIN, 100.0, []
-        self.clock = SteadyClock(lambda: self.wall, lambda: self.ticks, self.said.append)
+        self.wall, self.ticks, self.said, self.told = BEGIN, 100.0, [], []
+        self.clock = self.start()
         self.clock()
+
+    def start(self, since=None):
+        """Return the clock of a process that begins now."""
+        return SteadyClock(
+            lambda: self.wall, lambda: self.ticks, self.said.append, self.told.append, since
+        )
 
     def wait(self, seconds, jump=0.0):
         """Let time pass, and the wall clock jump; return the steady time in seconds since begin."""
@@ -36,7 +42,7 @@ def test_a_clock_that_runs():
     assert machine.said == []
 
 
-@pytest.mark.parametrize("jump", [61.0, -61.0, 86_400.0 * 365, -86_400.0 * 365])
+@pytest.mark.parametrize("jump", [61.0, -61.0, 43_200.0, -86_400.0 * 365])
 def test_a_jump_is_noticed_and_settles(jump):
     """For ten minutes the time before it goes on; then the new one is taken, without hands."""
     machine = Machine()
@@ -48,6 +54,53 @@ def test_a_jump_is_noticed_and_settles(jump):
     assert machine.wait(10) == 616 + jump
     assert len(machine.said) == 1
     assert f"jumped by {jump:+.0f} s" in machine.said[0]
+    assert machine.told == ["the clock was steady for 10 minutes: its time counts now."]
+
+
+@pytest.mark.parametrize("jump", [43_260.0, 86_400.0 * 365])
+def test_a_jump_far_ahead_is_not_believed(jump):
+    """It settles never: the old time goes on until a person confirms the new one."""
+    machine = Machine()
+    assert machine.wait(1, jump) == 1
+    assert machine.clock.is_doubted
+    assert machine.wait(7 * 86_400) == 7 * 86_400 + 1
+    assert machine.clock.ahead.total_seconds() == jump
+    machine.clock.confirm()
+    assert not machine.clock.is_doubted
+    assert machine.wait(1) == 7 * 86_400 + 2 + jump
+    assert machine.clock.ahead == timedelta()
+    assert len(machine.said) == 1
+    assert "until somebody runs `hening-server clock confirm`" in machine.said[0]
+    assert machine.told == ["the clock was confirmed: its time counts from now on."]
+
+
+def test_two_jumps_that_are_far_together():
+    """What counts is how far ahead the clock is, not in how many jumps it came there."""
+    machine = Machine()
+    for _ in range(2):
+        machine.wait(1, jump=30_000)
+    assert machine.wait(600) == 602
+    assert machine.clock.is_doubted
+
+
+def test_a_far_jump_that_is_taken_back():
+    """The doubt ends by itself, after however long."""
+    machine = Machine()
+    machine.wait(1, jump=86_400)
+    assert machine.wait(3600, jump=-86_400) == 3601
+    assert not machine.clock.is_doubted
+    assert machine.told == ["the clock is back where it was before it jumped."]
+
+
+def test_a_doubt_outlives_the_process():
+    """The next one goes on from the newest signature; a clock that was mended counts at once."""
+    machine = Machine()
+    machine.wait(1, jump=86_400 * 30)
+    clock = machine.start(since=BEGIN)
+    assert clock() == BEGIN
+    assert clock.is_doubted
+    machine.wall -= timedelta(days=30)
+    assert machine.start(since=BEGIN)() == machine.wall
 
 
 def test_a_jump_that_is_taken_back():
