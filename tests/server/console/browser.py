@@ -161,7 +161,7 @@ async def console_world(world, **settings):
     surroundings = Surroundings(
         lambda: known["reasons"], lambda: known["seen"], known["steady"] or world.now
     )
-    made = Settings(api_port=0, api_rate=FAST, console=True, **settings)
+    made = Settings(**{"api_port": 0, "api_rate": FAST, "console": True} | settings)
     site = await asyncio.to_thread(open_console, made, surroundings)
     async with (
         api_world(world, settings=made, real_tokens=True, site=site) as api,

@@ -1,0 +1,229 @@
+"""Attacks on the console by other sites, by who knows a cookie before, and by names with markup."""
+
+import re
+
+import pytest
+import pytest_asyncio
+
+from tests.server.console.browser import console_world
+
+PATH = "/console/channels/armani/id/stable"
+MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def team(published_state, tmp_path_factory):
+    """Give a console with an account for each role; no attack changes anything in it."""
+    world = published_state.copy(tmp_path_factory.mktemp("attacked") / "state")
+    async with console_world(world) as made:
+        yield made
+
+
+async def is_halted(team):
+    """Answer whether the channel is halted."""
+    answer = await team.api.call(
+        "GET", "/channels/armani/id/stable", token=await team.token("admin")
+    )
+    return answer.json["state"] == "halted"
+
+
+@pytest.mark.parametrize(
+    ("headers", "change"),
+    [
+        ({"Origin": "https://evil.example"}, {}),
+        ({"Origin": "null"}, {}),
+        ({"Origin": ""}, {}),
+        ({"Origin": "http://127.0.0.1"}, {}),
+        ({"Sec-Fetch-Site": "cross-site"}, {}),
+        ({"Sec-Fetch-Site": "same-site"}, {}),
+        ({}, {"csrf": ""}),
+        ({}, {"csrf": "0" * 64}),
+        ({}, {"csrf": None}),
+    ],
+    ids=str,
+)
+async def test_a_form_of_another_site(team, headers, change):
+    """With the victim's cookies it is refused, and nothing is halted."""
+    browser = await team.signed_in("engineer")
+    page = await browser.get(f"{PATH}/halt")
+    action, fields = page.form("/halt")
+    sent = {name: value for name, value in (fields | change).items() if value is not None}
+    answer = await browser.ask("POST", action, data=sent, headers=headers)
+    assert answer.status == 403
+    assert not await is_halted(team)
+
+
+async def test_a_form_of_another_session(team):
+    """What one session's page holds is worth nothing in another one."""
+    attacker, victim = await team.signed_in("approver"), await team.signed_in("engineer")
+    action, fields = (await attacker.get(f"{PATH}/halt")).form("/halt")
+    answer = await victim.ask("POST", action, data=fields)
+    assert answer.status == 403
+    assert not await is_halted(team)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [("application/json", b"{}"), ("text/plain", b"csrf=x"), ("multipart/form-data", b"")],
+)
+async def test_bodies_that_are_no_form(team, kind, body):
+    """Other types, which a page elsewhere may send without asking, are not even read."""
+    browser = await team.signed_in("engineer")
+    answer = await browser.ask("POST", f"{PATH}/halt", data=body, headers={"Content-Type": kind})
+    assert answer.status == 415
+    assert not await is_halted(team)
+
+
+async def test_no_link_changes_anything(team):
+    """Actions take POST alone: whoever follows or previews a link does nothing."""
+    browser = await team.signed_in("engineer")
+    for action in ("pause", "resume"):
+        assert (await browser.get(f"{PATH}/{action}")).status == 405
+    assert (await browser.get("/console/sign-out")).status == 405
+    assert (await browser.get(f"{PATH}/halt")).status == 200
+    assert not await is_halted(team)
+    assert (await browser.get("/console/")).path == "/console/"
+
+
+async def test_signing_somebody_in_by_a_form_of_another_site(team):
+    """A victim is not made to work as somebody else: signing in needs our page, too."""
+    browser = await team.browser()
+    action, fields = (await browser.get("/console/sign-in")).form("/sign-in")
+    token = await team.token("viewer")
+    for headers, change in (({"Origin": "https://evil.example"}, {}), ({}, {"csrf": "0" * 64})):
+        sent = fields | change | {"token": token}
+        assert (await browser.ask("POST", action, data=sent, headers=headers)).status == 403
+    assert (await browser.get("/console/")).path.startswith("/console/sign-in")
+
+
+async def test_a_session_that_was_known_before(team):
+    """The secret is drawn at the sign-in; one that was planted opens nothing, before or after."""
+    planted = "ab" * 32
+    browser = await team.browser()
+    browser.session.cookie_jar.update_cookies({"hening-session": planted})
+    await browser.sign_in(await team.token("engineer"))
+    first = browser.cookies()["hening-session"]
+    assert first != planted
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    await browser.sign_in(await team.token("engineer"))
+    assert browser.cookies()["hening-session"] != first
+    stranger = await team.browser()
+    for secret in (planted, first):
+        page = await stranger.get("/console/", headers={"Cookie": f"hening-session={secret}"})
+        assert page.path.startswith("/console/sign-in")
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "/console//evil.example",
+        "/console/../../evil",
+        "/%5cevil.example",
+        "/console/%0d%0aSet-Cookie:x",
+        "javascript:alert(1)",
+    ],
+)
+async def test_the_way_back_leads_nowhere_else(team, target):
+    """A link to the sign-in page cannot name another site to come out at."""
+    browser = await team.browser()
+    page = await browser.get("/console/sign-in", params={"to": target})
+    token = await team.token("viewer")
+    for change in ({}, {"to": target}):
+        answer = await browser.send(page, "/sign-in", {"token": token} | change, follow=False)
+        assert (answer.status, answer.headers["Location"]) == (303, "/console/")
+        page = await browser.get("/console/sign-in")
+
+
+async def test_markup_stays_text(world):
+    """Notes, reasons and labels that somebody gave come back as what they are."""
+    async with console_world(world) as team:
+        await write_markup(team)
+
+
+async def write_markup(team):
+    """Pause and halt with markup in every text, and look at all pages."""
+    engineer = await team.signed_in("engineer")
+    page = await engineer.get(PATH)
+    page = await engineer.send(page, "/pause", {"note": MARKUP})
+    order = next(link for link in page.read.links if "/orders/" in link)
+    halt = await engineer.get(f"{PATH}/halt")
+    fields = {"locale-1": "en", "text-1": MARKUP, "note": MARKUP}
+    halted = await engineer.send(halt, "/halt", fields)
+    admin = await team.signed_in("admin")
+    shown = [
+        await admin.get(path)
+        for path in (order, PATH, "/console/", "/console/orders", "/console/channels")
+    ]
+    shown.append(await admin.get("/console/trail", params={"actor": MARKUP}))
+    shown.append(await admin.get("/console/trail"))
+    for each in (page, halted, *shown):
+        assert each.status == 200
+        assert "<script" not in each.body
+        assert "<img src=x" not in each.body
+    assert MARKUP in shown[0].read.text
+    assert MARKUP in shown[1].read.text
+
+
+async def test_markup_in_paths_and_queries(team):
+    """What a link can bring is not part of a page either, refusals included."""
+    admin = await team.signed_in("admin")
+    for path in (
+        f"/console/{MARKUP}",
+        f"/console/orders/{MARKUP}",
+        f"/console/orders?state={MARKUP}",
+        f"/console/trail?cursor={MARKUP}",
+        f"/console/trail?{MARKUP}=1",
+    ):
+        page = await admin.get(path)
+        assert page.status in {400, 404, 422}
+        assert "<script" not in page.body
+        assert "<img src=x" not in page.body
+
+
+async def test_what_every_page_forbids(team):
+    """No script from anywhere, no frame, no other site's resource, nothing kept by the browser."""
+    admin = await team.signed_in("admin")
+    stranger = await team.browser()
+    pages = [await admin.get(path) for path in ("/console/", PATH, "/console/nothing")]
+    pages.append(await stranger.get("/console/sign-in"))
+    for page in pages:
+        policy = page.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "script-src" not in policy
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "base-uri 'none'" in policy
+        assert page.headers["Cache-Control"] == "no-store"
+        assert page.headers["X-Content-Type-Options"] == "nosniff"
+        assert page.headers["Referrer-Policy"] == "same-origin"
+        assert "Access-Control-Allow-Origin" not in page.headers
+        assert re.findall(r'(?:src|href|action)="(?!/console/|#)', page.body) == []
+
+
+async def test_the_api_takes_no_cookie(team):
+    """A session opens pages alone: what a browser sends by itself is nothing to the API."""
+    browser = await team.signed_in("admin")
+    assert (await browser.get("/api/v1/me")).status == 401
+
+
+async def test_dns_rebinding(team):
+    """Under a name that was made to lead here there is no page at all."""
+    browser = await team.browser()
+    page = await browser.get("/console/sign-in", headers={"Host": "evil.example"})
+    assert page.status == 421
+
+
+async def test_guesses_run_dry(world):
+    """Tokens and cookies that open nothing use up what all guesses together may do."""
+    async with console_world(world, api_rate=1) as team:
+        browser = await team.browser()
+        statuses = [
+            (await browser.get("/console/", headers={"Cookie": f"hening-session={n:064x}"})).status
+            for n in range(6)
+        ]
+    assert statuses == [200, 200, 200, 200, 429, 429]

@@ -1,0 +1,188 @@
+"""The whole matrix: every page and form, every role, inside and outside of its codenames.
+
+What is expected stands by hand in docs/OPERATIONS.md, "The console".
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from server.console import changes, channels, sessions, trail
+from server.console.cookies import Cookies
+from server.console.forms import csrf_token
+from server.console.overview import Overview
+from server.console.sign_in import SignIn
+from server.release.people.accounts import create_account
+from server.release.people.permissions import Role
+from server.release.people.principal import command_line_principal
+from tests.server.console.browser import console_world
+from tests.server.world import PACKAGE_2
+
+TEXT = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+BLOCK = re.search(r"<!-- pages:begin -->\n(.*?)<!-- pages:end", TEXT, re.DOTALL)[1]
+HEAD, _, *LINES = [[cell.strip() for cell in row.split("|")[1:-1]] for row in BLOCK.splitlines()]
+ROWS = {row[0].strip("`"): row for row in LINES}
+PAGES = (
+    *SignIn(Cookies(is_secure=False), None, None).pages,
+    *Overview(None).pages,
+    *channels.PAGES,
+    *changes.PAGES,
+    *trail.PAGES,
+    *sessions.PAGES,
+)
+CLOSED = [f"{page.method} {page.path}" for page in PAGES if not page.is_open]
+FIELDS = {"etag": '"of-another-time"', "note": "", "reason": ""}
+INSIDE, OUTSIDE = "armani", "cancro"
+
+
+class Matrix:
+    """One browser for each role, for all codenames and for one; an order that waits."""
+
+    def __init__(self, team, order):
+        self.team, self.order = team, order
+        self.browsers, self.own = {}, {}
+
+    async def enter(self, key, account):
+        """Sign an account in; it has a second session, which it may end."""
+        self.browsers[key] = await self.team.signed_in(account)
+        other = await self.team.signed_in(account)
+        page = await other.get("/console/sessions")
+        self.own[key] = re.search(r"<code>(s-\w+)</code> <span[^>]*>this one", page.body)[1]
+
+    async def ask(self, key, name, codename=INSIDE, session="s-000000000000"):
+        """Send a request for a page, with a form as its own page would; return the status."""
+        browser = self.browsers[key]
+        method, _, template = name.partition(" ")
+        values = {
+            "codename": codename,
+            "region": "id",
+            "channel": "stable",
+            "change": self.order,
+            "session": session,
+        }
+        path = re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)
+        secret = browser.cookies().get("hening-session", "")
+        data = FIELDS | {"csrf": csrf_token(secret)} if method == "POST" else None
+        page = await browser.ask(method, path, data=data, follow=False)
+        return page.status
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def matrix(published_state, tmp_path_factory):
+    """Serve the console to all of them."""
+    world = published_state.copy(tmp_path_factory.mktemp("rights") / "state")
+    async with console_world(world, approval_channels=("*/*/stable",)) as team:
+        services = team.services
+        operator, at = command_line_principal("root"), services.epoch()
+        async with services.sessions.begin() as session:
+            for codename in (INSIDE, OUTSIDE):
+                for role in Role:
+                    await create_account(
+                        session,
+                        operator,
+                        name=f"{role}-{codename}",
+                        role=role,
+                        codenames=[codename],
+                        at=at,
+                    )
+        world.submit(world.second_release(), [PACKAGE_2])
+        await services.publisher.process_incoming()
+        answer = await team.api.call(
+            "POST",
+            "/channels/armani/id/stable/offer",
+            token=await team.token("engineer"),
+            body={"plan": {"stages": [{"permille": 1000}]}},
+            headers={"If-Match": "*"},
+        )
+        assert answer.json["change"]["state"] == "waiting"
+        made = Matrix(team, answer.json["change"]["id"])
+        for role in Role:
+            await made.enter(role.value, role.value)
+            for codename in (INSIDE, OUTSIDE):
+                await made.enter(f"{role}-{codename}", f"{role}-{codename}")
+        made.browsers["nobody"] = await team.browser()
+        yield made
+
+
+def test_every_page_has_its_line():
+    """Whoever adds a page says who may open it; none is there twice."""
+    assert HEAD[3:] == [role.value for role in Role]
+    assert sorted(ROWS) == sorted(f"{page.method} {page.path}" for page in PAGES)
+    assert len(ROWS) == len(LINES)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", CLOSED)
+async def test_without_a_session(matrix, name):
+    """A page leads to the sign-in, a form is refused; nothing is shown or done."""
+    assert await matrix.ask("nobody", name) == (303 if name.startswith("GET") else 401)
+
+
+ENDING = {"POST /console/sign-out", "POST /console/orders/{change}/approve"}
+"""What would take away the session or the order that the other cases are about."""
+DECIDING = {f"POST /console/orders/{{change}}/{word}" for word in ("approve", "reject", "cancel")}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_deciding_about_an_order(matrix):
+    """No role without `approve` decides, and nobody elsewhere.
+
+    It comes before the halts below, which end the order; approving comes last for the same reason.
+    """
+    for word in ("approve", "reject", "cancel"):
+        name = f"POST /console/orders/{{change}}/{word}"
+        for role in Role:
+            if ROWS[name][HEAD.index(role.value)] != "yes":
+                assert await matrix.ask(f"{role}-{INSIDE}", name) == 403, word
+            assert await matrix.ask(f"{role}-{OUTSIDE}", name) == 403, word
+    name = "POST /console/orders/{change}/approve"
+    assert await matrix.ask("engineer", name) == 403
+    assert await matrix.ask(f"approver-{INSIDE}", name) == 303
+    assert await matrix.ask("approver", "POST /console/orders/{change}/reject") == 409
+    assert await matrix.ask("engineer", "POST /console/orders/{change}/cancel") == 409
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("role", [role.value for role in Role])
+@pytest.mark.parametrize("name", [name for name in CLOSED if name not in ENDING | DECIDING])
+async def test_each_role(matrix, name, role):
+    """`no` is 403; `yes` is anything but that; `own` is that for what belongs to others."""
+    cell = ROWS[name][HEAD.index(role)]
+    status = await matrix.ask(role, name)
+    if name == "POST /console/sessions/{session}/end":
+        foreign = matrix.own[f"viewer-{OUTSIDE}" if role == "admin" else "admin"]
+        assert await matrix.ask(role, name, session=foreign) == (303 if cell == "yes" else 403)
+        assert await matrix.ask(role, name, session=matrix.own[role]) == 303
+    elif cell == "no":
+        assert status == 403
+    else:
+        assert status in {200, 303, 412}
+
+
+SCOPED = [name for name in CLOSED if ROWS[name][2] == "codename" and name not in DECIDING]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("role", [role.value for role in Role])
+@pytest.mark.parametrize("name", SCOPED)
+async def test_each_codename(matrix, name, role):
+    """An account for one model gets in there, as its role may, and nowhere else."""
+    cell = ROWS[name][HEAD.index(role)]
+    inside = await matrix.ask(f"{role}-{INSIDE}", name)
+    assert (inside == 403) == (cell == "no")
+    assert await matrix.ask(f"{role}-{OUTSIDE}", name) == 403
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_buttons_are_there_for_who_may_press_them(matrix):
+    """A page shows no form that would be refused."""
+    path = "/console/channels/armani/id/stable"
+    for role in ("viewer", "editor"):
+        page = await matrix.browsers[role].get(path)
+        assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
+    admin = await matrix.browsers["admin"].get("/console/")
+    viewer = await matrix.browsers["viewer"].get("/console/")
+    assert "/console/trail" in admin.read.links
+    assert "/console/trail" not in viewer.read.links
