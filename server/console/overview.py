@@ -57,7 +57,7 @@ class Overview:
         channels = (await desk.do("list_channels", query=EVERY)).items
         waiting = await desk.do("list_changes", query={"state": "waiting", "limit": SHOWN})
         moving = [each for each in channels if _is_moving(each.state, each.permille)]
-        clock_off = int((now - self._surroundings.steady()).total_seconds())
+        clock_off = round((now - self._surroundings.steady()).total_seconds())
         values = {
             "reasons": list(self._surroundings.reasons()),
             "alarms": seen.alarms,

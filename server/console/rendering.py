@@ -62,10 +62,10 @@ def iso(seconds: int) -> str:
 
 
 def span(seconds: int) -> str:
-    """Return a duration in the largest unit that fits: `3 h`, `2 days`."""
+    """Return a duration in the largest unit that fits, rounded: `3 h`, `2 days`."""
     for size, unit in ((86_400, "day"), (3600, "h"), (60, "min")):
         if seconds >= size:
-            count = seconds // size
+            count = round(seconds / size)
             return f"{count} {unit}s" if unit == "day" and count > 1 else f"{count} {unit}"
     return f"{seconds} s"
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import re
 from dataclasses import dataclass, field
+from datetime import timedelta
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
@@ -40,7 +40,7 @@ class Forms(HTMLParser):
 
     def handle_data(self, data):
         """Note what a person reads."""
-        self.text += data
+        self.text += f" {data}"
 
 
 @dataclass
@@ -155,11 +155,13 @@ class Team:
 async def console_world(world, **settings):
     """Serve the console on the state folder of `world`; further settings by name.
 
-    `surroundings` of what it gives may be changed: `reasons`, `seen`, `steady`.
+    `surroundings` of what it gives may be changed: `reasons`, `seen`, `behind`.
     """
-    known = {"reasons": [], "seen": Seen(), "steady": None}
+    known = {"reasons": [], "seen": Seen(), "behind": timedelta()}
     surroundings = Surroundings(
-        lambda: known["reasons"], lambda: known["seen"], known["steady"] or world.now
+        lambda: known["reasons"],
+        lambda: known["seen"],
+        lambda: world.now() - known["behind"],
     )
     made = Settings(**{"api_port": 0, "api_rate": FAST, "console": True} | settings)
     site = await asyncio.to_thread(open_console, made, surroundings)
@@ -168,8 +170,3 @@ async def console_world(world, **settings):
         contextlib.AsyncExitStack() as stack,
     ):
         yield Team(api, known, stack)
-
-
-def badges(page):
-    """Return the states that a page shows as badges."""
-    return re.findall(r'class="badge [\w-]+">([\w -]+)<', page.body)

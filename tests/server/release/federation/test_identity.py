@@ -68,6 +68,16 @@ def test_the_time(seconds, holds):
             verify(text, NOW + seconds)
 
 
+def test_a_nonce():
+    """For a login of ours the token must have been made for that one; a bearer's says nothing."""
+    text = sign(nonce="n-1")
+    assert verify(text) == "u-1"
+    assert verify_identity(text, KEYS, WANTED, NOW, "n-1") == "u-1"
+    for other in (text, sign(), sign(nonce=1), sign(nonce="")):
+        with pytest.raises(FormatError):
+            verify_identity(other, KEYS, WANTED, NOW, "n-2")
+
+
 def test_an_audience_in_a_list():
     """One audience may be written as a list of one."""
     assert verify(sign(aud=["hening"], azp="hening")) == "u-1"

@@ -1,0 +1,175 @@
+"""A person signs in to the console at a real OpenID provider, through its pages, and out again."""
+
+import contextlib
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
+
+import pytest
+
+from server.console.forms import csrf_token
+from server.core.errors import TrustError
+from tests.openid import run_provider
+from tests.server.console.browser import console_world
+
+pytestmark = pytest.mark.needs("openid")
+
+
+@pytest.fixture(scope="module")
+def issuer():
+    """Give the issuer of a provider."""
+    with run_provider() as name:
+        yield name
+
+
+def serve(world, issuer, **settings):
+    """Serve the console to whom the provider lets in."""
+    return console_world(world, **{"oidc_issuer": issuer, "oidc_audience": "console"} | settings)
+
+
+async def set_subject(team, account, subject):
+    """Say who logs in to an account."""
+    body = {"oidc_subject": subject}
+    token = await team.token("admin")
+    answer = await team.api.call("PATCH", f"/accounts/{account}", token=token, body=body)
+    assert answer.status == 200
+
+
+async def log_in(browser, page, user, *, until="/console/"):
+    """Fill in the provider's pages until the browser is back; the last step is left to the test."""
+    while not urlsplit(page.url).path.startswith("/console"):
+        action, fields = next(
+            (action, fields) for action, _, fields in page.read.forms if "prompt" in fields
+        )
+        values = fields | {"login": user, "password": "any"}
+        page = await browser.ask("POST", action, data=values, follow=False)
+        while page.status in {302, 303}:
+            address = urljoin(page.url, page.headers["Location"])
+            if urlsplit(address).path == "/console/callback" and until == "callback":
+                return address
+            page = await browser.get(address, follow=False)
+    return page
+
+
+async def begin(browser, path="/console/"):
+    """Go to the provider from a page of the console."""
+    asked = await browser.get(path)
+    link = next(link for link in asked.read.links if "/sign-in/begin" in link)
+    return await browser.get(link)
+
+
+@pytest.mark.parametrize("client", ["console", "secret:console"])
+async def test_in_and_out(world, issuer, client, tmp_path):
+    """A public and a confidential client: in, back to the page that was wanted, and out.
+
+    Nobody gets in without an account, and the session ends with the account's subject.
+    """
+    settings = {"oidc_audience": client}
+    if client != "console":
+        file = tmp_path / "secret"
+        file.write_text("for tests+only/\n")
+        file.chmod(0o600)
+        settings["oidc_client_secret_file"] = str(file)
+    async with serve(world, issuer, **settings) as team:
+        browser = await team.browser()
+        page = await log_in(browser, await begin(browser), "subject-of-eka")
+        assert page.status == 401
+        assert "no account here is yours" in page.text
+        await set_subject(team, "engineer", "subject-of-eka")
+        at_provider = await begin(browser, "/console/channels/armani/id/stable")
+        page = await log_in(browser, at_provider, "subject-of-eka")
+        assert (page.status, page.path) == (200, "/console/channels/armani/id/stable")
+        assert "engineer" in page.text
+        assert (
+            list(browser.cookies()) == ["hening-session"] or "hening-session" in browser.cookies()
+        )
+        assert "hening-door" not in browser.cookies()
+        page = await browser.send(page, "/pause", {"note": "by a login"})
+        assert "paused" in page.text
+        await set_subject(team, "engineer", "somebody-else")
+        assert (await browser.get("/console/")).path.startswith("/console/sign-in")
+        await set_subject(team, "engineer", "subject-of-eka")
+        page = await browser.get("/console/")
+        left = await browser.send(page, "/sign-out")
+        assert left.path == "/console/sign-in"
+        told = [entry for entry in await team.trail() if entry[0].startswith("engineer/s-")]
+        assert [action for _, action, _ in told][:2] == ["session.begin", "rollout.pause"]
+        assert told[-1][1:] == ("session.end", "engineer")
+
+
+async def test_tokens_open_the_api_alone(world, issuer):
+    """With a provider there is no second door."""
+    async with serve(world, issuer) as team:
+        browser = await team.browser()
+        page = await browser.get("/console/sign-in")
+        assert page.read.forms == []
+        door = browser.cookies()["hening-door"]
+        sent = {"csrf": csrf_token(door), "token": await team.token("admin")}
+        assert (await browser.ask("POST", "/console/sign-in", data=sent)).status == 401
+        assert "hening-session" not in browser.cookies()
+
+
+async def test_what_comes_back_must_be_ours(world, issuer):
+    """A code of another browser, another state or issuer, an error, or a code twice: no session."""
+    async with serve(world, issuer) as team:
+        await set_subject(team, "engineer", "subject-of-eka")
+        attacker, victim = await team.browser(), await team.browser()
+        address = await log_in(attacker, await begin(attacker), "subject-of-eka", until="callback")
+        query = {name: value[0] for name, value in parse_qs(urlsplit(address).query).items()}
+        assert query["iss"] == issuer
+
+        async def come_back(browser, change):
+            sent = {name: value for name, value in (query | change).items() if value is not None}
+            return await browser.get(f"/console/callback?{urlencode(sent)}")
+
+        # Another browser, before and after it began a login of its own.
+        assert (await come_back(victim, {})).status == 401
+        await begin(victim)
+        assert (await come_back(victim, {})).status == 401
+        for change in (
+            {"state": "0" * 64},
+            {"state": None},
+            {"iss": "https://evil.example"},
+            {"iss": None},
+            {"error": "access_denied"},
+            {"code": "x"},
+            {"code": None},
+        ):
+            # A refusal keeps the door, so that the same browser may still complete its own login.
+            assert (await come_back(attacker, change)).status == 401, change
+        assert "hening-session" not in victim.cookies()
+        page = await come_back(attacker, {})
+        assert (page.status, page.path) == (200, "/console/")
+        # The door is gone, and with it the state that belongs to the code.
+        assert (await come_back(attacker, {})).status == 401
+
+
+async def test_another_secret(world, issuer, tmp_path):
+    """A provider that does not know this server is the operator's matter: 503, and a sentence."""
+    file = tmp_path / "secret"
+    file.write_text("another")
+    file.chmod(0o600)
+    settings = {"oidc_audience": "secret:console", "oidc_client_secret_file": str(file)}
+    async with serve(world, issuer, **settings) as team:
+        browser = await team.browser()
+        page = await log_in(browser, await begin(browser), "subject-of-eka")
+        assert page.status == 503
+        assert "oidc_client_secret_file" in page.text
+    file.chmod(0o640)
+    with pytest.raises(TrustError, match="chmod 600"):
+        async with serve(world, issuer, **settings):
+            pass
+
+
+async def test_a_provider_that_is_gone(world):
+    """Nobody can sign in, a page says so, and who is in stays in."""
+    with contextlib.ExitStack() as stack:
+        other = stack.enter_context(run_provider())
+        async with serve(world, other) as team:
+            await set_subject(team, "engineer", "subject-of-eka")
+            browser, late = await team.browser(), await team.browser()
+            await log_in(browser, await begin(browser), "subject-of-eka")
+            stack.close()
+            team.api.ahead(3601)  # what the provider said of itself is kept for an hour
+            page = await begin(late)
+            assert page.status == 503
+            assert "identity provider does not answer" in page.text
+            assert (await browser.get("/console/")).status == 200

@@ -1,0 +1,72 @@
+"""Orders that wait: shown to all, decided by a second person."""
+
+import asyncio
+
+import pytest
+
+from tests.server.console.browser import console_world
+from tests.server.console.test_channels import offer, pointer, publish_second
+
+PLAN = {"stages": [{"permille": 1000}]}
+
+
+@pytest.fixture
+async def waiting(world):
+    """Give a console at which an engineer's offer waits; and the path of its page."""
+    async with console_world(world, approval_channels=("*/*/stable",)) as team:
+        await publish_second(world, team)
+        given = await offer(team, plan=PLAN, note="the July build")
+        assert given["change"]["state"] == "waiting"
+        yield team, f"/console/orders/{given['change']['id']}"
+
+
+async def test_four_eyes(waiting):
+    """Who proposed it cannot approve it; an approver can, from the overview, and it is out."""
+    team, path = waiting
+    engineer = await team.signed_in("engineer")
+    own = await engineer.get(path)
+    assert "somebody else has to approve it" in own.text
+    assert "the July build" in own.text
+    assert [form[0].rpartition("/")[2] for form in own.read.forms] == ["sign-out", "cancel"]
+    approver = await team.signed_in("approver")
+    assert path in (await approver.get("/console/")).read.links
+    page = await approver.send(await approver.get(path), "/approve")
+    assert (page.path, page.status) == (path, 200)
+    assert "approver" in page.text
+    assert (await pointer(team)).steps[-1].counter == 2
+    assert "Nothing waits." in (await approver.get("/console/")).text
+    actors = [actor for actor, action, _ in await team.trail() if action == "change.approve"]
+    assert len(actors) == 1
+    assert actors[0].startswith("approver/s-")
+
+
+@pytest.mark.parametrize(
+    ("account", "button", "state"),
+    [("approver", "reject", "rejected"), ("engineer", "cancel", "cancelled")],
+)
+async def test_no(waiting, account, button, state):
+    """An approver rejects, the proposer cancels; the reason stands there, and nothing is out."""
+    team, path = waiting
+    browser = await team.signed_in(account)
+    page = await browser.send(
+        await browser.get(path), f"/{button}", {"reason": "the battery test failed"}
+    )
+    assert state in page.text
+    assert "the battery test failed" in page.text
+    assert (await pointer(team)).steps[-1].counter == 1
+    again = await browser.ask("GET", f"/console/orders?state={state}")
+    assert path in again.read.links
+    assert path not in (await browser.get("/console/orders?state=waiting")).read.links
+
+
+async def test_two_at_once(waiting):
+    """Two approvers press at the same time: it is approved once, and the other one is told."""
+    team, path = waiting
+    browsers = [await team.signed_in("approver"), await team.signed_in("admin")]
+    pages = [await browser.get(path) for browser in browsers]
+    given = await asyncio.gather(
+        *(browser.send(page, "/approve") for browser, page in zip(browsers, pages, strict=True))
+    )
+    assert sorted(page.status for page in given) == [200, 409]
+    approvals = [entry for entry in await team.trail() if entry[1] == "change.approve"]
+    assert len(approvals) == 1

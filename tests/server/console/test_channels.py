@@ -1,0 +1,169 @@
+"""Channels: what is shown of a roll-out, and orders given from its page."""
+
+import asyncio
+import re
+
+import pytest
+
+from tests.server.console.browser import console_world
+from tests.server.world import PACKAGE_2
+
+PATH = "/console/channels/armani/id/stable"
+DAY = 86_400
+
+
+async def offer(team, **order):
+    """Offer the newest build through the API, as an engineer."""
+    answer = await team.api.call(
+        "POST",
+        "/channels/armani/id/stable/offer",
+        token=await team.token("engineer"),
+        body=order,
+        headers={"If-Match": "*"},
+    )
+    assert answer.status == 200, answer.octets
+    return answer.json
+
+
+async def publish_second(world, team):
+    """Publish a second build."""
+    await asyncio.to_thread(world.submit, world.second_release(), [PACKAGE_2])
+    await team.services.publisher.process_incoming()
+
+
+async def pointer(team):
+    """Return what phones are told of the channel."""
+    published = await team.services.require_rollouts().published()
+    return published.pointers()["latest/armani/id/stable"]
+
+
+async def test_a_staged_rollout(world, team):
+    """The share now, the next step and the windows; every step stands in the table, too."""
+    await publish_second(world, team)
+    stages = [{"permille": 10, "hold": 2 * DAY}, {"permille": 125, "hold": DAY}, {"permille": 1000}]
+    windows = [
+        {
+            "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+            "start": "00:00",
+            "until": "24:00",
+        }
+    ]
+    calendar = {"zone": "Asia/Jakarta", "windows": windows}
+    await offer(team, plan={"stages": stages, "calendar": calendar})
+    browser = await team.signed_in("viewer")
+    page = await browser.get(PATH)
+    assert "Build 2 Share now 1 % Next step 12.5 % in 2 days" in page.text.replace("\xa0", " ")
+    assert "Mon\N{EN DASH}Sun 00:00\N{EN DASH}24:00 Asia/Jakarta" in page.text
+    assert len(re.findall('<td data-label="Share">', page.body)) == 3
+    assert page.body.count("<polygon") == 2
+    listed = await browser.get("/console/channels")
+    assert "armani/id/stable offered 2 1 % 12.5 % in 2 days" in listed.text.replace("\xa0", " ")
+    team.api.ahead(2 * DAY)
+    browser = await team.signed_in("viewer")  # the session before is over by then
+    assert "Share now 12.5 %" in (await browser.get(PATH)).text.replace("\xa0", " ")
+
+
+async def test_pause_and_resume(team):
+    """Each is one form; the trail names the session that gave the order."""
+    browser = await team.signed_in("engineer")
+    page = await browser.send(await browser.get(PATH), "/pause", {"note": "wait for QA"})
+    assert (page.path, page.status) == (PATH, 200)
+    assert (await pointer(team)).paused
+    page = await browser.send(page, "/resume")
+    assert not (await pointer(team)).paused
+    orders = await browser.get(next(link for link in page.read.links if "?channel=" in link))
+    assert orders.text.index("resume") < orders.text.index("pause")
+    trail = [(actor, action) for actor, action, _ in await team.trail()]
+    assert {action for actor, action in trail if actor.startswith("engineer/s-")} >= {
+        "rollout.pause",
+        "rollout.resume",
+    }
+
+
+async def test_an_old_page_changes_nothing(team):
+    """Somebody else was first: the order is refused, and the page is to be looked at again."""
+    browser = await team.signed_in("engineer")
+    old = await browser.get(PATH)
+    await browser.send(await browser.get(PATH), "/pause")
+    refused = await browser.send(old, "/pause")
+    assert refused.status == 412
+    assert "look again" in refused.text.lower()
+    for etag in ("", "*", "x", '"a", "b"'):
+        refused = await browser.send(old, "/pause", {"etag": etag})
+        assert refused.status in {400, 428}, etag
+
+
+async def test_a_halt_with_its_reasons(team):
+    """Two clicks from the channel: the form asks by language; phones are told, and it is final."""
+    browser = await team.signed_in("approver")
+    page = await browser.get(PATH)
+    (link,) = [link for link in page.read.links if link.endswith("/halt")]
+    page = await browser.get(link)
+    fields = {
+        "locale-1": "en",
+        "text-1": "It drains the battery.\r\nSorry.",
+        "locale-2": "id",
+        "text-2": "Boros baterai & <b>panas</b>",
+        "note": "ticket 4711",
+    }
+    page = await browser.send(page, "/halt", fields)
+    assert (page.path, page.status) == (PATH, 200)
+    halted = await pointer(team)
+    assert halted.halted
+    assert halted.reason == {
+        "en": "It drains the battery.\nSorry.",
+        "id": "Boros baterai & <b>panas</b>",
+    }
+    assert "halted" in page.text
+    assert "Boros baterai & <b>panas</b>" in page.read.text
+    assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
+
+
+async def test_a_halt_wins_over_an_old_page(team):
+    """Whatever happened since the form was opened, and as often as it is pressed."""
+    browser, other = await team.signed_in("engineer"), await team.signed_in("engineer")
+    form = await browser.get(f"{PATH}/halt")
+    await other.send(await other.get(PATH), "/pause")
+    for _ in range(2):
+        assert (await browser.send(form, "/halt")).path == PATH
+    assert (await pointer(team)).halted
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"locale-1": "", "text-1": "without a language"},
+        {"locale-1": "en", "text-1": "one", "locale-2": "en", "text-2": "two"},
+        {"locale-1": "english", "text-1": "no such language"},
+        {"locale-1": "en", "text-1": "x" * 501},
+        {"note": "x" * 501},
+    ],
+    ids=str,
+)
+async def test_reasons_that_cannot_be_shown(team, fields):
+    """They are refused with a sentence, and nothing is halted."""
+    browser = await team.signed_in("engineer")
+    page = await browser.send(await browser.get(f"{PATH}/halt"), "/halt", fields)
+    assert page.status == 422
+    assert not (await pointer(team)).halted
+
+
+async def test_pages_that_are_not_there(team):
+    """Unknown models, odd names and other paths are 404 with a page."""
+    browser = await team.signed_in("admin")
+    for path in ("/nobody/id/stable", "/armani", "/ARMANI/id/stable", "/armani/id/stable/"):
+        page = await browser.get(f"/console/channels{path}")
+        assert page.status == 404
+        assert page.read.links
+    assert (await browser.ask("HEAD", PATH)).status == 200
+    assert (await browser.ask("PUT", PATH)).status == 405
+
+
+async def test_a_channel_without_an_offer(world):
+    """It says so, and offers no buttons."""
+    async with console_world(world) as team:
+        browser = await team.signed_in("engineer")
+        page = await browser.get("/console/channels/armani/id/beta")
+        assert page.status == 200
+        assert "Nothing is offered here yet" in page.text
+        assert [form[0] for form in page.read.forms] == ["/console/sign-out"]

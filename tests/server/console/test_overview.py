@@ -1,0 +1,63 @@
+"""The first page: is all well, and if not, what somebody has to look at."""
+
+import asyncio
+from datetime import timedelta
+
+from server.publisher.lives import plan_alarms, plan_lives
+from server.publisher.watchman import Seen
+
+
+async def test_all_is_well(team):
+    """A quiet server says so."""
+    browser = await team.signed_in("viewer")
+    page = await browser.get("/console/")
+    assert "Ready" in page.text
+    assert "Alarms None" in page.text
+    assert "Steady" in page.text
+    assert "1 channel: 1 offered" in page.text
+    assert "Nothing waits." in page.text
+
+
+async def test_alarms_at_half_and_at_four_fifths(world, team):
+    """Offline roles have 90 days: at 46 it is a warning, at 73 it is late; what to do stands there.
+
+    Online roles that nobody renewed are over by then.
+    """
+    browser = await team.signed_in("viewer")
+    lives = plan_lives(await asyncio.to_thread(world.published), {})
+    for days, severity in ((46, "warning"), (73, "critical")):
+        alarms = plan_alarms(lives, world.now() + timedelta(days=days))
+        team.surroundings["seen"] = Seen(tuple(lives), tuple(alarms))
+        page = await browser.get("/console/")
+        sentence = next(str(each) for each in alarms if each.role == "armani")
+        assert "ceremony renew armani" in sentence
+        assert f"{severity} {sentence}" in page.text
+        assert f"Alarms {len(alarms)}" in page.text
+
+
+async def test_a_server_that_is_not_ready(team):
+    """Every reason is there, a sentence each, and the clock's troubles."""
+    browser = await team.signed_in("viewer")
+    team.surroundings["reasons"] = ["no snapshot is loaded.", "the disk is full."]
+    team.surroundings["seen"] = Seen(is_behind=True)
+    page = await browser.get("/console/")
+    assert "Not ready no snapshot is loaded. the disk is full." in page.text
+    assert "Clock Behind" in page.text
+
+
+async def test_a_clock_that_jumped(team):
+    """Signatures go by another time than the machine's: the page says by how much."""
+    team.surroundings["behind"] = timedelta(seconds=90)
+    browser = await team.signed_in("viewer")
+    page = await browser.get("/console/")
+    assert "Clock Jumped By 90 s" in page.text
+
+
+async def test_what_is_not_everywhere_yet(team):
+    """A channel that is on its way, paused or halted is on the first page; a settled one is not."""
+    browser = await team.signed_in("engineer")
+    assert "armani/id/stable" not in (await browser.get("/console/")).text
+    page = await browser.get("/console/channels/armani/id/stable")
+    await browser.send(page, "/pause")
+    page = await browser.get("/console/")
+    assert "armani/id/stable paused 1 100" in page.text

@@ -1,0 +1,48 @@
+"""Sessions as a page: one's own, or everybody's for who manages people; each is ended alone."""
+
+import re
+
+
+def ids(page):
+    """Return the ids of sessions on a page."""
+    return re.findall(r"<code>(s-[0-9a-f]{12})</code>", page.body)
+
+
+async def test_ending_one_of_two(team):
+    """The other one goes on; the browser whose session ended is asked to sign in again."""
+    here, there = await team.signed_in("engineer"), await team.signed_in("engineer")
+    page = await here.get("/console/sessions")
+    assert len(ids(page)) == 2
+    own = re.search(r"<code>(s-\w+)</code> <span[^>]*>this one", page.body)[1]
+    (other,) = set(ids(page)) - {own}
+    page = await here.send(page, f"/{other}/end")
+    assert ids(page) == [own]
+    assert (await there.get("/console/")).path.startswith("/console/sign-in")
+    assert (await here.get("/console/")).path == "/console/"
+
+
+async def test_an_admin_ends_somebody_elses(team):
+    """And sees all of them, which others do not."""
+    engineer, admin = await team.signed_in("engineer"), await team.signed_in("admin")
+    (own,) = ids(await engineer.get("/console/sessions"))
+    page = await admin.get("/console/sessions")
+    assert own in ids(page)
+    await admin.send(page, f"/{own}/end")
+    assert (await engineer.get("/console/")).path.startswith("/console/sign-in")
+    ended = [entry for entry in await team.trail() if entry[1] == "session.end"]
+    assert [(actor.split("/")[0], subject) for actor, _, subject in ended] == [
+        ("admin", "engineer")
+    ]
+
+
+async def test_a_form_after_the_end(team):
+    """A form that was open when the session ended does nothing, and says why."""
+    here, there = await team.signed_in("engineer"), await team.signed_in("engineer")
+    form = await there.get("/console/channels/armani/id/stable")
+    page = await here.get("/console/sessions")
+    own = re.search(r"<code>(s-\w+)</code> <span[^>]*>this one", page.body)[1]
+    (other,) = set(ids(page)) - {own}
+    await here.send(page, f"/{other}/end")
+    refused = await there.send(form, "/pause")
+    assert refused.status == 401
+    assert "sign in" in refused.text

@@ -1,0 +1,40 @@
+"""The trail as pages: newest first, filtered, a page at a time."""
+
+PATH = "/console/channels/armani/id/stable"
+
+
+async def test_pages_and_filters(team):
+    """A filter stays when turning the page; each entry's detail can be opened without a script."""
+    engineer = await team.signed_in("engineer")
+    page = await engineer.get(PATH)
+    for action in ("pause", "resume", "pause"):
+        page = await engineer.send(page, f"/{action}", {"note": f"for {action}"})
+    browser = await team.signed_in("approver")
+    page = await browser.get("/console/trail?action=rollout&limit=2")
+    (following,) = [link for link in page.read.links if "cursor=" in link]
+    assert "action=rollout" in following
+    seen = page.text
+    while following:
+        page = await browser.get(following)
+        assert page.status == 200
+        seen += page.text
+        following = next((link for link in page.read.links if "cursor=" in link), "")
+    assert seen.count("rollout.pause.done") == 2
+    assert seen.count("rollout.resume.done") == 1
+    assert "session.begin" not in seen
+    assert '"note":"for pause"' in seen
+    page = await browser.get("/console/trail", params={"actor": "engineer"})
+    assert "approver/" not in page.text
+    assert "engineer/s-" in page.text
+    empty = await browser.get("/console/trail", params={"subject": "nobody"})
+    assert "No entry matches." in empty.text
+
+
+async def test_the_form_keeps_what_was_asked(team):
+    """What was typed is in the fields again, and the form sends it by GET."""
+    browser = await team.signed_in("admin")
+    page = await browser.get("/console/trail", params={"actor": 'ani "x"', "action": "account"})
+    action, fields = page.form("/trail")
+    assert action == "/console/trail"
+    assert fields["actor"] == 'ani "x"'
+    assert (await browser.get("/console/trail", params=fields)).status == 200

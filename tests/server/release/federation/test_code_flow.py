@@ -1,0 +1,172 @@
+"""The code flow's own part: what is sent, what is taken back, and how a client says who it is."""
+
+import base64
+import hashlib
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from server.release.errors import AuthenticationError
+from server.release.federation.code_flow import Attempt, CodeFlow
+from server.release.federation.identity import Expected
+from server.storage.errors import StorageError
+
+ISSUER = "https://login.example"
+BACK = "https://control.example/console/callback"
+PAGE = {
+    "issuer": ISSUER,
+    "authorization_endpoint": f"{ISSUER}/auth?realm=team",
+    "token_endpoint": f"{ISSUER}/token",
+}
+ATTEMPT = Attempt("s" * 64)
+
+
+class Provider:
+    """What the flow asks of a provider, and what was asked."""
+
+    def __init__(self, **page):
+        self.expected = Expected(ISSUER, "hening console")
+        self.page = PAGE | page
+        self.verified, self.sent = [], []
+        self.answer = (200, {"id_token": "a.b.c", "access_token": "unused"})
+
+    async def discover(self):
+        """Tell of itself."""
+        return self.page
+
+    async def verify(self, text, nonce):
+        """Note what is to be verified."""
+        self.verified.append((text, nonce))
+        return "u-1"
+
+    async def post(self, url, fields, headers):
+        """Note what was sent."""
+        self.sent.append((url, dict(fields), dict(headers)))
+        return self.answer
+
+
+def flow(provider, secret=""):
+    """Return a flow at the provider."""
+    return CodeFlow(provider, BACK, secret, provider.post)
+
+
+async def test_where_the_browser_is_sent():
+    """RFC 7636: the challenge is the verifier's sha256; the endpoint's own query stays."""
+    address = urlsplit(await flow(Provider()).begin(ATTEMPT))
+    assert f"{address.scheme}://{address.netloc}{address.path}" == f"{ISSUER}/auth"
+    query = {name: value[0] for name, value in parse_qs(address.query).items()}
+    digest = hashlib.sha256(ATTEMPT.verifier.encode()).digest()
+    assert query == {
+        "realm": "team",
+        "response_type": "code",
+        "client_id": "hening console",
+        "redirect_uri": BACK,
+        "scope": "openid",
+        "state": ATTEMPT.state,
+        "nonce": ATTEMPT.nonce,
+        "code_challenge": base64.urlsafe_b64encode(digest).decode().rstrip("="),
+        "code_challenge_method": "S256",
+    }
+    assert ATTEMPT.secret not in address.query
+
+
+def test_what_is_derived_is_not_each_other():
+    """State, nonce and verifier are different, and others for another browser."""
+    made = {
+        value
+        for attempt in (ATTEMPT, Attempt("t" * 64))
+        for value in (attempt.state, attempt.nonce, attempt.verifier)
+    }
+    assert len(made) == 6
+    assert 43 <= len(ATTEMPT.verifier) <= 128  # RFC 7636 section 4.1
+    assert ATTEMPT.secret not in repr(ATTEMPT)
+
+
+async def test_a_public_client():
+    """It names itself in the form, and shows that it began the login."""
+    provider = Provider()
+    assert await flow(provider).complete(ATTEMPT, {"state": ATTEMPT.state, "code": "c"}) == "u-1"
+    url, fields, headers = provider.sent[0]
+    assert (url, headers) == (f"{ISSUER}/token", {})
+    assert fields == {
+        "grant_type": "authorization_code",
+        "code": "c",
+        "redirect_uri": BACK,
+        "code_verifier": ATTEMPT.verifier,
+        "client_id": "hening console",
+    }
+    assert provider.verified == [("a.b.c", ATTEMPT.nonce)]
+
+
+async def test_a_confidential_client():
+    """RFC 6749 section 2.3.1: Basic, each part encoded first; in the form where that is all."""
+    query = {"state": ATTEMPT.state, "code": "c"}
+    provider = Provider()
+    await flow(provider, "a+b:c").complete(ATTEMPT, query)
+    _, fields, headers = provider.sent[0]
+    assert headers == {
+        "Authorization": "Basic " + base64.b64encode(b"hening+console:a%2Bb%3Ac").decode()
+    }
+    assert "client_secret" not in fields
+    provider = Provider(token_endpoint_auth_methods_supported=["client_secret_post"])
+    await flow(provider, "a+b:c").complete(ATTEMPT, query)
+    _, fields, headers = provider.sent[0]
+    assert (headers, fields["client_secret"]) == ({}, "a+b:c")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {},
+        {"code": "c"},
+        {"code": "c", "state": ATTEMPT.nonce},
+        {"state": ATTEMPT.state},
+        {"state": ATTEMPT.state, "code": ""},
+        {"state": ATTEMPT.state, "code": "c" * 4097},
+        {"state": ATTEMPT.state, "code": "c", "iss": "https://evil.example"},
+        {"state": ATTEMPT.state, "code": "c", "error": "access_denied"},
+    ],
+    ids=str,
+)
+async def test_what_is_not_the_answer_to_this_login(query):
+    """Nothing is sent to the provider for it."""
+    provider = Provider()
+    with pytest.raises(AuthenticationError):
+        await flow(provider).complete(ATTEMPT, query)
+    assert provider.sent == []
+
+
+async def test_a_provider_that_names_itself_always_must():
+    """RFC 9207 section 2.4: an answer without the name is refused then."""
+    provider = Provider(authorization_response_iss_parameter_supported=True)
+    query = {"state": ATTEMPT.state, "code": "c"}
+    with pytest.raises(AuthenticationError):
+        await flow(provider).complete(ATTEMPT, query)
+    assert await flow(provider).complete(ATTEMPT, query | {"iss": ISSUER}) == "u-1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((400, {"error": "invalid_grant"}), AuthenticationError),
+        ((200, {}), AuthenticationError),
+        ((200, {"id_token": 1}), AuthenticationError),
+        ((401, {}), StorageError),
+        ((400, {"error": "invalid_client"}), StorageError),
+    ],
+    ids=str,
+)
+async def test_what_the_provider_may_answer(answer, error):
+    """A code that does not hold is the browser's matter, a client that is not known ours."""
+    provider = Provider()
+    provider.answer = answer
+    with pytest.raises(error):
+        await flow(provider).complete(ATTEMPT, {"state": ATTEMPT.state, "code": "c"})
+    assert provider.verified == []
+
+
+@pytest.mark.parametrize("endpoint", [None, 1, "http://login.example/auth", "ftp://x"])
+async def test_endpoints_that_cannot_be_used(endpoint):
+    """No login goes over plain HTTP, or to nowhere."""
+    with pytest.raises(StorageError):
+        await flow(Provider(authorization_endpoint=endpoint)).begin(ATTEMPT)
