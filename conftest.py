@@ -65,6 +65,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: bool(MAY_MOUNT),
         "a small disk cannot be mounted: this needs root, and a container that lets it",
     ),
+    "chromium": (lambda: shutil.which("chromium") is not None, "chromium is not installed"),
     "openid": (
         lambda: shutil.which("node") is not None and (PROVIDER / ".ready").is_file(),
         "the OpenID provider is not installed: run `make provider` where there is npm",

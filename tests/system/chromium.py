@@ -1,0 +1,99 @@
+"""A real Chromium, and what a person who looks closely would measure on a page."""
+
+import contextlib
+
+from playwright.async_api import async_playwright
+
+PROGRAM = "/usr/bin/chromium"
+ARGUMENTS = (
+    "--no-sandbox",  # tests run as root in containers
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+MEASURE = r"""
+() => {
+  const problems = [];
+  const parse = text => {
+    const found = text.match(/[\d.]+/g).map(Number);
+    return {rgb: found.slice(0, 3), alpha: found.length > 3 ? found[3] : 1};
+  };
+  const luminance = rgb => {
+    const [r, g, b] = rgb.map(value => {
+      const share = value / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = element => {
+    for (let each = element; each; each = each.parentElement) {
+      const {rgb, alpha} = parse(getComputedStyle(each).backgroundColor);
+      if (alpha === 1) return rgb;
+      if (alpha !== 0) problems.push(`half-transparent ground: ${each.tagName}`);
+    }
+    return [255, 255, 255];
+  };
+  const contrast = (one, other) => {
+    const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  let texts = 0;
+  while (walker.nextNode()) {
+    const element = walker.currentNode.parentElement;
+    if (!walker.currentNode.textContent.trim() || !element.getClientRects().length) continue;
+    texts += 1;
+    const ratio = contrast(parse(getComputedStyle(element).color).rgb, ground(element));
+    if (ratio < 4.5)
+      problems.push(`contrast ${ratio.toFixed(2)}: ${walker.currentNode.textContent.trim()}`);
+  }
+  if (!texts) problems.push('the page is empty');
+  for (const field of document.querySelectorAll('input:not([type=hidden]), select, textarea')) {
+    if (!field.labels.length) problems.push(`no label: ${field.name}`);
+    const edge = contrast(parse(getComputedStyle(field).borderTopColor).rgb, ground(field));
+    if (edge < 3) problems.push(`faint field ${edge.toFixed(2)}: ${field.name}`);
+  }
+  const targets = 'button, input:not([type=hidden]), .button, nav a';
+  for (const target of document.querySelectorAll(targets)) {
+    const box = target.getBoundingClientRect();
+    if (box.height < 24 || box.width < 24) problems.push(`small target: ${target.textContent}`);
+  }
+  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  if (wide > 0) problems.push(`${wide} px beyond the screen`);
+  return problems;
+}
+"""
+"""WCAG 2.2: 1.4.3 contrast of text, 1.4.10 reflow, 1.4.11 contrast of fields, 2.5.8 targets."""
+
+
+@contextlib.asynccontextmanager
+async def open_chromium():
+    """Give a browser."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=PROGRAM, args=list(ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@contextlib.asynccontextmanager
+async def window(browser, **options):
+    """Give a page of a fresh profile, and the list of what it complained of or asked elsewhere."""
+    context = await browser.new_context(**options)
+    page = await context.new_page()
+    complaints = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on(
+        "request",
+        lambda request: None if "//127.0.0.1:" in request.url else complaints.append(request.url),
+    )
+    try:
+        yield page, complaints
+    finally:
+        await context.close()
