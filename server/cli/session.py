@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from server.cli.in_database import run_in_database, show_time
 from server.cli.operator import operator
@@ -67,9 +67,10 @@ def _show(rows: Sequence[WebSession], *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([_describe(row) for row in rows]))
         return
-    table = Table("id", "account", "by", "begun (UTC)", "last seen (UTC)", "until (UTC)", "ended")
+    ids = Column("id", no_wrap=True)  # it is copied from here
+    table = Table(ids, "account", "by", "begun (UTC)", "last seen (UTC)", "ended (UTC)")
     for row in rows:
-        times = (row.created_at, row.seen_at, row.expires_at, row.ended_at)
+        times = (row.created_at, row.seen_at, row.ended_at)
         table.add_row(row.id, row.account, row.token or "login", *map(show_time, times))
     Console().print(table)
 
