@@ -114,7 +114,9 @@ def _find_build(order: PromotionOrder, releases: Mapping[str, Release]) -> dict[
         if release.counter == order.counter
     }
     if not listed:
-        raise ReleaseError(f"{source} lists no build with counter {order.counter}.")
+        raise ReleaseError(
+            f"{source} lists no build with counter {order.counter}: look at its releases."
+        )
     build = offered_in(source, listed)
     if not any(release.type == "full" for release in build.values()):
         raise ReleaseError(

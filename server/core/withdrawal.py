@@ -95,7 +95,9 @@ def _find(order: Withdrawal, place: str, releases: Mapping[str, Release]) -> lis
         if path.startswith(f"{place}/") and release.counter == order.counter
     ]
     if not found:
-        raise ReleaseError(f"{place} lists no build with counter {order.counter}.")
+        raise ReleaseError(
+            f"{place} lists no build with counter {order.counter}: look at its releases."
+        )
     return found
 
 

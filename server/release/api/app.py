@@ -37,6 +37,10 @@ from server.release.people.trail import describe as describe_entry
 from server.storage.control_models import TrailEntry
 
 JSON = "application/json"
+MALFORMED = (
+    "This is no HTTP request that the server takes: send HTTP/1.1 with one Host, a known method,"
+    " and lines that are not too long."
+)
 log = structlog.get_logger()
 
 
@@ -82,7 +86,7 @@ class Api:
 
     def refuse_malformed(self) -> web.Response:
         """Answer octets that are no HTTP request; for the listener."""
-        error = ProblemError(400, "malformed", "This is no HTTP request that the server takes.")
+        error = ProblemError(400, "malformed", MALFORMED)
         response = _to_response(self._refuse(error, None))
         response.force_close()
         self._metrics.count(None, response.status)
@@ -116,7 +120,7 @@ class Api:
         """Answer a request with an Idempotency-Key; one that cannot be decoded uses none up."""
         keys = call.request.headers.getall("Idempotency-Key")
         if len(keys) != 1:
-            raise ProblemError(400, "malformed", "Idempotency-Key is given twice.")
+            raise ProblemError(400, "malformed", "Idempotency-Key is given twice: send one.")
 
         async def answer(asking: Awaitable[Reply | web.StreamResponse]) -> Answer:
             try:

@@ -57,7 +57,7 @@ def decode_query(text: str, kind: type[msgspec.Struct] | None) -> msgspec.Struct
     _check_value(values, 2)
     if kind is None:
         if values:
-            raise ProblemError(422, "invalid", "This operation takes no query.")
+            raise ProblemError(422, "invalid", "This operation takes no query: leave it out.")
         return None
     typed: dict[str, Any] = dict(values)
     info = msgspec.inspect.type_info(kind)

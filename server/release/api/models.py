@@ -62,7 +62,7 @@ async def list_releases(call: Call) -> Reply:
     call.who.check(Permission.READ, codename)
     role = (await _load_roles(call)).get(codename)
     if role is None:
-        raise NotFoundError(f"there is no model {codename}.")
+        raise NotFoundError(f"there is no model {codename}: look at the list of models.")
     after = decode_cursor(call.query.cursor, str) or ""
     rows = await asyncio.to_thread(lambda: list(_releases(role, str(after))))
     shown = rows[: call.query.limit + 1]

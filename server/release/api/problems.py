@@ -136,5 +136,7 @@ def _headers(error: HeningError, status: int) -> dict[str, str]:
 
 
 def _problem(status: int, name: str, detail: str) -> Problem:
-    sentence = redact(detail[:1].upper() + detail[1:])
+    # A sentence that begins with a name leaves the name as it is.
+    is_word = detail.partition(" ")[0].isalpha()
+    sentence = redact(detail[:1].upper() + detail[1:] if is_word else detail)
     return Problem(URN + name, phrase(status), status, sentence)

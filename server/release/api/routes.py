@@ -59,7 +59,7 @@ class Routes:
                 raise ProblemError(
                     405,
                     "method-not-allowed",
-                    f"This path takes {_allow(methods)}.",
+                    f"This path takes {_allow(methods)}: use one of them.",
                     {"Allow": _allow(methods)},
                 )
             return Route(operation, MappingProxyType(found.groupdict()), query)

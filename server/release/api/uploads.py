@@ -57,7 +57,7 @@ async def create_upload(call: Call) -> Reply:
         raise FormatError("Upload-Defer-Length is not taken: say the length with Upload-Length.")
     state = await call.services.uploads.create(
         call.who,
-        decode_decimal(_one(call, "Upload-Length")),
+        _decimal(call, "Upload-Length"),
         decode_upload_metadata(_one(call, "Upload-Metadata")),
     )
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
@@ -89,7 +89,7 @@ async def append_to_upload(call: Call) -> Reply:
     """
     _check_version(call)
     check_media_type(call.request, MEDIA_TYPE)
-    offset = decode_decimal(_one(call, "Upload-Offset"))
+    offset = _decimal(call, "Upload-Offset")
     checksum = None
     if "Upload-Checksum" in call.headers:
         checksum = decode_checksum(_one(call, "Upload-Checksum"))
@@ -134,6 +134,14 @@ def _one(call: Call, name: str) -> str:
     if len(values) != 1:
         raise FormatError(f"{name} has to be given, once.")
     return values[0]
+
+
+def _decimal(call: Call, name: str) -> int:
+    text = _one(call, name)
+    try:
+        return decode_decimal(text)
+    except FormatError as error:
+        raise FormatError(f"{name} is octets as a decimal number: {error}") from error
 
 
 def _view(state: UploadState) -> UploadView:

@@ -73,7 +73,7 @@ async def load_account(session: AsyncSession, name: str) -> Account:
     """Return an account; raises NotFoundError where there is none of that name."""
     account = await session.get(Account, name, populate_existing=True)
     if account is None:
-        raise NotFoundError(f"there is no account {name[:64]}.")
+        raise NotFoundError(f"there is no account {name[:64]}: look at the list of accounts.")
     return account
 
 

@@ -47,7 +47,7 @@ class Principal:
         if not self.is_allowed(permission, codename):
             what = f"{permission} for {codename[:32]}" if codename else str(permission)
             raise PermissionDeniedError(
-                f"{self.name} is not allowed to {what}: ask an admin for the right."
+                f"the account {self.name} is not allowed to {what}: ask an admin for the right."
             )
 
 

@@ -85,7 +85,9 @@ async def create_token(
     if not wanted:
         raise FormatError("a token without a permission opens nothing: name one.")
     if lacking := wanted - held:
-        raise FormatError(f"the role {owner.role} of {account} does not hold {min(lacking)}.")
+        raise FormatError(
+            f"the role {owner.role} of {account} does not hold {min(lacking)}: leave it out."
+        )
     check_may_grant(principal, wanted, account_codenames(owner))
     if owner.disabled_at is not None:
         raise ConflictError(f"{account} is disabled: enable the account first.")
@@ -150,7 +152,7 @@ async def revoke_token(
     await lock_trail(session)
     token = await session.get(Token, identity, populate_existing=True)
     if token is None:
-        raise NotFoundError(f"there is no token {identity[:32]}.")
+        raise NotFoundError(f"there is no token {identity[:32]}: look at the list of tokens.")
     if identity != principal.token and EVERY_CODENAME not in principal.codenames:
         owner = await load_account(session, token.account)
         if not set(account_codenames(owner)) <= set(principal.codenames):

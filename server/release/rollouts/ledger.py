@@ -57,7 +57,7 @@ async def get_change(session: AsyncSession, identity: str) -> Change:
     """Return a change; raises NotFoundError."""
     change = await session.get(Change, identity)
     if change is None:
-        raise NotFoundError(f"there is no change {identity[:32]}.")
+        raise NotFoundError(f"there is no change {identity[:32]}: look at the list of changes.")
     return change
 
 

@@ -57,7 +57,7 @@ def view_channel(channel: Channel, trust: Trust | None) -> ChannelView:
     """Return what `trust` says of `channel`; raises NotFoundError for a model that is not there."""
     role = None if trust is None else trust.roles.get(channel.codename)
     if trust is None or role is None:
-        raise NotFoundError(f"there is no model {channel.codename}.")
+        raise NotFoundError(f"there is no model {channel.codename}: look at the list of models.")
     files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
     pointer = trust.pointers().get(channel.pointer_path)
     return ChannelView(channel, role.version, decode_releases(role), files, pointer)

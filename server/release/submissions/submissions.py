@@ -93,7 +93,7 @@ class Submissions:
         data = await intake.line(MAX_BUNDLE)
         if hashlib.sha256(data).hexdigest() != submission_id:
             raise FormatError("the submission's id is not the sha256 of its bundle.json.")
-        bundle = decode_bundle(data)
+        bundle = _decode(data)
         for role in bundle.roles:
             principal.check(Permission.SUBMIT, role.name)
         total = check_size(bundle, self._limits)
@@ -128,7 +128,7 @@ class Submissions:
         while True:
             state = await self._find(submission_id)
             if state is None:
-                raise NotFoundError("there is no such submission.")
+                raise NotFoundError("there is no such submission: hand it in first.")
             if state.status != "waiting" or loop.time() >= deadline:
                 return state
             await asyncio.sleep(_LOOK_SECONDS)
@@ -230,6 +230,13 @@ async def _write(intake: Intake, bundle: Bundle, data: bytes, nameless: Nameless
     finally:
         if not is_whole:
             await asyncio.to_thread(nameless.remove)
+
+
+def _decode(data: bytes) -> Bundle:
+    try:
+        return decode_bundle(data)
+    except FormatError as error:
+        raise FormatError(f"the submission's first line is no bundle.json: {error}") from error
 
 
 async def _receive(intake: Intake, role: RoleFile, temporary: Path) -> None:

@@ -9,6 +9,10 @@ from server.release.uploads.errors import UploadStalledError
 from server.release.uploads.partial import PartialFile
 from server.release.uploads.threads import to_end
 
+BEYOND = (
+    "the part goes beyond the length that the upload announced: send what is left of it, or"
+    " announce another upload."
+)
 BATCH = 1 << 20
 """Octets that are gathered before a thread writes them: pieces of a socket have about 64 KiB."""
 
@@ -65,7 +69,7 @@ async def _copy(
                 break
             room -= len(piece)
             if room < 0:
-                raise TooLargeError("the part goes beyond the length that the upload announced.")
+                raise TooLargeError(BEYOND)
             batch += piece
             if len(batch) >= BATCH:
                 # What cannot be written is not tried once more below.

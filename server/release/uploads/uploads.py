@@ -28,7 +28,7 @@ from server.release.uploads.hold import Holder
 from server.release.uploads.limits import Limits
 from server.release.uploads.partial import arrived, is_upload_name
 from server.release.uploads.quota import check_blob_quota, check_quota, check_space
-from server.release.uploads.reception import receive
+from server.release.uploads.reception import BEYOND, receive
 from server.release.uploads.state import UploadState, state_of
 from server.release.uploads.upkeep import recover_uploads, sweep_uploads
 from server.storage.blobs import BlobStore
@@ -81,7 +81,10 @@ class Uploads:
         """
         principal.check(Permission.UPLOAD)
         if length > self.limits.length:
-            raise TooLargeError(f"an upload may have {self.limits.length} octets at most.")
+            raise TooLargeError(
+                f"an upload may have {self.limits.length} octets at most: send less, or have the"
+                " operator raise `upload_limit`."
+            )
         is_here = await self.blob_length(sha256) == length
         now = self._now()
         upload = Upload(
@@ -141,7 +144,7 @@ class Uploads:
                 raise OffsetError(present)
             room = upload.length - offset
             if declared is not None and declared > room:
-                raise TooLargeError("the part goes beyond the length that the upload announced.")
+                raise TooLargeError(BEYOND)
             upload.expires_at = await self._extend(upload.id)
             await receive(file, pieces, room, checksum, self.limits.silence.total_seconds())
             present = file.offset

@@ -153,9 +153,9 @@ async def redeliver(
         await _find_enabled(session, webhook_id)
         delivery = await session.get(Delivery, delivery_id)
         if delivery is None or delivery.webhook != webhook_id:
-            raise NotFoundError("there is no such delivery to this webhook.")
+            raise NotFoundError("there is no such delivery to this webhook: look at the webhook.")
         if delivery.next_at is not None:
-            raise ConflictError("this delivery is still on its way.")
+            raise ConflictError("this delivery is still on its way: wait for its end.")
         delivery.next_at, delivery.delivered_at, delivery.attempts = now, None, 0
         await session.flush()
         detail = {"delivery": delivery_id}
@@ -165,7 +165,7 @@ async def redeliver(
 async def _find(session: AsyncSession, webhook_id: str) -> Webhook:
     webhook = await session.get(Webhook, webhook_id)
     if webhook is None:
-        raise NotFoundError("there is no such webhook.")
+        raise NotFoundError("there is no such webhook: look at the list of webhooks.")
     return webhook
 
 

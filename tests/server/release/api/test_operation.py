@@ -55,9 +55,14 @@ def test_only_these_are_public():
 
 
 def test_what_reads_asks_for_a_right_or_for_oneself():
-    """An operation without a permission is about the caller's own account or token."""
+    """An operation without a permission is about what is the caller's own."""
     without = {o.path for o in OPERATIONS if o.permission is None and not o.public}
-    assert without == {"/api/v1/me", "/api/v1/me/tokens", "/api/v1/tokens/{token}/revoke"}
+    assert without == {
+        "/api/v1/me",
+        "/api/v1/me/tokens",
+        "/api/v1/tokens/{token}/revoke",
+        "/api/v1/changes/{change}/cancel",
+    }
 
 
 def test_a_literal_wins_over_a_parameter():

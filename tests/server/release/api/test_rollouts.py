@@ -84,7 +84,9 @@ async def test_a_channel(two):
     assert [way["end"] for way in seen["ways"]] == ["newest", "current", "current"]
     empty = await two.call("GET", "/channels/armani/id/beta")
     assert (empty.status, empty.json["state"]) == (200, "empty")
-    assert (await two.call("GET", "/channels/armani/id/beta/preview")).status == 404
+    nothing = await two.call("GET", "/channels/armani/id/beta/preview")
+    assert nothing.status == 404
+    assert nothing.json["detail"] == "armani/id/beta offers nothing yet: offer a release first."
     assert (await two.call("GET", "/channels/dior/id/stable")).status == 404
 
 
