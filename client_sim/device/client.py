@@ -9,6 +9,7 @@ from typing import Final
 from client_sim.device.agreement import SignedTarget, check_agreement
 from client_sim.device.choose import Nothing, Offer, plan_update
 from client_sim.device.errors import DeviceError, ExpiredError, TrustError
+from client_sim.device.names import pointer_name
 from client_sim.device.records import (
     forget_due,
     load_due,
@@ -73,7 +74,8 @@ class PollingClient:
             public, state = self._world.public, self._world.state
             trust = Trust(public.root, state, now=self._world.now(), built_at=public.built_at)
             with connection:
-                refreshed = refresh(connection, trust)
+                pointer = pointer_name(public.codename, public.region, public.channel)
+                refreshed = refresh(connection, trust, pointer)
             offer, halted = self._decide(trust)
         except DeviceError as error:
             return PollOutcome(

@@ -27,6 +27,11 @@ def is_codename(text: str) -> bool:
     )
 
 
+def pointer_name(codename: str, region: str, channel: str) -> str:
+    """Return the target that is the pointer of a model, region and channel."""
+    return f"latest/{codename}/{region}/{channel}"
+
+
 def is_package_path(text: str) -> bool:
     """Tell whether `text` is `CODENAME/REGION/CHANNEL/FILE`."""
     parts = text.split("/")

@@ -11,6 +11,7 @@ from tuf.api.metadata import DelegatedRole, Role, Root, Targets
 from client_sim.device.errors import LogError, ProfileError
 from client_sim.device.members import read_members
 from client_sim.device.names import CODENAME, is_codename
+from client_sim.device.parts import check_parts, is_part
 from client_sim.device.points import is_good_point
 from client_sim.device.tlog import LogKey, decode_log_key
 
@@ -56,23 +57,28 @@ def check_targets(root: Root, targets: Targets) -> None:
     _check_keys(delegations.keys)
     if missing := _PATTERNS.keys() - delegations.roles.keys():
         raise ProfileError(f"The targets role does not delegate to {min(missing)}.")
+    check_parts(delegations.roles)
     for name, role in delegations.roles.items():
-        _check_delegation(name, role)
+        if not is_part(name):
+            _check_delegation(name, role)
         _check_threshold(name, role, delegations.keys)
     latest = delegations.roles["latest"]
     online = {*latest.keyids, *(key for name in _ONLINE for key in root.roles[name].keyids)}
     offline = [root.roles["root"], root.roles["targets"]]
-    offline += [role for name, role in delegations.roles.items() if name != "latest"]
+    offline += [
+        role for name, role in delegations.roles.items() if name != "latest" and not is_part(name)
+    ]
     if online & {keyid for role in offline for keyid in role.keyids}:
         raise ProfileError("An online role shares a key with an offline role.")
 
 
 def check_leaf_role(name: str, role: Targets) -> None:
     """Check that a delegated role keeps to its own paths (rule 9); raises ProfileError."""
+    folder = "latest/" if is_part(name) else f"{name}/"
     if role.delegations is not None:
         raise ProfileError(f"The role {name} delegates further, which no role here does.")
     for path, target in role.targets.items():
-        if not path.startswith(f"{name}/"):
+        if not path.startswith(folder):
             raise ProfileError(f"The role {name} lists a path that is not its own.")
         if type(target.length) is not int or target.hashes.keys() != {"sha256"}:
             raise ProfileError(f"The role {name} lists a path without one length and one sha256.")

@@ -20,9 +20,10 @@ class Refreshed:
     warnings: tuple[str, ...]
 
 
-def refresh(connection: Connection, trust: Trust) -> Refreshed:
+def refresh(connection: Connection, trust: Trust, pointer: str) -> Refreshed:
     """Ask what every phone asks. Raises TrustError, LogError and TransportError.
 
+    Where `latest` is split, its part that holds `pointer` is asked for in its place.
     What fails in `tables` or `content` is a warning: neither decides about an update.
     """
     before = len(connection.requests)
@@ -34,14 +35,15 @@ def refresh(connection: Connection, trust: Trust) -> Refreshed:
         path = f"/metadata/{wanted.version}.snapshot.json"
         trust.accept_snapshot(connection.get(path, limit=wanted.limit))
     _refresh_role(connection, trust, "targets")
-    latest = _fetch_role(connection, trust, "latest") if trust.is_published("latest") else None
+    holder = trust.pointer_role(pointer)
+    latest = _fetch_role(connection, trust, holder) if trust.is_published(holder) else None
     warnings = [
         warning
         for name in ("tables", "content")
         if trust.is_published(name) and (warning := _refresh_public_role(connection, trust, name))
     ]
     if latest is not None:
-        _keep_proven(connection, trust, "latest", latest)
+        _keep_proven(connection, trust, holder, latest)
     return Refreshed(len(connection.requests) - before > usual, tuple(warnings))
 
 

@@ -6,18 +6,20 @@ stored, one role at a time, so that a crash leaves a state from which the next p
 - a root is stored before anything that it signs is looked at;
 - timestamp and snapshot are forgotten before the root that takes away one of their keys is stored,
   so a fast-forward attack ends with that root even if the phone dies in between;
-- `latest` and a codename role are stored only once their proof was verified too (`keep_role`).
+- `latest` (or its part) and a codename role are stored only once their proof was verified too.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from tuf.api.metadata import Root
+from tuf.api.metadata import DelegatedRole, Root
 
 from client_sim.device.agreement import SignedTarget
 from client_sim.device.errors import AgreementError, ExpiredError, PointerError, TrustError
+from client_sim.device.names import pointer_name
+from client_sim.device.parts import find_pointer_role
 from client_sim.device.pointer import Pointer, decode_pointer
 from client_sim.device.profile import check_leaf_role, check_root, check_targets
 from client_sim.device.release import decode_release
@@ -112,9 +114,11 @@ class Trust:
 
     def is_published(self, name: str) -> bool:
         """Tell whether the targets delegate to `name` and the snapshot lists it."""
-        delegations = self._verified.targets.delegations
-        roles = {} if delegations is None else delegations.roles or {}
-        return name in roles and self._verified.find_meta(name) is not None
+        return name in self._delegated() and self._verified.find_meta(name) is not None
+
+    def pointer_role(self, name: str) -> str:
+        """Return the role that may hold the pointer `name`: `latest`, or a part of it."""
+        return find_pointer_role(self._delegated(), name)
 
     def plan_role(self, name: str) -> Wanted | None:
         """Return the version of a role to fetch, or None if the one held is the one."""
@@ -152,8 +156,8 @@ class Trust:
 
     def find_pointer(self, codename: str, region: str, channel: str) -> Pointer | None:
         """Return the pointer of a model, region and channel, or None; raises PointerError."""
-        role = self._verified.role("latest")
-        name = f"latest/{codename}/{region}/{channel}"
+        name = pointer_name(codename, region, channel)
+        role = self._verified.role(self.pointer_role(name))
         target = None if role is None else role.targets.get(name)
         if target is None:
             return None
@@ -169,6 +173,10 @@ class Trust:
             raise AgreementError("The package that is offered is not one that its model lists.")
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         return SignedTarget(target.length, target.hashes["sha256"], release)
+
+    def _delegated(self) -> Mapping[str, DelegatedRole]:
+        delegations = self._verified.targets.delegations
+        return {} if delegations is None else delegations.roles or {}
 
     def _start(self, image_root: bytes) -> tuple[VerifiedMetadata, LogKey]:
         verified = VerifiedMetadata(image_root, self.now)

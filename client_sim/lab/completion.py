@@ -1,10 +1,11 @@
 """Whether polls were whole: a client that never gets anywhere has nothing to leak.
 
 What a poll must fetch follows from the server's own answers: whoever was told of a new snapshot
-asks for it, for each role in it that is new, and for the proof of `latest`. A server that names no
-snapshot has nothing more to ask for.
+asks for it, for each role in it that is new, and for the proof of `latest`; of a split `latest` one
+part is asked for, that of the phone's channel. A server that names no snapshot has no more.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from typing import Final
 
 from client_sim.lab.answers import Answer, decode_answers
 from client_sim.lab.observation import Channel, Connection, Departure, Observation
+from client_sim.world import Public
 
 _ASKED: Final = re.compile(rb"(?:^|\r\n)GET (/[^ ?\r\n]*)[^ \r\n]* HTTP/1\.1(?=\r\n)")
 _ROOT: Final = re.compile(r"/metadata/[0-9]+\.root\.json")
 _TIMESTAMP: Final = "/metadata/timestamp.json"
+_PART: Final = re.compile(r"latest-[0-9a-f]")
 _ROLES: Final = ("targets", "latest", "tables", "content")
 
 
@@ -29,12 +32,12 @@ class Incompletion:
     explanation: str
 
 
-def find_incompletions(observation: Observation) -> tuple[Incompletion, ...]:
+def find_incompletions(observation: Observation, public: Public) -> tuple[Incompletion, ...]:
     """Find the exception that ended the run, and the first thing that each poll lacks."""
-    return tuple(_incompletions(observation))
+    return tuple(_incompletions(observation, public))
 
 
-def _incompletions(observation: Observation) -> Iterator[Incompletion]:
+def _incompletions(observation: Observation, public: Public) -> Iterator[Incompletion]:
     held: dict[str, int] = {}
     connections = observation.connections()
     for departure in observation.departures:
@@ -45,7 +48,7 @@ def _incompletions(observation: Observation) -> Iterator[Incompletion]:
             continue
         own = [c for c in connections if c.phase == departure.phase]
         answers = [pair for c in own for pair in _pair(c, observation.received[c.index])]
-        complaint = _complaint(answers, held) or observation.failures.get(departure.phase)
+        complaint = _complaint(answers, held, public) or observation.failures.get(departure.phase)
         if complaint is not None:
             yield Incompletion(departure, own[0] if own else None, complaint)
 
@@ -56,7 +59,9 @@ def _pair(connection: Connection, received: bytes) -> Iterator[tuple[str, Answer
     yield from zip_longest(asked, answers)
 
 
-def _complaint(answers: Sequence[tuple[str, Answer | None]], held: dict[str, int]) -> str | None:
+def _complaint(
+    answers: Sequence[tuple[str, Answer | None]], held: dict[str, int], public: Public
+) -> str | None:
     """Say what a poll lacks; `held` are the versions fetched so far, which the poll adds to."""
     if not answers:
         return "the poll sent no request, so there is nothing to judge"
@@ -78,20 +83,31 @@ def _complaint(answers: Sequence[tuple[str, Answer | None]], held: dict[str, int
     if snapshot is None:
         return f"the poll ended before snapshot {version}, which the timestamp names"
     held["snapshot"] = version
-    return _missing_role(given, snapshot.versions(), held)
+    return _missing_role(given, snapshot.versions(), held, public)
 
 
 def _missing_role(
-    given: dict[str, Answer], published: dict[str, int], held: dict[str, int]
+    given: dict[str, Answer], published: dict[str, int], held: dict[str, int], public: Public
 ) -> str | None:
-    for role in _ROLES:
+    holder = _holder(published, public)
+    for role in (holder if name == "latest" else name for name in _ROLES):
         version = published.get(role, 0)
         if version <= held.get(role, 0):
             continue
         wanted = [f"/metadata/{version}.{role}.json"]
-        wanted += [f"/log/proof/{role}.{version}"] if role == "latest" else []
+        wanted += [f"/log/proof/{role}.{version}"] if role == holder else []
         missing = [path for path in wanted if path not in given]
         if missing:
             return f"the poll ended before {missing[0]}, which the snapshot names"
         held[role] = version
     return None
+
+
+def _holder(published: dict[str, int], public: Public) -> str:
+    """Give the role that has the phone's pointer, by the first digit of the hash of its path."""
+    parts = len([role for role in published if _PART.fullmatch(role)])
+    if not parts:
+        return "latest"
+    path = f"latest/{public.codename}/{public.region}/{public.channel}"
+    digit = hashlib.sha256(path.encode()).digest()[0] >> 4
+    return f"latest-{digit * parts // 16:x}"

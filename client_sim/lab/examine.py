@@ -90,7 +90,7 @@ def _checks(
     yield _check(
         "completes",
         "Does every poll reach the server, and does the client survive the scenario?",
-        [oracles.judge_completion(seen) for seen in everything],
+        [oracles.judge_completion(seen, public) for seen in everything],
     )
     yield _check(
         "determinism",

@@ -16,6 +16,8 @@ _WHY: Final = {
     "timestamp": "asks whether anything at all is new; shows nothing",
     "snapshot": "asks which roles have new versions",
     "role": "fetches a role that has a new version, as every phone does",
+    "part": "fetches the part of a split latest that has its channel; shows which part that is",
+    "proof-part": "fetches the proof that everybody is offered the same part",
     "proof-latest": "fetches the proof that everybody is offered the same pointers",
 }
 

@@ -15,6 +15,7 @@ _FILE: Final = rb"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip"
 _NOT_A_CODENAME: Final = (
     rb"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)[./]|latest-)"
 )
+_PART: Final = rb"(?P<part>latest-[0-9a-f])"
 
 ACCEPT_ENCODING: Final = re.compile(rb"Accept-Encoding: gzip")
 RANGE: Final = re.compile(rb"Range: bytes=(?P<first>0|[1-9][0-9]{0,15})-(?P<last>[1-9][0-9]{0,15})")
@@ -43,7 +44,9 @@ RULES: Final = (
         "role",
         rb"/metadata/" + _VERSION + rb"\.(?P<role>targets|latest|tables|content)\.json",
     ),
+    _rule("part", rb"/metadata/" + _VERSION + rb"\." + _PART + rb"\.json"),
     _rule("proof-latest", rb"/log/proof/latest\." + _VERSION),
+    _rule("proof-part", rb"/log/proof/" + _PART + rb"\." + _VERSION),
     _rule(
         "codename", rb"/metadata/" + _VERSION + rb"\." + _NOT_A_CODENAME + _CODENAME + rb"\.json"
     ),

@@ -16,7 +16,7 @@ def host_line(public: Public) -> bytes:
     return (public.host if usual else f"{public.host}:{public.port}").encode()
 
 
-def judge_completion(observation: Observation) -> tuple[Finding, ...]:
+def judge_completion(observation: Observation, public: Public) -> tuple[Finding, ...]:
     """Find polls that got nowhere and an exception that ended the run: silence proves nothing."""
     return tuple(
         _finding(i.departure, i.explanation)
@@ -28,7 +28,7 @@ def judge_completion(observation: Observation) -> tuple[Finding, ...]:
             0,
             len(i.connection.octets),
         )
-        for i in find_incompletions(observation)
+        for i in find_incompletions(observation, public)
     )
 
 

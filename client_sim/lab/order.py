@@ -1,7 +1,8 @@
 """The order of requests on one connection: a poll, then perhaps an installation.
 
 A poll is `root` with growing versions, `timestamp`, then at most `snapshot`, the roles in their
-order, and the proof of `latest` if `latest` was fetched. It may end early, when an answer was
+order, and the proof of `latest` if `latest` was fetched; of a split `latest` one part stands in its
+place. It may end early, when an answer was
 refused. An installation is the codename role, its proof, and blocks of one package; or only
 blocks, when a download goes on.
 """
@@ -17,9 +18,11 @@ _NEXT: Final = {
     "": {"root", "codename", "package"},
     "root": {"root", "timestamp"},
     "timestamp": {"snapshot", "codename", "package"},
-    "snapshot": {"role", "codename", "package"},
-    "role": {"role", "proof-latest", "codename", "package"},
+    "snapshot": {"role", "part", "codename", "package"},
+    "role": {"role", "part", "proof-latest", "proof-part", "codename", "package"},
+    "part": {"role", "proof-part", "codename", "package"},
     "proof-latest": {"codename", "package"},
+    "proof-part": {"codename", "package"},
     "codename": {"proof-codename"},
     "proof-codename": {"package"},
     "package": {"package"},
@@ -47,10 +50,12 @@ class Order:
             case "root":
                 return self._root_complaint(int(parts["version"]))
             case "role":
-                return self._role_complaint(parts["role"], parts["version"])
-            case "proof-latest":
+                return self._role_complaint(parts["role"], parts["role"], parts["version"])
+            case "part":
+                return self._role_complaint(b"latest", parts["part"], parts["version"])
+            case "proof-latest" | "proof-part":
                 self._proven = True
-                return self._proof_complaint(b"latest", parts["version"])
+                return self._proof_complaint(parts.get("part", b"latest"), parts["version"])
             case "codename":
                 self._codename = parts["codename"]
                 self._versions[parts["codename"]] = parts["version"]
@@ -71,11 +76,11 @@ class Order:
             return "root versions are asked for one by one"
         return None
 
-    def _role_complaint(self, role: bytes, version: bytes) -> str | None:
+    def _role_complaint(self, place: bytes, role: bytes, version: bytes) -> str | None:
         before = self._roles[-1:]
-        self._roles.append(role)
+        self._roles.append(place)
         self._versions[role] = version
-        if before and _ROLES.index(role) <= _ROLES.index(before[0]):
+        if before and _ROLES.index(place) <= _ROLES.index(before[0]):
             return f"{role.decode()} may not follow {before[0].decode()}"
         return None
 

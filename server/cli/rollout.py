@@ -12,7 +12,7 @@ from server.cli.options import JSON, STATE, now, require_state
 from server.cli.orders import MakeOrder, gives_orders, show_channel
 from server.cli.plan_options import plan_options
 from server.cli.preview_output import print_preview
-from server.cli.signed_orders import promote, retire, withdraw
+from server.cli.signed_orders import promote, retire, split, withdraw
 from server.core.errors import FormatError
 from server.core.names import decode_channel, decode_pointer_path
 from server.publisher.published import load_published
@@ -127,7 +127,7 @@ def preview(channel: str, state: Path, as_json: bool) -> None:
         print_preview(seen)
 
 
-for command in (withdraw, promote, retire):
+for command in (withdraw, promote, retire, split):
     rollout.add_command(command)
 
 

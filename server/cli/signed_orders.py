@@ -1,9 +1,9 @@
-"""`rollout withdraw`, `promote`, `retire`: what only offline keys can do, as a proposal."""
+"""What only offline keys can do: `rollout withdraw`, `promote`, `retire`, `split` propose it."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -18,6 +18,7 @@ from server.release.rollouts.signed import (
     propose_for_channel,
     propose_retirement,
 )
+from server.release.rollouts.split import Split, propose_split
 from server.storage.durable import write_immutable
 
 PROPOSE = click.option(
@@ -102,6 +103,23 @@ def retire(codename: str, state: Path, note: str, expires_days: int) -> Proposed
     check_codename(codename)
     order = Retire(note=note, expires_days=expires_days)
     return propose_retirement(order, codename, require_state(state).public, now())
+
+
+@click.command(
+    epilog="Example: hening-server rollout split --state var/server --parts 4 --propose split.json"
+)
+@click.option(
+    "--parts", type=click.Choice(["4", "16"]), required=True, help="How many parts there will be."
+)
+@_proposes
+def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
+    """Propose that latest is split, and say what that saves and what it shows.
+
+    For fleets of thousands of channels, of which a phone then fetches a quarter or a sixteenth.
+    """
+    number: Literal[4, 16] = 4 if parts == "4" else 16
+    order = Split(parts=number, note=note, expires_days=expires_days)
+    return propose_split(order, require_state(state).public, now())
 
 
 def _write(file: Path, proposed: Proposed, *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
-from server.core.names import ONLINE_ROLES, check_codename
+from server.core.names import check_codename, is_online
 from server.core.release import Integer, Positive
 
 MAX_BUNDLE = 1_048_576
@@ -80,7 +80,7 @@ def decode_bundle(data: bytes) -> Bundle:
     if sorted(set(versions)) != versions or sorted(set(hashes)) != hashes:
         raise FormatError("the bundle's lists are not sorted and free of repetition.")
     for name, _ in versions:
-        if name in ONLINE_ROLES:
+        if is_online(name):
             raise FormatError(f"the bundle holds the role {name}, which the server itself signs.")
         if name not in {"root", "targets", "tables", "content"}:
             check_codename(name)

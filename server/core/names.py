@@ -35,6 +35,11 @@ class Channel:
         return f"latest/{self}"
 
 
+def is_online(role: str) -> bool:
+    """Answer whether `role` is signed by the server: `latest`, its parts, snapshot, timestamp."""
+    return role in ONLINE_ROLES or role.startswith("latest-")
+
+
 def is_codename(text: str) -> bool:
     """Answer whether `text` may name a model's role."""
     return (

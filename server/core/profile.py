@@ -13,6 +13,7 @@ from tuf.api.metadata import DelegatedRole, Key, Role, Root, Targets
 
 from server.core.encodings import is_sha256
 from server.core.errors import FormatError, ProfileError
+from server.core.latest import SPLITS, is_latest, is_part, part_prefixes
 from server.core.names import COMMON_ROLES, is_codename, role_pattern
 from server.core.note import VerifierKey, decode_verifier_key
 
@@ -67,7 +68,8 @@ def check_targets(root: Root, targets: Targets) -> None:
     for name, role in delegations.roles.items():
         _check_delegation(name, role)
         _check_threshold(name, role, delegations.keys)
-    offline = {name: role.keyids for name, role in delegations.roles.items() if name != "latest"}
+    _check_parts(delegations.roles)
+    offline = {name: r.keyids for name, r in delegations.roles.items() if not is_latest(name)}
     offline |= {name: root.roles[name].keyids for name in ("root", "targets")}
     online = {name: root.roles[name].keyids for name in ("snapshot", "timestamp")}
     online["latest"] = delegations.roles["latest"].keyids
@@ -82,7 +84,7 @@ def check_delegated(name: str, targets: Targets) -> None:
     if targets.delegations is not None:
         raise ProfileError(f"{name} delegates to others, which no role below targets may.")
     for path, target in targets.targets.items():
-        if not path.startswith(f"{name}/"):
+        if not path.startswith("latest/" if is_latest(name) else f"{name}/"):
             raise ProfileError(f"{name} lists {path[:80]!r}, which is not its own.")
         if type(target.length) is not int:  # python-tuf takes `true` for 1
             raise ProfileError(f"{name} lists {path[:80]!r} with a length that is not a number.")
@@ -131,6 +133,8 @@ def check_point(public: object) -> None:
 
 def _check_delegation(name: object, role: DelegatedRole) -> None:
     # python-tuf looks at the kind of neither the name nor `terminating`.
+    if isinstance(name, str) and is_part(name):
+        return  # see `_check_parts`
     if not isinstance(name, str) or (not is_codename(name) and name not in COMMON_ROLES):
         raise ProfileError(f"{str(name)[:64]!r} is not a name for a delegated role.")
     if (
@@ -139,6 +143,29 @@ def _check_delegation(name: object, role: DelegatedRole) -> None:
         or role.paths != [role_pattern(name)]
     ):
         raise ProfileError(f"the delegation to {name} is not terminating for its own path.")
+
+
+def _check_parts(roles: Mapping[str, DelegatedRole]) -> None:
+    parts = [name for name in roles if is_part(name)]
+    if not parts:
+        return
+    if len(parts) not in SPLITS or [*roles][-len(parts) - 1 :] != [
+        *part_prefixes(len(parts)),
+        "latest",
+    ]:
+        # Their paths are hashes, so that they would take the look-up of any role behind them.
+        raise ProfileError("latest is split, and not into 4 or 16 parts behind all other roles.")
+    whole = roles["latest"]
+    for name, prefixes in part_prefixes(len(parts)).items():
+        part = roles[name]
+        if (
+            part.terminating is not True
+            or part.paths is not None
+            or part.path_hash_prefixes != [*prefixes]
+        ):
+            raise ProfileError(f"the delegation to {name} is not terminating for its own hashes.")
+        if part.keyids != whole.keyids or part.threshold != whole.threshold:
+            raise ProfileError(f"{name} is not signed as latest is, of which it is a part.")
 
 
 def _check_threshold(name: str, role: Role | DelegatedRole, keys: Iterable[str]) -> None:

@@ -20,7 +20,7 @@ import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
-from server.core.names import ONLINE_ROLES, check_role
+from server.core.names import check_role, is_online
 from server.core.release import Integer, Positive
 
 MAX_PROPOSAL = 256 * 1024 * 1024
@@ -108,7 +108,7 @@ def _check(proposal: Proposal, data: bytes) -> None:
     roles = [file.role for file in proposal.changes]
     if len(set(roles)) != len(roles):
         raise FormatError("the proposal changes a role twice; one proposal holds one version.")
-    if online := sorted(set(roles) & set(ONLINE_ROLES)):
+    if online := sorted(filter(is_online, roles)):
         raise FormatError(f"the proposal changes {online[0]}, which the server itself signs.")
     if sorted(set(proposal.packages)) != proposal.packages:
         raise FormatError("the proposal's packages are not sorted and free of repetition.")

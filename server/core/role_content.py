@@ -9,7 +9,7 @@ import re
 from tuf.api.metadata import Targets
 
 from server.core.errors import FormatError
-from server.core.names import COMMON_ROLES, check_file_name
+from server.core.names import check_file_name, is_codename
 from server.core.profile import check_delegated
 from server.core.release import decode_releases
 from server.core.schema import check_schema
@@ -24,7 +24,7 @@ def check_role_content(name: str, before: Targets | None, after: Targets) -> Non
     `before` is None for the first version.
     """
     check_delegated(name, after)
-    if name in COMMON_ROLES:
+    if not is_codename(name):
         for path, target in after.targets.items():
             _check_common_path(path)
             check_schema(path, target.unrecognized_fields.get("custom"), "schema")

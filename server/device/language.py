@@ -30,12 +30,15 @@ _CODENAME = (
     r"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)\b|latest-)"
     rf"{_ROLE}"
 )
+_PART = r"latest-[0-9a-f]"
 PHONE = {
     "root": re.compile(rf"/metadata/{_VERSION}\.root\.json"),
     "timestamp": re.compile(r"/metadata/timestamp\.json"),
     "snapshot": re.compile(rf"/metadata/{_VERSION}\.snapshot\.json"),
     "role": re.compile(rf"/metadata/{_VERSION}\.(?:targets|latest|tables|content)\.json"),
+    "part": re.compile(rf"/metadata/{_VERSION}\.{_PART}\.json"),
     "proof-latest": re.compile(rf"/log/proof/latest\.{_VERSION}"),
+    "proof-part": re.compile(rf"/log/proof/{_PART}\.{_VERSION}"),
     "codename": re.compile(rf"/metadata/{_VERSION}\.{_CODENAME}\.json"),
     "proof-codename": re.compile(rf"/log/proof/{_CODENAME}\.{_VERSION}"),
     "package": re.compile(

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from tuf.api.metadata import Targets
 
-from server.core.names import COMMON_ROLES, hashed_target_path
+from server.core.latest import is_latest
+from server.core.names import hashed_target_path, is_codename
 from server.device.documents import Document
 
 
@@ -50,7 +51,7 @@ class RoleFiles:
 
 def blob_hashes(role: str, targets: Targets) -> set[str]:
     """Return the sha256 of each blob without which a target of `role` cannot be served."""
-    if role == "latest":
+    if is_latest(role):
         return set()
     return {target.hashes["sha256"] for target in targets.targets.values()}
 
@@ -74,9 +75,9 @@ def make_role_files(
         sha256 = target.hashes["sha256"]
         url = f"/targets/{hashed_target_path(path, sha256)}"
         custom = target.unrecognized_fields.get("custom")
-        if role not in COMMON_ROLES and isinstance(custom, dict) and custom.get("withdrawn"):
+        if is_codename(role) and isinstance(custom, dict) and custom.get("withdrawn"):
             drains[url] = custom.get("drain_until", 0)
-        is_empty = role == "latest"  # a pointer's target is the empty file, which no store holds
+        is_empty = is_latest(role)  # a pointer's target is the empty file, which no store holds
         if is_empty or lengths is None or lengths.get(sha256) == target.length:
             packages[url] = Package(sha256, target.length)
         else:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +16,13 @@ from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
 from tuf.ngclient import FetcherInterface, Updater
 
 from server.core.errors import TrustError
+from server.core.latest import (
+    assign_pointers,
+    delegated_roles,
+    is_latest,
+    list_parts,
+    pointer_role,
+)
 from server.core.metadata import decode_root
 from server.core.names import role_pattern
 from server.core.pointer import Pointer
@@ -44,13 +52,13 @@ class AuditPlan:
     """What an audit asks for.
 
     Every target of `paths` must be found. `probes` are looked up too, but need not exist: the role
-    that would list them must be sound. `pointers` are all that latest must list, None for whatever
-    it lists.
+    that would list them must be sound. `pointers` are all that each role that holds pointers must
+    list, for those roles that the client comes by; None for whatever they list.
     """
 
     paths: Sequence[str]
     probes: Sequence[str] = ()
-    pointers: Collection[str] | None = None
+    pointers: Mapping[str, Collection[str]] | None = None
 
 
 def plan_audit(
@@ -65,18 +73,29 @@ def plan_audit(
     nor targets nor the role itself can have changed was audited when it was new. New root or
     targets may name other keys for every role, so that each must be sound and lead to one target.
     """
-    roles = trust.roles.keys() - {"latest"}
+    roles = {name for name in trust.roles if not is_latest(name)}
     everything = not {"root", "targets"}.isdisjoint(written)
     paths = [path for name in sorted(roles & written) for path in trust.roles[name].targets]
     if everything:
         others = (trust.roles[name].targets for name in sorted(roles - written))
         paths += [next(iter(targets)) for targets in others if targets]
-        paths += sorted(pointers)[:1]
+    delegated = delegated_roles(trust.targets)
+    assigned = assign_pointers(pointers, delegated)
+    if everything:
+        paths += [listed[0] for listed in assigned.values() if listed]
     paths += [path for path in sorted(pointers) if pointers[path] != former.get(path)]
-    probed = trust.roles.keys() if everything else trust.roles.keys() & written
-    return AuditPlan(
-        paths, [role_pattern(name).replace("*", "-") for name in sorted(probed)], pointers.keys()
-    )
+    parts = list_parts(delegated)
+    roles |= set(parts)
+    probed = sorted(roles if everything else roles & written)
+    return AuditPlan(paths, [_probe(name, len(parts)) for name in probed], assigned)
+
+
+def _probe(role: str, parts: int) -> str:
+    """Return a path that a client looks for in `role`, whether or not it is there."""
+    if not is_latest(role):
+        return role_pattern(role).replace("*", "-")
+    paths = (f"latest/-/-/{number}" for number in count())
+    return next(path for path in paths if pointer_role(path, parts) == role)
 
 
 def audit_staged(
@@ -110,11 +129,16 @@ def audit_staged(
         except (RepositoryError, DownloadError) as error:
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
         # What the client has verified it keeps: whether that lists every pointer is read there.
-        kept = Path(folder) / "latest.json"
-        listed = json.loads(kept.read_bytes())["signed"]["targets"] if kept.exists() else None
+        kept = {role: Path(folder) / f"{role}.json" for role in plan.pointers or ()}
+        listed = {
+            role: json.loads(path.read_bytes())["signed"]["targets"]
+            for role, path in kept.items()
+            if path.exists()
+        }
     if reached != newest_root:
         raise TrustError(f"the audit comes to root {reached} and no further: {newest_root} is due.")
     if missing:
         raise TrustError(f"the audit does not find {missing[0]} in the staged tree.")
-    if plan.pointers is not None and listed is not None and listed.keys() != set(plan.pointers):
-        raise TrustError("the audit finds other pointers in latest than those to be published.")
+    for role, pointers in listed.items():
+        if plan.pointers is not None and pointers.keys() != set(plan.pointers[role]):
+            raise TrustError(f"the audit finds other pointers in {role} than are to be published.")

@@ -6,6 +6,7 @@ Blobs that nothing names are in order: `gc` removes them in time.
 from collections.abc import Mapping
 
 from server.core.errors import HeningError
+from server.core.latest import is_latest
 from server.publisher.errors import PublishError
 from server.publisher.published import Published
 from server.storage.blobs import BlobStore
@@ -19,7 +20,7 @@ def list_targets(published: Published) -> Listed:
         (path, target.hashes["sha256"], target.length)
         for name, role in published.roles.items()
         for path, target in role.targets.items()
-        if name != "latest"
+        if not is_latest(name)
     ]
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from server.core.names import ONLINE_ROLES
+from server.core.latest import is_latest
+from server.core.names import is_online
 from server.publisher.plan import LATEST_LIFE, SNAPSHOT_LIFE, TIMESTAMP_LIFE
 from server.publisher.published import Published
 
 Severity = Literal["warning", "critical", "expired"]
 ONLINE_LIVES = {
-    "latest": LATEST_LIFE,
+    "latest": LATEST_LIFE,  # and each of its parts
     "snapshot": SNAPSHOT_LIFE,
     "timestamp": TIMESTAMP_LIFE,
 }
@@ -77,10 +78,16 @@ def plan_lives(published: Published, begun: Begun) -> list[Life]:
     }
     lives = []
     for name, role in signed.items():
-        usual = ONLINE_LIVES.get(name, ROOT_LIFE if name == "root" else OFFLINE_LIFE)
-        start = None if name in ONLINE_ROLES else begun.get(name)
+        usual = _usual_life(name)
+        start = None if is_online(name) else begun.get(name)
         lives.append(Life(name, role.version, start or role.expires - usual, role.expires))
     return lives
+
+
+def _usual_life(role: str) -> timedelta:
+    if is_latest(role):
+        return LATEST_LIFE
+    return ONLINE_LIVES.get(role, ROOT_LIFE if role == "root" else OFFLINE_LIFE)
 
 
 def plan_alarms(lives: list[Life], now: datetime) -> list[Alarm]:
@@ -90,8 +97,8 @@ def plan_alarms(lives: list[Life], now: datetime) -> list[Alarm]:
 
 def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
     for life in lives:
-        is_online = life.role in ONLINE_ROLES
-        share, grace = life.used(now), GRACE if is_online else timedelta()
+        renewed = is_online(life.role)  # by this server
+        share, grace = life.used(now), GRACE if renewed else timedelta()
         severity: Severity
         if now >= life.expires:
             severity = "expired"
@@ -103,7 +110,7 @@ def _alarms(lives: list[Life], now: datetime) -> Iterator[Alarm]:
             continue
         remedy = (
             "this server fails to renew it, its log says why"
-            if is_online
+            if renewed
             else f"sign it again (`hening-signer ceremony renew {life.role}`) and submit it"
         )
         yield Alarm(life.role, life.version, share, life.expires, severity, remedy)

@@ -48,11 +48,16 @@ class Log:
         self._sessions = sessions
         self._lease = lease
 
-    async def latest_version(self, role: str) -> int:
-        """Return the highest version of `role` that was ever appended, 0 for none."""
-        query = select(func.max(LogEntry.version)).where(LogEntry.role == role)
+    async def newest_versions(self, roles: Collection[str]) -> dict[str, int]:
+        """Return the highest version of each of `roles` that was ever appended, if one was."""
+        query = (
+            select(LogEntry.role, func.max(LogEntry.version).label("version"))
+            .where(LogEntry.role.in_(roles))
+            .group_by(LogEntry.role)
+        )
         async with self._sessions() as session:
-            return await session.scalar(query) or 0
+            rows = await session.execute(query)
+            return {row.role: row.version for row in rows}
 
     async def versions(self, roles: Collection[str]) -> dict[str, frozenset[int]]:
         """Return every version of each of `roles` that was ever appended, published or not."""

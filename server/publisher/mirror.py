@@ -22,6 +22,7 @@ import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError, HeningError
+from server.core.latest import list_parts, pointer_role
 from server.core.metadata import (
     ROOT_LIMIT,
     decode_snapshot,
@@ -158,7 +159,12 @@ def _audit(folder: StateFolder, out: Path, plan: MirrorPlan, new: Collection[str
         if audited.get(role) != version or f"metadata/{metadata_name(role, version)}" in new
     }
     pointers = published.pointers()
-    former = {} if "latest" in written else pointers
+    parts = len(list_parts(published.roles))
+    former = {
+        path: pointer
+        for path, pointer in pointers.items()
+        if pointer_role(path, parts) not in written
+    }
     with TemporaryDirectory(prefix="hening-mirror-") as name:
         staged = Path(name)
         for file in plan.swap:

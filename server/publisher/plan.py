@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
+from server.core.latest import assign_pointers, delegated_roles, is_latest
 from server.core.metadata import encode_metadata
-from server.core.names import COMMON_ROLES, decode_pointer_path
+from server.core.names import decode_pointer_path
 from server.core.pointer import Pointer, check_agreement, encode_pointer
 from server.core.release import Release, decode_releases
 from server.publisher.online_keys import OnlineKeys
@@ -43,12 +45,13 @@ def plan_publication(
     now: datetime,
     *,
     renew: bool = False,
-    burned_latest: int = 0,
+    logged: Mapping[str, int] = MappingProxyType({}),
 ) -> Publication:
     """Return what to publish so that phones see `trust` with `pointers`.
 
-    `renew` signs latest and snapshot afresh although nothing in them changed. `burned_latest` is
-    the newest version of latest that the log knows, published or not: it is not used again.
+    `renew` signs latest and snapshot afresh although nothing in them changed. `logged` gives the
+    newest version of latest, and of each of its parts, that the log knows, published or not: it is
+    not used again.
     `submitted` are the role files that are new in `trust`. Raises ReleaseError when a pointer that
     changed, or one of a role that did, offers what its codename role does not list.
     """
@@ -66,11 +69,13 @@ def plan_publication(
     versions = {} if published is None else published.versions()
     versions["targets"] = trust.targets.version
     versions |= {name: trust.roles[name].version for name in changed & trust.roles.keys()}
-    before = None if published is None else published.roles.get("latest")
-    if before is None or renew or pointers != former:
-        newest = 0 if before is None else before.version
-        versions["latest"] = max(newest, burned_latest) + 1
-        files.append(_sign_latest(versions["latest"], pointers, keys.signers["latest"], now))
+    for role, paths in assign_pointers(pointers, delegated_roles(trust.targets)).items():
+        before = None if published is None else published.roles.get(role)
+        listed = {path: pointers[path] for path in paths}
+        if before is None or renew or listed != {path: former[path] for path in before.targets}:
+            newest = 0 if before is None else before.version
+            versions[role] = max(newest, logged.get(role, 0)) + 1
+            files.append(_sign_pointers(role, versions[role], listed, keys.signers["latest"], now))
     snapshot_version = 1 if published is None else published.snapshot.version
     if published is None or renew or files:
         snapshot_version += 0 if published is None else 1
@@ -95,7 +100,7 @@ def newest_signature(published: Published) -> datetime:
     return max(
         published.timestamp.expires - TIMESTAMP_LIFE,
         published.snapshot.expires - SNAPSHOT_LIFE,
-        published.roles["latest"].expires - LATEST_LIFE,
+        *(expires - LATEST_LIFE for expires in _latest_expiries(published)),
     )
 
 
@@ -104,10 +109,9 @@ def plan_refresh(published: Published, now: datetime) -> str:
 
     The timestamp is renewed when it is an hour old, latest and snapshot at half of their life.
     """
-    latest = published.roles["latest"]
     if (
         published.snapshot.expires - now < SNAPSHOT_LIFE / 2
-        or latest.expires - now < LATEST_LIFE / 2
+        or min(_latest_expiries(published)) - now < LATEST_LIFE / 2
     ):
         return "all"
     if published.timestamp.expires - now <= TIMESTAMP_LIFE - timedelta(hours=1):
@@ -123,15 +127,23 @@ def check_pointers(trust: Trust, pointers: Mapping[str, Pointer]) -> None:
         channel = decode_pointer_path(path)
         name = channel.codename
         if name not in releases:
-            role = None if name in COMMON_ROLES else trust.roles.get(name)
+            role = trust.roles.get(name)
             targets = {} if role is None else role.targets
             releases[name] = {} if role is None else decode_releases(role)
             files[name] = {p: (t.length, t.hashes["sha256"]) for p, t in targets.items()}
         check_agreement(channel, pointer, releases[name], files[name])
 
 
-def _sign_latest(
-    version: int, pointers: Mapping[str, Pointer], signer: CryptoSigner, now: datetime
+def _latest_expiries(published: Published) -> list[datetime]:
+    return [role.expires for name, role in published.roles.items() if is_latest(name)]
+
+
+def _sign_pointers(
+    role: str,
+    version: int,
+    pointers: Mapping[str, Pointer],
+    signer: CryptoSigner,
+    now: datetime,
 ) -> RoleVersion:
     targets = {
         path: TargetFile(
@@ -140,7 +152,7 @@ def _sign_latest(
         for path in sorted(pointers)
     }
     latest = Targets(version=version, expires=now + LATEST_LIFE, targets=targets)
-    return RoleVersion("latest", version, _sign(Metadata(latest), signer))
+    return RoleVersion(role, version, _sign(Metadata(latest), signer))
 
 
 def _sign(

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from server.core.errors import HeningError
+from server.core.latest import delegated_roles, is_latest
 from server.core.metadata import ROOT_LIMIT, decode_timestamp
 from server.core.names import metadata_name
 from server.core.pointer import Pointer
@@ -96,7 +97,9 @@ class PublicationSteps:
             keys,
             now,
             renew=renew,
-            burned_latest=await self.log.latest_version("latest"),
+            logged=await self.log.newest_versions(
+                [role for role in delegated_roles(trust.targets) if is_latest(role)]
+            ),
         )
         # A burned version must not be accepted: no restart could ever complete it.
         await self.log.check(_leaves(publication))

@@ -12,6 +12,7 @@ from pathlib import Path
 from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.errors import FormatError
+from server.core.latest import is_latest
 from server.core.metadata import (
     decode_root,
     decode_snapshot,
@@ -29,7 +30,7 @@ from server.storage.roots import list_roots
 class Trust:
     """Root, targets, and every delegated role by name.
 
-    `decoded` keeps the pointers of `latest` once they were asked for.
+    `decoded` keeps the pointers of `latest` and its parts once they were asked for.
     """
 
     root: Root
@@ -40,13 +41,14 @@ class Trust:
     )
 
     def pointers(self) -> dict[str, Pointer]:
-        """Return the pointers of `latest` by target path."""
-        latest = self.roles.get("latest")
-        if latest is not None and not self.decoded:
+        """Return the pointers of `latest` and its parts by target path."""
+        if not self.decoded:
             self.decoded.update(
                 {
                     path: decode_pointer(path, target.unrecognized_fields.get("custom"))
-                    for path, target in latest.targets.items()
+                    for name, role in self.roles.items()
+                    if is_latest(name)
+                    for path, target in role.targets.items()
                 }
             )
         return dict(self.decoded)
@@ -73,7 +75,7 @@ class PublicTree:
     def __init__(self, public: Path) -> None:
         self._public = public
         self._known: dict[str, tuple[_Identity, Targets]] = {}
-        self._pointers: tuple[_Identity | None, dict[str, Pointer]] = (None, {})
+        self._pointers: tuple[dict[str, _Identity], dict[str, Pointer]] = ({}, {})
 
     def load(self) -> Published | None:
         """Read the public tree, or None when nothing was published yet.
@@ -104,8 +106,9 @@ class PublicTree:
             known[name] = before
         self._known = known
         roles = {role: known[name][1] for role, name in names.items()}
-        if self._pointers[0] != identities.get("latest"):
-            self._pointers = (identities.get("latest"), {})
+        latest = {role: identity for role, identity in identities.items() if is_latest(role)}
+        if self._pointers[0] != latest:
+            self._pointers = (latest, {})
         return Published(
             root=_read_root(self._public, timestamp),
             targets=roles.pop("targets"),

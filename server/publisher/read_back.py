@@ -12,7 +12,7 @@ import aiohttp
 
 from server.core.errors import FormatError
 from server.core.metadata import decode_targets, decode_timestamp
-from server.core.names import COMMON_ROLES, TOP_LEVEL_ROLES, hashed_target_path, metadata_name
+from server.core.names import hashed_target_path, is_codename, metadata_name
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
 from server.storage.bounded import read_bounded
@@ -93,7 +93,7 @@ class HttpReadBack:
 
     async def _packages(self, session: aiohttp.ClientSession, publication: Publication) -> None:
         for file in publication.files:
-            if file.role in {*COMMON_ROLES, *TOP_LEVEL_ROLES}:
+            if not is_codename(file.role):
                 continue
             for path, target in decode_targets(file.role, file.data).signed.targets.items():
                 if target.unrecognized_fields["custom"]["withdrawn"]:

@@ -156,7 +156,7 @@ class Submissions:
         """
         targets = {
             path: target
-            for name in (changed & trust.roles.keys()) - {"latest"}
+            for name in changed & trust.roles.keys()
             for path, target in trust.roles[name].targets.items()
         }
         hashes = sorted({target.hashes["sha256"] for target in targets.values()})

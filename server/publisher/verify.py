@@ -11,6 +11,7 @@ from itertools import groupby
 from tuf.api.metadata import Root, Targets
 
 from server.core.errors import TrustError
+from server.core.latest import is_latest
 from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
 from server.core.profile import check_root, check_targets
 from server.core.role_content import check_role_content
@@ -80,7 +81,7 @@ def verify_submission(
             before = changed[name]
     roles = {**former, **changed}
     # (4) nothing is missing
-    if missing := delegated - roles.keys() - {"latest"}:
+    if missing := {role for role in delegated - roles.keys() if not is_latest(role)}:
         raise PublishError(f"there is no metadata for {', '.join(sorted(missing))} yet.")
     # (5) the keys are ours
     choose_keys(keys, root, targets)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.core.errors import HeningError
-from server.core.names import ONLINE_ROLES
+from server.core.names import is_online
 from server.publisher.alarm_book import AGAIN, AlarmBook
 from server.publisher.incoming import list_submissions
 from server.publisher.lease import Lease
@@ -103,8 +103,12 @@ class Watchman:
         self._alarms = [*behind, *map(str, alarms)]
         self.seen = Seen(tuple(lives), tuple(alarms), self._behind is not None)
         # An expired model's role makes that model wait and nothing else.
-        needed = {"root", "targets", *ONLINE_ROLES}
-        reasons += [str(a) for a in alarms if a.severity == "expired" and a.role in needed]
+        reasons += [
+            str(alarm)
+            for alarm in alarms
+            if alarm.severity == "expired"
+            and (alarm.role in {"root", "targets"} or is_online(alarm.role))
+        ]
         return reasons
 
     def _look_behind(self, published: Published, now: datetime) -> list[str]:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+from server.core.names import is_online
 from signer.audit.entries import Entry
 from signer.audit.findings import Findings, Kind
 from signer.audit.heads import Head
@@ -17,8 +18,6 @@ from signer.audit.whole_log import read_whole_log
 from signer.work_folder import WorkFolder
 
 MAX_LISTED = 10_000
-
-_ONLINE = frozenset({"latest", "snapshot", "timestamp"})
 
 
 @dataclass(slots=True)
@@ -62,7 +61,7 @@ class Inquiry:
                     found += 1
                     listed.append((index, entry))
                 unlogged.discard((entry.role, entry.version))
-                if self.folder is not None and entry.role not in _ONLINE:
+                if self.folder is not None and not is_online(entry.role):
                     _compare(index, entry, signed, foreign)
             # What was read is the signed log only now that it has been read to its end.
             findings.extend(foreign)

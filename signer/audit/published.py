@@ -13,6 +13,7 @@ from tuf.api.metadata import Root, Snapshot, Targets
 
 from server.core.encodings import MAX_INTEGER
 from server.core.errors import FormatError, TrustError
+from server.core.latest import is_latest
 from server.core.metadata import (
     ROOT_LIMIT,
     check_expiry,
@@ -201,7 +202,7 @@ def _check(
 
 
 def _check_content(role: str, targets: Targets) -> None:
-    if role != "latest":
+    if not is_latest(role):
         check_role_content(role, None, targets)
         return
     check_delegated(role, targets)

@@ -15,7 +15,7 @@ from tuf.api.metadata import Role, Root, Targets
 
 from server.core.errors import TrustError
 from server.core.metadata import verify_role
-from server.core.names import ONLINE_ROLES
+from server.core.names import is_online
 from signer.ceremony.plan import check_expiry_days, choose_expiry
 from signer.errors import CeremonyError
 from signer.keys.public_key import PublicKey
@@ -83,7 +83,7 @@ def _check_names(order: HolderOrder, known: list[str]) -> None:
     if not order.roles:
         raise CeremonyError("Nothing is to change; give --add, --remove or --threshold.")
     for role in sorted(order.roles):
-        if role in ONLINE_ROLES:
+        if is_online(role):
             raise CeremonyError(f"{role} is signed by the server; use `ceremony online`.")
         if role not in known:
             raise CeremonyError(f"There is no role {role} here; `ceremony model` adds a model.")

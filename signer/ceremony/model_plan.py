@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.names import check_codename
+from server.core.names import check_codename, is_codename
 from signer.ceremony.plan import check_expiry_days, choose_expiry, make_delegation
 from signer.errors import CeremonyError, refusing
 from signer.keys.public_key import PublicKey
@@ -43,8 +43,9 @@ def plan_model(
     delegations.keys.update({key.keyid: key.tuf_key for key in keys})
     # Sorted among the models, which come before the common roles, as in the first ceremony.
     roles = dict(delegations.roles)
+    common = [role for role in roles if not is_codename(role)]
     roles[codename] = make_delegation(codename, [key.keyid for key in keys], threshold)
-    common = [role for role in ("tables", "content", "latest") if role in roles]
-    delegations.roles = {role: roles[role] for role in (*sorted(set(roles) - set(common)), *common)}
+    models = sorted(filter(is_codename, roles))
+    delegations.roles = {role: roles[role] for role in (*models, *common)}
     empty = Targets(version=1, expires=choose_expiry(codename, expiry_days, now))
     return {"targets": edited, codename: empty}

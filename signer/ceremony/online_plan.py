@@ -14,6 +14,7 @@ from typing import Any
 
 from tuf.api.metadata import Root, Targets
 
+from server.core.latest import delegated_roles, is_latest
 from signer.ceremony.online_keys import OnlineKeys
 from signer.ceremony.plan import check_expiry_days, choose_expiry
 from signer.errors import CeremonyError
@@ -37,7 +38,9 @@ def plan_online(
     new_root, new_targets = deepcopy(root), deepcopy(targets)
     _name_keys(new_root, "snapshot", online.snapshot, overlap=overlap)
     _name_keys(new_root, "timestamp", online.timestamp, overlap=overlap)
-    _name_keys(new_targets, "latest", online.latest, overlap=overlap)
+    for role in delegated_roles(targets):
+        if is_latest(role):  # a split latest and its parts have the same keys
+            _name_keys(new_targets, role, online.latest, overlap=overlap)
     new_root.unrecognized_fields["custom"]["log"] = str(online.log)
     planned: dict[str, Root | Targets] = {}
     if new_root != root:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from tuf.api.metadata import Root, Targets
 
-from server.core.names import ONLINE_ROLES
+from server.core.names import is_online
 from signer.ceremony.plan import MAX_EXPIRY_DAYS
 from signer.ceremony.renewal_plan import Expiry, list_expiries, plan_renewal
 from signer.cli.change import Ending, change_options, finish_change
@@ -107,7 +107,7 @@ def load_roles(folder: WorkFolder, trusted: Trusted) -> dict[str, Root | Targets
     roles: dict[str, Root | Targets] = {"root": trusted.root, "targets": trusted.targets}
     delegations = trusted.targets.delegations
     for role in delegations.roles or () if delegations else ():
-        if role not in ONLINE_ROLES:
+        if not is_online(role):
             roles[role] = load_delegated(folder, trusted, role)[1]
     return roles
 

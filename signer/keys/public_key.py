@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import SSlibKey
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
-from server.core.names import ONLINE_ROLES, check_codename
+from server.core.names import check_codename, is_online
 from server.core.profile import check_point
 from signer.errors import KeyStoreError, refusing
 
@@ -85,7 +85,7 @@ def check_key_name(name: str) -> None:
             " root-1 or armani-2."
         )
     role = match[1]
-    if role in ONLINE_ROLES:
+    if is_online(role):
         raise KeyStoreError(f"{role} is signed by the server, whose `init` makes that key.")
     if role not in OFFLINE_COMMON_ROLES:
         with refusing(KeyStoreError):

@@ -6,6 +6,7 @@ from typing import Any
 from tuf.api.metadata import Metadata, Targets
 
 from server.core.errors import TrustError
+from server.core.latest import delegated_roles, is_latest
 from server.core.metadata import verify_role
 from server.core.names import TOP_LEVEL_ROLES
 from signer.proposal.context import State
@@ -14,19 +15,19 @@ from signer.proposal.document import MetadataText, PackageFile
 
 def check_delegated_to(role: str, targets: Targets) -> None:
     """Raise TrustError unless `targets` delegates to `role`."""
-    delegations = targets.delegations
-    if delegations is None or delegations.roles is None or role not in delegations.roles:
+    if role not in delegated_roles(targets):
         raise TrustError(f"targets does not delegate to {role}.")
 
 
 def check_roles_kept(before: State | None, after: State) -> None:
     """Raise TrustError when a role is dropped, or a new one comes without its first version."""
-    old = set() if before is None else delegated_roles(before.targets)
-    new = delegated_roles(after.targets)
+    old = set() if before is None else set(delegated_roles(before.targets))
+    new = set(delegated_roles(after.targets))
     if gone := sorted(old - new):
         raise TrustError(f"the new targets drops {gone[0]}; a role that was published must stay.")
-    if missing := sorted(new - old - after.roles.keys() - {"latest"}):
-        raise TrustError(f"targets delegates to {missing[0]}, whose first version is not there.")
+    for role in sorted(new - old - after.roles.keys()):
+        if not is_latest(role):
+            raise TrustError(f"targets delegates to {role}, whose first version is not there.")
 
 
 def check_still_signed(
@@ -44,9 +45,10 @@ def check_still_signed(
     octets = {file.role: file.data for file in context if file.role != "root"}
     affected = ["targets"] if "root" in new else []
     if "targets" in new:
-        affected += sorted(changed_delegations(before.targets, after.targets) - {"latest"})
+        changed = changed_delegations(before.targets, after.targets)
+        affected += sorted(role for role in changed if not is_latest(role))
     for role in affected:
-        if role in new or role not in delegated_roles(before.targets) | {"targets"}:
+        if role in new or role not in {*delegated_roles(before.targets), "targets"}:
             continue
         if role not in octets:
             raise TrustError(f"the proposal changes who signs {role} and does not bring it along.")
@@ -87,11 +89,7 @@ def changed_delegations(before: Targets, after: Targets) -> set[str]:
 
 
 def _delegations(targets: Targets) -> dict[str, tuple[int, frozenset[str]]]:
-    delegations = targets.delegations
-    roles = {} if delegations is None or delegations.roles is None else delegations.roles
-    return {name: (role.threshold, frozenset(role.keyids)) for name, role in roles.items()}
-
-
-def delegated_roles(targets: Targets) -> set[str]:
-    """Return the roles that targets delegates to, `latest` among them."""
-    return set(_delegations(targets))
+    return {
+        name: (role.threshold, frozenset(role.keyids))
+        for name, role in delegated_roles(targets).items()
+    }

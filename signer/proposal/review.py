@@ -10,7 +10,8 @@ from typing import Any
 
 from tuf.api.metadata import Root, Targets
 
-from server.core.names import COMMON_ROLES, ONLINE_ROLES
+from server.core.latest import delegated_roles, is_part, list_parts
+from server.core.names import is_codename, is_online
 from signer.keys.public_key import group_key_id
 from signer.proposal.context import State
 from signer.proposal.release_review import describe_releases
@@ -21,6 +22,9 @@ SOON = timedelta(days=7)
 # Twice the usual life.
 LONG, LONG_FOR_OTHERS = {"root": timedelta(days=730)}, timedelta(days=180)
 RENEWAL = "Nothing but the expiry changes."
+SPLIT_WARNING = (
+    "It cannot be taken back, and every phone shows its part to the network from then on."
+)
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -68,10 +72,13 @@ def _review_role(
         changes += _review_log(old_root, new)
     elif role == "targets":
         old_targets = old if isinstance(old, Targets) else None
-        delegations = new.delegations
-        delegated = list(delegations.roles or ()) if delegations else []
+        # The profile has the parts of latest signed by its keys.
+        delegated = [name for name in delegated_roles(new) if not is_part(name)]
         changes, warnings = _review_keys(old_targets, new, delegated, names)
-    elif role in COMMON_ROLES:
+        split = _review_split(old_targets, new)
+        changes += split
+        warnings += [SPLIT_WARNING] if split else []
+    elif not is_codename(role):
         changes = _review_files(old, new)
     else:
         changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
@@ -166,7 +173,7 @@ def _consequence(threshold: int, keys: int) -> str:
 
 
 def _warn_of(role: str, threshold: int, keys: int, *, fell: bool) -> list[str]:
-    if role in ONLINE_ROLES:
+    if is_online(role):
         return []
     warnings = []
     if threshold == keys and role == "root":
@@ -179,6 +186,15 @@ def _warn_of(role: str, threshold: int, keys: int, *, fell: bool) -> list[str]:
     if fell and threshold == 1:
         warnings.append(f"Whoever steals one key of {role} can sign it alone from then on.")
     return warnings
+
+
+def _review_split(old: Targets | None, new: Targets) -> list[str]:
+    parts = len(list_parts(delegated_roles(new)))
+    if parts == (1 if old is None else len(list_parts(delegated_roles(old)))):
+        return []
+    return [
+        f"Splits latest into {parts} parts: a phone fetches, and shows, the one with its channel."
+    ]
 
 
 def _review_log(old: Root | None, new: Root) -> list[str]:

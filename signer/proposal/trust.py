@@ -13,6 +13,7 @@ from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.errors import TrustError
+from server.core.latest import delegated_roles
 from server.core.metadata import (
     check_expiry,
     decode_root,
@@ -29,7 +30,6 @@ from signer.proposal.consequences import (
     check_packages,
     check_roles_kept,
     check_still_signed,
-    delegated_roles,
 )
 from signer.proposal.context import State, verify_context
 from signer.proposal.document import MetadataText, Proposal

@@ -15,7 +15,7 @@ _TOLD = {
     *("keys", "roles", "delegations", "targets", "custom"),
 }
 _TOLD_OF_DELEGATIONS = {"keys", "roles"}
-_TOLD_OF_A_ROLE = {"keyids", "threshold", "name", "paths", "terminating"}
+_TOLD_OF_A_ROLE = {"keyids", "threshold", "name", "paths", "path_hash_prefixes", "terminating"}
 _TOLD_OF_ROOT_CUSTOM = {"schema", "log"}
 _TOLD_OF_CUSTOM = {"schema", "floor", "floor_time"}
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from server.core.floor import decode_floor
+from server.core.latest import delegated_roles
 from server.core.metadata import verify_role
+from server.core.names import is_codename
 from server.core.release import Release, decode_releases
 from signer.bundle_writer import Blob, Progress, prepared_bundle
 from signer.ceremony.plan import MAX_EXPIRY_DAYS, ROLE_EXPIRY_DAYS
@@ -126,9 +128,7 @@ def submit_again(folder: WorkFolder, role: str, incoming: Path) -> str:
 def list_releases(folder: WorkFolder, codename: str | None = None) -> list[ListedRole]:
     """Return the codename roles of the working folder, or the one of `codename`, with releases."""
     trusted = load_trusted(folder, None)
-    delegations = trusted.targets.delegations
-    names = [] if delegations is None or delegations.roles is None else list(delegations.roles)
-    models = sorted(set(names) - {"tables", "content", "latest"})
+    models = sorted(filter(is_codename, delegated_roles(trusted.targets)))
     if codename is not None:
         if codename not in models:
             raise WorkFolderError(f"{folder.folder} has no model {codename}; choose one it has.")

@@ -7,8 +7,21 @@ import re
 from pathlib import Path
 
 import pytest
+from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
-from server.core import bundle, checkpoint, encodings, metadata, names, note, pointer, release, tlog
+from client_sim.device.parts import find_pointer_role
+from server.core import (
+    bundle,
+    checkpoint,
+    encodings,
+    latest,
+    metadata,
+    names,
+    note,
+    pointer,
+    release,
+    tlog,
+)
 from server.core.errors import HeningError
 from server.release.people import accounts, permissions, principal, tokens, trail
 from server.storage import database
@@ -151,6 +164,23 @@ def test_the_delegations_are_those_of_section_2():
     )
     assert set(table) == set(names.COMMON_ROLES)
     assert all(names.role_pattern(name) == pattern for name, pattern in table.items())
+
+
+def test_the_parts_of_latest_are_those_of_section_2():
+    """Server and phone put each pointer of the page's table into the part that the page says."""
+    table = [[cell.strip("`") for cell in row] for row in rows(2, 5)]
+    assert len(table) == 4
+    for path, digest, digit, of_4, of_16 in table:
+        assert hashlib.sha256(path.encode()).hexdigest().startswith(digest)
+        assert int(digest[0], 16) == int(digit)
+        for parts, role in ((1, "latest"), (4, of_4), (16, of_16)):
+            assert latest.pointer_role(path, parts) == role
+            whole = DelegatedRole("latest", ["0"], 1, terminating=True, paths=["latest/*/*/*"])
+            delegated = {"latest": whole}
+            if parts > 1:
+                split = Targets(delegations=Delegations({}, delegated))
+                delegated = latest.delegated_roles(latest.plan_split(split, parts, split.expires))
+            assert find_pointer_role(delegated, path) == role
 
 
 def test_the_reserved_names_are_those_of_section_1():

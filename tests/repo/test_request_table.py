@@ -17,6 +17,7 @@ SAMPLES = {
     "REGION": ["id", "eu-1"],
     "CHANNEL": ["stable", "b"],
     "H": [DIGEST],
+    "P": ["0", "3", "a", "f"],
     "FILE": ["a.zip", "armani-id-2-full.zip", "x.y.zip"],
 }
 HEADERS = {
@@ -67,7 +68,7 @@ def test_the_table_has_its_columns():
     assert list(TABLE[0]) == [
         *("id", "when", "method", "path pattern", "headers", "alphabet", "bits", "reveals"),
     ]
-    assert len(TABLE) == 8
+    assert len(TABLE) == 10
 
 
 def test_the_lab_has_the_same_rows_in_the_same_order():

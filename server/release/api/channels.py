@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import msgspec
 
 from server.core.names import (
-    COMMON_ROLES,
     Channel,
     decode_channel,
     decode_pointer_path,
     decode_release_path,
+    is_codename,
 )
 from server.core.pointer import Reason
 from server.core.release import Positive, decode_releases
@@ -235,7 +235,7 @@ def _find_all(who: Principal, published: Published | None) -> list[ChannelView]:
         return []
     names = set(map(decode_pointer_path, published.pointers()))
     for name, role in published.roles.items():
-        if name not in COMMON_ROLES:
+        if is_codename(name):
             names |= {decode_release_path(path)[0] for path in decode_releases(role)}
     allowed: list[Channel] = [
         channel for channel in names if who.is_allowed(Permission.READ, channel.codename)

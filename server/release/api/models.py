@@ -6,13 +6,14 @@ from collections.abc import Iterable
 import msgspec
 from tuf.api.metadata import Targets
 
-from server.core.names import COMMON_ROLES, decode_release_path
+from server.core.names import decode_release_path, is_codename
 from server.core.release import Release, decode_releases
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.errors import NotFoundError
 from server.release.people.permissions import Permission
 from server.release.rollouts.signed import Retire, needs_signature, propose_retirement
+from server.release.rollouts.split import Split, propose_split
 
 
 class ModelState(msgspec.Struct, frozen=True):
@@ -81,10 +82,22 @@ async def retire_model(call: Call) -> Reply:
     raise needs_signature(proposed)
 
 
+async def split_latest(call: Call) -> Reply:
+    """Propose that latest is split into 4 or 16 parts.
+
+    The answer is always `409 needs-signature`, with the proposal for the holders of offline keys;
+    its `remarks` say what the split saves a phone and what it shows.
+    """
+    call.who.check(Permission.ROLLOUT, "targets")
+    public, now = call.services.folder.public, call.services.clock()
+    proposed = await asyncio.to_thread(propose_split, call.body, public, now)
+    raise needs_signature(proposed)
+
+
 async def _load_roles(call: Call) -> dict[str, Targets]:
     published = await call.services.require_rollouts().published()
     roles = {} if published is None else published.roles
-    return {name: role for name, role in roles.items() if name not in COMMON_ROLES}
+    return {name: role for name, role in roles.items() if is_codename(name)}
 
 
 def _releases(role: Targets, after: str) -> Iterable[tuple[str, Release]]:
@@ -140,6 +153,15 @@ OPERATIONS = (
         summary="Propose the end of a model",
         handler=retire_model,
         request=Retire,
+        errors=(409,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/latest/split",
+        permission=Permission.ROLLOUT,
+        summary="Propose to split latest",
+        handler=split_latest,
+        request=Split,
         errors=(409,),
     ),
 )

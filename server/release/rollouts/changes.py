@@ -43,9 +43,10 @@ class Arguments(msgspec.Struct, frozen=True):
 
 
 class Intent(msgspec.Struct, frozen=True):
-    """What is about to be published: the pointer's hash, over version `base` of latest."""
+    """What is about to be published: the pointer's hash, over what was public until then."""
 
-    base: int
+    base: dict[str, int]
+    """The version of latest and of each of its parts, by role."""
     pointer: str
     course: Course
     at: int

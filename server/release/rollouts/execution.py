@@ -6,7 +6,8 @@
     4  the change is done                                   nothing is left to do
 
 Nobody else publishes between 1 and 3. After a crash whoever carries the change out again looks for
-the intended pointer among the versions of latest since then: it is published once or not at all.
+the intended pointer among the versions of latest since then, and of its parts: it is published once
+or not at all.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import HeningError
+from server.core.latest import is_latest
 from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import Channel, decode_channel, metadata_name
 from server.core.pointer import Pointer, decode_pointer
@@ -109,9 +111,7 @@ class Execution:
             return None
         check_if_match(arguments.if_match, view.etag)
         edited = await asyncio.to_thread(carry_out, arguments.order, view, known, now)
-        latest = published.roles.get("latest")
-        base = 0 if latest is None else latest.version
-        intent = Intent(base, hash_pointer(edited.pointer), edited.course, now)
+        intent = Intent(_versions(published), hash_pointer(edited.pointer), edited.course, now)
         async with self._sessions.begin() as session:
             await lock_trail(session)
             if not await intend(session, change, Outcome(intent=intent)):
@@ -172,21 +172,32 @@ class Execution:
                 )
 
     async def _is_public(self, channel: Channel, outcome: Outcome, published: Published) -> bool:
-        latest = published.roles.get("latest")
-        if outcome.intent is None or latest is None:
+        if outcome.intent is None:
             return False
-        intent, newest = outcome.intent, latest.version
         public = self._folder.public / "metadata"
-        return await asyncio.to_thread(_is_among, public, channel, intent, newest)
+        newest = _versions(published)
+        return await asyncio.to_thread(_is_among, public, channel, outcome.intent, newest)
 
 
-def _is_among(metadata: Path, channel: Channel, intent: Intent, newest: int) -> bool:
-    """Answer whether a version of latest after the intent's base shows the intended pointer."""
-    for version in range(newest, intent.base, -1):
-        path = metadata / metadata_name("latest", version)
+def _versions(published: Published) -> dict[str, int]:
+    return {name: role.version for name, role in published.roles.items() if is_latest(name)}
+
+
+def _is_among(metadata: Path, channel: Channel, intent: Intent, newest: Mapping[str, int]) -> bool:
+    """Answer whether a version after the intent's base shows the intended pointer.
+
+    Latest may have been split since, so that the pointer may be in any of its parts.
+    """
+    later = [
+        (role, version)
+        for role in sorted(newest)
+        for version in range(newest[role], intent.base.get(role, 0), -1)
+    ]
+    for role, version in later:
+        path = metadata / metadata_name(role, version)
         if not path.exists():
             continue
-        latest = decode_targets("latest", read_bounded(path, metadata_limit("latest"))).signed
+        latest = decode_targets(role, read_bounded(path, metadata_limit(role))).signed
         target = latest.targets.get(channel.pointer_path)
         if target is not None:
             custom = target.unrecognized_fields.get("custom")

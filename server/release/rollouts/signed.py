@@ -31,14 +31,20 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=3650)]
 Segment = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,15}\Z")]
 
 
-class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class SignedEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An order that becomes a proposal."""
+
     note: Note = ""
     """Why, for those who are asked to sign."""
     expires_days: Days = 90
     """How long the role's new version lives."""
 
+    def expiry(self, now: datetime) -> datetime:
+        """Return when the role's new version expires if it is proposed at `now`."""
+        return now.replace(microsecond=0) + timedelta(days=self.expires_days)
 
-class Withdraw(_Signed, frozen=True, kw_only=True, tag="withdraw"):
+
+class Withdraw(SignedEdit, frozen=True, kw_only=True, tag="withdraw"):
     """Take a build back for ever: in this channel, everywhere, or one of its incrementals."""
 
     counter: Positive
@@ -49,7 +55,7 @@ class Withdraw(_Signed, frozen=True, kw_only=True, tag="withdraw"):
     """How long its octets are served on, in epoch seconds; null: no more."""
 
 
-class Promote(_Signed, frozen=True, kw_only=True, tag="promote"):
+class Promote(SignedEdit, frozen=True, kw_only=True, tag="promote"):
     """List a build of this channel in another channel of its region, too."""
 
     counter: Positive
@@ -58,7 +64,7 @@ class Promote(_Signed, frozen=True, kw_only=True, tag="promote"):
     factory_builds: Annotated[list[Fingerprint], msgspec.Meta(max_length=64)] = []
 
 
-class Retire(_Signed, frozen=True, kw_only=True, tag="retire"):
+class Retire(SignedEdit, frozen=True, kw_only=True, tag="retire"):
     """Take every build of the model out: its phones are offered nothing any more."""
 
 
@@ -83,7 +89,7 @@ def propose_for_channel(
     and the core's own errors for what the role's rules refuse.
     """
     published, current = _load(channel.codename, public)
-    expires = _expiry(now, order)
+    expires = order.expiry(now)
     remarks: tuple[str, ...] = ()
     if isinstance(order, Withdraw):
         place = channel.codename if order.everywhere else str(channel)
@@ -104,14 +110,42 @@ def propose_for_channel(
             expires,
         )
         planned, remarks = promotion.planned, promotion.left_out
-    return _propose(channel.codename, published, current, planned, public, now, order.note, remarks)
+    _check_change(channel.codename, current, planned)
+    return propose(channel.codename, published, planned, public, now, order.note, remarks)
 
 
 def propose_retirement(order: Retire, codename: str, public: Path, now: datetime) -> Proposed:
     """Return the proposal that empties a model's role; raises as `propose_for_channel` does."""
     published, current = _load(codename, public)
-    planned = plan_retirement(codename, current, _expiry(now, order))
-    return _propose(codename, published, current, planned, public, now, order.note, ())
+    planned = plan_retirement(codename, current, order.expiry(now))
+    _check_change(codename, current, planned)
+    return propose(codename, published, planned, public, now, order.note, ())
+
+
+def propose(
+    role: str,
+    published: Published,
+    planned: Targets,
+    public: Path,
+    now: datetime,
+    note: str,
+    remarks: tuple[str, ...],
+) -> Proposed:
+    """Return the proposal that replaces the public version of `role` with `planned`."""
+    context = {("root", version) for version in list_roots(public, published.timestamp.version)}
+    context |= {("targets", published.targets.version), (role, planned.version - 1)}
+    proposal = Proposal(
+        schema=1,
+        kind="proposal",
+        created=int(now.timestamp()),
+        note=note,
+        names={},
+        context=[_read(public, role, version) for role, version in sorted(context)],
+        changes=[MetadataText(role, planned.version, encode_metadata(Metadata(planned)).decode())],
+        packages=[],
+    )
+    octets = encode_proposal(proposal)
+    return Proposed(octets, proposal_id(octets), remarks)
 
 
 def needs_signature(proposed: Proposed) -> NeedsSignatureError:
@@ -135,41 +169,9 @@ def _load(codename: str, public: Path) -> tuple[Published, Targets]:
     return published, role
 
 
-def _expiry(now: datetime, order: _Signed) -> datetime:
-    return now.replace(microsecond=0) + timedelta(days=order.expires_days)
-
-
-def _propose(
-    codename: str,
-    published: Published,
-    current: Targets,
-    planned: Targets,
-    public: Path,
-    now: datetime,
-    note: str,
-    remarks: tuple[str, ...],
-) -> Proposed:
+def _check_change(codename: str, current: Targets, planned: Targets) -> None:
     if is_unchanged(current, planned):
         raise ConflictError(f"{codename} {current.version} says so already.")
-    context = [
-        *(("root", version) for version in list_roots(public, published.timestamp.version)),
-        ("targets", published.targets.version),
-        (codename, current.version),
-    ]
-    proposal = Proposal(
-        schema=1,
-        kind="proposal",
-        created=int(now.timestamp()),
-        note=note,
-        names={},
-        context=[_read(public, role, version) for role, version in sorted(context)],
-        changes=[
-            MetadataText(codename, planned.version, encode_metadata(Metadata(planned)).decode())
-        ],
-        packages=[],
-    )
-    octets = encode_proposal(proposal)
-    return Proposed(octets, proposal_id(octets), remarks)
 
 
 def _read(public: Path, role: str, version: int) -> MetadataText:

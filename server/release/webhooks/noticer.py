@@ -8,6 +8,7 @@ from typing import cast
 import structlog
 from sqlalchemy import CursorResult, update
 
+from server.core.latest import is_latest
 from server.core.metadata import decode_snapshot, decode_targets, decode_timestamp, metadata_limit
 from server.core.names import metadata_name
 from server.core.pointer import decode_pointer
@@ -112,15 +113,10 @@ def _load_view(public: Path) -> View | None:
     versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
     pointers = {}
     for role in sorted(versions):
-        if role == "latest" or role.startswith("latest-"):
-            for path, target in decode_targets(
-                role, read(role, versions[role])
-            ).signed.targets.items():
+        if is_latest(role):
+            signed = decode_targets(role, read(role, versions[role])).signed
+            for path, target in signed.targets.items():
                 pointers[path] = decode_pointer(path, target.unrecognized_fields.get("custom"))
-    offline = {
-        name: version
-        for name, version in versions.items()
-        if name != "latest" and not name.startswith("latest-")
-    }
+    offline = {name: version for name, version in versions.items() if not is_latest(name)}
     roots = list_roots(public, timestamp.version)
     return View(timestamp.version, snapshot.version, offline | {"root": roots[-1]}, pointers)

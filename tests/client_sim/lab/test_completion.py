@@ -58,7 +58,7 @@ def polling(first, later=(ROOT, TIMESTAMP)):
 def judge(public, factory, respond=serve):
     """Run four polls and give the explanations."""
     world = MemoryWorld(public, OWNER, entropy=b"e", start=0.0, respond=respond)
-    found = find_incompletions(run_scenario(factory, world, IDLE, OWNER))
+    found = find_incompletions(run_scenario(factory, world, IDLE, OWNER), public)
     return [incompletion.explanation for incompletion in found]
 
 
@@ -79,6 +79,35 @@ def test_whatever_is_not_answered_with_200_is_found(public, missing):
     """The sentence names the path and the status."""
     found = judge(public, polling(FIRST), lambda asked: serve(asked, (missing,)))
     assert f"404 to {missing}" in found[0]
+
+
+# `printf latest/armani/id/stable | sha256sum` gives aacd4d75…: latest-2 of 4, latest-a of 16.
+@pytest.mark.parametrize(("parts", "holder"), [(4, "latest-2"), (16, "latest-a")])
+def test_of_a_split_latest_the_own_part_is_called_for(public, parts, holder):
+    """That one, with its proof; neither latest nor another part."""
+    assert (public.codename, public.region, public.channel) == ("armani", "id", "stable")
+    listed = {f"latest-{part:x}": 7 for part in range(parts)}
+    bodies = {
+        **BODIES,
+        "/metadata/3.snapshot.json": meta(targets=1, latest=2, tables=3, content=4, **listed),
+    }
+
+    def respond(asked):
+        body = bodies.get(asked.split(b" ")[1].decode(), b"{}")
+        if asked.startswith(b"GET /metadata/2.root"):
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    def ask(part, proof):
+        swap = {"/metadata/2.latest.json": part, "/log/proof/latest.2": proof}
+        return polling(tuple(swap.get(path, path) for path in FIRST))
+
+    own, its_proof = f"/metadata/7.{holder}.json", f"/log/proof/{holder}.7"
+    assert judge(public, ask(own, its_proof), respond) == []
+    assert its_proof in judge(public, ask(own, "/log/proof/latest-0.7"), respond)[0]
+    other = ask("/metadata/7.latest-0.json", "/log/proof/latest-0.7")
+    assert own in judge(public, other, respond)[0]
+    assert own in judge(public, polling(FIRST), respond)[0]
 
 
 def test_a_client_that_asks_only_for_root_is_found(public):

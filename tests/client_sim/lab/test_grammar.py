@@ -49,6 +49,17 @@ CLEAN = {
     "install": INSTALL + block(0, BLOCK - 1) + block(BLOCK, BLOCK + 5),
     "poll and install": CHANGED + INSTALL + block(0, 41),
     "download goes on": block(BLOCK, 2 * BLOCK - 1) + block(2 * BLOCK, 2 * BLOCK + 1),
+    "a part of a split latest": POLL
+    + role(9, "snapshot")
+    + role(3, "targets")
+    + role(8, "latest-a")
+    + role(2, "content")
+    + ask("/log/proof/latest-a.8"),
+    "a part, then an installation": POLL
+    + role(9, "snapshot")
+    + role(8, "latest-0")
+    + ask("/log/proof/latest-0.8")
+    + INSTALL,
     "a model called latestfoo": role(1, "latestfoo") + ask("/log/proof/latestfoo.1"),
 }
 
@@ -110,6 +121,18 @@ OUT_OF_ORDER = {
     + role(2, "tables")
     + ask("/log/proof/latest.8"),
     "latest not proven": POLL + role(9, "snapshot") + role(8, "latest") + INSTALL,
+    "a part not proven": POLL + role(9, "snapshot") + role(8, "latest-3") + INSTALL,
+    "two parts": POLL + role(9, "snapshot") + role(8, "latest-2") + role(8, "latest-3"),
+    "a part beside latest": POLL + role(9, "snapshot") + role(8, "latest") + role(8, "latest-3"),
+    "a part before targets": POLL + role(9, "snapshot") + role(8, "latest-3") + role(8, "targets"),
+    "proof of another part": POLL
+    + role(9, "snapshot")
+    + role(8, "latest-3")
+    + ask("/log/proof/latest-2.8"),
+    "proof of latest for a part": POLL
+    + role(9, "snapshot")
+    + role(8, "latest-3")
+    + ask("/log/proof/latest.8"),
     "codename not proven": role(4, "armani") + block(0, 5),
     "proof of another codename": role(4, "armani") + ask("/log/proof/dior.4"),
     "package of another model": role(4, "dior") + ask("/log/proof/dior.4") + block(0, 5),

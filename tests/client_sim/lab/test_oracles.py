@@ -21,17 +21,17 @@ class Silent(ToyClient):
         return "slept"
 
 
-def test_a_client_that_sends_nothing_is_not_clean(make_world):
+def test_a_client_that_sends_nothing_is_not_clean(make_world, public):
     """Each of the four polls is a finding."""
     seen = run_scenario(Silent, make_world(Run(OWNER, b"e", 0.0)), IDLE, OWNER)
-    assert len(judge_completion(seen)) == 4
+    assert len(judge_completion(seen, public)) == 4
 
 
 def test_a_server_that_answers_nothing_gives_no_clean_verdict(public):
     """A poll without an answer was not a whole one."""
     world = MemoryWorld(public, OWNER, entropy=b"e", start=0.0, respond=lambda _: b"")
     seen = run_scenario(ToyClient, world, IDLE, OWNER)
-    assert len(judge_completion(seen)) == 4
+    assert len(judge_completion(seen, public)) == 4
     assert judge_far_end(seen) == ()
 
 

@@ -16,7 +16,9 @@ def test_a_new_role_is_asked_for_every_target(world):
     trust = world.published()
     pointers = trust.pointers()
     plan = plan_audit({"armani", "cancro", "snapshot"}, trust, pointers, pointers)
-    assert plan == AuditPlan([FIRST], ["armani/-/-/-", "cancro/-/-/-"], pointers.keys())
+    assert plan == AuditPlan(
+        [FIRST], ["armani/-/-/-", "cancro/-/-/-"], {"latest": sorted(pointers)}
+    )
 
 
 def test_pointers_that_changed(world):
@@ -49,7 +51,7 @@ def test_a_pointer_more_or_less_is_noticed(world):
     root = world.folder.trusted_root.read_bytes()
 
     def audit(listed):
-        plan = AuditPlan([], ["latest/-/-/-"], listed)
+        plan = AuditPlan([], ["latest/-/-/-"], {"latest": listed})
         audit_staged(staged, world.folder.public, root, 1, plan)
 
     audit(pointers.keys())

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -195,6 +196,21 @@ async def test_what_needs_signatures(two, action, body):
     assert (changed.role, changed.version) == ("armani", 4)
     assert json.loads(changed.octets)["signatures"] == []
     assert (await two.call("GET", CHANNEL)).json == before.json
+
+
+async def test_a_split_needs_signatures_and_every_codename(two):
+    """The proposal is of targets, which is in nobody's codenames; its price is told with it."""
+    answer = await two.call("POST", "/latest/split", token="engineer", body={"parts": 16})
+    assert (answer.status, answer.problem) == (409, "needs-signature")
+    proposal = decode_proposal(answer.json["proposal"]["file"].encode())
+    assert [(file.role, file.version) for file in proposal.changes] == [("targets", 2)]
+    assert "1 pointers of 1 models" in answer.json["proposal"]["remarks"][0]
+    assert "cannot be taken back" in answer.json["proposal"]["remarks"][-1]
+    engineer = two.principals["engineer"]
+    two.principals["engineer"] = replace(engineer, codenames=("armani",))
+    refused = await two.call("POST", "/latest/split", token="engineer", body={"parts": 16})
+    assert refused.status == 403
+    assert (await two.call("POST", "/latest/split", body={"parts": 8})).status == 400
 
 
 async def test_proposals_that_cannot_be(two):

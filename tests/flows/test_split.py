@@ -1,0 +1,116 @@
+"""The story of a fleet that grew too large for one `latest`: proposed, signed, polled."""
+
+from click.testing import CliRunner
+
+import client_sim.cli
+from demo.handsets import make_handset
+from fixtures.catalogue import Build
+from tests.flows.conftest import CHANNEL
+
+# By the table in docs/FORMATS.md section 2.
+PART = "latest-a"
+# `printf latest/armani/id/test | sha256sum` gives 39dbb66b…: latest-0 of 4, latest-3 of 16.
+TEST = "armani/id/test"
+
+
+def split(town, parts):
+    """Propose, review, sign and submit a split; returns what the proposal says it costs."""
+    proposal, signed = town.folder / f"split-{parts}.json", town.folder / f"split-{parts}.sig"
+    told = town.server(
+        "rollout", "split", "--parts", str(parts), "--state", town.server_state,
+        "--propose", proposal, "--json",
+    )  # fmt: skip
+    (review,) = town.signer("ceremony", "review", proposal, "--json")["roles"]
+    root = town.repo / "metadata" / "1.root.json"
+    town.signer(
+        "ceremony", "sign", proposal, "--keys", town.keys, "--root", root, "--out", signed, "--yes"
+    )
+    town.signer("ceremony", "accept", proposal, signed, "--repo", town.repo)
+    town.signer("ceremony", "submit", proposal, "--repo", town.repo, "--out", town.incoming)
+    town.submitted += 1
+    results = town.wait_for_results(town.submitted)
+    assert {result["status"] for result in results} == {"published"}
+    return told["remarks"], review
+
+
+def asked(outcome):
+    """Return which roles and proofs a poll asked for."""
+    roles = [path.split("/")[-1] for path in outcome.requests]
+    return [name for name in roles if "latest" in name]
+
+
+def test_latest_is_split_and_split_again(town):
+    """A phone fetches and proves its part alone, installs from it, and hears of no other part."""
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    phone = town.phone("walker")
+    assert phone.poll().offer.counter
+    remarks, review = split(town, 4)
+    assert "1 pointers of 1 models" in remarks[0]
+    assert "cannot be taken back" in remarks[-1]
+    assert any("Splits latest into 4 parts" in change for change in review["changes"])
+    assert any("cannot be taken back" in warning for warning in review["warnings"])
+
+    outcome = phone.poll()
+    assert asked(outcome) == ["1.latest-2.json", "latest-2.1"]
+    assert phone.install() == Build("armani", "id", 1).incremental
+
+    # Another channel of another part: its order changes nothing that this phone fetches.
+    edit = ("promote", CHANNEL, TEST, "--counter", str(outcome.offer.counter))
+    town.signer("release", *edit, "--repo", town.repo, "--keys", town.keys, "--out", town.incoming)
+    town.submitted += 1
+    town.wait_for_results(town.submitted)
+    town.server(
+        "rollout", "offer", TEST, "--state", town.server_state, "--share", "100%",
+        "--public-url", f"http://127.0.0.1:{town.port}", "--json",
+    )  # fmt: skip
+    outcome = phone.poll()
+    assert outcome.changed
+    assert asked(outcome) == []
+    tester = make_handset(town, "tester", Build("armani", "id", 0), 2, channel="test")
+    assert [name for name in asked(tester.poll()) if name.startswith("latest-0.")] != []
+
+    split(town, 16)
+    assert asked(phone.poll())[0].endswith(".latest-a.json")
+    assert asked(tester.poll())[0].endswith(".latest-3.json")
+    town.rollout("halt", "--reason", "en=Halted.")
+    outcome = phone.poll()
+    assert asked(outcome)[0].endswith(".latest-a.json")
+    assert outcome.halted
+    assert asked(tester.poll()) == []
+
+
+def test_everything_that_looks_at_the_server_finds_a_split_in_order(town):
+    """The server's own check, the log's audit, a mirror, a rotated key, and the privacy lab."""
+    town.release(1)
+    town.rollout("offer", "--share", "100%")
+    split(town, 16)
+    state = town.server_state
+    town.server("check", "--state", state, "--deep")
+    memory, root = town.folder / "log.memory", town.repo / "metadata" / "1.root.json"
+    town.signer(
+        "log", "audit", "--mirror", state / "public", "--memory", memory, "--root", root, "--json"
+    )
+    town.server("export", "--state", state, "--out", town.folder / "mirror", "--json")
+    assert (town.folder / "mirror/metadata" / f"1.{PART}.json").is_file()
+
+    url = f"http://updates.hening.example:{town.port}"
+    verdict = CliRunner().invoke(
+        client_sim.cli.cli, ["lab", "run", "--url", url, "--root", str(root), "--personas", "2"]
+    )
+    assert verdict.exit_code == 0, verdict.output
+
+    town.server("keys", "new", "latest", "--state", state)
+    proposal, signed = town.folder / "online.json", town.folder / "online.sig"
+    town.signer(
+        "ceremony", "online", "--repo", town.repo, "--online", state / "keys" / "public.json",
+        "--propose", proposal,
+    )  # fmt: skip
+    town.signer(
+        "ceremony", "sign", proposal, "--keys", town.keys, "--root", root, "--out", signed, "--yes"
+    )
+    town.signer("ceremony", "accept", proposal, signed, "--repo", town.repo)
+    town.signer("ceremony", "submit", proposal, "--repo", town.repo, "--out", town.incoming)
+    town.submitted += 1
+    assert {r["status"] for r in town.wait_for_results(town.submitted)} == {"published"}
+    assert asked(town.phone("late").poll())[0].endswith(f".{PART}.json")

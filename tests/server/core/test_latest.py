@@ -1,0 +1,149 @@
+"""A split `latest`: which part holds a pointer, and how targets come to delegate to it."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tuf.api.metadata import DelegatedRole
+
+from server.core.errors import ProfileError, ReleaseError
+from server.core.latest import (
+    assign_pointers,
+    delegated_roles,
+    is_latest,
+    list_parts,
+    part_prefixes,
+    plan_split,
+    pointer_role,
+)
+from server.core.names import is_codename, is_online
+from server.core.profile import check_targets
+from tests.server.core.tuf_objects import make_root, make_targets
+
+EXPIRES = datetime(2027, 3, 1, tzinfo=UTC)
+
+
+def test_the_prefixes():
+    """Every digit is in one part, in ascending order."""
+    assert part_prefixes(4) == {
+        "latest-0": ("0", "1", "2", "3"),
+        "latest-1": ("4", "5", "6", "7"),
+        "latest-2": ("8", "9", "a", "b"),
+        "latest-3": ("c", "d", "e", "f"),
+    }
+    assert part_prefixes(16) == {f"latest-{digit}": (digit,) for digit in "0123456789abcdef"}
+
+
+@pytest.mark.parametrize(
+    ("role", "expected"),
+    [("latest", True), ("latest-a", True), ("latest-A", False), ("latest-10", False), ("a", False)],
+)
+def test_names(role, expected):
+    """One hex digit follows; a part is signed online and is no model."""
+    assert is_latest(role) is expected
+    assert not (is_latest(role) and (is_codename(role) or not is_online(role)))
+
+
+@pytest.mark.parametrize("parts", [1, 4, 16])
+@given(path=st.from_regex(r"latest/[a-z]{1,6}/[a-z]{2}/[a-z]{1,6}", fullmatch=True))
+def test_a_pointer_is_where_python_tuf_looks_for_it(parts, path):
+    """The delegations' own look-up comes to the same role first, and ends there."""
+    targets = make_targets()
+    if parts > 1:
+        targets = plan_split(targets, parts, EXPIRES)
+    found = targets.delegations.get_roles_for_target(path)
+    assert next(iter(found)) == (pointer_role(path, parts), True)
+
+
+@pytest.mark.parametrize("path", ["tables/zones/a.zip", "armani/id/stable/a.zip"])
+def test_no_part_takes_the_path_of_another_role(path):
+    """Parts are listed last: whatever is not a pointer is found before."""
+    targets = plan_split(make_targets(), 16, EXPIRES)
+    found = targets.delegations.get_roles_for_target(path)
+    assert next(iter(found)) == (path.partition("/")[0], True)
+
+
+def test_every_pointer_is_assigned_once():
+    """A split latest is empty; a part without pointers is there all the same."""
+    paths = [f"latest/armani/id/c{number}" for number in range(40)]
+    assert assign_pointers(paths, ["armani", "latest"]) == {"latest": sorted(paths)}
+    parts = assign_pointers(paths[:3], [*part_prefixes(16), "latest"])
+    assert len(parts) == 17
+    assert parts.pop("latest") == []
+    assert sorted(path for listed in parts.values() for path in listed) == paths[:3]
+
+
+def test_a_split_and_a_further_one():
+    """All of it keeps the profile; the keys are those of latest, which stays last."""
+    four = plan_split(make_targets(), 4, EXPIRES)
+    check_targets(make_root(), four)
+    sixteen = plan_split(four, 16, EXPIRES)
+    check_targets(make_root(), sixteen)
+    assert (four.version, sixteen.version, sixteen.expires) == (2, 3, EXPIRES)
+    roles = delegated_roles(sixteen)
+    assert [*roles][-17:] == [*part_prefixes(16), "latest"]
+    assert {tuple(roles[part].keyids) for part in list_parts(roles)} == {
+        tuple(roles["latest"].keyids)
+    }
+
+
+@pytest.mark.parametrize(("before", "parts"), [(4, 4), (16, 4), (16, 16)])
+def test_a_split_is_not_taken_back(before, parts):
+    """Nor repeated."""
+    targets = plan_split(make_targets(), before, EXPIRES)
+    with pytest.raises(ReleaseError, match="never dropped"):
+        plan_split(targets, parts, EXPIRES)
+
+
+@pytest.mark.parametrize("parts", [0, 1, 2, 8, 32, 256])
+def test_other_numbers_are_refused(parts):
+    """4 or 16."""
+    with pytest.raises(ReleaseError, match="4 or 16"):
+        plan_split(make_targets(), parts, EXPIRES)
+
+
+def edited(change):
+    """Return targets split into 4 with its delegations changed."""
+    targets = plan_split(make_targets(), 4, EXPIRES)
+    roles = dict(delegated_roles(targets))
+    targets.delegations.roles = change(roles) or roles
+    return targets
+
+
+def armani(roles, name):
+    """Return the delegation to armani under another name."""
+    return DelegatedRole(name, roles["armani"].keyids, 2, terminating=True, paths=[f"{name}/*/*/*"])
+
+
+def part(roles, name="latest-1", **fields):
+    """Put another delegation in the place of a part's."""
+    whole = roles["latest"]
+    fields = {"keyids": whole.keyids, "threshold": 1, "terminating": True} | fields
+    if "paths" not in fields:
+        fields.setdefault("path_hash_prefixes", ["4", "5", "6", "7"])
+    roles[name] = DelegatedRole(name, **fields)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda roles: part(roles, terminating=False), "not terminating"),
+        (lambda roles: part(roles, path_hash_prefixes=["4", "5", "6"]), "own hashes"),
+        (lambda roles: part(roles, path_hash_prefixes=["5", "4", "6", "7"]), "own hashes"),
+        (lambda roles: part(roles, path_hash_prefixes=["45", "5", "6", "7"]), "own hashes"),
+        (lambda roles: part(roles, paths=["latest/*/*/*"]), "own hashes"),
+        (lambda roles: part(roles, keyids=roles["armani"].keyids), "signed as latest is"),
+        (lambda roles: part(roles, keyids=roles["armani"].keyids, threshold=2), "signed as"),
+        (lambda roles: roles.pop("latest-2") and None, "4 or 16"),
+        (lambda roles: part(roles, "latest-4"), "4 or 16"),
+        (lambda roles: dict(sorted(roles.items(), reverse=True)), "behind all other roles"),
+        (lambda roles: {"latest": roles.pop("latest"), **roles}, "behind all other roles"),
+        (lambda roles: {"latest-0": roles.pop("latest-0"), **roles}, "behind all other roles"),
+        (lambda roles: {**roles, "dior": armani(roles, "dior")}, "behind all other roles"),
+    ],
+)
+def test_a_split_that_is_none(change, match):
+    """Rules 7 and 11: another number, place, key, or set of hashes."""
+    with pytest.raises(ProfileError, match=match):
+        check_targets(make_root(), edited(change))
