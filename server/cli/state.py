@@ -22,7 +22,8 @@ from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
 from server.observability import configure_logging
 from server.opening import open_blobs
-from server.publisher.check import Finding, check_state
+from server.publisher.check import check_state
+from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import check_root_keys
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name

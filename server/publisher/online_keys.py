@@ -145,12 +145,16 @@ def _create(path: Path, *, afresh: bool = False) -> None:
         write_durable(path, pem, mode=0o600)
 
 
-def _write_public(folder: Path) -> bytes:
-    keys = load_online_keys(folder)
+def encode_public(keys: OnlineKeys) -> bytes:
+    """Return the octets of `public.json`."""
     signers = {**keys.signers, **keys.next_signers}
     public = {role: signer.public_key.keyval["public"] for role, signer in signers.items()}
     public["log"] = str(keys.log_keys[-1].verifier)
-    data = encode_canonical_json({"keys": public, "schema": 1})
+    return encode_canonical_json({"keys": public, "schema": 1})
+
+
+def _write_public(folder: Path) -> bytes:
+    data = encode_public(load_online_keys(folder))
     write_durable(folder / "public.json", data)
     return data
 

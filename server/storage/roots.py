@@ -19,7 +19,7 @@ LIMIT = 1024
 _NAME = re.compile(r"([1-9][0-9]*)\.root\.json")
 
 
-class _Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`newest` is seen from version `timestamp` of the timestamp on, until then `before`.
 
     `time` is when that was, in epoch seconds; 0 where a former version of hening wrote the file.
@@ -33,7 +33,7 @@ class _Roots(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def write_roots(public: Path, *, before: int, newest: int, timestamp: int, time: int) -> None:
     """Record that root `newest` goes with `timestamp`, and `before` with those that are older."""
-    roots = _Roots(before, newest, timestamp, time)
+    roots = Roots(before, newest, timestamp, time)
     write_durable(public / "roots.json", encode_canonical_json(msgspec.to_builtins(roots)))
 
 
@@ -49,7 +49,7 @@ def list_roots(public: Path, timestamp: int) -> list[int]:
     Raises FormatError where there is none.
     """
     found = find_roots(public)
-    roots = _load_roots(public)
+    roots = load_roots(public)
     if roots is not None:
         newest = roots.newest if timestamp >= roots.timestamp else roots.before
         found = [version for version in found if version <= newest]
@@ -60,16 +60,17 @@ def list_roots(public: Path, timestamp: int) -> list[int]:
 
 def root_time(public: Path) -> int:
     """Return when the newest root became public, in epoch seconds; 0 where no record says so."""
-    roots = _load_roots(public)
+    roots = load_roots(public)
     return 0 if roots is None else roots.time
 
 
-def _load_roots(public: Path) -> _Roots | None:
+def load_roots(public: Path) -> Roots | None:
+    """Return what `roots.json` says, None where it is not there; raises FormatError."""
     path = public / "roots.json"
     if not path.exists():
         return None
     value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
     try:
-        return msgspec.convert(value, _Roots)
+        return msgspec.convert(value, Roots)
     except msgspec.ValidationError as error:
         raise FormatError(f"{path.name} is malformed: {error}.") from error

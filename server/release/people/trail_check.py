@@ -1,7 +1,7 @@
 """The trail's part of `hening-server check`."""
 
 from server.core.errors import HeningError
-from server.publisher.check import Finding
+from server.publisher.checks.finding import Finding
 from server.release.people.trail_verify import verify_trail
 from server.storage.database import Sessions
 

@@ -1,0 +1,84 @@
+"""Whether blobs, their records and the metadata agree.
+
+Blobs that nothing names are in order: `gc` removes them in time.
+"""
+
+from collections.abc import Iterator
+
+from server.core.errors import HeningError
+from server.core.latest import is_latest
+from server.publisher.checks.finding import Finding, summarise
+from server.publisher.checks.site import Site
+from server.storage.blobs import BlobStore
+
+
+def check_blobs(site: Site) -> Iterator[Finding]:
+    """Look whether each target's blob is there with its length."""
+    listed, errors = _list_targets(site), []
+    try:
+        lengths = site.blobs.lengths({sha256 for _, sha256, _ in listed})
+        errors = [
+            f"the blob of {path} is not there: submit the package again, or restore it from a copy."
+            for path, sha256, length in listed
+            if lengths.get(sha256) != length
+        ]
+    except (HeningError, OSError) as error:
+        errors = [str(error)]
+    yield from summarise("blobs", f"{len(listed)} there with their length", errors)
+
+
+def check_records(site: Site) -> Iterator[Finding]:
+    """Look at the records of blobs that came in, of targets or not."""
+    named, unnamed = _list_targets(site), 0
+    hashes, errors = {sha256 for _, sha256, _ in named}, list[str]()
+    try:
+        stored = {blob.sha256: blob.length for blob in site.blobs.list()}
+    except (HeningError, OSError) as error:
+        errors.append(str(error))
+    else:
+        unnamed = len(stored.keys() - hashes)
+        errors += [
+            f"no record says that the blob of {path} was verified: submit it again."
+            for path, sha256, length in named
+            if site.records.get(sha256) != length
+        ]
+        errors += [
+            f"the blob {sha256[:16]} has a record and is not there: it was removed by hand, and"
+            " comes again with a bundle that needs it."
+            for sha256, length in site.records.items()
+            if sha256 not in hashes and stored.get(sha256) != length
+        ]
+    detail = (
+        f"{len(site.records)} blobs were verified; {unnamed} in the store are named by no target"
+    )
+    yield from summarise("records", detail, errors)
+
+
+def hash_blobs(blobs: BlobStore) -> Iterator[Finding]:
+    """Hash every blob of the store again."""
+    errors, count = list[str](), 0
+    try:
+        for blob in blobs.list():
+            count += 1
+            try:
+                blobs.verify(blob.sha256, blob.length)
+            except (HeningError, OSError) as error:
+                if blobs.length(blob.sha256) is not None:  # it may be collected meanwhile
+                    errors.append(
+                        f"the blob {blob.sha256[:16]} is damaged ({error}): remove it, and restore"
+                        " it from a copy or submit its package again."
+                    )
+    except (HeningError, OSError) as error:
+        errors.append(str(error))
+    yield from summarise("hashes", f"{count} blobs hashed again", errors)
+
+
+def _list_targets(site: Site) -> list[tuple[str, str, int]]:
+    """Return path, sha256 and length of every target that has a blob."""
+    roles = {} if site.published is None else site.published.roles
+    return [
+        (path, target.hashes["sha256"], target.length)
+        for name, role in roles.items()
+        if not is_latest(name)
+        for path, target in role.targets.items()
+    ]

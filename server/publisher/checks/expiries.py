@@ -1,0 +1,43 @@
+"""Whether each published role holds, and until when."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
+
+from server.core.errors import HeningError
+from server.core.metadata import check_expiry
+from server.publisher.checks.finding import Finding
+from server.publisher.checks.site import Site
+from server.publisher.lives import plan_alarms, plan_lives
+
+
+def check_expiries(site: Site) -> Iterator[Finding]:
+    """Look at the expiry of every role, with the alarm that is due for it."""
+    published = site.published
+    if published is None:
+        return
+    current = {*published.versions().items(), ("root", published.root.version)}
+    begun = {
+        entry.role: datetime.fromtimestamp(min(entry.appended_at, site.now.timestamp()), UTC)
+        for entry in site.entries
+        if (entry.role, entry.version) in current
+    }
+    alarms = {alarm.role: alarm for alarm in plan_alarms(plan_lives(published, begun), site.now)}
+    signed: list[tuple[str, Root | Snapshot | Timestamp | Targets]] = [
+        ("root", published.root),
+        ("targets", published.targets),
+        *sorted(published.roles.items()),
+        ("snapshot", published.snapshot),
+        ("timestamp", published.timestamp),
+    ]
+    for name, role in signed:
+        error = ""
+        try:
+            check_expiry(name, role, site.now)
+        except HeningError as found:
+            error = str(found)
+        detail = f"version {role.version}, until {role.expires:%Y-%m-%d %H:%M} UTC"
+        if name in alarms and not error:
+            detail += f", {alarms[name].severity}: {alarms[name].what_to_do}"
+        yield Finding(name, detail, error)

@@ -1,0 +1,108 @@
+"""Whether rows, tiles, checkpoint and proofs are one log, with nothing beside it."""
+
+from collections.abc import Iterator
+
+from server.core.checkpoint import (
+    MAX_PROOF,
+    Checkpoint,
+    decode_checkpoint,
+    encode_leaf,
+    verify_proof,
+)
+from server.core.errors import HeningError
+from server.core.note import VerifierKey
+from server.core.profile import log_verifier
+from server.core.tlog import leaf_hash, tree_hash
+from server.publisher.checks.finding import Finding, summarise
+from server.publisher.checks.log_tiles import LogTiles
+from server.publisher.checks.site import Site
+from server.publisher.published import load_newest_root
+from server.storage.bounded import TEMPORARY, read_bounded
+
+DAY = 86_400  # a clock that was wrong by more does not publish
+_COPY = "restore public/log from a copy."
+
+
+def check_log(site: Site) -> Iterator[Finding]:
+    """Look at every leaf, every file of the log, and every proof."""
+    errors = list(_rows(site))
+    try:
+        entries = [encode_leaf(each.role, each.version, each.sha256) for each in site.entries]
+        key = _verifier(site)
+        head = decode_checkpoint(site.checkpoint or b"", key)
+    except (HeningError, OSError) as error:
+        missing = "public/log/checkpoint is not there" if site.checkpoint is None else "the log"
+        yield from summarise("log", "", [*errors, f"{missing}: {error} {_COPY.capitalize()}"])
+        return
+    errors += _head(site, head, entries)
+    errors += _files(site, head, entries, key)
+    yield from summarise("log", f"{head.size} leaves, every proof holds", errors)
+
+
+def _verifier(site: Site) -> VerifierKey:
+    root = site.published.root if site.published else load_newest_root(site.folder.public)
+    if root is None:
+        raise FileNotFoundError("no root says by which key the log is signed.")
+    return log_verifier(root)
+
+
+def _rows(site: Site) -> Iterator[str]:
+    for expected, entry in enumerate(site.entries):
+        what = f"leaf {entry.index} ({entry.role} {entry.version})"
+        if entry.index != expected:
+            yield f"leaf {expected} is not in the database: run `rebuild`, for tiles have it."
+            return
+        if not 0 < entry.appended_at <= site.now.timestamp() + DAY:
+            yield (
+                f"the database says that {what} was logged at a time that is not yet"
+                f" ({entry.appended_at}): the alarms count from it; restore the database."
+            )
+
+
+def _head(site: Site, head: Checkpoint, entries: list[bytes]) -> Iterator[str]:
+    if head.size > len(entries):
+        yield (
+            f"the checkpoint speaks of {head.size} leaves, and the database has {len(entries)}: run"
+            " `rebuild`."
+        )
+    elif tree_hash([leaf_hash(entry) for entry in entries[: head.size]]) != head.root:
+        yield (
+            "the database's leaves do not lead to the signed root: one of them was changed by hand;"
+            " restore the database, or remove it and run `rebuild`."
+        )
+    if head.size < len(entries) and not site.is_staged:
+        pending = site.entries[head.size]
+        yield (
+            f"{pending.role} {pending.version} (leaf {head.size}) waits in the database, and no"
+            " publication under way has it: the next one logs it for good, so if nobody gave that"
+            " publication up, restore the database."
+        )
+
+
+def _files(site: Site, head: Checkpoint, entries: list[bytes], key: VerifierKey) -> Iterator[str]:
+    tiles = LogTiles(entries)
+    leaves = {
+        f"proof/{each.role}.{each.version}": entry
+        for each, entry in zip(site.entries, entries, strict=True)
+    }
+    needed = {*tiles.needed(min(head.size, len(entries))), *list(leaves)[: head.size]}
+    for path in sorted(needed - site.log_files):
+        yield f"public/log/{path} is not there: {_COPY}"
+    for path in sorted(site.log_files - {"checkpoint"}):
+        if path.rpartition("/")[2].startswith(TEMPORARY):
+            continue
+        file, entry = site.folder.public / "log" / path, leaves.get(path)
+        try:
+            if entry is not None:
+                verify_proof(read_bounded(file, MAX_PROOF), entry, key)
+                continue
+            wanted = tiles.octets(path)
+            if wanted is None:
+                yield (
+                    f"public/log/{path} belongs to no leaf: find out who put it there, and remove"
+                    " it."
+                )
+            elif read_bounded(file, len(wanted)) != wanted:
+                yield f"public/log/{path} is not what the leaves lead to: {_COPY}"
+        except (HeningError, OSError) as error:
+            yield f"public/log/{path} does not hold: {error} {_COPY.capitalize()}"

@@ -1,0 +1,167 @@
+"""Everything that the checks look at, read once, and in an order that a publication cannot upset.
+
+A publication writes rows, then the checkpoint, then files, and the timestamp last. Here it is read
+the other way round: whatever is named by what was read first is there in what is read later.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import select, text
+
+from server.core.errors import HeningError
+from server.core.metadata import decode_snapshot, decode_timestamp, metadata_limit
+from server.core.names import metadata_name
+from server.core.note import MAX_NOTE
+from server.publisher.published import Published, load_published
+from server.storage.blobs import BlobStore
+from server.storage.bounded import read_bounded
+from server.storage.control_models import Lease, Upload
+from server.storage.database import Sessions
+from server.storage.layout import StateFolder
+from server.storage.models import Blob, LogEntry, Submission
+from server.storage.place import PostgresAddress
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A state folder at one moment. `unreadable` says what of the public tree cannot be read.
+
+    `current` gives the version of each role that the timestamp leads to, snapshot included, as far
+    as that can be read; `names` are the files of `public/metadata`, `log_files` the paths below
+    `public/log`, `results` the octets of each result; `faults` are what the database itself finds.
+    """
+
+    folder: StateFolder
+    blobs: BlobStore
+    now: datetime
+    published: Published | None
+    unreadable: str
+    current: Mapping[str, int]
+    names: frozenset[str]
+    log_files: frozenset[str]
+    checkpoint: bytes | None
+    results: frozenset[str]
+    is_staged: bool
+    entries: Sequence[LogEntry]
+    records: Mapping[str, int]
+    submissions: Mapping[str, Submission]
+    uploads: Sequence[Upload]
+    lease: Lease | None
+    faults: Sequence[str]
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody publishes or changes keys at this moment."""
+        return self.lease is not None and self.lease.expires_at > int(self.now.timestamp())
+
+
+@dataclass(frozen=True, slots=True)
+class _Files:
+    published: Published | None
+    unreadable: str
+    current: Mapping[str, int]
+    names: frozenset[str]
+    log_files: frozenset[str]
+    checkpoint: bytes | None
+    results: frozenset[str]
+    is_staged: bool
+
+
+async def load_site(
+    folder: StateFolder, sessions: Sessions, blobs: BlobStore, now: datetime
+) -> Site:
+    """Read files, then rows. Raises StorageError where the database cannot be read."""
+    files = await asyncio.to_thread(_load_files, folder)
+    async with sessions() as session:
+        # One transaction, and uploads first: each of them names a blob that is recorded.
+        uploads = (await session.scalars(select(Upload))).all()
+        lease = await session.get(Lease, "publisher")
+        submissions = (await session.scalars(select(Submission))).all()
+        records = (await session.scalars(select(Blob))).all()
+        entries = (await session.scalars(select(LogEntry).order_by(LogEntry.index))).all()
+        faults = list[str]()
+        if not isinstance(folder.database, PostgresAddress):
+            found = await session.scalars(text("PRAGMA integrity_check(20)"))
+            faults += [row for row in found if row != "ok"]
+            broken = await session.execute(text("PRAGMA foreign_key_check"))
+            faults += [f"a row of {row[0]} names one of {row[2]} that is gone" for row in broken]
+    return Site(
+        folder=folder,
+        blobs=blobs,
+        now=now,
+        published=files.published,
+        unreadable=files.unreadable,
+        current=files.current,
+        names=files.names,
+        log_files=files.log_files,
+        checkpoint=files.checkpoint,
+        results=files.results,
+        is_staged=files.is_staged,
+        entries=entries,
+        records={record.sha256: record.length for record in records},
+        submissions={row.id: row for row in submissions},
+        uploads=uploads,
+        lease=lease,
+        faults=faults,
+    )
+
+
+def _load_files(folder: StateFolder) -> _Files:
+    # What is accepted is made public: read before what is public, it explains what is newer there.
+    is_staged = folder.staging.exists()
+    published, unreadable = None, ""
+    try:
+        published = load_published(folder.public)
+    except (HeningError, OSError) as error:
+        unreadable = str(error)
+    current = (
+        _current(folder.public)
+        if published is None
+        else {
+            **published.versions(),
+            "snapshot": published.snapshot.version,
+            "root": published.root.version,
+        }
+    )
+    log = folder.public / "log"
+    return _Files(
+        published,
+        unreadable,
+        current,
+        _list(folder.public / "metadata"),
+        frozenset(str(p.relative_to(log)) for p in log.rglob("*") if not p.is_dir()),
+        _read_checkpoint(log / "checkpoint"),
+        _list(folder.results),
+        is_staged,
+    )
+
+
+def _current(public: Path) -> dict[str, int]:
+    """Return the versions that the timestamp leads to, without reading them."""
+
+    def read(role: str, version: int) -> bytes:
+        path = public / "metadata" / metadata_name(role, version)
+        return read_bounded(path, metadata_limit(role))
+
+    try:
+        timestamp = decode_timestamp(read("timestamp", 0)).signed
+        snapshot = decode_snapshot(read("snapshot", timestamp.snapshot_meta.version)).signed
+    except (HeningError, OSError):
+        return {}
+    versions = {name.removesuffix(".json"): m.version for name, m in snapshot.meta.items()}
+    return {**versions, "snapshot": snapshot.version}
+
+
+def _list(folder: Path) -> frozenset[str]:
+    return frozenset(path.name for path in folder.iterdir()) if folder.is_dir() else frozenset()
+
+
+def _read_checkpoint(path: Path) -> bytes | None:
+    try:
+        return read_bounded(path, MAX_NOTE)
+    except (HeningError, OSError):
+        return None
