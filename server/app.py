@@ -86,12 +86,13 @@ async def running(
             folder,
             sessions,
             steady,
-            HttpReadBack(url),
+            HttpReadBack(url, folder.public),
             tools.alarm,
             tools.after_step,
             blobs=blobs,
             room=Room(settings.blob_quota, settings.keep_free),
         )
+        stack.push_async_callback(publisher.read_backs.stop)
 
         def tell(alarm: Alarm) -> Awaitable[None]:
             return tell_expiring(sessions, alarm, epoch())

@@ -6,9 +6,8 @@ from datetime import datetime
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
-from server.publisher.publish_metrics import PublishMetrics
+from server.publisher.publish_metrics import SWAPPED, PublishMetrics
 
-SWAPPED = 6  # the step after which the timestamp is another
 log = structlog.get_logger()
 
 

@@ -32,11 +32,14 @@ async def open_publisher(
 ) -> AsyncIterator[Publisher]:
     """Give a publisher on `folder`, its database migrated and open.
 
-    Keys that are missing, damaged or readable by others are refused here and not hours later.
+    Keys that are missing, damaged or readable by others are refused here and not hours later. At
+    the end what was published is read back.
     """
     await asyncio.to_thread(load_online_keys, folder.keys)
     async with open_database(folder.database) as sessions:
-        yield Publisher(folder, sessions, clock, read_back, alarm, after_step, blobs=blobs)
+        publisher = Publisher(folder, sessions, clock, read_back, alarm, after_step, blobs=blobs)
+        async with publisher.read_backs:
+            yield publisher
 
 
 @contextlib.asynccontextmanager
@@ -53,7 +56,8 @@ async def open_rollouts(
     async with open_database(folder.database) as sessions:
         publisher = Publisher(folder, sessions, clock, read_back, alarm)
         approval = settings.approval_channels
-        yield Rollouts(folder, sessions, publisher, clock, entropy, approval, alarm)
+        async with publisher.read_backs:
+            yield Rollouts(folder, sessions, publisher, clock, entropy, approval, alarm)
 
 
 def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobStore:
@@ -71,4 +75,6 @@ def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobSto
 
 def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:
     """Return step 7 for a command that publishes: over `public_url` where one is given."""
-    return HttpReadBack(public_url) if public_url else DiskReadBack(folder.public)
+    if public_url:
+        return HttpReadBack(public_url, folder.public)
+    return DiskReadBack(folder.public)

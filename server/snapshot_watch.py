@@ -7,7 +7,7 @@ from pathlib import Path
 import structlog
 
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
-from server.instruments import SWAPPED
+from server.publisher.publish_metrics import SWAPPED
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder

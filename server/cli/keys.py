@@ -131,6 +131,7 @@ def _run(
             open_publisher(folder, clock, read_back, alarms.append) as publisher,
         ):
             done = await work(publisher)
+            await publisher.read_backs.wait()
             outcome["alarms"] = list(alarms)
             return done
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from server.core.errors import HeningError
 from server.core.latest import delegated_roles, is_latest
 from server.core.metadata import ROOT_LIMIT, decode_timestamp
 from server.core.names import metadata_name
@@ -23,7 +22,7 @@ from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys, load_online_keys
 from server.publisher.plan import Publication, newest_signature, plan_publication
 from server.publisher.published import PublicTree, Published, Trust
-from server.publisher.read_back import ReadBack
+from server.publisher.read_backs import ReadBacks
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
@@ -46,8 +45,7 @@ class PublicationSteps:
         sessions: Sessions,
         lease: Lease,
         clock: Callable[[], datetime],
-        read_back: ReadBack,
-        alarm: Callable[[str], None],
+        read_backs: ReadBacks,
         after_step: Callable[[int], None],
     ) -> None:
         self.log = Log(folder.public / "log", sessions, lease)
@@ -55,8 +53,7 @@ class PublicationSteps:
         self._tree = PublicTree(folder.public)
         self._folder = folder
         self._clock = clock
-        self._read_back = read_back
-        self._alarm = alarm
+        self._read_backs = read_backs
         self._after_step = after_step
 
     async def load_published(self) -> Published | None:
@@ -163,13 +160,9 @@ class PublicationSteps:
         path = self._folder.public / "metadata" / "timestamp.json"
         await self._lease.write(write_durable, path, publication.timestamp)
         self._after_step(6)
-        # Step 7.
         await self._lease.write(staging.discard_staged, self._folder.staging)
-        try:
-            await self._read_back(publication)
-        except HeningError as error:
-            self._alarm(str(error))
-        self._after_step(7)
+        # Step 7, for which nobody waits: whoever publishes next takes its turn meanwhile.
+        self._read_backs.begin(publication)
         return publication.snapshot_version
 
 

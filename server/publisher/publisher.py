@@ -7,7 +7,8 @@
     4  append to the log, tiles, checkpoint       pending leaves, seen by auditors
     5  make the immutable files visible           files that nothing points to
     6  swap timestamp.json                        the new release is out
-    7  read back what is public                   an alarm; nothing is taken back
+    7  read back what is public, without the      an alarm; nothing is taken back
+       lease
 
 Steps 1 and 2 are in `submissions`, the others in `publication`; here is who may begin them.
 """
@@ -33,6 +34,7 @@ from server.publisher.plan import plan_refresh
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published
 from server.publisher.read_back import ReadBack
+from server.publisher.read_backs import ReadBacks
 from server.publisher.submissions import Submissions
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
@@ -76,8 +78,9 @@ class Publisher:
         self._clock = clock
         self._looked: datetime | None = None
         self._lease = Lease(sessions, folder.lock, seconds=lease_seconds)
+        self._read_backs = ReadBacks(read_back, alarm, after_step)
         self._steps = PublicationSteps(
-            folder, sessions, self._lease, clock, read_back, alarm, after_step
+            folder, sessions, self._lease, clock, self._read_backs, after_step
         )
         self._blobs = LocalBlobs(folder.blobs) if blobs is None else blobs
         self._alarm = alarm
@@ -91,6 +94,11 @@ class Publisher:
     def blobs(self) -> BlobStore:
         """The store that is published from."""
         return self._blobs
+
+    @property
+    def read_backs(self) -> ReadBacks:
+        """What is read back; whoever opened this publisher waits for it, or stops it."""
+        return self._read_backs
 
     async def repair(self) -> int | None:
         """Complete the publication that a crash interrupted, or discard what was not accepted.

@@ -11,10 +11,12 @@ from pathlib import Path
 import aiohttp
 
 from server.core.errors import FormatError
-from server.core.metadata import decode_targets, decode_timestamp
+from server.core.metadata import TIMESTAMP_LIMIT, decode_targets, decode_timestamp
 from server.core.names import hashed_target_path, is_codename, metadata_name
+from server.device.snapshot import SUPERSEDED
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
+from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 
 # The phone's own requests, so that a strict gate answers too.
@@ -32,21 +34,34 @@ class DiskReadBack:
     """Reads back from the public folder, where no server runs."""
 
     def __init__(self, public: Path) -> None:
-        self._metadata = public / "metadata"
+        self._public = public
 
     async def __call__(self, publication: Publication) -> None:
         """Raise PublishError unless every file is there as it was signed."""
-        for name, data in _expected(publication).items():
-            path = self._metadata / name
-            if await asyncio.to_thread(read_bounded, path, len(data)) != data:
+        await asyncio.to_thread(self._check, publication)
+
+    def _check(self, publication: Publication) -> None:
+        for file in publication.files:
+            name = metadata_name(file.role, file.version)
+            path = self._public / "metadata" / name
+            is_there = path.is_file() and read_bounded(path, LIMIT) == file.data
+            if not is_there and not _is_superseded(self._public, file):
                 raise PublishError(f"{name} on disk is not what was published.")
+        newest = _newest_timestamp(self._public)
+        if newest != publication.timestamp and _version(newest) <= _version(publication.timestamp):
+            raise PublishError("timestamp.json on disk is not what was published.")
 
 
 class HttpReadBack:
-    """Reads back over the address that phones use."""
+    """Reads back over the address that phones use, and compares with `public` on disk.
 
-    def __init__(self, base_url: str) -> None:
+    Several publications may be read back at once, and others publish meanwhile, from other
+    processes, too: what came later is no fault of what came before.
+    """
+
+    def __init__(self, base_url: str, public: Path) -> None:
         self._base = base_url.rstrip("/")
+        self._public = public
         self._replaced: dict[int, float] = {}  # version of a timestamp: when the next one came
 
     async def __call__(self, publication: Publication) -> None:
@@ -63,33 +78,39 @@ class HttpReadBack:
             raise PublishError(f"{self._base} does not answer: {error}.") from error
 
     async def _metadata(self, session: aiohttp.ClientSession, publication: Publication) -> None:
-        expected = _expected(publication)
-        timestamp = expected.pop("timestamp.json")
-        newest = decode_timestamp(timestamp).signed.version
-        self._replaced[newest - 1] = asyncio.get_running_loop().time()
+        files = publication.files
+        version = _version(publication.timestamp)
+        self._replaced[version - 1] = asyncio.get_running_loop().time()
         answer = b""
         for _ in range(ATTEMPTS):  # a device node notices a new timestamp within a second
             answer = await self._get(session, "/metadata/timestamp.json")
-            if answer == timestamp:
+            newest = await asyncio.to_thread(_newest_timestamp, self._public)
+            if answer == publication.timestamp or (answer == newest and _version(newest) > version):
                 break
             await asyncio.sleep(PAUSE_SECONDS)
         else:
-            if not self._may_be_cached(answer):
+            if not self._may_be_cached(answer, version, newest):
                 raise PublishError(f"{self._base} still answers with an older timestamp.")
             # Where the timestamp is cached, so is the 404 that stood for the next root.
-            expected = {name: d for name, d in expected.items() if not name.endswith(".root.json")}
-        for name, data in expected.items():
-            if await self._get(session, f"/metadata/{name}") != data:
-                raise PublishError(f"{self._base} answers /metadata/{name} with other octets.")
+            files = tuple(file for file in files if file.role != "root")
+        for file in files:
+            path = f"/metadata/{metadata_name(file.role, file.version)}"
+            is_right = await self._get(session, path) == file.data
+            if not is_right and not await asyncio.to_thread(_is_superseded, self._public, file):
+                raise PublishError(f"{self._base} answers {path} with other octets.")
 
-    def _may_be_cached(self, answer: bytes) -> bool:
-        """Answer whether a cache in front may rightly hold this timestamp for some seconds more."""
+    def _may_be_cached(self, answer: bytes, published: int, newest: bytes) -> bool:
+        """Answer whether a cache in front may rightly hold this timestamp for some seconds more.
+
+        It may be one that came after version `published` and was replaced as well.
+        """
         now = asyncio.get_running_loop().time()
         self._replaced = {v: at for v, at in self._replaced.items() if now - at < CACHE_SECONDS}
         try:
-            return decode_timestamp(answer).signed.version in self._replaced
+            version = _version(answer)
         except FormatError:
             return False
+        return version in self._replaced or published <= version < _version(newest)
 
     async def _packages(self, session: aiohttp.ClientSession, publication: Publication) -> None:
         for file in publication.files:
@@ -119,6 +140,18 @@ class HttpReadBack:
             return data if response.status == HTTPStatus.OK else b""
 
 
-def _expected(publication: Publication) -> dict[str, bytes]:
-    files = {metadata_name(file.role, file.version): file.data for file in publication.files}
-    return {**files, "timestamp.json": publication.timestamp}
+def _newest_timestamp(public: Path) -> bytes:
+    return read_bounded(public / "metadata" / "timestamp.json", TIMESTAMP_LIMIT)
+
+
+def _version(timestamp: bytes) -> int:
+    return decode_timestamp(timestamp).signed.version
+
+
+def _is_superseded(public: Path, file: RoleVersion) -> bool:
+    """Answer whether so many versions came since that this one need not be there any more."""
+    if file.role == "root":  # phones ask for every one of them
+        return False
+    there = (public / "metadata").glob(f"*.{file.role}.json")
+    newest = max((int(path.name.partition(".")[0]) for path in there), default=0)
+    return file.version < newest - SUPERSEDED

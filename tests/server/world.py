@@ -85,7 +85,7 @@ class World:
     async def publisher(self, after_step=lambda _step: None, read_back=None):
         """Open the database and give a publisher."""
         async with open_database(self.folder.database) as sessions:
-            yield Publisher(
+            made = Publisher(
                 self.folder,
                 sessions,
                 self.now,
@@ -96,6 +96,8 @@ class World:
                 room=self.room,
                 lease_seconds=self.lease_seconds,
             )
+            async with made.read_backs:
+                yield made
 
     def run(self, action):
         """Run `action(publisher)` to its end in a loop of its own."""

@@ -8,10 +8,11 @@ import pytest
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
 from server.publisher.read_back import DiskReadBack, HttpReadBack
+from server.publisher.rollout import plan_halt
 from server.publisher.verify import RoleVersion
 from server.storage.roots import write_roots
 from tests.server.device.served import serve
-from tests.server.world import PACKAGE_1
+from tests.server.world import CHANNEL, PACKAGE_1
 
 
 def publication(world, extra=()):
@@ -25,7 +26,7 @@ def publication(world, extra=()):
 def read_back(world, wanted):
     """Read back over a server of its own."""
     with serve(world.folder) as served:
-        asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/")(wanted))
+        asyncio.run(HttpReadBack(f"http://127.0.0.1:{served.port}/", world.folder.public)(wanted))
 
 
 def test_over_http(world):
@@ -82,7 +83,7 @@ async def test_nobody_answers(world):
     """An address where nothing listens is an alarm, not a crash."""
     wanted = await asyncio.to_thread(publication, world)
     with pytest.raises(PublishError, match="does not answer"):
-        await HttpReadBack("http://127.0.0.1:9")(wanted)
+        await HttpReadBack("http://127.0.0.1:9", world.folder.public)(wanted)
 
 
 async def test_on_disk(world):
@@ -94,3 +95,33 @@ async def test_on_disk(world):
     await asyncio.to_thread(path.write_bytes, b"{}")
     with pytest.raises(PublishError, match=r"2\.latest\.json on disk"):
         await disk(wanted)
+
+
+def halt(text):
+    """Return the edit that halts the one channel with a reason."""
+
+    def edit(published):
+        path = CHANNEL.pointer_path
+        return {path: plan_halt(CHANNEL, published.pointers()[path], {"en": text})}
+
+    return edit
+
+
+def test_what_came_later(world):
+    """A publication is right while its files are there, whoever published since; then nobody asks.
+
+    What is wrong with it is told nevertheless.
+    """
+    wanted = publication(world)
+    disk = DiskReadBack(world.folder.public)
+    for number in range(11):  # more versions of latest than are served
+        world.run(lambda p, text=str(number): p.change_pointers(halt(text)))
+        read_back(world, wanted)
+        asyncio.run(disk(wanted))
+    assert world.published().roles["latest"].version == 13
+    assert world.run(lambda publisher: publisher.drain()) == 0  # they are kept for auditors
+    other = Publication((RoleVersion("armani", 2, b"{}"),), wanted.timestamp, 3)
+    with pytest.raises(PublishError, match=r"2\.armani\.json with other octets"):
+        read_back(world, other)
+    with pytest.raises(PublishError, match=r"2\.armani\.json on disk"):
+        asyncio.run(disk(other))

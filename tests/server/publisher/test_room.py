@@ -55,7 +55,8 @@ def process(world, room):
                 world.alarms.append,
                 room=room,
             )
-            await publisher.process_incoming()
+            async with publisher.read_backs:
+                await publisher.process_incoming()
 
     world.run(act)
 

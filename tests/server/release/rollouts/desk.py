@@ -82,4 +82,5 @@ async def open_desk(world, approval=(), **publisher):
             world.alarms.append,
             **publisher,
         )
-        yield Desk(world, sessions, made, approval)
+        async with made.read_backs:
+            yield Desk(world, sessions, made, approval)
