@@ -31,9 +31,18 @@ def read_settings(
 
 
 def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
-    """Return the state folder with its database, whether or not they are there."""
+    """Return the state folder with its database, whether or not they are there.
+
+    Raises StorageError for a back-up that is not whole.
+    """
     chosen = read_settings(state) if settings is None else settings
-    return StateFolder(state, chosen.database_url)
+    folder = StateFolder(state, chosen.database_url)
+    if folder.incomplete.exists():
+        raise StorageError(
+            f"{state} is a back-up that was cut off: run `hening-server backup` into it again, or"
+            " take another copy."
+        )
+    return folder
 
 
 def require_state(state: Path, settings: Settings | None = None) -> StateFolder:

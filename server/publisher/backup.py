@@ -3,8 +3,8 @@
 Under the lease, so that database, metadata and log are of one moment: phones are served meanwhile,
 and publications wait. Blobs follow without it: what metadata names is there and is never changed.
 
-A copy that was cut off has the file INCOMPLETE in it; the next run into the same folder completes
-it, and copies only what is new.
+A copy that was cut off has the file INCOMPLETE in it, and no command takes it for a server's state;
+the next run into the same folder completes it, and copies only what is new.
 """
 
 import asyncio
@@ -19,11 +19,16 @@ from server.publisher.lease import Lease
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY
 from server.storage.database import Sessions
-from server.storage.durable import make_folder, move_durable, sync_folder, write_durable
+from server.storage.durable import (
+    make_folder,
+    move_durable,
+    sweep_temporary,
+    sync_file,
+    sync_folder,
+    write_durable,
+)
 from server.storage.layout import StateFolder
 from server.storage.place import PostgresAddress
-
-INCOMPLETE = "INCOMPLETE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ async def back_up(
     A PostgreSQL database is not copied, nor are blobs where `blobs` is None. Raises StorageError,
     also where another process took the lease over meanwhile: the copy is incomplete then.
     """
-    await asyncio.to_thread(write_durable, out / INCOMPLETE, b"")
+    await asyncio.to_thread(write_durable, StateFolder(out).incomplete, b"")
     await asyncio.to_thread(make_folder, StateFolder(out).incoming)
     lease = Lease(sessions, folder.lock)
     async with lease.held():
@@ -55,7 +60,8 @@ async def back_up(
     copied = 0
     if blobs is not None:
         copied = await asyncio.to_thread(_copy_blobs, blobs, StateFolder(out).blobs)
-    await asyncio.to_thread((out / INCOMPLETE).unlink)
+    await asyncio.to_thread(sweep_temporary, out)
+    await asyncio.to_thread(StateFolder(out).incomplete.unlink)
     await asyncio.to_thread(sync_folder, out)
     return Copied(files, copied, with_database)
 
@@ -70,6 +76,9 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         contextlib.closing(sqlite3.connect(temporary)) as writer,
     ):
         reader.backup(writer)
+        # Whoever makes the copy holds the lease; of a server that is restored it is nobody's.
+        writer.execute("UPDATE leases SET expires_at = 0")
+        writer.commit()
     move_durable(temporary, target)
 
 
@@ -83,6 +92,7 @@ def _copy_files(folder: StateFolder, out: Path) -> int:
         make_folder(target.parent)
         temporary = target.with_name(f"{TEMPORARY}{target.name}")
         shutil.copy2(source, temporary)
+        sync_file(temporary)
         move_durable(temporary, target)
         count += 1
     return count

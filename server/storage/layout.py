@@ -77,6 +77,11 @@ class StateFolder:
         return self.root / "clock.json"
 
     @property
+    def incomplete(self) -> Path:
+        """There while this is a back-up that is not whole."""
+        return self.root / "INCOMPLETE"
+
+    @property
     def lock(self) -> Path:
         """The file whose lock the one active publisher holds."""
         return self.root / "publisher.lock"

@@ -118,9 +118,13 @@ UPLOAD = {
     "an upload's file is needed no more": r"remove uploads/ID",
 }
 GARBAGE = {
+    "a collection is not told": r"commit trail_entries,trail_head",
+    "a collection is told and not begun": r"committed trail_entries,trail_head",
     "garbage is found and its records are there": r"commit blobs",
     "garbage has no records any more": r"committed blobs",
     "garbage is not removed yet": r"remove blobs/\w\w/SHA",
+    "garbage is removed and not told": r"commit trail_entries,trail_head 2",
+    "garbage is removed and told": r"committed trail_entries,trail_head 2",
 }
 EXPORT = {
     **_file("the list of what a mirror holds", "mirror", r"\.mirror\.json"),
@@ -133,6 +137,40 @@ EXPORT = {
     **_file("a mirrored root", r"mirror/metadata", r"\d+\.root\.json(?:\.gz)?"),
     **_file("the mirrored timestamp's compressed form", r"mirror/metadata", r"timestamp\.json\.gz"),
     **_file("the mirrored timestamp", r"mirror/metadata", r"timestamp\.json"),
+}
+BACKUP = {
+    **_file("the note that a back-up is not whole", "backup", "INCOMPLETE"),
+    "the database is copied and has no name": (
+        r"rename backup/\.tmp-hening\.sqlite > backup/hening\.sqlite"
+    ),
+    **_file("a copied role", r"backup/public/metadata", r"\d+\.[a-z]+\.json"),
+    **_file("the copied timestamp", r"backup/public/metadata", r"timestamp\.json"),
+    "a copied package is not begun": r"create backup/blobs/\w\w/\.tmp-\w+",
+    "a copied package is written and has no name": (
+        r"rename backup/blobs/\w\w/\.tmp-\w+ > backup/blobs/\w\w/SHA"
+    ),
+    "everything is copied and noted as not whole": r"remove backup/INCOMPLETE",
+}
+#: More of the same, which nobody is killed at.
+COPIED = {
+    **_file("a copied checkpoint", r"backup/public/log", "checkpoint"),
+    **_file("a copied proof", r"backup/public/log/proof", r"[a-z]+\.\d+"),
+    **_file("a copied tile", r"backup/public/log/tile/\w+/\d+\.p", r"\d+"),
+    **_file("the copied note of a root", r"backup/public", r"roots\.json"),
+    **_file("a copied result", r"backup/results", r"SHA\.json"),
+}
+REBUILD = {
+    "an empty database has no tables": r"commit alembic_version,trail_head",
+    "the leaves are read and not recorded": r"commit log_entries",
+    "the leaves are recorded again": r"committed log_entries",
+    "the results are read and not recorded": r"commit submissions",
+    "the results are recorded again": r"committed submissions",
+    "blobs are hashed and not recorded": r"commit blobs",
+    "some blobs are recorded again": r"committed blobs",
+    "the last blobs are hashed": r"commit blobs 2",
+    "the last blobs are recorded again": r"committed blobs 2",
+    "a rebuilt database is not told in the trail": r"commit trail_entries,trail_head",
+    "a rebuilt database is told in the trail": r"committed trail_entries,trail_head",
 }
 WEBHOOK = {
     "an event is noticed and not queued": r"commit deliveries,noticed",
@@ -194,5 +232,7 @@ STORIES = {
     "upload": (UPLOAD, {}),
     "webhook": (WEBHOOK, {}),
     "export": (EXPORT, {}),
+    "backup": (BACKUP, {**COPIED, **LEASE, **RETURN}),
+    "rebuild": (REBUILD, {**LEASE, **RETURN}),
     "garbage": (GARBAGE, {**LEASE, **RETURN}),
 }

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import io
 import itertools
-from datetime import timedelta
+import sys
 
+from server.cli import main
 from server.publisher.mirror import export_mirror
 from server.publisher.online_keys import HOLDERS
 from server.publisher.rotation import make_next_keys, switch_keys
@@ -102,15 +104,48 @@ async def export(world, _job, start):
     await asyncio.to_thread(export_mirror, world.folder, blobs, world.folder.root / "mirror")
 
 
+async def command(start, *arguments):
+    """Run a command of the server's command line."""
+    start()
+    await asyncio.to_thread(run_quietly, [*map(str, arguments)])
+
+
+class CommandError(Exception):
+    """A command ended with another status than 0; what it said."""
+
+
+def run_quietly(arguments):
+    """Run a command as the shell does; what it prints is thrown away unless it fails."""
+    said = io.StringIO()
+    sys.argv = ["hening-server", *arguments]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
+        try:
+            main()
+        except SystemExit as error:
+            if error.code:
+                raise CommandError(said.getvalue().strip()) from None
+
+
 async def collect(world, _job, start):
     """Remove blobs that nothing names any more."""
-    async with world.publisher() as publisher:
-        start()
-        await publisher.collect_garbage(timedelta(days=7))
+    await command(start, "gc", "--state", world.folder.root)
+
+
+async def back_up(world, _job, start):
+    """Bring a back-up to what is there now."""
+    out = world.folder.root / "backup"
+    await command(start, "backup", "--state", world.folder.root, "--out", out)
+
+
+async def rebuild(world, _job, start):
+    """Fill a database that was lost."""
+    await command(start, "rebuild", "--state", world.folder.root)
 
 
 STORIES = {
     "garbage": collect,
+    "backup": back_up,
+    "rebuild": rebuild,
     "export": export,
     "publish": publish,
     "new keys": change_keys,

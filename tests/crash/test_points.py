@@ -37,7 +37,8 @@ def test_killed_at(stories, name, point, crash, tmp_path):
     ended = crash(world, name, at=STORIES[name][0][point], **story.job)
     assert ended["status"] == -9
     assert public_state(world) in {story.old, story.new}
-    check_public_log(world)
+    if name != "rebuild":  # which begins without a database
+        check_public_log(world)
     RESTARTS[name](world, story)
     assert public_state(world) == story.new
     check_public_log(world)

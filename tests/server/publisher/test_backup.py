@@ -4,12 +4,14 @@ import asyncio
 import json
 import os
 import shutil
+import sqlite3
+from contextlib import closing
 
 import pytest
 
 from server.app import running
 from server.publisher import backup
-from server.publisher.backup import INCOMPLETE, Copied, back_up
+from server.publisher.backup import Copied, back_up
 from server.publisher.lease import Lease
 from server.publisher.publisher import Publisher
 from server.publisher.rebuild import Rebuilt
@@ -64,7 +66,7 @@ async def test_beside_a_running_server(world, tmp_path):
         again = await copy(world, out)
         assert again == Copied(0, 0, database=True)
     before = await asyncio.to_thread(check_log, world.folder, world.keys.log_verifier.public)
-    assert not await asyncio.to_thread((out / INCOMPLETE).exists)
+    assert not await asyncio.to_thread(StateFolder(out).incomplete.exists)
     copied = await asyncio.to_thread(restore, world, out, tmp_path / "restored")
     _, found = await asyncio.to_thread(refresh_from_disk, copied.folder, [FIRST, SECOND])
     assert found == {FIRST: PACKAGE_1, SECOND: PACKAGE_2}
@@ -78,6 +80,8 @@ def test_after_a_publication_only_what_is_new_is_copied(world, tmp_path):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     second = asyncio.run(copy(world, out))
     assert second.blobs == 1
+    with closing(sqlite3.connect(out / "hening.sqlite")) as copied:
+        assert copied.execute("SELECT expires_at FROM leases").fetchall() == [(0,)]
     assert 0 < second.files < first.files
     before = check_log(world.folder, world.keys.log_verifier.public)
     check_goes_on(restore(world, out, tmp_path / "restored"), before)
@@ -104,8 +108,8 @@ def test_postgresql(fresh, postgres, tmp_path):
     check_goes_on(copied, before)
 
 
-def test_a_back_up_that_is_cut_off(world, tmp_path, monkeypatch):
-    """It says that it is incomplete, and the next one completes it."""
+def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
+    """It says so, no command takes it for a whole one, and the next one completes it."""
     out = tmp_path / "backup"
 
     def fail(*_args):
@@ -115,9 +119,13 @@ def test_a_back_up_that_is_cut_off(world, tmp_path, monkeypatch):
         patch.setattr(backup, "_copy_blobs", fail)
         with pytest.raises(OSError, match="No space left"):
             asyncio.run(copy(world, out))
-    assert (out / INCOMPLETE).exists()
+    assert StateFolder(out).incomplete.exists()
+    for command in ("check", "run", "backup", "rebuild"):
+        more = ["--out", tmp_path / "other"] if command == "backup" else []
+        status, _, err = run(command, "--state", out, *more)
+        assert (status, "back-up that was cut off" in err) == (3, True)
     assert asyncio.run(copy(world, out)) == Copied(0, 1, database=True)
-    assert not (out / INCOMPLETE).exists()
+    assert not StateFolder(out).incomplete.exists()
 
 
 async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
