@@ -1,6 +1,7 @@
 """Orders: what waits for a second person or for its time, and what became of the others."""
 
 from server.console.address import PREFIX
+from server.console.calendars import describe_windows, plan_of
 from server.console.page import Moved, Page, Shown, Visit
 from server.core.names import decode_channel
 from server.release.people.permissions import Permission
@@ -25,7 +26,8 @@ async def list_orders(visit: Visit) -> Shown:
 async def show_order(visit: Visit) -> Shown:
     """Show one order, and what may be done with it."""
     change = await visit.at.do("get_change", visit.path)
-    return Shown("order.html", {"order": change, **_rights(visit.at.principal, change)})
+    values = {"order": change, "windows": describe_windows(plan_of(change))}
+    return Shown("order.html", values | _rights(visit.at.principal, change))
 
 
 async def approve(visit: Visit) -> Moved:

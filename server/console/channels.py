@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.console.address import PREFIX
+from server.console.calendars import describe_windows, plan_of
 from server.console.forms import reasons
 from server.console.page import Moved, Page, Shown, Visit
 from server.console.timeline import draw
 from server.release.api.channels import ChannelState
 from server.release.people.permissions import Permission
 from server.release.rollouts.changes import ChangeView
-from server.release.rollouts.windows import WEEKDAYS, Calendar, Weekday
 
 _PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 RECENT = 10  # orders on a channel's page
@@ -70,18 +70,35 @@ async def _order(visit: Visit, operation: str, body: Mapping[str, Any]) -> Moved
 async def _values(visit: Visit) -> dict[str, Any]:
     desk, codename = visit.at, visit.path["codename"]
     state = await desk.do("get_channel", visit.path)
+    now = visit.services.epoch()
     orders = (
         await desk.do("list_changes", query={"channel": state.channel, "limit": RECENT})
     ).items
     who = desk.principal
     return {
         "state": state,
-        "timeline": _timeline(state, visit.services.epoch()),
+        "timeline": _timeline(state, _moment(state, orders, now)),
         "orders": orders,
         "windows": _windows(orders),
         "may_order": who.is_allowed(Permission.ROLLOUT, codename),
         "may_halt": who.is_allowed(Permission.HALT, codename),
     }
+
+
+def _moment(state: ChannelState, orders: list[ChangeView], now: int) -> int:
+    """Return the time at which the share is looked at: of the halt, where it is on record, or now.
+
+    A halted pointer keeps its schedule, by which nobody goes any more.
+    """
+    if state.state != "halted":
+        return now
+    halts = []
+    for change in orders:
+        if change.state == "done" and change.action == "offer":
+            break
+        if change.state == "done" and change.action == "halt":
+            halts.append(change.finished_at or now)
+    return min(halts, default=now)
 
 
 def _timeline(state: ChannelState, now: int) -> Any:  # noqa: ANN401 - a Timeline or None
@@ -93,28 +110,9 @@ def _timeline(state: ChannelState, now: int) -> Any:  # noqa: ANN401 - a Timelin
 
 def _windows(orders: list[ChangeView]) -> list[str]:
     """Return the windows of the newest order that was carried out and has a plan."""
-    for change in orders:
-        plan = getattr(change.order, "plan", None)
-        if change.state == "done" and plan is not None:
-            return [] if plan.calendar is None else _describe(plan.calendar)
-    return []
-
-
-def _describe(calendar: Calendar) -> list[str]:
-    return [
-        f"{_name_days(window.days)} {window.start}\N{EN DASH}{window.until} {calendar.zone}"
-        for window in calendar.windows
-    ]
-
-
-def _name_days(days: list[Weekday]) -> str:
-    """Return days as people write them: `Mon-Thu` for three or more in a row, else one by one."""
-    names = [day.capitalize() for day in WEEKDAYS if day in days]
-    first = WEEKDAYS.index(names[0].lower())
-    is_row = [name.lower() for name in names] == list(WEEKDAYS[first : first + len(names)])
-    if is_row and len(names) > 2:
-        return f"{names[0]}\N{EN DASH}{names[-1]}"
-    return ", ".join(names)
+    carried_out = (change for change in orders if change.state == "done")
+    plans = (plan for change in carried_out if (plan := plan_of(change)) is not None)
+    return describe_windows(next(plans, None))
 
 
 def _model(visit: Visit) -> dict[str, str]:

@@ -42,6 +42,7 @@ HEADERS = MappingProxyType(
 )
 """Of every page, beside the fixed ones of the socket."""
 FOR_EVER = "private, max-age=31536000, immutable"
+VISITOR = web.RequestKey("VISITOR", Principal)
 log = structlog.get_logger()
 
 
@@ -101,6 +102,8 @@ class Console:
         page, values = self._find(request.method, path)
         origin = self._address.origin(request.headers.get("Host", ""))
         visitor = None if page.is_open else await self._admit(request)
+        if visitor is not None:
+            request[VISITOR] = visitor
         if visitor is None and not page.is_open:
             if request.method == "POST":
                 raise AuthenticationError("your session is over: sign in, then do it again.")
@@ -170,9 +173,12 @@ class Console:
         problem = refusal.problem
         if problem.status >= 500:
             log.error("the console failed", incident=incident, error=locate(error))
-        back = request.raw_path.partition("?")[0] if request.method == "GET" else ""
+        path = request.raw_path.partition("?")[0]
+        # An action lies below the page that it is pressed on.
+        back = path if request.method == "GET" else path.rpartition("/")[0]
         values = {"problem": problem, "incident": incident, "back": back}
-        response = self._show(Shown("problem.html", values, problem.status), None, "")
+        shown = Shown("problem.html", values, problem.status)
+        response = self._show(shown, request.get(VISITOR), self._cookies.session(request))
         for name, value in refusal.headers.items():
             if name != "WWW-Authenticate":  # a browser would ask for a password
                 response.headers[name] = value

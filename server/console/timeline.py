@@ -32,19 +32,25 @@ class Timeline:
     now: int
 
     @property
+    def reached(self) -> int:
+        """The permille that were reached."""
+        return max((stage.permille for stage in self.stages if stage.is_past), default=0)
+
+    @property
     def next(self) -> Stage | None:
         """The step that comes next, if one does."""
-        return next((stage for stage in self.stages if not stage.is_past), None)
+        coming = (stage for stage in self.stages if not stage.is_past)
+        return next(coming, None) if self.future else None
 
 
 def draw(schedule: Sequence[tuple[int, int]], now: int, *, is_frozen: bool = False) -> Timeline:
     """Return the picture of a schedule, pairs `(from, permille)`, as it is at `now`.
 
-    Nothing is to come where it `is_frozen`: what a paused or halted pointer holds was reached.
+    Nothing is to come where it `is_frozen`, paused or halted, whatever times stand there.
     """
     stages = tuple(Stage(start, permille, start <= now) for start, permille in schedule)
     first = min(schedule[0][0], now)
-    last = max(schedule[-1][0], now)
+    last = now if is_frozen else max(schedule[-1][0], now)
     margin = int(max(LEAST_SECONDS, (last - first) * MARGIN))
     begin, end = first - margin, last + margin
 
@@ -53,7 +59,7 @@ def draw(schedule: Sequence[tuple[int, int]], now: int, *, is_frozen: bool = Fal
 
     reached = [stage for stage in stages if stage.is_past]
     coming = [] if is_frozen else [stage for stage in stages if not stage.is_past]
-    level = reached[-1].permille if reached else 0
+    level = max((stage.permille for stage in reached), default=0)
     past = _area([(across(s.start), s.permille) for s in reached], across(now))
     future = _area([(across(now), level), *((across(s.start), s.permille) for s in coming)], WIDTH)
     return Timeline(stages, begin, end, past, "" if is_frozen else future, across(now))

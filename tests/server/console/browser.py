@@ -22,7 +22,7 @@ class Forms(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.forms, self.links, self.text = [], [], ""
+        self.forms, self.links, self.assets, self.text = [], [], [], ""
         self._area = ""
         self.feed(text)
 
@@ -37,6 +37,8 @@ class Forms(HTMLParser):
             self.forms[-1][2][values["name"]] = ""
         elif tag == "a":
             self.links.append(values["href"])
+        elif tag in {"link", "img"}:
+            self.assets.append(values.get("href") or values["src"])
 
     def handle_data(self, data):
         """Note what a person reads."""

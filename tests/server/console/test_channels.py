@@ -119,6 +119,23 @@ async def test_a_halt_with_its_reasons(team):
     assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
 
 
+async def test_what_was_reached_at_the_halt(world, team):
+    """A halted schedule lets nobody in, whatever times it has: the page shows the halt's share."""
+    await publish_second(world, team)
+    stages = [{"permille": 10, "hold": DAY}, {"permille": 1000}]
+    await offer(team, plan={"stages": stages})
+    browser = await team.signed_in("engineer")
+    await browser.send(await browser.get(f"{PATH}/halt"), "/halt")
+    team.api.ahead(3 * DAY)
+    browser = await team.signed_in("engineer")
+    await browser.get(f"{PATH}/halt")
+    page = await browser.get(PATH)
+    assert "Share at the halt 1 %" in page.text.replace("\xa0", " ")
+    assert "2 will not come 100 % never" in page.text.replace("\xa0", " ")
+    assert page.body.count("<polygon") == 1
+    assert "halted 2 nobody new" in (await browser.get("/console/channels")).text
+
+
 async def test_a_halt_wins_over_an_old_page(team):
     """Whatever happened since the form was opened, and as often as it is pressed."""
     browser, other = await team.signed_in("engineer"), await team.signed_in("engineer")

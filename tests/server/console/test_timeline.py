@@ -25,8 +25,9 @@ def test_before_the_first_step():
 
 
 def test_what_is_frozen_has_no_future():
-    """A paused or halted roll-out goes nowhere."""
-    timeline = draw([(HOUR, 100)], 9 * HOUR, is_frozen=True)
+    """A paused or halted roll-out goes nowhere, and the picture ends soon after now."""
+    timeline = draw([(HOUR, 100), (99 * HOUR, 1000)], 9 * HOUR, is_frozen=True)
+    assert (timeline.begin, timeline.end, timeline.now) == (0, 10 * HOUR, 900)
     assert timeline.future == ""
     assert timeline.next is None
 

@@ -1,15 +1,23 @@
 """Sessions: what opens one, what it may do, and everything that ends it."""
 
+import asyncio
 import hashlib
+import os
 
 import pytest
 
 from server.release.errors import AuthenticationError, NotFoundError, PermissionDeniedError
-from server.release.people.accounts import change_account, disable_account, enable_account
+from server.release.people.accounts import (
+    change_account,
+    create_account,
+    disable_account,
+    enable_account,
+)
 from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
-from server.release.people.principal import Principal
+from server.release.people.principal import Principal, command_line_principal
 from server.release.people.tokens import create_token, revoke_token
 from server.release.people.web_sessions import (
+    BegunSession,
     Origin,
     begin_session,
     end_session,
@@ -17,6 +25,7 @@ from server.release.people.web_sessions import (
     list_sessions,
 )
 from server.storage.control_models import WebSession
+from server.storage.database import open_database
 
 NOW = 1_800_000_000
 HOUR = 3600
@@ -206,3 +215,41 @@ async def test_the_list_and_what_is_thrown_away(sessions, token, begin):
     await begin(31 * DAY, token=identity)
     async with sessions() as session:
         assert await session.get(WebSession, first.row.id) is None
+
+
+async def test_on_both_databases(place):
+    """Signing in, being seen, listed and ended; and signing in while the account is disabled.
+
+    Whichever of those two comes first, nobody is signed in after both.
+    """
+    async with open_database(place) as one, open_database(place) as other:
+        operator = command_line_principal("root")
+        async with one.begin() as session:
+            for name in ("eka", "ben"):
+                await create_account(
+                    session, operator, name=name, role=Role.VIEWER, codenames=["*"], at=NOW
+                )
+                await change_account(session, operator, name=name, subject=name, at=NOW)
+
+        async def begin(sessions, name):
+            async with sessions.begin() as session:
+                origin = Origin(name, subject=name)
+                return await begin_session(session, os.urandom, origin, at=NOW)
+
+        first, second = await begin(one, "eka"), await begin(other, "eka")
+        assert (await find_session(other, first.secret, NOW + HOUR)).name == "eka"
+        async with other() as session:
+            assert len(await list_sessions(session, NOW + 1)) == 2
+        await change(one, end_session, operator, identity=first.row.id, at=NOW + 1)
+        assert not await is_open(other, first)
+        assert await is_open(other, second)
+        given = await asyncio.gather(
+            *(begin(one, "ben") for _ in range(3)),
+            change(other, disable_account, operator, name="ben", at=NOW),
+            *(begin(other, "ben") for _ in range(3)),
+            return_exceptions=True,
+        )
+        begun = [each for each in given if isinstance(each, BegunSession)]
+        assert not any([await is_open(one, each) for each in begun])
+        async with one() as session:
+            assert await list_sessions(session, NOW + 1, "ben") == []

@@ -1,0 +1,79 @@
+"""The console's way through: what it answers for, and how it fails."""
+
+import aiohttp
+import pytest
+import structlog
+
+from server.console import overview
+from server.settings import Settings
+from tests.server.release.api_world import FAST, api_world
+
+
+async def test_off_by_default(world):
+    """Without the setting there is no page, and no cookie is heeded or set."""
+    assert not Settings().console
+    settings = Settings(api_port=0, api_rate=FAST)
+    async with api_world(world, settings=settings) as api, aiohttp.ClientSession() as session:
+        for path in ("/", "/console/", "/console/sign-in"):
+            async with session.get(api.url + path) as answer:
+                assert answer.status == 404
+                assert "Set-Cookie" not in answer.headers
+
+
+async def test_the_api_goes_on_beside_it(team):
+    """What is not below the console's paths is the API's, its refusals too."""
+    answer = await team.api.call("GET", "/status", token=await team.token("viewer"))
+    assert answer.status == 200
+    browser = await team.browser()
+    assert (await browser.get("/")).path.startswith("/console/sign-in")
+    assert (await browser.get("/consolex")).headers["Content-Type"] == "application/problem+json"
+
+
+async def test_files_that_pages_name(team):
+    """Style and icon are named by their hash, and browsers may keep them for ever."""
+    browser = await team.browser()
+    page = await browser.get("/console/sign-in")
+    names = set(page.read.assets)
+    assert {name.rpartition(".")[2] for name in names} == {"css", "svg"}
+    for name in names:
+        answer = await browser.get(name)
+        assert answer.status == 200
+        assert "immutable" in answer.headers["Cache-Control"]
+        assert "Set-Cookie" not in answer.headers
+    assert (await browser.get("/console/assets/console.css")).status == 404
+
+
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [(RuntimeError("canary-4711"), 500), (OSError("canary-4711"), 503)],
+    ids=["ours", "surroundings"],
+)
+async def test_a_failure_is_a_page_and_an_incident(team, monkeypatch, failure, status):
+    """The person gets a number, the operator finds it in the log with the place, and no more."""
+
+    def fail(_folder):
+        raise failure
+
+    browser = await team.signed_in("viewer")
+    monkeypatch.setattr(overview, "free_octets", fail)
+    with structlog.testing.capture_logs() as logs:
+        page = await browser.get("/console/")
+    assert page.status == status
+    (entry,) = [entry for entry in logs if entry["event"] == "the console failed"]
+    assert entry["incident"] in page.text
+    assert type(failure).__name__ in entry["error"]
+    assert "canary" not in f"{entry}{page.body}"
+    assert "/console/channels" in page.read.links  # whoever is signed in can go on
+
+
+async def test_no_secret_is_logged(team):
+    """Neither token nor cookie, when signing in fails and when it does not."""
+    token = await team.token("engineer")
+    with structlog.testing.capture_logs() as logs:
+        browser = await team.browser()
+        await browser.sign_in(token[:-1] + "x")
+        await browser.sign_in(token)
+        await browser.get("/console/nothing")
+    secret = browser.cookies()["hening-session"]
+    assert token[:30] not in str(logs)
+    assert secret not in str(logs)
