@@ -28,12 +28,14 @@ from server.release.api.operation import Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
 from server.release.uploads.keeping import Keeping
+from server.release.uploads.quota import free_octets
 from server.release.webhooks.courier import Courier
 from server.release.webhooks.expiry import tell_expiring
 from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
 from server.settings import Settings
 from server.snapshot_watch import SnapshotWatch
+from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
@@ -82,6 +84,7 @@ async def running(
         url = settings.public_url or f"http://{name}:{port}"
         await asyncio.to_thread(load_online_keys, folder.keys)
         sessions = await stack.enter_async_context(open_database(folder.database))
+        room = Room(settings.blob_quota, settings.keep_free)
         publisher = Publisher(
             folder,
             sessions,
@@ -90,14 +93,23 @@ async def running(
             tools.alarm,
             tools.after_step,
             blobs=blobs,
-            room=Room(settings.blob_quota, settings.keep_free),
+            room=room,
         )
         stack.push_async_callback(publisher.read_backs.stop)
 
         def tell(alarm: Alarm) -> Awaitable[None]:
             return tell_expiring(sessions, alarm, epoch())
 
-        watchman = Watchman(folder, sessions, steady, tools.metrics, tools.say, tell)
+        watchman = Watchman(
+            folder,
+            sessions,
+            steady,
+            tools.metrics,
+            tools.say,
+            tell,
+            lambda: _free_octets(folder, blobs),
+            room,
+        )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
         upkeep = Upkeep(watchman, keeper, lambda: watch.current is not EMPTY, monotonic)
         if settings.metrics_port:
@@ -152,6 +164,12 @@ async def running(
         # Nothing is begun before every setting was found good, so that nothing is cut off then.
         begun += [asyncio.create_task(work()) for work in works]
         yield port
+
+
+def _free_octets(folder: StateFolder, blobs: BlobStore) -> int:
+    """Return what is left on the disk of the state, or on that of the blobs if it is less."""
+    here, there = free_octets(folder.root), blobs.free()
+    return here if there is None else min(here, there)
 
 
 async def _steady_clock(folder: StateFolder, clock: Clock, tools: Instruments) -> SteadyClock:

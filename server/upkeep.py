@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from server.publisher.clock_keeper import ClockKeeper
+from server.publisher.notices import Notice
 from server.publisher.watchman import Watchman
 
 LOOK_SECONDS = 10.0  # between two rounds
@@ -45,9 +46,15 @@ class Upkeep:
             self._at = self._monotonic()
             await asyncio.sleep(LOOK_SECONDS)
 
-    def alarms(self) -> Sequence[str]:
-        """Return what a person has to look at now, a sentence each, the clock first."""
-        return [*self._clock_alarms, *self._watchman.alarms]
+    def alarms(self) -> Sequence[Notice]:
+        """Return what a person has to look at now: why it is not ready, the clock, and the rest."""
+        seen = [
+            *(Notice("clock", "critical", sentence) for sentence in self._clock_alarms),
+            *self._watchman.notices,
+        ]
+        said = {notice.sentence for notice in seen}
+        reasons = [reason for reason in self.reasons() if reason not in said]
+        return [*(Notice("server", "critical", reason) for reason in reasons), *seen]
 
     def reasons(self) -> Sequence[str]:
         """Return why this server is not ready, nothing when it is; callable from any thread."""

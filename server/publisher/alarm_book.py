@@ -3,26 +3,27 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from server.publisher.lives import Alarm, Severity
+from server.publisher.lives import Severity
+from server.publisher.notices import Notice
 
 AGAIN = timedelta(days=1)
 
 
 class AlarmBook:
-    """Remembers what was said. A role that is renewed is forgotten."""
+    """Remembers what was said. What is in order again is forgotten."""
 
     def __init__(self) -> None:
         self._said: dict[str, tuple[Severity, datetime]] = {}
 
-    def due(self, alarms: Sequence[Alarm], now: datetime) -> list[Alarm]:
-        """Return those of `alarms`, all that hold at `now`, that are to be said now."""
+    def due(self, notices: Sequence[Notice], now: datetime) -> list[Notice]:
+        """Return those of `notices`, all that hold at `now`, that are to be said now."""
         due = []
         said = {}
-        for alarm in alarms:
-            severity, at = self._said.get(alarm.role, ("", now))
-            if severity != alarm.severity or not timedelta() <= now - at < AGAIN:
-                due.append(alarm)
+        for notice in notices:
+            severity, at = self._said.get(notice.subject, ("", now))
+            if severity != notice.severity or not timedelta() <= now - at < AGAIN:
+                due.append(notice)
                 at = now
-            said[alarm.role] = (alarm.severity, at)
+            said[notice.subject] = (notice.severity, at)
         self._said = said
         return due

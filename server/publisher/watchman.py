@@ -1,11 +1,12 @@
 """Looks at what is public every half minute: lives, alarms, metrics, and whether all is well."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.core.errors import HeningError
@@ -15,12 +16,16 @@ from server.publisher.incoming import list_submissions
 from server.publisher.lease import Lease
 from server.publisher.lives import Alarm, Life, plan_alarms, plan_lives
 from server.publisher.log import Log
+from server.publisher.log_verifiers import load_log_verifiers
+from server.publisher.notices import Notice, notice_of, plan_room_notices
 from server.publisher.online_keys import load_online_keys
 from server.publisher.plan import newest_signature
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.published import PublicTree, Published
 from server.storage.database import Sessions
 from server.storage.layout import StateFolder
+from server.storage.models import Blob
+from server.storage.room import Room
 
 BEHIND = timedelta(seconds=60)
 
@@ -42,7 +47,8 @@ class Seen:
 class Watchman:
     """Tells `alarm` what a person has to look at, at its crossing and then daily.
 
-    `tell` is given the same alarms for programs; where that fails, it is given them a day later.
+    `tell` is given what runs out, for programs; where that fails, it is given it a day later.
+    `free` gives the octets that are left on the disk, of which `room` says how many have to be.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class Watchman:
         metrics: PublishMetrics,
         alarm: Callable[[str], None],
         tell: Callable[[Alarm], Awaitable[None]] = _tell_nobody,
+        free: Callable[[], int] = lambda: sys.maxsize,
+        room: Room = Room(),  # noqa: B008 - it cannot change
     ) -> None:
         self._folder = folder
         self._tree = PublicTree(folder.public)
@@ -67,12 +75,10 @@ class Watchman:
         self._begun: dict[tuple[str, int], datetime] = {}
         self._behind: datetime | None = None
         self.seen = Seen()
-        self._alarms: list[str] = []
-
-    @property
-    def alarms(self) -> Sequence[str]:
+        self._free = free
+        self._room = room
+        self.notices: Sequence[Notice] = ()
         """What the last look found that a person has to look at, whether it was said or not."""
-        return self._alarms
 
     async def look(self) -> list[str]:
         """Look once; returns why this server is not ready, a sentence each, nothing when it is."""
@@ -88,19 +94,23 @@ class Watchman:
             async with self._sessions() as session:  # what the log says is mostly known already
                 await session.execute(select(1))
             lives = plan_lives(published, await self._load_begun(published))
+            notices = await self._look_around()
         except (HeningError, OSError, SQLAlchemyError) as error:
             return [str(error).partition("\n")[0]]
         self._metrics.show_lives(lives, now)
         self._metrics.show_rollouts(await asyncio.to_thread(published.pointers))
         alarms = plan_alarms(lives, now)
-        for alarm in self._book.due(alarms, now):
-            self._alarm(str(alarm))
-            try:
-                await self._tell(alarm)
-            except (HeningError, OSError, SQLAlchemyError) as error:
-                reasons.append(str(error).partition("\n")[0])
-        behind = self._look_behind(published, now)
-        self._alarms = [*behind, *map(str, alarms)]
+        notices += map(notice_of, alarms)
+        due = self._book.due(notices, now)
+        for notice in due:
+            self._alarm(str(notice))
+        for alarm in alarms:
+            if notice_of(alarm) in due:
+                try:
+                    await self._tell(alarm)
+                except (HeningError, OSError, SQLAlchemyError) as error:
+                    reasons.append(str(error).partition("\n")[0])
+        self.notices = [*self._look_behind(published, now), *notices]
         self.seen = Seen(tuple(lives), tuple(alarms), self._behind is not None)
         # An expired model's role makes that model wait and nothing else.
         reasons += [
@@ -111,7 +121,22 @@ class Watchman:
         ]
         return reasons
 
-    def _look_behind(self, published: Published, now: datetime) -> list[str]:
+    async def _look_around(self) -> list[Notice]:
+        """Look at what is no role: disk, quota and log."""
+        used = 0
+        if self._room.quota:
+            async with self._sessions() as session:
+                used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
+        free = await asyncio.to_thread(self._free)
+        notices = list(plan_room_notices(free, used, self._room))
+        known = await asyncio.to_thread(load_log_verifiers, self._folder)
+        try:
+            await self._log.check_whole(known)
+        except HeningError as error:
+            notices.append(Notice("log", "critical", str(error)))
+        return notices
+
+    def _look_behind(self, published: Published, now: datetime) -> list[Notice]:
         newest = newest_signature(published)
         if newest - now <= BEHIND:
             self._behind = None
@@ -124,7 +149,7 @@ class Watchman:
         if self._behind is None or not timedelta() <= now - self._behind < AGAIN:
             self._behind = now
             self._alarm(sentence)
-        return [sentence]
+        return [Notice("clock", "critical", sentence)]
 
     async def _load_begun(self, published: Published) -> dict[str, datetime]:
         versions = {**published.versions(), "root": published.root.version}

@@ -7,12 +7,15 @@ from datetime import timedelta
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy import delete
 
 from server.health import serving_health
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.watchman import Watchman
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
+from server.storage.models import LogEntry
+from server.storage.room import Room
 from server.upkeep import Upkeep
 from tests.postgres import postgres_server
 from tests.server.ceremony import release
@@ -82,6 +85,60 @@ async def test_a_clock_behind_the_last_signature(world):
     assert reasons == []
     assert len(said) == 1
     assert "was signed at" in said[0]
+
+
+ANY = Room()
+
+
+async def notices_of(world, free=1 << 50, room=ANY):
+    """Send a watchman round twice; return his notices, and what he said."""
+    said = []
+    async with open_database(world.folder.database) as sessions:
+        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
+        watchman = Watchman(
+            world.folder, sessions, world.now, metrics, said.append, free=lambda: free, room=room
+        )
+        for _ in range(2):
+            await watchman.look()
+    return [(notice.subject, notice.severity) for notice in watchman.notices], said
+
+
+async def test_what_is_no_role(world):
+    """Disk, quota and a log that lost rows are noticed, and said once; the rest is silent."""
+    assert await notices_of(world) == ([], [])
+    found, said = await notices_of(world, 100, Room(len(PACKAGE_1), keep_free=200))
+    assert found == [("disk", "critical"), ("quota", "critical")]
+    assert len(said) == 2
+    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+        await session.execute(delete(LogEntry).where(LogEntry.index > 3))
+    found, (sentence,) = await notices_of(world)
+    assert found == [("log", "critical")]
+    assert "run `hening-server rebuild`" in sentence
+
+
+async def test_what_an_operator_sees(world):
+    """All that somebody has to look at, each sentence once: readiness, clock, roles, the rest."""
+
+    class Keeper:
+        async def look(self):
+            return ["the clock jumped."]
+
+    world.ahead = timedelta(days=60)
+    async with open_database(world.folder.database) as sessions:
+        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
+        watchman = Watchman(world.folder, sessions, world.now, metrics, str, free=lambda: 1)
+        upkeep = Upkeep(watchman, Keeper(), lambda: False, lambda: 0.0)
+        upkeep.renewed.set()
+        task = asyncio.create_task(upkeep.run())
+        while len(upkeep.alarms()) < 5:  # noqa: ASYNC110 - its own
+            await asyncio.sleep(0.01)
+        task.cancel()
+    seen = [(notice.subject, notice.severity) for notice in upkeep.alarms()]
+    assert seen[:3] == [("server", "critical"), ("clock", "critical"), ("disk", "critical")]
+    assert ("armani", "warning") in seen
+    assert ("timestamp", "expired") in seen
+    sentences = [notice.sentence for notice in upkeep.alarms()]
+    assert len(set(sentences)) == len(sentences)
 
 
 @pytest.mark.parametrize("lost", ["keys/timestamp.pem", "public/metadata/1.targets.json"])

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from server.publisher.notices import Notice
 from server.publisher.publisher import Publisher
 from server.release.api.problems import ProblemError
 from server.release.people.permissions import Permission
@@ -65,7 +66,7 @@ class Services:
     entropy: Callable[[int], bytes]
     wake: Callable[[], None] = lambda: None
     rollouts: Rollouts | None = None
-    alarms: Callable[[], Sequence[str]] = tuple
+    alarms: Callable[[], Sequence[Notice]] = tuple
     uploads: Uploads = field(init=False)
     submissions: Submissions = field(init=False)
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from server.publisher.incoming import list_submissions
+from server.publisher.notices import Notice
 from server.publisher.published import load_published
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 from server.release.people.permissions import Permission
@@ -37,9 +38,7 @@ class Status(msgspec.Struct, frozen=True):
     snapshot: Annotated[int, msgspec.Meta(description="Its version; 0 before the first one.")]
     roles: list[RoleState]
     queue: Annotated[int, msgspec.Meta(description="Bundles that wait in `incoming`.")]
-    alarms: Annotated[
-        list[str], msgspec.Meta(description="What a person has to look at, a sentence each.")
-    ]
+    alarms: Annotated[list[Notice], msgspec.Meta(description="What a person has to look at.")]
 
 
 async def get_health(_call: Call) -> Reply:

@@ -6,6 +6,7 @@ import pytest
 
 from server.publisher.alarm_book import AlarmBook
 from server.publisher.lives import Life, plan_alarms, plan_lives
+from server.publisher.notices import notice_of
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
@@ -91,7 +92,8 @@ def test_an_alarm_is_said_at_its_crossing_and_daily():
 
     def said(age):
         alarms = plan_alarms([Life("armani", 1, BEGIN, BEGIN + 90 * DAY)], BEGIN + age)
-        return [alarm.severity for alarm in book.due(alarms, BEGIN + age)]
+        notices = [notice_of(alarm) for alarm in alarms]
+        return [notice.severity for notice in book.due(notices, BEGIN + age)]
 
     assert said(44 * DAY) == []
     assert said(45 * DAY) == ["warning"]

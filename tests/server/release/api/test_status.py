@@ -2,6 +2,7 @@
 
 import asyncio
 
+from server.publisher.notices import Notice
 from server.release.api.status import Status
 from tests.server.release.api_world import api_world
 from tests.server.world import PACKAGE_2
@@ -24,6 +25,17 @@ async def test_status(api, world):
     assert roles["timestamp"]["expires"] == int(published.timestamp.expires.timestamp())
     assert answer.json["queue"] == 0
     assert set(answer.json) == set(Status.__struct_fields__)
+
+
+async def test_alarms(world):
+    """What somebody has to look at stands there, with how bad it is."""
+    notices = [Notice("disk", "warning", "It fills."), Notice("armani", "expired", "It is over.")]
+    async with api_world(world, alarms=lambda: notices) as api:
+        status = (await api.call("GET", "/status", token="viewer")).json
+    assert status["alarms"] == [
+        {"subject": "disk", "severity": "warning", "sentence": "It fills."},
+        {"subject": "armani", "severity": "expired", "sentence": "It is over."},
+    ]
 
 
 async def test_before_anything_is_published(fresh):
