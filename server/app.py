@@ -72,14 +72,7 @@ async def running(
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before anything is repaired: phones do not wait for that.
         await watch.look()
-        try:
-            port = await stack.enter_async_context(listening(plane, settings.host, settings.port))
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE:
-                raise
-            raise StorageError(
-                f"port {settings.port} is in use: choose another with --port."
-            ) from error
+        port = await _listen(stack, plane, settings)
         name = f"[{settings.host}]" if ":" in settings.host else settings.host
         url = settings.public_url or f"http://{name}:{port}"
         await asyncio.to_thread(load_online_keys, folder.keys)
@@ -164,6 +157,17 @@ async def running(
         # Nothing is begun before every setting was found good, so that nothing is cut off then.
         begun += [asyncio.create_task(work()) for work in works]
         yield port
+
+
+async def _listen(stack: contextlib.AsyncExitStack, plane: DevicePlane, settings: Settings) -> int:
+    try:
+        return await stack.enter_async_context(listening(plane, settings.host, settings.port))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise StorageError(
+            f"port {settings.port} is in use: choose another with --port."
+        ) from error
 
 
 def _free_octets(folder: StateFolder, blobs: BlobStore) -> int:

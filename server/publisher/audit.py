@@ -6,13 +6,14 @@ python-tuf's `Updater` starts from the pinned root, as a phone fresh from the fa
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tuf.api.exceptions import DownloadError, DownloadHTTPError, RepositoryError
+from tuf.api.metadata import DelegatedRole, Metadata, Targets
 from tuf.ngclient import FetcherInterface, Updater
 
 from server.core.errors import TrustError
@@ -52,13 +53,13 @@ class AuditPlan:
     """What an audit asks for.
 
     Every target of `paths` must be found. `probes` are looked up too, but need not exist: the role
-    that would list them must be sound. `pointers` are all that each role that holds pointers must
-    list, for those roles that the client comes by; None for whatever they list.
+    that would list them must be sound. `listed` is what each role must list, nothing more or less
+    and all of it delegated to that role, of those roles that the client comes by.
     """
 
     paths: Sequence[str]
     probes: Sequence[str] = ()
-    pointers: Mapping[str, Collection[str]] | None = None
+    listed: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 def plan_audit(
@@ -69,25 +70,28 @@ def plan_audit(
 ) -> AuditPlan:
     """Return what to ask for after the roles `written` are new and `pointers` follow `former`.
 
-    Of a role that is new, every target; of `latest`, the pointers that changed. What neither root
-    nor targets nor the role itself can have changed was audited when it was new. New root or
-    targets may name other keys for every role, so that each must be sound and lead to one target.
+    Of a role that is new, one target and the list of all; of `latest`, the pointers that changed
+    and the list. To look up each of a thousand targets would take the client through all
+    delegations each time. What neither root nor targets nor the role itself can have changed was
+    audited when it was new. New root or targets may name other keys for every role, so that each
+    must be sound and lead to one target.
     """
     roles = {name for name in trust.roles if not is_latest(name)}
     everything = not {"root", "targets"}.isdisjoint(written)
-    paths = [path for name in sorted(roles & written) for path in trust.roles[name].targets]
-    if everything:
-        others = (trust.roles[name].targets for name in sorted(roles - written))
-        paths += [next(iter(targets)) for targets in others if targets]
+    asked = sorted(roles if everything else roles & written)
+    paths = [next(iter(trust.roles[name].targets)) for name in asked if trust.roles[name].targets]
+    listed: dict[str, Collection[str]] = {
+        name: trust.roles[name].targets.keys() for name in sorted(roles)
+    }
     delegated = delegated_roles(trust.targets)
     assigned = assign_pointers(pointers, delegated)
     if everything:
-        paths += [listed[0] for listed in assigned.values() if listed]
+        paths += [part[0] for part in assigned.values() if part]
     paths += [path for path in sorted(pointers) if pointers[path] != former.get(path)]
     parts = list_parts(delegated)
     roles |= set(parts)
     probed = sorted(roles if everything else roles & written)
-    return AuditPlan(paths, [_probe(name, len(parts)) for name in probed], assigned)
+    return AuditPlan(paths, [_probe(name, len(parts)) for name in probed], {**listed, **assigned})
 
 
 def _probe(role: str, parts: int) -> str:
@@ -128,17 +132,27 @@ def audit_staged(
             reached = decode_root((Path(folder) / "root.json").read_bytes()).signed.version
         except (RepositoryError, DownloadError) as error:
             raise TrustError(f"the audit of the staged tree failed: {error}.") from error
-        # What the client has verified it keeps: whether that lists every pointer is read there.
-        kept = {role: Path(folder) / f"{role}.json" for role in plan.pointers or ()}
-        listed = {
-            role: json.loads(path.read_bytes())["signed"]["targets"]
+        # What the client has verified it keeps: whether that lists every target is read there.
+        kept = {role: Path(folder) / f"{role}.json" for role in plan.listed}
+        found = {
+            role: json.loads(path.read_bytes())["signed"]["targets"].keys()
             for role, path in kept.items()
             if path.exists()
         }
+        delegated = _load_delegations(Path(folder) / "targets.json")
     if reached != newest_root:
         raise TrustError(f"the audit comes to root {reached} and no further: {newest_root} is due.")
     if missing:
         raise TrustError(f"the audit does not find {missing[0]} in the staged tree.")
-    for role, pointers in listed.items():
-        if plan.pointers is not None and pointers.keys() != set(plan.pointers[role]):
-            raise TrustError(f"the audit finds other pointers in {role} than are to be published.")
+    for role, paths in found.items():
+        if paths != set(plan.listed[role]):
+            raise TrustError(f"the audit finds other targets in {role} than are to be published.")
+        if not all(map(delegated[role].is_delegated_path, paths)):
+            raise TrustError(f"the audit finds targets in {role} that are not delegated to it.")
+
+
+def _load_delegations(targets: Path) -> Mapping[str, DelegatedRole]:
+    """Return the delegations of the targets role that the client has verified."""
+    signed = Metadata[Targets].from_file(str(targets)).signed
+    roles = None if signed.delegations is None else signed.delegations.roles
+    return {} if roles is None else roles

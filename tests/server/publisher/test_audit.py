@@ -1,24 +1,30 @@
 """What an audit asks for, and that what it does not ask for cannot have changed."""
 
+import dataclasses
+
 import pytest
 
 from server.core.errors import TrustError
+from server.core.metadata import decode_targets
 from server.publisher import staging
 from server.publisher.audit import AuditPlan, audit_staged, plan_audit
 from server.publisher.plan import plan_publication
-from tests.server.world import CHANNEL, FIRST
+from server.publisher.verify import RoleVersion
+from tests.server.ceremony import release
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 POINTER = CHANNEL.pointer_path
 
 
-def test_a_new_role_is_asked_for_every_target(world):
-    """And for one that need not exist, so that an empty role is sound, too."""
+def test_a_new_role_is_asked_for(world):
+    """A target, one that need not exist, so that an empty role is sound, too, and the lists."""
     trust = world.published()
     pointers = trust.pointers()
     plan = plan_audit({"armani", "cancro", "snapshot"}, trust, pointers, pointers)
-    assert plan == AuditPlan(
-        [FIRST], ["armani/-/-/-", "cancro/-/-/-"], {"latest": sorted(pointers)}
-    )
+    assert (plan.paths, plan.probes) == ([FIRST], ["armani/-/-/-", "cancro/-/-/-"])
+    listed = {role: list(paths) for role, paths in plan.listed.items() if paths}
+    assert listed == {"armani": [FIRST], "latest": sorted(pointers)}
+    assert plan.listed.keys() == trust.roles.keys()
 
 
 def test_pointers_that_changed(world):
@@ -56,5 +62,50 @@ def test_a_pointer_more_or_less_is_noticed(world):
 
     audit(pointers.keys())
     for wrong in ({POINTER, "latest/armani/id/beta"}, set()):
-        with pytest.raises(TrustError, match="other pointers"):
+        with pytest.raises(TrustError, match="other targets in latest"):
             audit(wrong)
+
+
+@pytest.fixture
+def audit(world):
+    """Return what stages armani 3 with the targets given and audits it for `listed`."""
+
+    def work(files, listed):
+        published = world.published()
+        data = world.ceremony.role("armani", 3, files)
+        roles = {**published.roles, "armani": decode_targets("armani", data).signed}
+        trust = dataclasses.replace(published, roles=roles)
+        new = [RoleVersion("armani", 3, data)]
+        publication = plan_publication(
+            trust, published, new, {}, world.keys, world.now(), renew=True
+        )
+        staged = staging.staged_temporary(world.folder.staging, 7)
+        staging.write_staged(staged, publication)
+        root = world.folder.trusted_root.read_bytes()
+        plan = AuditPlan([FIRST], ["armani/-/-/-"], {"armani": listed, "cancro": ["never"]})
+        audit_staged(staged, world.folder.public, root, 1, plan)
+
+    return work
+
+
+FILES = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
+
+
+def test_a_role_that_lists_what_it_should(audit):
+    """Each target of a role that the client came by; one that it did not is not asked about."""
+    audit(FILES, [SECOND, FIRST])
+
+
+@pytest.mark.parametrize("listed", [[FIRST], [FIRST, SECOND, "armani/id/beta/b.zip"]])
+def test_a_target_more_or_less_is_noticed(audit, listed):
+    """The role that the client verified lists other targets than were to be published."""
+    with pytest.raises(TrustError, match="other targets in armani"):
+        audit(FILES, listed)
+
+
+def test_a_target_that_is_not_delegated(audit):
+    """A role that lists what no client would look for in it is not published."""
+    strange = "armani/id/stable/deep/a.zip"
+    files = FILES | {strange: (PACKAGE_2, release(3))}
+    with pytest.raises(TrustError, match="not delegated to it"):
+        audit(files, list(files))
