@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from server.cli.operator import operator
 from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings
 from server.cli.recorded import record_once
 from server.opening import open_blobs
@@ -13,6 +14,7 @@ from server.publisher.errors import PublishError
 from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.rebuild import Rebuilt
 from server.publisher.rebuild import rebuild as rebuild_database
+from server.release.restored import Ended, end_what_may_be_old
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 
@@ -20,12 +22,16 @@ from server.storage.errors import StorageError
 @click.command(epilog="Example: hening-server rebuild --state var/server")
 @STATE
 @CONFIG
+@click.option("--keep-tokens", is_flag=True, help="No token was revoked since the back-up.")
 @JSON
-def rebuild(state: Path, config: Path | None, as_json: bool) -> None:
+def rebuild(state: Path, config: Path | None, keep_tokens: bool, as_json: bool) -> None:
     """Fill the database again from the log's tiles, the blobs and the results; stop `run` first.
 
     What the database has stays, and must agree. Every blob without a record is hashed. Accounts,
     tokens, the trail and what waits are in the database alone: restore them from its back-up.
+
+    A back-up does not know what was carried out, cancelled or revoked since: every order that is
+    open is cancelled, and every token and session ends, unless with --keep-tokens.
     """
     settings = read_settings(state, config)
     folder = open_state(state, settings)
@@ -34,21 +40,31 @@ def rebuild(state: Path, config: Path | None, as_json: bool) -> None:
     blobs = open_blobs(folder, settings, now)
     known = load_log_verifiers(folder)
 
-    async def work() -> Rebuilt:
+    principal = operator()
+
+    async def work() -> tuple[Rebuilt, Ended]:
         async with open_database(folder.database) as sessions:
             at = int(now().timestamp())
-            return await rebuild_database(folder, sessions, blobs, known, at)
+            done = await rebuild_database(folder, sessions, blobs, known, at)
+            ended = await end_what_may_be_old(sessions, principal, at, keep_tokens=keep_tokens)
+            return done, ended
 
-    done = asyncio.run(work())
+    done, ended = asyncio.run(work())
     added = {"leaves": done.leaves, "blobs": done.blobs, "submissions": done.submissions}
     record_once(folder, "server.rebuild", "database", added)
     if as_json:
-        click.echo(json.dumps({**added, "damaged": list(done.damaged)}))
+        row = {**added, "cancelled": ended.orders, "revoked": ended.tokens}
+        click.echo(json.dumps({**row, "sessions": ended.sessions, "damaged": list(done.damaged)}))
     else:
         click.echo(
             f"{done.leaves} leaves of the log, {done.blobs} blobs and {done.submissions}"
             " submissions were added."
         )
+        if any((ended.orders, ended.tokens, ended.sessions)):
+            click.echo(
+                f"{ended.orders} orders were cancelled, {ended.tokens} tokens revoked and"
+                f" {ended.sessions} sessions ended, which may be older than what became of them."
+            )
     if done.damaged:
         raise PublishError(
             f"{len(done.damaged)} blobs do not hash to their names, {done.damaged[0][:16]} first:"

@@ -1,0 +1,69 @@
+"""What a database that was lost or restored may not go on with: orders and credentials.
+
+A restored database is of an earlier moment. What was carried out, cancelled, revoked or disabled
+since is not in it, and would happen or hold once more.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+
+from server.release.people.principal import Principal
+from server.release.people.trail import lock_trail, record
+from server.release.rollouts.changes import Outcome, State, read_outcome
+from server.release.rollouts.ledger import settle
+from server.storage.control_models import Change, Token, WebSession
+from server.storage.database import Sessions
+
+REASON = (
+    "the database was restored, and may not know what became of this order: look at the channel,"
+    " and give it again if it is still wanted."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many orders were cancelled, tokens revoked and sessions ended."""
+
+    orders: int
+    tokens: int
+    sessions: int
+
+
+async def end_what_may_be_old(
+    sessions: Sessions, principal: Principal, at: int, *, keep_tokens: bool
+) -> Ended:
+    """Cancel every order that is open, and end every token and session, in one transaction.
+
+    `keep_tokens` leaves tokens and sessions, for whoever knows that none was ended since.
+    """
+    async with sessions.begin() as session:
+        await lock_trail(session)
+        is_open = Change.state.in_((State.WAITING, State.APPROVED))
+        orders = (await session.scalars(select(Change).where(is_open))).all()
+        for change in orders:
+            await settle(
+                session,
+                change,
+                State.CANCELLED,
+                Outcome(read_outcome(change).intent, 0, REASON),
+                at=at,
+                actor=principal.actor,
+                action="change.cancel",
+            )
+        if keep_tokens:
+            return Ended(len(orders), 0, 0)
+        revoke = update(Token).where(Token.revoked_at.is_(None)).values(revoked_at=at)
+        end = update(WebSession).where(WebSession.ended_at.is_(None)).values(ended_at=at)
+        tokens = len((await session.scalars(revoke.returning(Token.id))).all())
+        ended = len((await session.scalars(end.returning(WebSession.id))).all())
+        if tokens or ended:
+            await record(
+                session,
+                at=at,
+                actor=principal.actor,
+                action="token.revoke-all",
+                subject="database",
+                detail={"sessions_ended": ended, "tokens_revoked": tokens},
+            )
+    return Ended(len(orders), tokens, ended)

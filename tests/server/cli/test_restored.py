@@ -1,0 +1,138 @@
+"""An older database under a newer public tree: what it forgot does not happen or hold again."""
+
+import asyncio
+import json
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from server.release.errors import AuthenticationError
+from server.release.people.accounts import create_account
+from server.release.people.permissions import Role
+from server.release.people.principal import command_line_principal
+from server.release.people.tokens import authenticate, create_token, revoke_token
+from server.release.people.web_sessions import Origin, begin_session, list_sessions
+from server.release.rollouts.changes import State
+from server.release.rollouts.orders import Offer, Pause, Schedule
+from server.release.rollouts.plan import Plan, Stage
+from tests.server.release.rollouts.desk import open_desk
+from tests.server.world import PACKAGE_2
+
+OPERATOR = command_line_principal("root")
+HOUR = 3600
+
+
+def stages(permille):
+    """Return a plan of one stage."""
+    return Plan(stages=[Stage(permille)])
+
+
+@pytest.fixture
+def restored(world):
+    """Give a server whose database is from before a roll-out was paused, and two tokens' texts.
+
+    In the back-up an order for half the fleet is due in an hour. Since then it was carried out,
+    then the channel was paused, and the first of the tokens was revoked.
+    """
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    copy = world.folder.root.with_name("copy.sqlite")
+    texts = []
+
+    async def before():
+        async with open_desk(world) as desk:
+            await desk.order(Offer(2, stages(10)))
+            await desk.order(Schedule(stages(500)), due_at=world.epoch() + HOUR)
+            await desk.order(Schedule(stages(600)), due_at=world.epoch() + 9 * HOUR)
+            async with desk.sessions.begin() as session:
+                await create_account(
+                    session,
+                    OPERATOR,
+                    name="eka",
+                    role=Role.ENGINEER,
+                    codenames=["*"],
+                    at=world.epoch(),
+                )
+                for number in (1, 2):
+                    token = await create_token(
+                        session,
+                        OPERATOR,
+                        lambda size, number=number: number.to_bytes(size, "big"),
+                        account="eka",
+                        label="work",
+                        expires_at=world.epoch() + 99 * HOUR,
+                        at=world.epoch(),
+                    )
+                    texts.append(token.text)
+                origin = Origin("eka", token=token.row.id)
+                entropy = (b"\x01" * 99).__getitem__
+                await begin_session(session, lambda n: entropy(slice(n)), origin, at=world.epoch())
+
+    async def after():
+        world.ahead = timedelta(hours=2)
+        async with open_desk(world) as desk:
+            (done,) = await desk.rollouts.run_due()
+            assert done.state == State.DONE
+            await desk.order(Pause())
+            async with desk.sessions.begin() as session:
+                await revoke_token(session, OPERATOR, identity="000000000001", at=world.epoch())
+
+    asyncio.run(before())
+    shutil.copyfile(world.folder.sqlite, copy)
+    asyncio.run(after())
+    for path in world.folder.root.glob("hening.sqlite*"):
+        path.unlink()
+    shutil.copyfile(copy, world.folder.sqlite)
+    world.ahead = timedelta(hours=10)
+    return world, texts
+
+
+def look(world, texts):
+    """Return what `run` carries out, whether the channel is paused, and which tokens hold."""
+
+    async def inside():
+        async with open_desk(world) as desk:
+            settled = await desk.rollouts.run_due()
+            pointer = await desk.pointer()
+            holding = []
+            async with desk.sessions() as session:
+                for text in texts:
+                    try:
+                        await authenticate(session, text, world.now())
+                    except AuthenticationError:
+                        continue
+                    holding.append(text)
+                sessions = await list_sessions(session, world.epoch() - 10 * HOUR)
+            found = await desk.rollouts.find()
+        return settled, pointer.paused, holding, len(sessions), found
+
+    return asyncio.run(inside())
+
+
+def test_a_restored_database_does_nothing_again(run, restored):
+    """Open orders are cancelled with a reason, and no token or session holds; check is content."""
+    world, texts = restored
+    status, out, err = run("rebuild", "--state", world.folder.root)
+    assert (status, err) == (0, "")
+    assert "2 orders were cancelled, 2 tokens revoked and 1 sessions ended" in out
+    settled, paused, holding, sessions, found = look(world, texts)
+    assert (settled, paused, holding, sessions) == ([], True, [], 0)
+    cancelled = [change for change in found if change.state == State.CANCELLED]
+    assert [change.order.plan.stages[0].permille for change in cancelled] == [600, 500]
+    assert all("the database was restored" in change.reason for change in cancelled)
+    status, out, _ = run("check", "--state", world.folder.root, "--json")
+    assert [row for row in json.loads(out) if row["error"]] == []
+    status, out, _ = run("rebuild", "--state", world.folder.root, "--json")
+    again = json.loads(out)
+    assert (again["cancelled"], again["revoked"], again["sessions"]) == (0, 0, 0)
+
+
+def test_tokens_may_be_kept(run, restored):
+    """Whoever knows that none was revoked keeps them; orders are cancelled all the same."""
+    world, texts = restored
+    status, out, _ = run("rebuild", "--state", world.folder.root, "--keep-tokens", "--json")
+    assert status == 0
+    done = json.loads(out)
+    assert (done["cancelled"], done["revoked"], done["sessions"]) == (2, 0, 0)
+    settled, paused, holding, sessions, _ = look(world, texts)
+    assert (settled, paused, holding, sessions) == ([], True, texts, 1)
