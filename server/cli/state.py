@@ -28,7 +28,7 @@ from server.publisher.errors import PublishError
 from server.publisher.key_choice import check_root_keys
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name
 from server.release.api.operation import PREFIX
-from server.release.people.trail_check import check_trail
+from server.release.checks.check import check_control_plane
 from server.storage.bounded import read_bounded
 from server.storage.database import open_database
 from server.storage.durable import write_immutable
@@ -154,7 +154,10 @@ def _address(scheme: str, host: str, port: int) -> str:
 @click.option("--deep", is_flag=True, help="Hash every blob again.")
 @JSON
 def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
-    """Verify metadata, pointers, blobs, log and trail of a state folder; changes nothing."""
+    """Verify everything that is in a state folder and its database; changes nothing.
+
+    It goes on after what is wrong, and may run beside `run`.
+    """
     settings = read_settings(state, config)
     folder = require_state(state, settings)
     blobs = open_blobs(folder, settings, now)
@@ -162,7 +165,7 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
     async def look() -> list[Finding]:
         async with open_database(folder.database) as sessions:
             found = await check_state(folder, sessions, blobs, now(), deep=deep)
-            return [*found, await check_trail(sessions)]
+            return [*found, *await check_control_plane(sessions)]
 
     if is_current(folder.database):
         findings = asyncio.run(look())

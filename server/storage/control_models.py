@@ -64,6 +64,7 @@ class TrailEntry(Base):
     """One change that somebody made; `sha256` chains each entry to the one before."""
 
     __tablename__ = "trail_entries"
+    __table_args__ = (Index("ix_trail_entries_subject", "subject"),)
 
     index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[int] = mapped_column(BigInteger)

@@ -4,6 +4,7 @@ Nobody gives what they do not hold: who makes or widens an account holds all rig
 all its codenames. At least one admin for all codenames stays enabled.
 """
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -102,7 +103,7 @@ async def create_account(
         actor=principal.actor,
         action="account.create",
         subject=name,
-        detail={"role": role, "codenames": _told(wanted)},
+        detail={"role": role, "codenames": tell_codenames(wanted)},
     )
     return account
 
@@ -147,7 +148,7 @@ async def change_account(
         subject=name,
         detail={
             "role": [before[0], wanted_role],
-            "codenames": [_told(before[1]), _told(wanted)],
+            "codenames": [tell_codenames(before[1]), tell_codenames(wanted)],
             **told,
         },
     )
@@ -265,8 +266,9 @@ def _encode(codenames: tuple[str, ...]) -> str:
     return encode_canonical_json(list(codenames)).decode()
 
 
-def _told(codenames: tuple[str, ...]) -> list[str]:
-    """Return what the trail tells of a list of codenames: all of it, or its beginning and size."""
+def tell_codenames(codenames: tuple[str, ...]) -> list[str]:
+    """Return what the trail tells of a list of codenames: all of it, or its beginning and hash."""
     if len(codenames) <= 100:
         return list(codenames)
-    return [*codenames[:100], f"and {len(codenames) - 100} more"]
+    sha256 = hashlib.sha256(_encode(codenames).encode()).hexdigest()
+    return [*codenames[:100], f"and {len(codenames) - 100} more, sha256 {sha256}"]

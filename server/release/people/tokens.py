@@ -49,6 +49,11 @@ def token_permissions(token: Token) -> frozenset[Permission]:
     return frozenset(map(Permission, decode_canonical_json(token.permissions.encode(), limit=1024)))
 
 
+def fingerprint(token: Token) -> str:
+    """Return what the trail keeps of a token's secret: a hash of the hash by which it is known."""
+    return hashlib.sha256(token.secret_sha256.encode()).hexdigest()
+
+
 def token_state(token: Token, at: int) -> Literal["valid", "expired", "revoked"]:
     """Return what a token's row says of it at `at` (epoch seconds)."""
     if token.revoked_at is not None:
@@ -116,6 +121,7 @@ async def create_token(
             "label": label,
             "permissions": sorted(wanted),
             "expires_at": expires_at,
+            "fingerprint": fingerprint(row),
         },
     )
     return IssuedToken(row, text + checksum(text))

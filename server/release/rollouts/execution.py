@@ -45,6 +45,7 @@ from server.release.rollouts.ledger import (
 )
 from server.release.rollouts.operations import carry_out, view_channel
 from server.release.rollouts.orders import Halt
+from server.release.rollouts.recorded import check_recorded
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Change
 from server.storage.database import Sessions
@@ -102,6 +103,8 @@ class Execution:
         now = int(self._clock().timestamp())
         async with self._sessions() as session:
             change = await get_change(session, identity)
+            if change.state == State.APPROVED:
+                await check_recorded(session, change)
             channel = decode_channel(change.subject)
             view = await asyncio.to_thread(view_channel, channel, published)
             schedule = () if view.pointer is None else view.pointer.schedule

@@ -41,6 +41,7 @@ async def add_changes(session: AsyncSession, changes: Sequence[Change], actor: s
         if len(octets) > ORDER_LIMIT:  # reasons in many languages: the row has them
             order = {"sha256": hashlib.sha256(octets).hexdigest(), "type": change.action}
         detail = {
+            "arguments": hashlib.sha256(change.arguments.encode()).hexdigest(),
             "change": change.id,
             "due_at": change.due_at,
             "note": arguments.note,

@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("detail", sa.String(), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
     )
+    op.create_index("ix_trail_entries_subject", "trail_entries", ["subject"])
     head = op.create_table(
         "trail_head",
         sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False),

@@ -1,0 +1,144 @@
+"""What the trail says of accounts, tokens, sessions and orders, worked out entry by entry."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class ToldAccount:
+    """An account as the trail tells it; `codenames` as the trail shortens them."""
+
+    role: str
+    codenames: list[str]
+    subject: str | None = None
+    is_disabled: bool = False
+
+
+@dataclass(slots=True)
+class ToldToken:
+    """A token as the trail tells it."""
+
+    account: str
+    label: str
+    permissions: list[str]
+    fingerprint: str
+    expires_at: int
+    revoked_at: int | None = None
+
+
+@dataclass(slots=True)
+class ToldSession:
+    """A session of the console; `by` is a token's id, or `login`."""
+
+    account: str
+    by: str
+    is_ended: bool = False
+
+
+@dataclass(slots=True)
+class ToldChange:
+    """An order as the trail tells it; `sha256` is of its arguments as the row holds them."""
+
+    action: str
+    subject: str
+    sha256: str
+    due_at: int
+    proposed_by: str
+    proposed_at: int
+    state: str
+    approved_by: str | None = None
+    approved_at: int | None = None
+    finished_at: int | None = None
+
+
+@dataclass(slots=True)
+class Told:
+    """Everything that the entries so far say. Whether they are whole is `trail_verify`'s to say."""
+
+    accounts: dict[str, ToldAccount] = field(default_factory=dict)
+    tokens: dict[str, ToldToken] = field(default_factory=dict)
+    sessions: dict[str, ToldSession] = field(default_factory=dict)
+    changes: dict[str, ToldChange] = field(default_factory=dict)
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """Take the next entry, in the form of FORMATS section 11; others say nothing here."""
+        action, detail = str(entry["action"]), entry["detail"]
+        group, _, what = action.partition(".")
+        try:
+            if group == "account":
+                self._account(what, entry, detail)
+            elif group == "token":
+                self._token(what, entry, detail)
+            elif group == "session":
+                self._session(what, entry, detail)
+            elif group in {"rollout", "change"} and "change" in detail:
+                self._change(action, entry, detail)
+        except (KeyError, TypeError, ValueError, IndexError):
+            return  # an entry that was altered, or tells of a row whose first entry was
+
+    def _account(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+        name, at = entry["subject"], entry["at"]
+        if what == "create":
+            self.accounts[name] = ToldAccount(detail["role"], detail["codenames"])
+            return
+        account = self.accounts[name]
+        if what == "change":
+            account.role, account.codenames = detail["role"][1], detail["codenames"][1]
+            account.subject = detail.get("subject", account.subject)
+        elif what == "enable":
+            account.is_disabled = False
+        elif what == "disable":
+            account.is_disabled = True
+            self._end(at, account=name)
+
+    def _token(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+        at = entry["at"]
+        if what == "create":
+            self.tokens[detail["token"]] = ToldToken(
+                entry["subject"],
+                detail["label"],
+                detail["permissions"],
+                detail["fingerprint"],
+                detail["expires_at"],
+            )
+        elif what == "revoke":
+            token = self.tokens[detail["token"]]
+            token.revoked_at = token.revoked_at or at
+        elif what == "revoke-all":
+            self._end(at)
+
+    def _session(self, what: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+        if what == "begin":
+            self.sessions[detail["session"]] = ToldSession(entry["subject"], detail["by"])
+        elif what == "end":
+            self.sessions[detail["session"]].is_ended = True
+
+    def _end(self, at: int, account: str | None = None) -> None:
+        """End all tokens and sessions, of one account or of all."""
+        for token in self.tokens.values():
+            if account in {None, token.account} and token.revoked_at is None:
+                token.revoked_at = at
+        for session in self.sessions.values():
+            if account in {None, session.account}:
+                session.is_ended = True
+
+    def _change(self, action: str, entry: Mapping[str, Any], detail: Mapping[str, Any]) -> None:
+        identity, at = detail["change"], entry["at"]
+        actor = str(entry["actor"]).partition("/")[0]
+        if "order" in detail:
+            self.changes[identity] = ToldChange(
+                action.removeprefix("rollout."),
+                entry["subject"],
+                detail["arguments"],
+                detail["due_at"],
+                actor,
+                at,
+                detail["state"],
+            )
+            return
+        change = self.changes[identity]
+        if action == "change.approve":
+            change.state, change.approved_by, change.approved_at = "approved", actor, at
+        elif "state" in detail:
+            change.state, change.finished_at = detail["state"], at

@@ -1,0 +1,121 @@
+"""A team's database: people, tokens, sessions, orders in every state, and what `check` says."""
+
+import asyncio
+import itertools
+
+import pytest
+
+from server.release.checks.check import check_control_plane
+from server.release.people.accounts import (
+    change_account,
+    create_account,
+    disable_account,
+    enable_account,
+)
+from server.release.people.permissions import Permission, Role
+from server.release.people.principal import command_line_principal
+from server.release.people.tokens import create_token, revoke_token
+from server.release.people.web_sessions import Origin, begin_session, end_session
+from server.release.rollouts.orders import Offer, Pause, Schedule
+from server.release.rollouts.plan import Plan, Stage
+from server.storage.database import open_database
+from tests.server.release.rollouts.desk import APPROVER, ENGINEER, open_desk
+from tests.server.world import PACKAGE_2
+
+OPERATOR = command_line_principal("root")
+DAY = 86_400
+TOKENS = ("adm", "eka", "vi", "old")
+"""Whose tokens are made, in this order: their ids are 000000000001 to 000000000004."""
+
+
+async def hire(sessions, at):
+    """Make five accounts, four tokens and two sessions; some are ended."""
+    numbers = itertools.count(1)
+
+    def entropy(size):
+        return next(numbers).to_bytes(size, "big")
+
+    async with sessions.begin() as session:
+        for name, role, codenames in (
+            ("adm", Role.ADMIN, ["*"]),
+            ("ari", Role.APPROVER, ["*"]),
+            ("eka", Role.ENGINEER, ["armani", *(f"model{number:03}" for number in range(150))]),
+            ("old", Role.EDITOR, ["armani"]),
+            ("vi", Role.EDITOR, ["armani"]),
+        ):
+            await create_account(
+                session, OPERATOR, name=name, role=role, codenames=codenames, at=at
+            )
+        await change_account(session, OPERATOR, name="vi", role=Role.VIEWER, subject="vi@x", at=at)
+        for number, account in enumerate(TOKENS, start=1):
+            only = [Permission.READ] if account == "vi" else None
+            ids = iter([number.to_bytes(6, "big"), entropy(32)])
+            await create_token(
+                session,
+                OPERATOR,
+                lambda _size, ids=ids: next(ids),
+                account=account,
+                label="work",
+                permissions=only,
+                expires_at=at + DAY,
+                at=at,
+            )
+        await revoke_token(session, OPERATOR, identity="000000000001", at=at)
+        await begin_session(session, entropy, Origin("eka", token="000000000002"), at=at)
+        begun = await begin_session(session, entropy, Origin("vi", subject="vi@x"), at=at)
+        await end_session(session, OPERATOR, identity=begun.row.id, at=at)
+        await disable_account(session, OPERATOR, name="old", at=at)
+        await disable_account(session, OPERATOR, name="ari", at=at)
+        await enable_account(session, OPERATOR, name="ari", at=at)
+
+
+async def give_orders(desk):
+    """Give orders: done, waiting, approved for tomorrow, cancelled, rejected."""
+
+    async def schedule(permille, **options):
+        return await desk.order(Schedule(Plan(stages=[Stage(permille)])), **options)
+
+    tomorrow = desk.world.epoch() + DAY
+    offered = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
+    await desk.rollouts.approve(APPROVER, offered.id)
+    await desk.order(Pause(reason={"en": "a pause"}))
+    await schedule(300)
+    approved = await schedule(500, due_at=tomorrow)
+    await desk.rollouts.approve(APPROVER, approved.id)
+    cancelled = await schedule(600, due_at=tomorrow)
+    await desk.rollouts.cancel(ENGINEER, cancelled.id, "not wanted")
+    rejected = await schedule(700)
+    await desk.rollouts.reject(APPROVER, rejected.id, "too much")
+
+
+@pytest.fixture(scope="module")
+def team_state(published_state, tmp_path_factory):
+    """Give a server with a team; do not change it, copy it."""
+    world = published_state.copy(tmp_path_factory.mktemp("team") / "state")
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+
+    async def fill():
+        async with open_desk(world, ("*/*/stable",)) as desk:
+            await hire(desk.sessions, world.epoch())
+            await give_orders(desk)
+
+    asyncio.run(fill())
+    return world
+
+
+@pytest.fixture
+def team(team_state, tmp_path):
+    """Give such a server of one's own."""
+    return team_state.copy(tmp_path / "state")
+
+
+@pytest.fixture
+def wrong():
+    """Give what returns subject and sentence of everything that is wrong with a database."""
+
+    async def look(world):
+        async with open_database(world.folder.database) as sessions:
+            found = await check_control_plane(sessions)
+        return [(finding.subject, finding.error) for finding in found if finding.error]
+
+    return look
