@@ -41,7 +41,7 @@ async def publish_for_ever(
             tools.fail(error)
             await asyncio.sleep(RETRY_SECONDS)
     ignored: set[str] = set()
-    draining = _Draining()
+    draining = Draining()
     while True:
         # Renewal comes first and alone: no bundle may let the timestamp run out.
         works: list[Callable[[], Awaitable[None]]] = [
@@ -49,7 +49,7 @@ async def publish_for_ever(
             lambda: _publish(publisher, tools.metrics),
             lambda: _carry_out_due(rollouts),
             lambda: _name_ignored(incoming, ignored),
-            lambda: draining.look(publisher),
+            lambda: draining.look(publisher, rollouts),
         ]
         wait = TICK_SECONDS
         for work in works:
@@ -81,16 +81,20 @@ async def _carry_out_due(rollouts: Rollouts) -> None:
         log.info(change.state, change=change.id, reason=change.reason, snapshot=change.snapshot)
 
 
-class _Draining:
+class Draining:
     """Removes superseded role files once an hour."""
 
     def __init__(self) -> None:
         self._at: float | None = None
 
-    async def look(self, publisher: Publisher) -> None:
-        """Remove what may go, unless that was done within the hour."""
+    async def look(self, publisher: Publisher, rollouts: Rollouts) -> None:
+        """Remove what may go, unless that was done within the hour.
+
+        Whether an interrupted change was published is found in role files: until then all stay.
+        """
         now = asyncio.get_running_loop().time()
-        if self._at is None or now - self._at >= DRAIN_SECONDS:
+        is_due = self._at is None or now - self._at >= DRAIN_SECONDS
+        if is_due and not await rollouts.is_interrupted():
             self._at = now
             removed = await publisher.drain()
             if removed:

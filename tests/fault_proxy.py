@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+SLOW_SECONDS = 0.2
+
 
 class Fault(enum.StrEnum):
     """What happens to connections from now on; those that are open are ended."""
@@ -17,6 +19,8 @@ class Fault(enum.StrEnum):
     SILENCE = "silence"  # a request is taken and never answered
     CUT_ANSWER = "cut answer"  # after `limit` octets of the answer the connection is closed
     CUT_REQUEST = "cut request"  # the same, of the request
+    LOSE_ANSWER = "lose answer"  # a request is carried out, and its answer never given
+    SLOW = "slow"  # the first octet of an answer takes a moment
     HOLD_REQUEST = "hold request"  # after `limit` octets nothing is handed on any more
 
 
@@ -137,6 +141,11 @@ async def _hand_on(
     passed = 0
     while octets := await reader.read(65_536):
         passed += len(octets)
+        if cut is Fault.CUT_ANSWER and fault is Fault.LOSE_ANSWER:
+            proxy.is_held.set()
+            continue
+        if cut is Fault.CUT_ANSWER and fault is Fault.SLOW and passed == len(octets):
+            await asyncio.sleep(SLOW_SECONDS)
         if passed > proxy.limit and fault is cut:
             writer.write(octets[: len(octets) - (passed - proxy.limit)])
             await writer.drain()

@@ -4,7 +4,7 @@ Any client of that protocol can be used. The announcement carries the sha256 of 
 last one is there and the hash holds, the octets are a blob, and a submission can name it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from email.utils import formatdate
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -60,6 +60,13 @@ async def create_upload(call: Call) -> Reply:
         _decimal(call, "Upload-Length"),
         decode_upload_metadata(_one(call, "Upload-Metadata")),
     )
+    location = {"Location": f"{PREFIX}/uploads/{state.id}"}
+    return Reply(_view(state), headers=location | _progress(state))
+
+
+async def _create_again(call: Call, entry: Mapping[str, Any]) -> Reply:
+    """Answer the upload that was announced, as far as it is now."""
+    state = await call.services.uploads.look(call.who, entry["subject"])
     location = {"Location": f"{PREFIX}/uploads/{state.id}"}
     return Reply(_view(state), headers=location | _progress(state))
 
@@ -181,6 +188,7 @@ OPERATIONS = (
         permission=Permission.UPLOAD,
         summary="Announce an upload",
         handler=create_upload,
+        again=_create_again,
         response=UploadView,
         status=201,
         errors=(412, 413, 507),

@@ -7,7 +7,7 @@
 
 Nobody else publishes between 1 and 3. After a crash whoever carries the change out again looks for
 the intended pointer among the versions of latest since then, and of its parts: it is published once
-or not at all.
+or not at all. None of them is drained before that (`Rollouts.is_interrupted`).
 """
 
 import asyncio

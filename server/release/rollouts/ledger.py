@@ -130,6 +130,12 @@ async def find_course(
     return max(fitting, key=lambda intent: intent.at).course if fitting else None
 
 
+async def has_open_intent(session: AsyncSession) -> bool:
+    """Answer whether a change is approved and about to be published, or was when a crash came."""
+    query = select(Change).where(Change.state == State.APPROVED, Change.outcome != "")
+    return any(read_outcome(change).intent for change in await session.scalars(query))
+
+
 async def intend(session: AsyncSession, change: Change, outcome: Outcome) -> bool:
     """Write what is about to be published; answers whether the change is still approved."""
     return await _move(session, change.id, [State.APPROVED], {"outcome": encode_text(outcome)})

@@ -39,6 +39,7 @@ from server.release.rollouts.ledger import (
     find_course,
     find_due,
     get_change,
+    has_open_intent,
     sentence,
     settle,
 )
@@ -253,6 +254,11 @@ class Rollouts:
         if failure is not None:
             raise failure
         return settled
+
+    async def is_interrupted(self) -> bool:
+        """Answer whether a change may have been published without being recorded as done."""
+        async with self._sessions() as session:
+            return await has_open_intent(session)
 
     def is_approval_needed(self, channel: Channel, order: Order) -> bool:
         """Answer whether `order` waits for a second person in `channel`."""

@@ -113,8 +113,14 @@ class Uploads:
         return await self._state(upload, principal)
 
     async def look(self, principal: Principal, upload_id: str) -> UploadState:
-        """Return how far an upload is; one whose last answer was lost is made a blob now."""
-        return await self._state(await self._load(principal, upload_id), principal)
+        """Return how far an upload is; one whose last answer was lost is made a blob now.
+
+        Raises NotFoundError, too, where its blob was removed since: it has to be uploaded again.
+        """
+        upload = await self._load(principal, upload_id)
+        if upload.finished_at is not None and await self.blob_length(upload.sha256) is None:
+            raise NotFoundError("the blob of this upload is not here any more: upload it again.")
+        return await self._state(upload, principal)
 
     async def append(
         self,

@@ -113,6 +113,39 @@ def test_a_failure_that_passes(place, proxy, source, fault):
     S3Blobs(place, now).verify(*source[1:])
 
 
+def test_an_answer_that_is_lost(place, proxy, source):
+    """The store has what it was sent, or not; it is told as a failure, and may be repeated."""
+    store, real = impatient(place, proxy, seconds=1), S3Blobs(place, now)
+    proxy.fault = Fault.LOSE_ANSWER
+    with one_sentence():
+        store.ingest(*source)
+    assert proxy.is_held.is_set()
+    assert real.length(source[1]) in {None, source[2]}
+    proxy.fault = Fault.NONE
+    impatient(place, proxy).ingest(*source)
+    real.verify(*source[1:])
+    assert [blob.sha256 for blob in real.list()] == [source[1]]
+
+
+def test_answers_that_are_slow(place, proxy, source):
+    """Within its patience a store may take its time, whatever is asked."""
+    store = impatient(place, proxy, retries=0)
+    proxy.fault = Fault.SLOW
+    store.ingest(*source)
+    store.verify(*source[1:])
+    assert store.length(source[1]) == source[2]
+
+
+def test_a_storm_of_errors(place, proxy, source):
+    """A store that answers 500 for longer than is tried, and then no more: one of each."""
+    store = impatient(place, proxy, retries=2)
+    proxy.fault, proxy.times = Fault.ERROR, 3
+    with one_sentence():
+        store.ingest(*source)
+    store.ingest(*source)
+    S3Blobs(place, now).verify(*source[1:])
+
+
 def test_a_package_that_is_cut_off(place, proxy, tmp_path):
     """What was given is right, and what is missing is an error, never an early end."""
     path, sha256 = tmp_path / "source", hashlib.sha256(LARGE).hexdigest()

@@ -157,6 +157,19 @@ async def test_a_key_belongs_to_one_announcement(api):
     assert await begin(api) != first
 
 
+async def test_a_blob_that_is_not_here_any_more(api):
+    """A repeated announcement leads to an upload that is none any more, another to a new one."""
+    key = {"Idempotency-Key": "build-8"}
+    path = await begin(api, **key)
+    assert (await patch(api, path, 0, DATA)).status == 204
+    assert (await api.call("HEAD", path, token="engineer", headers=TUS)).status == 200
+    await asyncio.to_thread(api.services.publisher.blobs.remove, hashlib.sha256(DATA).hexdigest())
+    assert await begin(api, **key) == path
+    assert (await api.call("HEAD", path, token="engineer", headers=TUS)).status == 404
+    other = await begin(api, **{"Idempotency-Key": "build-9"})
+    assert await find_offset(api, other) == 0
+
+
 async def test_whose_it_is(api):
     """Another account does not see an upload; it may look whether the octets are here."""
     path = await begin(api)

@@ -1,11 +1,13 @@
 """The service: orders are recorded, wait, are carried out once, and survive crashes."""
 
 import asyncio
+import os
 from datetime import timedelta
 
 import pytest
 
 from server.core.errors import FormatError, HeningError
+from server.publish_loop import Draining
 from server.publisher.publisher import Publisher
 from server.release.errors import (
     ConflictError,
@@ -255,6 +257,41 @@ async def test_a_crash_in_the_middle(two, step):
         assert (await desk.pointer()).steps[-1].counter == 2
         actions = [action for _, action in await desk.trail()]
         assert actions == ["rollout.offer", "rollout.offer.done"]
+
+
+async def test_a_crash_long_ago(two):
+    """However many versions came since, the role files that tell what was published are there."""
+
+    def crash(done):
+        if done == 6:
+            raise CrashError
+
+    async with open_desk(two, after_step=crash) as desk:
+        with pytest.raises(CrashError):
+            await desk.order(Offer(2, PLAN))
+    async with two.publisher() as publisher, open_desk(two) as desk:
+        pointers = (await desk.rollouts.published()).pointers()
+        for _ in range(6):
+            await publisher.change_pointers(lambda _published: {})
+            await publisher.change_pointers(lambda _published: pointers)
+        newest = (await desk.versions())[1]
+        await asyncio.to_thread(age, two.folder.public / "metadata")
+        draining, role = Draining(), two.folder.public / "metadata" / "3.latest.json"
+        await draining.look(publisher, desk.rollouts)
+        assert role.exists()
+        two.ahead = timedelta(seconds=ORPHAN_SECONDS)
+        (settled,) = await desk.rollouts.run_due()
+        assert settled.state == State.DONE
+        assert (await desk.versions())[1] == newest
+        await draining.look(publisher, desk.rollouts)
+        assert not role.exists()
+
+
+def age(folder):
+    """Let all files be two hours old."""
+    for path in folder.iterdir():
+        then = path.stat().st_mtime - 7200
+        os.utime(path, (then, then))
 
 
 @pytest.mark.parametrize("step", [3, 6])

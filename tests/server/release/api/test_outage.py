@@ -1,0 +1,72 @@
+"""Orders over the API while the database goes away: what is told, and that a repetition ends it."""
+
+import asyncio
+import functools
+
+import pytest
+from sqlalchemy import select
+
+from server.release.people.trail_verify import verify_trail
+from server.storage.control_models import TrailEntry
+from server.storage.layout import StateFolder
+from tests.server.log_invariant import check_log
+from tests.server.release.api_world import api_world
+from tests.server.world import CHANNEL, PACKAGE_1
+
+pytestmark = [pytest.mark.needs("postgresql"), pytest.mark.asyncio]
+HALT = f"/channels/{CHANNEL}/halt"
+ONCE = {"Idempotency-Key": "once"}
+
+
+def offered(fresh, postgres):
+    """Return a server on PostgreSQL that offers release 1."""
+    world = fresh.on(StateFolder(fresh.folder.root, postgres.make_database()))
+    first = world.ceremony.first()
+    first["root", 1] = world.folder.trusted_root.read_bytes()
+    assert world.publish(first).reason == ""
+    assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+    world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
+    return world
+
+
+@pytest.mark.parametrize("step", [0, 3, 6])
+async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
+    """Before it is begun, staged, or public: 503, and the repetition halts once."""
+    world = await asyncio.to_thread(offered, fresh, postgres)
+    before = await asyncio.to_thread(world.published)
+    ended = []
+
+    def end(done):
+        if done == step and not ended:
+            ended.append(step)
+            # Nothing else is to go on meanwhile, so it is waited for where waiting is forbidden.
+            loop = asyncio._get_running_loop()
+            asyncio._set_running_loop(None)
+            try:
+                postgres.stop()
+            finally:
+                asyncio._set_running_loop(loop)
+
+    world.publisher = functools.partial(world.publisher, after_step=end)
+    async with api_world(world) as api:
+        if step == 0:
+            await asyncio.to_thread(end, 0)
+        try:
+            told = await api.call("POST", HALT, body={}, headers=ONCE)
+            assert (told.status, told.problem) == (503, "unavailable")
+            assert int(told.headers["Retry-After"]) > 0
+        finally:
+            await asyncio.to_thread(postgres.start)
+        assert ended == [step]
+        for _ in range(2):
+            answer = await api.call("POST", HALT, body={}, headers=ONCE)
+            assert (answer.status, answer.json["channel"]["state"]) == (200, "halted")
+            assert answer.json["change"]["state"] == "done"
+        async with api.services.sessions() as session:
+            await verify_trail(session)
+            actions = list(await session.scalars(select(TrailEntry.action)))
+        assert actions == ["rollout.halt", "rollout.halt.done"]
+    after = await asyncio.to_thread(world.published)
+    assert after.pointers()[CHANNEL.pointer_path].halted
+    assert after.roles["latest"].version == before.roles["latest"].version + 1
+    await asyncio.to_thread(check_log, world.folder, world.keys.log_verifier.public)
