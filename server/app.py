@@ -27,6 +27,7 @@ from server.publisher.watchman import Watchman
 from server.release.api.operation import Services
 from server.release.api.serving import Site, no_site, serving
 from server.release.rollouts.rollouts import Rollouts
+from server.release.submissions.ending import record_end
 from server.release.uploads.keeping import Keeping
 from server.release.uploads.quota import free_octets
 from server.release.webhooks.courier import Courier
@@ -87,6 +88,7 @@ async def running(
             tools.after_step,
             blobs=blobs,
             room=room,
+            tell_end=record_end,
         )
         stack.push_async_callback(publisher.read_backs.stop)
 

@@ -10,6 +10,7 @@ from server.publisher.online_keys import load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.rollouts.rollouts import Rollouts
+from server.release.submissions.ending import record_end
 from server.settings import Settings
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
@@ -37,7 +38,16 @@ async def open_publisher(
     """
     await asyncio.to_thread(load_online_keys, folder.keys)
     async with open_database(folder.database) as sessions:
-        publisher = Publisher(folder, sessions, clock, read_back, alarm, after_step, blobs=blobs)
+        publisher = Publisher(
+            folder,
+            sessions,
+            clock,
+            read_back,
+            alarm,
+            after_step,
+            blobs=blobs,
+            tell_end=record_end,
+        )
         async with publisher.read_backs:
             yield publisher
 

@@ -52,6 +52,12 @@ def is_finished(folder: Path, results: Path) -> bool:
     return result.exists() and result.stat().st_mtime_ns > folder.stat().st_ctime_ns
 
 
+def attempt_of(folder: Path) -> str:
+    """Return what tells this folder from a later one that brings the same bundle again."""
+    found = folder.stat()
+    return f"{found.st_ino}.{found.st_ctime_ns}"
+
+
 def load_submission(folder: Path) -> Submission:
     """Read a bundle and check that it holds what it says, and nothing else.
 

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.bundle import Result
 from server.core.errors import HeningError
@@ -35,7 +36,7 @@ from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published
 from server.publisher.read_back import ReadBack
 from server.publisher.read_backs import ReadBacks
-from server.publisher.submissions import Submissions
+from server.publisher.submissions import Submissions, TellEnd
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
 from server.storage.durable import sweep_temporary
@@ -50,6 +51,10 @@ Edit = Callable[[Published], Mapping[str, Pointer]]
 AsyncEdit = Callable[[Published], Awaitable[Mapping[str, Pointer]]]
 
 
+async def _tell_nobody(_session: AsyncSession, _result: Result) -> None:
+    pass
+
+
 class Publisher:
     """The one writer of a state folder. Every public method takes the lease.
 
@@ -58,6 +63,7 @@ class Publisher:
     no server runs; what it finds wrong goes to `alarm`, as does a bundle that is put off.
     `after_step` is told the number of each step that is done, and 0 when a publication begins.
     `blobs` is `folder.blobs` by default, and may grow as `room` says.
+    `tell_end` is told in the transaction that remembers it what became of a bundle.
     Another machine takes over from one that was silent for `lease_seconds`.
     """
 
@@ -73,6 +79,7 @@ class Publisher:
         room: Room = Room(),  # noqa: B008 - it cannot change
         *,
         lease_seconds: int = LEASE_SECONDS,
+        tell_end: TellEnd = _tell_nobody,
     ) -> None:
         self._folder = folder
         self._clock = clock
@@ -87,7 +94,16 @@ class Publisher:
         self._sessions = sessions
         self._after_step = after_step
         self._submissions = Submissions(
-            folder, sessions, self._lease, clock, alarm, after_step, self._steps, self._blobs, room
+            folder,
+            sessions,
+            self._lease,
+            clock,
+            alarm,
+            after_step,
+            self._steps,
+            self._blobs,
+            room,
+            tell_end,
         )
 
     @property

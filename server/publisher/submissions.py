@@ -1,11 +1,12 @@
 """What becomes of a bundle from `incoming`: steps 1 and 2 of publishing, its result, or a delay."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.bundle import Result
 from server.core.encodings import check_sha256
@@ -33,6 +34,9 @@ REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
 QUERY_HASHES = 500  # in one query: databases limit how many values it may name
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
 
+TellEnd = Callable[[AsyncSession, Result], Awaitable[None]]
+"""Is told what became of a bundle, once, in the transaction that remembers it."""
+
 
 class Submissions:
     """Takes bundles in and hands what verifies to `steps`. Its caller holds the lease."""
@@ -48,6 +52,7 @@ class Submissions:
         steps: PublicationSteps,
         blobs: BlobStore,
         room: Room,
+        tell_end: TellEnd,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
@@ -58,6 +63,7 @@ class Submissions:
         self._steps = steps
         self._blobs = blobs
         self._room = room
+        self._tell_end = tell_end
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
     async def process(self, submission_id: str) -> Result | None:
@@ -99,16 +105,21 @@ class Submissions:
             snapshot=snapshot,
             time=now,
         )
+        attempt = await asyncio.to_thread(incoming.attempt_of, folder)
         async with self._lease.fenced() as session:
-            await session.merge(
-                SubmissionRow(
-                    id=submission_id,
-                    status=status,
-                    reason=reason,
-                    snapshot=snapshot,
-                    finished_at=now,
+            known = await session.get(SubmissionRow, submission_id)
+            if known is None or known.attempt != attempt:  # else a crash came before the result
+                await session.merge(
+                    SubmissionRow(
+                        id=submission_id,
+                        status=status,
+                        reason=reason,
+                        snapshot=snapshot,
+                        finished_at=now,
+                        attempt=attempt,
+                    )
                 )
-            )
+                await self._tell_end(session, result)
         await self._lease.write(incoming.write_result, self._folder.results, result)
         return result
 

@@ -9,7 +9,10 @@ class Base(DeclarativeBase):
 
 
 class Submission(Base):
-    """One bundle that arrived, and what became of it. Times in epoch seconds."""
+    """One bundle that arrived, and what became of it. Times in epoch seconds.
+
+    `attempt` tells the folder that was judged last from another that brings the same bundle again.
+    """
 
     __tablename__ = "submissions"
 
@@ -18,6 +21,7 @@ class Submission(Base):
     reason: Mapped[str]
     snapshot: Mapped[int] = mapped_column(BigInteger)
     finished_at: Mapped[int] = mapped_column(BigInteger)
+    attempt: Mapped[str | None] = mapped_column(String(48))
 
 
 class Blob(Base):

@@ -1,6 +1,8 @@
 """A publisher killed with SIGKILL after each step and before each change of the disk."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -110,6 +112,13 @@ def public_state(world: World):
     return version, published.snapshot.version, roles, packages, served
 
 
+def ends(world, bundle_id):
+    """Return what the trail says of the end of a bundle."""
+    with closing(sqlite3.connect(world.folder.sqlite)) as connection:
+        query = "SELECT action FROM trail_entries WHERE subject = ?"
+        return [action for (action,) in connection.execute(query, (bundle_id,))]
+
+
 def finish(scenario, world):
     """Do what a restarted server does, and hold the folder against its invariants."""
 
@@ -134,3 +143,4 @@ def finish(scenario, world):
         assert (result.status, result.reason) == ("published", "")
         assert result.snapshot == world.published().snapshot.version
         assert list(world.folder.incoming.iterdir()) == []
+        assert ends(world, scenario.bundle_id) == ["submission.publish"]

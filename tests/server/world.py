@@ -21,6 +21,7 @@ from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rollout import plan_offer
+from server.release.submissions.ending import record_end
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
@@ -95,6 +96,7 @@ class World:
                 self.blobs,
                 room=self.room,
                 lease_seconds=self.lease_seconds,
+                tell_end=record_end,
             )
             async with made.read_backs:
                 yield made

@@ -24,6 +24,7 @@ def test_places(tmp_path):
         "public": Path("public"),
         "database": Path("hening.sqlite"),
         "sqlite": Path("hening.sqlite"),
+        "clock": Path("clock.json"),
         "settings": Path("settings.toml"),
         "lock": Path("publisher.lock"),
     }

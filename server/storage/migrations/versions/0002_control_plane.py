@@ -11,6 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Create the tables of the control plane."""
+    op.add_column("submissions", sa.Column("attempt", sa.String(48)))
     op.create_table(
         "accounts",
         sa.Column("name", sa.String(64), primary_key=True),
@@ -156,3 +157,4 @@ def downgrade() -> None:
         "accounts",
     ):
         op.drop_table(table)
+    op.drop_column("submissions", "attempt")

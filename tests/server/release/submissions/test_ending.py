@@ -1,0 +1,84 @@
+"""What becomes of a submission stands in the trail, once for each time that it was handed in."""
+
+import asyncio
+import json
+
+import pytest
+from sqlalchemy import select
+
+from server.core.bundle import Result
+from server.publisher import incoming
+from server.publisher.publisher import Publisher
+from server.release.people.token_text import checksum
+from server.release.people.trail_verify import verify_trail
+from server.release.submissions.ending import record_end
+from server.storage.control_models import TrailEntry
+from server.storage.database import open_database
+from tests.server.world import PACKAGE_2
+
+SHA256 = "ab" * 32
+
+
+def trail(world):
+    """Return actor, action, subject and detail of each entry, after the chain was verified."""
+
+    async def read():
+        async with open_database(world.folder.database) as sessions, sessions() as session:
+            await verify_trail(session)
+            found = await session.scalars(select(TrailEntry).order_by(TrailEntry.index))
+            return [(e.actor, e.action, e.subject, json.loads(e.detail)) for e in found]
+
+    return asyncio.run(read())
+
+
+def test_a_bundle_that_is_published(world):
+    """One entry, by the server, with the snapshot that shows it."""
+    before = trail(world)
+    bundle = world.submit(world.second_release(), [PACKAGE_2])
+    world.run(Publisher.process_incoming)
+    snapshot = world.published().snapshot.version
+    entry = ("server", "submission.publish", bundle, {"snapshot": snapshot})
+    assert trail(world) == [*before, entry]
+
+
+def test_a_bundle_that_is_refused_twice(world):
+    """One entry each time, with the reason."""
+    before = trail(world)
+    for _ in range(2):
+        bundle = world.submit({("cancro", 3): world.ceremony.role("cancro", 3)})
+        world.run(Publisher.process_incoming)
+    reason = world.result(bundle).reason
+    assert reason
+    entry = ("server", "submission.refuse", bundle, {"reason": reason})
+    assert trail(world) == [*before, entry, entry]
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_result_that_could_not_be_written(world, monkeypatch, version):
+    """The bundle is processed again and told of once, whether it is published or refused."""
+    before, write = trail(world), incoming.write_result
+
+    def fail(_results, _result):
+        raise OSError(28, "No space left on device")
+
+    bundle = world.submit({("cancro", version): world.ceremony.role("cancro", version)})
+    monkeypatch.setattr(incoming, "write_result", fail)
+    for _ in range(2):
+        assert world.run(Publisher.process_incoming) == []
+    monkeypatch.setattr(incoming, "write_result", write)
+    assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle]
+    assert len(trail(world)) == len(before) + 1
+
+
+async def test_a_reason_that_quotes_a_token(place):
+    """The entry is written, without the secret: nothing may hold up publishing for ever."""
+    token = f"hening_{'0a' * 6}_{'0b' * 32}"
+    token += checksum(token)
+    reason = f"the role {token} is unknown."
+    async with open_database(place) as sessions, sessions.begin() as session:
+        await record_end(
+            session, Result(id=SHA256, status="refused", reason=reason, snapshot=0, time=7)
+        )
+        entry = (await session.scalars(select(TrailEntry))).one()
+        assert "0b0b" not in entry.detail
+        assert "is unknown" in entry.detail
