@@ -63,10 +63,14 @@ class Desk:
         return (await self.rollouts.order(who, [wish], due_at=due_at))[0]
 
     async def trail(self):
-        """Return (actor, action) of every entry, after the chain was verified."""
+        """Return (actor, action) of every entry about orders, after the chain was verified."""
         async with self.sessions() as session:
             await verify_trail(session)
-            query = select(TrailEntry).order_by(TrailEntry.index)
+            query = (
+                select(TrailEntry)
+                .where(~TrailEntry.action.startswith("submission."))
+                .order_by(TrailEntry.index)
+            )
             return [(entry.actor, entry.action) for entry in await session.scalars(query)]
 
 
