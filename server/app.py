@@ -34,6 +34,7 @@ from server.release.webhooks.courier import Courier
 from server.release.webhooks.expiry import tell_expiring
 from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
+from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.settings import Settings
 from server.snapshot_watch import SnapshotWatch
 from server.storage.blobs import BlobStore
@@ -128,7 +129,9 @@ async def running(
             ),
             upkeep.run,
             Noticer(folder.public, sessions, epoch).run,
-            Courier(sessions, sender, epoch, entropy, tools.alarm).run,
+            Courier(
+                sessions, sender, epoch, entropy, tools.alarm, WebhookMetrics(tools.registry)
+            ).run,
         ]
         begun: list[asyncio.Task[None]] = []
         stack.push_async_callback(_cancel_all, begun)

@@ -158,6 +158,7 @@ class Change(Base):
 class Webhook(Base):
     """One address that is told of events; the secret signs what is sent there.
 
+    Until `former_until` the secret before it signs, too.
     `failing_since` is when the first attempt after the last success failed.
     """
 
@@ -166,6 +167,8 @@ class Webhook(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     url: Mapped[str] = mapped_column(String(2000))
     secret: Mapped[str] = mapped_column(String(64))
+    former_secret: Mapped[str | None] = mapped_column(String(64))
+    former_until: Mapped[int | None] = mapped_column(BigInteger)
     events: Mapped[str]
     created_by: Mapped[str] = mapped_column(ForeignKey("accounts.name"))
     created_at: Mapped[int] = mapped_column(BigInteger)

@@ -6,6 +6,8 @@ import io
 import itertools
 import sys
 
+from prometheus_client import CollectorRegistry
+
 from server.cli import main
 from server.publisher.mirror import export_mirror
 from server.publisher.online_keys import HOLDERS
@@ -15,6 +17,7 @@ from server.release.rollouts.plan import Plan, Stage
 from server.release.webhooks.courier import Courier
 from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
+from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
 from tests.crash.sender import ROOMY, send_rest
@@ -35,10 +38,11 @@ async def post_office(world, alarms):
     numbers = itertools.count()
     async with open_database(world.folder.database) as sessions:
         sender = Sender(private=True)
+        metrics = WebhookMetrics(CollectorRegistry())
         entropy = lambda count: next(numbers).to_bytes(count)  # noqa: E731
         yield (
             Noticer(world.folder.public, sessions, world.epoch),
-            Courier(sessions, sender, world.epoch, entropy, alarms.append),
+            Courier(sessions, sender, world.epoch, entropy, alarms.append, metrics),
         )
 
 

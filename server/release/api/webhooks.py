@@ -35,13 +35,22 @@ class WebhookState(msgspec.Struct, frozen=True):
     created_at: Seconds
     disabled_at: Seconds | None
     failing_since: Seconds | None
+    former_until: Seconds | None
+    """Until when the secret before the present one signs, too."""
 
 
 class WebhookSecret(WebhookState, frozen=True):
-    """A webhook that was just made, with its secret."""
+    """A webhook with the secret that was just made."""
 
     secret: str
     """Shown here and never again."""
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a secret is replaced."""
+
+    overlap: Annotated[int, msgspec.Meta(ge=0, le=directory.LONGEST_OVERLAP)] = 86_400
+    """Seconds for which the secret before signs, too; 0 after a leak."""
 
 
 class DeliveryState(msgspec.Struct, frozen=True):
@@ -104,6 +113,20 @@ async def get_webhook(call: Call) -> Reply:
     return await _reply(call)
 
 
+async def rotate_secret(call: Call) -> Reply:
+    """Give a webhook a new secret, which the answer holds, this once; the old one ends later."""
+    services = call.services
+    made = await directory.rotate_secret(
+        services.sessions,
+        call.who,
+        call.path["webhook"],
+        call.body.overlap,
+        services.epoch(),
+        services.entropy,
+    )
+    return Reply(WebhookSecret(**_describe(made), secret=made.secret))
+
+
 async def disable_webhook(call: Call) -> Reply:
     """Switch a webhook off; what waits for it is given up."""
     webhook, services = call.path["webhook"], call.services
@@ -161,6 +184,7 @@ def _describe(webhook: Webhook) -> dict[str, Any]:
         "created_at": webhook.created_at,
         "disabled_at": webhook.disabled_at,
         "failing_since": webhook.failing_since,
+        "former_until": webhook.former_until,
     }
 
 
@@ -205,6 +229,17 @@ OPERATIONS = (
         handler=get_webhook,
         response=WebhookDetails,
         errors=(404,),
+    ),
+    Operation(
+        method="POST",
+        path=f"{PREFIX}/webhooks/{{webhook}}/rotate",
+        permission=Permission.WEBHOOKS,
+        summary="Give a webhook a new secret",
+        handler=rotate_secret,
+        request=Rotation,
+        response=WebhookSecret,
+        errors=(400, 404),
+        secret=True,
     ),
     Operation(
         method="POST",

@@ -10,24 +10,27 @@ from collections.abc import Callable
 
 import structlog
 
-from server.release.webhooks.backoff import plan_retry
+from server.release.webhooks.backoff import decode_retry_after, plan_retry
 from server.release.webhooks.deliveries import (
     Message,
     claim,
     find_due,
     forget_old,
+    measure_queue,
     record_failure,
     record_success,
 )
 from server.release.webhooks.directory import switch_off
 from server.release.webhooks.sender import Attempt, Sender
 from server.release.webhooks.signature import sign_message
+from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.storage.database import Sessions
 
 TICK_SECONDS = 0.5
 AT_ONCE = 16  # webhooks served at the same time
 IN_A_ROW = 20  # deliveries to one webhook before another gets its place
 FORGET_SECONDS = 3600
+MEASURE_SECONDS = 10
 FAILING_SECONDS = 5 * 86_400  # without one success; then a delivery that is given up is the last
 ACTOR = "server"
 log = structlog.get_logger()
@@ -43,15 +46,17 @@ class Courier:
         clock: Callable[[], int],
         entropy: Callable[[int], bytes],
         alarm: Callable[[str], None],
+        metrics: WebhookMetrics,
     ) -> None:
         self._sessions = sessions
         self._sender = sender
         self._clock = clock
         self._entropy = entropy
         self._alarm = alarm
+        self._metrics = metrics
         self._busy: set[str] = set()
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._forgot = 0
+        self._forgot = self._measured = 0
 
     async def run(self) -> None:
         """Deliver for ever; a database that is away is said and tried again."""
@@ -60,6 +65,8 @@ class Courier:
                 try:
                     await self._start_due(group)
                     await self._forget()
+                    if abs(self._clock() - self._measured) >= MEASURE_SECONDS:
+                        await self.measure()
                 except Exception as error:  # noqa: BLE001 - a bug must not end it in silence
                     log.error("webhooks are not delivered", error=type(error).__name__)
                 await asyncio.sleep(TICK_SECONDS)
@@ -87,10 +94,11 @@ class Courier:
             self._busy.discard(webhook)
 
     async def _deliver(self, message: Message) -> bool:
-        headers = sign_message(message.secret, message.event_id, self._clock(), message.body)
+        headers = sign_message(message.secrets, message.event_id, self._clock(), message.body)
         attempt = await self._sender.send(message.url, headers, message.body)
         if not attempt.error:
             await record_success(self._sessions, message, self._clock())
+            self._metrics.attempts.labels("delivered").inc()
             return True
         await self._fail(message, attempt)
         return False
@@ -98,17 +106,21 @@ class Courier:
     async def _fail(self, message: Message, attempt: Attempt) -> None:
         now = self._clock()
         wait = None if attempt.gone else plan_retry(message.attempts, self._entropy)
+        if wait is not None:  # never sooner than without the header: it could have us hurry
+            wait = max(wait, decode_retry_after(attempt.retry_after, now))
         is_off = False
         async with self._sessions.begin() as session:
             since = await record_failure(session, message, attempt.error, now, wait)
             if attempt.gone or (wait is None and now - since >= FAILING_SECONDS):
                 is_off = await switch_off(session, message.webhook, ACTOR, attempt.error, now)
         log.warning("a webhook failed", webhook=message.webhook, error=attempt.error)
+        self._metrics.attempts.labels("failed" if wait is not None else "given-up").inc()
         if wait is None:
             self._alarm(
                 f"an event for the webhook {message.webhook} was given up: {attempt.error}."
             )
         if is_off:
+            self._metrics.switched_off.inc()
             self._alarm(f"the webhook {message.webhook} was switched off: {attempt.error}.")
 
     async def _forget(self) -> None:
@@ -116,3 +128,10 @@ class Courier:
         if now - self._forgot >= FORGET_SECONDS:
             await forget_old(self._sessions, now)
             self._forgot = now
+
+    async def measure(self) -> None:
+        """Show what waits, and since when."""
+        count, oldest = await measure_queue(self._sessions)
+        self._metrics.waiting.set(count)
+        self._measured = now = self._clock()
+        self._metrics.oldest.set(0 if oldest is None else max(0, now - oldest))

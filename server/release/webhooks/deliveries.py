@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import msgspec
-from sqlalchemy import CursorResult, delete, select, update
+from sqlalchemy import CursorResult, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.webhooks.event import Event, encode_event
@@ -19,12 +19,12 @@ KEEP_SECONDS = 30 * 86_400  # how long what was delivered or given up can be loo
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery that was claimed: what is sent where, for which time."""
+    """One delivery that was claimed: what is sent where, for which time, signed with what."""
 
     delivery: str
     webhook: str
     url: str
-    secret: str
+    secrets: tuple[str, ...]
     event_id: str
     body: bytes
     attempts: int
@@ -107,11 +107,27 @@ async def claim(sessions: Sessions, webhook: str, now: int) -> Message | None:
             delivery=delivery.id,
             webhook=hook.id,
             url=hook.url,
-            secret=hook.secret,
+            secrets=secrets_at(hook, now),
             event_id=delivery.event_id,
             body=delivery.event.encode(),
             attempts=attempts,
         )
+
+
+def secrets_at(webhook: Webhook, now: int) -> tuple[str, ...]:
+    """Return what signs at `now`, the newest first."""
+    is_over = webhook.former_until is None or webhook.former_until <= now
+    if webhook.former_secret is None or is_over:
+        return (webhook.secret,)
+    return (webhook.secret, webhook.former_secret)
+
+
+async def measure_queue(sessions: Sessions) -> tuple[int, int | None]:
+    """Return how many deliveries wait, and since when the oldest does, in epoch seconds."""
+    query = select(func.count(), func.min(Delivery.created_at)).where(Delivery.next_at.is_not(None))
+    async with sessions() as session:
+        count, oldest = (await session.execute(query)).one()
+    return count, oldest
 
 
 async def record_success(sessions: Sessions, message: Message, now: int) -> None:

@@ -1,7 +1,7 @@
 """Webhooks as people manage them: made, looked at, switched off and on, tried out.
 
-Every change is recorded in the trail, in its own transaction. A secret is shown once, when its
-webhook is made; the database keeps it, for it signs.
+Every change is recorded in the trail, in its own transaction. A secret is shown once, when it is
+made; the database keeps it, for it signs.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -23,6 +23,7 @@ from server.release.webhooks.signature import make_secret
 from server.storage.control_models import Delivery, Webhook
 from server.storage.database import Sessions
 
+LONGEST_OVERLAP = 7 * 86_400  # seconds: a secret that leaked must not sign for ever
 MAX_WEBHOOKS = 100  # that are enabled: each event is queued for each of them
 SHOWN_DELIVERIES = 50
 Entropy = Callable[[int], bytes]
@@ -54,6 +55,8 @@ async def create_webhook(
         id=entropy(16).hex(),
         url=url,
         secret=make_secret(entropy),
+        former_secret=None,
+        former_until=None,
         events=msgspec.json.encode(sorted(set(events))).decode(),
         created_by=principal.name,
         created_at=now,
@@ -86,6 +89,32 @@ async def load_webhook(sessions: Sessions, webhook_id: str) -> tuple[Webhook, li
     )
     async with sessions() as session:
         return await _find(session, webhook_id), list(await session.scalars(query))
+
+
+async def rotate_secret(
+    sessions: Sessions,
+    principal: Principal,
+    webhook_id: str,
+    overlap: int,
+    now: int,
+    entropy: Entropy,
+) -> Webhook:
+    """Give a webhook a new `secret`, to be shown now; the one before signs for `overlap` seconds.
+
+    Only that one: a rotation during an overlap ends what was before it.
+    """
+    principal.check(Permission.WEBHOOKS)
+    if not 0 <= overlap <= LONGEST_OVERLAP:
+        raise FormatError(f"an overlap is 0 to {LONGEST_OVERLAP} seconds.")
+    async with sessions.begin() as session:
+        webhook = await _find(session, webhook_id)
+        webhook.former_secret = webhook.secret if overlap else None
+        webhook.former_until = now + overlap if overlap else None
+        webhook.secret = make_secret(entropy)
+        await session.flush()
+        detail = {"overlap_seconds": overlap}
+        await _record(session, principal.actor, "webhook.rotate", webhook_id, now, detail)
+    return webhook
 
 
 async def disable_webhook(

@@ -27,10 +27,14 @@ class PrivateAddressError(OSError):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How one attempt ended: `error` is empty when it was taken; `gone` says never to come back."""
+    """How one attempt ended: `error` is empty when it was taken; `gone` says never to come back.
+
+    `retry_after` is that header of a refusal, as it came, and empty without one.
+    """
 
     error: str = ""
     gone: bool = False
+    retry_after: str = ""
 
 
 class CheckedResolver(AbstractResolver):
@@ -72,7 +76,7 @@ class Sender:
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> Attempt:
         """Post `body` once and say how that ended; whatever the other side does is no error."""
         try:
-            status = await self._post(url, headers, body)
+            status, retry_after = await self._post(url, headers, body)
         except PrivateAddressError:
             return Attempt("the address is private, and only public ones are told")
         except TimeoutError:
@@ -88,9 +92,9 @@ class Sender:
             return Attempt("no HTTP answer")
         if HTTPStatus(200) <= status < HTTPStatus(300):
             return Attempt()
-        return Attempt(f"answered {status}", gone=status == HTTPStatus.GONE)
+        return Attempt(f"answered {status}", status == HTTPStatus.GONE, retry_after)
 
-    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> int:
+    async def _post(self, url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         inner = self._resolver or aiohttp.ThreadedResolver()
         connector = aiohttp.TCPConnector(
             resolver=inner if self._private else CheckedResolver(inner),
@@ -111,9 +115,9 @@ class Sender:
             ) as session,
             session.post(url, data=body, headers=headers, allow_redirects=False) as response,
         ):
-            # The status is the whole answer: the body is not read, however much comes.
+            # Status and Retry-After are the whole answer: the body is not read, however much comes.
             response.close()
-            return response.status
+            return response.status, response.headers.get("Retry-After", "")
 
 
 def _checked_socket(info: tuple[Any, ...]) -> socket.socket:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from server.core.encodings import decode_base64
 from server.core.errors import FormatError
@@ -17,21 +17,28 @@ def make_secret(entropy: Callable[[int], bytes]) -> str:
     return PREFIX + base64.b64encode(entropy(SECRET_OCTETS)).decode()
 
 
-def sign_message(secret: str, message_id: str, timestamp: int, body: bytes) -> dict[str, str]:
+def sign_message(
+    secrets: Sequence[str], message_id: str, timestamp: int, body: bytes
+) -> dict[str, str]:
     """Return the three headers that sign `body`; `timestamp` is the attempt's, in epoch seconds.
 
-    Raises FormatError for a secret of another form, and for an identifier with a full stop: the
-    signed text is `ID.TIME.BODY`.
+    Each of `secrets` signs, the newest first: a receiver takes a message that any of its own
+    verifies. Raises FormatError for a secret of another form, and for an identifier with a full
+    stop: the signed text is `ID.TIME.BODY`.
     """
-    if not secret.startswith(PREFIX):
-        raise FormatError(f"a webhook's secret does not begin with {PREFIX}.")
     if "." in message_id:
         raise FormatError("a message's id has a full stop.")
-    key = decode_base64(secret.removeprefix(PREFIX))
     signed = f"{message_id}.{timestamp}.".encode() + body
-    digest = hmac.new(key, signed, hashlib.sha256).digest()
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": f"v1,{base64.b64encode(digest).decode()}",
+        "webhook-signature": " ".join(_sign(secret, signed) for secret in secrets),
     }
+
+
+def _sign(secret: str, signed: bytes) -> str:
+    if not secret.startswith(PREFIX):
+        raise FormatError(f"a webhook's secret does not begin with {PREFIX}.")
+    key = decode_base64(secret.removeprefix(PREFIX))
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"

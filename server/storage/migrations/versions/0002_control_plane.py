@@ -113,6 +113,8 @@ def upgrade() -> None:
         sa.Column("id", sa.String(32), primary_key=True),
         sa.Column("url", sa.String(2000), nullable=False),
         sa.Column("secret", sa.String(64), nullable=False),
+        sa.Column("former_secret", sa.String(64)),
+        sa.Column("former_until", sa.BigInteger()),
         sa.Column("events", sa.String(), nullable=False),
         sa.Column("created_by", sa.String(64), sa.ForeignKey("accounts.name"), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),

@@ -87,3 +87,20 @@ async def test_who_may(api):
     for role in ("viewer", "editor", "engineer", "approver"):
         assert (await api.call("GET", "/webhooks", token=role)).status == 403
         assert (await api.call("POST", "/webhooks", token=role, body=NEW)).status == 403
+
+
+async def test_a_new_secret(api):
+    """Shown once, kept from the trail and from later answers; the end of the old one is told."""
+    made = (await api.call("POST", "/webhooks", body=NEW)).json
+    path = f"/webhooks/{made['id']}"
+    answer = await api.call("POST", f"{path}/rotate", body={"overlap": 600})
+    assert answer.status == 200
+    assert answer.json["secret"] != made["secret"]
+    assert answer.json["former_until"] - api.services.epoch() in range(595, 601)
+    for place in (path, "/trail?limit=5"):
+        text = (await api.call("GET", place)).octets.decode()
+        assert answer.json["secret"] not in text
+        assert made["secret"] not in text
+    assert (await api.call("POST", f"{path}/rotate", body={"overlap": 604_801})).status == 422
+    ended = await api.call("POST", f"{path}/rotate", body={"overlap": 0})
+    assert ended.json["former_until"] is None

@@ -5,6 +5,7 @@ import itertools
 from dataclasses import dataclass, field
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
@@ -13,6 +14,7 @@ from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.directory import create_webhook, load_webhook
 from server.release.webhooks.event import SUBSCRIBABLE, HaltedData, make_event
 from server.release.webhooks.sender import Sender
+from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.place import PostgresAddress
@@ -46,7 +48,14 @@ class Post:
     def new_courier(self, timeout=15.0, *, private=True):
         """Return a courier as a restarted process has one."""
         sender = Sender(private=private, timeout=timeout)
-        return Courier(self.sessions, sender, lambda: self.now, self.entropy, self.alarms.append)
+        self.registry = CollectorRegistry()
+        metrics = WebhookMetrics(self.registry)
+        clock = lambda: self.now  # noqa: E731
+        return Courier(self.sessions, sender, clock, self.entropy, self.alarms.append, metrics)
+
+    def metric(self, name, **labels):
+        """Return what a metric of the newest courier says."""
+        return self.registry.get_sample_value(f"hening_webhook{name}", labels)
 
     async def create(self, receiver, events=SUBSCRIBABLE):
         """Make a webhook to a receiver, which learns the secret; returns its id."""

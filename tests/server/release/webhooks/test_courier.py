@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import select
 
 from server.release.webhooks.deliveries import CLAIM_SECONDS, claim, enqueue, forget_old
-from server.release.webhooks.directory import load_webhook
+from server.release.webhooks.directory import load_webhook, rotate_secret
 from server.release.webhooks.event import EventType
 from server.storage.control_models import TrailEntry
-from tests.server.release.webhooks.conftest import halted, on_both
+from tests.server.release.webhooks.conftest import ADMIN, halted, on_both
 from tests.server.release.webhooks.receiver import receiving
 
 DAY = 86_400
@@ -268,3 +268,71 @@ async def test_the_loop_survives_whatever_happens(post, receiver, monkeypatch):
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+@pytest.mark.parametrize(("asked", "waits"), [("3600", 3600), ("1", 10), ("999999", 43_200)])
+async def test_a_receiver_that_asks_for_time(post, receiver, asked, waits):
+    """It is left alone so long, within bounds: no sooner than by itself, no later than 12 hours."""
+    receiver.status, receiver.headers = 503, {"Retry-After": asked}
+    webhook = await post.create(receiver)
+    await post.halted(1)
+    await post.courier.deliver_due()
+    (delivery,) = await post.deliveries(webhook)
+    if waits == 10:
+        assert 5 <= delivery.next_at - post.now <= 10
+    else:
+        assert delivery.next_at - post.now == waits
+
+
+@on_both
+async def test_what_is_counted(post, receiver):
+    """Attempts by how they ended, what waits and since when, and who was switched off."""
+    await post.create(receiver)
+    await post.halted(1)
+    post.now += 100
+    await post.courier.measure()
+    assert (post.metric("_waiting"), post.metric("_oldest_seconds")) == (1, 100)
+    await post.courier.deliver_due()
+    assert post.metric("_attempts_total", result="delivered") == 1
+    receiver.status = 500
+    await post.halted(2)
+    await post.courier.deliver_due()
+    assert post.metric("_attempts_total", result="failed") == 1
+    receiver.status = 410
+    post.now += 20
+    await post.courier.deliver_due()
+    await post.courier.measure()
+    assert post.metric("_attempts_total", result="given-up") == 1
+    assert post.metric("s_switched_off_total") == 1
+    assert (post.metric("_waiting"), post.metric("_oldest_seconds")) == (0, 0)
+
+
+async def test_a_new_secret_and_the_one_before(post, receiver):
+    """During the overlap a receiver may have either; after it the new one alone."""
+    webhook = await post.create(receiver)
+    old = receiver.secret
+    made = await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
+    new = made.secret
+    assert new != old
+    for number, secret in enumerate((old, new)):
+        receiver.secret = secret
+        await post.halted(number)
+        await post.courier.deliver_due()
+    assert len(receiver.ids) == 2
+    post.now += 3600
+    await post.halted(3)
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == 3
+    assert " " not in receiver.raw[-1][1]["webhook-signature"]
+
+
+async def test_a_secret_that_leaked(post, receiver):
+    """Without an overlap it signs nothing any more, at once."""
+    webhook = await post.create(receiver)
+    await rotate_secret(post.sessions, ADMIN, webhook, 3600, post.now, post.entropy)
+    made = await rotate_secret(post.sessions, ADMIN, webhook, 0, post.now, post.entropy)
+    receiver.secret = made.secret
+    await post.halted(1)
+    await post.courier.deliver_due()
+    assert len(receiver.ids) == 1
+    assert " " not in receiver.raw[-1][1]["webhook-signature"]

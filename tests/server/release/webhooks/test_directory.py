@@ -18,6 +18,7 @@ from server.release.webhooks.directory import (
     load_webhook,
     ping_webhook,
     redeliver,
+    rotate_secret,
 )
 from server.release.webhooks.event import EventType
 from server.storage.control_models import TrailEntry
@@ -166,3 +167,21 @@ async def test_what_is_not_there(post):
     await disable_webhook(post.sessions, ADMIN, webhook.id, post.now)
     with pytest.raises(ConflictError, match="switched off"):
         await ping_webhook(post.sessions, ADMIN, webhook.id, post.now, post.entropy)
+
+
+@pytest.mark.parametrize("overlap", [-1, 7 * 86_400 + 1])
+async def test_an_overlap_within_a_week(post, overlap):
+    """A secret that leaked must not sign for ever."""
+    webhook = await create(post)
+    with pytest.raises(FormatError, match="0 to 604800"):
+        await rotate_secret(post.sessions, ADMIN, webhook.id, overlap, post.now, post.entropy)
+
+
+async def test_a_rotation_in_the_trail(post):
+    """Who did it, with which overlap, and neither secret."""
+    webhook = await create(post)
+    await rotate_secret(post.sessions, ADMIN, webhook.id, 60, post.now, post.entropy)
+    assert (await trail(post))[-1] == ("ani", "webhook.rotate", {"overlap_seconds": 60})
+    viewer = Principal("eka", Role.VIEWER, ROLE_PERMISSIONS[Role.VIEWER], ("*",))
+    with pytest.raises(PermissionDeniedError):
+        await rotate_secret(post.sessions, viewer, webhook.id, 60, post.now, post.entropy)

@@ -55,7 +55,7 @@ def test_the_vector_is_sent_and_signed_as_the_page_says():
     body = encode_event(event)
     assert f"```json\n{body.decode()}```" in section()
     secret = re.search(r"whsec_[A-Za-z0-9+/=]+", section())[0]
-    for name, value in sign_message(secret, event.id, 1_800_000_007, body).items():
+    for name, value in sign_message([secret], event.id, 1_800_000_007, body).items():
         assert f"{name}: {value}\n" in section()
 
 

@@ -14,7 +14,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 def test_the_vector_of_the_reference_libraries():
     """The specification's own libraries test with this secret, id, time and body."""
     headers = sign_message(
-        SECRET, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
+        [SECRET], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
     )
     assert headers == {
         "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
@@ -37,8 +37,17 @@ def test_openssl_computes_the_same(body):
         capture_output=True,
         check=True,
     )
-    signature = sign_message(secret, "evt_1", 1_800_000_000, body)["webhook-signature"]
+    signature = sign_message([secret], "evt_1", 1_800_000_000, body)["webhook-signature"]
     assert signature == f"v1,{base64.b64encode(done.stdout).decode()}"
+
+
+def test_two_secrets_sign_beside_each_other():
+    """Each as it would alone, the newest first, with a space between: the specification's list."""
+    one, other = (make_secret(lambda n, i=i: bytes([i]) * n) for i in (1, 2))
+    alone = [sign_message([each], "evt_1", 7, b"{}")["webhook-signature"] for each in (one, other)]
+    both = sign_message([one, other], "evt_1", 7, b"{}")["webhook-signature"]
+    assert both.split(" ") == alone
+    assert alone[0] != alone[1]
 
 
 def test_a_secret_is_random_and_of_the_specified_form():
@@ -55,4 +64,4 @@ def test_a_secret_is_random_and_of_the_specified_form():
 def test_what_cannot_be_signed(secret, message_id):
     """Another form of secret, or an id that would make the signed text ambiguous, is refused."""
     with pytest.raises(FormatError):
-        sign_message(secret, message_id, 1, b"")
+        sign_message([secret], message_id, 1, b"")

@@ -1,0 +1,68 @@
+"""docs/OPERATIONS.md lists every metric, and what each is for; code and alert rules agree."""
+
+import re
+from pathlib import Path
+
+from server.device.plane import Metrics
+from server.instruments import Instruments
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.metrics import ApiMetrics
+from server.release.webhooks.webhook_metrics import WebhookMetrics
+from tests.server.world import clock
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+RULES = (ROOT / "deploy" / "prometheus" / "hening.rules.yml").read_text(encoding="utf-8")
+
+
+def code(cell):
+    """Return what a cell has in code."""
+    return tuple(re.findall(r"`(\w+)`", cell))
+
+
+def table():
+    """Return labels and use by metric, as the page has them."""
+    block = re.search(r"<!-- metrics:begin -->\n(.*?)<!-- metrics:end -->", PAGE, re.DOTALL)[1]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in block.splitlines()[2:]]
+    return {code(name)[0]: (code(labels), use) for name, labels, _, use in rows}
+
+
+def declared():
+    """Return the labels of every metric that a running server can have."""
+    registry = Instruments(clock, lambda: 0.0, lambda _step: None).registry
+    Metrics(registry)
+    ApiMetrics(registry, OPERATIONS)
+    WebhookMetrics(registry)
+    found = {}
+    for collector in registry._collector_to_names:
+        family = next(iter(collector.describe()), None) or next(iter(collector.collect()))
+        name = family.name + ("_total" if family.type == "counter" else "")
+        found[name] = tuple(collector._labelnames)
+    return found
+
+
+def rules():
+    """Return the metrics that each alert asks for."""
+    parts = re.split(r"- alert: (\w+)", re.sub(r"#.*", "", RULES))[1:]
+    named = {}
+    for alert, body in zip(parts[::2], parts[1::2], strict=True):
+        expression = re.search(r"expr: (.*)", body)[1]
+        named[alert] = set(re.findall(r"\bhening_\w+", expression))
+    return named
+
+
+def test_every_metric_is_on_the_page():
+    """With its labels, and none that the code does not have."""
+    assert {name: labels for name, (labels, _) in table().items()} == declared()
+
+
+def test_every_metric_is_for_something():
+    """Alert rules that exist and ask for it, or words that say what it shows; and the reverse."""
+    found = rules()
+    asked = {}
+    for name, (_, use) in table().items():
+        assert use
+        for alert in code(use):
+            assert name in found[alert]
+            asked.setdefault(alert, set()).add(name)
+    assert asked == found
