@@ -60,7 +60,8 @@ async def publish_for_ever(
                 wait = RETRY_SECONDS
         renewed.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(wanted.wait(), wait)
+            async with asyncio.timeout(wait):  # `wait_for` of Python 3.11 swallows cancellations
+                await wanted.wait()
         wanted.clear()
 
 

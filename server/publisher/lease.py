@@ -73,7 +73,8 @@ class Lease:
         fails. A crash leaves the row as it is: the lease runs out, or the file lock tells.
         """
         try:
-            await asyncio.wait_for(self._task.acquire(), self._wait)
+            async with asyncio.timeout(self._wait):  # `wait_for` of 3.11 swallows cancellations
+                await self._task.acquire()
         except TimeoutError as error:
             raise StorageError(_busy("a task of this process")) from error
         try:

@@ -18,6 +18,7 @@ from server.release.people.principal import command_line_principal
 from server.release.people.token_text import checksum
 from server.release.people.tokens import create_token, revoke_token
 from server.storage.database import open_database
+from tests.attacks.canaries import every_operation
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "pa55word-canary-4711"
@@ -111,8 +112,18 @@ def requests(tokens):
                 ("/webhooks", {"url": f"https://127.0.0.1/{text}", "events": ["halted"]}),
             ):
                 yield "POST", f"/api/v1{path}", sent, json.dumps(value)
+        hook = {"url": f"https://hooks.example.org/{text}", "events": ["halted"]}
+        sent = {**admin, "Content-Type": "application/json"}
+        yield "POST", "/api/v1/webhooks", sent, json.dumps(hook)
         yield "POST", "/api/v1/accounts", {**admin, "Content-Type": text}, "{}"
         yield "POST", "/api/v1/accounts", {**admin, "Content-Type": "application/json"}, text
+
+
+def everything(tokens):
+    """Yield all of it; what may end the token that asks comes with that token in no place."""
+    yield from requests(tokens)
+    admin = {"Authorization": f"Bearer {tokens['valid']}"}
+    yield from every_operation(admin, tokens["unknown"])
 
 
 def test_no_secret_escapes(process, world):
@@ -120,7 +131,7 @@ def test_no_secret_escapes(process, world):
     server, port, tokens = process
     secrets = [text[20:84].encode() for text in tokens.values()] + [PASSWORD.encode()]
     found = set()
-    for method, path, headers, body in requests(tokens):
+    for method, path, headers, body in everything(tokens):
         status, octets = ask(port, method, path, headers, body)
         found.add(status)
         assert status < 500

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from server.release.api.problems import ProblemError
+from server.release.people.token_text import holds_token
 
 MAX_DEPTH = 32
 """Levels of a JSON body; no operation's type comes near."""
@@ -98,7 +99,10 @@ def _no_constant(_text: str) -> float:
 
 
 def _check_value(value: object, levels: int) -> None:
-    """Refuse what no database column takes: NUL and lone surrogates; and depth."""
+    """Refuse what no database column takes, NUL and lone surrogates; depth; and tokens.
+
+    No operation takes a token in body or query, where answers would show it to others.
+    """
     match value:
         case dict() | list() if levels == 0:
             raise _malformed("the body is nested too deep")
@@ -111,6 +115,12 @@ def _check_value(value: object, levels: int) -> None:
                 _check_value(item, levels - 1)
         case str() if _UNSTORABLE.search(value):
             raise _malformed("a text holds NUL or half of a surrogate pair")
+        case str() if holds_token(value):
+            raise ProblemError(
+                422,
+                "invalid",
+                "A token stands where it does not belong: revoke it, and leave it out.",
+            )
         case _:
             pass
 

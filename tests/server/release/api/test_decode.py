@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from server.release.api.decode import decode_body, decode_query
 from server.release.api.pagination import decode_cursor, encode_cursor
 from server.release.api.problems import ProblemError
+from server.release.people.token_text import checksum
 from tests.server.release.api.toys import Toy, ToyQuery
 
 JSON = st.recursive(
@@ -57,6 +58,22 @@ def test_a_body_that_fits(toy):
     """What is of the type is taken as it is, however it is spelled in JSON."""
     for data in (msgspec.json.encode(toy), json.dumps(msgspec.to_builtins(toy), indent=1).encode()):
         assert msgspec.to_builtins(decode_body(data, Toy)) == msgspec.to_builtins(toy)
+
+
+def test_a_token_in_a_body_or_query():
+    """It is refused wherever it stands, and the problem does not repeat it."""
+    text = f"hening_{'0a' * 6}_{'0b' * 32}"
+    token = text + checksum(text)
+    for decode, data, kind in (
+        (decode_body, json.dumps({"name": f"of {token}."}).encode(), Toy),
+        (decode_body, json.dumps({token: 1}).encode(), Toy),
+        (decode_query, urlencode({"limit": token}), ToyQuery),
+        (decode_query, urlencode({token: "1"}), None),
+    ):
+        with pytest.raises(ProblemError, match="revoke it") as found:
+            decode(data, kind)
+        assert found.value.status == 422
+        assert "0b0b" not in str(found.value)
 
 
 @given(st.text() | st.dictionaries(st.text(), st.text()).map(urlencode))

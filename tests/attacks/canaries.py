@@ -1,0 +1,68 @@
+"""Requests to every operation of the API that carry a secret wherever there is room for one."""
+
+import json
+import re
+
+import msgspec
+from msgspec import inspect
+
+from server.release.api.catalogue import OPERATIONS
+
+_PARAMETER = re.compile(r"\{\w+\}")
+HEADERS = (
+    *("Cookie", "Idempotency-Key", "If-Match", "Origin", "Referer", "Tus-Resumable", "User-Agent"),
+    *("Upload-Checksum", "Upload-Metadata", "X-Api-Key", "X-Forwarded-For", "X-Request-Id"),
+)
+
+
+def bodies(kind, secret):  # noqa: C901 - a case a kind of type
+    """Return values that fit a type, with `secret` for each text that it has room for."""
+    match kind:
+        case inspect.Metadata():
+            return bodies(kind.type, secret)
+        case inspect.StrType():
+            return secret[: kind.max_length]
+        case inspect.IntType():
+            return max(kind.ge or 0, 1)
+        case inspect.BoolType():
+            return True
+        case inspect.LiteralType():
+            return kind.values[0]
+        case inspect.EnumType():
+            return next(iter(kind.cls)).value
+        case inspect.ListType() | inspect.VarTupleType():
+            return [bodies(kind.item_type, secret)]
+        case inspect.DictType():
+            return {bodies(kind.key_type, secret): bodies(kind.value_type, secret)}
+        case inspect.UnionType():
+            return bodies(
+                next(t for t in kind.types if not isinstance(t, inspect.NoneType)), secret
+            )
+        case inspect.StructType():
+            tag = {} if kind.tag_field is None else {kind.tag_field: kind.tag}
+            return tag | {one.encode_name: bodies(one.type, secret) for one in kind.fields}
+    raise TypeError(f"no example of {kind}")
+
+
+def every_operation(admin, secret):
+    """Yield requests with a right token and the secret of another in path, query, header and body.
+
+    `admin` are the headers that let them in; those of the last kind have none.
+    """
+    for operation in OPERATIONS:
+        bare = _PARAMETER.sub("x", operation.path)
+        filled = _PARAMETER.sub(secret, operation.path)
+        usual = {"If-Match": "*", "Content-Type": operation.content_type}
+        sample = b"{}"
+        if operation.request is not None:
+            sample = json.dumps(bodies(inspect.type_info(operation.request), secret)).encode()
+        for who in (admin, {}):
+            yield operation.method, filled, {**who, **usual}, sample
+            yield operation.method, f"{bare}?secret={secret}", {**who, **usual}, sample
+            yield operation.method, bare, {**who, **usual}, secret.encode()
+            for header in HEADERS:
+                yield operation.method, bare, {**who, **usual, header: secret}, sample
+        yield operation.method, bare, {**usual, "Authorization": f"Bearer {secret}"}, sample
+        if operation.query is not None:
+            for one in msgspec.structs.fields(operation.query):
+                yield operation.method, f"{bare}?{one.encode_name}={secret}", admin, None
