@@ -12,7 +12,8 @@ from server.storage.models import Base
 class Account(Base):
     """One person or program that may use the control plane; an account is never deleted.
 
-    `subject` is who they are to the identity provider, where they may log in there.
+    `subject` is who they are to the identity provider, where they may log in there; logins of
+    before `logins_from` open nothing any more.
     """
 
     __tablename__ = "accounts"
@@ -21,6 +22,7 @@ class Account(Base):
     role: Mapped[str] = mapped_column(String(16))
     codenames: Mapped[str]
     subject: Mapped[str | None] = mapped_column(String(255), unique=True)
+    logins_from: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
     disabled_at: Mapped[int | None] = mapped_column(BigInteger)
 

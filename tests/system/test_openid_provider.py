@@ -70,7 +70,7 @@ async def test_from_the_login_to_the_end(world, issuer):
         await ask("POST", "/accounts/ani/disable", 200, admin)
         await ask("GET", "/me", 401, text)
         await ask("POST", "/accounts/ani/enable", 200, admin)
-        await ask("GET", "/me", 200, text)
+        await ask("GET", "/me", 401, text)
         await ask("PATCH", "/accounts/ani", 200, admin, body={"oidc_subject": ""})
         await ask("GET", "/me", 401, text)
 

@@ -4,6 +4,8 @@ Source: OpenID Connect Core 1.0 section 3.1.3.7, with RFC 8725's advice: fixed a
 audience, no token of another kind. JOSE itself is joserfc's.
 """
 
+import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +71,13 @@ def key_id(text: str) -> str:
     if not isinstance(found, str):
         raise FormatError("the ID token names no key.")
     return found
+
+
+def issued_at(text: str) -> int:
+    """Return when an ID token that was verified was made, in epoch seconds."""
+    payload = text.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return int(claims["iat"])
 
 
 def verify_identity(

@@ -158,7 +158,7 @@ async def change_account(
 async def disable_account(
     session: AsyncSession, principal: Principal, *, name: str, at: int
 ) -> Account:
-    """Shut an account; its tokens and sessions are over for good. Again, nothing happens."""
+    """Shut an account; its tokens, logins and sessions are over for good. Again, nothing happens."""
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
@@ -166,7 +166,7 @@ async def disable_account(
     if account.disabled_at is not None:
         return account
     await _check_admin_left(session, without=account)
-    account.disabled_at = at
+    account.disabled_at = account.logins_from = at
     revoke = (
         update(Token)
         .where(Token.account == name, Token.revoked_at.is_(None))

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("role", sa.String(16), nullable=False),
         sa.Column("codenames", sa.String(), nullable=False),
         sa.Column("subject", sa.String(255), unique=True),
+        sa.Column("logins_from", sa.BigInteger()),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("disabled_at", sa.BigInteger()),
     )
