@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import errno
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry
@@ -13,6 +15,7 @@ from server.core.errors import FormatError
 from server.release.api.admission import Admission, Authenticate
 from server.release.api.app import Api
 from server.release.api.catalogue import OPERATIONS
+from server.release.api.certificates import Certificates
 from server.release.api.exposure import load_tls
 from server.release.api.listener import Answering, listening
 from server.release.api.metrics import ApiMetrics
@@ -20,6 +23,7 @@ from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
 from server.release.people.principal import Principal
 from server.release.people.tokens import authenticate
+from server.settings import Settings
 from server.storage.errors import StorageError
 
 if TYPE_CHECKING:
@@ -67,7 +71,10 @@ async def serving(
     api = Api(operations, services, admission, metrics)
     answering = site(Shared(api, services, rates, provider))
     try:
-        async with listening(answering, settings.api_host, settings.api_port or 0, tls) as port:
+        async with (
+            _renewing(tls, settings),
+            listening(answering, settings.api_host, settings.api_port or 0, tls) as port,
+        ):
             yield port
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
@@ -75,6 +82,22 @@ async def serving(
         raise StorageError(
             f"port {settings.api_port} is in use: choose another api_port."
         ) from error
+
+
+@contextlib.asynccontextmanager
+async def _renewing(tls: ssl.SSLContext | None, settings: Settings) -> AsyncIterator[None]:
+    """Keep the certificate to its files until the block ends."""
+    if tls is None:
+        yield
+        return
+    files = [Path(settings.api_cert), Path(settings.api_key)]
+    task = asyncio.create_task(Certificates(tls, lambda: load_tls(settings), files).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def make_provider(services: Services) -> "Provider | None":

@@ -158,7 +158,7 @@ async def change_account(
 async def disable_account(
     session: AsyncSession, principal: Principal, *, name: str, at: int
 ) -> Account:
-    """Shut an account; its tokens, logins and sessions are over for good. Again, nothing happens."""
+    """Shut an account; tokens, logins and sessions are over for good. Again, nothing happens."""
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
