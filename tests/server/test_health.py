@@ -11,7 +11,7 @@ from sqlalchemy import delete
 
 from server.health import serving_health
 from server.publisher.publish_metrics import PublishMetrics
-from server.publisher.watchman import Watchman
+from server.publisher.watchman import Seen, Watchman
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.models import LogEntry
@@ -76,6 +76,25 @@ async def test_offline_roles_that_age(world):
     assert len(said) == len(set(said)) == 8
     assert any(s.startswith("armani has used 67% of its life") for s in said)
     assert {r.partition(" ")[0] for r in reasons} == {"latest", "snapshot", "timestamp"}
+
+
+async def test_what_was_seen_is_there_for_the_console(world):
+    """Every role's life, the alarms in the order of their weight, and a clock that is behind."""
+    async with open_database(world.folder.database) as sessions:
+        metrics = PublishMetrics(CollectorRegistry(), lambda: 0.0)
+        watchman = Watchman(world.folder, sessions, world.now, metrics, str)
+        assert watchman.seen == Seen()
+        world.ahead = timedelta(days=60)
+        await watchman.look()
+        seen = watchman.seen
+        assert {"root", "armani", "timestamp"} <= {life.role for life in seen.lives}
+        assert [alarm.severity for alarm in seen.alarms][:3] == ["expired"] * 3
+        assert {alarm.role for alarm in seen.alarms} >= {"armani", "targets", "latest"}
+        assert not seen.is_behind
+        world.ahead = timedelta(hours=-1)
+        await watchman.look()
+        assert watchman.seen.is_behind
+        assert watchman.seen.alarms == ()
 
 
 async def test_a_clock_behind_the_last_signature(world):

@@ -1,11 +1,14 @@
 """Where browsers find the console: named by the operator, or this machine's loopback alone."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from server.console.address import find_address
 from server.core.errors import FormatError
 from server.release.api.problems import ProblemError
-from server.settings import Settings
+from server.settings import Settings, load_settings
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8090", "localhost", "[::1]:8090", "127.0.0.1"])
@@ -65,3 +68,17 @@ def test_what_is_no_address(url):
     """Plain HTTP to elsewhere, paths, users and odd spellings are refused."""
     with pytest.raises(FormatError, match="console_url"):
         find_address(Settings(console_url=url))
+
+
+def test_the_example_of_the_page(tmp_path):
+    """The settings that OPERATIONS shows are settings, and name an address that browsers trust."""
+    page = (Path(__file__).parents[3] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    (block,) = [text for text in blocks if "console_url" in text]
+    file = tmp_path / "settings.toml"
+    file.write_text(block)
+    settings = load_settings(file, {})
+    assert settings.console
+    address = find_address(settings)
+    assert address.url == "https://control.rom.example"
+    assert f"`{address.url}/console/callback`" in page
