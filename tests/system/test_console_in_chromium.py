@@ -121,10 +121,11 @@ async def server(published_state, tmp_path_factory):
 
 
 async def sign_in(page, served):
-    """Sign in with the keyboard alone: the field has the focus, Enter sends."""
+    """Sign in: the field is found by its label, and Enter sends."""
     await page.goto(f"{served.url}/console/")
-    await page.keyboard.type(served.token)
-    await page.keyboard.press("Enter")
+    field = page.get_by_label("API token")
+    await field.fill(served.token)
+    await field.press("Enter")
     await page.wait_for_url(f"{served.url}/console/")
 
 
