@@ -1,4 +1,4 @@
-"""The trail, and whether accounts, tokens, sessions and orders are what it says."""
+"""The trail, and whether accounts, tokens, sessions, orders and webhooks are as it says."""
 
 from sqlalchemy import select
 
@@ -9,12 +9,13 @@ from server.release.checks.rows import (
     compare_changes,
     compare_sessions,
     compare_tokens,
+    compare_webhooks,
 )
 from server.release.checks.told import Told
 from server.release.people.trail import describe
 from server.release.people.trail_query import read_trail
 from server.release.people.trail_verify import verify_trail
-from server.storage.control_models import Account, Change, Token, WebSession
+from server.storage.control_models import Account, Change, Token, Webhook, WebSession
 from server.storage.database import Sessions
 
 
@@ -43,6 +44,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
         tokens = (await session.scalars(select(Token))).all()
         begun = (await session.scalars(select(WebSession))).all()
         changes = (await session.scalars(select(Change))).all()
+        webhooks = (await session.scalars(select(Webhook))).all()
         async for entry in read_trail(session):
             try:
                 told.add(describe(entry))
@@ -55,6 +57,7 @@ async def _rows(sessions: Sessions) -> list[Finding]:
             ("tokens", tokens, compare_tokens(told, tokens)),
             ("sessions", begun, compare_sessions(told, begun)),
             ("changes", changes, compare_changes(told, changes)),
+            ("webhooks", webhooks, compare_webhooks(told, webhooks)),
         )
         for finding in summarise(subject, f"{len(rows)}, each as the trail tells", list(errors))
     ]

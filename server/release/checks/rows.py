@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from server.core.encodings import decode_canonical_json
+import msgspec
+
 from server.core.errors import FormatError
 from server.release.checks.told import Told, ToldChange
 from server.release.people.accounts import account_codenames, tell_codenames
 from server.release.people.tokens import fingerprint
-from server.storage.control_models import Account, Change, Token, WebSession
+from server.release.webhooks.directory import webhook_fingerprint
+from server.storage.control_models import Account, Change, Token, Webhook, WebSession
 
 BY_HAND = "somebody wrote to the database by hand"
 
@@ -109,6 +111,28 @@ def compare_changes(told: Told, rows: Iterable[Change]) -> Iterator[str]:
             )
 
 
+def compare_webhooks(told: Told, rows: Iterable[Webhook]) -> Iterator[str]:
+    """Yield a sentence for each webhook that nobody made, or that was changed since."""
+    for row in sorted(rows, key=lambda row: row.id):
+        webhook = told.webhooks.get(row.id)
+        remedy = f"{BY_HAND}; disable it, and make another."
+        if webhook is None:
+            yield f"nobody made the webhook {row.id} by the trail: {remedy}"
+            continue
+        differing = [
+            what
+            for what, is_same in (
+                ("address or secret", webhook_fingerprint(row) == webhook.fingerprint),
+                ("choice of events", _read_list(row.events) == webhook.events),
+                ("state", (row.disabled_at is not None) == webhook.is_disabled),
+            )
+            if not is_same
+        ]
+        if differing:
+            what = " and ".join(differing)
+            yield f"the webhook {row.id} has another {what} than by the trail: {remedy}"
+
+
 def differences(row: Change, told: ToldChange) -> str:
     """Return in what an order's row differs from what the trail tells; nothing where it agrees."""
     sha256 = hashlib.sha256(row.arguments.encode()).hexdigest()
@@ -133,6 +157,6 @@ def differences(row: Change, told: ToldChange) -> str:
 
 def _read_list(text: str) -> list[str]:
     try:
-        return list(decode_canonical_json(text.encode(), limit=1024))
-    except FormatError:
+        return msgspec.json.decode(text, type=list[str])
+    except msgspec.DecodeError:
         return []

@@ -1,4 +1,4 @@
-"""What the trail says of accounts, tokens, sessions and orders, worked out entry by entry."""
+"""What the trail says of people, orders and webhooks, worked out entry by entry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -53,6 +53,15 @@ class ToldChange:
 
 
 @dataclass(slots=True)
+class ToldWebhook:
+    """A webhook as the trail tells it; `fingerprint` is of its address and secret."""
+
+    events: list[str]
+    fingerprint: str
+    is_disabled: bool = False
+
+
+@dataclass(slots=True)
 class Told:
     """Everything that the entries so far say. Whether they are whole is `trail_verify`'s to say."""
 
@@ -60,6 +69,7 @@ class Told:
     tokens: dict[str, ToldToken] = field(default_factory=dict)
     sessions: dict[str, ToldSession] = field(default_factory=dict)
     changes: dict[str, ToldChange] = field(default_factory=dict)
+    webhooks: dict[str, ToldWebhook] = field(default_factory=dict)
 
     def add(self, entry: Mapping[str, Any]) -> None:
         """Take the next entry, in the form of FORMATS section 11; others say nothing here."""
@@ -72,6 +82,8 @@ class Told:
                 self._token(what, entry, detail)
             elif group == "session":
                 self._session(what, entry, detail)
+            elif group == "webhook":
+                self._webhook(what, str(entry["subject"]).removeprefix("webhook/"), detail)
             elif group in {"rollout", "change"} and "change" in detail:
                 self._change(action, entry, detail)
         except (KeyError, TypeError, ValueError, IndexError):
@@ -113,6 +125,12 @@ class Told:
             self.sessions[detail["session"]] = ToldSession(entry["subject"], detail["by"])
         elif what == "end":
             self.sessions[detail["session"]].is_ended = True
+
+    def _webhook(self, what: str, identity: str, detail: Mapping[str, Any]) -> None:
+        if what == "create":
+            self.webhooks[identity] = ToldWebhook(detail["events"], detail["fingerprint"])
+        elif what in {"enable", "disable"}:
+            self.webhooks[identity].is_disabled = what == "disable"
 
     def _end(self, at: int, account: str | None = None) -> None:
         """End all tokens and sessions, of one account or of all."""

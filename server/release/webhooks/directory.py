@@ -4,6 +4,7 @@ Every change is recorded in the trail, in its own transaction. A secret is shown
 made; the database keeps it, for it signs.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping
 from typing import cast
 
@@ -67,9 +68,14 @@ async def create_webhook(
         await _check_room(session)
         session.add(webhook)
         await session.flush()
-        detail = {"events": sorted(set(events))}
-        await _record(session, principal.actor, "webhook.create", webhook.id, now, detail)
+        told = {"events": sorted(set(events)), "fingerprint": webhook_fingerprint(webhook)}
+        await _record(session, principal.actor, "webhook.create", webhook.id, now, told)
     return webhook
+
+
+def webhook_fingerprint(webhook: Webhook) -> str:
+    """Return what the trail keeps of address and secret: a hash of both, which tells neither."""
+    return hashlib.sha256(f"{webhook.secret}\n{webhook.url}".encode()).hexdigest()
 
 
 async def list_webhooks(sessions: Sessions) -> list[Webhook]:

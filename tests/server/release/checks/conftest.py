@@ -1,4 +1,4 @@
-"""A team's database: people, tokens, sessions, orders in every state, and what `check` says."""
+"""A team: people, tokens, sessions, webhooks, orders in every state, and what `check` says."""
 
 import asyncio
 import itertools
@@ -18,11 +18,13 @@ from server.release.people.tokens import create_token, revoke_token
 from server.release.people.web_sessions import Origin, begin_session, end_session
 from server.release.rollouts.orders import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
+from server.release.webhooks.directory import create_webhook, disable_webhook
 from server.storage.database import open_database
-from tests.server.release.rollouts.desk import APPROVER, ENGINEER, open_desk
+from tests.server.release.rollouts.desk import APPROVER, ENGINEER, open_desk, person
 from tests.server.world import PACKAGE_2
 
 OPERATOR = command_line_principal("root")
+ADMIN = person("adm", Role.ADMIN)
 DAY = 86_400
 TOKENS = ("adm", "eka", "vi", "old")
 """Whose tokens are made, in this order: their ids are 000000000001 to 000000000004."""
@@ -69,6 +71,21 @@ async def hire(sessions, at):
         await enable_account(session, OPERATOR, name="ari", at=at)
 
 
+async def make_webhooks(sessions, at):
+    """Make two webhooks, ids 00…1 and 00…2, and switch the second one off."""
+    for number in (1, 2):
+        await create_webhook(
+            sessions,
+            ADMIN,
+            "https://hooks.example/in",
+            ["halted", "published"],
+            at,
+            lambda size, number=number: number.to_bytes(size, "big"),
+            private=False,
+        )
+    await disable_webhook(sessions, ADMIN, f"{2:032x}", at)
+
+
 async def give_orders(desk):
     """Give orders: done, waiting, approved for tomorrow, cancelled, rejected."""
 
@@ -97,6 +114,7 @@ def team_state(published_state, tmp_path_factory):
     async def fill():
         async with open_desk(world, ("*/*/stable",)) as desk:
             await hire(desk.sessions, world.epoch())
+            await make_webhooks(desk.sessions, world.epoch())
             await give_orders(desk)
 
     asyncio.run(fill())

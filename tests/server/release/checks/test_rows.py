@@ -146,6 +146,25 @@ DAMAGE = {
         ),
         ("changes", "nobody gave the order feed ("),
     ),
+    "webhook with another address": (
+        run(f"UPDATE webhooks SET url = 'https://evil.example' WHERE id = '{1:032x}'"),
+        ("webhooks", f"the webhook {1:032x} has another address or secret than"),
+    ),
+    "webhook told of more": (
+        run(f"UPDATE webhooks SET events = '[\"expiring\"]' WHERE id = '{1:032x}'"),
+        ("webhooks", f"the webhook {1:032x} has another choice of events"),
+    ),
+    "webhook on again": (
+        run("UPDATE webhooks SET disabled_at = NULL"),
+        ("webhooks", f"the webhook {2:032x} has another state"),
+    ),
+    "webhook planted": (
+        run(
+            "INSERT INTO webhooks SELECT 'feed', url, secret, events, created_by, created_at, NULL,"
+            " NULL FROM webhooks LIMIT 1"
+        ),
+        ("webhooks", "nobody made the webhook feed"),
+    ),
     "entry altered": (
         run("UPDATE trail_entries SET actor = 'x' WHERE \"index\" = 3"),
         ("trail", "entry 3 of the trail is not what was recorded"),

@@ -1,5 +1,6 @@
 """Webhooks as people manage them: who may, what is refused, what the trail says."""
 
+import hashlib
 import json
 
 import pytest
@@ -55,7 +56,11 @@ async def test_a_webhook_is_made(post):
         [first.id, second.id],
         [second.id, first.id],
     )
-    assert (await trail(post))[0] == ("ani", "webhook.create", {"events": ["halted", "published"]})
+    actor, action, detail = (await trail(post))[0]
+    assert (actor, action, detail["events"]) == ("ani", "webhook.create", ["halted", "published"])
+    octets = f"{first.secret}\n{first.url}".encode()
+    assert detail["fingerprint"] == hashlib.sha256(octets).hexdigest()
+    assert first.url not in str(detail)
     assert "hooks.example.org" not in json.dumps(await trail(post))
 
 
