@@ -1,0 +1,251 @@
+"""Every operation that changes something leaves an entry in the trail, by who asked for it."""
+
+import hashlib
+import io
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from sqlalchemy import select
+
+from server.cli import cli
+from server.release.api.catalogue import OPERATIONS
+from server.release.people.trail_verify import verify_trail
+from server.storage.control_models import TrailEntry
+from tests.server.release.api.test_submissions import TUS, TYPE, body_of, text
+from tests.server.release.api_world import api_world
+from tests.server.world import PACKAGE_2
+
+CHANNEL = "/channels/armani/id/stable"
+PLAN = {"plan": {"stages": [{"permille": 10}]}}
+LATER = {"plan": {"stages": [{"permille": 20}]}}
+DATA = b"PK\x03\x04" + bytes(100)
+TOLD = {
+    "create_upload": "upload.create",
+    "append_to_upload": "upload.finish",
+    "end_upload": "upload.remove",
+    "submit": "submission.receive",
+    "offer_release": "rollout.offer",
+    "schedule_rollout": "rollout.schedule",
+    "pause_rollout": "rollout.pause",
+    "resume_rollout": "rollout.resume",
+    "halt_rollout": "rollout.halt.done",
+    "approve_change": "change.approve",
+    "reject_change": "change.reject",
+    "cancel_change": "change.cancel",
+    "create_account": "account.create",
+    "change_account": "account.change",
+    "disable_account": "account.disable",
+    "enable_account": "account.enable",
+    "create_token": "token.create",
+    "revoke_token": "token.revoke",
+    "create_webhook": "webhook.create",
+    "rotate_secret": "webhook.rotate",
+    "disable_webhook": "webhook.disable",
+    "enable_webhook": "webhook.enable",
+    "ping_webhook": "webhook.ping",
+    "redeliver_event": "webhook.redeliver",
+}
+PROPOSING = {"retire_model", "split_latest", "withdraw_release", "promote_release"}
+"""They answer with what the holders of offline keys may sign, and change nothing."""
+BY_NAME = {one.id: one for one in OPERATIONS}
+
+
+def test_every_operation_is_in_the_table():
+    """Whoever adds one that changes something says what the trail tells of it."""
+    changing = {one.id for one in OPERATIONS if one.method not in {"GET", "HEAD", "OPTIONS"}}
+    assert changing == TOLD.keys() | PROPOSING
+
+
+class Teller:
+    """Asks for operations and compares what the trail says of each."""
+
+    def __init__(self, api):
+        self.api = api
+        self.asked = set()
+
+    async def trail(self):
+        """Return actor, action and subject of each entry, after the chain was verified."""
+        async with self.api.services.sessions() as session:
+            await verify_trail(session)
+            rows = await session.scalars(select(TrailEntry).order_by(TrailEntry.index))
+            return [(row.actor, row.action, row.subject) for row in rows]
+
+    async def ask(self, name, path, token="admin", **options):
+        """Ask for an operation that changes something; return its answer."""
+        before = await self.trail()
+        answer = await self.api.call(BY_NAME[name].method, path, token=token, **options)
+        assert answer.status < 300, answer.octets
+        added = (await self.trail())[len(before) :]
+        assert TOLD[name] in {action for _, action, _ in added}
+        assert {actor for actor, _, _ in added} == {token}
+        assert all(subject for _, _, subject in added)
+        self.asked.add(name)
+        return answer
+
+    async def order(self, action, body, name=None):
+        """Give an order to the channel; return the id of its change."""
+        operation = name or f"{action}_rollout"
+        answer = await self.ask(
+            operation, f"{CHANNEL}/{action}", "engineer", body=body, headers={"If-Match": "*"}
+        )
+        return answer.json["change"]["id"]
+
+
+async def upload_and_submit(teller, world):
+    """Announce, end, announce again, send, and hand a bundle in."""
+
+    async def begin(data):
+        sha256 = text(hashlib.sha256(data).hexdigest().encode())
+        told = {"Upload-Length": str(len(data)), "Upload-Metadata": f"sha256 {sha256}"}
+        made = await teller.ask("create_upload", "/uploads", "engineer", headers=TUS | told)
+        return made.headers["Location"].removeprefix("/api/v1")
+
+    await teller.ask("end_upload", await begin(DATA), "engineer", headers=TUS)
+    part = TUS | {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    path = await begin(PACKAGE_2)
+    await teller.ask("append_to_upload", path, "engineer", headers=part, data=PACKAGE_2)
+    bundle, body = body_of(world.second_release())
+    sent = {"headers": TYPE, "data": io.BytesIO(body)}
+    await teller.ask("submit", f"/submissions/{bundle}", "engineer", **sent)
+
+
+async def give_orders(teller):
+    """Offer, and do the rest; with and without four eyes."""
+    rollouts = teller.api.services.rollouts
+    await teller.order("offer", PLAN, "offer_release")
+    await teller.order("pause", {})
+    await teller.order("resume", {})
+    rollouts._approval_channels = ("*/*/stable",)
+    for decision, who in (("approve", "approver"), ("reject", "approver"), ("cancel", "engineer")):
+        change = await teller.order("schedule", LATER)
+        body = {} if decision == "approve" else {"body": {}}
+        await teller.ask(f"{decision}_change", f"/changes/{change}/{decision}", who, **body)
+    await teller.order("halt", {})
+
+
+async def manage_people(teller):
+    """Make, change, shut and open an account; give a token and take it back."""
+    new = {"name": "ani", "role": "viewer", "codenames": ["armani"]}
+    await teller.ask("create_account", "/accounts", body=new)
+    await teller.ask("change_account", "/accounts/ani", body={"role": "editor"})
+    made = await teller.ask("create_token", "/tokens", body={"account": "ani", "label": "x"})
+    await teller.ask("revoke_token", f"/tokens/{made.json['id']}/revoke")
+    for action in ("disable", "enable"):
+        await teller.ask(f"{action}_account", f"/accounts/ani/{action}")
+
+
+async def manage_webhooks(teller):
+    """Make one, give it a new secret, try it out, switch it off and on, send once more."""
+    new = {"url": "https://hooks.example.org/x", "events": ["halted"]}
+    made = await teller.ask("create_webhook", "/webhooks", body=new)
+    path = f"/webhooks/{made.json['id']}"
+    await teller.ask("rotate_secret", f"{path}/rotate", body={})
+    ping = await teller.ask("ping_webhook", f"{path}/ping")
+    for action in ("disable", "enable"):
+        await teller.ask(f"{action}_webhook", f"{path}/{action}")
+    again = f"{path}/deliveries/{ping.json['delivery']}/redeliver"
+    await teller.ask("redeliver_event", again)
+
+
+async def test_every_change_is_told(world):
+    """Each operation is asked for once at least; the chain holds after each."""
+    async with api_world(world) as api:
+        teller = Teller(api)
+        await upload_and_submit(teller, world)
+        await api.services.publisher.process_incoming()
+        await give_orders(teller)
+        await manage_people(teller)
+        await manage_webhooks(teller)
+    assert teller.asked == TOLD.keys()
+
+
+READING = """account list, backup, change list, check, clock show, export, keys list,
+rollout preview, rollout show, session list, token list, trail export, trail list, trail verify"""
+PROPOSALS = "rollout promote, rollout retire, rollout split, rollout withdraw"
+TOLD_BY_COMMANDS = {
+    "account add": "account.create",
+    "account disable": "account.disable",
+    "account enable": "account.enable",
+    "account set": "account.change",
+    "change approve": "change.approve",
+    "change cancel": "change.cancel",
+    "change reject": "change.reject",
+    "clock confirm": "clock.confirm",
+    "gc": "server.gc",
+    "init": "server.init",
+    "keys new": "keys.new",
+    "keys switch": "keys.switch",
+    "migrate": "server.migrate",
+    "rebuild": "server.rebuild",
+    "rollout halt": "rollout.halt",
+    "rollout offer": "rollout.offer",
+    "rollout pause": "rollout.pause",
+    "rollout resume": "rollout.resume",
+    "rollout set": "rollout.schedule",
+    "run": "submission.publish",
+    "session end": "session.end",
+    "token create": "token.create",
+    "token revoke": "token.revoke",
+}
+
+
+def test_every_command_is_in_the_table():
+    """Commands that change a server are told, as tests of each show; the others change nothing."""
+
+    def names(group, *before):
+        for name, command in group.commands.items():
+            if hasattr(command, "commands"):
+                yield from names(command, *before, name)
+            else:
+                yield " ".join((*before, name))
+
+    quiet = {" ".join(each.split()) for each in f"{READING}, {PROPOSALS}".split(",")}
+    assert set(names(cli)) == quiet | TOLD_BY_COMMANDS.keys()
+
+
+SHELL = [
+    ("account add ani --role viewer --codename armani", "account.create"),
+    ("account set ani --role editor", "account.change"),
+    ("token create ani --label x", "token.create"),
+    ("account disable ani", "account.disable"),
+    ("account enable ani", "account.enable"),
+    ("rollout pause armani/id/stable", "rollout.pause"),
+    ("rollout resume armani/id/stable", "rollout.resume"),
+    ("rollout halt armani/id/stable", "rollout.halt"),
+    ("keys new timestamp", "keys.new"),
+    ("gc", "server.gc"),
+    ("rebuild", "server.rebuild"),
+    ("clock confirm", "clock.confirm"),
+]
+
+
+@pytest.fixture
+def shell(world, capsys):
+    """Run a command on the state folder; returns nothing and must succeed."""
+
+    def call(words):
+        cli.main([*words.split(), "--state", str(world.folder.root)], standalone_mode=False)
+        capsys.readouterr()
+
+    return call
+
+
+def test_commands_are_told(shell, world):
+    """One after the other: each adds entries of its action, by who runs it."""
+
+    def entries():
+        with closing(sqlite3.connect(world.folder.sqlite)) as connection:
+            query = 'SELECT actor, action, subject, detail FROM trail_entries ORDER BY "index"'
+            return connection.execute(query).fetchall()
+
+    before = entries()
+    for words, action in SHELL:
+        shell(words)
+        after = entries()
+        added = after[len(before) :]
+        assert action in {row[1] for row in added}, words
+        assert all(row[0].startswith("cli:") and row[2] for row in added)
+        assert all(isinstance(json.loads(row[3]), dict) for row in added)
+        before = after
