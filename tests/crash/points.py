@@ -60,8 +60,8 @@ BUNDLE = {
     "a blob is written and has no name": r"(rename|link) blobs/\w\w/\.tmp-\w+ > blobs/\w\w/SHA",
     "the blobs are there and not recorded": r"commit blobs",
     "the blobs are recorded": r"committed blobs",
-    "the bundle is public and has no row": r"commit submissions",
-    "the bundle has a row and no result": r"committed submissions",
+    "the bundle is public and has no row": r"commit submissions,trail_entries,trail_head",
+    "the bundle has a row and no result": r"committed submissions,trail_entries,trail_head",
     **_file("the result", "results", r"SHA\.json"),
     "the result is known and the bundle still waits": r"rename incoming/SHA > staging/\.tmp-SHA",
     "the bundle is out of sight": r"rmtree staging/\.tmp-SHA",
@@ -220,7 +220,7 @@ API_STORIES = {
         "a bundle is received and not recorded": (r"commit trail_entries,trail_head"),
         "a bundle is recorded and has no name": (r"committed trail_entries,trail_head"),
         "a received bundle gets its name": r"rename incoming/\.tmp-api-SHA-\w+ > incoming/SHA",
-        "a received bundle is taken": r"commit submissions",
+        "a received bundle is taken": r"commit submissions,trail_entries,trail_head",
     },
 }
 #: For each story the names at which it is killed, and further ones that its changes have.
