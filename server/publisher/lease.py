@@ -85,9 +85,11 @@ class Lease:
                     yield
                 finally:
                     beat.cancel()
-                    with contextlib.suppress(asyncio.CancelledError):
-                        await beat
-                    await self._release()
+                    try:
+                        # To await the beat itself would take a cancellation of ours for its own.
+                        await asyncio.wait([beat])
+                    finally:
+                        await self._release()
         finally:
             self._task.release()
 

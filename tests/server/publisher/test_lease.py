@@ -203,3 +203,49 @@ async def test_a_write_that_is_cancelled_is_ended_first(place, tmp_path):
             await task
         assert await asyncio.to_thread(file.read_text) == "written"
         assert (await read_row(sessions)).expires_at == 0
+
+
+async def test_a_cancellation_is_not_taken_for_the_lock(world):
+    """Whenever it comes, whoever is about to hold the lease ends by it, and gives it back."""
+    async with open_database(world.folder.database) as sessions:
+        lease = Lease(sessions, world.folder.lock)
+        for turns in range(1, 8):
+            task = asyncio.create_task(hold_and_stay(lease))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task], timeout=60)
+            assert task.cancelled(), turns
+        async with lease.held():
+            pass
+
+
+async def test_a_cancellation_is_not_taken_for_the_end_of_a_beat(world, monkeypatch):
+    """One that comes while the lease is given back ends its holder, and the lease is given back."""
+    ending = asyncio.Event()
+
+    async def beat(_lease):
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ending.set()
+            await asyncio.sleep(0)
+            raise
+
+    monkeypatch.setattr(Lease, "_beat", beat)
+    async with open_database(world.folder.database) as sessions:
+        lease = Lease(sessions, world.folder.lock)
+        task = asyncio.create_task(hold_and_stay(lease))
+        await ending.wait()
+        task.cancel()
+        await asyncio.wait([task], timeout=60)
+        assert task.cancelled()
+        async with Lease(sessions, world.folder.lock, wait=0.1).held():
+            pass
+
+
+async def hold_and_stay(lease):
+    """Hold the lease for a moment, and go on for ever unless somebody ends this."""
+    async with lease.held():
+        await asyncio.sleep(0)
+    await asyncio.Event().wait()
