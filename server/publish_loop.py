@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -27,30 +27,59 @@ async def publish_for_ever(
     wanted: asyncio.Event,
     renewed: asyncio.Event,
 ) -> None:
-    """Repair, then renew, publish and carry out what is due, until cancelled.
+    """Repair, then renew, carry out what is due, and beside it publish bundles, until cancelled.
 
-    `wanted` makes it look at once; `renewed` is set when the first renewal was tried.
+    `wanted` makes it look for bundles at once; `renewed` is set when the first renewal was tried.
     """
     while True:
         try:
-            completed = await publisher.repair()
-            if completed is not None:
-                log.info("completed what was interrupted", snapshot=completed)
+            _tell_completed(await publisher.repair())
             break
         except Exception as error:  # noqa: BLE001 - a bug must not end publishing in silence
             tools.fail(error)
             await asyncio.sleep(RETRY_SECONDS)
-    ignored: set[str] = set()
-    draining = Draining()
+    draining, ignored = Draining(), set[str]()
+
+    async def complete() -> None:
+        _tell_completed(await publisher.complete())
+
+    # Two rounds: no bundle, whose packages may take an hour to come in, may let the timestamp run
+    # out or have an order wait.
+    async with asyncio.TaskGroup() as group:
+        group.create_task(
+            _repeat(
+                [
+                    complete,
+                    lambda: _renew(publisher),
+                    lambda: _carry_out_due(rollouts),
+                    lambda: draining.look(publisher, rollouts),
+                ],
+                tools,
+                asyncio.Event(),
+                renewed.set,
+            )
+        )
+        group.create_task(
+            _repeat(
+                [
+                    lambda: _publish(publisher, tools.metrics),
+                    lambda: _name_ignored(incoming, ignored),
+                ],
+                tools,
+                wanted,
+                lambda: None,
+            )
+        )
+
+
+async def _repeat(
+    works: Sequence[Callable[[], Awaitable[None]]],
+    tools: Instruments,
+    wanted: asyncio.Event,
+    after: Callable[[], None],
+) -> None:
+    """Do `works` in turn again and again, at once when `wanted`; one that fails stops no other."""
     while True:
-        # Renewal comes first and alone: no bundle may let the timestamp run out.
-        works: list[Callable[[], Awaitable[None]]] = [
-            lambda: _renew(publisher),
-            lambda: _publish(publisher, tools.metrics),
-            lambda: _carry_out_due(rollouts),
-            lambda: _name_ignored(incoming, ignored),
-            lambda: draining.look(publisher, rollouts),
-        ]
         wait = TICK_SECONDS
         for work in works:
             try:
@@ -58,11 +87,16 @@ async def publish_for_ever(
             except Exception as error:  # noqa: BLE001 - as above
                 tools.fail(error)
                 wait = RETRY_SECONDS
-        renewed.set()
+        after()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(wait):  # `wait_for` of Python 3.11 swallows cancellations
                 await wanted.wait()
         wanted.clear()
+
+
+def _tell_completed(snapshot: int | None) -> None:
+    if snapshot is not None:
+        log.info("completed what was interrupted", snapshot=snapshot)
 
 
 async def _publish(publisher: Publisher, metrics: PublishMetrics) -> None:

@@ -51,6 +51,7 @@ class PublicationSteps:
         self.log = Log(folder.public / "log", sessions, lease)
         self._lease = lease
         self._tree = PublicTree(folder.public)
+        self._looking = asyncio.Lock()  # the tree is read by one thread at a time
         self._folder = folder
         self._clock = clock
         self._read_backs = read_backs
@@ -58,7 +59,8 @@ class PublicationSteps:
 
     async def load_published(self) -> Published | None:
         """Read what is public now, or None when nothing is; only what changed is parsed."""
-        return await asyncio.to_thread(self._tree.load)
+        async with self._looking:
+            return await asyncio.to_thread(self._tree.load)
 
     async def load_keys(self) -> OnlineKeys:
         """Read the online keys that are held now."""

@@ -56,7 +56,7 @@ async def _tell_nobody(_session: AsyncSession, _result: Result) -> None:
 
 
 class Publisher:
-    """The one writer of a state folder. Every public method takes the lease.
+    """The one writer of a state folder. Every public method takes the lease for what it publishes.
 
     The online keys are read under the lease each time, for a command may have changed them.
     `read_back` is step 7: it fetches what was published over the public address, or from disk where
@@ -155,22 +155,36 @@ class Publisher:
             )
 
     async def process_incoming(self) -> list[Result]:
-        """Publish every bundle that waits; a bundle that is refused gets a result that says why."""
+        """Publish every bundle that waits; a bundle that is refused gets a result that says why.
+
+        Blobs are taken in without the lease: others publish meanwhile.
+        """
         if not await asyncio.to_thread(incoming.list_submissions, self._folder.incoming):
             return []
+        await self._steps.load_keys()  # without them no bundle is to blame
+        results = []
+        for submission_id in await asyncio.to_thread(
+            incoming.list_submissions, self._folder.incoming
+        ):
+            prepared = await self._submissions.prepare(submission_id)
+            if prepared is None:
+                continue
+            async with self._lease.held():
+                await self._steps.repair()  # what is accepted comes first
+                result = await self._submissions.process(prepared)
+            if result is not None:
+                results.append(result)
+        return results
+
+    async def complete(self) -> int | None:
+        """Complete what was accepted and is not public yet: `repair` for a process that runs.
+
+        Returns the snapshot version, None when there was nothing to do.
+        """
+        if not await asyncio.to_thread(self._folder.staging.exists):
+            return None
         async with self._lease.held():
-            await self._steps.load_keys()  # without them no bundle is to blame
-            results = []
-            for submission_id in await asyncio.to_thread(
-                incoming.list_submissions, self._folder.incoming
-            ):
-                # What is accepted comes first, also before the next bundle.
-                await self._steps.repair()
-                self._after_step(0)
-                result = await self._submissions.process(submission_id)
-                if result is not None:
-                    results.append(result)
-            return results
+            return await self._steps.repair()
 
     async def change_pointers(self, edit: Edit) -> int:
         """Publish what `edit` makes of the current pointers; returns the snapshot version."""

@@ -1,12 +1,24 @@
-"""What becomes of a bundle from `incoming`: steps 1 and 2 of publishing, its result, or a delay."""
+"""What becomes of a bundle from `incoming`: steps 1 and 2 of publishing, its result, or a delay.
+
+    without the lease   its roles verify, and then its blobs are taken in: gigabytes, and a store
+                        that may be far away, hold nobody up, least of all for what nobody signed
+    under the lease     its roles verify against what is public by then, its blobs are there and
+                        recorded, it is published, has its result, and is removed
+
+Until it is removed garbage collection keeps what it names. Two processes may prepare one bundle;
+one of them publishes it, and the other finds it gone.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from tuf.api.metadata import TargetFile
 
 from server.core.bundle import Result
 from server.core.encodings import check_sha256
@@ -16,6 +28,7 @@ from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import incoming
 from server.publisher.errors import PublishError
+from server.publisher.incoming import Submission
 from server.publisher.lease import Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published, Trust
@@ -31,15 +44,33 @@ from server.storage.models import Submission as SubmissionRow
 from server.storage.room import Room
 
 REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
+ANSWER_SECONDS = 5  # for what is asked of a store of blobs while everybody waits
 QUERY_HASHES = 500  # in one query: databases limit how many values it may name
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
 
 TellEnd = Callable[[AsyncSession, Result], Awaitable[None]]
 """Is told what became of a bundle, once, in the transaction that remembers it."""
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A bundle as it was found without the lease.
+
+    `refusal` says what is wrong with its files; `is_whole`, that its roles verified and its blobs
+    are in the store, each of them hashed on its way. `attempt` tells its folder from a later one.
+    """
+
+    id: str
+    attempt: str
+    submission: Submission | None = None
+    refusal: HeningError | None = None
+    is_whole: bool = False
+
 
 class Submissions:
-    """Takes bundles in and hands what verifies to `steps`. Its caller holds the lease."""
+    """Takes bundles in and hands what verifies to `steps`."""
 
     def __init__(
         self,
@@ -66,110 +97,194 @@ class Submissions:
         self._tell_end = tell_end
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
-    async def process(self, submission_id: str) -> Result | None:
-        """Process one bundle; one that the surroundings fail is put off and holds up no other."""
+    async def prepare(self, submission_id: str) -> Prepared | None:
+        """Look at a bundle and take its blobs in; its caller does not hold the lease.
+
+        None for one that is gone, or that is put off because the surroundings failed it: it holds
+        up no other.
+        """
         now = self._clock()
         since, wait = self._put_off.get(submission_id, (now, timedelta()))
         if since <= now < since + wait:
             return None
-        folder, result = self._folder.incoming / submission_id, None
+        self._after_step(0)
+        try:
+            return await self._prepare(submission_id)
+        except (StorageError, OSError) as error:
+            if await asyncio.to_thread((self._folder.incoming / submission_id).exists):
+                self._delay(submission_id, "is tried again later", error)
+            return None
+
+    async def process(self, prepared: Prepared) -> Result | None:
+        """Publish or refuse a bundle and remove it; its caller holds the lease.
+
+        None for one that is gone, is put off, or has to be prepared again.
+        """
+        folder, result = self._folder.incoming / prepared.id, None
         outcome = "is tried again later"
         try:
+            if await asyncio.to_thread(_attempt_of, folder) != prepared.attempt:
+                return None
             if not await asyncio.to_thread(incoming.is_finished, folder, self._folder.results):
-                result = await self._judge(folder)
+                result = await self._judge(prepared)
+                if result is None:
+                    return None
             outcome = "is done but cannot be removed"
             await self._lease.write(incoming.remove_bundle, folder, self._folder.staging.parent)
         except LeaseLostError:
             raise  # whoever publishes now takes this bundle, too
         except (StorageError, OSError) as error:
-            if submission_id not in self._put_off:
-                self._alarm(f"the bundle {submission_id[:16]} {outcome}: {error}")
-            self._put_off[submission_id] = (now, min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT))
+            self._delay(prepared.id, outcome, error)
         else:
-            self._put_off.pop(submission_id, None)
+            self._put_off.pop(prepared.id, None)
         return result
 
-    async def _judge(self, folder: Path) -> Result:
-        submission_id = folder.name
+    def _delay(self, submission_id: str, outcome: str, error: Exception) -> None:
+        if submission_id not in self._put_off:
+            self._alarm(f"the bundle {submission_id[:16]} {outcome}: {error}")
+        _, wait = self._put_off.get(submission_id, (None, timedelta()))
+        wait = min(max(2 * wait, FIRST_WAIT), LONGEST_WAIT)
+        self._put_off[submission_id] = (self._clock(), wait)
+
+    async def _prepare(self, submission_id: str) -> Prepared | None:
+        folder = self._folder.incoming / submission_id
+        attempt = await asyncio.to_thread(_attempt_of, folder)
+        if not attempt:
+            return None
+        found = Prepared(submission_id, attempt)
+        if await asyncio.to_thread(incoming.is_finished, folder, self._folder.results):
+            return found
         try:
-            snapshot, status, reason = await self._submit(folder), "published", ""
+            submission = await asyncio.to_thread(incoming.load_submission, folder)
         except StorageError:
-            raise  # the surroundings failed: the bundle stays
+            raise
         except HeningError as error:
-            snapshot, status, reason = 0, "refused", _sentence(error)
-        now = int(self._clock().timestamp())
-        result = Result(
-            id=submission_id,
-            status="published" if status == "published" else "refused",
-            reason=reason,
-            snapshot=snapshot,
-            time=now,
-        )
-        attempt = await asyncio.to_thread(incoming.attempt_of, folder)
-        async with self._lease.fenced() as session:
-            known = await session.get(SubmissionRow, submission_id)
-            if known is None or known.attempt != attempt:  # else a crash came before the result
-                await session.merge(
-                    SubmissionRow(
-                        id=submission_id,
-                        status=status,
-                        reason=reason,
-                        snapshot=snapshot,
-                        finished_at=now,
-                        attempt=attempt,
-                    )
-                )
-                await self._tell_end(session, result)
-        await self._lease.write(incoming.write_result, self._folder.results, result)
-        return result
-
-    async def _submit(self, folder: Path) -> int:
-        submission = await asyncio.to_thread(incoming.load_submission, folder)
+            return replace(found, refusal=error)
+        found = replace(found, submission=submission)
         published = await self._steps.load_published()
-        if published is not None and await asyncio.to_thread(
-            _is_public, self._folder.public, submission.files
-        ):
-            return published.snapshot.version  # a crash came between swap and result
-        root = await asyncio.to_thread(_load_root, self._folder.trusted_root)
+        if published is not None and await self._is_public(submission):
+            return found
+        try:
+            trust = await self._verify(submission, published)
+        except StorageError:
+            raise
+        except HeningError:
+            return found  # the lease decides: what is public may be another by then
         # Step 1.
+        try:
+            await self._take_in(folder, submission)
+            # What a store has to ask for it knows from here on.
+            named = {each.hashes["sha256"] for each in _named(trust, submission).values()}
+            await asyncio.to_thread(self._blobs.lengths, named)
+        except StorageError:
+            raise
+        except HeningError as error:
+            return replace(found, refusal=error)
+        self._after_step(1)
+        return replace(found, is_whole=True)
+
+    async def _take_in(self, folder: Path, submission: Submission) -> None:
         async with self._sessions() as session:
             used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
         await asyncio.to_thread(
             incoming.check_bundle_room, submission, self._blobs, self._room, used
         )
         await asyncio.to_thread(incoming.ingest_blobs, folder, submission, self._blobs)
+
+    async def _judge(self, prepared: Prepared) -> Result | None:
+        try:
+            snapshot = await self._submit(prepared)
+            if snapshot is None:
+                return None
+            status, reason = "published", ""
+        except StorageError:
+            raise  # the surroundings failed: the bundle stays
+        except HeningError as error:
+            snapshot, status, reason = 0, "refused", _sentence(error)
         now = int(self._clock().timestamp())
-        async with self._sessions.begin() as session:
-            for blob in submission.bundle.blobs:
-                await session.merge(Blob(sha256=blob.sha256, length=blob.length, verified_at=now))
-        self._after_step(1)
-        # Step 2.
-        trust = await asyncio.to_thread(
-            verify_submission,
-            submission.files,
-            published,
-            root,
-            await self._steps.load_keys(),
-            self._clock(),
-            await self._steps.log.versions({file.role for file in submission.files}),
+        result = Result(
+            id=prepared.id,
+            status="published" if status == "published" else "refused",
+            reason=reason,
+            snapshot=snapshot,
+            time=now,
         )
-        changed = {file.role for file in submission.files}
-        await self._check_blobs(trust, changed)
+        async with self._lease.fenced() as session:
+            known = await session.get(SubmissionRow, prepared.id)
+            if (
+                known is None or known.attempt != prepared.attempt
+            ):  # else a crash came before the result
+                await session.merge(
+                    SubmissionRow(
+                        id=prepared.id,
+                        status=status,
+                        reason=reason,
+                        snapshot=snapshot,
+                        finished_at=now,
+                        attempt=prepared.attempt,
+                    )
+                )
+                await self._tell_end(session, result)
+        await self._lease.write(incoming.write_result, self._folder.results, result)
+        return result
+
+    async def _submit(self, prepared: Prepared) -> int | None:
+        """Publish and return the snapshot version; None where the blobs have to come in first."""
+        submission = prepared.submission
+        if submission is None:
+            if prepared.refusal is not None:
+                raise prepared.refusal
+            return None
+        published = await self._steps.load_published()
+        if published is not None and await self._is_public(submission):
+            return published.snapshot.version  # a crash came between swap and result
+        # Step 2, for the second time: what is public may have changed.
+        trust = await self._verify(submission, published)
+        if prepared.refusal is not None:
+            raise prepared.refusal
+        if not prepared.is_whole or not await self._record(submission):
+            return None
+        await self._check_blobs(_named(trust, submission))
         self._after_step(2)
+        changed = {file.role for file in submission.files}
         pointers = await asyncio.to_thread(_follow, published, trust, changed)
         renew = not changed.isdisjoint({"root", "targets"})
         return await self._steps.publish(trust, published, submission.files, pointers, renew=renew)
 
-    async def _check_blobs(self, trust: Trust, changed: Collection[str]) -> None:
-        """Check presence, length and the record that the hash was verified when it came in.
+    async def _is_public(self, submission: Submission) -> bool:
+        return await asyncio.to_thread(_is_public, self._folder.public, submission.files)
 
-        Of the roles that change; what others list was there when they changed.
+    async def _verify(self, submission: Submission, published: Published | None) -> Trust:
+        return await asyncio.to_thread(
+            verify_submission,
+            submission.files,
+            published,
+            await asyncio.to_thread(_load_root, self._folder.trusted_root),
+            await self._steps.load_keys(),
+            self._clock(),
+            await self._steps.log.versions({file.role for file in submission.files}),
+        )
+
+    async def _record(self, submission: Submission) -> bool:
+        """Record that the bundle's blobs were hashed, unless one of them has gone since then.
+
+        Blobs are removed under the lease alone, so they are there when their records are.
         """
-        targets = {
-            path: target
-            for name in changed & trust.roles.keys()
-            for path, target in trust.roles[name].targets.items()
-        }
+        wanted = {blob.sha256: blob.length for blob in submission.bundle.blobs}
+
+        def ask() -> dict[str, int | None]:
+            return {name: self._blobs.length(name) for name in wanted}
+
+        if await _soon(ask) != wanted:
+            return False
+        now = int(self._clock().timestamp())
+        async with self._lease.fenced() as session:
+            for sha256, length in wanted.items():
+                await session.merge(Blob(sha256=sha256, length=length, verified_at=now))
+        return True
+
+    async def _check_blobs(self, targets: Mapping[str, TargetFile]) -> None:
+        """Check presence, length and the record that the hash was verified when it came in."""
         hashes = sorted({target.hashes["sha256"] for target in targets.values()})
         records: dict[str, int] = {}
         async with self._sessions() as session:
@@ -187,7 +302,35 @@ class Submissions:
                 if {lengths.get(sha256), records.get(sha256)} != {target.length}:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")
 
-        await asyncio.to_thread(look)
+        await _soon(look)
+
+
+async def _soon(ask: Callable[[], T]) -> T:
+    """Ask the store of blobs while the lease is held: whoever halts a rollout waits for it."""
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await asyncio.to_thread(ask)
+    except TimeoutError as error:
+        raise StorageError(
+            f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."
+        ) from error
+
+
+def _named(trust: Trust, submission: Submission) -> dict[str, TargetFile]:
+    """Return the targets of the roles that change; what others list was there when they did."""
+    changed = {file.role for file in submission.files}
+    return {
+        path: target
+        for name in changed & trust.roles.keys()
+        for path, target in trust.roles[name].targets.items()
+    }
+
+
+def _attempt_of(folder: Path) -> str:
+    try:
+        return incoming.attempt_of(folder)
+    except FileNotFoundError:  # another process published it
+        return ""
 
 
 def _follow(

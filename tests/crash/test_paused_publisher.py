@@ -118,7 +118,7 @@ def check_end(world):
 
 
 @pytest.mark.parametrize(
-    ("step", "machine"), [*((step, "same") for step in range(1, 7)), (3, "other"), (5, "other")]
+    ("step", "machine"), [*((step, "same") for step in range(2, 7)), (3, "other"), (5, "other")]
 )
 def test_stopped_after_a_step(world, step, machine, ask):
     """Who was stopped beyond its lease publishes nothing more when it goes on, and says so.
@@ -133,6 +133,15 @@ def test_stopped_after_a_step(world, step, machine, ask):
     ended = ask("go on")
     assert ended["status"] == 0
     assert "this process was silent for longer than its lease" in ended["said"]
+    assert files(world) == after
+    check_end(world)
+
+
+def test_stopped_before_its_turn(world, ask):
+    """Who was stopped with a bundle's packages taken in held nobody up, and finds it published."""
+    assert ask(job(world, 1)) == {"stopped": 1}
+    after = take_over(world)
+    assert ask("go on") == {"status": 0, "said": ""}
     assert files(world) == after
     check_end(world)
 

@@ -7,6 +7,7 @@ import os
 from datetime import timedelta
 
 import aiohttp
+import pytest
 import structlog
 
 from server.app import running
@@ -18,6 +19,10 @@ from server.settings import Settings
 from server.snapshot_watch import SnapshotWatch
 from server.storage.local_blobs import LocalBlobs
 from tests.server.world import PACKAGE_2
+
+
+class CutError(Exception):
+    """A process dies."""
 
 
 @contextlib.asynccontextmanager
@@ -198,3 +203,28 @@ async def test_no_bundle_stops_renewal(world, monkeypatch):
             await asyncio.sleep(1.2)
     ignored = [entry for entry in logs if "not a bundle" in entry["event"]]
     assert [entry["submission"] for entry in ignored] == ["armani.zip"]
+
+
+async def test_what_another_process_left(world):
+    """A command that dies in the middle is completed by the server that runs, without hands."""
+
+    def die(step):
+        if step == 4:
+            raise CutError
+
+    async def command():
+        async with world.publisher(die) as publisher:
+            await publisher.change_pointers(lambda _published: {})
+
+    async with (
+        running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
+        client(port) as get,
+    ):
+        with pytest.raises(CutError):
+            await asyncio.to_thread(asyncio.run, command())
+
+        async def is_served():
+            return (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 4
+
+        await until(is_served)
+    assert not await asyncio.to_thread(world.folder.staging.exists)

@@ -53,6 +53,8 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 ORPHAN_SECONDS = 30  # after which somebody else completes what a request began
+HALT_SECONDS = 1  # the same of a halt: to carry one out twice does no harm
+HALT = "halt"
 SERVER = "server"  # the actor of what is carried out when it is due
 MAX_AHEAD = 366 * 86_400
 
@@ -91,6 +93,7 @@ class Rollouts:
         self._approval_channels = tuple(approval_channels)
         self._alarm = alarm
         self._execution = Execution(folder, sessions, publisher, clock)
+        self._left: set[str] = set()  # changes that the surroundings failed here: nobody is at them
 
     async def view(self, channel: Channel) -> ChannelView:
         """Return what is published of a channel; raises NotFoundError for an unknown model."""
@@ -120,9 +123,11 @@ class Rollouts:
 
         With `due_at` they are carried out then. Raises PermissionDeniedError, PreconditionError for
         a stale tag, and what an order does not fit by. When the surroundings fail in the middle,
-        StorageError is raised and the change is carried out as soon as they are back.
+        StorageError is raised and the change is carried out as soon as they are back, with an alarm
+        that says so.
         """
         now = self._now()
+        due_at = None if due_at == now else due_at
         if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
             raise FormatError("a change is due within a year from now, and not in the past.")
         for wish in wishes:
@@ -139,7 +144,7 @@ class Rollouts:
             change.id for change in changes if change.state == State.APPROVED and due_at is None
         ]
         if at_once:
-            await self._execution.carry_out(at_once, principal.actor)
+            await self._carry_out(at_once, principal.actor)
         views = [await self.get(change.id) for change in changes]
         for view_ in views:
             if view_.id in at_once and view_.state != State.DONE:
@@ -164,7 +169,7 @@ class Rollouts:
         change = await self.get(identity)
         if change.state == State.APPROVED and change.due_at <= self._now():
             try:
-                await self._execution.carry_out([identity], principal.actor)
+                await self._carry_out([identity], principal.actor)
             except StorageError:
                 raise
             except HeningError:
@@ -231,6 +236,7 @@ class Rollouts:
     async def run_due(self) -> list[ChangeView]:
         """Carry out what is due, and what a crash or a failure left; returns what was settled.
 
+        What failed here is tried again at once, and a halt before anything else: it ends the rest.
         A change that does not fit any more is refused, with an alarm. Raises what the surroundings
         failed by, after everything was tried.
         """
@@ -239,12 +245,14 @@ class Rollouts:
             due = await find_due(session, now)
         failure: Exception | None = None
         settled = []
-        for change in due:
+        for change in sorted(due, key=lambda change: change.action != HALT):
             begun = max(change.proposed_at, change.approved_at or 0)
-            if change.due_at <= begun and now < begun + ORPHAN_SECONDS:
+            patience = HALT_SECONDS if change.action == HALT else ORPHAN_SECONDS
+            is_asked_for = change.due_at <= begun and change.id not in self._left
+            if is_asked_for and now < begun + patience:
                 continue  # whoever asked for it is at it
             try:
-                await self._execution.carry_out([change.id], SERVER)
+                await self._carry_out([change.id], SERVER)
             except (StorageError, OSError, SQLAlchemyError) as error:
                 failure = error
                 continue
@@ -259,6 +267,24 @@ class Rollouts:
         """Answer whether a change may have been published without being recorded as done."""
         async with self._sessions() as session:
             return await has_open_intent(session)
+
+    async def _carry_out(self, identities: Sequence[str], actor: str) -> None:
+        """Carry changes out; an alarm names those that wait, the first time, for `run_due`."""
+        try:
+            await self._execution.carry_out(identities, actor)
+        except (StorageError, OSError, SQLAlchemyError) as error:
+            for identity in identities:
+                if identity not in self._left:
+                    self._alarm(
+                        f"change {identity} is ordered and not carried out yet:"
+                        f" {sentence(str(error))} It is tried again until it is."
+                    )
+            self._left.update(identities)
+            raise
+        except HeningError:
+            self._left.difference_update(identities)
+            raise
+        self._left.difference_update(identities)
 
     def is_approval_needed(self, channel: Channel, order: Order) -> bool:
         """Answer whether `order` waits for a second person in `channel`."""

@@ -330,6 +330,42 @@ async def test_surroundings_that_fail(two):
         assert (await desk.pointer()).steps[-1].counter == 2
 
 
+async def test_a_halt_that_fails_is_tried_again_at_once(two):
+    """The server has told of it, and halts with its next look: nobody waits for half a minute.
+
+    It comes before what is older, which it ends.
+    """
+    is_full = True
+
+    def full(done):
+        if is_full and done == 4:
+            raise OSError(28, "No space left on device")
+
+    async with open_desk(two, after_step=full) as desk:
+        for order in (Pause(), Halt()):
+            with pytest.raises(OSError, match="No space"):
+                await desk.order(order, if_match="*")
+        halt, pause = await desk.rollouts.find()
+        for number, change in enumerate((pause, halt)):
+            assert desk.alarms[number].startswith(f"change {change.id} is ordered and not")
+        with pytest.raises(OSError, match="No space"):
+            await desk.rollouts.run_due()
+        assert len(desk.alarms) == 2  # each is told once
+        is_full = False
+        settled = await desk.rollouts.run_due()
+        assert {change.id: change.state for change in settled}[halt.id] == State.DONE
+        assert (await desk.pointer()).halted
+        assert await desk.rollouts.run_due() == []
+
+
+async def test_what_is_due_now(two):
+    """An order that is due in this second is carried out in it, as one without a time."""
+    async with open_desk(two) as desk:
+        change = await desk.order(Pause(), due_at=two.epoch())
+        assert change.state == State.DONE
+        assert (await desk.pointer()).paused
+
+
 async def test_another_publisher_may_change_pointers(two):
     """What a submission makes of a pointer is what the next order builds on."""
     async with open_desk(two) as desk:

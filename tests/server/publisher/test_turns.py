@@ -1,0 +1,131 @@
+"""A bundle's packages come in while others publish: a halt waits for none of them."""
+
+import asyncio
+import hashlib
+import threading
+
+import pytest
+from tuf.api.metadata import Metadata
+
+from server.publisher.rollout import plan_halt
+from server.storage.local_blobs import LocalBlobs
+from tests.server.world import CHANNEL, PACKAGE_2
+
+PATH = CHANNEL.pointer_path
+LONG = 60  # seconds; nothing waits for so long unless it waits for what must not be waited for
+SHA256 = hashlib.sha256(PACKAGE_2).hexdigest()
+
+
+class SlowBlobs(LocalBlobs):
+    """A store that takes a blob in when it is let, and says when it began."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.begun, self.go = threading.Event(), threading.Event()
+
+    def ingest(self, source, sha256, length):
+        """Wait, then copy."""
+        self.begun.set()
+        assert self.go.wait(LONG)
+        super().ingest(source, sha256, length)
+
+
+@pytest.fixture
+def slow(world):
+    """Give the world such a store, and lay a bundle with a package into `incoming`."""
+    world.blobs = SlowBlobs(world.folder.blobs)
+    world.bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+    yield world
+    world.blobs.go.set()
+
+
+def halt(published):
+    """Return the pointers with the one channel halted."""
+    return {PATH: plan_halt(CHANNEL, published.pointers()[PATH], {"en": "It drains."})}
+
+
+async def test_a_halt_beside_a_package(slow):
+    """The halt is public before the package is in; the bundle follows, and the halt stays."""
+    async with slow.publisher() as publisher:
+        bundle = asyncio.create_task(publisher.process_incoming())
+        assert await asyncio.to_thread(slow.blobs.begun.wait, LONG)
+        await publisher.change_pointers(halt)
+        published = await asyncio.to_thread(slow.published)
+        assert published.pointers()[PATH].halted
+        assert published.roles["armani"].version == 2
+        assert not bundle.done()
+        slow.blobs.go.set()
+        (result,) = await bundle
+    assert (result.status, result.snapshot) == ("published", 5)
+    published = await asyncio.to_thread(slow.published)
+    assert published.roles["armani"].version == 3
+    assert published.pointers()[PATH].halted
+
+
+async def test_two_processes_and_one_bundle(slow):
+    """Who took the blobs in later finds the bundle gone, and says nothing."""
+    other = slow.on(slow.folder)
+    async with slow.publisher() as first, other.publisher() as second:
+        late = asyncio.create_task(first.process_incoming())
+        assert await asyncio.to_thread(slow.blobs.begun.wait, LONG)
+        (result,) = await second.process_incoming()
+        assert result.status == "published"
+        slow.blobs.go.set()
+        assert await late == []
+    assert (slow.alarms, other.alarms) == ([], [])
+    assert await asyncio.to_thread(lambda: list(slow.folder.incoming.iterdir())) == []
+
+
+def test_what_nobody_signed(slow):
+    """Of a bundle that is refused for its roles no octet is taken in."""
+    unsigned = slow.submit({("armani", 3): b"{}"}, [PACKAGE_2])
+    slow.folder.incoming.joinpath(slow.bundle_id).rename(slow.folder.root / "later")
+    (result,) = slow.run(lambda publisher: publisher.process_incoming())
+    assert (result.id, result.status) == (unsigned, "refused")
+    assert not slow.blobs.begun.is_set()
+    assert slow.blobs.length(SHA256) is None
+
+
+async def test_what_is_public_changes(slow):
+    """A bundle that fits only by the time of its turn is looked at once more, and published."""
+    slow.blobs.go.set()
+    data = await asyncio.to_thread(lambda: slow.second_release()["armani", 3])
+    targets = Metadata.from_bytes(data)
+    targets.signed.version = 4
+    fourth = {("armani", 4): slow.ceremony.sign("armani", targets.signed)}
+    fourth_id = await asyncio.to_thread(slow.submit, fourth)
+    async with slow.publisher() as publisher:
+        early = await publisher._submissions.prepare(fourth_id)
+        assert (early.refusal, early.is_whole) == (None, False)
+        third = await publisher._submissions.prepare(slow.bundle_id)
+        async with publisher._lease.held():
+            assert (await publisher._submissions.process(third)).status == "published"
+        async with publisher._lease.held():
+            assert await publisher._submissions.process(early) is None
+        (result,) = await publisher.process_incoming()
+        assert (result.id, result.status, result.reason) == (fourth_id, "published", "")
+
+
+async def test_a_blob_that_goes_before_its_turn(slow):
+    """Nothing is recorded that is not there: the bundle waits, and brings it again."""
+    slow.blobs.go.set()
+    async with slow.publisher() as publisher:
+        prepared = await publisher._submissions.prepare(slow.bundle_id)
+        assert prepared.is_whole
+        await asyncio.to_thread(slow.blobs.remove, SHA256)
+        async with publisher._lease.held():
+            assert await publisher._submissions.process(prepared) is None
+        (result,) = await publisher.process_incoming()
+        assert result.status == "published"
+    assert await asyncio.to_thread(slow.blobs.length, SHA256) == len(PACKAGE_2)
+    assert slow.alarms == []
+
+
+async def test_a_store_that_falls_silent(slow, monkeypatch):
+    """What is asked of it under the lease is asked for a moment; then the bundle is put off."""
+    monkeypatch.setattr("server.publisher.submissions.ANSWER_SECONDS", 0)
+    slow.blobs.go.set()
+    async with slow.publisher() as publisher:
+        assert await publisher.process_incoming() == []
+    (alarm,) = slow.alarms
+    assert "is tried again later: the store of blobs does not answer within 0 seconds" in alarm
