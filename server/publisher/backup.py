@@ -1,7 +1,10 @@
 """A copy of a server's state, made beside one that runs.
 
-Under the lease, so that database, metadata and log are of one moment: phones are served meanwhile,
-and publications wait. Blobs follow without it: what metadata names is there and is never changed.
+    without the lease   all files of metadata and log, for most of them never change
+    under the lease     the database, and the files that came since: all are of one moment
+    without the lease   blobs: what metadata names is there and is never changed
+
+So a publication waits for what is new and not for what is there.
 
 A copy that was cut off has the file INCOMPLETE in it, and no command takes it for a server's state;
 the next run into the same folder completes it, and copies only what is new.
@@ -9,12 +12,11 @@ the next run into the same folder completes it, and copies only what is new.
 
 import asyncio
 import contextlib
-import shutil
 import sqlite3
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.publisher.file_copies import FileCopies
 from server.publisher.lease import Lease
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY
@@ -23,7 +25,6 @@ from server.storage.durable import (
     make_folder,
     move_durable,
     sweep_temporary,
-    sync_file,
     sync_folder,
     write_durable,
 )
@@ -50,26 +51,30 @@ async def back_up(
     """
     await asyncio.to_thread(write_durable, StateFolder(out).incomplete, b"")
     await asyncio.to_thread(make_folder, StateFolder(out).incoming)
+    with_database = not isinstance(folder.database, PostgresAddress)
+    temporary = StateFolder(out).sqlite.with_name(f"{TEMPORARY}{folder.sqlite.name}")
+    files = FileCopies(folder, out)
+    await asyncio.to_thread(files.copy_ahead)
     lease = Lease(sessions, folder.lock)
     async with lease.held():
-        with_database = not isinstance(folder.database, PostgresAddress)
         if with_database:
-            await asyncio.to_thread(_copy_sqlite, folder.sqlite, StateFolder(out).sqlite)
-        files = await asyncio.to_thread(_copy_files, folder, out)
+            await asyncio.to_thread(_copy_sqlite, folder.sqlite, temporary)
+        await asyncio.to_thread(files.copy_rest)
         await lease.write(lambda: None)  # still ours, and so nothing changed
+    if with_database:
+        await asyncio.to_thread(move_durable, temporary, StateFolder(out).sqlite)
     copied = 0
     if blobs is not None:
         copied = await asyncio.to_thread(_copy_blobs, blobs, StateFolder(out).blobs)
     await asyncio.to_thread(sweep_temporary, out)
     await asyncio.to_thread(StateFolder(out).incomplete.unlink)
     await asyncio.to_thread(sync_folder, out)
-    return Copied(files, copied, with_database)
+    return Copied(len(files.copied), copied, with_database)
 
 
-def _copy_sqlite(source: Path, target: Path) -> None:
+def _copy_sqlite(source: Path, temporary: Path) -> None:
     """Copy a database that is in use, with what is in its write-ahead log."""
-    make_folder(target.parent)
-    temporary = target.with_name(f"{TEMPORARY}{target.name}")
+    make_folder(temporary.parent)
     temporary.unlink(missing_ok=True)
     with (
         contextlib.closing(sqlite3.connect(source)) as reader,
@@ -79,32 +84,6 @@ def _copy_sqlite(source: Path, target: Path) -> None:
         # Whoever makes the copy holds the lease; of a server that is restored it is nobody's.
         writer.execute("UPDATE leases SET expires_at = 0")
         writer.commit()
-    move_durable(temporary, target)
-
-
-def _copy_files(folder: StateFolder, out: Path) -> int:
-    count = 0
-    for source in _list_files(folder):
-        target = out / source.relative_to(folder.root)
-        found, present = source.stat(), target.stat() if target.exists() else None
-        if present and (present.st_size, present.st_mtime_ns) == (found.st_size, found.st_mtime_ns):
-            continue
-        make_folder(target.parent)
-        temporary = target.with_name(f"{TEMPORARY}{target.name}")
-        shutil.copy2(source, temporary)
-        sync_file(temporary)
-        move_durable(temporary, target)
-        count += 1
-    return count
-
-
-def _list_files(folder: StateFolder) -> Iterator[Path]:
-    for place in (folder.trusted_root.parent, folder.public, folder.results, folder.staging):
-        for path in sorted(place.rglob("*")):
-            if path.is_file() and not path.name.startswith(TEMPORARY):
-                yield path
-    if folder.settings.exists():
-        yield folder.settings
 
 
 def _copy_blobs(blobs: BlobStore, out: Path) -> int:

@@ -5,16 +5,18 @@ import json
 import os
 import shutil
 import sqlite3
+import threading
 from contextlib import closing
 
 import pytest
 
 from server.app import running
-from server.publisher import backup
+from server.publisher import backup, file_copies
 from server.publisher.backup import Copied, back_up
 from server.publisher.lease import Lease
 from server.publisher.publisher import Publisher
 from server.publisher.rebuild import Rebuilt
+from server.publisher.rollout import plan_halt
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -24,7 +26,7 @@ from tests.server.cli.conftest import run as run  # noqa: PLC0414 - a fixture
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.test_rebuild import fill, rows
 from tests.server.test_app import until
-from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
 TABLES = ("tables", 2)
 
@@ -129,11 +131,13 @@ def test_a_back_up_that_is_cut_off(run, world, tmp_path, monkeypatch):
 
 
 async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
-    """A publication waits for the copy to end, so that it is of one moment."""
-    real = backup._copy_files
+    """A publication waits for the copy of the database, so that all is of one moment."""
+    real = backup._copy_sqlite
     busy = []
 
-    def watch(folder, out):
+    def watch(source, temporary):
+        folder = world.folder
+
         async def try_to_publish():
             async with open_database(folder.database) as sessions:
                 with pytest.raises(StorageError, match="another process is publishing"):
@@ -141,11 +145,41 @@ async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
 
         asyncio.run(try_to_publish())
         busy.append(True)
-        return real(folder, out)
+        return real(source, temporary)
 
-    monkeypatch.setattr(backup, "_copy_files", watch)
+    monkeypatch.setattr(backup, "_copy_sqlite", watch)
     await copy(world, tmp_path / "backup")
     assert busy == [True]
+
+
+async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
+    """It is public before the files are copied, and the copy, of a later moment, has it."""
+    begun, go, real = threading.Event(), threading.Event(), shutil.copy2
+
+    def take_long(source, target):
+        begun.set()
+        assert go.wait(60)
+        return real(source, target)
+
+    monkeypatch.setattr(file_copies.shutil, "copy2", take_long)
+    path = CHANNEL.pointer_path
+
+    def halt(published):
+        return {path: plan_halt(CHANNEL, published.pointers()[path], {})}
+
+    try:
+        copying = asyncio.create_task(copy(world, tmp_path / "backup"))
+        assert await asyncio.to_thread(begun.wait, 60)
+        async with world.publisher() as publisher:
+            await publisher.change_pointers(halt)
+        assert not copying.done()
+    finally:
+        go.set()
+    await copying
+    copied = await asyncio.to_thread(restore, world, tmp_path / "backup", tmp_path / "restored")
+    assert (await asyncio.to_thread(copied.published)).pointers()[path].halted
+    before = await asyncio.to_thread(check_log, world.folder, world.keys.log_verifier.public)
+    await asyncio.to_thread(check_goes_on, copied, before)
 
 
 def test_the_command(run, world, tmp_path):
