@@ -123,11 +123,12 @@ class Publisher:
         """
         async with self._lease.held():
             await self._lease.write(self._sweep)
-            try:
-                await asyncio.to_thread(self._blobs.sweep)
-            except StorageError as error:  # what is left there costs room and nothing else
-                self._alarm(f"leftovers among the blobs stay: {error}")
-            return await self._steps.repair()
+            completed = await self._steps.repair()
+        try:  # without the lease: a store may be slow, and leaves alone what is under way
+            await asyncio.to_thread(self._blobs.sweep)
+        except StorageError as error:  # what is left there costs room and nothing else
+            self._alarm(f"leftovers among the blobs stay: {error}")
+        return completed
 
     async def drain(self) -> int:
         """Remove role files that left the window of versions that are served; returns how many."""
