@@ -160,7 +160,8 @@ COPIED = {
     **_file("a copied result", r"backup/results", r"SHA\.json"),
 }
 REBUILD = {
-    "an empty database has no tables": r"commit alembic_version,trail_head",
+    # Whatever a migration writes into, the trail's one row of the head is among it.
+    "an empty database has no tables": r"commit(?:ted)? (?!trail_entries).*trail_head.*",
     "the leaves are read and not recorded": r"commit log_entries",
     "the leaves are recorded again": r"committed log_entries",
     "the results are read and not recorded": r"commit submissions",
