@@ -84,7 +84,7 @@ async def running(
             folder,
             sessions,
             steady,
-            HttpReadBack(url, folder.public),
+            HttpReadBack(url, folder.public, blobs),
             tools.alarm,
             tools.after_step,
             blobs=blobs,

@@ -11,22 +11,23 @@ from pathlib import Path
 import aiohttp
 
 from server.core.errors import FormatError
-from server.core.metadata import TIMESTAMP_LIMIT, decode_targets, decode_timestamp
-from server.core.names import hashed_target_path, is_codename, metadata_name
+from server.core.metadata import TIMESTAMP_LIMIT, decode_timestamp
+from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
 from server.publisher.errors import PublishError
 from server.publisher.plan import Publication
+from server.publisher.target_read_back import check_targets
 from server.publisher.verify import RoleVersion
+from server.storage.blobs import BlobReader
 from server.storage.bounded import read_bounded
 
 # The phone's own requests, so that a strict gate answers too.
 METADATA_HEADERS = {"Accept-Encoding": "gzip"}
-BLOCK = 8 * 1024 * 1024
+PATIENCE = 30  # seconds for an answer as a whole
 ATTEMPTS = 100
 PAUSE_SECONDS = 0.05
 LIMIT = 5_000_000
 CACHE_SECONDS = 75.0  # the 60 s for which a timestamp may be cached, and some slack
-ZIP_MAGIC = b"PK\x03\x04"
 ReadBack = Callable[[Publication], Awaitable[None]]
 
 
@@ -56,12 +57,14 @@ class HttpReadBack:
     """Reads back over the address that phones use, and compares with `public` on disk.
 
     Several publications may be read back at once, and others publish meanwhile, from other
-    processes, too: what came later is no fault of what came before.
+    processes, too: what came later is no fault of what came before. `blobs` is what packages are
+    compared with.
     """
 
-    def __init__(self, base_url: str, public: Path) -> None:
+    def __init__(self, base_url: str, public: Path, blobs: BlobReader | None = None) -> None:
         self._base = base_url.rstrip("/")
         self._public = public
+        self._blobs = blobs
         self._replaced: dict[int, float] = {}  # version of a timestamp: when the next one came
 
     async def __call__(self, publication: Publication) -> None:
@@ -70,12 +73,18 @@ class HttpReadBack:
             async with aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
-                timeout=aiohttp.ClientTimeout(total=30),
+                timeout=aiohttp.ClientTimeout(total=PATIENCE),
             ) as session:
                 await self._metadata(session, publication)
-                await self._packages(session, publication)
-        except (aiohttp.ClientError, TimeoutError, asyncio.IncompleteReadError) as error:
-            raise PublishError(f"{self._base} does not answer: {error}.") from error
+                for file in publication.files:
+                    await check_targets(session, self._base, file, self._public, self._blobs)
+        except TimeoutError as error:
+            raise PublishError(
+                f"{self._base} does not answer within {PATIENCE} seconds: see what stands there."
+            ) from error
+        except (aiohttp.ClientError, asyncio.IncompleteReadError) as error:
+            reason = str(error) or type(error).__name__
+            raise PublishError(f"{self._base} does not answer: {reason}.") from error
 
     async def _metadata(self, session: aiohttp.ClientSession, publication: Publication) -> None:
         files = publication.files
@@ -111,22 +120,6 @@ class HttpReadBack:
         except FormatError:
             return False
         return version in self._replaced or published <= version < _version(newest)
-
-    async def _packages(self, session: aiohttp.ClientSession, publication: Publication) -> None:
-        for file in publication.files:
-            if not is_codename(file.role):
-                continue
-            for path, target in decode_targets(file.role, file.data).signed.targets.items():
-                if target.unrecognized_fields["custom"]["withdrawn"]:
-                    continue
-                url = f"{self._base}/targets/{hashed_target_path(path, target.hashes['sha256'])}"
-                last = min(BLOCK, target.length) - 1
-                async with session.get(url, headers={"Range": f"bytes=0-{last}"}) as response:
-                    where = response.headers.get("Content-Range")
-                    if (response.status, where) != (206, f"bytes 0-{last}/{target.length}"):
-                        raise PublishError(f"{url} does not answer a range request rightly.")
-                    if await response.content.readexactly(len(ZIP_MAGIC)) != ZIP_MAGIC:
-                        raise PublishError(f"{url} is not a zip file.")
 
     async def _get(self, session: aiohttp.ClientSession, path: str) -> bytes:
         async with session.get(

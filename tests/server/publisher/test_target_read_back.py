@@ -1,0 +1,135 @@
+"""What phones download is read back: range, length, digest and octets, of what is new."""
+
+import asyncio
+import base64
+import hashlib
+import shutil
+
+import aiohttp
+import pytest
+
+from server.publisher.errors import PublishError
+from server.publisher.target_read_back import check_targets
+from server.publisher.verify import RoleVersion
+from server.storage.local_blobs import LocalBlobs
+from tests.server.device.served import serve
+from tests.server.world import PACKAGE_1, PACKAGE_2
+
+SHA256 = hashlib.sha256(PACKAGE_1).hexdigest()
+DIGEST = base64.b64encode(bytes.fromhex(SHA256)).decode()
+RANGE = f"bytes 0-{len(PACKAGE_1) - 1}/{len(PACKAGE_1)}"
+OTHER = "with other octets than were published"
+
+
+def role(world, name, version):
+    """Return a role that is public."""
+    path = world.folder.public / "metadata" / f"{version}.{name}.json"
+    return RoleVersion(name, version, path.read_bytes())
+
+
+async def ask(url, world, file, blobs):
+    """Read back the targets of a role."""
+    async with aiohttp.ClientSession() as session:
+        await check_targets(session, url, file, world.folder.public, blobs)
+
+
+def check(world, file, blobs=None):
+    """Do the same over a server of its own."""
+    with serve(world.folder) as served:
+        asyncio.run(ask(f"http://127.0.0.1:{served.port}", world, file, blobs))
+
+
+def alter(world, data, at):
+    """Change one octet of a blob that is there."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    changed = bytearray(data)
+    changed[at] ^= 1
+    LocalBlobs(world.folder.blobs).path(sha256).write_bytes(changed)
+
+
+@pytest.mark.parametrize("at", [4, 5000, -1])
+def test_every_octet_of_what_fits_into_a_block(world, at):
+    """It is hashed: whichever octet is another, it is told."""
+    check(world, role(world, "armani", 2))
+    alter(world, PACKAGE_1, at)
+    with pytest.raises(PublishError, match=OTHER):
+        check(world, role(world, "armani", 2))
+
+
+def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
+    """It is compared with the store; what is behind it is not read, however long that is."""
+    monkeypatch.setattr("server.publisher.target_read_back.BLOCK", 1000)
+    store = LocalBlobs(tmp_path / "blobs")
+    shutil.copytree(world.folder.blobs, tmp_path / "blobs")
+    alter(world, PACKAGE_1, 1000)
+    check(world, role(world, "armani", 2), store)
+    alter(world, PACKAGE_1, 999)
+    with pytest.raises(PublishError, match=OTHER):
+        check(world, role(world, "armani", 2), store)
+    check(world, role(world, "armani", 2))  # who has no store looks at range and length
+    alter(world, PACKAGE_1, 3)
+    with pytest.raises(PublishError, match="is not a zip file"):
+        check(world, role(world, "armani", 2))
+
+
+@pytest.mark.parametrize("name", ["content", "tables"])
+def test_content_and_tables(world, name):
+    """What phones read of them is hashed like a package; it need not be a zip file."""
+    data = b"wallpapers and greetings"
+    listed = {
+        f"{name}/id/one.zip": (data, {"schema": 1}),
+        f"{name}/id/none.zip": (b"", {"schema": 1}),
+    }
+    assert (
+        world.publish({(name, 2): world.ceremony.role(name, 2, listed)}, [data, b""]).reason == ""
+    )
+    check(world, role(world, name, 2))
+    alter(world, data, 3)
+    with pytest.raises(PublishError, match=OTHER):
+        check(world, role(world, name, 2))
+
+
+def test_what_was_read_back_before(world):
+    """A role's next version is asked for its new packages, not for all of them again."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    alter(world, PACKAGE_1, 7)
+    check(world, role(world, "armani", 3))
+    alter(world, PACKAGE_2, 7)
+    with pytest.raises(PublishError, match=r"armani-2\.zip answers with other octets"):
+        check(world, role(world, "armani", 3))
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said"),
+    [
+        ("206 Partial Content", {"Content-Range": RANGE}, ""),
+        ("206 Partial Content", {"Content-Range": RANGE, "Repr-Digest": f"sha-256=:{DIGEST}:"}, ""),
+        (
+            "206 Partial Content",
+            {"Content-Range": RANGE, "Repr-Digest": "sha-256=:AAAA:"},
+            "with the digest of something else",
+        ),
+        ("200 OK", {"Content-Range": RANGE}, "range request"),
+        ("206 Partial Content", {}, "range request"),
+        ("206 Partial Content", {"Content-Range": RANGE + "0"}, "range request"),
+    ],
+)
+async def test_an_edge_that_answers_otherwise(world, status, headers, said):
+    """Range, length and digest are looked at; an edge need not send a digest."""
+
+    async def answer(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        fields = {**headers, "Content-Length": len(PACKAGE_1), "Connection": "close"}
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in fields.items())]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + PACKAGE_1)
+        await writer.drain()
+        writer.close()
+
+    file = await asyncio.to_thread(role, world, "armani", 2)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        if said:
+            with pytest.raises(PublishError, match=said):
+                await ask(url, world, file, None)
+        else:
+            await ask(url, world, file, None)
