@@ -58,6 +58,10 @@ def _foreign(site: Site) -> Iterator[str]:
 
 
 def _look_at_logged(site: Site, name: str, role: str, sha256: str | None) -> str:
+    if sha256 is None and f"proof/{role}.{name.partition('.')[0]}" in site.log_files:
+        return (
+            f"{name} is in the public log and not in the database, which is older: run `rebuild`."
+        )
     if sha256 is None:
         return (
             f"{name} is not in the log, so that no publication made it: move it away, or nothing"

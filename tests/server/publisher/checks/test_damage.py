@@ -123,6 +123,10 @@ DAMAGE = {
         run(f'DELETE FROM log_entries WHERE "index" = ({LAST})'),
         ("log", "the checkpoint speaks of 10 leaves, and the database has 9"),
     ),
+    "leaf of a file removed": (
+        run(f'DELETE FROM log_entries WHERE "index" = ({LAST})'),
+        ("metadata", "3.armani.json is in the public log and not in the database"),
+    ),
     "leaf removed in the middle": (
         run('DELETE FROM log_entries WHERE "index" = 2'),
         ("log", "leaf 2 is not in the database"),
