@@ -210,7 +210,7 @@ async def test_a_split_needs_signatures_and_every_codename(two):
     two.principals["engineer"] = replace(engineer, codenames=("armani",))
     refused = await two.call("POST", "/latest/split", token="engineer", body={"parts": 16})
     assert refused.status == 403
-    assert (await two.call("POST", "/latest/split", body={"parts": 8})).status == 400
+    assert (await two.call("POST", "/latest/split", body={"parts": 8})).status == 422
 
 
 async def test_proposals_that_cannot_be(two):
