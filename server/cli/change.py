@@ -52,11 +52,13 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
     if as_json:
         click.echo(json.dumps([msgspec.to_builtins(change) for change in found]))
         return
-    table = Table("change", "what", "channel", "by", "due (UTC)", "state", "why")
+    table = Table("change", "what", "channel", "of build", "by", "due (UTC)", "state", "why")
     for change in found:
         due = show_time(change.due_at)
-        row = (change.action, change.channel, change.proposed_by, due, change.state, change.reason)
-        table.add_row(change.id, *row)
+        place = (change.action, change.channel, str(change.counter or "none"))
+        table.add_row(
+            change.id, *place, change.proposed_by, due, change.state, change.reason
+        )
     Console(width=160).print(table)
 
 

@@ -20,6 +20,7 @@ from server.cli.preview_output import print_preview
 from server.cli.witnessed import witnessed_clock
 from server.core.names import Channel, decode_channel
 from server.opening import disk_read_back, open_rollouts
+from server.release.errors import NotFoundError
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.operations import ChannelView
@@ -65,6 +66,7 @@ class Circumstances:
     note: str
     dry_run: bool
     as_json: bool
+    is_halt: bool
 
 
 def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
@@ -97,7 +99,10 @@ def gives_orders(command: Callable[..., MakeOrder]) -> Callable[..., None]:
         if if_match and len(places) > 1:
             raise click.UsageError("--if-match is the tag of one channel: name only that one.")
         moment = parse_moment(due) if due else None
-        how = Circumstances(public_url, if_match or ANY, moment, note, dry_run, as_json)
+        is_halt = command.__name__ == "halt"
+        if due and is_halt:
+            raise click.UsageError("a halt is never put off: leave --due away.")
+        how = Circumstances(public_url, if_match or ANY, moment, note, dry_run, as_json, is_halt)
         _order(folder, settings, places, make, how)
 
     return run
@@ -128,49 +133,85 @@ def _order(
     who = operator()
     clock = witnessed_clock(folder)
 
-    async def wish_for(rollouts: Rollouts, place: Channel) -> Wish:
-        order = make(await rollouts.view(place))
-        return Wish(place, order, how.if_match, how.note)
-
     async def act() -> tuple[list[Preview], list[ChangeView], list[ChannelView]]:
         read_back = disk_read_back(folder, how.public_url)
         async with open_rollouts(
             folder, settings, clock, os.urandom, read_back, alarms.append
         ) as rollouts:
-            wishes = [await wish_for(rollouts, place) for place in places]
+            wishes = await _make_wishes(rollouts, places, make, how, failures)
             if how.dry_run:
-                return [await rollouts.preview(wish) for wish in wishes], [], []
+                return [await rollouts.preview(wish, due_at=how.due) for wish in wishes], [], []
             changes = await rollouts.order(who, wishes, due_at=how.due)
-            return [], changes, [await rollouts.view(place) for place in places]
+            return [], changes, [await rollouts.view(wish.channel) for wish in wishes]
 
+    failures: list[str] = []
     previews, changes, views = asyncio.run(act())
     if how.dry_run:
-        if how.as_json:
-            click.echo(json.dumps([msgspec.to_builtins(each) for each in previews]))
+        _show_previews(previews, as_json=how.as_json)
+    else:
+        _tell(changes, views, alarms, as_json=how.as_json)
+    if failures:
+        halted = "the other channels are halted" if changes else "nothing is halted"
+        raise NotFoundError(f"{halted}: {' '.join(failures)}")
+
+
+async def _make_wishes(
+    rollouts: Rollouts,
+    places: list[Channel],
+    make: MakeOrder,
+    how: Circumstances,
+    failures: list[str],
+) -> list[Wish]:
+    """Return what to order of each channel; of halts, those that have something to halt.
+
+    Other orders are given all or none.
+    """
+    wishes = []
+    for place in places:
+        try:
+            wish = Wish(place, make(await rollouts.view(place)), how.if_match, how.note)
+            if how.is_halt:
+                await rollouts.check(wish)
+        except NotFoundError as error:
+            if not how.is_halt:
+                raise
+            failures.append(str(error))
         else:
-            for each in previews:
-                print_preview(each)
+            wishes.append(wish)
+    return wishes
+
+
+def _show_previews(previews: list[Preview], *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps([msgspec.to_builtins(each) for each in previews]))
         return
-    _tell(changes, views, alarms, as_json=how.as_json)
+    for each in previews:
+        print_preview(each)
+
+
+def _say(change: ChangeView, row: dict[str, Any] | None) -> str:
+    if change.state != State.DONE:
+        return f"{change.action} of {change.channel} waits as change {change.id}."
+    if row is None:
+        return f"{change.channel} offers nothing, and what waited for it is cancelled."
+    return (
+        f"{row['channel']} offers counter {row['counter']} to {row['permille'] / 10}% of its phones"
+        f" ({row['state']}), published in snapshot {change.snapshot}."
+    )
 
 
 def _tell(
     changes: list[ChangeView], views: list[ChannelView], alarms: list[str], *, as_json: bool
 ) -> None:
     rows = [show_channel(view) for view in views if view.pointer is not None]
-    snapshot = max(change.snapshot for change in changes)
+    snapshot = max((change.snapshot for change in changes), default=0)
     if as_json:
         shown = [msgspec.to_builtins(change) for change in changes]
         answer = {"channels": rows, "snapshot": snapshot, "alarms": alarms, "changes": shown}
         click.echo(json.dumps(answer))
-    elif changes[0].state == State.DONE:
-        for row in rows:
-            click.echo(
-                f"{row['channel']} offers counter {row['counter']} to {row['permille'] / 10}% of"
-                f" its phones ({row['state']}), published in snapshot {snapshot}."
-            )
     else:
+        shown_by = {row["channel"]: row for row in rows}
         for change in changes:
-            click.echo(f"{change.action} of {change.channel} waits as change {change.id}.")
+            click.echo(_say(change, shown_by.get(change.channel)))
     if alarms:
         raise StorageError(f"published, but the read-back failed: {alarms[0]}")

@@ -104,10 +104,11 @@ def show(state: Path, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows))
         return
-    table = Table("channel", "counter", "share", "state")
+    table = Table("channel", "counter", "share", "state", "tag")
     for row in rows:
-        table.add_row(row["channel"], str(row["counter"]), f"{row['permille'] / 10}%", row["state"])
-    Console().print(table)
+        shown = (str(row["counter"]), f"{row['permille'] / 10}%", row["state"], row["etag"])
+        table.add_row(row["channel"], *shown)
+    Console(width=120).print(table)
 
 
 @rollout.command(

@@ -196,11 +196,11 @@ async def _order(call: Call, view: ChannelView, order: Order) -> Reply:
         call.check_match(view.etag)
         tag = call.headers["If-Match"]
     wish = Wish(view.channel, order, tag, body.note)
+    due_at = None if isinstance(order, Halt) else body.due_at
     if body.dry_run:
-        seen = await rollouts.preview(wish)
+        seen = await rollouts.preview(wish, due_at=due_at)
         state = _show(view, call.services.epoch())
         return Reply(Ordered(state, None, seen), headers={"ETag": view.etag})
-    due_at = None if isinstance(order, Halt) else body.due_at
     (change,) = await rollouts.order(call.who, [wish], due_at=due_at)
     return await _show_ordered(call, change)
 

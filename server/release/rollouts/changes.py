@@ -12,15 +12,20 @@ that publication came about.
 
 import enum
 import hashlib
+from typing import TypeVar
 
 import msgspec
 
 from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError
 from server.core.pointer import Pointer, encode_pointer
+from server.release.rollouts.binding import Seen
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.orders import Note, Order, action_of
 from server.release.rollouts.plan import Course
 from server.storage.control_models import Change
+
+_T = TypeVar("_T")
 
 
 class State(enum.StrEnum):
@@ -35,9 +40,10 @@ class State(enum.StrEnum):
 
 
 class Arguments(msgspec.Struct, frozen=True):
-    """What was asked for, and for which state of the channel: If-Match."""
+    """What was asked for, and for which state of the channel: what was seen, and If-Match."""
 
     order: Order
+    seen: Seen = Seen()
     if_match: str = ANY
     note: Note = ""
 
@@ -48,6 +54,8 @@ class Intent(msgspec.Struct, frozen=True):
     base: dict[str, int]
     """The version of latest and of each of its parts, by role."""
     pointer: str
+    counter: int
+    """Of the build that the pointer offers."""
     course: Course
     at: int
 
@@ -66,7 +74,10 @@ class ChangeView(msgspec.Struct, frozen=True):
     id: str
     action: str
     channel: str
-    order: Order
+    counter: int
+    """The build that the channel offered when this was ordered; 0 where it offered none."""
+    order: Order | None
+    """Null where the database's row is damaged."""
     note: str
     state: State
     proposed_by: str
@@ -103,13 +114,17 @@ def make_change(
 
 def show_change(change: Change) -> ChangeView:
     """Return a row as it is shown."""
-    arguments, outcome = read_arguments(change), read_outcome(change)
+    try:
+        arguments, outcome = read_arguments(change), read_outcome(change)
+    except FormatError as error:
+        arguments, outcome = None, Outcome(reason=str(error))
     return ChangeView(
         id=change.id,
         action=change.action,
         channel=change.subject,
-        order=arguments.order,
-        note=arguments.note,
+        counter=0 if arguments is None else arguments.seen.counter,
+        order=None if arguments is None else arguments.order,
+        note="" if arguments is None else arguments.note,
         state=State(change.state),
         proposed_by=change.proposed_by,
         proposed_at=change.proposed_at,
@@ -123,13 +138,31 @@ def show_change(change: Change) -> ChangeView:
 
 
 def read_arguments(change: Change) -> Arguments:
-    """Read what was asked for."""
-    return msgspec.json.decode(change.arguments, type=Arguments)
+    """Read what was asked for; raises FormatError for a damaged row."""
+    return _read(change, change.arguments, Arguments)
 
 
 def read_outcome(change: Change) -> Outcome:
-    """Read what became of a change so far."""
-    return msgspec.json.decode(change.outcome, type=Outcome) if change.outcome else Outcome()
+    """Read what became of a change so far; raises FormatError for a damaged row."""
+    return _read(change, change.outcome, Outcome) if change.outcome else Outcome()
+
+
+def known_outcome(change: Change) -> Outcome:
+    """Return what is known of what became of a change: nothing where its row is damaged."""
+    try:
+        return read_outcome(change)
+    except FormatError:
+        return Outcome()
+
+
+def _read(change: Change, text: str, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(text, type=kind)
+    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise FormatError(
+            f"the row of change {change.id[:32]} is damaged ({error}): order it again, and run"
+            " `hening-server check`."
+        ) from error
 
 
 def encode_text(value: Arguments | Outcome) -> str:

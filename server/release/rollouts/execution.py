@@ -27,11 +27,13 @@ from server.core.pointer import Pointer, decode_pointer
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.release.people.trail import lock_trail
+from server.release.rollouts.binding import check_people, check_seen
 from server.release.rollouts.changes import (
     Intent,
     Outcome,
     State,
     hash_pointer,
+    known_outcome,
     read_arguments,
     read_outcome,
 )
@@ -46,6 +48,8 @@ from server.release.rollouts.ledger import (
 from server.release.rollouts.operations import carry_out, view_channel
 from server.release.rollouts.orders import Halt
 from server.release.rollouts.recorded import check_recorded
+from server.release.webhooks.deliveries import enqueue
+from server.release.webhooks.noticing import make_halted
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Change
 from server.storage.database import Sessions
@@ -112,9 +116,22 @@ class Execution:
         outcome, arguments = read_outcome(change), read_arguments(change)
         if change.state != State.APPROVED or await self._is_public(channel, outcome, published):
             return None
+        if view.pointer is None and isinstance(arguments.order, Halt):
+            await self._cancel_waiting(change, published, actor, now)
+            return None
         check_if_match(arguments.if_match, view.etag)
+        check_seen(arguments.order, arguments.seen, channel, view.pointer)
+        if change.approved_by is not None or change.due_at > change.proposed_at:
+            async with self._sessions() as session:
+                await check_people(session, change)
         edited = await asyncio.to_thread(carry_out, arguments.order, view, known, now)
-        intent = Intent(_versions(published), hash_pointer(edited.pointer), edited.course, now)
+        intent = Intent(
+            _versions(published),
+            hash_pointer(edited.pointer),
+            edited.pointer.steps[-1].counter,
+            edited.course,
+            now,
+        )
         async with self._sessions.begin() as session:
             await lock_trail(session)
             if not await intend(session, change, Outcome(intent=intent)):
@@ -122,6 +139,14 @@ class Execution:
             if isinstance(arguments.order, Halt):
                 await self._cancel_others(session, change, published, actor, now)
         return channel, edited.pointer
+
+    async def _cancel_waiting(
+        self, halt: Change, published: Published, actor: str, now: int
+    ) -> None:
+        """Halt a channel that offers nothing yet: what waits for it is not carried out."""
+        async with self._sessions.begin() as session:
+            await lock_trail(session)
+            await self._cancel_others(session, halt, published, actor, now)
 
     async def _cancel_others(
         self, session: AsyncSession, halt: Change, published: Published, actor: str, now: int
@@ -137,7 +162,7 @@ class Execution:
             Change.state.in_((State.WAITING, State.APPROVED)),
         )
         for change in (await session.scalars(query)).all():
-            before = read_outcome(change)
+            before = known_outcome(change)
             if await self._is_public(channel, before, published):
                 outcome = Outcome(before.intent, published.snapshot.version)
                 action = f"rollout.{change.action}.done"
@@ -164,15 +189,18 @@ class Execution:
             await lock_trail(session)
             for identity in identities:
                 change = await get_change(session, identity)
+                intent = known_outcome(change).intent
                 await settle(
                     session,
                     change,
                     state,
-                    Outcome(read_outcome(change).intent, snapshot, reason),
+                    Outcome(intent, snapshot, reason),
                     at=at,
                     actor=actor,
                     action=f"rollout.{change.action}.{state}",
                 )
+                if intent is not None and state == State.DONE:
+                    await _announce_halt(session, change, intent.counter, at)
 
     async def _is_public(self, channel: Channel, outcome: Outcome, published: Published) -> bool:
         if outcome.intent is None:
@@ -180,6 +208,14 @@ class Execution:
         public = self._folder.public / "metadata"
         newest = _versions(published)
         return await asyncio.to_thread(_is_among, public, channel, outcome.intent, newest)
+
+
+async def _announce_halt(session: AsyncSession, change: Change, counter: int, at: int) -> None:
+    """Tell of a halt at once: an offer that follows may hide it from whoever looks later."""
+    order = read_arguments(change).order
+    if isinstance(order, Halt):
+        channel = decode_channel(change.subject)
+        await enqueue(session, make_halted(channel, counter, order.reason, at), at)
 
 
 def _versions(published: Published) -> dict[str, int]:

@@ -17,8 +17,8 @@ from server.release.rollouts.changes import (
     Outcome,
     State,
     encode_text,
+    known_outcome,
     read_arguments,
-    read_outcome,
 )
 from server.release.rollouts.plan import Course
 from server.release.webhooks.deliveries import enqueue
@@ -106,6 +106,14 @@ async def find_due(session: AsyncSession, now: int) -> Sequence[Change]:
     return (await session.scalars(query)).all()
 
 
+async def find_open(session: AsyncSession, channel: str) -> Sequence[Change]:
+    """Return the changes of a channel that wait, for their time or for a second person."""
+    query = select(Change).where(
+        Change.subject == channel, Change.state.in_((State.WAITING, State.APPROVED))
+    )
+    return (await session.scalars(query)).all()
+
+
 async def find_course(
     session: AsyncSession, channel: str, schedule: Iterable[tuple[int, int]]
 ) -> Course | None:
@@ -121,7 +129,7 @@ async def find_course(
         .order_by(Change.proposed_at.desc())
         .limit(COURSES)
     )
-    intents = [read_outcome(change).intent for change in await session.scalars(query)]
+    intents = [known_outcome(change).intent for change in await session.scalars(query)]
     fitting = [
         intent
         for intent in intents

@@ -21,13 +21,14 @@ from server.release.errors import ConflictError, PermissionDeniedError
 from server.release.people.permissions import Permission
 from server.release.people.principal import EVERY_CODENAME, Principal, check_second_person
 from server.release.people.trail import lock_trail
+from server.release.rollouts.binding import Seen, see
 from server.release.rollouts.changes import (
     Arguments,
     ChangeView,
     Outcome,
     State,
+    known_outcome,
     make_change,
-    read_outcome,
     show_change,
 )
 from server.release.rollouts.etag import ANY, check_if_match
@@ -38,6 +39,7 @@ from server.release.rollouts.ledger import (
     find_changes,
     find_course,
     find_due,
+    find_open,
     get_change,
     has_open_intent,
     sentence,
@@ -104,17 +106,25 @@ class Rollouts:
         async with self._looking:
             return await asyncio.to_thread(self._tree.load)
 
-    async def preview(self, wish: Wish) -> Preview:
+    async def preview(self, wish: Wish, *, due_at: int | None = None) -> Preview:
         """Return what phones would be offered after `wish`; changes nothing, and records nothing.
 
-        Raises what the order itself would raise now.
+        With `due_at` as if it were carried out then. Raises what the order itself would raise.
         """
         now = self._now()
+        at = _check_due(due_at, now)
         view = await self.view(wish.channel)
         if not isinstance(wish.order, Halt):
             check_if_match(wish.if_match, view.etag)
-        edited = await self._try(wish, view, now)
-        return preview(wish.channel, edited.pointer, view.releases, now)
+        edited = await self._try(wish, view, at)
+        pointer = view.pointer if edited is None else edited.pointer
+        if pointer is None:
+            pointer = view.require_pointer()
+        return preview(wish.channel, pointer, view.releases, at)
+
+    async def check(self, wish: Wish) -> None:
+        """Raise what `wish` would be refused for now."""
+        await self._try(wish, await self.view(wish.channel), self._now())
 
     async def order(
         self, principal: Principal, wishes: Sequence[Wish], *, due_at: int | None = None
@@ -128,15 +138,15 @@ class Rollouts:
         """
         now = self._now()
         due_at = None if due_at == now else due_at
-        if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
-            raise FormatError("a change is due within a year from now, and not in the past.")
+        at = _check_due(due_at, now)
+        changes = []
         for wish in wishes:
             _check_allowed(principal, wish)
             view = await self.view(wish.channel)
             if not isinstance(wish.order, Halt):
                 check_if_match(wish.if_match, view.etag)
-            await self._try(wish, view, now if due_at is None else due_at)
-        changes = [self._make(principal, wish, now, due_at) for wish in wishes]
+            await self._try(wish, view, at)
+            changes.append(self._make(principal, wish, see(view.pointer), now, due_at))
         async with self._sessions.begin() as session:
             await lock_trail(session)
             await add_changes(session, changes, principal.actor)
@@ -201,7 +211,7 @@ class Rollouts:
                     f"{principal.name} may not cancel this change: ask {change.proposed_by}, who"
                     " proposed it, or an approver."
                 )
-            is_begun = read_outcome(change).intent is not None
+            is_begun = known_outcome(change).intent is not None
             if change.state not in {State.WAITING, State.APPROVED} or is_begun:
                 raise _not_open(change, "cancelled")
             await self._end(session, change, principal, State.CANCELLED, reason, "change.cancel")
@@ -292,15 +302,17 @@ class Rollouts:
             fnmatchcase(str(channel), pattern) for pattern in self._approval_channels
         )
 
-    def _make(self, principal: Principal, wish: Wish, now: int, due_at: int | None) -> Change:
-        # What waits is carried out on whatever is there then: the tag was for the one who asked.
+    def _make(
+        self, principal: Principal, wish: Wish, seen: Seen, now: int, due_at: int | None
+    ) -> Change:
+        # Of what waits the tag was for the one who asked; the build and the pause bind it on.
         is_waiting = self.is_approval_needed(wish.channel, wish.order)
         is_bound = due_at is None and not is_waiting and not isinstance(wish.order, Halt)
         tag = wish.if_match if is_bound else ANY
         change = make_change(
             self._identity(),
             str(wish.channel),
-            Arguments(wish.order, tag, wish.note),
+            Arguments(wish.order, seen, tag, wish.note),
             principal.name,
             now,
             now if due_at is None else due_at,
@@ -309,8 +321,15 @@ class Rollouts:
             change.state = State.WAITING
         return change
 
-    async def _try(self, wish: Wish, view: ChannelView, now: int) -> Edited:
-        """Plan an order on what is there; raises what it does not fit by."""
+    async def _try(self, wish: Wish, view: ChannelView, now: int) -> Edited | None:
+        """Plan an order on what is there; raises what it does not fit by.
+
+        None is a halt of a channel that offers nothing, and for which something waits.
+        """
+        if view.pointer is None and isinstance(wish.order, Halt):
+            async with self._sessions() as session:
+                if await find_open(session, str(wish.channel)):
+                    return None
         schedule = () if view.pointer is None else view.pointer.schedule
         async with self._sessions() as session:
             known = await find_course(session, str(wish.channel), schedule)
@@ -347,6 +366,13 @@ class Rollouts:
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
+
+
+def _check_due(due_at: int | None, now: int) -> int:
+    """Return when an order is carried out; raises FormatError for a time that it may not have."""
+    if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
+        raise FormatError("a change is due within a year from now, and not in the past.")
+    return now if due_at is None else due_at
 
 
 def _check_allowed(principal: Principal, wish: Wish) -> None:

@@ -88,7 +88,7 @@ def plan_events(before: Seen, view: View, now: int) -> Iterator[Event]:
         channel = decode_pointer_path(path)
         told = before.pointers.get(path, SeenPointer(0, 0, halted=False))
         if pointer.halted and not (told.halted and told.counter == pointer.counter):
-            yield _halted(channel, view.pointers[path], now)
+            yield make_halted(channel, pointer.counter, view.pointers[path].reason, now)
         reached = told.permille if told.counter == pointer.counter else 0
         if pointer.permille > reached:
             yield _rolled_out(channel, pointer, now)
@@ -106,13 +106,13 @@ def next_step(view: View | None, now: int) -> int | None:
     return min(starts, default=None)
 
 
-def _halted(channel: Channel, pointer: Pointer, now: int) -> Event:
-    counter = pointer.steps[-1].counter
+def make_halted(channel: Channel, counter: int, reason: Mapping[str, str], now: int) -> Event:
+    """Return the event of a halt, the same for the same build of a channel."""
     data = HaltedData(
         channel=channel.channel,
         codename=channel.codename,
         counter=counter,
-        reason=pointer.reason,
+        reason=dict(reason),
         region=channel.region,
     )
     return make_event(data, subject=str(channel), time=now, occasion=str(counter))

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from server.release.people.principal import command_line_principal
-from tests.server.world import PACKAGE_2, SECOND
+from tests.server.ceremony import release
+from tests.server.world import PACKAGE_1, PACKAGE_2, SECOND
 
-CHANNEL = "armani/id/stable"
+CHANNEL, BETA = "armani/id/stable", "armani/id/beta"
 
 
 @pytest.fixture
@@ -28,6 +29,19 @@ def ask(run, state):
         return json.loads(out)
 
     return call
+
+
+@pytest.fixture
+def promoted(world):
+    """Give a state folder with two builds in two channels, one of which was never offered."""
+    files = {
+        f"{channel}/armani-{number}.zip": (data, release(number))
+        for channel in (CHANNEL, BETA)
+        for number, data in ((1, PACKAGE_1), (2, PACKAGE_2))
+    }
+    role = world.ceremony.role("armani", 3, files)
+    assert world.publish({("armani", 3): role}, [PACKAGE_2]).reason == ""
+    return world.folder.root
 
 
 OFFICE = ["--zone", "Asia/Jakarta", "--window", "mon-thu 09:00-17:00"]
@@ -134,6 +148,57 @@ def test_what_waits(run, ask, state, monkeypatch):
     status, out, _ = run("change", "list", "--channel", CHANNEL, "--state", state)
     assert (status, "rejected" in out) == (0, True)
     assert ask("rollout", "halt", CHANNEL)["channels"][0]["state"] == "halted"
+
+
+def test_a_halt_reaches_whoever_it_can(run, ask, state):
+    """One channel that offers nothing, or a misspelt one, does not save the others."""
+    status, out, err = run("rollout", "halt", "dior/id/stable", CHANNEL, "--state", state)
+    assert (status, "(halted)" in out) == (1, True)
+    assert "the other channels are halted: there is no model dior" in err
+    assert ask("rollout", "show")[0]["state"] == "halted"
+    status, out, err = run("rollout", "halt", "armani/id/beta", "--state", state)
+    assert (status, out) == (1, "")
+    assert "nothing is halted: armani/id/beta offers nothing yet" in err
+
+
+def test_a_halt_is_never_put_off(run, ask, state):
+    """With `--due` it is a usage error; nothing changes."""
+    assert run("rollout", "halt", CHANNEL, "--due", f"{later()}", "--state", state)[0] == 2
+    assert ask("rollout", "show")[0]["state"] == "offered"
+
+
+def test_a_halt_of_what_was_never_offered(run, promoted):
+    """It ends the offer that waits, and says so."""
+    (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
+    assert run("rollout", "offer", BETA, "--share", "1%", "--state", promoted)[0] == 0
+    status, out, _ = run("rollout", "halt", BETA, "--state", promoted)
+    assert (status, out) == (
+        *(0, "armani/id/beta offers nothing, and what waited for it is cancelled.\n"),
+    )
+    status, out, _ = run("change", "list", "--json", "--state", promoted)
+    assert sorted(row["state"] for row in json.loads(out)) == ["cancelled", "done"]
+
+
+def test_orders_of_which_some_wait(run, promoted):
+    """Each channel is told of by itself, whichever comes first."""
+    (promoted / "settings.toml").write_text('approval_channels = ["*/*/beta"]\n')
+    status, out, _ = run(
+        "rollout", "offer", BETA, CHANNEL, "--counter", "2", "--share", "1%", "--state", promoted
+    )
+    lines = out.splitlines()
+    assert (status, len(lines)) == (0, 2)
+    assert lines[0].startswith("offer of armani/id/beta waits as change ")
+    assert lines[1].startswith("armani/id/stable offers counter 2 to 1.0% of its phones")
+
+
+def test_a_dry_run_of_what_is_put_off(run, ask, state):
+    """Its shares begin when it is due; a due time in the past is refused as the order would be."""
+    moment = later()
+    seen = ask("rollout", "offer", CHANNEL, "--share", "1%", "--due", moment, "--dry-run")
+    due = int(datetime.fromisoformat(moment).timestamp())
+    assert [share["from"] for share in seen[0]["shares"]] == [due]
+    past = ["--due", "2020-01-01T00:00Z", "--dry-run"]
+    assert run("rollout", "offer", CHANNEL, "--share", "1%", *past, "--state", state)[0] == 1
 
 
 def test_proposals(run, ask, state, tmp_path):

@@ -12,7 +12,7 @@ from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
 from server.release.people.trail_verify import verify_trail
 from server.release.rollouts.rollouts import Rollouts, Wish
-from server.storage.control_models import TrailEntry
+from server.storage.control_models import Account, TrailEntry
 from server.storage.database import open_database
 from tests.server.world import CHANNEL
 
@@ -26,6 +26,13 @@ def person(name, role=Role.ENGINEER, codenames=("*",)):
 
 
 ENGINEER, APPROVER = person("eka"), person("ari", Role.APPROVER)
+ACCOUNTS = {
+    "eka": Role.ENGINEER,
+    "operator-0": Role.ENGINEER,
+    "operator-1": Role.ENGINEER,
+    "ari": Role.APPROVER,
+    "ida": Role.APPROVER,
+}
 
 
 class Desk:
@@ -76,8 +83,14 @@ class Desk:
 
 @contextlib.asynccontextmanager
 async def open_desk(world, approval=(), **publisher):
-    """Open the service on a world."""
+    """Open the service on a world, where the people have their accounts."""
     async with open_database(world.folder.database) as sessions:
+        async with sessions.begin() as session:
+            if await session.get(Account, "eka") is None:
+                session.add_all(
+                    Account(name=name, role=role, codenames='["*"]\n', created_at=0)
+                    for name, role in ACCOUNTS.items()
+                )
         made = Publisher(
             world.folder,
             sessions,

@@ -23,19 +23,24 @@ from sqlalchemy import select
 from server.core.errors import HeningError
 from server.core.names import decode_pointer_path
 from server.publisher.publisher import Publisher
-from server.release.rollouts.changes import State
+from server.release.rollouts.changes import State, read_arguments, read_outcome
 from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.rollouts import ORPHAN_SECONDS
-from server.storage.control_models import TrailEntry
+from server.storage.control_models import Change, TrailEntry
 from tests.server.ceremony import release
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.release.rollouts.desk import open_desk, person
+from tests.server.release.rollouts.desk import APPROVER, open_desk, person
 from tests.server.world import CHANNEL, refresh_from_disk
 
-LAST = 5
+LAST = 9
 PATHS = {n: f"{CHANNEL}/build-{n}.zip" for n in range(2, LAST + 1)}
-WAYS = [(State.DONE, "done"), (State.REFUSED, "refused"), (State.CANCELLED, "cancel")]
+WAYS = [
+    (State.DONE, "done"),
+    (State.REFUSED, "refused"),
+    (State.CANCELLED, "cancel"),
+    (State.REJECTED, "reject"),
+]
 
 
 class CrashError(Exception):
@@ -78,9 +83,7 @@ ORDERS = st.one_of(
         lambda share: Schedule(Plan([Stage(share, 60), Stage(1000)])),
         st.sampled_from([1, 100, 1000]),
     ),
-    st.just(Pause()),
-    st.just(Resume()),
-    st.just(Halt({"en": "It drains."})),
+    st.sampled_from([Pause(), Resume(), Halt({"en": "It drains."})]),
 )
 NEVER = -1
 CRASHES = st.sampled_from([NEVER, NEVER, 0, 3, 4, 5, 6, 7])
@@ -99,6 +102,7 @@ class Machine(RuleBasedStateMachine):
         self.world = self.base.copy(root)
         self.runner = asyncio.Runner()
         self.stacks, self.desks, self.crash_at = [None, None], [None, None], [NEVER] * 2
+        self.approval = ()
         for number in (0, 1):
             self.start(number)
         self.withdrawn, self.role_version = set(), 3
@@ -114,7 +118,8 @@ class Machine(RuleBasedStateMachine):
                 if done == self.crash_at[number]:
                     raise CrashError
 
-            desk = await stack.enter_async_context(open_desk(self.world, after_step=step))
+            opened = open_desk(self.world, self.approval, after_step=step)
+            desk = await stack.enter_async_context(opened)
             return stack, desk
 
         self.stacks[number], self.desks[number] = self.runner.run(enter())
@@ -150,7 +155,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(orders=st.tuples(ORDERS, ORDERS))
     def two_orders(self, orders):
-        """Both operators have looked at the same channel, and order at once."""
+        """Both operators have looked at the same channel, and order at once.
+
+        A halt of what is halted changes nothing, so that an offer of the next build may follow it.
+        """
+        was_halted = self.pointer().halted
 
         async def act():
             tag = await self.desks[0].tag()
@@ -163,7 +172,7 @@ class Machine(RuleBasedStateMachine):
         answers = self.runner.run(act())
         assert all(not isinstance(a, Exception) or isinstance(a, HeningError) for a in answers)
         if any(isinstance(order, Halt) for order in orders):
-            assert self.pointer().halted
+            assert self.pointer().halted or was_halted
 
     @rule(number=st.integers(0, 1), order=ORDERS.filter(lambda order: not isinstance(order, Halt)))
     def later(self, number, order):
@@ -171,12 +180,52 @@ class Machine(RuleBasedStateMachine):
         due = self.world.epoch() + 1800
         self.run(number, lambda desk: desk.order(order, due_at=due))
 
+    @rule(number=st.integers(0, 1), ends=st.booleans())
+    def meanwhile(self, number, ends):
+        """Put off everybody for this build, while the other goes on to the next, or pauses."""
+        due = self.world.epoch() + 600
+        order = Schedule(Plan([Stage(1000)]))
+        self.run(number, lambda desk: desk.order(order, due_at=due))
+        following = self.pointer().steps[-1].counter + 1
+        other = Pause() if ends else Offer(min(following, LAST), Plan([Stage(1, 600), Stage(1000)]))
+        self.run(1 - number, lambda desk: desk.order(other, person(f"operator-{1 - number}")))
+        before = self.pointer()
+        self.world.ahead += timedelta(minutes=11)
+        self.run(number, lambda desk: desk.rollouts.run_due())
+        if ends and before.paused:
+            assert self.pointer().paused
+
     @rule(number=st.integers(0, 1), minutes=st.sampled_from([1, 15, 60]), crash=CRASHES)
     def time_passes(self, number, minutes, crash):
         """Carry out what is due, or die in the middle."""
         self.world.ahead += timedelta(minutes=minutes)
         self.crash_at[number] = crash
         self.run(number, lambda desk: desk.rollouts.run_due())
+        self.crash_at[number] = NEVER
+
+    @rule(is_on=st.booleans())
+    def four_eyes(self, is_on):
+        """Have what lets phones in wait for a second person from now on, or no more."""
+        self.approval = ("*/*/stable",) if is_on else ()
+        for desk in self.desks:
+            desk.rollouts._approval_channels = self.approval
+
+    @rule(
+        number=st.integers(0, 1),
+        way=st.sampled_from(["approve", "approve", "reject", "cancel"]),
+        choice=st.integers(0, 3),
+        crash=CRASHES,
+    )
+    def second_person(self, number, way, choice, crash):
+        """Somebody else decides about what waits, and may die after any step of it."""
+        find = self.desks[number].rollouts.find
+        waiting = self.runner.run(find(state=State.WAITING, limit=1000))
+        if not waiting:
+            return
+        change = waiting[choice % len(waiting)]
+        arguments = (APPROVER, change.id) if way == "approve" else (APPROVER, change.id, "No.")
+        self.crash_at[number] = crash
+        self.run(number, lambda desk: getattr(desk.rollouts, way)(*arguments))
         self.crash_at[number] = NEVER
 
     @precondition(lambda self: len(self.withdrawn) < 2)
@@ -253,8 +302,25 @@ class Machine(RuleBasedStateMachine):
         for change in changes:
             told = [action for action, detail in entries if change.id in detail]
             assert told[0] == f"rollout.{change.action}"
+            assert told.count("change.approve") == (change.approved_by is not None)
+            told = [action for action in told if action != "change.approve"]
             ends = [word for state, word in WAYS if state == change.state]
             assert [action.rpartition(".")[2] for action in told[1:]] == ends
+
+    @invariant()
+    def no_order_touches_another_build(self):
+        """Hold each order that was published to the build that its author saw."""
+
+        async def look():
+            async with self.desks[0].sessions() as session:
+                rows = (await session.scalars(select(Change))).all()
+                return [(read_arguments(row), read_outcome(row)) for row in rows]
+
+        for arguments, outcome in self.runner.run(look()):
+            if outcome.intent is not None and isinstance(
+                arguments.order, Schedule | Pause | Resume
+            ):
+                assert outcome.intent.counter == arguments.seen.counter
 
     def teardown(self):
         """After a last look by whoever is left, no order is in the middle, and the log holds."""
@@ -277,8 +343,8 @@ def test_any_sequence(stocked, tmp_path):
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=6,
-            stateful_step_count=12,
+            max_examples=20,
+            stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
         ),

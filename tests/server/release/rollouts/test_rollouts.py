@@ -154,7 +154,7 @@ async def test_what_is_approved_late_may_not_fit(two):
         await desk.rollouts.approve(APPROVER, first.id)
         late = await desk.rollouts.approve(APPROVER, second.id)
         assert late.state == State.REFUSED
-        assert "already offers counter 2" in late.reason
+        assert "offered build 1, and now it offers build 2" in late.reason
 
 
 async def test_scheduled_publishing(two):
@@ -184,7 +184,7 @@ async def test_when_it_no_longer_fits(two):
         two.ahead = timedelta(days=2)
         (refused,) = await desk.rollouts.run_due()
         assert (refused.id, refused.state) == (change.id, State.REFUSED)
-        assert "already offers counter 2" in refused.reason
+        assert "offered build 1, and now it offers build 2" in refused.reason
         assert ["offer of armani/id/stable was refused" in alarm for alarm in desk.alarms] == [True]
         assert await desk.rollouts.run_due() == []
 

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from server.release.rollouts.changes import State
 from server.release.rollouts.orders import Halt, Offer, Pause
 from server.release.rollouts.plan import Plan, Stage
+from server.release.webhooks.noticer import Noticer
 from server.storage.control_models import Account, Delivery
 from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk
 from tests.server.release.webhooks.conftest import Post
@@ -80,3 +81,25 @@ def test_what_does_not_fit(world):
             assert told == {"action": "offer", "reason": late.reason}
 
     asyncio.run(story())
+
+
+async def test_a_halt_is_told_though_an_offer_follows_at_once(world):
+    """Before anybody looks at what is public; whoever looks then tells it no second time."""
+    await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
+    async with open_desk(world) as desk:
+        async with desk.sessions.begin() as session:
+            session.add(Account(name="ani", role="admin", codenames='["*"]\n', created_at=1))
+        receiver = Receiver(url="https://hooks.example.org/")
+        await Post(desk.sessions).create(receiver, ["halted"])
+        noticer = Noticer(world.folder.public, desk.sessions, world.epoch)
+        await noticer.notice()
+        await desk.order(Halt({"en": "It drains the battery."}))
+        await desk.order(OFFER)
+        await noticer.notice()
+        await desk.order(Halt())
+        await desk.order(Halt())
+        await noticer.notice()
+        async with desk.sessions() as session:
+            bodies = [json.loads(text) for text in await session.scalars(select(Delivery.event))]
+    told = sorted((body["data"]["counter"], body["data"]["reason"]) for body in bodies)
+    assert told == [(1, {"en": "It drains the battery."}), (2, {})]

@@ -1,0 +1,72 @@
+"""What an order has to find when it is carried out: the build it was meant for, and its people.
+
+An order may wait for its time or for a second person. Meanwhile others work on the same channel, so
+that it is bound to what its author saw. Halting is bound to nothing: it wins over everything.
+"""
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.core.names import Channel, decode_channel
+from server.core.pointer import Pointer
+from server.release.errors import ConflictError
+from server.release.people.accounts import account_codenames
+from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
+from server.release.people.principal import Principal
+from server.release.rollouts.orders import RAISING, Halt, Order
+from server.storage.control_models import Account, Change
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The build that a channel offered when an order was given, 0 for none; whether it paused."""
+
+    counter: int = 0
+    paused: bool = False
+
+
+def see(pointer: Pointer | None) -> Seen:
+    """Return what an order is bound to that is given while `pointer` is published."""
+    return Seen() if pointer is None else Seen(pointer.steps[-1].counter, pointer.paused)
+
+
+def check_seen(order: Order, seen: Seen, channel: Channel, pointer: Pointer | None) -> None:
+    """Raise ConflictError where `order` was meant for another build, or from before a pause."""
+    now = see(pointer)
+    if isinstance(order, Halt):
+        return
+    if now.counter != seen.counter:
+        raise ConflictError(
+            f"this was ordered while {channel} offered {_build(seen)}, and now it offers"
+            f" {_build(now)}: order it again if it is still wanted."
+        )
+    if now.paused and not seen.paused and isinstance(order, RAISING):
+        raise ConflictError(
+            f"{channel} was paused after this was ordered: order it again when the pause is over."
+        )
+
+
+async def check_people(session: AsyncSession, change: Change) -> None:
+    """Raise ConflictError unless those who ordered and approved what waited may still do so."""
+    needed = Permission.HALT if change.action == "halt" else Permission.ROLLOUT
+    await _check_person(session, change, change.proposed_by, needed, "ordered")
+    if change.approved_by is not None:
+        await _check_person(session, change, change.approved_by, Permission.APPROVE, "approved")
+
+
+async def _check_person(
+    session: AsyncSession, change: Change, name: str, permission: Permission, did: str
+) -> None:
+    if ":" in name:  # a command on the server: whoever ran it could write the state folder
+        return
+    account = await session.get(Account, name, populate_existing=True)
+    if account is not None and account.disabled_at is None:
+        role = Role(account.role)
+        codenames = account_codenames(account)
+        who = Principal(name, role, ROLE_PERMISSIONS[role], codenames)
+        if who.is_allowed(permission, decode_channel(change.subject).codename):
+            return
+    raise ConflictError(f"{name}, who {did} this, may not any more: order it again.")
+
+
+def _build(seen: Seen) -> str:
+    return f"build {seen.counter}" if seen.counter else "nothing"

@@ -1,0 +1,168 @@
+"""What waited is carried out on the build, the pause and by the people that it was meant for."""
+
+from datetime import timedelta
+
+import msgspec
+import pytest
+from sqlalchemy import update
+
+from server.core.names import Channel
+from server.release.errors import ConflictError, NotFoundError
+from server.release.people.permissions import Role
+from server.release.rollouts.binding import Seen, check_seen
+from server.release.rollouts.changes import State
+from server.release.rollouts.orders import Halt, Offer, Pause, Schedule
+from server.release.rollouts.plan import Plan, Stage
+from server.release.rollouts.rollouts import Wish
+from server.storage.control_models import Account, Change
+from tests.server.ceremony import release
+from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
+from tests.server.release.rollouts.pointers import make_pointer
+from tests.server.world import CHANNEL, PACKAGE_1, PACKAGE_2
+
+PLAN = Plan([Stage(10, DAY), Stage(1000)])
+EVERYONE = Plan([Stage(1000)])
+
+
+BETA = Channel("armani", "id", "beta")
+
+
+@pytest.fixture
+def two(world):
+    """Give a server with two releases, the first of which is offered to everyone in stable."""
+    files = {
+        f"{CHANNEL}/armani-1.zip": (PACKAGE_1, release(1)),
+        f"{CHANNEL}/armani-2.zip": (PACKAGE_2, release(2)),
+        f"{BETA}/armani-1.zip": (PACKAGE_1, release(1)),
+    }
+    role = world.ceremony.role("armani", 3, files)
+    assert world.publish({("armani", 3): role}, [PACKAGE_2]).reason == ""
+    return world
+
+
+async def test_an_approval_lets_nobody_into_another_build(two):
+    """Everybody for build 1, approved when build 2 has 1 %: refused, and its approver reads why."""
+    async with open_desk(two, ["*/*/stable"]) as desk:
+        meant = await desk.order(Schedule(EVERYONE))
+        assert meant.counter == 1
+        offer = await desk.order(Offer(2, PLAN))
+        await desk.rollouts.approve(APPROVER, offer.id)
+        late = await desk.rollouts.approve(person("ida", Role.APPROVER), meant.id)
+        assert late.state == State.REFUSED
+        assert "offered build 1, and now it offers build 2" in late.reason
+        assert (await desk.pointer()).permille_at(two.epoch()) == 10
+
+
+async def test_a_due_order_is_for_the_build_it_was_given_for(two):
+    """The same without approvals: what was put off for build 1 does not touch build 2."""
+    async with open_desk(two) as desk:
+        meant = await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60)
+        await desk.order(Offer(2, PLAN))
+        two.ahead = timedelta(minutes=2)
+        (refused,) = await desk.rollouts.run_due()
+        assert (refused.id, refused.state) == (meant.id, State.REFUSED)
+        assert (await desk.pointer()).permille_at(two.epoch()) == 10
+
+
+@pytest.mark.parametrize("order", [Offer(2, PLAN), Schedule(EVERYONE)])
+async def test_nothing_from_before_a_pause_ends_it(two, order):
+    """Somebody looks into something: what is due meanwhile is refused, with an alarm."""
+    async with open_desk(two) as desk:
+        due = await desk.order(order, due_at=two.epoch() + 60)
+        await desk.order(Pause({"en": "We look at a report."}))
+        two.ahead = timedelta(minutes=2)
+        (refused,) = await desk.rollouts.run_due()
+        assert (refused.id, refused.state) == (due.id, State.REFUSED)
+        assert "was paused after this was ordered" in refused.reason
+        assert (await desk.pointer()).paused
+        assert len(desk.alarms) == 1
+
+
+async def test_what_is_ordered_during_a_pause_may_end_it(two):
+    """Whoever saw the pause means it."""
+    async with open_desk(two) as desk:
+        await desk.order(Pause())
+        await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60)
+        two.ahead = timedelta(minutes=2)
+        (done,) = await desk.rollouts.run_due()
+        assert done.state == State.DONE
+        assert not (await desk.pointer()).paused
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("eka", {"disabled_at": 5}),
+        ("eka", {"role": Role.APPROVER}),
+        ("eka", {"codenames": '["cancro"]\n'}),
+        ("ari", {"disabled_at": 5}),
+        ("ari", {"role": Role.ENGINEER}),
+        ("ari", {"codenames": '["content"]\n'}),
+    ],
+)
+async def test_people_who_may_not_any_more(two, name, values):
+    """Disabled, with another role, for other models: what they ordered or approved is refused."""
+    async with open_desk(two, ["*/*/stable"]) as desk:
+        change = await desk.order(Offer(2, PLAN), due_at=two.epoch() + 60)
+        await desk.rollouts.approve(APPROVER, change.id)
+        async with desk.sessions.begin() as session:
+            await session.execute(update(Account).where(Account.name == name).values(**values))
+        two.ahead = timedelta(minutes=2)
+        (refused,) = await desk.rollouts.run_due()
+        assert refused.state == State.REFUSED
+        assert refused.reason.startswith(f"{name}, who ")
+        assert (await desk.pointer()).steps[-1].counter == 1
+
+
+async def test_a_command_on_the_server_needs_no_account(two):
+    """`cli:USER` has none; it could write the state folder."""
+    async with open_desk(two) as desk:
+        await desk.order(Offer(2, PLAN), person("cli:root", Role.ADMIN), due_at=two.epoch() + 60)
+        two.ahead = timedelta(minutes=2)
+        (done,) = await desk.rollouts.run_due()
+        assert done.state == State.DONE
+
+
+async def test_a_halt_wins_over_an_offer_that_waits(two):
+    """Before anything was ever offered: it is cancelled, and an approval comes too late."""
+    async with open_desk(two, ["*/*/beta"]) as desk:
+        with pytest.raises(NotFoundError, match="offers nothing yet"):
+            await desk.rollouts.order(ENGINEER, [Wish(BETA, Halt())])
+        (waiting,) = await desk.rollouts.order(ENGINEER, [Wish(BETA, Offer(1, PLAN))])
+        (halt,) = await desk.rollouts.order(APPROVER, [Wish(BETA, Halt({"en": "Not this one."}))])
+        assert (halt.state, halt.snapshot) == (State.DONE, (await desk.versions())[0])
+        assert (await desk.rollouts.get(waiting.id)).state == State.CANCELLED
+        with pytest.raises(ConflictError, match="cannot be approved"):
+            await desk.rollouts.approve(person("ida", Role.APPROVER), waiting.id)
+        assert (await desk.rollouts.view(BETA)).pointer is None
+
+
+async def test_a_damaged_row_stops_nobody_else(two):
+    """It is refused with an alarm, shown without its order, and a halt goes through."""
+    async with open_desk(two) as desk:
+        bad, good = [
+            await desk.order(Schedule(EVERYONE), due_at=two.epoch() + 60 + later)
+            for later in range(2)
+        ]
+        async with desk.sessions.begin() as session:
+            await session.execute(
+                update(Change).where(Change.id == bad.id).values(arguments="{", outcome="[")
+            )
+        assert (await desk.rollouts.get(bad.id)).order is None
+        assert len(await desk.rollouts.find()) == 2
+        two.ahead = timedelta(minutes=2)
+        settled = {change.id: change for change in await desk.rollouts.run_due()}
+        assert settled[bad.id].state == State.REFUSED
+        assert "damaged" in settled[bad.id].reason
+        assert settled[good.id].state == State.DONE
+        assert await desk.rollouts.run_due() == []
+        assert (await desk.order(Halt())).state == State.DONE
+
+
+def test_a_halt_is_bound_to_nothing():
+    """Neither to a build nor to a pause; a pause is bound to its build."""
+    pointer = make_pointer()
+    check_seen(Halt(), Seen(9), CHANNEL, pointer)
+    check_seen(Pause(), Seen(1), CHANNEL, msgspec.structs.replace(pointer, paused=True))
+    with pytest.raises(ConflictError, match="offered nothing, and now it offers build 1"):
+        check_seen(Pause(), Seen(), CHANNEL, pointer)
