@@ -56,9 +56,7 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
     for change in found:
         due = show_time(change.due_at)
         place = (change.action, change.channel, str(change.counter or "none"))
-        table.add_row(
-            change.id, *place, change.proposed_by, due, change.state, change.reason
-        )
+        table.add_row(change.id, *place, change.proposed_by, due, change.state, change.reason)
     Console(width=160).print(table)
 
 
