@@ -141,7 +141,7 @@ async def find_course(
 async def has_open_intent(session: AsyncSession) -> bool:
     """Answer whether a change is approved and about to be published, or was when a crash came."""
     query = select(Change).where(Change.state == State.APPROVED, Change.outcome != "")
-    return any(read_outcome(change).intent for change in await session.scalars(query))
+    return any(known_outcome(change).intent for change in await session.scalars(query))
 
 
 async def intend(session: AsyncSession, change: Change, outcome: Outcome) -> bool:
