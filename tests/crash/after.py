@@ -233,7 +233,8 @@ def restart_upload(world, story):
             assert desk.blob(WHOLE_SHA256) == WHOLE
             await desk.uploads.sweep()
             assert desk.files() == []
-            assert await desk.trail() == ["upload.create", "upload.finish"]
+            told = [action for action in await desk.trail() if action.startswith("upload.")]
+            assert told == ["upload.create", "upload.finish"]
             assert (await desk.uploads.look(principal(), upload_id)).is_whole
 
     asyncio.run(restart())

@@ -108,7 +108,7 @@ async def test_room_again(published_state, small_disk):
         assert sorted(after[len(before) :]) == sorted(
             [
                 *("rollout.halt", "rollout.halt.done", "account.create", "submission.receive"),
-                *("upload.create", "upload.finish"),
+                *("upload.create", "upload.finish", "submission.publish"),
             ]
         )
         published = await asyncio.to_thread(world.published)
