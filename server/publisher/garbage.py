@@ -1,19 +1,23 @@
 """Blobs that nothing names any more, and how long they have been there.
 
+    0  what goes is planned, without the lease: to list a store may take minutes
     1  their records are removed     a crash leaves blobs without a record, found the next time
     2  the blobs are removed         a crash leaves some of them, found the next time
 
-A blob without a record is never published: a bundle that needs it brings it along.
+Steps 1 and 2 are done for a few blobs at a time, under the lease, each time for those only that
+nothing names by then; others publish in between. A blob without a record is never published: a
+bundle that needs it brings it along.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.bundle import MAX_BUNDLE, decode_bundle
 from server.core.errors import HeningError
@@ -21,7 +25,7 @@ from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
 from server.publisher.lease import Lease
-from server.publisher.published import Published, load_published
+from server.publisher.published import PublicTree, Published
 from server.storage.blobs import BlobStore, StoredBlob
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Upload
@@ -29,7 +33,8 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 from server.storage.models import Blob
 
-BATCH = 500  # records removed by one statement: below SQLite's limit of variables
+BATCH = 32  # blobs removed while everybody waits: some milliseconds, in S3 a second
+PAUSE_SECONDS = 0.2  # between two batches: longer than others wait between two tries for the lease
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +66,34 @@ def plan_garbage(
     return Garbage(tuple(removed), kept, young)
 
 
-def load_named(folder: StateFolder) -> frozenset[str]:
-    """Return the blobs that served metadata or a bundle that waits names; nothing may be staged.
+class Names:
+    """Tells which blobs are named; a role file, which never changes, is read once."""
 
-    Every role version that is served counts, not the current ones alone. Raises an error when one
-    of them cannot be read: what it names is not known then.
-    """
-    published = load_published(folder.public)
-    served = () if published is None else _served(folder.public, published)
-    return frozenset((*served, *_waiting(folder.incoming)))
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder
+        self._tree = PublicTree(folder.public)
+        self._known: dict[str, frozenset[str]] = {}
+
+    def load(self) -> frozenset[str]:
+        """Return the blobs that served metadata or a bundle that waits names.
+
+        Every role version that is served counts, not the current ones alone. Raises an error when
+        one of them cannot be read: what it names is not known then. What is staged is not looked
+        at: who decides by the answer sees to it that nothing is.
+        """
+        published = self._tree.load()
+        served = () if published is None else self._served(published)
+        return frozenset((*served, *_waiting(self._folder.incoming)))
+
+    def _served(self, published: Published) -> Iterator[str]:
+        for role, current in published.roles.items():
+            for version in range(max(1, current.version - SUPERSEDED), current.version + 1):
+                name = metadata_name(role, version)
+                path = self._folder.public / "metadata" / name
+                if name not in self._known and path.is_file():
+                    data = read_bounded(path, metadata_limit(role))
+                    self._known[name] = frozenset(_targets(role, data))
+                yield from self._known.get(name, ())
 
 
 async def collect_garbage(
@@ -81,39 +105,46 @@ async def collect_garbage(
     grace: timedelta,
     *,
     dry_run: bool,
+    repair: Callable[[], Awaitable[object]],
     after_step: Callable[[int], None],
 ) -> Garbage:
-    """Remove what `plan_garbage` says, or only say it. Its caller holds the lease.
+    """Remove what `plan_garbage` says, or only say it. Takes the lease, again and again.
 
-    What resumable uploads hold, or are about to make, stays. Raises StorageError; what was removed
-    until then is gone, and the next time goes on.
+    What resumable uploads hold, or are about to make, stays. `repair` completes what is accepted
+    and not public. Raises StorageError; what was removed until then is gone, and the next time
+    goes on.
     """
+    names = Names(folder)
     stored = await asyncio.to_thread(lambda: list(blobs.list()))
-    named = await asyncio.to_thread(load_named, folder)
     async with sessions() as session:
-        query = select(Upload.sha256).where(Upload.expires_at > int(now.timestamp()))
-        uploaded = frozenset(await session.scalars(query))
-    garbage = plan_garbage(stored, named | uploaded, now, grace)
+        uploaded = await _uploaded(session, now)
+    garbage = plan_garbage(stored, await asyncio.to_thread(names.load) | uploaded, now, grace)
     if dry_run:
         return garbage
-    names = [blob.sha256 for blob in garbage.removed]
-    async with lease.fenced() as session:
-        for start in range(0, len(names), BATCH):
-            await session.execute(delete(Blob).where(Blob.sha256.in_(names[start : start + BATCH])))
-    after_step(1)
-    for name in names:
-        await lease.write(blobs.remove, name)
-        after_step(2)
-    return garbage
+    removed: list[StoredBlob] = []
+    for start in range(0, len(garbage.removed), BATCH):
+        if start:
+            await asyncio.sleep(PAUSE_SECONDS)
+        async with lease.held():
+            await repair()
+            named = await asyncio.to_thread(names.load)
+            async with lease.fenced() as session:
+                kept = named | await _uploaded(session, now)
+                batch = [b for b in garbage.removed[start : start + BATCH] if b.sha256 not in kept]
+                hashes = [blob.sha256 for blob in batch]
+                await session.execute(delete(Blob).where(Blob.sha256.in_(hashes)))
+            after_step(1)
+            for blob in batch:
+                await lease.write(blobs.remove, blob.sha256)
+                removed.append(blob)
+                after_step(2)
+    kept_since = len(garbage.removed) - len(removed)
+    return Garbage(tuple(removed), garbage.named + kept_since, garbage.young)
 
 
-def _served(public: Path, published: Published) -> Iterator[str]:
-    for role, current in published.roles.items():
-        for version in range(max(1, current.version - SUPERSEDED), current.version + 1):
-            path = public / "metadata" / metadata_name(role, version)
-            if path.is_file():
-                data = read_bounded(path, metadata_limit(role))
-                yield from _targets(role, data)
+async def _uploaded(session: AsyncSession, now: datetime) -> frozenset[str]:
+    query = select(Upload.sha256).where(Upload.expires_at > int(now.timestamp()))
+    return frozenset(await session.scalars(query))
 
 
 def _waiting(incoming: Path) -> Iterator[str]:

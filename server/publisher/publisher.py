@@ -142,18 +142,17 @@ class Publisher:
 
     async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:
         """Remove blobs that nothing names and that came at least `grace` ago, or only say which."""
-        async with self._lease.held():
-            await self._steps.repair()
-            return await collect_garbage(
-                self._folder,
-                self._sessions,
-                self._lease,
-                self._blobs,
-                self._clock(),
-                grace,
-                dry_run=dry_run,
-                after_step=self._after_step,
-            )
+        return await collect_garbage(
+            self._folder,
+            self._sessions,
+            self._lease,
+            self._blobs,
+            self._clock(),
+            grace,
+            dry_run=dry_run,
+            repair=self._steps.repair,
+            after_step=self._after_step,
+        )
 
     async def process_incoming(self) -> list[Result]:
         """Publish every bundle that waits; a bundle that is refused gets a result that says why.

@@ -112,4 +112,10 @@ def _fault(place: Place, error: BaseException) -> StorageError:
     name = place if isinstance(place, PostgresAddress) else place.name
     # What follows the first line is the statement, or advice that helps nobody here.
     reason = str(error).partition("\n")[0].rpartition(">: ")[2].rstrip(".") or type(error).__name__
+    if "database is locked" in reason:
+        return StorageError(
+            f"the database {name} is locked for over {BUSY_SECONDS} seconds: a process that is"
+            f" stopped or hangs in the middle of a change has it; see which with `fuser {name}`,"
+            " and let it go on or end it."
+        )
     return StorageError(f"the database {name} fails: {reason}; see that it is up and has room.")

@@ -1,5 +1,6 @@
 """Only blobs that nothing names and that came long ago are removed."""
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -10,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from server.publisher.garbage import Garbage, load_named, plan_garbage
+from server.publisher.garbage import Garbage, Names, plan_garbage
 from server.publisher.publisher import Publisher
+from server.publisher.rollout import plan_halt
 from server.storage.blobs import StoredBlob
 from server.storage.control_models import Account, Upload
 from server.storage.database import open_database
@@ -20,7 +22,7 @@ from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
 from server.storage.s3_blobs import S3Blobs
 from tests.server.ceremony import release
-from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -131,7 +133,7 @@ def test_what_waits_names_blobs(world):
         (world.folder.incoming / name).mkdir()
     (world.folder.incoming / "photo" / "metadata" / "x.json").write_bytes(b"\xff")
     (world.folder.incoming / "a.zip").write_bytes(b"PK")
-    assert {here, sha(brought), sha(PACKAGE_1)} <= load_named(world.folder)
+    assert {here, sha(brought), sha(PACKAGE_1)} <= Names(world.folder).load()
     assert collect(world) == {stray}
     waiting = world.folder.incoming / bundle_id
     waiting.rename(waiting.with_name(f".tmp-{bundle_id}"))
@@ -226,3 +228,53 @@ def test_in_s3(world, seaweed, tmp_path):
     world.blobs = S3Blobs(away, world.now, patience=timedelta(seconds=1), retries=0)
     with pytest.raises(StorageError, match="does not list its blobs"):
         collect(world)
+
+
+async def test_a_halt_beside_a_collection(world, monkeypatch):
+    """It is public between two batches: nobody waits for all that there is to remove."""
+    monkeypatch.setattr("server.publisher.garbage.BATCH", 1)
+    monkeypatch.setattr("server.publisher.garbage.PAUSE_SECONDS", 600)
+    for number in range(3):
+        await asyncio.to_thread(put, world, b"PK\x03\x04 stray %d" % number, 8)
+    begun, path = asyncio.Event(), CHANNEL.pointer_path
+
+    def note(step):
+        if step == 2:
+            begun.set()
+
+    def halt(published):
+        return {path: plan_halt(CHANNEL, published.pointers()[path], {})}
+
+    async with world.publisher(note) as collecting, world.publisher() as publisher:
+        collection = asyncio.create_task(collecting.collect_garbage(WEEK))
+        await begun.wait()
+        await publisher.change_pointers(halt)
+        assert (await asyncio.to_thread(world.published)).pointers()[path].halted
+        assert not collection.done()
+        collection.cancel()
+        await asyncio.wait([collection])
+    assert len(await asyncio.to_thread(there, world)) == 3
+
+
+def test_what_is_named_by_its_turn(world, monkeypatch):
+    """A blob that a bundle brings again while others are removed stays."""
+    monkeypatch.setattr("server.publisher.garbage.BATCH", 1)
+    monkeypatch.setattr("server.publisher.garbage.PAUSE_SECONDS", 0)
+    put(world, PACKAGE_2, days=8)
+    put(world, STRAY, days=8)
+    first, second = sorted([(sha(PACKAGE_2), PACKAGE_2), (sha(STRAY), STRAY)])
+    listed = {"content/id/wallpapers.zip": (second[1], {"schema": 1})}
+    bundle = {("content", 2): world.ceremony.role("content", 2, listed)}
+
+    class Blobs(LocalBlobs):
+        def remove(self, sha256):
+            world.submit(bundle, [second[1]])
+            super().remove(sha256)
+
+    world.blobs = Blobs(world.folder.blobs)
+    done = world.run(lambda publisher: publisher.collect_garbage(timedelta(days=7)))
+    assert [blob.sha256 for blob in done.removed] == [first[0]]
+    assert (done.named, done.young) == (2, 0)
+    world.run(Publisher.process_incoming)
+    assert there(world) == {sha(PACKAGE_1), second[0]}
+    assert world.published().roles["content"].version == 2

@@ -9,7 +9,7 @@ import pytest
 from alembic import op
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import create_engine, select
+from sqlalchemy import create_engine, select, text
 
 from server.storage import migration
 from server.storage.control_models import Account
@@ -130,3 +130,23 @@ async def test_commits_are_durable(tmp_path):
             row = (await connection.exec_driver_sql(f"PRAGMA {pragma}")).one()
             assert row[0] == value
         assert (await session.scalars(select(LogEntry))).all() == []
+
+
+async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
+    """Who waits for a process that is stopped in a transaction is told what to look for."""
+    monkeypatch.setattr("server.storage.engine.BUSY_SECONDS", 0)
+    path, change = tmp_path / "hening.sqlite", text("UPDATE leases SET expires_at = 0")
+
+    async def write(sessions):
+        async with sessions.begin() as session:
+            await session.execute(change)
+
+    async with (
+        open_database(path) as sessions,
+        open_database(path) as others,
+        sessions.begin() as session,
+    ):
+        await session.execute(change)
+        said = r"is locked for over 0 seconds: .* `fuser hening.sqlite`"
+        with pytest.raises(StorageError, match=said):
+            await write(others)
