@@ -26,7 +26,8 @@ from server.release.rollouts.etag import ANY
 from server.release.rollouts.operations import ChannelView
 from server.release.rollouts.orders import Order
 from server.release.rollouts.preview import Preview, describe_state
-from server.release.rollouts.rollouts import Rollouts, Wish
+from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.wish import Wish
 from server.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder

@@ -19,8 +19,8 @@ from server.publisher.rollout import plan_halt
 from server.publisher.rotation import make_next_keys
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
+from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.orders import Halt, Pause
-from server.release.rollouts.rollouts import ORPHAN_SECONDS
 from server.release.webhooks.deliveries import CLAIM_SECONDS
 from server.release.webhooks.directory import create_webhook
 from server.storage.control_models import Account

@@ -28,13 +28,13 @@ from server.release.rollouts.operations import ChannelView
 from server.release.rollouts.orders import Halt, Note, Offer, Order, Pause, Resume, Schedule
 from server.release.rollouts.plan import Moment, Plan
 from server.release.rollouts.preview import Preview, Share, describe_state, preview
-from server.release.rollouts.rollouts import Wish
 from server.release.rollouts.signed import (
     Promote,
     Withdraw,
     needs_signature,
     propose_for_channel,
 )
+from server.release.rollouts.wish import Wish
 
 _PATH = f"{PREFIX}/channels/{{codename}}/{{region}}/{{channel}}"
 Permille = Annotated[int, msgspec.Meta(ge=0, le=1000, description="Of the fleet.")]

@@ -6,14 +6,12 @@ in. Pausing and halting never wait.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.core.errors import FormatError, HeningError
+from server.core.errors import HeningError
 from server.core.names import Channel, decode_channel
 from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
@@ -22,6 +20,7 @@ from server.release.people.permissions import Permission
 from server.release.people.principal import EVERY_CODENAME, Principal, check_second_person
 from server.release.people.trail import lock_trail
 from server.release.rollouts.binding import Seen, see
+from server.release.rollouts.carrying import Carrying
 from server.release.rollouts.changes import (
     Arguments,
     ChangeView,
@@ -38,7 +37,6 @@ from server.release.rollouts.ledger import (
     approve_row,
     find_changes,
     find_course,
-    find_due,
     find_open,
     get_change,
     has_open_intent,
@@ -49,26 +47,11 @@ from server.release.rollouts.operations import ChannelView, Edited, carry_out, v
 from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Schedule
 from server.release.rollouts.plan import check_plan
 from server.release.rollouts.preview import Preview, preview
+from server.release.rollouts.wish import Wish, check_allowed, check_due
 from server.storage.control_models import Change
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
-
-ORPHAN_SECONDS = 30  # after which somebody else completes what a request began
-HALT_SECONDS = 1  # the same of a halt: to carry one out twice does no harm
-HALT = "halt"
-SERVER = "server"  # the actor of what is carried out when it is due
-MAX_AHEAD = 366 * 86_400
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """One order to one channel, for the state of it that `if_match` names."""
-
-    channel: Channel
-    order: Order
-    if_match: str = ANY
-    note: str = ""
 
 
 class Rollouts:
@@ -93,9 +76,8 @@ class Rollouts:
         self._clock = clock
         self._entropy = entropy
         self._approval_channels = tuple(approval_channels)
-        self._alarm = alarm
-        self._execution = Execution(folder, sessions, publisher, clock)
-        self._left: set[str] = set()  # changes that the surroundings failed here: nobody is at them
+        execution = Execution(folder, sessions, publisher, clock)
+        self._carrying = Carrying(sessions, execution, alarm)
 
     async def view(self, channel: Channel) -> ChannelView:
         """Return what is published of a channel; raises NotFoundError for an unknown model."""
@@ -112,7 +94,7 @@ class Rollouts:
         With `due_at` as if it were carried out then. Raises what the order itself would raise.
         """
         now = self._now()
-        at = _check_due(due_at, now)
+        at = check_due(due_at, now)
         view = await self.view(wish.channel)
         if not isinstance(wish.order, Halt):
             check_if_match(wish.if_match, view.etag)
@@ -138,10 +120,10 @@ class Rollouts:
         """
         now = self._now()
         due_at = None if due_at == now else due_at
-        at = _check_due(due_at, now)
+        at = check_due(due_at, now)
         changes = []
         for wish in wishes:
-            _check_allowed(principal, wish)
+            check_allowed(principal, wish)
             view = await self.view(wish.channel)
             if not isinstance(wish.order, Halt):
                 check_if_match(wish.if_match, view.etag)
@@ -154,7 +136,7 @@ class Rollouts:
             change.id for change in changes if change.state == State.APPROVED and due_at is None
         ]
         if at_once:
-            await self._carry_out(at_once, principal.actor)
+            await self._carrying.carry_out(at_once, principal.actor)
         views = [await self.get(change.id) for change in changes]
         for view_ in views:
             if view_.id in at_once and view_.state != State.DONE:
@@ -179,7 +161,7 @@ class Rollouts:
         change = await self.get(identity)
         if change.state == State.APPROVED and change.due_at <= self._now():
             try:
-                await self._carry_out([identity], principal.actor)
+                await self._carrying.carry_out([identity], principal.actor)
             except StorageError:
                 raise
             except HeningError:
@@ -246,55 +228,14 @@ class Rollouts:
     async def run_due(self) -> list[ChangeView]:
         """Carry out what is due, and what a crash or a failure left; returns what was settled.
 
-        What failed here is tried again at once, and a halt before anything else: it ends the rest.
-        A change that does not fit any more is refused, with an alarm. Raises what the surroundings
-        failed by, after everything was tried.
+        Raises what the surroundings failed by, after everything was tried.
         """
-        now = self._now()
-        async with self._sessions() as session:
-            due = await find_due(session, now)
-        failure: Exception | None = None
-        settled = []
-        for change in sorted(due, key=lambda change: change.action != HALT):
-            begun = max(change.proposed_at, change.approved_at or 0)
-            patience = HALT_SECONDS if change.action == HALT else ORPHAN_SECONDS
-            is_asked_for = change.due_at <= begun and change.id not in self._left
-            if is_asked_for and now < begun + patience:
-                continue  # whoever asked for it is at it
-            try:
-                await self._carry_out([change.id], SERVER)
-            except (StorageError, OSError, SQLAlchemyError) as error:
-                failure = error
-                continue
-            except HeningError as error:
-                self._alarm(f"{change.action} of {change.subject} was refused: {error}")
-            settled.append(await self.get(change.id))
-        if failure is not None:
-            raise failure
-        return settled
+        return [await self.get(identity) for identity in await self._carrying.run_due(self._now())]
 
     async def is_interrupted(self) -> bool:
         """Answer whether a change may have been published without being recorded as done."""
         async with self._sessions() as session:
             return await has_open_intent(session)
-
-    async def _carry_out(self, identities: Sequence[str], actor: str) -> None:
-        """Carry changes out; an alarm names those that wait, the first time, for `run_due`."""
-        try:
-            await self._execution.carry_out(identities, actor)
-        except (StorageError, OSError, SQLAlchemyError) as error:
-            for identity in identities:
-                if identity not in self._left:
-                    self._alarm(
-                        f"change {identity} is ordered and not carried out yet:"
-                        f" {sentence(str(error))} It is tried again until it is."
-                    )
-            self._left.update(identities)
-            raise
-        except HeningError:
-            self._left.difference_update(identities)
-            raise
-        self._left.difference_update(identities)
 
     def is_approval_needed(self, channel: Channel, order: Order) -> bool:
         """Answer whether `order` waits for a second person in `channel`."""
@@ -366,18 +307,6 @@ class Rollouts:
 
     def _now(self) -> int:
         return int(self._clock().timestamp())
-
-
-def _check_due(due_at: int | None, now: int) -> int:
-    """Return when an order is carried out; raises FormatError for a time that it may not have."""
-    if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
-        raise FormatError("a change is due within a year from now, and not in the past.")
-    return now if due_at is None else due_at
-
-
-def _check_allowed(principal: Principal, wish: Wish) -> None:
-    needed = Permission.HALT if isinstance(wish.order, Halt) else Permission.ROLLOUT
-    principal.check(needed, wish.channel.codename)
 
 
 def _not_open(change: Change, what: str) -> ConflictError:

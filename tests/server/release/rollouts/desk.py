@@ -11,7 +11,8 @@ from server.publisher.read_back import DiskReadBack
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
 from server.release.people.trail_verify import verify_trail
-from server.release.rollouts.rollouts import Rollouts, Wish
+from server.release.rollouts.rollouts import Rollouts
+from server.release.rollouts.wish import Wish
 from server.storage.control_models import Account, TrailEntry
 from server.storage.database import open_database
 from tests.server.world import CHANNEL

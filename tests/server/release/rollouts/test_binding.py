@@ -13,7 +13,7 @@ from server.release.rollouts.binding import Seen, check_seen
 from server.release.rollouts.changes import State
 from server.release.rollouts.orders import Halt, Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
-from server.release.rollouts.rollouts import Wish
+from server.release.rollouts.wish import Wish
 from server.storage.control_models import Account, Change
 from tests.server.ceremony import release
 from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person

@@ -23,10 +23,10 @@ from sqlalchemy import select
 from server.core.errors import HeningError
 from server.core.names import decode_pointer_path
 from server.publisher.publisher import Publisher
+from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State, read_arguments, read_outcome
 from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
-from server.release.rollouts.rollouts import ORPHAN_SECONDS
 from server.storage.control_models import Change, TrailEntry
 from tests.server.ceremony import release
 from tests.server.log_invariant import check_log, check_metadata_is_logged

@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from server.core.errors import HeningError
+from server.release.rollouts.carrying import ORPHAN_SECONDS
 from server.release.rollouts.changes import State
 from server.release.rollouts.orders import Halt, Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
-from server.release.rollouts.rollouts import ORPHAN_SECONDS
 from server.storage.layout import StateFolder
 from tests.server.release.rollouts.desk import APPROVER, DAY, open_desk, person
 from tests.server.world import PACKAGE_1, PACKAGE_2

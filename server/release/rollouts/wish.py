@@ -1,0 +1,35 @@
+"""What somebody asks for: one order to one channel, now or later."""
+
+from dataclasses import dataclass
+
+from server.core.errors import FormatError
+from server.core.names import Channel
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
+from server.release.rollouts.etag import ANY
+from server.release.rollouts.orders import Halt, Order
+
+MAX_AHEAD = 366 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One order to one channel, for the state of it that `if_match` names."""
+
+    channel: Channel
+    order: Order
+    if_match: str = ANY
+    note: str = ""
+
+
+def check_due(due_at: int | None, now: int) -> int:
+    """Return when an order is carried out; raises FormatError for a time that it may not have."""
+    if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
+        raise FormatError("a change is due within a year from now, and not in the past.")
+    return now if due_at is None else due_at
+
+
+def check_allowed(principal: Principal, wish: Wish) -> None:
+    """Raise PermissionDeniedError unless `principal` may give the order of `wish`."""
+    needed = Permission.HALT if isinstance(wish.order, Halt) else Permission.ROLLOUT
+    principal.check(needed, wish.channel.codename)
