@@ -66,7 +66,7 @@ async def test_a_planted_order_publishes_nothing(offering):
         )
         await asyncio.to_thread(run(planted), offering.folder.root)
         with pytest.raises(ConflictError, match="no entry in it"):
-            await desk.rollouts._execution.carry_out(["feed"], "server")
+            await desk.rollouts._carrying._execution.carry_out(["feed"], "server")
         assert (await desk.rollouts.get("feed")).state == State.REFUSED
         assert await desk.versions() == before
         assert (await desk.rollouts.get(done.id)).state == State.DONE
