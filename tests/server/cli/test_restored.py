@@ -16,6 +16,7 @@ from server.release.people.web_sessions import Origin, begin_session, list_sessi
 from server.release.rollouts.changes import State
 from server.release.rollouts.orders import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
+from server.storage.database import open_database
 from tests.server.release.rollouts.desk import open_desk
 from tests.server.world import PACKAGE_2
 
@@ -39,34 +40,39 @@ def restored(world):
     copy = world.folder.root.with_name("copy.sqlite")
     texts = []
 
+    async def hire():
+        async with (
+            open_database(world.folder.database) as sessions,
+            sessions.begin() as session,
+        ):
+            await create_account(
+                session,
+                OPERATOR,
+                name="eka",
+                role=Role.ENGINEER,
+                codenames=["*"],
+                at=world.epoch(),
+            )
+            for number in (1, 2):
+                token = await create_token(
+                    session,
+                    OPERATOR,
+                    lambda size, number=number: number.to_bytes(size, "big"),
+                    account="eka",
+                    label="work",
+                    expires_at=world.epoch() + 99 * HOUR,
+                    at=world.epoch(),
+                )
+                texts.append(token.text)
+            origin = Origin("eka", token=token.row.id)
+            entropy = (b"\x01" * 99).__getitem__
+            await begin_session(session, lambda n: entropy(slice(n)), origin, at=world.epoch())
+
     async def before():
         async with open_desk(world) as desk:
             await desk.order(Offer(2, stages(10)))
             await desk.order(Schedule(stages(500)), due_at=world.epoch() + HOUR)
             await desk.order(Schedule(stages(600)), due_at=world.epoch() + 9 * HOUR)
-            async with desk.sessions.begin() as session:
-                await create_account(
-                    session,
-                    OPERATOR,
-                    name="eka",
-                    role=Role.ENGINEER,
-                    codenames=["*"],
-                    at=world.epoch(),
-                )
-                for number in (1, 2):
-                    token = await create_token(
-                        session,
-                        OPERATOR,
-                        lambda size, number=number: number.to_bytes(size, "big"),
-                        account="eka",
-                        label="work",
-                        expires_at=world.epoch() + 99 * HOUR,
-                        at=world.epoch(),
-                    )
-                    texts.append(token.text)
-                origin = Origin("eka", token=token.row.id)
-                entropy = (b"\x01" * 99).__getitem__
-                await begin_session(session, lambda n: entropy(slice(n)), origin, at=world.epoch())
 
     async def after():
         world.ahead = timedelta(hours=2)
@@ -77,6 +83,7 @@ def restored(world):
             async with desk.sessions.begin() as session:
                 await revoke_token(session, OPERATOR, identity="000000000001", at=world.epoch())
 
+    asyncio.run(hire())
     asyncio.run(before())
     shutil.copyfile(world.folder.sqlite, copy)
     asyncio.run(after())

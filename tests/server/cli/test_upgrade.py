@@ -5,6 +5,7 @@ import json
 import sqlite3
 
 from tests.server.storage.test_both_databases import go_down
+from tests.server.storage.test_migration_with_data import COLUMNS
 from tests.server.world import PACKAGE_2, refresh_from_disk
 
 # The tables as the first release made them, word for word.
@@ -38,15 +39,14 @@ CREATE TABLE log_entries (
     CONSTRAINT uq_log_entries_role_version UNIQUE (role, version)
 );
 """
-TABLES = ("submissions", "blobs", "log_entries")
 
 
 def read(path):
-    """Return the rows of the first release's tables."""
+    """Return the rows of the first release's tables, with its columns."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
         return {
-            table: sorted(connection.execute(f"SELECT * FROM {table}").fetchall())
-            for table in TABLES
+            table: sorted(connection.execute(f"SELECT {columns} FROM {table}").fetchall())
+            for table, columns in COLUMNS.items()
         }
 
 

@@ -112,8 +112,10 @@ def team_state(published_state, tmp_path_factory):
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
 
     async def fill():
+        # First, and recorded: the desk makes accounts where there are none.
+        async with open_database(world.folder.database) as sessions:
+            await hire(sessions, world.epoch())
         async with open_desk(world, ("*/*/stable",)) as desk:
-            await hire(desk.sessions, world.epoch())
             await make_webhooks(desk.sessions, world.epoch())
             await give_orders(desk)
 

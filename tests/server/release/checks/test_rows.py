@@ -8,7 +8,7 @@ from server.release.checks.check import check_control_plane
 from server.release.people.accounts import create_account
 from server.release.people.permissions import Role
 from server.storage.database import open_database
-from tests.server.publisher.checks.damage import run
+from tests.server.publisher.checks.damage import plant, run
 from tests.server.release.checks.conftest import OPERATOR
 
 LAST = '(SELECT max("index") FROM trail_entries)'
@@ -48,10 +48,7 @@ DAMAGE = {
         ("accounts", "the account vi is gone"),
     ),
     "account planted": (
-        run(
-            "INSERT INTO accounts SELECT 'eve', role, codenames, NULL, 1, NULL FROM accounts"
-            " LIMIT 1"
-        ),
+        plant("accounts", "name = 'eve', subject = NULL"),
         ("accounts", "nobody made the account eve"),
     ),
     "token for longer": (
@@ -85,14 +82,11 @@ DAMAGE = {
         ("tokens", "the token 000000000003 is gone"),
     ),
     "token planted": (
-        run(
-            "INSERT INTO tokens SELECT 'feedfeedfeed', account, secret_sha256, label, permissions,"
-            " 1, 9999999999, NULL FROM tokens LIMIT 1"
-        ),
+        plant("tokens", "id = 'feedfeedfeed'"),
         ("tokens", "nobody made the token feedfeedfeed of"),
     ),
     "session planted": (
-        run("INSERT INTO web_sessions SELECT 's-1', 'adm', 'x', NULL, 'y', 1, 1, 9999999999, NULL"),
+        plant("web_sessions", "id = 's-1', account = 'adm', secret_sha256 = 'x'"),
         ("sessions", "nobody began the session s-1 of adm"),
     ),
     "session of somebody else": (
@@ -140,10 +134,7 @@ DAMAGE = {
         ("changes", "(schedule of armani/id/stable) is gone"),
     ),
     "order planted": (
-        run(
-            "INSERT INTO changes SELECT 'feed', action, subject, arguments, 'approved',"
-            " proposed_by, proposed_at, NULL, NULL, due_at, NULL, '' FROM changes LIMIT 1"
-        ),
+        plant("changes", "id = 'feed', state = 'approved'"),
         ("changes", "nobody gave the order feed ("),
     ),
     "webhook with another address": (
@@ -159,10 +150,7 @@ DAMAGE = {
         ("webhooks", f"the webhook {2:032x} has another state"),
     ),
     "webhook planted": (
-        run(
-            "INSERT INTO webhooks SELECT 'feed', url, secret, events, created_by, created_at, NULL,"
-            " NULL FROM webhooks LIMIT 1"
-        ),
+        plant("webhooks", "id = 'feed'"),
         ("webhooks", "nobody made the webhook feed"),
     ),
     "entry altered": (

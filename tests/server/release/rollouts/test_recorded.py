@@ -12,7 +12,7 @@ from server.release.errors import ConflictError
 from server.release.rollouts.changes import State
 from server.release.rollouts.orders import Halt, Offer
 from server.release.rollouts.plan import Plan, Stage
-from tests.server.publisher.checks.damage import run
+from tests.server.publisher.checks.damage import plant, run
 from tests.server.release.rollouts.desk import APPROVER, open_desk
 from tests.server.world import PACKAGE_2
 
@@ -60,11 +60,8 @@ async def test_a_planted_order_publishes_nothing(offering):
     async with open_desk(offering) as desk:
         done = await desk.order(Offer(2, Plan(stages=[Stage(10)])))
         before = await desk.versions()
-        planted = (
-            "INSERT INTO changes SELECT 'feed', action, subject, arguments, 'approved',"
-            " proposed_by, proposed_at, NULL, NULL, due_at, NULL, '' FROM changes"
-        )
-        await asyncio.to_thread(run(planted), offering.folder.root)
+        planted = plant("changes", "id = 'feed', state = 'approved', outcome = ''")
+        await asyncio.to_thread(planted, offering.folder.root)
         with pytest.raises(ConflictError, match="no entry in it"):
             await desk.rollouts._carrying._execution.carry_out(["feed"], "server")
         assert (await desk.rollouts.get("feed")).state == State.REFUSED
