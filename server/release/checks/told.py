@@ -129,6 +129,8 @@ class Told:
     def _webhook(self, what: str, identity: str, detail: Mapping[str, Any]) -> None:
         if what == "create":
             self.webhooks[identity] = ToldWebhook(detail["events"], detail["fingerprint"])
+        elif what == "rotate":
+            self.webhooks[identity].fingerprint = detail["fingerprint"]
         elif what in {"enable", "disable"}:
             self.webhooks[identity].is_disabled = what == "disable"
 

@@ -118,7 +118,7 @@ async def rotate_secret(
         webhook.former_until = now + overlap if overlap else None
         webhook.secret = make_secret(entropy)
         await session.flush()
-        detail = {"overlap_seconds": overlap}
+        detail = {"fingerprint": webhook_fingerprint(webhook), "overlap_seconds": overlap}
         await _record(session, principal.actor, "webhook.rotate", webhook_id, now, detail)
     return webhook
 

@@ -18,7 +18,7 @@ from server.release.people.tokens import create_token, revoke_token
 from server.release.people.web_sessions import Origin, begin_session, end_session
 from server.release.rollouts.orders import Offer, Pause, Schedule
 from server.release.rollouts.plan import Plan, Stage
-from server.release.webhooks.directory import create_webhook, disable_webhook
+from server.release.webhooks.directory import create_webhook, disable_webhook, rotate_secret
 from server.storage.database import open_database
 from tests.server.release.rollouts.desk import APPROVER, ENGINEER, open_desk, person
 from tests.server.world import PACKAGE_2
@@ -84,6 +84,7 @@ async def make_webhooks(sessions, at):
             private=False,
         )
     await disable_webhook(sessions, ADMIN, f"{2:032x}", at)
+    await rotate_secret(sessions, ADMIN, f"{1:032x}", 60, at, bytes)
 
 
 async def give_orders(desk):

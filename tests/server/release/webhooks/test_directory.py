@@ -186,7 +186,9 @@ async def test_a_rotation_in_the_trail(post):
     """Who did it, with which overlap, and neither secret."""
     webhook = await create(post)
     await rotate_secret(post.sessions, ADMIN, webhook.id, 60, post.now, post.entropy)
-    assert (await trail(post))[-1] == ("ani", "webhook.rotate", {"overlap_seconds": 60})
+    actor, action, detail = (await trail(post))[-1]
+    assert (actor, action, detail["overlap_seconds"]) == ("ani", "webhook.rotate", 60)
+    assert set(detail) == {"fingerprint", "overlap_seconds"}
     viewer = Principal("eka", Role.VIEWER, ROLE_PERMISSIONS[Role.VIEWER], ("*",))
     with pytest.raises(PermissionDeniedError):
         await rotate_secret(post.sessions, viewer, webhook.id, 60, post.now, post.entropy)
