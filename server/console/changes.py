@@ -4,8 +4,10 @@ from server.console.address import PREFIX
 from server.console.calendars import describe_windows, plan_of
 from server.console.page import Moved, Page, Shown, Visit
 from server.core.names import decode_channel
+from server.release.errors import PermissionDeniedError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
+from server.release.people.second_person import check_second_person
 from server.release.rollouts.changes import ChangeView, State
 
 _PATH = f"{PREFIX}/orders/{{change}}"
@@ -26,8 +28,16 @@ async def list_orders(visit: Visit) -> Shown:
 async def show_order(visit: Visit) -> Shown:
     """Show one order, and what may be done with it."""
     change = await visit.at.do("get_change", visit.path)
-    values = {"order": change, "windows": describe_windows(plan_of(change))}
-    return Shown("order.html", values | _rights(visit.at.principal, change))
+    rights = _rights(visit.at.principal, change)
+    why_not = await _why_not(visit, change) if rights["may_approve"] else ""
+    values = {
+        "order": change,
+        "windows": describe_windows(plan_of(change)),
+        **rights,
+        "may_approve": rights["may_approve"] and not why_not,
+        "why_not": why_not,
+    }
+    return Shown("order.html", values)
 
 
 async def approve(visit: Visit) -> Moved:
@@ -50,6 +60,16 @@ async def _decide(visit: Visit, operation: str) -> Moved:
     body = {} if operation == "approve_change" else {"reason": reason}
     await visit.at.do(operation, visit.path, body=body)
     return Moved(f"{PREFIX}/orders/{visit.path['change']}")
+
+
+async def _why_not(visit: Visit, change: ChangeView) -> str:
+    """Return why who looks is no second person for an order, the empty text where they are."""
+    try:
+        async with visit.services.sessions() as session:
+            await check_second_person(session, visit.at.principal, change.proposed_by)
+    except PermissionDeniedError as error:
+        return str(error)
+    return ""
 
 
 def _rights(who: Principal, change: ChangeView) -> dict[str, bool]:

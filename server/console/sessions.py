@@ -9,11 +9,11 @@ _PATH = f"{PREFIX}/sessions"
 
 
 async def show_sessions(visit: Visit) -> Shown:
-    """Show one's own sessions; to who manages people everybody's."""
+    """Show one's own sessions; to who manages people those of the accounts that they cover."""
     principal = visit.at.principal
     account = None if principal.is_allowed(Permission.PEOPLE) else principal.name
     async with visit.services.sessions() as session:
-        rows = await list_sessions(session, visit.services.epoch(), account)
+        rows = await list_sessions(session, visit.services.epoch(), account, of=principal)
     return Shown("sessions.html", {"rows": rows})
 
 

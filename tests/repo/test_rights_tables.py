@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from server.release.api.catalogue import OPERATIONS as DECLARED
-from server.release.people.permissions import CONTENT_ROLES, ROLE_PERMISSIONS, Permission, Role
+from server.release.people.permissions import (
+    CONTENT_ROLES,
+    ROLE_PERMISSIONS,
+    WHOLE_PERMISSIONS,
+    Permission,
+    Role,
+)
 from server.release.people.principal import Principal
 
 PAGE = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -69,8 +75,9 @@ def test_what_an_operation_needs(row):
         assert row[1:] == ["nothing", NOWHERE, *["yes"] * len(Role)]
         return
     assert row[1].strip("`") == (operation.permission or "token")
-    assert row[2] in {NOWHERE, "codename", "roles"}
+    assert row[2] in {NOWHERE, "codename", "roles", "all"}
     assert row[2] == "codename" or "codename" not in operation.parameters
+    assert (row[2] == "all") == (operation.permission in WHOLE_PERMISSIONS)
     for role, cell in zip(Role, row[3:], strict=True):
         if operation.permission is not None:
             held = operation.permission in ROLE_PERMISSIONS[role]

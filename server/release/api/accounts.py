@@ -54,10 +54,11 @@ class AccountState(msgspec.Struct, frozen=True):
 
 
 async def list_accounts(call: Call) -> Reply:
-    """List accounts by name, disabled ones too."""
+    """List the accounts whose codenames are all yours, by name, disabled ones too."""
     async with call.services.sessions() as session:
         rows = await accounts.list_accounts(
             session,
+            of=call.who,
             after=decode_cursor(call.query.cursor, str) or "",
             limit=call.query.limit + 1,
         )
@@ -79,9 +80,11 @@ async def create_account(call: Call) -> Reply:
 
 
 async def get_account(call: Call) -> Reply:
-    """Give one account."""
+    """Give one account whose codenames are all yours."""
     async with call.services.sessions() as session:
-        return Reply(_show(await accounts.load_account(session, call.path["account"])))
+        row = await accounts.load_account(session, call.path["account"])
+    accounts.check_holds(call.who, frozenset(), accounts.account_codenames(row))
+    return Reply(_show(row))
 
 
 async def change_account(call: Call) -> Reply:

@@ -60,9 +60,12 @@ async def get_submission(call: Call) -> Reply:
 
 
 async def list_submissions(call: Call) -> Reply:
-    """List submissions, whoever handed them in: what waits, then the newest first."""
+    """List submissions: what waits, then the newest first.
+
+    With all codenames you see everybody's, else what your account handed in.
+    """
     after = decode_cursor(call.query.cursor, str) or ""
-    states = await call.services.submissions.list(str(after), call.query.limit + 1)
+    states = await call.services.submissions.list(call.who, str(after), call.query.limit + 1)
     return Reply(make_page(call, states, lambda state: state.key, _view))
 
 

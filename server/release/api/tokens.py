@@ -77,12 +77,15 @@ async def list_my_tokens(call: Call) -> Reply:
 
 
 async def list_tokens(call: Call) -> Reply:
-    """List tokens by id, of one account or of all, those that are valid no more too."""
+    """List tokens by id, of one account or of all that you cover, those that ended too."""
     return await _list(call, call.query.account or None)
 
 
 async def create_token(call: Call) -> Reply:
-    """Make a token. The answer holds it, this once. Nobody gives rights that they do not hold."""
+    """Make a token. The answer holds it, this once. Nobody gives rights that they do not hold.
+
+    It ends when the token ends that it is made with, if that is sooner: look at `expires_at`.
+    """
     services = call.services
     at = services.epoch()
     async with services.sessions.begin() as session:
@@ -118,6 +121,7 @@ async def _list(call: Call, account: str | None) -> Reply:
         rows = await tokens.page_tokens(
             session,
             account,
+            of=call.who,
             after=decode_cursor(call.query.cursor, str) or "",
             limit=call.query.limit + 1,
         )

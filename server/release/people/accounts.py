@@ -1,7 +1,8 @@
 """Accounts: made, changed, disabled and enabled by people with the right to; never deleted.
 
-Nobody gives what they do not hold: who makes or widens an account holds all rights of its role, for
-all its codenames. At least one admin for all codenames stays enabled.
+Nobody gives what they do not hold, or manages whoever holds more: who makes, changes, disables or
+enables an account holds all rights of its role, for all its codenames. At least one admin for all
+codenames stays enabled.
 """
 
 import hashlib
@@ -63,11 +64,19 @@ def account_codenames(account: Account) -> tuple[str, ...]:
 
 
 async def list_accounts(
-    session: AsyncSession, *, after: str = "", limit: int | None = None
+    session: AsyncSession,
+    *,
+    of: Principal | None = None,
+    after: str = "",
+    limit: int | None = None,
 ) -> Sequence[Account]:
-    """Return all accounts by name, or `limit` of them after the name `after`."""
+    """Return all accounts by name, or `limit` of them after the name `after`.
+
+    With `of` those whose codenames this principal covers.
+    """
     query = select(Account).where(Account.name > after).order_by(Account.name)
-    return (await session.scalars(query.limit(limit))).all()
+    rows = (await session.scalars(query)).all()
+    return [row for row in rows if of is None or of.covers(account_codenames(row))][:limit]
 
 
 async def load_account(session: AsyncSession, name: str) -> Account:
@@ -90,7 +99,7 @@ async def create_account(
     """Make an account; raises ConflictError where the name was ever given away."""
     check_account_name(name)
     wanted = check_codenames(codenames)
-    check_may_grant(principal, ROLE_PERMISSIONS[role], wanted)
+    check_holds(principal, ROLE_PERMISSIONS[role], wanted)
     await lock_trail(session)
     if await session.get(Account, name) is not None:
         raise ConflictError(f"there is an account {name} already: choose another name.")
@@ -129,8 +138,8 @@ async def change_account(
     before = (Role(account.role), account_codenames(account))
     wanted_role = before[0] if role is None else role
     wanted = before[1] if codenames is None else check_codenames(codenames)
-    _check_covers(principal, before[1])
-    check_may_grant(principal, ROLE_PERMISSIONS[wanted_role], wanted)
+    check_holds(principal, ROLE_PERMISSIONS[before[0]], before[1])
+    check_holds(principal, ROLE_PERMISSIONS[wanted_role], wanted)
     wanted_subject = account.subject if subject is None else subject or None
     if (wanted_role, wanted, wanted_subject) == (*before, account.subject):
         return account
@@ -162,7 +171,7 @@ async def disable_account(
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
-    _check_covers(principal, account_codenames(account))
+    check_manages(principal, account)
     if account.disabled_at is not None:
         return account
     await _check_admin_left(session, without=account)
@@ -203,7 +212,7 @@ async def enable_account(
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     account = await load_account(session, name)
-    check_may_grant(principal, ROLE_PERMISSIONS[Role(account.role)], account_codenames(account))
+    check_manages(principal, account)
     if account.disabled_at is None:
         return account
     account.disabled_at = None
@@ -213,25 +222,26 @@ async def enable_account(
     return account
 
 
-def check_may_grant(
+def check_holds(
     principal: Principal, permissions: frozenset[Permission], codenames: Iterable[str]
 ) -> None:
-    """Raise PermissionDeniedError unless `principal` may manage people and holds what it gives."""
+    """Raise PermissionDeniedError unless `principal` manages people and holds what they hold."""
     principal.check(Permission.PEOPLE)
     if lacking := permissions - principal.permissions:
         raise PermissionDeniedError(
-            f"{principal.name} cannot give the right to {min(lacking)}, which it does not hold."
+            f"the account {principal.name} does not hold the right to {min(lacking)} here, so it"
+            " neither gives it nor manages who has it: ask an admin with all rights."
         )
-    _check_covers(principal, codenames)
-
-
-def _check_covers(principal: Principal, codenames: Iterable[str]) -> None:
-    if EVERY_CODENAME in principal.codenames:
-        return
-    if lacking := set(codenames) - set(principal.codenames):
+    if not principal.covers(codenames):
+        missing = min(set(codenames) - set(principal.codenames))
         raise PermissionDeniedError(
-            f"{principal.name} has no rights for {min(lacking)} and manages nobody who has."
+            f"the account {principal.name} has no rights for {missing} and manages nobody who has."
         )
+
+
+def check_manages(principal: Principal, account: Account) -> None:
+    """Raise PermissionDeniedError unless `principal` holds all that `account` may hold."""
+    check_holds(principal, ROLE_PERMISSIONS[Role(account.role)], account_codenames(account))
 
 
 async def _check_admin_left(session: AsyncSession, *, without: Account) -> None:

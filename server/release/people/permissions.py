@@ -26,8 +26,6 @@ class Permission(enum.StrEnum):
     """Read the trail."""
     WEBHOOKS = "webhooks"
     """Manage webhooks."""
-    OPERATE = "operate"
-    """Look after the server: storage, keys, settings."""
 
 
 class Role(enum.StrEnum):
@@ -53,6 +51,9 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
 
 CONTENT_ROLES = frozenset({"content", "tables"})
 """The signed roles that hold no firmware; an account's codenames may list them by name."""
+
+WHOLE_PERMISSIONS = frozenset({_P.AUDIT, _P.WEBHOOKS})
+"""What tells of every model: it counts for accounts with all codenames alone."""
 
 ROLE_SCOPES: Mapping[tuple[Role, Permission], frozenset[str]] = MappingProxyType(
     {(Role.EDITOR, _P.SUBMIT): CONTENT_ROLES}

@@ -1,9 +1,16 @@
 """Who is asking: a name and its rights, as a token or the command line gives them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from server.release.errors import PermissionDeniedError
-from server.release.people.permissions import ROLE_PERMISSIONS, ROLE_SCOPES, Permission, Role
+from server.release.people.permissions import (
+    ROLE_PERMISSIONS,
+    ROLE_SCOPES,
+    WHOLE_PERMISSIONS,
+    Permission,
+    Role,
+)
 
 EVERY_CODENAME = "*"
 
@@ -13,7 +20,8 @@ class Principal:
     """Somebody with rights. `codenames` are codenames, `content`, `tables`, or `*` for all.
 
     `permissions` is what the role holds, narrowed by the token. `token` is the token's public id,
-    empty for the command line.
+    empty for the command line. `expires_at` (epoch seconds) is when the token ends, None for what
+    is none: a login, the command line.
     """
 
     name: str
@@ -21,6 +29,7 @@ class Principal:
     permissions: frozenset[Permission]
     codenames: tuple[str, ...]
     token: str = ""
+    expires_at: int | None = None
 
     @property
     def actor(self) -> str:
@@ -30,10 +39,13 @@ class Principal:
     def is_allowed(self, permission: Permission, codename: str = "") -> bool:
         """Answer whether `permission` is held, for `codename` where one is given.
 
+        What tells of every model, the trail and webhooks, is held with all codenames or not at all.
         In place of a codename goes the signed role that a submission changes: `content`, `tables`,
         `targets`, `root`. The last two belong to nobody's codenames, so they want `*`.
         """
         if permission not in self.permissions:
+            return False
+        if permission in WHOLE_PERMISSIONS and EVERY_CODENAME not in self.codenames:
             return False
         if not codename:
             return True
@@ -46,9 +58,15 @@ class Principal:
         """Raise PermissionDeniedError unless `permission` is held, for `codename` if given."""
         if not self.is_allowed(permission, codename):
             what = f"{permission} for {codename[:32]}" if codename else str(permission)
+            if permission in WHOLE_PERMISSIONS:
+                what += ", which wants all codenames"
             raise PermissionDeniedError(
                 f"the account {self.name} is not allowed to {what}: ask an admin for the right."
             )
+
+    def covers(self, codenames: Iterable[str]) -> bool:
+        """Answer whether all of an account's `codenames` are among these."""
+        return EVERY_CODENAME in self.codenames or set(codenames) <= set(self.codenames)
 
 
 def command_line_principal(user: str) -> Principal:
@@ -57,15 +75,3 @@ def command_line_principal(user: str) -> Principal:
     The name has a colon, which no account's name has.
     """
     return Principal(f"cli:{user}", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], (EVERY_CODENAME,))
-
-
-def check_second_person(principal: Principal, proposer: str) -> None:
-    """Raise PermissionDeniedError unless `principal` may approve what `proposer` proposed.
-
-    Nobody approves their own change, admins included, and not with another token either.
-    """
-    principal.check(Permission.APPROVE)
-    if principal.name == proposer:
-        raise PermissionDeniedError(
-            f"{principal.name} proposed this change: somebody else has to approve it."
-        )

@@ -20,9 +20,13 @@ from server.release.errors import (
     AuthenticationError,
     ConflictError,
     NotFoundError,
-    PermissionDeniedError,
 )
-from server.release.people.accounts import account_codenames, check_may_grant, load_account
+from server.release.people.accounts import (
+    account_codenames,
+    check_holds,
+    list_accounts,
+    load_account,
+)
 from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import EVERY_CODENAME, Principal
 from server.release.people.token_text import FORM, checksum, is_token
@@ -74,6 +78,7 @@ async def create_token(
 ) -> IssuedToken:
     """Make a token of `account`, narrowed to `permissions`, or with all that its role holds.
 
+    It ends with the token that it is made with at the latest: a short one makes no long ones.
     Raises FormatError for a label that is empty or does not print, for an expiry that is not within
     366 days, and for permissions that the role does not hold; ConflictError for an account that is
     disabled.
@@ -82,6 +87,8 @@ async def create_token(
         raise FormatError(f"a token's label has 1 to {LABEL_LIMIT} printable characters.")
     if not at < expires_at <= at + MAX_DAYS * 86_400:
         raise FormatError(f"a token expires after now and within {MAX_DAYS} days.")
+    if principal.expires_at is not None:
+        expires_at = min(expires_at, principal.expires_at)
     principal.check(Permission.PEOPLE)
     await lock_trail(session)
     owner = await load_account(session, account)
@@ -93,7 +100,7 @@ async def create_token(
         raise FormatError(
             f"the role {owner.role} of {account} does not hold {min(lacking)}: leave it out."
         )
-    check_may_grant(principal, wanted, account_codenames(owner))
+    check_holds(principal, wanted, account_codenames(owner))
     if owner.disabled_at is not None:
         raise ConflictError(f"{account} is disabled: enable the account first.")
     identity, secret = entropy(_ID_OCTETS).hex(), entropy(_SECRET_OCTETS).hex()
@@ -136,12 +143,23 @@ async def list_tokens(session: AsyncSession, account: str | None = None) -> Sequ
 
 
 async def page_tokens(
-    session: AsyncSession, account: str | None, *, after: str, limit: int
+    session: AsyncSession,
+    account: str | None,
+    *,
+    of: Principal | None = None,
+    after: str,
+    limit: int,
 ) -> Sequence[Token]:
-    """Return `limit` tokens of an account, or of all, by id, after the id `after`."""
+    """Return `limit` tokens by id, after the id `after`: of an account, or of all.
+
+    With `of` those of accounts whose codenames this principal covers.
+    """
     query = select(Token).where(Token.id > after).order_by(Token.id).limit(limit)
     if account is not None:
         query = query.where(Token.account == account)
+    if of is not None and EVERY_CODENAME not in of.codenames:
+        covered = [row.name for row in await list_accounts(session, of=of)]
+        query = query.where(Token.account.in_(covered))
     return (await session.scalars(query)).all()
 
 
@@ -150,8 +168,8 @@ async def revoke_token(
 ) -> Token:
     """Make a token invalid from now on; nothing happens where it was revoked already.
 
-    Whoever manages people may revoke any token of accounts that it covers; everybody may revoke the
-    token that they ask with.
+    Whoever manages people may revoke a token that holds no more than they do; everybody may revoke
+    the token that they ask with.
     """
     if identity != principal.token:
         principal.check(Permission.PEOPLE)
@@ -159,10 +177,10 @@ async def revoke_token(
     token = await session.get(Token, identity, populate_existing=True)
     if token is None:
         raise NotFoundError(f"there is no token {identity[:32]}: look at the list of tokens.")
-    if identity != principal.token and EVERY_CODENAME not in principal.codenames:
+    if identity != principal.token:
         owner = await load_account(session, token.account)
-        if not set(account_codenames(owner)) <= set(principal.codenames):
-            raise PermissionDeniedError(f"{principal.name} does not manage {token.account}.")
+        held = ROLE_PERMISSIONS[Role(owner.role)] & token_permissions(token)
+        check_holds(principal, held, account_codenames(owner))
     if token.revoked_at is None:
         token.revoked_at = at
         await record(
@@ -200,7 +218,8 @@ async def authenticate(session: AsyncSession, text: str, now: datetime) -> Princ
         raise _refused()
     role = Role(account.role)
     permissions = ROLE_PERMISSIONS[role] & token_permissions(token)
-    return Principal(account.name, role, permissions, account_codenames(account), token.id)
+    codenames = account_codenames(account)
+    return Principal(account.name, role, permissions, codenames, token.id, token.expires_at)
 
 
 def _refused() -> AuthenticationError:

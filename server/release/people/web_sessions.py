@@ -11,8 +11,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.release.errors import AuthenticationError, NotFoundError, PermissionDeniedError
-from server.release.people.accounts import account_codenames, load_account
+from server.release.errors import AuthenticationError, NotFoundError
+from server.release.people.accounts import (
+    account_codenames,
+    check_manages,
+    list_accounts,
+    load_account,
+)
 from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import EVERY_CODENAME, Principal
 from server.release.people.tokens import token_permissions, token_state
@@ -107,9 +112,12 @@ async def find_session(sessions: Sessions, secret: str, at: int) -> Principal:
 
 
 async def list_sessions(
-    session: AsyncSession, at: int, account: str | None = None
+    session: AsyncSession, at: int, account: str | None = None, *, of: Principal | None = None
 ) -> Sequence[WebSession]:
-    """Return the sessions that are open at `at`, of an account or of all, the newest first."""
+    """Return the sessions that are open at `at`, of an account or of all, the newest first.
+
+    With `of` those of accounts that this principal covers.
+    """
     query = (
         select(WebSession)
         .join(Account, Account.name == WebSession.account)
@@ -119,6 +127,9 @@ async def list_sessions(
     )
     if account is not None:
         query = query.where(WebSession.account == account)
+    if of is not None and EVERY_CODENAME not in of.codenames:
+        covered = [row.name for row in await list_accounts(session, of=of)]
+        query = query.where(WebSession.account.in_(covered))
     return (await session.scalars(query)).all()
 
 
@@ -127,7 +138,8 @@ async def end_session(
 ) -> WebSession:
     """End a session; nothing happens where it is over already.
 
-    Everybody may end their own. Whoever manages people may end those of accounts that it covers.
+    Everybody may end their own. Whoever manages people may end those of accounts that hold no more
+    than they do.
     """
     await lock_trail(session)
     row = await session.get(WebSession, identity, populate_existing=True)
@@ -136,10 +148,8 @@ async def end_session(
         principal.check(Permission.PEOPLE)
     if row is None:
         raise NotFoundError(f"there is no session {identity[:32]}.")
-    if not is_own and EVERY_CODENAME not in principal.codenames:
-        owner = await load_account(session, row.account)
-        if not set(account_codenames(owner)) <= set(principal.codenames):
-            raise PermissionDeniedError(f"{principal.name} does not manage {row.account}.")
+    if not is_own:
+        check_manages(principal, await load_account(session, row.account))
     if row.ended_at is None and row.expires_at > at:
         row.ended_at = at
         await record(

@@ -17,7 +17,8 @@ from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
 from server.release.errors import ConflictError, PermissionDeniedError
 from server.release.people.permissions import Permission
-from server.release.people.principal import EVERY_CODENAME, Principal, check_second_person
+from server.release.people.principal import EVERY_CODENAME, Principal
+from server.release.people.second_person import check_second_person
 from server.release.people.trail import lock_trail
 from server.release.rollouts.binding import Seen, see
 from server.release.rollouts.carrying import Carrying
@@ -149,7 +150,7 @@ class Rollouts:
             await lock_trail(session)
             change = await get_change(session, identity)
             principal.check(Permission.APPROVE, decode_channel(change.subject).codename)
-            check_second_person(principal, change.proposed_by)
+            await check_second_person(session, principal, change.proposed_by)
             if not await approve_row(
                 session, change, name=principal.name, actor=principal.actor, at=self._now()
             ):

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import Select, and_, or_, select
 
 from server.core.bundle import MAX_BUNDLE, Bundle, RoleFile, decode_bundle
 from server.core.encodings import check_sha256
@@ -26,7 +26,7 @@ from server.core.names import metadata_name
 from server.publisher.incoming import list_submissions
 from server.release.errors import ConflictError, NotFoundError
 from server.release.people.permissions import Permission
-from server.release.people.principal import Principal
+from server.release.people.principal import EVERY_CODENAME, Principal
 from server.release.people.trail import record
 from server.release.submissions.intake import Intake
 from server.release.submissions.limits import SubmissionLimits, check_free, check_size
@@ -133,11 +133,17 @@ class Submissions:
                 return state
             await asyncio.sleep(_LOOK_SECONDS)
 
-    async def list(self, after: str, limit: int) -> Sequence[SubmissionState]:
-        """Return `limit` submissions that follow the key `after`, the newest first."""
+    async def list(self, principal: Principal, after: str, limit: int) -> Sequence[SubmissionState]:
+        """Return `limit` submissions that follow the key `after`, the newest first.
+
+        Who has all codenames sees all, others what their account handed in.
+        """
         waiting = await asyncio.to_thread(list_submissions, self._folder.incoming)
         order = (Row.finished_at.desc(), Row.id.desc())
         query = select(Row).where(Row.id.not_in(waiting)).order_by(*order).limit(limit)
+        own = None if EVERY_CODENAME in principal.codenames else _received_from(principal.name)
+        if own is not None:
+            query = query.where(own.where(TrailEntry.subject == Row.id).exists())
         if after:
             finished_at, _, last = after.partition(".")
             if not finished_at.isdecimal():
@@ -148,6 +154,9 @@ class Submissions:
         async with self._sessions() as session:
             rows = await session.scalars(query)
             states = [state_of(row) for row in rows]
+            if own is not None:
+                mine = own.where(TrailEntry.subject.in_(waiting))
+                waiting = sorted(set(await session.scalars(mine)))
         states += [SubmissionState(each, "waiting") for each in waiting]
         states.sort(key=lambda state: state.key, reverse=True)
         return [state for state in states if not after or state.key < after][:limit]
@@ -230,6 +239,14 @@ async def _write(intake: Intake, bundle: Bundle, data: bytes, nameless: Nameless
     finally:
         if not is_whole:
             await asyncio.to_thread(nameless.remove)
+
+
+def _received_from(name: str) -> Select[str]:
+    """Return the query for the ids of what an account handed in, with whichever token."""
+    token = TrailEntry.actor.startswith(f"{name}/", autoescape=True)
+    return select(TrailEntry.subject).where(
+        TrailEntry.action == RECEIVE, or_(TrailEntry.actor == name, token)
+    )
 
 
 def _decode(data: bytes) -> Bundle:

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from server.release.people.accounts import change_account
 from tests.server.console.browser import console_world
 from tests.server.console.test_channels import offer, pointer, publish_second
 
@@ -57,6 +58,26 @@ async def test_no(waiting, account, button, state):
     again = await browser.ask("GET", f"/console/orders?state={state}")
     assert path in again.read.links
     assert path not in (await browser.get("/console/orders?state=waiting")).read.links
+
+
+async def test_a_puppet_is_no_second_person(waiting):
+    """Who could act as the proposer has no button, reads why, and is refused without one."""
+    team, path = waiting
+    at = team.services.epoch()
+    admin = team.api.principals["admin"]
+    async with team.services.sessions.begin() as session:
+        await change_account(session, admin, name="engineer", codenames=["armani"], at=at)
+    browser = await team.signed_in("admin")
+    page = await browser.get(path)
+    assert "the account engineer is in the hand of admin" in page.text
+    assert [form[0].rpartition("/")[2] for form in page.read.forms] == ["sign-out", "reject"]
+    data = {"csrf": page.read.forms[0][2]["csrf"]}
+    refused = await browser.ask("POST", f"{path}/approve", data=data, follow=False)
+    assert refused.status == 403
+    assert "in the hand of admin" in refused.text
+    approver = await team.signed_in("approver")
+    page = await approver.get(path)
+    assert (await approver.send(page, "/approve")).status == 200
 
 
 async def test_two_at_once(waiting):

@@ -176,6 +176,16 @@ async def test_each_codename(matrix, name, role):
 
 
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("role", [role.value for role in Role])
+async def test_the_trail_is_for_who_sees_every_model(matrix, role):
+    """With one codename nobody opens it, and no page leads to it."""
+    for name in (name for name in CLOSED if ROWS[name][2] == "all"):
+        assert await matrix.ask(f"{role}-{INSIDE}", name) == 403
+    page = await matrix.browsers[f"{role}-{INSIDE}"].get("/console/")
+    assert "/console/trail" not in page.read.links
+
+
+@pytest.mark.asyncio(loop_scope="module")
 async def test_buttons_are_there_for_who_may_press_them(matrix):
     """A page shows no form that would be refused."""
     path = "/console/channels/armani/id/stable"

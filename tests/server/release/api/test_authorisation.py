@@ -75,6 +75,7 @@ EXAMPLES = {
         {},
         {"name": f"new-{codename}", "role": "viewer", "codenames": [codename]},
     ),
+    "get_account": lambda codename: (of_account(codename), None),
     "change_account": lambda codename: (of_account(codename), {"role": "editor"}),
     "disable_account": lambda codename: (of_account(codename), None),
     "enable_account": lambda codename: (of_account(codename), None),
@@ -228,6 +229,28 @@ async def test_each_codename(team, name, role):
         path = {key: team.ids.get(value, value) for key, value in path.items()}
         status = await team.ask(name, token, path, body)
         assert (status not in REFUSED) if allowed else status == 403, codename
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("name", [name for name in NAMES if ROWS[name][2] == "all"])
+async def test_what_tells_of_every_model(team, name, role):
+    """With one codename nobody gets in, whatever the role; `test_each_role` asks with all."""
+    assert await team.ask(name, team.tokens[role, "inside"]) == 403
+
+
+async def test_people_elsewhere_are_not_listed(team):
+    """An admin for one model sees accounts and tokens of that model alone; with all, everybody."""
+    token = team.tokens[Role.ADMIN, "inside"]
+    accounts = await team.served.call("GET", "/accounts?limit=200", token=token)
+    names = {item["name"] for item in accounts.json["items"]}
+    names.discard(f"new-{INSIDE}")  # of a case above
+    assert names == {f"only-{INSIDE}", f"other-{INSIDE}", *(f"in-{role}" for role in Role)}
+    tokens = await team.served.call("GET", "/tokens?limit=200", token=token)
+    assert {item["account"] for item in tokens.json["items"]} <= names
+    foreign = await team.served.call("GET", f"/tokens?account=other-{OUTSIDE}", token=token)
+    assert foreign.json["items"] == []
+    everybody = await team.served.call("GET", "/accounts?limit=200", token=team.tokens[Role.ADMIN])
+    assert {item["name"] for item in everybody.json["items"]} > {f"only-{OUTSIDE}", *names}
 
 
 @pytest.mark.parametrize("role", Role)

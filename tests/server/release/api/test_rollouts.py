@@ -128,6 +128,21 @@ async def test_who_may_not(two, token):
     assert halted.status == (200 if token == "approver" else 403)
 
 
+async def test_an_admin_and_a_puppet_are_one_person(gated):
+    """An account that the proposer made approves nothing of theirs; somebody else's does."""
+    new = {"name": "puppet", "role": "approver", "codenames": ["*"]}
+    assert (await gated.call("POST", "/accounts", body=new)).status == 201
+    gated.principals["puppet"] = replace(gated.principals["approver"], name="puppet")
+    change = (await order(gated, "offer", {"plan": PLAN}, token="admin")).json["change"]
+    path = f"/changes/{change['id']}"
+    refused = await gated.call("POST", f"{path}/approve", token="puppet")
+    assert (refused.status, refused.problem) == (403, "forbidden")
+    assert refused.json["detail"].startswith("The account puppet is in the hand of admin")
+    assert (await gated.call("GET", path)).json["state"] == "waiting"
+    approved = await gated.call("POST", f"{path}/approve", token="approver")
+    assert approved.json["state"] == "done"
+
+
 async def test_four_eyes(gated):
     """An offer waits; its proposer cannot approve it, an approver can; the worker does the rest."""
     answer = await order(gated, "offer", {"plan": PLAN})

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import io
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import delete, select
@@ -11,6 +12,8 @@ from sqlalchemy import delete, select
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.release.people.permissions import ROLE_PERMISSIONS, Role
 from server.release.people.principal import Principal
+from server.release.people.trail import record
+from server.release.submissions.submissions import RECEIVE
 from server.settings import Settings
 from server.storage.control_models import Account, TrailEntry
 from tests.server.release.api_world import api_world
@@ -216,6 +219,27 @@ async def test_the_list(api, world):
     assert set(ids[:2]) == waiting
     ends = [item["finished"] for item in found[2:]]
     assert ends == sorted(ends, reverse=True)
+
+
+async def test_the_list_of_who_sees_one_model(api, world):
+    """It has what the account handed in with any token, waiting or done, and nobody else's."""
+    done = [world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (20, 21)]
+    await api.services.publisher.process_incoming()
+    waiting = [world.submit({("armani", n): world.ceremony.role("armani", n)}) for n in (30, 31)]
+    async with api.services.sessions.begin() as session:
+        for actor, subject in (
+            ("narrow/0123456789ab", done[0]),
+            ("narrow", waiting[0]),
+            ("narrower/0123456789ab", done[1]),
+        ):
+            await record(
+                session, at=1, actor=actor, action=RECEIVE, subject=subject, detail={"count": 1}
+            )
+    engineer = api.principals["engineer"]
+    api.principals["narrow"] = replace(engineer, name="narrow", codenames=("armani",))
+    page = (await api.call("GET", "/submissions", token="narrow")).json
+    assert [item["id"] for item in page["items"]] == [waiting[0], done[0]]
+    assert len((await api.call("GET", "/submissions", token="engineer")).json["items"]) > 4
 
 
 def fail(*_args, **_more):

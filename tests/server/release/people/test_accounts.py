@@ -1,6 +1,7 @@
 """Accounts: who may make and change them, what stays, and what the trail tells of it."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select
@@ -273,13 +274,13 @@ async def test_nobody_gives_rights_that_they_lack(sessions, make):
         with pytest.raises(PermissionDeniedError, match="deni has no rights for"):
             await change_account(session, ARMANI_ADMIN, name="ani", codenames=["*"], at=NOW)
         for role in (Role.VIEWER, Role.ADMIN):
-            with pytest.raises(PermissionDeniedError, match="cannot give the right to"):
+            with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
                 await create_account(
                     session, NARROW, name="eka", role=role, codenames=["armani"], at=NOW
                 )
-        with pytest.raises(PermissionDeniedError, match="cannot give the right to"):
+        with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
             await change_account(session, NARROW, name="ani", role=Role.ADMIN, at=NOW)
-        with pytest.raises(PermissionDeniedError, match="cannot give the right to"):
+        with pytest.raises(PermissionDeniedError, match="does not hold the right to"):
             await enable_account(session, NARROW, name="ani", at=NOW)
         await create_account(
             session, ARMANI_ADMIN, name="eka", role=Role.ENGINEER, codenames=["armani"], at=NOW
@@ -300,10 +301,20 @@ async def test_nobody_manages_who_has_more_codenames(sessions, make):
                 await refused
 
 
-async def test_a_narrow_token_shuts_an_account(sessions, make):
-    """To take rights away needs no more than the right to manage people."""
+async def test_nobody_manages_who_holds_more(sessions, make, operator):
+    """A narrow token neither demotes nor shuts whoever has rights that it lacks."""
     await make("root", Role.ADMIN)
+    await make("eka", Role.VIEWER)
     await make("ani")
     async with sessions.begin() as session:
-        await disable_account(session, NARROW, name="ani", at=NOW)
+        for refused in (
+            change_account(session, NARROW, name="ani", role=Role.VIEWER, at=NOW),
+            change_account(session, NARROW, name="root", subject="me", at=NOW),
+            disable_account(session, NARROW, name="ani", at=NOW),
+        ):
+            with pytest.raises(PermissionDeniedError, match="nor manages who has it"):
+                await refused
+        reader = replace(NARROW, permissions=frozenset({Permission.PEOPLE, Permission.READ}))
+        await disable_account(session, reader, name="eka", at=NOW)
+        await disable_account(session, operator, name="ani", at=NOW)
         assert (await load_account(session, "ani")).disabled_at == NOW

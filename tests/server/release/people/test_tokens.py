@@ -97,7 +97,12 @@ async def test_a_token_lets_its_account_in(issue, enter):
     assert is_token(issued.text)
     found = await enter(issued.text)
     assert found == Principal(
-        "ani", Role.ENGINEER, ROLE_PERMISSIONS[Role.ENGINEER], ("armani",), issued.row.id
+        "ani",
+        Role.ENGINEER,
+        ROLE_PERMISSIONS[Role.ENGINEER],
+        ("armani",),
+        issued.row.id,
+        NOW + DAY,
     )
 
 
@@ -218,7 +223,7 @@ async def test_who_makes_tokens(issue):
     for asking, sentence in (
         (engineer, "not allowed to people"),
         (cancro, "no rights for armani"),
-        (narrow, "cannot give the right to halt"),
+        (narrow, "does not hold the right to halt"),
     ):
         with pytest.raises(PermissionDeniedError, match=sentence):
             await issue(by=asking)
@@ -227,17 +232,36 @@ async def test_who_makes_tokens(issue):
 
 
 @pytest.mark.usefixtures("people")
+async def test_no_token_outlives_the_one_that_made_it(issue):
+    """A token of a day makes none of a year; the command line and a login do."""
+    for expires_at, wanted, made in (
+        (NOW + DAY, 366 * DAY, DAY),
+        (NOW + 9 * DAY, DAY, DAY),
+        (None, 366 * DAY, 366 * DAY),
+    ):
+        asking = Principal(
+            "deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("*",), "x", expires_at
+        )
+        issued = await issue(by=asking, expires_at=NOW + wanted)
+        assert issued.row.expires_at == NOW + made
+
+
+@pytest.mark.usefixtures("people")
 async def test_who_revokes_tokens(issue, enter, sessions):
     """Admins within their codenames, and everybody the token that they ask with."""
     first, second = await issue(), await issue()
     asking = await enter(first.text)
     cancro = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], ("cancro",))
-    armani = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE}), ("armani", "cancro"))
+    codenames = ("armani", "cancro")
+    armani = Principal("deni", Role.ADMIN, ROLE_PERMISSIONS[Role.ADMIN], codenames)
+    narrow = Principal("deni", Role.ADMIN, frozenset({Permission.PEOPLE}), ("*",))
     async with sessions.begin() as session:
         with pytest.raises(PermissionDeniedError):
             await revoke_token(session, asking, identity=second.row.id, at=NOW)
         with pytest.raises(PermissionDeniedError):
             await revoke_token(session, cancro, identity=second.row.id, at=NOW)
+        with pytest.raises(PermissionDeniedError, match="does not hold the right to halt"):
+            await revoke_token(session, narrow, identity=second.row.id, at=NOW)
         with pytest.raises(NotFoundError, match="there is no token ffff"):
             await revoke_token(session, armani, identity="ffff", at=NOW)
         await revoke_token(session, asking, identity=first.row.id, at=NOW)

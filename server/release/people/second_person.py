@@ -1,0 +1,64 @@
+"""Who may be the second person: nobody who had a hand in the first one's account, or the reverse.
+
+Whoever makes an account, changes it, enables it or gives it a token could act as it. So these two
+never are the two persons of an order, whichever of them proposed it, also where one had a hand in
+an account that had a hand in the other. The trail knows. `account disable` ends every way in, so
+that what was done before the last one counts no more. The command line counts as nobody: whoever
+has a shell on the server is not bound by approvals.
+"""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from server.release.errors import PermissionDeniedError
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal
+from server.storage.control_models import TrailEntry
+
+_END = "account.disable"
+_HANDS = ("account.create", "account.change", "account.enable", "token.create")
+
+
+async def check_second_person(session: AsyncSession, principal: Principal, proposer: str) -> None:
+    """Raise PermissionDeniedError unless `principal` may approve what `proposer` proposed.
+
+    Nobody approves their own change, admins included, and not with another token either, nor with
+    an account that they had a hand in.
+    """
+    principal.check(Permission.APPROVE)
+    if principal.name == proposer:
+        raise PermissionDeniedError(
+            f"the account {principal.name} proposed this change: somebody else has to approve it."
+        )
+    for one, other in ((proposer, principal.name), (principal.name, proposer)):
+        if one in await find_hands(session, other):
+            raise PermissionDeniedError(
+                f"the account {other} is in the hand of {one}, who made or changed it or gave it a"
+                f" token: somebody else than these two has to approve what {proposer} proposed."
+            )
+
+
+async def find_hands(session: AsyncSession, name: str) -> set[str]:
+    """Return the accounts that had a hand in the account `name`, directly or through others."""
+    found: set[str] = set()
+    left = {name}
+    while left:
+        actors = await _find_actors(session, left.pop())
+        left |= actors - found
+        found |= actors
+    return found - {name}
+
+
+async def _find_actors(session: AsyncSession, name: str) -> set[str]:
+    query = (
+        select(TrailEntry.actor, TrailEntry.action)
+        .where(TrailEntry.subject == name, TrailEntry.action.in_((_END, *_HANDS)))
+        .order_by(TrailEntry.index)
+    )
+    actors: set[str] = set()
+    for actor, action in await session.execute(query):
+        if action == _END:
+            actors.clear()
+        elif ":" not in actor:
+            actors.add(actor.partition("/")[0])
+    return actors
