@@ -122,8 +122,8 @@ def _model(visit: Visit) -> dict[str, str]:
 PAGES = (
     Page("GET", f"{PREFIX}/channels", list_channels),
     Page("GET", _PATH, show_channel),
-    Page("GET", f"{_PATH}/halt", ask_halt),
-    Page("POST", f"{_PATH}/halt", halt),
+    Page("GET", f"{_PATH}/halt", ask_halt, is_urgent=True),
+    Page("POST", f"{_PATH}/halt", halt, is_urgent=True),
     Page("POST", f"{_PATH}/pause", pause),
     Page("POST", f"{_PATH}/resume", resume),
 )

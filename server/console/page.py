@@ -57,9 +57,14 @@ Handler = Callable[[Visit], Awaitable[Shown | Moved]]
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One method on one path, a template as the API's. `is_open`: for who is not signed in, too."""
+    """One method on one path, a template as the API's.
+
+    `is_open`: for who is not signed in, too. `is_urgent`: whoever is signed in is never refused for
+    the rate of requests.
+    """
 
     method: str
     path: str
     handler: Handler
     is_open: bool = False
+    is_urgent: bool = False

@@ -19,6 +19,7 @@ from server.console.page import Moved, Page, Shown, Visit
 from server.console.rendering import Pages
 from server.console.sign_in import HOME, PATH
 from server.release.api.app import locate
+from server.release.api.listener import vouch
 from server.release.api.operation import path_regex
 from server.release.api.problems import ProblemError, describe
 from server.release.api.serving import Shared
@@ -101,7 +102,7 @@ class Console:
             return web.Response(body=asset[0], headers=headers)
         page, values = self._find(request.method, path)
         origin = self._address.origin(request.headers.get("Host", ""))
-        visitor = None if page.is_open else await self._admit(request)
+        visitor = None if page.is_open else await self._admit(request, page)
         if visitor is not None:
             request[VISITOR] = visitor
         if visitor is None and not page.is_open:
@@ -119,19 +120,21 @@ class Console:
         given = await page.handler(visit)
         return _move(given) if isinstance(given, Moved) else self._show(given, visitor, secret)
 
-    async def _admit(self, request: web.BaseRequest) -> Principal | None:
+    async def _admit(self, request: web.BaseRequest, page: Page) -> Principal | None:
         """Return who is signed in; raises RateError. Guesses are counted with the API's."""
         secret = self._cookies.session(request)
         if not secret:
             return None
         rates = self._shared.rates
-        rates.check_unknown(secret)
+        if not page.is_urgent:
+            rates.check_unknown(secret)
         try:
             principal = await find_session(self._services.sessions, secret, self._services.epoch())
         except AuthenticationError:
             rates.count_failure(secret)
             return None
-        rates.count(secret)
+        rates.count(secret, is_urgent=page.is_urgent)
+        vouch(request)
         return principal
 
     def _find(self, method: str, path: str) -> tuple[Page, dict[str, str]]:

@@ -1,6 +1,7 @@
 """Octets that are no honest request: the control plane answers once, shortly, and closes."""
 
 import asyncio
+import contextlib
 import logging
 import re
 
@@ -192,8 +193,15 @@ async def test_a_slow_body(api, monkeypatch):
     assert statuses(answer) == [408]
 
 
+async def end(writer):
+    """Close a connection that may be closed already."""
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
 async def test_many_connections(fresh, monkeypatch):
-    """Beyond the limit a connection is closed at once, and those that are there are served."""
+    """Where each has a valid token one too many is closed at once, and the others are served."""
     monkeypatch.setattr(listener, "MAX_CONNECTIONS", 3)
     async with api_world(fresh, TOYS) as api:
         held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(3)]
@@ -204,6 +212,58 @@ async def test_many_connections(fresh, monkeypatch):
         for _, writer in held:
             writer.close()
             await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "begun", [b"", b"GET /api/v1/toys/bear HTT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
+)
+async def test_idle_connections_keep_nobody_out(fresh, monkeypatch, begun):
+    """The oldest without a token gives way, whatever it sent; who had a valid one stays."""
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 3)
+    async with api_world(fresh, TOYS) as api:
+        known, sending = await asyncio.open_connection("127.0.0.1", api.port)
+        sending.write(GET + b"\r\n")
+        assert (await known.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+        held = []
+        for _ in range(2):
+            held.append(await asyncio.open_connection("127.0.0.1", api.port))
+            held[-1][1].write(begun)
+            if begun.endswith(b"\r\n\r\n"):
+                assert (await held[-1][0].readuntil(b"\r\n")).startswith(b"HTTP/1.1 404")
+        assert statuses(await send(api, GET + b"Connection: close\r\n\r\n")) == [200]
+        with contextlib.suppress(ConnectionResetError):
+            await held[0][0].read()  # it ends; the next one is there still
+        assert held[0][0].at_eof() or held[0][0].exception()
+        assert not held[1][0].at_eof()
+        assert held[1][0].exception() is None
+        sending.write(GET + b"Connection: close\r\n\r\n")
+        assert (await known.read()).count(b"HTTP/1.1 200") == 1
+        for writer in (sending, *(writer for _, writer in held)):
+            await end(writer)
+
+
+async def test_who_is_answered_gives_way_last(fresh, monkeypatch):
+    """Without a token one that is being answered stays while others wait, and goes then."""
+    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def slow(_call):
+        """Wait."""
+        begun.set()
+        await release.wait()
+        return Reply()
+
+    operations = (*TOYS, operation("GET", "/slow", slow, permission=None, public=True, status=204))
+    async with api_world(fresh, operations) as api:
+        busy, sending = await asyncio.open_connection("127.0.0.1", api.port)
+        sending.write(b"GET /api/v1/slow HTTP/1.1\r\n" + LAST + b"\r\n")
+        await begun.wait()
+        _, idle = await asyncio.open_connection("127.0.0.1", api.port)
+        assert statuses(await send(api, GET + b"Connection: close\r\n\r\n")) == [200]
+        release.set()
+        assert statuses(await busy.read()) == [204]
+        for writer in (sending, idle):
+            await end(writer)
 
 
 async def test_a_client_that_leaves(fresh):

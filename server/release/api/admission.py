@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from server.release.api.listener import vouch
 from server.release.api.rates import Rates
 from server.release.errors import AuthenticationError
 from server.release.people.principal import Principal
@@ -20,19 +21,24 @@ class Admission:
         self._authenticate = authenticate
         self._rates = rates
 
-    async def admit(self, request: web.BaseRequest) -> Principal:
-        """Return who asks; raises AuthenticationError or RateError."""
+    async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
+        """Return who asks; raises AuthenticationError or RateError.
+
+        What is urgent is taken from a valid token whatever the rates say.
+        """
         given = request.headers.getall("Authorization", [])
         scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:
             secret = ""
         if not secret:  # no guess, and it costs nothing
             raise AuthenticationError("Send one `Authorization: Bearer` with a valid token.")
-        self._rates.check_unknown(secret)
+        if not is_urgent:
+            self._rates.check_unknown(secret)
         try:
             principal = await self._authenticate(secret)
         except AuthenticationError:
             self._rates.count_failure(secret)
             raise
-        self._rates.count(secret)
+        self._rates.count(secret, is_urgent=is_urgent)
+        vouch(request)
         return principal

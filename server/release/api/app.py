@@ -94,7 +94,11 @@ class Api:
 
     async def _answer(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
         operation = route.operation
-        principal = None if operation.public else await self._admission.admit(request)
+        principal = (
+            None
+            if operation.public
+            else await self._admission.admit(request, is_urgent=operation.urgent)
+        )
         if principal is not None and operation.permission is not None:
             principal.check(operation.permission)
         query = decode_query(route.query, operation.query)

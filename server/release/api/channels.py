@@ -284,6 +284,7 @@ def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary:
         response=Ordered,
         again=_order_again,
         if_match=name != "halt",
+        urgent=name == "halt",
     )
 
 

@@ -34,7 +34,7 @@ DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
 LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
-MAX_CONNECTIONS = 256  # of a team and its tools; another one is closed at once
+MAX_CONNECTIONS = 256  # of a team and its tools; beyond that one without a valid token gives way
 
 _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
@@ -80,10 +80,24 @@ async def listening(
         await runner.cleanup()
 
 
+def vouch(request: web.BaseRequest) -> None:
+    """Note that a valid token came over a request's connection: it gives way to no other."""
+    if isinstance(request.protocol, _Protocol):
+        request.protocol.is_known = True
+
+
 async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol = request.protocol
     if not isinstance(protocol, _Protocol):
         raise TypeError("a request came over a connection that is not ours")
+    protocol.is_busy = True
+    try:
+        return await _answer(request, protocol)
+    finally:
+        protocol.is_busy = False
+
+
+async def _answer(request: web.BaseRequest, protocol: "_Protocol") -> web.StreamResponse:
     hosts = len(request.headers.getall("Host", []))
     if (
         request.version not in VERSIONS
@@ -125,19 +139,38 @@ class _Server(web.Server):
 class _Protocol(web.RequestHandler):
     """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
 
-    __slots__ = ("_server", "_stalled", "api")
+    __slots__ = ("_server", "_stalled", "api", "is_busy", "is_known", "is_leaving")
 
     def __init__(self, manager: _Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.api = manager.api
         self._server = manager
         self._stalled: asyncio.TimerHandle | None = None
+        self.is_busy = False  # a request of it is being answered
+        self.is_known = False  # a valid token came over it
+        self.is_leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take a connection, unless there are too many."""
+        """Take a connection; where there are too many another one gives way, or this one."""
         super().connection_made(transport)
-        if len(self._server.connections) > MAX_CONNECTIONS:
-            self.force_close()
+        others = [
+            each
+            for each in self._server.connections
+            if isinstance(each, _Protocol) and each is not self and not each.is_leaving
+        ]
+        if len(others) < MAX_CONNECTIONS:
+            return
+        # Who holds connections without a token must not keep out whoever has one. The oldest goes
+        # first, and before those that are being answered those that only wait.
+        unknown = [each for each in others if not each.is_known]
+        leaving = next((each for each in unknown if not each.is_busy), None)
+        (leaving or next(iter(unknown), self)).leave()
+
+    def leave(self) -> None:
+        """End this connection at once, whatever waits to be sent."""
+        self.is_leaving = True
+        if self.transport is not None:
+            self.transport.abort()
 
     def pause_writing(self) -> None:
         """Cut off a client that does not read on: it would hold its connection for ever."""

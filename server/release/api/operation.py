@@ -191,6 +191,7 @@ class Operation:
     `request`, `query`: structs that forbid unknown fields; `response`: any type msgspec knows.
     `errors`: statuses that the handler raises beyond those that its declaration implies.
     `if_match`: the request must carry If-Match; the handler compares with `call.check_match`.
+    `urgent`: whoever has a valid token is never refused for the rate of requests.
     `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
     `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the trail
     that tells what was done; it does nothing twice.
@@ -211,6 +212,7 @@ class Operation:
     errors: tuple[int, ...] = ()
     public: bool = False
     if_match: bool = False
+    urgent: bool = False
     secret: bool = False
     again: Again | None = None
     raw: bool = False

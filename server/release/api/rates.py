@@ -3,7 +3,7 @@
 Nothing is kept of a client's address. The buckets of tokens are as many as there are tokens in use;
 guesses together may do what one token may, and while their bucket is empty an unknown token is not
 even looked up. Tokens that were used lately pass it, so that whoever works goes on working under a
-flood of guesses.
+flood of guesses. What is urgent, a halt, is looked up whatever the buckets hold, and never refused.
 """
 
 import hashlib
@@ -65,8 +65,11 @@ class Rates:
         if wait:
             raise _too_many(wait)
 
-    def count(self, secret: str) -> None:
-        """Count a request of the valid token `secret`; raises RateError when they are too many."""
+    def count(self, secret: str, *, is_urgent: bool = False) -> None:
+        """Count a request of the valid token `secret`.
+
+        Raises RateError when they are too many, unless this one is urgent.
+        """
         digest = _digest(secret)
         bucket = self._tokens.pop(digest, None)
         if bucket is None:
@@ -75,7 +78,7 @@ class Rates:
         if len(self._tokens) > MAX_BUCKETS:
             self._tokens.popitem(last=False)
         wait = bucket.take(self._now())
-        if wait:
+        if wait and not is_urgent:
             raise _too_many(wait)
 
     def _full(self) -> Bucket:

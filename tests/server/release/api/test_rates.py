@@ -82,6 +82,15 @@ def test_a_token_that_fails_is_a_guess_from_then_on(clock):
         rates.check_unknown("revoked")
 
 
+def test_what_is_urgent_is_never_refused(clock):
+    """It takes from the token's bucket, which may be empty already."""
+    rates = Rates(10, clock)
+    spend(lambda: rates.count("a"))
+    rates.count("a", is_urgent=True)
+    with pytest.raises(RateError):
+        rates.count("a")
+
+
 def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
     """The one unused for longest is forgotten; it begins with a full bucket again."""
     monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
@@ -105,3 +114,18 @@ async def test_over_the_wire(fresh):
         assert guesses[-1].status == 429
         assert (await api.call("GET", "/toys/bear", token="engineer")).status == 429
         assert (await api.call("GET", "/toys/bear", token="admin")).status == 200
+
+
+async def test_a_halt_gets_through_guesses(world):
+    """Neither others' guesses nor the own rate keep a halt out; without a right it is refused."""
+    channel = "/channels/armani/id/stable"
+    async with api_world(world, settings=Settings(api_port=0, api_rate=1)) as api:
+        for number in range(8):
+            await api.call("POST", f"{channel}/halt", token=f"guess-{number}", body={})
+        assert (await api.call("GET", channel, token="approver")).status == 429
+        assert (await api.call("POST", f"{channel}/halt", token="guess", body={})).status == 429
+        for _ in range(6):
+            halted = await api.call("POST", f"{channel}/halt", token="approver", body={})
+            assert halted.json["channel"]["state"] == "halted"
+        assert (await api.call("POST", f"{channel}/halt", token="viewer", body={})).status == 403
+        assert (await api.call("GET", channel, token="approver")).status == 429
