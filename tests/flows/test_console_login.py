@@ -29,7 +29,13 @@ async def set_subject(team, account, subject):
     """Say who logs in to an account."""
     body = {"oidc_subject": subject}
     token = await team.token("admin")
-    answer = await team.api.call("PATCH", f"/accounts/{account}", token=token, body=body)
+    answer = await team.api.call(
+        "PATCH",
+        f"/accounts/{account}",
+        token=token,
+        body=body,
+        headers={"If-Match": "*"},
+    )
     assert answer.status == 200
 
 

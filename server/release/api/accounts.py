@@ -1,14 +1,17 @@
 """Accounts: who may use the control plane."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
 
+from server.core.encodings import encode_canonical_json
 from server.release.api.operation import PREFIX, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.people import accounts
 from server.release.people.permissions import Permission, Role
+from server.release.people.trail import lock_trail
 from server.storage.control_models import Account
 
 Seconds = Annotated[int, msgspec.Meta(description="Epoch seconds.")]
@@ -43,7 +46,7 @@ class AccountChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AccountState(msgspec.Struct, frozen=True):
-    """One account."""
+    """One account; `etag` is what a change of it is made for."""
 
     name: str
     role: Role
@@ -51,6 +54,7 @@ class AccountState(msgspec.Struct, frozen=True):
     oidc_subject: str | None
     created_at: Seconds
     disabled_at: Seconds | None
+    etag: str
 
 
 async def list_accounts(call: Call) -> Reply:
@@ -76,7 +80,7 @@ async def create_account(call: Call) -> Reply:
             codenames=call.body.codenames,
             at=call.services.epoch(),
         )
-    return Reply(_show(made), headers={"Location": f"{PREFIX}/accounts/{made.name}"})
+    return _reply(made, is_new=True)
 
 
 async def get_account(call: Call) -> Reply:
@@ -84,12 +88,16 @@ async def get_account(call: Call) -> Reply:
     async with call.services.sessions() as session:
         row = await accounts.load_account(session, call.path["account"])
     accounts.check_holds(call.who, frozenset(), accounts.account_codenames(row))
-    return Reply(_show(row))
+    return _reply(row)
 
 
 async def change_account(call: Call) -> Reply:
     """Change role or codenames; the account's tokens follow at once."""
     async with call.services.sessions.begin() as session:
+        await lock_trail(session)  # until the end nobody else changes what the tag is of
+        seen = await accounts.load_account(session, call.path["account"])
+        accounts.check_manages(call.who, seen)
+        call.check_match(_etag(seen))
         changed = await accounts.change_account(
             session,
             call.who,
@@ -99,7 +107,7 @@ async def change_account(call: Call) -> Reply:
             subject=call.body.oidc_subject,
             at=call.services.epoch(),
         )
-    return Reply(_show(changed))
+    return _reply(changed)
 
 
 async def disable_account(call: Call) -> Reply:
@@ -108,7 +116,7 @@ async def disable_account(call: Call) -> Reply:
         changed = await accounts.disable_account(
             session, call.who, name=call.path["account"], at=call.services.epoch()
         )
-    return Reply(_show(changed))
+    return _reply(changed)
 
 
 async def enable_account(call: Call) -> Reply:
@@ -117,15 +125,25 @@ async def enable_account(call: Call) -> Reply:
         changed = await accounts.enable_account(
             session, call.who, name=call.path["account"], at=call.services.epoch()
         )
-    return Reply(_show(changed))
+    return _reply(changed)
 
 
 async def _show_again(call: Call, entry: Mapping[str, Any]) -> Reply:
     """Answer the account that was made, shut or opened, as it is now."""
     async with call.services.sessions() as session:
         row = await accounts.load_account(session, entry["subject"])
-    made = {"Location": f"{PREFIX}/accounts/{row.name}"}
-    return Reply(_show(row), headers=made if entry["action"] == "account.create" else {})
+    return _reply(row, is_new=entry["action"] == "account.create")
+
+
+def _reply(row: Account, *, is_new: bool = False) -> Reply:
+    place = {"Location": f"{PREFIX}/accounts/{row.name}"} if is_new else {}
+    return Reply(_show(row), headers={"ETag": _etag(row), **place})
+
+
+def _etag(row: Account) -> str:
+    """Return the entity tag, a hash of all of a row that changes, with its quotation marks."""
+    seen = encode_canonical_json([row.role, row.codenames, row.subject or "", row.disabled_at or 0])
+    return f'"{hashlib.sha256(seen).hexdigest()[:32]}"'
 
 
 def _show(row: Account) -> AccountState:
@@ -136,6 +154,7 @@ def _show(row: Account) -> AccountState:
         row.subject,
         row.created_at,
         row.disabled_at,
+        _etag(row),
     )
 
 
@@ -179,6 +198,7 @@ OPERATIONS = (
         request=AccountChange,
         response=AccountState,
         errors=(409,),
+        if_match=True,
     ),
     Operation(
         method="POST",

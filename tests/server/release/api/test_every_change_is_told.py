@@ -129,7 +129,8 @@ async def manage_people(teller):
     """Make, change, shut and open an account; give a token and take it back."""
     new = {"name": "ani", "role": "viewer", "codenames": ["armani"]}
     await teller.ask("create_account", "/accounts", body=new)
-    await teller.ask("change_account", "/accounts/ani", body={"role": "editor"})
+    match = {"If-Match": "*"}
+    await teller.ask("change_account", "/accounts/ani", body={"role": "editor"}, headers=match)
     made = await teller.ask("create_token", "/tokens", body={"account": "ani", "label": "x"})
     await teller.ask("revoke_token", f"/tokens/{made.json['id']}/revoke")
     for action in ("disable", "enable"):

@@ -13,6 +13,7 @@ from server.release.people.trail_verify import verify_export
 from tests.server.release.api_world import api_world
 
 DAY = 86_400
+ANY = {"If-Match": "*"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -66,10 +67,12 @@ async def test_an_account_over_the_api(ask):
     assert made.headers["Location"] == "/api/v1/accounts/ani"
     assert made.json["codenames"] == ["armani", "cancro"]
     assert (await ask("GET", "/accounts/ani")).json == made.json
-    changed = await ask("PATCH", "/accounts/ani", body={"role": "approver"})
-    assert changed.json == {**made.json, "role": "approver"}
-    changed = await ask("PATCH", "/accounts/ani", body={"codenames": ["*"]})
-    assert changed.json == {**made.json, "role": "approver", "codenames": ["*"]}
+    changed = await ask("PATCH", "/accounts/ani", headers=ANY, body={"role": "approver"})
+    tag = {"etag": changed.headers["ETag"]}
+    assert changed.json == {**made.json, "role": "approver", **tag}
+    changed = await ask("PATCH", "/accounts/ani", headers=ANY, body={"codenames": ["*"]})
+    tag = {"etag": changed.headers["ETag"]}
+    assert changed.json == {**made.json, "role": "approver", "codenames": ["*"], **tag}
     assert (await ask("POST", "/accounts/ani/disable")).json["disabled_at"] is not None
     assert (await ask("POST", "/accounts/ani/enable")).json["disabled_at"] is None
     body = {"name": "ani", "role": "viewer", "codenames": ["*"]}
@@ -205,7 +208,7 @@ async def test_rights_follow_the_role_at_once(ask):
     )
     made = (await ask("POST", "/tokens", 201, body={"account": "dewi", "label": "x"})).json
     await ask("GET", "/trail", token=made["token"])
-    await ask("PATCH", "/accounts/dewi", body={"role": "viewer"})
+    await ask("PATCH", "/accounts/dewi", headers=ANY, body={"role": "viewer"})
     await ask("GET", "/trail", 403, token=made["token"])
     me = (await ask("GET", "/me", token=made["token"])).json
     assert me["permissions"] == sorted(ROLE_PERMISSIONS[Role.VIEWER])
@@ -222,4 +225,29 @@ async def test_the_last_admin_over_the_api(ask):
     for name in admins:
         await ask("POST", f"/accounts/{name}/disable")
     assert (await ask("POST", "/accounts/admin/disable", 409)).problem == "conflict"
-    assert (await ask("PATCH", "/accounts/admin", 409, body={"role": "viewer"})).problem
+    refused = await ask("PATCH", "/accounts/admin", 409, headers=ANY, body={"role": "viewer"})
+    assert refused.problem
+
+
+async def test_two_admins_at_one_account(team, ask):
+    """Whoever was slower is told, and takes back no codename that they did not know of."""
+    new = {"name": "wati", "role": "engineer", "codenames": ["armani"]}
+    made = await ask("POST", "/accounts", 201, body=new)
+    tag = made.headers["ETag"]
+    assert made.json["etag"] == tag == (await ask("GET", "/accounts/wati")).headers["ETag"]
+    listed = (await ask("GET", "/accounts?limit=200")).json["items"]
+    assert {item["name"]: item["etag"] for item in listed}["wati"] == tag
+    first, second = {"codenames": ["armani", "cancro"]}, {"codenames": ["armani", "dior"]}
+    assert (await ask("PATCH", "/accounts/wati", 428, body=first)).problem == "match-required"
+    mine = {"If-Match": tag}
+    changed = await ask("PATCH", "/accounts/wati", headers=mine, body=first)
+    late = await ask("PATCH", "/accounts/wati", 412, headers=mine, body=second)
+    assert late.problem == "changed-meanwhile"
+    assert late.headers["ETag"] == changed.headers["ETag"] != tag
+    assert (await ask("GET", "/accounts/wati")).json["codenames"] == ["armani", "cancro"]
+    now = {"If-Match": late.headers["ETag"]}
+    await ask("PATCH", "/accounts/wati", headers=now, body=second)
+    viewer = team.tokens["viewer"]
+    await ask("PATCH", "/accounts/wati", 403, token=viewer, headers=mine, body=second)
+    shut = await ask("POST", "/accounts/wati/disable")
+    assert shut.headers["ETag"] == shut.json["etag"] != late.headers["ETag"]
