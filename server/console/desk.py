@@ -11,9 +11,10 @@ import msgspec
 from aiohttp import web
 
 from server.release.api.catalogue import OPERATIONS
-from server.release.api.operation import Call, Reply, Services, read_etags
+from server.release.api.operation import Call, Reply, Services
 from server.release.api.problems import ProblemError
 from server.release.people.principal import Principal
+from server.release.rollouts.etag import ANY, read_if_match
 
 _BY_ID = MappingProxyType({operation.id: operation for operation in OPERATIONS})
 
@@ -44,7 +45,8 @@ class Desk:
             self.principal.check(wanted.permission)
         headers: dict[str, str] = {}
         if wanted.if_match:
-            if len(read_etags(etag)) != 1:
+            tags = read_if_match(etag)
+            if len(tags) != 1 or tags == [ANY]:
                 raise ProblemError(428, "match-required", "This page is old: open it again.")
             headers["If-Match"] = etag
         asked = query if isinstance(query, msgspec.Struct) else _convert(query, wanted.query)

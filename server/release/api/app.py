@@ -28,12 +28,12 @@ from server.release.api.operation import (
     Operation,
     Reply,
     Services,
-    read_etags,
 )
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
 from server.release.api.receive import invite_body, receive_body
 from server.release.api.routes import Route, Routes
 from server.release.people.trail import describe as describe_entry
+from server.release.rollouts.etag import read_if_match
 from server.storage.control_models import TrailEntry
 
 JSON = "application/json"
@@ -188,8 +188,7 @@ def _check_if_match(request: web.BaseRequest) -> None:
     given: list[str] = request.headers.getall("If-Match", [])
     if len(given) != 1:
         raise ProblemError(428, "match-required", MATCH_REQUIRED)
-    if given[0].strip() != "*":
-        read_etags(given[0])
+    read_if_match(given[0])
 
 
 def _fingerprint(request: web.BaseRequest, operation: Operation, body: bytes) -> str:

@@ -19,6 +19,7 @@ from server.publisher.publisher import Publisher
 from server.release.api.problems import ProblemError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
+from server.release.rollouts.etag import is_match
 from server.release.rollouts.rollouts import Rollouts
 from server.release.submissions.limits import SubmissionLimits
 from server.release.submissions.submissions import Submissions
@@ -47,7 +48,6 @@ PATH_PATTERNS: Mapping[str, str] = MappingProxyType(
 )
 """What a path parameter of this name looks like; every other is a `SEGMENT`. Others are 404."""
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
-_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Call:
         given = self.headers.get("If-Match")
         if given is None:
             raise ProblemError(428, "match-required", MATCH_REQUIRED)
-        if given.strip() != "*" and etag not in read_etags(given):
+        if not is_match(given, etag):
             raise ProblemError(
                 412,
                 "changed-meanwhile",
@@ -145,14 +145,6 @@ class Call:
 
 
 MATCH_REQUIRED = "This change wants If-Match with the ETag of what you looked at."
-
-
-def read_etags(text: str) -> list[str]:
-    """Return the strong entity tags of an If-Match list; raises ProblemError (400) for others."""
-    tags = [tag.strip() for tag in text.split(",")]
-    if any(_ETAG.fullmatch(tag) is None for tag in tags):
-        raise ProblemError(400, "malformed", "If-Match is * or a list of quoted entity tags.")
-    return tags
 
 
 @dataclass(frozen=True, slots=True)

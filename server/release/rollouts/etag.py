@@ -6,12 +6,15 @@ renewal, would make all tags stale that people hold.
 """
 
 import hashlib
+import re
 
 from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError
 from server.core.pointer import Pointer, encode_pointer
 from server.release.errors import PreconditionError
 
 ANY = "*"
+_TAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 
 
 def channel_etag(pointer: Pointer | None, role_version: int) -> str:
@@ -21,12 +24,27 @@ def channel_etag(pointer: Pointer | None, role_version: int) -> str:
     return f'"{hashlib.sha256(data).hexdigest()[:32]}"'
 
 
-def check_if_match(if_match: str, etag: str) -> None:
-    """Raise PreconditionError unless `if_match`, as a request has it, lists `etag`.
+def read_if_match(text: str) -> list[str]:
+    """Return the tags of an If-Match, quotation marks included; `*`, for whatever is there, alone.
 
-    `*` stands for whatever is there; weak tags never match (RFC 9110 section 13.1.1).
+    Raises FormatError for what is neither; weak tags, which never match, among it (RFC 9110 section
+    13.1.1).
     """
-    if if_match.strip() != ANY and etag not in [part.strip() for part in if_match.split(",")]:
+    tags = [tag.strip() for tag in text.split(",")]
+    if tags != [ANY] and any(_TAG.fullmatch(tag) is None for tag in tags):
+        raise FormatError("If-Match is * or a list of quoted entity tags.")
+    return tags
+
+
+def is_match(if_match: str, etag: str) -> bool:
+    """Answer whether an If-Match lists `etag` or stands for whatever is there."""
+    tags = read_if_match(if_match)
+    return tags == [ANY] or etag in tags
+
+
+def check_if_match(if_match: str, etag: str) -> None:
+    """Raise PreconditionError unless `if_match` lists the `etag` of a channel."""
+    if not is_match(if_match, etag):
         raise PreconditionError(
             "the channel has changed meanwhile: look at it again, and repeat with its new ETag."
         )
