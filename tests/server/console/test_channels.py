@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from server.release.api.rates import Bucket
 from tests.server.console.browser import console_world
 from tests.server.world import PACKAGE_2
 
@@ -184,3 +185,14 @@ async def test_a_channel_without_an_offer(world):
         assert page.status == 200
         assert "Nothing is offered here yet" in page.text
         assert [form[0] for form in page.read.forms] == ["/console/sign-out"]
+
+
+async def test_a_halt_gets_through_guesses(team, monkeypatch):
+    """Who is signed in halts while guesses and the own rate keep every other page shut."""
+    browser = await team.signed_in("approver")
+    monkeypatch.setattr(Bucket, "wait", lambda _self, _now: 1)  # all are empty
+    assert (await browser.ask("GET", PATH)).status == 429
+    halting = await browser.get(f"{PATH}/halt")
+    assert (await browser.send(halting, "/halt", follow=False)).status == 303
+    assert (await pointer(team)).halted
+    assert (await browser.ask("GET", PATH)).status == 429
