@@ -226,5 +226,8 @@ async def test_what_another_process_left(world):
         async def is_served():
             return (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 4
 
+        async def is_cleared():
+            return not await asyncio.to_thread(world.folder.staging.exists)
+
         await until(is_served)
-    assert not await asyncio.to_thread(world.folder.staging.exists)
+        await until(is_cleared)
