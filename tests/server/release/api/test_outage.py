@@ -65,7 +65,8 @@ async def test_a_database_that_goes_away_in_a_halt(fresh, postgres, step):
         async with api.services.sessions() as session:
             await verify_trail(session)
             actions = list(await session.scalars(select(TrailEntry.action)))
-        assert actions == ["rollout.halt", "rollout.halt.done"]
+        orders = [action for action in actions if action.startswith("rollout.")]
+        assert orders == ["rollout.halt", "rollout.halt.done"]
     after = await asyncio.to_thread(world.published)
     assert after.pointers()[CHANNEL.pointer_path].halted
     assert after.roles["latest"].version == before.roles["latest"].version + 1
