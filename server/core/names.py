@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from server.core.errors import FormatError
+from server.core.latest import is_latest
 
 TOP_LEVEL_ROLES = ("root", "targets", "snapshot", "timestamp")
 ONLINE_ROLES = ("latest", "snapshot", "timestamp")
@@ -37,7 +38,7 @@ class Channel:
 
 def is_online(role: str) -> bool:
     """Answer whether `role` is signed by the server: `latest`, its parts, snapshot, timestamp."""
-    return role in ONLINE_ROLES or role.startswith("latest-")
+    return role in ONLINE_ROLES or is_latest(role)
 
 
 def is_codename(text: str) -> bool:

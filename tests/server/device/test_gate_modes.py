@@ -45,7 +45,7 @@ NOT_A_PHONE = {
     "proof of another role": request("/log/proof/targets.1", GZIP),
     "numbered timestamp": request("/metadata/1.timestamp.json", GZIP),
     "mirrors": request("/metadata/1.mirrors.json", GZIP),
-    "split latest": request("/metadata/1.latest-4.json", GZIP),
+    "no part of latest": request("/metadata/1.latest-g.json", GZIP),
     "package without range": request(PACKAGE),
     "package with coding": request(PACKAGE, GZIP),
     "package with both": request(PACKAGE, GZIP, BLOCK),
