@@ -24,7 +24,7 @@ from server.release.people.tokens import (
     list_tokens,
     revoke_token,
 )
-from server.storage.control_models import TrailEntry
+from server.storage.control_models import Token, TrailEntry
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -117,6 +117,16 @@ async def test_a_token_may_be_narrower(issue, enter, sessions, operator):
     async with sessions.begin() as session:
         await change_account(session, operator, name="ani", role=Role.ADMIN, at=NOW)
     assert (await enter(issued.text)).permissions == {Permission.READ, Permission.HALT}
+
+
+@pytest.mark.usefixtures("people")
+async def test_a_permission_that_is_none_any_more(issue, enter, sessions):
+    """A token that names one goes on with the others."""
+    issued = await issue(permissions=[Permission.READ])
+    async with sessions.begin() as session:
+        row = await session.get(Token, issued.row.id)
+        row.permissions = '["operate","read"]\n'
+    assert (await enter(issued.text)).permissions == {Permission.READ}
 
 
 @pytest.mark.usefixtures("people")
