@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from server.release.people.principal import Principal
 from server.release.people.trail import lock_trail, record
-from server.release.rollouts.changes import Outcome, State, read_outcome
+from server.release.rollouts.changes import Outcome, State, known_outcome
 from server.release.rollouts.ledger import settle
 from server.storage.control_models import Change, Token, WebSession
 from server.storage.database import Sessions
@@ -46,7 +46,7 @@ async def end_what_may_be_old(
                 session,
                 change,
                 State.CANCELLED,
-                Outcome(read_outcome(change).intent, 0, REASON),
+                Outcome(known_outcome(change).intent, 0, REASON),
                 at=at,
                 actor=principal.actor,
                 action="change.cancel",

@@ -13,24 +13,36 @@ from server.release.errors import ConflictError
 from server.release.people.accounts import account_codenames
 from server.release.people.permissions import ROLE_PERMISSIONS, Permission, Role
 from server.release.people.principal import Principal
-from server.release.rollouts.orders import RAISING, Halt, Order
+from server.release.rollouts.orders import RAISING, Halt, Order, Resume
+from server.release.rollouts.pointer_hash import hash_pointer
 from server.storage.control_models import Account, Change
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """The build that a channel offered when an order was given, 0 for none; whether it paused."""
+    """What a channel showed when an order was given.
+
+    The counter of the build that it offered, 0 for none; the hash of a pointer that was paused, or
+    an empty text; whether it was halted.
+    """
 
     counter: int = 0
-    paused: bool = False
+    pause: str = ""
+    halted: bool = False
 
 
 def see(pointer: Pointer | None) -> Seen:
     """Return what an order is bound to that is given while `pointer` is published."""
-    return Seen() if pointer is None else Seen(pointer.steps[-1].counter, pointer.paused)
+    if pointer is None:
+        return Seen()
+    pause = hash_pointer(pointer) if pointer.paused else ""
+    return Seen(pointer.steps[-1].counter, pause, pointer.halted)
 
 
 def check_seen(order: Order, seen: Seen, channel: Channel, pointer: Pointer | None) -> None:
-    """Raise ConflictError where `order` was meant for another build, or from before a pause."""
+    """Raise ConflictError where `order` was meant for another build, or from before a pause.
+
+    What lets phones in is for the very pause that its author saw, and not from before a halt.
+    """
     now = see(pointer)
     if isinstance(order, Halt):
         return
@@ -39,7 +51,13 @@ def check_seen(order: Order, seen: Seen, channel: Channel, pointer: Pointer | No
             f"this was ordered while {channel} offered {_build(seen)}, and now it offers"
             f" {_build(now)}: order it again if it is still wanted."
         )
-    if now.paused and not seen.paused and isinstance(order, RAISING):
+    if not isinstance(order, RAISING):
+        return
+    if now.halted and not seen.halted:
+        raise ConflictError(
+            f"{channel} was halted after this was ordered: order it again if it is still wanted."
+        )
+    if now.pause != seen.pause and (now.pause or isinstance(order, Resume)):
         raise ConflictError(
             f"{channel} was paused after this was ordered: order it again when the pause is over."
         )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from server.core.errors import HeningError
-from server.release.rollouts.execution import Execution
+from server.release.rollouts.execution import SERVER, Execution
 from server.release.rollouts.ledger import find_due, sentence
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
@@ -13,7 +13,6 @@ from server.storage.errors import StorageError
 ORPHAN_SECONDS = 30  # after which somebody else completes what a request began
 HALT_SECONDS = 1  # the same of a halt: to carry one out twice does no harm
 HALT = "halt"
-SERVER = "server"  # the actor of what is carried out when it is due
 
 
 class Carrying:

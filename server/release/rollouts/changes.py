@@ -11,14 +11,11 @@ that publication came about.
 """
 
 import enum
-import hashlib
 from typing import TypeVar
 
 import msgspec
 
-from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError
-from server.core.pointer import Pointer, encode_pointer
 from server.release.rollouts.binding import Seen
 from server.release.rollouts.etag import ANY
 from server.release.rollouts.orders import Note, Order, action_of
@@ -168,10 +165,3 @@ def _read(change: Change, text: str, kind: type[_T]) -> _T:
 def encode_text(value: Arguments | Outcome) -> str:
     """Return the text by which a column holds a value."""
     return msgspec.json.encode(value, order="sorted").decode()
-
-
-def hash_pointer(pointer: Pointer | None) -> str:
-    """Return the sha256 by which an intent remembers a pointer, of None an empty text."""
-    if pointer is None:
-        return ""
-    return hashlib.sha256(encode_canonical_json(encode_pointer(pointer))).hexdigest()

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from server.core.errors import HeningError
+from server.core.errors import FormatError, HeningError
 from server.core.latest import is_latest
 from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import Channel, decode_channel, metadata_name
@@ -32,7 +32,6 @@ from server.release.rollouts.changes import (
     Intent,
     Outcome,
     State,
-    hash_pointer,
     known_outcome,
     read_arguments,
     read_outcome,
@@ -40,6 +39,7 @@ from server.release.rollouts.changes import (
 from server.release.rollouts.etag import check_if_match
 from server.release.rollouts.ledger import (
     find_course,
+    find_open,
     get_change,
     intend,
     sentence,
@@ -47,6 +47,7 @@ from server.release.rollouts.ledger import (
 )
 from server.release.rollouts.operations import carry_out, view_channel
 from server.release.rollouts.orders import Halt
+from server.release.rollouts.pointer_hash import hash_pointer
 from server.release.rollouts.recorded import check_recorded
 from server.release.webhooks.deliveries import enqueue
 from server.release.webhooks.noticing import make_halted
@@ -55,6 +56,8 @@ from server.storage.control_models import Change
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+
+SERVER = "server"  # the actor of what is carried out when it is due
 
 
 class Execution:
@@ -121,7 +124,10 @@ class Execution:
             return None
         check_if_match(arguments.if_match, view.etag)
         check_seen(arguments.order, arguments.seen, channel, view.pointer)
-        if change.approved_by is not None or change.due_at > change.proposed_at:
+        is_late = (
+            actor == SERVER or change.approved_by is not None or change.due_at > change.proposed_at
+        )
+        if is_late and not isinstance(arguments.order, Halt):
             async with self._sessions() as session:
                 await check_people(session, change)
         edited = await asyncio.to_thread(carry_out, arguments.order, view, known, now)
@@ -201,6 +207,27 @@ class Execution:
                 )
                 if intent is not None and state == State.DONE:
                     await _announce_halt(session, change, intent.counter, at)
+                if change.action == "halt" and state == State.DONE:
+                    await self._cancel_overtaken(session, change, actor, at)
+
+    async def _cancel_overtaken(
+        self, session: AsyncSession, halt: Change, actor: str, at: int
+    ) -> None:
+        """Cancel what was ordered while the halt was on its way, and for a channel not halted."""
+        for change in await find_open(session, halt.subject):
+            is_begun = known_outcome(change).intent is not None
+            if change.action == halt.action or is_begun or _knows_of_halt(change):
+                continue
+            outcome = Outcome(None, 0, "the channel was halted.")
+            await settle(
+                session,
+                change,
+                State.CANCELLED,
+                outcome,
+                at=at,
+                actor=actor,
+                action="change.cancel",
+            )
 
     async def _is_public(self, channel: Channel, outcome: Outcome, published: Published) -> bool:
         if outcome.intent is None:
@@ -208,6 +235,14 @@ class Execution:
         public = self._folder.public / "metadata"
         newest = _versions(published)
         return await asyncio.to_thread(_is_among, public, channel, outcome.intent, newest)
+
+
+def _knows_of_halt(change: Change) -> bool:
+    """Answer whether a change was ordered for a channel that was halted already."""
+    try:
+        return read_arguments(change).seen.halted
+    except FormatError:
+        return False
 
 
 async def _announce_halt(session: AsyncSession, change: Change, counter: int, at: int) -> None:

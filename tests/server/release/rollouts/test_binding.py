@@ -1,5 +1,6 @@
 """What waited is carried out on the build, the pause and by the people that it was meant for."""
 
+import asyncio
 from datetime import timedelta
 
 import msgspec
@@ -9,12 +10,13 @@ from sqlalchemy import update
 from server.core.names import Channel
 from server.release.errors import ConflictError, NotFoundError
 from server.release.people.permissions import Role
-from server.release.rollouts.binding import Seen, check_seen
+from server.release.rollouts.binding import Seen, check_seen, see
 from server.release.rollouts.changes import State
-from server.release.rollouts.orders import Halt, Offer, Pause, Schedule
+from server.release.rollouts.orders import Halt, Offer, Pause, Resume, Schedule
 from server.release.rollouts.plan import Plan, Stage
 from server.release.rollouts.wish import Wish
 from server.storage.control_models import Account, Change
+from server.storage.errors import StorageError
 from tests.server.ceremony import release
 from tests.server.release.rollouts.desk import APPROVER, DAY, ENGINEER, open_desk, person
 from tests.server.release.rollouts.pointers import make_pointer
@@ -166,3 +168,91 @@ def test_a_halt_is_bound_to_nothing():
     check_seen(Pause(), Seen(1), CHANNEL, msgspec.structs.replace(pointer, paused=True))
     with pytest.raises(ConflictError, match="offered nothing, and now it offers build 1"):
         check_seen(Pause(), Seen(), CHANNEL, pointer)
+
+
+async def test_a_resume_is_of_the_pause_that_was_seen(two):
+    """One for a small schedule does not let everybody in after another pause of a larger one."""
+    async with open_desk(two, ["*/*/stable"]) as desk:
+        await desk.rollouts.approve(APPROVER, (await desk.order(Offer(2, PLAN))).id)
+        await desk.order(Pause())
+        resume = await desk.order(Resume())
+        faster = await desk.order(Schedule(Plan([Stage(500, 60), Stage(1000)])))
+        await desk.rollouts.approve(APPROVER, faster.id)
+        await desk.order(Pause({"en": "Half of the fleet is enough."}))
+        late = await desk.rollouts.approve(person("ida", Role.APPROVER), resume.id)
+        assert late.state == State.REFUSED
+        assert (await desk.pointer()).paused
+
+
+async def test_what_is_ordered_while_a_halt_is_on_its_way(two):
+    """Accepted while the channel still looked offered: it is cancelled with the halt's end."""
+    given = []
+
+    async with open_desk(two) as other:
+
+        def step(done):
+            if done == 4:  # accepted and in the log, not visible yet
+                order = other.order(Offer(2, PLAN), due_at=two.epoch() + 60)
+                given.append(asyncio.run_coroutine_threadsafe(order, loop))
+
+        loop = asyncio.get_running_loop()
+        async with open_desk(two, after_step=step) as desk:
+            await desk.order(Halt())
+        meanwhile = await asyncio.wrap_future(given[0])
+        two.ahead = timedelta(minutes=2)
+        await other.rollouts.run_due()
+        ended = await other.rollouts.get(meanwhile.id)
+        assert ended.state in {State.CANCELLED, State.REFUSED}
+        assert "halted" in ended.reason
+        assert (await other.pointer()).halted
+
+
+def test_an_order_from_before_a_halt():
+    """Whatever lets phones in is refused, and the next build's offer if it was not given for it."""
+    halted = msgspec.structs.replace(make_pointer(), halted=True)
+    for order in (Offer(2, PLAN), Schedule(EVERYONE), Resume()):
+        with pytest.raises(ConflictError, match="was halted after this was ordered"):
+            check_seen(order, Seen(1), CHANNEL, halted)
+    check_seen(Offer(2, PLAN), see(halted), CHANNEL, halted)
+
+
+async def test_what_a_failure_left_is_not_carried_out_for_somebody_who_left(two):
+    """Ordered for at once, put off by a full disk, its author disabled meanwhile."""
+    async with open_desk(two) as desk:
+        with pytest.raises(StorageError):
+            await failing(desk, Offer(2, PLAN))
+        async with desk.sessions.begin() as session:
+            values = {"disabled_at": 5}
+            await session.execute(update(Account).where(Account.name == "eka").values(**values))
+        two.ahead = timedelta(days=3)
+        (refused,) = await desk.rollouts.run_due()
+        assert refused.state == State.REFUSED
+        assert "may not any more" in refused.reason
+
+
+async def test_a_planned_halt_needs_its_author_no_more(two):
+    """It is carried out though the account is disabled by then."""
+    async with open_desk(two) as desk:
+        await desk.order(Halt(), due_at=two.epoch() + 60)
+        async with desk.sessions.begin() as session:
+            values = {"disabled_at": 5}
+            await session.execute(update(Account).where(Account.name == "eka").values(**values))
+        two.ahead = timedelta(minutes=2)
+        (done,) = await desk.rollouts.run_due()
+        assert done.state == State.DONE
+        assert (await desk.pointer()).halted
+
+
+async def failing(desk, order):
+    """Give an order of which the surroundings fail before anything is accepted."""
+    publisher = desk.rollouts._carrying._execution._publisher
+    edit = publisher.edit_pointers
+
+    async def fail(_edit):  # noqa: RUF029 - stands for the publisher's
+        raise StorageError("there is no room.")
+
+    publisher.edit_pointers = fail
+    try:
+        return await desk.order(order)
+    finally:
+        publisher.edit_pointers = edit
