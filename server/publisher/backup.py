@@ -4,7 +4,8 @@
     under the lease     the database, and the files that came since: all are of one moment
     without the lease   blobs: what metadata names is there and is never changed
 
-So a publication waits for what is new and not for what is there.
+So a publication waits for what is new and not for what is there. What is staged is copied under the
+lease alone: of another moment than what is public it would roll a restored server back.
 
 A copy that was cut off has the file INCOMPLETE in it, and no command takes it for a server's state;
 the next run into the same folder completes it, and copies only what is new.
@@ -61,6 +62,7 @@ async def back_up(
             await asyncio.to_thread(_copy_sqlite, folder.sqlite, temporary)
         await asyncio.to_thread(files.copy_rest)
         await lease.write(lambda: None)  # still ours, and so nothing changed
+    await asyncio.to_thread(files.remove_others)
     if with_database:
         await asyncio.to_thread(move_durable, temporary, StateFolder(out).sqlite)
     copied = 0

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from server.storage.bounded import TEMPORARY
@@ -17,30 +17,52 @@ class FileCopies:
     """Copies trusted root, public tree, results, staging and settings to another folder.
 
     Files are replaced by renaming and never written to, so that each has been whole all the time.
+    The copy holds nothing that the state folder does not hold at the moment of `copy_rest`.
     """
 
     def __init__(self, folder: StateFolder, out: Path) -> None:
         self._folder = folder
         self._out = out
         self._seen: dict[str, _Seen] = {}
+        self._there: set[str] = set()
         self.copied: set[str] = set()
 
     def copy_ahead(self) -> None:
-        """Copy what is there while others publish; what changes meanwhile is for `copy_rest`."""
-        for path, seen in self._list():
+        """Copy what is there while others publish; what changes meanwhile is for `copy_rest`.
+
+        What is staged is left to `copy_rest`, and that of an earlier copy is removed: when it is
+        public by then a server that is restored would publish it again, over what came after it.
+        """
+        if self._out_of(self._folder.staging).exists():
+            shutil.rmtree(self._out_of(self._folder.staging))
+        for path, seen in self._list(self._lasting()):
             with contextlib.suppress(FileNotFoundError):  # it was replaced or removed
                 self._copy(path, seen)
 
     def copy_rest(self) -> None:
         """Copy what is new since then; its caller sees to it that nothing changes."""
-        for path, seen in self._list():
+        for path, seen in self._list((*self._lasting(), self._folder.staging)):
+            self._there.add(path)
             if self._seen.get(path) != seen:
                 self._copy(path, seen)
 
+    def remove_others(self) -> None:
+        """Remove from the copy what `copy_rest` did not find; others may publish meanwhile."""
+        copied = StateFolder(self._out)
+        there = {str(self._out_of(Path(path))) for path in self._there}
+        for place in (copied.trusted_root.parent, copied.public, copied.results):
+            for path, _ in _walk(str(place)):
+                if path not in there:
+                    Path(path).unlink()
+        if str(copied.settings) not in there:
+            copied.settings.unlink(missing_ok=True)
+
+    def _out_of(self, path: Path) -> Path:
+        return self._out / path.relative_to(self._folder.root)
+
     def _copy(self, path: str, seen: _Seen) -> None:
         source = Path(path)
-        name = str(source.relative_to(self._folder.root))
-        target = self._out / name
+        target = self._out_of(source)
         present = target.stat() if target.exists() else None
         if present is None or (present.st_size, present.st_mtime_ns) != seen:
             make_folder(target.parent)
@@ -48,17 +70,20 @@ class FileCopies:
             shutil.copy2(source, temporary)
             sync_file(temporary)
             move_durable(temporary, target)
-            self.copied.add(name)
+            self.copied.add(str(target.relative_to(self._out)))
         self._seen[path] = seen
 
-    def _list(self) -> Iterator[tuple[str, _Seen]]:
-        """Yield every file, in the order of the names in a folder."""
-        folder = self._folder
-        for place in (folder.trusted_root.parent, folder.public, folder.results, folder.staging):
+    def _lasting(self) -> tuple[Path, ...]:
+        return (self._folder.trusted_root.parent, self._folder.public, self._folder.results)
+
+    def _list(self, places: Iterable[Path]) -> Iterator[tuple[str, _Seen]]:
+        """Yield every file of the places, in the order of the names in a folder, and settings."""
+        for place in places:
             yield from _walk(str(place))
-        if folder.settings.exists():
-            found = folder.settings.stat()
-            yield str(folder.settings), (found.st_size, found.st_mtime_ns)
+        settings = self._folder.settings
+        if settings.exists():
+            found = settings.stat()
+            yield str(settings), (found.st_size, found.st_mtime_ns)
 
 
 def _walk(place: str) -> Iterator[tuple[str, _Seen]]:

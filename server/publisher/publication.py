@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from server.core.latest import delegated_roles, is_latest
-from server.core.metadata import ROOT_LIMIT, decode_timestamp
+from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, decode_timestamp
 from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import staging
@@ -113,9 +113,18 @@ class PublicationSteps:
         return await self._complete(publication)
 
     async def repair(self) -> int | None:
-        """Complete the accepted publication, if there is one; returns its snapshot version."""
+        """Complete the accepted publication, if there is one; returns its snapshot version.
+
+        One that is not newer than what is public is discarded, whoever put it there: phones refuse
+        a timestamp that goes back, and what was signed after it would be signed a second time.
+        """
         staged = await asyncio.to_thread(staging.load_staged, self._folder.staging)
-        return None if staged is None else await self._complete(staged)
+        if staged is None:
+            return None
+        if await asyncio.to_thread(_is_overtaken, self._folder.public, staged):
+            await self._lease.write(staging.discard_staged, self._folder.staging)
+            return None
+        return await self._complete(staged)
 
     async def restate_log(self) -> None:
         """Have everything in the log signed by the keys that are held, whoever had signed it."""
@@ -159,13 +168,27 @@ class PublicationSteps:
         await self._lease.write(_show_files, self._folder.public, publication, now)
         self._after_step(5)
         # Step 6.
-        path = self._folder.public / "metadata" / "timestamp.json"
+        path = _timestamp(self._folder.public)
         await self._lease.write(write_durable, path, publication.timestamp)
         self._after_step(6)
         await self._lease.write(staging.discard_staged, self._folder.staging)
         # Step 7, for which nobody waits: whoever publishes next takes its turn meanwhile.
         self._read_backs.begin(publication)
         return publication.snapshot_version
+
+
+def _timestamp(public: Path) -> Path:
+    return public / "metadata" / "timestamp.json"
+
+
+def _is_overtaken(public: Path, staged: Publication) -> bool:
+    """Return whether another timestamp is public that is as new; its own is of a crash."""
+    path = _timestamp(public)
+    if not path.exists():
+        return False
+    data = read_bounded(path, TIMESTAMP_LIMIT)
+    versions = [decode_timestamp(each).signed.version for each in (staged.timestamp, data)]
+    return data != staged.timestamp and versions[0] <= versions[1]
 
 
 def _leaves(publication: Publication) -> list[Leaf]:

@@ -11,8 +11,10 @@ from contextlib import closing
 import pytest
 
 from server.app import running
+from server.core.metadata import decode_timestamp
 from server.publisher import backup, file_copies
 from server.publisher.backup import Copied, back_up
+from server.publisher.file_copies import FileCopies
 from server.publisher.lease import Lease
 from server.publisher.publisher import Publisher
 from server.publisher.rebuild import Rebuilt
@@ -180,6 +182,86 @@ async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
     assert (await asyncio.to_thread(copied.published)).pointers()[path].halted
     before = await asyncio.to_thread(check_log, world.folder, world.keys.log_verifier.public)
     await asyncio.to_thread(check_goes_on, copied, before)
+
+
+class KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+def accept_only(world):
+    """Have a release accepted, and the process end before it is public."""
+    world.submit(world.second_release(), [PACKAGE_2])
+
+    def die(step):
+        if step == 3:
+            raise KilledError
+
+    async def run():
+        async with world.publisher(die) as publisher:
+            await publisher.process_incoming()
+
+    with pytest.raises(KilledError):
+        asyncio.run(run())
+    assert world.folder.staging.exists()
+
+
+def timestamp(folder):
+    """Return the version of the timestamp that is public."""
+    data = (folder.public / "metadata" / "timestamp.json").read_bytes()
+    return decode_timestamp(data).signed.version
+
+
+def test_what_is_accepted_is_completed_after_a_restore(world, tmp_path):
+    """A publication that is staged all the time is in the copy, and public after a restart."""
+    accept_only(world)
+    asyncio.run(copy(world, tmp_path / "backup"))
+    copied = restore(world, tmp_path / "backup", tmp_path / "restored")
+    assert copied.run(Publisher.repair) == copied.published().snapshot.version
+    assert timestamp(copied.folder) == timestamp(world.folder) + 1
+
+
+@pytest.mark.parametrize("earlier", [False, True], ids=["meanwhile", "in an earlier copy"])
+def test_what_was_staged_is_not_in_a_copy_of_later(world, tmp_path, monkeypatch, earlier):
+    """A publication that became public during or since a copy comes back after no restore."""
+    out, real = tmp_path / "backup", FileCopies.copy_ahead
+    accept_only(world)
+
+    def publish():
+        world.run(Publisher.repair)
+        world.run(Publisher.process_incoming)
+        world.run(lambda publisher: publisher.change_pointers(world.offer(2, 500)))
+
+    def copy_ahead(files):
+        real(files)
+        publish()
+
+    if earlier:
+        asyncio.run(copy(world, out))
+        assert StateFolder(out).staging.exists()
+        publish()
+    else:
+        monkeypatch.setattr(FileCopies, "copy_ahead", copy_ahead)
+    asyncio.run(copy(world, out))
+    assert not StateFolder(out).staging.exists()
+    before = check_log(world.folder, world.keys.log_verifier.public)
+    copied = restore(world, out, tmp_path / "restored")
+    assert copied.run(Publisher.repair) is None
+    assert timestamp(copied.folder) == timestamp(world.folder)
+    check_goes_on(copied, before)
+
+
+def test_what_the_server_does_not_hold_any_more_goes(world, tmp_path):
+    """The second copy is the second state: no file of the first one stays in it."""
+    out = tmp_path / "backup"
+    world.folder.settings.write_text("")
+    asyncio.run(copy(world, out))
+    gone = [world.folder.settings, next(world.folder.results.iterdir())]
+    copies = [out / path.relative_to(world.folder.root) for path in gone]
+    assert all(path.exists() for path in copies)
+    for path in gone:
+        path.unlink()
+    asyncio.run(copy(world, out))
+    assert not any(path.exists() for path in copies)
 
 
 def test_the_command(run, world, tmp_path):

@@ -1,5 +1,9 @@
 """Staged publications: whole or refused, and held by an independent client before acceptance."""
 
+import asyncio
+import shutil
+from datetime import timedelta
+
 import pytest
 
 from server.core.encodings import encode_canonical_json
@@ -7,7 +11,8 @@ from server.core.errors import FormatError, HeningError, TrustError
 from server.publisher import staging
 from server.publisher.audit import AuditPlan, audit_staged
 from server.publisher.plan import plan_publication
-from tests.server.world import FIRST
+from server.publisher.publisher import Publisher
+from tests.server.world import FIRST, PACKAGE_2
 
 
 @pytest.fixture
@@ -124,3 +129,35 @@ def test_a_tampered_tree(world, publication, name):
     (staged / name).unlink()
     with pytest.raises(TrustError, match="audit of the staged tree failed"):
         audit(world, staged, pointer)
+
+
+class KilledError(Exception):
+    """Stands for the end of a process."""
+
+
+def test_what_is_overtaken_is_not_completed(world, tmp_path):
+    """A publication that is not newer than what is public goes, and lowers no version."""
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    kept = tmp_path / "staged"
+
+    def die(step):
+        if step == 3:
+            raise KilledError
+
+    async def offer():
+        async with world.publisher(die) as publisher:
+            await publisher.change_pointers(world.offer(2))
+
+    with pytest.raises(KilledError):
+        asyncio.run(offer())
+    shutil.copytree(world.folder.staging, kept)
+    assert world.run(Publisher.repair) is not None
+    world.ahead = timedelta(hours=2)
+    assert world.run(Publisher.refresh) == "timestamp"
+    path = world.folder.public / "metadata" / "timestamp.json"
+    public = path.read_bytes()
+    shutil.copytree(kept, world.folder.staging)
+    assert world.run(Publisher.repair) is None
+    assert (path.read_bytes(), world.folder.staging.exists()) == (public, False)
+    world.ahead = timedelta(hours=4)
+    assert world.run(Publisher.refresh) == "timestamp"
