@@ -152,7 +152,8 @@ class Submissions:
         if not attempt:
             return None
         found = Prepared(submission_id, attempt)
-        if await asyncio.to_thread(incoming.is_finished, folder, self._folder.results):
+        finished = await asyncio.to_thread(incoming.is_finished, folder, self._folder.results)
+        if finished or await self._ended(found) is not None:
             return found
         try:
             submission = await asyncio.to_thread(incoming.load_submission, folder)
@@ -192,6 +193,23 @@ class Submissions:
         await asyncio.to_thread(incoming.ingest_blobs, folder, submission, self._blobs)
 
     async def _judge(self, prepared: Prepared) -> Result | None:
+        result = await self._ended(prepared)
+        if result is None:
+            result = await self._end(prepared)
+        if result is not None:
+            await self._lease.write(incoming.write_result, self._folder.results, result)
+        return result
+
+    async def _ended(self, found: Prepared) -> Result | None:
+        """Return what is remembered of this attempt: the trail has it, so it is never another."""
+        async with self._sessions() as session:
+            row = await session.get(SubmissionRow, found.id)
+        if row is None or row.attempt != found.attempt:
+            return None
+        return _result(row)
+
+    async def _end(self, prepared: Prepared) -> Result | None:
+        """Publish or refuse a bundle, and remember that."""
         try:
             snapshot = await self._submit(prepared)
             if snapshot is None:
@@ -201,31 +219,18 @@ class Submissions:
             raise  # the surroundings failed: the bundle stays
         except HeningError as error:
             snapshot, status, reason = 0, "refused", _sentence(error)
-        now = int(self._clock().timestamp())
-        result = Result(
+        row = SubmissionRow(
             id=prepared.id,
-            status="published" if status == "published" else "refused",
+            status=status,
             reason=reason,
             snapshot=snapshot,
-            time=now,
+            finished_at=int(self._clock().timestamp()),
+            attempt=prepared.attempt,
         )
+        result = _result(row)
         async with self._lease.fenced() as session:
-            known = await session.get(SubmissionRow, prepared.id)
-            if (
-                known is None or known.attempt != prepared.attempt
-            ):  # else a crash came before the result
-                await session.merge(
-                    SubmissionRow(
-                        id=prepared.id,
-                        status=status,
-                        reason=reason,
-                        snapshot=snapshot,
-                        finished_at=now,
-                        attempt=prepared.attempt,
-                    )
-                )
-                await self._tell_end(session, result)
-        await self._lease.write(incoming.write_result, self._folder.results, result)
+            await session.merge(row)
+            await self._tell_end(session, result)
         return result
 
     async def _submit(self, prepared: Prepared) -> int | None:
@@ -314,6 +319,16 @@ async def _soon(ask: Callable[[], T]) -> T:
         raise StorageError(
             f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."
         ) from error
+
+
+def _result(row: SubmissionRow) -> Result:
+    return Result(
+        id=row.id,
+        status="published" if row.status == "published" else "refused",
+        reason=row.reason,
+        snapshot=row.snapshot,
+        time=row.finished_at,
+    )
 
 
 def _named(trust: Trust, submission: Submission) -> dict[str, TargetFile]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +15,8 @@ from server.release.people.trail_verify import verify_trail
 from server.release.submissions.ending import record_end
 from server.storage.control_models import TrailEntry
 from server.storage.database import open_database
-from tests.server.world import PACKAGE_2
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 SHA256 = "ab" * 32
 
@@ -68,6 +70,49 @@ def test_a_result_that_could_not_be_written(world, monkeypatch, version):
     monkeypatch.setattr(incoming, "write_result", write)
     assert [result.id for result in world.run(Publisher.process_incoming)] == [bundle]
     assert len(trail(world)) == len(before) + 1
+
+
+def test_an_end_stays_when_its_result_comes_late(world, monkeypatch):
+    """A bundle that others overtake meanwhile ends as the trail says, with the snapshot of then."""
+    before, write, now = trail(world), incoming.write_result, world.now()
+    monkeypatch.setattr(world, "now", lambda: now + world.ahead)
+    fourth = {
+        FIRST: (PACKAGE_1, release(1)),
+        SECOND: (PACKAGE_2, release(2)),
+    }
+    early = world.submit({("armani", 4): world.ceremony.role("armani", 4, fourth)}, [PACKAGE_2])
+    good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+    snapshot = world.published().snapshot.version
+
+    def fail(_results, _result):
+        raise OSError(28, "No space left on device")
+
+    async def act(publisher):
+        monkeypatch.setattr(incoming, "write_result", fail)
+        assert await publisher.process_incoming() == []
+        monkeypatch.setattr(incoming, "write_result", write)
+        third = world.submit(world.second_release(), [PACKAGE_2])
+        assert [each.id for each in await publisher.process_incoming()] == [third]
+        world.ahead += timedelta(seconds=2)
+        assert {each.id for each in await publisher.process_incoming()} == {early, good}
+        return third
+
+    third = world.run(act)
+    time, reason = int(now.timestamp()), "armani 4 was submitted; 3 comes next."
+    assert world.result(early) == Result(
+        id=early, status="refused", reason=reason, snapshot=0, time=time
+    )
+    assert world.result(good) == Result(
+        id=good, status="published", reason="", snapshot=snapshot + 1, time=time
+    )
+    assert world.published().roles["armani"].version == 3
+    told = [entry[1:] for entry in trail(world)[len(before) :]]
+    assert sorted(told[:2]) == [
+        ("submission.publish", good, {"snapshot": snapshot + 1}),
+        ("submission.refuse", early, {"reason": reason}),
+    ]
+    assert told[2:] == [("submission.publish", third, {"snapshot": snapshot + 2})]
+    assert list(world.folder.incoming.iterdir()) == []
 
 
 async def test_a_reason_that_quotes_a_token(place):
