@@ -6,14 +6,15 @@
 
 Steps 1 and 2 are done for a few blobs at a time, under the lease, each time for those only that
 nothing names by then; others publish in between. A blob without a record is never published: a
-bundle that needs it brings it along.
+bundle that needs it brings it along. A store that falls silent ends the collection.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import delete, select
@@ -24,6 +25,7 @@ from server.core.errors import HeningError
 from server.core.metadata import decode_targets, metadata_limit
 from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
+from server.publisher.answers import answer_soon
 from server.publisher.lease import Lease
 from server.publisher.published import PublicTree, Published
 from server.storage.blobs import BlobStore, StoredBlob
@@ -34,6 +36,7 @@ from server.storage.layout import StateFolder
 from server.storage.models import Blob
 
 BATCH = 32  # blobs removed while everybody waits: some milliseconds, in S3 a second
+BATCH_SECONDS = 1.0  # after which a slow store lets others have their turn, too
 PAUSE_SECONDS = 0.2  # between two batches: longer than others wait between two tries for the lease
 
 
@@ -122,24 +125,46 @@ async def collect_garbage(
     if dry_run:
         return garbage
     removed: list[StoredBlob] = []
-    for start in range(0, len(garbage.removed), BATCH):
-        if start:
+    pending = list(garbage.removed)
+    while pending:
+        if len(pending) < len(garbage.removed):
             await asyncio.sleep(PAUSE_SECONDS)
         async with lease.held():
             await repair()
             named = await asyncio.to_thread(names.load)
             async with lease.fenced() as session:
                 kept = named | await _uploaded(session, now)
-                batch = [b for b in garbage.removed[start : start + BATCH] if b.sha256 not in kept]
+                batch = [blob for blob in pending[:BATCH] if blob.sha256 not in kept]
                 hashes = [blob.sha256 for blob in batch]
                 await session.execute(delete(Blob).where(Blob.sha256.in_(hashes)))
             after_step(1)
-            for blob in batch:
-                await lease.write(blobs.remove, blob.sha256)
-                removed.append(blob)
-                after_step(2)
+            count = await _remove(lease, blobs, batch, after_step)
+        removed += batch[:count]
+        pending = [*batch[count:], *pending[BATCH:]]
     kept_since = len(garbage.removed) - len(removed)
     return Garbage(tuple(removed), garbage.named + kept_since, garbage.young)
+
+
+async def _remove(
+    lease: Lease, blobs: BlobStore, batch: Sequence[StoredBlob], after_step: Callable[[int], None]
+) -> int:
+    """Remove blobs in their order until that has lasted, and return how many.
+
+    Raises StorageError where one of them lasts, or another process publishes by now.
+
+    No transaction is open while a store is asked: one that is silent would keep everybody else,
+    and a halt among them, from the database.
+    """
+    clock = asyncio.get_running_loop().time
+    end = clock() + BATCH_SECONDS
+    for count, blob in enumerate(batch, 1):
+        async with lease.fenced():
+            pass  # still ours
+        await answer_soon(partial(blobs.remove, blob.sha256))
+        after_step(2)
+        if clock() > end:
+            return count
+    return len(batch)
 
 
 async def _uploaded(session: AsyncSession, now: datetime) -> frozenset[str]:

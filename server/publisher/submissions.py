@@ -14,7 +14,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -27,6 +26,7 @@ from server.core.metadata import ROOT_LIMIT
 from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import incoming
+from server.publisher.answers import answer_soon
 from server.publisher.errors import PublishError
 from server.publisher.incoming import Submission
 from server.publisher.lease import Lease, LeaseLostError
@@ -44,14 +44,11 @@ from server.storage.models import Submission as SubmissionRow
 from server.storage.room import Room
 
 REASON_LIMIT = 2000  # characters: a sentence, whatever a submission made of it
-ANSWER_SECONDS = 5  # for what is asked of a store of blobs while everybody waits
 QUERY_HASHES = 500  # in one query: databases limit how many values it may name
 FIRST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(minutes=5)  # of a bundle put off
 
 TellEnd = Callable[[AsyncSession, Result], Awaitable[None]]
 """Is told what became of a bundle, once, in the transaction that remembers it."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +277,7 @@ class Submissions:
         def ask() -> dict[str, int | None]:
             return {name: self._blobs.length(name) for name in wanted}
 
-        if await _soon(ask) != wanted:
+        if await answer_soon(ask) != wanted:
             return False
         now = int(self._clock().timestamp())
         async with self._lease.fenced() as session:
@@ -307,18 +304,7 @@ class Submissions:
                 if {lengths.get(sha256), records.get(sha256)} != {target.length}:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")
 
-        await _soon(look)
-
-
-async def _soon(ask: Callable[[], T]) -> T:
-    """Ask the store of blobs while the lease is held: whoever halts a rollout waits for it."""
-    try:
-        async with asyncio.timeout(ANSWER_SECONDS):
-            return await asyncio.to_thread(ask)
-    except TimeoutError as error:
-        raise StorageError(
-            f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."
-        ) from error
+        await answer_soon(look)
 
 
 def _result(row: SubmissionRow) -> Result:

@@ -38,6 +38,7 @@ FEW = 16  # more unknown lengths than these are learnt from a list, a thousand i
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
 RETRIES = 3
+REMOVAL = timedelta(seconds=2)  # for one request, and until the last is begun: given up soon
 UPLOAD = timedelta(days=1)  # an upload that was begun longer ago is not under way any more
 _STATUS = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
 
@@ -62,29 +63,8 @@ class S3Blobs:
             )
         )
         self._known: dict[str, int] = {}
-        self._store = S3Store(
-            place.bucket,
-            prefix=place.prefix or None,
-            endpoint=place.endpoint,
-            region=place.region,
-            client_options={
-                "allow_http": place.endpoint.startswith("http://"),
-                "connect_timeout": min(patience, timedelta(seconds=5)),
-                "read_timeout": patience,
-                "timeout": REQUEST,
-            },
-            retry_config={
-                "max_retries": retries,
-                "retry_timeout": patience,
-                "backoff": {
-                    "init_backoff": timedelta(milliseconds=100),
-                    "max_backoff": timedelta(seconds=2),
-                },
-            },
-            # A provider keeps the secret out of what the library prints of the store, and what
-            # AWS_* variables may say of other keys out of ours.
-            credential_provider=None if key is None else place.credential,
-        )
+        self._store = _open(place, patience, REQUEST, retries)
+        self._removing = _open(place, min(patience, REMOVAL), REMOVAL, retries)
 
     def length(self, sha256: str) -> int | None:
         """Ask S3 for a blob's length in octets; None when it is not there."""
@@ -161,10 +141,13 @@ class S3Blobs:
                             yield StoredBlob(sha256, meta["size"], time)
 
     def remove(self, sha256: str) -> None:
-        """Remove a blob; one that is not there is no error."""
+        """Remove a blob; one that is not there is no error.
+
+        S3 is asked for a moment only: nothing asks on when the blob has come again meanwhile.
+        """
         self._known.pop(sha256, None)
         with _telling("remove a blob"), contextlib.suppress(FileNotFoundError):
-            obstore.delete(self._store, _name(sha256))
+            obstore.delete(self._removing, _name(sha256))
 
     def free(self) -> None:
         """Return nothing: a bucket has no bound that it would tell."""
@@ -229,6 +212,32 @@ class S3Blobs:
             if first >= end:
                 return
             window = await self._open_window(name, first, end)
+
+
+def _open(place: S3Place, patience: timedelta, request: timedelta, retries: int) -> S3Store:
+    return S3Store(
+        place.bucket,
+        prefix=place.prefix or None,
+        endpoint=place.endpoint,
+        region=place.region,
+        client_options={
+            "allow_http": place.endpoint.startswith("http://"),
+            "connect_timeout": min(patience, timedelta(seconds=5)),
+            "read_timeout": patience,
+            "timeout": request,
+        },
+        retry_config={
+            "max_retries": retries,
+            "retry_timeout": patience,
+            "backoff": {
+                "init_backoff": timedelta(milliseconds=100),
+                "max_backoff": timedelta(seconds=2),
+            },
+        },
+        # A provider keeps the secret out of what the library prints of the store, and what AWS_*
+        # variables may say of other keys out of ours.
+        credential_provider=None if place.key is None else place.credential,
+    )
 
 
 def _name(sha256: str) -> str:

@@ -256,6 +256,54 @@ async def test_a_halt_beside_a_collection(world, monkeypatch):
     assert len(await asyncio.to_thread(there, world)) == 3
 
 
+async def test_a_halt_beside_a_store_that_hangs(world, monkeypatch):
+    """No database waits for a removal: the halt is public, and the collection ends."""
+    monkeypatch.setattr("server.publisher.answers.ANSWER_SECONDS", 0.1)
+    stray, path = await asyncio.to_thread(put, world, STRAY, 8), CHANNEL.pointer_path
+    begun, go = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Hanging(LocalBlobs):
+        def remove(self, sha256):
+            loop.call_soon_threadsafe(begun.set)
+            assert go.wait(60)
+            super().remove(sha256)
+
+    def halt(published):
+        return {path: plan_halt(CHANNEL, published.pointers()[path], {})}
+
+    async with world.publisher() as publisher:
+        world.blobs = Hanging(world.folder.blobs)
+        async with world.publisher() as collecting:
+            try:
+                collection = asyncio.create_task(collecting.collect_garbage(WEEK))
+                await begun.wait()
+                await publisher.change_pointers(halt)
+                assert (await asyncio.to_thread(world.published)).pointers()[path].halted
+                with pytest.raises(StorageError, match="does not answer within"):
+                    await collection
+            finally:
+                go.set()
+    assert stray not in await asyncio.to_thread(records, world)
+
+
+def test_a_slow_store_gives_others_their_turn(world, monkeypatch):
+    """A batch ends before its time is over, and everything is removed all the same."""
+    monkeypatch.setattr("server.publisher.garbage.BATCH_SECONDS", -1)
+    monkeypatch.setattr("server.publisher.garbage.PAUSE_SECONDS", 0)
+    strays = {put(world, b"PK\x03\x04 stray %d" % number, days=8) for number in range(3)}
+    steps = []
+
+    async def run():
+        async with world.publisher(steps.append) as publisher:
+            return await publisher.collect_garbage(WEEK)
+
+    done = asyncio.run(run())
+    assert {blob.sha256 for blob in done.removed} == strays
+    assert (steps, done.named) == ([1, 2] * 3, 1)
+    assert there(world) == {sha(PACKAGE_1)}
+
+
 def test_what_is_named_by_its_turn(world, monkeypatch):
     """A blob that a bundle brings again while others are removed stays."""
     monkeypatch.setattr("server.publisher.garbage.BATCH", 1)
