@@ -30,7 +30,11 @@ class Address:
         """
         if self.url:
             return self.url
-        if not is_loopback(urlsplit(f"http://{host}").hostname or ""):
+        try:
+            name = urlsplit(f"http://{host}").hostname or ""
+        except ValueError:
+            name = ""
+        if not is_loopback(name):
             raise ProblemError(
                 421, "misdirected", "The console is here as 127.0.0.1 alone: see console_url."
             )

@@ -11,6 +11,7 @@ from aiohttp import web
 
 DOOR_SECONDS = 600  # how long a login at the provider may take
 _DOOR = re.compile(r"([0-9a-f]{64})(?:\.(/.*))?")
+_SESSION = re.compile(r"[0-9a-f]{64}")
 _TARGET = re.compile(r"/console/[A-Za-z0-9/_.~-]{0,200}")
 
 
@@ -32,7 +33,8 @@ class Cookies:
 
     def session(self, request: web.BaseRequest) -> str:
         """Return the secret of the session that a browser shows, empty for none."""
-        return request.cookies.get(self._session, "")
+        found = _SESSION.fullmatch(request.cookies.get(self._session, ""))
+        return "" if found is None else found[0]
 
     def door(self, request: web.BaseRequest) -> Door | None:
         """Return what a browser that signs in shows."""

@@ -65,22 +65,30 @@ class Provider:
 
     async def _find_keys(self, wanted: str | None) -> KeySet:
         """Return the keys, looked for again where `wanted` is not among them; None wants none."""
+        # Outside of the lock: invented key ids must not have those wait whose key is known.
+        if (keys := self._kept(wanted)) is not None:
+            return keys
         async with self._lock:
-            now = self._epoch()
-            age = now - self._looked
-            if self._keys is not None and 0 <= age < KEEP_SECONDS:
-                if wanted is None or wanted in self._known or age < RETRY_SECONDS:
-                    return self._keys
-            elif self._failed is not None and 0 <= now - self._failed < PAUSE_SECONDS:
+            if (keys := self._kept(wanted)) is not None:
+                return keys
+            if self._failed is not None and 0 <= self._epoch() - self._failed < PAUSE_SECONDS:
                 raise StorageError("the identity provider did not answer a moment ago: try again.")
             try:
                 self._keys = await self._load()
             except StorageError:
-                self._failed = now
+                self._failed = self._epoch()
                 raise
             self._known = frozenset(str(key.kid) for key in self._keys.keys)
-            self._looked = now
+            self._looked = self._epoch()
             return self._keys
+
+    def _kept(self, wanted: str | None) -> KeySet | None:
+        """Return the keys that were fetched, where they will do for now."""
+        age = self._epoch() - self._looked
+        if self._keys is None or not 0 <= age < KEEP_SECONDS:
+            return None
+        will_do = wanted is None or wanted in self._known or age < RETRY_SECONDS
+        return self._keys if will_do else None
 
     async def _load(self) -> KeySet:
         issuer = self._expected.issuer

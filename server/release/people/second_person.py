@@ -2,17 +2,20 @@
 
 Whoever makes an account, changes it, enables it or gives it a token could act as it. So these two
 never are the two persons of an order, whichever of them proposed it, also where one had a hand in
-an account that had a hand in the other. The trail knows. `account disable` ends every way in, so
-that what was done before the last one counts no more. The command line counts as nobody: whoever
-has a shell on the server is not bound by approvals.
+an account that had a hand in the other. The trail knows. `account disable` ends tokens and
+sessions, so that what was done before the last one counts no more, but for the login at an identity
+provider: whoever set it counts until somebody else sets another. The command line counts as nobody:
+whoever has a shell on the server is not bound by approvals.
 """
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.core.encodings import decode_canonical_json
 from server.release.errors import PermissionDeniedError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
+from server.release.people.trail import DETAIL_LIMIT
 from server.storage.control_models import TrailEntry
 
 _END = "account.disable"
@@ -51,14 +54,18 @@ async def find_hands(session: AsyncSession, name: str) -> set[str]:
 
 async def _find_actors(session: AsyncSession, name: str) -> set[str]:
     query = (
-        select(TrailEntry.actor, TrailEntry.action)
+        select(TrailEntry.actor, TrailEntry.action, TrailEntry.detail)
         .where(TrailEntry.subject == name, TrailEntry.action.in_((_END, *_HANDS)))
         .order_by(TrailEntry.index)
     )
     actors: set[str] = set()
-    for actor, action in await session.execute(query):
+    login: set[str] = set()  # who set the login, which a disabled account keeps
+    for actor, action, detail in await session.execute(query):
+        who = set() if ":" in actor else {actor.partition("/")[0]}
         if action == _END:
             actors.clear()
-        elif ":" not in actor:
-            actors.add(actor.partition("/")[0])
-    return actors
+        else:
+            actors |= who
+        if "subject" in decode_canonical_json(detail.encode(), limit=4 * DETAIL_LIMIT):
+            login = who
+    return actors | login

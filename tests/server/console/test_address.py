@@ -19,7 +19,9 @@ def test_loopback_by_its_own_names(host):
     assert not address.is_secure
 
 
-@pytest.mark.parametrize("host", ["", "evil.example", "127.0.0.1.evil.example", "10.0.0.1"])
+@pytest.mark.parametrize(
+    "host", ["", "evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[", "[::1", "]:1"]
+)
 def test_a_name_that_leads_here_by_rebinding(host):
     """Any other name is refused with 421."""
     with pytest.raises(ProblemError) as refused:

@@ -1,5 +1,7 @@
 """The way back after signing in is a page of the console, and nothing else."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from server.console.cookies import Cookies, Door, check_target
@@ -52,3 +54,12 @@ def test_attributes():
         "__Host-hening-door=cd./console/trail; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age="
     )
     assert "cd" not in repr(Door("cd"))
+
+
+@pytest.mark.parametrize("secret", ["", "x", "A" * 64, "0" * 63, "0" * 65, "\udcff\udcfe"])
+def test_a_cookie_that_is_no_secret(secret):
+    """Whatever octets it has, nobody is signed in, and nothing fails by it."""
+    request = SimpleNamespace(cookies={"hening-session": secret})
+    assert Cookies(is_secure=False).session(request) == ""
+    request.cookies["hening-session"] = "0a" * 32
+    assert Cookies(is_secure=False).session(request) == "0a" * 32

@@ -1,5 +1,7 @@
 """The provider's keys: found by discovery, kept, looked for again, and never too often."""
 
+import asyncio
+
 import pytest
 from joserfc import jwt
 from joserfc.jwk import OKPKey
@@ -91,6 +93,36 @@ async def test_a_new_key_is_found(world):
         with pytest.raises(AuthenticationError):
             await world.provider.verify(world.token(make_key(f"x{number}")))
     assert len(world.asked) == asked
+
+
+async def test_invented_key_ids_hold_nobody_up(world):
+    """Whose key is known does not wait for a look that hangs; failed looks pause for all others."""
+    world.publish(ONE)
+    await world.provider.verify(world.token(ONE))
+    world.now += 120
+    hanging, going_on = asyncio.Event(), asyncio.Event()
+    fetch = world.fetch
+
+    async def hang(url):
+        world.asked.append(url)
+        hanging.set()
+        await going_on.wait()
+        raise StorageError("the identity provider does not answer: try again.")
+
+    world.provider._fetch = hang
+    asked = len(world.asked)
+    invented = asyncio.create_task(world.provider.verify(world.token(TWO)))
+    await hanging.wait()
+    assert await world.provider.verify(world.token(ONE)) == "u-1"
+    world.now += 60  # the look ends long after it began
+    going_on.set()
+    with pytest.raises(StorageError, match="does not answer"):
+        await invented
+    for _ in range(3):
+        with pytest.raises(StorageError, match="a moment ago"):
+            await world.provider.verify(world.token(TWO))
+    assert len(world.asked) == asked + 1
+    world.provider._fetch = fetch
 
 
 async def test_a_withdrawn_key_is_forgotten(world):

@@ -117,3 +117,24 @@ async def test_disabling_ends_every_hand(sessions, make, have, operator):
     await have(person("adm"), "enabled", "ben")
     with pytest.raises(PermissionDeniedError, match="somebody else than these two"):
         await check(sessions, person("ben"), "adm")
+
+
+async def test_a_login_outlives_the_account_being_disabled(sessions, operator, have):
+    """Who set it can log in again once the account is open: they count until another sets one."""
+    ani, budi = person("ani"), person("budi")
+    await have(operator, "made", "ani")
+    await have(operator, "made", "budi")
+    await have(operator, "made", "puppet")
+    await have(ani, "named a login", "puppet")
+    await have(budi, "disabled", "puppet")
+    async with sessions.begin() as session:
+        await enable_account(session, budi, name="puppet", at=NOW)
+    async with sessions() as session:
+        assert await find_hands(session, "puppet") == {"ani", "budi"}
+    with pytest.raises(PermissionDeniedError, match="in the hand of ani"):
+        await check(sessions, person("puppet"), "ani")
+    async with sessions.begin() as session:
+        await change_account(session, operator, name="puppet", subject="another", at=NOW)
+    await have(operator, "disabled", "puppet")
+    async with sessions() as session:
+        assert await find_hands(session, "puppet") == set()
