@@ -78,6 +78,7 @@ def _copy_sqlite(source: Path, temporary: Path) -> None:
     """Copy a database that is in use, with what is in its write-ahead log."""
     make_folder(temporary.parent)
     temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
     with (
         contextlib.closing(sqlite3.connect(source)) as reader,
         contextlib.closing(sqlite3.connect(temporary)) as writer,

@@ -124,7 +124,10 @@ def load_online_keys(folder: Path) -> OnlineKeys:
     """Load the online keys; raises TrustError for a key file that others may read."""
     origin = log_name(folder)
     if not origin:
-        raise StorageError(f"there are no online keys in {folder}: run `hening-server init` first.")
+        raise StorageError(
+            f"there are no online keys in {folder}: copy them from where they are kept, or run"
+            " `hening-server init` for a new server."
+        )
     private = {name: _load(folder / f"{name}.pem") for name in HOLDERS}
     following = {
         name: _load(path) for name in HOLDERS if (path := folder / f"{name}.next.pem").exists()

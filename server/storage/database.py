@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from pathlib import Path
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
@@ -36,8 +37,17 @@ class Sessions:
 async def open_database(place: Place) -> AsyncIterator[Sessions]:
     """Migrate the database at `place` and give sessions on it until the end."""
     await asyncio.to_thread(migrate, place)
+    if isinstance(place, Path):
+        await asyncio.to_thread(_narrow, place)
     engine = make_engine(place)
     try:
         yield Sessions(engine)
     finally:
         await engine.dispose()
+
+
+def _narrow(file: Path) -> None:
+    """Keep a file for its owner, and those that SQLite makes beside it: webhooks have secrets."""
+    with suppress(PermissionError):  # it is somebody else's
+        if file.stat().st_mode & 0o077:
+            file.chmod(0o600)

@@ -144,7 +144,7 @@ def test_private_halves_are_not_shown(tmp_path):
 
 def test_none(tmp_path):
     """A folder without keys says what to run."""
-    with pytest.raises(StorageError, match="run `hening-server init` first"):
+    with pytest.raises(StorageError, match="run `hening-server init` for a new server"):
         load_online_keys(tmp_path)
 
 

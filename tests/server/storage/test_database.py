@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import sqlite3
+import stat
 
 import pytest
 from alembic import op
@@ -150,3 +151,15 @@ async def test_a_writer_that_does_not_end(tmp_path, monkeypatch):
         said = r"is locked for over 0 seconds: .* `fuser hening.sqlite`"
         with pytest.raises(StorageError, match=said):
             await write(others)
+
+
+async def test_nobody_else_reads_the_database(tmp_path):
+    """It holds secrets of webhooks: it and what lies beside it are for their owner alone."""
+    file = tmp_path / "hening.sqlite"
+    for _ in range(2):
+        async with open_database(file) as sessions, sessions() as session:
+            await session.execute(select(LogEntry))
+            found = await asyncio.to_thread(lambda: sorted(tmp_path.glob("hening.sqlite*")))
+            assert len(found) == 3
+            assert {stat.S_IMODE(path.stat().st_mode) for path in found} == {0o600}
+        await asyncio.to_thread(file.chmod, 0o644)
