@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
+from server.storage.blob_threads import BlobThreads
 from server.storage.errors import StorageError
 
 ANSWER_SECONDS = 5  # until a store is too slow to be waited for
@@ -11,15 +12,16 @@ ANSWER_SECONDS = 5  # until a store is too slow to be waited for
 T = TypeVar("T")
 
 
-async def answer_soon(ask: Callable[[], T]) -> T:
+async def answer_soon(threads: BlobThreads, ask: Callable[[], T]) -> T:
     """Ask a store of blobs while the lease is held: whoever halts a rollout waits for it.
 
-    Raises what `ask` raises, and StorageError where it lasts. It goes on in its thread then. Never
-    called in a transaction, which would hold everybody's database for as long.
+    Raises what `ask` raises, and StorageError where it lasts. It goes on in one of
+    `threads` then. Never called in a transaction, which would hold everybody's database for as
+    long.
     """
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await asyncio.to_thread(ask)
+            return await threads.run(ask)
     except TimeoutError as error:
         raise StorageError(
             f"the store of blobs does not answer within {ANSWER_SECONDS} seconds: look at it."

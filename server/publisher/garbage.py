@@ -28,6 +28,7 @@ from server.device.snapshot import SUPERSEDED
 from server.publisher.answers import answer_soon
 from server.publisher.lease import Lease
 from server.publisher.published import PublicTree, Published
+from server.storage.blob_threads import BlobThreads
 from server.storage.blobs import BlobStore, StoredBlob
 from server.storage.bounded import read_bounded
 from server.storage.control_models import Upload
@@ -156,11 +157,11 @@ async def _remove(
     and a halt among them, from the database.
     """
     clock = asyncio.get_running_loop().time
-    end = clock() + BATCH_SECONDS
+    threads, end = BlobThreads(), clock() + BATCH_SECONDS
     for count, blob in enumerate(batch, 1):
         async with lease.fenced():
             pass  # still ours
-        await answer_soon(partial(blobs.remove, blob.sha256))
+        await answer_soon(threads, partial(blobs.remove, blob.sha256))
         after_step(2)
         if clock() > end:
             return count

@@ -34,6 +34,7 @@ from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published, Trust
 from server.publisher.retraction import follow_roles
 from server.publisher.verify import RoleVersion, verify_submission
+from server.storage.blob_threads import BlobThreads
 from server.storage.blobs import BlobStore
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
@@ -92,6 +93,7 @@ class Submissions:
         self._blobs = blobs
         self._room = room
         self._tell_end = tell_end
+        self._threads = BlobThreads()
         self._put_off: dict[str, tuple[datetime, timedelta]] = {}
 
     async def prepare(self, submission_id: str) -> Prepared | None:
@@ -173,7 +175,7 @@ class Submissions:
             await self._take_in(folder, submission)
             # What a store has to ask for it knows from here on.
             named = {each.hashes["sha256"] for each in _named(trust, submission).values()}
-            await asyncio.to_thread(self._blobs.lengths, named)
+            await self._threads.run(self._blobs.lengths, named)
         except StorageError:
             raise
         except HeningError as error:
@@ -184,10 +186,10 @@ class Submissions:
     async def _take_in(self, folder: Path, submission: Submission) -> None:
         async with self._sessions() as session:
             used = int(await session.scalar(select(func.sum(Blob.length))) or 0)
-        await asyncio.to_thread(
+        await self._threads.run(
             incoming.check_bundle_room, submission, self._blobs, self._room, used
         )
-        await asyncio.to_thread(incoming.ingest_blobs, folder, submission, self._blobs)
+        await self._threads.run(incoming.ingest_blobs, folder, submission, self._blobs)
 
     async def _judge(self, prepared: Prepared) -> Result | None:
         result = await self._ended(prepared)
@@ -277,7 +279,7 @@ class Submissions:
         def ask() -> dict[str, int | None]:
             return {name: self._blobs.length(name) for name in wanted}
 
-        if await answer_soon(ask) != wanted:
+        if await answer_soon(self._threads, ask) != wanted:
             return False
         now = int(self._clock().timestamp())
         async with self._lease.fenced() as session:
@@ -304,7 +306,7 @@ class Submissions:
                 if {lengths.get(sha256), records.get(sha256)} != {target.length}:
                     raise PublishError(f"the blob of {path} is not in the bundle and not here.")
 
-        await answer_soon(look)
+        await answer_soon(self._threads, look)
 
 
 def _result(row: SubmissionRow) -> Result:

@@ -38,6 +38,7 @@ from server.release.submissions.writing import (
     find_nameless,
     write_role,
 )
+from server.storage.blob_threads import BlobThreads
 from server.storage.blobs import BlobStore
 from server.storage.control_models import TrailEntry
 from server.storage.database import Sessions
@@ -72,6 +73,7 @@ class Submissions:
         self._folder = folder
         self._sessions = sessions
         self._blobs = blobs
+        self._threads = BlobThreads()
         self._clock = clock
         self._entropy = entropy
         self._wake = wake
@@ -218,7 +220,7 @@ class Submissions:
             )
             recorded = {sha256: length for sha256, length in found}  # noqa: C416 - rows
 
-        lengths = await asyncio.to_thread(self._blobs.lengths, set(names))
+        lengths = await self._threads.run(self._blobs.lengths, set(names))
         for sha256, length in names.items():
             if {recorded.get(sha256), lengths.get(sha256)} != {length}:
                 raise ConflictError(

@@ -11,7 +11,8 @@ from server.core.errors import FormatError
 from server.release.people.trail import record
 from server.release.uploads.errors import UploadBusyError, UploadChecksumError
 from server.release.uploads.partial import PartialFile
-from server.release.uploads.threads import to_end
+from server.release.uploads.threads import to_end, to_its_end
+from server.storage.blob_threads import BlobThreads
 from server.storage.blobs import BlobStore
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
@@ -28,12 +29,14 @@ class Holder:
         sessions: Sessions,
         blobs: BlobStore,
         clock: Callable[[], datetime],
+        threads: BlobThreads,
         after_step: Callable[[int], None] = lambda _step: None,
     ) -> None:
         self._folder = folder
         self._sessions = sessions
         self._blobs = blobs
         self._clock = clock
+        self._threads = threads
         self._after_step = after_step
 
     def path(self, upload_id: str) -> Path:
@@ -64,7 +67,8 @@ class Holder:
         Raises UploadChecksumError for other octets than announced, and then forgets the upload.
         """
         try:
-            await to_end(self._blobs.adopt, file.path, upload.sha256, upload.length)
+            adopt = self._threads.run(self._blobs.adopt, file.path, upload.sha256, upload.length)
+            await to_its_end(adopt)
         except FormatError as error:
             await self.drop(upload, file, actor, "upload.refuse")
             raise UploadChecksumError(

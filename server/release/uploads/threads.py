@@ -1,8 +1,8 @@
 """Blocking calls on files that an event loop waits for to their end, come what may."""
 
 import asyncio
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -13,7 +13,12 @@ async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwar
 
     A file is not closed, and not unlocked, under a thread that still writes to it.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(function, *arguments, **options))
+    return await to_its_end(asyncio.to_thread(function, *arguments, **options))
+
+
+async def to_its_end(call: Coroutine[Any, Any, T]) -> T:
+    """Await a call in another thread; when the caller is cancelled, first wait for it."""
+    work = asyncio.ensure_future(call)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

@@ -31,6 +31,7 @@ from server.release.uploads.quota import check_blob_quota, check_quota, check_sp
 from server.release.uploads.reception import BEYOND, receive
 from server.release.uploads.state import UploadState, state_of
 from server.release.uploads.upkeep import recover_uploads, sweep_uploads
+from server.storage.blob_threads import BlobThreads
 from server.storage.blobs import BlobStore
 from server.storage.control_models import Upload
 from server.storage.database import Sessions
@@ -64,12 +65,13 @@ class Uploads:
         self._entropy = entropy
         self._free = free
         self._blobs = blobs
-        self._holder = Holder(folder, sessions, blobs, clock, after_step)
+        self._threads = BlobThreads()
+        self._holder = Holder(folder, sessions, blobs, clock, self._threads, after_step)
         self._creating = asyncio.Lock()
 
     async def blob_length(self, sha256: str) -> int | None:
         """Return the length of a blob that is in the store with its record, else None."""
-        length = await asyncio.to_thread(self._blobs.length, sha256)
+        length = await self._threads.run(self._blobs.length, sha256)
         async with self._sessions() as session:
             found = await session.get(Blob, sha256)
         return length if found is not None and found.length == length else None

@@ -1,0 +1,160 @@
+"""A store of blobs that falls silent keeps whoever asks it, and nobody else: halts go on."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from server.core.bundle import BlobFile, Bundle, RoleFile
+from server.publisher.rollout import plan_halt
+from server.release.api.operation import Services
+from server.settings import Settings
+from server.storage.blob_threads import MOST
+from server.storage.control_models import Account
+from server.storage.database import open_database
+from server.storage.local_blobs import LocalBlobs
+from tests.server.release.uploads.desk import DATA, SHA256, pieces, principal
+from tests.server.world import CHANNEL, PACKAGE_2
+
+PATH = CHANNEL.pointer_path
+LONG = 60  # seconds; nothing waits for so long unless it waits for what must not be waited for
+FEW = 2  # threads that all other work has here
+ROLE = RoleFile("armani", 3, SHA256, 1)
+NAMING = Bundle(roles=[ROLE], blobs=[BlobFile(SHA256, len(DATA))])
+
+
+class SilentBlobs(LocalBlobs):
+    """A store that answers no more from `silent` to `go`; `asked` counts who waits."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.silent, self.go = False, threading.Event()
+        self.asked, self.answered = threading.Semaphore(0), False
+
+    def _answer(self):
+        if self.silent:
+            self.asked.release()
+            has_come = self.go.wait(LONG)
+            self.answered = True
+            assert has_come
+
+    def length(self, sha256):
+        """Wait, then look."""
+        self._answer()
+        return super().length(sha256)
+
+    def lengths(self, names):
+        """Wait, then look."""
+        self._answer()
+        return super().lengths(names)
+
+    def adopt(self, source, sha256, length):
+        """Wait, then adopt."""
+        self._answer()
+        super().adopt(source, sha256, length)
+
+
+@pytest.fixture
+def silent(world):
+    """Give the world such a store."""
+    world.blobs = SilentBlobs(world.folder.blobs)
+    yield world
+    world.blobs.go.set()
+
+
+@contextlib.asynccontextmanager
+async def services(world, publisher):
+    """Give what the API works with, where all other work has a few threads."""
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(FEW))
+    async with open_database(world.folder.database) as sessions:
+        async with sessions.begin() as session:
+            session.add(Account(name="ani", role="engineer", codenames='["*"]\n', created_at=0))
+        settings = Settings(keep_free=0)
+        yield Services(world.folder, sessions, publisher, world.now, settings, os.urandom)
+
+
+async def hang(world, count):
+    """Wait until so many more calls have no answer."""
+    asked, loop = world.blobs.asked, asyncio.get_running_loop()
+    with ThreadPoolExecutor(1) as thread:  # the others may hang
+        for _ in range(count):
+            assert await loop.run_in_executor(thread, partial(asked.acquire, timeout=LONG))
+
+
+async def halt(world, publisher):
+    """Halt the channel."""
+
+    def halted(published):
+        return {PATH: plan_halt(CHANNEL, published.pointers()[PATH], {"en": "It drains."})}
+
+    await publisher.change_pointers(halted)
+    published = await asyncio.to_thread(world.published)
+    assert published.pointers()[PATH].halted
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda made: made.uploads.blob_length(SHA256),
+        lambda made: made.uploads.create(principal(), len(DATA), SHA256),
+        lambda made: made.submissions._check_blobs(NAMING),
+    ],
+)
+async def test_a_halt_beside_questions(silent, ask):
+    """More questions than there are threads get no answer; the halt is public before one does."""
+    async with silent.publisher() as publisher, services(silent, publisher) as made:
+        silent.blobs.silent = True
+        asked = [asyncio.create_task(ask(made)) for _ in range(MOST + FEW)]
+        await hang(silent, MOST)
+        await halt(silent, publisher)
+        assert not any(each.done() for each in asked)
+        silent.blobs.go.set()
+        await asyncio.gather(*asked, return_exceptions=True)
+
+
+async def test_a_halt_beside_uploads_that_end(silent):
+    """Uploads that are whole and come into the store leave a halt its threads."""
+    async with silent.publisher() as publisher, services(silent, publisher) as made:
+        parts = [DATA + bytes([number]) for number in range(FEW)]
+        states = [
+            await made.uploads.create(principal(), len(part), hashlib.sha256(part).hexdigest())
+            for part in parts
+        ]
+        silent.blobs.silent = True
+        ends = [
+            asyncio.create_task(
+                made.uploads.append(principal(), state.id, 0, pieces(part), None, None)
+            )
+            for state, part in zip(states, parts, strict=True)
+        ]
+        await hang(silent, FEW)
+        await halt(silent, publisher)
+        assert not any(end.done() for end in ends)
+        silent.blobs.go.set()
+        for end in ends:
+            state = await end
+            assert state.offset == state.length
+
+
+async def test_a_halt_beside_a_bundle(silent, monkeypatch):
+    """A question whose answer was waited for in vain goes on in a thread that a halt never has."""
+    monkeypatch.setattr("server.publisher.answers.ANSWER_SECONDS", 0.5)
+    silent.submit(silent.second_release(), [PACKAGE_2])
+
+    def after_step(step):
+        silent.blobs.silent = step == 1
+
+    async with silent.publisher(after_step) as publisher, services(silent, publisher):
+        for _ in range(FEW):
+            assert await publisher.process_incoming() == []
+            silent.ahead += timedelta(minutes=6)
+            await hang(silent, 1)
+        await halt(silent, publisher)
+        assert not silent.blobs.answered
+        silent.blobs.go.set()
