@@ -44,8 +44,8 @@ def check_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     return event
 
 
-def configure_logging(stream: TextIO = sys.stderr) -> None:
-    """Write events to `stream`, one JSON object a line."""
+def configure_logging(stream: TextIO | None = None) -> None:
+    """Write events to `stream`, or else to standard error, one JSON object a line."""
     structlog.configure(
         processors=[
             check_fields,
@@ -54,5 +54,5 @@ def configure_logging(stream: TextIO = sys.stderr) -> None:
             structlog.processors.JSONRenderer(sort_keys=True),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
     )

@@ -32,6 +32,10 @@ async def test_what_goes_on_beside_a_bundle(tmp_path):
         await asyncio.sleep(0)
         return 0
 
+    async def interrupted():
+        await asyncio.sleep(0)
+        return False
+
     publisher = SimpleNamespace(
         repair=nothing,
         complete=turn("complete", None),
@@ -39,7 +43,7 @@ async def test_what_goes_on_beside_a_bundle(tmp_path):
         process_incoming=take_long,
         drain=drain,
     )
-    rollouts = SimpleNamespace(run_due=turn("due", []))
+    rollouts = SimpleNamespace(run_due=turn("due", []), is_interrupted=interrupted)
     clock = asyncio.get_running_loop().time
     tools = Instruments(clock, clock, lambda _step: None)
     renewed = asyncio.Event()

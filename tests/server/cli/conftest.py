@@ -1,18 +1,18 @@
 """The command line in this process, and a port that is taken."""
 
-import importlib
 import socket
 import sys
 
 import pytest
 
+from server import cli
+
 
 @pytest.fixture
 def run(monkeypatch, capsys):
     """Run a command in this process; returns exit status, stdout and stderr."""
-    # Not imported above: its log goes to what standard error is at the first import, and that of a
-    # session's collection is another one than that of its tests.
-    cli = importlib.import_module("server.cli")
+    # The log would go to a standard error that is closed when the test ends.
+    monkeypatch.setattr("server.cli.state.configure_logging", lambda: None)
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["hening-server", *map(str, words)])
