@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READERS := .venv-readers
+# Which tests, as pytest names them; all of them where this is empty.
+TESTS ?=
 SHELL := /bin/bash
 
 .PHONY: demo test check bench format lock env readers interop system provider fixtures clean
@@ -12,7 +14,7 @@ demo: env
 	$(BIN)/python -m demo
 
 test: env readers interop system provider
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
 check: env
 	$(BIN)/ruff format --check .

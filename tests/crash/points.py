@@ -153,6 +153,7 @@ BACKUP = {
 }
 #: More of the same, which nobody is killed at.
 COPIED = {
+    "the copy of the database is not begun": r"create backup/\.tmp-hening\.sqlite",
     **_file("a copied checkpoint", r"backup/public/log", "checkpoint"),
     **_file("a copied proof", r"backup/public/log/proof", r"[a-z]+\.\d+"),
     **_file("a copied tile", r"backup/public/log/tile/\w+/\d+\.p", r"\d+"),

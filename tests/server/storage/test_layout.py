@@ -27,4 +27,5 @@ def test_places(tmp_path):
         "clock": Path("clock.json"),
         "settings": Path("settings.toml"),
         "lock": Path("publisher.lock"),
+        "incomplete": Path("INCOMPLETE"),
     }
