@@ -1,6 +1,5 @@
 """What waited is carried out on the build, the pause and by the people that it was meant for."""
 
-import asyncio
 from datetime import timedelta
 
 import msgspec
@@ -185,26 +184,42 @@ async def test_a_resume_is_of_the_pause_that_was_seen(two):
 
 
 async def test_what_is_ordered_while_a_halt_is_on_its_way(two):
-    """Accepted while the channel still looked offered: it is cancelled with the halt's end."""
-    given = []
+    """Accepted on what the channel showed before: it is cancelled with the halt's end."""
+    async with open_desk(two) as desk, open_desk(two) as other:
+        before = await other.rollouts.view(CHANNEL)
 
-    async with open_desk(two) as other:
+        async def look_late(_channel):  # noqa: RUF029 - stands for a look that was quick
+            return before
 
-        def step(done):
-            if done == 4:  # accepted and in the log, not visible yet
-                order = other.order(Offer(2, PLAN), due_at=two.epoch() + 60)
-                given.append(asyncio.run_coroutine_threadsafe(order, loop))
+        other.rollouts.view = look_late
+        execution, given = desk.rollouts._carrying._execution, []
+        settle = execution._settle
 
-        loop = asyncio.get_running_loop()
-        async with open_desk(two, after_step=step) as desk:
-            await desk.order(Halt())
-        meanwhile = await asyncio.wrap_future(given[0])
-        two.ahead = timedelta(minutes=2)
-        await other.rollouts.run_due()
+        async def settle_late(*arguments):
+            given.append(await other.order(Offer(2, PLAN), due_at=two.epoch() + 60))
+            await settle(*arguments)
+
+        execution._settle = settle_late
+        await desk.order(Halt())
+        (meanwhile,) = given
+        assert meanwhile.state == State.APPROVED
         ended = await other.rollouts.get(meanwhile.id)
-        assert ended.state in {State.CANCELLED, State.REFUSED}
-        assert "halted" in ended.reason
-        assert (await other.pointer()).halted
+        assert (ended.state, ended.reason) == (State.CANCELLED, "the channel was halted.")
+
+
+async def test_what_is_ordered_knowing_of_the_halt(two):
+    """The offer of the next build, given before the halt's row says that it is done, stays."""
+    async with open_desk(two) as desk, open_desk(two) as other:
+        execution, given = desk.rollouts._carrying._execution, []
+        settle = execution._settle
+
+        async def settle_late(*arguments):
+            given.append(await other.order(Offer(2, PLAN), due_at=two.epoch() + 60))
+            await settle(*arguments)
+
+        execution._settle = settle_late
+        await desk.order(Halt())
+        assert (await other.rollouts.get(given[0].id)).state == State.APPROVED
 
 
 def test_an_order_from_before_a_halt():
