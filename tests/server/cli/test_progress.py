@@ -1,9 +1,11 @@
 """Long work shows a bar on a terminal, and elsewhere a line for each GiB."""
 
+import contextlib
 import importlib
 import os
 import pty
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 from server.cli.progress import LINE_EACH, progress_bar
 
@@ -29,11 +31,21 @@ def test_a_bar_on_a_terminal(world, tmp_path, monkeypatch):
     words = ["export", "--state", world.folder.root, "--out", tmp_path / "mirror", "--json"]
     monkeypatch.setattr(sys, "argv", ["hening-server", *map(str, words)])
     monkeypatch.setenv("TERM", "xterm")
-    with os.fdopen(terminal, "w", encoding="utf-8") as stderr:
-        monkeypatch.setattr(sys, "stderr", stderr)
-        importlib.import_module("server.cli").main()
-        stderr.flush()
-        painted = os.read(controlling, 1 << 16).decode()
-    os.close(controlling)
+    with ThreadPoolExecutor() as reader:
+        reading = reader.submit(read_to_the_end, controlling)
+        with os.fdopen(terminal, "w", encoding="utf-8") as stderr:
+            monkeypatch.setattr(sys, "stderr", stderr)
+            importlib.import_module("server.cli").main()
+    painted = reading.result()
     assert "Auditing" in painted
     assert "MB" in painted or "kB" in painted
+
+
+def read_to_the_end(controlling):
+    """Return what a terminal shows until nobody writes to it any more: it holds little at a time."""
+    painted = b""
+    with contextlib.suppress(OSError):  # EIO: the other end is closed
+        while octets := os.read(controlling, 4096):
+            painted += octets
+    os.close(controlling)
+    return painted.decode()
