@@ -42,7 +42,7 @@ def test_a_bar_on_a_terminal(world, tmp_path, monkeypatch):
 
 
 def read_to_the_end(controlling):
-    """Return what a terminal shows until nobody writes to it any more: it holds little at a time."""
+    """Return all that a terminal shows until its other end is closed: it holds little at a time."""
     painted = b""
     with contextlib.suppress(OSError):  # EIO: the other end is closed
         while octets := os.read(controlling, 4096):
