@@ -88,7 +88,7 @@ def test_what_a_crash_left_is_removed(tmp_path, ended) -> None:
         (tmp_path / f".tmp-name.{'9' * 30}" / "inner").mkdir()
         write(tmp_path / "name", b"content")
         assert [path.name for path in tmp_path.glob(".tmp-*") if path.is_file()] == []
-        assert [path.name for path in tmp_path.glob(".tmp-*.9*")] == []
+        assert not (tmp_path / f".tmp-name.{'9' * 30}").exists()
         (tmp_path / "name").unlink(missing_ok=True)
 
 
