@@ -22,22 +22,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from benchmarks.big_state import CHANNELS, BigState, clock, make_big_state, submit
 from benchmarks.tuf_peer import verify_alone
 from server.core.names import decode_channel
 from server.core.pointer import Pointer
-from server.device.gate import GateMode
-from server.device.listener import listening
-from server.device.plane import DevicePlane, Metrics
 from server.opening import open_publisher
+from server.phones import serving_phones
 from server.publish_loop import TICK_SECONDS
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rollout import plan_halt
-from server.snapshot_watch import SnapshotWatch
+from server.settings import Settings
 from server.storage.local_blobs import LocalBlobs
 
 REQUEST = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: bench\r\n\r\n"
@@ -83,18 +80,15 @@ class Clockwork:
 @contextlib.asynccontextmanager
 async def running(state: BigState, work: Clockwork) -> AsyncIterator[tuple[Publisher, int]]:
     """Serve and publish; gives the publisher and the device node's port."""
-    watch = SnapshotWatch(state.folder, LocalBlobs(state.folder.blobs))
     blobs = LocalBlobs(state.folder.blobs)
-    plane = DevicePlane(lambda: watch.current, blobs, Metrics(CollectorRegistry()), GateMode.DIRECT)
-    await watch.look()
 
     def after_step(step: int) -> None:
         work.after_step(step)
-        watch.after_step(step)
+        phones.watch.after_step(step)
 
     read_back = DiskReadBack(state.folder.public)
     async with (
-        listening(plane, "127.0.0.1", 0) as port,
+        serving_phones(state.folder, Settings(port=0), clock, blobs) as phones,
         open_publisher(
             state.folder, clock, read_back, sys.exit, after_step=after_step
         ) as publisher,
@@ -108,8 +102,8 @@ async def running(state: BigState, work: Clockwork) -> AsyncIterator[tuple[Publi
                 await asyncio.sleep(TICK_SECONDS)
 
         async with asyncio.TaskGroup() as group:  # a failure of one ends the measurement
-            tasks = [group.create_task(watch.run()), group.create_task(look())]
-            yield publisher, port
+            tasks = [group.create_task(phones.watch.run()), group.create_task(look())]
+            yield publisher, phones.port
             for task in tasks:
                 task.cancel()
 

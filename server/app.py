@@ -2,19 +2,18 @@
 
 import asyncio
 import contextlib
-import errno
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
 import structlog
 
 from server.console.opening import open_console
 from server.console.overview import Surroundings
-from server.device.listener import listening
-from server.device.plane import DevicePlane, Metrics
+from server.device.counts import CountsCollector
 from server.device.snapshot import EMPTY
 from server.health import serving_health
 from server.instruments import Instruments
 from server.opening import Clock, open_blobs
+from server.phones import serving_phones
 from server.publish_loop import publish_for_ever
 from server.publisher.clock_keeper import ClockKeeper
 from server.publisher.clock_record import load_witness
@@ -36,10 +35,8 @@ from server.release.webhooks.noticer import Noticer
 from server.release.webhooks.sender import Sender
 from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.settings import Settings
-from server.snapshot_watch import SnapshotWatch
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
-from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.room import Room
 from server.upkeep import Upkeep
@@ -62,21 +59,17 @@ async def running(
     port. `entropy(n)` gives n random octets.
     """
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
-    watch = SnapshotWatch(folder, blobs)
     monotonic = asyncio.get_running_loop().time
-    tools = Instruments(clock, monotonic, watch.after_step)
-    steady = await _steady_clock(folder, clock, tools)
 
     def epoch() -> int:
         return int(clock().timestamp())
 
-    plane = DevicePlane(lambda: watch.current, blobs, Metrics(tools.registry), settings.gate)
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before anything is repaired: phones do not wait for that.
-        await watch.look()
-        port = await _listen(stack, plane, settings)
-        name = f"[{settings.host}]" if ":" in settings.host else settings.host
-        url = settings.public_url or f"http://{name}:{port}"
+        phones = await stack.enter_async_context(serving_phones(folder, settings, clock, blobs))
+        tools = Instruments(clock, monotonic, phones.watch.after_step)
+        tools.registry.register(CountsCollector(phones.counts))
+        steady = await _steady_clock(folder, clock, tools)
         await asyncio.to_thread(load_online_keys, folder.keys)
         sessions = await stack.enter_async_context(open_database(folder.database))
         room = Room(settings.blob_quota, settings.keep_free)
@@ -84,7 +77,7 @@ async def running(
             folder,
             sessions,
             steady,
-            HttpReadBack(url, folder.public, blobs),
+            HttpReadBack(phones.url, folder.public, blobs),
             tools.alarm,
             tools.after_step,
             blobs=blobs,
@@ -107,7 +100,7 @@ async def running(
             room,
         )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
-        upkeep = Upkeep(watchman, keeper, lambda: watch.current is not EMPTY, monotonic)
+        upkeep = Upkeep(watchman, keeper, lambda: phones.watch.current is not EMPTY, monotonic)
         if settings.metrics_port:
             health = serving_health(settings.metrics_port, tools.registry, upkeep.reasons)
             stack.enter_context(health)
@@ -123,7 +116,7 @@ async def running(
         )
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [
-            watch.run,
+            phones.watch.run,
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed
             ),
@@ -135,7 +128,7 @@ async def running(
         ]
         begun: list[asyncio.Task[None]] = []
         stack.push_async_callback(_cancel_all, begun)
-        log.info("listening", host=settings.host, port=port)
+        log.info("listening", host=settings.host, port=phones.port)
         if settings.api_port is not None:
             services = Services(
                 folder,
@@ -161,18 +154,7 @@ async def running(
             announce_api(api_port)
         # Nothing is begun before every setting was found good, so that nothing is cut off then.
         begun += [asyncio.create_task(work()) for work in works]
-        yield port
-
-
-async def _listen(stack: contextlib.AsyncExitStack, plane: DevicePlane, settings: Settings) -> int:
-    try:
-        return await stack.enter_async_context(listening(plane, settings.host, settings.port))
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise StorageError(
-            f"port {settings.port} is in use: choose another with --port."
-        ) from error
+        yield phones.port
 
 
 def _free_octets(folder: StateFolder, blobs: BlobStore) -> int:

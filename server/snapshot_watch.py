@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import structlog
@@ -17,11 +18,20 @@ log = structlog.get_logger()
 
 
 class SnapshotWatch:
-    """Holds the snapshot that is served, and replaces it when the public timestamp changes."""
+    """Holds the snapshot that is served, and replaces it when the public timestamp changes.
 
-    def __init__(self, folder: StateFolder, blobs: BlobReader) -> None:
+    `show` is given each snapshot, and has it served.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        blobs: BlobReader,
+        show: Callable[[Snapshot], Awaitable[None]],
+    ) -> None:
         self._folder = folder
         self._blobs = blobs
+        self._show = show
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
         self._woken = asyncio.Event()
@@ -48,6 +58,7 @@ class SnapshotWatch:
             return
         try:
             self.current = await asyncio.to_thread(self._load, seen)
+            await self._show(self.current)
         except Exception as error:  # noqa: BLE001 - whatever is wrong, phones are served on
             if str(error) != self._complaint:  # said once, not five times a second
                 self._complaint = str(error)

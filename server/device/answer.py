@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from server.device.documents import IMMUTABLE, ONE_MINUTE, Document
+from server.device.documents import (
+    IMMUTABLE,
+    ONE_MINUTE,
+    Document,
+    Representation,
+    unmodified_headers,
+)
 from server.device.gate import Headers, Reason
 from server.device.ranges import ByteRange, Unsatisfiable, plan_range
 from server.device.role_files import Package
@@ -60,6 +66,11 @@ def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) ->
         return _package(package, fields)
     if snapshot.is_gone(path):
         return problem(HTTPStatus.GONE, "This was superseded or withdrawn.", cache=ONE_MINUTE)
+    return not_there()
+
+
+def not_there() -> Answer:
+    """Return the answer to a well-formed path that leads nowhere."""
     return problem(HTTPStatus.NOT_FOUND, "This is not there, or not there yet.", cache=ONE_MINUTE)
 
 
@@ -87,15 +98,32 @@ def problem(
             "detail": detail,
         }
     ).encode()
-    return Answer(status, {"Content-Type": PROBLEM, "Cache-Control": cache}, body, close=close)
+    headers = {
+        "Content-Type": PROBLEM,
+        "Cache-Control": cache,
+        "Content-Length": str(len(body)),
+    }
+    return Answer(status, headers, body, close=close)
+
+
+def choose(document: Document, accept_encoding: bytes) -> Representation:
+    """Return the representation for a client that sent this `Accept-Encoding` (section 12.5.3)."""
+    if document.compressed is not None and _accepts_gzip(accept_encoding):
+        return document.compressed
+    return document.identity
+
+
+def is_match(if_none_match: bytes, etag: str) -> bool:
+    """Answer whether `If-None-Match` names this entity tag (weak comparison, section 13.1.2)."""
+    tags = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
+    return b"*" in tags or etag.encode() in tags
 
 
 def _document(document: Document, fields: Mapping[bytes, bytes]) -> Answer:
-    chosen = document.identity
-    if document.compressed is not None and _accepts_gzip(fields.get(b"accept-encoding", b"")):
-        chosen = document.compressed
-    if _is_match(fields.get(b"if-none-match"), chosen.etag):
-        return _not_modified(chosen.headers)
+    chosen = choose(document, fields.get(b"accept-encoding", b""))
+    condition = fields.get(b"if-none-match")
+    if condition is not None and is_match(condition, chosen.etag):
+        return Answer(HTTPStatus.NOT_MODIFIED, unmodified_headers(chosen.headers))
     return Answer(HTTPStatus.OK, chosen.headers, chosen.body)
 
 
@@ -108,8 +136,9 @@ def _package(package: Package, fields: Mapping[bytes, bytes]) -> Answer:
         "Repr-Digest": f"sha-256=:{digest}:",
         "Accept-Ranges": "bytes",
     }
-    if _is_match(fields.get(b"if-none-match"), package.etag):
-        return _not_modified(headers)
+    condition = fields.get(b"if-none-match")
+    if condition is not None and is_match(condition, package.etag):
+        return Answer(HTTPStatus.NOT_MODIFIED, unmodified_headers(headers))
     try:
         part = plan_range(
             fields.get(b"range"), fields.get(b"if-range"), package.etag, package.length
@@ -126,22 +155,9 @@ def _package(package: Package, fields: Mapping[bytes, bytes]) -> Answer:
     return Answer(HTTPStatus.PARTIAL_CONTENT, headers, package=package, part=part)
 
 
-def _not_modified(headers: Mapping[str, str]) -> Answer:
-    kept = {k: v for k, v in headers.items() if k in {"Cache-Control", "ETag", "Vary"}}
-    return Answer(HTTPStatus.NOT_MODIFIED, kept)
-
-
 def _accepts_gzip(value: bytes) -> bool:
     for element in value.split(b","):
         coding, _, quality = element.replace(b" ", b"").lower().partition(b";")
         if coding == b"gzip":
             return _QUALITY_ZERO.fullmatch(quality) is None
     return False
-
-
-def _is_match(value: bytes | None, etag: str) -> bool:
-    """Answer whether `If-None-Match` names this entity tag (weak comparison, section 13.1.2)."""
-    if value is None:
-        return False
-    tags = {tag.strip().removeprefix(b"W/") for tag in value.split(b",")}
-    return b"*" in tags or etag.encode() in tags

@@ -1,27 +1,41 @@
-"""Small files in memory, with their headers and their gzip form."""
+"""Small files in memory: each representation as the octets that are sent of it."""
 
 import base64
 import gzip
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 ONE_MINUTE = "public, max-age=60"
 IMMUTABLE = "public, max-age=31536000, immutable"
 Headers = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Representation:
-    """One coding of a small file, with the headers that describe it."""
+class Representation(msgspec.Struct, frozen=True, gc=False):
+    """One coding of a small file, serialised once.
 
-    body: bytes
+    `octets` are an answer without its status line and `Date`: header fields, an empty line, the
+    body. The first `head` of them end with the empty line. `unmodified` is the same for a 304.
+    """
+
+    octets: bytes
+    head: int
     etag: str
-    headers: Headers
+    unmodified: bytes
+
+    @property
+    def body(self) -> bytes:
+        """The octets behind the header fields."""
+        return self.octets[self.head :]
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields, in the order in which they are sent."""
+        return decode_fields(self.octets[: self.head])
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True, gc=False):
     """A small file in memory; `compressed` where a gzip form exists."""
 
     identity: Representation
@@ -32,19 +46,31 @@ def make_document(url: str, body: bytes, *, mutable: bool) -> Document:
     """Return the file that is served at `url`; a `mutable` one is cached for a minute."""
     cache = ONE_MINUTE if mutable else IMMUTABLE
     if url.startswith("/log/tile/"):
-        headers = _headers("application/octet-stream", cache, body, None)
-        return Document(Representation(body, headers["ETag"], headers), None)
+        return Document(_represent("application/octet-stream", cache, body, None), None)
     kind = "application/json" if url.endswith(".json") else "text/plain; charset=utf-8"
     packed = gzip.compress(body, 9, mtime=0)
-    identity = _headers(kind, cache, body, "identity")
-    compressed = _headers(kind, cache, packed, "gzip")
     return Document(
-        Representation(body, identity["ETag"], identity),
-        Representation(packed, compressed["ETag"], compressed),
+        _represent(kind, cache, body, "identity"), _represent(kind, cache, packed, "gzip")
     )
 
 
-def _headers(kind: str, cache: str, body: bytes, coding: str | None) -> dict[str, str]:
+def encode_fields(headers: Headers) -> bytes:
+    """Return header fields and the empty line behind them."""
+    return "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() + b"\r\n"
+
+
+def decode_fields(octets: bytes) -> Headers:
+    """Return what `encode_fields` was given."""
+    lines = octets.decode().removesuffix("\r\n\r\n").split("\r\n")
+    return {name: value for name, _, value in (line.partition(": ") for line in lines)}
+
+
+def unmodified_headers(headers: Headers) -> Headers:
+    """Return the fields that a 304 has of those of a 200 (RFC 9110 section 15.4.5)."""
+    return {name: headers[name] for name in ("Cache-Control", "ETag", "Vary") if name in headers}
+
+
+def _represent(kind: str, cache: str, body: bytes, coding: str | None) -> Representation:
     digest = hashlib.sha256(body)
     headers = {
         "Content-Type": kind,
@@ -56,4 +82,7 @@ def _headers(kind: str, cache: str, body: bytes, coding: str | None) -> dict[str
         headers["Vary"] = "Accept-Encoding"
     if coding == "gzip":
         headers["Content-Encoding"] = "gzip"
-    return headers
+    headers["Content-Length"] = str(len(body))
+    fields = encode_fields(headers)
+    unmodified = encode_fields(unmodified_headers(headers))
+    return Representation(fields + body, len(fields), headers["ETag"], unmodified)

@@ -47,7 +47,7 @@ REFUSED = frozenset(
     }
 )
 BLOCK = 8 * 1024 * 1024
-_HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
+HOST = re.compile(rb"[A-Za-z0-9.-]{1,253}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?")
 _HEAD = re.compile(
     rb"GET /[!-~]{1,400} HTTP/1\.1\r\nHost: [!-~]{1,300}\r\n"
     rb"(?:Accept-Encoding: gzip|Range: bytes=[0-9]{1,16}-[0-9]{1,16})\r\n\r\n"
@@ -108,7 +108,7 @@ def check_request(
         raise Refused(Reason.HOST if names.count(b"host") != 1 else Reason.HEADER)
     unknown = _check_names(names, mode)
     values = dict(zip(names, (value for _, value in headers), strict=True))
-    if _HOST.fullmatch(values[b"host"]) is None:
+    if HOST.fullmatch(values[b"host"]) is None:
         raise Refused(Reason.HOST)
     if mode is GateMode.STRICT and not _is_phone(method, path, version, headers):
         raise Refused(Reason.STRICT)

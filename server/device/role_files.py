@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from tuf.api.metadata import Targets
 
 from server.core.latest import is_latest
@@ -11,8 +12,7 @@ from server.core.names import hashed_target_path, is_codename
 from server.device.documents import Document
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(msgspec.Struct, frozen=True, gc=False):
     """A target on disk: sha256 and length in octets."""
 
     sha256: str

@@ -39,10 +39,17 @@ class Snapshot:
     packages: Mapping[str, Package]
     withdrawn: frozenset[str]
     current: Mapping[str, int]
+    root: int = 0
+    """The newest root's version; 0 where nothing is public."""
     missing: frozenset[str] = frozenset()
     """Paths that the metadata lists and whose blob is not there: answered 404."""
     roles: Mapping[str, RoleFiles] = field(default_factory=dict)
     log: LogFiles = field(default_factory=LogFiles)
+
+    @property
+    def next_root(self) -> str:
+        """The path of the root that is not there yet, for which every poll asks; "" for none."""
+        return f"/metadata/{metadata_name('root', self.root + 1)}" if self.root else ""
 
     def is_gone(self, path: str) -> bool:
         """Answer whether `path` was public once and is superseded or withdrawn (410, not 404)."""
@@ -116,6 +123,7 @@ def load_snapshot(public: Path, blobs: BlobReader, previous: Snapshot) -> Snapsh
         },
         withdrawn=frozenset(withdrawn),
         current=current | {"snapshot": version},
+        root=roots[-1],
         missing=frozenset({url for role in roles.values() for url in role.absent} - withdrawn),
         roles=roles,
         log=log,

@@ -4,14 +4,19 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 from dataclasses import dataclass, field
 
 import uvloop
 from prometheus_client import CollectorRegistry, generate_latest
 
+from server.device.counts import Counts, CountsCollector
 from server.device.gate import GateMode
+from server.device.limits import LIMITS
 from server.device.listener import listening
-from server.device.plane import DevicePlane, Metrics
+from server.device.plane import DevicePlane
+from server.device.served import Served as Answers
+from server.device.served import make_served
 from server.device.snapshot import EMPTY, load_snapshot
 from server.storage.local_blobs import LocalBlobs
 
@@ -99,12 +104,13 @@ def read_response(connection, *, is_head=False):
 
 
 @contextlib.contextmanager
-def serve(folder, mode=GateMode.DIRECT, blobs=None):
+def serve(folder, mode=GateMode.DIRECT, blobs=None, limits=LIMITS, hosts=(HOST,)):
     """Serve a state folder's public tree until the block ends."""
     blobs = blobs or LocalBlobs(folder.blobs)
-    snapshot = load_snapshot(folder.public, blobs, EMPTY)
     registry = CollectorRegistry()
-    plane = DevicePlane(lambda: snapshot, blobs, Metrics(registry), mode)
+    plane = DevicePlane(blobs, Counts(), mode, time.time, limits)
+    plane.served = make_served(load_snapshot(folder.public, blobs, EMPTY), hosts, Answers())
+    registry.register(CountsCollector(plane.counts))
     served = Served(0, registry, plane)
     ready, stop = threading.Event(), None
 
@@ -113,10 +119,12 @@ def serve(folder, mode=GateMode.DIRECT, blobs=None):
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         loop.set_exception_handler(lambda _loop, context: served.errors.append(context))
         served.loop = loop
-        async with listening(plane, "127.0.0.1", 0) as port:
-            served.port = port
-            ready.set()
-            await stop.wait()
+        with socket.create_server(("127.0.0.1", 0)) as listening_socket:
+            served.port = listening_socket.getsockname()[1]
+            async with listening(plane, [listening_socket]) as listener:
+                served.listener = listener
+                ready.set()
+                await stop.wait()
 
     thread = threading.Thread(target=lambda: uvloop.run(main()))
     thread.start()

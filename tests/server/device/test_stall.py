@@ -4,12 +4,13 @@ import asyncio
 import socket
 import time
 
-from prometheus_client import CollectorRegistry
-
+from server.device.counts import Counts
 from server.device.gate import GateMode
+from server.device.limits import Limits
 from server.device.listener import listening
-from server.device.plane import DevicePlane, Metrics
+from server.device.plane import DevicePlane
 from server.device.role_files import Package
+from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
 from server.storage.local_blobs import LocalBlobs
 
@@ -25,13 +26,9 @@ async def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
     with path.open("wb") as file:
         file.truncate(LENGTH)
     snapshot = Snapshot(1, {}, {URL: Package(SHA256, LENGTH)}, frozenset(), {})
-    plane = DevicePlane(
-        lambda: snapshot,
-        LocalBlobs(tmp_path),
-        Metrics(CollectorRegistry()),
-        GateMode.DIRECT,
-        stall_seconds=0.3,
-    )
+    limits = Limits(stall_seconds=0.3)
+    plane = DevicePlane(LocalBlobs(tmp_path), Counts(), GateMode.DIRECT, time.time, limits)
+    plane.served = make_served(snapshot, (), Served())
 
     def ask(port):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
@@ -45,5 +42,6 @@ async def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
                 return received
             return received
 
-    async with listening(plane, "127.0.0.1", 0) as port:
-        assert await asyncio.to_thread(ask, port) < LENGTH
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        async with listening(plane, [bound]):
+            assert await asyncio.to_thread(ask, bound.getsockname()[1]) < LENGTH

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.device.listener import RESPONSE_HEADERS
+from server.device.handover import RESPONSE_HEADERS
+from server.device.limits import Limits
 from tests.server.device.served import read_response, request, serve
 
 PATH = b"/metadata/timestamp.json"
@@ -156,11 +157,11 @@ def test_a_request_octet_by_octet(direct):
         assert read_response(connection).status == 200
 
 
-def test_a_head_that_never_ends_is_cut_off(direct, monkeypatch):
+def test_a_head_that_never_ends_is_cut_off(published_state):
     """A connection on which no request arrives is closed without a word."""
-    monkeypatch.setattr("server.device.listener.HEAD_SECONDS", 0.2)
-    assert direct.exchange(b"GET " + PATH) == b""
-    assert direct.exchange(b"") == b""
+    with serve(published_state.folder, limits=Limits(head_seconds=0.2)) as served:
+        assert served.exchange(b"GET " + PATH) == b""
+        assert served.exchange(b"") == b""
 
 
 def test_http_1_0(direct):
@@ -199,8 +200,8 @@ def without_date(response):
 def test_a_failure_of_ours_is_a_problem_document(world, capfd):
     """A blob that vanished is a 500 that says nothing of the request, here or in the logs."""
     with serve(world.folder) as served:
-        (package,) = served.plane._current().packages.keys() & {
-            path for path in served.plane._current().packages if path.endswith(".zip")
+        (package,) = served.plane.served.snapshot.packages.keys() & {
+            path for path in served.plane.served.snapshot.packages if path.endswith(".zip")
         }
         for blob in world.folder.blobs.rglob("*"):
             if blob.is_file():

@@ -1,0 +1,76 @@
+"""What the device plane counts: plain integers, added up over processes; nothing of a request."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import msgspec
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from server.device.gate import Reason
+
+STATUSES = (
+    HTTPStatus.OK,
+    HTTPStatus.PARTIAL_CONTENT,
+    HTTPStatus.NOT_MODIFIED,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+    HTTPStatus.INTERNAL_SERVER_ERROR,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+CUTS = ("full", "head", "idle", "stall")
+
+
+class Counts(msgspec.Struct):
+    """Answers by status, refusals by reason, connections cut by the limit that they met.
+
+    Every key is there from the start. `connections` and `downloads` are those open now.
+    """
+
+    answers: dict[int, int] = msgspec.field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
+    refusals: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(Reason, 0))
+    cuts: dict[str, int] = msgspec.field(default_factory=lambda: dict.fromkeys(CUTS, 0))
+    unknown_headers: int = 0
+    connections: int = 0
+    downloads: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Add what another process has counted; what is open now is added, too."""
+        for status, number in other.answers.items():
+            self.answers[status] += number
+        for reason, number in other.refusals.items():
+            self.refusals[reason] += number
+        for limit, number in other.cuts.items():
+            self.cuts[limit] += number
+        self.unknown_headers += other.unknown_headers
+        self.connections += other.connections
+        self.downloads += other.downloads
+
+
+class CountsCollector(Collector):
+    """Shows counts to Prometheus. No sample tells when something was counted first."""
+
+    def __init__(self, counts: Counts) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield one family for each thing that is counted."""
+        counts = self._counts
+        answers = CounterMetricFamily("hening_answers", "Answers", labels=["status"])
+        for status, number in sorted(counts.answers.items()):
+            answers.add_metric([str(int(status))], number)
+        refusals = CounterMetricFamily("hening_refusals", "Refusals", labels=["reason"])
+        for reason, number in sorted(counts.refusals.items()):
+            refusals.add_metric([str(reason)], number)
+        cuts = CounterMetricFamily("hening_cuts", "Connections cut by a limit", labels=["limit"])
+        for limit, number in sorted(counts.cuts.items()):
+            cuts.add_metric([limit], number)
+        unknown = CounterMetricFamily("hening_unknown_headers", "Requests with unknown headers")
+        unknown.add_metric([], counts.unknown_headers)
+        connections = GaugeMetricFamily("hening_connections", "Connections open now")
+        connections.add_metric([], counts.connections)
+        downloads = GaugeMetricFamily("hening_downloads", "Downloads under way now")
+        downloads.add_metric([], counts.downloads)
+        yield from (answers, refusals, cuts, unknown, connections, downloads)

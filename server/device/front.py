@@ -1,0 +1,128 @@
+"""What all connections of a process share: what is served, the date, their number, their limits."""
+
+import asyncio
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Protocol
+
+from server.device.gate import GateMode
+from server.device.heads import Planned, plan_head
+from server.device.lane import Lane
+from server.device.plane import DevicePlane
+
+TICK_SECONDS = 0.5  # how exact limits and `Date` are
+LANE_STATUSES = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND)
+
+
+class Connection(Protocol):
+    """A connection, on the lane or handed over: when it is cut, on the loop's clock, and why."""
+
+    deadline: float
+    limit: str
+
+    def cut(self) -> None:
+        """End the connection at once."""
+
+    def drain(self) -> None:
+        """Let the next answer be the last."""
+
+
+class Front:
+    """Gives lanes what they need, and cuts connections whose time is over.
+
+    `hand_over` is given a transport and what came over it and is still to be answered.
+    """
+
+    def __init__(
+        self,
+        plane: DevicePlane,
+        monotonic: Callable[[], float],
+        hand_over: Callable[[asyncio.Transport, bytes], None],
+    ) -> None:
+        self.plane = plane
+        self.answers = plane.counts.answers
+        self.hand_over = hand_over
+        self.is_draining = False
+        self._monotonic = monotonic
+        self._connections: set[Connection] = set()
+        self._left = asyncio.Event()
+        self.tick()
+
+    def __call__(self) -> Lane:
+        """Return the protocol of a new connection."""
+        return Lane(self)
+
+    def tick(self) -> None:
+        """Look at the clocks for everyone, and cut those whose time is over."""
+        now, limits = self._monotonic(), self.plane.limits
+        self.until_head = now + limits.head_seconds
+        self.until_idle = now + limits.idle_seconds
+        self.until_stall = now + limits.stall_seconds
+        self.until_linger = now + limits.linger_seconds
+        date = formatdate(self.plane.clock(), usegmt=True)
+        self._starts = {
+            status: f"HTTP/1.1 {status.value} {status.phrase}\r\nDate: {date}\r\n".encode()
+            for status in LANE_STATUSES
+        }
+        self.ok = self._starts[HTTPStatus.OK]
+        for connection in [each for each in self._connections if each.deadline <= now]:
+            if connection.limit:
+                self.plane.counts.cuts[connection.limit] += 1
+            connection.cut()
+
+    def is_full(self) -> bool:
+        """Answer, and count, whether there is no room for another connection."""
+        if len(self._connections) < self.plane.limits.connections:
+            return False
+        self.plane.counts.cuts["full"] += 1
+        return True
+
+    def enter(self, connection: Connection) -> None:
+        """Count a connection in."""
+        self._connections.add(connection)
+        self.plane.counts.connections = len(self._connections)
+
+    def leave(self, connection: Connection) -> None:
+        """Count a connection out."""
+        self._connections.discard(connection)
+        self._left.set()
+        self.plane.counts.connections = len(self._connections)
+
+    def drain(self) -> None:
+        """Let the next answer of each connection be its last."""
+        self.is_draining = True
+        for connection in self._connections:
+            connection.drain()
+
+    async def wait_empty(self) -> None:
+        """Wait until there is no connection."""
+        while self._connections:
+            self._left.clear()
+            await self._left.wait()
+
+    def cut_all(self) -> None:
+        """End every connection."""
+        for connection in list(self._connections):
+            connection.cut()
+
+    def plan(self, head: bytes) -> Planned | None:
+        """Return the answer to a whole head, where it can be given from octets in memory."""
+        served, mode = self.plane.served, self.plane.mode
+        if (octets := served.exact.get(head)) is not None:
+            return Planned(HTTPStatus.OK, octets, is_last=False, has_unknown=False)
+        if (octets := served.absent.get(head)) is not None:
+            return Planned(HTTPStatus.NOT_FOUND, octets, is_last=False, has_unknown=False)
+        if mode is GateMode.STRICT:
+            return None
+        return plan_head(head, served.paths, is_edge=mode is GateMode.EDGE)
+
+    def encode(self, planned: Planned, *, is_last: bool) -> bytes:
+        """Count an answer and return all its octets."""
+        self.answers[planned.status] += 1
+        self.plane.counts.unknown_headers += planned.has_unknown
+        start = self._starts[planned.status]
+        if not is_last:
+            return start + planned.octets
+        fields, end, body = planned.octets.partition(b"\r\n\r\n")
+        return start + fields + b"\r\nConnection: close" + end + body

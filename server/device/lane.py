@@ -1,0 +1,128 @@
+"""The fast lane: a connection whose requests are answered from octets in memory.
+
+The request language is finite, so the answer to a phone's request is a look-up of its octets. Other
+clients' heads are read by `plan_head`. Whatever neither answers is handed over to aiohttp together
+with its connection, one way, for the rest of that connection's life.
+"""
+
+import asyncio
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+from server.device.heads import END, may_become_head
+
+if TYPE_CHECKING:
+    from server.device.front import Front
+
+
+class Lane(asyncio.Protocol):
+    """One connection. `deadline` is when it is cut, on the loop's clock, and `limit` says why."""
+
+    __slots__ = (
+        "_front",
+        "_is_ending",
+        "_is_paused",
+        "_is_plain",
+        "_rest",
+        "_transport",
+        "deadline",
+        "limit",
+    )
+
+    def __init__(self, front: "Front") -> None:
+        self._front = front
+        self._rest = b""
+        self._is_paused = False  # the client does not take what was written
+        self._is_ending = False  # the last answer is written, what still comes is thrown away
+        self._is_plain = True  # none of this, and nothing is left of an earlier packet
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a head, unless there are too many connections."""
+        self._transport = cast("asyncio.Transport", transport)
+        self.deadline, self.limit = self._front.until_head, "head"
+        if self._front.is_full():
+            transport.close()
+        self._front.enter(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
+        """Forget the connection."""
+        self._front.leave(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Answer what is one whole request of a phone; look closer at everything else."""
+        front = self._front
+        octets = front.plane.served.exact.get(data)
+        if octets is None or not self._is_plain:
+            self._take(self._rest + data)
+            return
+        front.answers[HTTPStatus.OK] += 1
+        self.deadline, self.limit = front.until_idle, "idle"
+        self._transport.write(front.ok + octets)
+
+    def _take(self, data: bytes) -> None:
+        """Answer the requests that `data` begins with, in order, while their answers are taken."""
+        start = 0
+        while not self._is_paused and not self._is_ending:
+            end = data.find(END, start) + len(END)
+            if end < len(END):
+                break
+            planned = self._front.plan(data[start:end])
+            if planned is None:
+                self._hand_over(data[start:])
+                return
+            start = end
+            is_last = planned.is_last or self._front.is_draining
+            self.deadline, self.limit = self._front.until_idle, "idle"
+            self._transport.write(self._front.encode(planned, is_last=is_last))
+            if is_last:
+                self.end()
+        self._keep(data[start:])
+
+    def _keep(self, rest: bytes) -> None:
+        """Keep what could not be answered yet."""
+        if self._is_ending:
+            rest = b""
+        elif rest and not self._is_paused:
+            if not may_become_head(rest):
+                self._hand_over(rest)
+                return
+            if not self._rest or self.limit == "idle":
+                self.deadline, self.limit = self._front.until_head, "head"
+        self._rest = rest
+        self._is_plain = not (rest or self._is_paused or self._is_ending)
+
+    def _hand_over(self, data: bytes) -> None:
+        self._front.leave(self)
+        self._front.hand_over(self._transport, data)
+
+    def pause_writing(self) -> None:
+        """Answer and read nothing until the client has taken what was written."""
+        self._is_paused, self._is_plain = True, False
+        self._transport.pause_reading()
+        self.deadline, self.limit = self._front.until_stall, "stall"
+
+    def resume_writing(self) -> None:
+        """Go on with what came meanwhile."""
+        self._is_paused = False
+        self._transport.resume_reading()
+        self.deadline, self.limit = self._front.until_idle, "idle"
+        self._take(self._rest)
+
+    def end(self) -> None:
+        """Say that nothing more is sent; closing at once could take the last answer back."""
+        self._is_ending, self._is_plain = True, False
+        self.deadline, self.limit = self._front.until_linger, ""
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    def drain(self) -> None:
+        """Let the next answer be the last; with nothing under way, wait for it a moment only."""
+        self._is_plain = False
+        if self.limit == "idle":
+            self.deadline, self.limit = self._front.until_linger, ""
+
+    def cut(self) -> None:
+        """End the connection whatever is still to be written."""
+        self._transport.abort()
