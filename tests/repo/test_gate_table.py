@@ -12,8 +12,8 @@ from server.device.gate import (
     Refused,
     check_request,
 )
+from server.device.handover import RESPONSE_HEADERS
 from server.device.language import PHONE, phone_request
-from server.device.listener import RESPONSE_HEADERS
 from tests.repo.test_request_table import HEADERS, PAGE, TABLE, paths_of
 
 COLUMNS = {"read": READ, "tolerated unread": TOLERATED, "refused": REFUSED}

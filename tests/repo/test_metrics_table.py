@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from server.device.plane import Metrics
+from server.device.counts import Counts, CountsCollector
 from server.instruments import Instruments
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.metrics import ApiMetrics
@@ -30,10 +30,12 @@ def table():
 def declared():
     """Return the labels of every metric that a running server can have."""
     registry = Instruments(clock, lambda: 0.0, lambda _step: None).registry
-    Metrics(registry)
     ApiMetrics(registry, OPERATIONS)
     WebhookMetrics(registry)
     found = {}
+    for family in CountsCollector(Counts()).collect():
+        name = family.name + ("_total" if family.type == "counter" else "")
+        found[name] = tuple(family.samples[0].labels)
     for collector in registry._collector_to_names:
         family = next(iter(collector.describe()), None) or next(iter(collector.collect()))
         name = family.name + ("_total" if family.type == "counter" else "")
