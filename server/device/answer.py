@@ -35,6 +35,15 @@ _SENTENCES = {
     Reason.MALFORMED: "The request is not well-formed HTTP.",
     Reason.STRICT: "Only the requests of the table in docs/PRIVACY.md are answered here.",
 }
+# What most clients send.
+_USUAL = {
+    b"gzip": True,
+    b"gzip, deflate": True,
+    b"gzip, deflate, br": True,
+    b"gzip, deflate, br, zstd": True,
+    b"deflate, gzip, br, zstd": True,
+    b"identity": False,
+}
 _QUALITY_ZERO = re.compile(rb"q=0(?:\.0{0,3})?")
 
 
@@ -106,21 +115,27 @@ def problem(
     return Answer(status, headers, body, close=close)
 
 
-def choose(document: Document, accept_encoding: bytes) -> Representation:
+def choose(document: Document, accept_encoding: bytes | None) -> Representation:
     """Return the representation for a client that sent this `Accept-Encoding` (section 12.5.3)."""
-    if document.compressed is not None and _accepts_gzip(accept_encoding):
-        return document.compressed
-    return document.identity
+    if document.compressed is None or accept_encoding is None:
+        return document.identity
+    accepts = _USUAL.get(accept_encoding)
+    if accepts is None:
+        accepts = _accepts_gzip(accept_encoding)
+    return document.compressed if accepts else document.identity
 
 
 def is_match(if_none_match: bytes, etag: str) -> bool:
     """Answer whether `If-None-Match` names this entity tag (weak comparison, section 13.1.2)."""
-    tags = {tag.strip().removeprefix(b"W/") for tag in if_none_match.split(b",")}
-    return b"*" in tags or etag.encode() in tags
+    tag = etag.encode()
+    if if_none_match == tag:
+        return True
+    tags = {each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")}
+    return b"*" in tags or tag in tags
 
 
 def _document(document: Document, fields: Mapping[bytes, bytes]) -> Answer:
-    chosen = choose(document, fields.get(b"accept-encoding", b""))
+    chosen = choose(document, fields.get(b"accept-encoding"))
     condition = fields.get(b"if-none-match")
     if condition is not None and is_match(condition, chosen.etag):
         return Answer(HTTPStatus.NOT_MODIFIED, unmodified_headers(chosen.headers))

@@ -7,12 +7,12 @@ from http import HTTPStatus
 from typing import Protocol
 
 from server.device.gate import GateMode
-from server.device.heads import Planned, plan_head
+from server.device.heads import NOT_MODIFIED, OK, Planned, plan_head
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
 
 TICK_SECONDS = 0.5  # how exact limits and `Date` are
-LANE_STATUSES = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND)
+NOT_FOUND = 404
 
 
 class Connection(Protocol):
@@ -61,11 +61,11 @@ class Front:
         self.until_stall = now + limits.stall_seconds
         self.until_linger = now + limits.linger_seconds
         date = formatdate(self.plane.clock(), usegmt=True)
-        self._starts = {
-            status: f"HTTP/1.1 {status.value} {status.phrase}\r\nDate: {date}\r\n".encode()
-            for status in LANE_STATUSES
+        self.starts = {
+            status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nDate: {date}\r\n".encode()
+            for status in (OK, NOT_MODIFIED, NOT_FOUND)
         }
-        self.ok = self._starts[HTTPStatus.OK]
+        self.ok = self.starts[OK]
         for connection in [each for each in self._connections if each.deadline <= now]:
             if connection.limit:
                 self.plane.counts.cuts[connection.limit] += 1
@@ -110,19 +110,15 @@ class Front:
         """Return the answer to a whole head, where it can be given from octets in memory."""
         served, mode = self.plane.served, self.plane.mode
         if (octets := served.exact.get(head)) is not None:
-            return Planned(HTTPStatus.OK, octets, is_last=False, has_unknown=False)
+            return OK, octets, False, False
         if (octets := served.absent.get(head)) is not None:
-            return Planned(HTTPStatus.NOT_FOUND, octets, is_last=False, has_unknown=False)
+            return NOT_FOUND, octets, False, False
         if mode is GateMode.STRICT:
             return None
-        return plan_head(head, served.paths, is_edge=mode is GateMode.EDGE)
+        return plan_head(head, served.requests, is_edge=mode is GateMode.EDGE)
 
-    def encode(self, planned: Planned, *, is_last: bool) -> bytes:
-        """Count an answer and return all its octets."""
-        self.answers[planned.status] += 1
-        self.plane.counts.unknown_headers += planned.has_unknown
-        start = self._starts[planned.status]
-        if not is_last:
-            return start + planned.octets
-        fields, end, body = planned.octets.partition(b"\r\n\r\n")
-        return start + fields + b"\r\nConnection: close" + end + body
+    def count(self, status: int, has_unknown: bool) -> None:
+        """Count an answer of the lane."""
+        self.answers[status] += 1
+        if has_unknown:
+            self.plane.counts.unknown_headers += 1

@@ -6,9 +6,8 @@ over to a complete parser, which may accept more but never something else. Pure.
 """
 
 import re
-from collections.abc import Mapping
-from http import HTTPStatus
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TypeAlias
 
 from server.device.answer import choose, is_match
 from server.device.documents import Document
@@ -16,64 +15,70 @@ from server.device.gate import HOST, READ, REFUSED, TOLERATED
 
 LONGEST = 2048  # octets of a head that is read here; a browser's has under 1,000
 END = b"\r\n\r\n"
-_PRINTABLE = bytes(range(0x20, 0x7F))
-_NAME = re.compile(rb"[a-z0-9-]{1,64}")
-_KNOWN = TOLERATED | {b"host", b"accept-encoding", b"if-none-match"}
-_NEVER_UNKNOWN = READ | REFUSED
-_METHODS = (b"GET /", b"HEAD /")
+OK, NOT_MODIFIED = 200, 304
+# Status, the answer's octets without status line and `Date`, whether it is the connection's last,
+# and whether the request had headers that nobody knows.
+Planned: TypeAlias = tuple[int, bytes, bool, bool]
 
 
-class Planned(NamedTuple):
-    """An answer without status line and `Date`, and what else there is to do about it."""
+def plan_head(head: bytes, requests: Mapping[bytes, Document], *, is_edge: bool) -> Planned | None:
+    """Return the answer to a whole head that asks for a document, or None: others decide.
 
-    status: HTTPStatus
-    octets: bytes
-    is_last: bool
-    has_unknown: bool
-
-
-def plan_head(head: bytes, paths: Mapping[bytes, Document], *, is_edge: bool) -> Planned | None:
-    """Return the answer to a whole head that asks for one of `paths`, or None: others decide.
-
-    `head` ends with its empty line. With `is_edge` headers that nobody knows are tolerated.
+    `head` ends with its empty line. `requests` gives each document by the request line that asks
+    for it with GET. With `is_edge` headers that nobody knows are tolerated.
     """
-    lines = head.split(b"\r\n")
-    method, _, rest = lines[0].partition(b" ")
-    document = paths.get(rest.removesuffix(b" HTTP/1.1"))
-    if document is None or not rest.endswith(b" HTTP/1.1") or method not in {b"GET", b"HEAD"}:
+    line, _, rest = head.partition(b"\r\n")
+    document = requests.get(line)
+    is_head = document is None and line.startswith(b"HEAD ")
+    if is_head:
+        document = requests.get(b"GET" + line[4:])
+    if document is None:
         return None
-    if len(head) > LONGEST or head.translate(None, _PRINTABLE) != b"\r\n" * (len(lines) - 1):
+    match = (_EDGE if is_edge else _DIRECT).fullmatch(rest)
+    if match is None or len(head) > LONGEST:
         return None
-    fields: dict[bytes, bytes] = {}
-    has_unknown = False
-    for line in lines[1:-2]:
-        name, separator, value = line.partition(b": ")
-        name = name.lower()
-        if not separator or name in fields:
-            return None
-        if name not in _KNOWN and not name.startswith(b"sec-"):
-            if not is_edge or name in _NEVER_UNKNOWN or _NAME.fullmatch(name) is None:
-                return None
-            has_unknown = True
-        fields[name] = value
-    connection = fields.get(b"connection", b"keep-alive")
-    if HOST.fullmatch(fields.get(b"host", b"")) is None or connection not in _CONNECTION:
+    host, coding, condition, connection, _, unknown = match.groups()
+    if host is None:
         return None
-    chosen = choose(document, fields.get(b"accept-encoding", b""))
-    condition = fields.get(b"if-none-match")
+    chosen = choose(document, coding)
+    is_last, has_unknown = connection == b"close", unknown is not None
     if condition is not None and is_match(condition, chosen.etag):
-        status, octets = HTTPStatus.NOT_MODIFIED, chosen.unmodified
-    else:
-        status = HTTPStatus.OK
-        octets = chosen.octets if method == b"GET" else chosen.octets[: chosen.head]
-    return Planned(status, octets, connection == b"close", has_unknown)
+        return NOT_MODIFIED, chosen.unmodified, is_last, has_unknown
+    return OK, chosen.octets[: chosen.head] if is_head else chosen.octets, is_last, has_unknown
 
 
 def may_become_head(octets: bytes) -> bool:
     """Answer whether a head that has not ended yet can still be one that is read here."""
     if len(octets) > LONGEST or octets.count(b"\n") != octets.count(b"\r\n"):
         return False
-    return any(octets.startswith(each) or each.startswith(octets) for each in _METHODS)
+    return any(octets.startswith(each) or each.startswith(octets) for each in (b"GET /", b"HEAD /"))
 
 
-_CONNECTION = frozenset({b"keep-alive", b"Keep-Alive", b"close"})
+def _names(names: Iterable[bytes]) -> bytes:
+    """Return a pattern of headers' names, as programs spell them: each word in capitals or not."""
+    return b"|".join(
+        b"-".join(b"[%c%c]%b" % (word[0] - 32, word[0], word[1:]) for word in name.split(b"-"))
+        for name in sorted(names)
+    )
+
+
+def _once(group: int, name: bytes, value: bytes) -> bytes:
+    """Return the pattern of a header whose value is a group. It does not match a second time."""
+    return b"%b: (?(%d)(?!))(%b)" % (_names([name]), group, value)
+
+
+_ANY = rb"[ -~]*+"
+_READ_HERE = {b"host": HOST.pattern, b"accept-encoding": _ANY, b"if-none-match": _ANY}
+_READ_HERE |= {b"connection": rb"[Kk]eep-[Aa]live|close", b"user-agent": _ANY}  # never twice
+_KNOWN = b"|".join(
+    [
+        *(_once(number, *each) for number, each in enumerate(_READ_HERE.items(), 1)),
+        b"(?:%b|[Ss]ec-[A-Za-z-]+): %b" % (_names(TOLERATED - _READ_HERE.keys()), _ANY),
+    ]
+)
+_UNKNOWN = b"(?!(?i:%b|sec-.*):)([A-Za-z0-9-]{1,64}): %b" % (
+    b"|".join(sorted(READ | REFUSED | TOLERATED)),
+    _ANY,
+)
+_DIRECT = re.compile(b"(?:(?:%b|(?!)())\r\n){1,40}+\r\n" % _KNOWN)
+_EDGE = re.compile(b"(?:(?:%b|%b)\r\n){1,40}+\r\n" % (_KNOWN, _UNKNOWN))

@@ -6,10 +6,9 @@ with its connection, one way, for the rest of that connection's life.
 """
 
 import asyncio
-from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
-from server.device.heads import END, may_become_head
+from server.device.heads import END, OK, may_become_head
 
 if TYPE_CHECKING:
     from server.device.front import Front
@@ -55,27 +54,32 @@ class Lane(asyncio.Protocol):
         if octets is None or not self._is_plain:
             self._take(self._rest + data)
             return
-        front.answers[HTTPStatus.OK] += 1
+        front.answers[OK] += 1
         self.deadline, self.limit = front.until_idle, "idle"
         self._transport.write(front.ok + octets)
 
     def _take(self, data: bytes) -> None:
         """Answer the requests that `data` begins with, in order, while their answers are taken."""
-        start = 0
+        front, start = self._front, 0
         while not self._is_paused and not self._is_ending:
             end = data.find(END, start) + len(END)
             if end < len(END):
                 break
-            planned = self._front.plan(data[start:end])
+            planned = front.plan(data[start:end])
             if planned is None:
                 self._hand_over(data[start:])
                 return
             start = end
-            is_last = planned.is_last or self._front.is_draining
-            self.deadline, self.limit = self._front.until_idle, "idle"
-            self._transport.write(self._front.encode(planned, is_last=is_last))
-            if is_last:
+            status, octets, is_last, has_unknown = planned
+            front.count(status, has_unknown)
+            self.deadline, self.limit = front.until_idle, "idle"
+            if is_last or front.is_draining:
+                fields, empty_line, body = octets.partition(END)
+                octets = fields + b"\r\nConnection: close" + empty_line + body
+                self._transport.write(front.starts[status] + octets)
                 self.end()
+            else:
+                self._transport.write(front.starts[status] + octets)
         self._keep(data[start:])
 
     def _keep(self, rest: bytes) -> None:

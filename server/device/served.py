@@ -14,14 +14,14 @@ from server.device.snapshot import EMPTY, Snapshot
 class Served:
     """A snapshot as a process serves it; never changed, replaced by one reference.
 
-    `paths` are the snapshot's documents by the octets of their path. `exact` gives for a phone's
+    `requests` are the documents by the request line that asks for them. `exact` gives for a phone's
     whole request, octet by octet, the answer without status line and `Date`; all of these are 200.
     `absent` gives the same for what is 404 and asked for at every poll: the next root.
     """
 
     snapshot: Snapshot = EMPTY
     hosts: Sequence[bytes] = ()
-    paths: Mapping[bytes, Document] = field(default_factory=dict)
+    requests: Mapping[bytes, Document] = field(default_factory=dict)
     exact: Mapping[bytes, bytes] = field(default_factory=dict)
     absent: Mapping[bytes, bytes] = field(default_factory=dict)
 
@@ -33,16 +33,16 @@ def make_served(snapshot: Snapshot, hosts: Sequence[bytes], previous: Served) ->
     """
     is_known = previous.hosts == hosts
     before: Mapping[str, Document] = previous.snapshot.documents if is_known else {}
-    paths = dict(previous.paths) if is_known else {}
+    requests = dict(previous.requests) if is_known else {}
     exact = dict(previous.exact) if is_known else {}
     for path in before.keys() - snapshot.documents.keys():
-        del paths[path.encode()]
+        del requests[_line(path)]
         for host in hosts:
             exact.pop(_request(path, host), None)
     for path, document in snapshot.documents.items():
         if before.get(path) is document:
             continue
-        paths[path.encode()] = document
+        requests[_line(path)] = document
         if phone_request(path) is not None:
             octets = (document.compressed or document.identity).octets
             exact.update({_request(path, host): octets for host in hosts})
@@ -51,7 +51,7 @@ def make_served(snapshot: Snapshot, hosts: Sequence[bytes], previous: Served) ->
         answer = not_there()
         octets = encode_fields(answer.headers) + answer.body
         absent = {_request(next_root, host): octets for host in hosts}
-    return Served(snapshot, hosts, paths, exact, absent)
+    return Served(snapshot, hosts, requests, exact, absent)
 
 
 def phone_host(url: str) -> bytes:
@@ -61,7 +61,10 @@ def phone_host(url: str) -> bytes:
     return parts.netloc.removesuffix(default).encode()
 
 
+def _line(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1".encode()
+
+
 def _request(path: str, host: bytes) -> bytes:
     """Return a phone's request: docs/FORMATS.md section 9."""
-    line = f"GET {path} HTTP/1.1\r\nHost: ".encode()
-    return line + host + b"\r\nAccept-Encoding: gzip\r\n\r\n"
+    return _line(path) + b"\r\nHost: " + host + b"\r\nAccept-Encoding: gzip\r\n\r\n"
