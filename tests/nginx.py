@@ -1,6 +1,7 @@
-"""A real nginx for tests, with the configuration that this repository ships."""
+"""A real nginx for tests, with the configurations that this repository ships."""
 
 import contextlib
+import shutil
 import socket
 import subprocess
 import time
@@ -8,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-CONFIGURATION = ROOT / "deploy" / "nginx" / "static-mirror.conf"
+CONFIGURATIONS = ROOT / "deploy" / "nginx"
 READY_SECONDS = 30.0
 MAIN = """
 daemon off;
@@ -30,26 +31,62 @@ http {{
 @contextlib.contextmanager
 def run_nginx(mirror: Path, folder: Path) -> Iterator[int]:
     """Serve a mirror until the block ends; gives the port on loopback."""
-    folder.mkdir()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    site = CONFIGURATION.read_text()
-    for shipped, ours in (
-        ("listen 127.0.0.1:8081;", f"listen 127.0.0.1:{port};"),
-        ("root /srv/hening/mirror;", f"root {mirror};"),
-    ):
-        assert site.count(shipped) == 1
-        site = site.replace(shipped, ours)
-    (folder / "site.conf").write_text(site)
+    port = free_port()
+    ours = {
+        "listen 127.0.0.1:8081;": f"listen 127.0.0.1:{port};",
+        "root /srv/hening/mirror;": f"root {mirror};",
+    }
     # Workers of root's nginx become somebody else, who may not read root's temporary folders.
     user = "user root;" if mirror.stat().st_uid == 0 else ""
+    with _running("static-mirror.conf", ours, folder, port, user):
+        yield port
+
+
+@contextlib.contextmanager
+def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterator[int]:
+    """Run the cache in front of a device plane's port until the block ends; gives its own port."""
+    port = free_port()
+    ours = {
+        "server 127.0.0.1:8080;": f"server 127.0.0.1:{origin};",
+        "listen 443 ssl default_server;": f"listen 127.0.0.1:{port} ssl default_server;",
+        "listen [::]:443 ssl default_server;": "",
+        "/etc/hening/fullchain.pem": str(certificate),
+        "/etc/hening/privkey.pem": str(key),
+        "/var/cache/nginx/hening/metadata": f"{folder}/metadata",
+        "/var/cache/nginx/hening/packages": f"{folder}/packages",
+    }
+    user = "user root;" if certificate.stat().st_uid == 0 else ""
+    with _running("edge.conf", ours, folder, port, user):
+        yield port
+
+
+def free_port() -> int:
+    """Return a port of loopback on which nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def _running(name: str, ours: dict[str, str], folder: Path, port: int, user: str) -> Iterator[None]:
+    """Run nginx with a shipped configuration in which some texts are replaced by `ours`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    site = (CONFIGURATIONS / name).read_text()
+    for shipped, own in ours.items():
+        assert site.count(shipped) == 1, shipped
+        site = site.replace(shipped, own)
+    (folder / "site.conf").write_text(site)
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
     command = ["nginx", "-e", folder / "error.log", "-p", folder, "-c", folder / "nginx.conf"]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as nginx:
+    with (
+        (folder / "output").open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=output) as nginx,
+    ):
         try:
             _wait(port, nginx)
-            yield port
+            yield
         finally:
             nginx.terminate()
 

@@ -1,0 +1,42 @@
+"""The nginx edge in front of a state whose second release has three blocks."""
+
+import pytest
+
+from server.device.gate import GateMode
+from server.publisher.publisher import Publisher
+from tests.edge import BIG, run_edge_before
+from tests.server.ceremony import release
+from tests.server.device.served import serve
+from tests.server.world import FIRST, PACKAGE_1, SECOND
+
+
+@pytest.fixture(scope="package")
+def big_state(published_state, tmp_path_factory):
+    """Give a state whose second release has three blocks; do not change it."""
+    world = published_state.copy(tmp_path_factory.mktemp("edge") / "state")
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (BIG, release(2))}
+    role = {("armani", 3): world.ceremony.role("armani", 3, files)}
+    assert world.publish(role, [BIG]).reason == ""
+    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(2)))
+    return world
+
+
+@pytest.fixture(scope="package")
+def origin(big_state):
+    """Give the device plane behind the edge."""
+    with serve(big_state.folder, GateMode.EDGE) as served:
+        yield served
+
+
+@pytest.fixture(scope="package")
+def edge(origin, tmp_path_factory):
+    """Give an edge that several tests may ask; it has answered some of it before."""
+    with run_edge_before(origin.port, tmp_path_factory.mktemp("nginx")) as edge:
+        yield edge
+
+
+@pytest.fixture
+def fresh_edge(origin, tmp_path):
+    """Give an edge that has answered nothing yet."""
+    with run_edge_before(origin.port, tmp_path) as edge:
+        yield edge

@@ -1,0 +1,86 @@
+"""The nginx edge answers as the device plane does: codings, parts, headers, what is not there."""
+
+import gzip
+
+import pytest
+
+from tests.edge import BIG, BLOCK, package_of, said, snapshot_of
+from tests.server.device.served import read_response, request
+
+pytestmark = pytest.mark.needs("nginx")
+TIMESTAMP, NEXT_ROOT = "/metadata/timestamp.json", "/metadata/2.root.json"
+GZIP = b"Accept-Encoding: gzip"
+
+
+def test_every_document_is_answered_as_the_origin_does(edge, origin, big_state):
+    """Both codings, GET and HEAD, the first time and again: octets, tag, digest, Vary, lifetime."""
+    paths = [
+        *snapshot_of(big_state).documents,
+        *(NEXT_ROOT, "/metadata/99.armani.json", "/log/proof/armani.99", "/log/tile/0/999"),
+        *(path for path, package in snapshot_of(big_state).packages.items() if not package.length),
+    ]
+    with edge.connect() as there, origin.connect() as here:
+
+        def ask(connection, path, line, method):
+            connection.sendall(request(path, line, method=method))
+            return said(read_response(connection, is_head=method == "HEAD"))
+
+        for path in paths:
+            for line in (b"Accept-Encoding: br, gzip;q=0.5", b"Accept-Encoding: gzip;q=0"):
+                for method in ("HEAD", "GET"):
+                    asked = path, line, method
+                    assert ask(there, *asked) == ask(here, *asked), asked
+
+
+@pytest.mark.parametrize(
+    ("value", "is_packed"),
+    [
+        *((b"gzip", True), (b"GZIP", True), (b"br, gzip", True), (b"gzip;q=0.5", True)),
+        *((b"gzip;q=0", False), (b"gzip; q=0.000", False), (b"identity", False), (b"", False)),
+        *((b"*", False), (b"gzipx", False), (b"x-gzip", False), (b"gzip;q=0.001, br", True)),
+    ],
+)
+def test_codings(edge, origin, value, is_packed):
+    """The edge reads Accept-Encoding as the origin does, and keeps one of two forms."""
+    line = b"Accept-Encoding: " + value
+    there, here = edge.get(TIMESTAMP, line), origin.get(TIMESTAMP, line)
+    assert (there["Content-Encoding"] == "gzip") is is_packed
+    assert said(there) == said(here)
+    if is_packed:
+        assert gzip.decompress(there.body) == origin.get(TIMESTAMP).body
+
+
+@pytest.mark.parametrize(
+    ("spelled", "first", "end"),
+    [
+        *((b"0-8388607", 0, BLOCK), (b"8388608-16777215", BLOCK, 2 * BLOCK)),
+        *((b"16777216-16781926", 2 * BLOCK, len(BIG)), (b"5-", 5, len(BIG))),
+        *((b"-7", len(BIG) - 7, len(BIG)), (b"8388600-8388615", BLOCK - 8, BLOCK + 8)),
+        *((b"0-0", 0, 1), (b"16781926-99999999", len(BIG) - 1, len(BIG))),
+    ],
+)
+def test_ranges_of_a_package(edge, big_state, spelled, first, end):
+    """A part is exact, whatever blocks it lies in."""
+    response = edge.get(package_of(big_state), b"Range: bytes=" + spelled)
+    assert response.status == 206
+    assert response["Content-Range"] == f"bytes {first}-{end - 1}/{len(BIG)}"
+    assert response.body == BIG[first:end]
+
+
+def test_other_ranges(edge, origin, big_state):
+    """What is no part is answered as the origin does: 200, 416, or the whole to another tag."""
+    path = package_of(big_state)
+    tag = edge.get(path, b"Range: bytes=0-0")["ETag"].encode()
+    assert edge.get(path, b"Range: bytes=0-9", b"If-Range: " + tag).body == BIG[:10]
+    for lines in (
+        (b"Range: bytes=0-9", b'If-Range: "other"'),
+        (b"Range: bytes=0-9,20-29",),
+        (b"Range: lines=0-9",),
+        (b"DNT: 1",),
+    ):
+        response = edge.get(path, *lines)
+        assert (response.status, response.body == BIG) == (200, True), lines
+    behind = b"Range: bytes=99999999-"
+    assert said(edge.get(path, behind)) == said(origin.get(path, behind))
+    head = edge.get(path, method="HEAD")
+    assert (head.status, head["Content-Length"]) == (200, str(len(BIG)))

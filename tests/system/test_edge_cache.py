@@ -1,0 +1,143 @@
+"""What the nginx edge keeps, for how long, and how often it asks."""
+
+import asyncio
+import os
+import re
+import select
+import ssl
+import struct
+
+import pytest
+
+from server.app import running
+from server.device.gate import GateMode
+from server.settings import Settings
+from tests.edge import BIG, BLOCK, CLEAN, Edge, package_of, run_edge_before
+from tests.nginx import run_edge
+from tests.recording_relay import Relay
+from tests.server.device.served import read_response, request
+from tests.server.release.certificate import write_certificate
+from tests.server.world import PACKAGE_2
+
+pytestmark = pytest.mark.needs("nginx")
+TIMESTAMP, NEXT_ROOT = "/metadata/timestamp.json", "/metadata/2.root.json"
+GZIP = b"Accept-Encoding: gzip"
+CLIENTS = 200
+
+
+def test_codings_share_two_entries(fresh_edge):
+    """However many spellings clients have, the origin is asked twice."""
+    for spelling in (b"gzip", b"br,gzip", b"gzip, x-canary", b"GZIP", b"br", b"identity", b"a, b"):
+        fresh_edge.get("/metadata/1.root.json", b"Accept-Encoding: " + spelling)
+    assert len(fresh_edge.relay.requests) == 2
+
+
+def test_a_package_is_fetched_once_in_blocks(fresh_edge, big_state):
+    """Phones ask for aligned blocks; the origin sends each once, asked as by a phone."""
+    path = package_of(big_state)
+    for _ in range(2):
+        whole = b"".join(
+            fresh_edge.get(path, b"Range: bytes=%d-%d" % (at, min(at + BLOCK, len(BIG)) - 1)).body
+            for at in range(0, len(BIG), BLOCK)
+        )
+        assert whole == BIG
+    assert fresh_edge.get(path).body == BIG
+    assert fresh_edge.get(path, b"Range: bytes=4711-9999999").body == BIG[4711:10_000_000]
+    asked = [re.search(rb"Range: bytes=(\d+)-", each)[1] for each in fresh_edge.relay.requests]
+    assert asked == [b"0", b"8388608", b"16777216"]
+
+
+def test_many_at_once_are_one_request(fresh_edge):
+    """200 clients at once cost one request of the origin, while it answers and when it has."""
+    octets = request(TIMESTAMP, GZIP)
+    connections = [fresh_edge.connect() for _ in range(CLIENTS)]
+    with fresh_edge.relay.holding():
+        for connection in connections:
+            connection.sendall(octets)
+        assert fresh_edge.relay.asked.acquire(timeout=30)
+    bodies = {read_response(connection).body for connection in connections}
+    for connection in connections:
+        connection.close()
+    assert len(bodies) == 1
+    assert len(fresh_edge.relay.requests) == 1
+
+
+def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
+    """When a minute is over one client's request asks again; everybody else is served meanwhile."""
+    octets = request(TIMESTAMP, GZIP)
+    fresh_edge.get(TIMESTAMP, GZIP)
+    fresh_edge.relay.forget()
+    connections = [fresh_edge.connect() for _ in range(CLIENTS - 1)]
+    with fresh_edge.relay.holding():
+        first = fresh_edge.until_asked(octets)
+        for connection in connections:
+            connection.sendall(octets)
+        bodies = {read_response(connection).body for connection in connections}
+        assert len(fresh_edge.relay.requests) == 1
+        assert not select.select([first], [], [], 0)[0]
+    bodies.add(read_response(first).body)
+    for connection in (first, *connections):
+        connection.close()
+    assert len(bodies) == 1
+    assert b'If-None-Match: "sha256-' in fresh_edge.relay.requests[0]
+    assert fresh_edge.relay.statuses == [b"304"]
+
+
+def test_how_long_an_answer_is_kept(origin, tmp_path):
+    """Nginx's own files say a minute for what changes, and a year for what does not."""
+    lives = {TIMESTAMP: 60, NEXT_ROOT: 60, "/metadata/1.root.json": 31_536_000}
+    certificate, key, _ = write_certificate(tmp_path)
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = False
+    with run_edge(origin.port, certificate, key, tmp_path / "nginx") as port:
+        edge = Edge(port, tmp_path / "nginx", Relay(), context)
+        found = {}
+        for path in lives:
+            edge.get(path)
+        for _, octets in edge.kept():
+            if b"\nKEY: /" not in octets:
+                continue
+            # ngx_http_file_cache_header_t: version, valid_sec, updating_sec, error_sec,
+            # last_modified, date; each of eight octets.
+            version, valid, _, _, _, date = struct.unpack_from("<6q", octets)
+            assert version == 5
+            found[re.search(rb"\nKEY: (\S+)", octets)[1].decode()] = valid - date
+    assert {path: found[path] - life for path, life in lives.items()}.items() <= {
+        (path, slack) for path in lives for slack in (0, 1)
+    }
+
+
+async def test_a_publication_reaches_those_behind_the_edge(world, tmp_path):
+    """The timestamp and the 404 of what comes next are asked for again after their minute."""
+    settings = Settings(port=0, gate=GateMode.EDGE)
+    async with running(world.folder, settings, world.now, entropy=os.urandom) as port:
+        await asyncio.to_thread(check_publication, world, port, tmp_path)
+
+
+def check_publication(world, port, folder):
+    """Publish behind an edge, and ask it until it answers with what is new."""
+    with run_edge_before(port, folder) as edge:
+        before = edge.get(TIMESTAMP, GZIP)
+        assert edge.get("/metadata/3.armani.json", GZIP).status == 404
+        world.submit(world.second_release(), [PACKAGE_2])
+        while edge.get(TIMESTAMP, GZIP).body == before.body:
+            pass
+        while (response := edge.get("/metadata/3.armani.json", GZIP)).status == 404:
+            pass
+        assert response.status == 200
+        for octets in edge.relay.requests:
+            assert CLEAN.fullmatch(octets), octets
+
+
+def test_while_the_origin_is_away(fresh_edge):
+    """What was there is served on; what never was is a problem document that is not kept."""
+    before = fresh_edge.get(TIMESTAMP, GZIP)
+    fresh_edge.relay.is_away = True
+    fresh_edge.relay.forget()
+    fresh_edge.until_asked(request(TIMESTAMP, GZIP)).close()
+    assert fresh_edge.get(TIMESTAMP, GZIP).body == before.body
+    response = fresh_edge.get("/metadata/1.root.json", GZIP)
+    assert (response.status, response["Content-Type"]) == (503, "application/problem+json")
+    assert response["Cache-Control"] == "no-store"
+    fresh_edge.relay.is_away = False
+    assert fresh_edge.get("/metadata/1.root.json", GZIP).status == 200
