@@ -80,7 +80,10 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol = request.protocol
     if not isinstance(protocol, _Protocol):
         raise TypeError("a request came over a connection that is not ours")
-    response = await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
+    try:
+        response = await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
+    finally:
+        protocol.is_busy = False
     if protocol.front.is_draining:
         response.force_close()
     return response
@@ -94,7 +97,7 @@ def _make_request(
     task: "asyncio.Task[None]",
 ) -> "_Request":
     if isinstance(protocol, _Protocol):
-        protocol.deadline = math.inf
+        protocol.deadline, protocol.is_busy = math.inf, True
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
@@ -113,12 +116,13 @@ class _Protocol(web.RequestHandler):
     clients that take nothing.
     """
 
-    __slots__ = ("_octets", "deadline", "front", "is_spelled", "limit", "plane")
+    __slots__ = ("_octets", "deadline", "front", "is_busy", "is_spelled", "limit", "plane")
 
     def __init__(self, manager: HandoverServer, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.front = manager.front
         self.plane = manager.plane
+        self.is_busy = False
         self.is_spelled = True
         self._octets = b""
 
@@ -155,8 +159,9 @@ class _Protocol(web.RequestHandler):
             self.transport.abort()
 
     def drain(self) -> None:
-        """Close, once what was asked is answered."""
-        self.close()
+        """Let the next answer be the last; with nothing under way, wait for it a moment only."""
+        if not self.is_busy and self.deadline == math.inf:
+            self.deadline, self.limit = self.front.until_linger, ""
 
     def handle_error(
         self,

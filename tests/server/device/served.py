@@ -72,6 +72,11 @@ class Served:
         """Ask for a path with header lines."""
         return self.ask(request(path, *lines, method=method))
 
+    def drain(self, seconds):
+        """Begin to drain, and return when nothing listens any more."""
+        asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(10)
+
     def metrics(self):
         """Return the exposition of all metrics."""
         return generate_latest(self.registry).decode()

@@ -1,0 +1,164 @@
+"""The strict reader of heads against a second one, and on whatever octets there are."""
+
+import h11
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.device.documents import make_document
+from server.device.gate import READ, REFUSED, TOLERATED
+from server.device.heads import LONGEST, may_become_head, plan_head
+
+DOCUMENT = make_document("/metadata/timestamp.json", b"{}" * 99, mutable=True)
+LINE = b"GET /metadata/timestamp.json HTTP/1.1"
+REQUESTS = {LINE: DOCUMENT}
+HOST = b"Host: updates.example"
+
+
+def head(*lines):
+    """Return a head that asks for the document."""
+    return b"\r\n".join([LINE, *lines, b"", b""])
+
+
+def plan(octets, *, is_edge=False):
+    """Return the status and whether it is the last answer, or None."""
+    planned = plan_head(octets, REQUESTS, is_edge=is_edge)
+    return planned and (planned[0], planned[2])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [],
+        [b"Host:updates.example"],
+        [b"Host : updates.example"],
+        [b" Host: updates.example"],
+        [b"Host:\tupdates.example"],
+        [b"Host: "],
+        [b"Host: a b"],
+        [HOST, HOST],
+        [HOST, b"host: updates.example"],
+        [HOST, b"Accept-Encoding: gzip", b"accept-encoding: gzip"],
+        [HOST, b"If-None-Match: a", b"If-None-Match: b"],
+        [HOST, b"User-Agent: a", b"User-Agent: a"],
+        [HOST, b"Connection: keep-alive", b"Connection: close"],
+        [HOST, b"Connection: keep-alive, close"],
+        [HOST, b"Connection: Upgrade"],
+        [HOST, b"Connection:"],
+        [HOST, b"Accept: a\0"],
+        [HOST, b"Accept: a\x7f"],
+        [HOST, b"Accept: a\tb"],
+        [HOST, b"Accept: \xc3\xa9"],
+        [HOST, b"Accept: a\rb"],
+        [HOST, b"Accept: a\nb"],
+        [HOST, b"Accept: a", b" b"],
+        [HOST, b"Accept"],
+        [HOST, b": a"],
+        [HOST, b"X-Unknown: a"],
+        [HOST, b"Accept: " + b"a" * LONGEST],
+        [HOST, *[b"Accept: a"] * 41],
+        *([HOST, name + b": a"] for name in sorted(REFUSED | {b"range", b"if-range"})),
+        *([HOST, name.title() + b": a"] for name in sorted(REFUSED)),
+    ],
+)
+def test_heads_that_are_left_to_others(lines):
+    """Whatever is refused, ambiguous or merely unusual is not read here, behind an edge either."""
+    assert plan(head(*lines)) is None
+    if lines != [HOST, b"X-Unknown: a"]:
+        assert plan(head(*lines), is_edge=True) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET /metadata/timestamp.json HTTP/1.0",
+        b"GET /metadata/timestamp.json HTTP/1.1 ",
+        b"GET  /metadata/timestamp.json HTTP/1.1",
+        b"get /metadata/timestamp.json HTTP/1.1",
+        b"POST /metadata/timestamp.json HTTP/1.1",
+        b"GET /metadata/timestamp.json?a HTTP/1.1",
+        b"GET /metadata/%74imestamp.json HTTP/1.1",
+        b"GET http://updates.example/metadata/timestamp.json HTTP/1.1",
+        b"GET /metadata/1.root.json HTTP/1.1",
+        b"HEAD /metadata/1.root.json HTTP/1.1",
+        b"HEAD",
+        b"HEAD ",
+        b"",
+    ],
+)
+def test_request_lines_that_are_left_to_others(line):
+    """Only the one spelling of a document's own line is looked up."""
+    assert plan(line + b"\r\n" + HOST + b"\r\n\r\n") is None
+
+
+@pytest.mark.parametrize("name", sorted(TOLERATED - {b"connection"}))
+def test_habits_are_read_over(name):
+    """Each header of the table that is tolerated unread is, in both spellings."""
+    for spelled in (name, b"-".join(word.capitalize() for word in name.split(b"-"))):
+        assert plan(head(spelled + b": any Value, 1;q=0.1", HOST)) == (200, False)
+
+
+def test_last_answers():
+    """Connection is read, since it says what comes after the answer."""
+    assert plan(head(HOST, b"Connection: close")) == (200, True)
+    assert plan(head(HOST, b"connection: keep-alive")) == (200, False)
+
+
+def test_unknown_headers():
+    """Behind an edge they are tolerated and told; names that are in the table never are unknown."""
+    planned = plan_head(head(b"X-A: b", HOST), REQUESTS, is_edge=True)
+    assert (planned[0], planned[3]) == (200, True)
+    planned = plan_head(head(b"Via: 1.1 a", HOST), REQUESTS, is_edge=True)
+    assert (planned[0], planned[3]) == (200, False)
+    for name in READ | REFUSED | {b"user-agent", b"connection"}:
+        octets = head(HOST, name.upper() + b": a", name.upper() + b": a")
+        assert plan(octets, is_edge=True) is None
+
+
+pieces = st.sampled_from(
+    [
+        *(b"Host: a", b"host: [::1]:80", b"Accept: */*", b"Connection: close", b"User-Agent: x y"),
+        *(b"Accept-Encoding: gzip", b"If-None-Match: *", b"Sec-Fetch-Mode: cors", b"Cookie: a=1"),
+        *(b"Content-Length: 0", b"Range: bytes=0-1", b"X: y", b"Accept:a", b"Accept: a ", b"A : b"),
+        *(b"", b"\n", b"\r", b"\0", b" ", b"\t", b":", b"Transfer-Encoding: chunked", b"\x80"),
+    ]
+)
+
+
+@given(st.lists(st.lists(pieces, min_size=1, max_size=2).map(b"".join), max_size=6), st.booleans())
+def test_what_is_read_here_is_http(lines, is_edge):
+    """Another reader of HTTP/1.1 takes every head that is read here, and finds one Host in it."""
+    octets = head(*lines)
+    octets = octets[: octets.index(b"\r\n\r\n") + 4]
+    if plan(octets, is_edge=is_edge) is None:
+        return
+    reader = h11.Connection(h11.SERVER)
+    reader.receive_data(octets)
+    event = reader.next_event()
+    assert (event.method, event.target) == (b"GET", b"/metadata/timestamp.json")
+    names = [name for name, _ in event.headers]
+    assert names.count(b"host") == 1
+    assert not REFUSED.intersection(names)
+    assert isinstance(reader.next_event(), h11.EndOfMessage)
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_end_in_an_answer_or_none(octets):
+    """Nothing raises; rubbish is nobody's request."""
+    assert plan_head(octets, REQUESTS, is_edge=True) is None
+    may_become_head(octets)
+
+
+@given(st.integers(0, len(head(HOST, b"Accept: a")) - 1))
+def test_the_beginning_of_a_head(cut):
+    """However little of a good head has come, it can still become one."""
+    assert may_become_head(head(HOST, b"Accept: a")[:cut])
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [b"POST /", b"G\0", b"\r\n", b" GET /", b"GET /a HTTP/1.1\nHost: a", b"GET /" + b"a" * 3000],
+)
+def test_what_cannot_become_a_head(octets):
+    """It is handed over before its end, which might never come."""
+    assert not may_become_head(octets)

@@ -1,0 +1,275 @@
+"""The fast lane: the same octets as behind it, however requests are cut, read slowly or ended."""
+
+import re
+import socket
+import threading
+
+import pytest
+
+from server.device.limits import Limits
+from tests.server.device.served import read_response, request, serve
+from tests.server.device.test_answers import PACKAGE
+
+STAMP = "/metadata/timestamp.json"
+GZIP = b"Accept-Encoding: gzip"
+PHONE = request(STAMP, GZIP)
+NEXT_ROOT = "/metadata/2.root.json"
+# A request that the lane hands over, and with it all that follows on its connection.
+HANDED_OVER = request(PACKAGE, method="HEAD")
+
+
+def octets(response):
+    """Return all of a response but its date."""
+    return re.sub(rb"Date: [^\r]*\r\n", b"", response.head) + response.body
+
+
+def ask_both(served, asked):
+    """Return the octets of the answer of the lane, and of the one behind it."""
+    is_head = asked.startswith(b"HEAD ")
+    with served.connect() as lane, served.connect() as behind:
+        lane.sendall(asked)
+        behind.sendall(HANDED_OVER)
+        read_response(behind, is_head=True)
+        behind.sendall(asked)
+        return [octets(read_response(each, is_head=is_head)) for each in (lane, behind)]
+
+
+def every_path(served):
+    """Return all paths that lead somewhere, and some that do not."""
+    snapshot = served.plane.served.snapshot
+    return [
+        *snapshot.documents,
+        *snapshot.packages,
+        NEXT_ROOT,
+        "/metadata/3.root.json",
+        "/metadata/99.armani.json",
+        "/log/proof/dior.1",
+        f"/targets/armani/id/stable/{'0' * 64}.armani-1.zip",
+        "/nowhere",
+    ]
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [GZIP],
+        [],
+        [b"Accept-Encoding: br, gzip;q=0.3", b"User-Agent: curl/8.14.1", b"Accept: */*"],
+        [b"accept-encoding: identity", b"connection: Keep-Alive", b"sec-fetch-mode: cors"],
+        [b"If-None-Match: *"],
+        [b'If-None-Match: "sha256-0"', GZIP],
+        [GZIP, b"Connection: close"],
+    ],
+)
+def test_both_ways_give_the_same_octets(direct, method, lines):
+    """For every path of the server: status, header fields in their order, body."""
+    for path in every_path(direct):
+        lane, behind = ask_both(direct, request(path, *lines, method=method))
+        assert lane == behind, path
+
+
+def test_validators_give_the_same_octets(direct):
+    """Each document's own validators are known on both ways."""
+    for path in direct.plane.served.snapshot.documents:
+        for coding in (b"gzip", b"identity"):
+            line = b"Accept-Encoding: " + coding
+            etag = direct.get(path, line)["ETag"].encode()
+            for value in (etag, b"W/" + etag, b'"a", ' + etag):
+                asked = request(path, line, b"If-None-Match: " + value)
+                lane, behind = ask_both(direct, asked)
+                assert lane == behind
+                assert lane.startswith(b"HTTP/1.1 304 Not Modified\r\n")
+
+
+def test_a_phone_in_any_mode(direct, edge, strict):
+    """Its octets are answered alike whatever else a server lets in."""
+    for path in (STAMP, NEXT_ROOT, "/metadata/2.latest.json", "/log/proof/latest.2"):
+        answers = {octets(each.get(path, GZIP)) for each in (direct, edge, strict)}
+        assert len(answers) == 1
+
+
+def test_a_phone_that_calls_the_server_otherwise(direct):
+    """Another Host than the one that was expected changes nothing."""
+    for host in (b"a", b"updates.example:8443", b"[::1]:8080"):
+        assert octets(direct.ask(request(STAMP, GZIP, host=host))) == octets(direct.ask(PHONE))
+
+
+def test_however_requests_are_cut(direct):
+    """Three requests in packets that are cut at every octet are answered in order."""
+    asked = PHONE + request("/log/checkpoint", b"Accept: */*") + request(NEXT_ROOT, GZIP)
+    expected = [octets(direct.ask(each)) for each in re.findall(rb".+?\r\n\r\n", asked, re.DOTALL)]
+    for cut in range(1, len(asked)):
+        with direct.connect() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(asked[:cut])
+            connection.sendall(asked[cut:])
+            assert [octets(read_response(connection)) for _ in range(3)] == expected, cut
+
+
+def test_many_requests_in_one_packet(direct):
+    """A thousand pipelined requests have a thousand answers."""
+    with direct.connect() as connection:
+        sender = threading.Thread(target=connection.sendall, args=(PHONE * 1000,))
+        sender.start()
+        answers = {octets(read_response(connection)) for _ in range(1000)}
+        sender.join()
+    assert len(answers) == 1
+
+
+def test_a_client_that_reads_slowly(direct):
+    """While it takes nothing it is answered nothing more; when it reads, nothing is missing."""
+    number, path = 5000, "/metadata/2.armani.json"
+    response = direct.get(path)
+    expected, length = octets(response), len(response.head) + len(response.body)
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", direct.port))
+        connection.settimeout(10)
+        sender = threading.Thread(target=connection.sendall, args=(request(path) * number,))
+        sender.start()
+        answered = direct.plane.counts.answers[200]
+        assert direct.ask(PHONE).status == 200  # others do not wait for it
+        assert direct.plane.counts.answers[200] - answered < number
+        answer = bytearray()
+        while len(answer) < number * length:
+            answer += connection.recv(1 << 20)
+        sender.join()
+    assert re.sub(rb"Date: [^\r]*\r\n", b"", answer) == expected * number
+
+
+def test_a_client_that_never_reads(published_state):
+    """It is cut off, and counted."""
+    with serve(published_state.folder, limits=Limits(stall_seconds=0.1)) as served:
+        with served.connect() as connection, pytest.raises(ConnectionError):
+            connection.sendall(PHONE * 1_000_000)
+        assert served.plane.counts.cuts["stall"] == 1
+
+
+def test_a_connection_that_asks_nothing_more(published_state):
+    """It is closed after a while, on the lane and behind it, and others are not."""
+    with serve(published_state.folder, limits=Limits(idle_seconds=0.1)) as served:
+        for asked in (PHONE, HANDED_OVER):
+            with served.connect() as connection:
+                connection.sendall(asked)
+                read_response(connection, is_head=asked is HANDED_OVER)
+                assert connection.recv(1) == b""
+        assert served.plane.counts.cuts["idle"] == 1
+
+
+def test_a_second_head_that_never_ends(published_state):
+    """The limit of a head counts from its first octet, not from each."""
+    with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
+        with served.connect() as connection:
+            connection.sendall(PHONE)
+            read_response(connection)
+            is_cut = threading.Event()
+
+            def dribble():
+                for octet in PHONE[:-1]:
+                    connection.sendall(bytes([octet]))
+                    if is_cut.wait(0.05):
+                        return
+
+            sender = threading.Thread(target=dribble)
+            sender.start()
+            assert connection.recv(1) == b""
+            is_cut.set()
+            sender.join()
+        assert served.plane.counts.cuts["head"] == 1
+
+
+def test_too_many_connections(published_state):
+    """One above the limit is closed and counted; when another ends there is room again."""
+    with serve(published_state.folder, limits=Limits(connections=2)) as served:
+        with served.connect() as first, served.connect() as second:
+            for each in (first, second):
+                each.sendall(PHONE)
+                read_response(each)
+            assert served.exchange(b"") == b""
+            assert served.plane.counts.cuts["full"] == 1
+        while served.plane.counts.connections:
+            threading.Event().wait(0.01)
+        assert served.ask(PHONE).status == 200
+
+
+def test_connection_close(direct):
+    """The answer says so, and nothing behind it is answered."""
+    answer = direct.exchange(request(STAMP, b"Connection: close") + PHONE)
+    assert answer.count(b"HTTP/1.1") == 1
+    assert b"\r\nConnection: close\r\n\r\n" in answer
+
+
+def test_a_refusal_behind_answers_of_the_lane(direct):
+    """What came before it is answered, it is refused, and what is behind it is thrown away."""
+    answer = direct.exchange(PHONE + PHONE + request(STAMP, b"Cookie: a=1") + PHONE)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"200", b"200", b"400"]
+
+
+def test_a_connection_after_its_hand_over(direct):
+    """What follows is answered behind the lane, the gate's table holds there, too."""
+    with direct.connect() as connection:
+        for asked, status in (
+            (request(PACKAGE, b"Range: bytes=0-9"), 206),
+            (PHONE, 200),
+            (request(NEXT_ROOT, GZIP), 404),
+            (request(STAMP, b"Cookie: a=1"), 400),
+        ):
+            connection.sendall(asked)
+            assert read_response(connection).status == status
+        assert connection.recv(1) == b""
+
+
+def test_unknown_headers_behind_an_edge(edge):
+    """They are tolerated on the lane, and counted."""
+    before = edge.plane.counts.unknown_headers
+    plain = edge.get(STAMP, GZIP)
+    for line in (b"X-Forwarded-For: 192.0.2.1", b"CDN-Loop: a", b"x-a: b"):
+        assert octets(edge.get(STAMP, GZIP, line)) == octets(plain)
+    assert edge.plane.counts.unknown_headers == before + 3
+
+
+def test_counts(published_state):
+    """Every answer is counted once by its status, on whatever way it went."""
+    with serve(published_state.folder) as served:
+        for asked in (PHONE, request(STAMP), request(NEXT_ROOT, GZIP), request("/nowhere")):
+            served.ask(asked)
+        served.ask(request(PACKAGE, b"Range: bytes=0-9"))
+        counts = served.plane.counts
+        assert {status: n for status, n in counts.answers.items() if n} == {
+            200: 2,
+            404: 1,
+            400: 1,
+            206: 1,
+        }
+        assert {reason: n for reason, n in counts.refusals.items() if n} == {"path": 1}
+        assert 'hening_answers_total{status="404"} 1.0' in served.metrics()
+        assert "_created" not in served.metrics()
+
+
+def test_strict_takes_a_phone_alone(strict):
+    """The lane answers nobody else, and what it hands over is refused."""
+    assert strict.ask(request(STAMP)).status == 400
+    assert strict.ask(request(STAMP, GZIP, b"Accept: */*")).status == 400
+    with strict.connect() as connection:
+        connection.sendall(PHONE + request(PACKAGE, f"Range: bytes=0-{9}".encode()))
+        assert read_response(connection).status == 200
+        assert read_response(connection).status == 400
+
+
+def test_what_is_drained(published_state):
+    """The next answer on each kept connection is its last, and no connection is reset."""
+    with serve(published_state.folder) as served:
+        connections = [served.connect() for _ in range(4)]
+        for number, each in enumerate(connections):
+            each.sendall(PHONE if number % 2 else HANDED_OVER)
+            read_response(each, is_head=not number % 2)
+        connections[3].sendall(PHONE[:20])
+        served.drain(30)
+        connections[1].sendall(PHONE)
+        assert read_response(connections[1])["Connection"] == "close"
+        connections[3].sendall(PHONE[20:])
+        assert read_response(connections[3])["Connection"] == "close"
+        for each in connections:
+            assert each.recv(1) == b""
+            each.close()
