@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
+from server.device.trust import Trusted, verify_snapshot
 from server.publisher.publish_metrics import SWAPPED
 from server.storage.blobs import BlobReader
 from server.storage.errors import StorageError
@@ -34,6 +35,7 @@ class SnapshotWatch:
         self._show = show
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
+        self._trusted: Trusted | None = None
         self._woken = asyncio.Event()
         self.current: Snapshot = EMPTY
 
@@ -73,7 +75,11 @@ class SnapshotWatch:
     def _load(self, seen: tuple[int, int] | None) -> Snapshot:
         if seen is None:
             raise StorageError("the public timestamp is gone.")
-        return load_snapshot(self._folder.public, self._blobs, self.current)
+        snapshot = load_snapshot(self._folder.public, self._blobs, self.current)
+        if snapshot is not EMPTY:
+            pinned = self._folder.trusted_root.read_bytes()
+            self._trusted = verify_snapshot(snapshot, pinned, self._trusted)
+        return snapshot
 
 
 def _identity(public: Path) -> tuple[int, int] | None:
