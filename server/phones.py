@@ -46,7 +46,9 @@ async def serving_phones(
         plane = DevicePlane(blobs, Counts(), settings.gate, lambda: clock().timestamp())
 
         async def show(snapshot: Snapshot) -> None:
-            plane.served = await asyncio.to_thread(make_served, snapshot, hosts, plane.served)
+            plane.served = await asyncio.to_thread(
+                make_served, snapshot, hosts, settings.gate, plane.served
+            )
 
         watch = SnapshotWatch(folder, blobs, show)
         await watch.look()

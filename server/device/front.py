@@ -65,7 +65,6 @@ class Front:
             status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nDate: {date}\r\n".encode()
             for status in (OK, NOT_MODIFIED, NOT_FOUND)
         }
-        self.ok = self.starts[OK]
         for connection in [each for each in self._connections if each.deadline <= now]:
             if connection.limit:
                 self.plane.counts.cuts[connection.limit] += 1
@@ -109,10 +108,8 @@ class Front:
     def plan(self, head: bytes) -> Planned | None:
         """Return the answer to a whole head, where it can be given from octets in memory."""
         served, mode = self.plane.served, self.plane.mode
-        if (octets := served.exact.get(head)) is not None:
-            return OK, octets, False, False
-        if (octets := served.absent.get(head)) is not None:
-            return NOT_FOUND, octets, False, False
+        if (hit := served.exact.get(head)) is not None:
+            return *hit, False, False
         if mode is GateMode.STRICT:
             return None
         return plan_head(head, served.requests, is_edge=mode is GateMode.EDGE)

@@ -8,7 +8,7 @@ with its connection, one way, for the rest of that connection's life.
 import asyncio
 from typing import TYPE_CHECKING, cast
 
-from server.device.heads import END, OK, may_become_head
+from server.device.heads import END, may_become_head
 
 if TYPE_CHECKING:
     from server.device.front import Front
@@ -50,13 +50,14 @@ class Lane(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer what is one whole request of a phone; look closer at everything else."""
         front = self._front
-        octets = front.plane.served.exact.get(data)
-        if octets is None or not self._is_plain:
+        hit = front.plane.served.exact.get(data)
+        if hit is None or not self._is_plain:
             self._take(self._rest + data)
             return
-        front.answers[OK] += 1
+        status, octets = hit
+        front.answers[status] += 1
         self.deadline, self.limit = front.until_idle, "idle"
-        self._transport.write(front.ok + octets)
+        self._transport.write(front.starts[status] + octets)
 
     def _take(self, data: bytes) -> None:
         """Answer the requests that `data` begins with, in order, while their answers are taken."""

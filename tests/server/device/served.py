@@ -114,7 +114,7 @@ def serve(folder, mode=GateMode.DIRECT, blobs=None, limits=LIMITS, hosts=(HOST,)
     blobs = blobs or LocalBlobs(folder.blobs)
     registry = CollectorRegistry()
     plane = DevicePlane(blobs, Counts(), mode, time.time, limits)
-    plane.served = make_served(load_snapshot(folder.public, blobs, EMPTY), hosts, Answers())
+    plane.served = make_served(load_snapshot(folder.public, blobs, EMPTY), hosts, mode, Answers())
     registry.register(CountsCollector(plane.counts))
     served = Served(0, registry, plane)
     ready, stop = threading.Event(), None

@@ -250,6 +250,9 @@ def test_counts(published_state):
 def test_strict_takes_a_phone_alone(strict):
     """The lane answers nobody else, and what it hands over is refused."""
     assert strict.ask(request(STAMP)).status == 400
+    etag = strict.get(STAMP, GZIP)["ETag"].encode()
+    assert strict.ask(request(STAMP, GZIP, b"If-None-Match: " + etag)).status == 400
+    assert strict.ask(request("/log/checkpoint", GZIP)).status == 400
     assert strict.ask(request(STAMP, GZIP, b"Accept: */*")).status == 400
     with strict.connect() as connection:
         connection.sendall(PHONE + request(PACKAGE, f"Range: bytes=0-{9}".encode()))

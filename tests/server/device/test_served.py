@@ -2,6 +2,7 @@
 
 import pytest
 
+from server.device.gate import GateMode
 from server.device.served import Served, make_served, phone_host
 from server.device.snapshot import EMPTY, load_snapshot
 from server.storage.local_blobs import LocalBlobs
@@ -35,8 +36,8 @@ def test_step_by_step(world):
         nonlocal snapshot, served
         before = served
         snapshot = load_snapshot(world.folder.public, blobs, snapshot)
-        served = make_served(snapshot, HOSTS, before)
-        assert served == make_served(snapshot, HOSTS, Served())
+        served = make_served(snapshot, HOSTS, GateMode.DIRECT, before)
+        assert served == make_served(snapshot, HOSTS, GateMode.DIRECT, Served())
         return before
 
     assert follow().exact == {}
@@ -53,21 +54,35 @@ def test_step_by_step(world):
     assert world.publish({("root", 2): world.ceremony.root(2)}).reason == ""
     asked = b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example\r\n"
     asked += b"Accept-Encoding: gzip\r\n\r\n"
-    assert asked in served.absent
+    assert served.exact[asked][0] == 404
     follow()
-    assert asked in served.exact
-    assert asked not in served.absent
-    assert asked.replace(b"/2.", b"/3.") in served.absent
+    assert served.exact[asked][0] == 200
+    assert served.exact[asked.replace(b"/2.", b"/3.")][0] == 404
 
 
 def test_other_hosts(published_state):
     """A process that is called otherwise takes nothing of the requests over."""
     folder = published_state.folder
     snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
-    first = make_served(snapshot, HOSTS[:1], Served())
-    assert make_served(snapshot, HOSTS[1:], first) == make_served(snapshot, HOSTS[1:], Served())
+    first = make_served(snapshot, HOSTS[:1], GateMode.DIRECT, Served())
+    assert make_served(snapshot, HOSTS[1:], GateMode.DIRECT, first) == make_served(
+        snapshot, HOSTS[1:], GateMode.DIRECT, Served()
+    )
+
+
+def test_phones_only(published_state):
+    """A strict process has no ready answer for what a cache asks, and for what auditors ask."""
+    folder = published_state.folder
+    snapshot = load_snapshot(folder.public, LocalBlobs(folder.blobs), EMPTY)
+    direct = make_served(snapshot, HOSTS, GateMode.DIRECT, Served())
+    strict = make_served(snapshot, HOSTS, GateMode.STRICT, direct)
+    assert strict == make_served(snapshot, HOSTS, GateMode.STRICT, Served())
+    others = direct.exact.keys() - strict.exact.keys()
+    assert len(others) == 2 * 3
+    assert all(b"If-None-Match" in each or b"GET /log/checkpoint" in each for each in others)
+    assert not any(b"If-None-Match" in each for each in strict.exact)
 
 
 def test_nothing_is_public_yet():
     """Then nothing is answered 200, and no root is the next."""
-    assert make_served(EMPTY, HOSTS, Served()) == Served(EMPTY, HOSTS)
+    assert make_served(EMPTY, HOSTS, GateMode.DIRECT, Served()) == Served(EMPTY, HOSTS)

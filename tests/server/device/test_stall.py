@@ -28,7 +28,7 @@ async def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
     snapshot = Snapshot(1, {}, {URL: Package(SHA256, LENGTH)}, frozenset(), {})
     limits = Limits(stall_seconds=0.3)
     plane = DevicePlane(LocalBlobs(tmp_path), Counts(), GateMode.DIRECT, time.time, limits)
-    plane.served = make_served(snapshot, (), Served())
+    plane.served = make_served(snapshot, (), GateMode.DIRECT, Served())
 
     def ask(port):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
