@@ -29,6 +29,7 @@ FIELDS = frozenset(
         "submission",
         "version",
         "webhook",
+        "worker",
     }
 )
 

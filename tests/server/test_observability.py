@@ -43,7 +43,7 @@ def test_the_list_holds_nothing_of_a_request():
         "change",
         *("channel", "error", "event", "host", "incident", "level", "operation", "port"),
         *("reason", "removed", "renewed", "snapshot", "submission", "timestamp", "version"),
-        "webhook",
+        *("webhook", "worker"),
     ]
 
 

@@ -1,0 +1,228 @@
+"""One worker as the main process sees it: begun, fed with snapshots, heard, and seen to its end."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from server.device.counts import Counts
+from server.device.snapshot import EMPTY, Snapshot
+from server.processes.channel import Channel, open_channel
+from server.processes.delta import Whole, plan_delta
+from server.processes.errors import ChannelError
+from server.processes.messages import (
+    MAIN_DECODER,
+    PROTOCOL,
+    Counted,
+    Drain,
+    Duty,
+    Failed,
+    FromWorker,
+    Ready,
+    Said,
+    Start,
+)
+
+# Settings, and what a service manager means for the main process alone.
+OURS = ("HENING_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How long a worker may take, in seconds, before it is killed."""
+
+    start: float = 120.0  # until it serves: its imports, and a snapshot of some GB
+    silence: float = 10.0  # between two signs of life, of which it gives one a second
+    replaced: float = (
+        120.0  # to end what is under way once its successor serves: 8 MiB of a download
+    )
+    grace: float = 5.0  # beyond the drain that it was allowed, and for an end after the last word
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Number and sockets of a worker, which its successors have as well."""
+
+    number: int
+    tcp: Sequence[socket.socket]
+    unix: Sequence[socket.socket]
+
+
+class Child:
+    """A worker's process; `attend` it as soon as it has begun."""
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        channel: Channel[FromWorker],
+        bounds: Bounds,
+        hear: Callable[[int, Counts], None],
+        say: Callable[[str], None],
+    ) -> None:
+        self.is_ready = False
+        self._process = process
+        self._channel = channel
+        self._bounds = bounds
+        self._hear = hear
+        self._say = say
+        self._wanted: Snapshot | None = None
+        self._sent: Snapshot | None = None
+        self._news = asyncio.Event()
+        self._begun = asyncio.Event()  # it is ready, or has ended
+        self.reason = ""
+        self._timers: list[asyncio.TimerHandle] = []
+        self._kill_after(bounds.start, "it did not serve within {} seconds and was killed")
+
+    @property
+    def pid(self) -> int:
+        """The process' number."""
+        return self._process.pid
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Let it serve `snapshot` as soon as it has taken it."""
+        self._wanted = snapshot
+        self._news.set()
+
+    def drain(self, seconds: float) -> None:
+        """Let it end what is under way within `seconds`; beyond that it is killed."""
+        self._kill_after(
+            seconds + self._bounds.grace, "it did not end within {} seconds and was killed"
+        )
+        with contextlib.suppress(ConnectionError):
+            self._channel.tell(Drain(seconds))
+
+    async def wait_ready(self) -> bool:
+        """Wait until it serves or has ended; answers which."""
+        await self._begun.wait()
+        return self.is_ready
+
+    async def attend(self) -> str:
+        """Feed and hear it until its process has ended; returns why it did."""
+        feeding = asyncio.create_task(self._feed())
+        try:
+            await self._listen()
+            status = await self._reap()
+            self.reason = self.reason or describe(status)
+        finally:
+            feeding.cancel()
+            for timer in self._timers:
+                timer.cancel()
+            self._kill()
+            self._channel.close()
+            self._begun.set()
+        return self.reason
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                bound = self._bounds.silence if self.is_ready else self._bounds.start
+                async with asyncio.timeout(bound):
+                    messages = await self._channel.receive()
+            except TimeoutError:
+                self._blame(f"it was silent for {bound:g} seconds and was killed")
+                return
+            except ChannelError as error:
+                self._blame(str(error))
+                return
+            if not messages:
+                return
+            for message in messages:
+                self._take(message)
+
+    def _take(self, message: FromWorker) -> None:
+        match message:
+            case Ready():
+                self.is_ready = True
+                self._timers.pop(0).cancel()
+                self._begun.set()
+            case Counted():
+                self._hear(self.pid, message.counts)
+            case Said():
+                self._say(message.sentence)
+            case Failed():
+                self.reason = message.sentence
+
+    async def _feed(self) -> None:
+        """Send what differs from what it has; what came meanwhile is one difference."""
+        with contextlib.suppress(ConnectionError):
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                wanted = self._wanted
+                if wanted is None or wanted is self._sent:
+                    continue
+                for piece in plan_delta(self._sent or EMPTY, wanted):
+                    await self._channel.send(piece)
+                await self._channel.send(Whole(wanted.version, wanted.root))
+                self._sent = wanted
+
+    async def _reap(self) -> int:
+        try:
+            async with asyncio.timeout(self._bounds.grace):
+                return await self._process.wait()
+        except TimeoutError:
+            self._kill()
+            return await self._process.wait()
+
+    def _kill_after(self, seconds: float, sentence: str) -> None:
+        loop = asyncio.get_running_loop()
+        self._timers.append(loop.call_later(seconds, self._blame, sentence.format(f"{seconds:g}")))
+
+    def _blame(self, sentence: str) -> None:
+        self.reason = sentence
+        self._kill()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+
+async def begin(
+    place: Place,
+    duty: Duty,
+    environment: Mapping[str, str],
+    bounds: Bounds,
+    hear: Callable[[int, Counts], None],
+    say: Callable[[str], None],
+) -> Child:
+    """Begin a worker at `place`; it inherits the sockets named there, its channel and no other."""
+    ours, theirs = socket.socketpair()
+    tcp, unix = (tuple(each.fileno() for each in group) for group in (place.tcp, place.unix))
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",  # what lies in the working folder is no module
+            "-m",
+            "server.processes.worker",
+            str(theirs.fileno()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(), *tcp, *unix),
+            env=worker_environment(environment),
+            start_new_session=True,  # Ctrl-C is for the main process, which lets workers drain
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+    channel = await open_channel(MAIN_DECODER, ours)
+    channel.tell(Start(PROTOCOL, duty, tcp, unix))
+    return Child(process, channel, bounds, hear, say)
+
+
+def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what of our environment is a worker's business: no setting of ours, no secret."""
+    return {name: value for name, value in environment.items() if not name.startswith(OURS)}
+
+
+def describe(status: int) -> str:
+    """Return in words how a process ended; `status` is negative for a signal."""
+    if status == 0:
+        return "it was told to"
+    if status < 0:
+        return f"it was killed by {signal.Signals(-status).name}"
+    return f"it ended with status {status}"

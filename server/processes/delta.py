@@ -1,0 +1,153 @@
+"""What one snapshot has that another has not, in pieces small enough for a loop that serves.
+
+A document that did not change is the same object in the next snapshot, so a difference is found by
+identity and not by comparing octets. Pure.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
+
+import msgspec
+
+from server.device.documents import Document
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
+
+PIECE = 256 * 1024  # octets of the documents of one piece, where it has more than one
+NAMES = 2_000  # entries of one piece
+
+V = TypeVar("V")
+
+
+class Piece(msgspec.Struct, frozen=True, tag="piece", omit_defaults=True):
+    """A part of a difference: what is new or another, and the names of what is gone."""
+
+    documents: dict[str, Document] = {}
+    packages: dict[str, Package] = {}
+    current: dict[str, int] = {}
+    withdrawn: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    no_documents: tuple[str, ...] = ()
+    no_packages: tuple[str, ...] = ()
+    no_current: tuple[str, ...] = ()
+    no_withdrawn: tuple[str, ...] = ()
+    no_missing: tuple[str, ...] = ()
+
+
+class Whole(msgspec.Struct, frozen=True, tag="whole"):
+    """The last piece has been sent: together they lead to the snapshot `version`.
+
+    `root` is the newest root's version.
+    """
+
+    version: int
+    root: int
+
+
+def plan_delta(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
+    """Yield the pieces that lead from `before` to `after`; none where both serve the same."""
+    for documents in _cut_documents(_changed(before.documents, after.documents)):
+        yield Piece(documents=documents)
+    for packages in _cut(_changed(before.packages, after.packages)):
+        yield Piece(packages=dict(packages))
+    for current in _cut(_changed(before.current, after.current)):
+        yield Piece(current=dict(current))
+    yield from _plan_names(before, after)
+
+
+def _plan_names(before: Snapshot, after: Snapshot) -> Iterator[Piece]:
+    """Yield what is withdrawn or missing now or not any more, and what is gone."""
+    for part in _cut(sorted(after.withdrawn - before.withdrawn)):
+        yield Piece(withdrawn=tuple(part))
+    for part in _cut(sorted(before.withdrawn - after.withdrawn)):
+        yield Piece(no_withdrawn=tuple(part))
+    for part in _cut(sorted(after.missing - before.missing)):
+        yield Piece(missing=tuple(part))
+    for part in _cut(sorted(before.missing - after.missing)):
+        yield Piece(no_missing=tuple(part))
+    for part in _cut(sorted(before.documents.keys() - after.documents.keys())):
+        yield Piece(no_documents=tuple(part))
+    for part in _cut(sorted(before.packages.keys() - after.packages.keys())):
+        yield Piece(no_packages=tuple(part))
+    for part in _cut(sorted(before.current.keys() - after.current.keys())):
+        yield Piece(no_current=tuple(part))
+
+
+class Assembly:
+    """Pieces that are put together on copies, so that what is served meanwhile stays as it is."""
+
+    def __init__(self, before: Snapshot) -> None:
+        self._documents = dict(before.documents)
+        self._packages = dict(before.packages)
+        self._current = dict(before.current)
+        self._withdrawn = set(before.withdrawn)
+        self._missing = set(before.missing)
+
+    def add(self, piece: Piece) -> None:
+        """Put a piece in."""
+        self._documents.update(piece.documents)
+        self._packages.update(piece.packages)
+        self._current.update(piece.current)
+        self._withdrawn.update(piece.withdrawn)
+        self._missing.update(piece.missing)
+        self._withdrawn.difference_update(piece.no_withdrawn)
+        self._missing.difference_update(piece.no_missing)
+        for name in piece.no_documents:
+            self._documents.pop(name, None)
+        for name in piece.no_packages:
+            self._packages.pop(name, None)
+        for name in piece.no_current:
+            self._current.pop(name, None)
+
+    def finish(self, whole: Whole) -> Snapshot:
+        """Return the snapshot that the pieces lead to."""
+        return Snapshot(
+            version=whole.version,
+            root=whole.root,
+            documents=self._documents,
+            packages=self._packages,
+            withdrawn=frozenset(self._withdrawn),
+            current=self._current,
+            missing=frozenset(self._missing),
+        )
+
+
+def apply_delta(before: Snapshot, pieces: Iterable[Piece], whole: Whole) -> Snapshot:
+    """Return what `pieces` make of `before`, which stays as it is."""
+    assembly = Assembly(before)
+    for piece in pieces:
+        assembly.add(piece)
+    return assembly.finish(whole)
+
+
+def _changed(before: Mapping[str, V], after: Mapping[str, V]) -> list[tuple[str, V]]:
+    get = before.get
+    return [
+        (name, value)
+        for name, value in after.items()
+        if (known := get(name)) is not value and known != value
+    ]
+
+
+def _cut(entries: "list[V]") -> "Iterator[list[V]]":
+    for start in range(0, len(entries), NAMES):
+        yield entries[start : start + NAMES]
+
+
+def _cut_documents(changed: list[tuple[str, Document]]) -> Iterator[dict[str, Document]]:
+    piece: dict[str, Document] = {}
+    octets = 0
+    for name, document in changed:
+        size = _size(document)
+        if piece and (octets + size > PIECE or len(piece) == NAMES):
+            yield piece
+            piece, octets = {}, 0
+        piece[name] = document
+        octets += size
+    if piece:
+        yield piece
+
+
+def _size(document: Document) -> int:
+    packed = 0 if document.compressed is None else len(document.compressed.octets)
+    return len(document.identity.octets) + packed

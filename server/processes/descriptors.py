@@ -1,0 +1,9 @@
+"""How many descriptors this process may have: one for each connection, and shells give 1,024."""
+
+import resource
+
+
+def raise_descriptor_limit() -> None:
+    """Take as many as the hard limit allows; processes that begin later inherit that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

@@ -1,0 +1,20 @@
+"""What can go wrong between the processes.
+
+ProcessError
+├── ChannelError      octets that are no message, or too many of them
+└── ActivationError   sockets were announced that are none, or not such as can be served on
+"""
+
+from server.core.errors import HeningError
+
+
+class ProcessError(HeningError):
+    """Something about the processes that serve phones."""
+
+
+class ChannelError(ProcessError):
+    """Octets on a channel that are no message of ours."""
+
+
+class ActivationError(ProcessError):
+    """Passed sockets that cannot be served on."""

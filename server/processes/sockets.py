@@ -1,0 +1,149 @@
+"""The listening sockets: bound once, kept by the main process, passed on to whoever serves.
+
+A TCP address has one socket for each worker, so that the kernel spreads connections evenly
+(SO_REUSEPORT). None of them is ever closed while the server runs: what waits in the queue of a
+closed one would be reset. A Unix socket is one for all.
+"""
+
+import contextlib
+import errno
+import socket
+import stat
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from server.storage.errors import StorageError
+
+BACKLOG = 4096  # connections that wait for a worker; the kernel's `somaxconn` bounds it too
+UNIX_MODE = 0o660  # the proxy in front is in the server's group; nobody else can connect
+UNIX_PATH_LIMIT = 107  # octets of `sun_path`, less the NUL
+_NEW = ".new"
+
+
+def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
+    """Return `count` listening sockets for each address of `host`, at the same port.
+
+    Port 0 takes a free one. Raises StorageError where the port is in use or `host` is no address of
+    this machine.
+    """
+    bound: list[socket.socket] = []
+    try:
+        for family, address in _addresses(host, port):
+            place = (address[0], bound[0].getsockname()[1] if bound else port, *address[2:])
+            # With SO_REUSEPORT a second server of the same user would join in unnoticed.
+            _bind(family, place, is_shared=False).close()
+            for _ in range(count):
+                one = _bind(family, place, is_shared=count > 1)
+                bound.append(one)
+                place = one.getsockname()
+        for each in bound:
+            each.listen(BACKLOG)
+    except OSError as error:
+        _close(bound)
+        if error.errno == errno.EADDRINUSE:
+            raise StorageError(f"port {port} is in use: choose another with --port.") from error
+        raise StorageError(f"{host} port {port} cannot be bound: {error.strerror}.") from error
+    return bound
+
+
+@contextlib.contextmanager
+def bound_unix(path: Path) -> Iterator[socket.socket]:
+    """Listen on a Unix socket of mode `UNIX_MODE` until the block ends, then remove its file.
+
+    A file that a dead server left is replaced, in one step and with the mode that it is to have.
+    Raises StorageError where another server listens there, or something else has the name.
+    """
+    if len(bytes(path)) + len(_NEW) > UNIX_PATH_LIMIT:
+        raise StorageError(
+            f"{path} is too long for a socket: {UNIX_PATH_LIMIT - len(_NEW)} octets are the most."
+        )
+    _check_stale(path)
+    new = path.with_name(path.name + _NEW)
+    one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        new.unlink(missing_ok=True)
+        one.bind(str(new))
+        new.chmod(UNIX_MODE)
+        one.listen(BACKLOG)
+        one.setblocking(False)
+        mine = new.stat().st_ino
+        new.rename(path)
+    except OSError as error:
+        one.close()
+        raise StorageError(f"{path} cannot be listened on: {error.strerror}.") from error
+    try:
+        yield one
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_ino == mine:  # a server that came after this one has its own
+                path.unlink()
+        one.close()
+
+
+def share(sockets: Sequence[socket.socket], workers: int) -> list[list[socket.socket]]:
+    """Return for each worker the sockets that it serves on; no socket is left out.
+
+    Of the sockets of one address each worker has one of its own where there are enough of them;
+    where there are fewer, several workers serve on the same.
+    """
+    shares: list[list[socket.socket]] = [[] for _ in range(workers)]
+    groups: dict[object, list[socket.socket]] = {}
+    for each in sockets:
+        groups.setdefault((each.family, each.getsockname()), []).append(each)
+    for group in groups.values():
+        for turn in range(max(workers, len(group))):
+            shares[turn % workers].append(group[turn % len(group)])
+    return shares
+
+
+def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
+    try:
+        found = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (socket.gaierror, UnicodeError) as error:
+        raise StorageError(f"{host} is no address of this machine.") from error
+    return list(dict.fromkeys((family, address) for family, _, _, _, address in found))
+
+
+def _bind(family: int, address: tuple[Any, ...], *, is_shared: bool) -> socket.socket:
+    one = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if is_shared:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.setblocking(False)
+        one.bind(address)
+    except OSError:
+        one.close()
+        raise
+    return one
+
+
+def _check_stale(path: Path) -> None:
+    """Raise StorageError unless nothing is at `path`, or a socket that nobody listens on."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise StorageError(f"{path} is there and is no socket: choose another with --socket.")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a server whose queue is full is one, too
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise StorageError(f"{path} cannot be looked at: {error.strerror}.") from error
+    raise StorageError(f"another server listens on {path}: choose another with --socket.")
+
+
+def _close(sockets: Sequence[socket.socket]) -> None:
+    for each in sockets:
+        each.close()

@@ -1,0 +1,173 @@
+"""Keeps the workers: starts, feeds, watches, replaces and ends them.
+
+Their sockets belong to this process and are never closed while it runs, so that a connection which
+waits in one's queue is answered by whoever serves there next.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+
+from server.device.snapshot import EMPTY, Snapshot
+from server.processes.child import Bounds, Child, Place, begin
+from server.processes.errors import ProcessError
+from server.processes.messages import Certificate, Duty
+from server.processes.tally import Tally
+
+FIRST_DELAY = 0.1  # seconds before a worker that ended is started again
+LAST_DELAY = 30.0
+GOOD_SECONDS = 60.0  # a worker that served as long makes former failures count no more
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Slot:
+    """A worker's place, and who is there now."""
+
+    place: Place
+    child: Child | None = None
+    failures: int = 0
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def restart_delay(failures: int) -> float:
+    """Return how many seconds after `failures` ends in a row the next start comes; at least 1."""
+    return min(LAST_DELAY, FIRST_DELAY * 2.0 ** min(failures - 1, 16))
+
+
+class Supervisor:
+    """Serves phones through one worker for each of `places`.
+
+    `environment` is all that the workers are given of ours.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[Place],
+        duty: Duty,
+        environment: Mapping[str, str],
+        bounds: Bounds | None = None,
+    ) -> None:
+        self.tally = Tally()
+        self._duty = duty
+        self._slots = [Slot(place) for place in places]
+        self._environment = environment
+        self._bounds = Bounds() if bounds is None else bounds
+        self._snapshot = EMPTY
+        self._attended: dict[Child, asyncio.Task[None]] = {}
+        self._revivals: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes that serve now, by the number of their place."""
+        return [slot.child.pid for slot in self._slots if slot.child is not None]
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Serve until the block ends, which drains.
+
+        It begins when all workers serve; raises ProcessError where one ends before.
+        """
+        try:
+            begun = [await self._begin(slot) for slot in self._slots]
+            for child in begun:
+                if not await child.wait_ready():
+                    raise ProcessError(f"a worker could not be started: {child.reason}.")
+            yield
+        finally:
+            await self._stop()
+
+    async def show(self, snapshot: Snapshot) -> None:
+        """Let every worker serve `snapshot`, as soon as it has taken it."""
+        await asyncio.sleep(0)
+        self._snapshot = snapshot
+        for child in self._attended:
+            child.show(snapshot)
+
+    async def renew(self, certificate: Certificate | None) -> None:
+        """Replace one worker after the other, each when its successor serves.
+
+        They show `certificate`, or else the former one. Where a successor cannot serve, the rest
+        stays as it is, and it is an alarm.
+        """
+        if certificate is not None:
+            self._duty = msgspec.structs.replace(self._duty, certificate=certificate)
+        draining: list[asyncio.Task[None]] = []
+        for slot in self._slots:
+            if self._stopping.is_set() or not await self._replace(slot, draining):
+                return
+        # Former workers drain side by side: a download may take long, and nobody waits for it.
+        if draining:
+            await asyncio.wait(draining)
+        log.info("every worker was replaced")
+
+    async def _stop(self) -> None:
+        self._stopping.set()
+        for child in self._attended:
+            child.drain(self._duty.limits.drain_seconds)
+        await asyncio.gather(*self._attended.values(), *self._revivals, return_exceptions=True)
+
+    async def _begin(self, slot: Slot) -> Child:
+        number = slot.place.number
+
+        def say(sentence: str) -> None:
+            log.error("alarm", error=sentence, worker=number)
+
+        child = await begin(
+            slot.place, self._duty, self._environment, self._bounds, self.tally.report, say
+        )
+        child.show(self._snapshot)
+        self._attended[child] = asyncio.create_task(self._attend(slot, child))
+        if slot.child is None:
+            slot.child = child
+        if self._stopping.is_set():
+            child.drain(0.0)
+        return child
+
+    async def _attend(self, slot: Slot, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        reason = await child.attend()
+        del self._attended[child]
+        self.tally.forget(child.pid)
+        number = slot.place.number
+        if self._stopping.is_set() or child is not slot.child:
+            log.info("a worker ended", worker=number, reason=reason)
+            return
+        log.error("a worker ended and is started again", worker=number, reason=reason)
+        is_good = child.is_ready and loop.time() - begun > GOOD_SECONDS
+        slot.child, slot.failures = None, 1 if is_good else slot.failures + 1
+        revival = asyncio.create_task(self._revive(slot))
+        self._revivals.add(revival)
+        revival.add_done_callback(self._revivals.discard)
+
+    async def _revive(self, slot: Slot) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(restart_delay(slot.failures)):
+                await self._stopping.wait()
+        async with slot.changing:
+            if slot.child is None and not self._stopping.is_set():
+                await self._begin(slot)
+
+    async def _replace(self, slot: Slot, draining: "list[asyncio.Task[None]]") -> bool:
+        """Put a successor in and let the former worker end; answers whether that went well."""
+        async with slot.changing:
+            former = slot.child
+            successor = await self._begin(slot)
+            if not await successor.wait_ready():
+                log.error(
+                    "alarm",
+                    error="the restart stopped here: the successor did not serve.",
+                    worker=slot.place.number,
+                )
+                return False
+            slot.child = successor
+        if former in self._attended:
+            former.drain(self._bounds.replaced)
+            draining.append(self._attended[former])
+        return True

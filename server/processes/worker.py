@@ -1,0 +1,190 @@
+"""A worker: serves phones on sockets that it was given, from snapshots that it is told.
+
+`python -m server.processes.worker DESCRIPTOR`. Everything else comes through the channel behind the
+descriptor, secrets too, so that they stand in no environment and no command line. It holds no key
+of the repository and writes nothing. When the channel ends, so does the worker, at once: nobody
+would tell it of the next snapshot, and a halt would not reach its phones.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import uvloop
+
+from server.core.errors import HeningError
+from server.device.limits import LIMITS
+from server.device.snapshot import EMPTY
+from server.processes.channel import Channel, open_channel
+from server.processes.delta import Assembly, Piece, Whole
+from server.processes.errors import ChannelError
+from server.processes.messages import (
+    PROTOCOL,
+    WORKER_DECODER,
+    Counted,
+    Drain,
+    Duty,
+    Failed,
+    Ready,
+    Said,
+    Start,
+    ToWorker,
+)
+from server.processes.serving import Serving
+from server.storage.blobs import BlobReader
+from server.storage.local_blobs import LocalBlobs
+from server.storage.s3_blobs import S3Blobs
+
+BEAT_SECONDS = 1.0  # between two messages of counts, which are the sign of life as well
+
+
+class Worker:
+    """One process' life: started, fed, drained."""
+
+    def __init__(self, channel: Channel[ToWorker], stack: contextlib.AsyncExitStack) -> None:
+        self._channel = channel
+        self._stack = stack
+        self._serving: Serving | None = None
+        self._start: Start | None = None
+        self._snapshot = EMPTY
+        self._assembly: Assembly | None = None
+        self._is_ready = False
+        self._said: set[str] = set()
+        self._drain: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+
+    async def obey(self) -> None:
+        """Do what the main process says, until the channel ends."""
+        while messages := await self._channel.receive():
+            for message in messages:
+                await self._do(message)
+
+    async def end(self) -> None:
+        """Wait for the word to drain, do so, and send the last counts."""
+        seconds = await self._drain
+        if self._serving is not None:
+            await self._serving.drain(seconds)
+            await self._channel.send(Counted(self._serving.counts))
+
+    async def beat(self) -> None:
+        """Send counts for ever."""
+        while True:
+            await asyncio.sleep(BEAT_SECONDS)
+            if self._serving is not None:
+                await self._channel.send(Counted(self._serving.counts))
+
+    def drain(self, seconds: float = LIMITS.drain_seconds) -> None:
+        """Begin to end; so does SIGTERM, for whoever sends it to a single worker."""
+        if not self._drain.done():
+            self._drain.set_result(seconds)
+
+    def say(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tell of what went wrong in a callback by its kind alone, once: a text could quote."""
+        error = context.get("exception")
+        kind = type(error).__name__ if error is not None else "error"
+        if kind not in self._said:
+            self._said.add(kind)
+            self._channel.tell(Said(f"an unexpected {kind}; what it concerned is not told."))
+
+    async def _do(self, message: ToWorker) -> None:
+        match message:
+            case Start():
+                if message.protocol != PROTOCOL or self._start is not None:
+                    raise ChannelError(
+                        "the code on disk is of another version than the running server: restart"
+                        " the service instead of its workers."
+                    )
+                self._start = message
+                self._serving = Serving(message.duty, open_reader(message.duty), time.time)
+            case Piece():
+                if self._assembly is None:
+                    self._assembly = Assembly(self._snapshot)
+                self._assembly.add(message)
+            case Whole():
+                await self._swap(message)
+            case Drain():
+                self.drain(message.seconds)
+
+    async def _swap(self, message: Whole) -> None:
+        if self._serving is None or self._start is None:
+            raise ChannelError("a snapshot came before everything else.")
+        assembly = self._assembly or Assembly(self._snapshot)
+        self._assembly = None
+        self._snapshot = assembly.finish(message)
+        await self._serving.show(self._snapshot)
+        if not self._is_ready:
+            self._is_ready = True
+            gc.collect()
+            gc.freeze()  # what was loaded stays for long: no collection looks at it again
+            tcp, unix = map(_take_over, (self._start.tcp, self._start.unix))
+            await self._stack.enter_async_context(self._serving.listening(tcp, unix))
+            await self._channel.send(Ready())
+
+
+def open_reader(duty: Duty) -> BlobReader:
+    """Return what packages are read from."""
+    if isinstance(duty.blobs, str):
+        return LocalBlobs(Path(duty.blobs))
+    return S3Blobs(duty.blobs, lambda: datetime.now(UTC))
+
+
+async def work(end: socket.socket) -> int:
+    """Live one worker's life over `end` of a channel; returns the exit status."""
+    channel = await open_channel(WORKER_DECODER, end)
+    async with contextlib.AsyncExitStack() as stack:
+        worker = Worker(channel, stack)
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(worker.say)
+        loop.add_signal_handler(signal.SIGTERM, worker.drain)
+        tasks = [asyncio.create_task(each()) for each in (worker.obey, worker.beat, worker.end)]
+        obeying, _, ending = tasks
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if not ending.done():
+            await _give_up(channel, obeying)
+        for task in tasks:
+            task.cancel()
+        # What is still open is beyond the bound of a drain, or else was closed by it.
+    channel.close()
+    return 0
+
+
+async def _give_up(channel: Channel[ToWorker], obeying: "asyncio.Task[None]") -> NoReturn:
+    """Leave at once, whatever is under way; where there is somebody to tell, tell why."""
+    error = obeying.exception() if obeying.done() else None
+    if error is not None:
+        known = isinstance(error, HeningError | OSError)
+        sentence = str(error) if known else f"an unexpected {type(error).__name__}."
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            async with asyncio.timeout(BEAT_SECONDS):
+                await channel.send(Failed(sentence))
+                channel.close()
+                await channel.wait_closed()
+    os._exit(1)
+
+
+def _take_over(descriptors: tuple[int, ...]) -> list[socket.socket]:
+    taken = []
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+        one = socket.socket(fileno=descriptor)
+        one.setblocking(False)
+        taken.append(one)
+    return taken
+
+
+def main() -> NoReturn:
+    """Be a worker."""
+    descriptor = int(sys.argv[1])
+    os.set_inheritable(descriptor, False)
+    sys.exit(uvloop.run(work(socket.socket(fileno=descriptor))))
+
+
+if __name__ == "__main__":
+    main()

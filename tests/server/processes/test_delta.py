@@ -1,0 +1,102 @@
+"""Differences of snapshots: any one leads to any other, and says no more than what changed."""
+
+import random
+from dataclasses import replace
+from functools import partial
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.device.documents import make_document
+from server.device.role_files import Package
+from server.device.snapshot import EMPTY, Snapshot
+from server.processes.channel import LIMIT, encode_message
+from server.processes.delta import NAMES, PIECE, Assembly, Piece, Whole, apply_delta, plan_delta
+
+NAME = st.sampled_from([f"/metadata/{number}.x.json" for number in range(12)])
+DOCUMENT = st.binary(max_size=8).map(partial(make_document, "/metadata/1.x.json", mutable=False))
+SNAPSHOT = st.builds(
+    Snapshot,
+    version=st.integers(0, 9),
+    root=st.integers(0, 9),
+    documents=st.dictionaries(NAME, DOCUMENT),
+    packages=st.dictionaries(NAME, st.builds(Package, st.text(max_size=4), st.integers(0, 9))),
+    withdrawn=st.frozensets(NAME),
+    current=st.dictionaries(NAME, st.integers(0, 9)),
+    missing=st.frozensets(NAME),
+)
+
+
+def through_a_channel(pieces):
+    """Return the pieces as another process sees them."""
+    decoder = msgspec.msgpack.Decoder(Piece)
+    return [decoder.decode(encode_message(piece)[4:]) for piece in pieces]
+
+
+@given(SNAPSHOT, SNAPSHOT)
+def test_any_two_snapshots(before, after):
+    """The pieces lead from one to the other, through a channel, and `before` stays."""
+    kept = msgspec.msgpack.encode(before.documents)
+    pieces = through_a_channel(plan_delta(before, after))
+    assert apply_delta(before, pieces, Whole(after.version, after.root)) == after
+    assert msgspec.msgpack.encode(before.documents) == kept
+
+
+@given(SNAPSHOT)
+def test_no_difference(snapshot):
+    """The same snapshot, or a new one of the same things, is no piece at all."""
+    again = replace(snapshot, documents=dict(snapshot.documents))
+    assert list(plan_delta(snapshot, again)) == []
+
+
+def snapshot(documents):
+    """Return a snapshot of documents alone."""
+    return replace(EMPTY, version=1, documents=documents)
+
+
+def test_one_document_of_many():
+    """What did not change is not sent, and stays the same object."""
+    documents = {
+        f"/metadata/{n}.x.json": make_document("/metadata/1.x.json", b"%d" % n, mutable=False)
+        for n in range(1000)
+    }
+    before = snapshot(documents)
+    changed = make_document("/metadata/timestamp.json", b"new", mutable=True)
+    after = snapshot({**documents, "/metadata/timestamp.json": changed})
+    (piece,) = plan_delta(before, after)
+    assert list(piece.documents) == ["/metadata/timestamp.json"]
+    made = apply_delta(before, through_a_channel([piece]), Whole(2, 0))
+    assert all(made.documents[name] is document for name, document in documents.items())
+
+
+def test_a_large_snapshot_comes_in_pieces():
+    """None is much larger than its bound, but for one that holds a single large file."""
+    large = make_document("/log/tile/0/000", bytes(3 * PIECE), mutable=False)
+    small = make_document("/log/tile/0/001", bytes(1000), mutable=False)
+    documents = {f"/log/tile/0/{n:03}": large if n % 100 == 7 else small for n in range(1000)}
+    names = frozenset(f"/metadata/{n}.x.json" for n in range(3 * NAMES))
+    after = replace(snapshot(documents), withdrawn=names)
+    pieces = list(plan_delta(EMPTY, after))
+    for piece in pieces:
+        assert len(piece.documents) <= 1 or len(encode_message(piece)) < PIECE * 1.5
+    assert len([piece for piece in pieces if piece.withdrawn]) == 3
+    assert apply_delta(EMPTY, pieces, Whole(1, 0)) == after
+
+
+def test_the_largest_file_fits_a_message():
+    """Five million octets that do not compress, in both codings."""
+    octets = random.Random(4).randbytes(5_000_000)
+    document = make_document("/metadata/1.x.json", octets, mutable=False)
+    (piece,) = plan_delta(EMPTY, snapshot({"/metadata/1.x.json": document}))
+    assert len(encode_message(piece)) < LIMIT
+
+
+def test_what_is_served_stays_while_pieces_come():
+    """Until the last has come the former snapshot is what it was."""
+    one, other = (make_document("/log/checkpoint", text, mutable=True) for text in (b"1", b"2"))
+    before = snapshot({"/log/checkpoint": one})
+    assembly = Assembly(before)
+    assembly.add(Piece(documents={"/log/checkpoint": other}, no_documents=()))
+    assert before.documents == {"/log/checkpoint": one}
+    assert assembly.finish(Whole(2, 0)).documents == {"/log/checkpoint": other}
