@@ -13,7 +13,7 @@ from server.device.snapshot import EMPTY
 from server.health import serving_health
 from server.instruments import Instruments
 from server.opening import Clock, open_blobs
-from server.phones import serving_phones
+from server.phones import Given, renew_at, serving_phones
 from server.publish_loop import publish_for_ever
 from server.publisher.clock_keeper import ClockKeeper
 from server.publisher.clock_record import load_witness
@@ -52,12 +52,14 @@ async def running(
     *,
     entropy: Callable[[int], bytes],
     announce_api: Callable[[int], None] = lambda _port: None,
+    given: Given | None = None,
 ) -> AsyncIterator[int]:
     """Repair, serve and publish until the block ends; gives the port that phones may ask.
 
     Where the settings have an `api_port` the control plane listens, too; `announce_api` is told its
-    port. `entropy(n)` gives n random octets.
+    port. `entropy(n)` gives n random octets; `given` comes from whoever started this process.
     """
+    given = given or Given((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
     monotonic = asyncio.get_running_loop().time
 
@@ -66,7 +68,9 @@ async def running(
 
     async with contextlib.AsyncExitStack() as stack:
         # The last release is served before anything is repaired: phones do not wait for that.
-        phones = await stack.enter_async_context(serving_phones(folder, settings, clock, blobs))
+        phones = await stack.enter_async_context(
+            serving_phones(folder, settings, clock, blobs, given)
+        )
         tools = Instruments(clock, monotonic, phones.watch.after_step)
         tools.registry.register(CountsCollector(phones.counts))
         steady = await _steady_clock(folder, clock, tools)
@@ -117,6 +121,7 @@ async def running(
         sender = Sender(private=settings.webhook_private)
         works: list[Callable[[], Coroutine[None, None, None]]] = [
             phones.watch.run,
+            lambda: renew_at(given.hangup, phones, settings),
             lambda: publish_for_ever(
                 publisher, rollouts, folder.incoming, tools, wanted, upkeep.renewed
             ),

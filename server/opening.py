@@ -17,7 +17,7 @@ from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from server.storage.s3_blobs import S3Blobs
-from server.storage.s3_place import decode_place, load_secret
+from server.storage.s3_place import S3Place, decode_place, load_secret
 
 Clock = Callable[[], datetime]
 
@@ -72,15 +72,20 @@ async def open_rollouts(
 
 def open_blobs(folder: StateFolder, settings: Settings, clock: Clock) -> BlobStore:
     """Return the store that the settings name; raises FormatError for what names none."""
+    place = open_place(settings)
+    return LocalBlobs(folder.blobs) if place is None else S3Blobs(place, clock)
+
+
+def open_place(settings: Settings) -> S3Place | None:
+    """Return where blobs lie in S3, with the key; None where they lie in the state folder."""
     if not settings.blobs_url:
-        return LocalBlobs(folder.blobs)
+        return None
     secret = settings.s3_secret or (
         load_secret(Path(settings.s3_secret_file)) if settings.s3_secret_file else ""
     )
-    place = decode_place(
+    return decode_place(
         settings.blobs_url, settings.s3_endpoint, settings.s3_region, settings.s3_key_id, secret
     )
-    return S3Blobs(place, clock)
 
 
 def disk_read_back(folder: StateFolder, public_url: str) -> ReadBack:

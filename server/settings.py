@@ -26,6 +26,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What an operator may set; the defaults serve one machine on loopback.
 
     `host`, `port`: where the device plane listens; port 0 takes any free one.
+    `workers`: processes that serve phones; 0: the one process does. `socket`: path of a Unix socket
+    for a proxy of this machine, served beside the port. `tls_cert`, `tls_key`: PEM files of the
+    device plane's TLS, read again at SIGHUP.
     `gate`: `direct`, `edge` (behind a cache that adds headers) or `strict` (phones only).
     `public_url`: where phones reach this server; published files are read back from there.
     `metrics_port`: Prometheus metrics on loopback; 0 for none.
@@ -55,6 +58,10 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     host: str = "127.0.0.1"
     port: Port = 8080
+    workers: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
+    socket: str = ""
+    tls_cert: str = ""
+    tls_key: str = ""
     gate: GateMode = GateMode.DIRECT
     public_url: str = ""
     metrics_port: Port = 0

@@ -22,6 +22,10 @@ from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
 from server.observability import configure_logging
 from server.opening import open_blobs
+from server.phones import Given
+from server.processes.activation import decode_activation, inherit_sockets
+from server.processes.descriptors import raise_descriptor_limit
+from server.processes.notify import notify
 from server.publisher.check import check_state
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
@@ -104,6 +108,14 @@ def _load_pinned(folder: StateFolder) -> Root | None:
     type=click.Choice([mode.value for mode in GateMode]),
     help="Whose requests.  [default: direct]",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(0, 256),
+    help="Processes that serve phones; 0: this one does.  [default: 0]",
+)
+@click.option("--socket", help="Path of a Unix socket for a proxy, beside the port.")
+@click.option("--tls-cert", help="PEM file of the phones' TLS certificate; SIGHUP reads it again.")
+@click.option("--tls-key", help="PEM file of the certificate's key.")
 @click.option("--public-url", help="Where phones reach this server.")
 @click.option("--metrics-port", type=PORT, help="Prometheus metrics on loopback; 0 for none.")
 @click.option("--blobs-url", help="s3://BUCKET/PREFIX.  [default: STATE/blobs]")
@@ -119,26 +131,42 @@ def _load_pinned(folder: StateFolder) -> Root | None:
     "--webhook-private", is_flag=True, default=None, help="Webhooks may go to private addresses."
 )
 def run(state: Path, config: Path | None, **options: str | int | bool | None) -> None:
-    """Serve phones, publish what arrives in STATE/incoming, and renew the online roles."""
+    """Serve phones, publish what arrives in STATE/incoming, and renew the online roles.
+
+    SIGTERM ends it after what is under way; SIGHUP reads the certificate again and replaces the
+    workers, one after the other. Listening sockets may be passed by systemd.
+    """
     settings = read_settings(state, config, **options)
     folder = require_state(state, settings)
     if not folder.trusted_root.exists():
         raise PublishError(f"no root is pinned in {state}: run `hening-server init --root` first.")
+    passed = inherit_sockets(decode_activation(os.environ, os.getpid()))
+    manager = os.environ.get("NOTIFY_SOCKET", "")
     configure_logging()
+    raise_descriptor_limit()
 
     async def serve() -> None:
-        stop = asyncio.Event()
+        stop, hangup = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+            loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, hangup.set)
         api_ports: list[int] = []
         async with running(
-            folder, settings, now, entropy=os.urandom, announce_api=api_ports.append
+            folder,
+            settings,
+            now,
+            entropy=os.urandom,
+            announce_api=api_ports.append,
+            given=Given(passed, os.environ, hangup),
         ) as port:
-            click.echo(_address("http", settings.host, port))
+            click.echo(_address("https" if settings.tls_cert else "http", settings.host, port))
             for api_port in api_ports:
                 scheme = "https" if settings.api_cert else "http"
                 click.echo(_address(scheme, settings.api_host, api_port) + PREFIX)
+            notify(manager, "READY=1")
             await stop.wait()
+            notify(manager, "STOPPING=1")
 
     uvloop.run(serve())
 

@@ -32,7 +32,7 @@ class Serving:
     async def show(self, snapshot: Snapshot) -> None:
         """Answer from `snapshot` from now on."""
         self._plane.served = await asyncio.to_thread(
-            make_served, snapshot, self._duty.hosts, self._plane.served
+            make_served, snapshot, self._duty.hosts, self._duty.gate, self._plane.served
         )
 
     @contextlib.asynccontextmanager
