@@ -1,0 +1,145 @@
+"""The real server with its workers, as an operator starts it, and what a test asks it."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+COMMAND = (sys.executable, "-c", "from server.cli import main; main()", "run")
+PATIENCE = 60.0  # for a busy machine; nothing is asserted about it
+TIMESTAMP = "/metadata/timestamp.json"
+
+
+class Service:
+    """A running `hening-server run`."""
+
+    def __init__(self, process, log, metrics_port):
+        self.process = process
+        self.log = log
+        self.metrics_port = metrics_port
+        self.port = int(process.stdout.readline().rpartition(":")[2] or 0)
+
+    def events(self):
+        """Return what was logged so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def logged(self, event):
+        """Return the log's lines of one event."""
+        return [each for each in self.events() if each["event"] == event]
+
+    def workers(self):
+        """Return the ids of the worker processes, oldest first."""
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        return sorted(pid for pid in map(int, children.split()) if is_worker(pid))
+
+    def answers(self, status="200"):
+        """Return the metrics' count of answers with a status."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urllib.request.urlopen(url) as answer:
+            for line in answer.read().decode().splitlines():
+                if line.startswith(f'hening_answers_total{{status="{status}"}} '):
+                    return float(line.rpartition(" ")[2])
+        raise AssertionError("there is no such metric")
+
+    def hang_up(self):
+        """Have every worker replaced; returns when that is done."""
+        before = len(self.logged("every worker was replaced"))
+        self.process.send_signal(signal.SIGHUP)
+        until(lambda: len(self.logged("every worker was replaced")) > before)
+
+    def connect(self):
+        """Open a connection."""
+        return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+
+    def poll(self, path=TIMESTAMP):
+        """Ask as a phone does, over a connection of its own."""
+        with self.connect() as one:
+            return ask(one, path, self.port)
+
+
+@contextlib.contextmanager
+def serving(world, folder, *options, environment=(), **changes):
+    """Run the server until the block ends; then it drains, and must end well."""
+    metrics_port = free_port()
+    log = folder / "log"
+    command = [*COMMAND, "--state", str(world.folder.root), "--metrics-port", str(metrics_port)]
+    if "--port" not in options:
+        command += ["--port", "0"]
+    with (
+        log.open("wb") as errors,
+        subprocess.Popen(
+            [*command, *options],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **dict(environment)},
+            **changes,
+        ) as process,
+    ):
+        try:
+            service = Service(process, log, metrics_port)
+            yield service
+            process.terminate()
+            assert process.wait(PATIENCE) in {0, -signal.SIGKILL}, log.read_text()
+        except BaseException:
+            sys.stderr.write(log.read_text())
+            raise
+        finally:
+            process.kill()
+
+
+def ask(one, path=TIMESTAMP, port=8080, fields=""):
+    """Send a phone's request over a connection and read its answer."""
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept-Encoding: gzip\r\n{fields}"
+    one.sendall(f"{head}\r\n".encode())
+    return read_answer(one)
+
+
+def read_answer(one, octets=b""):
+    """Read an answer, which began with `octets`; returns status, body and `Connection`."""
+    while b"\r\n\r\n" not in octets:
+        piece = one.recv(65536)
+        if not piece:
+            raise ConnectionError("closed before an answer")
+        octets += piece
+    head, _, body = octets.partition(b"\r\n\r\n")
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    length = int(fields[b"content-length"])
+    while len(body) < length:
+        piece = one.recv(65536)
+        if not piece:
+            raise ConnectionError("closed within an answer")
+        body += piece
+    return int(head.split()[1]), body, fields.get(b"connection", b"").decode()
+
+
+def is_worker(pid):
+    """Tell whether a process is a worker that lives."""
+    with contextlib.suppress(OSError):
+        stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return stat[0] != "Z" and b"server.processes.worker" in command
+    return False
+
+
+def until(condition):
+    """Wait until something holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to hold"
+        time.sleep(0.02)
+
+
+def free_port():
+    """Return a port that is free now, and none that connections are given."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]

@@ -1,0 +1,184 @@
+"""Workers in earnest: real processes, real signals, real connections."""
+
+import json
+import os
+import select
+import signal
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.server.processes.conftest import BIG
+from tests.server.processes.load import Load
+from tests.server.processes.service import ask, is_worker, read_answer, serving, until
+from tests.server.world import PACKAGE_2, SECOND
+
+CONNECTIONS = 2000
+
+
+def test_a_rolling_restart_under_load(world, tmp_path):
+    """Not one request fails: kept connections are told to close, new ones are answered."""
+    with serving(world, tmp_path, "--workers", "2") as service, Load(service) as load:
+        before = service.workers()
+        for _ in range(2):
+            service.hang_up()
+        assert not set(before) & set(service.workers())
+        assert len(service.workers()) == 2
+        answered = dict(load.answered)
+        until(lambda: all(load.answered[kind] > answered[kind] for kind in answered))
+    assert load.failures == []
+    assert load.told_to_close > 0
+    reasons = {each["reason"] for each in service.logged("a worker ended")}
+    assert reasons == {"it was told to"}
+
+
+def test_a_worker_that_is_killed(world, tmp_path):
+    """The other serves on; what waits in the dead one's queue is answered by its successor."""
+    with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
+        victim, other = service.workers()
+        os.kill(victim, signal.SIGSTOP)
+        waiting = [stack.enter_context(service.connect()) for _ in range(64)]
+        for one in waiting:
+            send(one, service)
+        until(lambda: any(map(has_answer, waiting)))
+        assert not all(map(has_answer, waiting))
+        os.kill(victim, signal.SIGKILL)
+        assert all(read_answer(one)[0] == 200 for one in waiting)
+        until(lambda: len(service.workers()) == 2)
+        assert other in service.workers()
+        (told,) = service.logged("a worker ended and is started again")
+        assert told["reason"] == "it was killed by SIGKILL"
+
+
+def send(one, service):
+    """Send a request and do not wait."""
+    one.sendall(
+        f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n"
+        "Accept-Encoding: gzip\r\n\r\n".encode()
+    )
+
+
+def has_answer(one):
+    """Tell whether the beginning of an answer has come."""
+    return bool(select.select([one], [], [], 0)[0])
+
+
+def connection_count(pid):
+    """Return how many sockets a process has open."""
+    return sum(
+        str(each.readlink()).startswith("socket:") for each in Path(f"/proc/{pid}/fd").iterdir()
+    )
+
+
+def test_the_main_process_is_killed(world, tmp_path):
+    """No worker serves on without it, not even one with a connection under way."""
+    with serving(world, tmp_path, "--workers", "2") as service, service.connect() as one:
+        assert ask(one)[0] == 200
+        workers = service.workers()
+        service.process.kill()
+        until(lambda: not any(map(is_worker, workers)))
+
+
+def test_a_publication_reaches_all_workers(world, tmp_path):
+    """Within a second of its being public, over every connection, to whichever worker it goes."""
+    with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
+        kept = [stack.enter_context(service.connect()) for _ in range(40)]
+        assert {ask(one)[0] for one in kept} == {200}
+        before = {pid: connection_count(pid) for pid in service.workers()}
+        assert min(before.values()) > 15
+        bundle = world.submit(world.second_release(), [PACKAGE_2])
+        until(lambda: world.published().roles["armani"].version == 3)
+        start = time.monotonic()
+        until(lambda: {ask(one, "/metadata/3.armani.json")[0] for one in kept} == {200})
+        assert time.monotonic() - start < 1.0
+        until((world.folder.results / f"{bundle}.json").exists)
+        assert world.result(bundle).status == "published"
+        # The next is a difference to this one, in workers that were fed before and in new ones.
+        service.hang_up()
+        assert service.poll("/metadata/3.armani.json")[0] == 200
+
+
+def test_workers_share_connections(world, tmp_path):
+    """Of two thousand connections each of two workers has a thousand, within ten per cent."""
+    with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
+        before = {pid: connection_count(pid) for pid in service.workers()}
+        for _ in range(CONNECTIONS):
+            stack.enter_context(service.connect())
+
+        def shares():
+            return [connection_count(pid) - count for pid, count in before.items()]
+
+        until(lambda: sum(shares()) == CONNECTIONS)
+        assert all(abs(share - CONNECTIONS / 2) <= CONNECTIONS / 20 for share in shares())
+
+
+def package_path(world):
+    """Return the path of the package of 16 MiB."""
+    sha256 = world.published().roles["armani"].targets[SECOND].hashes["sha256"]
+    folder, _, name = SECOND.rpartition("/")
+    return f"/targets/{folder}/{sha256}.{name}"
+
+
+def test_an_answer_under_way_at_the_end(big, tmp_path):
+    """SIGTERM waits for a client that is reading, while nobody else is let in."""
+    with (
+        serving(big, tmp_path, "--workers", "1") as service,
+        service.connect() as one,
+        service.connect() as idle,
+    ):
+        assert ask(idle)[0] == 200
+        path = package_path(big)
+        one.sendall(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{service.port}\r\n\r\n".encode())
+        assert one.recv(1) == b"H"
+        service.process.terminate()
+        assert idle.recv(1) == b""  # the drain has begun
+        status, body, _ = read_answer(one, b"H")
+        assert (status, body) == (200, BIG)
+
+
+def test_counts_go_on(world, tmp_path):
+    """The metrics are the sum of all workers, those included that were replaced or ended."""
+    with serving(world, tmp_path, "--workers", "2") as service:
+        before = service.answers()
+        for number in (20, 10):
+            for _ in range(number):
+                assert service.poll()[0] == 200
+            service.hang_up()
+        assert service.answers() - before == 30
+        assert service.answers("404") == 0
+
+
+def test_nothing_grows(world, tmp_path):
+    """Twenty restarts leave the main process' descriptors and memory as after the second."""
+    with serving(world, tmp_path, "--workers", "1") as service:
+        seen = []
+        for _ in range(20):
+            service.hang_up()
+            (worker,) = service.workers()
+            seen.append([*measure(service.process.pid), *measure(worker)])
+    main_open, main_kilobytes, open_, kilobytes = zip(*seen[1:], strict=True)
+    assert len(set(open_)) == 1
+    assert max(main_open) - min(main_open) <= 2  # of the database's, as they come and go
+    assert main_kilobytes[-1] - main_kilobytes[0] < 4096
+    assert kilobytes[-1] - kilobytes[0] < 4096
+
+
+def measure(pid):
+    """Return how many descriptors a process has, and its resident kilobytes."""
+    status = dict(
+        line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
+    )
+    return len(list(Path(f"/proc/{pid}/fd").iterdir())), int(status["VmRSS"].split()[0])
+
+
+def test_workers_are_told_no_secret(world, tmp_path):
+    """Nothing of the settings stands in a worker's environment or command line."""
+    secret = {"HENING_S3_SECRET": "never to be seen", "HENING_S3_KEY_ID": "KEYID"}
+    with serving(world, tmp_path, "--workers", "1", environment=secret) as service:
+        (worker,) = service.workers()
+        for name in ("environ", "cmdline"):
+            octets = Path(f"/proc/{worker}/{name}").read_bytes()
+            assert octets
+            assert b"never to be seen" not in octets
+            assert b"HENING" not in octets
+    assert json.dumps(service.events()).count("never") == 0
