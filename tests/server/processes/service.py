@@ -113,12 +113,13 @@ def read_answer(one, octets=b""):
     head, _, body = octets.partition(b"\r\n\r\n")
     fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
     length = int(fields[b"content-length"])
-    while len(body) < length:
-        piece = one.recv(65536)
-        if not piece:
+    pieces, missing = [body], length - len(body)
+    while missing:
+        pieces.append(one.recv(min(missing, 1 << 20)))
+        if not pieces[-1]:
             raise ConnectionError("closed within an answer")
-        body += piece
-    return int(head.split()[1]), body, fields.get(b"connection", b"").decode()
+        missing -= len(pieces[-1])
+    return int(head.split()[1]), b"".join(pieces), fields.get(b"connection", b"").decode()
 
 
 def is_worker(pid):
