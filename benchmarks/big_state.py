@@ -47,10 +47,11 @@ class BigState:
     signers: Mapping[str, CryptoSigner]
     codenames: tuple[str, ...]
     releases: int
+    channels: tuple[str, ...] = CHANNELS
 
     async def next_role(self, codename: str, version: int) -> bytes:
         """Sign the version that lists one more build, whose blob is put into the store."""
-        role = make_role(codename, self.releases + version - 1, version)
+        role = make_role(codename, self.releases + version - 1, version, self.channels)
         await record_blobs(self.folder, put_blobs(self.folder, [role]))
         return sign(role, self.signers[codename])
 
@@ -60,13 +61,15 @@ def package(codename: str, counter: int) -> bytes:
     return b"PK\x03\x04" + f"{codename} {counter}".encode()
 
 
-def make_role(codename: str, builds: int, version: int) -> Targets:
-    """Return a role with as many full packages, each in all channels."""
+def make_role(
+    codename: str, builds: int, version: int, channels: tuple[str, ...] = CHANNELS
+) -> Targets:
+    """Return a role with as many full packages, each in all `channels`."""
     targets = Targets(version, None, clock() + 90 * DAY)
     for counter in range(1, builds + 1):
         data = package(codename, counter)
         custom = full_release(codename, counter)
-        for channel in CHANNELS:
+        for channel in channels:
             path = f"{codename}/{channel}/{codename}-{counter}-full.zip"
             hashes = {"sha256": hashlib.sha256(data).hexdigest()}
             targets.targets[path] = TargetFile(len(data), hashes, path, {"custom": custom})
@@ -119,7 +122,12 @@ async def record_blobs(folder: StateFolder, lengths: Mapping[str, int]) -> None:
 
 
 async def make_big_state(
-    root: Path, models: int, releases: int, entries: int, tell: Callable[[str], None]
+    root: Path,
+    models: int,
+    releases: int,
+    entries: int,
+    tell: Callable[[str], None],
+    channels: tuple[str, ...] = CHANNELS,
 ) -> BigState:
     """Publish `models` roles of `releases` builds and offer the first one in every channel.
 
@@ -132,7 +140,7 @@ async def make_big_state(
     codenames = tuple(f"model{number:03}" for number in range(models))
     offline = ("root", "targets", "tables", "content", *codenames)
     signers = {role: CryptoSigner.generate_ed25519() for role in offline}
-    roles = {name: make_role(name, releases, 1) for name in codenames}
+    roles = {name: make_role(name, releases, 1, channels) for name in codenames}
     files = {("root", 1): _sign_root(keys, signers), ("targets", 1): _sign_targets(keys, signers)}
     for name in ("tables", "content"):
         files[name, 1] = sign(Targets(1, None, clock() + 90 * DAY), signers[name])
@@ -147,7 +155,7 @@ async def make_big_state(
             for n in range(entries)
         )
     await record_blobs(folder, lengths)
-    state = BigState(folder, signers, codenames, releases)
+    state = BigState(folder, signers, codenames, releases, channels)
     submit(folder, files)
     alarms: list[str] = []
     async with open_publisher(
@@ -156,14 +164,14 @@ async def make_big_state(
         for result in await publisher.process_incoming():
             if result.reason:
                 raise RuntimeError(result.reason)
-        await publisher.change_pointers(_offer_everywhere)
+        await publisher.change_pointers(lambda published: _offer_everywhere(published, channels))
     if alarms:
         raise RuntimeError(alarms[0])
     shutil.rmtree(folder.results)
     return state
 
 
-def _offer_everywhere(published: Published) -> dict[str, Pointer]:
+def _offer_everywhere(published: Published, channels: tuple[str, ...]) -> dict[str, Pointer]:
     pointers = {}
     start = int(clock().timestamp())
     for codename, role in published.roles.items():
@@ -171,7 +179,7 @@ def _offer_everywhere(published: Published) -> dict[str, Pointer]:
             continue
         files = {path: (t.length, t.hashes["sha256"]) for path, t in role.targets.items()}
         releases = decode_releases(role)
-        for name in CHANNELS:
+        for name in channels:
             channel = decode_channel(f"{codename}/{name}")
             pointer = plan_offer(channel, 1, releases, files, [(start, 10)], None)
             pointers[channel.pointer_path] = pointer
