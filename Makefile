@@ -4,11 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READERS := .venv-readers
+# Beside the environment it belongs to: a peer runs on the same Python as we do.
+PEERS := .venv-peers$(VENV:.venv%=%)
 # Which tests, as pytest names them; all of them where this is empty.
 TESTS ?=
 SHELL := /bin/bash
 
-.PHONY: demo test check bench format lock env readers interop system provider fixtures clean
+.PHONY: demo test check bench peers format lock env readers interop system provider fixtures clean
 
 demo: env
 	$(BIN)/python -m demo
@@ -24,12 +26,13 @@ check: env
 	$(BIN)/deptry .
 	$(BIN)/python -m fixtures.build --check
 
-bench: env
+bench: env peers
 	$(BIN)/python -m benchmarks.sign_many
 	$(BIN)/python -m benchmarks.ota_inspect
 	$(BIN)/python -m benchmarks.publish
 	$(BIN)/python -m benchmarks.publish_api
 	$(BIN)/python -m benchmarks.export
+	$(BIN)/python -m benchmarks.device
 
 format: env
 	$(BIN)/ruff format .
@@ -62,6 +65,16 @@ $(VENV)/.interop-ready: requirements/interop.txt $(VENV)/.ready
 	    --no-build-isolation -r $< && touch $@ \
 	  || echo "ed25519 could not be built, so some tests will not be collected"; fi
 
+# What the device plane is measured beside: programs of Debian, and servers in Python in their own
+# environment. What cannot be installed is left out, and the benchmark says so.
+peers: $(PEERS)/.ready
+	@bash benchmarks/install-programs.sh
+
+$(PEERS)/.ready: requirements/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $< \
+	  && touch $@ || echo "peers in Python could not be installed"
+
 # Programs that some tests run. Installed on Debian as root; elsewhere the tests that lack one are
 # listed at the end of the run.
 system:
@@ -76,11 +89,11 @@ tests/oidc/node_modules/.ready: tests/oidc/package-lock.json | system
 	  || echo "the OpenID provider could not be installed, so some tests will not be collected"; fi
 
 lock:
-	for group in run dev interop; do \
+	for group in run dev interop peers; do \
 	  case $$group in run) source=pyproject.toml;; dev) source="--extra dev pyproject.toml";; \
-	    interop) source="--group interop";; esac; \
+	    *) source="--group $$group";; esac; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header $$source -o requirements/$$group.txt; done
 
 clean:
-	rm -rf var $(VENV) $(READERS) build dist *.egg-info
+	rm -rf var $(VENV) $(READERS) $(PEERS) build dist *.egg-info
