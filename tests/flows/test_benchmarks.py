@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
             "a halt",
         ),
         ("export", ("--models", "3", "--releases", "2", "--entries", "300"), "one release later"),
+        ("device", ("curl", "--rounds", "1", "--seconds", "0.1", "--package", "1"), "curl's polls"),
     ],
 )
 def test_a_benchmark_runs(module, options, said):

@@ -1,0 +1,46 @@
+"""The scenarios by name, in the order in which they run."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from benchmarks.device.lab import Lab
+from benchmarks.device.report import Report
+from benchmarks.device.scenarios import (
+    downloads,
+    fleet,
+    fresh,
+    growth,
+    hostile,
+    idle,
+    late,
+    mixed,
+    octets,
+    polls,
+    publish,
+    witness,
+    workers,
+)
+
+SCENARIOS: Mapping[str, Callable[[Lab], Report]] = {
+    "phone": polls.phone,
+    "curl": polls.curl,
+    "requests": polls.requests,
+    "unchanged": polls.unchanged,
+    "not-found": polls.not_found,
+    "mixed": mixed.mixed,
+    "fresh": fresh.one,
+    "fresh-whole": fresh.whole,
+    "late": late.late,
+    "fleet": fleet.fleet,
+    "single": downloads.single,
+    "blocks-16": partial(downloads.blocks, piece=16),
+    "blocks-8": partial(downloads.blocks, piece=8),
+    "beside": downloads.beside,
+    "publish": publish.publish,
+    "workers": workers.workers,
+    "hostile": hostile.hostile,
+    "idle": idle.idle,
+    "growth": growth.growth,
+    "octets": octets.octets,
+    "witness": witness.witness,
+}

@@ -1,0 +1,50 @@
+"""Our server, as an operator runs it."""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.big_state import BigState
+from benchmarks.device.cpu import command_line
+from benchmarks.device.ports import free_port
+from benchmarks.device.process import Server, running
+from server.cli.state import run
+
+NAME = "hening"
+_MAIN = "from server.cli import main; main()"
+_WORKER = "server.processes.worker"
+
+
+@contextlib.contextmanager
+def running_hening(
+    state: BigState,
+    log: Path,
+    *,
+    workers: int = 1,
+    cores: Sequence[int] = (0,),
+    gate: str = "direct",
+    name: str = NAME,
+) -> Iterator[Server]:
+    """Run `hening-server run --workers N` until the block ends.
+
+    Where the command has no such option, phones are answered by the one process.
+    """
+    port = free_port()
+    command = [sys.executable, "-c", _MAIN, "run", "--state", str(state.folder.root)]
+    command += ["--port", str(port), "--gate", gate]
+    if has_workers():
+        command += ["--workers", str(workers)]
+    with running(name, port, command, cores=cores, log=log) as server:
+        yield server
+
+
+def has_workers() -> bool:
+    """Answer whether the command knows workers."""
+    return any(parameter.name == "workers" for parameter in run.params)
+
+
+def worker_pids(server: Server) -> list[int]:
+    """Return the processes that answer phones."""
+    workers = [pid for pid in server.pids if _WORKER in command_line(pid)]
+    return workers or [server.pid]

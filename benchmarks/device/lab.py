@@ -1,0 +1,129 @@
+"""What every scenario works with: the site, the servers, how long, and how many rounds."""
+
+import contextlib
+import itertools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.device.content import write_content
+from benchmarks.device.hening import running_hening
+from benchmarks.device.load.spec import Spec
+from benchmarks.device.measured import Measured
+from benchmarks.device.nginx import (
+    DEFAULTS,
+    PLAIN_SENDFILE,
+    READING,
+    TUNED,
+    caching_nginx,
+    static_nginx,
+)
+from benchmarks.device.process import Server, find
+from benchmarks.device.python_peers import flask_gunicorn, granian, has_python_peers
+from benchmarks.device.state import Site
+
+STATIC = {
+    "nginx": PLAIN_SENDFILE,
+    "nginx, tcp_nopush": TUNED,
+    "nginx, sendfile off": READING,
+    "nginx, its defaults": DEFAULTS,
+}
+LOAD_SECONDS = 300.0  # none takes that long, unless it waits for what never comes
+_ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class Lab:
+    """A site that is served, and the servers that serve it.
+
+    `seconds` is the length of one run of a load and `rounds` how often each is run. `scale` makes
+    the big scenarios smaller: 1 is what the goals speak of. `missing` names the peers that are not
+    installed.
+    """
+
+    site: Site
+    folder: Path
+    seconds: float
+    rounds: int
+    scale: float
+    tell: Callable[[str], None]
+    missing: list[str] = field(default_factory=list)
+    known: dict[str, float] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def place(self, name: str) -> Path:
+        """Return a path in the bench's folder that nobody else uses."""
+        return self.folder / f"{next(self._numbers)}-{name}"
+
+    @contextlib.contextmanager
+    def hening(self, *, workers: int = 1, cores: tuple[int, ...] = (0,)) -> Iterator[Server]:
+        """Run our server over the site."""
+        log = self.place("hening.log")
+        with running_hening(self.site.state, log, workers=workers, cores=cores) as server:
+            if not (self.folder / "content.json").exists():
+                write_content(self.site, server.port, self.folder)
+            yield server
+
+    def start(self, stack: ExitStack, *names: str) -> dict[str, Server]:
+        """Start servers by the names of tables, ours first; those that are missing are left out."""
+        servers = {"hening": stack.enter_context(self.hening())}
+        for name in names:
+            if name in STATIC:
+                if self._is_missing("nginx"):
+                    continue
+                root, place = self.folder / "nginx", self.place("nginx")
+                opened = static_nginx(name, STATIC[name], root, place)
+            elif name == "nginx cache before hening":
+                if self._is_missing("nginx"):
+                    continue
+                opened = caching_nginx(name, servers["hening"].port, self.place("cache"))
+            else:
+                if not has_python_peers():
+                    self._note(name)
+                    continue
+                opened = (granian if name == "granian" else flask_gunicorn)(self.folder)
+            servers[name] = stack.enter_context(opened)
+        return servers
+
+    def run(self, module: str, spec: Spec) -> Measured:
+        """Run a load to its end and return what it measured."""
+        return finish(self.begin(module, spec))
+
+    def begin(self, module: str, spec: Spec) -> "subprocess.Popen[bytes]":
+        """Start a load; it writes what it measured to its output when it is through."""
+        command = [sys.executable, "-m", f"benchmarks.device.load.{module}"]
+        return subprocess.Popen(  # noqa: S603 - ours
+            [*command, msgspec.json.encode(spec).decode()],
+            cwd=_ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.PIPE,
+        )
+
+    def _is_missing(self, program: str) -> bool:
+        if find(program) is None:
+            self._note(program)
+            return True
+        return False
+
+    def _note(self, name: str) -> None:
+        if name not in self.missing:
+            self.missing.append(name)
+            self.tell(f"{name} is not installed, so nothing is compared with it")
+
+
+def finish(load: "subprocess.Popen[bytes]") -> Measured:
+    """Return what a load that was begun has measured; raises RuntimeError with what it said."""
+    try:
+        output, errors = load.communicate(timeout=LOAD_SECONDS)
+    except subprocess.TimeoutExpired:
+        load.kill()
+        output, errors = load.communicate()
+    if load.returncode:
+        raise RuntimeError(errors.decode(errors="replace")[-2000:])
+    return msgspec.json.decode(output, type=Measured)

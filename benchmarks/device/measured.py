@@ -1,0 +1,81 @@
+"""What one run of a load came to, and the window in which it was measured."""
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from benchmarks.device.cpu import cpu_seconds, machine_seconds
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """One run: how much was done, in which time, and at which cost.
+
+    `done`: answers, or octets of downloads. `failed`: what was not answered as it should be.
+    `cpu`: CPU seconds of the server. `other`: cores' worth of CPU that belonged to neither side.
+    `latencies`: milliseconds by name (`p50`, `p99`, `p999`, `max`), where they were taken.
+    `extra`: whatever else a load has to say.
+    """
+
+    done: int
+    failed: int
+    seconds: float
+    cpu: float
+    other: float
+    latencies: dict[str, float] = {}
+    extra: dict[str, float] = {}
+
+    @property
+    def rate(self) -> float:
+        """How much was done per second."""
+        return self.done / self.seconds
+
+    @property
+    def per_cpu(self) -> float:
+        """How much was done per CPU second of the server."""
+        return self.done / self.cpu if self.cpu else 0.0
+
+    @property
+    def cores(self) -> float:
+        """How much of a core the server used."""
+        return self.cpu / self.seconds
+
+
+class Window:
+    """Measures from its making to `close`; `server` and `load` are process ids."""
+
+    def __init__(self, server: Sequence[int], load: Sequence[int] = ()) -> None:
+        self._server = server
+        self._load = load
+        self._begin = self._look()
+
+    def close(
+        self,
+        done: int,
+        failed: int = 0,
+        *,
+        latencies: dict[str, float] | None = None,
+        extra: dict[str, float] | None = None,
+    ) -> Measured:
+        """Return what was done since the beginning."""
+        now, cpu, load, machine = (
+            end - begin for end, begin in zip(self._look(), self._begin, strict=True)
+        )
+        other = max(0.0, machine - cpu - load) / now
+        return Measured(done, failed, now, cpu, other, latencies or {}, extra or {})
+
+    def _look(self) -> tuple[float, float, float, float]:
+        own = time.process_time() + cpu_seconds(self._load)
+        return time.perf_counter(), cpu_seconds(self._server), own, machine_seconds()
+
+
+def percentiles(samples: list[float]) -> dict[str, float]:
+    """Return the usual percentiles of latencies in seconds, in milliseconds."""
+    if not samples:
+        return {}
+    ordered = sorted(samples)
+
+    def at(share: float) -> float:
+        return ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000
+
+    return {"p50": at(0.5), "p99": at(0.99), "p999": at(0.999), "max": ordered[-1] * 1000}

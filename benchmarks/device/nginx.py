@@ -1,0 +1,109 @@
+"""nginx as a peer: static files in its two settings, its defaults, and a cache in front of us."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.device.ports import free_port
+from benchmarks.device.process import Server, find, running
+
+# Static files as somebody tunes them who cares. `tcp_nopush` sends head and body of a small file
+# in one packet, which is worth a third.
+TUNED = (
+    "sendfile on; tcp_nopush on; open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h;"
+)
+PLAIN_SENDFILE = "sendfile on; open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h;"
+READING = "sendfile off; open_file_cache max=1000 inactive=1h; open_file_cache_valid 1h;"
+DEFAULTS = "sendfile on;"  # as Debian's nginx.conf has it, besides tcp_nopush
+
+_MAIN = """
+daemon off;
+{user}
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {folder}/pid;
+error_log {folder}/error.log;
+events {{ worker_connections 15000; }}
+http {{
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    access_log off;
+    server_tokens off;
+    keepalive_requests 1000000000;
+    default_type application/octet-stream;
+    types {{ application/json json; }}
+    {http}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        {server}
+    }}
+}}
+"""
+_STATIC = """
+        root {root};
+        gzip_static on;
+        gzip_vary on;
+        add_header Cache-Control "public, max-age=60";
+"""
+_CACHE = """
+        location / {{
+            proxy_pass http://hening;
+            proxy_http_version 1.1;
+            proxy_set_header Host 127.0.0.1:{upstream};
+            proxy_set_header Connection "";
+            proxy_set_header Accept-Encoding $coding;
+            proxy_cache hening;
+            proxy_cache_key $uri$coding;
+            proxy_cache_lock on;
+            proxy_cache_use_stale updating;
+            proxy_cache_background_update on;
+            proxy_ignore_headers Vary;
+        }}
+"""
+_CACHE_HTTP = """
+    proxy_cache_path {folder}/cache keys_zone=hening:10m inactive=1h;
+    upstream hening {{ server 127.0.0.1:{upstream}; keepalive 16; }}
+    map $http_accept_encoding $coding {{ default ""; ~gzip gzip; }}
+    sendfile on; tcp_nopush on; open_file_cache max=1000 inactive=1h;
+"""
+
+
+@contextlib.contextmanager
+def static_nginx(
+    name: str, settings: str, root: Path, folder: Path, cores: Sequence[int] = (0,)
+) -> Iterator[Server]:
+    """Serve the files below `root`."""
+    with _running(name, folder, settings, _STATIC.format(root=root), cores) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def caching_nginx(
+    name: str, upstream: int, folder: Path, cores: Sequence[int] = (0,)
+) -> Iterator[Server]:
+    """Cache what the server on the port `upstream` answers."""
+    http = _CACHE_HTTP.format(folder=folder, upstream=upstream)
+    with _running(name, folder, http, _CACHE.format(upstream=upstream), cores) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _running(
+    name: str, folder: Path, http: str, server: str, cores: Sequence[int]
+) -> Iterator[Server]:
+    program = find("nginx")
+    if program is None:
+        raise FileNotFoundError("nginx is not installed")
+    folder.mkdir(parents=True)
+    port = free_port()
+    # Workers of root's nginx become somebody else, who may not read root's temporary folders.
+    user = "user root;" if folder.stat().st_uid == 0 else ""
+    text = _MAIN.format(folder=folder, user=user, http=http, port=port, server=server)
+    (folder / "nginx.conf").write_text(text)
+    command = [program, "-e", f"{folder}/error.log", "-p", str(folder)]
+    command += ["-c", f"{folder}/nginx.conf"]
+    with running(name, port, command, cores=cores, log=folder / "output.log") as started:
+        yield started

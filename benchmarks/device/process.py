@@ -1,0 +1,86 @@
+"""Starts a program on a core of its own and stops it again."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.device.cpu import tree
+from benchmarks.device.wire import HOST
+
+READY_SECONDS = 60.0
+STOP_SECONDS = 20.0
+LOOK_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A program that answers on `port` of loopback; `name` is what tables call it."""
+
+    name: str
+    port: int
+    pid: int
+
+    @property
+    def pids(self) -> list[int]:
+        """All its processes."""
+        return list(tree(self.pid))
+
+
+@contextlib.contextmanager
+def running(
+    name: str,
+    port: int,
+    command: Sequence[str],
+    *,
+    cores: Sequence[int] = (0,),
+    log: Path,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+) -> Iterator[Server]:
+    """Run a server on `cores` until the block ends; what it says goes to the file `log`."""
+    pinned = ["taskset", "-c", ",".join(map(str, cores)), *command]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - the peers' commands are in this folder
+            pinned,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+            cwd=folder,
+        )
+    try:
+        _wait(name, port, process, log)
+        yield Server(name, port, process.pid)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            for pid in list(tree(process.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.wait()
+
+
+def find(program: str) -> str | None:
+    """Return where a program is, also in the folders that are root's."""
+    return shutil.which(program, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+
+
+def _wait(name: str, port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with contextlib.suppress(OSError):
+            socket.create_connection((HOST, port)).close()
+            return
+        time.sleep(LOOK_SECONDS)
+    raise RuntimeError(f"{name} does not listen: {log.read_text(errors='replace')[-2000:]}")

@@ -1,0 +1,72 @@
+"""1,000,000 phones that poll every minute, each time over a new connection."""
+
+from contextlib import ExitStack
+from functools import partial
+
+from benchmarks.device.lab import Lab
+from benchmarks.device.load.spec import FleetSpec
+from benchmarks.device.measured import Measured
+from benchmarks.device.process import Server
+from benchmarks.device.report import Claim, Report, Row
+from benchmarks.device.rounds import alternate, median
+from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
+from benchmarks.device.wire import phone_request
+
+PHONES = 1_000_000
+LEAST_SECONDS = 20.0
+COLUMNS = ["polls per second", "failed", "p50 ms", "p99 ms", "server's cores", "client's cores"]
+
+
+def fleet(lab: Lab) -> Report:
+    """Let them all poll, beside nginx."""
+    seconds = max(lab.seconds, LEAST_SECONDS * lab.scale)
+
+    def run(server: Server, paths: tuple[str, ...]) -> Measured:
+        asked = [phone_request(server.port, path).decode() for path in paths]
+        spec = FleetSpec(
+            port=server.port,
+            seconds=seconds,
+            watch=server.pids,
+            requests=asked,
+            phones=round(PHONES * lab.scale),
+        )
+        return lab.run("fleet", spec)
+
+    with ExitStack() as stack:
+        servers = lab.start(stack, "nginx")
+        runs = {name: partial(run, server, (TIMESTAMP,)) for name, server in servers.items()}
+        both = (NEXT_ROOT, TIMESTAMP)
+        runs |= {
+            f"{name}, with next root": partial(run, server, both)
+            for name, server in servers.items()
+        }
+        results = alternate(runs, lab.rounds, lab.tell)
+    rows: list[Row] = [
+        (
+            name,
+            [
+                median(measured, lambda run: run.rate),
+                float(sum(run.failed for run in measured)),
+                median(measured, lambda run: run.latencies["p50"]),
+                median(measured, lambda run: run.latencies["p99"]),
+                median(measured, lambda run: run.cores),
+                median(measured, lambda run: run.extra["client's CPU"] / run.seconds),
+            ],
+        )
+        for name, measured in results.items()
+    ]
+    ours = results["hening"]
+    phones = f"{PHONES * lab.scale:,.0f} phones a minute"
+    claims = [
+        Claim(f"{phones}: cores", median(ours, lambda run: run.cores), 0.5, "", at_least=False),
+        Claim(f"{phones}: failed", float(sum(run.failed for run in ours)), 0, "", at_least=False),
+        Claim(
+            f"{phones}: p99",
+            median(ours, lambda run: run.latencies["p99"]),
+            15.0,
+            "ms",
+            at_least=False,
+        ),
+    ]
+    title = f"{PHONES * lab.scale:,.0f} phones that poll every minute, a new connection each"
+    return Report("fleet", title, COLUMNS, rows, claims)

@@ -1,0 +1,42 @@
+"""Polls with a new connection each."""
+
+from contextlib import ExitStack
+from functools import partial
+
+from benchmarks.device.lab import Lab
+from benchmarks.device.load.spec import FreshSpec
+from benchmarks.device.measured import Measured
+from benchmarks.device.process import Server
+from benchmarks.device.report import Claim, Report
+from benchmarks.device.rounds import alternate, ratio
+from benchmarks.device.scenarios.columns import COLUMNS, rate_rows
+from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
+from benchmarks.device.wire import phone_request
+
+PEERS = ("nginx", "nginx, tcp_nopush", "nginx, sendfile off", "granian")
+
+
+def one(lab: Lab) -> Report:
+    """Ask for the timestamp alone on each connection."""
+    return _measure(lab, "fresh", "A new connection for each question", TIMESTAMP)
+
+
+def whole(lab: Lab) -> Report:
+    """Ask as a phone does: for the next root, then for the timestamp, then close."""
+    title = "A phone's whole poll: connect, next root, timestamp, close"
+    return _measure(lab, "fresh-whole", title, NEXT_ROOT, TIMESTAMP)
+
+
+def _measure(lab: Lab, name: str, title: str, *paths: str) -> Report:
+    def run(server: Server) -> Measured:
+        asked = [phone_request(server.port, path).decode() for path in paths]
+        spec = FreshSpec(port=server.port, seconds=lab.seconds, watch=server.pids, requests=asked)
+        return lab.run("fresh", spec)
+
+    with ExitStack() as stack:
+        servers = lab.start(stack, *PEERS)
+        runs = {name: partial(run, server) for name, server in servers.items()}
+        results = alternate(runs, lab.rounds, lab.tell)
+    value = ratio(results, "hening", "nginx", lambda measured: measured.per_cpu)
+    claims = [Claim(title.lower(), value, 0.9, "of nginx per CPU second")]
+    return Report(name, title, COLUMNS, rate_rows(results), claims)

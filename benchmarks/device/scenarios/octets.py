@@ -1,0 +1,127 @@
+"""What a poll costs a phone in octets, both ways, at 100, 1,000 and 7,200 pointers."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+
+from benchmarks.big_state import BigState, clock, make_big_state
+from benchmarks.device.hening import running_hening
+from benchmarks.device.lab import Lab
+from benchmarks.device.report import Report, Row
+from benchmarks.device.wire import HOST
+from client_sim.device.client import PollingClient
+from client_sim.device.internet import RealWorld
+from client_sim.world import Public, RunningBuild, Stream
+from server.core.names import decode_channel
+from server.core.pointer import Pointer
+from server.opening import open_publisher
+from server.publisher.published import Published
+from server.publisher.read_back import DiskReadBack
+from server.publisher.rollout import plan_halt
+
+REGIONS = ("id", "in", "eu", "ru", "tr", "tw")
+KINDS = ("stable", "beta", "nightly")
+# Codenames and regions; each region has three channels.
+SIZES = ((34, 1), (56, 6), (400, 6))
+COLUMNS = [
+    "first poll: sent",
+    "received",
+    "unchanged: sent",
+    "received",
+    "changed: sent",
+    "received",
+]
+
+
+class CountingStream:
+    """A connection that counts what goes over it."""
+
+    def __init__(self, stream: Stream, counts: "CountingWorld") -> None:
+        self._stream = stream
+        self._counts = counts
+
+    def send(self, data: bytes) -> None:
+        """Count and send."""
+        self._counts.sent += len(data)
+        self._stream.send(data)
+
+    def recv(self, limit: int) -> bytes:
+        """Receive and count."""
+        data = self._stream.recv(limit)
+        self._counts.received += len(data)
+        return data
+
+    def close(self) -> None:
+        """Close."""
+        self._stream.close()
+
+
+class CountingWorld(RealWorld):
+    """The real world, with its octets counted: those of HTTP, without TCP and TLS around them."""
+
+    sent = 0
+    received = 0
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect and count."""
+        return CountingStream(super().connect(address, port, tls), self)
+
+
+def octets(lab: Lab) -> Report:
+    """Let the real phone poll the real server: at first, again, and after a change."""
+    rows: list[Row] = []
+    for codenames, regions in SIZES:
+        count = max(2, round(codenames * lab.scale))
+        channels = tuple(f"{region}/{kind}" for region in REGIONS[:regions] for kind in KINDS)
+        root = lab.place(f"state-{count}")
+        state = asyncio.run(make_big_state(root, count, 1, 100, lab.tell, channels))
+        pointers = count * len(channels)
+        memory: dict[str, bytes] = {}
+        cells: list[float | None] = []
+        with running_hening(state, lab.place("hening.log")) as server:
+            cells += _poll(state, server.port, memory)
+            cells += _poll(state, server.port, memory)
+        asyncio.run(_halt_one(state))
+        with running_hening(state, lab.place("hening.log")) as server:
+            cells += _poll(state, server.port, memory)
+        rows.append((f"{pointers:,} pointers of {count} codenames", cells))
+    note = "Octets of HTTP, heads and bodies; TCP and TLS come on top."
+    return Report("octets", "What a poll costs a phone", COLUMNS, rows, [], note)
+
+
+def _poll(state: BigState, port: int, memory: dict[str, bytes]) -> tuple[float, float]:
+    public = Public(
+        host=HOST,
+        port=port,
+        tls=False,
+        codename=state.codenames[0],
+        region="id",
+        channel="stable",
+        root=state.folder.trusted_root.read_bytes(),
+        ota_certificate=b"",
+        built_at=1_767_225_600,
+        build=RunningBuild("Hening/model000/model000:14/UKQ1/0:user/release-keys", "0", 0, 0, ""),
+    )
+    world = CountingWorld(public, memory, now=time.time, entropy=os.urandom)
+    outcome = PollingClient(world).poll()
+    if outcome.failure is not None:
+        raise RuntimeError(str(outcome))
+    return float(world.sent), float(world.received)
+
+
+async def _halt_one(state: BigState) -> None:
+    channel = decode_channel(f"{state.codenames[1]}/{state.channels[0]}")
+
+    def halt(published: Published) -> Mapping[str, Pointer]:
+        pointers = dict(published.pointers())
+        path = channel.pointer_path
+        pointers[path] = plan_halt(channel, pointers[path], {})
+        return pointers
+
+    alarms: list[str] = []
+    read_back = DiskReadBack(state.folder.public)
+    async with open_publisher(state.folder, clock, read_back, alarms.append) as publisher:
+        await publisher.change_pointers(halt)
+    if alarms:
+        raise RuntimeError(alarms[0])
