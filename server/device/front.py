@@ -1,18 +1,19 @@
 """What all connections of a process share: what is served, the date, their number, their limits."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
 from server.device.gate import GateMode
-from server.device.heads import NOT_MODIFIED, OK, Planned, plan_head
+from server.device.heads import Planned, is_for_package, plan_head
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
 
 TICK_SECONDS = 0.5  # how exact limits and `Date` are
-NOT_FOUND = 404
+LANE_STATUSES = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
 
 class Connection(Protocol):
@@ -42,9 +43,11 @@ class Front:
     ) -> None:
         self.plane = plane
         self.answers = plane.counts.answers
-        self.hand_over = hand_over
+        self._hand_over = hand_over
+        self._waiting: deque[Lane] = deque()
         self.is_draining = False
         self._monotonic = monotonic
+        self._handovers_left = 0
         self._connections: set[Connection] = set()
         self._left = asyncio.Event()
         self.tick()
@@ -62,13 +65,17 @@ class Front:
         self.until_linger = now + limits.linger_seconds
         date = formatdate(self.plane.clock(), usegmt=True)
         self.starts = {
-            status: f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nDate: {date}\r\n".encode()
-            for status in (OK, NOT_MODIFIED, NOT_FOUND)
+            status.value: f"HTTP/1.1 {status} {status.phrase}\r\nDate: {date}\r\n".encode()
+            for status in LANE_STATUSES
         }
         for connection in [each for each in self._connections if each.deadline <= now]:
             if connection.limit:
                 self.plane.counts.cuts[connection.limit] += 1
             connection.cut()
+        self._handovers_left = int(limits.handovers * TICK_SECONDS)
+        while self._waiting and self._handovers_left:
+            self._handovers_left -= 1
+            self._waiting.popleft().leave(self._hand_over)
 
     def is_full(self) -> bool:
         """Answer, and count, whether there is no room for another connection."""
@@ -105,6 +112,18 @@ class Front:
         for connection in list(self._connections):
             connection.cut()
 
+    def hand_over(self, lane: Lane, data: bytes) -> None:
+        """Have a connection handed over, whose unanswered octets begin with `data`.
+
+        That is dear, and who is refused comes this way: beyond so many a second they wait, but for
+        those who ask for a package, so that a flood of refusals holds up nobody's poll.
+        """
+        if self._handovers_left > 0 or is_for_package(data, self.plane.served):
+            self._handovers_left -= 1
+            lane.leave(self._hand_over)
+        else:
+            self._waiting.append(lane)
+
     def plan(self, head: bytes) -> Planned | None:
         """Return the answer to a whole head, where it can be given from octets in memory."""
         served, mode = self.plane.served, self.plane.mode
@@ -112,7 +131,7 @@ class Front:
             return *hit, False, False
         if mode is GateMode.STRICT:
             return None
-        return plan_head(head, served.requests, is_edge=mode is GateMode.EDGE)
+        return plan_head(head, served, is_edge=mode is GateMode.EDGE)
 
     def count(self, status: int, has_unknown: bool) -> None:
         """Count an answer of the lane."""

@@ -6,12 +6,15 @@ over to a complete parser, which may accept more but never something else. Pure.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TypeAlias
 
-from server.device.answer import choose, is_match
-from server.device.documents import Document
+from server.device.answer import choose, is_match, plan_answer
+from server.device.documents import encode_fields
 from server.device.gate import HOST, READ, REFUSED, TOLERATED
+from server.device.language import is_path
+from server.device.served import Served
+from server.device.snapshot import Snapshot
 
 LONGEST = 2048  # octets of a head that is read here; a browser's has under 1,000
 END = b"\r\n\r\n"
@@ -21,30 +24,40 @@ OK, NOT_MODIFIED = 200, 304
 Planned: TypeAlias = tuple[int, bytes, bool, bool]
 
 
-def plan_head(head: bytes, requests: Mapping[bytes, Document], *, is_edge: bool) -> Planned | None:
-    """Return the answer to a whole head that asks for a document, or None: others decide.
+def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | None:
+    """Return the answer to a whole head that asks for a document or in vain; None: others decide.
 
-    `head` ends with its empty line. `requests` gives each document by the request line that asks
-    for it with GET. With `is_edge` headers that nobody knows are tolerated.
+    `head` ends with its empty line. With `is_edge` headers that nobody knows are tolerated.
     """
     line, _, rest = head.partition(b"\r\n")
-    document = requests.get(line)
+    document = served.requests.get(line)
     is_head = document is None and line.startswith(b"HEAD ")
     if is_head:
-        document = requests.get(b"GET" + line[4:])
-    if document is None:
-        return None
+        line = b"GET" + line[4:]
+        document = served.requests.get(line)
     match = (_EDGE if is_edge else _DIRECT).fullmatch(rest)
     if match is None or len(head) > LONGEST:
         return None
     host, coding, condition, connection, _, unknown = match.groups()
     if host is None:
         return None
-    chosen = choose(document, coding)
     is_last, has_unknown = connection == b"close", unknown is not None
+    if document is None:
+        absent = _plan_absent(line, served.snapshot)
+        if absent is None:
+            return None
+        status, fields, body = absent
+        return status, fields if is_head else fields + body, is_last, has_unknown
+    chosen = choose(document, coding)
     if condition is not None and is_match(condition, chosen.etag):
         return NOT_MODIFIED, chosen.unmodified, is_last, has_unknown
     return OK, chosen.octets[: chosen.head] if is_head else chosen.octets, is_last, has_unknown
+
+
+def is_for_package(head: bytes, served: Served) -> bool:
+    """Answer whether a head asks for a package, whoever may have to answer it."""
+    path = head.split(b" ", 2)[1:2]
+    return path != [] and path[0].decode("latin-1") in served.snapshot.packages
 
 
 def may_become_head(octets: bytes) -> bool:
@@ -52,6 +65,18 @@ def may_become_head(octets: bytes) -> bool:
     if len(octets) > LONGEST or octets.count(b"\n") != octets.count(b"\r\n"):
         return False
     return any(octets.startswith(each) or each.startswith(octets) for each in (b"GET /", b"HEAD /"))
+
+
+def _plan_absent(line: bytes, snapshot: Snapshot) -> tuple[int, bytes, bytes] | None:
+    """Return status, fields and body for a path that leads nowhere; None where it does."""
+    match = _GET.fullmatch(line)
+    if match is None:
+        return None
+    path = match[1].decode()
+    if not is_path(path) or path in snapshot.packages:
+        return None
+    answer = plan_answer(snapshot, "GET", path, ())
+    return answer.status, encode_fields(answer.headers), answer.body
 
 
 def _names(names: Iterable[bytes]) -> bytes:
@@ -67,6 +92,7 @@ def _once(group: int, name: bytes, value: bytes) -> bytes:
     return b"%b: (?(%d)(?!))(%b)" % (_names([name]), group, value)
 
 
+_GET = re.compile(rb"GET (/[!-~]*) HTTP/1\.1")
 _ANY = rb"[ -~]*+"
 _READ_HERE = {b"host": HOST.pattern, b"accept-encoding": _ANY, b"if-none-match": _ANY}
 _READ_HERE |= {b"connection": rb"[Kk]eep-[Aa]live|close", b"user-agent": _ANY}  # never twice

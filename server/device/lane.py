@@ -6,6 +6,7 @@ with its connection, one way, for the rest of that connection's life.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from server.device.heads import END, may_become_head
@@ -20,6 +21,7 @@ class Lane(asyncio.Protocol):
     __slots__ = (
         "_front",
         "_is_ending",
+        "_is_leaving",
         "_is_paused",
         "_is_plain",
         "_rest",
@@ -33,6 +35,7 @@ class Lane(asyncio.Protocol):
         self._rest = b""
         self._is_paused = False  # the client does not take what was written
         self._is_ending = False  # the last answer is written, what still comes is thrown away
+        self._is_leaving = False  # others are to answer, and have not taken over yet
         self._is_plain = True  # none of this, and nothing is left of an earlier packet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,7 +65,7 @@ class Lane(asyncio.Protocol):
     def _take(self, data: bytes) -> None:
         """Answer the requests that `data` begins with, in order, while their answers are taken."""
         front, start = self._front, 0
-        while not self._is_paused and not self._is_ending:
+        while not (self._is_paused or self._is_ending or self._is_leaving):
             end = data.find(END, start) + len(END)
             if end < len(END):
                 break
@@ -87,18 +90,29 @@ class Lane(asyncio.Protocol):
         """Keep what could not be answered yet."""
         if self._is_ending:
             rest = b""
-        elif rest and not self._is_paused:
+        elif rest and not (self._is_paused or self._is_leaving):
             if not may_become_head(rest):
                 self._hand_over(rest)
                 return
             if not self._rest or self.limit == "idle":
                 self.deadline, self.limit = self._front.until_head, "head"
         self._rest = rest
-        self._is_plain = not (rest or self._is_paused or self._is_ending)
+        self._is_plain = not (rest or self._is_paused or self._is_ending or self._is_leaving)
 
     def _hand_over(self, data: bytes) -> None:
+        """Ask to be handed over, now or a little later; until then nothing is read."""
+        self._is_leaving, self._is_plain, self._rest = True, False, data
+        self._transport.pause_reading()
+        self.deadline, self.limit = self._front.until_head, "head"
+        self._front.hand_over(self, data)
+
+    def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> None:
+        """Let `take` have the connection, with what came over it and is not answered yet."""
+        if self._transport.is_closing():
+            return
         self._front.leave(self)
-        self._front.hand_over(self._transport, data)
+        take(self._transport, self._rest)
+        self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         """Answer and read nothing until the client has taken what was written."""

@@ -12,7 +12,8 @@ class Limits:
     connections. `stall_seconds`: how long a client may take nothing of an answer. `linger_seconds`:
     how long what still comes is thrown away after the last answer, so that the client can read it.
     `drain_seconds`: how long answers under way may take at the end. `connections` and `downloads`:
-    how many there may be at once.
+    how many there may be at once. `handovers`: how many connections leave the lane in a second; who
+    is refused waits for the next.
     """
 
     head_seconds: float = 10.0
@@ -22,6 +23,7 @@ class Limits:
     drain_seconds: float = 5.0
     connections: int = 20_000
     downloads: int = 4_000
+    handovers: int = 1_000
 
 
 LIMITS = Limits()

@@ -6,12 +6,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.device.documents import make_document
-from server.device.gate import READ, REFUSED, TOLERATED
-from server.device.heads import LONGEST, may_become_head, plan_head
+from server.device.gate import READ, REFUSED, TOLERATED, GateMode
+from server.device.heads import LONGEST, is_for_package, may_become_head, plan_head
+from server.device.role_files import Package
+from server.device.served import Served, make_served
+from server.device.snapshot import Snapshot
 
 DOCUMENT = make_document("/metadata/timestamp.json", b"{}" * 99, mutable=True)
 LINE = b"GET /metadata/timestamp.json HTTP/1.1"
-REQUESTS = {LINE: DOCUMENT}
+PACKAGE = f"/targets/armani/id/stable/{'0' * 64}.a.zip"
+SNAPSHOT = Snapshot(
+    1,
+    {"/metadata/timestamp.json": DOCUMENT},
+    {PACKAGE: Package("0" * 64, 9)},
+    frozenset({PACKAGE.replace("a.zip", "b.zip")}),
+    {"armani": 9},
+)
+SERVED = make_served(SNAPSHOT, (b"updates.example",), GateMode.DIRECT, Served())
 HOST = b"Host: updates.example"
 
 
@@ -22,7 +33,7 @@ def head(*lines):
 
 def plan(octets, *, is_edge=False):
     """Return the status and whether it is the last answer, or None."""
-    planned = plan_head(octets, REQUESTS, is_edge=is_edge)
+    planned = plan_head(octets, SERVED, is_edge=is_edge)
     return planned and (planned[0], planned[2])
 
 
@@ -79,8 +90,8 @@ def test_heads_that_are_left_to_others(lines):
         b"GET /metadata/timestamp.json?a HTTP/1.1",
         b"GET /metadata/%74imestamp.json HTTP/1.1",
         b"GET http://updates.example/metadata/timestamp.json HTTP/1.1",
-        b"GET /metadata/1.root.json HTTP/1.1",
-        b"HEAD /metadata/1.root.json HTTP/1.1",
+        f"GET {PACKAGE} HTTP/1.1".encode(),
+        b"GET /nowhere HTTP/1.1",
         b"HEAD",
         b"HEAD ",
         b"",
@@ -89,6 +100,39 @@ def test_heads_that_are_left_to_others(lines):
 def test_request_lines_that_are_left_to_others(line):
     """Only the one spelling of a document's own line is looked up."""
     assert plan(line + b"\r\n" + HOST + b"\r\n\r\n") is None
+
+
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/metadata/1.root.json", 404),
+        ("/metadata/10.armani.json", 404),
+        ("/metadata/8.armani.json", 410),
+        (PACKAGE.replace("a.zip", "b.zip"), 410),
+        (PACKAGE.replace("a.zip", "c.zip"), 404),
+        ("/log/proof/armani.1", 404),
+    ],
+)
+def test_paths_that_lead_nowhere(path, status, method):
+    """They are answered here, too: who asks for them in vain costs little."""
+    octets = method + f" {path} HTTP/1.1\r\n".encode() + HOST + b"\r\n\r\n"
+    planned = plan_head(octets, SERVED, is_edge=False)
+    assert planned[0] == status
+    assert planned[1].endswith(b"\r\n\r\n") == (method == b"HEAD")
+
+
+def test_who_asks_for_a_package():
+    """It is known by its path alone, whatever else there is in the head."""
+    assert is_for_package(f"GET {PACKAGE} HTTP/1.1\r\n".encode(), SERVED)
+    for octets in (
+        b"",
+        b"GET",
+        b"GET ",
+        b"GET /\xff\x00 ",
+        b"GET /metadata/timestamp.json HTTP/1.1",
+    ):
+        assert not is_for_package(octets, SERVED)
 
 
 @pytest.mark.parametrize("name", sorted(TOLERATED - {b"connection"}))
@@ -106,9 +150,9 @@ def test_last_answers():
 
 def test_unknown_headers():
     """Behind an edge they are tolerated and told; names that are in the table never are unknown."""
-    planned = plan_head(head(b"X-A: b", HOST), REQUESTS, is_edge=True)
+    planned = plan_head(head(b"X-A: b", HOST), SERVED, is_edge=True)
     assert (planned[0], planned[3]) == (200, True)
-    planned = plan_head(head(b"Via: 1.1 a", HOST), REQUESTS, is_edge=True)
+    planned = plan_head(head(b"Via: 1.1 a", HOST), SERVED, is_edge=True)
     assert (planned[0], planned[3]) == (200, False)
     for name in READ | REFUSED | {b"user-agent", b"connection"}:
         octets = head(HOST, name.upper() + b": a", name.upper() + b": a")
@@ -145,7 +189,7 @@ def test_what_is_read_here_is_http(lines, is_edge):
 @given(st.binary(max_size=200))
 def test_any_octets_end_in_an_answer_or_none(octets):
     """Nothing raises; rubbish is nobody's request."""
-    assert plan_head(octets, REQUESTS, is_edge=True) is None
+    assert plan_head(octets, SERVED, is_edge=True) is None
     may_become_head(octets)
 
 

@@ -276,3 +276,35 @@ def test_what_is_drained(published_state):
         for each in connections:
             assert each.recv(1) == b""
             each.close()
+
+
+def test_a_flood_of_refusals(published_state):
+    """Beyond so many in a second they wait for the next; polls and packages do not, all end."""
+    limits = Limits(handovers=20)
+    number = 60
+    with serve(published_state.folder, limits=limits) as served:
+        flood = [served.connect() for _ in range(number)]
+        for each in flood:
+            each.sendall(request(STAMP, b"Cookie: a=1") + PHONE)
+        while served.plane.counts.connections < number and not served.plane.counts.refusals:
+            threading.Event().wait(0.01)
+        assert served.ask(PHONE).status == 200
+        assert served.get(PACKAGE, b"Range: bytes=0-9").status == 206
+        assert served.plane.counts.refusals["cookie"] < number
+        for each in flood:
+            response = read_response(each)
+            assert response.status == 400
+            assert each.recv(1) == b""
+            each.close()
+        assert served.plane.counts.refusals["cookie"] == number
+
+
+def test_who_leaves_a_flood(published_state):
+    """A connection that ended while it waited is answered in vain, and then forgotten."""
+    with serve(published_state.folder, limits=Limits(handovers=2)) as served:
+        for _ in range(10):
+            with served.connect() as connection:
+                connection.sendall(request("/nowhere"))
+        while served.plane.counts.connections:
+            threading.Event().wait(0.01)
+        assert served.ask(PHONE).status == 200
