@@ -42,6 +42,7 @@ class Lane(asyncio.Protocol):
         """Begin to wait for a head, unless there are too many connections."""
         self._transport = cast("asyncio.Transport", transport)
         self.deadline, self.limit = self._front.until_head, "head"
+        self._is_plain = not self._front.is_draining
         if self._front.is_full():
             transport.close()
         self._front.enter(self)
@@ -97,7 +98,8 @@ class Lane(asyncio.Protocol):
             if not self._rest or self.limit == "idle":
                 self.deadline, self.limit = self._front.until_head, "head"
         self._rest = rest
-        self._is_plain = not (rest or self._is_paused or self._is_ending or self._is_leaving)
+        is_busy = self._is_paused or self._is_ending or self._is_leaving
+        self._is_plain = not (rest or is_busy or self._front.is_draining)
 
     def _hand_over(self, data: bytes) -> None:
         """Ask to be handed over, now or a little later; until then nothing is read."""
