@@ -71,12 +71,19 @@ def free_port() -> int:
 @contextlib.contextmanager
 def _running(name: str, ours: dict[str, str], folder: Path, port: int, user: str) -> Iterator[None]:
     """Run nginx with a shipped configuration in which some texts are replaced by `ours`."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
     site = (CONFIGURATIONS / name).read_text()
     for shipped, own in ours.items():
         assert site.count(shipped) == 1, shipped
         site = site.replace(shipped, own)
+    with run_site(site, folder, port, user):
+        yield
+
+
+@contextlib.contextmanager
+def run_site(site: str, folder: Path, port: int, user: str) -> Iterator[None]:
+    """Run nginx with the configuration `site` until the block ends; `user` is a line of it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     (folder / "site.conf").write_text(site)
     (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user=user))
     command = ["nginx", "-e", folder / "error.log", "-p", folder, "-c", folder / "nginx.conf"]

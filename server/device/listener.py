@@ -52,6 +52,8 @@ async def listening(
     handover = HandoverServer(plane, loop.time)
     servers: list[asyncio.Server] = []
     listener = Listener(handover, servers)
+    # Before its handshake a connection is no lane yet, and no other limit sees it.
+    shaking_hands = {} if tls is None else {"ssl_handshake_timeout": plane.limits.head_seconds}
     ticking = asyncio.create_task(_tick(handover.front))
     try:
         for each in sockets:
@@ -59,7 +61,10 @@ async def listening(
             if each.family == socket.AF_UNIX:
                 create = loop.create_unix_server
             # The loop closes what it is given, and others may still accept on the same socket.
-            servers.append(await create(handover.front, sock=each.dup(), ssl=tls, backlog=BACKLOG))
+            server = await create(
+                handover.front, sock=each.dup(), ssl=tls, backlog=BACKLOG, **shaking_hands
+            )
+            servers.append(server)
         yield listener
     finally:
         await listener.drain(plane.limits.drain_seconds)

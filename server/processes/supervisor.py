@@ -77,7 +77,8 @@ class Supervisor:
             begun = [await self._begin(slot) for slot in self._slots]
             for child in begun:
                 if not await child.wait_ready():
-                    raise ProcessError(f"a worker could not be started: {child.reason}.")
+                    reason = child.reason.removesuffix(".")
+                    raise ProcessError(f"a worker could not be started: {reason}.")
             yield
         finally:
             await self._stop()

@@ -1,5 +1,6 @@
 """The real server with its workers, as an operator starts it, and what a test asks it."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[3]
 COMMAND = (sys.executable, "-c", "from server.cli import main; main()", "run")
 PATIENCE = 60.0  # for a busy machine; nothing is asserted about it
+REPLACED = "every worker was replaced"
 TIMESTAMP = "/metadata/timestamp.json"
 
 
@@ -48,11 +50,11 @@ class Service:
                     return float(line.rpartition(" ")[2])
         raise AssertionError("there is no such metric")
 
-    def hang_up(self):
-        """Have every worker replaced; returns when that is done."""
-        before = len(self.logged("every worker was replaced"))
+    def hang_up(self, done=REPLACED):
+        """Have certificates read and workers replaced; returns when the log says so."""
+        before = len(self.logged(done))
         self.process.send_signal(signal.SIGHUP)
-        until(lambda: len(self.logged("every worker was replaced")) > before)
+        until(lambda: len(self.logged(done)) > before)
 
     def connect(self):
         """Open a connection."""
@@ -65,7 +67,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(world, folder, *options, environment=(), **changes):
+def serving(world, folder, *options, environment=(), prefix=(), pass_fds=()):
     """Run the server until the block ends; then it drains, and must end well."""
     metrics_port = free_port()
     log = folder / "log"
@@ -75,13 +77,13 @@ def serving(world, folder, *options, environment=(), **changes):
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            [*command, *options],
+            [*prefix, *command, *options],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
             env={**os.environ, **dict(environment)},
-            **changes,
+            pass_fds=pass_fds,
         ) as process,
     ):
         try:
@@ -144,3 +146,13 @@ def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
+
+
+async def ask_in_loop(port):
+    """Poll over a connection of its own, in a loop; returns the status."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\r\n")
+    line = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    return int(line.split()[1])

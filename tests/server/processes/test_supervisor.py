@@ -1,0 +1,166 @@
+"""What the main process does about workers that hang, end or cannot begin."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+import structlog
+
+from server.device.gate import GateMode
+from server.device.limits import Limits
+from server.device.snapshot import EMPTY, load_snapshot
+from server.processes import child
+from server.processes.child import Bounds, Place, worker_environment
+from server.processes.errors import ProcessError
+from server.processes.messages import Duty
+from server.processes.sockets import bind_tcp
+from server.processes.supervisor import LAST_DELAY, Supervisor, restart_delay
+from server.storage.local_blobs import LocalBlobs
+from tests.server.processes.service import ask_in_loop, is_worker
+
+HOST = b"127.0.0.1:8080"
+
+
+async def until(condition):
+    """Wait until something holds."""
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - other processes set no event
+            await asyncio.sleep(0.02)
+
+
+@contextlib.asynccontextmanager
+async def supervising(world, workers=1, **bounds):
+    """Give a supervisor of real workers, the port, and what it logs."""
+    sockets = await asyncio.to_thread(bind_tcp, "127.0.0.1", 0, workers)
+    limits = Limits(drain_seconds=0.5)
+    duty = Duty(GateMode.DIRECT, limits, (HOST,), str(world.folder.blobs))
+    places = [Place(number, [one], []) for number, one in enumerate(sockets)]
+    supervisor = Supervisor(places, duty, os.environ, Bounds(**bounds))
+    blobs = LocalBlobs(world.folder.blobs)
+    snapshot = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
+    with structlog.testing.capture_logs() as logs, contextlib.ExitStack() as stack:
+        for one in sockets:
+            stack.enter_context(contextlib.closing(one))
+        await supervisor.show(snapshot)
+        async with supervisor.running():
+            yield supervisor, sockets[0].getsockname()[1], logs
+
+
+def reasons(logs):
+    """Return why workers ended, in the order in which they did."""
+    return [entry["reason"] for entry in logs if "reason" in entry]
+
+
+async def test_a_worker_that_hangs(world):
+    """It is killed when it was silent for too long; its successor answers who waited."""
+    async with supervising(world, silence=1.5) as (supervisor, port, logs):
+        (pid,) = supervisor.pids
+        os.kill(pid, signal.SIGSTOP)
+        status = await ask_in_loop(port)
+        assert status == 200
+        assert supervisor.pids != [pid]
+    assert reasons(logs)[0] == "it was silent for 1.5 seconds and was killed"
+
+
+async def test_a_worker_that_hangs_in_its_drain(world):
+    """It is killed beyond the bound, so that the end of the server is bounded, too."""
+    async with supervising(world, grace=0.5) as (supervisor, _, logs):
+        (pid,) = supervisor.pids
+        os.kill(pid, signal.SIGSTOP)
+    assert reasons(logs) == ["it did not end within 1 seconds and was killed"]
+    assert not await asyncio.to_thread(is_worker, pid)
+
+
+async def test_a_worker_that_somebody_ends(world):
+    """SIGTERM to one worker lets it drain, and it is started again."""
+    async with supervising(world) as (supervisor, port, logs):
+        (pid,) = supervisor.pids
+        os.kill(pid, signal.SIGTERM)
+        await until(lambda: supervisor.pids not in ([pid], []))
+        assert await ask_in_loop(port) == 200
+    assert reasons(logs)[0] == "it was told to"
+
+
+async def test_a_successor_that_cannot_begin(world, monkeypatch):
+    """The former workers serve on, and it is an alarm that says what to do."""
+    async with supervising(world, workers=2) as (supervisor, port, logs):
+        before = supervisor.pids
+        monkeypatch.setattr(child, "PROTOCOL", 0)
+        await supervisor.renew(None)
+        assert supervisor.pids == before
+        assert await ask_in_loop(port) == 200
+        (reason,) = reasons(logs)
+        assert reason.startswith("the code on disk is of another version")
+        alarms = [entry["error"] for entry in logs if entry["event"] == "alarm"]
+        assert alarms == ["the restart stopped here: the successor did not serve."]
+        monkeypatch.undo()
+        await supervisor.renew(None)
+        assert not set(before) & set(supervisor.pids)
+
+
+async def test_a_worker_that_cannot_begin(world, monkeypatch):
+    """At the start it is the end of the server, with the worker's own sentence."""
+    monkeypatch.setattr(child, "PROTOCOL", 0)
+    with pytest.raises(ProcessError, match="could not be started: the code on disk is of another"):
+        async with supervising(world):
+            pass
+
+
+async def test_a_worker_that_does_not_get_ready(world, monkeypatch, tmp_path):
+    """It is killed beyond its bound."""
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr("server.processes.child.sys.executable", str(program))
+    with pytest.raises(ProcessError, match=r"within 0\.5 seconds|silent for 0\.5 seconds"):
+        async with supervising(world, start=0.5):
+            pass
+
+
+async def test_a_worker_that_ends_again_and_again(world):
+    """Each end is told, and the pauses grow."""
+    async with supervising(world) as (supervisor, port, logs):
+        for _ in range(3):
+            await until(lambda: supervisor.pids)
+            (pid,) = supervisor.pids
+            os.kill(pid, signal.SIGKILL)
+            await until(lambda pid=pid: supervisor.pids != [pid])
+        assert await ask_in_loop(port) == 200
+        told = [entry for entry in logs if entry["event"] == "a worker ended and is started again"]
+        assert [entry["worker"] for entry in told] == [0, 0, 0]
+
+
+def test_delays():
+    """The first restart is at once; they double, up to a bound, however many there were."""
+    delays = [restart_delay(failures) for failures in range(1, 100)]
+    assert delays[:4] == [0.1, 0.2, 0.4, 0.8]
+    assert sorted(delays) == delays
+    assert delays[-1] == LAST_DELAY == restart_delay(10**6)
+
+
+def test_what_workers_inherit():
+    """Nothing of our settings, of the service manager's, and of its credentials."""
+    kept = {"PATH": "/bin", "AWS_REGION": "eu", "LANG": "C"}
+    ours = ("HENING_S3_SECRET", "LISTEN_FDS", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC")
+    given = {**kept, **dict.fromkeys((*ours, "CREDENTIALS_DIRECTORY"), "x")}
+    assert worker_environment(given) == kept
+
+
+async def test_a_channel_that_speaks_nonsense():
+    """A worker that is told what it does not understand says so and ends."""
+    ours, theirs = socket.socketpair()
+    process = await asyncio.create_subprocess_exec(
+        *(child.sys.executable, "-m", "server.processes.worker", str(theirs.fileno())),
+        pass_fds=(theirs.fileno(),),
+        cwd=Path(__file__).parents[3],
+    )
+    theirs.close()
+    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    writer.write(b"\0\0\0\x03abc")
+    assert b"no message of this version" in await reader.read()
+    assert await process.wait() == 1
+    writer.close()
