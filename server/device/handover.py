@@ -7,7 +7,7 @@ of its own; each is replaced here, through the classes that it exports.
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +17,7 @@ from aiohttp.http import RawRequestMessage
 
 from server.device.front import Front
 from server.device.gate import GateMode, Reason, take_heads
+from server.device.heads import END
 from server.device.plane import DevicePlane
 
 RESPONSE_HEADERS = frozenset(
@@ -116,7 +117,16 @@ class _Protocol(web.RequestHandler):
     clients that take nothing.
     """
 
-    __slots__ = ("_octets", "deadline", "front", "is_busy", "is_spelled", "limit", "plane")
+    __slots__ = (
+        "_octets",
+        "_tail",
+        "deadline",
+        "front",
+        "is_busy",
+        "is_spelled",
+        "limit",
+        "plane",
+    )
 
     def __init__(self, manager: HandoverServer, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
@@ -125,6 +135,7 @@ class _Protocol(web.RequestHandler):
         self.is_busy = False
         self.is_spelled = True
         self._octets = b""
+        self._tail = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head; aiohttp's idle limit begins only after it."""
@@ -151,7 +162,22 @@ class _Protocol(web.RequestHandler):
         """Parse; a strict gate first looks whether the octets are a phone's."""
         if self.plane.mode is GateMode.STRICT and self.is_spelled:
             self._octets, self.is_spelled = take_heads(self._octets + data)
-        super().data_received(data)
+        for piece in self._split(data):
+            super().data_received(piece)
+
+    def _split(self, data: bytes) -> Iterator[bytes]:
+        """Yield `data` cut behind the end of each head, wherever packets ended.
+
+        aiohttp takes back what it has read of a packet where something behind it is malformed.
+        """
+        data, known = self._tail + data, len(self._tail)
+        self._tail = data[-3:]
+        begin = known
+        while (end := data.find(END, max(begin - 3, 0)) + len(END)) >= len(END):
+            yield data[begin:end]
+            begin = end
+        if begin < len(data):
+            yield data[begin:]
 
     def cut(self) -> None:
         """End the connection whatever is still to be written."""

@@ -21,7 +21,7 @@ CANARY = b"canary4711"
 FORGIVEN = {
     *("one bare line feed", "bare line feeds", "obsolete folding", "NUL in a value", "no colon"),
     *("bare carriage return", "space before the colon", "space in a name", "no name"),
-    *("space before the first name", "octets behind an HTTP/1.0 request", "type"),
+    *("space before the first name", "type"),
     *("upgrade to h2c", "web socket", "cookie", "authorization", "proxy authorization"),
     *("unknown header", "forwarded", "two validators", "two Ranges", "many headers"),
     *("empty Host", "Host with a user"),

@@ -1,0 +1,58 @@
+"""Coverage-guided fuzzing of the device plane: `python -m soak.fuzz heads|protocol CORPUS …`.
+
+`heads` gives octets to the pure parser as what follows a request line that is known, and holds what
+it takes against h11.
+`protocol` gives them to a connection, by the lane and by aiohttp alone, cut anywhere; both must
+answer alike. Whatever else is on the command line goes to libFuzzer.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable
+
+import atheris
+
+with atheris.instrument_imports(include=["server.device", "h11"]):
+    import h11
+
+    from server.device.gate import GateMode
+    from server.device.heads import END, plan_head
+    from soak.agreement import check_input
+    from soak.two_ways import TwoWays
+
+LINE = b"GET /metadata/timestamp.json HTTP/1.1\r\n"
+
+
+def fuzz_heads() -> Callable[[bytes], None]:
+    """Return what tries octets as the fields of a head."""
+    requests = TwoWays().plane.served.requests
+
+    def try_octets(rest: bytes) -> None:
+        octets = LINE + rest + END
+        for is_edge in (False, True):
+            if plan_head(octets, requests, is_edge=is_edge) is None:
+                continue
+            reader = h11.Connection(h11.SERVER)
+            reader.receive_data(octets)
+            event = reader.next_event()
+            if not isinstance(event, h11.Request) or reader.trailing_data[0]:
+                raise AssertionError(f"{octets!r} is taken, and is not one request")
+
+    return try_octets
+
+
+def fuzz_protocol() -> Callable[[bytes], None]:
+    """Return what tries octets as all that comes over a connection."""
+    loop = asyncio.new_event_loop()
+    ways = [TwoWays(mode) for mode in GateMode]
+
+    def try_octets(octets: bytes) -> None:
+        loop.run_until_complete(check_input(ways, octets))
+
+    return try_octets
+
+
+if __name__ == "__main__":
+    target = {"heads": fuzz_heads, "protocol": fuzz_protocol}[sys.argv.pop(1)]()
+    atheris.Setup(sys.argv, target)
+    atheris.Fuzz()

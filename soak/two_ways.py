@@ -1,0 +1,115 @@
+"""The same octets over the lane, and over the hand-over path alone, to be compared.
+
+The device plane is real; its sockets are replaced by memory, so that thousands of streams a second
+can be tried.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from server.device.counts import Counts
+from server.device.documents import make_document
+from server.device.gate import GateMode
+from server.device.handover import HandoverServer
+from server.device.plane import DevicePlane
+from server.device.role_files import Package
+from server.device.served import Served, make_served
+from server.device.snapshot import Snapshot
+from server.storage.blobs import BlobReader
+from soak.memory_transport import MemoryTransport
+
+HOST = b"updates.example"
+#: Turns of the loop without an octet more after which nothing is under way.
+QUIET_TURNS = 12
+EMPTY_FILE = hashlib.sha256(b"").hexdigest()
+POINTER = f"/targets/latest/armani/id/{EMPTY_FILE}.stable"
+DOCUMENTS = {
+    "/metadata/timestamp.json": b'{"signed": "timestamp"}',
+    "/metadata/1.root.json": b'{"signed": "root"}',
+    "/metadata/3.snapshot.json": b'{"signed": "snapshot"}',
+    "/metadata/2.armani.json": b'{"signed": "armani"}',
+    "/log/checkpoint": b"hening.example/log\n3\n",
+    "/log/proof/armani.2": b"proof",
+    "/log/tile/0/000.p/3": bytes(range(96)),
+}
+_DATE = re.compile(rb"\r\nDate: [^\r\n]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a client was sent, without dates, and whether its connection was ended."""
+
+    octets: bytes
+    has_ended: bool
+
+    @property
+    def statuses(self) -> list[bytes]:
+        """The status of each answer."""
+        return re.findall(rb"HTTP/1\.[01] (\d{3}) ", self.octets)
+
+
+class TwoWays:
+    """A device plane in memory, and the two ways to its answers."""
+
+    def __init__(self, mode: GateMode = GateMode.DIRECT) -> None:
+        documents = {
+            url: make_document(url, body, mutable=not url.startswith("/log/tile"))
+            for url, body in DOCUMENTS.items()
+        }
+        packages = {POINTER: Package(EMPTY_FILE, 0)}
+        snapshot = Snapshot(3, documents, packages, frozenset(), {"root": 1, "armani": 2})
+        # Only an empty file is listed, so no blob is ever read.
+        blobs: Any = BlobReader
+        self.is_strict = mode is GateMode.STRICT
+        self.plane = DevicePlane(blobs, Counts(), mode, lambda: 0.0)
+        self.plane.served = make_served(snapshot, (HOST,), mode, Served())
+        self.failures: list[Mapping[str, Any]] = []
+
+    async def over_lane(self, pieces: Iterable[bytes]) -> Outcome:
+        """Send pieces over a new connection, as it is accepted."""
+        server = self._server()
+        return await self._send(server.front(), pieces)
+
+    async def over_handover(self, pieces: Iterable[bytes]) -> Outcome:
+        """Send pieces over a connection that aiohttp has from its first octet on."""
+        server = self._server()
+        return await self._send(server(), pieces)
+
+    def _server(self) -> HandoverServer:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _loop, context: self.failures.append(context))
+        return HandoverServer(self.plane, loop.time)
+
+    async def _send(self, protocol: asyncio.BaseProtocol, pieces: Iterable[bytes]) -> Outcome:
+        transport = MemoryTransport()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        for piece in pieces:
+            transport.feed(piece)
+            await _settle(transport)
+        await _settle(transport)
+        outcome = Outcome(_DATE.sub(b"", bytes(transport.written)), transport.has_ended)
+        transport.protocol.connection_lost(None)
+        await asyncio.sleep(0)
+        return outcome
+
+
+async def _settle(transport: MemoryTransport) -> None:
+    """Let the loop turn until nothing more is written."""
+    quiet, before = 0, -1
+    while quiet < QUIET_TURNS:
+        quiet = quiet + 1 if len(transport.written) == before else 0
+        before = len(transport.written)
+        await asyncio.sleep(0)
+
+
+def cut(octets: bytes, places: Sequence[int]) -> list[bytes]:
+    """Return octets in pieces, cut at `places` (any integers; they are taken modulo the length)."""
+    if not octets:
+        return []
+    ends = sorted({place % len(octets) for place in places} - {0})
+    return [octets[a:b] for a, b in zip([0, *ends], [*ends, len(octets)], strict=True)]
