@@ -6,11 +6,15 @@ BIN := $(VENV)/bin
 READERS := .venv-readers
 # Beside the environment it belongs to: a peer runs on the same Python as we do.
 PEERS := .venv-peers$(VENV:.venv%=%)
+FUZZER := .venv-fuzz$(VENV:.venv%=%)
+# How long `make soak` runs.
+MINUTES ?= 10
+WORKERS ?= 2
 # Which tests, as pytest names them; all of them where this is empty.
 TESTS ?=
 SHELL := /bin/bash
 
-.PHONY: demo test check bench peers format lock env readers interop system provider fixtures clean
+.PHONY: demo test check bench peers format lock env readers interop system provider fixtures soak fuzzer clean
 
 demo: env
 	$(BIN)/python -m demo
@@ -33,6 +37,18 @@ bench: env peers
 	$(BIN)/python -m benchmarks.publish_api
 	$(BIN)/python -m benchmarks.export
 	$(BIN)/python -m benchmarks.device
+
+# A long run with faults; status 1 where anything is unexplained. An input on which the fuzzer fails
+# is left in fixtures/fuzz.
+soak: env fuzzer
+	$(BIN)/python -m soak --minutes $(MINUTES) --workers $(WORKERS)
+
+# There are wheels of it for Linux; where it cannot be had a long run says so, and fails.
+fuzzer: $(FUZZER)/.ready
+
+$(FUZZER)/.ready: requirements/fuzz.txt $(VENV)/.ready
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  --target $(FUZZER) --upgrade -r $< && touch $@
 
 format: env
 	$(BIN)/ruff format .
@@ -96,4 +112,4 @@ lock:
 	    --no-header $$source -o requirements/$$group.txt; done
 
 clean:
-	rm -rf var $(VENV) $(READERS) $(PEERS) build dist *.egg-info
+	rm -rf var $(VENV) $(READERS) $(FUZZER) $(PEERS) build dist *.egg-info

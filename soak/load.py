@@ -1,0 +1,203 @@
+"""The load: kinds of clients, each at its own pace, all on loopback.
+
+A kind is a coroutine that does one thing once, and returns in a word what came of it. Words that
+are not among a kind's expected ones are failures, to be explained by a fault.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+
+from soak.client import Connection, connected
+
+HOST = b"Host: updates.example\r\n"
+TIMESTAMP = b"/metadata/timestamp.json"
+#: A browser, a TUF client, a cache: other spellings of the grammar.
+HABITS = (
+    HOST + b"User-Agent: python-tuf/7\r\nAccept-Encoding: gzip, deflate, br\r\nAccept: */*\r\n",
+    HOST + b"User-Agent: curl/8\r\nAccept: */*\r\n",
+    HOST + b"Accept-Language: id\r\nAccept-Encoding: identity\r\nSec-Fetch-Mode: navigate\r\n",
+)
+REFUSED = (
+    b"POST /metadata/timestamp.json HTTP/1.1\r\n" + HOST + b"Content-Length: 3\r\n\r\nabc",
+    b"GET /metadata/timestamp.json?imei=1 HTTP/1.1\r\n" + HOST + b"\r\n",
+    b"GET /metadata/timestamp.json HTTP/1.1\r\n" + HOST + b"Cookie: a=1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET /metadata/../keys HTTP/1.1\r\n" + HOST + b"\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    b"GET /metadata/timestamp.json HTTP/1.1\r\n" + HOST + b"Accept : a\r\n\r\n",
+)
+BLOCK = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What is asked for: the port, a package's path and octets."""
+
+    port: int
+    package: bytes
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of client: how many at once, how many begin in a second, what is expected."""
+
+    name: str
+    act: Callable[[Site, random.Random], Awaitable[str]]
+    clients: int
+    rate: float
+    expected: frozenset[str]
+
+
+def get(path: bytes, lines: bytes) -> bytes:
+    """Return the octets of a request."""
+    return b"GET " + path + b" HTTP/1.1\r\n" + lines + b"\r\n"
+
+
+async def poll(site: Site, _draw: random.Random) -> str:
+    """Ask as a phone does: the next root, the timestamp, on a connection of its own."""
+    gzip = HOST + b"Accept-Encoding: gzip\r\n"
+    async with connected(site.port) as connection:
+        root = await connection.ask(get(b"/metadata/2.root.json", gzip))
+        stamp = await connection.ask(get(TIMESTAMP, gzip))
+    return f"{root.status} {stamp.status}"
+
+
+async def visit(site: Site, draw: random.Random) -> str:
+    """Ask several times in another spelling on a kept connection, then with the entity tag."""
+    habit = draw.choice(HABITS)
+    async with connected(site.port) as connection:
+        for path in (TIMESTAMP, b"/metadata/1.root.json", b"/log/checkpoint"):
+            answer = await connection.ask(get(path, habit))
+            if answer.status != 200:
+                return str(answer.status)
+        tag = answer.fields[b"etag"]
+        again = await connection.ask(get(path, habit + b"If-None-Match: " + tag + b"\r\n"))
+        return "200 200" if again.fields.get(b"etag") != tag else f"200 {again.status}"
+
+
+async def download(site: Site, draw: random.Random) -> str:
+    """Fetch one block, or any part, and compare it."""
+    if draw.random() < 0.5:
+        first = draw.randrange(0, len(site.octets), BLOCK)
+        last = min(first + BLOCK, len(site.octets)) - 1
+    else:
+        first = draw.randrange(len(site.octets))
+        last = draw.randrange(first, min(first + 1_000_000, len(site.octets)))
+    async with connected(site.port) as connection:
+        lines = HOST + b"Range: bytes=%d-%d\r\n" % (first, last)
+        answer = await connection.ask(get(site.package, lines))
+    if answer.status == 206 and answer.body != site.octets[first : last + 1]:
+        return "other octets"
+    return str(answer.status)
+
+
+async def refused(site: Site, draw: random.Random) -> str:
+    """Ask for what is not of the language; the connection must end, with one refusal."""
+    async with connected(site.port) as connection:
+        await connection.send(draw.choice(REFUSED))
+        octets = await connection.until_closed()
+    return "400" if octets.count(b" 400 Bad Request\r\n") == 1 else "no refusal"
+
+
+async def slow(site: Site, _draw: random.Random) -> str:
+    """Send one octet a second of a request; the server must cut that off."""
+    async with connected(site.port) as connection:
+        for octet in get(TIMESTAMP, HOST):
+            await connection.send(bytes([octet]))
+            if await _is_closed_within(connection, 1.0):
+                return "cut"
+    return "never cut"
+
+
+async def silent(site: Site, _draw: random.Random) -> str:
+    """Say nothing at all; the server must end the connection."""
+    async with connected(site.port) as connection:
+        octets = await connection.until_closed()
+    return "cut" if not octets else "an answer to nothing"
+
+
+async def reset(site: Site, draw: random.Random) -> str:
+    """Ask, and vanish before the answer or within it."""
+    async with connected(site.port) as connection:
+        await connection.send(
+            draw.choice([get(TIMESTAMP, HOST), get(site.package, HOST), b"GET /"])
+        )
+        await asyncio.sleep(draw.random() * 0.05)
+        connection.reset()
+    return "gone"
+
+
+async def _is_closed_within(connection: Connection, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await connection.until_closed()
+    except TimeoutError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+KINDS = (
+    Kind("phones' polls", poll, 32, 200.0, frozenset({"404 200"})),
+    Kind("other clients", visit, 16, 50.0, frozenset({"200 304", "200 200"})),
+    Kind("downloads", download, 8, 20.0, frozenset({"206"})),
+    Kind("refused", refused, 16, 100.0, frozenset({"400"})),
+    Kind("slow", slow, 100, 10.0, frozenset({"cut"})),
+    Kind("silent", silent, 100, 10.0, frozenset({"cut"})),
+    Kind("resets", reset, 8, 20.0, frozenset({"gone"})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A client that got something else, when it began and ended, in seconds of the run."""
+
+    kind: str
+    word: str
+    begin: float
+    end: float
+
+
+class Load:
+    """Runs all kinds until it is stopped, and counts what came of them."""
+
+    def __init__(self, site: Site, seed: int, kinds: tuple[Kind, ...] = KINDS) -> None:
+        self.counts: dict[str, dict[str, int]] = {kind.name: {} for kind in kinds}
+        self.failures: list[Failure] = []
+        self._site = site
+        self._kinds: Mapping[str, Kind] = {kind.name: kind for kind in kinds}
+        self._draw = random.Random(seed)
+        self._begun = 0.0
+
+    async def run(self, begun: float, stop: asyncio.Event) -> None:
+        """Begin clients until `stop`, then wait for those under way; `begun` is the run's start."""
+        self._begun = begun
+        async with asyncio.TaskGroup() as group:
+            for kind in self._kinds.values():
+                group.create_task(self._pace(kind, stop))
+
+    async def _pace(self, kind: Kind, stop: asyncio.Event) -> None:
+        """Begin clients of a kind at its rate, as long as there are not too many."""
+        room = asyncio.Semaphore(kind.clients)
+        async with asyncio.TaskGroup() as group:
+            while not stop.is_set():
+                await asyncio.sleep(self._draw.expovariate(kind.rate))
+                await room.acquire()
+                task = group.create_task(self._one(kind))
+                task.add_done_callback(lambda _task: room.release())
+
+    async def _one(self, kind: Kind) -> None:
+        loop = asyncio.get_running_loop()
+        begin = loop.time() - self._begun
+        try:
+            word = await kind.act(self._site, self._draw)
+        except (OSError, EOFError, TimeoutError) as error:
+            word = type(error).__name__
+        counts = self.counts[kind.name]
+        counts[word] = counts.get(word, 0) + 1
+        if word not in kind.expected:
+            self.failures.append(Failure(kind.name, word, begin, loop.time() - self._begun))
