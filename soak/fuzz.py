@@ -25,12 +25,12 @@ LINE = b"GET /metadata/timestamp.json HTTP/1.1\r\n"
 
 def fuzz_heads() -> Callable[[bytes], None]:
     """Return what tries octets as the fields of a head."""
-    requests = TwoWays().plane.served.requests
+    served = TwoWays().plane.served
 
     def try_octets(rest: bytes) -> None:
         octets = LINE + rest + END
         for is_edge in (False, True):
-            if plan_head(octets, requests, is_edge=is_edge) is None:
+            if plan_head(octets, served, is_edge=is_edge) is None:
                 continue
             reader = h11.Connection(h11.SERVER)
             reader.receive_data(octets)

@@ -127,9 +127,9 @@ def test_what_the_lane_takes_is_one_request_to_h11(ways, octets):
 
 def check_head(ways, octets):
     """Assert that h11 reads what the lane takes as one request."""
-    requests = ways[GateMode.EDGE].plane.served.requests
-    if plan_head(octets, requests, is_edge=True) is None:
-        assert plan_head(octets, requests, is_edge=False) is None
+    served = ways[GateMode.EDGE].plane.served
+    if plan_head(octets, served, is_edge=True) is None:
+        assert plan_head(octets, served, is_edge=False) is None
         return
     reader = h11.Connection(h11.SERVER)
     reader.receive_data(octets)
