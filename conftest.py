@@ -46,6 +46,10 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
     ),
     "openssl": (lambda: shutil.which("openssl") is not None, "openssl is not installed"),
     "promtool": (lambda: shutil.which("promtool") is not None, "promtool is not installed"),
+    "systemd": (
+        lambda: shutil.which("systemd-analyze") is not None,
+        "systemd-analyze is not installed",
+    ),
     "curl": (lambda: shutil.which("curl") is not None, "curl is not installed"),
     "jq": (lambda: shutil.which("jq") is not None, "jq is not installed"),
     "softhsm": (

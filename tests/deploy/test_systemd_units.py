@@ -1,0 +1,93 @@
+"""The units in `deploy/systemd/`, as systemd itself reads them."""
+
+import configparser
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from server.cli import cli
+from server.device.limits import LIMITS
+
+UNITS = Path(__file__).parents[2] / "deploy" / "systemd"
+INSTALLED = "/opt/hening/bin/hening-server"
+EXPOSURE = 2.0  # of 10, as `systemd-analyze security` counts it
+
+
+def unit(name):
+    """Return a unit's settings, each with all its values."""
+
+    class Values(dict):
+        def __setitem__(self, key, value):
+            if isinstance(value, list) and key in self:
+                self[key].extend(value)
+            else:
+                super().__setitem__(key, value)
+
+    parser = configparser.RawConfigParser(
+        dict_type=Values, strict=False, empty_lines_in_values=False
+    )
+    parser.optionxform = str
+    parser.read_string((UNITS / name).read_text())
+    return {
+        section: {key: value.split("\n") for key, value in parser.items(section)}
+        for section in parser.sections()
+    }
+
+
+@pytest.fixture
+def installed(tmp_path):
+    """Give the units as they are when the server is installed where this test's is."""
+    for file in UNITS.iterdir():
+        text = file.read_text()
+        program = Path(sys.executable).with_name("hening-server")
+        (tmp_path / file.name).write_text(text.replace(INSTALLED, str(program)))
+    return tmp_path
+
+
+@pytest.mark.needs("systemd")
+def test_nothing_is_wrong_with_them(installed):
+    """Every line is understood, and none objected to."""
+    checked = subprocess.run(
+        ["systemd-analyze", "verify", *sorted(installed.iterdir())],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+@pytest.mark.needs("systemd")
+def test_the_service_is_shut_in():
+    """Its exposure is low, by systemd's own measure."""
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
+    told = subprocess.run(
+        [*command, UNITS / "hening.service"], capture_output=True, text=True, check=True
+    ).stdout
+    exposure = re.search(r"Overall exposure level for hening\.service: ([0-9.]+) ", told)
+    assert float(exposure[1]) <= EXPOSURE
+
+
+def test_a_socket_for_each_worker():
+    """As many lines as workers, all alike, and the kernel is to spread connections over them."""
+    service, sockets = unit("hening.service")["Service"], unit("hening.socket")["Socket"]
+    (start,) = service["ExecStart"]
+    program, command, *options = start.split()
+    assert program == INSTALLED
+    workers = int(options[options.index("--workers") + 1])
+    assert len(sockets["ListenStream"]) == workers
+    assert len(set(sockets["ListenStream"])) == 1
+    assert sockets["ReusePort"] == ["yes"]
+    known = {name for option in cli.commands[command].params for name in option.opts}
+    assert {option for option in options if option.startswith("-")} <= known
+
+
+def test_what_the_server_needs():
+    """Descriptors for every connection and download, and time to drain before it is killed."""
+    service = unit("hening.service")["Service"]
+    assert int(service["LimitNOFILE"][0]) > LIMITS.connections + 3 * LIMITS.downloads
+    assert int(service["TimeoutStopSec"][0]) > 2 * LIMITS.drain_seconds + 10
+    assert (service["KillMode"], service["Type"]) == (["mixed"], ["notify"])
+    assert service["ExecReload"] == ["/bin/kill -HUP $MAINPID"]
