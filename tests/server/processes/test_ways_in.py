@@ -200,3 +200,16 @@ def test_a_publication_over_tls(world, tmp_path, certificates):
         with handshake(service, certificates[0]) as one:
             assert ask(one, "/metadata/2.tables.json")[0] == 200
     assert service.logged("alarm") == []
+
+
+def test_a_service_manager_is_told(world, tmp_path):
+    """That the server is ready when phones are answered, and that it stops."""
+    address = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(address))
+        manager.settimeout(PATIENCE)
+        told = {"NOTIFY_SOCKET": str(address)}
+        with serving(world, tmp_path, "--workers", "1", environment=told) as service:
+            assert manager.recv(100) == b"READY=1"
+            assert service.poll()[0] == 200
+        assert manager.recv(100) == b"STOPPING=1"
