@@ -38,7 +38,7 @@ def run_nginx(mirror: Path, folder: Path) -> Iterator[int]:
     }
     # Workers of root's nginx become somebody else, who may not read root's temporary folders.
     user = "user root;" if mirror.stat().st_uid == 0 else ""
-    with _running("static-mirror.conf", ours, folder, port, user):
+    with _running(_shipped("static-mirror.conf", ours), folder, port, user):
         yield port
 
 
@@ -56,7 +56,31 @@ def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterato
         "/var/cache/nginx/hening/packages": f"{folder}/packages",
     }
     user = "user root;" if certificate.stat().st_uid == 0 else ""
-    with _running("edge.conf", ours, folder, port, user):
+    with _running(_shipped("edge.conf", ours), folder, port, user):
+        yield port
+
+
+PROXY = """
+server {{
+    listen 127.0.0.1:{port};
+    location / {{
+        proxy_pass http://127.0.0.1:{origin};
+        proxy_http_version 1.1;
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Real-IP $remote_addr;
+        proxy_set_header Connection "";
+        proxy_pass_header Server;
+    }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def run_proxy(origin: int, folder: Path) -> Iterator[int]:
+    """Run nginx as people put it before a server, in front of a port; gives its own port."""
+    port = free_port()
+    with _running(PROXY.format(port=port, origin=origin), folder, port, ""):
         yield port
 
 
@@ -68,20 +92,18 @@ def free_port() -> int:
         return port
 
 
-@contextlib.contextmanager
-def _running(name: str, ours: dict[str, str], folder: Path, port: int, user: str) -> Iterator[None]:
-    """Run nginx with a shipped configuration in which some texts are replaced by `ours`."""
+def _shipped(name: str, ours: dict[str, str]) -> str:
+    """Return a shipped configuration in which some texts are replaced by `ours`."""
     site = (CONFIGURATIONS / name).read_text()
     for shipped, own in ours.items():
         assert site.count(shipped) == 1, shipped
         site = site.replace(shipped, own)
-    with run_site(site, folder, port, user):
-        yield
+    return site
 
 
 @contextlib.contextmanager
-def run_site(site: str, folder: Path, port: int, user: str) -> Iterator[None]:
-    """Run nginx with the configuration `site` until the block ends; `user` is a line of it."""
+def _running(site: str, folder: Path, port: int, user: str) -> Iterator[None]:
+    """Run nginx with a configuration until the block ends."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "site.conf").write_text(site)

@@ -1,0 +1,226 @@
+"""RFC 9110 and RFC 9112, section by section, over the lane and over the hand-over path.
+
+A case is octets, the statuses that they are answered with in order, and whether the connection ends
+then. What is refused whatever it says is in test_wire.py, what packages answer in test_answers.py.
+"""
+
+import contextlib
+import re
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from server.device.handover import RESPONSE_HEADERS
+from tests.server.device.served import read_response, request
+from tests.server.device.test_answers import PACKAGE, POINTER
+
+PATH = "/metadata/timestamp.json"
+LINE = f"GET {PATH} HTTP/1.1\r\n".encode()
+HOST = b"Host: updates.example\r\n"
+GOOD = LINE + HOST + b"\r\n"
+#: The lane leaves this to aiohttp, which then has the connection for good.
+HANDED_OVER = request(PATH, b"Range: bytes=0-0")
+OPEN, CLOSED = False, True
+
+
+@dataclass
+class Case:
+    """`has` and `lacks` are header fields of the last answer."""
+
+    octets: bytes
+    statuses: list[int]
+    ends: bool = OPEN
+    has: dict[str, str] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+
+
+def asked(*lines, path=PATH, method="GET"):
+    """Return a request with header lines."""
+    return request(path, *lines, method=method)
+
+
+def old(*lines):
+    """Return a request of an HTTP/1.0 client."""
+    return asked(*lines).replace(b"HTTP/1.1", b"HTTP/1.0")
+
+
+VARY = {"Vary": "Accept-Encoding"}
+LAST = {"Connection": "close"}
+PACKED = {"Content-Encoding": "gzip"}
+CASES = {
+    "9112 2.2 an empty line in front is ignored": Case(b"\r\n" + GOOD, [200]),
+    "9112 2.3 an HTTP/1.0 client gets one answer": Case(old(), [200], CLOSED),
+    "9112 2.3 what is behind it is not read": Case(old() + GOOD + GOOD, [200], CLOSED),
+    "9112 2.3 it may ask to go on": Case(old(b"Connection: keep-alive"), [200]),
+    "9112 3.2 no Host": Case(LINE + b"\r\n", [400], CLOSED),
+    "9112 3.2 two Hosts": Case(LINE + HOST + HOST + b"\r\n", [400], CLOSED),
+    "9112 3.2.2 absolute form is not of the language": Case(
+        asked(path="http://updates.example" + PATH), [400], CLOSED
+    ),
+    "9112 3.2.4 asterisk form": Case(asked(path="*", method="OPTIONS"), [400], CLOSED),
+    "9112 5 white space around a value": Case(asked(b"Accept: \t */*\t "), [200]),
+    "9112 5 no white space before a value": Case(asked(b"Accept-Encoding:gzip"), [200], has=PACKED),
+    "9112 5 an empty value": Case(asked(b"Accept:"), [200]),
+    "9112 5.1 white space before the colon": Case(asked(b"Accept : a"), [400], CLOSED),
+    "9112 5.2 folding": Case(asked(b"Accept: a\r\n b"), [400], CLOSED),
+    "9112 6.1 length and coding": Case(
+        asked(b"Content-Length: 4", b"Transfer-Encoding: chunked") + b"0\r\n\r\n" + GOOD,
+        [400],
+        CLOSED,
+    ),
+    "9112 6.1 a coding that is not the last": Case(
+        asked(b"Transfer-Encoding: chunked, gzip") + GOOD, [400], CLOSED
+    ),
+    "9112 6.3 two lengths": Case(
+        asked(b"Content-Length: 0", b"Content-Length: 40") + GOOD, [400], CLOSED
+    ),
+    "9112 6.3 a body that looks like a request": Case(
+        asked(b"Content-Length: %d" % len(GOOD)) + GOOD + GOOD, [400], CLOSED
+    ),
+    "9112 7.1 a chunk extension": Case(
+        asked(b"Transfer-Encoding: chunked") + b"1;a\nb\r\na\r\n0\r\n\r\n" + GOOD, [400], CLOSED
+    ),
+    "9112 9.3 connections stay open": Case(GOOD, [200], lacks=("Connection",)),
+    "9112 9.3.2 pipelined requests are answered in order": Case(
+        asked(path="/metadata/9.root.json") + GOOD + asked(path="/metadata/98.armani.json") + GOOD,
+        [404, 200, 404, 200],
+    ),
+    "9112 9.3.2 a refusal is the last": Case(GOOD + asked(b"Cookie: a") + GOOD, [200, 400], CLOSED),
+    "9112 9.3.2 malformed behind good": Case(
+        GOOD + asked(path=POINTER) + asked(b"Accept : a") + GOOD, [200, 200, 400], CLOSED
+    ),
+    "9112 9.6 close": Case(asked(b"Connection: close"), [200], CLOSED, LAST),
+    "9112 9.6 close, and more": Case(asked(b"Connection: close") + GOOD, [200], CLOSED, LAST),
+    "9112 9.6 close, and rubbish": Case(asked(b"Connection: close") + b"\0", [200], CLOSED, LAST),
+    "9112 9.6 Close": Case(asked(b"Connection: Close") + GOOD, [200], CLOSED, LAST),
+    "9112 9.6 close in a list": Case(asked(b"Connection: TE, close") + GOOD, [200], CLOSED, LAST),
+    "9110 5.1 names in any case": Case(
+        LINE + b"hOST: a\r\nACCEPT-encoding: gzip\r\n\r\n", [200], has=PACKED
+    ),
+    "9110 5.3 a list in two lines": Case(asked(b"Accept: a", b"Accept: b"), [200]),
+    "9110 5.5 an octet beyond ASCII in a value": Case(asked(b"User-Agent: \xe9"), [200]),
+    "9110 7.2 Host with a port": Case(LINE + b"Host: a:8080\r\n\r\n", [200]),
+    "9110 7.2 Host is an address": Case(LINE + b"Host: [2001:db8::1]:80\r\n\r\n", [200]),
+    "9110 7.6.1 an option of one hop": Case(
+        asked(b"Connection: keep-alive, TE", b"TE: trailers"), [200]
+    ),
+    "9110 7.8 an upgrade is not of the language": Case(
+        asked(b"Connection: upgrade", b"Upgrade: h2c") + GOOD, [400], CLOSED
+    ),
+    "9110 8.6 an empty representation": Case(
+        asked(path=POINTER), [200], has={"Content-Length": "0"}
+    ),
+    "9110 9.1 an unknown method": Case(asked(method="PROPFIND") + GOOD, [400], CLOSED),
+    "9110 9.3.8 no TRACE": Case(asked(b"User-Agent: a", method="TRACE"), [400], CLOSED),
+    "9110 10.1.1 an expectation": Case(asked(b"Expect: 100-continue") + GOOD, [400], CLOSED),
+    "9110 12.5.3 a coding that is accepted": Case(
+        asked(b"Accept-Encoding: br, gzip;q=0.1"), [200], has=PACKED | VARY
+    ),
+    "9110 12.5.3 a coding that is not": Case(
+        asked(b"Accept-Encoding: gzip;q=0"), [200], has=VARY, lacks=("Content-Encoding",)
+    ),
+    "9110 13.1.2 any": Case(asked(b"If-None-Match: *"), [304], has=VARY, lacks=("Content-Type",)),
+    "9110 13.1.2 another": Case(asked(b'If-None-Match: "a"'), [200]),
+    "9110 13.1.3 no date to compare with": Case(
+        asked(b"If-Modified-Since: Sat, 29 Oct 2044 19:43:31 GMT"), [200], lacks=("Last-Modified",)
+    ),
+    "9110 13.1.4 no date to compare with": Case(
+        asked(b"If-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT"), [200]
+    ),
+    "9110 14.2 a range of what has none": Case(
+        asked(b"Range: bytes=0-0"), [200], lacks=("Content-Range", "Accept-Ranges")
+    ),
+    "9110 14.2 an unknown unit": Case(asked(b"Range: lines=0-0", path=PACKAGE), [200]),
+    "9110 14.4 a part": Case(
+        asked(b"Range: bytes=4-7", path=PACKAGE), [206], has={"Content-Length": "4"}
+    ),
+    "9110 15.5.5 not found": Case(
+        asked(path="/metadata/9.root.json"), [404], has={"Cache-Control": "public, max-age=60"}
+    ),
+}
+
+
+#: Ends a connection that is open still: it is refused, whatever came before.
+STOP = b"\0\r\n\r\n"
+
+
+def over_lane(served, octets):
+    """Return all that is sent over a connection of its own."""
+    with served.connect() as connection:
+        return tell(connection, octets)
+
+
+def over_handover(served, octets):
+    """Return all that is sent over a connection that aiohttp has."""
+    with served.connect() as connection:
+        connection.sendall(HANDED_OVER)
+        assert read_response(connection).status == 200
+        return tell(connection, octets)
+
+
+def tell(connection, octets):
+    """Send octets and a last request that is refused, and return all that comes back."""
+    connection.sendall(octets)
+    answer = b""
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        connection.sendall(STOP)
+        while piece := connection.recv(65536):
+            answer += piece
+    return re.sub(
+        rb"\r\nDate: [A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT(?=\r\n)", b"", answer
+    )
+
+
+def split(octets):
+    """Return each answer as status, fields and body; nothing may be left."""
+    found = []
+    while octets:
+        head, _, octets = octets.partition(b"\r\n\r\n")
+        line, *lines = head.decode("ascii").split("\r\n")
+        status = int(re.fullmatch(r"HTTP/1\.[01] (\d{3}) [A-Z][A-Za-z ]+", line)[1])
+        fields = dict(each.split(": ", 1) for each in lines)
+        assert len(fields) == len(lines), head
+        length = 0 if status == 304 else int(fields["Content-Length"])
+        found.append((status, fields, octets[:length]))
+        assert len(octets) >= length
+        octets = octets[length:]
+    return found
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_section(direct, name):
+    """The statuses in order, the last answer's fields, and the end; the same both ways."""
+    case = CASES[name]
+    octets = over_lane(direct, case.octets)
+    assert over_handover(direct, case.octets) == octets
+    answers = split(octets)
+    expected = case.statuses if case.ends else [*case.statuses, 400]
+    assert [status for status, _, _ in answers] == expected
+    _, fields, _ = answers[len(case.statuses) - 1]
+    assert case.has.items() <= fields.items()
+    assert not fields.keys() & set(case.lacks)
+    assert all(each.keys() <= RESPONSE_HEADERS for _, each, _ in answers)
+
+
+@pytest.mark.parametrize("way", [over_lane, over_handover])
+@pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE])
+def test_head_is_get_without_its_body(direct, way, path):
+    """RFC 9110 section 9.3.2: the same status and fields, the length among them."""
+    got = direct.get(path)
+    told = way(direct, asked(path=path, method="HEAD")).partition(b"\r\n\r\n")
+    fields = [line for line in got.head.split(b"\r\n") if not line.startswith(b"Date")]
+    assert told[0].split(b"\r\n") == fields[:-2]
+    assert told[2].startswith(b"HTTP/1.0 400 ")
+
+
+@pytest.mark.parametrize("way", [over_lane, over_handover])
+def test_every_answer_has_a_date(direct, way):
+    """RFC 9110 section 6.6.1, also what is refused."""
+    for octets in (GOOD, asked(path="/metadata/9.root.json"), asked(b"Cookie: a")):
+        with direct.connect() as connection:
+            if way is over_handover:
+                connection.sendall(HANDED_OVER)
+                read_response(connection)
+            connection.sendall(octets)
+            assert parsedate_to_datetime(read_response(connection)["Date"])

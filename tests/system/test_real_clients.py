@@ -1,0 +1,125 @@
+"""curl and nginx ask the device plane, each in its own spelling."""
+
+import gzip
+import subprocess
+
+import pytest
+
+from server.device.gate import GateMode
+from tests.nginx import run_proxy
+from tests.server.device.served import read_response, request, serve
+from tests.server.device.test_answers import PACKAGE
+from tests.server.device.test_wire import without_date
+from tests.server.world import PACKAGE_1
+
+TIMESTAMP = "/metadata/timestamp.json"
+
+
+@pytest.fixture(scope="module")
+def plane(published_state):
+    """Give a device plane for anyone."""
+    with serve(published_state.folder) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def edge_plane(published_state):
+    """Give a device plane behind something that adds headers."""
+    with serve(published_state.folder, GateMode.EDGE) as served:
+        yield served
+
+
+def curl(served, *arguments, path=TIMESTAMP):
+    """Run curl; returns its output."""
+    command = ["curl", "-sS", "--max-time", "30", *arguments]
+    address = f"http://127.0.0.1:{served.port}{path}"
+    return subprocess.run([*command, address], capture_output=True, check=True).stdout
+
+
+STATUS = ("-o", "/dev/null", "-w", "%{http_code} %{size_download} %{num_connects}\n")
+
+
+@pytest.mark.needs("curl")
+def test_curl_gets_what_is_there(plane):
+    """Plain, packed, and a part."""
+    body = plane.get(TIMESTAMP).body
+    assert curl(plane) == curl(plane, "--compressed") == body
+    assert gzip.decompress(curl(plane, "-H", "Accept-Encoding: gzip")) == body
+    assert curl(plane, path=PACKAGE) == PACKAGE_1
+    assert curl(plane, "-r", "5-99", path=PACKAGE) == PACKAGE_1[5:100]
+    assert curl(plane, "-r", "-7", path=PACKAGE) == PACKAGE_1[-7:]
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        *((("-I",), "200"), (("--http1.0",), "200"), (("-H", "Connection: close"), "200")),
+        *((("-z", "2044-01-01"), "200"), (("-H", "Accept-Language: id"), "200")),
+        *((("-e", "https://a.example/"), "200"), (("-A", "Mozilla/5.0"), "200")),
+        *((("-d", "imei=1"), "400"), (("-X", "DELETE"), "400"), (("-T", "/dev/null"), "400")),
+        *((("-b", "id=1"), "400"), (("-u", "a:b"), "400"), (("-H", "X-Imei: 1"), "400")),
+        *((("--http2",), "400"), (("-G", "-d", "imei=1"), "400"), (("-X", "OPTIONS"), "400")),
+    ],
+)
+def test_curl_in_its_many_ways(plane, arguments, status):
+    """What people try with it is answered or refused as the gate's table says."""
+    assert curl(plane, *arguments, *STATUS).decode().split(" ")[0] == status
+
+
+@pytest.mark.needs("curl")
+def test_curl_asks_again_by_entity_tag(plane, tmp_path):
+    """The tag that it keeps brings a 304."""
+    kept = str(tmp_path / "tag")
+    assert curl(plane, "--etag-save", kept, *STATUS).startswith(b"200 ")
+    assert curl(plane, "--etag-compare", kept, *STATUS).startswith(b"304 0 ")
+
+
+@pytest.mark.needs("curl")
+def test_curl_goes_on_with_a_download(plane, tmp_path):
+    """What an earlier attempt left is completed."""
+    part = tmp_path / "part"
+    part.write_bytes(PACKAGE_1[:4711])
+    curl(plane, "-C", "-", "-o", str(part), path=PACKAGE)
+    assert part.read_bytes() == PACKAGE_1
+
+
+@pytest.mark.needs("curl")
+def test_curl_keeps_its_connection(plane):
+    """Over lane and hand-over alike: three addresses, one connection."""
+    other = [f"http://127.0.0.1:{plane.port}{path}" for path in (PACKAGE, "/metadata/9.root.json")]
+    sinks = ["-o", "/dev/null"] * 2
+    told = curl(plane, *STATUS, *sinks, *other).decode().splitlines()
+    assert sorted(line.split(" ")[0] for line in told) == ["200", "200", "404"]
+    assert sum(int(line.split(" ")[2]) for line in told) == 1
+
+
+@pytest.mark.needs("nginx")
+def test_nginx_hands_on_what_a_client_asks(edge_plane, tmp_path):
+    """Behind a plain proxy, which adds headers and keeps connections, answers are the same."""
+    with run_proxy(edge_plane.port, tmp_path / "nginx") as port:
+        proxied = type(edge_plane)(port, edge_plane.registry, edge_plane.plane)
+        for path, *lines in (
+            (TIMESTAMP,),
+            (TIMESTAMP, b"Accept-Encoding: gzip"),
+            (TIMESTAMP, b"If-None-Match: *"),
+            ("/metadata/9.root.json",),
+            (PACKAGE,),
+            (PACKAGE, b"Range: bytes=5-99"),
+            (PACKAGE, b"Range: bytes=99999999-"),
+            (TIMESTAMP, b"Cookie: a=1"),
+            (f"{TIMESTAMP}?a",),
+        ):
+            there, here = proxied.get(path, *lines), edge_plane.get(path, *lines)
+            assert meant(there) == meant(here), (path, lines)
+        with proxied.connect() as connection:
+            for _ in range(3):
+                connection.sendall(request(TIMESTAMP) + request(PACKAGE))
+                assert read_response(connection).status == 200
+                assert read_response(connection).body == PACKAGE_1
+
+
+def meant(response):
+    """Return what of a response is meant for more than one hop."""
+    status, headers, body = without_date(response)
+    return status, {each for each in headers if each[0] not in {"Connection", "Server"}}, body
