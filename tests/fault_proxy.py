@@ -26,13 +26,14 @@ class Fault(enum.StrEnum):
 
 @dataclass
 class FaultProxy:
-    """Where the proxy listens, what it does, and how many connections it has seen."""
+    """Where the proxy listens, what it does, and what it has seen."""
 
     port: int = 0
     fault: Fault = Fault.NONE
     limit: int = 0
     times: int = -1  # on how many connections the fault still happens; -1: on all
     connections: int = 0
+    answered: int = 0  # octets that the server's answers had
     is_held: threading.Event = field(default_factory=threading.Event)
     drop: Callable[[], None] = lambda: None  # ends the connections that are open now
 
@@ -141,6 +142,8 @@ async def _hand_on(
     passed = 0
     while octets := await reader.read(65_536):
         passed += len(octets)
+        if cut is Fault.CUT_ANSWER:
+            proxy.answered += len(octets)
         if cut is Fault.CUT_ANSWER and fault is Fault.LOSE_ANSWER:
             proxy.is_held.set()
             continue

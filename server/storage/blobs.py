@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-PIECE = 256 * 1024  # octets given in one go: small enough that downloads do not starve polls
+PIECE = 64 * 1024  # octets given in one go: small enough that downloads do not starve polls
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,13 @@ class BlobReader(Protocol):
         """Return the length in octets of each of `names` that is there.
 
         What was there once may be answered from memory. Blocks; raises StorageError.
+        """
+
+    def open_file(self, sha256: str, length: int) -> AbstractAsyncContextManager[int | None]:
+        """Give the descriptor of a file with a blob's octets, None where no blob is a file.
+
+        Others may use it at the same time: it is read at offsets, never where it stands. Entering
+        raises StorageError or OSError where the blob is not there or has another length.
         """
 
     def open_range(

@@ -22,6 +22,9 @@ from server.storage.blobs import PIECE, StoredBlob
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, move_durable
 from server.storage.errors import StorageError
+from server.storage.open_files import OpenFiles
+
+READ = 4 * PIECE  # octets: one way to a thread and back for four pieces
 
 
 class LocalBlobs:
@@ -29,6 +32,7 @@ class LocalBlobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._files = OpenFiles()
 
     def path(self, sha256: str) -> Path:
         """Return where a blob lies, whether or not it is there."""
@@ -46,6 +50,12 @@ class LocalBlobs:
         """Return the length in octets of each of `names` that is there."""
         found = {name: self.length(name) for name in names}
         return {name: length for name, length in found.items() if length is not None}
+
+    def open_file(
+        self, sha256: str, length: int
+    ) -> contextlib.AbstractAsyncContextManager[int | None]:
+        """Give the descriptor of a blob's file, which all who read it share."""
+        return self._files.open(self.path(sha256), length)
 
     @contextlib.asynccontextmanager
     async def open_range(
@@ -135,8 +145,9 @@ class LocalBlobs:
 
 async def _read(file: AsyncBufferedReader, length: int) -> AsyncGenerator[bytes, None]:
     while length:
-        piece = await file.read(min(PIECE, length))
-        if not piece:
+        read = await file.read(min(READ, length))
+        if not read:
             raise StorageError("a blob is shorter than it was: run `hening-server check --deep`.")
-        length -= len(piece)
-        yield piece
+        length -= len(read)
+        for start in range(0, len(read), PIECE):
+            yield read[start : start + PIECE]

@@ -6,41 +6,32 @@ be: whoever writes the name writes the same octets, for the hash is checked befo
 """
 
 import contextlib
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
 import obstore
-from obstore.exceptions import (
-    AlreadyExistsError,
-    BaseError,
-    PermissionDeniedError,
-    UnauthenticatedError,
-)
-from obstore.store import S3Store
+from obstore.exceptions import AlreadyExistsError
 
-from server.core.encodings import check_sha256
 from server.core.errors import FormatError
 from server.storage.blob_source import open_source, read_checked, read_pieces, write_blob
 from server.storage.blobs import PIECE, StoredBlob
 from server.storage.errors import StorageError
+from server.storage.s3_client import blob_key, open_store, telling
 from server.storage.s3_place import S3Place
+from server.storage.s3_reader import S3Reader
 from server.storage.s3_uploads import S3Uploads
 
 PART = 8 * 1024 * 1024  # octets of a part; S3 takes 5 MiB to 5 GiB, and at most 10,000 parts
 PARTS = 9_000
 AT_ONCE = 2  # parts in memory and on their way
-# Octets that one request asks for: no answer of S3 has to wait longer than a client takes for them.
-WINDOW = 8 * 1024 * 1024
 FEW = 16  # more unknown lengths than these are learnt from a list, a thousand in each answer
 PATIENCE = timedelta(seconds=60)  # how long S3 may be silent; a part must be sent in this time
 REQUEST = timedelta(hours=1)  # how long one request may take as a whole
 RETRIES = 3
 REMOVAL = timedelta(seconds=2)  # for one request, and until the last is begun: given up soon
 UPLOAD = timedelta(days=1)  # an upload that was begun longer ago is not under way any more
-_STATUS = re.compile(r"status code: ([0-9]{3}[A-Za-z ]*)")
 
 
 class S3Blobs:
@@ -63,14 +54,15 @@ class S3Blobs:
             )
         )
         self._known: dict[str, int] = {}
-        self._store = _open(place, patience, REQUEST, retries)
-        self._removing = _open(place, min(patience, REMOVAL), REMOVAL, retries)
+        self._store = open_store(place, patience, REQUEST, retries)
+        self._reader = S3Reader(self._store)
+        self._removing = open_store(place, min(patience, REMOVAL), REMOVAL, retries)
 
     def length(self, sha256: str) -> int | None:
         """Ask S3 for a blob's length in octets; None when it is not there."""
-        with _telling("say whether it has a blob"):
+        with telling("say whether it has a blob"):
             try:
-                found = obstore.head(self._store, _name(sha256))
+                found = obstore.head(self._store, blob_key(sha256))
             except FileNotFoundError:
                 self._known.pop(sha256, None)
                 return None
@@ -88,14 +80,16 @@ class S3Blobs:
         return {name: self._known[name] for name in names if name in self._known}
 
     @contextlib.asynccontextmanager
-    async def open_range(
+    async def open_file(self, sha256: str, length: int) -> AsyncIterator[None]:
+        """Give nothing: no blob is a file here."""
+        del sha256, length
+        yield None
+
+    def open_range(
         self, sha256: str, first: int, length: int
-    ) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Give the `length` octets from `first` on, in pieces; the first request is made here."""
-        name, end = _name(sha256), first + length
-        window = await self._open_window(name, first, end)
-        async with contextlib.aclosing(self._read(name, window, first, end)) as pieces:
-            yield pieces
+    ) -> contextlib.AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Give the `length` octets from `first` on, in pieces; the first is fetched here."""
+        return self._reader.open_range(sha256, first, length)
 
     def ingest(self, source: Path, sha256: str, length: int) -> None:
         """Copy `source` in, unless its blob is there already; refuse other octets than named.
@@ -131,12 +125,12 @@ class S3Blobs:
 
     def list(self) -> Iterator[StoredBlob]:
         """Yield every blob that is there."""
-        with _telling("list its blobs"):
+        with telling("list its blobs"):
             for found in obstore.list(self._store):
                 for meta in found:
                     sha256 = meta["path"].rpartition("/")[2]
                     with contextlib.suppress(FormatError):
-                        if meta["path"] == _name(sha256):
+                        if meta["path"] == blob_key(sha256):
                             time = meta["last_modified"].timestamp()
                             yield StoredBlob(sha256, meta["size"], time)
 
@@ -146,8 +140,8 @@ class S3Blobs:
         S3 is asked for a moment only: nothing asks on when the blob has come again meanwhile.
         """
         self._known.pop(sha256, None)
-        with _telling("remove a blob"), contextlib.suppress(FileNotFoundError):
-            obstore.delete(self._removing, _name(sha256))
+        with telling("remove a blob"), contextlib.suppress(FileNotFoundError):
+            obstore.delete(self._removing, blob_key(sha256))
 
     def free(self) -> None:
         """Return nothing: a bucket has no bound that it would tell."""
@@ -159,11 +153,11 @@ class S3Blobs:
 
     def _put(self, reader: BinaryIO, sha256: str, length: int, *, is_new: bool) -> None:
         data = b"".join(read_checked(read_pieces(reader, length), sha256, length))
-        with _telling("take a blob"):
+        with telling("take a blob"):
             try:
                 obstore.put(
                     self._store,
-                    _name(sha256),
+                    blob_key(sha256),
                     data,
                     mode="create" if is_new else "overwrite",
                     use_multipart=False,
@@ -172,10 +166,10 @@ class S3Blobs:
                 return  # somebody was quicker; its length is looked at next
 
     def _put_parts(self, reader: BinaryIO, sha256: str, length: int) -> None:
-        with _telling("take a blob"):
+        with telling("take a blob"):
             obstore.put(
                 self._store,
-                _name(sha256),
+                blob_key(sha256),
                 read_checked(read_pieces(reader, length), sha256, length),
                 use_multipart=True,
                 chunk_size=max(PART, -(-length // PARTS)),
@@ -183,80 +177,10 @@ class S3Blobs:
             )
 
     def _read_all(self, sha256: str) -> Iterator[bytes]:
-        with _telling("give a blob"):
+        with telling("give a blob"):
             try:
-                found = obstore.get(self._store, _name(sha256))
+                found = obstore.get(self._store, blob_key(sha256))
             except FileNotFoundError as error:
                 raise FormatError(f"the blob {sha256[:16]} is not there.") from error
             for piece in found.stream(min_chunk_size=PIECE):
                 yield bytes(piece)
-
-    async def _open_window(self, name: str, first: int, end: int) -> AsyncIterator[bytes]:
-        wanted = (first, min(end, first + WINDOW))
-        with _telling("give a blob"):
-            found = await obstore.get_async(self._store, name, options={"range": wanted})
-            if found.range != wanted:
-                raise StorageError("a blob in the S3 store is shorter than it was: look at it.")
-            return found.stream(min_chunk_size=PIECE)
-
-    async def _read(
-        self, name: str, window: AsyncIterator[bytes], first: int, end: int
-    ) -> AsyncGenerator[bytes, None]:
-        while True:
-            with _telling("give a blob"):
-                async for chunk in window:
-                    view = memoryview(chunk)
-                    for start in range(0, len(view), PIECE):
-                        yield bytes(view[start : start + PIECE])
-                    first += len(view)
-            if first >= end:
-                return
-            window = await self._open_window(name, first, end)
-
-
-def _open(place: S3Place, patience: timedelta, request: timedelta, retries: int) -> S3Store:
-    return S3Store(
-        place.bucket,
-        prefix=place.prefix or None,
-        endpoint=place.endpoint,
-        region=place.region,
-        client_options={
-            "allow_http": place.endpoint.startswith("http://"),
-            "connect_timeout": min(patience, timedelta(seconds=5)),
-            "read_timeout": patience,
-            "timeout": request,
-        },
-        retry_config={
-            "max_retries": retries,
-            "retry_timeout": patience,
-            "backoff": {
-                "init_backoff": timedelta(milliseconds=100),
-                "max_backoff": timedelta(seconds=2),
-            },
-        },
-        # A provider keeps the secret out of what the library prints of the store, and what AWS_*
-        # variables may say of other keys out of ours.
-        credential_provider=None if place.key is None else place.credential,
-    )
-
-
-def _name(sha256: str) -> str:
-    check_sha256(sha256)
-    return f"{sha256[:2]}/{sha256}"
-
-
-@contextlib.contextmanager
-def _telling(what: str) -> Iterator[None]:
-    """Turn the library's errors into one sentence; theirs hold pages, and requests with them."""
-    try:
-        yield
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise StorageError(
-            f"the S3 store refuses to {what}: look at key, secret and the key's rights."
-        ) from error
-    except FileNotFoundError as error:
-        raise StorageError(f"the S3 store does not {what}: it is not there.") from error
-    except (BaseError, OSError, ValueError) as error:
-        status = _STATUS.search(str(error))
-        reason = status[1].strip() if status else "it does not answer, or not to the end"
-        raise StorageError(f"the S3 store does not {what}: {reason}.") from error

@@ -13,7 +13,8 @@ from server.core.errors import FormatError
 from server.storage.blobs import PIECE, StoredBlob
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
-from server.storage.s3_blobs import PART, WINDOW, S3Blobs
+from server.storage.s3_blobs import PART, S3Blobs
+from server.storage.s3_reader import WINDOW
 
 SMALL = b"package" * 1000
 LARGE = b"".join(

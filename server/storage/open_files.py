@@ -1,0 +1,71 @@
+"""Files that are open for reading, each once for however many readers."""
+
+import asyncio
+import contextlib
+import os
+import stat
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from server.storage.errors import StorageError
+
+
+@dataclass(slots=True)
+class _Open:
+    opening: "asyncio.Future[int]"
+    readers: int = 0
+
+
+class OpenFiles:
+    """Opens files off the loop; those who read the same file share its descriptor.
+
+    A release is one package that a fleet asks for: a thousand downloads of it take one descriptor.
+    """
+
+    def __init__(self) -> None:
+        self._open: dict[Path, _Open] = {}
+
+    @contextlib.asynccontextmanager
+    async def open(self, path: Path, length: int) -> AsyncIterator[int]:
+        """Give the descriptor of a regular file of `length` octets.
+
+        Raises OSError where it cannot be opened, StorageError where it is anything else.
+        """
+        shared = self._open.get(path)
+        if shared is None:
+            opening = asyncio.get_running_loop().run_in_executor(None, _open, path)
+            shared = self._open[path] = _Open(opening)
+        shared.readers += 1
+        try:
+            # A reader that is cancelled leaves the opening to the others.
+            descriptor = await asyncio.shield(shared.opening)
+            _check(descriptor, length)
+            yield descriptor
+        finally:
+            shared.readers -= 1
+            if shared.readers == 0:
+                if self._open.get(path) is shared:
+                    del self._open[path]
+                if shared.opening.done():
+                    _close(shared.opening)
+                else:
+                    shared.opening.add_done_callback(_close)
+
+
+def _open(path: Path) -> int:
+    # A pipe in its place would never answer.
+    return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _check(descriptor: int, length: int) -> None:
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size != length:
+        raise StorageError(
+            f"a blob does not have its {length} octets: run `hening-server check --deep`."
+        )
+
+
+def _close(opening: "asyncio.Future[int]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())

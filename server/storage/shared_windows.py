@@ -1,0 +1,159 @@
+"""Windows of blobs elsewhere, each fetched once for all who read it, in memory that has a bound.
+
+A window is fetched as fast as it comes, whoever reads it and however slowly; its readers take
+pieces from the front of it meanwhile. If another needs the room, a window is given up that nobody
+reads, or that its readers have left alone for a moment: they go on by themselves, and so does the
+newcomer where there is no such window. Nobody waits for anybody. Those who are given a piece hold
+that piece, never the window.
+"""
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Iterator
+
+from server.storage.errors import StorageError
+
+MOMENT = 1.0  # seconds; a client at 64 KB/s takes a piece in this time
+
+Fetch = Callable[[str, int], AsyncGenerator[bytes, None]]
+
+
+class Window:
+    """A window that comes or has come: its pieces, all of one length but the last."""
+
+    def __init__(self, touch: Callable[[], None]) -> None:
+        self.readers = 0
+        self.touched = 0.0
+        self.task: asyncio.Task[None] | None = None
+        self._touch = touch
+        self._pieces: list[bytes] = []
+        self._waiting: set[asyncio.Future[None]] = set()
+        self._came = 0  # pieces that had come when it was given up
+        self._is_over = False
+        self._is_given_up = False
+        self._failure = ""
+
+    async def piece(self, number: int) -> bytes | None:
+        """Return a piece, once it has come; empty behind the end, None where it was given up.
+
+        Raises StorageError when it cannot be had.
+        """
+        while not self._is_over and number >= len(self._pieces):
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiter)
+            try:
+                await waiter
+            finally:
+                self._waiting.discard(waiter)
+        if number < len(self._pieces):
+            self._touch()
+            return self._pieces[number]
+        if self._failure and number >= self._came:
+            raise StorageError(self._failure)
+        return None if self._is_given_up else b""
+
+    def add(self, piece: bytes) -> None:
+        """Take in the next piece."""
+        self._pieces.append(piece)
+        self._wake()
+
+    def end(self, failure: str = "") -> None:
+        """Take in no more: it is whole, or there was a failure and nothing of it is kept."""
+        self.task = None
+        if failure and not self._is_given_up:
+            self._failure = failure
+            self.give_up()
+        self._is_over = True
+        self._wake()
+
+    def give_up(self) -> None:
+        """Let go of the pieces."""
+        self._came = max(self._came, len(self._pieces))
+        self._is_over = self._is_given_up = True
+        self._pieces = []
+        self._wake()
+
+    def _wake(self) -> None:
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+class SharedWindows:
+    """The windows of one store; all calls belong to one loop.
+
+    `fetch(key, number)` yields a window's pieces. At most `kept` windows are in memory or on their
+    way, in the order in which they were read last.
+    """
+
+    def __init__(self, fetch: Fetch, kept: int) -> None:
+        self._fetch = fetch
+        self._kept = kept
+        self._windows: OrderedDict[tuple[str, int], Window] = OrderedDict()
+
+    def has(self, key: str, number: int) -> bool:
+        """Answer whether a window is in memory or on its way."""
+        return (key, number) in self._windows
+
+    @contextlib.contextmanager
+    def reading(self, key: str, number: int) -> Iterator[Window | None]:
+        """Give a window, which comes meanwhile; with its last reader gone it comes no further.
+
+        Gives None where there is no room for it.
+        """
+        name = key, number
+        window = self._windows.get(name) or self._begin(name)
+        if window is None:
+            yield None
+            return
+        window.readers += 1
+        try:
+            yield window
+        finally:
+            window.readers -= 1
+            if window.readers == 0 and window.task is not None:
+                self._give_up(name, window)
+
+    def _begin(self, name: tuple[str, int]) -> Window | None:
+        loop = asyncio.get_running_loop()
+        if len(self._windows) >= self._kept and not self._make_room(loop.time()):
+            return None
+
+        def touch() -> None:
+            window.touched = loop.time()
+            if self._windows.get(name) is window:
+                self._windows.move_to_end(name)
+
+        window = self._windows[name] = Window(touch)
+        touch()
+        window.task = loop.create_task(self._fill(name, window))
+        return window
+
+    def _make_room(self, now: float) -> bool:
+        for name, window in self._windows.items():
+            if window.readers == 0 or now - window.touched >= MOMENT:
+                self._give_up(name, window)
+                return True
+        return False
+
+    def _give_up(self, name: tuple[str, int], window: Window) -> None:
+        if self._windows.get(name) is window:
+            del self._windows[name]
+        window.give_up()
+        if window.task is not None:
+            window.task.cancel()
+
+    async def _fill(self, name: tuple[str, int], window: Window) -> None:
+        failure = "the S3 store was not asked to the end."
+        try:
+            async with contextlib.aclosing(self._fetch(*name)) as pieces:
+                async for piece in pieces:
+                    window.add(piece)
+            failure = ""
+        except StorageError as error:
+            failure = str(error)
+        finally:
+            window.end(failure)
+            if failure and self._windows.get(name) is window:  # the next reader tries again
+                del self._windows[name]

@@ -1,0 +1,259 @@
+"""Windows: one fetch for many readers, memory with a bound, and nobody who waits for another."""
+
+import asyncio
+import contextlib
+import random
+
+import pytest
+
+from server.storage.errors import StorageError
+from server.storage.shared_windows import SharedWindows
+
+PIECES = [b"a", b"b", b"c"]
+
+
+class Store:
+    """Gives pieces when it is told to, and counts what it is asked for."""
+
+    def __init__(self):
+        self.asked = []
+        self.ended = []
+        self.failure = None
+        self.gates = {}
+
+    async def fetch(self, key, number):
+        """Yield three pieces, each once its gate is open."""
+        self.asked.append((key, number))
+        gate = self.gates.setdefault((key, number), asyncio.Semaphore(0))
+        try:
+            for piece in PIECES:
+                await gate.acquire()
+                if self.failure is not None:
+                    raise self.failure
+                yield piece
+        finally:
+            self.ended.append((key, number))
+
+    def give(self, key="k", number=0, count=3):
+        """Let some pieces come."""
+        gate = self.gates.setdefault((key, number), asyncio.Semaphore(0))
+        for _ in range(count):
+            gate.release()
+
+
+@pytest.fixture
+def store():
+    """Give a store that gives nothing yet."""
+    return Store()
+
+
+async def read(windows, number=0, key="k"):
+    """Read a window to its end; None stands for what was given up."""
+    found = []
+    with windows.reading(key, number) as window:
+        if window is None:
+            return None
+        while piece := await window.piece(len(found)):
+            found.append(piece)
+    return found if piece is not None else [*found, None]
+
+
+async def turns():
+    """Let everything go on that can."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_one_fetch_for_many(store):
+    """A hundred readers at once, and one that comes later, take one fetch."""
+    windows = SharedWindows(store.fetch, 4)
+    readers = [asyncio.create_task(read(windows)) for _ in range(100)]
+    await turns()
+    store.give()
+    assert await asyncio.gather(*readers) == [PIECES] * 100
+    assert await read(windows) == PIECES
+    assert store.asked == [("k", 0)]
+
+
+async def test_pieces_are_given_as_they_come(store):
+    """The first is there before the last was sent."""
+    windows = SharedWindows(store.fetch, 4)
+    with windows.reading("k", 0) as window:
+        store.give(count=1)
+        assert await window.piece(0) == b"a"
+        later = asyncio.create_task(window.piece(1))
+        await turns()
+        assert not later.done()
+        store.give(count=2)
+        assert await later == b"b"
+        assert await window.piece(3) == b""  # behind the end
+
+
+async def test_a_slow_reader_holds_up_nobody(store):
+    """One takes the first piece and no more; others read to the end, and the next window too."""
+    windows = SharedWindows(store.fetch, 4)
+    with windows.reading("k", 0) as slow:
+        store.give(count=3)
+        assert await slow.piece(0) == b"a"
+        assert await read(windows) == PIECES
+        store.give(number=1)
+        assert await read(windows, 1) == PIECES
+        assert await slow.piece(1) == b"b"
+
+
+async def test_a_failure_is_for_those_who_wait(store):
+    """Each of them gets an error of its own; the next reader fetches again."""
+    windows = SharedWindows(store.fetch, 4)
+    store.failure = StorageError("the S3 store does not give a blob: it does not answer.")
+    readers = [asyncio.create_task(read(windows)) for _ in range(3)]
+    await turns()
+    store.give()
+    errors = await asyncio.gather(*readers, return_exceptions=True)
+    assert [str(error) for error in errors] == [str(store.failure)] * 3
+    assert len({id(error) for error in errors}) == 3
+    store.failure = None
+    store.gates.clear()
+    store.give()
+    assert await read(windows) == PIECES
+    assert store.asked == [("k", 0)] * 2
+
+
+async def test_what_came_before_a_failure_counts(store):
+    """Who has to read what had come goes on by themselves; who waits for more gets the error."""
+    windows = SharedWindows(store.fetch, 4)
+    with windows.reading("k", 0) as window:
+        store.give(count=1)
+        assert await window.piece(0) == b"a"
+        store.failure = StorageError("cut off.")
+        store.give(count=1)
+        await turns()
+        assert await window.piece(0) is None
+        with pytest.raises(StorageError, match="cut off"):
+            await window.piece(1)
+
+
+async def test_a_failure_that_nobody_foresaw(store):
+    """It fails the readers too, instead of leaving them waiting."""
+    windows = SharedWindows(store.fetch, 4)
+    store.failure = RuntimeError("a bug")
+    reader = asyncio.create_task(read(windows))
+    await turns()
+    seen = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: seen.append(context))
+    store.give()
+    with pytest.raises(StorageError):
+        await reader
+
+
+async def test_one_reader_that_goes_away(store):
+    """The fetch goes on for the other."""
+    windows = SharedWindows(store.fetch, 4)
+    readers = [asyncio.create_task(read(windows)) for _ in range(2)]
+    await turns()
+    readers[0].cancel()
+    await turns()
+    assert store.ended == []
+    store.give()
+    assert await readers[1] == PIECES
+    assert store.asked == [("k", 0)]
+
+
+async def test_the_last_reader_that_goes_away(store):
+    """With nobody left the fetch is ended, and it begins anew for who comes later."""
+    windows = SharedWindows(store.fetch, 4)
+    readers = [asyncio.create_task(read(windows)) for _ in range(2)]
+    await turns()
+    for reader in readers:
+        reader.cancel()
+    await turns()
+    assert store.ended == [("k", 0)]
+    assert not windows.has("k", 0)
+    store.give()
+    assert await read(windows) == PIECES
+    assert store.asked == [("k", 0)] * 2
+
+
+async def test_who_comes_while_a_fetch_is_ended(store):
+    """A reader that comes right after the last one left gets a fetch of its own."""
+    windows = SharedWindows(store.fetch, 4)
+    first = asyncio.create_task(read(windows))
+    await turns()
+    first.cancel()
+    second = asyncio.create_task(read(windows))
+    store.give(count=6)
+    assert await second == PIECES
+
+
+async def test_the_one_read_last_is_kept(store):
+    """Of windows that nobody reads the one that was left alone longest makes room."""
+    windows = SharedWindows(store.fetch, 2)
+    for number in (0, 1, 0, 2):  # 1 was read before 0 was read again
+        store.give(number=number)
+        assert await read(windows, number) == PIECES
+    assert [windows.has("k", number) for number in range(3)] == [True, False, True]
+
+
+async def test_no_room_among_those_that_are_read(store):
+    """Who comes then goes on by itself; nobody loses a window that they read."""
+    windows = SharedWindows(store.fetch, 2)
+    with windows.reading("k", 0) as first, windows.reading("k", 1) as second:
+        store.give(number=0)
+        store.give(number=1)
+        assert (await first.piece(0), await second.piece(0)) == (b"a", b"a")
+        assert await read(windows, 2) is None
+        assert (await first.piece(1), await second.piece(1)) == (b"b", b"b")
+    assert store.asked == [("k", 0), ("k", 1)]
+
+
+async def test_a_reader_that_is_slower_than_a_moment(store, monkeypatch):
+    """Its window is given up for one that is wanted, with its octets; it is told and goes on."""
+    monkeypatch.setattr("server.storage.shared_windows.MOMENT", 0.0)
+    windows = SharedWindows(store.fetch, 1)
+    with windows.reading("k", 0) as slow:
+        store.give()
+        assert await slow.piece(0) == b"a"
+        store.give(number=1)
+        assert await read(windows, 1) == PIECES
+        assert await slow.piece(1) is None
+        assert slow._pieces == []
+    assert windows.has("k", 1)
+
+
+async def test_a_window_that_comes_and_is_given_up(store, monkeypatch):
+    """Its fetch ends, and who waits for it, or asks for a piece later, is told to go on."""
+    monkeypatch.setattr("server.storage.shared_windows.MOMENT", 0.0)
+    windows = SharedWindows(store.fetch, 1)
+    waiting = asyncio.create_task(read(windows))
+    await turns()
+    with windows.reading("k", 0) as window:
+        store.give(number=1)
+        assert await read(windows, 1) == PIECES
+        assert await waiting == [None]
+        assert store.ended[0] == ("k", 0)
+        assert await window.piece(2) is None
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_never_more_than_is_kept(store, seed):
+    """Whatever readers do, the bound holds, and each gets the right pieces or is told."""
+    choose = random.Random(seed)
+    windows, most = SharedWindows(store.fetch, 3), 0
+    tasks = []
+    for _ in range(200):
+        number = choose.randrange(8)
+        action = choose.randrange(4)
+        if action < 2:
+            tasks.append(asyncio.create_task(read(windows, number)))
+        elif action == 2:
+            store.give(number=number, count=choose.randrange(4))
+        elif tasks:
+            choose.choice(tasks).cancel()
+        await asyncio.sleep(0)
+        most = max(most, len(windows._windows))
+    for number in range(8):
+        store.give(number=number, count=1000)
+    for task in tasks:
+        with contextlib.suppress(asyncio.CancelledError):
+            assert await task in (PIECES, None)
+    assert most <= 3
+    assert len(windows._windows) <= 3
