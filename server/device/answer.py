@@ -162,10 +162,12 @@ def _package(package: Package, fields: Mapping[bytes, bytes]) -> Answer:
         answer = problem(
             HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, "The range begins behind the end."
         )
-        where = {"Content-Range": f"bytes */{package.length}"}
+        where = {"Content-Range": f"bytes */{package.length}", "Accept-Ranges": "bytes"}
         return Answer(answer.status, {**answer.headers, **where}, answer.body)
     if part is None:
+        headers["Content-Length"] = str(package.length)
         return Answer(HTTPStatus.OK, headers, package=package)
+    headers["Content-Length"] = str(part.length)
     headers["Content-Range"] = f"bytes {part.first}-{part.last}/{package.length}"
     return Answer(HTTPStatus.PARTIAL_CONTENT, headers, package=package, part=part)
 

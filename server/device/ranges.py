@@ -1,12 +1,14 @@
 """Range requests of RFC 9110 section 14, for one range; several are answered as if none was asked.
 
-Pure.
+Pure. A list may have empty elements (section 5.6.1.2) and a unit any case (section 14.1).
 """
 
 import re
 from dataclasses import dataclass
 
-_RANGE = re.compile(rb"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
+_UNIT = re.compile(rb"bytes=", re.IGNORECASE)
+# A number may have any number of digits; a line of a request has 2,048 octets.
+_RANGE = re.compile(rb"([0-9]{1,2048})-([0-9]{0,2048})|-([0-9]{1,2048})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +38,15 @@ def plan_range(
     """
     if value is None or (if_range is not None and if_range != etag.encode()):
         return None
-    match = _RANGE.fullmatch(value)
+    match = _RANGE.fullmatch(_only_range(value))
     if match is None:
         return None
     start, end, suffix = match.groups()
     if suffix is not None:
-        if int(suffix) == 0 or length == 0:
+        if int(suffix) == 0:
             raise Unsatisfiable
+        if length == 0:  # satisfiable, and no Content-Range could say so
+            return None
         return ByteRange(max(0, length - int(suffix)), length - 1)
     first, last = int(start), int(end) if end else length - 1
     if end and last < first:
@@ -50,3 +54,13 @@ def plan_range(
     if first >= length:
         raise Unsatisfiable
     return ByteRange(first, min(last, length - 1))
+
+
+def _only_range(value: bytes) -> bytes:
+    """Return the range of a set that has one, and otherwise nothing."""
+    unit = _UNIT.match(value)
+    if unit is None:
+        return b""
+    ranges = [each.strip(b" \t") for each in value[unit.end() :].split(b",")]
+    several = [each for each in ranges if each]
+    return several[0] if len(several) == 1 else b""

@@ -108,13 +108,21 @@ def read_response(connection, *, is_head=False):
     return Response(int(status), headers, body, head)
 
 
-@contextlib.contextmanager
 def serve(folder, mode=GateMode.DIRECT, blobs=None, limits=LIMITS, hosts=(HOST,)):
     """Serve a state folder's public tree until the block ends."""
     blobs = blobs or LocalBlobs(folder.blobs)
+    snapshot = load_snapshot(folder.public, blobs, EMPTY)
+    return serve_snapshot(snapshot, blobs, mode, limits, hosts)
+
+
+@contextlib.contextmanager
+def serve_snapshot(
+    snapshot, blobs, mode=GateMode.DIRECT, limits=LIMITS, hosts=(HOST,), run=uvloop.run, tls=None
+):
+    """Serve a snapshot until the block ends, on the loop that `run` makes."""
     registry = CollectorRegistry()
     plane = DevicePlane(blobs, Counts(), mode, time.time, limits)
-    plane.served = make_served(load_snapshot(folder.public, blobs, EMPTY), hosts, mode, Answers())
+    plane.served = make_served(snapshot, hosts, mode, Answers())
     registry.register(CountsCollector(plane.counts))
     served = Served(0, registry, plane)
     ready, stop = threading.Event(), None
@@ -126,12 +134,12 @@ def serve(folder, mode=GateMode.DIRECT, blobs=None, limits=LIMITS, hosts=(HOST,)
         served.loop = loop
         with socket.create_server(("127.0.0.1", 0)) as listening_socket:
             served.port = listening_socket.getsockname()[1]
-            async with listening(plane, [listening_socket]) as listener:
+            async with listening(plane, [listening_socket], tls=tls) as listener:
                 served.listener = listener
                 ready.set()
                 await stop.wait()
 
-    thread = threading.Thread(target=lambda: uvloop.run(main()))
+    thread = threading.Thread(target=lambda: run(main()))
     thread.start()
     try:
         assert ready.wait(10)

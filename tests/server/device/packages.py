@@ -1,0 +1,59 @@
+"""Packages of any octets on a device plane of their own, and what a process has open."""
+
+import hashlib
+import time
+from pathlib import Path
+
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
+from server.storage.local_blobs import LocalBlobs
+from tests.server.device.served import serve_snapshot
+
+URL = f"/targets/armani/id/stable/{'ab' * 32}.armani-1.zip"
+OCTETS = b"".join(n.to_bytes(4) for n in range(150_000))
+LONG = 64 * 1024 * 1024  # more than the kernel holds for a client that does not read
+PATIENCE = 30.0  # seconds; then a test fails
+
+
+def put(folder, octets):
+    """Write a blob as a store in this folder holds it; returns its path."""
+    sha256 = hashlib.sha256(octets).hexdigest()
+    path = folder / sha256[:2] / sha256
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(octets)
+    return path
+
+
+def package_snapshot(sha256, length):
+    """Return a snapshot with one package at `URL`."""
+    return Snapshot(1, {}, {URL: Package(sha256, length)}, frozenset(), {})
+
+
+def serve_octets(folder, octets, **kwargs):
+    """Serve octets as a package from a folder."""
+    path = put(folder, octets)
+    if not octets:
+        path.unlink()  # no store holds the empty file
+    return serve_snapshot(package_snapshot(path.name, len(octets)), LocalBlobs(folder), **kwargs)
+
+
+def serve_long(folder, **kwargs):
+    """Serve a long package of zeros that takes no room on disk; its name is no hash."""
+    path = folder / "cd" / ("cd" * 32)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(LONG)
+    return serve_snapshot(package_snapshot(path.name, LONG), LocalBlobs(folder), **kwargs)
+
+
+def until(condition):
+    """Wait until something is so."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def descriptors():
+    """Return how many descriptors this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))

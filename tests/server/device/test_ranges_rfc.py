@@ -1,0 +1,234 @@
+"""Ranges as RFC 9110 section 14 wants them: a row for each sentence, and any range as a slice."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.device.ranges import ByteRange, Unsatisfiable, plan_range
+from tests.server.device.packages import OCTETS, URL, serve_octets
+
+ETAG = '"sha256-abc"'
+LENGTH = 10_000  # the representation of the examples of section 14.1.2
+WHOLE = "whole"  # 200, as if no range was asked for
+NONE = "416"
+
+# Section, sentence, Range, length of the representation, what is sent.
+ROWS = [
+    ("14.1.2", "The first 500 bytes.", "bytes=0-499", LENGTH, (0, 499)),
+    ("14.1.2", "The second 500 bytes.", "bytes=500-999", LENGTH, (500, 999)),
+    ("14.1.2", "The final 500 bytes by a suffix.", "bytes=-500", LENGTH, (9500, 9999)),
+    ("14.1.2", "The final 500 bytes, open.", "bytes=9500-", LENGTH, (9500, 9999)),
+    ("14.1.2", "Octets are counted from zero.", "bytes=0-0", LENGTH, (0, 0)),
+    ("14.1.2", "Without a last-pos: the remainder.", "bytes=1-", LENGTH, (1, 9999)),
+    ("14.1.2", "A last-pos behind the end: the remainder.", "bytes=1-10000", LENGTH, (1, 9999)),
+    ("14.1.2", "A suffix longer than it: all of it.", "bytes=-10001", LENGTH, (0, 9999)),
+    ("14.1.2", "Positions of any number of digits.", f"bytes=7-{'9' * 400}", LENGTH, (7, 9999)),
+    ("14.1.2", "Leading zeros are digits.", "bytes=007-0009", LENGTH, (7, 9)),
+    ("14.1.2", "Invalid, a last-pos below the first-pos.", "bytes=500-499", LENGTH, WHOLE),
+    ("14.1.2", "Only digits are a position.", "bytes=a-b", LENGTH, WHOLE),
+    ("14.1.2", "Only digits are a position.", "bytes=+1-2", LENGTH, WHOLE),
+    ("14.1.2", "Only digits are a position.", "bytes=0x1-2", LENGTH, WHOLE),
+    ("14.1.2", "Only digits are a position.", "bytes=1.0-2", LENGTH, WHOLE),
+    ("14.1.2", "Only digits of ASCII are.", "bytes=\u0661-2", LENGTH, WHOLE),
+    ("14.1.2", "No space in a range.", "bytes=0 - 499", LENGTH, WHOLE),
+    ("14.1.2", "A dash alone is no range.", "bytes=-", LENGTH, WHOLE),
+    ("14.1.2", "Two dashes are no range.", "bytes=--1", LENGTH, WHOLE),
+    ("14.1.2", "The first-pos is the length: none.", "bytes=10000-", LENGTH, NONE),
+    ("14.1.2", "The first-pos is behind it: none.", "bytes=10001-10002", LENGTH, NONE),
+    ("14.1.2", "A suffix of no octets: none.", "bytes=-0", LENGTH, NONE),
+    ("14.1.2", "A suffix of no octets, longer.", "bytes=-000", LENGTH, NONE),
+    ("14.1", "Names of units have any case.", "Bytes=0-499", LENGTH, (0, 499)),
+    ("14.1", "Names of units have any case.", "BYTES=-1", LENGTH, (9999, 9999)),
+    ("14.2", "An unknown unit is ignored.", "lines=0-1", LENGTH, WHOLE),
+    ("14.2", "An unknown unit is ignored.", "bytesx=0-1", LENGTH, WHOLE),
+    ("14.1.1", "Without a set there is no range.", "bytes=", LENGTH, WHOLE),
+    ("14.1.1", "Without an equals sign there is none.", "bytes 0-1", LENGTH, WHOLE),
+    ("5.6.1.2", "Empty elements of a list are nothing.", "bytes=,0-499", LENGTH, (0, 499)),
+    ("5.6.1.2", "Empty elements of a list are nothing.", "bytes=0-499, ,", LENGTH, (0, 499)),
+    ("5.6.1.2", "A list of empty elements is empty.", "bytes=, ,", LENGTH, WHOLE),
+    ("14.2", "Several ranges may be ignored.", "bytes=0-0,-1", LENGTH, WHOLE),
+    ("14.2", "Several ranges may be ignored.", "bytes=500-600,601-999", LENGTH, WHOLE),
+    ("14.2", "Several that overlap should be.", "bytes=0-,0-,0-", LENGTH, WHOLE),
+    ("14.1.2", "One is malformed, so the set is.", "bytes=0-1,x", LENGTH, WHOLE),
+    ("14.1.2", "Of nothing, no position exists.", "bytes=0-", 0, NONE),
+    ("14.1.2", "Of nothing, a suffix is satisfiable.", "bytes=-1", 0, WHOLE),
+    ("14.1.2", "Of nothing, not one of no octets.", "bytes=-0", 0, NONE),
+]
+
+
+def plan(value, length, if_range=None):
+    """Return what is planned in the table's words."""
+    try:
+        part = plan_range(value.encode(), if_range, ETAG, length)
+    except Unsatisfiable:
+        return NONE
+    return WHOLE if part is None else (part.first, part.last)
+
+
+@pytest.mark.parametrize(
+    ("value", "length", "wanted"),
+    [row[2:] for row in ROWS],
+    ids=[f"{row[0]} {row[1]} {row[2][:24]}" for row in ROWS],
+)
+def test_the_table(value, length, wanted):
+    """What the sentence of the section says."""
+    assert plan(value, length) == wanted
+
+
+@pytest.mark.parametrize(
+    ("if_range", "is_same"),
+    [
+        (ETAG, True),
+        (f"W/{ETAG}", False),  # 13.1.5: a weak tag must not be used, 8.8.3.2: never matches
+        ('"sha256-abd"', False),
+        ("sha256-abc", False),  # 8.8.3: a tag is quoted
+        ("*", False),
+        (
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            False,
+        ),  # 13.1.5: exactly the Last-Modified; there is none
+        ("", False),
+        (f'{ETAG}, "other"', False),  # 13.1.5: one tag, no list
+    ],
+)
+def test_if_range(if_range, is_same):
+    """The range counts for the same representation only, whether it could be satisfied or not."""
+    tag = if_range.encode()
+    assert plan("bytes=0-499", LENGTH, tag) == ((0, 499) if is_same else WHOLE)
+    assert plan("bytes=10000-", LENGTH, tag) == (NONE if is_same else WHOLE)
+
+
+def test_more_digits_than_a_line_has():
+    """What no request could hold is no range, and no error either."""
+    assert plan(f"bytes={'9' * 5000}-", LENGTH) == WHOLE
+
+
+numbers = st.integers(0, 2000) | st.integers(0, 10**30)
+
+
+@given(st.binary(max_size=1000), numbers, numbers)
+def test_an_int_range_is_a_slice(octets, first, last):
+    """Python's slice of the octets is what is sent, and 416 what would be empty."""
+    wanted = octets[first : last + 1]
+    found = plan(f"bytes={first}-{last}", len(octets))
+    if last < first:
+        assert found == WHOLE
+    elif not wanted:
+        assert found == NONE
+    else:
+        assert octets[found[0] : found[1] + 1] == wanted
+        assert found[1] < len(octets)
+
+
+@given(st.binary(max_size=1000), numbers)
+def test_open_and_suffix_ranges_are_slices(octets, number):
+    """The remainder from an offset, and the last octets."""
+    found = plan(f"bytes={number}-", len(octets))
+    assert (octets[found[0] : found[1] + 1] if found != NONE else b"") == octets[number:]
+    found = plan(f"bytes=-{number}", len(octets))
+    if number == 0:
+        assert found == NONE
+    elif octets:
+        assert octets[found[0] : found[1] + 1] == octets[-number:]
+    else:
+        assert found == WHOLE
+
+
+@given(st.binary(max_size=60), st.integers(0, 100))
+def test_any_octets_are_read(value, length):
+    """Whatever stands in the header, something is planned that lies in the representation."""
+    for field in (value, b"bytes=" + value):
+        try:
+            part = plan_range(field, None, ETAG, length)
+        except Unsatisfiable:
+            continue
+        assert part is None or 0 <= part.first <= part.last < length
+        assert part is None or part.length == part.last + 1 - part.first
+
+
+def test_a_length():
+    """Both ends are in the range."""
+    assert ByteRange(7, 9).length == 3
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """Serve a package."""
+    with serve_octets(tmp_path_factory.mktemp("blobs"), OCTETS) as running:
+        yield running
+
+
+WIRE = [
+    # Range, status, Content-Range, octets
+    (None, 200, None, OCTETS),
+    ("bytes=0-499", 206, f"bytes 0-499/{len(OCTETS)}", OCTETS[:500]),
+    (
+        "bytes=-500",
+        206,
+        f"bytes {len(OCTETS) - 500}-{len(OCTETS) - 1}/{len(OCTETS)}",
+        OCTETS[-500:],
+    ),
+    ("bytes=0-", 206, f"bytes 0-{len(OCTETS) - 1}/{len(OCTETS)}", OCTETS),
+    (f"bytes={len(OCTETS)}-", 416, f"bytes */{len(OCTETS)}", None),
+    ("bytes=-0", 416, f"bytes */{len(OCTETS)}", None),
+    ("bytes=0-1,4-5", 200, None, OCTETS),
+    ("bytes=5-4", 200, None, OCTETS),
+    ("lines=0-1", 200, None, OCTETS),
+]
+
+
+@pytest.mark.parametrize(("value", "status", "where", "octets"), WIRE)
+def test_on_the_wire(served, value, status, where, octets):
+    """Status, Content-Range and octets (15.3.7, 15.5.17); what stays the same with a range is said.
+
+    The digest is the whole package's, whatever part is sent: RFC 9530 section 3.
+    """
+    lines = [] if value is None else [f"Range: {value}".encode()]
+    answer = served.get(URL, *lines)
+    assert (answer.status, answer["Content-Range"]) == (status, where)
+    assert answer["Accept-Ranges"] == "bytes"  # 14.3
+    assert answer["Content-Length"] == str(len(answer.body))
+    if octets is None:
+        assert answer["Content-Type"] == "application/problem+json"
+        return
+    whole = served.get(URL)
+    assert answer.body == octets
+    for name in ("ETag", "Repr-Digest", "Cache-Control", "Content-Type"):  # 15.3.7
+        assert answer[name] == whole[name] is not None
+
+
+@pytest.mark.parametrize("value", [row[0] for row in WIRE])
+def test_head(served, value):
+    """A range means something to GET only (14.2): HEAD tells the whole, and no octet follows."""
+    lines = [] if value is None else [f"Range: {value}".encode()]
+    head, whole = served.get(URL, *lines, method="HEAD"), served.get(URL)
+    assert (head.status, head.body) == (200, b"")
+    assert [each for each in head.headers if each[0] != "Date"] == [
+        each for each in whole.headers if each[0] != "Date"
+    ]
+
+
+def test_if_none_match_comes_first(served):
+    """13.2.2: what the client has already is not sent in part."""
+    etag = served.get(URL)["ETag"].encode()
+    answer = served.get(URL, b"Range: bytes=0-1", b"If-None-Match: " + etag)
+    assert (answer.status, answer.body) == (304, b"")
+    answer = served.get(URL, b"Range: bytes=99999999-", b"If-None-Match: " + etag)
+    assert answer.status == 304
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [(b"Range: bytes=0-", 416), (b"Range: bytes=-1", 200), (b"Range: bytes=-0", 416), (None, 200)],
+)
+def test_a_package_of_no_octets(tmp_path, line, status):
+    """It is sent whole, needs no blob, and has no range but a suffix."""
+    with serve_octets(tmp_path, b"") as running:
+        answer = running.get(URL, *([line] if line else []))
+        head = running.get(URL, method="HEAD")
+    assert answer.status == status
+    assert (head.status, head["Content-Length"]) == (200, "0")
+    if status == 200:
+        assert (answer.body, answer["Content-Length"]) == (b"", "0")
+    else:
+        assert answer["Content-Range"] == "bytes */0"
