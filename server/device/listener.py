@@ -11,6 +11,8 @@ from server.device.front import TICK_SECONDS, Front
 from server.device.handover import HandoverServer
 from server.device.plane import DevicePlane
 
+# How long what serves a connection may take to find out that it was cut; 0 is for ever.
+END_SECONDS = 0.1
 BACKLOG = 4096
 
 
@@ -36,8 +38,8 @@ class Listener:
 
     async def stop(self) -> None:
         """End every connection that is left."""
-        await self._handover.shutdown(0)
         self._front.cut_all()
+        await self._handover.shutdown(END_SECONDS)
 
 
 @contextlib.asynccontextmanager

@@ -1,9 +1,8 @@
 """The device plane behind the lane: gate, then answer, then octets.
 
-No router and no access log; packages are read in small pieces, so that they do not starve polls.
+No router and no access log.
 """
 
-import asyncio
 from collections.abc import Callable
 from email.utils import formatdate
 
@@ -11,9 +10,9 @@ from aiohttp import web
 
 from server.device.answer import Answer, failure, plan_answer, refusal
 from server.device.counts import Counts
+from server.device.downloads import Downloads
 from server.device.gate import GateMode, Reason, Refused, check_request, is_block
 from server.device.limits import LIMITS, Limits
-from server.device.role_files import Package
 from server.device.served import Served
 from server.storage.blobs import BlobReader
 
@@ -37,7 +36,7 @@ class DevicePlane:
         self.mode = mode
         self.clock = clock
         self.limits = limits
-        self._blobs = blobs
+        self._downloads = Downloads(blobs, counts, limits, self._date)
 
     async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
         """Answer one request; `is_spelled` tells whether its octets are a phone's."""
@@ -61,10 +60,10 @@ class DevicePlane:
         package = answer.package
         if is_strict and package and not is_block(request.raw_headers[1][1], package.length):
             return self.to_response(self.refuse(Reason.STRICT))
+        if package is not None and package.length:
+            return await self._downloads.send(request, answer, package)
         self.counts.answers[answer.status] += 1
-        if package is None or package.length == 0:
-            return self.to_response(answer)
-        return await self._send_package(request, answer, package)
+        return self.to_response(answer)
 
     def refuse(self, reason: Reason) -> Answer:
         """Count a refusal and return its answer."""
@@ -89,28 +88,3 @@ class DevicePlane:
 
     def _date(self) -> str:
         return formatdate(self.clock(), usegmt=True)
-
-    async def _send_package(
-        self, request: web.BaseRequest, answer: Answer, package: Package
-    ) -> web.StreamResponse:
-        first = 0 if answer.part is None else answer.part.first
-        left = package.length if answer.part is None else answer.part.length
-        headers = {"Date": self._date(), **answer.headers}
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        response.content_length = left
-        async with self._blobs.open_range(package.sha256, first, left) as pieces:
-            await response.prepare(request)
-            if request.method == "HEAD":
-                await response.write_eof()
-                return response
-            async for piece in pieces:
-                try:
-                    async with asyncio.timeout(self.limits.stall_seconds):
-                        await response.write(piece)
-                except TimeoutError as error:
-                    # Closing would wait for ever to hand over what is not taken.
-                    if request.transport is not None:
-                        request.transport.abort()
-                    raise ConnectionError("a client stopped reading") from error
-        await response.write_eof()
-        return response

@@ -1,0 +1,144 @@
+"""Sends packages and parts of them, each client at its own pace and none at the polls' expense.
+
+A package that is a file goes from the kernel's cache to the socket; over TLS, and from a store
+elsewhere, it goes in pieces, the next once the client has taken the last.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+
+from server.device.answer import Answer, problem
+from server.device.counts import Counts
+from server.device.file_sending import FileSender
+from server.device.limits import Limits
+from server.device.role_files import Package
+from server.device.taking import Patience, Twin
+from server.storage.blobs import BlobReader
+
+
+class Downloads:
+    """The downloads of one process: so many at a time, and none that stalls for long.
+
+    `date` gives what stands in the header of this name.
+    """
+
+    def __init__(
+        self, blobs: BlobReader, counts: Counts, limits: Limits, date: Callable[[], str]
+    ) -> None:
+        self._blobs = blobs
+        self._counts = counts
+        self._limits = limits
+        self._date = date
+        self._files = FileSender()
+
+    async def send(
+        self, request: web.BaseRequest, answer: Answer, package: Package
+    ) -> web.StreamResponse:
+        """Answer with a package that is not empty, or with the part of it that `answer` names.
+
+        Raises StorageError or OSError when its octets cannot be had: before the head if that can
+        be known by then; after it the connection is reset, for a wrong end is no end.
+        """
+        if self._counts.downloads >= self._limits.downloads:
+            return self._refuse()
+        self._counts.downloads += 1
+        try:
+            return await self._send(request, answer, package)
+        finally:
+            self._counts.downloads -= 1
+
+    def _refuse(self) -> web.StreamResponse:
+        """Answer that there are too many; nothing in it tells a phone when to come again."""
+        busy = problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many downloads are under way.")
+        self._counts.answers[busy.status] += 1
+        response = web.Response(status=busy.status, headers=self._dated(busy), body=busy.body)
+        response.force_close()
+        return response
+
+    def _dated(self, answer: Answer) -> dict[str, str]:
+        return {"Date": self._date(), **answer.headers}
+
+    async def _send(
+        self, request: web.BaseRequest, answer: Answer, package: Package
+    ) -> web.StreamResponse:
+        first = 0 if answer.part is None else answer.part.first
+        length = package.length if answer.part is None else answer.part.length
+        response = web.StreamResponse(status=answer.status, headers=self._dated(answer))
+        async with contextlib.AsyncExitStack() as stack:
+            file = await stack.enter_async_context(
+                self._blobs.open_file(package.sha256, package.length)
+            )
+            if request.method == "HEAD":
+                await self._begin(request, response)
+                return response
+            transport = request.transport
+            if transport is None:
+                raise ConnectionError("the client is gone")
+            twin = stack.enter_context(Twin(transport))
+            patience = stack.enter_context(
+                Patience(transport, twin, self._limits.stall_seconds, self._stalled)
+            )
+            if file is not None and transport.get_extra_info("sslcontext") is None:
+                writer = await self._begin(request, response)
+                with _whole(twin), patience.waiting():
+                    await _empty(transport, writer)
+                    with twin.corked():
+                        await self._files.send(transport, twin, file, first, first + length)
+            else:
+                pieces = await stack.enter_async_context(
+                    self._blobs.open_range(package.sha256, first, length)
+                )
+                writer = await self._begin(request, response)
+                with _whole(twin):
+                    await _write(writer, pieces, patience)
+            await response.write_eof()
+        return response
+
+    def _stalled(self) -> None:
+        self._counts.cuts["stall"] += 1
+
+    async def _begin(
+        self, request: web.BaseRequest, response: web.StreamResponse
+    ) -> AbstractStreamWriter:
+        """Send the head."""
+        self._counts.answers[response.status] += 1
+        writer = await response.prepare(request)
+        if writer is None:
+            raise ConnectionError("the answer was given already")
+        return writer
+
+
+async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
+    """Wait until the kernel has what was written: what goes past the transport comes after it."""
+    transport.set_write_buffer_limits(high=0)
+    try:
+        await writer.drain()
+    finally:
+        transport.set_write_buffer_limits()
+    if transport.is_closing():
+        raise ConnectionError("the connection was closed")
+
+
+async def _write(
+    writer: AbstractStreamWriter, pieces: AsyncIterator[bytes], patience: Patience
+) -> None:
+    async for piece in pieces:
+        with patience.waiting():
+            await writer.write(piece)
+            await writer.drain()
+        await asyncio.sleep(0)  # a client that takes all at once must not keep the loop
+
+
+@contextlib.contextmanager
+def _whole(twin: Twin) -> Iterator[None]:
+    """Reset the connection unless the block comes to its end: a part must not look like all."""
+    try:
+        yield
+    except BaseException:
+        twin.cut()
+        raise

@@ -1,0 +1,149 @@
+"""Whether a client takes what it is sent, as the kernel tells; one that does not is cut off.
+
+That a socket can be written to says little: the kernel tells so when a third of its buffer is free,
+which a phone on a bad line may need minutes for. What the client has acknowledged says it exactly.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import socket
+import struct
+import termios
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Self
+
+LOOK_SECONDS = 1.0  # how often is looked at a client
+_ACKNOWLEDGED = struct.Struct("@120xQ")  # tcpi_bytes_acked of struct tcp_info, linux/tcp.h
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+class Twin:
+    """A second descriptor of a connection's socket, for what asyncio refuses on the first."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        """Duplicate; raises ConnectionError when it is closed, OSError for want of descriptors."""
+        original = transport.get_extra_info("socket")
+        if transport.is_closing() or original is None or original.fileno() < 0:
+            raise ConnectionError("the connection was closed")
+        self._transport = transport
+        self._socket = socket.socket(
+            original.family, original.type, original.proto, os.dup(original.fileno())
+        )
+        self.when_cut: Callable[[], None] = _nothing
+        self._is_tcp = original.family in {socket.AF_INET, socket.AF_INET6}
+
+    def __enter__(self) -> Self:
+        """Give the twin."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Close the twin; the connection itself is the transport's."""
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._socket.fileno()
+
+    def taken(self) -> int:
+        """Return a number that changes when the client has taken something."""
+        if self._is_tcp:
+            size = _ACKNOWLEDGED.size
+            info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
+            return int(_ACKNOWLEDGED.unpack(info)[0])
+        waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
+        return -int.from_bytes(waiting, "little")
+
+    @contextlib.contextmanager
+    def corked(self) -> Iterator[None]:
+        """Send full packets only, until the block ends."""
+        if not self._is_tcp:
+            yield
+            return
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        try:
+            yield
+        finally:
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
+
+    def cut(self) -> None:
+        """Reset the connection once the twin is closed, too; what the kernel holds is thrown away.
+
+        Whoever waits to write to the twin is told by `when_cut`.
+        """
+        with contextlib.suppress(OSError):  # it may be closed already
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        self.when_cut()
+        self._transport.abort()
+
+
+class Patience:
+    """Cuts a connection whose client takes nothing for `seconds` while it is waited for.
+
+    `tell` is called when it does. A connection that somebody else closes is cut as well: the twin
+    would keep it open.
+    """
+
+    def __init__(
+        self, transport: asyncio.Transport, twin: Twin, seconds: float, tell: Callable[[], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport = transport
+        self._twin = twin
+        self._seconds = seconds
+        self._tell = tell
+        self._handed = 0
+        self._is_waiting = False
+        self._state = (0, 0)  # what was handed over and taken, when it was last looked
+        self._since = 0.0
+        self._schedule()
+
+    def __enter__(self) -> Self:
+        """Give the patience."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Look no more."""
+        self._timer.cancel()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """Hold what is done in the block against the client, and nothing outside of it."""
+        self._handed += 1
+        self._is_waiting = True
+        try:
+            yield
+        finally:
+            self._is_waiting = False
+
+    def _schedule(self) -> None:
+        self._timer = self._loop.call_later(min(LOOK_SECONDS, self._seconds / 4), self._look)
+
+    def _look(self) -> None:
+        if self._transport.is_closing():
+            self._twin.cut()
+            return
+        now, state = self._loop.time(), (self._handed, self._twin.taken())
+        if not self._is_waiting or state != self._state:
+            self._state, self._since = state, now
+        elif now - self._since >= self._seconds:
+            self._tell()
+            self._twin.cut()
+            return
+        self._schedule()
+
+
+def _nothing() -> None:
+    """Tell nobody."""

@@ -1,0 +1,284 @@
+"""Downloads: right octets on every way, room for polls, limits, and ends that look like ends."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import uvloop
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.device.documents import make_document
+from server.device.limits import Limits
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
+from server.storage.local_blobs import LocalBlobs
+from tests.server.device.packages import (
+    LONG,
+    OCTETS,
+    URL,
+    descriptors,
+    put,
+    serve_long,
+    serve_octets,
+    until,
+)
+from tests.server.device.served import read_response, request, serve_snapshot
+
+TIMESTAMP = "/metadata/timestamp.json"
+LINGER_NOT = struct.pack("ii", 1, 0)
+
+
+@pytest.fixture(scope="module", params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+def served(request, tmp_path_factory):
+    """Serve a package on each kind of loop."""
+    folder = tmp_path_factory.mktemp("blobs")
+    with serve_octets(folder, OCTETS, run=request.param) as running:
+        yield running
+
+
+@given(st.integers(0, len(OCTETS) - 1), st.integers(0, len(OCTETS)))
+def test_any_range_is_a_slice(served, first, length):
+    """What comes over the wire is what Python slices from the octets."""
+    wanted = OCTETS[first : first + length + 1]
+    answer = served.get(URL, b"Range: bytes=%d-%d" % (first, first + length))
+    assert answer.status == 206
+    assert answer.body == wanted
+
+
+def test_a_connection_serves_on(served):
+    """Blocks, polls and packages follow each other on one connection, asked for all at once."""
+    asked = [
+        request(URL, b"Range: bytes=%d-%d" % (n * 100_000, n * 100_000 + 99_999)) for n in (0, 1)
+    ]
+    with served.connect() as connection:
+        connection.sendall(
+            asked[0] + asked[1] + request("/metadata/9.root.json") + request(URL) + asked[0]
+        )
+        assert read_response(connection).body == OCTETS[:100_000]
+        assert read_response(connection).body == OCTETS[100_000:200_000]
+        assert read_response(connection).status == 404
+        assert read_response(connection).body == OCTETS
+        assert read_response(connection).body == OCTETS[:100_000]
+
+
+def test_http_1_0(served):
+    """An old client gets the octets and the end of the connection."""
+    answer = served.exchange(f"GET {URL} HTTP/1.0\r\nHost: a\r\n\r\n".encode())
+    assert answer.partition(b"\r\n\r\n")[2] == OCTETS
+
+
+def test_many_at_once(served):
+    """Thirty clients with a range each are sent their own octets."""
+
+    def ask(number):
+        first = number * 7_001
+        body = served.get(URL, b"Range: bytes=%d-%d" % (first, first + 300_000)).body
+        return body == OCTETS[first : first + 300_001]
+
+    with ThreadPoolExecutor(30) as threads:
+        assert all(threads.map(ask, range(30)))
+
+
+def read_slowly(connection, pause):
+    """Read an answer with a pause after each piece."""
+    answer = b""
+    while len(answer.partition(b"\r\n\r\n")[2]) < len(OCTETS):
+        answer += connection.recv(20_000)
+        time.sleep(pause)
+    return answer
+
+
+def read_all(connection):
+    """Read to the end, and throw away what comes."""
+    while connection.recv(1 << 20):
+        pass
+
+
+def test_a_slow_client_is_not_a_stalled_one(tmp_path):
+    """Who takes a little again and again is served to the end, for longer than the limit."""
+    with serve_octets(tmp_path, OCTETS, limits=Limits(stall_seconds=0.4)) as running:
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
+            connection.settimeout(10)
+            connection.connect(("127.0.0.1", running.port))
+            connection.sendall(request(URL))
+            assert read_slowly(connection, 0.05).endswith(b"\r\n\r\n" + OCTETS)
+        assert running.plane.counts.cuts["stall"] == 0
+
+
+def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
+    """It is reset, counted, and its place is free."""
+    with serve_long(tmp_path, limits=Limits(stall_seconds=0.2)) as running:
+        counts = running.plane.counts
+        with running.connect() as connection:
+            connection.sendall(request(URL))
+            until(lambda: counts.cuts["stall"] == 1)
+            until(lambda: counts.downloads == 0)
+            with pytest.raises(ConnectionResetError):
+                read_all(connection)
+        assert counts.answers[200] == 1
+
+
+def test_too_many(tmp_path):
+    """Beyond the limit it is 503 without a word about when, and closed; polls are answered."""
+    with serve_long(tmp_path, limits=Limits(downloads=2)) as running:
+        held = [running.connect() for _ in range(2)]
+        for connection in held:
+            connection.sendall(request(URL))
+        until(lambda: running.plane.counts.downloads == 2)
+        answer = running.exchange(request(URL) + request(URL))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert b"Connection: close" in answer
+        assert b"application/problem+json" in answer
+        assert b"retry-after" not in answer.lower()
+        assert running.get("/metadata/9.root.json").status == 404
+        assert running.get(URL, method="HEAD").status == 503
+        assert running.plane.counts.answers[503] == 2
+        for connection in held:
+            connection.close()
+        until(lambda: running.plane.counts.downloads == 0)
+        assert running.get(URL, b"Range: bytes=0-9").body == bytes(10)
+
+
+def test_polls_are_answered_between_pieces(tmp_path):
+    """While sixteen clients take all they can, each poll is answered before the packages end."""
+    path = tmp_path / "cd" / ("cd" * 32)
+    path.parent.mkdir(parents=True)
+    with path.open("wb") as file:
+        file.truncate(LONG)
+    document = make_document(TIMESTAMP, b"{}", mutable=True)
+    snapshot = Snapshot(1, {TIMESTAMP: document}, {URL: Package(path.name, LONG)}, frozenset(), {})
+    with serve_snapshot(snapshot, LocalBlobs(tmp_path)) as running:
+
+        def drain(_number):
+            with running.connect() as connection:
+                connection.sendall(request(URL))
+                taken, buffer = 0, bytearray(1 << 20)
+                while taken < LONG:
+                    taken += connection.recv_into(buffer)
+
+        with ThreadPoolExecutor(16) as threads, running.connect() as poll:
+            drains = [threads.submit(drain, number) for number in range(16)]
+            until(lambda: running.plane.counts.downloads == 16)
+            polls = 0
+            while not any(each.done() for each in drains):
+                poll.sendall(request(TIMESTAMP))
+                assert read_response(poll).status == 200
+                polls += 1
+        for each in drains:
+            each.result()
+    assert polls >= 16  # were one package sent after the other, there would be hardly one
+
+
+@pytest.mark.parametrize("way", ["reset", "closed", "half closed"])
+def test_clients_that_go_away(tmp_path, way):
+    """However they go in the middle of a body, nothing of them stays: no place, no descriptor."""
+    with serve_long(tmp_path) as running:
+        running.get(URL, b"Range: bytes=0-0")
+        before = descriptors()
+        for number in range(100):
+            connection = running.connect()
+            connection.sendall(request(URL))
+            connection.recv(1 if number % 2 else 1 << 20)
+            if way == "reset":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+            elif way == "half closed":
+                connection.shutdown(socket.SHUT_WR)
+            connection.close()
+        until(lambda: running.plane.counts.downloads == 0)
+        until(lambda: running.plane.counts.connections == 0)
+        until(lambda: descriptors() <= before)
+
+
+def test_thousands_that_are_dropped(tmp_path):
+    """Three thousand downloads opened and dropped, some before their head, leave no descriptor."""
+    with serve_long(tmp_path) as running:
+        running.get(URL, b"Range: bytes=0-0")
+        before = descriptors()
+        for number in range(3_000):
+            with running.connect() as connection:
+                connection.sendall(request(URL))
+                if number % 3 == 0:
+                    connection.recv(1)
+                if number % 2:
+                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        until(lambda: running.plane.counts.connections == 0)
+        until(lambda: running.plane.counts.downloads == 0)
+        until(lambda: descriptors() <= before)
+        assert running.get(URL, b"Range: bytes=0-9").status == 206
+
+
+def test_one_descriptor_for_all_who_read_a_package(tmp_path):
+    """Ten downloads of one package open its file once."""
+    with serve_long(tmp_path) as running:
+        before = len(opened(tmp_path))
+        held = [running.connect() for _ in range(10)]
+        for connection in held:
+            connection.sendall(request(URL))
+            connection.recv(1)
+        assert len(opened(tmp_path)) == before + 1
+        for connection in held:
+            connection.close()
+        until(lambda: len(opened(tmp_path)) == before)
+
+
+def opened(folder):
+    """Return the files below a folder that this process has open."""
+    found = []
+    for each in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(each.readlink())
+    return [each for each in found if each.is_relative_to(folder)]
+
+
+@pytest.mark.parametrize("fault", ["missing", "shorter", "longer", "folder", "unreadable"])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_blob_that_is_not_as_signed(tmp_path, fault, method):
+    """It is 500 before any octet of a package, and closed; nothing of it says where blobs lie."""
+    path = put(tmp_path, OCTETS)
+    with serve_octets(tmp_path, OCTETS) as running:
+        path.unlink()
+        if fault == "shorter":
+            path.write_bytes(OCTETS[:-1])
+        elif fault == "longer":
+            path.write_bytes(OCTETS + b"x")
+        elif fault == "folder":
+            path.mkdir()
+        elif fault == "unreadable":
+            os.mkfifo(path)
+        answer = running.exchange(request(URL, b"Range: bytes=0-9", method=method))
+        counts = running.plane.counts
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b"Connection: close" in answer
+        assert str(tmp_path).encode() not in answer
+        assert (counts.answers[500], counts.answers[206], counts.downloads) == (1, 0, 0)
+
+
+def test_a_blob_that_becomes_shorter(tmp_path):
+    """The connection is reset after what there was: nothing is made up, and no end pretended."""
+    with serve_long(tmp_path) as running:
+        with running.connect() as connection:
+            connection.sendall(request(URL))
+            connection.recv(1)
+            os.truncate(tmp_path / "cd" / ("cd" * 32), LONG // 2)
+            with pytest.raises(ConnectionResetError):
+                read_all(connection)
+        until(lambda: running.plane.counts.downloads == 0)
+
+
+def test_the_end_of_the_server(tmp_path):
+    """A download that does not end by itself is cut when the time to drain is over."""
+    with serve_long(tmp_path, limits=Limits(drain_seconds=0.2)) as running:
+        connection = running.connect()
+        connection.sendall(request(URL))
+        until(lambda: running.plane.counts.downloads == 1)
+    with connection, pytest.raises(ConnectionResetError):
+        read_all(connection)
