@@ -9,7 +9,6 @@ import structlog
 from server.console.opening import open_console
 from server.console.overview import Surroundings
 from server.device.counts import CountsCollector
-from server.device.snapshot import EMPTY
 from server.health import serving_health
 from server.instruments import Instruments
 from server.opening import Clock, open_blobs
@@ -104,7 +103,7 @@ async def running(
             room,
         )
         keeper = ClockKeeper(folder, clock, steady, tools.metrics.clock_ahead, tools.say)
-        upkeep = Upkeep(watchman, keeper, lambda: phones.watch.current is not EMPTY, monotonic)
+        upkeep = Upkeep(watchman, keeper, phones.serves, monotonic)
         if settings.metrics_port:
             health = serving_health(settings.metrics_port, tools.registry, upkeep.reasons)
             stack.enter_context(health)

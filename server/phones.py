@@ -13,6 +13,7 @@ from server.core.errors import FormatError
 from server.device.counts import Counts
 from server.device.limits import LIMITS
 from server.device.served import phone_host
+from server.device.snapshot import EMPTY
 from server.opening import Clock, open_place
 from server.processes.child import Place
 from server.processes.messages import Certificate, Duty
@@ -33,7 +34,7 @@ class Phones:
     """Where phones are answered, from what, and how often.
 
     `port` is 0 where only Unix sockets were passed. `renew` has a certificate shown, where it is
-    given one, and replaces workers by new ones.
+    given one, and replaces workers by new ones. `serves` tells whether phones are answered.
     """
 
     port: int
@@ -41,6 +42,7 @@ class Phones:
     watch: SnapshotWatch
     counts: Counts
     renew: Callable[[Certificate | None], Awaitable[None]]
+    serves: Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,14 @@ async def serving_phones(
             await watch.look()
             async with supervisor.running():
                 counts = supervisor.tally.total
-                yield Phones(port, url, watch, counts, supervisor.renew)
+                yield Phones(
+                    port,
+                    url,
+                    watch,
+                    counts,
+                    supervisor.renew,
+                    lambda: watch.current is not EMPTY and supervisor.is_serving,
+                )
             return
         serving = Serving(duty, blobs, lambda: clock().timestamp())
         watch = SnapshotWatch(folder, blobs, serving.show)
@@ -100,7 +109,9 @@ async def serving_phones(
             await asyncio.sleep(0)
 
         async with serving.listening(tcp, unix):
-            yield Phones(port, url, watch, serving.counts, renew)
+            yield Phones(
+                port, url, watch, serving.counts, renew, lambda: watch.current is not EMPTY
+            )
 
 
 @contextlib.asynccontextmanager

@@ -62,5 +62,5 @@ class Upkeep:
         if self._monotonic() - self._at > STALE_SECONDS:
             reasons.append("the last look at the state was over a minute ago.")
         if not self._serves():
-            reasons.append("no snapshot is loaded.")
+            reasons.append("no snapshot is loaded, or no worker serves it.")
         return reasons

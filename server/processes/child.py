@@ -102,6 +102,7 @@ class Child:
     async def attend(self) -> str:
         """Feed and hear it until its process has ended; returns why it did."""
         feeding = asyncio.create_task(self._feed())
+        feeding.add_done_callback(self._end_unfed)
         try:
             await self._listen()
             status = await self._reap()
@@ -158,6 +159,12 @@ class Child:
                     await self._channel.send(piece)
                 await self._channel.send(Whole(wanted.version, wanted.root))
                 self._sent = wanted
+
+    def _end_unfed(self, feeding: "asyncio.Task[None]") -> None:
+        """Kill a worker that cannot be told of a snapshot: it would serve on what was halted."""
+        if not feeding.cancelled() and (error := feeding.exception()) is not None:
+            known = str(error) if isinstance(error, ChannelError) else type(error).__name__
+            self._blame(f"it could not be sent a snapshot: {known}")
 
     async def _reap(self) -> int:
         try:

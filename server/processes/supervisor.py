@@ -67,6 +67,11 @@ class Supervisor:
         """The processes that serve now, by the number of their place."""
         return [slot.child.pid for slot in self._slots if slot.child is not None]
 
+    @property
+    def is_serving(self) -> bool:
+        """Tell whether there is a worker that answers phones."""
+        return any(slot.child is not None and slot.child.is_ready for slot in self._slots)
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Serve until the block ends, which drains.
@@ -111,7 +116,8 @@ class Supervisor:
         self._stopping.set()
         for child in self._attended:
             child.drain(self._duty.limits.drain_seconds)
-        await asyncio.gather(*self._attended.values(), *self._revivals, return_exceptions=True)
+        while left := {*self._attended.values(), *self._revivals}:
+            await asyncio.wait(left)
 
     async def _begin(self, slot: Slot) -> Child:
         number = slot.place.number
@@ -133,7 +139,10 @@ class Supervisor:
     async def _attend(self, slot: Slot, child: Child) -> None:
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        reason = await child.attend()
+        try:
+            reason = await child.attend()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the slot must not stay empty
+            reason = f"it could not be attended to: an unexpected {type(error).__name__}"
         del self._attended[child]
         self.tally.forget(child.pid)
         number = slot.place.number
@@ -142,25 +151,39 @@ class Supervisor:
             return
         log.error("a worker ended and is started again", worker=number, reason=reason)
         is_good = child.is_ready and loop.time() - begun > GOOD_SECONDS
-        slot.child, slot.failures = None, 1 if is_good else slot.failures + 1
+        slot.child, slot.failures = None, 0 if is_good else slot.failures
         revival = asyncio.create_task(self._revive(slot))
         self._revivals.add(revival)
         revival.add_done_callback(self._revivals.discard)
 
     async def _revive(self, slot: Slot) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(restart_delay(slot.failures)):
-                await self._stopping.wait()
-        async with slot.changing:
-            if slot.child is None and not self._stopping.is_set():
-                await self._begin(slot)
+        while self._is_empty(slot):
+            slot.failures += 1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(restart_delay(slot.failures)):
+                    await self._stopping.wait()
+            async with slot.changing:
+                if self._is_empty(slot):
+                    await self._try_begin(slot)
+
+    def _is_empty(self, slot: Slot) -> bool:
+        return slot.child is None and not self._stopping.is_set()
+
+    async def _try_begin(self, slot: Slot) -> Child | None:
+        """Begin a worker; where the machine has no room for another process it is an alarm."""
+        try:
+            return await self._begin(slot)
+        except OSError as error:
+            sentence = f"a worker cannot be started: {error.strerror}."
+            log.error("alarm", error=sentence, worker=slot.place.number)
+            return None
 
     async def _replace(self, slot: Slot, draining: "list[asyncio.Task[None]]") -> bool:
         """Put a successor in and let the former worker end; answers whether that went well."""
         async with slot.changing:
             former = slot.child
-            successor = await self._begin(slot)
-            if not await successor.wait_ready():
+            successor = await self._try_begin(slot)
+            if successor is None or not await successor.wait_ready():
                 log.error(
                     "alarm",
                     error="the restart stopped here: the successor did not serve.",

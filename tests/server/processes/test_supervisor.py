@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from server.device.limits import Limits
 from server.device.snapshot import EMPTY, load_snapshot
 from server.processes import child
 from server.processes.child import Bounds, Place, worker_environment
-from server.processes.errors import ProcessError
+from server.processes.errors import ChannelError, ProcessError
 from server.processes.messages import Duty
 from server.processes.sockets import bind_tcp
 from server.processes.supervisor import LAST_DELAY, Supervisor, restart_delay
@@ -132,6 +133,42 @@ async def test_a_worker_that_ends_again_and_again(world):
         assert await ask_in_loop(port) == 200
         told = [entry for entry in logs if entry["event"] == "a worker ended and is started again"]
         assert [entry["worker"] for entry in told] == [0, 0, 0]
+
+
+async def test_a_machine_without_room(world, monkeypatch):
+    """Where no process can be begun it is an alarm, and tried again."""
+
+    async def fail(*_args):
+        await asyncio.sleep(0)
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    async with supervising(world) as (supervisor, port, logs):
+        monkeypatch.setattr("server.processes.supervisor.begin", fail)
+        await supervisor.renew(None)
+        (pid,) = supervisor.pids
+        os.kill(pid, signal.SIGKILL)
+        sentence = "a worker cannot be started: Resource temporarily unavailable."
+        await until(lambda: [entry.get("error") for entry in logs].count(sentence) >= 3)
+        assert not supervisor.is_serving
+        monkeypatch.undo()
+        assert await ask_in_loop(port) == 200
+        assert supervisor.is_serving
+
+
+async def test_a_snapshot_that_cannot_be_sent(world, monkeypatch):
+    """A worker that cannot be told of it does not serve on with the former one."""
+
+    def fail(_before, _after):
+        raise ChannelError("a message of 17000000 octets is over the limit of 16777216.")
+
+    async with supervising(world) as (supervisor, port, logs):
+        (pid,) = supervisor.pids
+        monkeypatch.setattr(child, "plan_delta", fail)
+        await supervisor.show(replace(EMPTY, version=9))
+        await until(lambda: supervisor.pids != [pid])
+        monkeypatch.undo()
+        assert await ask_in_loop(port) == 404
+    assert reasons(logs)[0].startswith("it could not be sent a snapshot: a message of 17000000")
 
 
 def test_delays():
