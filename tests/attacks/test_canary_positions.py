@@ -1,0 +1,266 @@
+"""A word of its own in every position of a request, and a search of all that the process wrote.
+
+Real servers: one process, two workers, two workers with TLS. They are killed, replaced and ended
+with requests half done. A word that is found says by its number where it stood.
+"""
+
+import base64
+import contextlib
+import itertools
+import os
+import re
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from server.device.gate import READ, REFUSED, TOLERATED
+from tests.nginx import free_port
+from tests.server.device.test_answers import PACKAGE
+from tests.server.release.certificate import write_certificate
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-c", "from server.cli import main; main()", "run")
+PATH = b"/metadata/timestamp.json"
+STEM = "canary"
+NUMBER = b"471147114711"  # where only digits may stand
+ADDRESS = "127.0.47.11"  # whence these clients come
+WAYS = {
+    "one process": (),
+    "workers": ("--workers", "2"),
+    "workers with TLS": (
+        *("--workers", "2", "--tls-cert", "cert.pem", "--tls-key", "key.pem"),
+        *("--public-url", "https://127.0.0.1:1"),
+    ),
+}
+words = (f"{STEM}{number:04d}" for number in itertools.count())
+
+
+def word():
+    """Return a word that stands nowhere else."""
+    return next(words).encode()
+
+
+def head(*lines, method=b"GET", path=PATH, version=b"HTTP/1.1", host=b"a"):
+    """Return the octets of a request."""
+    first = b" ".join([method, path, version])
+    return b"\r\n".join([first, b"Host: " + host, *lines, b"", b""])
+
+
+def whole():
+    """Yield requests with words in every position, each with what comes behind it."""
+    yield head(method=word())
+    yield head(method=word().upper())
+    yield head(version=word())
+    yield head(version=b"HTTP/1." + NUMBER)
+    yield head(host=word() + b".example")
+    yield head(host=b"a:" + NUMBER)
+    yield head(host=word() + b"@a")
+    for form in (
+        *(b"/%s", b"/metadata/1.%s.json", b"/log/proof/%s.1", b"/log/tile/0/%s", b"/metadata/%s"),
+        *(PATH + b"?%s", PATH + b"#%s", b"http://%s" + PATH, b"%s"),
+        *(b"/targets/%s/id/stable/" + b"0" * 64 + b".a.zip", b"/%%2e%s", b"/../%s", b"*%s"),
+        *(b"/targets/armani/id/stable/" + b"0" * 64 + b".%s.zip",),
+    ):
+        yield head(path=form % word())
+        yield head(path=form % word(), method=b"HEAD")
+        yield head(b"User-Agent: " + word(), path=form % (word() * 300))
+    yield head(path=b"/metadata/%s.armani.json" % NUMBER)
+    for name in sorted(READ | TOLERATED | REFUSED | {b"x-imei", b"x-forwarded-for", b"sec-a"}):
+        title = name.title()
+        for value in (b"%s", b"\0%s", b'"%s"', b"a, %s;q=1", b"%s" * 400, b"\xe9%s", b"a\r\n %s"):
+            count = value.count(b"%s")
+            yield head(title + b": " + value % tuple(word() for _ in range(count)))
+        yield head(title + b": " + NUMBER)
+        yield head(name + word() + b": a")
+    for line in (word(), word() + b": a", b" " + word() + b": a", b"A " + word() + b": a"):
+        yield head(line)
+    yield head(b"Range: bytes=" + NUMBER + b"-", path=PACKAGE.encode())
+    yield head(b"User-Agent: " + word(), path=PACKAGE.encode())  # its blob is gone: our failure
+    yield head(b"Content-Length: 10") + word()
+    yield head(b"Transfer-Encoding: chunked") + b"a\r\n" + word() + b"\r\n0\r\nX: " + word()
+    yield head() + word() + b"\r\n\r\n"
+    yield head() + head(path=b"/" + word()) + head(b"Cookie: " + word()) + head(path=b"/" + word())
+    yield head(b"Connection: close") + word() + b"\r\n\r\n"
+    yield head(b"Connection: Upgrade, " + word(), b"Upgrade: h2c") + word()
+    yield b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + word()
+    yield b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + word() + b"\r\n\r\n"
+    yield word() + b"\r\n\r\n"
+
+
+def unfinished():
+    """Yield beginnings of requests that nobody will ever end."""
+    yield b"GET /" + word()
+    yield head(b"User-Agent: " + word())[:-2]
+    yield head(b"X-" + word() + b": a")[:-4]
+    yield head() + head(b"Accept: " + word())[:-3]
+    yield head(b"Content-Length: 100") + word()
+    yield word()
+
+
+@dataclass
+class Running:
+    """A server, where it may write, and the connections on which a request is half sent."""
+
+    process: subprocess.Popen
+    folder: Path
+    port: int
+    metrics_port: int
+    context: ssl.SSLContext | None
+    half: list
+
+    def connect(self, name=STEM):
+        """Connect from an address that is a word, too; the name is told where there is TLS."""
+        plain = socket.create_connection(
+            ("127.0.0.1", self.port), timeout=30, source_address=(ADDRESS, 0)
+        )
+        if self.context is None:
+            return plain
+        return self.context.wrap_socket(plain, server_hostname=name)
+
+    def exchange(self, octets, cut=None):
+        """Send octets, in two packets where they are cut, and read until the server closes."""
+        answer = b""
+        with (
+            self.connect(word().decode()) as connection,
+            contextlib.suppress(ConnectionError, ssl.SSLError),
+        ):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.sendall(octets[:cut])
+            if cut is not None:
+                connection.sendall(octets[cut:])
+            connection.sendall(b"\0\r\n\r\n")  # is refused, and ends what is open still
+            while piece := connection.recv(65536):
+                answer += piece
+        return answer
+
+
+@pytest.fixture(scope="module")
+def servers(published_state, tmp_path_factory):
+    """Run a server for each way, all with half a request on several connections."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for name, options in WAYS.items():
+            folder = tmp_path_factory.mktemp("kept")
+            running[name] = start(published_state, folder, options, stack)
+        yield running
+
+
+def start(published_state, folder, options, stack):
+    """Start a server whose every folder is in `folder`; it lacks the blobs that it lists."""
+    world = published_state.copy(folder / "state")
+    (folder / "tmp").mkdir()
+    certificate, _, _ = write_certificate(folder)
+    context = None
+    if options[2:]:
+        context = ssl.create_default_context(cafile=str(certificate))
+        context.check_hostname = False
+        context.set_alpn_protocols([STEM])
+    metrics_port = free_port()
+    ports = ("--port", "0", "--metrics-port", str(metrics_port))
+    names = [str(folder / each) if each.endswith(".pem") else each for each in options]
+    output = stack.enter_context((folder / "output").open("wb"))
+    process = stack.enter_context(
+        subprocess.Popen(
+            [*PROGRAM, "--state", str(world.folder.root), *ports, *names],
+            cwd=ROOT,
+            env=os.environ | {"TMPDIR": str(folder / "tmp"), "HOME": str(folder)},
+            stdout=subprocess.PIPE,
+            stderr=output,
+        )
+    )
+    stack.callback(process.kill)
+    address = process.stdout.readline()
+    for blob in world.folder.blobs.rglob("*"):
+        if blob.is_file():
+            blob.unlink()
+    (folder / "stdout").write_bytes(address)
+    server = Running(process, folder, int(address.rpartition(b":")[2]), metrics_port, context, [])
+    for octets in unfinished():
+        connection = stack.enter_context(server.connect(word().decode()))
+        connection.sendall(octets)
+        server.half.append(connection)
+    return server
+
+
+#: The stem, as it is and as programs disguise what they write.
+FORMS = (
+    *(STEM.encode(), STEM.upper().encode(), STEM.encode().hex().encode(), NUMBER),
+    base64.b64encode(STEM.encode()),
+    ADDRESS.encode(),
+    socket.inet_aton(ADDRESS).hex().encode(),
+)
+FOUND = re.compile(rb"(?:%s)\d*" % b"|".join(map(re.escape, FORMS)), re.IGNORECASE)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_position_of_a_request_is_kept(servers, way):
+    """Answers, output, metrics, state and temporary files are searched, after kills as well."""
+    server = servers[way]
+    answers = [server.exchange(octets) for octets in whole()]
+    answers += [server.exchange(octets, len(octets) // 2) for octets in whole()]
+    assert {b" 200 ", b" 400 ", b" 404 ", b" 500 "} <= {
+        match[0] for answer in answers for match in re.finditer(rb" \d{3} ", answer[:20])
+    }
+    for octets in whole():
+        with server.connect(word().decode()) as connection:
+            connection.sendall(octets)
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    for connection in server.half:  # cut off without a word, or with what was asked before
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while piece := connection.recv(65536):
+                answers.append(piece)
+    if way != "one process":
+        disturb(server)
+    with urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=30) as response:
+        answers.append(response.read())
+    server.process.terminate()
+    rest, _ = server.process.communicate(timeout=60)
+    assert server.process.returncode == 0
+    answers.append(rest)
+    assert [match[0] for answer in answers for match in FOUND.finditer(answer)] == []
+    assert search(server.folder) == []
+
+
+def disturb(server):
+    """Kill a worker and replace all, while words are in their buffers."""
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    first = children.read_text().split()
+    half = [server.connect(word().decode()) for _ in range(16)]
+    for before, connection in zip((b"", head(b"Range: bytes=0-0")) * 8, half, strict=True):
+        connection.sendall(before + head(b"User-Agent: " + word())[:-2])  # lane and hand-over
+    os.kill(int(first[0]), signal.SIGKILL)
+    until(lambda: len(set(children.read_text().split()) - {first[0]}) == len(first))
+    second = children.read_text().split()
+    server.process.send_signal(signal.SIGHUP)
+    for connection in half:
+        connection.close()
+    until(lambda: not set(second) & set(children.read_text().split()))
+    assert server.exchange(head(b"User-Agent: " + word())).startswith(b"HTTP/1.1 200 ")
+
+
+def until(condition, seconds=60.0):
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def search(folder):
+    """Return every word in every file below a folder, and in its name."""
+    found = []
+    for path in folder.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        names = str(path.relative_to(folder)).encode()
+        found += [(path, match[0]) for match in FOUND.finditer(names + b"\n" + content)]
+    return found
