@@ -38,7 +38,7 @@ def run_nginx(mirror: Path, folder: Path) -> Iterator[int]:
     }
     # Workers of root's nginx become somebody else, who may not read root's temporary folders.
     user = "user root;" if mirror.stat().st_uid == 0 else ""
-    with _running(_shipped("static-mirror.conf", ours), folder, port, user):
+    with run_site(_shipped("static-mirror.conf", ours), folder, port, user):
         yield port
 
 
@@ -56,7 +56,7 @@ def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterato
         "/var/cache/nginx/hening/packages": f"{folder}/packages",
     }
     user = "user root;" if certificate.stat().st_uid == 0 else ""
-    with _running(_shipped("edge.conf", ours), folder, port, user):
+    with run_site(_shipped("edge.conf", ours), folder, port, user):
         yield port
 
 
@@ -80,7 +80,7 @@ server {{
 def run_proxy(origin: int, folder: Path) -> Iterator[int]:
     """Run nginx as people put it before a server, in front of a port; gives its own port."""
     port = free_port()
-    with _running(PROXY.format(port=port, origin=origin), folder, port, ""):
+    with run_site(PROXY.format(port=port, origin=origin), folder, port, ""):
         yield port
 
 
@@ -102,8 +102,8 @@ def _shipped(name: str, ours: dict[str, str]) -> str:
 
 
 @contextlib.contextmanager
-def _running(site: str, folder: Path, port: int, user: str) -> Iterator[None]:
-    """Run nginx with a configuration until the block ends."""
+def run_site(site: str, folder: Path, port: int, user: str) -> Iterator[None]:
+    """Run nginx with the configuration `site` until the block ends; `user` is a line of it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / "site.conf").write_text(site)
