@@ -116,13 +116,19 @@ class Front:
         """Have a connection handed over, whose unanswered octets begin with `data`.
 
         That is dear, and who is refused comes this way: beyond so many a second they wait, but for
-        those who ask for a package, so that a flood of refusals holds up nobody's poll.
+        those who ask for a package, so that a flood of refusals holds up nobody's poll. Whoever
+        would wait for longer than a head may take is cut: who left meanwhile is noticed only in
+        turn, and must not fill the room for others.
         """
+        limits = self.plane.limits
         if self._handovers_left > 0 or is_for_package(data, self.plane.served):
             self._handovers_left -= 1
             lane.leave(self._hand_over)
-        else:
+        elif len(self._waiting) < limits.handovers * limits.head_seconds:
             self._waiting.append(lane)
+        else:
+            self.plane.counts.cuts["full"] += 1
+            lane.cut()
 
     def plan(self, head: bytes) -> Planned | None:
         """Return the answer to a whole head, where it can be given from octets in memory."""

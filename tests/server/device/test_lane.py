@@ -2,6 +2,7 @@
 
 import re
 import socket
+import struct
 import threading
 
 import pytest
@@ -297,6 +298,19 @@ def test_a_flood_of_refusals(published_state):
             assert each.recv(1) == b""
             each.close()
         assert served.plane.counts.refusals["cookie"] == number
+
+
+def test_a_flood_of_those_who_leave(published_state):
+    """However many ask in vain and vanish, there is room for who polls."""
+    limits = Limits(handovers=2, connections=100)
+    with serve(published_state.folder, limits=limits) as served:
+        for _ in range(300):
+            with served.connect() as connection:
+                connection.sendall(request(STAMP, b"Cookie: a=1"))
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert served.ask(PHONE).status == 200
+        assert served.plane.counts.connections < limits.connections
+        assert served.plane.counts.cuts["full"] > 0
 
 
 def test_who_leaves_a_flood(published_state):
