@@ -28,6 +28,7 @@ async def check_agreement(ways: TwoWays, octets: bytes, places: Sequence[int]) -
     whole = await ways.over_lane(packets)
     outcomes = {
         "in pieces": await ways.over_lane(pieces),
+        "to a slow reader": await ways.over_lane(packets, is_slow=True),
         "by aiohttp": await ways.over_handover(packets),
         "by aiohttp in pieces": await ways.over_handover(pieces),
     }

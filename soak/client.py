@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 PATIENCE = 30.0  # seconds for an answer, or for the end of a connection
@@ -81,3 +81,18 @@ async def connected(port: int) -> AsyncIterator[Connection]:
         yield connection
     finally:
         await connection.close()
+
+
+async def ask_all(port: int, requests: Sequence[bytes]) -> list[Answer]:
+    """Ask one thing after the other on as few connections as the server lets there be.
+
+    An answer with `Connection: close` is the last one on its connection.
+    """
+    answers: list[Answer] = []
+    while len(answers) < len(requests):
+        async with connected(port) as connection:
+            for octets in requests[len(answers) :]:
+                answers.append(await connection.ask(octets))
+                if answers[-1].fields.get(b"connection") == b"close":
+                    break
+    return answers

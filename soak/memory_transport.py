@@ -1,17 +1,24 @@
-"""A transport without a socket: what is written to it is kept, and it never pushes back."""
+"""A transport without a socket: what is written to it is kept."""
 
 import asyncio
 from collections.abc import Iterable
 
 
 class MemoryTransport(asyncio.Transport):
-    """Keeps all octets that a protocol writes, and whether it has ended the connection."""
+    """Keeps all octets that a protocol writes, and whether it has ended the connection.
 
-    def __init__(self) -> None:
+    Where it `is_slow` the other end takes each write only after a while, and nothing before.
+    """
+
+    def __init__(self, *, is_slow: bool = False) -> None:
         super().__init__({"peername": ("192.0.2.1", 4711)})
         self.written = bytearray()
         self.has_ended = False
         self.protocol: asyncio.BaseProtocol = asyncio.Protocol()
+        self._is_slow = is_slow
+        self._is_full = False
+        self._is_reading = True
+        self._inbox: list[bytes] = []
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Hand the connection over."""
@@ -22,14 +29,29 @@ class MemoryTransport(asyncio.Transport):
         return self.protocol
 
     def feed(self, octets: bytes) -> None:
-        """Receive octets, unless the connection has ended."""
-        if not self.has_ended and isinstance(self.protocol, asyncio.Protocol):
-            self.protocol.data_received(octets)
+        """Receive octets, now or when the protocol reads again."""
+        self._inbox.append(octets)
+        self._deliver()
+
+    def _deliver(self) -> None:
+        while self._inbox and self._is_reading and not self.has_ended:
+            if isinstance(self.protocol, asyncio.Protocol):
+                self.protocol.data_received(self._inbox.pop(0))
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Keep octets; what is written after the end is lost, as it is on a socket."""
+        if self.has_ended:
+            return
+        self.written += data
+        if self._is_slow and not self._is_full:
+            self._is_full = True
+            self.protocol.pause_writing()
+            asyncio.get_running_loop().call_soon(self._take)
+
+    def _take(self) -> None:
+        self._is_full = False
         if not self.has_ended:
-            self.written += data
+            self.protocol.resume_writing()
 
     def writelines(self, list_of_data: Iterable[bytes | bytearray | memoryview]) -> None:
         """Keep octets."""
@@ -57,14 +79,17 @@ class MemoryTransport(asyncio.Transport):
         return self.has_ended
 
     def pause_reading(self) -> None:
-        """Nothing is read here."""
+        """Let what comes wait."""
+        self._is_reading = False
 
     def resume_reading(self) -> None:
-        """Nothing is read here."""
+        """Read what came meanwhile, a little later."""
+        self._is_reading = True
+        asyncio.get_running_loop().call_soon(self._deliver)
 
     def is_reading(self) -> bool:
-        """Octets can always be fed."""
-        return True
+        """Answer whether what comes is read at once."""
+        return self._is_reading
 
     def get_write_buffer_size(self) -> int:
         """Nothing ever waits."""

@@ -69,23 +69,24 @@ class TwoWays:
         self.plane.served = make_served(snapshot, (HOST,), mode, Served())
         self.failures: list[Mapping[str, Any]] = []
 
-    async def over_lane(self, pieces: Iterable[bytes]) -> Outcome:
-        """Send pieces over a new connection, as it is accepted."""
+    async def over_lane(self, pieces: Iterable[bytes], *, is_slow: bool = False) -> Outcome:
+        """Send pieces over a new connection, as it is accepted; the client may read slowly."""
         server = self._server()
-        return await self._send(server.front(), pieces)
+        return await self._send(server.front(), pieces, MemoryTransport(is_slow=is_slow))
 
     async def over_handover(self, pieces: Iterable[bytes]) -> Outcome:
         """Send pieces over a connection that aiohttp has from its first octet on."""
         server = self._server()
-        return await self._send(server(), pieces)
+        return await self._send(server(), pieces, MemoryTransport())
 
     def _server(self) -> HandoverServer:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: self.failures.append(context))
         return HandoverServer(self.plane, loop.time)
 
-    async def _send(self, protocol: asyncio.BaseProtocol, pieces: Iterable[bytes]) -> Outcome:
-        transport = MemoryTransport()
+    async def _send(
+        self, protocol: asyncio.BaseProtocol, pieces: Iterable[bytes], transport: MemoryTransport
+    ) -> Outcome:
         transport.set_protocol(protocol)
         protocol.connection_made(transport)
         for piece in pieces:
