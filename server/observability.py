@@ -5,6 +5,9 @@ No field holds an address, a header, a path that a client sent, or anything else
 
 import logging
 import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -43,6 +46,19 @@ def check_fields(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
     if unlisted := event.keys() - FIELDS:
         raise UnlistedFieldError(f"{min(unlisted)} is not a field of the log")
     return event
+
+
+def describe_unexpected(context: Mapping[str, object]) -> str:
+    """Return what a loop tells its exception handler, as kind and place alone.
+
+    Its own texts quote arguments of callbacks, and these can be octets of a client.
+    """
+    error = context.get("exception")
+    if not isinstance(error, BaseException):
+        return "an unexpected error in the event loop."
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"an unexpected {type(error).__name__}{place}."
 
 
 def configure_logging(stream: TextIO | None = None) -> None:

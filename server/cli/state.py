@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import click
+import structlog
 import uvloop
 from rich.console import Console
 from rich.table import Table
@@ -20,7 +21,7 @@ from server.cli.recorded import record_once
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
-from server.observability import configure_logging
+from server.observability import configure_logging, describe_unexpected
 from server.opening import open_blobs
 from server.phones import Given
 from server.processes.activation import decode_activation, inherit_sockets
@@ -41,6 +42,7 @@ from server.storage.layout import StateFolder
 from server.storage.migration import is_current
 from server.storage.migration import migrate as migrate_database
 
+log = structlog.get_logger()
 PORT = click.IntRange(0, 65_535)
 
 
@@ -148,6 +150,9 @@ def run(state: Path, config: Path | None, **options: str | int | bool | None) ->
     async def serve() -> None:
         stop, hangup = asyncio.Event(), asyncio.Event()
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(
+            lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
+        )
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, stop.set)
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
@@ -160,7 +165,8 @@ def run(state: Path, config: Path | None, **options: str | int | bool | None) ->
             announce_api=api_ports.append,
             given=Given(passed, os.environ, hangup),
         ) as port:
-            click.echo(_address("https" if settings.tls_cert else "http", settings.host, port))
+            if port:
+                click.echo(_address("https" if settings.tls_cert else "http", settings.host, port))
             for api_port in api_ports:
                 scheme = "https" if settings.api_cert else "http"
                 click.echo(_address(scheme, settings.api_host, api_port) + PREFIX)

@@ -35,6 +35,7 @@ class Bounds:
     """How long a worker may take, in seconds, before it is killed."""
 
     start: float = 120.0  # until it serves: its imports, and a snapshot of some GB
+    taking: float = 30.0  # until it serves a snapshot that it is to serve: a halt must reach phones
     silence: float = 10.0  # between two signs of life, of which it gives one a second
     replaced: float = (
         120.0  # to end what is under way once its successor serves: 8 MiB of a download
@@ -73,8 +74,11 @@ class Child:
         self._news = asyncio.Event()
         self._begun = asyncio.Event()  # it is ready, or has ended
         self.reason = ""
-        self._timers: list[asyncio.TimerHandle] = []
-        self._kill_after(bounds.start, "it did not serve within {} seconds and was killed")
+        self._starting = self._kill_after(
+            bounds.start, "it did not serve within {} seconds and was killed"
+        )
+        self._taking: tuple[int, asyncio.TimerHandle] | None = None
+        self._draining: asyncio.TimerHandle | None = None
 
     @property
     def pid(self) -> int:
@@ -85,10 +89,15 @@ class Child:
         """Let it serve `snapshot` as soon as it has taken it."""
         self._wanted = snapshot
         self._news.set()
+        if self.is_ready and self._taking is None:
+            sentence = "it did not serve a new snapshot within {} seconds and was killed"
+            self._taking = snapshot.version, self._kill_after(self._bounds.taking, sentence)
 
     def drain(self, seconds: float) -> None:
         """Let it end what is under way within `seconds`; beyond that it is killed."""
-        self._kill_after(
+        if self._draining is not None:
+            self._draining.cancel()
+        self._draining = self._kill_after(
             seconds + self._bounds.grace, "it did not end within {} seconds and was killed"
         )
         with contextlib.suppress(ConnectionError):
@@ -109,8 +118,10 @@ class Child:
             self.reason = self.reason or describe(status)
         finally:
             feeding.cancel()
-            for timer in self._timers:
-                timer.cancel()
+            self._starting.cancel()
+            for timer in (self._draining, self._taking and self._taking[1]):
+                if timer is not None:
+                    timer.cancel()
             self._kill()
             self._channel.close()
             self._begun.set()
@@ -137,10 +148,13 @@ class Child:
         match message:
             case Ready():
                 self.is_ready = True
-                self._timers.pop(0).cancel()
+                self._starting.cancel()
                 self._begun.set()
             case Counted():
                 self._hear(self.pid, message.counts)
+                if self._taking is not None and message.version >= self._taking[0]:
+                    self._taking[1].cancel()
+                    self._taking = None
             case Said():
                 self._say(message.sentence)
             case Failed():
@@ -174,9 +188,9 @@ class Child:
             self._kill()
             return await self._process.wait()
 
-    def _kill_after(self, seconds: float, sentence: str) -> None:
+    def _kill_after(self, seconds: float, sentence: str) -> asyncio.TimerHandle:
         loop = asyncio.get_running_loop()
-        self._timers.append(loop.call_later(seconds, self._blame, sentence.format(f"{seconds:g}")))
+        return loop.call_later(seconds, self._blame, sentence.format(f"{seconds:g}"))
 
     def _blame(self, sentence: str) -> None:
         self.reason = sentence

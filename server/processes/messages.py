@@ -59,9 +59,10 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
 
 
 class Counted(msgspec.Struct, frozen=True, tag="counted"):
-    """What was counted since the start; a sign of life as well."""
+    """What was counted since the start, and the version that is served; a sign of life as well."""
 
     counts: Counts
+    version: int
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

@@ -18,6 +18,7 @@ from server.storage.errors import StorageError
 BACKLOG = 4096  # connections that wait for a worker; the kernel's `somaxconn` bounds it too
 UNIX_MODE = 0o660  # the proxy in front is in the server's group; nobody else can connect
 UNIX_PATH_LIMIT = 107  # octets of `sun_path`, less the NUL
+ABSENT = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 _NEW = ".new"
 
 
@@ -28,11 +29,18 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
     this machine.
     """
     bound: list[socket.socket] = []
+    lacking = ""
     try:
         for family, address in _addresses(host, port):
             place = (address[0], bound[0].getsockname()[1] if bound else port, *address[2:])
-            # With SO_REUSEPORT a second server of the same user would join in unnoticed.
-            _bind(family, place, is_shared=False).close()
+            try:
+                # With SO_REUSEPORT a second server of the same user would join in unnoticed.
+                _bind(family, place, is_shared=False).close()
+            except OSError as error:
+                if error.errno not in ABSENT:
+                    raise
+                lacking = error.strerror or ""  # of a name's addresses the machine may lack some
+                continue
             for _ in range(count):
                 one = _bind(family, place, is_shared=count > 1)
                 bound.append(one)
@@ -44,6 +52,8 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
         if error.errno == errno.EADDRINUSE:
             raise StorageError(f"port {port} is in use: choose another with --port.") from error
         raise StorageError(f"{host} port {port} cannot be bound: {error.strerror}.") from error
+    if not bound:
+        raise StorageError(f"{host} port {port} cannot be bound: {lacking}.")
     return bound
 
 

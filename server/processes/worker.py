@@ -23,6 +23,7 @@ import uvloop
 from server.core.errors import HeningError
 from server.device.limits import LIMITS
 from server.device.snapshot import EMPTY
+from server.observability import describe_unexpected
 from server.processes.channel import Channel, open_channel
 from server.processes.delta import Assembly, Piece, Whole
 from server.processes.errors import ChannelError
@@ -56,6 +57,7 @@ class Worker:
         self._start: Start | None = None
         self._snapshot = EMPTY
         self._assembly: Assembly | None = None
+        self._version = EMPTY.version  # that is served, not only known
         self._is_ready = False
         self._said: set[str] = set()
         self._drain: asyncio.Future[float] = asyncio.get_running_loop().create_future()
@@ -71,14 +73,14 @@ class Worker:
         seconds = await self._drain
         if self._serving is not None:
             await self._serving.drain(seconds)
-            await self._channel.send(Counted(self._serving.counts))
+            await self._channel.send(Counted(self._serving.counts, self._version))
 
     async def beat(self) -> None:
         """Send counts for ever."""
         while True:
             await asyncio.sleep(BEAT_SECONDS)
             if self._serving is not None:
-                await self._channel.send(Counted(self._serving.counts))
+                await self._channel.send(Counted(self._serving.counts, self._version))
 
     def drain(self, seconds: float = LIMITS.drain_seconds) -> None:
         """Begin to end; so does SIGTERM, for whoever sends it to a single worker."""
@@ -86,12 +88,11 @@ class Worker:
             self._drain.set_result(seconds)
 
     def say(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Tell of what went wrong in a callback by its kind alone, once: a text could quote."""
-        error = context.get("exception")
-        kind = type(error).__name__ if error is not None else "error"
-        if kind not in self._said:
-            self._said.add(kind)
-            self._channel.tell(Said(f"an unexpected {kind}; what it concerned is not told."))
+        """Tell, once, of what went wrong in a callback."""
+        sentence = describe_unexpected(context)
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._channel.tell(Said(sentence))
 
     async def _do(self, message: ToWorker) -> None:
         match message:
@@ -119,6 +120,7 @@ class Worker:
         self._assembly = None
         self._snapshot = assembly.finish(message)
         await self._serving.show(self._snapshot)
+        self._version = self._snapshot.version
         if not self._is_ready:
             self._is_ready = True
             gc.collect()

@@ -1,6 +1,7 @@
 """Logs with a closed list of fields."""
 
 import ast
+import asyncio
 import io
 import json
 from pathlib import Path
@@ -8,7 +9,12 @@ from pathlib import Path
 import pytest
 import structlog
 
-from server.observability import FIELDS, UnlistedFieldError, configure_logging
+from server.observability import (
+    FIELDS,
+    UnlistedFieldError,
+    configure_logging,
+    describe_unexpected,
+)
 
 
 @pytest.fixture
@@ -59,3 +65,23 @@ def test_no_call_has_another_field():
                 ):
                     found |= {keyword.arg for keyword in node.keywords}
     assert {"error", "webhook"} <= found <= FIELDS
+
+
+async def test_what_nobody_caught():
+    """Kind and place are told; what a callback was given is not, for a client may have sent it."""
+    told = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _loop, context: told.append(describe_unexpected(context)))
+    loop.call_soon({}.__getitem__, "canary")
+    loop.call_soon(fail, b"canary")
+    await asyncio.sleep(0)
+    loop.call_exception_handler({"message": "canary"})
+    line = fail.__code__.co_firstlineno + 2
+    assert told[0].startswith("an unexpected KeyError at events.py:")
+    assert told[1] == f"an unexpected ValueError at test_observability.py:{line}."
+    assert told[2] == "an unexpected error in the event loop."
+
+
+def fail(octets):
+    """Fail with the octets in the text."""
+    raise ValueError(octets)

@@ -16,6 +16,7 @@ from server.device.limits import Limits
 from server.device.snapshot import EMPTY, load_snapshot
 from server.processes import child
 from server.processes.child import Bounds, Place, worker_environment
+from server.processes.delta import Whole
 from server.processes.errors import ChannelError, ProcessError
 from server.processes.messages import Duty
 from server.processes.sockets import bind_tcp
@@ -65,6 +66,22 @@ async def test_a_worker_that_hangs(world):
         assert status == 200
         assert supervisor.pids != [pid]
     assert reasons(logs)[0] == "it was silent for 1.5 seconds and was killed"
+
+
+async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
+    """It is killed, because a halt must not pass a worker by; others take it and live."""
+    async with supervising(world, taking=1.5) as (supervisor, port, logs):
+        before = supervisor.pids
+        await supervisor.show(replace(EMPTY, version=8))
+        async with asyncio.timeout(60):
+            while await ask_in_loop(port) != 404:
+                pass
+        monkeypatch.setattr(child, "plan_delta", lambda _before, _after: iter(()))
+        monkeypatch.setattr(child, "Whole", lambda _version, root: Whole(0, root))
+        await supervisor.show(replace(EMPTY, version=9))
+        await until(lambda: supervisor.pids != before)
+        monkeypatch.undo()
+    assert reasons(logs)[0] == "it did not serve a new snapshot within 1.5 seconds and was killed"
 
 
 async def test_a_worker_that_hangs_in_its_drain(world):
