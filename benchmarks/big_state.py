@@ -23,6 +23,7 @@ from server.core.release import decode_releases
 from server.opening import open_publisher
 from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
 from server.publisher.published import Published
+from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
 from server.publisher.rollout import plan_offer
 from server.storage.database import open_database
@@ -32,6 +33,7 @@ from server.storage.models import Blob, LogEntry
 
 CHANNELS = ("id/stable", "id/beta", "id/nightly")
 DAY = timedelta(days=1)
+BUNDLE_ROLES = 990  # what fits into one bundle; more come in a second one
 
 
 def clock() -> datetime:
@@ -141,7 +143,8 @@ async def make_big_state(
     offline = ("root", "targets", "tables", "content", *codenames)
     signers = {role: CryptoSigner.generate_ed25519() for role in offline}
     roles = {name: make_role(name, releases, 1, channels) for name in codenames}
-    files = {("root", 1): _sign_root(keys, signers), ("targets", 1): _sign_targets(keys, signers)}
+    first = {name: signers[name] for name in offline[:BUNDLE_ROLES]}
+    files = {("root", 1): _sign_root(keys, signers), ("targets", 1): _sign_targets(keys, first, 1)}
     for name in ("tables", "content"):
         files[name, 1] = sign(Targets(1, None, clock() + 90 * DAY), signers[name])
     files |= {(name, 1): sign(role, signers[name]) for name, role in roles.items()}
@@ -156,19 +159,27 @@ async def make_big_state(
         )
     await record_blobs(folder, lengths)
     state = BigState(folder, signers, codenames, releases, channels)
-    submit(folder, files)
+    later = {key: files.pop(key) for key in list(files) if key[0] not in first}
     alarms: list[str] = []
     async with open_publisher(
         folder, clock, DiskReadBack(folder.public), alarms.append
     ) as publisher:
-        for result in await publisher.process_incoming():
-            if result.reason:
-                raise RuntimeError(result.reason)
+        submit(folder, files)
+        await _publish(publisher)
+        if later:
+            submit(folder, later | {("targets", 2): _sign_targets(keys, signers, 2)})
+            await _publish(publisher)
         await publisher.change_pointers(lambda published: _offer_everywhere(published, channels))
     if alarms:
         raise RuntimeError(alarms[0])
     shutil.rmtree(folder.results)
     return state
+
+
+async def _publish(publisher: Publisher) -> None:
+    for result in await publisher.process_incoming():
+        if result.reason:
+            raise RuntimeError(result.reason)
 
 
 def _offer_everywhere(published: Published, channels: tuple[str, ...]) -> dict[str, Pointer]:
@@ -196,11 +207,11 @@ def _sign_root(keys: OnlineKeys, signers: Mapping[str, CryptoSigner]) -> bytes:
     return sign(root, signers["root"])
 
 
-def _sign_targets(keys: OnlineKeys, signers: Mapping[str, CryptoSigner]) -> bytes:
+def _sign_targets(keys: OnlineKeys, signers: Mapping[str, CryptoSigner], version: int) -> bytes:
     listed = {name: signer.public_key for name, signer in signers.items()}
     listed = {name: key for name, key in listed.items() if name not in {"root", "targets"}}
     listed["latest"] = keys.signers["latest"].public_key
-    targets = Targets(1, None, clock() + 90 * DAY)
+    targets = Targets(version, None, clock() + 90 * DAY)
     targets.delegations = Delegations(
         {key.keyid: key for key in listed.values()},
         {

@@ -21,7 +21,7 @@ def idle(lab: Lab) -> Report:
     count = round(IDLE * lab.scale)
     rows: list[Row] = []
     with ExitStack() as stack:
-        for name, server in lab.start(stack, "nginx", "granian").items():
+        for name, server in lab.start(stack, "nginx").items():
             pids = worker_pids(server) if name == "hening" else server.pids
             octets = phone_request(server.port, TIMESTAMP).decode()
             spec = CrowdSpec(port=server.port, seconds=0, request=octets, connections=count)
