@@ -23,18 +23,16 @@ def run_h2load(server: Server, path: str, rate: float, seconds: float, log: Path
     ) as process:
         window = Window(server.pids)
         process.wait()
+        ran = window.close(0)
     rows = [line.split("\t") for line in log.read_text().splitlines()]
     log.unlink()
     good = [int(row[2]) * MICRO for row in rows if row[1] == "200"]
     begins = [int(row[0]) * MICRO for row in rows]
-    measured = window.close(len(good), len(rows) - len(good), latencies=percentiles(good))
-    # Its own beginning and end are no part of the time in which it asked.
-    spent = max(begins) - min(begins)
     return Measured(
-        done=measured.done,
-        failed=measured.failed,
-        seconds=spent,
-        cpu=measured.cpu,
-        other=0.0,  # its CPU is not told apart from a stranger's once it has ended
-        latencies=measured.latencies,
+        done=len(good),
+        failed=len(rows) - len(good),
+        seconds=max(begins) - min(begins),  # its own beginning and end are no part of it
+        cpu=ran.cpu,
+        other=ran.other,
+        latencies=percentiles(good),
     )

@@ -1,5 +1,6 @@
 """What one run of a load came to, and the window in which it was measured."""
 
+import resource
 import time
 from collections.abc import Sequence
 
@@ -42,7 +43,10 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class Window:
-    """Measures from its making to `close`; `server` and `load` are process ids."""
+    """Measures from its making to `close`; `server` and `load` are process ids.
+
+    What this process and the children that it waited for have used counts as the load's, too.
+    """
 
     def __init__(self, server: Sequence[int], load: Sequence[int] = ()) -> None:
         self._server = server
@@ -65,7 +69,9 @@ class Window:
         return Measured(done, failed, now, cpu, other, latencies or {}, extra or {})
 
     def _look(self) -> tuple[float, float, float, float]:
-        own = time.process_time() + cpu_seconds(self._load)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        own = time.process_time() + children.ru_utime + children.ru_stime
+        own += cpu_seconds(self._load)
         return time.perf_counter(), cpu_seconds(self._server), own, machine_seconds()
 
 
