@@ -24,7 +24,7 @@ def big_state(published_state, tmp_path_factory):
 @pytest.fixture(scope="package")
 def origin(big_state):
     """Give the device plane behind the edge."""
-    with serve(big_state.folder, GateMode.EDGE) as served:
+    with serve(big_state.folder, GateMode.EDGE, hosts=(b"updates.example.org",)) as served:
         yield served
 
 

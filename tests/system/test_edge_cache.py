@@ -83,6 +83,14 @@ def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
     assert fresh_edge.relay.statuses == [b"304"]
 
 
+def test_the_server_answers_the_edge_by_its_octets(fresh_edge, origin):
+    """What nginx asks in phones' places, and asks again, is among what the lane knows by heart."""
+    for path in (TIMESTAMP, NEXT_ROOT, "/metadata/1.root.json"):
+        fresh_edge.get(path, GZIP)
+    fresh_edge.until_asked(request(TIMESTAMP, GZIP)).close()
+    assert set(fresh_edge.relay.requests) <= origin.plane.served.exact.keys()
+
+
 def test_how_long_an_answer_is_kept(origin, tmp_path):
     """Nginx's own files say a minute for what changes, and a year for what does not."""
     lives = {TIMESTAMP: 60, NEXT_ROOT: 60, "/metadata/1.root.json": 31_536_000}
