@@ -29,7 +29,9 @@ class Fault:
     logs: str
 
 
-KILL = Fault("kill -9 of a worker", ALL, r"Connection\w*Error|IncompleteRead\w*", r"worker")
+KILL = Fault(
+    "kill -9 of a worker", ALL, r"Connection\w*Error|IncompleteRead\w*|no answer", r"worker"
+)
 HANGUP = Fault("SIGHUP: every worker replaced", (), "", "")
 BLOBS_AWAY = Fault(
     "blobs away",

@@ -94,6 +94,8 @@ async def refused(site: Site, draw: random.Random) -> str:
     async with connected(site.port) as connection:
         await connection.send(draw.choice(REFUSED))
         octets = await connection.until_closed()
+    if not octets:
+        return "no answer"
     return "400" if octets.count(b" 400 Bad Request\r\n") == 1 else "no refusal"
 
 
