@@ -35,6 +35,11 @@ class Downloads:
         self._limits = limits
         self._date = date
         self._files = FileSender()
+        self._watched: set[asyncio.Transport] = set()
+
+    def watches(self, transport: asyncio.Transport | None) -> bool:
+        """Answer whether a download over this connection looks itself whether its client stalls."""
+        return transport in self._watched
 
     async def send(
         self, request: web.BaseRequest, answer: Answer, package: Package
@@ -83,7 +88,9 @@ class Downloads:
             patience = stack.enter_context(
                 Patience(transport, twin, self._limits.stall_seconds, self._stalled)
             )
-            if file is not None and transport.get_extra_info("sslcontext") is None:
+            self._watched.add(transport)
+            stack.callback(self._watched.discard, transport)
+            if file is not None and not _is_tls(transport):
                 writer = await self._begin(request, response)
                 with _whole(twin), patience.waiting():
                     await _empty(transport, writer)
@@ -96,6 +103,8 @@ class Downloads:
                 writer = await self._begin(request, response)
                 with _whole(twin):
                     await _write(writer, pieces, patience)
+                    with patience.waiting():
+                        await _empty(transport, writer)
             await response.write_eof()
         return response
 
@@ -113,9 +122,14 @@ class Downloads:
         return writer
 
 
+def _is_tls(transport: asyncio.Transport) -> bool:
+    return transport.get_extra_info("sslcontext") is not None
+
+
 async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
     """Wait until the kernel has what was written: what goes past the transport comes after it."""
-    transport.set_write_buffer_limits(high=0)
+    # A transport of TLS waits for ever from 0 on, for it takes a buffer of no octets for full.
+    transport.set_write_buffer_limits(high=1 if _is_tls(transport) else 0)
     try:
         await writer.drain()
     finally:

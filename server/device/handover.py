@@ -151,7 +151,8 @@ class _Protocol(web.RequestHandler):
     def pause_writing(self) -> None:
         """Begin to wait for a client that does not take what was written."""
         super().pause_writing()
-        self.deadline, self.limit = self.front.until_stall, "stall"
+        if not self.plane.downloads.watches(self.transport):
+            self.deadline, self.limit = self.front.until_stall, "stall"
 
     def resume_writing(self) -> None:
         """Wait no longer."""

@@ -36,7 +36,7 @@ class DevicePlane:
         self.mode = mode
         self.clock = clock
         self.limits = limits
-        self._downloads = Downloads(blobs, counts, limits, self._date)
+        self.downloads = Downloads(blobs, counts, limits, self._date)
 
     async def handle(self, request: web.BaseRequest, *, is_spelled: bool) -> web.StreamResponse:
         """Answer one request; `is_spelled` tells whether its octets are a phone's."""
@@ -61,7 +61,7 @@ class DevicePlane:
         if is_strict and package and not is_block(request.raw_headers[1][1], package.length):
             return self.to_response(self.refuse(Reason.STRICT))
         if package is not None and package.length:
-            return await self._downloads.send(request, answer, package)
+            return await self.downloads.send(request, answer, package)
         self.counts.answers[answer.status] += 1
         return self.to_response(answer)
 

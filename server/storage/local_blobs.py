@@ -32,7 +32,7 @@ class LocalBlobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._files = OpenFiles()
+        self._files = OpenFiles(self.path)
 
     def path(self, sha256: str) -> Path:
         """Return where a blob lies, whether or not it is there."""
@@ -55,7 +55,7 @@ class LocalBlobs:
         self, sha256: str, length: int
     ) -> contextlib.AbstractAsyncContextManager[int | None]:
         """Give the descriptor of a blob's file, which all who read it share."""
-        return self._files.open(self.path(sha256), length)
+        return self._files.open(sha256, length)
 
     @contextlib.asynccontextmanager
     async def open_range(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,21 +21,24 @@ class OpenFiles:
     """Opens files off the loop; those who read the same file share its descriptor.
 
     A release is one package that a fleet asks for: a thousand downloads of it take one descriptor.
+    `path` tells where the file of a name lies.
     """
 
-    def __init__(self) -> None:
-        self._open: dict[Path, _Open] = {}
+    def __init__(self, path: Callable[[str], Path]) -> None:
+        self._path = path
+        self._open: dict[str, _Open] = {}
 
     @contextlib.asynccontextmanager
-    async def open(self, path: Path, length: int) -> AsyncIterator[int]:
+    async def open(self, name: str, length: int) -> AsyncIterator[int]:
         """Give the descriptor of a regular file of `length` octets.
 
         Raises OSError where it cannot be opened, StorageError where it is anything else.
         """
-        shared = self._open.get(path)
+        shared = self._open.get(name)
         if shared is None:
+            path = self._path(name)
             opening = asyncio.get_running_loop().run_in_executor(None, _open, path)
-            shared = self._open[path] = _Open(opening)
+            shared = self._open[name] = _Open(opening)
         shared.readers += 1
         try:
             # A reader that is cancelled leaves the opening to the others.
@@ -45,8 +48,7 @@ class OpenFiles:
         finally:
             shared.readers -= 1
             if shared.readers == 0:
-                if self._open.get(path) is shared:
-                    del self._open[path]
+                del self._open[name]
                 if shared.opening.done():
                     _close(shared.opening)
                 else:

@@ -28,11 +28,21 @@ def proxy(seaweed):
         yield running
 
 
+def now():
+    """Return the time."""
+    return datetime.now(UTC)
+
+
 @pytest.fixture
-def blobs(seaweed, proxy, tmp_path):
-    """Give a store behind the proxy that holds the package."""
-    place = seaweed.place(f"downloads/{uuid.uuid4()}", endpoint=proxy.endpoint)
-    store = S3Blobs(place, lambda: datetime.now(UTC), patience=timedelta(seconds=1), retries=0)
+def place(seaweed, proxy):
+    """Give a place behind the proxy."""
+    return seaweed.place(f"downloads/{uuid.uuid4()}", endpoint=proxy.endpoint)
+
+
+@pytest.fixture
+def blobs(place, proxy, tmp_path):
+    """Give a store that holds the package."""
+    store = S3Blobs(place, now)
     (tmp_path / "source").write_bytes(LONG)
     store.ingest(tmp_path / "source", SHA256, len(LONG))
     proxy.answered = 0
@@ -118,9 +128,11 @@ def test_a_store_that_is_slow_is_not_a_client_that_stalls(blobs, proxy):
         assert running.plane.counts.cuts["stall"] == 0
 
 
-def test_a_store_that_is_silent(blobs, proxy):
+@pytest.mark.usefixtures("blobs")
+def test_a_store_that_is_silent(place, proxy):
     """All who wait are answered 500 when its patience is over; the next is served again."""
-    with serve(blobs) as running, ThreadPoolExecutor(5) as threads:
+    impatient = S3Blobs(place, now, patience=timedelta(seconds=2), retries=0)
+    with serve(impatient) as running, ThreadPoolExecutor(5) as threads:
         proxy.fault = Fault.SILENCE
         answers = list(threads.map(lambda _number: running.exchange(request(URL)), range(5)))
         assert [answer[:13] for answer in answers] == [b"HTTP/1.1 500 "] * 5
