@@ -84,8 +84,8 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     try:
         response = await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
     finally:
-        protocol.is_busy = False
-    if protocol.front.is_draining:
+        protocol.asked -= 1
+    if protocol.front.is_draining or (protocol.has_ended and not protocol.asked):
         response.force_close()
     return response
 
@@ -98,7 +98,7 @@ def _make_request(
     task: "asyncio.Task[None]",
 ) -> "_Request":
     if isinstance(protocol, _Protocol):
-        protocol.deadline, protocol.is_busy = math.inf, True
+        protocol.deadline = math.inf
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
@@ -120,9 +120,10 @@ class _Protocol(web.RequestHandler):
     __slots__ = (
         "_octets",
         "_tail",
+        "asked",
         "deadline",
         "front",
-        "is_busy",
+        "has_ended",
         "is_spelled",
         "limit",
         "plane",
@@ -132,7 +133,8 @@ class _Protocol(web.RequestHandler):
         super().__init__(manager, **kwargs)
         self.front = manager.front
         self.plane = manager.plane
-        self.is_busy = False
+        self.asked = 0  # requests that came whole and are not answered yet
+        self.has_ended = False  # the client sends nothing more
         self.is_spelled = True
         self._octets = b""
         self._tail = b""
@@ -164,7 +166,14 @@ class _Protocol(web.RequestHandler):
         if self.plane.mode is GateMode.STRICT and self.is_spelled:
             self._octets, self.is_spelled = take_heads(self._octets + data)
         for piece in self._split(data):
+            self.asked += piece.endswith(END)
             super().data_received(piece)
+
+    def eof_received(self) -> bool:  # type: ignore[override] # asyncio's, which aiohttp narrows
+        """Answer what was asked before a client ended its half of the connection, then close."""
+        self.has_ended = True
+        is_plain = self.transport is not None and not self.transport.get_extra_info("sslcontext")
+        return is_plain and self.asked > 0
 
     def _split(self, data: bytes) -> Iterator[bytes]:
         """Yield `data` cut behind the end of each head, wherever packets ended.
@@ -187,7 +196,7 @@ class _Protocol(web.RequestHandler):
 
     def drain(self) -> None:
         """Let the next answer be the last; with nothing under way, wait for it a moment only."""
-        if not self.is_busy and self.deadline == math.inf:
+        if not self.asked and self.deadline == math.inf:
             self.deadline, self.limit = self.front.until_linger, ""
 
     def handle_error(

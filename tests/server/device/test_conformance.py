@@ -6,6 +6,7 @@ then. What is refused whatever it says is in test_wire.py, what packages answer 
 
 import contextlib
 import re
+import socket
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
@@ -224,3 +225,21 @@ def test_every_answer_has_a_date(direct, way):
                 read_response(connection)
             connection.sendall(octets)
             assert parsedate_to_datetime(read_response(connection)["Date"])
+
+
+@pytest.mark.parametrize("way", [over_lane, over_handover])
+@pytest.mark.parametrize("path", [PATH, "/metadata/9.root.json", PACKAGE, POINTER, "/nowhere"])
+def test_a_client_that_ends_its_half(direct, way, path):
+    """RFC 9112 section 9.6: what was asked before is answered, and then the connection ends."""
+    asking = asked(path=path) + asked(path=path)
+    with direct.connect() as connection:
+        if way is over_handover:
+            connection.sendall(HANDED_OVER)
+            read_response(connection)
+        connection.sendall(asking)
+        connection.shutdown(socket.SHUT_WR)
+        answers = [read_response(connection)]
+        if answers[0].status != 400:
+            answers.append(read_response(connection))
+        assert connection.recv(1) == b""
+    assert len({(answer.status, answer.body) for answer in answers}) == 1
