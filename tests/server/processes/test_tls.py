@@ -1,0 +1,139 @@
+"""TLS for phones without an edge: one configuration, certificates that change, nothing told."""
+
+import contextlib
+import shutil
+import ssl
+import subprocess
+import urllib.request
+
+import pytest
+
+from tests.nginx import free_port
+from tests.server.processes.service import PATIENCE, REPLACED, TIMESTAMP, ask, serving, until
+from tests.server.release.certificate import write_certificate
+
+CANARY = "kanarienvogel-4711"
+REQUESTS = [
+    f"GET /{CANARY}?{CANARY} HTTP/1.1\r\nHost: {CANARY}\r\nCookie: a={CANARY}\r\n\r\n",
+    f"POST {TIMESTAMP} HTTP/1.1\r\nHost: a.example\r\nContent-Length: 18\r\n\r\n{CANARY}",
+    f"{CANARY}\0\r\n{CANARY}\r\n\r\n",
+]
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    """Give two certificates for loopback."""
+    made = []
+    for name in ("first", "second"):
+        folder = tmp_path_factory.mktemp(name)
+        write_certificate(folder)
+        made.append(folder)
+    return made
+
+
+@pytest.fixture(scope="module", params=["0", "1"])
+def served(request, published_state, tmp_path_factory, certificates):
+    """Give a server that speaks TLS, with its workers' number, state and folder of files."""
+    folder = tmp_path_factory.mktemp("tls")
+    world = published_state.copy(folder / "state")
+    live = folder / "live"
+    shutil.copytree(certificates[0], live)
+    port = free_port()
+    url = f"https://127.0.0.1:{port}"
+    files = ("--tls-cert", str(live / "cert.pem"), "--tls-key", str(live / "key.pem"))
+    options = ("--port", str(port), "--public-url", url, "--workers", request.param)
+    # It reads itself back by the name of its certificate.
+    trust = {"SSL_CERT_FILE": str(certificates[0] / "cert.pem")}
+    with serving(world, folder, *options, *files, environment=trust) as service:
+        yield service, request.param, world, live
+
+
+def handshake(service, certificate):
+    """Connect as a client that trusts this certificate alone."""
+    context = ssl.create_default_context(cafile=certificate / "cert.pem")
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context.wrap_socket(service.connect(), server_hostname="127.0.0.1")
+
+
+@pytest.mark.needs("openssl")
+def test_one_configuration(served, certificates):
+    """TLS 1.3 and HTTP/1.1 alone, and no ticket by which a phone could be known again."""
+    service, *_ = served
+    with handshake(service, certificates[0]) as one:
+        assert ask(one)[0] == 200
+        assert (one.version(), one.selected_alpn_protocol()) == ("TLSv1.3", "http/1.1")
+    told = s_client(service, "-tls1_3", status=0)
+    assert "HTTP/1.1 200 OK" in told
+    assert "CertificateVerify" in told
+    assert "NewSessionTicket" not in told
+    assert "Cipher is (NONE)" in s_client(service, "-tls1_2", status=1)
+
+
+def s_client(service, version, status):
+    """Return what openssl says of every message of a connection that asks once."""
+    request = f"GET {TIMESTAMP} HTTP/1.1\r\nHost: a.example\r\nConnection: close\r\n\r\n"
+    command = ["openssl", "s_client", "-connect", f"127.0.0.1:{service.port}", version]
+    ended = subprocess.run(
+        [*command, "-msg", "-ign_eof"],
+        input=request,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert ended.returncode == status, ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def test_a_canary(served):
+    """A handshake that fails leaves no line, whatever came; nor does a request after a good one."""
+    service, _, _, live = served
+    before = service.answers("400")
+    for request in REQUESTS:
+        with handshake(service, live) as one:
+            one.sendall(request.encode())
+            with contextlib.suppress(ssl.SSLEOFError):
+                while one.recv(65536):
+                    pass
+        with service.connect() as one:
+            one.sendall(request.encode())
+            with contextlib.suppress(ConnectionError):
+                while one.recv(65536):
+                    pass
+        with service.connect() as one:
+            one.sendall(b"\x16\x03\x01\x02\x00" + request.encode())
+    until(lambda: service.answers("400") > before)
+    metrics = f"http://127.0.0.1:{service.metrics_port}/metrics"
+    with urllib.request.urlopen(metrics, timeout=PATIENCE) as answer:
+        assert CANARY not in answer.read().decode()
+    assert CANARY not in service.log.read_text()
+    assert {each["event"] for each in service.events()} <= {"serving", "listening"}
+
+
+def test_a_publication(served, certificates):
+    """What is published is read back by the certificate's name."""
+    service, _, world, _ = served
+    bundle = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
+    until((world.folder.results / f"{bundle}.json").exists)
+    with handshake(service, certificates[0]) as one:
+        assert ask(one, "/metadata/2.tables.json")[0] == 200
+    assert service.logged("alarm") == []
+
+
+def test_another_certificate(served, certificates):
+    """SIGHUP shows a new one to new connections; one that does not fit its key is an alarm."""
+    service, workers, _, live = served
+    (live / "cert.pem").write_bytes((certificates[1] / "cert.pem").read_bytes())
+    service.hang_up(REPLACED if workers == "1" else "alarm")
+    (alarm,) = service.logged("alarm")
+    assert alarm["error"].startswith("the certificate stays the former one: tls_cert and tls_key")
+    with handshake(service, certificates[0]) as kept:
+        assert ask(kept)[0] == 200
+        (live / "key.pem").write_bytes((certificates[1] / "key.pem").read_bytes())
+        service.hang_up(REPLACED if workers == "1" else "the certificate was read again")
+        with handshake(service, certificates[1]) as one:
+            assert ask(one)[0] == 200
+        if workers == "0":
+            assert ask(kept)[0] == 200
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(service, certificates[0])
