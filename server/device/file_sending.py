@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from server.device.taking import Twin
 from server.storage.errors import StorageError
 
-# Octets in one turn of the loop, all for one client: the kernel takes about 0.1 ms for them, which
-# is what a poll waits. Many small pieces for many clients would cost it up to twice as much.
+# Octets in one turn of the loop, all for one client: up to a millisecond of the kernel's time, and
+# mostly a tenth, which is what a poll waits. Many small pieces for many clients cost more in all.
 PIECE = 1024 * 1024
 _EDGES = select.EPOLLOUT | select.EPOLLET
 
