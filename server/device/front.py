@@ -116,12 +116,13 @@ class Front:
         """Have a connection handed over, whose unanswered octets begin with `data`.
 
         That is dear, and who is refused comes this way: beyond so many a second they wait, but for
-        those who ask for a package, so that a flood of refusals holds up nobody's poll. Whoever
-        would wait for longer than a head may take is cut: who left meanwhile is noticed only in
-        turn, and must not fill the room for others.
+        those who ask for a package, which have as many again. So a flood of refusals, of packages
+        or not, holds up nobody's poll. Whoever would wait for longer than a head may take is cut:
+        who left meanwhile is noticed only in turn, and must not fill the room for others.
         """
         limits = self.plane.limits
-        if self._handovers_left > 0 or is_for_package(data, self.plane.served):
+        reserve = limits.handovers * TICK_SECONDS if is_for_package(data, self.plane.served) else 0
+        if self._handovers_left > -reserve:
             self._handovers_left -= 1
             lane.leave(self._hand_over)
         elif len(self._waiting) < limits.handovers * limits.head_seconds:

@@ -313,6 +313,20 @@ def test_a_flood_of_those_who_leave(published_state):
         assert served.plane.counts.cuts["full"] > 0
 
 
+def test_a_flood_that_names_a_package(published_state):
+    """Who is refused a package goes through no faster than twice as many as others."""
+    limits = Limits(handovers=20, head_seconds=60.0)
+    with serve(published_state.folder, limits=limits) as served:
+        flood = [served.connect() for _ in range(100)]
+        for each in flood:
+            each.sendall(request(PACKAGE, b"Cookie: a=1"))
+        assert served.ask(PHONE).status == 200
+        assert served.plane.counts.refusals["cookie"] < len(flood)
+        for each in flood:
+            assert read_response(each).status == 400
+            each.close()
+
+
 def test_who_leaves_a_flood(published_state):
     """A connection that ended while it waited is answered in vain, and then forgotten."""
     with serve(published_state.folder, limits=Limits(handovers=2)) as served:
