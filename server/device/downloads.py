@@ -94,8 +94,7 @@ class Downloads:
                 writer = await self._begin(request, response)
                 with _whole(twin), patience.waiting():
                     await _empty(transport, writer)
-                    with twin.corked():
-                        await self._files.send(transport, twin, file, first, first + length)
+                    await self._files.send(transport, twin, file, first, first + length)
             else:
                 pieces = await stack.enter_async_context(
                     self._blobs.open_range(package.sha256, first, length)

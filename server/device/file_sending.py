@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from server.device.taking import Twin
 from server.storage.errors import StorageError
 
-# Octets in one turn of the loop, all for one client: up to a millisecond of the kernel's time, and
-# mostly a tenth, which is what a poll waits. Many small pieces for many clients cost more in all.
-PIECE = 1024 * 1024
+# Octets in one turn of the loop, all for one client: that is what a poll waits for.
+PIECE = 256 * 1024
 _EDGES = select.EPOLLOUT | select.EPOLLET
 
 

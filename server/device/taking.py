@@ -61,18 +61,6 @@ class Twin:
         waiting = fcntl.ioctl(self._socket.fileno(), termios.TIOCOUTQ, bytes(4))
         return -int.from_bytes(waiting, "little")
 
-    @contextlib.contextmanager
-    def corked(self) -> Iterator[None]:
-        """Send full packets only, until the block ends."""
-        if not self._is_tcp:
-            yield
-            return
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
-        try:
-            yield
-        finally:
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
-
     def cut(self) -> None:
         """Reset the connection once the twin is closed, too; what the kernel holds is thrown away.
 
