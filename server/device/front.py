@@ -12,6 +12,7 @@ from server.device.heads import Planned, is_for_package, plan_head
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
 
+WAITING_OCTETS = 16_384  # of a connection that waits for its hand-over
 TICK_SECONDS = 0.5  # how exact limits and `Date` are
 LANE_STATUSES = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
@@ -21,6 +22,10 @@ class Connection(Protocol):
 
     deadline: float
     limit: str
+    left: int
+
+    def untaken(self) -> int:
+        """Return how many octets the client has still to take."""
 
     def cut(self) -> None:
         """End the connection at once."""
@@ -46,6 +51,7 @@ class Front:
         self._hand_over = hand_over
         self._waiting: deque[Lane] = deque()
         self.is_draining = False
+        self.held = 0  # octets that wait in memory for clients behind the lane
         self._monotonic = monotonic
         self._handovers_left = 0
         self._connections: set[Connection] = set()
@@ -69,17 +75,25 @@ class Front:
             for status in LANE_STATUSES
         }
         for connection in [each for each in self._connections if each.deadline <= now]:
-            if connection.limit:
-                self.plane.counts.cuts[connection.limit] += 1
-            connection.cut()
+            self._expire(connection)
         self._handovers_left = int(limits.handovers * TICK_SECONDS)
         while self._waiting and self._handovers_left:
-            self._handovers_left -= 1
-            self._waiting.popleft().leave(self._hand_over)
+            self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
+
+    def _expire(self, connection: Connection) -> None:
+        """Cut a connection, unless its client takes what was written, however slowly."""
+        left = connection.untaken()
+        if left and left != connection.left:
+            connection.left = left
+            connection.deadline, connection.limit = self.until_stall, "stall"
+            return
+        if connection.limit:
+            self.plane.counts.cuts[connection.limit] += 1
+        connection.cut()
 
     def is_full(self) -> bool:
         """Answer, and count, whether there is no room for another connection."""
-        if len(self._connections) < self.plane.limits.connections:
+        if len(self._connections) <= self.plane.limits.connections:
             return False
         self.plane.counts.cuts["full"] += 1
         return True
@@ -117,15 +131,15 @@ class Front:
 
         That is dear, and who is refused comes this way: beyond so many a second they wait, but for
         those who ask for a package, which have as many again. So a flood of refusals, of packages
-        or not, holds up nobody's poll. Whoever would wait for longer than a head may take is cut:
-        who left meanwhile is noticed only in turn, and must not fill the room for others.
+        or not, holds up nobody's poll. Whoever would wait for more than a second is cut, and who
+        brings much: who left meanwhile is noticed only in turn, and must not fill the room.
         """
         limits = self.plane.limits
         reserve = limits.handovers * TICK_SECONDS if is_for_package(data, self.plane.served) else 0
         if self._handovers_left > -reserve:
             self._handovers_left -= 1
             lane.leave(self._hand_over)
-        elif len(self._waiting) < limits.handovers * limits.head_seconds:
+        elif len(self._waiting) < limits.handovers and len(data) <= WAITING_OCTETS:
             self._waiting.append(lane)
         else:
             self.plane.counts.cuts["full"] += 1

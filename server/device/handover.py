@@ -7,7 +7,8 @@ of its own; each is replaced here, through the classes that it exports.
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -19,6 +20,7 @@ from server.device.front import Front
 from server.device.gate import GateMode, Reason, take_heads
 from server.device.heads import END
 from server.device.plane import DevicePlane
+from server.device.taking import untaken
 
 RESPONSE_HEADERS = frozenset(
     {
@@ -38,6 +40,9 @@ RESPONSE_HEADERS = frozenset(
 )
 LINE_LIMIT = 2048  # octets of a request line or header: the longest path has under 400
 HEADER_LIMIT = 48  # headers of a request: browsers send about 20
+HELD = 256 * 1024 * 1024  # octets of answers that may wait for slow clients in a process
+REST = 16_384  # octets that a client may send ahead of its answers
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 
 _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
@@ -81,12 +86,8 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol = request.protocol
     if not isinstance(protocol, _Protocol):
         raise TypeError("a request came over a connection that is not ours")
-    try:
-        response = await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
-    finally:
-        protocol.asked -= 1
-    if protocol.front.is_draining or (protocol.has_ended and not protocol.asked):
-        response.force_close()
+    response = await protocol.plane.handle(request, is_spelled=protocol.is_spelled)
+    protocol.after(request, response)
     return response
 
 
@@ -113,18 +114,24 @@ class _Request(web.BaseRequest):
 class _Protocol(web.RequestHandler):
     """What cannot be parsed is a refusal, what fails here a failure; neither says a word more.
 
-    Between two requests aiohttp's own limit holds; `deadline` is for the first head, and for
-    clients that take nothing.
+    aiohttp is given one head after the other, the next when the last one's answer is known: it
+    takes back what it has read of a packet where something behind it is malformed, and would read
+    all that a client sends at once. Between two requests aiohttp's own limit holds; `deadline` is
+    for heads, and for clients that take nothing.
     """
 
     __slots__ = (
-        "_octets",
-        "_tail",
-        "asked",
+        "_beginning",
+        "_held",
+        "_is_asked",
+        "_is_full",
+        "_is_over",
+        "_rest",
         "deadline",
         "front",
         "has_ended",
         "is_spelled",
+        "left",
         "limit",
         "plane",
     )
@@ -133,11 +140,15 @@ class _Protocol(web.RequestHandler):
         super().__init__(manager, **kwargs)
         self.front = manager.front
         self.plane = manager.plane
-        self.asked = 0  # requests that came whole and are not answered yet
         self.has_ended = False  # the client sends nothing more
-        self.is_spelled = True
-        self._octets = b""
-        self._tail = b""
+        self.is_spelled = True  # the request that is answered is in a phone's octets
+        self.left = 0
+        self._beginning = b""  # what aiohttp has of a head that is not whole
+        self._held = 0  # octets that wait in memory for the client
+        self._is_asked = False  # a request came whole and its answer is not known yet
+        self._is_full = False  # nothing is read until some of it is answered
+        self._is_over = False  # no answer follows
+        self._rest = b""  # what came and is not given to aiohttp yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head; aiohttp's idle limit begins only after it."""
@@ -147,47 +158,87 @@ class _Protocol(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait no longer."""
+        self._is_over, self._rest = True, b""
+        self._hold(0)
         self.front.leave(self)
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
         """Begin to wait for a client that does not take what was written."""
         super().pause_writing()
-        if not self.plane.downloads.watches(self.transport):
+        if self.transport is not None and not self.plane.downloads.watches(self.transport):
+            self.left = self.untaken()
             self.deadline, self.limit = self.front.until_stall, "stall"
+            self._hold(self.transport.get_write_buffer_size())
 
     def resume_writing(self) -> None:
         """Wait no longer."""
         super().resume_writing()
         self.deadline = math.inf
+        self._hold(0)
+
+    def _hold(self, octets: int) -> None:
+        """Note what is kept for this client; where all in all is too much, the last one is cut."""
+        self.front.held += octets - self._held
+        self._held = octets
+        if self.front.held > HELD and octets:
+            self.plane.counts.cuts["full"] += 1
+            self.cut()
 
     def data_received(self, data: bytes) -> None:
-        """Parse; a strict gate first looks whether the octets are a phone's."""
-        if self.plane.mode is GateMode.STRICT and self.is_spelled:
-            self._octets, self.is_spelled = take_heads(self._octets + data)
-        for piece in self._split(data):
-            self.asked += piece.endswith(END)
+        """Keep what came, and give aiohttp what it may have."""
+        if self._is_over:
+            return
+        self._rest += data
+        self._give()
+        if len(self._rest) > REST and self.transport is not None:
+            self._is_full = True
+            self.transport.pause_reading()
+
+    def _give(self) -> None:
+        """Give aiohttp the next head, or what is there of it."""
+        while self._rest and not (self._is_asked or self._is_over):
+            if not self._beginning:
+                # Empty lines in front of a head are nothing (RFC 9112 section 2.2), but no phone's.
+                empty = _EMPTY_LINES.match(self._rest)
+                self.is_spelled = empty is None
+                self._rest = self._rest[empty.end() :] if empty else self._rest
+                if self._rest in {b"", b"\r"}:
+                    return
+            known = self._beginning
+            end = (known[-3:] + self._rest).find(END) + len(END) - len(known[-3:])
+            is_whole = end + len(known[-3:]) >= len(END)
+            piece = self._rest[:end] if is_whole else self._rest
+            self._rest = self._rest[len(piece) :]
+            self._beginning = b"" if is_whole else (known + piece)[-LINE_LIMIT:]
+            self._is_asked = is_whole
+            if self.plane.mode is GateMode.STRICT and is_whole:
+                self.is_spelled = self.is_spelled and take_heads(known + piece) == (b"", True)
+            if not is_whole and self.deadline == math.inf:
+                self.deadline, self.limit = self.front.until_head, "head"
             super().data_received(piece)
+        if self._is_full and len(self._rest) <= REST and self.transport is not None:
+            self._is_full = False
+            self.transport.resume_reading()
+
+    def after(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Go on behind an answer that is known: with the next head, or with the end."""
+        self._is_asked = False
+        if self.front.is_draining or (self.has_ended and END not in self._rest):
+            response.force_close()
+        if response.keep_alive is False or not request.keep_alive:
+            self._is_over, self._rest = True, b""
+        self._give()
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio's, which aiohttp narrows
         """Answer what was asked before a client ended its half of the connection, then close."""
         self.has_ended = True
         is_plain = self.transport is not None and not self.transport.get_extra_info("sslcontext")
-        return is_plain and self.asked > 0
+        return is_plain and (self._is_asked or END in self._rest)
 
-    def _split(self, data: bytes) -> Iterator[bytes]:
-        """Yield `data` cut behind the end of each head, wherever packets ended.
-
-        aiohttp takes back what it has read of a packet where something behind it is malformed.
-        """
-        data, known = self._tail + data, len(self._tail)
-        self._tail = data[-3:]
-        begin = known
-        while (end := data.find(END, max(begin - 3, 0)) + len(END)) >= len(END):
-            yield data[begin:end]
-            begin = end
-        if begin < len(data):
-            yield data[begin:]
+    def untaken(self) -> int:
+        """Return how many octets the client has still to take."""
+        return untaken(self.transport) if isinstance(self.transport, asyncio.Transport) else 0
 
     def cut(self) -> None:
         """End the connection whatever is still to be written."""
@@ -196,7 +247,7 @@ class _Protocol(web.RequestHandler):
 
     def drain(self) -> None:
         """Let the next answer be the last; with nothing under way, wait for it a moment only."""
-        if not self.asked and self.deadline == math.inf:
+        if not self._is_asked and self.deadline == math.inf:
             self.deadline, self.limit = self.front.until_linger, ""
 
     def handle_error(
@@ -207,9 +258,10 @@ class _Protocol(web.RequestHandler):
         message: str | None = None,
     ) -> web.StreamResponse:
         """Answer a malformed request or a failure of ours, and close."""
-        del exc, message
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer was already begun")
+        del message
+        self._is_over, self._rest = True, b""
+        if request.writer.output_size > 0 or isinstance(exc, ConnectionError):
+            raise ConnectionError("the answer was already begun, or nobody takes it")
         if status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return self.plane.to_response(self.plane.refuse(Reason.MALFORMED))
         return self.plane.to_response(self.plane.fail())

@@ -10,16 +10,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from server.device.heads import END, may_become_head
+from server.device.taking import untaken
 
 if TYPE_CHECKING:
     from server.device.front import Front
 
+CLOSE = b"\r\nConnection: close"
+COPIED = 16_384  # octets below which one write of a copy is cheaper than one of two parts
+
 
 class Lane(asyncio.Protocol):
-    """One connection. `deadline` is when it is cut, on the loop's clock, and `limit` says why."""
+    """One connection; at its `deadline`, on the loop's clock, its time is over by its `limit`."""
 
     __slots__ = (
         "_front",
+        "_has_begun",
         "_is_ending",
         "_is_leaving",
         "_is_paused",
@@ -27,25 +32,28 @@ class Lane(asyncio.Protocol):
         "_rest",
         "_transport",
         "deadline",
+        "left",
         "limit",
     )
 
     def __init__(self, front: "Front") -> None:
         self._front = front
         self._rest = b""
+        self._has_begun = False  # there is a transport
         self._is_paused = False  # the client does not take what was written
         self._is_ending = False  # the last answer is written, what still comes is thrown away
         self._is_leaving = False  # others are to answer, and have not taken over yet
         self._is_plain = True  # none of this, and nothing is left of an earlier packet
+        self.left = 0  # what the client had still to take, when its deadline came the last time
+        self.deadline, self.limit = front.until_head, "head"
+        front.enter(self)  # before a handshake, which takes room as well
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for a head, unless there are too many connections."""
-        self._transport = cast("asyncio.Transport", transport)
-        self.deadline, self.limit = self._front.until_head, "head"
+        self._transport, self._has_begun = cast("asyncio.Transport", transport), True
         self._is_plain = not self._front.is_draining
         if self._front.is_full():
             transport.close()
-        self._front.enter(self)
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
         """Forget the connection."""
@@ -61,7 +69,13 @@ class Lane(asyncio.Protocol):
         status, octets = hit
         front.answers[status] += 1
         self.deadline, self.limit = front.until_idle, "idle"
-        self._transport.write(front.starts[status] + octets)
+        self._write(front.starts[status], octets)
+
+    def _write(self, start: bytes, octets: bytes) -> None:
+        if len(octets) < COPIED:
+            self._transport.write(start + octets)
+        else:  # what is large is one object for all clients, however slowly they take it
+            self._transport.writelines((start, octets))
 
     def _take(self, data: bytes) -> None:
         """Answer the requests that `data` begins with, in order, while their answers are taken."""
@@ -80,11 +94,10 @@ class Lane(asyncio.Protocol):
             self.deadline, self.limit = front.until_idle, "idle"
             if is_last or front.is_draining:
                 fields, empty_line, body = octets.partition(END)
-                octets = fields + b"\r\nConnection: close" + empty_line + body
-                self._transport.write(front.starts[status] + octets)
-                self.end()
+                self._write(front.starts[status] + fields + CLOSE, empty_line + body)
+                self._end()
             else:
-                self._transport.write(front.starts[status] + octets)
+                self._write(front.starts[status], octets)
         self._keep(data[start:])
 
     def _keep(self, rest: bytes) -> None:
@@ -108,33 +121,40 @@ class Lane(asyncio.Protocol):
         self.deadline, self.limit = self._front.until_head, "head"
         self._front.hand_over(self, data)
 
-    def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> None:
-        """Let `take` have the connection, with what came over it and is not answered yet."""
+    def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
+        """Let `take` have the connection and what is not answered; False where it is closed."""
         if self._transport.is_closing():
-            return
+            return False
         self._front.leave(self)
         take(self._transport, self._rest)
         self._transport.resume_reading()
+        return True
 
     def pause_writing(self) -> None:
         """Answer and read nothing until the client has taken what was written."""
         self._is_paused, self._is_plain = True, False
-        self._transport.pause_reading()
+        if not self._is_ending:
+            self._transport.pause_reading()
+        self.left = self.untaken()
         self.deadline, self.limit = self._front.until_stall, "stall"
 
     def resume_writing(self) -> None:
-        """Go on with what came meanwhile."""
+        """Go on with what came meanwhile; after the last answer, wait a moment for the client."""
         self._is_paused = False
+        if self._is_ending:
+            self.deadline, self.limit = self._front.until_linger, ""
+            return
         self._transport.resume_reading()
         self.deadline, self.limit = self._front.until_idle, "idle"
         self._take(self._rest)
 
-    def end(self) -> None:
-        """Say that nothing more is sent; closing at once could take the last answer back."""
+    def _end(self) -> None:
+        """Send nothing more once all is taken; closing at once could take the answer back."""
         self._is_ending, self._is_plain = True, False
         self.deadline, self.limit = self._front.until_linger, ""
         if self._transport.can_write_eof():
             self._transport.write_eof()
+            self._transport.set_write_buffer_limits(high=0)  # paused until all is taken
         else:
             self._transport.close()
 
@@ -144,6 +164,13 @@ class Lane(asyncio.Protocol):
         if self.limit == "idle":
             self.deadline, self.limit = self._front.until_linger, ""
 
+    def untaken(self) -> int:
+        """Return how many octets the client has still to take."""
+        return untaken(self._transport) if self._has_begun else 0
+
     def cut(self) -> None:
         """End the connection whatever is still to be written."""
-        self._transport.abort()
+        if self._has_begun:
+            self._transport.abort()
+        else:
+            self._front.leave(self)  # its handshake never ended

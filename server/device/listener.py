@@ -79,4 +79,8 @@ async def listening(
 async def _tick(front: Front) -> None:
     while True:
         await asyncio.sleep(TICK_SECONDS)
-        front.tick()
+        try:
+            front.tick()
+        except Exception as error:  # noqa: BLE001 - limits and the date go on whatever happens
+            context = {"message": "a look at the clock failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)

@@ -72,6 +72,17 @@ class Twin:
         self._transport.abort()
 
 
+def untaken(transport: asyncio.Transport) -> int:
+    """Return how many octets were written and the client has not acknowledged, as far as known."""
+    left = transport.get_write_buffer_size()
+    own = transport.get_extra_info("socket")
+    if own is not None and own.fileno() >= 0:
+        with contextlib.suppress(OSError):
+            waiting = fcntl.ioctl(own.fileno(), termios.TIOCOUTQ, bytes(4))
+            left += int.from_bytes(waiting, "little")
+    return left
+
+
 class Patience:
     """Cuts a connection whose client takes nothing for `seconds` while it is waited for.
 

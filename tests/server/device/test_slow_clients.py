@@ -1,0 +1,235 @@
+"""Clients that take, send or end slowly: each gets what it asked for, and holds up nobody."""
+
+import contextlib
+import random
+import re
+import socket
+import struct
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from server.device.documents import make_document
+from server.device.gate import GateMode
+from server.device.limits import Limits
+from server.device.served import Served, make_served
+from server.device.snapshot import Snapshot
+from tests.server.device.served import HOST, read_response, request, serve
+from tests.server.device.test_answers import PACKAGE
+
+BIG = "/metadata/1.big.json"
+OCTETS = random.Random(5).randbytes(3_000_000)
+STAMP = "/metadata/timestamp.json"
+PHONE = request(STAMP, b"Accept-Encoding: gzip")
+HANDED_OVER = request(PACKAGE, method="HEAD")
+
+
+@contextlib.contextmanager
+def serve_big(folder, **limits):
+    """Serve one document of three megabytes beside what the folder has."""
+    with serve(folder, limits=Limits(**limits)) as served:
+        known = served.plane.served.snapshot
+        document = make_document(BIG, OCTETS, mutable=False)
+        documents = {**known.documents, BIG: document}
+        snapshot = Snapshot(known.version, documents, known.packages, frozenset(), known.current)
+        served.plane.served = make_served(snapshot, (HOST,), GateMode.DIRECT, Served())
+        yield served
+
+
+@contextlib.contextmanager
+def narrow(served):
+    """Open a connection on which little is on its way."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        connection.connect(("127.0.0.1", served.port))
+        connection.settimeout(10)
+        yield connection
+
+
+def take_slowly(connection, seconds):
+    """Read to the end in about so many seconds; returns what came."""
+    answer = bytearray()
+    while piece := connection.recv(60_000):
+        answer += piece
+        time.sleep(seconds * len(piece) / len(OCTETS))
+    return bytes(answer)
+
+
+def body(answer):
+    """Return the octets behind the last head."""
+    return answer[answer.rindex(b"\r\n\r\n", 0, answer.index(OCTETS[:64]) + 4) + 4 :]
+
+
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+def test_the_last_answer_is_taken_slowly(published_state, first):
+    """It comes whole, although it takes longer than the moment after the last answer."""
+    with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
+        client.sendall(first + request(BIG, b"Connection: close"))
+        assert body(take_slowly(client, 3.0)) == OCTETS
+
+
+def test_the_last_answer_of_a_process_that_drains(published_state):
+    """It is not cut off because the process ends soon."""
+    with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
+        client.sendall(PHONE)
+        read_response(client)
+        served.drain(30)
+        client.sendall(request(BIG))
+        answer = take_slowly(client, 3.0)
+        assert b"\r\nConnection: close\r\n" in answer
+        assert body(answer) == OCTETS
+
+
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+def test_a_client_that_takes_little_and_goes_on(published_state, first):
+    """Who takes something in each while is not stalled, however long the whole lasts."""
+    with serve_big(published_state.folder, stall_seconds=1.0) as served, narrow(served) as client:
+        client.sendall(first + request(BIG))
+        answer = bytearray()
+        while not answer.endswith(OCTETS[-64:]):
+            answer += client.recv(60_000)
+            time.sleep(0.1)
+        assert body(bytes(answer)) == OCTETS
+        assert served.plane.counts.cuts["stall"] == 0
+
+
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+def test_a_client_that_takes_nothing(published_state, first):
+    """It is cut off on both ways, and counted; what it sent ahead was not read for ever."""
+    with serve_big(published_state.folder, stall_seconds=0.2) as served, narrow(served) as client:
+        client.settimeout(0.5)
+        sent = 0
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while sent < 50_000_000:
+                sent += client.send(first or request(BIG))
+                first = request(BIG) * 100
+        assert sent < 50_000_000
+        while not served.plane.counts.cuts["stall"]:
+            time.sleep(0.01)
+
+
+def resident():
+    """Return how many octets this process has in memory."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_a_document_is_in_memory_once(published_state):
+    """A hundred clients that take nothing of three megabytes cost less than ten of them would."""
+    with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
+        before = resident()
+        clients = [stack.enter_context(narrow(served)) for _ in range(100)]
+        for each in clients:
+            each.sendall(request(BIG))
+        answered = served.plane.counts.answers
+        while answered[200] < len(clients):
+            time.sleep(0.01)
+        assert served.ask(PHONE).status == 200
+        assert resident() - before < 10 * len(OCTETS)
+
+
+def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
+    """The last to come is cut where all in all too much waits for clients."""
+    monkeypatch.setattr("server.device.handover.HELD", 100_000)
+    with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(narrow(served)) for _ in range(5)]
+        for each in clients:
+            each.sendall(HANDED_OVER + request(BIG) * 3)
+        while not served.plane.counts.cuts["full"]:
+            time.sleep(0.01)
+        assert served.ask(PHONE).status == 200
+
+
+@pytest.mark.parametrize("behind", [b"\r\n\r\n" * 60_000, PHONE * 2_000])
+def test_what_stands_behind_a_refusal_is_not_read(published_state, monkeypatch, behind):
+    """The parser sees the refused head and nothing that was sent after it."""
+    given = []
+    receive = web.RequestHandler.data_received
+
+    def data_received(self, data):
+        given.append(data)
+        receive(self, data)
+
+    monkeypatch.setattr(web.RequestHandler, "data_received", data_received)
+    refused = request(STAMP, b"Cookie: a=1")
+    with serve(published_state.folder) as served:
+        answer = served.exchange(refused + behind)
+    assert re.findall(rb"HTTP/1\.1 (\d+)", answer) == [b"400"]
+    assert given == [refused]
+
+
+def test_empty_lines_before_a_head(direct, strict):
+    """They are nothing, however many there are (RFC 9112 section 2.2), and no phone's."""
+    octets = b"\r\n" * 50_000 + PHONE
+    assert direct.ask(octets).status == 200
+    assert strict.ask(octets).status == 400
+    with direct.connect() as connection:
+        connection.sendall(octets)
+        assert read_response(connection).status == 200
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(1) == b""
+
+
+def test_a_slow_head_behind_the_lane(published_state):
+    """The limit of a head is the lane's, and is counted."""
+    with serve(published_state.folder, limits=Limits(head_seconds=0.4)) as served:
+        with served.connect() as connection:
+            connection.sendall(HANDED_OVER)
+            read_response(connection, is_head=True)
+            is_cut = threading.Event()
+
+            def dribble():
+                for octet in PHONE[:-1]:
+                    connection.sendall(bytes([octet]))
+                    if is_cut.wait(0.05):
+                        return
+
+            sender = threading.Thread(target=dribble)
+            sender.start()
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
+            assert sender.is_alive()
+            is_cut.set()
+            sender.join()
+        assert served.plane.counts.cuts["head"] == 1
+
+
+def test_clients_that_leave_are_no_failure(published_state):
+    """Whoever resets a download before it begins is not counted as a fault of this server."""
+    with serve(published_state.folder) as served:
+        for _ in range(100):
+            with served.connect() as connection:
+                connection.sendall(request(PACKAGE, b"Range: bytes=0-9"))
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        while served.plane.counts.connections:
+            time.sleep(0.01)
+        assert served.plane.counts.answers[500] == 0
+
+
+def test_what_is_sent_after_the_last_answer(direct):
+    """A megabyte behind it is thrown away, and does not take the answer back."""
+    for asked in (request(STAMP, b"Connection: close"), request(STAMP, b"Cookie: a=1")):
+        with direct.connect() as connection:
+            connection.sendall(asked)
+            sender = threading.Thread(target=send_in_vain, args=(connection,))
+            sender.start()
+            sender.join()
+            assert read_response(connection).status in {200, 400}
+
+
+def send_in_vain(connection):
+    """Send until nobody reads."""
+    with contextlib.suppress(ConnectionError):
+        connection.sendall(b"x" * 1_000_000)
+
+
+def test_the_date_goes_on(published_state):
+    """It is the clock's, on both ways, also after the first look."""
+    with serve(published_state.folder) as served:
+        for day, date in ((1, "Fri, 02 Jan 1970"), (2, "Sat, 03 Jan 1970")):
+            served.plane.clock = lambda day=day: day * 86_400.0
+            for asked in (PHONE, request(PACKAGE, b"Range: bytes=0-1")):
+                while not (served.ask(asked)["Date"] or "").startswith(date):
+                    time.sleep(0.05)
