@@ -128,11 +128,17 @@ def take_heads(octets: bytes) -> tuple[bytes, bool]:
 
 def is_block(range_value: bytes, length: int) -> bool:
     """Answer whether a Range is one aligned block of a package of `length` octets."""
+    block = _read_block(range_value)
+    return block is not None and block[0] < length and block[1] == min(block[0] + BLOCK, length) - 1
+
+
+def _read_block(range_value: bytes) -> tuple[int, int] | None:
+    """Return first and last octet of a Range that is a block of some package, the last perhaps."""
     match = _BLOCK_RANGE.fullmatch(range_value)
     if match is None:
-        return False
+        return None
     first, last = int(match[1]), int(match[2])
-    return first % BLOCK == 0 and first < length and last == min(first + BLOCK, length) - 1
+    return (first, last) if first % BLOCK == 0 and first <= last < first + BLOCK else None
 
 
 def _check_names(names: Sequence[bytes], mode: GateMode) -> bool:
@@ -158,7 +164,7 @@ def _is_phone(method: str, path: str, version: tuple[int, int], headers: Headers
     match phone_request(path):
         case None:
             return False
-        case "package":  # that it is a block, only the package's length can tell: `is_block`
-            return name == b"Range" and _BLOCK_RANGE.fullmatch(value) is not None
+        case "package":  # where its last block ends, only its length can tell: `is_block`
+            return name == b"Range" and _read_block(value) is not None
         case _:
             return (name, value) == (b"Accept-Encoding", b"gzip")

@@ -9,6 +9,7 @@ from tests.server.world import PACKAGE_1
 
 GZIP = b"Accept-Encoding: gzip"
 BLOCK = f"Range: bytes=0-{len(PACKAGE_1) - 1}".encode()
+ABSENT = f"/targets/armani/id/stable/{'0' * 64}.armani-9.zip"
 PHONE = {
     "/metadata/1.root.json": GZIP,
     "/metadata/2.root.json": GZIP,
@@ -22,6 +23,7 @@ PHONE = {
     "/metadata/2.armani.json": GZIP,
     "/log/proof/armani.2": GZIP,
     PACKAGE: BLOCK,
+    ABSENT: BLOCK,
 }
 STAMP = "/metadata/timestamp.json"
 NOT_A_PHONE = {
@@ -55,6 +57,9 @@ NOT_A_PHONE = {
     "open range": request(PACKAGE, b"Range: bytes=0-"),
     "suffix": request(PACKAGE, b"Range: bytes=-5"),
     "empty target": request(f"/targets/latest/armani/id/{'0' * 64}.stable", BLOCK),
+    "no block, of no package": request(ABSENT, b"Range: bytes=0-8388608"),
+    "backwards, of no package": request(ABSENT, b"Range: bytes=3-1"),
+    "unaligned, of no package": request(ABSENT, b"Range: bytes=1-2"),
     "tables": request(f"/targets/tables/apn/{'0' * 64}.a.zip", BLOCK),
 }
 
@@ -62,7 +67,7 @@ NOT_A_PHONE = {
 @pytest.mark.parametrize("path", PHONE)
 def test_strict_answers_a_phone(strict, path):
     """Each request of the table is answered, however it is cut into packets."""
-    status = {PACKAGE: 206, "/metadata/2.root.json": 404}.get(path, 200)
+    status = {PACKAGE: 206, ABSENT: 404, "/metadata/2.root.json": 404}.get(path, 200)
     octets = request(path, PHONE[path])
     assert strict.ask(octets).status == status
     with strict.connect() as connection:
