@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
@@ -219,6 +220,7 @@ async def begin(
             "-m",
             "server.processes.worker",
             str(theirs.fileno()),
+            str(os.getpid()),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             pass_fds=(theirs.fileno(), *tcp, *unix),

@@ -1,9 +1,10 @@
 """A worker: serves phones on sockets that it was given, from snapshots that it is told.
 
-`python -m server.processes.worker DESCRIPTOR`. Everything else comes through the channel behind the
-descriptor, secrets too, so that they stand in no environment and no command line. It holds no key
-of the repository and writes nothing. When the channel ends, so does the worker, at once: nobody
-would tell it of the next snapshot, and a halt would not reach its phones.
+`python -m server.processes.worker DESCRIPTOR PARENT`. Everything else comes through the channel
+behind the descriptor, secrets too, so that they stand in no environment and no command line. It
+holds no key of the repository and writes nothing. When the channel or the process PARENT ends, so
+does the worker, at once: nobody would tell it of the next snapshot, and a halt would not reach its
+phones.
 """
 
 import asyncio
@@ -39,6 +40,7 @@ from server.processes.messages import (
     Start,
     ToWorker,
 )
+from server.processes.parent import die_with
 from server.processes.serving import Serving
 from server.storage.blobs import BlobReader
 from server.storage.local_blobs import LocalBlobs
@@ -183,7 +185,8 @@ def _take_over(descriptors: tuple[int, ...]) -> list[socket.socket]:
 
 def main() -> NoReturn:
     """Be a worker."""
-    descriptor = int(sys.argv[1])
+    descriptor, parent = map(int, sys.argv[1:])
+    die_with(parent)
     os.set_inheritable(descriptor, False)
     sys.exit(uvloop.run(work(socket.socket(fileno=descriptor))))
 

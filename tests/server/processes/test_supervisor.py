@@ -208,7 +208,8 @@ async def test_a_channel_that_speaks_nonsense():
     """A worker that is told what it does not understand says so and ends."""
     ours, theirs = socket.socketpair()
     process = await asyncio.create_subprocess_exec(
-        *(child.sys.executable, "-m", "server.processes.worker", str(theirs.fileno())),
+        *(child.sys.executable, "-m", "server.processes.worker"),
+        *(str(theirs.fileno()), str(os.getpid())),
         pass_fds=(theirs.fileno(),),
         cwd=Path(__file__).parents[3],
     )

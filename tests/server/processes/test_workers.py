@@ -94,6 +94,23 @@ def test_the_main_process_is_killed(world, tmp_path):
         until(lambda: not any(map(is_worker, workers)))
 
 
+def test_the_main_process_is_killed_and_its_workers_are_stopped(world, tmp_path):
+    """A stopped worker hears nothing of it, and still does not keep the listening socket."""
+    with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
+        workers = service.workers()
+        for worker in workers:
+            os.kill(worker, signal.SIGSTOP)
+            stack.callback(kill, worker)
+        service.process.kill()
+        until(lambda: not any(map(is_worker, workers)))
+
+
+def kill(worker):
+    """Kill a worker that may have ended."""
+    if is_worker(worker):
+        os.kill(worker, signal.SIGKILL)
+
+
 def test_a_publication_reaches_all_workers(world, tmp_path):
     """Within a second of its being public, over every connection, to whichever worker it goes."""
     with serving(world, tmp_path, "--workers", "2") as service, ExitStack() as stack:
