@@ -42,7 +42,7 @@ LINE_LIMIT = 2048  # octets of a request line or header: the longest path has un
 HEADER_LIMIT = 48  # headers of a request: browsers send about 20
 HELD = 256 * 1024 * 1024  # octets of answers that may wait for slow clients in a process
 REST = 16_384  # octets that a client may send ahead of its answers
-_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
+_EMPTY_LINES = re.compile(rb"[\r\n]+")
 
 _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
@@ -199,15 +199,17 @@ class _Protocol(web.RequestHandler):
         """Give aiohttp the next head, or what is there of it."""
         while self._rest and not (self._is_asked or self._is_over):
             if not self._beginning:
-                # Empty lines in front of a head are nothing (RFC 9112 section 2.2), but no phone's.
+                # Empty lines in front of a head are nothing (RFC 9112 section 2.2), and no phone's.
                 empty = _EMPTY_LINES.match(self._rest)
                 self.is_spelled = empty is None
                 self._rest = self._rest[empty.end() :] if empty else self._rest
-                if self._rest in {b"", b"\r"}:
+                if not self._rest:
                     return
             known = self._beginning
             end = (known[-3:] + self._rest).find(END) + len(END) - len(known[-3:])
             is_whole = end + len(known[-3:]) >= len(END)
+            if (known + self._rest[:4]).startswith(b"PRI "):
+                is_whole = False  # aiohttp waits for what follows in HTTP/2's preface, to refuse it
             piece = self._rest[:end] if is_whole else self._rest
             self._rest = self._rest[len(piece) :]
             self._beginning = b"" if is_whole else (known + piece)[-LINE_LIMIT:]
