@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from server.device.holding import find_altered, leave_out
 from server.device.snapshot import EMPTY, Snapshot, load_snapshot
 from server.device.trust import Trusted, verify_snapshot
 from server.publisher.publish_metrics import SWAPPED
@@ -15,6 +16,7 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 WATCH_SECONDS = 0.1  # between two looks for a publication by another process
+NAMED = 20  # of altered files in the log
 log = structlog.get_logger()
 
 
@@ -35,6 +37,7 @@ class SnapshotWatch:
         self._show = show
         self._seen: tuple[int, int] | None = None
         self._complaint = ""
+        self._left_out: frozenset[str] = frozenset()
         self._trusted: Trusted | None = None
         self._woken = asyncio.Event()
         self.current: Snapshot = EMPTY
@@ -76,10 +79,19 @@ class SnapshotWatch:
         if seen is None:
             raise StorageError("the public timestamp is gone.")
         snapshot = load_snapshot(self._folder.public, self._blobs, self.current)
-        if snapshot is not EMPTY:
-            pinned = self._folder.trusted_root.read_bytes()
-            self._trusted = verify_snapshot(snapshot, pinned, self._trusted)
-        return snapshot
+        if snapshot is EMPTY:  # it vanished after the look
+            raise StorageError("the public timestamp is gone.")
+        pinned = self._folder.trusted_root.read_bytes()
+        self._trusted = verify_snapshot(snapshot, pinned, self._trusted)
+        altered = find_altered(snapshot, self.current, self._trusted)
+        if altered - self._left_out:  # said once, not with each publication
+            log.error(
+                "files that are not as they were signed are not served: restore them from a copy",
+                count=len(altered),
+                files=sorted(altered)[:NAMED],
+            )
+        self._left_out |= altered
+        return leave_out(snapshot, altered)
 
 
 def _identity(public: Path) -> tuple[int, int] | None:

@@ -1,6 +1,7 @@
 """Whether a snapshot follows from the root that the operator pinned.
 
-What is served is what was signed, whatever happened to the files since. Expiry is not looked at:
+What the timestamp leads to is what was signed, whatever happened to the files since, or nothing of
+the snapshot is served; `holding` is about the other files. Expiry is not looked at:
 phones refuse what has expired, and an expired timestamp says more to them than none. Pure.
 """
 
@@ -18,8 +19,12 @@ from server.device.snapshot import Snapshot
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """What was verified of a snapshot: its root, its targets, and the version of each role."""
+    """What was verified of a snapshot: its root, its targets, and the version of each role.
 
+    Of roots those that follow the `pinned` version were.
+    """
+
+    pinned: int
     root: Root
     targets: Targets
     versions: Mapping[str, int]
@@ -28,10 +33,11 @@ class Trusted:
 def verify_snapshot(snapshot: Snapshot, pinned: bytes, before: Trusted | None) -> Trusted:
     """Verify each current version of `snapshot`, from the `pinned` root on.
 
-    Versions in `before` whose keys are the same are not verified again. Superseded versions were
-    verified when they were current. Raises TrustError or FormatError.
+    Versions in `before` whose keys are the same are not verified again. Raises TrustError or
+    FormatError.
     """
     root = verify_first_root(pinned).signed if before is None else before.root
+    first = root.version if before is None else before.pinned
     if snapshot.root < root.version:
         raise TrustError(f"root {root.version} is trusted, and {snapshot.root} is the newest.")
     for version in range(root.version + 1, snapshot.root + 1):
@@ -46,7 +52,7 @@ def verify_snapshot(snapshot: Snapshot, pinned: bytes, before: Trusted | None) -
     for role, version in versions.items():
         if role != "targets" and not _is_verified(role, version, targets, before):
             _verify(snapshot, role, version, targets)
-    return Trusted(root, targets, versions)
+    return Trusted(first, root, targets, versions)
 
 
 def _verify(

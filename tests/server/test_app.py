@@ -18,7 +18,8 @@ from server.publisher.publisher import Publisher
 from server.settings import Settings
 from server.snapshot_watch import SnapshotWatch
 from server.storage.local_blobs import LocalBlobs
-from tests.server.world import PACKAGE_2
+from tests.server.ceremony import release
+from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 
 class CutError(Exception):
@@ -130,6 +131,64 @@ async def test_a_broken_tree_keeps_the_last_good_one(world):
     assert watch.current.version == 3
     assert watch.current is not good
     assert shown == [good, watch.current]
+
+
+async def test_a_timestamp_that_vanishes_after_the_look(world, monkeypatch):
+    """Nothing is not served in place of something."""
+
+    async def show(_snapshot):
+        await asyncio.sleep(0)
+
+    watch = SnapshotWatch(world.folder, LocalBlobs(world.folder.blobs), show)
+    await watch.look()
+    good = watch.current
+    timestamp = world.folder.public / "metadata" / "timestamp.json"
+    await asyncio.to_thread(timestamp.unlink)
+    monkeypatch.setattr("server.snapshot_watch._identity", lambda _public: (1, 1))
+    with structlog.testing.capture_logs() as logs:
+        await watch.look()
+    assert watch.current is good
+    assert [entry["error"] for entry in logs] == ["the public timestamp is gone."]
+
+
+async def test_superseded_files_that_were_altered(world):
+    """They are not served from the first look on, nor later; the others are, and it is said."""
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, release(2))}
+    assert (
+        await asyncio.to_thread(world.publish, world.second_release(), [PACKAGE_2])
+    ).reason == ""
+    octets = {}
+    altered = ["/log/checkpoint", "/metadata/1.armani.json", "/metadata/1.snapshot.json"]
+    for url in altered:
+        path = world.folder.public / url[1:]
+        before = await asyncio.to_thread(path.read_bytes)
+        await asyncio.to_thread(path.unlink)
+        await asyncio.to_thread(path.write_bytes, before.replace(b"1", b"2"))
+        octets[path] = before
+    shown = []
+
+    async def show(snapshot):
+        shown.append(await asyncio.sleep(0, snapshot))
+
+    watch = SnapshotWatch(world.folder, LocalBlobs(world.folder.blobs), show)
+    with structlog.testing.capture_logs() as logs:
+        await watch.look()
+        checkpoint = world.folder.public / "log" / "checkpoint"
+        await asyncio.to_thread(checkpoint.write_bytes, octets[checkpoint])
+        role = world.ceremony.role("armani", 4, files)
+        assert (await asyncio.to_thread(world.publish, {("armani", 4): role})).reason == ""
+        await watch.look()
+    first, second = shown
+    assert first.current["armani"] == 3
+    assert second.current["armani"] == 4
+    for snapshot in shown:
+        assert "/metadata/2.armani.json" in snapshot.documents
+        assert not snapshot.documents.keys() & set(altered[1:])
+        assert snapshot.is_gone("/metadata/1.armani.json")
+    assert "/log/checkpoint" not in first.documents
+    assert "/log/checkpoint" in second.documents
+    (said,) = [entry for entry in logs if entry["log_level"] == "error"]
+    assert said["files"] == altered
 
 
 async def test_publishing_goes_on_after_any_failure(world, monkeypatch):

@@ -1,11 +1,14 @@
 """A snapshot is served only if it follows from the pinned root."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from securesystemslib.signer import CryptoSigner
 
 from server.core.errors import TrustError
+from server.core.metadata import decode_snapshot, decode_timestamp
 from server.device.documents import make_document
 from server.device.snapshot import EMPTY, load_snapshot
 from server.device.trust import verify_snapshot
@@ -89,6 +92,42 @@ def test_an_older_file_under_a_newer_name(world):
     )
     with pytest.raises(TrustError, match="is armani 2"):
         verify(world, forged)
+
+
+def with_targets(world, snapshot, targets):
+    """Return the snapshot with other octets for version 2 of `targets`, signed up to the top."""
+    ceremony, documents = world.ceremony, dict(snapshot.documents)
+
+    def put(url, role, signed):
+        body = ceremony.sign(role, signed, [ceremony.online.signers[role]])
+        documents[url] = make_document(url, body, mutable=False)
+
+    documents["/metadata/2.targets.json"] = make_document(
+        "/metadata/2.targets.json", targets, mutable=False
+    )
+    version = snapshot.current["snapshot"]
+    listed = decode_snapshot(documents[f"/metadata/{version}.snapshot.json"].identity.body).signed
+    listed.version = version + 1
+    listed.meta["targets.json"].version = 2
+    put(f"/metadata/{version + 1}.snapshot.json", "snapshot", listed)
+    url = "/metadata/timestamp.json"
+    timestamp = decode_timestamp(documents[url].identity.body).signed
+    timestamp.version += 1
+    timestamp.snapshot_meta.version = version + 1
+    put(url, "timestamp", timestamp)
+    return replace(snapshot, documents=documents)
+
+
+def test_delegation_keys_that_changed(world, monkeypatch):
+    """A version that was verified is verified again where its role has other keys since."""
+    snapshot = load(world)
+    trusted = verify(world, snapshot)
+    same = world.ceremony.targets(2)
+    assert verify(world, with_targets(world, snapshot, same), trusted).versions["targets"] == 2
+    monkeypatch.setitem(world.ceremony.keys, "armani", [CryptoSigner.generate_ed25519()])
+    other = world.ceremony.targets(2)
+    with pytest.raises(TrustError, match="armani 2 lacks the signatures"):
+        verify(world, with_targets(world, snapshot, other), trusted)
 
 
 def test_a_root_that_went_back(world):
