@@ -86,9 +86,8 @@ class SnapshotWatch:
         altered = find_altered(snapshot, self.current, self._trusted)
         if altered - self._left_out:  # said once, not with each publication
             log.error(
-                "files that are not as they were signed are not served: restore them from a copy",
-                count=len(altered),
-                files=sorted(altered)[:NAMED],
+                "files that are not as they were signed are not served",
+                error=f"restore {len(altered)} from a copy: {', '.join(sorted(altered)[:NAMED])}.",
             )
         self._left_out |= altered
         return leave_out(snapshot, altered)

@@ -60,20 +60,23 @@ def find_altered(snapshot: Snapshot, previous: Snapshot, trusted: Trusted) -> fr
 
 
 def leave_out(snapshot: Snapshot, paths: frozenset[str]) -> Snapshot:
-    """Return the snapshot without the files at `paths`, and nothing for the next one to keep."""
+    """Return the snapshot without the files at `paths`; the next one looks for them again."""
 
     def keep(documents: Mapping[str, Document]) -> dict[str, Document]:
         return {path: each for path, each in documents.items() if path not in paths}
 
     if not paths:
         return snapshot
-    roles = snapshot.roles.items()
-    return replace(
-        snapshot,
-        documents=keep(snapshot.documents),
-        roles={role: replace(each, documents=keep(each.documents)) for role, each in roles},
-        log=replace(snapshot.log, documents=keep(snapshot.log.documents)),
-    )
+    roles = {
+        role: replace(each, documents=keep(each.documents), is_whole=False)
+        for role, each in snapshot.roles.items()
+        if not each.documents.keys().isdisjoint(paths)
+    }
+    log = snapshot.log
+    if not log.documents.keys().isdisjoint(paths):
+        log = replace(log, documents=keep(log.documents), versions={})
+    documents = keep(snapshot.documents)
+    return replace(snapshot, documents=documents, roles={**snapshot.roles, **roles}, log=log)
 
 
 def _versions(paths: set[str]) -> set[tuple[str, int]]:

@@ -30,7 +30,7 @@ class RoleFiles:
 
     `drains` gives for each withdrawn target until when it is served, in epoch seconds, and `absent`
     are those whose blob is not there. `is_whole` tells whether every blob that is not withdrawn was
-    there; where one was not, the role is looked at again.
+    there and no version was left out as altered; where it was not so, the role is looked at again.
     """
 
     version: int

@@ -12,6 +12,7 @@ import structlog
 
 from server.app import running
 from server.device.gate import GateMode
+from server.observability import FIELDS
 from server.publisher.clock_record import load_clock_record
 from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
@@ -188,7 +189,8 @@ async def test_superseded_files_that_were_altered(world):
     assert "/log/checkpoint" not in first.documents
     assert "/log/checkpoint" in second.documents
     (said,) = [entry for entry in logs if entry["log_level"] == "error"]
-    assert said["files"] == altered
+    assert said["error"] == f"restore 3 from a copy: {', '.join(altered)}."
+    assert said.keys() - {"log_level"} <= FIELDS
 
 
 async def test_publishing_goes_on_after_any_failure(world, monkeypatch):

@@ -83,6 +83,9 @@ def test_what_was_altered(rich, url, change):
     left = leave_out(altered, frozenset(ALTERED[url]))
     assert snapshot.documents.keys() - left.documents.keys() == ALTERED[url]
     assert find(rich, left) <= {"/metadata/2.armani.json"}
+    again = load(rich, left)
+    assert again.documents.keys() == snapshot.documents.keys()
+    assert find(rich, again, left) == frozenset()
     kept = {url for role in left.roles.values() for url in role.documents}
     assert not (kept | left.log.documents.keys()) & ALTERED[url]
 
