@@ -54,12 +54,12 @@ class DevicePlane:
         if is_strict and not is_spelled:
             return self.to_response(self.refuse(Reason.STRICT))
         self.counts.unknown_headers += unknown
-        answer = plan_answer(
-            self.served.snapshot, request.method, request.raw_path, request.raw_headers
-        )
-        package = answer.package
-        if is_strict and package and not is_block(request.raw_headers[1][1], package.length):
+        snapshot, path = self.served.snapshot, request.raw_path
+        asked = snapshot.packages.get(path) if is_strict else None
+        if asked and not is_block(request.raw_headers[1][1], asked.length):
             return self.to_response(self.refuse(Reason.STRICT))
+        answer = plan_answer(snapshot, request.method, path, request.raw_headers)
+        package = answer.package
         if package is not None and package.length:
             return await self.downloads.send(request, answer, package)
         self.counts.answers[answer.status] += 1

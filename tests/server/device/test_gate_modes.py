@@ -54,6 +54,7 @@ NOT_A_PHONE = {
     "unaligned block": request(PACKAGE, f"Range: bytes=1-{len(PACKAGE_1) - 1}".encode()),
     "short block": request(PACKAGE, b"Range: bytes=0-99"),
     "block beyond the end": request(PACKAGE, b"Range: bytes=0-8388607"),
+    "block behind the end": request(PACKAGE, b"Range: bytes=8388608-16777215"),
     "open range": request(PACKAGE, b"Range: bytes=0-"),
     "suffix": request(PACKAGE, b"Range: bytes=-5"),
     "empty target": request(f"/targets/latest/armani/id/{'0' * 64}.stable", BLOCK),
