@@ -59,13 +59,13 @@ class Terminal:
     def interrupt(self) -> int:
         """Type Control-C, and return the exit status.
 
-        Where it comes just before Python begins to wait for a line, Python sees it after that line.
+        A prompt for a passphrase is shown just before the terminal forgets what was typed so far.
         """
         self.type(b"\x03")
         try:
-            self.process.wait(5)
+            self.process.wait(10)
         except subprocess.TimeoutExpired:
-            self.type(b"\r")
+            self.type(b"\x03")
         return self.finish()
 
     def finish(self) -> int:

@@ -46,13 +46,13 @@ async def write(sessions, number, *, fail=False):
 
 
 async def test_writers_at_once_make_one_chain(two):
-    """Of 24 transactions every third fails; the others are one chain without a gap, once each."""
+    """Of 12 transactions every third fails; the others are one chain without a gap, once each."""
     results = await asyncio.gather(
-        *(write(two[number % 2], number, fail=number % 3 == 0) for number in range(24)),
+        *(write(two[number % 2], number, fail=number % 3 == 0) for number in range(12)),
         return_exceptions=True,
     )
     assert [type(result).__name__ for result in results] == [
-        "ZeroDivisionError" if number % 3 == 0 else "NoneType" for number in range(24)
+        "ZeroDivisionError" if number % 3 == 0 else "NoneType" for number in range(12)
     ]
     lines = b"".join([part async for part in export_trail(two[0])]).splitlines(keepends=True)
     numbers = {number for number in range(24) if b'"number":%d}' % number in b"".join(lines)}
