@@ -5,7 +5,6 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from server.device.counts import Counts
 from server.device.listener import Listener, listening
@@ -27,21 +26,17 @@ class Serving:
         self.counts = Counts()
         self._duty = duty
         self._plane = DevicePlane(blobs, self.counts, duty.gate, clock, duty.limits)
-        # Of its own: threads that wait for a disk or a store must not hold up a halt.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="snapshot")
         self._tls: ssl.SSLContext | None = None
         self._listeners: list[Listener] = []
 
     async def show(self, snapshot: Snapshot) -> None:
-        """Answer from `snapshot` from now on."""
-        self._plane.served = await asyncio.get_running_loop().run_in_executor(
-            self._thread,
-            make_served,
-            snapshot,
-            self._duty.hosts,
-            self._duty.gate,
-            self._plane.served,
-        )
+        """Answer from `snapshot` from now on.
+
+        Made here and in one go: a thread would compete for the interpreter with every answer.
+        """
+        await asyncio.sleep(0)
+        served = make_served(snapshot, self._duty.hosts, self._duty.gate, self._plane.served)
+        self._plane.served = served
 
     @contextlib.asynccontextmanager
     async def listening(
