@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from client_sim.device.answer import Answer, AnswerReader
-from client_sim.device.errors import TransportError, UnreachableError
+from client_sim.device.errors import GoneError, TransportError, UnreachableError
 from client_sim.world import Public, Stream, World
 
 BLOCK: Final = 8 * 1024 * 1024
@@ -155,7 +155,8 @@ def _check_status(status: int, statuses: tuple[int, ...], path: str) -> None:
         return
     if 300 <= status < 400:
         raise TransportError(f"The server redirects {path}, which a phone never follows.")
-    raise TransportError(f"The server answered {status} for {path}.")
+    kind = GoneError if status in {404, 410} else TransportError
+    raise kind(f"The server answered {status} for {path}.")
 
 
 def _check_block(answer: Answer, wanted: bytes, length: int) -> None:

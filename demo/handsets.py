@@ -60,8 +60,8 @@ class Handset:
         """Install what is offered and reboot; returns the incremental of what runs afterwards."""
         before = self.phone.running_build
         done = self.phone.install()
-        if done.installed is not None and done.poll.offer is not None:
-            self.package = done.poll.offer.type
+        if done.installed is not None and done.offer is not None:
+            self.package = done.offer.type
             self.phone.reboot(is_healthy=lambda build: is_healthy or build == before)
         return self.phone.running_build.incremental
 

@@ -1,11 +1,12 @@
 """Decides from the pointer alone what this phone should install (FORMATS section 4, Choice)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from client_sim.device import rules
 from client_sim.device.errors import PointerError
-from client_sim.device.pointer import PackageLink, Pointer, Step, bucket, permille_at
+from client_sim.device.pointer import PackageLink, Pointer, Step
 from client_sim.world import RunningBuild
 
 
@@ -32,6 +33,59 @@ class Nothing:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The rules that were asked, in their order up to the first that failed, and the offer.
+
+    There is an offer if none failed.
+    """
+
+    checks: tuple[rules.Check, ...]
+    offer: Offer | None
+
+    @property
+    def reason(self) -> str:
+        """The sentence of the rule that decided."""
+        return self.checks[-1].sentence
+
+    @property
+    def leads_back(self) -> bool:
+        """Whether the pointer offers older code, which is an attack or a mistake."""
+        return self._is_ended_by("forward")
+
+    @property
+    def is_halted(self) -> bool:
+        """Whether the pointer says that the roll-out is halted."""
+        return self._is_ended_by("halted")
+
+    def _is_ended_by(self, name: str) -> bool:
+        return self.offer is None and self.checks[-1].name == name
+
+
+def decide_update(
+    pointer: Pointer | None,
+    running: RunningBuild,
+    floor: int,
+    secret: bytes,
+    now: float,
+    failed_builds: Collection[int],
+    unusable: Collection[str] = (),
+) -> Decision:
+    """Choose the package for a phone that runs `running` and never goes below counter `floor`.
+
+    `secret` is the phone's 32 octets, `now` epoch seconds, `failed_builds` the counters of builds
+    that did not start on it, `unusable` the sha256 of incrementals that were of no use on it.
+    """
+    checks: list[rules.Check] = []
+    for found in _ask(pointer, running, floor, secret, now, failed_builds, unusable):
+        if isinstance(found, Offer):
+            return Decision(tuple(checks), found)
+        checks.append(found)
+        if not found.passed:
+            break
+    return Decision(tuple(checks), None)
+
+
 def plan_update(
     pointer: Pointer,
     running: RunningBuild,
@@ -39,37 +93,44 @@ def plan_update(
     secret: bytes,
     now: float,
     failed_builds: Collection[int],
+    unusable: Collection[str] = (),
 ) -> Offer | Nothing:
-    """Choose the package for a phone that runs `running` and never goes below counter `floor`.
+    """Choose as `decide_update` does; raises PointerError if the pointer leads back."""
+    decision = decide_update(pointer, running, floor, secret, now, failed_builds, unusable)
+    if decision.leads_back:
+        raise PointerError(decision.reason)
+    return decision.offer or Nothing(decision.reason)
 
-    `secret` is the phone's 32 octets, `failed_builds` the counters of builds that did not start
-    on it. Raises PointerError if the next step would lead back to older code.
-    """
+
+def _ask(
+    pointer: Pointer | None,
+    running: RunningBuild,
+    floor: int,
+    secret: bytes,
+    now: float,
+    failed_builds: Collection[int],
+    unusable: Collection[str],
+) -> Iterator[rules.Check | Offer]:
+    """Yield one check after the other and then the offer; a failed check is the last one taken."""
+    yield rules.judge_pointer(pointer)
+    if pointer is None:
+        return
     final = pointer.steps[-1]
-    if pointer.halted:
-        return Nothing(f"The roll-out is halted{_quote(pointer)}, so nothing is installed.")
-    if final.counter <= floor:
-        return Nothing(f"Build {floor} is the newest; there is nothing to install.")
-    place = bucket(secret, pointer.codename, pointer.region, pointer.channel, final.counter)
-    permille = permille_at(pointer.schedule, now)
-    if place >= permille:
-        pause = f", and it is paused{_quote(pointer)}" if pointer.paused else ""
-        return Nothing(
-            f"Build {final.counter} is rolled out to {permille} of 1000 phones so far and this one "
-            f"is not among them{pause}."
-        )
-    reachable = [s for s in pointer.steps if s.counter > floor and s.min_counter <= floor]
-    if not reachable:
-        return Nothing(
-            f"Build {final.counter} cannot be reached from build {floor}: a step between is gone."
-        )
-    step = reachable[-1]
-    _check_forward(step, running)
-    if step.counter in failed_builds:
-        return Nothing(
-            f"Build {step.counter} did not start on this phone, so it is not tried again by itself."
-        )
-    link = _pick_package(step, running.fingerprint)
+    yield rules.judge_halt(pointer)
+    yield rules.judge_newer(final, floor)
+    yield rules.judge_share(pointer, secret, now)
+    step = rules.find_step(pointer, floor)
+    yield rules.judge_step(step, final, floor)
+    if step is None:
+        return
+    yield rules.judge_forward(step, running)
+    yield rules.judge_failed(step, failed_builds)
+    link = rules.pick_package(step, running.fingerprint, unusable)
+    yield rules.judge_package(step, link, running.fingerprint)
+    yield _make_offer(step, link, final)
+
+
+def _make_offer(step: Step, link: PackageLink, final: Step) -> Offer:
     return Offer(
         path=link.path,
         length=link.length,
@@ -82,28 +143,3 @@ def plan_update(
         source_builds=link.source_builds,
         final_counter=final.counter,
     )
-
-
-def _check_forward(step: Step, running: RunningBuild) -> None:
-    if step.post_timestamp < running.post_timestamp:
-        raise PointerError(f"Build {step.counter} is offered but older than the running one.")
-    if step.security_patch_level < running.security_patch_level:
-        raise PointerError(
-            f"Build {step.counter} is offered but has an older security patch level."
-        )
-
-
-def _pick_package(step: Step, fingerprint: str) -> PackageLink:
-    for link in step.packages:
-        if fingerprint in link.source_builds:
-            return link
-    return step.packages[0]
-
-
-def _quote(pointer: Pointer) -> str:
-    """Return the reason in English, or in the first language there is, in brackets."""
-    if not pointer.reason:
-        return ""
-    text = pointer.reason.get("en") or pointer.reason[min(pointer.reason)]
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    return f" ({printable})"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from client_sim.device.agreement import SignedTarget, check_agreement
-from client_sim.device.choose import Nothing, Offer, plan_update
-from client_sim.device.errors import DeviceError, ExpiredError, TrustError
+from client_sim.device.choose import Decision, Offer, decide_update
+from client_sim.device.errors import DeviceError, ExpiredError, PointerError, TrustError
 from client_sim.device.names import pointer_name
 from client_sim.device.records import (
     forget_due,
@@ -16,9 +16,11 @@ from client_sim.device.records import (
     load_failed,
     load_floor,
     load_secret,
+    load_unusable,
     store_due,
 )
 from client_sim.device.refresh import refresh, refresh_codename
+from client_sim.device.rules import Check
 from client_sim.device.trust import Trust
 from client_sim.transport import Connection
 from client_sim.world import Event, World
@@ -37,7 +39,8 @@ class PollOutcome:
     `requests` are the paths asked for, `changed` says whether anything was new, `offer` is the
     package to install or None and `reason` the sentence why, `versions` the roles verified.
     `failure` is the error that ended the poll early; then there is no offer. `halted` is true if
-    the pointer says so.
+    the pointer says so. `checks` are the rules of the choice that were asked, in their order; none
+    if the poll ended before.
     """
 
     requests: tuple[str, ...]
@@ -48,16 +51,21 @@ class PollOutcome:
     versions: tuple[tuple[str, int], ...] = ()
     failure: DeviceError | None = None
     halted: bool = False
+    checks: tuple[Check, ...] = ()
 
     def __str__(self) -> str:
         return self.reason
 
 
 class PollingClient:
-    """The clean client over a `world`: `factory(world) -> client` is the class itself."""
+    """The clean client over a `world`: `factory(world) -> client` is the class itself.
 
-    def __init__(self, world: World) -> None:
+    `retry_failed` lets it choose a build that did not start before, because the owner says so.
+    """
+
+    def __init__(self, world: World, *, retry_failed: bool = False) -> None:
         self._world = world
+        self._retry_failed = retry_failed
         self._trust: Trust | None = None
 
     def poll(self) -> PollOutcome:
@@ -68,6 +76,7 @@ class PollingClient:
         self._trust = None
         connection = Connection(self._world)
         trust: Trust | None = None
+        decision = Decision((), None)
         try:
             # Used up before anything leaves: a phone that dies here does not poll twice for it.
             forget_due(self._world.state)
@@ -76,7 +85,9 @@ class PollingClient:
             with connection:
                 pointer = pointer_name(public.codename, public.region, public.channel)
                 refreshed = refresh(connection, trust, pointer)
-            offer, halted = self._decide(trust)
+            decision = self._decide(trust)
+            if decision.leads_back:
+                raise PointerError(decision.reason)
         except DeviceError as error:
             return PollOutcome(
                 requests=tuple(connection.requests),
@@ -86,17 +97,28 @@ class PollingClient:
                 warnings=(str(error),) if isinstance(error, ExpiredError) else (),
                 versions=() if trust is None else tuple(trust.versions.items()),
                 failure=error,
+                checks=decision.checks,
             )
         self._trust = trust
         return PollOutcome(
             requests=tuple(connection.requests),
             changed=refreshed.changed,
-            offer=offer if isinstance(offer, Offer) else None,
-            reason=_explain(offer),
+            offer=decision.offer,
+            reason=_explain(decision),
             warnings=refreshed.warnings,
             versions=tuple(trust.versions.items()),
-            halted=halted,
+            halted=decision.is_halted,
+            checks=decision.checks,
         )
+
+    def decide_again(self) -> Decision:
+        """Decide from what the last poll verified, without asking anybody anything.
+
+        For after a package turned out to be of no use. Raises TrustError if that poll failed.
+        """
+        if self._trust is None:
+            raise TrustError("The last poll did not succeed, so there is nothing to choose from.")
+        return self._decide(self._trust)
 
     def on_event(self, event: Event) -> None:
         """Take no notice: nothing that happens to the owner concerns polling."""
@@ -127,23 +149,22 @@ class PollingClient:
         check_agreement(offer, target)
         return target
 
-    def _decide(self, trust: Trust) -> tuple[Offer | Nothing, bool]:
+    def _decide(self, trust: Trust) -> Decision:
         public, state = self._world.public, self._world.state
         pointer = trust.find_pointer(public.codename, public.region, public.channel)
-        if pointer is None:
-            return Nothing("No build has been announced for this model, region and channel."), False
-        offer = plan_update(
+        return decide_update(
             pointer,
             public.build,
             max(load_floor(state), public.build.counter),
             load_secret(state, self._world.entropy),
             trust.now,
-            load_failed(state),
+            () if self._retry_failed else load_failed(state),
+            load_unusable(state),
         )
-        return offer, pointer.halted
 
 
-def _explain(offer: Offer | Nothing) -> str:
-    if isinstance(offer, Nothing):
-        return offer.reason
+def _explain(decision: Decision) -> str:
+    offer = decision.offer
+    if offer is None:
+        return decision.reason
     return f"Build {offer.counter} can be installed ({offer.type}, {offer.length} octets)."

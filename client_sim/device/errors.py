@@ -2,6 +2,7 @@
 
     DeviceError
     ├── TransportError          an answer was refused, or there was none
+    │   ├── GoneError           the answer is 404 or 410: what was asked for is not there
     │   └── UnreachableError    the surroundings failed: no address, no connection, a broken one
     ├── TrustError              metadata is not what the trusted root allows
     │   ├── ExpiredError        it was, but its time is over; polling goes on
@@ -27,6 +28,10 @@ class DeviceError(SimulatorError):
 
 class TransportError(DeviceError):
     """An answer is not one of those that FORMATS section 9 allows."""
+
+
+class GoneError(TransportError):
+    """What was asked for is not there (404), or not any more (410)."""
 
 
 class UnreachableError(TransportError):

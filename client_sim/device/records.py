@@ -1,9 +1,11 @@
-"""What a phone remembers between polls besides metadata: secret, due time, floor, failed builds.
+"""What a phone remembers between polls besides metadata and the owner's wishes (`wishes.py`).
 
 secret    32 octets, made at first need, never sent
 due       when to poll next, epoch seconds as decimal text; gone once used
 floor     the highest counter that was ever marked successful, decimal
 failed    counters of builds that did not start, decimal, one a line
+unusable  sha256 of incrementals that were gone or did not fit, one a line; until a build is new
+agreed    counter of the build that the owner has agreed to, decimal
 """
 
 import math
@@ -12,13 +14,15 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Final
 
 from client_sim.device.errors import StateError
-from client_sim.device.names import DECIMAL
+from client_sim.device.names import DECIMAL, SHA256
 
 State = MutableMapping[str, bytes]
 
 _SECRET_SIZE: Final = 32
 _NUMBER: Final = re.compile(rb"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _FAILED_LIMIT: Final = 64
+# A step has two incrementals; a phone meets a few steps between two builds.
+_UNUSABLE_LIMIT: Final = 64
 
 
 def load_secret(state: State, entropy: Callable[[int], bytes]) -> bytes:
@@ -73,6 +77,34 @@ def store_failed(state: State, counters: Iterable[int]) -> None:
     """Store the counters of failed builds, the highest 64 of them."""
     kept = sorted(set(counters))[-_FAILED_LIMIT:]
     state["failed"] = "\n".join(map(str, kept)).encode()
+
+
+def load_unusable(state: State) -> tuple[str, ...]:
+    """Return the sha256 of incrementals that were of no use; what cannot be read is none."""
+    lines = state.get("unusable", b"").decode("latin-1").splitlines()[:_UNUSABLE_LIMIT]
+    return tuple(line for line in lines if SHA256.fullmatch(line))
+
+
+def add_unusable(state: State, sha256: str) -> None:
+    """Remember that an incremental was of no use; the oldest of more than 64 is forgotten."""
+    known = [line for line in load_unusable(state) if line != sha256]
+    state["unusable"] = "\n".join([*known, sha256][-_UNUSABLE_LIMIT:]).encode()
+
+
+def forget_unusable(state: State) -> None:
+    """Forget them all: another build runs, for which they were not meant."""
+    state.pop("unusable", None)
+
+
+def load_agreed(state: State) -> int | None:
+    """Return the counter of the build that the owner agreed to, or None; raises StateError."""
+    stored = state.get("agreed")
+    return None if stored is None else _decode_counter(stored)
+
+
+def store_agreed(state: State, counter: int) -> None:
+    """Remember that the owner agrees to a build, and to no other."""
+    state["agreed"] = str(counter).encode()
 
 
 def _decode_counter(octets: bytes) -> int:

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from client_sim.device.choose import Nothing, Offer, plan_update
+from client_sim.device.choose import Nothing, Offer, decide_update, plan_update
 from client_sim.device.errors import PointerError
 from client_sim.device.pointer import decode_pointer
 from client_sim.world import RunningBuild
@@ -19,6 +19,11 @@ def _link(name, *sources):
 def _plan(steps, *, running=RUNNING, floor=1, now=START, failed=(), secret=SECRET, **members):
     pointer = decode_pointer("latest/armani/id/stable", make_pointer(steps, **members))
     return plan_update(pointer, running, floor, secret, now, failed)
+
+
+def _decide(steps, *, running=RUNNING, floor=1, failed=(), unusable=(), **members):
+    pointer = decode_pointer("latest/armani/id/stable", make_pointer(steps, **members))
+    return decide_update(pointer, running, floor, SECRET, START, failed, unusable)
 
 
 def _full(counter, **changes):
@@ -133,3 +138,82 @@ def test_a_failed_build_is_not_retried():
     """It did not start here; the next one is offered again."""
     assert "did not start" in _plan([_full(2)], failed=(2,)).reason
     assert _plan([_full(3)], failed=(2,)).counter == 3
+
+
+RULES = ["pointer", "halted", "newer", "share", "step", "forward", "failed", "package"]
+
+
+def test_an_offer_has_passed_every_rule():
+    """All rules of FORMATS section 4, in the page's order, each with a sentence."""
+    decision = _decide([_full(2)])
+    assert [check.name for check in decision.checks] == RULES
+    assert all(check.passed for check in decision.checks)
+    assert all(check.sentence.endswith(".") for check in decision.checks)
+    assert decision.offer.counter == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "changes"),
+    [
+        ("halted", {"h": True}),
+        ("newer", {"floor": 2}),
+        ("share", {"r": [[START, 840]]}),
+        ("step", {"steps": [_full(6, m=4)]}),
+        ("forward", {"steps": [_full(2, l="2025-12-04")]}),
+        ("failed", {"failed": (2,)}),
+    ],
+)
+def test_the_first_rule_that_fails_decides(rule, changes):
+    """Those before it have passed, those behind it are not asked, its sentence is the reason."""
+    decision = _decide(**{"steps": [_full(2)], **changes})
+    assert decision.offer is None
+    *before, last = decision.checks
+    assert [check.name for check in decision.checks] == RULES[: RULES.index(rule) + 1]
+    assert all(check.passed for check in before)
+    assert not last.passed
+    assert decision.reason == last.sentence
+    assert decision.leads_back == (rule == "forward")
+    assert decision.is_halted == (rule == "halted")
+
+
+def test_no_pointer_is_the_first_rule():
+    """Nobody has announced anything: one check says so."""
+    decision = decide_update(None, RUNNING, 1, SECRET, START, ())
+    assert [(check.name, check.passed) for check in decision.checks] == [("pointer", False)]
+    assert decision.offer is None
+
+
+def test_the_sentences_tell_place_and_stepping_stone():
+    """Bucket 814 for build 3 (calculated in FORMATS section 4), build 2 as its stone."""
+    sentences = {c.name: c.sentence for c in _decide([_full(2), _full(3, m=2)]).checks}
+    assert sentences["pointer"] == "armani/id/stable leads to the builds 2, 3."
+    assert sentences["share"].endswith("this one is among them, at place 814.")
+    assert sentences["step"] == "Build 2 comes next, as a stepping stone to build 3."
+
+
+def test_an_incremental_of_no_use_is_passed_over():
+    """Then the next incremental from the running build, and at last the full package."""
+    links = [
+        _link("full"),
+        {**_link("first", SOURCE), "x": "1" * 64},
+        {**_link("second", SOURCE), "x": "2" * 64},
+    ]
+    step = make_step(2, links)
+    assert _decide([step]).offer.sha256 == "1" * 64
+    assert _decide([step], unusable=["1" * 64]).offer.sha256 == "2" * 64
+    decision = _decide([step], unusable=["2" * 64, "1" * 64])
+    assert decision.offer.type == "full"
+    assert "of no use" in decision.checks[-1].sentence
+
+
+def test_a_full_package_is_never_passed_over():
+    """There is nothing behind it; a bad download of it is simply tried again."""
+    assert _decide([_full(2)], unusable=["0" * 64]).offer.type == "full"
+
+
+def test_an_incremental_from_nearly_the_running_build_is_not_taken():
+    """The fingerprint is compared whole: neither a prefix nor another case is the build."""
+    links = [_link("full"), _link("near", SOURCE[:-1], SOURCE.upper(), SOURCE + "x")]
+    decision = _decide([make_step(2, links)])
+    assert decision.offer.type == "full"
+    assert "No incremental starts from the running build" in decision.checks[-1].sentence

@@ -262,7 +262,8 @@ def test_a_forged_proof_of_the_model_is_refused(phone, market):
 
 def test_a_tampered_package_is_thrown_away(phone, market):
     """One changed octet: refused after the last block, and nothing of it stays."""
-    path = next(path for path in market.files if path.endswith("armani-1-from-0.zip"))
+    shop.announce(market, 1, [shop.add_package(market, 1)])
+    path = next(path for path in market.files if path.endswith("armani-1-full.zip"))
     whole = market.files[path]
     market.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
     before = shop.digest_tree(phone.slots.directory)
@@ -288,6 +289,17 @@ def test_a_package_signed_by_nobody_known_is_refused(tmp_path, market):
     with pytest.raises(InstallError, match="signed"):
         phone.install()
     assert phone.running_build == shop.facts(0)
+
+
+def test_the_owner_may_have_a_failed_build_tried_again(phone):
+    """Not by itself, but at the owner's word; this time it starts, and the floor rises."""
+    phone.install()
+    phone.reboot(is_healthy=lambda build: build == shop.facts(0))
+    assert phone.install().installed is None
+    assert phone.install(retry_failed=True).installed == shop.facts(1)
+    phone.reboot(is_healthy=_healthy)
+    assert phone.running_build == shop.facts(1)
+    assert phone.floor == 2
 
 
 def test_a_second_install_waits_for_the_reboot(phone):

@@ -4,12 +4,17 @@ from hypothesis import strategies as st
 
 from client_sim.device.errors import StateError
 from client_sim.device.records import (
+    add_unusable,
     forget_due,
+    forget_unusable,
+    load_agreed,
     load_due,
     load_failed,
     load_floor,
     load_secret,
+    load_unusable,
     raise_floor,
+    store_agreed,
     store_due,
     store_failed,
 )
@@ -51,12 +56,36 @@ def test_a_due_time_is_read_as_it_was_stored(due):
     assert load_due(state) is None
 
 
+def test_unusable_incrementals_are_kept_in_order_and_bounded():
+    """The 64 that were added last, each once; what is no sha256 is passed over."""
+    state = {}
+    hashes = [f"{number:064x}" for number in range(66)]
+    for sha256 in (*hashes, hashes[3]):
+        add_unusable(state, sha256)
+    assert load_unusable(state) == (*hashes[2:3], *hashes[4:], hashes[3])
+    forget_unusable(state)
+    forget_unusable(state)
+    assert load_unusable(state) == ()
+    assert load_unusable({"unusable": b"\xff\n" + hashes[1].encode() + b"\nabc"}) == (hashes[1],)
+
+
+def test_consent_is_the_last_one_given():
+    """One build at a time."""
+    state = {}
+    assert load_agreed(state) is None
+    store_agreed(state, 3)
+    store_agreed(state, 2)
+    assert load_agreed(state) == 2
+
+
 @given(st.binary(max_size=20))
 def test_arbitrary_records_raise_nothing_else(octets):
     """Damaged records are StateError, or read as none."""
-    state = {"floor": octets, "failed": octets, "due": octets}
+    names = ("floor", "failed", "due", "agreed", "unusable")
+    state = dict.fromkeys(names, octets)
     load_due(state)
-    for load in (load_floor, load_failed):
+    load_unusable(state)
+    for load in (load_floor, load_failed, load_agreed):
         try:
             load(state)
         except StateError:

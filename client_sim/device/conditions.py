@@ -1,0 +1,128 @@
+"""Whether this is a moment to install: the owner's wishes, the battery, the network, the disk.
+
+Asked only behind a poll that offered something, and never by the poll: when and what a phone asks
+does not depend on any of it (FORMATS section 4, Conditions).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.device.choose import Offer
+from client_sim.device.rules import Check
+
+MINUTES_OF_A_DAY: Final = 1440
+LEAST_BATTERY: Final = 30
+"""Percent that a phone needs which is not being charged: it must live through the first start."""
+
+LEAST_BATTERY_CHARGING: Final = 10
+"""Percent that a phone needs on its charger: enough to end well if the charger is pulled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the owner has set.
+
+    `asks`: each build is installed only once the owner agrees to it. `takes_metered`: downloads
+    may cost money. `quiet`: minutes since local midnight, from and until, in which the phone is
+    left alone; the second may be the smaller one; None for never.
+    """
+
+    asks: bool = False
+    takes_metered: bool = False
+    quiet: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the phone finds around it; the defaults stand in no update's way.
+
+    `free_octets` is the room on the disk, `local_minute` counts since midnight where the phone is;
+    None if it is not known.
+    """
+
+    battery_percent: int = 100
+    is_charging: bool = False
+    is_metered: bool = False
+    free_octets: int | None = None
+    local_minute: int | None = None
+
+
+def judge_conditions(
+    offer: Offer, conditions: Conditions, wishes: Wishes, *, agreed: int | None, room: int
+) -> tuple[Check, ...]:
+    """Ask all conditions of an installation; it starts if every one has passed.
+
+    `agreed` is the counter of the build that the owner has agreed to, `room` the octets that the
+    installation still needs on the disk.
+    """
+    return (
+        _judge_consent(offer, wishes, agreed),
+        _judge_quiet(conditions, wishes),
+        _judge_battery(conditions),
+        _judge_network(conditions, wishes),
+        _judge_room(conditions, room),
+    )
+
+
+def is_quiet(minute: int, quiet: tuple[int, int]) -> bool:
+    """Tell whether a minute of the day lies in the quiet hours, `quiet[1]` excluded."""
+    start, end = quiet
+    return start <= minute < end if start <= end else minute >= start or minute < end
+
+
+def tell_minute(minute: int) -> str:
+    """Return a minute of the day as people write it, such as 07:30."""
+    return f"{minute // 60:02}:{minute % 60:02}"
+
+
+def _judge_consent(offer: Offer, wishes: Wishes, agreed: int | None) -> Check:
+    if not wishes.asks:
+        return Check("consent", passed=True, sentence="The owner lets updates install themselves.")
+    if agreed == offer.counter:
+        sentence = f"The owner has agreed to build {offer.counter}."
+        return Check("consent", passed=True, sentence=sentence)
+    sentence = f"Build {offer.counter} waits until the owner agrees to it."
+    return Check("consent", passed=False, sentence=sentence)
+
+
+def _judge_quiet(conditions: Conditions, wishes: Wishes) -> Check:
+    minute, quiet = conditions.local_minute, wishes.quiet
+    if quiet is None or minute is None:
+        return Check("quiet", passed=True, sentence="No quiet hours are set.")
+    hours = f"the quiet hours from {tell_minute(quiet[0])} to {tell_minute(quiet[1])}"
+    if is_quiet(minute, quiet):
+        return Check("quiet", passed=False, sentence=f"{tell_minute(minute)} is in {hours}.")
+    return Check("quiet", passed=True, sentence=f"{tell_minute(minute)} is outside {hours}.")
+
+
+def _judge_battery(conditions: Conditions) -> Check:
+    percent = conditions.battery_percent
+    if conditions.is_charging:
+        least, how = LEAST_BATTERY_CHARGING, "and is charging"
+    else:
+        least, how = LEAST_BATTERY, "and is not charging"
+    state = f"The battery holds {percent} % {how}"
+    if percent >= least:
+        return Check("battery", passed=True, sentence=f"{state}; {least} % are enough.")
+    return Check("battery", passed=False, sentence=f"{state}; an update needs {least} %.")
+
+
+def _judge_network(conditions: Conditions, wishes: Wishes) -> Check:
+    if not conditions.is_metered:
+        return Check("network", passed=True, sentence="The network is not metered.")
+    if wishes.takes_metered:
+        sentence = "The network is metered, which the owner allows."
+        return Check("network", passed=True, sentence=sentence)
+    sentence = "The network is metered, and the owner has not allowed updates over such."
+    return Check("network", passed=False, sentence=sentence)
+
+
+def _judge_room(conditions: Conditions, room: int) -> Check:
+    free = conditions.free_octets
+    if free is None:
+        return Check("room", passed=True, sentence=f"The update needs {room} octets of room.")
+    if free >= room:
+        sentence = f"The update needs {room} octets of room and there are {free}."
+        return Check("room", passed=True, sentence=sentence)
+    sentence = f"The update needs {room} octets of room and there are only {free}."
+    return Check("room", passed=False, sentence=sentence)

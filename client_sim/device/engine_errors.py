@@ -1,0 +1,18 @@
+"""Turns what the update engine and its file system raise into the phone's own errors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from client_sim.device.errors import InstallError, StorageError
+from client_sim.engine.errors import EngineError
+
+
+@contextmanager
+def engine_refuses() -> Iterator[None]:
+    """Raise InstallError for EngineError and StorageError for OSError."""
+    try:
+        yield
+    except EngineError as error:
+        raise InstallError(str(error)) from error
+    except OSError as error:
+        raise StorageError(f"The phone's disk failed: {error}.") from error

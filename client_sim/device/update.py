@@ -1,0 +1,168 @@
+"""One installation, from a poll to the switch of slots.
+
+    1 poll and decide    2 conditions    3 role, proof, package    4 into the other slot
+    5 poll again    6 switch
+
+An incremental that is gone or does not fit is remembered, and the next best package of the same
+build is taken from step 2 on: another incremental from the running build, or the full one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from client_sim.device.agreement import SignedTarget
+from client_sim.device.choose import Offer
+from client_sim.device.client import PollingClient, PollOutcome
+from client_sim.device.conditions import Conditions, judge_conditions
+from client_sim.device.download import Downloads, Progress
+from client_sim.device.engine_errors import engine_refuses
+from client_sim.device.errors import DownloadError, GoneError, InstallError
+from client_sim.device.image import Image
+from client_sim.device.records import add_unusable, load_agreed, store_agreed
+from client_sim.device.rules import Check
+from client_sim.device.vault import Vault
+from client_sim.device.wishes import load_wishes
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.install import install_package
+from client_sim.engine.slots import Slots
+from client_sim.transport import Connection
+from client_sim.world import World
+
+Report = Callable[[str], None]
+"""Called with a sentence at each step of an installation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What `Phone.install` did: `installed` is the build in the slot that boots next, or None.
+
+    `offer` is the package that was installed, which need not be the one that `poll` offered;
+    `checks` are the rules of the choice and the conditions that were asked last.
+    """
+
+    poll: PollOutcome
+    installed: BuildFacts | None
+    reason: str
+    offer: Offer | None = None
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What one installation works with."""
+
+    client: PollingClient
+    world: World
+    slots: Slots
+    downloads: Downloads
+    state: Vault
+    image: Image
+    conditions: Conditions
+    say: Report
+    progress: Progress | None
+
+    def run(self, *, is_agreed: bool) -> Installation:
+        """Install what is offered; `is_agreed` says that the owner agrees to it right now.
+
+        Raises DeviceError with the running slot untouched.
+        """
+        self.say("Asking whether there is a new build.")
+        outcome = self.client.poll()
+        if outcome.failure is not None:
+            raise outcome.failure
+        checks, offer = outcome.checks, outcome.offer
+        if offer is not None and is_agreed:
+            store_agreed(self.state, offer.counter)
+        while offer is not None:
+            unmet, checks = self._ask_conditions(checks, offer)
+            if unmet is not None:
+                return Installation(outcome, None, unmet.sentence, checks=checks)
+            facts = self._prepare(offer)
+            if facts is not None:
+                self._switch(offer)
+                reason = f"Build {facts.counter} starts at the next reboot."
+                return Installation(outcome, facts, reason, offer, checks)
+            again = self.client.decide_again()
+            checks, offer = again.checks, again.offer
+        return Installation(outcome, None, outcome.reason, checks=checks)
+
+    def _ask_conditions(
+        self, checks: tuple[Check, ...], offer: Offer
+    ) -> tuple[Check | None, tuple[Check, ...]]:
+        """Return the first condition that is not met, and all checks with the conditions'."""
+        found = judge_conditions(
+            offer,
+            self.conditions,
+            load_wishes(self.state),
+            agreed=load_agreed(self.state),
+            room=offer.length,
+        )
+        return next((check for check in found if not check.passed), None), (*checks, *found)
+
+    def _prepare(self, offer: Offer) -> BuildFacts | None:
+        """Put the offer into the other slot; None if it is an incremental that leads nowhere."""
+        # Only now requests that show the model: role, proof, package.
+        with Connection(self.world) as connection:
+            self.say(f"Build {offer.counter} is offered; checking that its maintainers signed it.")
+            target = self.client.fetch_release(offer, connection)
+            try:
+                self.say(f"Fetching {offer.length} octets.")
+                package = self.downloads.fetch(connection, offer, self.progress)
+                self.say("Installing into the slot that does not run.")
+                return self._install(package, target)
+            except (GoneError, DownloadError, InstallError) as error:
+                if offer.type == "full":
+                    raise
+                # Remembered before the next is tried: a phone that dies here does not come back.
+                add_unusable(self.state, offer.sha256)
+                self.downloads.forget(offer)
+                self.say(f"The incremental is of no use ({error}) and another package is taken.")
+        return None
+
+    def _install(self, package: Path, target: SignedTarget) -> BuildFacts:
+        release = target.release
+        facts = BuildFacts(
+            fingerprint=release.fingerprint,
+            incremental=release.incremental,
+            counter=release.counter,
+            post_timestamp=release.post_timestamp,
+            security_patch_level=release.security_patch_level,
+        )
+        with engine_refuses(), package.open("rb") as file:
+            install_package(
+                file,
+                self.slots,
+                property_files=release.property_files,
+                payload_properties=release.payload_properties,
+                certificate=self.image.ota_certificate,
+                facts=facts,
+                codename=self.image.facts.codename,
+                progress=self.progress,
+            )
+        return facts
+
+    def _switch(self, offer: Offer) -> None:
+        """Switch slots if the very same package is still offered and listed.
+
+        A build that was halted, superseded or withdrawn meanwhile must not be started.
+        """
+        self.say("Looking once more before switching slots.")
+        outcome = self.client.poll()
+        if outcome.failure is not None:
+            raise outcome.failure
+        # Not only `halted`: the next build's roll-out replaces the pointer that said so.
+        if outcome.offer is None or _identify(outcome.offer) != _identify(offer):
+            raise InstallError(
+                f"The offer changed during the installation, so build {offer.counter} is not "
+                f"started: {outcome.reason}"
+            )
+        with Connection(self.world) as connection:
+            self.client.fetch_release(offer, connection)
+        with engine_refuses():
+            self.slots.switch()
+        self.downloads.forget(offer)
+
+
+def _identify(offer: Offer) -> tuple[str, str, int]:
+    return offer.path, offer.sha256, offer.counter

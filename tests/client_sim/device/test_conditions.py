@@ -1,0 +1,106 @@
+import pytest
+
+from client_sim.device.choose import Offer
+from client_sim.device.conditions import (
+    MINUTES_OF_A_DAY,
+    Conditions,
+    Wishes,
+    is_quiet,
+    judge_conditions,
+    tell_minute,
+)
+
+OFFER = Offer(
+    path="armani/id/stable/full-2.zip",
+    length=1000,
+    sha256="0" * 64,
+    type="full",
+    counter=2,
+    post_timestamp=1,
+    security_patch_level="2026-01-05",
+    min_counter=0,
+    source_builds=(),
+    final_counter=2,
+)
+
+
+def _unmet(conditions=None, wishes=None, agreed=None):
+    """Return the names of the conditions that are not met."""
+    checks = judge_conditions(
+        OFFER, conditions or Conditions(), wishes or Wishes(), agreed=agreed, room=OFFER.length
+    )
+    assert [check.name for check in checks] == ["consent", "quiet", "battery", "network", "room"]
+    return [check.name for check in checks if not check.passed]
+
+
+def test_by_default_nothing_is_in_the_way():
+    """A phone whose surroundings are not known installs."""
+    assert _unmet() == []
+
+
+@pytest.mark.parametrize(
+    ("percent", "is_charging", "is_met"),
+    [(30, False, True), (29, False, False), (10, True, True), (9, True, False), (0, False, False)],
+)
+def test_the_battery(percent, is_charging, is_met):
+    """30 percent, or 10 on the charger."""
+    assert (_unmet(Conditions(percent, is_charging=is_charging)) == []) == is_met
+
+
+def test_a_metered_network_is_taken_only_where_the_owner_allows_it():
+    """Downloads that may cost money are the owner's decision."""
+    metered = Conditions(is_metered=True)
+    assert _unmet(metered) == ["network"]
+    assert _unmet(metered, Wishes(takes_metered=True)) == []
+
+
+def test_the_room_is_what_the_installation_needs():
+    """Exactly as many octets as are needed are enough."""
+    assert _unmet(Conditions(free_octets=1000)) == []
+    assert _unmet(Conditions(free_octets=999)) == ["room"]
+
+
+def test_consent_is_for_one_build():
+    """Nothing, another build, this build."""
+    asks = Wishes(asks=True)
+    assert _unmet(wishes=asks) == ["consent"]
+    assert _unmet(wishes=asks, agreed=1) == ["consent"]
+    assert _unmet(wishes=asks, agreed=2) == []
+
+
+def test_all_conditions_are_told_at_once():
+    """The owner learns everything that is in the way, not one thing a day."""
+    worst = Conditions(1, is_metered=True, free_octets=0, local_minute=0)
+    assert _unmet(worst, Wishes(asks=True, quiet=(0, 1))) == [
+        "consent",
+        "quiet",
+        "battery",
+        "network",
+        "room",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quiet", "minutes"),
+    [((60, 120), 60), ((1380, 420), 480), ((0, 1439), 1439), ((5, 5), 0), ((1439, 0), 1)],
+)
+def test_quiet_hours_have_the_length_that_they_say(quiet, minutes):
+    """Over all minutes of a day, across midnight too; equal ends are never quiet."""
+    found = [minute for minute in range(MINUTES_OF_A_DAY) if is_quiet(minute, quiet)]
+    assert len(found) == minutes
+    assert (quiet[0] in found) == (minutes > 0)
+    assert quiet[1] not in found
+
+
+def test_quiet_hours_stop_an_update():
+    """In them, at their end, and where the time is not known."""
+    wishes = Wishes(quiet=(1380, 420))
+    assert _unmet(Conditions(local_minute=419), wishes) == ["quiet"]
+    assert _unmet(Conditions(local_minute=420), wishes) == []
+    assert _unmet(Conditions(), wishes) == []
+
+
+@pytest.mark.parametrize(("minute", "told"), [(0, "00:00"), (450, "07:30"), (1439, "23:59")])
+def test_minutes_are_told_as_times(minute, told):
+    """As people write them."""
+    assert tell_minute(minute) == told

@@ -1,0 +1,228 @@
+import pytest
+
+from client_sim.device.conditions import Conditions, Wishes
+from client_sim.device.errors import DownloadError, GoneError, TransportError
+from client_sim.device.phone import Phone
+from client_sim.device.wishes import store_wishes
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import FakeWorld
+from tests.client_sim.device.repository_simulator import Repository, response
+
+INCREMENTAL = "armani-1-from-0.zip"
+FULL = "armani-1-full.zip"
+
+
+@pytest.fixture
+def market():
+    """Make a repository that offers build 1, in full and from build 0."""
+    repository = Repository(shop.NOW)
+    links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
+    shop.announce(repository, 1, links)
+    return repository
+
+
+@pytest.fixture
+def phone(tmp_path, market):
+    """Make a phone on disk with a world in memory."""
+    shop.make_phone(tmp_path / "phone", market)
+    return reopen(tmp_path / "phone", market)
+
+
+def reopen(folder, repository):
+    """Open a phone as after a restart; `phone.world` is the world in use."""
+    world = FakeWorld(repository)
+    world.clock = float(shop.NOW)
+
+    def make_world(public, state):
+        world.public, world.state = public, state
+        return world
+
+    phone = Phone(folder, make_world=make_world)
+    phone.world = world
+    return phone
+
+
+def path_of(repository, name):
+    """Return the path under which a package is served."""
+    return next(path for path in repository.files if path.endswith(name))
+
+
+def packages_asked_for(phone):
+    """Return the names of the packages that were asked for, in order."""
+    paths = [path for path in phone.world.paths if path.startswith("/targets/")]
+    return [path.split(".", 1)[1] for path in paths]
+
+
+def boot(phone):
+    """Restart the phone with whatever was installed."""
+    return phone.reboot(is_healthy=lambda _build: True)
+
+
+def break_one_octet(repository, name):
+    """Serve a package that is not the signed one."""
+    path = path_of(repository, name)
+    whole = repository.files[path]
+    repository.files[path] = whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:]
+
+
+@pytest.mark.parametrize("status", [b"404 Not Found", b"410 Gone"])
+def test_an_incremental_that_is_gone_is_replaced_by_the_full_package(phone, market, status):
+    """404 or 410 for the first block: the full package in the same go, and build 1 runs."""
+    market.overrides[path_of(market, INCREMENTAL)] = response(status, b"no\n")
+    said = []
+    done = phone.install(report=said.append)
+    assert done.poll.offer.type == "incremental"
+    assert done.offer.type == "full"
+    assert packages_asked_for(phone) == [INCREMENTAL, FULL]
+    assert any("of no use" in sentence for sentence in said)
+    boot(phone)
+    assert phone.running_build == shop.facts(1)
+
+
+def test_the_role_is_not_asked_for_again_by_a_fall_back(phone, market):
+    """The second package belongs to the role that is held: its connection asks for nothing else."""
+    del market.files[path_of(market, INCREMENTAL)]
+    phone.install()
+    assert phone.world.paths.count("/metadata/2.armani.json") == 1
+    start = phone.world.paths.index(path_of(market, FULL))
+    assert phone.world.paths[start + 1 :] == ["/metadata/2.root.json", "/metadata/timestamp.json"]
+
+
+def test_an_incremental_with_other_octets_is_replaced_by_the_full_package(phone, market):
+    """It was downloaded and is not the signed one."""
+    break_one_octet(market, INCREMENTAL)
+    assert phone.install().offer.type == "full"
+    assert packages_asked_for(phone) == [INCREMENTAL, FULL]
+
+
+def test_an_incremental_that_does_not_fit_is_replaced_by_the_full_package(phone):
+    """The running slot is not what the incremental starts from: its own hashes say so."""
+    image = phone.slots.image_path("system")
+    image.write_bytes(bytes(image.stat().st_size))
+    assert phone.install().offer.type == "full"
+    assert packages_asked_for(phone) == [INCREMENTAL, FULL]
+    boot(phone)
+    assert phone.running_build == shop.facts(1)
+
+
+def test_what_was_of_no_use_is_not_tried_again(tmp_path, phone, market):
+    """Incremental and full are both gone: the next time the phone asks for the full one alone."""
+    del market.files[path_of(market, INCREMENTAL)]
+    full = market.files.pop(path_of(market, FULL))
+    with pytest.raises(GoneError):
+        phone.install()
+    again = reopen(tmp_path / "phone", market)
+    assert again.poll().offer.type == "full"
+    market.add_release(full, FULL)
+    again.install()
+    assert packages_asked_for(again) == [FULL]
+
+
+def test_it_is_forgotten_with_the_build_that_it_was_for(phone, market):
+    """Once build 1 is confirmed, the record of what did not lead there is gone."""
+    del market.files[path_of(market, INCREMENTAL)]
+    phone.install()
+    assert "unusable" in phone.state
+    boot(phone)
+    assert "unusable" not in phone.state
+
+
+@pytest.mark.parametrize("status", [b"500 Oops", b"503 Busy", b"302 Found", b"200 OK"])
+def test_a_server_in_trouble_is_no_reason_to_fall_back(phone, market, status):
+    """Any other answer ends the attempt; the incremental is asked for again next time."""
+    market.overrides[path_of(market, INCREMENTAL)] = response(status, b"no\n")
+    with pytest.raises(TransportError):
+        phone.install()
+    assert packages_asked_for(phone) == [INCREMENTAL]
+    market.overrides.clear()
+    assert phone.install().offer.type == "incremental"
+
+
+def test_a_broken_connection_is_no_reason_to_fall_back(phone, market):
+    """The network failed, not the package."""
+    market.overrides[path_of(market, INCREMENTAL)] = OSError("reset")
+    with pytest.raises(TransportError, match="broke"):
+        phone.install()
+    market.overrides.clear()
+    assert phone.install().offer.type == "incremental"
+
+
+def test_a_full_package_has_nothing_behind_it(phone, market):
+    """It is gone: an error, and nothing is remembered against it."""
+    shop.announce(market, 1, [shop.add_package(market, 1)])
+    break_one_octet(market, FULL)
+    with pytest.raises(DownloadError):
+        phone.install()
+    assert "unusable" not in phone.state
+
+
+UNMET = [
+    ("battery", Conditions(battery_percent=29)),
+    ("battery", Conditions(battery_percent=9, is_charging=True)),
+    ("network", Conditions(is_metered=True)),
+    ("room", Conditions(free_octets=1)),
+    ("quiet", Conditions(local_minute=1)),
+]
+
+
+@pytest.mark.parametrize(("name", "conditions"), UNMET)
+def test_an_unmet_condition_stops_before_the_model_is_shown(phone, name, conditions):
+    """The poll is that of every phone; no request follows it, and the sentence says why."""
+    store_wishes(phone.state, Wishes(quiet=(0, 60)))
+    done = phone.install(conditions=conditions)
+    assert done.installed is None
+    (failed,) = [check for check in done.checks if not check.passed]
+    assert (failed.name, failed.sentence) == (name, done.reason)
+    assert done.poll.offer is not None
+    assert not [path for path in phone.world.paths if "armani" in path]
+
+
+def test_conditions_change_nothing_about_the_poll(tmp_path, market):
+    """The octets of a poll are the same under all conditions and wishes."""
+    sent = set()
+    for number, (_, conditions) in enumerate(UNMET):
+        folder = tmp_path / str(number)
+        shop.make_phone(folder, market)
+        phone = reopen(folder, market)
+        store_wishes(phone.state, Wishes(asks=True, quiet=(0, number)))
+        phone.install(conditions=conditions)
+        sent.add(b"".join(phone.world.sent))
+    assert len(sent) == 1
+
+
+def test_the_owner_is_asked_for_each_build(phone, market):
+    """Agreed to build 1, the phone installs it; build 2 waits for another word."""
+    store_wishes(phone.state, Wishes(asks=True))
+    assert "waits until the owner agrees" in phone.install().reason
+    assert phone.install(is_agreed=True).installed == shop.facts(1)
+    boot(phone)
+    shop.announce(market, 2, [shop.add_package(market, 2)])
+    assert phone.install().reason == "Build 3 waits until the owner agrees to it."
+
+
+def test_consent_outlives_a_broken_download(phone, market):
+    """The owner is not asked twice for one build."""
+    store_wishes(phone.state, Wishes(asks=True))
+    market.overrides[path_of(market, INCREMENTAL)] = response(b"500 Oops", b"")
+    with pytest.raises(TransportError):
+        phone.install(is_agreed=True)
+    market.overrides.clear()
+    assert phone.install().installed == shop.facts(1)
+
+
+def test_a_fall_back_asks_the_conditions_again(phone, market):
+    """There is room for the incremental and none for the full package: nothing is installed."""
+    path = path_of(market, INCREMENTAL)
+    room = Conditions(free_octets=len(market.files.pop(path)))
+    done = phone.install(conditions=room)
+    assert done.installed is None
+    assert done.checks[-1].name == "room"
+    assert packages_asked_for(phone) == [INCREMENTAL]
+    assert phone.install(conditions=Conditions(free_octets=10**9)).offer.type == "full"
+
+
+def test_an_installation_tells_all_its_checks(phone):
+    """First the rules of the choice, then the conditions, all passed."""
+    names = [check.name for check in phone.install().checks]
+    assert names[:2] == ["pointer", "halted"]
+    assert names[-5:] == ["consent", "quiet", "battery", "network", "room"]

@@ -1,0 +1,70 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.device.conditions import Wishes
+from client_sim.device.errors import StateError
+from client_sim.device.wishes import decode_wishes, encode_wishes, load_wishes, store_wishes
+
+GOLDEN = b'{"asks":true,"quiet":[1380,420],"schema":1,"takes_metered":false}\n'
+minutes = st.integers(0, 1439)
+
+
+def test_the_encoding_is_the_one_on_the_page():
+    """Canonical JSON, written by hand."""
+    assert encode_wishes(Wishes(asks=True, quiet=(1380, 420))) == GOLDEN
+
+
+@given(
+    st.builds(
+        Wishes,
+        asks=st.booleans(),
+        takes_metered=st.booleans(),
+        quiet=st.none() | st.tuples(minutes, minutes),
+    )
+)
+def test_what_is_stored_is_read_again(wishes):
+    """Every wish survives."""
+    state = {}
+    store_wishes(state, wishes)
+    assert load_wishes(state) == wishes
+
+
+def test_a_new_phone_installs_by_itself_and_never_for_money():
+    """The defaults where nothing was set."""
+    assert load_wishes({}) == Wishes(asks=False, takes_metered=False, quiet=None)
+
+
+@pytest.mark.parametrize("place", range(len(GOLDEN)))
+def test_a_changed_octet_is_noticed(place):
+    """Each octet flipped: refused, or another valid wish, never something else."""
+    octets = GOLDEN[:place] + bytes([GOLDEN[place] ^ 1]) + GOLDEN[place + 1 :]
+    try:
+        wishes = decode_wishes(octets)
+    except StateError:
+        return
+    assert encode_wishes(wishes) == octets
+
+
+@given(st.binary(max_size=100))
+def test_arbitrary_octets_raise_nothing_else(octets):
+    """StateError, and nothing of the library below."""
+    with pytest.raises(StateError):
+        decode_wishes(octets)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        GOLDEN + b" " * 1024,
+        b"[" * 1000,
+        GOLDEN.replace(b"1380", b"1440"),
+        GOLDEN.replace(b"1380,420", b"1380"),
+        GOLDEN.replace(b"true", b"1"),
+        GOLDEN.replace(b'"schema":1', b'"schema":2'),
+    ],
+)
+def test_malformed_wishes_are_refused(octets):
+    """Too long, too deep, out of range, one end only, of another type or schema."""
+    with pytest.raises(StateError):
+        decode_wishes(octets)
