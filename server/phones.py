@@ -17,6 +17,7 @@ from server.device.snapshot import EMPTY
 from server.opening import Clock, open_place
 from server.processes.child import Place
 from server.processes.messages import Certificate, Duty
+from server.processes.priority import Nursery
 from server.processes.serving import Serving
 from server.processes.sockets import bind_tcp, bound_unix, share
 from server.processes.supervisor import Supervisor
@@ -51,12 +52,13 @@ class Given:
 
     `passed` are listening sockets for phones, opened by somebody else; `environment` is what
     workers get of ours, less our settings; when `hangup` is set, certificates are read again and
-    workers replaced.
+    workers replaced; `nursery` begins workers, where it is not left to us to make one.
     """
 
     passed: Sequence[socket.socket]
     environment: Mapping[str, str]
     hangup: asyncio.Event
+    nursery: Nursery | None = None
 
 
 @contextlib.asynccontextmanager
@@ -84,7 +86,8 @@ async def serving_phones(
         if settings.workers:
             shares = zip(share(tcp, settings.workers), share(unix, settings.workers), strict=True)
             places = [Place(number, *each) for number, each in enumerate(shares)]
-            supervisor = Supervisor(places, duty, given.environment)
+            nursery = given.nursery or Nursery()
+            supervisor = Supervisor(places, duty, given.environment, nursery)
             watch = SnapshotWatch(folder, blobs, supervisor.show)
             await watch.look()
             async with supervisor.running():

@@ -42,8 +42,8 @@ class ServerProcess:
         found = [self.process.pid]
         for pid in found:
             with contextlib.suppress(OSError):
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-                found += [int(child) for child in children.split()]
+                for thread in Path(f"/proc/{pid}/task").iterdir():
+                    found += map(int, (thread / "children").read_text().split())
         return found
 
     @property

@@ -27,6 +27,7 @@ from server.phones import Given
 from server.processes.activation import decode_activation, inherit_sockets
 from server.processes.descriptors import raise_descriptor_limit
 from server.processes.notify import notify
+from server.processes.priority import Nursery, give_way
 from server.publisher.check import check_state
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
@@ -146,6 +147,10 @@ def run(state: Path, config: Path | None, **options: str | int | bool | None) ->
     manager = os.environ.get("NOTIFY_SOCKET", "")
     configure_logging()
     raise_descriptor_limit()
+    nursery = None
+    if settings.workers:
+        nursery = Nursery()
+        give_way()
 
     async def serve() -> None:
         stop, hangup = asyncio.Event(), asyncio.Event()
@@ -163,7 +168,7 @@ def run(state: Path, config: Path | None, **options: str | int | bool | None) ->
             now,
             entropy=os.urandom,
             announce_api=api_ports.append,
-            given=Given(passed, os.environ, hangup),
+            given=Given(passed, os.environ, hangup, nursery),
         ) as port:
             if port:
                 click.echo(_address("https" if settings.tls_cert else "http", settings.host, port))

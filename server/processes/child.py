@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +27,11 @@ from server.processes.messages import (
     Said,
     Start,
 )
+from server.processes.priority import Nursery
 
 # Settings, and what a service manager means for the main process alone.
 OURS = ("HENING_", "LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "CREDENTIALS_DIRECTORY")
+LOOK_SECONDS = 0.01  # between two looks whether a process that closed its channel has ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class Child:
 
     def __init__(
         self,
-        process: asyncio.subprocess.Process,
+        process: "subprocess.Popen[bytes]",
         channel: Channel[FromWorker],
         bounds: Bounds,
         hear: Callable[[int, Counts], None],
@@ -184,10 +187,15 @@ class Child:
     async def _reap(self) -> int:
         try:
             async with asyncio.timeout(self._bounds.grace):
-                return await self._process.wait()
+                return await self._wait()
         except TimeoutError:
             self._kill()
-            return await self._process.wait()
+            return await self._wait()
+
+    async def _wait(self) -> int:
+        while (status := self._process.poll()) is None:  # noqa: ASYNC110 - nobody tells of it
+            await asyncio.sleep(LOOK_SECONDS)
+        return status
 
     def _kill_after(self, seconds: float, sentence: str) -> asyncio.TimerHandle:
         loop = asyncio.get_running_loop()
@@ -207,26 +215,19 @@ async def begin(
     duty: Duty,
     environment: Mapping[str, str],
     bounds: Bounds,
+    nursery: Nursery,
     hear: Callable[[int, Counts], None],
     say: Callable[[str], None],
 ) -> Child:
     """Begin a worker at `place`; it inherits the sockets named there, its channel and no other."""
     ours, theirs = socket.socketpair()
     tcp, unix = (tuple(each.fileno() for each in group) for group in (place.tcp, place.unix))
+    # With -P what lies in the working folder is no module.
+    command = [sys.executable, "-P", "-m", "server.processes.worker"]
+    command += [str(theirs.fileno()), str(os.getpid())]
+    descriptors = (theirs.fileno(), *tcp, *unix)
     try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # what lies in the working folder is no module
-            "-m",
-            "server.processes.worker",
-            str(theirs.fileno()),
-            str(os.getpid()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            pass_fds=(theirs.fileno(), *tcp, *unix),
-            env=worker_environment(environment),
-            start_new_session=True,  # Ctrl-C is for the main process, which lets workers drain
-        )
+        process = await nursery.begin(command, descriptors, worker_environment(environment))
     except BaseException:
         ours.close()
         raise

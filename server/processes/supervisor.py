@@ -16,6 +16,7 @@ from server.device.snapshot import EMPTY, Snapshot
 from server.processes.child import Bounds, Child, Place, begin
 from server.processes.errors import ProcessError
 from server.processes.messages import Certificate, Duty
+from server.processes.priority import Nursery
 from server.processes.tally import Tally
 
 FIRST_DELAY = 0.1  # seconds before a worker that ended is started again
@@ -42,7 +43,7 @@ def restart_delay(failures: int) -> float:
 class Supervisor:
     """Serves phones through one worker for each of `places`.
 
-    `environment` is all that the workers are given of ours.
+    `environment` is all that the workers are given of ours; `nursery` begins them.
     """
 
     def __init__(
@@ -50,12 +51,14 @@ class Supervisor:
         places: Sequence[Place],
         duty: Duty,
         environment: Mapping[str, str],
+        nursery: Nursery,
         bounds: Bounds | None = None,
     ) -> None:
         self.tally = Tally()
         self._duty = duty
         self._slots = [Slot(place) for place in places]
         self._environment = environment
+        self._nursery = nursery
         self._bounds = Bounds() if bounds is None else bounds
         self._snapshot = EMPTY
         self._attended: dict[Child, asyncio.Task[None]] = {}
@@ -126,7 +129,13 @@ class Supervisor:
             log.error("alarm", error=sentence, worker=number)
 
         child = await begin(
-            slot.place, self._duty, self._environment, self._bounds, self.tally.report, say
+            slot.place,
+            self._duty,
+            self._environment,
+            self._bounds,
+            self._nursery,
+            self.tally.report,
+            say,
         )
         child.show(self._snapshot)
         self._attended[child] = asyncio.create_task(self._attend(slot, child))

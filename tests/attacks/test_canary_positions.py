@@ -25,6 +25,7 @@ import pytest
 from server.device.gate import READ, REFUSED, TOLERATED
 from tests.nginx import free_port
 from tests.server.device.test_answers import PACKAGE
+from tests.server.processes.service import children
 from tests.server.release.certificate import write_certificate
 
 ROOT = Path(__file__).parents[2]
@@ -233,18 +234,18 @@ def test_no_position_of_a_request_is_kept(servers, way):
 
 def disturb(server):
     """Kill a worker and replace all, while words are in their buffers."""
-    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
-    first = children.read_text().split()
+    pid = server.process.pid
+    first = children(pid)
     half = [server.connect(word().decode()) for _ in range(16)]
     for before, connection in zip((b"", head(b"Range: bytes=0-0")) * 8, half, strict=True):
         connection.sendall(before + head(b"User-Agent: " + word())[:-2])  # lane and hand-over
-    os.kill(int(first[0]), signal.SIGKILL)
-    until(lambda: len(set(children.read_text().split()) - {first[0]}) == len(first))
-    second = children.read_text().split()
+    os.kill(first[0], signal.SIGKILL)
+    until(lambda: len(set(children(pid)) - {first[0]}) == len(first))
+    second = children(pid)
     server.process.send_signal(signal.SIGHUP)
     for connection in half:
         connection.close()
-    until(lambda: not set(second) & set(children.read_text().split()))
+    until(lambda: not set(second) & set(children(pid)))
     assert server.exchange(head(b"User-Agent: " + word())).startswith(b"HTTP/1.1 200 ")
 
 

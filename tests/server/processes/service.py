@@ -38,8 +38,7 @@ class Service:
 
     def workers(self):
         """Return the ids of the worker processes, oldest first."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return sorted(pid for pid in map(int, children.split()) if is_worker(pid))
+        return sorted(pid for pid in children(self.process.pid) if is_worker(pid))
 
     def answers(self, status="200"):
         """Return the metrics' count of answers with a status."""
@@ -122,6 +121,15 @@ def read_answer(one, octets=b""):
             raise ConnectionError("closed within an answer")
         missing -= len(pieces[-1])
     return int(head.split()[1]), b"".join(pieces), fields.get(b"connection", b"").decode()
+
+
+def children(pid):
+    """Return the processes that any thread of a process began and that are still there."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            found += map(int, (thread / "children").read_text().split())
+    return found
 
 
 def is_worker(pid):

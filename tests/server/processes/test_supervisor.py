@@ -19,6 +19,7 @@ from server.processes.child import Bounds, Place, worker_environment
 from server.processes.delta import Whole
 from server.processes.errors import ChannelError, ProcessError
 from server.processes.messages import Duty
+from server.processes.priority import Nursery
 from server.processes.sockets import bind_tcp
 from server.processes.supervisor import LAST_DELAY, Supervisor, restart_delay
 from server.storage.local_blobs import LocalBlobs
@@ -41,7 +42,7 @@ async def supervising(world, workers=1, **bounds):
     limits = Limits(drain_seconds=0.5)
     duty = Duty(GateMode.DIRECT, limits, (HOST,), str(world.folder.blobs))
     places = [Place(number, [one], []) for number, one in enumerate(sockets)]
-    supervisor = Supervisor(places, duty, os.environ, Bounds(**bounds))
+    supervisor = Supervisor(places, duty, os.environ, Nursery(), Bounds(**bounds))
     blobs = LocalBlobs(world.folder.blobs)
     snapshot = await asyncio.to_thread(load_snapshot, world.folder.public, blobs, EMPTY)
     with structlog.testing.capture_logs() as logs, contextlib.ExitStack() as stack:
