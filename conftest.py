@@ -45,6 +45,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         "mke2fs and mkfs.erofs are not installed",
     ),
     "openssl": (lambda: shutil.which("openssl") is not None, "openssl is not installed"),
+    "faketime": (lambda: shutil.which("faketime") is not None, "faketime is not installed"),
     "promtool": (lambda: shutil.which("promtool") is not None, "promtool is not installed"),
     "systemd": (
         lambda: shutil.which("systemd-analyze") is not None,

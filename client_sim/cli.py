@@ -1,7 +1,7 @@
 """`hening-device`: a phone on disk that polls, installs and starts again; and the privacy lab.
 
 Exit status: 0 done, 1 refused, 2 usage, 3 the surroundings failed (network, disk, no such folder),
-130 stopped with Ctrl-C.
+130 stopped with Ctrl-C. `hening-device tuf` knows 0 and 1 alone.
 """
 
 import sys
@@ -12,12 +12,14 @@ try:
     from client_sim.device.commands import cli
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.lab.commands import lab
+    from client_sim.tuf.commands import tuf
 except KeyboardInterrupt:
     # The imports take longer than many a command does, and nobody is there yet to catch it.
     sys.stderr.write("hening-device: stopped\n")
     sys.exit(130)
 
 cli.add_command(lab)
+cli.add_command(tuf)
 
 
 def main() -> None:

@@ -17,6 +17,8 @@ BLOCK: Final = 8 * 1024 * 1024
 
 _METADATA_SECONDS: Final = 120.0
 _BLOCK_SECONDS: Final = 1_800.0
+# Of all metadata over one connection: 256 roots of two minutes each would be a working day.
+_POLL_SECONDS: Final = 900.0
 # The body of a 404 is read, so that the connection can go on, and thrown away.
 _NOT_FOUND_LIMIT: Final = 16_384
 # No path of FORMATS section 8 has any other octet; checked again here, right before the wire.
@@ -52,6 +54,7 @@ class Connection:
         self._host = host_header(world.public)
         self._stream: Stream | None = None
         self._reader: AnswerReader | None = None
+        self._opened = 0.0
         self._closed = False
 
     def __enter__(self) -> Self:
@@ -113,7 +116,7 @@ class Connection:
                 raise UnreachableError(f"The connection broke while asking: {error}.") from error
             answer = reader.read(
                 limit=limit,
-                seconds=_METADATA_SECONDS if wanted is None else _BLOCK_SECONDS,
+                seconds=_BLOCK_SECONDS if wanted is not None else self._find_patience(),
                 may_compress=wanted is None,
             )
             _check_status(answer.status, statuses, path)
@@ -124,6 +127,11 @@ class Connection:
             self.close()
             raise
         return answer
+
+    def _find_patience(self) -> float:
+        """Return the seconds that an answer may take: less when the whole poll has been slow."""
+        left = self._opened + _POLL_SECONDS - self._world.now()
+        return min(_METADATA_SECONDS, left)
 
     def _open(self) -> tuple[Stream, AnswerReader]:
         if self._stream is not None and self._reader is not None:
@@ -140,6 +148,7 @@ class Connection:
             )
         except OSError as error:
             raise UnreachableError(f"{public.host} cannot be reached: {error}.") from error
+        self._opened = self._world.now()
         self._reader = AnswerReader(self._stream, self._world.now)
         return self._stream, self._reader
 

@@ -11,6 +11,7 @@ from typing import Final
 import h11
 
 from client_sim.device.errors import TransportError, UnreachableError
+from client_sim.device.pace import Pace
 from client_sim.world import Stream
 
 # Octets of a response head; our own server sends about 500.
@@ -31,11 +32,16 @@ class Answer:
 
 
 class AnswerReader:
-    """Reads answers from one connection, each asked for by exactly one request."""
+    """Reads answers from one connection, each asked for by exactly one request.
 
-    def __init__(self, stream: Stream, now: Callable[[], float]) -> None:
+    A phone's own server states where each answer ends. `lenient` is for others: HTTP/1.0, and
+    answers that end with the connection.
+    """
+
+    def __init__(self, stream: Stream, now: Callable[[], float], *, lenient: bool = False) -> None:
         self._stream = stream
         self._now = now
+        self._lenient = lenient
         self._machine = h11.Connection(h11.CLIENT, max_incomplete_event_size=HEAD_LIMIT)
         self._ended = False
 
@@ -59,7 +65,7 @@ class AnswerReader:
 
         Raises TransportError for anything else, UnreachableError if the connection breaks.
         """
-        deadline = self._now() + seconds
+        pace = Pace(self._now, seconds)
         budget = HEAD_LIMIT + limit + _OVERHEAD
         response: h11.Response | None = None
         body = _Body(limit, encoded=False)
@@ -69,12 +75,14 @@ class AnswerReader:
             except h11.ProtocolError:
                 raise self._explain() from None
             if event is h11.NEED_DATA:
-                budget -= self._receive(budget, deadline)
+                budget -= self._receive(budget, pace)
             elif isinstance(event, h11.InformationalResponse):
                 raise TransportError(f"The server answered {event.status_code}, which ends a poll.")
             elif isinstance(event, h11.Response):
                 response = event
-                _check_framing(response)
+                _check_head(response)
+                if not self._lenient:
+                    _check_framing(response)
                 body = _Body(limit, encoded=_is_gzip(response, may_compress=may_compress))
             elif isinstance(event, h11.Data):
                 body.feed(bytes(event.data))
@@ -89,15 +97,14 @@ class AnswerReader:
             return UnreachableError("The server closed the connection in the middle.")
         return TransportError("The server's answer is not HTTP/1.1.")
 
-    def _receive(self, budget: int, deadline: float) -> int:
+    def _receive(self, budget: int, pace: Pace) -> int:
         try:
             octets = self._stream.recv(_RECEIVE)
         except OSError as error:
             raise UnreachableError(f"The connection broke while reading: {error}.") from error
         if len(octets) > budget:
             raise TransportError("The server's answer is longer than anything that was asked for.")
-        if self._now() > deadline:
-            raise TransportError("The server's answer takes too long; try again later.")
+        pace.check(len(octets))
         self._ended = not octets
         self._machine.receive_data(octets)
         return len(octets)
@@ -132,11 +139,16 @@ class _Body:
         return b"".join(self._parts)
 
 
-def _check_framing(response: h11.Response) -> None:
-    """Check that the head is small and states where the body ends: a cut one must not pass."""
+def _check_head(response: h11.Response) -> None:
     # The parser's own limit holds only for heads that arrive in pieces.
     if sum(len(name) + len(value) for name, value in response.headers) > HEAD_LIMIT:
         raise TransportError("The head of the server's answer is too long.")
+    if len(response.headers) > _HEADER_COUNT:
+        raise TransportError(f"The server's answer has more than {_HEADER_COUNT} headers.")
+
+
+def _check_framing(response: h11.Response) -> None:
+    """Check that the head states where the body ends: a cut one must not pass."""
     if response.http_version != b"1.1":
         raise TransportError("The server's answer is not HTTP/1.1.")
     if not {b"content-length", b"transfer-encoding"} & {name for name, _ in response.headers}:
@@ -144,8 +156,6 @@ def _check_framing(response: h11.Response) -> None:
 
 
 def _is_gzip(response: h11.Response, *, may_compress: bool) -> bool:
-    if len(response.headers) > _HEADER_COUNT:
-        raise TransportError(f"The server's answer has more than {_HEADER_COUNT} headers.")
     codings = [value for name, value in response.headers if name == b"content-encoding"]
     if not codings:
         return False

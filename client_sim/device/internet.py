@@ -69,15 +69,12 @@ class RealWorld:
         """Return the addresses of `host`; raises OSError."""
         if host in self._resolver:
             return self._resolver[host]
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return [str(address[0]) for *_, address in found]
+        return resolve(host)
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect; plain text only on loopback. Raises OSError (ssl.SSLError is one)."""
         if tls is None:
-            if not _is_loopback(address):
-                raise OSError("plain text is refused outside this machine")
-            return SocketStream(socket.create_connection((address, port), timeout=PATIENCE))
+            return connect_plain(address, port)
         context = make_tls_context(self._certificate_authority)
         wire = socket.create_connection((address, port), timeout=PATIENCE)
         try:
@@ -85,6 +82,19 @@ class RealWorld:
         except BaseException:
             wire.close()
             raise
+
+
+def resolve(host: str) -> list[str]:
+    """Return the addresses that the system knows for a name; raises OSError."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+def connect_plain(address: str, port: int) -> Stream:
+    """Connect without TLS, on this machine alone; raises OSError."""
+    if not _is_loopback(address):
+        raise OSError("plain text is refused outside this machine")
+    return SocketStream(socket.create_connection((address, port), timeout=PATIENCE))
 
 
 def _is_loopback(address: str) -> bool:

@@ -58,9 +58,9 @@ class VerifiedMetadata:
         """The verified top-level targets."""
         return self._set.targets
 
-    def role(self, name: str) -> Targets | None:
-        """Return a verified delegated role, or None."""
-        if not self._set.contains(name, "targets"):
+    def role(self, name: str, delegator: str = "targets") -> Targets | None:
+        """Return a delegated role that was verified for `delegator`, or None."""
+        if not self._set.contains(name, delegator):
             return None
         signed = self._set[name]
         assert isinstance(signed, Targets)
@@ -96,11 +96,11 @@ class VerifiedMetadata:
             check_version(meta.version)
         return snapshot
 
-    def update_role(self, name: str, data: bytes) -> Targets:
-        """Verify the top-level targets or a role that they delegate to."""
+    def update_role(self, name: str, data: bytes, delegator: str = "targets") -> Targets:
+        """Verify the top-level targets, or a role that `delegator` delegates to."""
         with _wrapped(name):
             role = self._set.update_delegated_targets(
-                data, name, "root" if name == "targets" else "targets"
+                data, name, "root" if name == "targets" else delegator
             )
         self.versions[name] = check_version(role.version)
         return role
@@ -137,10 +137,10 @@ def _wrapped(what: str) -> Iterator[None]:
     ) as error:
         # The library's own errors, and what slips through its parser on input that is not
         # metadata at all.
-        raise TrustError(f"The {what} metadata was refused: {_shorten(error)}.") from error
+        text = _shorten(str(error)).rstrip(".") or type(error).__name__
+        raise TrustError(f"The {_shorten(what)} metadata was refused: {text}.") from error
 
 
-def _shorten(error: Exception) -> str:
-    """Return an error's text fit for one line: it may quote what the server sent."""
-    text = "".join(character for character in str(error)[:160] if character.isprintable())
-    return text.rstrip(".") or type(error).__name__
+def _shorten(text: str) -> str:
+    """Return a text fit for one line: it may quote what the server sent."""
+    return "".join(character for character in text[:160] if character.isprintable())

@@ -49,16 +49,8 @@ class Vault(MutableMapping[str, bytes]):
             raise StorageError(f"{name!r} is not a name that the phone stores anything under.")
         if len(value) > VALUE_LIMIT:
             raise StorageError(f"The value for {name} is longer than anything the phone stores.")
-        # One writer per phone, so one temporary name per value is enough; a crash leaves it behind
-        # and the next write takes it over.
-        temporary = self._directory / f".{name}{_TEMPORARY}"
         try:
-            with temporary.open("wb") as file:
-                file.write(value)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._directory / name)
-            self._sync()
+            replace_file(self._directory / name, value)
         except OSError as error:
             raise _failed(error) from error
 
@@ -67,7 +59,7 @@ class Vault(MutableMapping[str, bytes]):
             raise KeyError(name)
         try:
             (self._directory / name).unlink()
-            self._sync()
+            _sync(self._directory)
         except FileNotFoundError:
             raise KeyError(name) from None
         except OSError as error:
@@ -82,12 +74,26 @@ class Vault(MutableMapping[str, bytes]):
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def _sync(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file at once and whole, and durably; raises OSError."""
+    # One writer per folder, so one temporary name per file is enough; a crash leaves it behind and
+    # the next write takes it over.
+    temporary = path.with_name(f".{path.name}{_TEMPORARY}")
+    with temporary.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync(path.parent)
+
+
+def _sync(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_name(name: str) -> bool:

@@ -220,17 +220,39 @@ def test_endless_chunks_are_stopped():
     assert read < 2_000_000
 
 
-def test_slow_data_is_stopped():
-    """One octet a minute is no answer."""
+@pytest.mark.parametrize(("seconds", "match"), [(20, "too slowly"), (121, "too long")])
+def test_slow_data_is_stopped(seconds, match):
+    """One octet now and then is no answer."""
     world, connection = _connect(b"")
+    taken = []
 
     def recv(_limit):
-        world.clock += 60
+        world.clock += seconds
+        taken.append(seconds)
         return b"H"
 
     world.connect = _streams(recv)
+    with pytest.raises(TransportError, match=match):
+        connection.get(PATH, limit=100)
+    assert sum(taken) <= 150
+
+
+def test_a_poll_that_is_slow_as_a_whole_is_stopped():
+    """Answers that each come just in time take 15 minutes together at most."""
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    world, connection = _connect(b"")
+    start = world.clock
+
+    def recv(_limit):
+        world.clock += 29
+        return answer
+
+    world.connect = _streams(recv)
+    while world.clock - start < 871:
+        connection.get(PATH, limit=100)
     with pytest.raises(TransportError, match="too long"):
         connection.get(PATH, limit=100)
+    assert 900 <= world.clock - start <= 930
 
 
 @pytest.mark.parametrize("step", ["resolve", "connect", "send", "recv"])

@@ -1,0 +1,159 @@
+"""The client under test as a program, and python-tuf's own for a second opinion."""
+
+import contextlib
+import datetime as dt
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+from urllib.parse import quote
+
+import pytest
+from tuf.api.exceptions import DownloadError, RepositoryError
+from tuf.ngclient import Updater
+
+from client_sim.cli import main
+from tests.client_sim.tuf.simulator import serve
+
+PROGRAM = Path(sys.executable).with_name("hening-device")
+
+
+class Client:
+    """A client with a metadata folder and a target folder; commands return an exit status."""
+
+    def __init__(self, folder, repository):
+        self.repository = repository
+        self.metadata = folder / "metadata"
+        self.targets = folder / "targets"
+        self.anchor = folder / "anchor.json"
+        self.folder = folder
+        self.error = ""
+
+    def version(self, role):
+        """Return the trusted version of a role, or None."""
+        octets = self.octets(role)
+        return None if octets is None else json.loads(octets)["signed"]["version"]
+
+    def octets(self, role):
+        """Return the trusted metadata of a role as it lies there, or None."""
+        path = self.metadata / f"{quote(role, safe='')}.json"
+        return path.read_bytes() if path.is_file() else None
+
+    @property
+    def versions(self):
+        """Return the trusted version of every role."""
+        names = sorted(path.name for path in self.metadata.glob("*.json"))
+        return {name.removesuffix(".json"): self._read(name) for name in names}
+
+    def _read(self, name):
+        return json.loads((self.metadata / name).read_bytes())["signed"]["version"]
+
+    @property
+    def stored(self):
+        """Return the contents of all files below the target folder."""
+        return sorted(path.read_bytes() for path in self.targets.rglob("*") if path.is_file())
+
+
+class Device(Client):
+    """`hening-device tuf`, in this process; in one of its own where it needs another time."""
+
+    def run(self, *arguments, at=None):
+        """Run a command with options and return its status."""
+        if at is not None:
+            return self.run_process(*arguments, before=("faketime", f"{at:%Y-%m-%d %H:%M:%S}"))
+        said = io.StringIO()
+        with (
+            mock.patch.object(sys, "argv", ["hening-device", "tuf", *arguments]),
+            contextlib.redirect_stderr(said),
+            pytest.raises(SystemExit) as ended,
+        ):
+            main()
+        self.error = said.getvalue()
+        return ended.value.code
+
+    def run_process(self, *arguments, before=()):
+        """Run a command in a process of its own."""
+        command = [*before, str(PROGRAM), "tuf", *arguments]
+        environment = {"TZ": "UTC", "PATH": "/usr/bin:/bin"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        self.error = done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
+        return done.returncode
+
+    def init(self, root=None):
+        """Trust a root, the repository's first one unless given."""
+        self.anchor.write_bytes(self.repository.trusted_root if root is None else root)
+        return self.run("--metadata-dir", str(self.metadata), "init", str(self.anchor))
+
+    def refresh(self, at=None):
+        """Update the top-level roles."""
+        with serve(self.repository) as url:
+            return self.run(*self._options(url), "refresh", at=at)
+
+    def download(self, *names, at=None):
+        """Update and fetch targets."""
+        with serve(self.repository) as url:
+            options = [part for name in names for part in ("--target-name", name)]
+            return self.run(
+                *self._options(url),
+                *options,
+                *("--target-dir", str(self.targets), "--target-base-url", f"{url}/targets/"),
+                "download",
+                at=at,
+            )
+
+    def _options(self, url):
+        return "--metadata-url", f"{url}/metadata/", "--metadata-dir", str(self.metadata)
+
+
+class Reference(Client):
+    """python-tuf's `Updater`, in this process."""
+
+    def __init__(self, folder, repository):
+        super().__init__(folder, repository)
+        self.metadata.mkdir()
+        self.targets.mkdir()
+
+    def init(self, root=None):
+        """Trust a root."""
+        octets = self.repository.trusted_root if root is None else root
+        (self.metadata / "root.json").write_bytes(octets)
+        return 0
+
+    def refresh(self, at=None):
+        """Update the top-level roles."""
+        return self._run(at, lambda _updater: None)
+
+    def download(self, *names, at=None):
+        """Update and fetch targets."""
+
+        def fetch(updater):
+            for name in names:
+                target = updater.get_targetinfo(name)
+                if target is None:
+                    raise RepositoryError("not found")
+                if updater.find_cached_target(target) is None:
+                    updater.download_target(target)
+
+        return self._run(at, fetch)
+
+    def _run(self, at, action):
+        with serve(self.repository) as url:
+            try:
+                updater = Updater(
+                    str(self.metadata),
+                    f"{url}/metadata/",
+                    str(self.targets),
+                    f"{url}/targets/",
+                    bootstrap=None,
+                )
+                if at is not None:
+                    updater._trusted_set.reference_time = at.astimezone(dt.UTC)
+                updater.refresh()
+                action(updater)
+            except (RepositoryError, DownloadError) as error:
+                self.error = str(error)
+                return 1
+            return 0

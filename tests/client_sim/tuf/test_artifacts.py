@@ -1,0 +1,165 @@
+"""Targets themselves: step 5.7 of TUF's client workflow."""
+
+import hashlib
+
+import pytest
+
+from tests.client_sim.tuf.clients import Device
+from tests.client_sim.tuf.simulator import Repository
+
+
+def _fetched(repository):
+    return [path for path in repository.requests if path.startswith("targets/")]
+
+
+@pytest.mark.parametrize("path", ["file.txt", "path/to/a/file.txt", "a-b_c~1.2", "a%20b"])
+@pytest.mark.parametrize("data", [b"contents", b"", b"\x00" * 100_000])
+def test_a_target_is_fetched(client, repository, path, data):
+    """A refresh fetches none; a download stores exactly the signed octets."""
+    repository.add(path, data)
+    repository.publish("targets")
+    assert client.refresh() == 0
+    assert client.stored == []
+    assert client.download(path) == 0
+    assert client.stored == [data]
+
+
+def test_a_name_without_a_hash(tmp_path):
+    """Where snapshots are not consistent a target lies under its own name."""
+    repository = Repository(consistent=False)
+    repository.add("a/file", b"data")
+    repository.publish("targets")
+    device = Device(tmp_path, repository)
+    device.init()
+    assert device.download("a/file") == 0
+    assert _fetched(repository) == ["targets/a/file"]
+    assert device.stored == [b"data"]
+
+
+def test_a_name_with_a_hash(client, repository):
+    """The hash stands before the last segment."""
+    repository.add("a/file", b"data")
+    repository.publish("targets")
+    client.download("a/file")
+    assert _fetched(repository) == [f"targets/a/{hashlib.sha256(b'data').hexdigest()}.file"]
+
+
+@pytest.mark.parametrize("algorithms", [("sha256",), ("sha512",), ("sha512", "sha256"), ("md5",)])
+def test_hash_algorithms(client, repository, algorithms):
+    """Every hash that is listed is looked at."""
+    repository.add("file", b"data", algorithms=algorithms)
+    repository.publish("targets")
+    assert client.download("file") == 0
+    target = repository.add("other", b"other", algorithms=algorithms)
+    last = algorithms[-1]
+    digest = target.hashes[last]
+    target.hashes[last] = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+    for name in list(repository.files):
+        if name.endswith(f"{digest}.other"):
+            repository.files[name.replace(digest, target.hashes[last])] = b"other"
+    repository.publish("targets")
+    assert client.download("other") == 1
+    assert client.stored == [b"data"]
+
+
+def test_a_target_that_is_there_is_not_fetched_again(client, repository):
+    """What lies there and still verifies costs no request."""
+    repository.add("file", b"data")
+    repository.publish("targets")
+    client.download("file")
+    assert client.download("file") == 0
+    assert len(_fetched(repository)) == 1
+
+
+def test_a_target_that_was_damaged_is_fetched_again(client, repository):
+    """What lies there is verified each time."""
+    repository.add("file", b"data")
+    repository.publish("targets")
+    client.download("file")
+    next(path for path in client.targets.rglob("*") if path.is_file()).write_bytes(b"dat!")
+    assert client.download("file") == 0
+    assert client.stored == [b"data"]
+
+
+def test_a_target_that_changes_is_replaced(client, repository):
+    """One target has one file, whatever its version."""
+    for data in (b"one", b"another", b"three"):
+        repository.add("file", data)
+        repository.publish("targets")
+        assert client.download("file") == 0
+        assert client.stored == [data]
+
+
+@pytest.mark.parametrize("served", [b"DATA", b"dat", b"data and more", b"", b"d" * 1_000_000])
+def test_arbitrary_software(client, repository, served):
+    """Other octets than the signed ones are not stored, nor do they replace what is there."""
+    repository.add("file", b"old!")
+    repository.publish("targets")
+    assert client.download("file") == 0
+    repository.add("file", b"data")
+    repository.publish("targets")
+    digest = hashlib.sha256(b"data").hexdigest()
+    repository.files[f"targets/{digest}.file"] = served
+    assert client.download("file") == 1
+    assert client.stored == [b"old!"]
+
+
+def test_endless_data(device, repository):
+    """A target is cut off behind its signed length."""
+    repository.add("file", b"data")
+    repository.publish("targets")
+    written = 0
+
+    def pour(wire):
+        nonlocal written
+        while True:
+            try:
+                written += wire.write(b"data" * 10_000)
+            except OSError:
+                return
+
+    digest = hashlib.sha256(b"data").hexdigest()
+    repository.answers[f"targets/{digest}.file"] = (200, pour)
+    assert device.download("file") == 1
+    assert device.stored == []
+    # What the two sockets hold, not what the server could send.
+    assert written < 50_000_000
+
+
+def test_wrong_software(client, repository):
+    """Another target of the same repository, well signed, under the name that was asked for."""
+    repository.add("one", b"one")
+    repository.add("two", b"two")
+    repository.publish("targets")
+    one, two = (hashlib.sha256(data).hexdigest() for data in (b"one", b"two"))
+    repository.files[f"targets/{one}.one"] = repository.files[f"targets/{two}.two"]
+    assert client.download("one") == 1
+    assert client.stored == []
+
+
+def test_a_target_that_nobody_lists(client, repository):
+    """It may be served; nobody signed it."""
+    repository.files["targets/file"] = b"data"
+    assert client.download("file") == 1
+    assert _fetched(repository) == []
+    assert client.versions == dict.fromkeys(("root", "timestamp", "snapshot", "targets"), 1)
+
+
+def test_targets_in_order_up_to_the_first_that_fails(client, repository):
+    """Several names in one run; what follows a failure is not fetched."""
+    for name in ("one", "two", "three"):
+        repository.add(name, name.encode())
+    repository.publish("targets")
+    assert client.download("two", "one") == 0
+    assert [path.rpartition(".")[2] for path in _fetched(repository)] == ["two", "one"]
+    assert client.download("one", "nowhere", "three") == 1
+    assert client.stored == [b"one", b"two"]
+
+
+def test_a_refused_refresh_fetches_no_target(client, repository):
+    """Extraneous or frozen metadata ends the run before any target."""
+    repository.add("file", b"data")
+    repository.publish("targets")
+    repository.files["metadata/timestamp.json"] = b"{}"
+    assert client.download("file") == 1
+    assert _fetched(repository) == []

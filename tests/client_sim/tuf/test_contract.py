@@ -1,0 +1,117 @@
+"""The contract between `hening-device tuf` and whoever tests it."""
+
+import socket
+import threading
+
+import pytest
+
+from tests.client_sim.tuf.simulator import DAY, now, serve
+
+
+def test_the_program_itself(device, repository):
+    """In processes of their own: init, refresh, download, then a refresh that is refused."""
+    repository.add("file", b"data")
+    repository.publish("targets")
+    metadata = ("--metadata-dir", str(device.metadata))
+    assert device.run_process(*metadata, "init", str(device.anchor)) == 0
+    with serve(repository) as url:
+        metadata = ("--metadata-url", f"{url}/metadata/", *metadata)
+        assert device.run_process(*metadata, "refresh") == 0
+        targets = ("--target-dir", str(device.targets), "--target-base-url", f"{url}/targets/")
+        assert device.run_process(*metadata, "--target-name", "file", *targets, "download") == 0
+        repository.files["metadata/timestamp.json"] = b"{}"
+        assert device.run_process(*metadata, "refresh") == 1
+    assert device.error.startswith("hening-device tuf: The timestamp metadata was refused")
+    assert device.stored == [b"data"]
+
+
+def test_urls_without_a_slash_at_the_end(device, repository):
+    """A base URL is a folder, with or without its slash."""
+    repository.add("file", b"data")
+    repository.publish("targets")
+    with serve(repository) as url:
+        status = device.run(
+            *("--metadata-url", f"{url}/metadata", "--metadata-dir", str(device.metadata)),
+            *("--target-name", "file", "--target-dir", str(device.targets)),
+            *("--target-base-url", f"{url}/targets", "download"),
+        )
+    assert status == 0
+    assert device.stored == [b"data"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("nonsense",),
+        ("--nonsense", "refresh"),
+        ("refresh",),
+        ("init",),
+        ("download",),
+        ("--metadata-dir", "{folder}", "init"),
+        ("--metadata-dir", "{folder}", "init", "{folder}/absent"),
+        ("--metadata-dir", "{folder}/anchor.json", "init", "{folder}/anchor.json"),
+        ("--metadata-dir", "{folder}/empty", "--metadata-url", "http://127.0.0.1:1/", "refresh"),
+        ("--metadata-dir", "{metadata}", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "http://127.0.0.1:1/", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "http://127.0.0.1:0/", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "http://127.0.0.1:99999/", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "http://[::1/", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "ftp://127.0.0.1/", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "https://127.0.0.1/", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "http://192.0.2.1/", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "", "refresh"),
+        ("--metadata-dir", "{metadata}", "--metadata-url", "http://127.0.0.1:1/", "download"),
+        ("--metadata-dir", "{metadata}", "refresh", "--metadata-url", "http://127.0.0.1:1/"),
+    ],
+)
+def test_whatever_goes_wrong_is_status_1(device, arguments):
+    """Wrong usage, an absent server, a wrong folder: a sentence and 1, never 2 or 3."""
+    names = {"folder": device.folder, "metadata": device.metadata}
+    assert device.run(*(part.format(**names) for part in arguments)) == 1
+    assert device.error.strip()
+
+
+@pytest.mark.parametrize("command", [(), ("init",), ("refresh",), ("download",)])
+def test_help_is_status_0(device, command, capsys):
+    """Help is there for each command."""
+    assert device.run(*command, "--help") == 0
+    assert "Usage: hening-device tuf" in capsys.readouterr().out
+
+
+@pytest.mark.needs("faketime")
+def test_the_systems_clock_is_believed(device):
+    """Under another clock, in both directions."""
+    assert device.refresh(at=now() + 29 * DAY) == 0
+    assert device.refresh(at=now() + 31 * DAY) == 1
+    assert "expired" in device.error
+    assert device.refresh(at=now() - 9_000 * DAY) == 0
+
+
+def test_only_what_is_asked_leaves(device):
+    """A request is three lines, the same as a phone's."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        url = f"http://127.0.0.1:{port}/a b/metadata?x=ü"
+        listener.settimeout(20)
+        heard = []
+
+        def hear():
+            wire, _ = listener.accept()
+            with wire:
+                heard.append(wire.recv(65_536))
+
+        thread = threading.Thread(target=hear)
+        thread.start()
+        assert (
+            device.run("--metadata-url", url, "--metadata-dir", str(device.metadata), "refresh")
+            == 1
+        )
+        thread.join()
+    assert heard[0].split(b"\r\n")[1:] == [
+        b"Host: 127.0.0.1:%d" % port,
+        b"Accept-Encoding: gzip",
+        b"",
+        b"",
+    ]
+    assert heard[0].split(b" ")[1].isascii()
