@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from client_sim.clock import read_clock, read_entropy
+from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions
 from client_sim.device.download import Downloads, Progress
@@ -25,9 +26,13 @@ from client_sim.device.records import (
     raise_floor,
     store_failed,
 )
-from client_sim.device.update import Installation, Report, Update
+from client_sim.device.reset import finish_reset
+from client_sim.device.rules import Check
+from client_sim.device.update import Installation, Report, Update, ask_conditions
 from client_sim.device.vault import Vault
+from client_sim.engine.boot_state import BootState
 from client_sim.engine.build import BuildFacts
+from client_sim.engine.disk import Disk
 from client_sim.engine.slots import BootOutcome, Slots
 from client_sim.world import Public, RunningBuild, World
 
@@ -36,7 +41,8 @@ class Phone:
     """The phone in `directory`; raises DeviceError for everything that it refuses.
 
     `resolver` maps host names to addresses in place of DNS. `make_world` puts another world around
-    the phone's public facts and state; the default is the real one.
+    the phone's public facts and state; the default is the real one. `disk` is where slots and
+    state are changed, step by step. A factory reset that was interrupted is completed first.
     """
 
     def __init__(
@@ -47,10 +53,12 @@ class Phone:
         now: Callable[[], float] = read_clock,
         entropy: Callable[[int], bytes] = read_entropy,
         make_world: Callable[[Public, Vault], World] | None = None,
+        disk: Disk | None = None,
     ) -> None:
         self.image = load_image(directory / "image")
-        self.slots = Slots(directory / "slots")
-        self.state = Vault(directory / "state")
+        finish_reset(directory, disk=disk)
+        self.slots = Slots(directory / "slots", disk=disk)
+        self.state = Vault(directory / "state", disk=disk)
         self._downloads = Downloads(directory / "downloads")
         self._resolver = resolver
         self._now = now
@@ -62,6 +70,12 @@ class Phone:
         """The build that runs."""
         with engine_refuses():
             return self.slots.running_build
+
+    @property
+    def boot_state(self) -> BootState:
+        """What the bootloader remembers."""
+        with engine_refuses():
+            return self.slots.state
 
     @property
     def floor(self) -> int:
@@ -99,6 +113,10 @@ class Phone:
         """Return when the phone polls next, epoch seconds."""
         client, world = self._client()
         return client.next_poll(world.now())
+
+    def judge(self, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
+        """Ask whether `offer` could be installed in these conditions; nothing is sent."""
+        return ask_conditions(self.state, offer, conditions)
 
     def install(
         self,
@@ -169,7 +187,6 @@ class Phone:
             store_failed(self.state, (*known, failed.counter))
 
     def _check_confirmed(self) -> None:
-        with engine_refuses():
-            state = self.slots.state
+        state = self.boot_state
         if state.active != state.running:
             raise InstallError("An installed build waits for a reboot; reboot first.")

@@ -48,6 +48,17 @@ class Installation:
     checks: tuple[Check, ...] = ()
 
 
+def ask_conditions(state: Vault, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
+    """Ask all conditions of an installation; the owner's wishes and consent come from `state`."""
+    return judge_conditions(
+        offer,
+        conditions,
+        load_wishes(state),
+        agreed=load_agreed(state),
+        room=offer.length,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Update:
     """What one installation works with."""
@@ -91,13 +102,7 @@ class Update:
         self, checks: tuple[Check, ...], offer: Offer
     ) -> tuple[Check | None, tuple[Check, ...]]:
         """Return the first condition that is not met, and all checks with the conditions'."""
-        found = judge_conditions(
-            offer,
-            self.conditions,
-            load_wishes(self.state),
-            agreed=load_agreed(self.state),
-            room=offer.length,
-        )
+        found = ask_conditions(self.state, offer, self.conditions)
         return next((check for check in found if not check.passed), None), (*checks, *found)
 
     def _prepare(self, offer: Offer) -> BuildFacts | None:

@@ -1,12 +1,12 @@
 """A small persistent mapping in a folder: one file per name, each replaced at once and whole."""
 
-import os
 import re
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 from typing import Final
 
 from client_sim.device.errors import StorageError
+from client_sim.engine.disk import Disk
 
 # Octets of one value: the largest is a role of 5,000,000.
 VALUE_LIMIT: Final = 8 * 1024 * 1024
@@ -20,13 +20,14 @@ class Vault(MutableMapping[str, bytes]):
 
     A crash leaves the old value or the new one. Names are `[a-z0-9_-]` with single dots inside,
     at most 96 octets; other names are KeyError when read and StorageError when written. A failing
-    disk is StorageError.
+    disk is StorageError. `disk` is where changes are made, step by step.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self._directory = directory
+        self._disk = disk or Disk()
         try:
-            directory.mkdir(parents=True, exist_ok=True)
+            self._disk.make_directory(directory)
         except OSError as error:
             raise _failed(error) from error
 
@@ -50,7 +51,7 @@ class Vault(MutableMapping[str, bytes]):
         if len(value) > VALUE_LIMIT:
             raise StorageError(f"The value for {name} is longer than anything the phone stores.")
         try:
-            replace_file(self._directory / name, value)
+            replace_file(self._directory / name, value, disk=self._disk)
         except OSError as error:
             raise _failed(error) from error
 
@@ -58,8 +59,8 @@ class Vault(MutableMapping[str, bytes]):
         if not _is_name(name):
             raise KeyError(name)
         try:
-            (self._directory / name).unlink()
-            _sync(self._directory)
+            self._disk.remove(self._directory / name)
+            self._disk.sync_directory(self._directory)
         except FileNotFoundError:
             raise KeyError(name) from None
         except OSError as error:
@@ -75,25 +76,17 @@ class Vault(MutableMapping[str, bytes]):
         return sum(1 for _ in self)
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes, *, disk: Disk | None = None) -> None:
     """Write a file at once and whole, and durably; raises OSError."""
     # One writer per folder, so one temporary name per file is enough; a crash leaves it behind and
     # the next write takes it over.
+    disk = disk or Disk()
     temporary = path.with_name(f".{path.name}{_TEMPORARY}")
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _sync(path.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with disk.create(temporary) as file:
+        disk.write(file, data)
+        disk.sync(file)
+    disk.replace(temporary, path)
+    disk.sync_directory(path.parent)
 
 
 def _is_name(name: str) -> bool:

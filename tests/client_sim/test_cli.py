@@ -1,3 +1,4 @@
+import io
 import json
 import runpy
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from client_sim import cli as module
 from client_sim.cli import cli, find_status, main
-from client_sim.device import commands
+from client_sim.device import owner_commands, update_commands
 from client_sim.device.errors import AgreementError, StorageError, UnreachableError
 from client_sim.device.phone import Phone
 from tests.client_sim.device import shop
@@ -25,7 +26,8 @@ RESOLVE = ["--resolve", f"{HOST}=127.0.0.1"]
 @pytest.fixture(autouse=True)
 def _clock(monkeypatch):
     """Set the phones' clock to a day on which the fixtures' newest build exists."""
-    monkeypatch.setattr(commands, "Phone", partial(Phone, now=lambda: float(shop.NOW)))
+    for commands in (owner_commands, update_commands):
+        monkeypatch.setattr(commands, "Phone", partial(Phone, now=lambda: float(shop.NOW)))
 
 
 @pytest.fixture
@@ -89,6 +91,148 @@ def test_create_poll_install_show(create, run, tmp_path):
     assert "runs build 2, " in out
     assert "model armani, region id, channel stable" in out
     assert "installs nothing up to build 2" in out
+
+
+def test_poll_explains_every_rule_and_condition(create, run, tmp_path):
+    """Behind the octets a line for each: passed or not, its name, a sentence."""
+    create()
+    conditions = ["--battery", 20, "--metered", "--free", 10, "--local-time", "12:00"]
+    phone = ["--phone", tmp_path / "phone"]
+    status, out, _ = run("poll", *phone, *RESOLVE, "--explain", *conditions)
+    lines = [line.split(maxsplit=2) for line in out.splitlines() if line[:3] in {"yes", "no "}]
+    names = ["pointer", "halted", "newer", "share", "step", "forward", "failed", "package"]
+    assert [name for _, name, _ in lines[:8]] == names
+    assert {passed for passed, _, _ in lines[:8]} == {"yes"}
+    assert [(passed, name) for passed, name, _ in lines[8:]] == [
+        ("yes", "consent"),
+        ("yes", "quiet"),
+        ("no", "battery"),
+        ("no", "network"),
+        ("no", "room"),
+    ]
+    assert "The battery holds 20 % and is not charging; an update needs 30 %." in out
+    assert status == 0
+    told = json.loads(run("poll", *phone, *RESOLVE, "--json", *conditions)[1])
+    assert [check["name"] for check in told["checks"] if not check["passed"]] == [
+        "battery",
+        "network",
+        "room",
+    ]
+    assert told["checks"][0]["sentence"] == "armani/id/stable leads to the build 2."
+
+
+def test_poll_explains_what_stopped_it(create, run, server, tmp_path):
+    """Halted: the rules up to that one, no condition, and the sentence with its reason."""
+    create()
+    shop.announce(server.repository, 1, [shop.add_package(server.repository, 1)], h=True)
+    out = run("poll", "--phone", tmp_path / "phone", *RESOLVE, "--explain")[1]
+    assert out.splitlines()[-3:] == [
+        "yes pointer armani/id/stable leads to the build 2.",
+        "no  halted  The roll-out is halted, so nothing is installed.",
+        "The roll-out is halted, so nothing is installed.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--battery", 5], "The battery holds 5 % and is not charging; an update needs 30 %."),
+        (["--battery", 5, "--charging"], "The battery holds 5 % and is charging; an update needs"),
+        (["--metered"], "The network is metered"),
+        (["--free", 1], "octets of room and there are only 1."),
+        (["--local-time", "23:00"], "23:00 is in the quiet hours from 22:00 to 07:00."),
+    ],
+)
+def test_install_waits_for_its_conditions(create, run, tmp_path, options, sentence):
+    """Status 0: nothing is wrong, it is not the moment; nothing was asked but the poll."""
+    create()
+    phone = ["--phone", tmp_path / "phone"]
+    assert run("settings", *phone, "--quiet-hours", "22:00-07:00")[0] == 0
+    noon = [] if "--local-time" in options else ["--local-time", "12:00"]
+    status, out, _ = run("install", *phone, *RESOLVE, *options, *noon)
+    assert status == 0
+    assert sentence in out
+    assert json.loads(run("show", *phone, "--json")[1])["running"]["counter"] == 0
+    assert run("install", *phone, *RESOLVE, "--local-time", "12:00")[1].startswith("Build 2 was")
+
+
+def test_the_owner_is_asked(create, run, tmp_path):
+    """`--ask` lets an offer wait, `--yes` agrees to it, `--automatic` lets it install itself."""
+    create()
+    phone = ["--phone", tmp_path / "phone"]
+    run("settings", *phone, "--ask")
+    assert "waits until the owner agrees" in run("install", *phone, *RESOLVE)[1]
+    told = json.loads(run("install", *phone, *RESOLVE, "--yes", "--json")[1])
+    assert (told["installed"], told["package"]["type"]) == (True, "incremental")
+    assert json.loads(run("show", *phone, "--json")[1])["agreed_build"] == 2
+    assert "asks the owner before it installs" in run("show", *phone)[1]
+    assert json.loads(run("settings", *phone, "--automatic", "--json")[1])["asks"] is False
+
+
+def test_settings_change_what_is_named_and_nothing_else(create, run, tmp_path):
+    """Each option by itself; hours that exclude each other and no hours are usage errors."""
+    create()
+    phone = ["--phone", tmp_path / "phone"]
+    told = json.loads(run("settings", *phone, "--quiet-hours", "22:30-07:05", "--json")[1])
+    assert told == {"asks": False, "quiet": [1350, 425], "takes_metered": False}
+    told = json.loads(run("settings", *phone, "--metered", "--json")[1])
+    assert told == {"asks": False, "quiet": [1350, 425], "takes_metered": True}
+    assert "leaves its owner alone from 22:30 to 07:05" in run("show", *phone)[1]
+    told = json.loads(run("settings", *phone, "--no-quiet-hours", "--no-metered", "--json")[1])
+    assert told == {"asks": False, "quiet": None, "takes_metered": False}
+    for wrong in (["22:00"], ["24:00-07:00"], ["7:00-8:00"], ["01:00-02:00", "--no-quiet-hours"]):
+        assert run("settings", *phone, "--quiet-hours", *wrong)[0] == 2
+
+
+def test_reset_asks_and_wipes(create, run, tmp_path, monkeypatch):
+    """Without a yes nothing happens; with it the phone remembers nothing and runs on."""
+    create("--persona", 3)
+    phone = ["--phone", tmp_path / "phone"]
+    run("poll", *phone, *RESOLVE)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert run("reset", *phone)[0] == 130
+    assert (tmp_path / "phone/personal/persona.json").exists()
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    status, out, _ = run("reset", *phone)
+    assert (status, out) == (0, f"{tmp_path / 'phone'} remembers nothing and runs build 0.\n")
+    assert not (tmp_path / "phone/personal/persona.json").exists()
+    shown = json.loads(run("show", *phone, "--json")[1])
+    assert (shown["roles"], shown["next_poll"], shown["has_secret"]) == ({}, None, False)
+    assert json.loads(run("reset", *phone, "--yes", "--json")[1])["running"]["counter"] == 0
+
+
+def test_show_tells_everything_but_the_secret(create, run, tmp_path):
+    """Due time, role versions, slots, wishes; the secret's octets in no spelling."""
+    create("--persona", 3)
+    phone = ["--phone", tmp_path / "phone"]
+    assert "holds no metadata but the root" in run("show", *phone)[1]
+    run("install", *phone, *RESOLVE, "--broken-boot")
+    due = json.loads(run("poll", *phone, *RESOLVE, "--json")[1])["next_poll"]
+    status, out, _ = run("show", *phone)
+    assert status == 0
+    assert "slot a holds build 0, confirmed, which runs\n" in out
+    assert "slot b holds build 2, which did not start\n" in out
+    assert "does not try again by itself: build 2\n" in out
+    assert "role" not in out
+    assert "latest 2" in out
+    shown = json.loads(run("show", *phone, "--json")[1])
+    assert shown["next_poll"] == due
+    assert shown["roles"]["armani"] == 2
+    assert shown["failed_builds"] == [2]
+    assert shown["slots"]["b"]["failed"]
+    secret = (tmp_path / "phone/state/secret").read_bytes()
+    assert secret.hex() not in out + json.dumps(shown)
+    (tmp_path / "phone/state/role.latest").write_bytes(b"damaged")
+    assert json.loads(run("show", *phone, "--json")[1])["roles"]["latest"] is None
+
+
+def test_a_failed_build_is_tried_again_at_the_owners_word(create, run, tmp_path):
+    """`--retry-failed` lets a build start that did not; by itself it stays where it is."""
+    create()
+    phone = ["--phone", tmp_path / "phone"]
+    run("install", *phone, *RESOLVE, "--broken-boot")
+    assert "did not start" in run("install", *phone, *RESOLVE)[1]
+    assert run("install", *phone, *RESOLVE, "--retry-failed")[1].startswith("Build 2 was installed")
 
 
 def test_json_output(create, run, tmp_path):
@@ -258,7 +402,7 @@ def test_the_version_is_that_of_the_package(run):
     assert run("--version")[1] == f"hening-device, version {version}\n"
 
 
-@pytest.mark.parametrize("name", [None, "create", "poll", "install", "show"])
+@pytest.mark.parametrize("name", [None, "create", "poll", "install", "show", "settings", "reset"])
 def test_every_help_gives_an_example(run, name):
     """An example that starts with the program's name and uses options that exist."""
     status, out, _ = run(*([name] if name else []), "--help")

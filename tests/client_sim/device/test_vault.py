@@ -5,7 +5,7 @@ import pytest
 
 from client_sim.device.errors import StorageError
 from client_sim.device.vault import VALUE_LIMIT, Vault
-from tests.client_sim.device.fake_world import PowerCutError
+from tests.client_sim.engine.power_cut import DyingDisk, PowerCut
 
 
 def test_values_survive(tmp_path):
@@ -57,22 +57,28 @@ def test_a_value_is_durable_before_it_is_seen(tmp_path, monkeypatch):
     assert steps == ["sync", "rename", "sync folder"]
 
 
-@pytest.mark.parametrize("death", ["fsync", "replace"])
-def test_a_power_cut_leaves_the_old_value(tmp_path, monkeypatch, death):
-    """Dying before the rename changes nothing, and the leftovers are in nobody's way."""
-    vault = Vault(tmp_path)
-    vault["due"] = b"old"
+def test_a_power_cut_at_any_step_leaves_the_old_value_or_the_new_one(tmp_path):
+    """Half a value never, also where it is replaced by a longer or a shorter one, or removed."""
+    Vault(tmp_path)["due"] = b"old value"
+    for new, steps in ((b"n", 6), (b"a new and longer value", 6), (None, 3)):
+        found = set()
+        for last in range(steps):
+            Vault(tmp_path)["due"] = b"old value"
+            with pytest.raises(PowerCut):
+                _change(Vault(tmp_path, disk=DyingDisk(last)), new)
+            found.add(Vault(tmp_path).get("due"))
+        assert found == {b"old value", new}
+        # The leftovers are in nobody's way, and there are no more steps than were tried.
+        Vault(tmp_path)["due"] = b"old value"
+        _change(Vault(tmp_path, disk=DyingDisk(steps)), new)
+        assert Vault(tmp_path).get("due") == new
 
-    def die(*_arguments):
-        raise PowerCutError
 
-    with monkeypatch.context() as patch:
-        patch.setattr(os if death == "fsync" else type(tmp_path), death, die)
-        with pytest.raises(PowerCutError):
-            vault["due"] = b"new"
-    assert dict(Vault(tmp_path)) == {"due": b"old"}
-    vault["due"] = b"new"
-    assert dict(Vault(tmp_path)) == {"due": b"new"}
+def _change(vault, value):
+    if value is None:
+        del vault["due"]
+    else:
+        vault["due"] = value
 
 
 def test_values_have_a_limit(tmp_path):

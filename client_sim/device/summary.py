@@ -1,0 +1,111 @@
+"""Everything that a phone holds, for people and programs, but for its secret and its owner's data.
+
+Nothing of it is verified here: what a poll believes is decided by the poll.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Final
+
+from client_sim.device.conditions import tell_minute
+from client_sim.device.phone import Phone
+from client_sim.device.records import load_agreed, load_due, load_failed, load_unusable
+from client_sim.device.telling import tell_date
+from client_sim.device.wishes import load_wishes
+from client_sim.transport import host_header
+
+_ROLE: Final = "role."
+
+
+def summarise(phone: Phone) -> dict[str, Any]:
+    """Return what a phone is, runs, remembers and is waiting for; raises DeviceError."""
+    state, boot = phone.state, phone.boot_state
+    return {
+        **asdict(phone.image.facts),
+        "running": asdict(phone.running_build),
+        "floor": phone.floor,
+        "next_poll": load_due(state),
+        "roles": {
+            name.removeprefix(_ROLE): _read_version(state[name])
+            for name in state
+            if name.startswith(_ROLE)
+        },
+        "failed_builds": list(load_failed(state)),
+        "unusable_incrementals": list(load_unusable(state)),
+        "agreed_build": load_agreed(state),
+        "wishes": asdict(load_wishes(state)),
+        "has_secret": "secret" in state,
+        "slots": {
+            name: {
+                "build": None if slot.build is None else slot.build.counter,
+                "runs": name == boot.running,
+                "boots_next": name == boot.active,
+                "confirmed": slot.successful,
+                "failed": slot.failed,
+            }
+            for name, slot in sorted(boot.slots.items())
+        },
+    }
+
+
+def tell_summary(phone: Phone) -> Iterator[str]:
+    """Yield the same as lines for people."""
+    facts, build, summary = phone.image.facts, phone.running_build, summarise(phone)
+    yield f"model {facts.codename}, region {facts.region}, channel {facts.channel}"
+    yield f"asks {'https' if facts.tls else 'http'}://{host_header(phone.public)}"
+    yield f"runs build {build.counter}, {build.fingerprint}"
+    made = tell_date(build.post_timestamp)
+    yield f"made {made}, security patches of {build.security_patch_level}"
+    yield f"installs nothing up to build {summary['floor']}"
+    for name, slot in summary["slots"].items():
+        yield f"slot {name} {_tell_slot(slot)}"
+    due = summary["next_poll"]
+    yield f"polls next {'when it is drawn' if due is None else f'at {tell_date(due)}'}"
+    roles = [f"{name} {version}" for name, version in summary["roles"].items()]
+    yield f"holds {', '.join(roles) or 'no metadata but the root that it was made with'}"
+    yield from _tell_builds(summary)
+    yield from _tell_wishes(summary["wishes"])
+    yield f"has {'a' if summary['has_secret'] else 'no'} secret, which never leaves it"
+
+
+def _read_version(octets: bytes) -> int | None:
+    """Return the version in stored metadata; None if it cannot be read."""
+    try:
+        version = json.loads(octets)["signed"]["version"]
+    except (ValueError, RecursionError, LookupError, TypeError):
+        return None
+    return version if type(version) is int else None
+
+
+def _tell_slot(slot: dict[str, Any]) -> str:
+    if slot["build"] is None:
+        return "is empty"
+    said = [f"holds build {slot['build']}"]
+    if slot["failed"]:
+        said.append("which did not start")
+    elif slot["confirmed"]:
+        said.append("confirmed")
+    if slot["runs"]:
+        said.append("which runs")
+    elif slot["boots_next"]:
+        said.append("which starts at the next reboot")
+    return ", ".join(said)
+
+
+def _tell_builds(summary: dict[str, Any]) -> Iterator[str]:
+    if failed := summary["failed_builds"]:
+        yield f"does not try again by itself: build {', '.join(map(str, failed))}"
+    if unusable := summary["unusable_incrementals"]:
+        yield f"passes over {len(unusable)} incremental(s) that were gone or did not fit"
+    if summary["agreed_build"] is not None:
+        yield f"may install build {summary['agreed_build']}: the owner agreed"
+
+
+def _tell_wishes(wishes: dict[str, Any]) -> Iterator[str]:
+    yield "asks the owner before it installs" if wishes["asks"] else "installs by itself"
+    metered = "also" if wishes["takes_metered"] else "not"
+    yield f"downloads {metered} over metered networks"
+    if wishes["quiet"] is not None:
+        start, end = map(tell_minute, wishes["quiet"])
+        yield f"leaves its owner alone from {start} to {end}"

@@ -1,0 +1,128 @@
+"""`hening-device poll` and `install`: a phone asks, and takes what it is offered."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from client_sim.device.condition_options import StatedConditions, condition_options
+from client_sim.device.options import AS_JSON, PHONE, RESOLVE, print_json
+from client_sim.device.phone import Phone
+from client_sim.device.screen import Screen
+from client_sim.device.telling import describe_poll, tell_checks, tell_requests
+from client_sim.transport import host_header
+
+
+@click.command(
+    "poll",
+    epilog=(
+        "\b\n"
+        "Example:\n"
+        "  hening-device poll --phone var/phone --resolve updates.hening.example=127.0.0.1 \\\n"
+        "      --explain\n"
+    ),
+)
+@PHONE
+@RESOLVE
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Print the octets of every request, then every rule and condition and what it found.",
+)
+@condition_options
+@AS_JSON
+def poll_command(
+    folder: Path,
+    resolve: Mapping[str, list[str]],
+    explain: bool,
+    stated: StatedConditions,
+    as_json: bool,
+) -> None:
+    """Ask once whether there is something new; install nothing.
+
+    The conditions change nothing about the poll: they decide whether an installation may follow.
+    """
+    phone = Phone(folder, resolver=resolve)
+    conditions = stated.complete(folder)
+    outcome = phone.poll()
+    next_poll = phone.next_poll()
+    checks = outcome.checks
+    if outcome.offer is not None:
+        checks += phone.judge(outcome.offer, conditions)
+    if as_json:
+        print_json({**describe_poll(outcome, checks), "next_poll": next_poll})
+    else:
+        if explain:
+            for line in tell_requests(host_header(phone.public), outcome):
+                click.echo(line)
+            for line in tell_checks(checks):
+                click.echo(line)
+        for warning in outcome.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        if outcome.failure is None:
+            click.echo(outcome.reason)
+    if outcome.failure is not None:
+        raise outcome.failure
+
+
+@click.command(
+    "install",
+    epilog=(
+        "\b\n"
+        "Example:\n"
+        "  hening-device install --phone var/phone --resolve updates.hening.example=127.0.0.1\n"
+    ),
+)
+@PHONE
+@RESOLVE
+@condition_options
+@click.option("--yes", "is_agreed", is_flag=True, help="Agree to the build that is offered.")
+@click.option(
+    "--retry-failed", is_flag=True, help="Take a build, too, that did not start on this phone."
+)
+@click.option("--broken-boot", is_flag=True, help="Let the new build fail to start.")
+@AS_JSON
+def install_command(
+    folder: Path,
+    resolve: Mapping[str, list[str]],
+    stated: StatedConditions,
+    is_agreed: bool,
+    retry_failed: bool,
+    broken_boot: bool,
+    as_json: bool,
+) -> None:
+    """Poll, install what is offered, reboot, and confirm the new build or fall back."""
+    phone = Phone(folder, resolver=resolve)
+    before = phone.running_build
+    with Screen(quiet=as_json) as screen:
+        done = phone.install(
+            conditions=stated.complete(folder),
+            is_agreed=is_agreed,
+            retry_failed=retry_failed,
+            progress=screen.progress,
+            report=screen.say,
+        )
+    reason, failed = done.reason, None
+    if done.installed is not None:
+        boot = phone.reboot(is_healthy=lambda build: not broken_boot or build == before)
+        failed = boot.failed_build
+        if failed is None:
+            reason = f"Build {boot.build.counter} was installed and runs: {boot.build.fingerprint}."
+        else:
+            reason = f"Build {failed.counter} did not start; build {boot.build.counter} runs again."
+    if as_json:
+        print_json(
+            {
+                **describe_poll(done.poll, done.checks),
+                "installed": done.installed is not None and failed is None,
+                "package": None if done.offer is None else asdict(done.offer),
+                "failed_build": None if failed is None else asdict(failed),
+                "running": asdict(phone.running_build),
+                "reason": reason,
+            }
+        )
+    else:
+        click.echo(reason)
+    if failed is not None:
+        raise SystemExit(1)

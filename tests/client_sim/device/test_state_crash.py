@@ -1,0 +1,165 @@
+"""The phone loses power at each step of each change of its state, on a real file system."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from client_sim.device.conditions import Wishes
+from client_sim.device.phone import Phone
+from client_sim.device.vault import Vault
+from client_sim.device.wishes import store_wishes
+from client_sim.engine.disk import Disk
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import FakeWorld
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.engine.power_cut import PowerCut
+
+
+class StateDisk(Disk):
+    """Counts the steps on the files of `state/`, and loses power before step number `last`."""
+
+    def __init__(self, last=None):
+        self.last = last
+        self.steps = 0
+        self.seen = {}
+
+    def _step(self, path):
+        folder = Path(path) if Path(path).name == "state" else Path(path).parent
+        if folder.name != "state":
+            return False
+        if self.steps == self.last:
+            return True
+        self.steps += 1
+        for name, value in Vault(folder).items() if folder.is_dir() else ():
+            self.seen.setdefault(name, {None}).add(value)
+        return False
+
+    def make_directory(self, path):
+        """Create a folder."""
+        self._cut(path)
+        super().make_directory(path)
+
+    def create(self, path, size=0):
+        """Open a file for writing."""
+        self._cut(path)
+        return super().create(path, size)
+
+    def write(self, file, data):
+        """Write octets, half of them if the power goes."""
+        if self._step(file.name):
+            file.write(data[: len(data) // 2])
+            file.flush()
+            raise PowerCut
+        super().write(file, data)
+
+    def sync(self, file):
+        """Make octets durable."""
+        self._cut(file.name)
+        super().sync(file)
+
+    def replace(self, source, target):
+        """Rename a file."""
+        self._cut(target)
+        super().replace(source, target)
+
+    def remove(self, path):
+        """Remove a file."""
+        self._cut(path)
+        super().remove(path)
+
+    def sync_directory(self, path):
+        """Make names durable."""
+        self._cut(path)
+        super().sync_directory(path)
+
+    def _cut(self, path):
+        if self._step(path):
+            raise PowerCut
+
+
+def open_phone(folder, repository, disk=None):
+    """Open a phone a minute after its first poll."""
+    world = FakeWorld(repository)
+    world.clock = float(shop.NOW + 60)
+
+    def make_world(public, state):
+        world.public, world.state = public, state
+        return world
+
+    return Phone(folder, make_world=make_world, disk=disk)
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """Make the phone `used`, which has polled, and change all that it holds since."""
+    repository = Repository(shop.NOW)
+    shop.make_phone(tmp_path / "used", repository)
+    phone = open_phone(tmp_path / "used", repository)
+    assert phone.poll().failure is None
+    phone.next_poll()
+    repository.set_keys("snapshot", [CryptoSigner.generate_ed25519()])
+    repository.publish_root()
+    links = [shop.add_package(repository, 1), shop.add_package(repository, 1, 0)]
+    shop.announce(repository, 1, links)
+    path = next(path for path in repository.files if path.endswith("armani-1-from-0.zip"))
+    del repository.files[path]
+    return repository
+
+
+def poll(phone):
+    """Set something, poll, and draw the next due time."""
+    store_wishes(phone.state, Wishes(asks=True))
+    assert phone.poll().offer.counter == 2
+    phone.next_poll()
+
+
+def update(phone):
+    """Agree, meet an incremental that is gone, take the full package, start and confirm it."""
+    poll(phone)
+    if phone.install(is_agreed=True).installed is not None:
+        phone.reboot(is_healthy=lambda _build: True)
+
+
+def roles_of(state):
+    """Return the metadata that a phone holds."""
+    return {name: value for name, value in state.items() if name.startswith("role.")}
+
+
+@pytest.mark.parametrize(("live", "fewest"), [(poll, 30), (update, 55)])
+def test_each_record_is_the_old_one_or_the_new_one(tmp_path, repository, live, fewest):
+    """After any cut each record is one that an undisturbed phone held, and the phone goes on.
+
+    `role` files, due time, wishes, consent, what was of no use, floor: all of them, at every step.
+    """
+    shutil.copytree(tmp_path / "used", tmp_path / "undisturbed")
+    counted = StateDisk()
+    live(open_phone(tmp_path / "undisturbed", repository, counted))
+    final = Vault(tmp_path / "undisturbed" / "state")
+    for name, value in final.items():
+        counted.seen.setdefault(name, {None}).add(value)
+    assert counted.steps > fewest
+    for last in range(counted.steps):
+        folder = tmp_path / "cut"
+        shutil.copytree(tmp_path / "used", folder)
+        with pytest.raises(PowerCut):
+            live(open_phone(folder, repository, StateDisk(last)))
+        state = Vault(folder / "state")
+        for name, value in state.items():
+            assert value in counted.seen[name], (last, name)
+        _go_on(folder, repository, live)
+        assert roles_of(state) == roles_of(final), last
+        shutil.rmtree(folder)
+
+
+def _go_on(folder, repository, live):
+    """Let the phone live on; a power cut may have come after the switch, or after the start."""
+    phone = open_phone(folder, repository)
+    if phone.boot_state.active != phone.boot_state.running:
+        phone.reboot(is_healthy=lambda _build: True)
+    if live is poll:
+        live(phone)
+    elif phone.running_build == shop.facts(0):
+        update(phone)
+        assert phone.running_build == shop.facts(1)
