@@ -14,11 +14,13 @@ from aiohttp.abc import AbstractStreamWriter
 
 from server.device.answer import Answer, problem
 from server.device.counts import Counts
-from server.device.file_sending import FileSender
+from server.device.file_sending import FileSender, Sending
+from server.device.heads import PlannedFile
 from server.device.limits import Limits
 from server.device.role_files import Package
 from server.device.taking import Patience, Twin
 from server.storage.blobs import BlobReader
+from server.storage.errors import StorageError
 
 
 class Downloads:
@@ -57,6 +59,43 @@ class Downloads:
         finally:
             self._counts.downloads -= 1
 
+    async def send_file(
+        self,
+        transport: asyncio.Transport,
+        planned: PlannedFile,
+        head: bytes,
+        begin: Callable[[Sending], None],
+    ) -> bool:
+        """Send `head` and what is planned to a transport without TLS that has nothing to write.
+
+        `begin` is told when it begins. Answers False, and nothing was sent, where there is no such
+        file, or no room. Raises OSError or StorageError, and the connection is reset, where it ends
+        before its end.
+        """
+        if self._counts.downloads >= self._limits.downloads:
+            return False
+        self._counts.downloads += 1
+        async with contextlib.AsyncExitStack() as stack:
+            stack.callback(self._ended)
+            try:
+                package = planned.package
+                opening = self._blobs.open_file(package.sha256, package.length)
+                file = await stack.enter_async_context(opening)
+                twin = stack.enter_context(Twin(transport))
+            except (OSError, StorageError):
+                return False
+            if file is None:
+                return False
+            self._counts.answers[planned.status] += 1
+            sending = Sending(transport, twin, head, file, planned.first, planned.end)
+            begin(sending)
+            with _whole(twin):
+                await self._files.send(sending)
+        return True
+
+    def _ended(self) -> None:
+        self._counts.downloads -= 1
+
     def _refuse(self) -> web.StreamResponse:
         """Answer that there are too many; nothing in it tells a phone when to come again."""
         busy = problem(HTTPStatus.SERVICE_UNAVAILABLE, "Too many downloads are under way.")
@@ -94,7 +133,8 @@ class Downloads:
                 writer = await self._begin(request, response)
                 with _whole(twin), patience.waiting():
                     await _empty(transport, writer)
-                    await self._files.send(transport, twin, file, first, first + length)
+                    sending = Sending(transport, twin, b"", file, first, first + length)
+                    await self._files.send(sending)
             else:
                 pieces = await stack.enter_async_context(
                     self._blobs.open_range(package.sha256, first, length)

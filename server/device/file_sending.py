@@ -9,32 +9,45 @@ import asyncio
 import os
 import select
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from server.device.taking import Twin
 from server.storage.errors import StorageError
 
 # Octets in one turn of the loop, all for one client: that is what a poll waits for.
-PIECE = 256 * 1024
+PIECE = 1024 * 1024
+# Octets that the kernel keeps for a client beside those that are on their way to it. With all that
+# its buffers hold, what is sent has left the processor's cache before it is taken.
+UNSENT = 256 * 1024
 _EDGES = select.EPOLLOUT | select.EPOLLET
 
 
 @dataclass(slots=True, eq=False)
-class _Sending:
-    """A file on its way: what is left of it, and the future that its end resolves."""
+class Sending:
+    """The octets of a file from `first` up to `end` on their way to a client, `head` before them.
+
+    The transport has nothing else to write.
+    """
 
     transport: asyncio.Transport
-    socket: int
+    twin: Twin
+    head: bytes
     file: int
     first: int
     end: int
-    over: "asyncio.Future[None]"
     is_lined_up: bool = False
+    over: "asyncio.Future[None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
 
     def give_up(self) -> None:
         """Let it end without having come to its end."""
         if not self.over.done():
             self.over.set_exception(ConnectionError("the connection was cut"))
+
+    def left(self) -> int:
+        """Return how many octets of the file the kernel has not been given yet."""
+        return self.end - self.first
 
 
 class FileSender:
@@ -45,44 +58,41 @@ class FileSender:
     """
 
     def __init__(self) -> None:
-        self._sendings: dict[int, _Sending] = {}
-        self._ready: deque[_Sending] = deque()
+        self._sendings: dict[int, Sending] = {}
+        self._ready: deque[Sending] = deque()
         self._is_turning = False
         self._epoll: select.epoll | None = None
 
-    async def send(
-        self, transport: asyncio.Transport, twin: Twin, file: int, first: int, end: int
-    ) -> None:
-        """Send the octets from `first` up to `end` of an open file; the transport is empty.
+    async def send(self, sending: Sending) -> None:
+        """Send to the end.
 
         Raises ConnectionError once the client is gone or the transport closing, OSError where the
         file cannot be read, and StorageError when it turns out to be shorter. In each case part of
         it may have been sent.
         """
-        over = asyncio.get_running_loop().create_future()
-        sending = _Sending(transport, twin.fileno(), file, first, end, over)
-        twin.when_cut = sending.give_up
+        sending.twin.when_cut = sending.give_up
         self._enter(sending)
         try:
-            await over
+            await sending.over
         finally:
-            over.cancel()  # whatever still holds it passes over it
+            sending.over.cancel()  # whatever still holds it passes over it
             self._leave(sending)
 
-    def _enter(self, sending: _Sending) -> None:
+    def _enter(self, sending: Sending) -> None:
         if self._epoll is None:
             self._epoll = select.epoll()
             asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._wake)
-        self._sendings[sending.socket] = sending
-        self._epoll.register(sending.socket, _EDGES)
+        sending.twin.bound_unsent(UNSENT)
+        self._sendings[sending.twin.fileno()] = sending
+        self._epoll.register(sending.twin.fileno(), _EDGES)
         self._line_up(sending)
 
-    def _leave(self, sending: _Sending) -> None:
-        del self._sendings[sending.socket]
+    def _leave(self, sending: Sending) -> None:
+        del self._sendings[sending.twin.fileno()]
         if self._epoll is None:
             return
         if self._sendings:
-            self._epoll.unregister(sending.socket)
+            self._epoll.unregister(sending.twin.fileno())
         else:
             asyncio.get_running_loop().remove_reader(self._epoll.fileno())
             self._epoll.close()
@@ -94,7 +104,7 @@ class FileSender:
             for socket, _ in self._epoll.poll(0):
                 self._line_up(self._sendings[socket])
 
-    def _line_up(self, sending: _Sending) -> None:
+    def _line_up(self, sending: Sending) -> None:
         if sending.is_lined_up:
             return
         sending.is_lined_up = True
@@ -114,12 +124,14 @@ class FileSender:
         if self._is_turning:
             asyncio.get_running_loop().call_soon(self._turn)
 
-    def _send_piece(self, sending: _Sending) -> None:
+    def _send_piece(self, sending: Sending) -> None:
         if sending.transport.is_closing():
             raise ConnectionError("the connection was closed")
-        wanted = min(PIECE, sending.end - sending.first)
+        socket, wanted = sending.twin.fileno(), min(PIECE, sending.left())
         try:
-            sent = os.sendfile(sending.socket, sending.file, sending.first, wanted)
+            while sending.head:
+                sending.head = sending.head[os.write(socket, sending.head) :]
+            sent = os.sendfile(socket, sending.file, sending.first, wanted)
         except BlockingIOError:
             sending.is_lined_up = False  # until the next edge
             return

@@ -7,14 +7,23 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Protocol
 
-from server.device.gate import GateMode
-from server.device.heads import Planned, is_for_package, plan_head
+from server.device.gate import GateMode, Reason
+from server.device.heads import Planned, PlannedFile, Remark, is_for_package, plan_head
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
+from server.device.refusals import plan_refusal
 
 WAITING_OCTETS = 16_384  # of a connection that waits for its hand-over
 TICK_SECONDS = 0.5  # how exact limits and `Date` are
-LANE_STATUSES = (HTTPStatus.OK, HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+LANE_STATUSES = (
+    HTTPStatus.OK,
+    HTTPStatus.PARTIAL_CONTENT,
+    HTTPStatus.NOT_MODIFIED,
+    HTTPStatus.BAD_REQUEST,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+)
 
 
 class Connection(Protocol):
@@ -145,17 +154,20 @@ class Front:
             self.plane.counts.cuts["full"] += 1
             lane.cut()
 
-    def plan(self, head: bytes) -> Planned | None:
-        """Return the answer to a whole head, where it can be given from octets in memory."""
+    def plan(self, head: bytes) -> Planned | PlannedFile | None:
+        """Return the answer to a whole head, where it can be given on the lane."""
         served, mode = self.plane.served, self.plane.mode
         if (hit := served.exact.get(head)) is not None:
-            return *hit, False, False
-        if mode is GateMode.STRICT:
-            return None
-        return plan_head(head, served, is_edge=mode is GateMode.EDGE)
+            return *hit, False, None
+        planned = None
+        if mode is not GateMode.STRICT:
+            planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
+        return plan_refusal(head, mode) if planned is None else planned
 
-    def count(self, status: int, has_unknown: bool) -> None:
+    def count(self, status: int, remark: Remark) -> None:
         """Count an answer of the lane."""
         self.answers[status] += 1
-        if has_unknown:
+        if isinstance(remark, Reason):
+            self.plane.counts.refusals[remark] += 1
+        elif remark is not None:
             self.plane.counts.unknown_headers += 1

@@ -1,4 +1,4 @@
-"""Strict reading of a request's head, for what can be answered from octets in memory.
+"""Strict reading of a request's head, for what is answered on the lane.
 
 Only heads that every reader of HTTP understands alike are read here: RFC 9112 without any of its
 allowances. `plan_head` answers None to everything else, and whoever asked hands the connection
@@ -7,25 +7,45 @@ over to a complete parser, which may accept more but never something else. Pure.
 
 import re
 from collections.abc import Iterable
-from typing import TypeAlias
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 from server.device.answer import choose, is_match, plan_answer
 from server.device.documents import encode_fields
-from server.device.gate import HOST, READ, REFUSED, TOLERATED
+from server.device.gate import HOST, READ, REFUSED, TOLERATED, Headers, Reason
 from server.device.language import is_path
+from server.device.role_files import Package
 from server.device.served import Served
 from server.device.snapshot import Snapshot
 
 LONGEST = 2048  # octets of a head that is read here; a browser's has under 1,000
 END = b"\r\n\r\n"
 OK, NOT_MODIFIED = 200, 304
+UNKNOWN: Final = "unknown"  # the remark that a request had headers that nobody knows
+Remark: TypeAlias = Reason | str | None
 # Status, the answer's octets without status line and `Date`, whether it is the connection's last,
-# and whether the request had headers that nobody knows.
-Planned: TypeAlias = tuple[int, bytes, bool, bool]
+# and what else is counted.
+Planned: TypeAlias = tuple[int, bytes, bool, Remark]
 
 
-def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | None:
-    """Return the answer to a whole head that asks for a document or in vain; None: others decide.
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """An answer whose octets are those of a package from `first` up to `end`.
+
+    `fields` are its header fields with the empty line; the rest is as in `Planned`.
+    """
+
+    status: int
+    fields: bytes
+    package: Package
+    first: int
+    end: int
+    is_last: bool
+    remark: Remark
+
+
+def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | PlannedFile | None:
+    """Return the answer to a whole head of the language; None: others decide.
 
     `head` ends with its empty line. With `is_edge` headers that nobody knows are tolerated.
     """
@@ -38,20 +58,18 @@ def plan_head(head: bytes, served: Served, *, is_edge: bool) -> Planned | None:
     match = (_EDGE if is_edge else _DIRECT).fullmatch(rest)
     if match is None or len(head) > LONGEST:
         return None
-    host, coding, condition, connection, _, unknown = match.groups()
+    host, coding, condition, part, if_part, connection, _, unknown = match.groups()
     if host is None:
         return None
-    is_last, has_unknown = connection == b"close", unknown is not None
+    is_last, remark = connection == b"close", None if unknown is None else UNKNOWN
     if document is None:
-        absent = _plan_absent(line, served.snapshot)
-        if absent is None:
-            return None
-        status, fields, body = absent
-        return status, fields if is_head else fields + body, is_last, has_unknown
+        fields = [(b"range", part), (b"if-range", if_part), (b"if-none-match", condition)]
+        known = [(name, value.strip(b" ")) for name, value in fields if value is not None]
+        return _plan_path(line, served.snapshot, known, is_last, remark, is_head=is_head)
     chosen = choose(document, coding)
     if condition is not None and is_match(condition, chosen.etag):
-        return NOT_MODIFIED, chosen.unmodified, is_last, has_unknown
-    return OK, chosen.octets[: chosen.head] if is_head else chosen.octets, is_last, has_unknown
+        return NOT_MODIFIED, chosen.unmodified, is_last, remark
+    return OK, chosen.octets[: chosen.head] if is_head else chosen.octets, is_last, remark
 
 
 def is_for_package(head: bytes, served: Served) -> bool:
@@ -67,16 +85,30 @@ def may_become_head(octets: bytes) -> bool:
     return any(octets.startswith(each) or each.startswith(octets) for each in (b"GET /", b"HEAD /"))
 
 
-def _plan_absent(line: bytes, snapshot: Snapshot) -> tuple[int, bytes, bytes] | None:
-    """Return status, fields and body for a path that leads nowhere; None where it does."""
+def _plan_path(
+    line: bytes,
+    snapshot: Snapshot,
+    headers: Headers,
+    is_last: bool,
+    remark: Remark,
+    *,
+    is_head: bool,
+) -> Planned | PlannedFile | None:
+    """Return the answer to a path that leads to a package or nowhere."""
     match = _GET.fullmatch(line)
     if match is None:
         return None
     path = match[1].decode()
-    if not is_path(path) or path in snapshot.packages:
+    # What HEAD is told of a package depends on whether it can be read.
+    if not is_path(path) or (is_head and path in snapshot.packages):
         return None
-    answer = plan_answer(snapshot, "GET", path, ())
-    return answer.status, encode_fields(answer.headers), answer.body
+    answer = plan_answer(snapshot, "GET", path, headers)
+    package, part, fields = answer.package, answer.part, encode_fields(answer.headers)
+    if package is None or not package.length:
+        body = b"" if is_head else answer.body
+        return answer.status, fields + body, is_last, remark
+    first, end = (0, package.length) if part is None else (part.first, part.last + 1)
+    return PlannedFile(answer.status, fields, package, first, end, is_last, remark)
 
 
 def _names(names: Iterable[bytes]) -> bytes:
@@ -95,6 +127,7 @@ def _once(group: int, name: bytes, value: bytes) -> bytes:
 _GET = re.compile(rb"GET (/[!-~]*) HTTP/1\.1")
 _ANY = rb"[ -~]*+"
 _READ_HERE = {b"host": HOST.pattern, b"accept-encoding": _ANY, b"if-none-match": _ANY}
+_READ_HERE |= {b"range": _ANY, b"if-range": _ANY}
 _READ_HERE |= {b"connection": rb"[Kk]eep-[Aa]live|close", b"user-agent": _ANY}  # never twice
 _KNOWN = b"|".join(
     [

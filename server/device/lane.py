@@ -1,16 +1,19 @@
-"""The fast lane: a connection whose requests are answered from octets in memory.
+"""The fast lane: a connection whose requests are answered from octets in memory, and from files.
 
 The request language is finite, so the answer to a phone's request is a look-up of its octets. Other
-clients' heads are read by `plan_head`. Whatever neither answers is handed over to aiohttp together
-with its connection, one way, for the rest of that connection's life.
+clients' heads, and what asks for packages, are planned by the `front`. Whatever nobody plans is
+handed over to aiohttp together with its connection, one way, for the rest of that connection's
+life.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from server.device.heads import END, may_become_head
+from server.device.file_sending import Sending
+from server.device.heads import END, UNKNOWN, PlannedFile, may_become_head
 from server.device.taking import untaken
+from server.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from server.device.front import Front
@@ -30,6 +33,8 @@ class Lane(asyncio.Protocol):
         "_is_paused",
         "_is_plain",
         "_rest",
+        "_sending",
+        "_task",
         "_transport",
         "deadline",
         "left",
@@ -42,7 +47,8 @@ class Lane(asyncio.Protocol):
         self._has_begun = False  # there is a transport
         self._is_paused = False  # the client does not take what was written
         self._is_ending = False  # the last answer is written, what still comes is thrown away
-        self._is_leaving = False  # others are to answer, and have not taken over yet
+        self._is_leaving = False  # a file is sent, or others are to answer and have not taken over
+        self._sending: Sending | None = None  # the file
         self._is_plain = True  # none of this, and nothing is left of an earlier packet
         self.left = 0  # what the client had still to take, when its deadline came the last time
         self.deadline, self.limit = front.until_head, "head"
@@ -57,6 +63,8 @@ class Lane(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
         """Forget the connection."""
+        if self._sending is not None:
+            self._sending.twin.cut()
         self._front.leave(self)
 
     def data_received(self, data: bytes) -> None:
@@ -88,9 +96,12 @@ class Lane(asyncio.Protocol):
             if planned is None:
                 self._hand_over(data[start:])
                 return
+            if isinstance(planned, PlannedFile):
+                self._download(planned, data[start:], end - start)
+                return
             start = end
-            status, octets, is_last, has_unknown = planned
-            front.count(status, has_unknown)
+            status, octets, is_last, remark = planned
+            front.count(status, remark)
             self.deadline, self.limit = front.until_idle, "idle"
             if is_last or front.is_draining:
                 fields, empty_line, body = octets.partition(END)
@@ -114,10 +125,56 @@ class Lane(asyncio.Protocol):
         is_busy = self._is_paused or self._is_ending or self._is_leaving
         self._is_plain = not (rest or is_busy or self._front.is_draining)
 
+    def _download(self, planned: PlannedFile, data: bytes, end: int) -> None:
+        """Begin to send a file to whoever asked for it with the head of `data` up to `end`.
+
+        What stands in the way is for others: TLS, and answers that are not all with the kernel.
+        """
+        has_more = self._transport.get_write_buffer_size() > 0
+        if has_more or self._transport.get_extra_info("sslcontext") is not None:
+            self._hand_over(data)
+            return
+        self._wait(data)
+        self.deadline, self.limit = self._front.until_stall, "stall"
+        self._task = asyncio.create_task(self._send(planned, data, end))
+
+    async def _send(self, planned: PlannedFile, data: bytes, end: int) -> None:
+        front, transport = self._front, self._transport
+        is_last = planned.is_last or front.is_draining
+        fields, empty_line, _ = planned.fields.partition(END)
+        head = front.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
+        try:
+            is_sent = await front.plane.downloads.send_file(transport, planned, head, self._begin)
+        except (OSError, StorageError):
+            return  # the connection is reset
+        finally:
+            self._sending = None
+        if transport.is_closing():
+            return
+        if not is_sent:
+            self._hand_over(data)
+            return
+        if planned.remark == UNKNOWN:
+            front.plane.counts.unknown_headers += 1
+        self._is_leaving = False
+        self.deadline, self.limit = front.until_idle, "idle"
+        transport.resume_reading()
+        if is_last or front.is_draining:
+            self._end()
+        self._take(data[end:])
+
+    def _begin(self, sending: Sending) -> None:
+        self._sending = sending
+
+    def _wait(self, data: bytes) -> None:
+        """Answer and read nothing; `data` is still to be answered."""
+        if not self._is_leaving:
+            self._transport.pause_reading()
+        self._is_leaving, self._is_plain, self._rest = True, False, data
+
     def _hand_over(self, data: bytes) -> None:
         """Ask to be handed over, now or a little later; until then nothing is read."""
-        self._is_leaving, self._is_plain, self._rest = True, False, data
-        self._transport.pause_reading()
+        self._wait(data)
         self.deadline, self.limit = self._front.until_head, "head"
         self._front.hand_over(self, data)
 
@@ -166,11 +223,14 @@ class Lane(asyncio.Protocol):
 
     def untaken(self) -> int:
         """Return how many octets the client has still to take."""
-        return untaken(self._transport) if self._has_begun else 0
+        left = 0 if self._sending is None else self._sending.left()
+        return left + untaken(self._transport) if self._has_begun else 0
 
     def cut(self) -> None:
         """End the connection whatever is still to be written."""
-        if self._has_begun:
+        if self._sending is not None:
+            self._sending.twin.cut()
+        elif self._has_begun:
             self._transport.abort()
         else:
             self._front.leave(self)  # its handshake never ended

@@ -17,6 +17,7 @@ from typing import Self
 
 LOOK_SECONDS = 1.0  # how often is looked at a client
 _ACKNOWLEDGED = struct.Struct("@120xQ")  # tcpi_bytes_acked of struct tcp_info, linux/tcp.h
+_NOTSENT_LOWAT = 25  # TCP_NOTSENT_LOWAT of linux/tcp.h
 _LINGER_NOT = struct.pack("ii", 1, 0)
 
 
@@ -51,6 +52,11 @@ class Twin:
     def fileno(self) -> int:
         """Return the descriptor."""
         return self._socket.fileno()
+
+    def bound_unsent(self, octets: int) -> None:
+        """Let the kernel take no more than `octets` beside those that are on their way."""
+        if self._is_tcp:
+            self._socket.setsockopt(socket.IPPROTO_TCP, _NOTSENT_LOWAT, octets)
 
     def taken(self) -> int:
         """Return a number that changes when the client has taken something."""

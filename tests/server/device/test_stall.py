@@ -33,7 +33,8 @@ async def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
     def ask(port):
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(f"GET {URL} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-            time.sleep(1.0)
+            while not plane.counts.cuts["stall"]:
+                time.sleep(0.01)
             received = 0
             try:
                 while piece := client.recv(1 << 20):
