@@ -1,7 +1,8 @@
 """Sends packages and parts of them, each client at its own pace and none at the polls' expense.
 
-A package that is a file goes from the kernel's cache to the socket; over TLS, and from a store
-elsewhere, it goes in pieces, the next once the client has taken the last.
+A package that is a file goes from the kernel's cache to the socket of whoever asks on the lane;
+over TLS, from a store elsewhere, and to clients that were handed over, it goes in pieces, the next
+once the client has taken the last.
 """
 
 import asyncio
@@ -114,9 +115,8 @@ class Downloads:
         length = package.length if answer.part is None else answer.part.length
         response = web.StreamResponse(status=answer.status, headers=self._dated(answer))
         async with contextlib.AsyncExitStack() as stack:
-            file = await stack.enter_async_context(
-                self._blobs.open_file(package.sha256, package.length)
-            )
+            opening = self._blobs.open_file(package.sha256, package.length)
+            await stack.enter_async_context(opening)  # which finds out whether it is as signed
             if request.method == "HEAD":
                 await self._begin(request, response)
                 return response
@@ -129,21 +129,14 @@ class Downloads:
             )
             self._watched.add(transport)
             stack.callback(self._watched.discard, transport)
-            if file is not None and not _is_tls(transport):
-                writer = await self._begin(request, response)
-                with _whole(twin), patience.waiting():
+            pieces = await stack.enter_async_context(
+                self._blobs.open_range(package.sha256, first, length)
+            )
+            writer = await self._begin(request, response)
+            with _whole(twin):
+                await _write(writer, pieces, patience)
+                with patience.waiting():
                     await _empty(transport, writer)
-                    sending = Sending(transport, twin, b"", file, first, first + length)
-                    await self._files.send(sending)
-            else:
-                pieces = await stack.enter_async_context(
-                    self._blobs.open_range(package.sha256, first, length)
-                )
-                writer = await self._begin(request, response)
-                with _whole(twin):
-                    await _write(writer, pieces, patience)
-                    with patience.waiting():
-                        await _empty(transport, writer)
             await response.write_eof()
         return response
 
@@ -166,7 +159,7 @@ def _is_tls(transport: asyncio.Transport) -> bool:
 
 
 async def _empty(transport: asyncio.Transport, writer: AbstractStreamWriter) -> None:
-    """Wait until the kernel has what was written: what goes past the transport comes after it."""
+    """Wait until the kernel has what was written."""
     # A transport of TLS waits for ever from 0 on, for it takes a buffer of no octets for full.
     transport.set_write_buffer_limits(high=1 if _is_tls(transport) else 0)
     try:

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from server.device.taking import Twin
 from server.storage.errors import StorageError
 
-# Octets in one turn of the loop, all for one client: that is what a poll waits for.
-PIECE = 1024 * 1024
+TURN = 1024 * 1024  # octets in one turn of the loop, for all clients: that is what a poll waits for
+PIECE = 512 * 1024  # of them, octets for one client
+COST = 16 * 1024  # what it costs, in octets, to ask a client that takes nothing
 # Octets that the kernel keeps for a client beside those that are on their way to it. With all that
 # its buffers hold, what is sent has left the processor's cache before it is taken.
 UNSENT = 256 * 1024
@@ -114,17 +115,20 @@ class FileSender:
             asyncio.get_running_loop().call_soon(self._turn)
 
     def _turn(self) -> None:
-        sending = self._ready.popleft()
-        if not sending.over.done():
-            try:
-                self._send_piece(sending)
-            except Exception as error:  # noqa: BLE001 - one that fails must not hold up the others
-                sending.over.set_exception(error)
+        left = TURN
+        while left > 0 and self._ready:
+            left -= COST
+            sending = self._ready.popleft()
+            if not sending.over.done():
+                try:
+                    left -= self._send_piece(sending)
+                except Exception as error:  # noqa: BLE001 - it must not hold up the others
+                    sending.over.set_exception(error)
         self._is_turning = bool(self._ready)
         if self._is_turning:
             asyncio.get_running_loop().call_soon(self._turn)
 
-    def _send_piece(self, sending: Sending) -> None:
+    def _send_piece(self, sending: Sending) -> int:
         if sending.transport.is_closing():
             raise ConnectionError("the connection was closed")
         socket, wanted = sending.twin.fileno(), min(PIECE, sending.left())
@@ -134,7 +138,7 @@ class FileSender:
             sent = os.sendfile(socket, sending.file, sending.first, wanted)
         except BlockingIOError:
             sending.is_lined_up = False  # until the next edge
-            return
+            return 0
         sending.first += sent
         if sending.first == sending.end:
             sending.over.set_result(None)
@@ -142,3 +146,4 @@ class FileSender:
             raise StorageError("a blob is shorter than it was: run `hening-server check --deep`.")
         else:
             self._ready.append(sending)
+        return sent

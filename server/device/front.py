@@ -12,6 +12,7 @@ from server.device.heads import Planned, PlannedFile, Remark, is_for_package, pl
 from server.device.lane import Lane
 from server.device.plane import DevicePlane
 from server.device.refusals import plan_refusal
+from server.device.strict import is_phones
 
 WAITING_OCTETS = 16_384  # of a connection that waits for its hand-over
 TICK_SECONDS = 0.5  # how exact limits and `Date` are
@@ -160,7 +161,7 @@ class Front:
         if (hit := served.exact.get(head)) is not None:
             return *hit, False, None
         planned = None
-        if mode is not GateMode.STRICT:
+        if mode is not GateMode.STRICT or is_phones(head, served.snapshot):
             planned = plan_head(head, served, is_edge=mode is GateMode.EDGE)
         return plan_refusal(head, mode) if planned is None else planned
 

@@ -1,0 +1,58 @@
+"""Which heads are a phone's, octet by octet."""
+
+import pytest
+
+from server.device.gate import BLOCK
+from server.device.role_files import Package
+from server.device.snapshot import Snapshot
+from server.device.strict import is_phones
+
+PACKAGE = f"/targets/armani/id/stable/{'0' * 64}.a.zip"
+SNAPSHOT = Snapshot(1, {}, {PACKAGE: Package("0" * 64, BLOCK + 9)}, frozenset(), {})
+STAMP = "/metadata/timestamp.json"
+GZIP = "Accept-Encoding: gzip"
+
+
+def head(path, *lines):
+    """Return a head."""
+    return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        head(STAMP, "Host: a", GZIP),
+        head("/metadata/7.root.json", "Host: a:8080", GZIP),
+        head(PACKAGE, "Host: a", f"Range: bytes=0-{BLOCK - 1}"),
+        head(PACKAGE, "Host: a", f"Range: bytes={BLOCK}-{BLOCK + 8}"),
+    ],
+)
+def test_phones_heads(octets):
+    """They are those of the table: metadata with its coding, packages by aligned blocks."""
+    assert is_phones(octets, SNAPSHOT)
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        head(STAMP, "Host: a"),
+        head(STAMP, GZIP, "Host: a"),
+        head(STAMP, "Host: a", GZIP, "Accept: */*"),
+        head(STAMP, "host: a", GZIP),
+        head(STAMP, "Host:  a", GZIP),
+        head(STAMP, "Host: a b", GZIP),
+        head(STAMP, "Host: a", "Range: bytes=0-8"),
+        head("/log/checkpoint", "Host: a", GZIP),
+        head(PACKAGE, "Host: a", GZIP),
+        head(PACKAGE, "Host: a", f"Range: bytes=0-{BLOCK}"),
+        head(PACKAGE, "Host: a", "Range: bytes=0-8"),
+        head(PACKAGE, "Host: a", f"Range: bytes={BLOCK}-{2 * BLOCK - 1}"),
+        head(PACKAGE, "Host: a", f"Range: bytes={2 * BLOCK}-{2 * BLOCK + 8}"),
+        head(STAMP, "Host: a", GZIP) * 2,
+        head(STAMP, "Host: a", GZIP).replace(b"GET", b"HEAD"),
+    ],
+)
+def test_other_heads(octets):
+    """Another order, spelling or header is somebody else's, and so is a part that is no block."""
+    assert not is_phones(octets, SNAPSHOT)
