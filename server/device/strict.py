@@ -4,12 +4,15 @@ from server.device.gate import GateMode, Refused, check_request, is_block, take_
 from server.device.snapshot import Snapshot
 
 
+LINES = 4  # the last is empty
+
+
 def is_phones(head: bytes, snapshot: Snapshot) -> bool:
     """Answer whether a head is of the request table: docs/FORMATS.md section 9.
 
     Of a package it asks for a block, whose last octet depends on the package's length.
     """
-    if take_heads(head) != (b"", True):
+    if take_heads(head) != (b"", True) or head.count(b"\r\n") != LINES:
         return False
     line, host, other = head.split(b"\r\n")[:3]
     path, headers = line.split(b" ")[1].decode(), [_field(host), _field(other)]
