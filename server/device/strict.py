@@ -3,7 +3,6 @@
 from server.device.gate import GateMode, Refused, check_request, is_block, take_heads
 from server.device.snapshot import Snapshot
 
-
 LINES = 4  # the last is empty
 
 
