@@ -7,13 +7,13 @@ life.
 """
 
 import asyncio
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from server.device.file_sending import Sending
+from server.device.file_answer import FileAnswer
 from server.device.heads import END, UNKNOWN, PlannedFile, may_become_head
 from server.device.taking import untaken
-from server.storage.errors import StorageError
 
 if TYPE_CHECKING:
     from server.device.front import Front
@@ -26,6 +26,7 @@ class Lane(asyncio.Protocol):
     """One connection; at its `deadline`, on the loop's clock, its time is over by its `limit`."""
 
     __slots__ = (
+        "_file",
         "_front",
         "_has_begun",
         "_is_ending",
@@ -33,8 +34,6 @@ class Lane(asyncio.Protocol):
         "_is_paused",
         "_is_plain",
         "_rest",
-        "_sending",
-        "_task",
         "_transport",
         "deadline",
         "left",
@@ -48,7 +47,7 @@ class Lane(asyncio.Protocol):
         self._is_paused = False  # the client does not take what was written
         self._is_ending = False  # the last answer is written, what still comes is thrown away
         self._is_leaving = False  # a file is sent, or others are to answer and have not taken over
-        self._sending: Sending | None = None  # the file
+        self._file: FileAnswer | None = None
         self._is_plain = True  # none of this, and nothing is left of an earlier packet
         self.left = 0  # what the client had still to take, when its deadline came the last time
         self.deadline, self.limit = front.until_head, "head"
@@ -63,8 +62,8 @@ class Lane(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:  # noqa: ARG002 - asyncio's
         """Forget the connection."""
-        if self._sending is not None:
-            self._sending.twin.cut()
+        if self._file is not None:
+            self._file.cut()  # which has a descriptor of its own
         self._front.leave(self)
 
     def data_received(self, data: bytes) -> None:
@@ -134,37 +133,28 @@ class Lane(asyncio.Protocol):
         if has_more or self._transport.get_extra_info("sslcontext") is not None:
             self._hand_over(data)
             return
-        self._wait(data)
-        self.deadline, self.limit = self._front.until_stall, "stall"
-        self._task = asyncio.create_task(self._send(planned, data, end))
-
-    async def _send(self, planned: PlannedFile, data: bytes, end: int) -> None:
-        front, transport = self._front, self._transport
-        is_last = planned.is_last or front.is_draining
+        front, is_last = self._front, planned.is_last or self._front.is_draining
         fields, empty_line, _ = planned.fields.partition(END)
         head = front.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
-        try:
-            is_sent = await front.plane.downloads.send_file(transport, planned, head, self._begin)
-        except (OSError, StorageError):
-            return  # the connection is reset
-        finally:
-            self._sending = None
-        if transport.is_closing():
-            return
+        self._wait(data)
+        self.deadline, self.limit = front.until_stall, "stall"
+        sent = functools.partial(self._sent, planned, end)
+        self._file = FileAnswer(front.plane.downloads, self._transport, planned, head, sent)
+
+    def _sent(self, planned: PlannedFile, end: int, is_sent: bool) -> None:
+        """Go on behind a file, or let others answer."""
+        front, self._file = self._front, None
         if not is_sent:
-            self._hand_over(data)
+            self._hand_over(self._rest)
             return
         if planned.remark == UNKNOWN:
             front.plane.counts.unknown_headers += 1
         self._is_leaving = False
         self.deadline, self.limit = front.until_idle, "idle"
-        transport.resume_reading()
-        if is_last or front.is_draining:
+        self._transport.resume_reading()
+        if planned.is_last or front.is_draining:
             self._end()
-        self._take(data[end:])
-
-    def _begin(self, sending: Sending) -> None:
-        self._sending = sending
+        self._take(self._rest[end:])
 
     def _wait(self, data: bytes) -> None:
         """Answer and read nothing; `data` is still to be answered."""
@@ -223,13 +213,14 @@ class Lane(asyncio.Protocol):
 
     def untaken(self) -> int:
         """Return how many octets the client has still to take."""
-        left = 0 if self._sending is None else self._sending.left()
-        return left + untaken(self._transport) if self._has_begun else 0
+        if self._file is not None:
+            return self._file.untaken()
+        return untaken(self._transport) if self._has_begun else 0
 
     def cut(self) -> None:
         """End the connection whatever is still to be written."""
-        if self._sending is not None:
-            self._sending.twin.cut()
+        if self._file is not None:
+            self._file.cut()
         elif self._has_begun:
             self._transport.abort()
         else:
