@@ -1,23 +1,24 @@
 """A payload applied: every partition written to a folder, then read back and compared.
 
-After a crash the caller starts over: files are emptied when they are opened, so the end is the
-same as without the crash. Resuming in the middle would save time, not change anything.
+For payloads that lie in a file, whole. After a crash the caller starts over: files are emptied when
+they are opened, so the end is the same as without the crash.
 """
 
-import hashlib
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
 
 from client_sim.engine.disk import Disk
 from client_sim.engine.errors import ApplyError
-from client_sim.engine.manifest import ImageInfo
-from client_sim.engine.operations import apply_operation
+from client_sim.engine.image_hash import is_image
+from client_sim.engine.manifest import Partition
 from client_sim.engine.payload import Payload
-
-_CHUNK: Final = 1024 * 1024
+from client_sim.engine.steps import Step, TargetImage, apply_step
+from client_sim.engine.workers import Workers
 
 Source = Callable[[str], Path]
 """Gives the path of the running slot's image of a partition."""
@@ -33,6 +34,11 @@ class PartitionResult:
     name: str
     size: int
     sha256: str
+
+
+def describe_result(partition: Partition) -> PartitionResult:
+    """Return what the payload promises of a partition's new image."""
+    return PartitionResult(partition.name, partition.new.size, partition.new.sha256.hex())
 
 
 def apply_payload(
@@ -59,7 +65,7 @@ def check_sources(payload: Payload, source: Source) -> None:
         if partition.old is None:
             continue
         path = source(partition.name)
-        if not path.is_file() or not _is_image(path, partition.old):
+        if not is_image(path, partition.old.size, partition.old.sha256.hex()):
             raise ApplyError(
                 f"The running build's {partition.name} is not the one that this incremental package"
                 " starts from; install the full package instead."
@@ -83,18 +89,36 @@ def write_partitions(
         with ExitStack() as stack:
             old = None
             if partition.old is not None:
-                old = stack.enter_context(source(partition.name).open("rb"))
+                old = stack.enter_context(source(partition.name).open("rb", buffering=0))
             new = stack.enter_context(disk.create(target, partition.new.size))
-            for operation in partition.operations:
-                apply_operation(operation, payload, old, new, disk)
-                meter.add(operation.dst_bytes)
+            image = TargetImage(partition, new, old)
+            _apply_all(payload, image, disk, meter)
             disk.sync(new)
-        info = partition.new
-        if not _is_image(target, info):
+        result = describe_result(partition)
+        if not is_image(target, result.size, result.sha256):
             raise ApplyError(f"The new {partition.name} is not what the package promises.")
-        results.append(PartitionResult(partition.name, info.size, info.sha256.hex()))
+        results.append(result)
     disk.sync_directory(target_dir)
     return tuple(results)
+
+
+def _apply_all(payload: Payload, image: TargetImage, disk: Disk, meter: "_Meter") -> None:
+    with Workers() as workers:
+        begun: deque[tuple[Step, Future[None]]] = deque()
+        for operation in image.partition.operations:
+            step = Step(operation, image)
+            job = partial(apply_step, step, payload.read_blob(operation), disk)
+            begun.append((step, workers.start(job, step.memory)))
+            while begun and begun[0][1].done():
+                _end_first(begun, meter)
+        while begun:
+            _end_first(begun, meter)
+
+
+def _end_first(begun: "deque[tuple[Step, Future[None]]]", meter: "_Meter") -> None:
+    step, future = begun.popleft()
+    future.result()
+    meter.add(step.operation.dst_bytes)
 
 
 @dataclass(slots=True)
@@ -109,13 +133,3 @@ class _Meter:
         self.done += amount
         if self.progress is not None:
             self.progress(self.done, self.total)
-
-
-def _is_image(path: Path, info: ImageInfo) -> bool:
-    if path.stat().st_size != info.size:
-        return False
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return digest.digest() == info.sha256

@@ -28,7 +28,7 @@ _MAX_CONTROL_BYTES: Final = _TRIPLE_SIZE * 4 * 1024 * 1024
 _COMPRESSORS: Final = {0: Compression.NONE, 1: Compression.BZ2, 2: Compression.BROTLI}
 
 
-def apply_patch(old: bytes, patch: bytes, new_size: int) -> bytes:
+def apply_patch(old: bytes, patch: bytes | bytearray, new_size: int) -> bytes:
     """Return the new data, exactly `new_size` bytes, that `patch` makes from `old`.
 
     Raises PackageError if the patch is malformed, promises another size, or reads outside `old`.
@@ -58,7 +58,9 @@ def apply_patch(old: bytes, patch: bytes, new_size: int) -> bytes:
     return new
 
 
-def _decode_magic(patch: bytes) -> tuple[tuple[Compression, Compression, Compression], int]:
+def _decode_magic(
+    patch: bytes | bytearray,
+) -> tuple[tuple[Compression, Compression, Compression], int]:
     """Return the compressions of control, diff and extra, and how many bytes follow the header."""
     if len(patch) < _HEADER_SIZE:
         raise PackageError("A binary patch is cut short.")
@@ -74,7 +76,7 @@ def _decode_magic(patch: bytes) -> tuple[tuple[Compression, Compression, Compres
     return (control, diff, extra), size
 
 
-def _decode_integer(data: bytes, offset: int) -> int:
+def _decode_integer(data: bytes | bytearray, offset: int) -> int:
     value = int.from_bytes(data[offset : offset + 8], "little")
     return value if value < 1 << 63 else -(value - (1 << 63))
 

@@ -27,8 +27,8 @@ class Compression(enum.Enum):
 
 
 def iter_decompressed(
-    compression: Compression, chunks: Iterable[bytes], limit: int
-) -> Iterator[bytes]:
+    compression: Compression, chunks: Iterable[bytes | bytearray], limit: int
+) -> Iterator[bytes | bytearray]:
     """Yield what the compressed `chunks` hold, in pieces of about a megabyte.
 
     Raises PackageError as soon as there are more than `limit` bytes, if the stream is damaged or
@@ -45,16 +45,16 @@ def iter_decompressed(
         yield piece
 
 
-def decompress(compression: Compression, data: bytes, limit: int) -> bytes:
+def decompress(compression: Compression, data: bytes | bytearray, limit: int) -> bytes:
     """Return what `data` holds, at most `limit` bytes; raises as `iter_decompressed` does."""
     return b"".join(iter_decompressed(compression, [data], limit))
 
 
-def _copy(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _copy(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray]:
     yield from chunks
 
 
-def _bunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _bunzip(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray]:
     decoder = bz2.BZ2Decompressor()
     try:
         for chunk in chunks:
@@ -70,7 +70,7 @@ def _bunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise PackageError("A bzip2 stream is cut short.")
 
 
-def _unxz(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _unxz(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray]:
     decoder = lzma.LZMADecompressor(format=lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
     try:
         for chunk in chunks:
@@ -87,7 +87,7 @@ def _unxz(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise PackageError("An xz stream is cut short.")
 
 
-def _unbrotli(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _unbrotli(chunks: Iterable[bytes | bytearray]) -> Iterator[bytes | bytearray]:
     decoder = brotli.Decompressor()
     try:
         for chunk in chunks:

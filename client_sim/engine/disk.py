@@ -18,17 +18,20 @@ class Disk:
 
     def create(self, path: Path, size: int = 0) -> BinaryIO:
         """Create or empty the file `path`, fill it with `size` zero bytes and open it."""
-        file = path.open("w+b")
+        file = path.open("w+b", buffering=0)
         file.truncate(size)
         return file
 
-    def write(self, file: BinaryIO, data: bytes) -> None:
-        """Write all of `data` at the file's position."""
-        file.write(data)
+    def write_at(self, file: BinaryIO, position: int, data: bytes | memoryview) -> None:
+        """Write all of `data` at `position`; several threads may write to one file at once."""
+        rest = memoryview(data)
+        while rest:
+            written = os.pwrite(file.fileno(), rest, position)
+            position += written
+            rest = rest[written:]
 
     def sync(self, file: BinaryIO) -> None:
         """Return when the bytes of `file` are durable."""
-        file.flush()
         os.fsync(file.fileno())
 
     def replace(self, source: Path, target: Path) -> None:
@@ -46,3 +49,12 @@ class Disk:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def store(self, path: Path, data: bytes) -> None:
+        """Replace the file `path` durably; a reader finds the old one or the new one, whole."""
+        temporary = path.with_name(path.name + ".new")
+        with self.create(temporary) as file:
+            self.write_at(file, 0, data)
+            self.sync(file)
+        self.replace(temporary, path)
+        self.sync_directory(path.parent)

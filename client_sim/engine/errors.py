@@ -3,6 +3,7 @@
     EngineError
     ├── PackageError        the package is not what it must be; nothing may be installed from it
     │   ├── UnsupportedError    it is well formed, but asks for something this engine does not do
+    │   │   └── NotStreamableError  it cannot be installed while it is fetched, but as a file
     │   └── SignatureError      it is not signed by the key in the phone's image
     ├── ApplyError          it does not fit what is on the phone, or its result is not as promised
     └── SlotError           the slots are not in a state in which this can be done
@@ -24,6 +25,10 @@ class PackageError(EngineError):
 
 class UnsupportedError(PackageError):
     """The package asks for an operation or a feature that this engine does not have."""
+
+
+class NotStreamableError(UnsupportedError):
+    """The package cannot be installed while it passes by; fetched whole it can."""
 
 
 class SignatureError(PackageError):

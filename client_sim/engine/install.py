@@ -12,10 +12,13 @@ from typing import BinaryIO
 
 from client_sim.engine.apply import PartitionResult, Progress, check_sources, write_partitions
 from client_sim.engine.build import BuildFacts
-from client_sim.engine.errors import ApplyError, PackageError
-from client_sim.engine.manifest import Manifest
-from client_sim.engine.package import load_verified_payload, open_package
-from client_sim.engine.package_metadata import PackageMetadata, check_package_facts
+from client_sim.engine.fit import check_fit
+from client_sim.engine.package import (
+    load_verified_payload,
+    open_package,
+    verify_package_signature,
+)
+from client_sim.engine.package_metadata import check_package_facts
 from client_sim.engine.signatures import load_certificate_key
 from client_sim.engine.slots import Slots
 
@@ -38,6 +41,8 @@ def install_package(
     new partitions. Raises EngineError with the running slot untouched; after a crash or an error
     the same call may simply be made again.
     """
+    if (ready := slots.find_ready(facts)) is not None:
+        return ready
     running = slots.running_build
     key = load_certificate_key(certificate)
     package = open_package(
@@ -45,7 +50,8 @@ def install_package(
     )
     check_package_facts(package.metadata, codename=codename, running=running, expected=facts)
     payload = load_verified_payload(package, key)
-    _check_fit(payload.manifest, package.metadata, slots, running)
+    verify_package_signature(package_file, key)
+    check_fit(payload.manifest, package.metadata, slots, running)
     check_sources(payload, slots.image_path)
     # From here on the other slot is given up, and only that.
     slots.begin_update()
@@ -54,23 +60,3 @@ def install_package(
     )
     slots.finish_update(facts, partitions)
     return partitions
-
-
-def _check_fit(
-    manifest: Manifest, metadata: PackageMetadata, slots: Slots, running: BuildFacts
-) -> None:
-    """Check that the payload is what the metadata says, leads forward, and leaves nothing out."""
-    if manifest.is_delta != metadata.is_incremental:
-        raise PackageError("The package's metadata and payload disagree about being incremental.")
-    if manifest.max_timestamp < running.post_timestamp:
-        raise PackageError("The payload is older than the running build.")
-    level = manifest.security_patch_level
-    if level and level < running.security_patch_level:
-        raise PackageError("The payload has an older security patch level than the running build.")
-    state = slots.state
-    updated = {partition.name for partition in manifest.partitions}
-    for partition in state.slots[state.running].partitions:
-        if partition.name not in updated:
-            raise ApplyError(
-                f"The package leaves out the partition {partition.name} of this phone."
-            )

@@ -5,6 +5,7 @@ checked before the first byte of an operation is written.
 """
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, Final
 
@@ -13,7 +14,6 @@ from client_sim.engine.decompression import Compression, iter_decompressed
 from client_sim.engine.disk import Disk
 from client_sim.engine.errors import ApplyError, PackageError
 from client_sim.engine.manifest import BLOCK_SIZE, Extent, Operation, OperationType
-from client_sim.engine.payload import Payload
 
 _CHUNK: Final = 256 * BLOCK_SIZE
 _ZERO_BLOCK: Final = bytes(BLOCK_SIZE)
@@ -26,41 +26,45 @@ _COMPRESSIONS: Final = {
 
 
 def apply_operation(
-    operation: Operation, payload: Payload, source: BinaryIO | None, target: BinaryIO, disk: Disk
+    operation: Operation,
+    data: bytes | bytearray,
+    source: BinaryIO | None,
+    target: BinaryIO,
+    disk: Disk,
 ) -> None:
     """Write the destination extents of a checked operation into `target`.
 
-    `source` is the old image, open for reading, None if the partition has none; `target` is the
-    new image, whole in size and zero where nothing was written yet. Raises PackageError if the
-    data is not what the manifest says, ApplyError if the old image is not.
+    `data` is the operation's data, `source` the old image, open for reading, None if the
+    partition has none; `target` is the new image, whole in size and zero where nothing but this
+    operation has written. Files are used by position, so several threads may share them. Raises
+    PackageError if the data is not what the manifest says, ApplyError if the old image is not.
     """
-    data = payload.iter_blob(operation.data_offset, operation.data_length)
     match operation.type:
         case OperationType.ZERO | OperationType.DISCARD:
             # The target is zeros already. DISCARD promises nothing, and zeros are what the
             # manifest's hash counts on.
             return
         case OperationType.REPLACE | OperationType.REPLACE_BZ | OperationType.REPLACE_XZ:
-            _check_data(operation, payload)
+            _check_data(operation, data)
             compression = _COMPRESSIONS[operation.type]
-            pieces = iter_decompressed(compression, data, operation.dst_bytes)
+            pieces: Iterator[bytes | bytearray] = iter_decompressed(
+                compression, [data], operation.dst_bytes
+            )
         case OperationType.SOURCE_COPY:
             _check_source(operation, source)
             pieces = _iter_extents(source, operation.src)
         case OperationType.SOURCE_BSDIFF | OperationType.BROTLI_BSDIFF:
-            _check_data(operation, payload)
+            _check_data(operation, data)
             _check_source(operation, source)
             old = b"".join(_iter_extents(source, operation.src))
-            new = apply_patch(old, b"".join(data), operation.dst_bytes)
-            pieces = (new[at : at + _CHUNK] for at in range(0, len(new), _CHUNK))
+            pieces = iter([apply_patch(old, data, operation.dst_bytes)])
         case _:
             raise PackageError(f"The operation {operation.type.name} was not refused in time.")
     _write_extents(pieces, operation, target, disk)
 
 
-def _check_data(operation: Operation, payload: Payload) -> None:
-    digest = _hash(payload.iter_blob(operation.data_offset, operation.data_length))
-    if digest != operation.data_sha256:
+def _check_data(operation: Operation, data: bytes | bytearray) -> None:
+    if hashlib.sha256(data).digest() != operation.data_sha256:
         raise PackageError(f"The data of a {operation.type.name} operation is damaged.")
 
 
@@ -85,62 +89,55 @@ def _iter_extents(source: BinaryIO | None, extents: tuple[Extent, ...]) -> Itera
     if source is None:
         raise ApplyError("There is no old image for an operation that needs one.")
     for extent in extents:
-        source.seek(extent.start * BLOCK_SIZE)
-        rest = extent.count * BLOCK_SIZE
-        while rest:
-            piece = source.read(min(rest, _CHUNK))
+        position = extent.start * BLOCK_SIZE
+        end = position + extent.count * BLOCK_SIZE
+        while position < end:
+            piece = os.pread(source.fileno(), min(end - position, _CHUNK), position)
             if not piece:
                 raise ApplyError("An old image on this phone is shorter than it was.")
-            rest -= len(piece)
+            position += len(piece)
             yield piece
 
 
 def _write_extents(
-    pieces: Iterator[bytes], operation: Operation, target: BinaryIO, disk: Disk
+    pieces: Iterator[bytes | bytearray], operation: Operation, target: BinaryIO, disk: Disk
 ) -> None:
     """Spread the pieces over the destination extents, which they must fill exactly."""
-    stream = _Reblocked(pieces)
-    for extent in operation.dst:
-        position = extent.start * BLOCK_SIZE
-        rest = extent.count * BLOCK_SIZE
-        while rest:
-            piece = stream.read(min(rest, _CHUNK))
-            if len(piece) < min(rest, _CHUNK):
-                raise PackageError(f"The data of a {operation.type.name} operation is too short.")
-            _write_sparse(target, position, piece, disk)
-            position += len(piece)
-            rest -= len(piece)
-    if stream.read(1):
-        raise PackageError(f"The data of a {operation.type.name} operation is too long.")
+    places = _iter_places(operation.dst)
+    position = end = 0
+    for piece in pieces:
+        offset = 0
+        while offset < len(piece):
+            if position == end:
+                position, end = next(places, (0, 0))
+            if position == end:
+                raise PackageError(f"The data of a {operation.type.name} operation is too long.")
+            size = min(len(piece) - offset, end - position)
+            _write_sparse(target, position, memoryview(piece)[offset : offset + size], disk)
+            position += size
+            offset += size
+    if position < end or next(places, None) is not None:
+        raise PackageError(f"The data of a {operation.type.name} operation is too short.")
 
 
-class _Reblocked:
-    """Reads exact amounts from pieces of any size."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._buffer = bytearray()
-
-    def read(self, size: int) -> bytes:
-        """Return `size` bytes, less only at the end, which is only reached by asking beyond it."""
-        while len(self._buffer) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            self._buffer += piece
-        taken = bytes(self._buffer[:size])
-        del self._buffer[:size]
-        return taken
+def _iter_places(extents: tuple[Extent, ...]) -> Iterator[tuple[int, int]]:
+    """Yield where each extent starts and ends, in bytes."""
+    for extent in extents:
+        yield extent.start * BLOCK_SIZE, (extent.start + extent.count) * BLOCK_SIZE
 
 
-def _write_sparse(target: BinaryIO, position: int, data: bytes, disk: Disk) -> None:
-    """Write the runs of blocks in `data` that are not zero."""
+def _write_sparse(target: BinaryIO, position: int, data: memoryview, disk: Disk) -> None:
+    """Write `data` without the runs of whole zero blocks in it, which stay holes."""
     start = None
-    for offset in range(0, len(data) + BLOCK_SIZE, BLOCK_SIZE):
-        block = data[offset : offset + BLOCK_SIZE]
-        if block and block != _ZERO_BLOCK:
+    offset = 0
+    while offset < len(data):
+        stop = min(len(data), offset + BLOCK_SIZE - (position + offset) % BLOCK_SIZE)
+        block = bytes(data[offset:stop])
+        if len(block) < BLOCK_SIZE or block != _ZERO_BLOCK:
             start = offset if start is None else start
         elif start is not None:
-            target.seek(position + start)
-            disk.write(target, data[start:offset])
+            disk.write_at(target, position + start, data[start:offset])
             start = None
+        offset = stop
+    if start is not None:
+        disk.write_at(target, position + start, data[start:])

@@ -5,7 +5,7 @@ The zip's own directory is never read: a phone that streams does not have it.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -15,17 +15,25 @@ from client_sim.engine.package_metadata import (
     PackageMetadata,
     decode_metadata,
 )
-from client_sim.engine.payload import Payload, PayloadFile, decode_header, load_payload
+from client_sim.engine.payload import (
+    Payload,
+    PayloadFile,
+    PayloadHeader,
+    decode_header,
+    load_payload,
+)
 from client_sim.engine.property_files import (
     FileRange,
     PayloadProperties,
     decode_payload_properties,
     decode_property_files,
 )
+from client_sim.engine.readable import Readable
 from client_sim.engine.signatures import verify_metadata_signature, verify_payload_signature
+from client_sim.engine.whole_file import MAX_TAIL_BYTES, find_signed_length, verify_whole_file
 from client_sim.engine.zip_entry import check_stored_entry
 
-_PAYLOAD: Final = "payload.bin"
+PAYLOAD: Final = "payload.bin"
 _PAYLOAD_METADATA: Final = "payload_metadata.bin"
 _PROPERTIES: Final = "payload_properties.txt"
 _METADATA: Final = "metadata"
@@ -36,53 +44,91 @@ _MAX_PROPERTIES_BYTES: Final = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Package:
-    """An OTA zip whose parts lie where the release says; its payload has not been looked at yet.
+class Layout:
+    """Where the signed release says that the parts of a package of `length` bytes lie."""
 
-    `payload_metadata_size` is the size of `payload_metadata.bin` in bytes, None where the release
-    does not list it, as in AOSP's own streaming string.
-    """
+    parts: Mapping[str, FileRange]
+    properties: PayloadProperties
+    length: int
+
+    @property
+    def payload(self) -> FileRange:
+        """Where the payload lies."""
+        return self.parts[PAYLOAD]
+
+    @property
+    def metadata(self) -> FileRange:
+        """Where the text metadata lies."""
+        return self.parts[_METADATA]
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """An OTA zip whose parts lie where the release says; its payload has not been looked at yet."""
 
     payload_file: PayloadFile
-    payload_metadata_size: int | None
-    properties: PayloadProperties
+    layout: Layout
     metadata: PackageMetadata
 
 
-def open_package(
-    file: BinaryIO, *, property_files: str, payload_properties: Mapping[str, str]
-) -> Package:
-    """Locate the parts of the OTA zip in `file`, which must be seekable and is not closed.
+def decode_layout(
+    property_files: str, payload_properties: Mapping[str, str], length: int
+) -> Layout:
+    """Decode where the parts of a package of `length` bytes lie; raises PackageError.
 
     `property_files` is the release's streaming property-files string, `payload_properties` its
-    payload properties. Raises PackageError if a part is missing, lies elsewhere, is compressed,
-    or contradicts the properties.
+    payload properties.
     """
-    ranges = decode_property_files(property_files)
+    parts = decode_property_files(property_files)
     properties = decode_payload_properties(payload_properties)
-    length = file.seek(0, 2)
-    for name in (_PAYLOAD, _PROPERTIES, _METADATA):
-        if name not in ranges:
+    for name in (PAYLOAD, _PROPERTIES, _METADATA):
+        if name not in parts:
             raise PackageError(f"The list of the package's parts does not name {name}.")
-    for name, part in ranges.items():
+    for name, part in parts.items():
         if part.offset + part.size > length:
             raise PackageError(f"The package ends before its part {name} does.")
-    payload, head = ranges[_PAYLOAD], ranges.get(_PAYLOAD_METADATA)
-    check_stored_entry(file, _PAYLOAD, payload.offset, payload.size)
+    payload, head = parts[PAYLOAD], parts.get(_PAYLOAD_METADATA)
     if payload.size != properties.file_size:
         raise PackageError("The payload's size is not the one of the payload properties.")
     if head is not None and (head.offset != payload.offset or head.size > payload.size):
         raise PackageError("The payload's metadata does not lie at the start of the payload.")
-    _check_properties(
-        _read_entry(file, _PROPERTIES, ranges[_PROPERTIES], _MAX_PROPERTIES_BYTES), properties
-    )
-    metadata = _read_entry(file, _METADATA_PATH, ranges[_METADATA], MAX_METADATA_BYTES)
+    return Layout(parts, properties, length)
+
+
+def open_package(
+    file: Readable, *, property_files: str, payload_properties: Mapping[str, str]
+) -> Package:
+    """Locate the parts of the OTA zip in `file`, which must be seekable and is not closed.
+
+    Raises PackageError if a part is missing, lies elsewhere, is compressed, or contradicts the
+    properties.
+    """
+    layout = decode_layout(property_files, payload_properties, file.seek(0, 2))
+    package = open_front(file, layout)
+    check_properties(file, layout)
+    return package
+
+
+def open_front(file: Readable, layout: Layout) -> Package:
+    """Do what `open_package` does with that which lies before the payload's data, and there."""
+    payload = layout.payload
+    check_stored_entry(file, PAYLOAD, payload.offset, payload.size)
+    metadata = _read_entry(file, _METADATA_PATH, layout.metadata, MAX_METADATA_BYTES)
     return Package(
-        payload_file=PayloadFile(file, payload.offset, payload.size),
-        payload_metadata_size=None if head is None else head.size,
-        properties=properties,
-        metadata=decode_metadata(metadata),
+        PayloadFile(file, payload.offset, payload.size), layout, decode_metadata(metadata)
     )
+
+
+def check_properties(file: Readable, layout: Layout) -> None:
+    """Check that the properties inside the package are the signed ones; raises PackageError."""
+    data = _read_entry(file, _PROPERTIES, layout.parts[_PROPERTIES], _MAX_PROPERTIES_BYTES)
+    try:
+        lines = data.decode().splitlines()
+    except UnicodeDecodeError:
+        raise PackageError("The package's payload_properties.txt is not text.") from None
+    values = dict(line.split("=", 1) for line in lines if "=" in line)
+    if decode_payload_properties(values) != layout.properties:
+        raise PackageError("The package's payload_properties.txt is not what the release states.")
 
 
 def load_verified_payload(package: Package, key: rsa.RSAPublicKey) -> Payload:
@@ -91,28 +137,38 @@ def load_verified_payload(package: Package, key: rsa.RSAPublicKey) -> Payload:
     Raises SignatureError if it is not signed by `key`, PackageError if anything else is wrong
     with it.
     """
-    # 1. Sizes, before anything is read by them.
-    payload_file, properties = package.payload_file, package.properties
-    header = decode_header(payload_file)
-    if header.metadata_size != properties.metadata_size:
-        raise PackageError(
-            "The payload's METADATA_SIZE is not the size of its header and manifest."
-        )
-    if package.payload_metadata_size not in {None, header.blobs_offset}:
-        raise PackageError("The payload's metadata is not as long as payload_metadata.bin.")
-    # 2. Hashes and the metadata signature, before the manifest is parsed.
-    if payload_file.hash_ranges((0, header.metadata_size)) != properties.metadata_hash:
-        raise PackageError("The payload's header and manifest do not have the hash METADATA_HASH.")
-    verify_metadata_signature(payload_file, header, key)
-    if payload_file.hash_ranges((0, payload_file.size)) != properties.file_hash:
+    # The hash comes before anything is parsed that is not covered by it alone.
+    payload_file = package.payload_file
+    header = check_payload_metadata(package, key)
+    if payload_file.hash_ranges((0, payload_file.size)) != package.layout.properties.file_hash:
         raise PackageError("The payload does not have the hash FILE_HASH.")
-    # 3. The manifest, then the signature whose place it names.
     payload = load_payload(payload_file, header)
     verify_payload_signature(payload, key)
     return payload
 
 
-def _read_entry(file: BinaryIO, path: str, part: FileRange, limit: int) -> bytes:
+def check_payload_metadata(package: Package, key: rsa.RSAPublicKey) -> PayloadHeader:
+    """Check header, sizes, METADATA_HASH and metadata signature, before the manifest is parsed.
+
+    Needs no byte behind the metadata signature. Raises as `load_verified_payload` does.
+    """
+    payload_file, properties = package.payload_file, package.layout.properties
+    # Sizes, before anything is read by them.
+    header = decode_header(payload_file)
+    if header.metadata_size != properties.metadata_size:
+        raise PackageError(
+            "The payload's METADATA_SIZE is not the size of its header and manifest."
+        )
+    part = package.layout.parts.get(_PAYLOAD_METADATA)
+    if part is not None and part.size != header.blobs_offset:
+        raise PackageError("The payload's metadata is not as long as payload_metadata.bin.")
+    if payload_file.hash_ranges((0, header.metadata_size)) != properties.metadata_hash:
+        raise PackageError("The payload's header and manifest do not have the hash METADATA_HASH.")
+    verify_metadata_signature(payload_file, header, key)
+    return header
+
+
+def _read_entry(file: Readable, path: str, part: FileRange, limit: int) -> bytes:
     if part.size > limit:
         raise PackageError(f"The package's {path} is too long.")
     check_stored_entry(file, path, part.offset, part.size)
@@ -120,12 +176,15 @@ def _read_entry(file: BinaryIO, path: str, part: FileRange, limit: int) -> bytes
     return file.read(part.size)
 
 
-def _check_properties(data: bytes, expected: PayloadProperties) -> None:
-    """Check that the properties inside the package are the signed ones."""
-    try:
-        lines = data.decode().splitlines()
-    except UnicodeDecodeError:
-        raise PackageError("The package's payload_properties.txt is not text.") from None
-    values = dict(line.split("=", 1) for line in lines if "=" in line)
-    if decode_payload_properties(values) != expected:
-        raise PackageError("The package's payload_properties.txt is not what the release states.")
+def verify_package_signature(file: Readable, key: rsa.RSAPublicKey) -> None:
+    """Verify the whole-file signature of the OTA zip in `file`.
+
+    Raises SignatureError if there is none by `key`, PackageError if it is malformed.
+    """
+    length = file.seek(0, 2)
+    tail_offset = max(0, length - MAX_TAIL_BYTES)
+    file.seek(tail_offset)
+    tail = file.read()
+    signed = find_signed_length(tail, length)
+    digest = PayloadFile(file, 0, length).hash_ranges((0, signed))
+    verify_whole_file(tail, digest, key)

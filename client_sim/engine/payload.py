@@ -12,11 +12,12 @@ from here
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import Final
 
 from client_sim.engine.errors import PackageError, UnsupportedError
-from client_sim.engine.manifest import Manifest, decode_manifest
+from client_sim.engine.manifest import Manifest, Operation, decode_manifest
 from client_sim.engine.manifest_checks import check_manifest
+from client_sim.engine.readable import Readable
 
 HEADER_SIZE: Final = 24
 # A whole phone's manifest is a few hundred kilobytes.
@@ -52,7 +53,7 @@ class PayloadFile:
     PackageError.
     """
 
-    def __init__(self, file: BinaryIO, offset: int, size: int) -> None:
+    def __init__(self, file: Readable, offset: int, size: int) -> None:
         self.size = size
         self._file = file
         self._offset = offset
@@ -89,9 +90,11 @@ class Payload:
     header: PayloadHeader
     manifest: Manifest
 
-    def iter_blob(self, offset: int, length: int) -> Iterator[bytes]:
-        """Yield `length` bytes of data from `offset`, counted as the manifest counts."""
-        return self.file.iter_range(self.header.blobs_offset + offset, length)
+    def read_blob(self, operation: Operation) -> bytes:
+        """Return the data of an operation."""
+        return self.file.read(
+            self.header.blobs_offset + operation.data_offset, operation.data_length
+        )
 
 
 def decode_header(file: PayloadFile) -> PayloadHeader:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa, utils
 
 from client_sim.engine.errors import PackageError, SignatureError
+from client_sim.engine.manifest import Manifest
 from client_sim.engine.payload import MAX_SIGNATURES_BYTES, Payload, PayloadFile, PayloadHeader
 from client_sim.engine.protobuf import decode_message
 
@@ -60,14 +61,27 @@ def verify_payload_signature(payload: Payload, key: rsa.RSAPublicKey) -> None:
 
     Raises SignatureError if there is none by `key`, PackageError if the message is malformed.
     """
-    offset, size = payload.manifest.signatures_offset, payload.manifest.signatures_size
+    offset, size = find_payload_signature(payload.manifest)
+    header = payload.header
+    digest = payload.file.hash_ranges((0, header.metadata_size), (header.blobs_offset, offset))
+    verify_payload_digest(payload.file.read(header.blobs_offset + offset, size), digest, key)
+
+
+def find_payload_signature(manifest: Manifest) -> tuple[int, int]:
+    """Return where in the data the payload signature starts, and its length in bytes.
+
+    Raises SignatureError if there is none, PackageError if it is too long.
+    """
+    offset, size = manifest.signatures_offset, manifest.signatures_size
     if offset is None or not size:
         raise SignatureError("The payload is not signed.")
     if size > MAX_SIGNATURES_BYTES:
         raise PackageError("The payload has a signature that is too long.")
-    header = payload.header
-    digest = payload.file.hash_ranges((0, header.metadata_size), (header.blobs_offset, offset))
-    message = payload.file.read(header.blobs_offset + offset, size)
+    return offset, size
+
+
+def verify_payload_digest(message: bytes, digest: bytes, key: rsa.RSAPublicKey) -> None:
+    """Verify a payload signature over the sha256 `digest`; raises as `verify_payload_signature`."""
     _verify_any(key, message, digest, "data")
 
 

@@ -1,6 +1,7 @@
 """The two slots of an A/B phone and its bootloader, in a folder.
 
     boot.json           what the bootloader remembers
+    update/             how far an update has come (`journal.py`)
     a/PARTITION.img     the images of one slot
     b/PARTITION.img     the images of the other
 
@@ -29,6 +30,8 @@ from client_sim.engine.boot_state import (
 from client_sim.engine.build import BuildFacts
 from client_sim.engine.disk import Disk
 from client_sim.engine.errors import SlotError
+from client_sim.engine.image_hash import is_image
+from client_sim.engine.journal import JournalFolder
 
 # How often a new build may be started before the bootloader gives it up.
 MAX_TRIES: Final = 3
@@ -89,6 +92,31 @@ class Slots:
         """The folder of the slot that does not run."""
         return self.directory / _other(self.state.running)
 
+    @property
+    def journal(self) -> JournalFolder:
+        """Where an update keeps how far it has come."""
+        return JournalFolder(self.directory / "update", self.disk)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the other slot is empty, as `begin_update` leaves it."""
+        state = self.state
+        return state.active == state.running and state.slots[_other(state.running)] == EMPTY_SLOT
+
+    def find_ready(self, build: BuildFacts) -> tuple[PartitionResult, ...] | None:
+        """Return the partitions of the other slot if `build` lies there, whole and not yet started.
+
+        An update that was interrupted after its end is found so, and need not be made again.
+        """
+        state = self.state
+        name = _other(state.running)
+        slot = state.slots[name]
+        is_waiting = slot.build == build and not slot.failed and not slot.successful
+        if not is_waiting or self._find_damage(name, slot) is not None:
+            return None
+        self.journal.clear()
+        return slot.partitions
+
     def image_path(self, partition: str) -> Path:
         """Return the path of the running slot's image of a partition."""
         return self.directory / self.state.running / f"{partition}.img"
@@ -124,6 +152,8 @@ class Slots:
         if not state.slots[state.running].successful:
             raise SlotError("The running build is not confirmed yet; confirm it before updating.")
         target = _other(state.running)
+        # What a journal says of the slot is over, before the slot is.
+        self.journal.clear()
         # A crash before this leaves the old state; after it the slot cannot be booted, whatever
         # it holds.
         self._store(replace(state, active=state.running, slots={**state.slots, target: EMPTY_SLOT}))
@@ -191,12 +221,7 @@ class Slots:
 
     def _store(self, state: BootState) -> None:
         """Replace `boot.json`: a reader finds the old one or the new one, never half of it."""
-        temporary = self.directory / "boot.json.new"
-        with self.disk.create(temporary) as file:
-            self.disk.write(file, encode_boot_state(state))
-            self.disk.sync(file)
-        self.disk.replace(temporary, self._state_path)
-        self.disk.sync_directory(self.directory)
+        self.disk.store(self._state_path, encode_boot_state(state))
 
     def _copy_image(self, name: str, path: Path, target: Path) -> PartitionResult:
         digest = hashlib.sha256()
@@ -204,8 +229,8 @@ class Slots:
         with path.open("rb") as source, self.disk.create(target / f"{name}.img") as file:
             while piece := source.read(_CHUNK):
                 digest.update(piece)
+                self.disk.write_at(file, size, piece)
                 size += len(piece)
-                self.disk.write(file, piece)
             self.disk.sync(file)
         return PartitionResult(name, size, digest.hexdigest())
 
@@ -215,9 +240,12 @@ class Slots:
             return "it holds no build that can be booted"
         if not slot.successful and slot.tries_remaining == 0:
             return f"it did not come up in {MAX_TRIES} tries"
+        return self._find_damage(name, slot)
+
+    def _find_damage(self, name: SlotName, slot: SlotState) -> str | None:
         for partition in slot.partitions:
             path = self.directory / name / f"{partition.name}.img"
-            if not path.is_file() or not _is_whole(path, partition):
+            if not is_image(path, partition.size, partition.sha256):
                 return f"its partition {partition.name} is not what was installed"
         return None
 
@@ -264,11 +292,3 @@ def _get_build(slot: SlotState) -> BuildFacts:
     if slot.build is None:
         raise SlotError("The slot holds no build.")
     return slot.build
-
-
-def _is_whole(path: Path, partition: PartitionResult) -> bool:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(_CHUNK):
-            digest.update(piece)
-    return path.stat().st_size == partition.size and digest.hexdigest() == partition.sha256

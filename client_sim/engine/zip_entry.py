@@ -5,9 +5,10 @@ offset proves that the range is that whole entry, stored and not compressed, wit
 zip's directory.
 """
 
-from typing import BinaryIO, Final
+from typing import Final
 
 from client_sim.engine.errors import PackageError
+from client_sim.engine.readable import Readable
 
 _SIGNATURE: Final = b"PK\x03\x04"
 _FIXED_SIZE: Final = 30
@@ -18,7 +19,7 @@ _SIZES_FOLLOW: Final = 0x0008
 _IN_ZIP64: Final = 0xFFFFFFFF
 
 
-def check_stored_entry(file: BinaryIO, name: str, offset: int, size: int) -> None:
+def check_stored_entry(file: Readable, name: str, offset: int, size: int) -> None:
     """Check that `size` bytes at `offset` of a zip are the stored entry whose path is `name`.
 
     Raises PackageError if no local header that says so ends at `offset`.

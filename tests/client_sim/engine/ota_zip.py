@@ -6,7 +6,12 @@ import io
 import zipfile
 from pathlib import Path
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.serialization import pkcs7
+
 from client_sim.engine.package import open_package
+from tests.client_sim.engine.certificates import make_certificate
 
 METADATA = "META-INF/com/android/metadata"
 TEXT = b"ota-type=AB\npre-device=armani\n"
@@ -15,7 +20,7 @@ TEXT = b"ota-type=AB\npre-device=armani\n"
 class Zip:
     """An OTA zip around a payload, written with Python's own zip writer, and its two strings."""
 
-    def __init__(self, payload: bytes, **changes: bytes) -> None:
+    def __init__(self, payload: bytes, key=None, **changes: bytes) -> None:
         size = 24 + int.from_bytes(payload[12:20], "big")
         self.head = size + int.from_bytes(payload[20:24], "big")
         self.properties = {
@@ -40,6 +45,9 @@ class Zip:
                 self.ranges[Path(path).name] = (offset, len(data))
         self.ranges["payload_metadata.bin"] = (self.ranges["payload.bin"][0], self.head)
         self.data = out.getvalue()
+        if key is not None:
+            self.data = sign_package(self.data, key)
+        self.sha256 = hashlib.sha256(self.data).hexdigest()
 
     @property
     def property_files(self) -> str:
@@ -53,3 +61,24 @@ class Zip:
             property_files=self.property_files,
             payload_properties=self.properties,
         )
+
+
+def sign_package(data: bytes, key, digest=hashes.SHA256) -> bytes:
+    """Put a whole-file signature into the empty comment of a zip."""
+    signed = data[:-2]
+    options = [
+        pkcs7.PKCS7Options.DetachedSignature,
+        pkcs7.PKCS7Options.Binary,
+        pkcs7.PKCS7Options.NoAttributes,
+    ]
+    certificate = x509.load_pem_x509_certificate(make_certificate(key))
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(signed)
+    builder = builder.add_signer(certificate, key, digest())
+    return signed + comment(builder.sign(serialization.Encoding.DER, options))
+
+
+def comment(message: bytes, text: bytes = b"signed by a test\0") -> bytes:
+    """Write a zip's comment around a signature, from the two octets of its length on."""
+    start = len(message) + 6
+    size = (len(text) + start).to_bytes(2, "little")
+    return size + text + message + start.to_bytes(2, "little") + b"\xff\xff" + size

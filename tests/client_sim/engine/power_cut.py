@@ -1,5 +1,7 @@
 """A disk that loses power at a chosen step."""
 
+import os
+import threading
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,10 +17,12 @@ class CountingDisk(Disk):
 
     def __init__(self) -> None:
         self.steps: list[str] = []
+        self.lock = threading.Lock()
 
     def step(self, name: str) -> None:
         """Note a step that is about to be made."""
-        self.steps.append(name)
+        with self.lock:
+            self.steps.append(name)
 
     def make_directory(self, path: Path) -> None:
         """Create a folder."""
@@ -30,10 +34,10 @@ class CountingDisk(Disk):
         self.step("create")
         return super().create(path, size)
 
-    def write(self, file: BinaryIO, data: bytes) -> None:
+    def write_at(self, file: BinaryIO, position: int, data: bytes | memoryview) -> None:
         """Write bytes."""
         self.step("write")
-        super().write(file, data)
+        super().write_at(file, position, data)
 
     def sync(self, file: BinaryIO) -> None:
         """Make bytes durable."""
@@ -69,9 +73,8 @@ class DyingDisk(CountingDisk):
         if len(self.steps) > self.last:
             raise PowerCut
 
-    def write(self, file: BinaryIO, data: bytes) -> None:
+    def write_at(self, file: BinaryIO, position: int, data: bytes | memoryview) -> None:
         """Write bytes."""
         if len(self.steps) == self.last:
-            file.write(data[: len(data) // 2])
-            file.flush()
-        super().write(file, data)
+            os.pwrite(file.fileno(), data[: len(data) // 2], position)
+        super().write_at(file, position, data)

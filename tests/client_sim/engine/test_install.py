@@ -1,7 +1,5 @@
 import io
 import shutil
-import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -9,64 +7,12 @@ from client_sim.engine.build import BuildFacts
 from client_sim.engine.errors import ApplyError, EngineError, PackageError, SignatureError
 from client_sim.engine.install import install_package
 from client_sim.engine.slots import BootOutcome, Slots
-from fixtures.build import build_zip
-from fixtures.catalogue import CODENAMES, Build, find_build
+from fixtures.catalogue import CODENAMES, find_build
 from tests.client_sim.engine.images import OLD, delta_part, noise
 from tests.client_sim.engine.ota_zip import Zip
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
-
-CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
-
-
-def _facts(build: Build) -> BuildFacts:
-    return BuildFacts(
-        build.fingerprint,
-        build.incremental,
-        build.number + 1,
-        build.post_timestamp,
-        build.security_patch_level,
-    )
-
-
-def _pairs(data: bytes) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in data.decode().splitlines())
-
-
-class Ota:
-    """A fixture's OTA zip with what the signed release says about it."""
-
-    def __init__(self, target: Build, source: Build | None = None) -> None:
-        self.data = build_zip(target, source)
-        with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
-            self.metadata = _pairs(archive.read("META-INF/com/android/metadata"))
-            self.properties = _pairs(archive.read("payload_properties.txt"))
-        self.target = target
-
-    def install(self, slots: Slots, **changes):
-        """Install it as the phone does, with any argument changed."""
-        arguments = {
-            "property_files": self.metadata["ota-streaming-property-files"],
-            "payload_properties": self.properties,
-            "certificate": CERTIFICATE,
-            "facts": _facts(self.target),
-            "codename": self.target.codename,
-        }
-        return install_package(io.BytesIO(self.data), slots, **{**arguments, **changes})
-
-
-def _make_phone(folder: Path, build: Build) -> Slots:
-    slots = Slots(folder)
-    slots.flash_factory(build.images, _facts(build))
-    return slots
-
-
-def _snapshot(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+from tests.client_sim.engine.streamed import Ota, facts_of, make_phone, snapshot
 
 
 @pytest.mark.parametrize("codename", CODENAMES)
@@ -75,7 +21,7 @@ def _snapshot(folder: Path) -> dict[str, bytes]:
 def test_fixture_packages_install_end_to_end(tmp_path, codename, region, key):
     """A full package, then an incremental, lead from the factory's images to exactly build 2's."""
     first, second, third = (find_build(codename, region, number) for number in range(3))
-    slots = _make_phone(tmp_path / "phone", first)
+    slots = make_phone(tmp_path / "phone", first)
     for ota, slot in ((Ota(second), "b"), (Ota(third, second), "a")):
         seen = []
         ota.install(
@@ -89,9 +35,9 @@ def test_fixture_packages_install_end_to_end(tmp_path, codename, region, key):
             == seen[-1][1]
             == sum(path.stat().st_size for path in ota.target.images.values())
         )
-        assert slots.running_build != _facts(ota.target)
+        assert slots.running_build != facts_of(ota.target)
         slots.switch()
-        assert slots.boot(lambda _: True) == BootOutcome(slot, _facts(ota.target))
+        assert slots.boot(lambda _: True) == BootOutcome(slot, facts_of(ota.target))
         slots.mark_successful()
         for name, path in ota.target.images.items():
             assert slots.image_path(name).read_bytes() == path.read_bytes()
@@ -106,28 +52,28 @@ def builds():
 @pytest.fixture
 def slots(tmp_path, builds):
     """Make a phone with build 0."""
-    return _make_phone(tmp_path / "phone", builds[0])
+    return make_phone(tmp_path / "phone", builds[0])
 
 
 def _refuse(slots, ota, words, error=PackageError, **changes):
-    before = _snapshot(slots.directory)
+    before = snapshot(slots.directory)
     with pytest.raises(error, match=words):
         ota.install(slots, **changes)
-    assert _snapshot(slots.directory) == before
+    assert snapshot(slots.directory) == before
 
 
 def test_a_package_is_left_ready_but_not_active(slots, builds):
     """Installing alone changes nothing about what boots next."""
     Ota(builds[1]).install(slots)
     assert slots.state.active == "a"
-    assert slots.boot(lambda _: True) == BootOutcome("a", _facts(builds[0]))
+    assert slots.boot(lambda _: True) == BootOutcome("a", facts_of(builds[0]))
 
 
 def test_wrong_packages_change_nothing_on_the_disk(slots, builds):
     """Another device, another build, another signer, another start: refused before any write."""
     full = Ota(builds[1])
     _refuse(slots, full, "another device", codename="cancro")
-    _refuse(slots, full, "post-build is not", facts=_facts(builds[2]))
+    _refuse(slots, full, "post-build is not", facts=facts_of(builds[2]))
     _refuse(slots, full, "cannot be read", SignatureError, certificate=b"")
     _refuse(slots, Ota(builds[2], builds[1]), "does not start from the running build")
     _refuse(slots, full, "FILE_SIZE", payload_properties={**full.properties, "FILE_SIZE": "0x1"})
@@ -156,7 +102,7 @@ def test_truncated_and_damaged_packages_change_nothing(slots, builds):
 
 def test_an_older_package_is_refused(tmp_path, builds):
     """A phone on build 2 does not take build 1, however well it is signed."""
-    slots = _make_phone(tmp_path / "newer", builds[2])
+    slots = make_phone(tmp_path / "newer", builds[2])
     _refuse(slots, Ota(builds[1]), "older than the running build")
 
 
@@ -195,9 +141,10 @@ def test_payloads_that_do_not_fit_the_phone_change_nothing(
     }[parts]
     package = Zip(
         build_payload([part], key=key, **more),
+        key,
         **{"META-INF/com/android/metadata": text.encode()},
     )
-    before = _snapshot(slots.directory)
+    before = snapshot(slots.directory)
     with pytest.raises(EngineError, match=words):
         install_package(
             io.BytesIO(package.data),
@@ -208,17 +155,17 @@ def test_payloads_that_do_not_fit_the_phone_change_nothing(
             facts=EXPECTED,
             codename="armani",
         )
-    assert _snapshot(slots.directory) == before
+    assert snapshot(slots.directory) == before
 
 
 def test_a_power_cut_at_any_step_of_an_installation(tmp_path, builds):
     """Whichever step fails, the phone boots its old build, and a retry ends as without the cut."""
     ota = Ota(builds[1], builds[0])
-    _make_phone(tmp_path / "template", builds[0])
+    make_phone(tmp_path / "template", builds[0])
     shutil.copytree(tmp_path / "template", tmp_path / "whole")
     counting = CountingDisk()
     ota.install(Slots(tmp_path / "whole", disk=counting))
-    expected = _snapshot(tmp_path / "whole")
+    expected = snapshot(tmp_path / "whole")
     assert len(counting.steps) > 15
     for last in range(len(counting.steps)):
         folder = tmp_path / f"phone-{last}"
@@ -226,11 +173,11 @@ def test_a_power_cut_at_any_step_of_an_installation(tmp_path, builds):
         with pytest.raises(PowerCut):
             ota.install(Slots(folder, disk=DyingDisk(last)))
         slots = Slots(folder)
-        assert slots.boot(lambda _: True) == BootOutcome("a", _facts(builds[0]))
+        assert slots.boot(lambda _: True) == BootOutcome("a", facts_of(builds[0]))
         ota.install(slots)
-        assert _snapshot(folder) == expected
+        assert snapshot(folder) == expected
         slots.switch()
-        assert slots.boot(lambda _: True) == BootOutcome("b", _facts(builds[1]))
+        assert slots.boot(lambda _: True) == BootOutcome("b", facts_of(builds[1]))
         shutil.rmtree(folder)
 
 
@@ -240,5 +187,5 @@ def test_a_build_that_fails_to_boot_can_be_told_apart(slots, builds):
     ota.install(slots)
     slots.switch()
     outcome = slots.boot(lambda build: build.counter == 1)
-    assert (outcome.build, outcome.failed_build) == (_facts(builds[0]), _facts(builds[1]))
-    assert slots.failed_build == _facts(builds[1])
+    assert (outcome.build, outcome.failed_build) == (facts_of(builds[0]), facts_of(builds[1]))
+    assert slots.failed_build == facts_of(builds[1])

@@ -1,5 +1,6 @@
 import hashlib
-import io
+from contextlib import ExitStack
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -7,14 +8,12 @@ from client_sim.engine.disk import Disk
 from client_sim.engine.errors import ApplyError, PackageError
 from client_sim.engine.manifest import Extent, Operation, OperationType
 from client_sim.engine.operations import apply_operation
-from client_sim.engine.payload import Payload, PayloadFile, PayloadHeader
 from tests.client_sim.engine.images import OLD, noise
 from tests.client_sim.engine.payload_builder import BLOCK, bsdf2, compress
 
 
 def _apply(kind, data=b"", source=OLD, *, blocks=2, src=(), **more):
     """Apply one operation to a target of four zero blocks, at its second; return the target."""
-    payload = Payload(PayloadFile(io.BytesIO(data), 0, len(data)), PayloadHeader(-24, 0), None)
     facts = {
         "type": kind,
         "data_offset": 0,
@@ -24,10 +23,16 @@ def _apply(kind, data=b"", source=OLD, *, blocks=2, src=(), **more):
         "data_sha256": hashlib.sha256(data).digest(),
         "src_sha256": None,
     }
-    target = io.BytesIO(bytes(4 * BLOCK))
-    old = None if source is None else io.BytesIO(source)
-    apply_operation(Operation(**{**facts, **more}), payload, old, target, Disk())
-    return target.getvalue()
+    with ExitStack() as stack:
+        target = stack.enter_context(TemporaryFile(buffering=0))
+        target.truncate(4 * BLOCK)
+        old = None
+        if source is not None:
+            old = stack.enter_context(TemporaryFile(buffering=0))
+            old.write(source)
+        apply_operation(Operation(**{**facts, **more}), data, old, target, Disk())
+        target.seek(0)
+        return target.read()
 
 
 REPLACES = [OperationType.REPLACE, OperationType.REPLACE_BZ, OperationType.REPLACE_XZ]

@@ -13,7 +13,7 @@ from client_sim.engine.signatures import (
     verify_payload_signature,
 )
 from tests.client_sim.engine import payload_builder
-from tests.client_sim.engine.conftest import make_certificate
+from tests.client_sim.engine.certificates import make_certificate
 from tests.client_sim.engine.images import noise
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
 

@@ -50,7 +50,7 @@ def update(slots, build=NEW, image=NEW_IMAGE):
     slots.begin_update()
     target = slots.target_directory / "system.img"
     with slots.disk.create(target) as file:
-        slots.disk.write(file, image)
+        slots.disk.write_at(file, 0, image)
         slots.disk.sync(file)
     slots.finish_update(build, NEW_PARTITIONS)
 

@@ -1,0 +1,153 @@
+"""How far an update has come, durably, so that a power cut costs a block and not the package.
+
+    update/head         the package up to the data of its payload, as it came
+    update/carry-N      bytes of the package from N on, of an operation that is not complete
+    update/journal.json canonical JSON; what it does not name does not count
+
+A journal speaks of what is durable: the operations before `operation` are, in the slot that does
+not run, and so are the bytes of the package from `carry[0]` up to `position`. It is written last
+and removed first.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from client_sim.engine.digest import STATE_BYTES
+from client_sim.engine.disk import Disk
+
+_FILE: Final = "journal.json"
+_HEAD: Final = "head"
+_CARRY: Final = "carry-"
+_MAX_JOURNAL_BYTES: Final = 64 * 1024
+# As much as the limits of prefix, manifest and signature allow, and no more.
+_MAX_HEAD_BYTES: Final = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """Where the update to the package with this sha256 and length in bytes stands.
+
+    `position` counts bytes of the package, `operation` operations of all partitions in order;
+    `carry` is where the kept pieces start, `digests` are saved states in hex.
+    """
+
+    sha256: str
+    length: int
+    position: int
+    operation: int
+    carry: tuple[int, ...]
+    digests: tuple[str, str, str]
+    schema: Literal[1] = 1
+
+    @property
+    def states(self) -> tuple[bytes, bytes, bytes]:
+        """The saved states of the three digests."""
+        package, payload, signed = map(bytes.fromhex, self.digests)
+        return package, payload, signed
+
+
+class JournalFolder:
+    """The folder `directory` in which an update keeps its journal; it may not exist yet."""
+
+    def __init__(self, directory: Path, disk: Disk) -> None:
+        self._directory = directory
+        self._disk = disk
+
+    def load(self, sha256: str, length: int) -> Journal | None:
+        """Return the journal of the package, None if there is none or it is of another one."""
+        try:
+            with (self._directory / _FILE).open("rb") as file:
+                data = file.read(_MAX_JOURNAL_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        journal = decode_journal(data)
+        if journal is None or (journal.sha256, journal.length) != (sha256, length):
+            return None
+        return journal
+
+    def load_head(self) -> bytes:
+        """Return the kept start of the package, nothing if it is not there."""
+        try:
+            with (self._directory / _HEAD).open("rb") as file:
+                return file.read(_MAX_HEAD_BYTES)
+        except FileNotFoundError:
+            return b""
+
+    def load_carry(self, journal: Journal) -> bytes | None:
+        """Return the kept bytes up to `position`, None if some of them are missing."""
+        ends = (*journal.carry[1:], journal.position)
+        pieces = []
+        for start, end in zip(journal.carry, ends, strict=True):
+            try:
+                with self._carry(start).open("rb") as file:
+                    pieces.append(file.read(end - start + 1))
+            except FileNotFoundError:
+                return None
+            if len(pieces[-1]) != end - start:
+                return None
+        return b"".join(pieces)
+
+    def begin(self, head: bytes) -> None:
+        """Keep the start of a package, after the journal of another one was cleared."""
+        self._disk.make_directory(self._directory)
+        self._disk.store(self._directory / _HEAD, head)
+
+    def store_carry(self, start: int, data: bytes) -> None:
+        """Keep bytes of the package, before a journal names them."""
+        self._disk.store(self._carry(start), data)
+
+    def store(self, journal: Journal) -> None:
+        """Replace the journal, then remove what it does not name any more."""
+        self._disk.store(self._directory / _FILE, encode_journal(journal))
+        self._remove_carry(keep=journal.carry)
+
+    def clear(self) -> None:
+        """Forget the update: the journal first, and then what it named."""
+        if not self._directory.is_dir():
+            return
+        for name in (_FILE, _HEAD):
+            if (self._directory / name).exists():
+                self._disk.remove(self._directory / name)
+        self._disk.sync_directory(self._directory)
+        self._remove_carry(keep=())
+
+    def _remove_carry(self, keep: tuple[int, ...]) -> None:
+        kept = {self._carry(start) for start in keep}
+        for path in sorted(self._directory.glob(f"{_CARRY}*")):
+            if path not in kept:
+                self._disk.remove(path)
+
+    def _carry(self, start: int) -> Path:
+        return self._directory / f"{_CARRY}{start}"
+
+
+def encode_journal(journal: Journal) -> bytes:
+    """Encode a journal as the bytes of `journal.json`."""
+    return msgspec.json.encode(journal, order="sorted")
+
+
+def decode_journal(data: bytes) -> Journal | None:
+    """Decode the bytes of `journal.json`, None for what `encode_journal` would not write.
+
+    A damaged journal is no error: the update starts over.
+    """
+    if len(data) > _MAX_JOURNAL_BYTES:
+        return None
+    try:
+        journal = msgspec.json.decode(data, type=Journal)
+        states = journal.states
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    places = (*journal.carry, journal.position, journal.length)
+    is_sound = (
+        encode_journal(journal) == data
+        and all(len(state) == STATE_BYTES for state in states)
+        and min(*places, journal.operation) >= 0
+        and list(journal.carry) == sorted(set(journal.carry))
+        and (not journal.carry or journal.carry[-1] < journal.position)
+        and journal.position <= journal.length
+    )
+    return journal if is_sound else None

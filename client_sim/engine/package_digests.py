@@ -1,0 +1,74 @@
+"""What is hashed of a package while it passes by: itself, its payload, what the payload signs.
+
+Bytes behind the data of the last operation, the *rest* of the package, are hashed at the end, when
+they are all there: the package's own signature says in them how much of it is signed.
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from client_sim.engine.digest import Digest, open_digest
+from client_sim.engine.errors import PackageError
+from client_sim.engine.package import Layout
+from client_sim.engine.payload import Payload
+from client_sim.engine.signatures import find_payload_signature, verify_payload_digest
+from client_sim.engine.whole_file import find_signed_length, verify_whole_file
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDigests:
+    """The three digests of a package up to some point before its rest."""
+
+    package: Digest
+    payload: Digest
+    signed: Digest
+
+    @classmethod
+    def begin(cls, head: bytes, layout: Layout, payload: Payload) -> Self:
+        """Return the digests of a package of which `head`, all before the data, has passed."""
+        digests = cls(open_digest(), open_digest(), open_digest())
+        start = layout.payload.offset
+        digests.package.update(head)
+        digests.payload.update(head, start)
+        digests.signed.update(head, start, start + payload.header.metadata_size)
+        return digests
+
+    @classmethod
+    def restore(cls, states: tuple[bytes, bytes, bytes]) -> Self:
+        """Return the digests that were saved; raises SlotError if they are damaged."""
+        package, payload, signed = states
+        return cls(open_digest(package), open_digest(payload), open_digest(signed))
+
+    def save(self) -> tuple[bytes, bytes, bytes] | None:
+        """Return the states of the digests, or None where they cannot be saved."""
+        package, payload, signed = self.package.save(), self.payload.save(), self.signed.save()
+        if package is None or payload is None or signed is None:
+            return None
+        return package, payload, signed
+
+    def update(self, data: bytes, start: int, stop: int) -> None:
+        """Add the bytes from `start` to before `stop`, which are data of operations."""
+        for digest in (self.package, self.payload, self.signed):
+            digest.update(data, start, stop)
+
+    def verify(
+        self, rest: bytes, sha256: str, layout: Layout, payload: Payload, key: rsa.RSAPublicKey
+    ) -> None:
+        """Check that all that has passed and `rest` are the signed package.
+
+        Call it once, at the end. Raises SignatureError if the payload or the package is not signed
+        by `key`, PackageError if a hash is another one.
+        """
+        _, size = find_payload_signature(payload.manifest)
+        self.payload.update(rest, 0, size)
+        if self.payload.digest() != layout.properties.file_hash:
+            raise PackageError("The payload does not have the hash FILE_HASH.")
+        verify_payload_digest(rest[:size], self.signed.digest(), key)
+        signed = find_signed_length(rest, layout.length) - (layout.length - len(rest))
+        self.package.update(rest, 0, signed)
+        verify_whole_file(rest, self.package.digest(), key)
+        self.package.update(rest, signed)
+        if self.package.digest().hex() != sha256:
+            raise PackageError("The package does not have the sha256 of the signed release.")

@@ -1,0 +1,169 @@
+"""Carries the operations of a package out while it passes by, block after block.
+
+The main thread fetches, hashes and cuts; threads decompress, write and sync, so that a slow disk
+or a slow network waits only for itself. After each block the journal follows, once all that it
+speaks of is durable: at most one block behind.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import BinaryIO
+
+from client_sim.engine.apply import Progress
+from client_sim.engine.blocks import Blocks
+from client_sim.engine.errors import EngineError
+from client_sim.engine.front import Front
+from client_sim.engine.journal import Journal
+from client_sim.engine.passage import Passage
+from client_sim.engine.slots import Slots
+from client_sim.engine.steps import Step, apply_step
+from client_sim.engine.target import opened_steps
+from client_sim.engine.workers import Workers
+
+
+class StreamInstaller:
+    """Carries the operations of one package out while it passes by."""
+
+    def __init__(
+        self, blocks: Blocks, slots: Slots, front: Front, sha256: str, passage: Passage
+    ) -> None:
+        self._blocks = blocks
+        self._slots = slots
+        self._front = front
+        self._sha256 = sha256
+        self._passage = passage
+        self._rest_offset = front.rest_offset
+        self._steps: list[Step] = []
+        self._begun: list[Future[None]] = []
+        self._touched: dict[str, BinaryIO] = {}
+        self._saving: Future[None] | None = None
+
+    def run(self, first: bytes, progress: Progress | None) -> bytes:
+        """Let the package pass; return its rest, the bytes behind the data of its operations.
+
+        `first` are bytes from the present position on that were fetched already. Raises
+        EngineError, and whatever the blocks raise; then the journal says where to go on.
+        """
+        with ExitStack() as stack:
+            self._steps = stack.enter_context(
+                opened_steps(self._front.payload.manifest, self._slots)
+            )
+            saver = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="journal"))
+            workers = stack.enter_context(Workers())
+            self._begin_without_data(workers)
+            for block in self._iter_blocks(first):
+                self._pass(block, workers)
+                self._save(saver, block)
+                if progress is not None:
+                    progress(self._passage.position, self._blocks.length)
+            self._wait()
+        return bytes(self._passage.pending)
+
+    def _iter_blocks(self, first: bytes) -> Iterator[bytes]:
+        if first:
+            yield first
+        while self._passage.position < self._blocks.length:
+            yield self._blocks.read(self._passage.position // self._blocks.size)
+
+    def _pass(self, block: bytes, workers: Workers) -> None:
+        """Hash a block, and begin each operation whose data is complete with it."""
+        passage = self._passage
+        start = passage.position
+        data_stop = max(0, min(len(block), self._rest_offset - start))
+        passage.digests.update(block, 0, data_stop)
+        offset = 0
+        while offset < len(block):
+            end = self._end_of_pending()
+            taken = min(end - passage.position, len(block) - offset)
+            piece = block[offset : offset + taken]
+            offset += taken
+            passage.position += taken
+            if passage.position < end or passage.operation == len(self._steps):
+                passage.pending += piece
+            elif passage.pending:
+                passage.pending += piece
+                self._begin(workers, passage.pending, is_split=True)
+                passage.pending = bytearray()
+            else:
+                self._begin(workers, piece)
+            self._begin_without_data(workers)
+
+    def _end_of_pending(self) -> int:
+        """Return where the data of the next operation ends, or the package."""
+        passage = self._passage
+        if passage.operation == len(self._steps):
+            return self._blocks.length
+        operation = self._steps[passage.operation].operation
+        return passage.position - len(passage.pending) + operation.data_length
+
+    def _begin(self, workers: Workers, data: bytes | bytearray, *, is_split: bool = False) -> None:
+        """Begin the next operation."""
+        step = self._steps[self._passage.operation]
+        self._passage.operation += 1
+        self._touched[step.image.partition.name] = step.image.new
+
+        def job() -> None:
+            try:
+                apply_step(step, data, self._slots.disk)
+            except EngineError:
+                self._passage.is_doubtful |= is_split
+                raise
+
+        self._begun.append(workers.start(job, step.memory))
+
+    def _begin_without_data(self, workers: Workers) -> None:
+        while self._passage.operation < len(self._steps):
+            if self._steps[self._passage.operation].operation.data_length:
+                return
+            self._begin(workers, b"")
+
+    def _save(self, saver: ThreadPoolExecutor, block: bytes) -> None:
+        """Let the journal follow, once all that was begun is durable; waits for the one before."""
+        self._wait()
+        passage = self._passage
+        start = passage.position - len(passage.pending)
+        kept_from = max(start, passage.position - len(block))
+        carry = b""
+        passage.carry = [place for place in passage.carry if place >= start]
+        if kept_from < passage.position:
+            passage.carry.append(kept_from)
+            carry = bytes(passage.pending[kept_from - start :])
+        states = passage.digests.save()
+        begun, self._begun = self._begun, []
+        journal = None
+        if states is not None:
+            package, payload, signed = (state.hex() for state in states)
+            journal = Journal(
+                sha256=self._sha256,
+                length=self._blocks.length,
+                position=passage.position,
+                operation=passage.operation,
+                carry=tuple(passage.carry),
+                digests=(package, payload, signed),
+            )
+        files, self._touched = list(self._touched.values()), {}
+        self._saving = saver.submit(
+            self._save_when_durable, begun, files, journal, kept_from, carry
+        )
+
+    def _save_when_durable(
+        self,
+        begun: list[Future[None]],
+        files: list[BinaryIO],
+        journal: Journal | None,
+        carry_start: int,
+        carry: bytes,
+    ) -> None:
+        for future in begun:
+            future.result()
+        for file in files:
+            self._slots.disk.sync(file)
+        if journal is not None:
+            if carry:
+                self._slots.journal.store_carry(carry_start, carry)
+            self._slots.journal.store(journal)
+
+    def _wait(self) -> None:
+        if self._saving is not None:
+            self._saving.result()

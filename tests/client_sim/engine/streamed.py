@@ -1,0 +1,101 @@
+"""A fixture's package as a phone gets it in blocks, and a phone to install it on."""
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.install import install_package
+from client_sim.engine.install_stream import install_stream
+from client_sim.engine.slots import Slots
+from fixtures.build import build_zip
+from fixtures.catalogue import Build
+
+CERTIFICATE = (Path(__file__).parents[3] / "fixtures/keys/FIXTURE-ONLY-ota.cert.pem").read_bytes()
+BLOCK = 16 * 1024
+
+
+def facts_of(build: Build) -> BuildFacts:
+    """Return what a signed release says of a fixture's build."""
+    return BuildFacts(
+        build.fingerprint,
+        build.incremental,
+        build.number + 1,
+        build.post_timestamp,
+        build.security_patch_level,
+    )
+
+
+def make_phone(folder: Path, build: Build) -> Slots:
+    """Flash a fixture's build."""
+    slots = Slots(folder)
+    slots.flash_factory(build.images, facts_of(build))
+    return slots
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+class Blocks:
+    """The blocks of some bytes; notes which were asked for, and fails once `left` is used up."""
+
+    def __init__(self, data: bytes, size: int = BLOCK, left: int | None = None) -> None:
+        self.data = data
+        self.size = size
+        self.left = left
+        self.asked: list[int] = []
+
+    @property
+    def length(self) -> int:
+        """The length of all."""
+        return len(self.data)
+
+    def read(self, index: int) -> bytes:
+        """Return one block."""
+        if self.left is not None and len(self.asked) >= self.left:
+            raise OSError("the train enters a tunnel")
+        self.asked.append(index)
+        return self.data[index * self.size : (index + 1) * self.size]
+
+
+class Ota:
+    """A fixture's OTA zip with what the signed release says about it."""
+
+    def __init__(self, target: Build, source: Build | None = None) -> None:
+        self.data = build_zip(target, source)
+        self.sha256 = hashlib.sha256(self.data).hexdigest()
+        with zipfile.ZipFile(io.BytesIO(self.data)) as archive:
+            self.metadata = _pairs(archive.read("META-INF/com/android/metadata"))
+            self.properties = _pairs(archive.read("payload_properties.txt"))
+        self.target = target
+
+    @property
+    def arguments(self) -> dict[str, object]:
+        """What both ways of installing it are given."""
+        return {
+            "property_files": self.metadata["ota-streaming-property-files"],
+            "payload_properties": self.properties,
+            "certificate": CERTIFICATE,
+            "facts": facts_of(self.target),
+            "codename": self.target.codename,
+        }
+
+    def install(self, slots: Slots, **changes):
+        """Install it from a file, with any argument changed."""
+        return install_package(io.BytesIO(self.data), slots, **{**self.arguments, **changes})
+
+    def stream(self, slots: Slots, blocks: Blocks | None = None, **changes):
+        """Install it while it passes by, with any argument changed."""
+        arguments = {"sha256": self.sha256, **self.arguments, **changes}
+        return install_stream(blocks or Blocks(self.data), slots, **arguments)
+
+
+def _pairs(data: bytes) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in data.decode().splitlines())
