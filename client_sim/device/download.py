@@ -32,6 +32,20 @@ def package_url(offer: Offer) -> str:
     return f"/targets/{folder}/{offer.sha256}.{name}"
 
 
+class PackageBlocks:
+    """The blocks of a package on a server, for an installation while it is fetched."""
+
+    def __init__(self, connection: Connection, offer: Offer) -> None:
+        self.length = offer.length
+        self.size = BLOCK
+        self._connection = connection
+        self._url = package_url(offer)
+
+    def read(self, index: int) -> bytes:
+        """Return the whole block number `index`; raises TransportError."""
+        return self._connection.get_block(self._url, index * BLOCK, self.length)
+
+
 class Downloads:
     """The folder of packages that are on their way or complete."""
 
@@ -42,13 +56,11 @@ class Downloads:
     def fetch(self, connection: Connection, offer: Offer, progress: Progress | None = None) -> Path:
         """Return the verified package of `offer`, fetching the blocks that are missing.
 
-        Whatever is there of other packages is removed first: they were superseded or stopped.
         Raises TransportError, StorageError, and DownloadError if length or hash are wrong; then
         the package is thrown away.
         """
         complete = self._directory / f"{offer.sha256}.zip"
         try:
-            self._forget_others(offer)
             if not _is_package(complete, offer):
                 self._fetch_blocks(connection, offer, progress)
                 part = self._directory / f"{offer.sha256}.part"
@@ -71,12 +83,20 @@ class Downloads:
         except OSError as error:
             raise StorageError(f"The phone's disk failed: {error}.") from error
 
-    def _forget_others(self, offer: Offer) -> None:
+    def has(self, offer: Offer) -> bool:
+        """Tell whether the package of `offer` is there, whole."""
+        return (self._directory / f"{offer.sha256}.zip").is_file()
+
+    def keep_only(self, offer: Offer) -> None:
+        """Remove whatever is there of other packages: they were superseded or stopped."""
         # In any order: a count without octets and octets without a count are both worth nothing.
-        for path in self._directory.iterdir():
-            ours = _OURS.fullmatch(path.name)
-            if ours is not None and ours["sha256"] != offer.sha256:
-                path.unlink(missing_ok=True)
+        try:
+            for path in self._directory.iterdir():
+                ours = _OURS.fullmatch(path.name)
+                if ours is not None and ours["sha256"] != offer.sha256:
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"The phone's disk failed: {error}.") from error
 
     def _fetch_blocks(
         self, connection: Connection, offer: Offer, progress: Progress | None

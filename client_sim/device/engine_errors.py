@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from client_sim.device.errors import InstallError, StorageError
-from client_sim.engine.errors import EngineError
+from client_sim.engine.errors import EngineError, NotStreamableError
 
 
 @contextmanager
 def engine_refuses() -> Iterator[None]:
-    """Raise InstallError for EngineError and StorageError for OSError."""
+    """Raise InstallError for EngineError but NotStreamableError, and StorageError for OSError."""
     try:
         yield
+    except NotStreamableError:
+        # Not a refusal: the caller takes the other way.
+        raise
     except EngineError as error:
         raise InstallError(str(error)) from error
     except OSError as error:

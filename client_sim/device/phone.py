@@ -124,6 +124,7 @@ class Phone:
         conditions: Conditions | None = None,
         is_agreed: bool = False,
         retry_failed: bool = False,
+        is_whole: bool = False,
         progress: Progress | None = None,
         report: Report | None = None,
     ) -> Installation:
@@ -131,7 +132,8 @@ class Phone:
 
         `conditions` are those around the phone, none in the way where they are not given.
         `is_agreed` is the owner's word for what is offered, `retry_failed` for a build that did not
-        start before. The pointer and the codename role are looked at once more right before the
+        start before. The package is installed while it is fetched; with `is_whole` it is fetched
+        whole first. The pointer and the codename role are looked at once more right before the
         switch. After it, `reboot` starts the new build. Raises DeviceError with the running slot
         untouched.
         """
@@ -147,6 +149,7 @@ class Phone:
             conditions=conditions or Conditions(),
             say=report or (lambda _sentence: None),
             progress=progress,
+            is_whole=is_whole,
         )
         return update.run(is_agreed=is_agreed)
 

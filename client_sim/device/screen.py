@@ -16,6 +16,7 @@ class Screen:
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._sentence = ""
+        self._tenth = 0
 
     def __enter__(self) -> Self:
         if not self._quiet and self._console.is_terminal:
@@ -39,13 +40,17 @@ class Screen:
 
     def say(self, sentence: str) -> None:
         """Print a sentence and let `progress` speak about it."""
-        self._sentence, self._task = sentence, None
+        self._sentence, self._task, self._tenth = sentence, None, 0
         if not self._quiet:
             self._console.print(sentence, markup=False, soft_wrap=True)
 
     def progress(self, done: int, total: int) -> None:
-        """Move the bar of the present step."""
+        """Move the bar of the present step, or print a line at each tenth of it."""
         if self._progress is None:
+            tenth = done * 10 // max(total, 1)
+            if not self._quiet and tenth > self._tenth:
+                self._tenth = tenth
+                self._console.print(f"{tenth * 10} %: {done} of {total} octets", soft_wrap=True)
             return
         if self._task is None:
             self._task = self._progress.add_task(self._sentence, total=total)

@@ -15,16 +15,19 @@ from client_sim.device.agreement import SignedTarget
 from client_sim.device.choose import Offer
 from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions, judge_conditions
-from client_sim.device.download import Downloads, Progress
+from client_sim.device.download import Downloads, PackageBlocks, Progress
 from client_sim.device.engine_errors import engine_refuses
 from client_sim.device.errors import DownloadError, GoneError, InstallError
 from client_sim.device.image import Image
 from client_sim.device.records import add_unusable, load_agreed, store_agreed
+from client_sim.device.release import Release
 from client_sim.device.rules import Check
 from client_sim.device.vault import Vault
 from client_sim.device.wishes import load_wishes
 from client_sim.engine.build import BuildFacts
+from client_sim.engine.errors import NotStreamableError
 from client_sim.engine.install import install_package
+from client_sim.engine.install_stream import install_stream
 from client_sim.engine.slots import Slots
 from client_sim.transport import Connection
 from client_sim.world import World
@@ -61,7 +64,10 @@ def ask_conditions(state: Vault, offer: Offer, conditions: Conditions) -> tuple[
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What one installation works with."""
+    """What one installation works with.
+
+    With `is_whole` a package is fetched whole before it is installed.
+    """
 
     client: PollingClient
     world: World
@@ -72,6 +78,7 @@ class Update:
     conditions: Conditions
     say: Report
     progress: Progress | None
+    is_whole: bool = False
 
     def run(self, *, is_agreed: bool) -> Installation:
         """Install what is offered; `is_agreed` says that the owner agrees to it right now.
@@ -112,10 +119,7 @@ class Update:
             self.say(f"Build {offer.counter} is offered; checking that its maintainers signed it.")
             target = self.client.fetch_release(offer, connection)
             try:
-                self.say(f"Fetching {offer.length} octets.")
-                package = self.downloads.fetch(connection, offer, self.progress)
-                self.say("Installing into the slot that does not run.")
-                return self._install(package, target)
+                return self._install(connection, offer, target)
             except (GoneError, DownloadError, InstallError) as error:
                 if offer.type == "full":
                     raise
@@ -125,15 +129,38 @@ class Update:
                 self.say(f"The incremental is of no use ({error}) and another package is taken.")
         return None
 
-    def _install(self, package: Path, target: SignedTarget) -> BuildFacts:
-        release = target.release
-        facts = BuildFacts(
-            fingerprint=release.fingerprint,
-            incremental=release.incremental,
-            counter=release.counter,
-            post_timestamp=release.post_timestamp,
-            security_patch_level=release.security_patch_level,
-        )
+    def _install(self, connection: Connection, offer: Offer, target: SignedTarget) -> BuildFacts:
+        """Install the package while it is fetched, or, where that cannot be, once it is there."""
+        self.downloads.keep_only(offer)
+        if not self.is_whole and not self.downloads.has(offer):
+            self.say(f"Fetching {offer.length} octets into the slot that does not run.")
+            try:
+                return self._install_stream(connection, offer, target.release)
+            except NotStreamableError as reason:
+                self.say(str(reason))
+        self.say(f"Fetching {offer.length} octets.")
+        package = self.downloads.fetch(connection, offer, self.progress)
+        self.say("Installing into the slot that does not run.")
+        return self._install_file(package, target.release)
+
+    def _install_stream(self, connection: Connection, offer: Offer, release: Release) -> BuildFacts:
+        facts = _find_facts(release)
+        with engine_refuses():
+            install_stream(
+                PackageBlocks(connection, offer),
+                self.slots,
+                sha256=offer.sha256,
+                property_files=release.property_files,
+                payload_properties=release.payload_properties,
+                certificate=self.image.ota_certificate,
+                facts=facts,
+                codename=self.image.facts.codename,
+                progress=self.progress,
+            )
+        return facts
+
+    def _install_file(self, package: Path, release: Release) -> BuildFacts:
+        facts = _find_facts(release)
         with engine_refuses(), package.open("rb") as file:
             install_package(
                 file,
@@ -167,6 +194,16 @@ class Update:
         with engine_refuses():
             self.slots.switch()
         self.downloads.forget(offer)
+
+
+def _find_facts(release: Release) -> BuildFacts:
+    return BuildFacts(
+        fingerprint=release.fingerprint,
+        incremental=release.incremental,
+        counter=release.counter,
+        post_timestamp=release.post_timestamp,
+        security_patch_level=release.security_patch_level,
+    )
 
 
 def _identify(offer: Offer) -> tuple[str, str, int]:

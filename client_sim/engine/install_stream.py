@@ -76,13 +76,14 @@ def install_stream(
     except EngineError:
         # Bytes of earlier blocks, which the journal counts, may be the wrong ones.
         if passage.is_doubtful:
-            slots.journal.clear()
+            slots.begin_update()
         raise
     try:
         _check_rest(rest, front, layout, passage.digests, sha256, key)
         partitions = check_images(front.payload.manifest, slots)
     except EngineError:
-        slots.journal.clear()
+        # Nothing of it is kept: which of the bytes were the wrong ones cannot be known.
+        slots.begin_update()
         raise
     slots.finish_update(facts, partitions)
     slots.journal.clear()

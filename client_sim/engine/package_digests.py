@@ -62,13 +62,14 @@ class PackageDigests:
         by `key`, PackageError if a hash is another one.
         """
         _, size = find_payload_signature(payload.manifest)
+        signed = find_signed_length(rest, layout.length) - (layout.length - len(rest))
+        self.package.update(rest, 0, signed)
+        signed_digest = self.package.digest()
+        self.package.update(rest, signed)
+        if self.package.digest().hex() != sha256:
+            raise PackageError("The package does not have the sha256 of the signed release.")
         self.payload.update(rest, 0, size)
         if self.payload.digest() != layout.properties.file_hash:
             raise PackageError("The payload does not have the hash FILE_HASH.")
         verify_payload_digest(rest[:size], self.signed.digest(), key)
-        signed = find_signed_length(rest, layout.length) - (layout.length - len(rest))
-        self.package.update(rest, 0, signed)
-        verify_whole_file(rest, self.package.digest(), key)
-        self.package.update(rest, signed)
-        if self.package.digest().hex() != sha256:
-            raise PackageError("The package does not have the sha256 of the signed release.")
+        verify_whole_file(rest, signed_digest, key)

@@ -115,7 +115,10 @@ def test_what_was_superseded_is_removed(world, tmp_path):
     kept = ["notes.zip", f"{other}.txt", f"{other[1:]}.zip"]
     for name in kept:
         (tmp_path / name).write_bytes(b"not a phone's")
+    Downloads(tmp_path).keep_only(OFFER)
+    assert not Downloads(tmp_path).has(OFFER)
     assert _fetch(world, tmp_path).read_bytes() == PACKAGE
+    assert Downloads(tmp_path).has(OFFER)
     assert _ranges(world) == RANGES[1:]
     here = sorted(path.name for path in tmp_path.iterdir())
     assert here == sorted([*kept, f"{SHA256}.zip", f"{SHA256}.blocks"])

@@ -10,15 +10,20 @@ def _show(*, terminal, quiet=False):
     console = Console(file=file, force_terminal=terminal, width=80)
     with Screen(quiet=quiet, console=console) as screen:
         screen.say("Fetching [10] octets.")
-        screen.progress(5, 10)
-        screen.progress(10, 10)
+        for done in (5, 5, 10):
+            screen.progress(done, 10)
         screen.say("Done.")
     return file.getvalue()
 
 
 def test_lines_where_there_is_no_terminal():
-    """Sentences as they are, no bars, no escapes."""
-    assert _show(terminal=False) == "Fetching [10] octets.\nDone.\n"
+    """Sentences as they are, a line at each new tenth, no bars, no escapes."""
+    assert _show(terminal=False).splitlines() == [
+        "Fetching [10] octets.",
+        "50 %: 5 of 10 octets",
+        "100 %: 10 of 10 octets",
+        "Done.",
+    ]
 
 
 def test_bars_on_a_terminal():

@@ -20,7 +20,7 @@ TEXT = b"ota-type=AB\npre-device=armani\n"
 class Zip:
     """An OTA zip around a payload, written with Python's own zip writer, and its two strings."""
 
-    def __init__(self, payload: bytes, key=None, **changes: bytes) -> None:
+    def __init__(self, payload: bytes, key=None, order=None, **changes: bytes) -> None:
         size = 24 + int.from_bytes(payload[12:20], "big")
         self.head = size + int.from_bytes(payload[20:24], "big")
         self.properties = {
@@ -39,7 +39,8 @@ class Zip:
         out = io.BytesIO()
         self.ranges = {}
         with zipfile.ZipFile(out, "w") as archive:
-            for path, data in entries.items():
+            for path in order or entries:
+                data = entries[path]
                 archive.writestr(zipfile.ZipInfo(path), data)
                 offset = archive.getinfo(path).header_offset + 30 + len(path)
                 self.ranges[Path(path).name] = (offset, len(data))

@@ -1,0 +1,315 @@
+import io
+import shutil
+
+import pytest
+
+from client_sim.engine.errors import (
+    ApplyError,
+    EngineError,
+    NotStreamableError,
+    PackageError,
+    SignatureError,
+)
+from client_sim.engine.install import install_package
+from client_sim.engine.install_stream import install_stream
+from client_sim.engine.slots import BootOutcome, Slots
+from fixtures.catalogue import CODENAMES, find_build
+from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
+from tests.client_sim.engine.ota_zip import Zip
+from tests.client_sim.engine.payload_builder import build_payload, field, full_part
+from tests.client_sim.engine.streamed import (
+    BLOCK,
+    Blocks,
+    Ota,
+    facts_of,
+    make_phone,
+    snapshot,
+)
+from tests.client_sim.engine.test_install import EXPECTED, FROM_OLD, METADATA_TEXT, RUNNING
+
+METADATA = "META-INF/com/android/metadata"
+SIZES = [4096, 10_000, BLOCK, 1 << 20]
+
+
+@pytest.fixture
+def builds():
+    """Give builds 0, 1 and 2 of one model."""
+    return [find_build("armani", "id", number) for number in range(3)]
+
+
+@pytest.fixture
+def slots(tmp_path, builds):
+    """Make a phone with build 0."""
+    return make_phone(tmp_path / "phone", builds[0])
+
+
+@pytest.mark.parametrize("codename", CODENAMES)
+@pytest.mark.parametrize("size", SIZES)
+def test_it_ends_as_an_installation_from_a_file(tmp_path, codename, size):
+    """Full, then incremental, with blocks of any size: the phone's folder is the same."""
+    first, second, third = (find_build(codename, "id", number) for number in range(3))
+    file, stream = (make_phone(tmp_path / name, first) for name in ("file", "stream"))
+    for ota in (Ota(second), Ota(third, second)):
+        blocks, seen = Blocks(ota.data, size), []
+        results = ota.stream(stream, blocks, progress=lambda *at, seen=seen: seen.append(at))
+        assert ota.install(file) == results
+        assert snapshot(stream.directory) == snapshot(file.directory)
+        assert blocks.asked == list(range(-(-len(ota.data) // size)))
+        assert seen == sorted(seen)
+        assert seen[-1] == (len(ota.data), len(ota.data))
+        for slots in (file, stream):
+            slots.switch()
+            assert slots.boot(lambda _: True).build == facts_of(ota.target)
+            slots.mark_successful()
+    for name, path in third.images.items():
+        assert stream.image_path(name).read_bytes() == path.read_bytes()
+
+
+def _start(slots, image):
+    slots.flash_factory({"system": image}, RUNNING)
+    return slots
+
+
+def _stream(slots, package, certificate, **changes):
+    arguments = {
+        "sha256": package.sha256,
+        "property_files": package.property_files,
+        "payload_properties": package.properties,
+        "certificate": certificate,
+        "facts": EXPECTED,
+        "codename": "armani",
+    }
+    blocks = changes.pop("blocks", None) or Blocks(package.data, 4096)
+    return install_stream(blocks, slots, **{**arguments, **changes})
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Make a phone whose one partition holds OLD."""
+    image = tmp_path / "image"
+    image.write_bytes(OLD)
+    return _start(Slots(tmp_path / "phone"), image)
+
+
+@pytest.fixture
+def delta(key):
+    """Make a package with every operation, from OLD to NEW."""
+    return Zip(
+        build_payload([delta_part()], minor=4, key=key, more=field(14, 2000)),
+        key,
+        **{METADATA: (METADATA_TEXT + FROM_OLD).encode()},
+    )
+
+
+@pytest.mark.parametrize("left", [1, 2, 3])
+@pytest.mark.parametrize("size", [4096, 5000, 20_000])
+def test_every_operation_after_interruptions(small, delta, certificate, size, left):
+    """However often the network fails, each block is asked for once and the image is right."""
+    asked = []
+    for _ in range(100):
+        blocks = Blocks(delta.data, size, left=left)
+        try:
+            _stream(small, delta, certificate, blocks=blocks)
+        except OSError:
+            asked += blocks.asked
+            assert small.boot(lambda _: True) == BootOutcome("a", RUNNING)
+            continue
+        asked += blocks.asked
+        break
+    assert asked == list(range(-(-len(delta.data) // size)))
+    assert (small.target_directory / "system.img").read_bytes() == NEW
+    assert not list((small.directory / "update").iterdir())
+
+
+def test_never_more_than_a_few_blocks_lie_on_the_disk(slots, builds):
+    """What is kept of the package are its head and the operation that is not complete."""
+    ota, kept = Ota(builds[1]), []
+
+    class Watching(Blocks):
+        def read(self, index):
+            update = slots.directory / "update"
+            kept.append(sum(path.stat().st_size for path in update.glob("*")))
+            return super().read(index)
+
+    ota.stream(slots, Watching(ota.data, 4096))
+    assert max(kept) < len(ota.data) / 3
+
+
+def test_an_interrupted_update_is_not_bootable(slots, builds):
+    """In the middle the other slot holds nothing that could be started."""
+    with pytest.raises(OSError, match="tunnel"):
+        Ota(builds[1]).stream(slots, Blocks(Ota(builds[1]).data, left=5))
+    assert slots.is_begun
+    assert slots.boot(lambda _: True) == BootOutcome("a", facts_of(builds[0]))
+
+
+def test_another_package_does_not_go_on_with_the_journal(slots, builds):
+    """What was begun for one package is forgotten when another one comes."""
+    full, delta = Ota(builds[1]), Ota(builds[1], builds[0])
+    with pytest.raises(OSError, match="tunnel"):
+        full.stream(slots, Blocks(full.data, left=5))
+    blocks = Blocks(delta.data)
+    delta.stream(slots, blocks)
+    assert blocks.asked[0] == 0
+    for name, path in builds[1].images.items():
+        assert (slots.target_directory / f"{name}.img").read_bytes() == path.read_bytes()
+
+
+def test_what_is_ready_is_not_fetched_again(slots, builds):
+    """A phone that stopped between the end and the switch finds the build in its slot."""
+    ota = Ota(builds[1])
+    results = ota.stream(slots)
+    blocks = Blocks(ota.data)
+    assert ota.stream(slots, blocks) == results
+    assert blocks.asked == []
+    image = slots.target_directory / "system.img"
+    image.write_bytes(bytes(image.stat().st_size))
+    assert ota.stream(slots, blocks) == results
+    assert blocks.asked != []
+    assert image.read_bytes() == builds[1].images["system"].read_bytes()
+
+
+DAMAGE = ["journal.json", "head", "image", "carry", "other block size"]
+
+
+@pytest.mark.parametrize("what", DAMAGE)
+def test_a_damaged_journal_only_costs_time(small, delta, certificate, what):
+    """Whatever of an interrupted update is damaged or gone, the phone starts over and ends well."""
+    size = 4096
+    with pytest.raises(OSError, match="tunnel"):
+        _stream(small, delta, certificate, blocks=Blocks(delta.data, size, left=4))
+    update = small.directory / "update"
+    if what == "image":
+        (small.target_directory / "system.img").unlink()
+    elif what == "carry":
+        (path,) = update.glob("carry-*")
+        path.write_bytes(b"short")
+    elif what == "other block size":
+        size = 5000
+    else:
+        (update / what).write_bytes((update / what).read_bytes()[:-1])
+    blocks = Blocks(delta.data, size)
+    _stream(small, delta, certificate, blocks=blocks)
+    assert blocks.asked[0] == 0
+    assert (small.target_directory / "system.img").read_bytes() == NEW
+
+
+@pytest.mark.parametrize("what", ["image", "carry"])
+def test_changed_octets_of_an_interrupted_update_are_noticed(small, delta, certificate, what):
+    """Octets that were right once and are not any more end in a refusal, the next try is whole."""
+    with pytest.raises(OSError, match="tunnel"):
+        _stream(small, delta, certificate, blocks=Blocks(delta.data, 4096, left=5))
+    if what == "image":
+        path = small.target_directory / "system.img"
+    else:
+        (path,) = (small.directory / "update").glob("carry-*")
+    path.write_bytes(bytes([path.read_bytes()[0] ^ 1]) + path.read_bytes()[1:])
+    with pytest.raises(EngineError):
+        _stream(small, delta, certificate)
+    assert small.is_begun
+    _stream(small, delta, certificate)
+    assert (small.target_directory / "system.img").read_bytes() == NEW
+
+
+def test_a_wrong_block_costs_only_itself(slots, builds):
+    """A server that serves one wrong block is refused; later only what is missing is asked for."""
+    ota = Ota(builds[1])
+    wrong = bytearray(ota.data)
+    # Operations of full fixtures are smaller than two blocks of this size, which one damages.
+    wrong[7 * BLOCK + BLOCK // 2 : 7 * BLOCK + BLOCK // 2 + 9] = b"corrupted"
+    with pytest.raises(PackageError, match="damaged"):
+        ota.stream(slots, Blocks(bytes(wrong)))
+    blocks = Blocks(ota.data)
+    ota.stream(slots, blocks)
+    assert blocks.asked[0] in {0, 7}
+    for name, path in builds[1].images.items():
+        assert (slots.target_directory / f"{name}.img").read_bytes() == path.read_bytes()
+
+
+def _refuse(slots, ota, words, error=PackageError, **changes):
+    before = snapshot(slots.directory)
+    with pytest.raises(error, match=words):
+        ota.stream(slots, **changes)
+    assert snapshot(slots.directory) == before
+
+
+def test_wrong_packages_change_nothing_on_the_disk(slots, builds):
+    """Another device, another build, another signer, another start: refused before any write."""
+    full = Ota(builds[1])
+    _refuse(slots, full, "another device", codename="cancro")
+    _refuse(slots, full, "post-build is not", facts=facts_of(builds[2]))
+    _refuse(slots, full, "cannot be read", SignatureError, certificate=b"")
+    _refuse(slots, Ota(builds[2], builds[1]), "does not start from the running build")
+    _refuse(slots, full, "FILE_SIZE", payload_properties={**full.properties, "FILE_SIZE": "0x1"})
+    path = slots.image_path("product")
+    path.write_bytes(bytes(path.stat().st_size))
+    _refuse(slots, Ota(builds[1], builds[0]), "product is not the one", ApplyError)
+
+
+def test_any_changed_octet_is_refused_and_leaves_the_phone_as_it_was(tmp_path, slots, builds):
+    """Wherever an octet is wrong, nothing of it can be booted, and a retry succeeds."""
+    ota = Ota(builds[1], builds[0])
+    good = ota.data
+    before = snapshot(slots.directory)
+    for at in range(0, len(good), 211):
+        with pytest.raises(EngineError):
+            ota.stream(slots, Blocks(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :]))
+        assert not slots.state.slots["b"].bootable
+        assert slots.state.slots["b"].build is None
+    after = snapshot(slots.directory)
+    assert {name: after[name] for name in before} == before
+    ota.stream(slots)
+    shutil.rmtree(tmp_path / "other", ignore_errors=True)
+    other = make_phone(tmp_path / "other", builds[0])
+    ota.stream(other)
+    assert snapshot(other.directory) == snapshot(slots.directory)
+
+
+@pytest.mark.parametrize("length", [0, 1, 100, 5000, -1])
+def test_a_package_of_another_length_is_refused(slots, builds, length):
+    """A package that ends early is refused, however little is missing."""
+    ota = Ota(builds[1])
+    with pytest.raises(EngineError):
+        ota.stream(slots, Blocks(ota.data[:length]))
+    assert slots.state.slots["b"].build is None
+
+
+def test_a_package_without_its_own_signature_is_refused_at_the_end(small, certificate, key):
+    """The comment's signature is asked for even where all hashes are right."""
+    package = Zip(
+        build_payload([full_part("system", noise(1, 3))], key=key, more=field(14, 2000)),
+        **{METADATA: METADATA_TEXT.encode()},
+    )
+    with pytest.raises(SignatureError, match="no whole-file signature"):
+        _stream(small, package, certificate)
+    assert small.is_begun
+    assert not list(small.target_directory.iterdir())
+
+
+def test_a_package_with_its_metadata_behind_the_payload_is_not_for_streaming(
+    small, certificate, key
+):
+    """It would have to be written before it is known whom it is for: fetched whole it can be."""
+    payload = build_payload([full_part("system", noise(1, 3))], key=key, more=field(14, 2000))
+    package = Zip(payload, key, **{METADATA: METADATA_TEXT.encode()})
+    behind = Zip(
+        payload,
+        key,
+        order=("payload.bin", METADATA, "payload_properties.txt"),
+        **{METADATA: METADATA_TEXT.encode()},
+    )
+    assert _stream(small, package, certificate)
+    small.begin_update()
+    before = snapshot(small.directory)
+    with pytest.raises(NotStreamableError, match="metadata lies behind"):
+        _stream(small, behind, certificate)
+    assert snapshot(small.directory) == before
+    assert install_package(
+        io.BytesIO(behind.data),
+        small,
+        property_files=behind.property_files,
+        payload_properties=behind.properties,
+        certificate=certificate,
+        facts=EXPECTED,
+        codename="armani",
+    )
