@@ -6,7 +6,6 @@ block. The package is `SHA256.zip` once its length and hash were verified.
 """
 
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from client_sim.device.choose import Offer
 from client_sim.device.errors import DownloadError, StorageError
 from client_sim.device.names import DECIMAL
 from client_sim.device.vault import Vault
+from client_sim.engine.disk import Disk
 from client_sim.transport import BLOCK, Connection
 
 _CHUNK: Final = 1024 * 1024
@@ -49,9 +49,10 @@ class PackageBlocks:
 class Downloads:
     """The folder of packages that are on their way or complete."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, disk: Disk | None = None) -> None:
         self._directory = directory
-        self._counts = Vault(directory)
+        self._disk = disk or Disk()
+        self._counts = Vault(directory, disk=disk)
 
     def fetch(self, connection: Connection, offer: Offer, progress: Progress | None = None) -> Path:
         """Return the verified package of `offer`, fetching the blocks that are missing.
@@ -69,7 +70,8 @@ class Downloads:
                     raise DownloadError(
                         "The downloaded package is not the signed one and was thrown away."
                     )
-                part.replace(complete)
+                self._disk.replace(part, complete)
+                self._disk.sync_directory(self._directory)
         except OSError as error:
             raise StorageError(f"The phone's disk failed: {error}.") from error
         return complete
@@ -79,7 +81,9 @@ class Downloads:
         self._counts.pop(f"{offer.sha256}.blocks", None)
         try:
             for ending in ("part", "zip"):
-                (self._directory / f"{offer.sha256}.{ending}").unlink(missing_ok=True)
+                path = self._directory / f"{offer.sha256}.{ending}"
+                if path.exists():
+                    self._disk.remove(path)
         except OSError as error:
             raise StorageError(f"The phone's disk failed: {error}.") from error
 
@@ -89,12 +93,19 @@ class Downloads:
 
     def keep_only(self, offer: Offer) -> None:
         """Remove whatever is there of other packages: they were superseded or stopped."""
+        self._remove(lambda sha256: sha256 != offer.sha256)
+
+    def clear(self) -> None:
+        """Remove whatever is there of any package."""
+        self._remove(lambda _: True)
+
+    def _remove(self, is_over: Callable[[str], bool]) -> None:
         # In any order: a count without octets and octets without a count are both worth nothing.
         try:
             for path in self._directory.iterdir():
                 ours = _OURS.fullmatch(path.name)
-                if ours is not None and ours["sha256"] != offer.sha256:
-                    path.unlink(missing_ok=True)
+                if ours is not None and is_over(ours["sha256"]):
+                    self._disk.remove(path)
         except OSError as error:
             raise StorageError(f"The phone's disk failed: {error}.") from error
 
@@ -102,19 +113,17 @@ class Downloads:
         self, connection: Connection, offer: Offer, progress: Progress | None
     ) -> None:
         path = self._directory / f"{offer.sha256}.part"
-        path.touch()
+        if not path.exists():
+            self._disk.create(path).close()
         url = package_url(offer)
-        with path.open("r+b") as file:
+        with path.open("r+b", buffering=0) as file:
             count = min(self._load_count(offer), path.stat().st_size // BLOCK)
             if progress is not None:
                 progress(count * BLOCK, offer.length)
             for first in range(count * BLOCK, offer.length, BLOCK):
                 block = connection.get_block(url, first, offer.length)
-                file.seek(first)
-                file.write(block)
-                file.truncate()
-                file.flush()
-                os.fsync(file.fileno())
+                self._disk.write_at(file, first, block)
+                self._disk.sync(file)
                 self._counts[f"{offer.sha256}.blocks"] = str(first // BLOCK + 1).encode()
                 if progress is not None:
                     progress(first + len(block), offer.length)

@@ -41,8 +41,9 @@ class Phone:
     """The phone in `directory`; raises DeviceError for everything that it refuses.
 
     `resolver` maps host names to addresses in place of DNS. `make_world` puts another world around
-    the phone's public facts and state; the default is the real one. `disk` is where slots and
-    state are changed, step by step. A factory reset that was interrupted is completed first.
+    the phone's public facts and state; the default is the real one. `disk` is where slots,
+    state and downloads are changed, step by step. A factory reset that was interrupted is completed
+    first.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Phone:
         finish_reset(directory, disk=disk)
         self.slots = Slots(directory / "slots", disk=disk)
         self.state = Vault(directory / "state", disk=disk)
-        self._downloads = Downloads(directory / "downloads")
+        self._downloads = Downloads(directory / "downloads", disk=disk)
         self._resolver = resolver
         self._now = now
         self._entropy = entropy
@@ -162,6 +163,8 @@ class Phone:
             # between and falls back could not install the build that it had tried.
             self.slots.mark_successful()
         if outcome.build.counter > load_floor(self.state):
+            # A phone that died right after the switch has its package still.
+            self._downloads.clear()
             # In this order: a phone that dies in between keeps a record that harms nobody.
             raise_floor(self.state, outcome.build.counter)
             forget_unusable(self.state)

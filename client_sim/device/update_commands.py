@@ -82,6 +82,9 @@ def poll_command(
     "--retry-failed", is_flag=True, help="Take a build, too, that did not start on this phone."
 )
 @click.option("--broken-boot", is_flag=True, help="Let the new build fail to start.")
+@click.option(
+    "--whole-file", "is_whole", is_flag=True, help="Fetch the package whole before installing it."
+)
 @AS_JSON
 def install_command(
     folder: Path,
@@ -90,6 +93,7 @@ def install_command(
     is_agreed: bool,
     retry_failed: bool,
     broken_boot: bool,
+    is_whole: bool,
     as_json: bool,
 ) -> None:
     """Poll, install what is offered, reboot, and confirm the new build or fall back."""
@@ -100,6 +104,7 @@ def install_command(
             conditions=stated.complete(folder),
             is_agreed=is_agreed,
             retry_failed=retry_failed,
+            is_whole=is_whole,
             progress=screen.progress,
             report=screen.say,
         )

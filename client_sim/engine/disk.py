@@ -22,6 +22,11 @@ class Disk:
         file.truncate(size)
         return file
 
+    def write(self, file: BinaryIO, data: bytes) -> None:
+        """Write all of `data` at the file's position."""
+        self.write_at(file, file.tell(), data)
+        file.seek(len(data), os.SEEK_CUR)
+
     def write_at(self, file: BinaryIO, position: int, data: bytes | memoryview) -> None:
         """Write all of `data` at `position`; several threads may write to one file at once."""
         rest = memoryview(data)
@@ -54,7 +59,7 @@ class Disk:
         """Replace the file `path` durably; a reader finds the old one or the new one, whole."""
         temporary = path.with_name(path.name + ".new")
         with self.create(temporary) as file:
-            self.write_at(file, 0, data)
+            self.write(file, data)
             self.sync(file)
         self.replace(temporary, path)
         self.sync_directory(path.parent)

@@ -35,7 +35,7 @@ class CountingDisk(Disk):
         return super().create(path, size)
 
     def write_at(self, file: BinaryIO, position: int, data: bytes | memoryview) -> None:
-        """Write bytes."""
+        """Write bytes, also those of `write`."""
         self.step("write")
         super().write_at(file, position, data)
 

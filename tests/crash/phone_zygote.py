@@ -1,0 +1,126 @@
+"""Forks a phone for each crash: it installs a build and is killed before a step of its disk.
+
+A line of JSON on standard input names the phone's folder and what to do; a line on standard output
+tells how the process ended and which steps it made. Importing and signing happen once, here.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from client_sim import transport
+from client_sim.device import download
+from client_sim.device.phone import Phone
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import FakeWorld
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.engine.power_cut import CountingDisk
+
+# In place of 8 MiB, so that a fixture's package has many blocks.
+BLOCK = 16 * 1024
+
+
+class KilledDisk(CountingDisk):
+    """Kills this process before a step; of a write that it hits half is done."""
+
+    def __init__(self, last, writer):
+        super().__init__()
+        self.last = last
+        self.writer = writer
+
+    def step(self, name):
+        """Note a step that is about to be made."""
+        with self.lock:
+            self.steps.append(name)
+            os.write(self.writer, f"{name}\n".encode())
+            if len(self.steps) - 1 == self.last:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def write_at(self, file, position, data):
+        """Write octets."""
+        if len(self.steps) == self.last:
+            os.pwrite(file.fileno(), data[: len(data) // 2], position)
+        super().write_at(file, position, data)
+
+
+def main():
+    """Serve crashes until standard input ends."""
+    transport.BLOCK = download.BLOCK = BLOCK
+    market = Repository(shop.NOW)
+    links = [shop.add_package(market, 1), shop.add_package(market, 1, 0)]
+    links = {"full": links[:1], "incremental": links}
+    for line in sys.stdin:
+        job = json.loads(line)
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            os._exit(run(job, market, links, writer))
+        os.close(writer)
+        with os.fdopen(reader) as passed:
+            steps = passed.read().splitlines()
+        _, status = os.waitpid(child, 0)
+        sys.stdout.write(json.dumps([os.waitstatus_to_exitcode(status), steps]) + "\n")
+        sys.stdout.flush()
+
+
+def run(job, market, links, writer):
+    """Do a job and return the exit status."""
+    folder = Path(job["phone"])
+    try:
+        shop.announce(market, 1, links[job["package"]])
+        if job["do"] == "make":
+            shop.make_phone(folder, market)
+        elif job["do"] == "install":
+            install(open_phone(folder, market, KilledDisk(job["die"], writer)), job)
+        else:
+            go_on(open_phone(folder, market, None), job)
+    except BaseException:  # noqa: BLE001 - told, and the test fails
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def open_phone(folder, market, disk):
+    """Turn the phone on."""
+    world = FakeWorld(market)
+    world.clock = float(shop.NOW)
+
+    def make_world(public, state):
+        world.public, world.state = public, state
+        return world
+
+    return Phone(folder, make_world=make_world, disk=disk)
+
+
+def install(phone, job):
+    """Install build 1 and start it."""
+    phone.install(is_whole=job["whole"])
+    reboot(phone)
+
+
+def reboot(phone):
+    """Start the phone, and look at every octet of what runs."""
+    build = phone.reboot(is_healthy=lambda _: True).build
+    images = shop.find_build("armani", "id", build.counter - 1).images
+    for name, image in images.items():
+        assert phone.slots.image_path(name).read_bytes() == image.read_bytes(), name
+    return build
+
+
+def go_on(phone, job):
+    """Do what a phone does when the power is back: start, ask, and start again."""
+    before = reboot(phone)
+    assert before in {shop.facts(0), shop.facts(1)}
+    if before == shop.facts(0):
+        assert phone.install(is_whole=job["whole"]).installed == shop.facts(1)
+        assert reboot(phone) == shop.facts(1)
+    assert phone.install().installed is None
+    assert phone.floor == 2
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""A phone is killed at every step that its disk makes of an update."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.client_sim.engine.streamed import snapshot
+
+ROOT = Path(__file__).parents[2]
+KILLED = -9
+WAYS = [("full", False), ("incremental", False), ("full", True)]
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    """Give a function that does a job in a process of its own; returns its status and its steps."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.phone_zygote"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+
+        def do(**job):
+            print(json.dumps(job), file=process.stdin, flush=True)
+            status, steps = json.loads(process.stdout.readline())
+            return status, steps
+
+        yield do
+        process.stdin.close()
+
+
+@pytest.mark.parametrize(("package", "whole"), WAYS)
+def test_a_phone_killed_at_any_step_ends_as_if_it_had_not_been(tmp_path, zygote, package, whole):
+    """SIGKILL before each write, sync, rename and removal, writes half done.
+
+    Whenever the phone starts again, it runs the old build or the new one, octet by octet; and when
+    it has gone on, its slots are those of a phone that was left alone.
+    """
+
+    def do(phone, what, **more):
+        return zygote(phone=str(phone), package=package, whole=whole, do=what, **more)
+
+    template, alone = tmp_path / "template", tmp_path / "alone"
+    assert do(template, "make") == (0, [])
+    shutil.copytree(template, alone)
+    status, steps = do(alone, "install", die=None)
+    assert status == 0
+    expected = snapshot(alone / "slots")
+    kills = 0
+    for last in range(len(steps)):
+        phone = tmp_path / f"phone-{last}"
+        shutil.copytree(template, phone)
+        status, made = do(phone, "install", die=last)
+        assert status == KILLED
+        assert len(made) == last + 1
+        kills += 1
+        assert do(phone, "go on") == (0, [])
+        assert snapshot(phone / "slots") == expected
+        assert not snapshot(phone / "downloads")
+        shutil.rmtree(phone)
+    assert kills >= 50
