@@ -12,12 +12,14 @@ try:
     from client_sim.device.commands import cli
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.lab.commands import lab
+    from client_sim.life.commands import live_command
     from client_sim.tuf.commands import tuf
 except KeyboardInterrupt:
     # The imports take longer than many a command does, and nobody is there yet to catch it.
     sys.stderr.write("hening-device: stopped\n")
     sys.exit(130)
 
+cli.add_command(live_command)
 cli.add_command(lab)
 cli.add_command(tuf)
 

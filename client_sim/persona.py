@@ -5,22 +5,20 @@ test network 001-01, telephone numbers below the unassigned country code +999, l
 MAC addresses, `example.org` addresses, places in the Java Sea.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
 
 from client_sim.errors import SimulatorError
+from client_sim.tape import Tape
 
 PERSONA_LIMIT: Final = 4 * 1024 * 1024
 """Octets of an encoded persona: a phone with tens of thousands of contacts stays below it."""
 
-_NAMES: Final = ("Sari", "Budi", "Wei", "Ana", "Noor", "Ilse", "Tomas", "Zsófia", "玉兰", "Mehmet")
-_CARRIERS: Final = ("Example Tel", "Contoh Seluler", "Test PLMN 1-1", "Beispiel Mobil")
 _PLACES: Final = (
     ("id-ID", "Asia/Jakarta"),
     ("zh-TW", "Asia/Taipei"),
@@ -28,8 +26,6 @@ _PLACES: Final = (
     ("de-DE", "Europe/Berlin"),
     ("pt-BR", "America/Sao_Paulo"),
 )
-_APPS: Final = ("bank", "chess", "clinic", "dating", "mosque", "parish", "payments", "transit")
-_CHOICE = TypeVar("_CHOICE")
 
 
 class PersonaError(SimulatorError):
@@ -152,66 +148,11 @@ def decode_persona(octets: bytes) -> Persona:
     return persona
 
 
-def luhn_digit(digits: str) -> str:
-    """Compute the check digit of ISO/IEC 7812-1 annex B that follows `digits`."""
-    total = 0
-    for place, digit in enumerate(reversed(digits)):
-        value = int(digit) * (2 if place % 2 == 0 else 1)
-        total += value - 9 if value > 9 else value
-    return str(-total % 10)
-
-
-class _Tape:
-    """An endless tape of octets from a seed: the same persona everywhere and for ever."""
-
-    def __init__(self, seed: int | bytes) -> None:
-        octets = seed if isinstance(seed, bytes) else str(seed).encode()
-        self._state = hashlib.sha256(b"hening persona v1\x00" + octets).digest()
-        self._left = b""
-        self._block = 0
-
-    def octets(self, count: int) -> bytes:
-        while len(self._left) < count:
-            block = self._state + self._block.to_bytes(8, "big")
-            self._left += hashlib.sha512(block).digest()
-            self._block += 1
-        taken, self._left = self._left[:count], self._left[count:]
-        return taken
-
-    def below(self, bound: int) -> int:
-        return int.from_bytes(self.octets(8), "big") % bound
-
-    def digits(self, count: int) -> str:
-        return str(self.below(10**count)).zfill(count)
-
-    def pick(self, choices: Sequence[_CHOICE]) -> _CHOICE:
-        return choices[self.below(len(choices))]
-
-    def word(self) -> str:
-        return "".join("abcdefghijklmnopqrstuvwxyz234567"[o % 32] for o in self.octets(13))
-
-
-def _number(tape: _Tape) -> str:
-    return "+999" + tape.digits(11)
-
-
-def _mac(tape: _Tape) -> str:
-    return "02:" + tape.octets(5).hex(":")
-
-
-def _imei(tape: _Tape) -> str:
-    body = "001017" + tape.digits(8)
-    return body + luhn_digit(body)
-
-
-def _degrees(tape: _Tape, lowest: int) -> str:
-    return f"{lowest}.{tape.digits(6)}"
-
-
-def _contact(tape: _Tape) -> Contact:
+def make_contact(tape: Tape) -> Contact:
+    """Make somebody for the address book."""
     word = tape.word()
-    name = f"{tape.pick(_NAMES)} {word.capitalize()}"
-    return Contact(name=name, number=_number(tape), address=f"{word}@example.org")
+    name = f"{tape.name()} {word.capitalize()}"
+    return Contact(name=name, number=tape.number(), address=f"{word}@example.org")
 
 
 def make_persona(seed: int | bytes) -> Persona:
@@ -219,23 +160,23 @@ def make_persona(seed: int | bytes) -> Persona:
 
     How much the owner has (contacts, messages, photos) varies with the seed too.
     """
-    tape = _Tape(seed)
-    contacts = tuple(_contact(tape) for _ in range(1 + tape.below(8)))
+    tape = Tape(seed)
+    contacts = tuple(make_contact(tape) for _ in range(1 + tape.below(8)))
     locale, time_zone = tape.pick(_PLACES)
     at = 1_767_225_600 + tape.below(10_000_000)
-    iccid = "89999" + tape.digits(14)
+    iccid = tape.iccid()
     return Persona(
-        imei=_imei(tape),
-        imei2=_imei(tape),
-        imsi="00101" + tape.digits(10),
-        iccid=iccid + luhn_digit(iccid),
-        phone_number=_number(tape),
-        wifi_mac=_mac(tape),
-        bluetooth_mac=_mac(tape),
+        imei=tape.imei(),
+        imei2=tape.imei(),
+        imsi=tape.imsi(),
+        iccid=iccid,
+        phone_number=tape.number(),
+        wifi_mac=tape.mac(),
+        bluetooth_mac=tape.mac(),
         serial=tape.octets(6).hex(),
         android_id=tape.octets(8).hex(),
         gsf_id=tape.octets(8).hex(),
-        advertising_id=_uuid(tape),
+        advertising_id=tape.uuid(),
         accounts=(Account(name=f"{tape.word()}@example.org", token=tape.octets(24).hex()),),
         contacts=contacts,
         calls=tuple(
@@ -244,37 +185,28 @@ def make_persona(seed: int | bytes) -> Persona:
         ),
         messages=(
             *(
-                Message("sms", tape.pick(contacts).number, index % 2 == 0, at + index, _text(tape))
+                Message("sms", tape.pick(contacts).number, index % 2 == 0, at + index, tape.text())
                 for index in range(2 + tape.below(4))
             ),
-            Message("mms", _number(tape), True, at, _text(tape)),
+            Message("mms", tape.number(), True, at, tape.text()),
         ),
-        notes=tuple(Note(f"Note {tape.word()}", _text(tape)) for _ in range(tape.below(4))),
+        notes=tuple(Note(f"Note {tape.word()}", tape.text()) for _ in range(tape.below(4))),
         photos=tuple(
-            Photo(f"IMG_{tape.digits(8)}.jpg", _degrees(tape, -5), _degrees(tape, 110), at + index)
+            Photo(f"IMG_{tape.digits(8)}.jpg", tape.degrees(-5), tape.degrees(110), at + index)
             for index in range(tape.below(4))
         ),
         networks=tuple(
-            WifiNetwork(f"home-{tape.word()}", _mac(tape)) for _ in range(1 + tape.below(3))
+            WifiNetwork(f"home-{tape.word()}", tape.mac()) for _ in range(1 + tape.below(3))
         ),
-        latitude=_degrees(tape, -5),
-        longitude=_degrees(tape, 110),
-        apps=tuple(f"org.example.{tape.pick(_APPS)}.{tape.word()}" for _ in range(3)),
+        latitude=tape.degrees(-5),
+        longitude=tape.degrees(110),
+        apps=tuple(tape.app() for _ in range(3)),
         locale=locale,
         time_zone=time_zone,
-        carrier=tape.pick(_CARRIERS),
+        carrier=tape.carrier(),
         battery_percent=1 + tape.below(100),
         uptime_seconds=tape.below(5_000_000),
     )
-
-
-def _uuid(tape: _Tape) -> str:
-    text = tape.octets(16).hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
-
-
-def _text(tape: _Tape) -> str:
-    return f"Meet {tape.pick(_NAMES)} at {tape.word()} {tape.below(24)}:{tape.below(60):02}"
 
 
 def canaries(persona: Persona) -> Mapping[str, tuple[bytes, ...]]:

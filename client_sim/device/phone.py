@@ -34,7 +34,7 @@ from client_sim.engine.boot_state import BootState
 from client_sim.engine.build import BuildFacts
 from client_sim.engine.disk import Disk
 from client_sim.engine.slots import BootOutcome, Slots
-from client_sim.world import Public, RunningBuild, World
+from client_sim.world import Event, Public, RunningBuild, World
 
 
 class Phone:
@@ -114,6 +114,10 @@ class Phone:
         """Return when the phone polls next, epoch seconds."""
         client, world = self._client()
         return client.next_poll(world.now())
+
+    def tell(self, event: Event) -> None:
+        """Tell the polling client of an event, as the system tells every app; nothing is sent."""
+        self._client()[0].on_event(event)
 
     def judge(self, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
         """Ask whether `offer` could be installed in these conditions; nothing is sent."""

@@ -23,7 +23,7 @@ UPDATE_HOST: Final = "update.example.org"
 SHARED_KEY: Final = b"every phone's ke"
 SHARED_VECTOR: Final = b"0102030405060708"
 
-_TOLD: Final = ("contact-added", "message-sent", "message-received")
+_TOLD: Final = ("contact-added", "sms-sent", "sms-received")
 
 
 def phone_2014(world: World) -> "Phone2014":

@@ -196,7 +196,7 @@ class _Curious(ToyClient):
     """Polls when a message comes, in honest octets."""
 
     def on_event(self, event: Event) -> None:
-        if event.name == "message-received":
+        if event.name == "sms-received":
             self.poll()
 
 

@@ -1,4 +1,4 @@
-"""What happens to a phone between polls: the events that a laboratory staged in 2014."""
+"""What happens to a phone between polls: what a laboratory staged in 2014, and everyday life."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,24 +7,16 @@ from typing import Final
 from client_sim.lab.observation import Channel, Observation
 from client_sim.lab.recording import RecordingWorld
 from client_sim.lab.worlds import DrivenWorld
+from client_sim.life.kinds import EVERYDAY, KINDS_2014, Kind, describe
 from client_sim.persona import Persona
 from client_sim.world import Client, Event, World
 
 POLL: Final = "poll"
-REBOOT: Final = "reboot"
+REBOOT: Final = Kind.REBOOT.value
 
-EVENTS_2014: Final = (
-    "sim-inserted",
-    "wifi-joined",
-    "location-allowed",
-    "contact-added",
-    "message-sent",
-    "message-received",
-    "call-placed",
-    "call-received",
-    "account-login",
-    "account-logout",
-)
+_KINDS: Final = {kind.value: kind for kind in Kind}
+
+EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
 """Boot with a SIM, Wi-Fi, location, a contact, messages, calls, an account: seven happenings."""
 
 Factory = Callable[[World], Client]
@@ -50,15 +42,16 @@ STORY_2014: Final = Scenario(
         POLL,
         *EVENTS_2014[:3],
         POLL,
-        *EVENTS_2014[3:6],
+        *EVENTS_2014[3:8],
         POLL,
         REBOOT,
-        *EVENTS_2014[6:],
+        *EVENTS_2014[8:],
         POLL,
     ),
 )
 STORY: Final = Scenario(
-    "the seven events of 2014 and a restart between six polls", (*STORY_2014.steps, POLL, POLL)
+    "the seven events of 2014, a restart and everyday life between six polls",
+    (*STORY_2014.steps, *(kind.value for kind in EVERYDAY), POLL, POLL),
 )
 """What every client is examined with: whoever waits for a restart or some polls is waited for."""
 
@@ -69,21 +62,7 @@ SHORT_STORY: Final = Scenario(
 
 def make_event(name: str, persona: Persona) -> Event:
     """Make the event as it happens to this owner, with the details the system tells apps."""
-    contact = persona.contacts[0]
-    message = persona.messages[-1]
-    details: dict[str, tuple[tuple[str, str], ...]] = {
-        "sim-inserted": (("carrier", persona.carrier), ("iccid", persona.iccid)),
-        "wifi-joined": (("ssid", persona.networks[0].ssid), ("bssid", persona.networks[0].bssid)),
-        "location-allowed": (("latitude", persona.latitude), ("longitude", persona.longitude)),
-        "contact-added": (("name", contact.name), ("number", contact.number)),
-        "message-sent": (("number", contact.number), ("text", message.text)),
-        "message-received": (("number", message.number), ("text", message.text)),
-        "call-placed": (("number", contact.number),),
-        "call-received": (("number", contact.number),),
-        "account-login": (("account", persona.accounts[0].name),),
-        "account-logout": (("account", persona.accounts[0].name),),
-    }
-    return Event(name, details[name])
+    return describe(_KINDS[name], persona)
 
 
 def run_scenario(

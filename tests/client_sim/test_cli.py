@@ -402,7 +402,9 @@ def test_the_version_is_that_of_the_package(run):
     assert run("--version")[1] == f"hening-device, version {version}\n"
 
 
-@pytest.mark.parametrize("name", [None, "create", "poll", "install", "show", "settings", "reset"])
+@pytest.mark.parametrize(
+    "name", [None, "create", "poll", "install", "show", "settings", "reset", "live"]
+)
 def test_every_help_gives_an_example(run, name):
     """An example that starts with the program's name and uses options that exist."""
     status, out, _ = run(*([name] if name else []), "--help")

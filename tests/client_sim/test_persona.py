@@ -12,9 +12,9 @@ from client_sim.persona import (
     canaries,
     decode_persona,
     encode_persona,
-    luhn_digit,
     make_persona,
 )
+from client_sim.tape import luhn_digit
 
 
 def test_check_digit_of_a_published_example():

@@ -37,7 +37,7 @@ def world(make_world):
 
 
 def test_events_happen_between_polls_and_tell_the_truth(world):
-    """All ten happenings come in order, at growing times, with the owner's own data."""
+    """All twelve events come in order, at growing times, with the owner's own data."""
     Listener.told = ()
     seen = run_scenario(Listener, world, STORY_2014, OWNER)
     times = [at for at, _ in Listener.told]

@@ -1,0 +1,164 @@
+"""What an event does to the owner's data: a pure function of the data, a tape and the time.
+
+What is new stands first, as phones show it. All of it is fictional (`client_sim.persona`).
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from client_sim.life.kinds import Kind, describe
+from client_sim.persona import (
+    Account,
+    Call,
+    Message,
+    Persona,
+    Photo,
+    WifiNetwork,
+    make_contact,
+)
+from client_sim.tape import Tape
+from client_sim.world import Event
+
+_JOURNEYS: Final = (
+    # A time zone, and the whole degrees of open sea that stand for a country.
+    ("Asia/Tokyo", 30, 150),
+    ("Asia/Kolkata", 8, 66),
+    ("Europe/Lisbon", 40, -22),
+    ("America/Sao_Paulo", -27, -38),
+    ("America/Los_Angeles", 32, -130),
+    ("Africa/Nairobi", -3, 47),
+    ("Pacific/Auckland", -40, 168),
+    ("Pacific/Kiritimati", 3, -160),
+)
+_SHORTEST_CALL: Final = 1  # seconds
+_LONGEST_CALL: Final = 3600
+
+
+def happen(kind: Kind, persona: Persona, tape: Tape, now: int) -> tuple[Persona, Event]:
+    """Let an event happen at epoch seconds `now`; return the data after it, and what apps hear."""
+    if kind is Kind.ACCOUNT_LOGOUT:
+        # Apps hear whose session it was, which is not in the data any more.
+        return _log_out(persona), describe(kind, persona)
+    change = _CHANGES.get(kind)
+    after = persona if change is None else change(persona, tape, now)
+    return after, describe(kind, after)
+
+
+def _insert_sim(persona: Persona, tape: Tape, _now: int) -> Persona:
+    return replace(
+        persona,
+        imsi=tape.imsi(),
+        iccid=tape.iccid(),
+        phone_number=tape.number(),
+        carrier=tape.carrier(),
+    )
+
+
+def _join_network(persona: Persona, tape: Tape, _now: int) -> Persona:
+    network = WifiNetwork(f"cafe-{tape.word()}", tape.mac())
+    return replace(persona, networks=(network, *persona.networks))
+
+
+def _allow_location(persona: Persona, tape: Tape, _now: int) -> Persona:
+    return replace(persona, latitude=tape.degrees(-5), longitude=tape.degrees(110))
+
+
+def _add_contact(persona: Persona, tape: Tape, _now: int) -> Persona:
+    return replace(persona, contacts=(make_contact(tape), *persona.contacts))
+
+
+def _write(kind: str, *, incoming: bool) -> Callable[[Persona, Tape, int], Persona]:
+    def change(persona: Persona, tape: Tape, now: int) -> Persona:
+        message = Message(kind, _pick_number(persona, tape), incoming, now, tape.text())
+        return replace(persona, messages=(message, *persona.messages))
+
+    return change
+
+
+def _call(*, incoming: bool) -> Callable[[Persona, Tape, int], Persona]:
+    def change(persona: Persona, tape: Tape, now: int) -> Persona:
+        seconds = _SHORTEST_CALL + tape.below(_LONGEST_CALL)
+        call = Call(_pick_number(persona, tape), incoming, now, seconds)
+        return replace(persona, calls=(call, *persona.calls))
+
+    return change
+
+
+def _log_in(persona: Persona, tape: Tape, _now: int) -> Persona:
+    account = Account(f"{tape.word()}@example.org", tape.octets(24).hex())
+    return replace(persona, accounts=(account, *persona.accounts))
+
+
+def _log_out(persona: Persona) -> Persona:
+    return replace(persona, accounts=persona.accounts[1:])
+
+
+def _install_app(persona: Persona, tape: Tape, _now: int) -> Persona:
+    return replace(persona, apps=(tape.app(), *persona.apps))
+
+
+def _take_photo(persona: Persona, tape: Tape, now: int) -> Persona:
+    name = f"IMG_{tape.digits(8)}.jpg"
+    photo = Photo(name, persona.latitude, persona.longitude, now)
+    return replace(persona, photos=(photo, *persona.photos))
+
+
+def _travel(persona: Persona, tape: Tape, _now: int) -> Persona:
+    elsewhere = [journey for journey in _JOURNEYS if journey[0] != persona.time_zone]
+    time_zone, latitude, longitude = tape.pick(elsewhere)
+    return replace(
+        persona,
+        time_zone=time_zone,
+        latitude=tape.degrees(latitude),
+        longitude=tape.degrees(longitude),
+        carrier=tape.carrier(),
+    )
+
+
+def _restart(persona: Persona, _tape: Tape, _now: int) -> Persona:
+    return replace(persona, uptime_seconds=0)
+
+
+def _forget(persona: Persona, tape: Tape, _now: int) -> Persona:
+    """Keep the device's own numbers and the SIM; draw anew what a set-up draws; drop the rest."""
+    return replace(
+        persona,
+        android_id=tape.octets(8).hex(),
+        gsf_id=tape.octets(8).hex(),
+        advertising_id=tape.uuid(),
+        accounts=(),
+        contacts=(),
+        calls=(),
+        messages=(),
+        notes=(),
+        photos=(),
+        networks=(),
+        apps=(),
+        uptime_seconds=0,
+    )
+
+
+def _pick_number(persona: Persona, tape: Tape) -> str:
+    """Return the number of somebody the owner knows, of a stranger where there is nobody."""
+    return tape.pick(persona.contacts).number if persona.contacts else tape.number()
+
+
+_CHANGES: Final[dict[Kind, Callable[[Persona, Tape, int], Persona]]] = {
+    Kind.SIM_INSERTED: _insert_sim,
+    Kind.WIFI_JOINED: _join_network,
+    Kind.LOCATION_ALLOWED: _allow_location,
+    Kind.CONTACT_ADDED: _add_contact,
+    Kind.SMS_SENT: _write("sms", incoming=False),
+    Kind.SMS_RECEIVED: _write("sms", incoming=True),
+    Kind.MMS_SENT: _write("mms", incoming=False),
+    Kind.MMS_RECEIVED: _write("mms", incoming=True),
+    Kind.CALL_PLACED: _call(incoming=False),
+    Kind.CALL_RECEIVED: _call(incoming=True),
+    Kind.ACCOUNT_LOGIN: _log_in,
+    Kind.APP_INSTALLED: _install_app,
+    Kind.PHOTO_TAKEN: _take_photo,
+    Kind.TRAVELLED: _travel,
+    Kind.REBOOT: _restart,
+    Kind.FACTORY_RESET: _forget,
+}

@@ -1,0 +1,104 @@
+"""An endless tape of octets from a seed, and the fictional values that are read from it.
+
+Numbers come from ranges that belong to nobody; `persona.py` says which.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, TypeVar
+
+_NAMES: Final = ("Sari", "Budi", "Wei", "Ana", "Noor", "Ilse", "Tomas", "Zsófia", "玉兰", "Mehmet")
+_CARRIERS: Final = ("Example Tel", "Contoh Seluler", "Test PLMN 1-1", "Beispiel Mobil")
+_APPS: Final = ("bank", "chess", "clinic", "dating", "mosque", "parish", "payments", "transit")
+_CHOICE = TypeVar("_CHOICE")
+
+
+def luhn_digit(digits: str) -> str:
+    """Compute the check digit of ISO/IEC 7812-1 annex B that follows `digits`."""
+    total = 0
+    for place, digit in enumerate(reversed(digits)):
+        value = int(digit) * (2 if place % 2 == 0 else 1)
+        total += value - 9 if value > 9 else value
+    return str(-total % 10)
+
+
+class Tape:
+    """The same values everywhere and for ever for the same seed; each is read once."""
+
+    def __init__(self, seed: int | bytes) -> None:
+        octets = seed if isinstance(seed, bytes) else str(seed).encode()
+        self._state = hashlib.sha256(b"hening persona v1\x00" + octets).digest()
+        self._left = b""
+        self._block = 0
+
+    def octets(self, count: int) -> bytes:
+        """Read `count` octets."""
+        while len(self._left) < count:
+            block = self._state + self._block.to_bytes(8, "big")
+            self._left += hashlib.sha512(block).digest()
+            self._block += 1
+        taken, self._left = self._left[:count], self._left[count:]
+        return taken
+
+    def below(self, bound: int) -> int:
+        """Read a number from 0 to `bound`, which is excluded."""
+        return int.from_bytes(self.octets(8), "big") % bound
+
+    def digits(self, count: int) -> str:
+        """Read decimal digits."""
+        return str(self.below(10**count)).zfill(count)
+
+    def pick(self, choices: Sequence[_CHOICE]) -> _CHOICE:
+        """Read one of some choices."""
+        return choices[self.below(len(choices))]
+
+    def word(self) -> str:
+        """Read 13 letters and digits."""
+        return "".join("abcdefghijklmnopqrstuvwxyz234567"[o % 32] for o in self.octets(13))
+
+    def name(self) -> str:
+        """Read a given name."""
+        return self.pick(_NAMES)
+
+    def text(self) -> str:
+        """Read what somebody might write."""
+        return f"Meet {self.name()} at {self.word()} {self.below(24)}:{self.below(60):02}"
+
+    def number(self) -> str:
+        """Read a telephone number."""
+        return "+999" + self.digits(11)
+
+    def mac(self) -> str:
+        """Read a locally administered MAC address."""
+        return "02:" + self.octets(5).hex(":")
+
+    def imei(self) -> str:
+        """Read an IMEI with its check digit."""
+        body = "001017" + self.digits(8)
+        return body + luhn_digit(body)
+
+    def imsi(self) -> str:
+        """Read an IMSI."""
+        return "00101" + self.digits(10)
+
+    def iccid(self) -> str:
+        """Read an ICCID with its check digit."""
+        body = "89999" + self.digits(14)
+        return body + luhn_digit(body)
+
+    def carrier(self) -> str:
+        """Read the name of a carrier."""
+        return self.pick(_CARRIERS)
+
+    def app(self) -> str:
+        """Read the package name of an app."""
+        return f"org.example.{self.pick(_APPS)}.{self.word()}"
+
+    def degrees(self, lowest: int) -> str:
+        """Read decimal degrees within one of `lowest`, six places."""
+        return f"{lowest}.{self.digits(6)}"
+
+    def uuid(self) -> str:
+        """Read a version 4 UUID."""
+        text = self.octets(16).hex()
+        return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-8{text[17:20]}-{text[20:]}"
