@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-NICE = 5  # a third of a worker's share: of a core that is never idle this still is a quarter
+NICE = 7  # a fifth of a worker's share: of a core that is never idle this still is a sixth
 
 
 def give_way() -> None:
