@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import uvloop
 from prometheus_client import CollectorRegistry, generate_latest
@@ -41,16 +42,22 @@ class Response:
 
 @dataclass
 class Served:
-    """Where the plane listens, and its registry."""
+    """Where the plane listens, a port or a Unix socket, and its registry."""
 
     port: int
     registry: CollectorRegistry
     plane: DevicePlane
+    unix: Path | None = None
     errors: list = field(default_factory=list)
 
     def connect(self):
         """Open a connection."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        if self.unix is None:
+            return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(10)
+        connection.connect(str(self.unix))
+        return connection
 
     def ask(self, octets):
         """Send octets on a connection of their own and return the first response."""
@@ -117,14 +124,24 @@ def serve(folder, mode=GateMode.DIRECT, blobs=None, limits=LIMITS, hosts=(HOST,)
 
 @contextlib.contextmanager
 def serve_snapshot(
-    snapshot, blobs, mode=GateMode.DIRECT, limits=LIMITS, hosts=(HOST,), run=uvloop.run, tls=None
+    snapshot,
+    blobs,
+    mode=GateMode.DIRECT,
+    limits=LIMITS,
+    hosts=(HOST,),
+    run=uvloop.run,
+    tls=None,
+    unix=None,
 ):
-    """Serve a snapshot until the block ends, on the loop that `run` makes."""
+    """Serve a snapshot until the block ends, on the loop that `run` makes.
+
+    At a port, or at a Unix socket where `unix` is its path.
+    """
     registry = CollectorRegistry()
     plane = DevicePlane(blobs, Counts(), mode, time.time, limits)
     plane.served = make_served(snapshot, hosts, mode, Answers())
     registry.register(CountsCollector(plane.counts))
-    served = Served(0, registry, plane)
+    served = Served(0, registry, plane, unix)
     ready, stop = threading.Event(), None
 
     async def main():
@@ -132,8 +149,8 @@ def serve_snapshot(
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
         loop.set_exception_handler(lambda _loop, context: served.errors.append(context))
         served.loop = loop
-        with socket.create_server(("127.0.0.1", 0)) as listening_socket:
-            served.port = listening_socket.getsockname()[1]
+        with listen(unix) as listening_socket:
+            served.port = 0 if unix else listening_socket.getsockname()[1]
             async with listening(plane, [listening_socket], tls=tls) as listener:
                 served.listener = listener
                 ready.set()
@@ -148,3 +165,13 @@ def serve_snapshot(
         served.loop.call_soon_threadsafe(stop.set)
         thread.join(10)
     assert served.errors == []
+
+
+def listen(unix):
+    """Return a socket that listens at a path, or else at a free port."""
+    if unix is None:
+        return socket.create_server(("127.0.0.1", 0))
+    listening_socket = socket.socket(socket.AF_UNIX)
+    listening_socket.bind(str(unix))
+    listening_socket.listen()
+    return listening_socket

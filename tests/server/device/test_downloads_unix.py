@@ -1,0 +1,63 @@
+"""Packages at a Unix socket, where a proxy of this machine asks: the same octets and limits."""
+
+import asyncio
+import time
+
+import pytest
+import uvloop
+
+from server.device.limits import Limits
+from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets, until
+from tests.server.device.served import read_response, request
+
+each_loop = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+
+
+@each_loop
+def test_ranges_at_a_unix_socket(tmp_path, run):
+    """Whole and in ranges, one after the other on a connection."""
+    with (
+        serve_octets(tmp_path, OCTETS, run=run, unix=tmp_path / "s") as running,
+        running.connect() as connection,
+    ):
+        for lines, wanted in {
+            (): OCTETS,
+            (b"Range: bytes=1-70000",): OCTETS[1:70_001],
+            (b"Range: bytes=-65537",): OCTETS[-65_537:],
+        }.items():
+            connection.sendall(request(URL, *lines))
+            assert read_response(connection).body == wanted
+        until(lambda: running.plane.counts.downloads == 0)
+
+
+@each_loop
+def test_a_stall_at_a_unix_socket(tmp_path, run):
+    """Who takes nothing is cut; what comes then is less than all, and nothing of it stays open."""
+    limits = Limits(stall_seconds=0.3)
+    with serve_long(tmp_path, limits=limits, run=run, unix=tmp_path / "s") as running:
+        with running.connect() as connection:
+            connection.sendall(request(URL))
+            until(lambda: running.plane.counts.cuts["stall"] == 1)
+            until(lambda: running.plane.counts.downloads == 0)
+            with pytest.raises((ConnectionError, AssertionError)):
+                read_response(connection)
+        until(lambda: running.plane.counts.connections == 0)
+
+
+@each_loop
+def test_a_slow_client_at_a_unix_socket(tmp_path, run):
+    """Who takes a little again and again is served to the end, for longer than the limit."""
+    limits = Limits(stall_seconds=0.6)
+    with (
+        serve_octets(tmp_path, OCTETS, limits=limits, run=run, unix=tmp_path / "s") as running,
+        running.connect() as connection,
+    ):
+        connection.sendall(request(URL))
+        answer = b""
+        while len(answer.partition(b"\r\n\r\n")[2]) < len(OCTETS):
+            piece = connection.recv(8_192)
+            assert piece
+            answer += piece
+            time.sleep(0.02)
+        assert answer.endswith(b"\r\n\r\n" + OCTETS)
+        assert running.plane.counts.cuts["stall"] == 0
