@@ -13,6 +13,7 @@ from server.health import serving_health
 from server.instruments import Instruments
 from server.opening import Clock, open_blobs
 from server.phones import Given, renew_at, serving_phones
+from server.processes.lost import LostCollector
 from server.publish_loop import publish_for_ever
 from server.publisher.clock_keeper import ClockKeeper
 from server.publisher.clock_record import load_witness
@@ -72,6 +73,7 @@ async def running(
         )
         tools = Instruments(clock, monotonic, phones.watch.after_step)
         tools.registry.register(CountsCollector(phones.counts))
+        tools.registry.register(LostCollector(phones.lost))
         steady = await _steady_clock(folder, clock, tools)
         await asyncio.to_thread(load_online_keys, folder.keys)
         sessions = await stack.enter_async_context(open_database(folder.database))

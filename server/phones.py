@@ -35,7 +35,8 @@ class Phones:
     """Where phones are answered, from what, and how often.
 
     `port` is 0 where only Unix sockets were passed. `renew` has a certificate shown, where it is
-    given one, and replaces workers by new ones. `serves` tells whether phones are answered.
+    given one, and replaces workers by new ones. `serves` tells whether phones are answered, `lost`
+    how many workers ended that were not to.
     """
 
     port: int
@@ -44,6 +45,7 @@ class Phones:
     counts: Counts
     renew: Callable[[Certificate | None], Awaitable[None]]
     serves: Callable[[], bool]
+    lost: Callable[[], int] = lambda: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ async def serving_phones(
                     counts,
                     supervisor.renew,
                     lambda: watch.current is not EMPTY and supervisor.is_serving,
+                    lambda: supervisor.lost,
                 )
             return
         serving = Serving(duty, blobs, lambda: clock().timestamp())

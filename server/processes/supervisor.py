@@ -55,6 +55,7 @@ class Supervisor:
         bounds: Bounds | None = None,
     ) -> None:
         self.tally = Tally()
+        self.lost = 0  # workers that ended and were not to
         self._duty = duty
         self._slots = [Slot(place) for place in places]
         self._environment = environment
@@ -158,6 +159,7 @@ class Supervisor:
         if self._stopping.is_set() or child is not slot.child:
             log.info("a worker ended", worker=number, reason=reason)
             return
+        self.lost += 1
         log.error("a worker ended and is started again", worker=number, reason=reason)
         is_good = child.is_ready and loop.time() - begun > GOOD_SECONDS
         slot.child, slot.failures = None, 0 if is_good else slot.failures

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from server.device.counts import Counts, CountsCollector
 from server.instruments import Instruments
+from server.processes.lost import LostCollector
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.metrics import ApiMetrics
 from server.release.webhooks.webhook_metrics import WebhookMetrics
@@ -33,7 +34,7 @@ def declared():
     ApiMetrics(registry, OPERATIONS)
     WebhookMetrics(registry)
     found = {}
-    for family in CountsCollector(Counts()).collect():
+    for family in (*CountsCollector(Counts()).collect(), *LostCollector(lambda: 0).collect()):
         name = family.name + ("_total" if family.type == "counter" else "")
         found[name] = tuple(family.samples[0].labels)
     for collector in registry._collector_to_names:

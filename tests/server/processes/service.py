@@ -42,10 +42,14 @@ class Service:
 
     def answers(self, status="200"):
         """Return the metrics' count of answers with a status."""
+        return self.metric(f'hening_answers_total{{status="{status}"}}')
+
+    def metric(self, name):
+        """Return the sample of this name and labels."""
         url = f"http://127.0.0.1:{self.metrics_port}/metrics"
         with urllib.request.urlopen(url) as answer:
             for line in answer.read().decode().splitlines():
-                if line.startswith(f'hening_answers_total{{status="{status}"}} '):
+                if line.startswith(f"{name} "):
                     return float(line.rpartition(" ")[2])
         raise AssertionError("there is no such metric")
 

@@ -41,6 +41,7 @@ def test_a_rolling_restart_under_load(shared):
         until(lambda: all(load.answered[kind] > answered[kind] for kind in answered))
     assert load.failures == []
     assert load.told_to_close > 0
+    assert shared.metric("hening_workers_lost_total") == 0
     reasons = {each["reason"] for each in shared.logged("a worker ended")}
     assert reasons == {"it was told to"}
 
@@ -61,6 +62,7 @@ def test_a_worker_that_is_killed(world, tmp_path):
         assert other in service.workers()
         (told,) = service.logged("a worker ended and is started again")
         assert told["reason"] == "it was killed by SIGKILL"
+        assert service.metric("hening_workers_lost_total") == 1
 
 
 def send(one, service):
