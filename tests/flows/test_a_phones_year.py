@@ -1,0 +1,136 @@
+"""A phone's year over real servers: what is offered to it, what goes wrong, and how it goes on."""
+
+import time
+
+import pytest
+
+from client_sim.device.conditions import Conditions, Wishes
+from client_sim.device.errors import InstallError
+from client_sim.device.reset import reset_phone
+from client_sim.device.wishes import store_wishes
+from client_sim.life.kinds import EVERYDAY, KINDS_2014, Kind
+from client_sim.life.living import Life
+from client_sim.tape import Tape
+from demo.handsets import counter_of
+from fixtures.catalogue import Build
+from tests.flows.conftest import CHANNEL
+from tests.flows.test_taken_back import edit
+
+
+def build(number):
+    """Return build `number` of the town's model."""
+    return Build("armani", "id", number)
+
+
+def live(handset, *kinds):
+    """Let events happen to a phone; the due time of its next poll stays what it was."""
+    due = handset.phone.next_poll()
+    life = Life(handset.folder, handset.phone, Tape(len(kinds)), None)
+    for kind in kinds:
+        life.happen(kind, int(time.time()))
+    assert handset.phone.next_poll() == due
+
+
+def failed_rule(outcome):
+    """Return the name of the rule that let nothing pass."""
+    return next(check.name for check in outcome.checks if not check.passed)
+
+
+def spring(town, handset):
+    """Announce nothing yet; then a roll-out that begins with nobody, is paused, and goes on."""
+    assert failed_rule(handset.poll()) == "pointer"
+    live(handset, *KINDS_2014)
+    town.release(1)
+    town.rollout("offer", "--share", "0%")
+    town.rollout("pause", "--reason", "en=We look into a report.")
+    outcome = handset.poll()
+    assert failed_rule(outcome) == "share"
+    assert "paused (We look into a report.)" in outcome.reason
+    town.rollout("set", "--share", "100%")
+    waiting = handset.phone.install(conditions=Conditions(battery_percent=5))
+    assert waiting.installed is None
+    assert "an update needs 30 %" in waiting.reason
+    assert handset.install() == build(1).incremental
+    assert handset.package == "full"
+    assert failed_rule(handset.poll()) == "newer"
+
+
+def summer(town, handset):
+    """Do not start an incremental that is halted while the phone works on it."""
+    live(handset, *EVERYDAY, Kind.REBOOT)
+    town.release(2, source=1)
+    town.rollout("offer", "--share", "100%")
+
+    def halt(sentence):
+        if sentence.startswith("Looking once more"):
+            town.rollout("halt", "--reason", "en=It drains the battery.")
+
+    with pytest.raises(InstallError, match="It drains the battery"):
+        handset.phone.install(report=halt)
+    assert handset.phone.running_build.incremental == build(1).incremental
+    assert failed_rule(handset.poll()) == "halted"
+
+
+def autumn(town, handset):
+    """Take the full package for an incremental that goes during its download; it fails to start."""
+    live(handset, Kind.TRAVELLED, Kind.SIM_INSERTED)
+    # What was halted for good is withdrawn, or it would be a stepping stone of what follows.
+    counter = str(counter_of(build(2)))
+    assert '"published"' in edit(town, "withdraw", CHANNEL, "--counter", counter)
+    town.release(3, source=1, min_counter=counter_of(build(1)))
+    town.rollout("offer", "--share", "100%")
+    assert handset.poll().offer.type == "incremental"
+    told = []
+
+    def withdraw(sentence):
+        if sentence.startswith("Fetching") and not told:
+            told.append(sentence)
+            step = f"{CHANNEL}/armani-3-incremental.zip"
+            assert '"published"' in edit(town, "withdraw", step)
+        elif told:
+            told.append(sentence)
+
+    store_wishes(handset.phone.state, Wishes(asks=True))
+    assert "waits until the owner agrees" in handset.phone.install(report=withdraw).reason
+    assert told == []
+    done = handset.phone.install(report=withdraw, is_agreed=True)
+    assert (done.poll.offer.type, done.offer.type) == ("incremental", "full")
+    assert "The server answered 410" in told[1]
+    boot = handset.phone.reboot(is_healthy=lambda facts: facts.counter == counter_of(build(1)))
+    assert boot.failed_build.incremental == build(3).incremental
+    assert failed_rule(handset.poll()) == "failed"
+
+
+def drawer(late):
+    """Bring a phone that lay in a drawer since the factory over the stepping stone."""
+    offer = late.poll().offer
+    assert (offer.counter, offer.final_counter) == (counter_of(build(1)), counter_of(build(3)))
+    assert late.install() == build(1).incremental
+    assert late.install() == build(3).incremental
+    assert failed_rule(late.poll()) == "newer"
+
+
+def winter(town, handset):
+    """Try the build again at the owner's word, with success; then the phone changes hands."""
+    assert handset.phone.install(retry_failed=True).offer.type == "full"
+    handset.phone.reboot(is_healthy=lambda _build: True)
+    assert handset.phone.running_build.incremental == build(3).incremental
+    assert len(handset.poll().requests) == 2
+    secret = handset.phone.state["secret"]
+    reset_phone(handset.folder)
+    outcome = handset.poll()
+    assert failed_rule(outcome) == "newer"
+    assert outcome.requests == town.phone("new", seed=3).poll().requests
+    assert handset.phone.state["secret"] != secret
+    assert handset.phone.floor == counter_of(build(3))
+
+
+@pytest.mark.timeout(240)
+def test_a_phones_year(town):
+    """Pause, first update, halt at the switch, 410, failed boot, stepping stone, reset."""
+    handset = town.phone("year")
+    spring(town, handset)
+    summer(town, handset)
+    autumn(town, handset)
+    drawer(town.phone("drawer", seed=2))
+    winter(town, handset)
