@@ -37,6 +37,7 @@ bench: env peers
 	$(BIN)/python -m benchmarks.publish_api
 	$(BIN)/python -m benchmarks.export
 	$(BIN)/python -m benchmarks.device
+	$(BIN)/python -m benchmarks.fleet
 
 # A long run with faults; status 1 where anything is unexplained. An input on which the fuzzer fails
 # is left in fixtures/fuzz.

@@ -11,6 +11,9 @@ try:
 
     from client_sim.device.commands import cli
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
+    from client_sim.fleet.commands import fleet
+    from client_sim.fleet.errors import FleetError
+    from client_sim.fleet.errors import SurroundingsError as FleetSurroundingsError
     from client_sim.lab.commands import lab
     from client_sim.life.commands import live_command
     from client_sim.tuf.commands import tuf
@@ -21,6 +24,7 @@ except KeyboardInterrupt:
 
 cli.add_command(live_command)
 cli.add_command(lab)
+cli.add_command(fleet)
 cli.add_command(tuf)
 
 
@@ -37,15 +41,16 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         _tell("stopped")
         raise SystemExit(130) from None
-    except (DeviceError, OSError) as error:
+    except (DeviceError, FleetError, OSError) as error:
         _tell(str(error))
         raise SystemExit(find_status(error)) from None
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def find_status(error: DeviceError | OSError) -> int:
+def find_status(error: DeviceError | FleetError | OSError) -> int:
     """Return the exit status for an error: 1 refused, 3 the surroundings failed."""
-    return 3 if isinstance(error, UnreachableError | StorageError | OSError) else 1
+    failed = UnreachableError | StorageError | FleetSurroundingsError | OSError
+    return 3 if isinstance(error, failed) else 1
 
 
 def _tell(message: str) -> None:

@@ -3,6 +3,7 @@
 SimulatorError
 ├── DeviceError     the phone: `client_sim.device.errors`
 ├── EngineError     its update engine: `client_sim.engine.errors`
+├── FleetError      many phones: `client_sim.fleet.errors`
 ├── LabError        the lab: `client_sim.lab.errors`
 └── PersonaError    a planted owner that cannot be read: `client_sim.persona`
 """

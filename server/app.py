@@ -53,11 +53,13 @@ async def running(
     entropy: Callable[[int], bytes],
     announce_api: Callable[[int], None] = lambda _port: None,
     given: Given | None = None,
+    pace: Callable[[], float] | None = None,
 ) -> AsyncIterator[int]:
     """Repair, serve and publish until the block ends; gives the port that phones may ask.
 
     Where the settings have an `api_port` the control plane listens, too; `announce_api` is told its
-    port. `entropy(n)` gives n random octets; `given` comes from whoever started this process.
+    port. `entropy(n)` gives n random octets; `given` comes from whoever started this process;
+    `pace` counts the seconds, by default the machine's, that `clock` is held against for jumps.
     """
     given = given or Given((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
@@ -74,7 +76,7 @@ async def running(
         tools = Instruments(clock, monotonic, phones.watch.after_step)
         tools.registry.register(CountsCollector(phones.counts))
         tools.registry.register(LostCollector(phones.lost))
-        steady = await _steady_clock(folder, clock, tools)
+        steady = await _steady_clock(folder, clock, pace or monotonic, tools)
         await asyncio.to_thread(load_online_keys, folder.keys)
         sessions = await stack.enter_async_context(open_database(folder.database))
         room = Room(settings.blob_quota, settings.keep_free)
@@ -169,9 +171,10 @@ def _free_octets(folder: StateFolder, blobs: BlobStore) -> int:
     return here if there is None else min(here, there)
 
 
-async def _steady_clock(folder: StateFolder, clock: Clock, tools: Instruments) -> SteadyClock:
+async def _steady_clock(
+    folder: StateFolder, clock: Clock, monotonic: Callable[[], float], tools: Instruments
+) -> SteadyClock:
     """Return the clock to publish with; it begins where the last process doubted the wall clock."""
-    monotonic = asyncio.get_running_loop().time
     witness = await asyncio.to_thread(load_witness, folder)
     since = witness.time if witness.record.is_doubted else None
     if since is None and witness.time is not None and clock() - witness.time > FAR:

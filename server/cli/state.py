@@ -18,6 +18,7 @@ from tuf.api.metadata import Root
 from server.app import running
 from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings, require_state
 from server.cli.recorded import record_once
+from server.cli.unsafe_clock import choose_clock
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
@@ -133,7 +134,17 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 @click.option(
     "--webhook-private", is_flag=True, default=None, help="Webhooks may go to private addresses."
 )
-def run(state: Path, config: Path | None, **options: str | int | bool | None) -> None:
+@click.option(
+    "--unsafe-clock",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Simulations only: the time is what this file holds. Loopback only; marks the state.",
+)
+def run(
+    state: Path,
+    config: Path | None,
+    unsafe_clock: Path | None,
+    **options: str | int | bool | None,
+) -> None:
     """Serve phones, publish what arrives in STATE/incoming, and renew the online roles.
 
     SIGTERM ends it after what is under way; SIGHUP reads the certificate again and replaces the
@@ -145,6 +156,7 @@ def run(state: Path, config: Path | None, **options: str | int | bool | None) ->
         raise PublishError(f"no root is pinned in {state}: run `hening-server init --root` first.")
     passed = inherit_sockets(decode_activation(os.environ, os.getpid()))
     manager = os.environ.get("NOTIFY_SOCKET", "")
+    clock, pace = choose_clock(unsafe_clock, now, folder, settings, has_sockets=bool(passed))
     configure_logging()
     raise_descriptor_limit()
     nursery = None
@@ -165,10 +177,11 @@ def run(state: Path, config: Path | None, **options: str | int | bool | None) ->
         async with running(
             folder,
             settings,
-            now,
+            clock,
             entropy=os.urandom,
             announce_api=api_ports.append,
             given=Given(passed, os.environ, hangup, nursery),
+            pace=pace,
         ) as port:
             if port:
                 click.echo(_address("https" if settings.tls_cert else "http", settings.host, port))

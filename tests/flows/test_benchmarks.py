@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
             "a halt",
         ),
         ("export", ("--models", "3", "--releases", "2", "--entries", "300"), "one release later"),
+        ("fleet", ("--seconds", "0.5", "--devices", "500", "--hours", "1"), "phone-days"),
         ("device", ("curl", "--rounds", "1", "--seconds", "0.1", "--package", "1"), "curl's polls"),
     ],
 )

@@ -1,0 +1,159 @@
+"""How many phones a fleet can be: polls a second of one core, a million phone-days, memory.
+
+    python -m benchmarks.fleet [--seconds 10] [--devices 1000000] [--hours 24]
+
+The server is `hening-server run` on core 0, one worker's phones are on core 1; for the phone-days
+both cores are shared by two workers, server and publisher. The peer, in the same run, is the load
+of `benchmarks.device` that polls the same server and verifies nothing.
+"""
+
+import argparse
+import gc
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.device.cpu import tree
+from benchmarks.device.load import fresh, kept
+from benchmarks.device.load.spec import FreshSpec, KeptSpec
+from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
+from benchmarks.device.wire import phone_request
+from client_sim.fleet.deciding import Decider
+from client_sim.fleet.draws import Draws
+from client_sim.fleet.driver import Driver, Manners
+from client_sim.fleet.fleet import Plan, run_fleet
+from client_sim.fleet.own_server import OwnServer
+from client_sim.fleet.population import Habits, draw_phones
+from client_sim.fleet.report import make_report
+from client_sim.fleet.survey import Survey, survey
+from client_sim.fleet.target import Target, find_target
+from client_sim.fleet.wheel import TICKS
+
+MODELS = 10
+PACKAGE = 65_536
+SERVER_CORE, LOAD_CORE = 0, 1
+PHONES = 200_000
+WARM_UP_SECONDS = 1.0
+DAY = 86_400
+STAGES = ("1%=4h", "10%=6h", "50%=8h", "100%")
+QUIET = Habits(flaky=0.0, skewed=0.0, fresh=0.0)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each rate")
+    parser.add_argument("--devices", type=int, default=1_000_000, help="of the phone-days")
+    parser.add_argument("--hours", type=float, default=24.0, help="of the phone-days")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        OwnServer(Path(folder) / "fleet", time.time) as server,
+    ):
+        server.publish(MODELS, PACKAGE)
+        target = find_target(server.url, server.root, None, devices=1, may_leave=False, resolver={})
+        held = survey(target, time.time())
+        server.roll_out(STAGES)
+        seen = survey(target, time.time())
+        measure_core(server, target, seen, options.seconds)
+        for pid in tree(server.pid):
+            os.sched_setaffinity(pid, {SERVER_CORE, LOAD_CORE})
+        measure_days(server, target, held, seen, options.devices, options.hours)
+
+
+def measure_core(server: OwnServer, target: Target, seen: Survey, seconds: float) -> None:
+    """Print what one core asks of a server on the other one, and what the peer does."""
+    for pid in tree(server.pid):
+        os.sched_setaffinity(pid, {SERVER_CORE})
+    os.sched_setaffinity(0, {LOAD_CORE})
+    asked = [phone_request(target.port, path).decode() for path in (NEXT_ROOT, TIMESTAMP)]
+    watch = list(tree(server.pid))
+    peer = fresh.run(FreshSpec(port=target.port, seconds=seconds / 2, requests=asked, watch=watch))
+    mine = _rate(target, seen, seconds, keep=False)
+    _print("polls a second, a connection each", mine[0], 10_000)
+    print(f"  of the peer's {peer.rate:,.0f}: {mine[0] / peer.rate:.2f}")
+    peer = kept.run(KeptSpec(port=target.port, seconds=seconds / 2, requests=asked, watch=watch))
+    mine = _rate(target, seen, seconds, keep=True)
+    _print("requests a second, kept connections", mine[1], 80_000)
+    print(f"  of the peer's {peer.rate:,.0f}: {mine[1] / peer.rate:.2f}")
+    os.sched_setaffinity(0, {SERVER_CORE, LOAD_CORE})
+
+
+def measure_days(
+    server: OwnServer, target: Target, held: Survey, seen: Survey, devices: int, hours: float
+) -> None:
+    """Print how long it takes so many phones to live for so long, and what they take of memory."""
+    plan = Plan(
+        devices=devices,
+        seconds=hours * 3600,
+        speed=3600.0,
+        workers=2,
+        seed=1,
+        habits=Habits(),
+        connections=128,
+        keep=False,
+        download_every=10,
+    )
+    outcome = run_fleet(plan, target, held, seen, server.clock, time.time, lambda *_: None)
+    report = make_report(outcome)
+    days = devices * hours / 24
+    print(
+        f"{days:,.0f} phone-days: {report.seconds:.1f} s, {report.polls:,} polls,"
+        f" {report.polls_per_second:,.0f} a second, {report.server_failures} failed;"
+        f" {report.switched:,} installs, {report.fetched:,} of them with their package"
+    )
+    _print("seconds of 1,000,000 phone-days", report.seconds / days * 1e6, 600, at_least=False)
+    _print("octets of a phone that sleeps", report.octets_per_idle_phone, 1000, at_least=False)
+    _print("octets of a phone at the end", report.octets_per_phone, 1000, at_least=False)
+
+
+def _rate(target: Target, seen: Survey, seconds: float, *, keep: bool) -> tuple[float, float]:
+    """Return polls and requests a second of phones whose metadata is current."""
+    begin = time.time()
+    draws = Draws(1, "bench")
+    phones = draw_phones(PHONES, seen.groups, QUIET, draws)
+    manners = Manners(target.host_header, begin, DAY, keep=keep)
+    decider = Decider(seen.groups, phones, 1, 0)
+    driver = Driver(target, seen.groups, phones, manners, draws, decider)
+    states = {holder: driver.school.adopt(vault) for holder, vault in seen.vaults.items()}
+    for phone in range(PHONES):
+        phones.state[phone] = states[seen.groups[phones.group[phone]].holder].index
+    driver.place_phones()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    tick = _advance(driver, 0, WARM_UP_SECONDS)
+    before = replace(driver.tally)
+    begun = time.perf_counter()
+    _advance(driver, tick, seconds)
+    took = time.perf_counter() - begun
+    gc.enable()
+    gc.unfreeze()
+    while driver.exchanges.under_way:
+        driver.exchanges.look(0.1)
+    if driver.tally.server_failures():
+        raise RuntimeError(f"the server failed phones: {driver.tally.failures}")
+    polls = driver.tally.polls - before.polls
+    return polls / took, (driver.tally.requests - before.requests) / took
+
+
+def _advance(driver: Driver, tick: int, seconds: float) -> int:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end and tick < DAY * TICKS:
+        for _ in range(40):
+            driver.advance(tick)
+            tick += 1
+    return tick
+
+
+def _print(what: str, seen: float, goal: float, *, at_least: bool = True) -> None:
+    holds = seen >= goal if at_least else seen <= goal
+    sign = "≥" if at_least else "≤"
+    print(f"{what}: {seen:,.0f} (goal {sign} {goal:,}: {'holds' if holds else 'missed'})")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Many phones over real sockets: fleets that put real load on a real server."""

@@ -1,0 +1,137 @@
+"""What a phone asks next, by the sha256 of its answer: paths that the real code has gone once."""
+
+import hashlib
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from client_sim.fleet.lines import Line
+
+if TYPE_CHECKING:
+    from client_sim.device.release import Release
+    from client_sim.fleet.trust_state import TrustState
+
+ABSENT: Final = b"404"
+"""Stands for the hash of a 404's body, in which nothing is verified."""
+
+_KNOWN_LIMIT: Final = 4_096  # answers of one place that are remembered as they came
+_ROLE_LIMIT: Final = 5_000_000  # the largest role, decoded
+BODY_LIMIT: Final = _ROLE_LIMIT + 65_536
+"""Octets of a body; more is no answer, but for blocks: those have less."""
+
+
+@dataclass(slots=True)
+class End:
+    """Nothing more to ask: the phone is in `state` now, or it refuses because of `fault`.
+
+    Behind an install's requests `release` is what the model's maintainers signed, in the version
+    `role` of their role.
+    """
+
+    state: "TrustState | None"
+    fault: str = ""
+    release: "Release | None" = None
+    role: int = 0
+
+
+@dataclass(slots=True)
+class Edge:
+    """An answer that the real code has seen, and what follows it.
+
+    `version` and `expires` (epoch seconds) are those of a timestamp, 0 for other answers.
+    """
+
+    status: int
+    following: "Place"
+    version: int = 0
+    expires: float = 0.0
+
+
+_NOWHERE: Final = Edge(0, End(None))
+
+
+class Node:
+    """Ask `line`; the hash of the answer says where to go on.
+
+    `last` are all octets of the answer that was recognised last, head included, and `last_edge`
+    is its edge.
+    """
+
+    __slots__ = ("answers", "last", "last_edge", "line")
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.answers: dict[bytes, Edge] = {}
+        self.last = b""
+        self.last_edge = _NOWHERE
+
+    def keep(self, octets: bytes, edge: Edge) -> None:
+        """Remember an answer by all its octets."""
+        self.last, self.last_edge = octets, edge
+
+    def recognise(self, status: int, body: bytes, digest: bytes, *, is_gzip: bool) -> Edge | None:
+        """Return the edge of an answer whose octets, of hash `digest`, came for the first time.
+
+        None where the real code has not seen what they decode to.
+        """
+        known = self.answers.get(digest)
+        if known is not None and known.status == status:
+            return known
+        if status == 404:
+            key = ABSENT
+        elif is_gzip:
+            key = _hash_decoded(body)
+        else:
+            key = digest
+        edge = self.answers.get(key)
+        if edge is None or edge.status != status:
+            return None
+        if len(self.answers) < _KNOWN_LIMIT:
+            self.answers[digest] = edge
+        return edge
+
+
+Place = Node | End
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """One question of the real code and the answer that it took; members as those of an edge."""
+
+    octets: bytes
+    status: int
+    digest: bytes
+    version: int = 0
+    expires: float = 0.0
+
+
+def grow(
+    place: Place | None, taken: Sequence[Taken], end: End, find_line: Callable[[bytes], Line]
+) -> Place:
+    """Return `place` with the path `taken` and its `end` in it."""
+    if not taken:
+        return end
+    first = taken[0]
+    if not isinstance(place, Node) or place.line.octets != first.octets:
+        place = Node(find_line(first.octets))
+    edge = place.answers.get(first.digest)
+    if edge is None:
+        edge = Edge(first.status, end, first.version, first.expires)
+        place.answers[first.digest] = edge
+        before = None
+    else:
+        before = edge.following
+    edge.following = grow(before, taken[1:], end, find_line)
+    return place
+
+
+def _hash_decoded(body: bytes) -> bytes:
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        decoded = inflate.decompress(body, _ROLE_LIMIT + 1)
+    except zlib.error:
+        return b""
+    if not inflate.eof or inflate.unused_data:
+        return b""
+    return hashlib.sha256(decoded).digest()

@@ -1,0 +1,97 @@
+"""One phone that is asking: its connection, its place in the tree, and its download."""
+
+import hashlib
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from client_sim.device.choose import Offer
+from client_sim.device.download import package_url
+from client_sim.fleet.answer_tree import Node
+from client_sim.fleet.wire import Wire
+from client_sim.transport import BLOCK, encode_block_request
+
+if TYPE_CHECKING:
+    from client_sim.device.release import Release
+
+
+class Purpose(IntEnum):
+    """Why a phone has this connection."""
+
+    POLL = 0
+    FETCH = 1
+    LOOK = 2
+
+
+class Load:
+    """A package on its way: whole blocks so far, and the sha256 of their octets."""
+
+    __slots__ = ("_digest", "_running", "first", "left", "offer")
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+        self._digest = hashlib.sha256()
+        self._running = self._digest
+        self.first = 0
+        self.left = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no block is missing."""
+        return self.first >= self.offer.length
+
+    def request(self, host: str) -> bytes:
+        """Begin the next block and return what asks for it."""
+        last = min(self.first + BLOCK, self.offer.length) - 1
+        self.left = last + 1 - self.first
+        self._running = self._digest.copy()
+        return encode_block_request(host, package_url(self.offer), self.first, last)
+
+    def expected_range(self) -> bytes:
+        """Return the `Content-Range` of the block that was asked for."""
+        last = self.first + self.left - 1
+        return b"bytes %d-%d/%d" % (self.first, last, self.offer.length)
+
+    def feed(self, octets: bytes) -> bool:
+        """Take octets of the block; returns whether it is whole. Too many are a ValueError."""
+        self.left -= len(octets)
+        if self.left < 0:
+            raise ValueError("more than the block")
+        self._running.update(octets)
+        if self.left:
+            return False
+        self._digest = self._running
+        self.first = min(self.first + BLOCK, self.offer.length)
+        return True
+
+    def is_right(self) -> bool:
+        """Tell whether the whole package has the signed hash."""
+        return self._digest.hexdigest() == self.offer.sha256
+
+
+class Call:
+    """What is under way for `phone`, since tick `begun`, over `wire`, whose descriptor is `number`.
+
+    `sent_at` is when the question was sent whose answer is awaited, `unsent` what could not be sent
+    yet, `rest` the beginning of an answer. `breaks` says that the phone's network will.
+    """
+
+    __slots__ = (
+        *("begun", "breaks", "in_body", "load", "node", "number", "offer", "phone"),
+        *("purpose", "release", "rest", "sent_at", "unsent", "wire"),
+    )
+
+    def __init__(self) -> None:
+        self.phone = 0
+        self.begun = 0
+        self.purpose = Purpose.POLL
+        self.node: Node | None = None
+        self.wire: Wire | None = None
+        self.number = 0
+        self.rest = b""
+        self.unsent = b""
+        self.sent_at = 0.0
+        self.breaks = False
+        self.offer: Offer | None = None
+        self.load: Load | None = None
+        self.in_body = False
+        self.release: Release | None = None

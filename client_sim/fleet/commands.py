@@ -1,0 +1,236 @@
+"""`hening-device fleet`: many phones that poll, download and install over real sockets."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from client_sim.clock import read_clock
+from client_sim.device.options import RESOLVE
+from client_sim.fleet.clock_file import ClockFile
+from client_sim.fleet.errors import FleetError
+from client_sim.fleet.fleet import Plan, run_fleet
+from client_sim.fleet.own_server import OwnServer
+from client_sim.fleet.page import render_page
+from client_sim.fleet.population import Habits
+from client_sim.fleet.report import Report, make_report, report_to_dict
+from client_sim.fleet.screen import Screen
+from client_sim.fleet.sentences import summarise
+from client_sim.fleet.survey import survey
+from client_sim.fleet.target import Target, find_target
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+_SHARE: Final = click.FloatRange(0, 1)
+_STAGES: Final = ("1%=4h", "10%=6h", "50%=8h", "100%")
+_MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
+
+
+@click.command(
+    epilog=("\b\nExample:\n  hening-device fleet --devices 100000 --hours 24 --out fleet.html\n"),
+)
+@click.option(
+    "--devices",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(1, 20_000_000),
+    help="How many phones.",
+)
+@click.option(
+    "--hours",
+    default=24.0,
+    show_default=True,
+    type=click.FloatRange(0.001, _MOST_HOURS),
+    help="How long they live.",
+)
+@click.option(
+    "--speed",
+    default=3600.0,
+    show_default=True,
+    type=click.FloatRange(1, 20_000),
+    help="Simulated seconds in one second, at most; own server only.",
+)
+@click.option(
+    "--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Processes."
+)
+@click.option("--seed", default=1, show_default=True, help="Equal seeds draw equal fleets.")
+@click.option("--url", help="Poll this server, in real time.  [default: a server of its own]")
+@click.option("--root", type=_FILE, help="The TUF root of that server's ROMs.")
+@click.option("--authority", type=_FILE, help="PEM: the authority of that server's certificate.")
+@RESOLVE
+@click.option(
+    "--load-another-machine",
+    is_flag=True,
+    help="Let --url be a server that is not on this machine, and yours: at most 50 polls a second"
+    " and 32 connections at once, of at most 20,000 phones, by https.",
+)
+@click.option(
+    "--models",
+    default=10,
+    show_default=True,
+    type=click.IntRange(1, 300),
+    help="Models of the own server, each in three regions.",
+)
+@click.option(
+    "--stage",
+    "stages",
+    multiple=True,
+    help=f"A stage of the roll-out, as `hening-server rollout` has it.  [{' '.join(_STAGES)}]",
+)
+@click.option(
+    "--package-size",
+    default=65_536,
+    show_default=True,
+    type=click.IntRange(1, 1 << 28),
+    help="Octets of each package of the own server.",
+)
+@click.option(
+    "--download-every",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Let one in so many phones that install fetch its package.",
+)
+@click.option(
+    "--connections",
+    default=128,
+    show_default=True,
+    type=click.IntRange(1, 4096),
+    help="Open at once in each process, at most.",
+)
+@click.option("--keep-connections", is_flag=True, help="Poll many times over one; phones do not.")
+@click.option("--current", default=0.0, show_default=True, type=_SHARE, help="Up to date already.")
+@click.option("--older", default=0.1, show_default=True, type=_SHARE, help="A build behind others.")
+@click.option("--fresh", default=0.02, show_default=True, type=_SHARE, help="Have never polled.")
+@click.option("--flaky", default=0.1, show_default=True, type=_SHARE, help="Have a bad network.")
+@click.option("--skewed", default=0.05, show_default=True, type=_SHARE, help="Have a wrong clock.")
+@click.option("--state", type=click.Path(path_type=Path), help="Keep the own server here; new.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write an HTML page.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def fleet(
+    devices: int,
+    hours: float,
+    speed: float,
+    workers: int,
+    seed: int,
+    url: str | None,
+    root: Path | None,
+    authority: Path | None,
+    resolve: Mapping[str, list[str]],
+    load_another_machine: bool,
+    models: int,
+    stages: tuple[str, ...],
+    package_size: int,
+    download_every: int,
+    connections: int,
+    keep_connections: bool,
+    current: float,
+    older: float,
+    fresh: float,
+    flaky: float,
+    skewed: float,
+    state: Path | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Let many phones poll, download and install, and report what the server saw of them.
+
+    Without --url a server of the fleet's own is started on this machine, whose clock goes as fast
+    as the phones can ask: it publishes made-up models and rolls out a build to them. With --url
+    another server is polled, in real time. Servers on other machines are refused.
+    """
+    plan = Plan(
+        devices=devices,
+        seconds=hours * 3600,
+        speed=1.0 if url else speed,
+        workers=min(workers, devices),
+        seed=seed,
+        habits=Habits(current, older, fresh, flaky, skewed),
+        connections=connections,
+        keep=keep_connections,
+        download_every=download_every,
+    )
+    with ExitStack() as stack:
+        screen = stack.enter_context(Screen(plan.seconds, devices, quiet=as_json))
+        clock: ClockFile | None = None
+        if url is None:
+            if root or authority or load_another_machine or resolve:
+                raise click.UsageError("--root, --authority, --resolve and --load-… go with --url.")
+            server = stack.enter_context(_make_server(stack, state))
+            screen.say(f"Starting a server of {models} models.")
+            server.publish(models, package_size)
+            target = _find(server.url, server.root, None, devices, {}, may_leave=False)
+            held = survey(target, read_clock())
+            server.roll_out(stages or _STAGES)
+            seen, clock = survey(target, read_clock()), server.clock
+        else:
+            if root is None:
+                raise click.UsageError("--url needs --root, the TUF root of that server's ROMs.")
+            if stages or state:
+                raise click.UsageError("--stage and --state are for the fleet's own server.")
+            target = _find(
+                *(url, root.read_bytes(), authority.read_text("latin-1") if authority else None),
+                *(devices, resolve),
+                may_leave=load_another_machine,
+            )
+            seen = held = survey(target, read_clock())
+        screen.say(f"{devices:,} phones poll {target.host_header} from {plan.workers} processes.")
+        outcome = run_fleet(plan, target, held, seen, clock, read_clock, screen.watch)
+    report = make_report(outcome)
+    if out is not None:
+        out.write_text(render_page(report), encoding="utf-8")
+    if as_json:
+        click.echo(json.dumps(report_to_dict(report)))
+    else:
+        _print(report)
+        if out is not None:
+            click.echo(f"The report is in {out}.")
+
+
+def _make_server(stack: ExitStack, state: Path | None) -> OwnServer:
+    if state is not None:
+        if state.exists():
+            raise FleetError(f"{state} exists already; choose a new folder for the fleet's server.")
+        return OwnServer(state, read_clock)
+    folder = Path(tempfile.mkdtemp(prefix="hening-fleet-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return OwnServer(folder, read_clock)
+
+
+def _find(
+    url: str,
+    root: bytes,
+    authority: str | None,
+    devices: int,
+    resolver: Mapping[str, list[str]],
+    *,
+    may_leave: bool,
+) -> Target:
+    return find_target(
+        url, root, authority, devices=devices, may_leave=may_leave, resolver=resolver
+    )
+
+
+def _print(report: Report) -> None:
+    title, sentences, facts = summarise(report)
+    console = Console(highlight=False)
+    console.print(f"[bold]{title}[/bold]")
+    for sentence in sentences:
+        console.print(sentence, markup=False)
+    numbers = Table(show_header=False)
+    for fact in facts:
+        numbers.add_row(fact.name, fact.value)
+    for why, count in report.failures.items():
+        numbers.add_row(why, f"{count:,}")
+    console.print(numbers)
+    kinds = Table("request", "distinct", "sent", "fewest phones", "most phones")
+    for kind in report.kinds:
+        counts = (kind.distinct, kind.sent, kind.least, kind.most)
+        kinds.add_row(kind.name, *(f"{count:,}" for count in counts))
+    console.print(kinds)

@@ -1,0 +1,168 @@
+"""Runs a fleet: workers that poll, and where it has a server of its own, that server's clock."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from client_sim.fleet.clock_file import ClockFile
+from client_sim.fleet.driver import Manners
+from client_sim.fleet.lines import LineCount, merge_lines
+from client_sim.fleet.population import Habits
+from client_sim.fleet.survey import Survey
+from client_sim.fleet.tally import Tally
+from client_sim.fleet.target import STRANGE_CONNECTIONS, STRANGE_POLLS, Target
+from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.worker import Job
+from client_sim.fleet.workers import started
+
+_WINDOW: Final = 300.0  # simulated seconds between two turns of a shared clock, at most
+_TURNS: Final = 4.0  # turns in a second of the real clock, at most
+"""Phones may be a window behind the server's clock; nothing is signed for less than a day."""
+
+Watch = Callable[[float, float, Tally], None]
+"""Called with simulated and real seconds since the start, and the sums so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A run: `devices` phones for `seconds`, in `workers` processes, drawn from `seed`.
+
+    `speed` is how many seconds the shared clock counts in one of the real clock at most; without a
+    shared clock the fleet lives in real time. `connections` are open at once in each worker.
+    """
+
+    devices: int
+    seconds: float
+    speed: float
+    workers: int
+    seed: int
+    habits: Habits
+    connections: int
+    keep: bool
+    download_every: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How far a run was: simulated and real seconds since its start, requests and octets so far."""
+
+    simulated: float
+    real: float
+    requests: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run was and did.
+
+    `begin` is its first simulated second (epoch), `newest` how many phones ran the newest build
+    from the start, `by_group` how many phones each group has. `real` are the seconds that it took,
+    `memory` the octets that the phones took in the workers, before the first poll and at the end.
+    """
+
+    plan: Plan
+    target: Target
+    survey: Survey
+    begin: float
+    real: float
+    tally: Tally
+    lines: list[LineCount]
+    moments: list[Moment]
+    newest: int
+    by_group: tuple[int, ...]
+    memory: tuple[int, int]
+    cpu: float
+
+
+def run_fleet(
+    plan: Plan,
+    target: Target,
+    held: Survey,
+    seen: Survey,
+    clock: ClockFile | None,
+    read_clock: Callable[[], float],
+    watch: Watch,
+) -> Outcome:
+    """Let the phones live for `plan.seconds` and return what they did.
+
+    `held` is what the server said when the phones polled last, before the run; `seen` is what it
+    says now. With `clock` the run turns it; without, phones live by the machine's.
+    """
+    begin = read_clock() if clock is None else clock.seconds
+    manners = Manners(
+        host=target.host_header,
+        begin=begin,
+        length=plan.seconds,
+        connections=plan.connections,
+        keep=plan.keep,
+        download_every=plan.download_every,
+    )
+    jobs = _share_out(plan, target, held, seen, manners, is_real=clock is None)
+    with started(jobs) as workers:
+        ready = workers.ready()
+        start = time.perf_counter()
+        moments = [Moment(0.0, 0.0, 0, 0)]
+        window = min(_WINDOW, max(1.0, plan.speed / _TURNS))
+        simulated, tally = 0.0, Tally()
+        while simulated < plan.seconds:
+            simulated = min(plan.seconds, simulated + window)
+            if clock is not None:
+                clock.turn(begin + simulated)
+            tally = workers.advance(round(simulated * TICKS))
+            real = time.perf_counter() - start
+            octets = tally.sent + tally.received
+            moments.append(Moment(simulated, real, tally.requests, octets))
+            watch(simulated, real, tally)
+            if clock is not None:
+                time.sleep(max(0.0, simulated / plan.speed - real))
+        finished = workers.finish()
+        real = time.perf_counter() - start
+    total = Tally()
+    for each in finished:
+        total.merge(each.tally)
+    return Outcome(
+        plan=plan,
+        target=target,
+        survey=seen,
+        begin=begin,
+        real=real,
+        tally=total,
+        lines=merge_lines([each.lines for each in finished]),
+        moments=moments,
+        newest=sum(each.newest for each in ready),
+        by_group=tuple(map(sum, zip(*(each.by_group for each in ready), strict=True))),
+        memory=(sum(each.memory for each in ready), sum(each.memory for each in finished)),
+        cpu=sum(each.cpu for each in finished),
+    )
+
+
+def _share_out(
+    plan: Plan, target: Target, held: Survey, seen: Survey, manners: Manners, *, is_real: bool
+) -> list[Job]:
+    """Give each worker its phones, and where the server is strange its part of what is allowed."""
+    jobs = []
+    if not target.is_here:
+        manners = replace(
+            manners,
+            connections=max(1, min(plan.connections, STRANGE_CONNECTIONS // plan.workers)),
+            polls_per_second=STRANGE_POLLS / plan.workers,
+        )
+    for index in range(plan.workers):
+        first = plan.devices * index // plan.workers
+        count = plan.devices * (index + 1) // plan.workers - first
+        jobs.append(
+            Job(
+                target=target,
+                groups=seen.groups,
+                habits=plan.habits,
+                manners=manners,
+                vaults=held.vaults,
+                seed=plan.seed,
+                first=first,
+                count=count,
+                paced=1.0 if is_real else 0.0,
+            )
+        )
+    return jobs

@@ -1,0 +1,132 @@
+"""A fleet's own server: `hening-server` run as its operator would, on the fleet's clock."""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from client_sim.fleet.clock_file import ClockFile
+from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.own_site import BUILDS, Site, make_site, submit_site
+
+_PATIENCE: Final = 120.0  # seconds that a publication may take on a busy machine
+_PAUSE: Final = 0.05
+
+
+class OwnServer:
+    """A server in `folder`, which is new. Use it as a context manager: it ends with the block.
+
+    Raises SurroundingsError where a command of it fails.
+    """
+
+    def __init__(self, folder: Path, read_clock: Callable[[], float]) -> None:
+        self._folder = folder
+        self._state = folder / "server"
+        self._read_clock = read_clock
+        self._program = _find_program()
+        self._process: subprocess.Popen[str] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.clock = ClockFile(folder / "clock", read_clock())
+        self.url = ""
+        self.root = b""
+        self._channels: tuple[str, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.terminate()
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+        self.clock.close()
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server's main process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def publish(self, models: int, package_size: int) -> None:
+        """Make keys and models, start, and publish; every phone is offered the last build but one.
+
+        Times are the machine's until the fleet begins to turn the clock.
+        """
+        self._run("init", "--state", str(self._state))
+        public = (self._state / "keys" / "public.json").read_bytes()
+        site = make_site(models, package_size, public, self._read_clock())
+        root = self._folder / "1.root.json"
+        root.write_bytes(site.root)
+        self._run("init", "--state", str(self._state), "--root", str(root))
+        self.root, self._channels = site.root, site.channels
+        self._start(site)
+        self.offer("--counter", str(BUILDS - 1), "--share", "100%")
+
+    def roll_out(self, stages: Sequence[str]) -> None:
+        """Begin the roll-out of the newest build by `stages`, each SHARE=HOLD or SHARE."""
+        options = [word for stage in stages for word in ("--stage", stage)]
+        self.offer("--counter", str(BUILDS), *options)
+
+    def offer(self, *options: str) -> None:
+        """Offer a build in every channel, as `hening-server rollout offer` does."""
+        self.clock.turn(self._read_clock())
+        state = ("--state", str(self._state), "--json")
+        self._run("rollout", "offer", *self._channels, *options, *state)
+        self.clock.turn(self._read_clock())
+
+    def _start(self, site: Site) -> None:
+        bundle_id = submit_site(site, self._state / "incoming")
+        self.clock.turn(self._read_clock())
+        command = [
+            *(self._program, "run", "--state", str(self._state), "--port", "0"),
+            *("--workers", "1", "--gate", "strict", "--unsafe-clock", str(self.clock.path)),
+        ]
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self._process.stdout is not None
+        self.url = self._process.stdout.readline().strip()
+        if not self.url.startswith("http://"):
+            raise self._failed("did not start")
+        result = self._state / "results" / f"{bundle_id}.json"
+        deadline = time.monotonic() + _PATIENCE
+        while not result.exists():
+            if time.monotonic() > deadline or self._process.poll() is not None:
+                raise self._failed("did not publish the fleet's models")
+            self.clock.turn(self._read_clock())
+            time.sleep(_PAUSE)
+        answer = json.loads(result.read_bytes())
+        if answer["status"] != "published":
+            raise SurroundingsError(
+                f"The fleet's own server refused its models: {answer['reason']}"
+            )
+
+    def _run(self, *words: str) -> None:
+        done = subprocess.run([self._program, *words], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise SurroundingsError(f"hening-server {words[0]} failed: {said}")
+
+    def _failed(self, what: str) -> SurroundingsError:
+        return SurroundingsError(
+            f"The fleet's own server {what}; what it said is in {self._folder / 'server.log'}."
+        )
+
+
+def _find_program() -> str:
+    beside = Path(sys.executable).with_name("hening-server")
+    found = str(beside) if beside.is_file() else shutil.which("hening-server")
+    if found is None:
+        raise SurroundingsError("hening-server is not installed beside hening-device.")
+    return found

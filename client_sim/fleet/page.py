@@ -1,0 +1,137 @@
+"""The report as one page that needs nothing from elsewhere: no script, no style sheet, no image."""
+
+from typing import Final
+
+from jinja2 import Environment, StrictUndefined
+
+from client_sim.fleet.plot import Curve, draw
+from client_sim.fleet.report import Report
+from client_sim.fleet.sentences import summarise
+
+_SHOWN: Final = 40  # requests in the table of the page; JSON has all
+
+_STYLE: Final = """
+:root{--ink:#1b1b1f;--back:#fff;--soft:#5c5c66;--rule:#dcdce2;--one:#1f5fbf;--two:#c2570c}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e6ea;--back:#1b1b1f;--soft:#a6a6b0;--rule:#41414a;
+--one:#7fb0ff;--two:#f0a35e}}
+body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--back);margin:0 auto;
+max-width:64rem;padding:1rem}
+h1{font-size:1.5rem;line-height:1.25;margin:.5rem 0}h2{font-size:1.1rem;margin:2rem 0 .5rem}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.75rem;
+margin:1rem 0;padding:0}
+.facts div{border:1px solid var(--rule);border-radius:.5rem;padding:.5rem .75rem}
+.facts dt{color:var(--soft);font-size:.85rem}
+.facts dd{margin:0;font-size:1.2rem;font-variant-numeric:tabular-nums}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem}
+figure{margin:0}figcaption{font-weight:600}.key{color:var(--soft);font-weight:400}
+.plot{width:100%;height:auto;display:block}.plot text{font-size:14px;fill:var(--soft)}
+.grid{stroke:var(--rule)}.one,.two{fill:none;stroke-width:2.5;stroke-linejoin:round}
+.one{stroke:var(--one)}.two{stroke:var(--two);stroke-dasharray:6 4}
+b.one,b.two{font-weight:600}b.one{color:var(--one)}b.two{color:var(--two)}
+.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
+th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid var(--rule);white-space:nowrap}
+.number{text-align:right;font-variant-numeric:tabular-nums}
+td.request{font:13px/1.4 ui-monospace,monospace;white-space:normal;
+overflow-wrap:anywhere}
+"""
+
+_PAGE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width,initial-scale=1">
+<title>{{ title }}</title><style>{{ style|safe }}</style></head><body>
+<h1>{{ title }}</h1>
+{% for sentence in sentences %}<p>{{ sentence }}</p>
+{% endfor %}<dl class="facts">
+{% for fact in facts %}<div><dt>{{ fact.name }}</dt><dd>{{ fact.value }}</dd></div>
+{% endfor %}</dl>
+<div class="plots">
+<figure><figcaption>Adoption <span class="key"><b class="one">phones on the newest build</b>,
+<b class="two">share that the roll-out lets in</b></span></figcaption>{{ adoption|safe }}</figure>
+<figure><figcaption>Polls in {{ stretch }} of simulated time</figcaption>{{ polls|safe }}</figure>
+<figure><figcaption>Requests a second, real time</figcaption>{{ rates|safe }}</figure>
+<figure><figcaption>Octets a second, real time</figcaption>{{ octets|safe }}</figure>
+<figure><figcaption>Answers within so many milliseconds</figcaption>{{ latencies|safe }}</figure>
+<figure><figcaption>Anonymity sets: phones that sent each distinct request</figcaption>
+{{ anonymity|safe }}</figure>
+</div>
+<h2>Requests, and how many phones share each</h2>
+<p>A request tells of its sender that it is one of the phones that sent the same octets: that many
+are its anonymity set. {{ outside }}</p>
+<div class="wide"><table><thead><tr><th>request</th><th class="number">distinct</th>
+<th class="number">sent</th><th class="number">fewest phones</th><th class="number">most phones</th>
+<th>may show the model</th></tr></thead><tbody>
+{% for kind in report.kinds %}<tr><td>{{ kind.name }}</td>
+<td class="number">{{ "{:,}".format(kind.distinct) }}</td>
+<td class="number">{{ "{:,}".format(kind.sent) }}</td>
+<td class="number">{{ "{:,}".format(kind.least) }}</td>
+<td class="number">{{ "{:,}".format(kind.most) }}</td>
+<td>{{ "yes, after the decision" if kind.shows_model else "no" }}</td></tr>
+{% endfor %}</tbody></table></div>
+<h2>The {{ shown|length }} requests with the most senders, of {{ report.requests_seen|length }}</h2>
+<div class="wide"><table><thead><tr><th class="number">phones</th><th class="number">sent</th>
+<th>request</th></tr></thead><tbody>
+{% for request, sent, phones in shown %}<tr><td class="number">{{ "{:,}".format(phones) }}</td>
+<td class="number">{{ "{:,}".format(sent) }}</td><td class="request">{{ request }}</td></tr>
+{% endfor %}</tbody></table></div>
+<h2>What ended early</h2>
+{% if report.failures %}<div class="wide"><table><tbody>
+{% for why, count in report.failures.items() %}<tr><td>{{ why }}</td>
+<td class="number">{{ "{:,}".format(count) }}</td></tr>
+{% endfor %}</tbody></table></div>{% else %}<p>Nothing.</p>{% endif %}
+</body></html>
+"""
+
+# What a server names is data from strangers: everything that is shown is escaped.
+_TEMPLATE: Final = Environment(autoescape=True, undefined=StrictUndefined).from_string(_PAGE)
+
+
+def render_page(report: Report) -> str:
+    """Render the report as a whole self-contained page."""
+    title, sentences, facts = summarise(report)
+    return _TEMPLATE.render(
+        title=title,
+        sentences=sentences,
+        facts=facts,
+        report=report,
+        shown=report.requests_seen[:_SHOWN],
+        style=_STYLE,
+        stretch=f"{report.hours * 60 / len(report.curve):.3g} minutes",
+        outside=_tell_outside(report),
+        adoption=draw(
+            "Adoption",
+            "h",
+            [
+                Curve("let in", "two", [(p.hours, p.reached) for p in report.curve], True),
+                Curve("arrived", "one", [(0, 0), *((p.hours, p.arrived) for p in report.curve)]),
+            ],
+            is_share=True,
+        ),
+        polls=draw(
+            "Polls", "h", [Curve("polls", "one", [(p.hours, p.polls) for p in report.curve])]
+        ),
+        rates=draw("Requests a second", "s", [Curve("requests", "one", report.rates)]),
+        octets=draw("Octets a second", "s", [Curve("octets", "one", report.octet_rates)]),
+        latencies=draw(
+            "Latencies",
+            "ms",
+            [Curve("answered", "one", report.answered_within)],
+            is_share=True,
+        ),
+        anonymity=draw(
+            "Anonymity sets",
+            "requests",
+            [
+                Curve(
+                    "phones",
+                    "one",
+                    [(rank, phones) for rank, (_, _, phones) in enumerate(report.requests_seen, 1)],
+                )
+            ],
+        ),
+    )
+
+
+def _tell_outside(report: Report) -> str:
+    if not report.outside_the_grammar:
+        return "Every one of them is in the request table."
+    return f"{report.outside_the_grammar} are not in the request table, which must not be."

@@ -1,0 +1,88 @@
+"""Curves as SVG that stands in a page: no script, colours from the page's style."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Final
+
+_WIDTH, _HEIGHT = 480, 260
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 14, 40
+_GRID: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Points of `(x, y)`; `style` is a class of the page, `is_stepped` holds y until the next x."""
+
+    name: str
+    style: str
+    points: Sequence[tuple[float, float]]
+    is_stepped: bool = False
+
+
+def draw(title: str, x_unit: str, curves: Sequence[Curve], *, is_share: bool = False) -> str:
+    """Return an `<svg>` of `curves` over the same x from 0 on; shares are drawn as per cent."""
+    most_x = max((x for curve in curves for x, _ in curve.points), default=1.0) or 1.0
+    most_y = (
+        1.0 if is_share else _round_up(max((y for c in curves for _, y in c.points), default=1))
+    )
+    box = f"0 0 {_WIDTH} {_HEIGHT}"
+    parts = [f'<svg class="plot" viewBox="{box}" role="img" aria-label="{escape(title)}">']
+    for step in range(_GRID + 1):
+        share = step / _GRID
+        y = _y(share)
+        label = f"{share:.0%}" if is_share else _shorten(most_y * share)
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y + 5}" text-anchor="end">{label}</text>')
+        x = _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
+        anchor = ("start", "middle", "middle", "middle", "end")[step]
+        unit = f" {x_unit}" if step == _GRID else ""
+        parts.append(
+            f'<text x="{x:.0f}" y="{_HEIGHT - 16}" text-anchor="{anchor}">'
+            f"{_shorten(most_x * share)}{unit}</text>"
+        )
+    for curve in curves:
+        path = _path(curve, most_x, most_y)
+        parts.append(f'<path class="{curve.style}" d="{path}"><title>{escape(curve.name)}</title>')
+        parts.append("</path>")
+    return "".join([*parts, "</svg>"])
+
+
+def _path(curve: Curve, most_x: float, most_y: float) -> str:
+    words: list[str] = []
+    for x, y in curve.points:
+        across = _LEFT + x / most_x * (_WIDTH - _LEFT - _RIGHT)
+        up = _y(min(1.0, y / most_y))
+        if not words:
+            words.append(f"M{across:.1f} {up}")
+        elif curve.is_stepped:
+            words.append(f"H{across:.1f}V{up}")
+        else:
+            words.append(f"L{across:.1f} {up}")
+    return "".join(words)
+
+
+def _y(share: float) -> float:
+    return round(_HEIGHT - _BOTTOM - share * (_HEIGHT - _TOP - _BOTTOM), 1)
+
+
+def _round_up(value: float) -> float:
+    """Return the next of 1, 2, 4, 5, 10 times a power of ten."""
+    power = 1.0
+    while power * 10 <= value:
+        power *= 10
+    while power > value > 0:
+        power /= 10
+    return next((power * each for each in (1, 2, 4, 5, 10) if power * each >= value), power * 10)
+
+
+def _shorten(value: float) -> str:
+    if value >= 1_000_000:
+        return f"{value / 1_000_000:g}M"
+    return (
+        f"{value / 1000:g}k"
+        if value >= 10_000
+        else f"{value:.3g}"
+        if value < 1000
+        else f"{value:.0f}"
+    )

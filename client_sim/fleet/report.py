@@ -1,0 +1,216 @@
+"""What a run says: curves, rates, latencies, distinct requests and how many phones share each."""
+
+from dataclasses import asdict, dataclass
+from itertools import accumulate, pairwise
+from typing import Any, Final
+
+from client_sim.device.pointer import permille_at
+from client_sim.fleet.fleet import Moment, Outcome
+from client_sim.fleet.lines import LineCount
+from client_sim.fleet.tally import BINS, Failure
+from client_sim.lab.grammar import parse_requests
+
+_SHARES: Final = (0.0, *(each / 50 for each in range(1, 50)), 0.99, 0.995)
+"""Of the answers whose latencies make the curve: the slowest would hide all others."""
+
+_SHOWS_MODEL: Final = frozenset({"codename", "proof-codename", "package"})
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The requests of one row of the request table.
+
+    `distinct` of them were sent, `sent` times in all; each was sent by `least` to `most` phones.
+    `shows_model` says that the table lets it tell the model.
+    """
+
+    name: str
+    distinct: int
+    sent: int
+    least: int
+    most: int
+    shows_model: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The end of a stretch of simulated time.
+
+    `reached` is the share of the phones with an older build that the roll-out had let in by then,
+    `arrived` the share that ran the newest build; `polls` and `requests` are those of the stretch.
+    """
+
+    hours: float
+    reached: float
+    arrived: float
+    polls: int
+    requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is shown of a run. Shares are 0 to 1, times are in seconds."""
+
+    devices: int
+    groups: int
+    hours: float
+    seconds: float
+    speed: float
+    workers: int
+    kept_connections: bool
+    polls: int
+    requests: int
+    connections: int
+    polls_per_second: float
+    requests_per_second: float
+    most_requests_per_second: float
+    worker_cpu_seconds: float
+    octets_sent: int
+    octets_received: int
+    latencies: dict[str, float]
+    begun_newest: int
+    offers: int
+    fetched: int
+    switched: int
+    arrived: int
+    engine_installs: int
+    engine_share: float
+    lessons: int
+    failures: dict[str, int]
+    server_failures: int
+    octets_per_idle_phone: float
+    octets_per_phone: float
+    outside_the_grammar: int
+    kinds: tuple[Kind, ...]
+    requests_seen: tuple[tuple[str, int, int], ...]
+    curve: tuple[Point, ...]
+    rates: tuple[tuple[float, float], ...]
+    octet_rates: tuple[tuple[float, float], ...]
+    answered_within: tuple[tuple[float, float], ...]
+
+
+def make_report(outcome: Outcome, engine_installs: int = 0) -> Report:
+    """Return the report of a run of which `engine_installs` phones used the real engine."""
+    tally, plan = outcome.tally, outcome.plan
+    kinds, outside = _sort_kinds(outcome.lines, outcome.target.host_header.encode())
+    steps = [(a, b) for a, b in pairwise(_thin(outcome)) if b.real > a.real]
+    rates = tuple((b.real, (b.requests - a.requests) / (b.real - a.real)) for a, b in steps)
+    return Report(
+        devices=plan.devices,
+        groups=len(outcome.survey.groups),
+        hours=plan.seconds / 3600,
+        seconds=outcome.real,
+        speed=plan.seconds / outcome.real,
+        workers=plan.workers,
+        kept_connections=plan.keep,
+        polls=tally.polls,
+        requests=tally.requests,
+        connections=tally.connections,
+        polls_per_second=tally.polls / outcome.real,
+        requests_per_second=tally.requests / outcome.real,
+        most_requests_per_second=max((rate for _, rate in rates), default=0.0),
+        worker_cpu_seconds=outcome.cpu,
+        octets_sent=tally.sent,
+        octets_received=tally.received,
+        latencies={
+            name: tally.latencies.quantile(share)
+            for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("worst", 1.0))
+        },
+        begun_newest=outcome.newest,
+        offers=tally.offers,
+        fetched=tally.fetched,
+        switched=tally.switched,
+        arrived=tally.arrived,
+        engine_installs=engine_installs,
+        engine_share=engine_installs / max(1, tally.switched),
+        lessons=tally.lessons,
+        failures={why.value: tally.failures[why] for why in Failure if tally.failures[why]},
+        server_failures=tally.server_failures(),
+        octets_per_idle_phone=outcome.memory[0] / plan.devices,
+        octets_per_phone=outcome.memory[1] / plan.devices,
+        outside_the_grammar=outside,
+        kinds=kinds,
+        requests_seen=tuple(
+            (_first_line(line.octets), line.sent, line.phones) for line in outcome.lines
+        ),
+        curve=_draw_curve(outcome),
+        rates=rates,
+        octet_rates=tuple((b.real, (b.octets - a.octets) / (b.real - a.real)) for a, b in steps),
+        answered_within=tuple((tally.latencies.quantile(share) * 1000, share) for share in _SHARES),
+    )
+
+
+def report_to_dict(report: Report) -> dict[str, Any]:
+    """Return the report as values that JSON has."""
+    values = asdict(report)
+    values["requests_seen"] = [
+        {"request": request, "sent": sent, "phones": phones}
+        for request, sent, phones in report.requests_seen
+    ]
+    return values
+
+
+def reached_share(outcome: Outcome, at: float) -> float:
+    """Return the share of phones that the schedules of all groups had let in at `at`."""
+    reached = sum(
+        phones * (0 if pointer.halted else permille_at(pointer.schedule, at))
+        for phones, pointer in zip(outcome.by_group, outcome.survey.pointers, strict=True)
+    )
+    return reached / 1000 / max(1, sum(outcome.by_group))
+
+
+def _draw_curve(outcome: Outcome) -> tuple[Point, ...]:
+    tally, seconds = outcome.tally, outcome.plan.seconds
+    older = max(1, outcome.plan.devices - outcome.newest)
+    points = []
+    for index, arrived in enumerate(accumulate(tally.arrived_in)):
+        end = seconds * (index + 1) / BINS
+        points.append(
+            Point(
+                hours=end / 3600,
+                reached=reached_share(outcome, outcome.begin + end),
+                arrived=arrived / older,
+                polls=tally.polled_in[index],
+                requests=tally.asked_in[index],
+            )
+        )
+    return tuple(points)
+
+
+def _thin(outcome: Outcome) -> list[Moment]:
+    """Return about a hundred of the moments, the first and the last among them."""
+    moments = outcome.moments
+    step = max(1, len(moments) // 100)
+    return [*moments[:-1:step], moments[-1]]
+
+
+def _sort_kinds(lines: list[LineCount], host: bytes) -> tuple[tuple[Kind, ...], int]:
+    """Return what was sent by rows of the request table, and how many requests fit none."""
+    by_kind: dict[str, list[LineCount]] = {}
+    outside = 0
+    for line in lines:
+        parsed = parse_requests(line.octets, host)
+        if len(parsed) == 1:
+            by_kind.setdefault(parsed[0].rule, []).append(line)
+        else:
+            outside += 1
+    kinds = [
+        Kind(
+            name=name,
+            distinct=len(found),
+            sent=sum(line.sent for line in found),
+            least=min(line.phones for line in found),
+            most=max(line.phones for line in found),
+            shows_model=name in _SHOWS_MODEL,
+        )
+        for name, found in by_kind.items()
+    ]
+    return tuple(sorted(kinds, key=lambda kind: -kind.sent)), outside
+
+
+def _first_line(octets: bytes) -> str:
+    """Return what a request asks, with its range where it has one."""
+    line, _, rest = octets.decode("ascii").partition("\r\n")
+    request = line.removesuffix(" HTTP/1.1")
+    _, mark, block = rest.partition("Range: ")
+    return f"{request}  {block.strip()}" if mark else request

@@ -1,0 +1,74 @@
+"""The report in words: for the page and for a terminal."""
+
+from dataclasses import dataclass
+
+from client_sim.fleet.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A number with its name."""
+
+    name: str
+    value: str
+
+
+def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
+    """Return the title, the sentences below it, and the numbers."""
+    title = f"{report.devices:,} phones, {report.hours:g} hours"
+    older = report.devices - report.begun_newest
+    first = (
+        f"{report.groups} models, regions and channels; {report.hours:g} hours went by in"
+        f" {tell_seconds(report.seconds)}, {report.speed:,.0f} times as fast as they do."
+        f" {report.arrived:,} of {older:,} phones with an older build came to run the newest one."
+    )
+    connections = (
+        "Connections were kept from poll to poll, which phones do not do."
+        if report.kept_connections
+        else "Every poll had a connection of its own, as phones do it."
+    )
+    verified = (
+        f"Every answer had the hash of one that the phone's real code had verified; that code ran"
+        f" {report.lessons:,} times, once for each worker, trust state and new answer."
+    )
+    engine = (
+        f"{report.engine_installs:,} of {report.switched:,} installs"
+        f" ({report.engine_share:.2%}) went through the real update engine;"
+        f" {report.fetched:,} fetched their package and checked its hash, the others took the"
+        " decision, the codename role and its proof alone."
+    )
+    memory = (
+        f"A phone that sleeps takes {report.octets_per_idle_phone:.0f} octets of memory; at the"
+        f" end, with all that was counted, it was {report.octets_per_phone:.0f}."
+    )
+    facts = [
+        Fact("polls", f"{report.polls:,}"),
+        Fact("polls a second", f"{report.polls_per_second:,.0f}"),
+        Fact("requests", f"{report.requests:,}"),
+        Fact("requests a second", f"{report.requests_per_second:,.0f}"),
+        Fact("connections", f"{report.connections:,}"),
+        Fact("sent", tell_octets(report.octets_sent)),
+        Fact("received", tell_octets(report.octets_received)),
+        Fact("median latency", f"{report.latencies['p50'] * 1000:.2f} ms"),
+        Fact("99 % within", f"{report.latencies['p99'] * 1000:.2f} ms"),
+        Fact("distinct requests", f"{len(report.requests_seen):,}"),
+        Fact("installs", f"{report.switched:,}"),
+        Fact("failures by the server", f"{report.server_failures:,}"),
+    ]
+    return title, [first, f"{connections} {verified}", f"{engine} {memory}"], facts
+
+
+def tell_seconds(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min"
+
+
+def tell_octets(octets: int) -> str:
+    """Return a size with three digits."""
+    size, units = float(octets), iter(("B", "kB", "MB", "GB", "TB", "PB"))
+    unit = next(units)
+    while size >= 1000 and unit != "PB":
+        size, unit = size / 1000, next(units)
+    return f"{size:.3g} {unit}"

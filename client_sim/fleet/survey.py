@@ -1,0 +1,151 @@
+"""Finds out who can be a phone of a server: its channels and builds, from what it has signed."""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from client_sim.device.errors import DeviceError
+from client_sim.device.internet import RealWorld
+from client_sim.device.names import pointer_name
+from client_sim.device.pointer import Pointer
+from client_sim.device.refresh import refresh, refresh_codename
+from client_sim.device.trust import Trust
+from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.population import Group
+from client_sim.fleet.target import Target
+from client_sim.transport import Connection
+from client_sim.world import Public, RunningBuild
+
+_FACTORY: Final = RunningBuild("factory", "factory", 0, 0, "2000-01-01")
+_PROBES: Final = 2_000  # made-up names that are tried until each part of `latest` holds one
+_BUILDS: Final = 200  # builds of a group that phones may run; the newest ones are taken
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """The groups of a server, the pointer of each, and what a phone holds that polls now.
+
+    `vaults` are by the role that holds the pointers: `latest` or its parts.
+    """
+
+    groups: tuple[Group, ...]
+    pointers: tuple[Pointer, ...]
+    vaults: dict[str, dict[str, bytes]]
+
+
+def survey(target: Target, now: float) -> Survey:
+    """Ask the server as the fleet's operator, before any phone does.
+
+    Raises SurroundingsError where it does not answer, or announces nothing.
+    """
+    try:
+        return _survey(target, now)
+    except DeviceError as error:
+        raise SurroundingsError(f"{target.host}:{target.port} cannot be polled: {error}") from error
+
+
+def _survey(target: Target, now: float) -> Survey:
+    vaults: dict[str, dict[str, bytes]] = {}
+    trusts: dict[str, Trust] = {}
+    for probe in range(_PROBES):
+        vault: dict[str, bytes] = {}
+        name = pointer_name(f"probe{probe}", "x", "x")
+        if trusts:
+            any_trust = next(iter(trusts.values()))
+            if any_trust.pointer_role(name) in vaults:
+                continue
+        trust = Trust(target.root, vault, now=now, built_at=0)
+        with Connection(_world(target, vault, now)) as connection:
+            refresh(connection, trust, name)
+        holder = trust.pointer_role(name)
+        vaults[holder], trusts[holder] = vault, trust
+    codenames: dict[str, list[tuple[str, RunningBuild]]] = {}
+    groups: list[Group] = []
+    pointers: list[Pointer] = []
+    for holder, vault in vaults.items():
+        for path in _targets(vault.get(f"role.{holder}")):
+            _, codename, region, channel = path.split("/")
+            pointer = trusts[holder].find_pointer(codename, region, channel)
+            if pointer is None:
+                continue
+            if codename not in codenames:
+                codenames[codename] = _builds(target, vault, trusts[holder], codename, now)
+            builds = _choose_builds(pointer, codenames[codename])
+            groups.append(
+                Group(codename, region, channel, builds, 1.0, builds[0].post_timestamp, holder)
+            )
+            pointers.append(pointer)
+    if not groups:
+        raise SurroundingsError("The server announces no build to anybody: offer one first.")
+    return Survey(tuple(groups), tuple(pointers), vaults)
+
+
+def _builds(
+    target: Target, vault: dict[str, bytes], trust: Trust, codename: str, now: float
+) -> list[tuple[str, RunningBuild]]:
+    """Return the folder and the build of every release of a model."""
+    with Connection(_world(target, vault, now)) as connection:
+        # The trust keeps what it verifies in its own store, which phones are to begin with.
+        before = dict(vault)
+        refresh_codename(connection, trust, codename)
+        octets = vault.get(f"role.{codename}")
+        vault.clear()
+        vault.update(before)
+    found = []
+    for path in _targets(octets):
+        release = trust.find_release(path).release
+        if not release.withdrawn:
+            build = RunningBuild(
+                release.fingerprint,
+                release.incremental,
+                release.counter,
+                release.post_timestamp,
+                release.security_patch_level,
+            )
+            found.append((path.rpartition("/")[0], build))
+    return found
+
+
+def _choose_builds(
+    pointer: Pointer, builds: list[tuple[str, RunningBuild]]
+) -> tuple[RunningBuild, ...]:
+    folder = f"{pointer.codename}/{pointer.region}/{pointer.channel}"
+    final = pointer.steps[-1].counter
+    known = {
+        build.counter: build
+        for place, build in builds
+        if place == folder and build.counter <= final
+    }
+    chosen = tuple(known[counter] for counter in sorted(known))[-_BUILDS:]
+    return chosen if len(chosen) > 1 else (_FACTORY, *chosen)
+
+
+def _targets(octets: bytes | None) -> list[str]:
+    """Return the target paths of a role that was verified, sorted."""
+    if octets is None:
+        return []
+    signed: dict[str, Any] = json.loads(octets)["signed"]
+    return sorted(signed["targets"])
+
+
+def _world(target: Target, vault: dict[str, bytes], now: float) -> RealWorld:
+    public = Public(
+        host=target.host,
+        port=target.port,
+        tls=target.tls,
+        codename="survey",
+        region="x",
+        channel="x",
+        root=target.root,
+        ota_certificate=b"",
+        built_at=0,
+        build=_FACTORY,
+    )
+    return RealWorld(
+        public,
+        vault,
+        now=lambda: now,
+        entropy=bytes,
+        resolver={target.host: [target.address]},
+        certificate_authority=target.authority,
+    )

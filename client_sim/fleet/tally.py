@@ -1,0 +1,110 @@
+"""What the phones of a worker did, in numbers that can be added up."""
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+BINS: Final = 96
+"""Into how many stretches the simulated time of a run is cut for its curves."""
+
+_OCTAVE: Final = 8  # parts of a power of two that latencies are told apart by: 9 %
+_SLOTS: Final = 40 * _OCTAVE
+
+
+class Failure(StrEnum):
+    """Why a poll, or what came after it, ended early; the phone polls again at its next time."""
+
+    NO_NETWORK = "the phone had no network (simulated)"
+    CUT = "the phone's network broke (simulated)"
+    CLOCK = "the phone's clock is beyond the timestamp's expiry"
+    UNREACHABLE = "no connection"
+    BROKEN = "the server ended the connection"
+    SLOW = "no answer in time"
+    HTTP = "an answer was no answer of this protocol"
+    TRUST = "the phone's trust refused what was signed"
+    UNKNOWN = "an answer had a hash that nobody has verified"
+    OLDER = "a timestamp was older than the one held"
+    PACKAGE = "a package did not have the signed hash"
+    CHANGED = "the offer changed during the download"
+
+
+SIMULATED: Final = frozenset({Failure.NO_NETWORK, Failure.CUT, Failure.CLOCK})
+"""Failures that are the phones' own; all others are the server's."""
+
+
+class Latencies:
+    """How often a latency fell into which class; classes are an eighth of an octave wide."""
+
+    __slots__ = ("counts",)
+
+    def __init__(self) -> None:
+        self.counts = array("Q", bytes(8 * _SLOTS))
+
+    def add(self, seconds: float) -> None:
+        """Count one latency."""
+        micros = int(seconds * 1e6) | 1
+        octave = micros.bit_length() - 1
+        part = (micros << 3 >> octave) & 7
+        slot = octave * _OCTAVE + part
+        self.counts[slot if slot < _SLOTS else _SLOTS - 1] += 1
+
+    def merge(self, other: "Latencies") -> None:
+        """Add the counts of another one."""
+        self.counts = array("Q", map(sum, zip(self.counts, other.counts, strict=True)))
+
+    def quantile(self, share: float) -> float:
+        """Return the seconds below which a `share` of all lies, the upper edge of its class."""
+        left = share * sum(self.counts)
+        for slot, count in enumerate(self.counts):
+            left -= count
+            if count and left <= 0:
+                octave, part = divmod(slot, _OCTAVE)
+                return (1 + (part + 1) / _OCTAVE) * 2.0**octave / 1e6
+        return 0.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """Sums of one worker, or of all of them.
+
+    `polls` ended well; `offers` were made to a phone for the first time in a poll. `fetched` are
+    packages that came whole and had the signed hash, `switched` the phones that took a build, of
+    which `arrived` run the newest now. Octets are those of HTTP. `polled_in`, `asked_in` and
+    `arrived_in` cut the simulated time into `BINS`.
+    """
+
+    polls: int = 0
+    requests: int = 0
+    connections: int = 0
+    sent: int = 0
+    received: int = 0
+    offers: int = 0
+    fetched: int = 0
+    switched: int = 0
+    arrived: int = 0
+    lessons: int = 0
+    busy_seconds: float = 0.0
+    failures: Counter[Failure] = field(default_factory=Counter)
+    latencies: Latencies = field(default_factory=Latencies)
+    polled_in: list[int] = field(default_factory=lambda: [0] * BINS)
+    asked_in: list[int] = field(default_factory=lambda: [0] * BINS)
+    arrived_in: list[int] = field(default_factory=lambda: [0] * BINS)
+
+    def merge(self, other: "Tally") -> None:
+        """Add the sums of another worker."""
+        for name in (
+            *("polls", "requests", "connections", "sent", "received", "offers", "fetched"),
+            *("switched", "arrived", "lessons", "busy_seconds"),
+        ):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.failures += other.failures
+        self.latencies.merge(other.latencies)
+        for name in ("polled_in", "asked_in", "arrived_in"):
+            mine, theirs = getattr(self, name), getattr(other, name)
+            setattr(self, name, [a + b for a, b in zip(mine, theirs, strict=True)])
+
+    def server_failures(self) -> int:
+        """Return how many failures the phones did not make themselves."""
+        return sum(count for why, count in self.failures.items() if why not in SIMULATED)

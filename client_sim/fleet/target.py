@@ -1,0 +1,109 @@
+"""The server that a fleet polls, and whether it may."""
+
+import ipaddress
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from client_sim.device.image import is_host
+from client_sim.fleet.errors import SurroundingsError, TargetError
+
+STRANGE_DEVICES: Final = 20_000
+"""How many phones may poll a server that is not on this machine."""
+
+STRANGE_POLLS: Final = 50.0
+"""How many polls a second they may begin together."""
+
+STRANGE_CONNECTIONS: Final = 32
+"""How many connections they may have open together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a fleet's phones ask, and what their ROM holds of that server.
+
+    `address` is a number of `host`, found once for all phones. `authority` is the PEM text by which
+    TLS is checked.
+    """
+
+    host: str
+    port: int
+    address: str
+    tls: bool
+    root: bytes
+    authority: str | None = None
+
+    @property
+    def host_header(self) -> str:
+        """The value of `Host`: with the port only where it is not the scheme's own."""
+        usual = 443 if self.tls else 80
+        return self.host if self.port == usual else f"{self.host}:{self.port}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the server is on this machine."""
+        return is_loopback(self.address)
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether `address` is one of loopback."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def find_target(
+    url: str,
+    root: bytes,
+    authority: str | None,
+    *,
+    devices: int,
+    may_leave: bool,
+    resolver: Mapping[str, Sequence[str]],
+) -> Target:
+    """Return the target of a URL `http[s]://HOST[:PORT]`.
+
+    Raises TargetError for one that is not on this machine unless `may_leave`, and then for more
+    phones than may go there; SurroundingsError for a name without an address.
+    """
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:
+        port = 0
+    is_plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
+    if parts.scheme not in {"http", "https"} or not is_host(host) or not port or not is_plain:
+        raise TargetError(f"{url} is no server: it is http://HOST:PORT or https://HOST.")
+    address = _resolve(host, resolver)
+    target = Target(host, port, address, parts.scheme == "https", root, authority)
+    if target.is_here:
+        return target
+    if not may_leave:
+        raise TargetError(
+            f"{host} is not on this machine ({address}), and a fleet puts real load on what it"
+            " polls: where the server is yours, say so with --load-another-machine."
+        )
+    if not target.tls:
+        raise TargetError(f"{host} is not on this machine, and phones ask that by https alone.")
+    if devices > STRANGE_DEVICES:
+        raise TargetError(
+            f"{devices} phones are too many for a server that is not on this machine: at most"
+            f" {STRANGE_DEVICES} may poll it."
+        )
+    return target
+
+
+def _resolve(host: str, resolver: Mapping[str, Sequence[str]]) -> str:
+    if host in resolver:
+        return resolver[host][0]
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise SurroundingsError(f"{host} has no address: {error}.") from error
+    # All of them have to be here for the name to be: the first one may change at any time.
+    addresses = [str(address[0]) for *_, address in found]
+    return next((each for each in addresses if not is_loopback(each)), addresses[0])

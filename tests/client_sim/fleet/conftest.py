@@ -1,0 +1,83 @@
+"""A server in this process that a fleet's phones can poll, and phones for it."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from client_sim.fleet.deciding import Decider
+from client_sim.fleet.draws import Draws
+from client_sim.fleet.driver import Driver, Manners
+from client_sim.fleet.population import Group, Habits, draw_phones
+from client_sim.fleet.target import Target
+from client_sim.fleet.wheel import TICKS
+from client_sim.world import RunningBuild
+from tests.client_sim.device.repository_simulator import SOURCE, START, Repository
+from tests.client_sim.device.web_server import serve
+
+PLAIN = Habits(current=0.0, older=0.0, fresh=0.0, flaky=0.0, skewed=0.0)
+NEWEST = "Hening/armani/armani:14/T/2:user/release-keys"
+BUILDS = (
+    RunningBuild(SOURCE, "1", 1, START - 1, "2025-12-05"),
+    RunningBuild(NEWEST, "2", 2, START, "2026-01-05"),
+)
+GROUP = Group("armani", "id", "stable", BUILDS, 1.0, START - 100)
+LONGEST = 28_801
+"""Seconds within which every phone polls: FORMATS section 9."""
+
+
+class Town:
+    """A repository, the server before it, and what a fleet knows of both."""
+
+    def __init__(self, repository, server):
+        self.repository = repository
+        self.server = server
+        self.target = Target(
+            "127.0.0.1", server.port, "127.0.0.1", tls=False, root=repository.trusted_root
+        )
+
+    def make_driver(self, count=20, habits=PLAIN, **manners):
+        """Return a driver of `count` phones that have never polled, each due at tick 0."""
+        draws = Draws(1, "test")
+        phones = draw_phones(count, (GROUP,), habits, draws)
+        asked = Manners(self.target.host_header, float(START), 86_400.0, **manners)
+        decider = Decider((GROUP,), phones, 1, 0)
+        driver = Driver(self.target, (GROUP,), phones, asked, draws, decider)
+        driver.phones = phones
+        for phone in range(count):
+            driver.put(phone, 0)
+        return driver
+
+    def paths(self):
+        """Return what was asked on each connection so far, in their order."""
+        return [
+            [line.split(b" ")[1].decode() for line in octets.split(b"\r\n") if b"GET " in line]
+            for octets in self.server.received
+        ]
+
+
+def live(driver, seconds, start=0):
+    """Let the phones live from `start` for so many seconds, and end what they began."""
+    for tick in range(start * TICKS, (start + seconds) * TICKS):
+        driver.advance(tick)
+    settle(driver)
+
+
+def settle(driver):
+    """Wait until nothing is under way."""
+    while driver.exchanges.under_way:
+        driver.exchanges.look(1.0)
+
+
+@pytest.fixture
+def town():
+    """Serve a repository in which nothing is announced yet."""
+    with open_town() as opened:
+        yield opened
+
+
+@contextmanager
+def open_town(now=START):
+    """Serve a repository that signs at `now` for the length of a block."""
+    repository = Repository(now)
+    with serve(repository) as server:
+        yield Town(repository, server)

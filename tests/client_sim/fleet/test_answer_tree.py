@@ -1,0 +1,72 @@
+"""Paths that the real code has gone, by the hashes of answers."""
+
+import gzip
+import hashlib
+
+from client_sim.fleet.answer_tree import ABSENT, End, Node, Taken, grow
+from client_sim.fleet.lines import Lines
+
+
+def hashed(octets):
+    """Return a sha256."""
+    return hashlib.sha256(octets).digest()
+
+
+def make_tree(*bodies):
+    """Grow one path for each body behind the same first question."""
+    lines, place = Lines(1), None
+    ends = [End(None, str(index)) for index in range(len(bodies))]
+    for body, end in zip(bodies, ends, strict=True):
+        taken = [Taken(b"first", 404, ABSENT), Taken(b"second", 200, hashed(body), 7, 9.0)]
+        place = grow(place, taken, end, lines.find)
+    return place, ends
+
+
+def test_a_path_leads_to_its_end():
+    """Each body has its own; the questions on the way are shared."""
+    place, ends = make_tree(b"a", b"b")
+    second = place.recognise(404, b"<any>", hashed(b"<any>"), is_gzip=False).following
+    assert second.line.octets == b"second"
+    for body, end in zip((b"a", b"b"), ends, strict=True):
+        edge = second.recognise(200, body, hashed(body), is_gzip=False)
+        assert edge.following is end
+        assert (edge.version, edge.expires) == (7, 9.0)
+
+
+def test_an_unknown_hash_leads_nowhere():
+    """Nor does a known body under another status."""
+    place, _ = make_tree(b"a")
+    assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False) is None
+    second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
+    assert second.recognise(200, b"c", hashed(b"c"), is_gzip=False) is None
+    assert second.recognise(500, b"a", hashed(b"a"), is_gzip=False) is None
+
+
+def test_a_compressed_body_is_known_by_what_it_decodes_to():
+    """Also when its octets are others the next time; damaged or trailing ones are unknown."""
+    place, ends = make_tree(b"a" * 100)
+    second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
+    for level in (1, 9):
+        sent = gzip.compress(b"a" * 100, level, mtime=level)
+        assert second.recognise(200, sent, hashed(sent), is_gzip=True).following is ends[0]
+    for bad in (sent[:-1], sent + b"x", b"no gzip"):
+        assert second.recognise(200, bad, hashed(bad), is_gzip=True) is None
+
+
+def test_a_path_that_is_learned_again_replaces_what_followed():
+    """The newest lesson holds, also for octets that were recognised before."""
+    lines = Lines(1)
+    place = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None, "old"), lines.find)
+    assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "old"
+    again = grow(place, [Taken(b"q", 200, hashed(b"a"))], End(None, "new"), lines.find)
+    assert again is place
+    assert place.recognise(200, b"a", hashed(b"a"), is_gzip=False).following.fault == "new"
+
+
+def test_another_first_question_begins_another_tree():
+    """A phone in this state asks something else now."""
+    lines = Lines(1)
+    old = grow(None, [Taken(b"q", 200, hashed(b"a"))], End(None), lines.find)
+    new = grow(old, [Taken(b"r", 200, hashed(b"a"))], End(None), lines.find)
+    assert isinstance(new, Node)
+    assert new is not old

@@ -1,0 +1,94 @@
+"""`hening-device fleet`: what it refuses, and a short life against another server in real time."""
+
+import json
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from client_sim.cli import cli, find_status
+from client_sim.fleet.errors import FleetError, SurroundingsError, TargetError
+from tests.client_sim.fleet.conftest import open_town
+
+
+@pytest.fixture
+def town():
+    """Serve a repository that is signed today: the command's phones live today."""
+    with open_town(int(time.time())) as opened:
+        yield opened
+
+
+@pytest.fixture
+def root(town, tmp_path):
+    """Give the root of the town's server as a file."""
+    file = tmp_path / "1.root.json"
+    file.write_bytes(town.repository.trusted_root)
+    return file
+
+
+def run(*words):
+    """Run the command in this process."""
+    return CliRunner().invoke(cli, ["fleet", *map(str, words)])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--url", "http://127.0.0.1:8080"), "--url needs --root"),
+        (("--load-another-machine",), "go with --url"),
+        (("--devices", "0"), "--devices"),
+        (("--hours", "100000"), "--hours"),
+    ],
+)
+def test_wrong_usage_is_said(words, said):
+    """Status 2, and nothing is started."""
+    done = run(*words)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_another_machine_is_refused(root):
+    """By its address, before anything is sent; the status is that of a refusal."""
+    done = run("--url", "https://192.0.2.1", "--root", root)
+    assert isinstance(done.exception, TargetError)
+    assert "--load-another-machine" in str(done.exception)
+    assert find_status(done.exception) == 1
+
+
+def test_a_folder_that_is_there_is_no_new_server(tmp_path):
+    """Nothing in it is touched."""
+    done = run("--state", tmp_path)
+    assert isinstance(done.exception, FleetError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_server_that_does_not_answer_is_the_surroundings(root):
+    """Port 1 of loopback, where nothing listens: status 3."""
+    done = run("--url", "http://127.0.0.1:1", "--root", root)
+    assert isinstance(done.exception, SurroundingsError)
+    assert find_status(done.exception) == 3
+
+
+def test_a_server_that_announces_nothing_is_said(root, town):
+    """There is nobody to be a phone of it."""
+    done = run("--url", f"http://127.0.0.1:{town.server.port}", "--root", root)
+    assert "announces no build" in str(done.exception)
+
+
+def test_another_server_is_polled_in_real_time(root, town, tmp_path):
+    """30,000 phones poll about 1.4 times a second; in 5.4 s that is 7.5, by Poisson 1 to 20."""
+    town.repository.offer()
+    page = tmp_path / "page.html"
+    url = f"http://127.0.0.1:{town.server.port}"
+    done = run(
+        *("--url", url, "--root", root, "--devices", 30_000, "--hours", 0.0015),
+        *("--flaky", 0, "--skewed", 0, "--json", "--out", page),
+    )
+    assert done.exit_code == 0, done.exception
+    report = json.loads(done.stdout)
+    assert report["groups"] == 1
+    assert 1 <= report["offers"] <= 20
+    assert report["switched"] == report["arrived"] == report["offers"]
+    assert report["server_failures"] == report["outside_the_grammar"] == 0
+    assert report["speed"] <= 1
+    assert "30,000 phones" in page.read_text(encoding="utf-8")

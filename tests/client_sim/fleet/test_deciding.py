@@ -1,0 +1,54 @@
+"""Each phone's decision is the real code's, for its own secret, build and clock."""
+
+from client_sim.device.choose import Offer, plan_update
+from client_sim.fleet.deciding import Decider
+from client_sim.fleet.draws import Draws
+from client_sim.fleet.population import draw_phones
+from tests.client_sim.device.repository_simulator import DAY, START, make_pointer, make_step
+from tests.client_sim.fleet.conftest import BUILDS, GROUP, PLAIN, live
+
+
+def make_state(town, schedule):
+    """Return a driver whose phones have polled, and the state that they are in."""
+    link = town.repository.add_release()
+    town.repository.point(make_pointer([make_step(2, [link])], r=schedule))
+    town.repository.publish("armani", "latest")
+    driver = town.make_driver(1)
+    live(driver, 1)
+    return driver.school.states[driver.phones.state[0]]
+
+
+def test_every_phone_decides_as_the_real_code_does(town):
+    """300 phones of two builds at three times, one after the other and once more from memory."""
+    state = make_state(town, [[START - DAY, 0], [START + 10, 300], [START + 20, 1000]])
+    phones = draw_phones(300, (GROUP,), PLAIN, Draws(5, "x"))
+    for phone in range(0, 300, 3):
+        phones.build[phone] = 1
+    decider = Decider((GROUP,), phones, 5, 1000)
+    pointer = state.find_pointer(0, GROUP)
+    offers = {}
+    for now in (START, START + 15, START + 30, START + 15):
+        found = [decider.decide(phone, state, now) for phone in range(300)]
+        for phone, offer in enumerate(found):
+            running = BUILDS[phones.build[phone]]
+            secret = decider.secret(phone)
+            expected = plan_update(pointer, running, running.counter, secret, now, ())
+            assert offer == (expected if isinstance(expected, Offer) else None)
+        offers[now] = sum(offer is not None for offer in found)
+    assert offers[START] == 0
+    assert offers[START + 30] == 200
+    assert 29 <= offers[START + 15] <= 91  # Binomial(200, 0.3): mean 60, 4.5 sigma are 29
+
+
+def test_secrets_are_different_ones_in_every_worker_and_fleet():
+    """32 octets that follow from the seed and the phone's number in the fleet."""
+    phones = draw_phones(4, (GROUP,), PLAIN, Draws(5, "x"))
+    secrets = [
+        Decider((GROUP,), phones, seed, first).secret(phone)
+        for seed in (1, 2)
+        for first in (0, 4)
+        for phone in range(4)
+    ]
+    assert len(set(secrets)) == 16
+    assert {len(secret) for secret in secrets} == {32}
+    assert secrets[4] == Decider((GROUP,), phones, 1, 0).secret(4)

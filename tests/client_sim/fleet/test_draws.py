@@ -1,0 +1,54 @@
+"""Numbers out of a seed."""
+
+import hashlib
+from collections import Counter
+
+from client_sim.fleet.draws import Draws
+
+
+def test_equal_seeds_and_names_give_equal_numbers_and_others_do_not():
+    """A run can be made again, and two uses of a seed do not follow each other."""
+    rows = [
+        [Draws(seed, name).word() for _ in range(3)]
+        for seed, name in [(1, "a"), (1, "b"), (2, "a")]
+    ]
+    assert rows[0] == [Draws(1, "a").word()] * 3
+    assert len({row[0] for row in rows}) == 3
+
+
+def test_the_numbers_are_shake_256():
+    """The first word is the first eight octets, in this machine's order."""
+    octets = hashlib.shake_256(b"hening fleet v1\x007\x00x\x000").digest(8)
+    assert Draws(7, "x").word().to_bytes(8, "little") == octets
+
+
+def test_the_row_does_not_end_or_begin_again():
+    """More numbers than a block holds are all different."""
+    draws = Draws(1, "a")
+    assert len({draws.word() for _ in range(20_000)}) == 20_000
+
+
+def test_shares_and_weights_are_kept():
+    """Within five standard deviations of 10,000 draws."""
+    draws = Draws(3, "a")
+    happened = sum(draws.happens(0.1) for _ in range(10_000))
+    assert abs(happened - 1000) < 150
+    picked = Counter(draws.pick((1.0, 3.0, 0.0)) for _ in range(10_000))
+    assert abs(picked[1] - 7500) < 217
+    assert picked[2] == 0
+    assert {draws.below(4) for _ in range(200)} == {0, 1, 2, 3}
+
+
+def test_what_never_or_always_happens():
+    """Shares of 0 and 1 are exact."""
+    draws = Draws(3, "a")
+    assert not any(draws.happens(0.0) for _ in range(100))
+    assert all(draws.happens(1.0) for _ in range(100))
+
+
+def test_normal_numbers_are_normal():
+    """Mean 0, two thirds within one, within five standard deviations of 10,000 draws."""
+    draws = Draws(4, "a")
+    numbers = [draws.normal() for _ in range(10_000)]
+    assert abs(sum(numbers) / 10_000) < 0.05
+    assert abs(sum(-1 < number < 1 for number in numbers) - 6827) < 233

@@ -1,0 +1,272 @@
+"""Phones that poll, download and install from a repository over real sockets."""
+
+import hashlib
+import socket
+from dataclasses import replace
+
+import pytest
+
+from client_sim.fleet.population import Habits
+from client_sim.fleet.tally import Failure
+from tests.client_sim.device.repository_simulator import (
+    DAY,
+    START,
+    make_pointer,
+    make_release,
+    make_step,
+    response,
+)
+from tests.client_sim.fleet.conftest import LONGEST, PLAIN, live, settle
+
+PACKAGE = b"package"  # what the repository offers unless it is told otherwise
+DIGEST = hashlib.sha256(PACKAGE).hexdigest()
+FIRST_POLL = [
+    "/metadata/2.root.json",
+    "/metadata/timestamp.json",
+    "/metadata/2.snapshot.json",
+    "/metadata/1.targets.json",
+    "/metadata/2.latest.json",
+    "/metadata/1.tables.json",
+    "/metadata/1.content.json",
+    "/log/proof/latest.2",
+]
+POLL = FIRST_POLL[:2]
+FETCH = [
+    "/metadata/2.armani.json",
+    "/log/proof/armani.2",
+    f"/targets/armani/id/stable/{DIGEST}.armani-2-full.zip",
+]
+
+
+def test_every_phone_asks_what_a_phone_asks(town):
+    """First poll, codename role, proof and package, the look before the switch: PRIVACY's table."""
+    town.repository.offer()
+    driver = town.make_driver(3)
+    live(driver, 1)
+    asked = town.paths()
+    # The real code polls once on a connection of its own, and once more before it fetches a role.
+    assert sorted(asked).count(FIRST_POLL) == 3 + 1
+    assert asked.count(FETCH) == 3
+    assert asked.count(POLL) == 3 + 1
+    assert driver.tally.switched == driver.tally.arrived == driver.tally.fetched == 3
+    assert driver.tally.polls == 6
+    assert not driver.tally.failures
+    octets = b"".join(town.server.received)
+    heads = octets.split(b"\r\n\r\n")[:-1]
+    host = town.target.host_header.encode()
+    for head in heads:
+        _, second, third = head.split(b"\r\n")
+        assert second == b"Host: " + host
+        assert third in {b"Accept-Encoding: gzip", b"Range: bytes=0-6"}
+
+
+def test_the_real_code_runs_once_for_a_trust_state(town):
+    """A hundred phones need no more lessons than one does."""
+    town.repository.offer()
+    lessons = []
+    for count in (1, 100):
+        driver = town.make_driver(count)
+        live(driver, 1)
+        lessons.append(driver.school.lessons)
+        assert driver.tally.switched == count
+    assert lessons[0] == lessons[1] == 3  # first poll, install, look before the switch
+
+
+def test_a_phone_polls_again_after_four_to_eight_hours(town):
+    """Not before the shortest interval, and all of them until the longest one."""
+    driver = town.make_driver(10)
+    live(driver, 14_400)
+    assert driver.tally.polls == 10
+    live(driver, LONGEST - 14_400, 14_400)
+    assert driver.tally.polls == 20
+
+
+def test_a_phone_is_in_as_its_bucket_says(town):
+    """At 0 permille nobody is, at 1000 everybody; between them it is each phone's own place."""
+    link = town.repository.add_release()
+    schedule = [[START - DAY, 0], [START + LONGEST, 500], [START + 2 * LONGEST, 1000]]
+    town.repository.point(make_pointer([make_step(2, [link])], r=schedule))
+    town.repository.publish("armani", "latest")
+    driver = town.make_driver(40)
+    live(driver, LONGEST)
+    assert driver.tally.switched == 0
+    live(driver, LONGEST, LONGEST)
+    # Binomial(40, 1/2): outside of 5 to 35 once in a million.
+    assert 5 <= driver.tally.switched <= 35
+    live(driver, LONGEST, 2 * LONGEST)
+    assert driver.tally.switched == driver.tally.arrived == 40
+
+
+def test_a_halt_between_download_and_switch_stops_the_switch(town):
+    """The look before the switch sees the new pointer, and nobody takes the build."""
+    town.repository.offer()
+    answer = town.repository.answer
+
+    def halt_behind_the_package(head):
+        given = answer(head)
+        if "/targets/" in head.decode() and not town.repository.halted:
+            town.repository.halted = True
+            step = make_step(2, [town.repository.add_release()])
+            town.repository.point(make_pointer([step], h=True))
+            town.repository.publish("latest")
+        return given
+
+    town.repository.halted = False
+    town.repository.answer = halt_behind_the_package
+    driver = town.make_driver(1)
+    live(driver, 1)
+    assert driver.tally.fetched == 1
+    assert driver.tally.switched == 0
+    assert driver.tally.failures == {Failure.CHANGED: 1}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (b"500 Internal Server Error", b"", Failure.HTTP),
+        (b"302 Found", b"", Failure.HTTP),
+        (b"200 OK", b"{}", Failure.TRUST),
+    ],
+)
+def test_an_answer_that_nobody_verified_ends_the_poll(town, status, body, why):
+    """A timestamp that the real code refuses is refused of every phone, and nothing follows it."""
+    driver = town.make_driver(5)
+    town.repository.overrides["/metadata/timestamp.json"] = response(status, body)
+    live(driver, 1)
+    assert driver.tally.polls == 0
+    assert driver.tally.failures == {why: 5}
+    assert {tuple(paths) for paths in town.paths()} <= {tuple(POLL), tuple(POLL[:1])}
+
+
+def test_a_forged_answer_between_good_ones_is_noticed_by_its_hash(town):
+    """Phones that have polled well before do not take other octets, and recover with the server."""
+    driver = town.make_driver(5)
+    live(driver, 1)
+    good = town.repository.files["/metadata/timestamp.json"]
+    town.repository.files["/metadata/timestamp.json"] = good.replace(b'"version":1', b'"version":9')
+    live(driver, LONGEST, 1)
+    assert driver.tally.failures == {Failure.TRUST: 5}
+    town.repository.files["/metadata/timestamp.json"] = good
+    live(driver, LONGEST, LONGEST + 1)
+    assert driver.tally.polls >= 10
+    assert driver.tally.failures[Failure.TRUST] < 10
+
+
+def test_an_older_timestamp_is_a_rollback(town):
+    """A phone that has seen a newer one refuses the old one, although its signature is good."""
+    driver = town.make_driver(4)
+    old = town.repository.files["/metadata/timestamp.json"]
+    live(driver, 1)
+    town.repository.refresh()
+    live(driver, LONGEST, 1)
+    polls = driver.tally.polls
+    town.repository.files["/metadata/timestamp.json"] = old
+    live(driver, LONGEST, LONGEST + 1)
+    assert driver.tally.polls == polls
+    assert driver.tally.server_failures() >= 4
+
+
+def test_a_package_with_another_hash_is_thrown_away(town):
+    """Right length, wrong octets: no look, no switch."""
+    town.repository.offer()
+    town.repository.files[FETCH[-1]] = b"pAckage"
+    driver = town.make_driver(2)
+    live(driver, 1)
+    assert driver.tally.failures == {Failure.PACKAGE: 2}
+    assert driver.tally.switched == driver.tally.fetched == 0
+
+
+def test_an_answer_for_another_range_is_no_block(town):
+    """As a lying server may send: 200 for 206."""
+    town.repository.offer()
+    town.repository.overrides[FETCH[-1]] = response(b"200 OK", PACKAGE)
+    driver = town.make_driver(2)
+    live(driver, 1)
+    assert driver.tally.failures == {Failure.HTTP: 2}
+
+
+def test_a_release_that_its_maintainers_did_not_sign_is_not_fetched(town):
+    """Pointer and codename role disagree: no package is asked for."""
+    link = town.repository.add_release(security_patch_level="2026-02-05")
+    town.repository.point(make_pointer([make_step(2, [link])]))
+    town.repository.publish("armani", "latest")
+    assert make_release()["security_patch_level"] == "2026-01-05"
+    driver = town.make_driver(2)
+    live(driver, 1)
+    assert driver.tally.failures == {Failure.TRUST: 2}
+    assert not any("/targets/" in path for paths in town.paths() for path in paths)
+
+
+def test_a_clock_beyond_the_expiry_ends_polls_at_the_timestamp(town):
+    """And only there: what such a phone sends is what every phone sends first."""
+    driver = town.make_driver(3)
+    for phone in range(3):
+        driver.phones.skew[phone] = 2 * DAY * (phone == 1)
+    live(driver, 1)
+    assert driver.tally.failures == {Failure.CLOCK: 1}
+    assert driver.tally.polls == 2
+
+
+def test_a_bad_network_ends_polls_early_and_the_phone_goes_on(town):
+    """Of flaky phones a fifth of the polls finds no network, and of the others a tenth breaks."""
+    habits = Habits(current=0.0, older=0.0, fresh=0.0, flaky=1.0, skewed=0.0)
+    driver = town.make_driver(500, habits)
+    live(driver, 1)
+    # 5 standard deviations of Binomial(500, 0.2) and Binomial(500, 0.08).
+    assert abs(driver.tally.failures[Failure.NO_NETWORK] - 100) < 45
+    assert abs(driver.tally.failures[Failure.CUT] - 40) < 31
+    assert driver.tally.polls + sum(driver.tally.failures.values()) == 500
+    assert driver.tally.server_failures() == 0
+
+
+def test_every_poll_has_a_connection_of_its_own_unless_they_are_kept(town):
+    """Kept ones carry the polls of many phones, and are as many as are open at once."""
+    for keep, most in ((False, 60), (True, 4)):
+        before = len(town.server.received)
+        driver = town.make_driver(60, PLAIN, keep=keep, connections=4)
+        live(driver, 1)
+        assert driver.tally.polls == 60
+        assert driver.tally.connections <= most
+        assert len(town.server.received) - before <= most + driver.school.lessons
+        driver.exchanges.close_idle()
+
+
+def test_no_more_connections_are_open_than_may_be(town):
+    """A tick with many phones waits for room."""
+    driver = town.make_driver(50, PLAIN, connections=3)
+    seen = []
+    ask = driver.exchanges.ask
+
+    def watch(call, octets):
+        ask(call, octets)
+        seen.append(driver.exchanges.under_way)
+
+    driver.exchanges.ask = watch
+    live(driver, 1)
+    assert max(seen) == 3
+    assert driver.tally.polls == 50
+
+
+def test_a_server_that_is_gone_is_counted_and_not_raised(town):
+    """Each phone goes on at its next time."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        town.target = replace(town.target, port=silent.getsockname()[1])
+        driver = town.make_driver(5)
+        live(driver, 1)
+    assert driver.tally.failures == {Failure.UNREACHABLE: 5}
+
+
+def test_what_is_sent_is_counted_by_phone(town):
+    """Sums, curve and anonymity sets are those of the octets that arrived."""
+    driver = town.make_driver(6)
+    live(driver, 1)
+    settle(driver)
+    tally = driver.snapshot()
+    received = b"".join(town.server.received)
+    alone = driver.school.lessons * len(FIRST_POLL)
+    assert tally.requests == received.count(b"GET ") - alone
+    assert sum(tally.asked_in) == tally.requests
+    assert sum(tally.polled_in) == tally.polls == 6
+    assert {line.phones for line in driver.lines.counts()} == {6}
+    assert sum(tally.latencies.counts) == tally.requests

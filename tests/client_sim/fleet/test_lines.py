@@ -1,0 +1,36 @@
+"""Distinct requests and their senders."""
+
+from client_sim.fleet import lines as module
+from client_sim.fleet.lines import LineCount, Lines, merge_lines
+
+
+def test_a_line_counts_requests_and_phones():
+    """A phone that sends the same octets again is not another phone."""
+    lines = Lines(20)
+    for phone in (0, 7, 8, 19, 8, 0):
+        lines.find(b"a").note(phone)
+    lines.find(b"b").note(3)
+    lines.find(b"never sent")
+    assert list(lines.counts()) == [LineCount(b"a", 6, 4), LineCount(b"b", 1, 1)]
+    assert lines.total() == (7, 7)
+
+
+def test_what_is_beyond_the_limit_is_counted_but_not_told_apart(monkeypatch):
+    """A server that names ever new paths does not fill the memory with senders' bits."""
+    monkeypatch.setattr(module, "LIMIT", 1)
+    lines = Lines(8)
+    lines.find(b"a").note(1)
+    lines.find(b"bcd").note(1)
+    assert [line.octets for line in lines.counts()] == [b"a"]
+    assert lines.total() == (2, 4)
+
+
+def test_workers_counts_are_added():
+    """Their phones are different ones, so both numbers add up; most senders come first."""
+    one = [LineCount(b"a", 5, 2), LineCount(b"b", 9, 3)]
+    two = [LineCount(b"a", 5, 2), LineCount(b"c", 1, 1)]
+    assert merge_lines([one, two]) == [
+        LineCount(b"a", 10, 4),
+        LineCount(b"b", 9, 3),
+        LineCount(b"c", 1, 1),
+    ]

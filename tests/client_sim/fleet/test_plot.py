@@ -1,0 +1,42 @@
+"""Curves as SVG."""
+
+from xml.etree import ElementTree as ET
+
+from client_sim.fleet.plot import Curve, draw
+
+
+def paths(svg):
+    """Return the `d` of every curve; the text has to be well-formed XML."""
+    return [each.get("d") for each in ET.fromstring(svg).iter() if each.tag == "path"]
+
+
+def test_a_curve_goes_from_corner_to_corner():
+    """0 is at the lower left of the frame (62, 220), the most at the upper right (468, 14)."""
+    svg = draw("t", "h", [Curve("c", "one", [(0, 0.0), (24, 1.0)])], is_share=True)
+    assert paths(svg) == ["M62.0 220.0L468.0 14.0"]
+
+
+def test_steps_hold_until_the_next_point():
+    """Across first, then up."""
+    svg = draw("t", "h", [Curve("c", "two", [(0, 0), (12, 1), (24, 1)], True)], is_share=True)
+    assert paths(svg) == ["M62.0 220.0H265.0V14.0H468.0V14.0"]
+
+
+def test_axes_have_round_numbers():
+    """The next of 1, 2, 4, 5, 10 times a power of ten above the most."""
+    svg = draw("t", "s", [Curve("c", "one", [(1, 3.0), (10, 31_000.0)])])
+    labels = [each.text for each in ET.fromstring(svg).iter() if each.tag == "text"]
+    assert labels[0::2] == ["0", "10k", "20k", "30k", "40k"]
+    assert labels[1::2] == ["0", "2.5", "5", "7.5", "10 s"]
+
+
+def test_titles_are_escaped():
+    """What a server names is data from strangers."""
+    svg = draw("<b>", "h", [Curve("<script>", "one", [(0, 0)])])
+    assert "<b>" not in svg
+    assert "<script>" not in svg
+
+
+def test_nothing_to_draw_is_an_empty_frame():
+    """A run that was too short for a rate still has a page."""
+    assert paths(draw("t", "s", [Curve("c", "one", [])])) == [""]

@@ -1,0 +1,48 @@
+"""Sums of what phones did."""
+
+import pytest
+
+from client_sim.fleet.tally import SIMULATED, Failure, Latencies, Tally
+
+
+@pytest.mark.parametrize("seconds", [0.000_001, 0.000_37, 0.004_2, 0.09, 1.5, 29.0])
+def test_a_quantile_is_at_most_an_eighth_of_an_octave_too_high(seconds):
+    """Whatever the latency: a class ends at most 12.5 % above where it begins."""
+    latencies = Latencies()
+    latencies.add(seconds)
+    assert seconds <= latencies.quantile(0.5) * 1.000_001 + 0.000_001
+    assert latencies.quantile(0.5) <= seconds * 1.125 + 0.000_002
+
+
+def test_quantiles_split_the_latencies():
+    """Of 99 quick answers and a slow one the median is quick and the worst slow."""
+    latencies = Latencies()
+    for _ in range(99):
+        latencies.add(0.001)
+    latencies.add(1.0)
+    assert latencies.quantile(0.5) == pytest.approx(0.001, rel=0.13)
+    assert latencies.quantile(0.99) == pytest.approx(0.001, rel=0.13)
+    assert latencies.quantile(1.0) == pytest.approx(1.0, rel=0.13)
+    assert Latencies().quantile(0.5) == 0.0
+
+
+def test_workers_sums_are_added():
+    """Numbers, failures, latencies and curves."""
+    one, two = Tally(polls=2, sent=10), Tally(polls=3, sent=5)
+    one.failures[Failure.CUT] = two.failures[Failure.CUT] = 1
+    two.failures[Failure.BROKEN] = 4
+    one.arrived_in[0], two.arrived_in[0], two.arrived_in[95] = 1, 2, 7
+    one.latencies.add(0.001)
+    two.latencies.add(0.001)
+    one.merge(two)
+    assert (one.polls, one.sent) == (5, 15)
+    assert one.failures == {Failure.CUT: 2, Failure.BROKEN: 4}
+    assert (one.arrived_in[0], one.arrived_in[95], sum(one.latencies.counts)) == (3, 7, 2)
+
+
+def test_what_the_phones_do_themselves_is_not_the_servers_failure():
+    """Networks and clocks that the fleet makes bad are told apart from what the server did."""
+    tally = Tally()
+    for why in Failure:
+        tally.failures[why] = 1
+    assert tally.server_failures() == len(Failure) - len(SIMULATED) == 9

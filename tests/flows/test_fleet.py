@@ -1,0 +1,126 @@
+"""A fleet of 2,000 phones lives for a day with a server of its own, in seconds."""
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(sys.executable).with_name("hening-device")
+PHONES = 2000
+SIZE = 3000
+MODELS = [f"model{number:03}" for number in range(2)]
+REGIONS = ("id", "eu", "in")
+PER_HOUR = 4
+"""Points of the curve in an hour: 96 in the day."""
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """Give the report of the day, as JSON and as a page."""
+    page = tmp_path_factory.mktemp("fleet") / "fleet.html"
+    stages = [word for stage in ("10%=8h", "50%=8h", "100%") for word in ("--stage", stage)]
+    done = subprocess.run(
+        [
+            *(PROGRAM, "fleet", "--devices", str(PHONES), "--hours", "24", "--speed", "14400"),
+            *("--models", str(len(MODELS)), "--package-size", str(SIZE), *stages),
+            *("--flaky", "0", "--skewed", "0", "--fresh", "0.02", "--out", page, "--json"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout), page.read_text(encoding="utf-8")
+
+
+def arrived(report, hours):
+    """Return how many phones run the newest build after so many hours."""
+    point = report["curve"][hours * PER_HOUR - 1]
+    assert point["hours"] == hours
+    return round(point["arrived"] * PHONES)
+
+
+def test_nothing_failed(day):
+    """Every answer was verified, every package had its hash, and everybody who was let in came."""
+    report, _ = day
+    assert report["failures"] == {}
+    assert report["server_failures"] == report["outside_the_grammar"] == 0
+    assert report["begun_newest"] == 0
+    assert report["offers"] == report["fetched"] == report["switched"] == report["arrived"]
+
+
+@pytest.mark.parametrize(
+    ("hours", "least", "most"),
+    [
+        # A phone that has been polling for long polls within t <= 4 h with probability t / 6 h, for
+        # the mean interval is 6 h; within t between 4 h and 8 h with 1 - (8 h - t)^2 / (48 h^2).
+        # n = 2000, bounds at 4.5 standard deviations of Binomial(n, share let in * that).
+        (4, 83, 184),  # 0.1 * 2/3: mean 133.3, sigma 11.2
+        (8, 140, 260),  # 0.1: mean 200, sigma 13.4; a few seconds later half of all are let in
+        (12, 629, 838),  # 0.1 + 0.4 * 2/3: mean 733.3, sigma 21.6; 4.5 sigma are 97.0
+        (16, 899, 1101),  # 0.5: mean 1000, sigma 22.4
+        (20, 1582, 1752),  # 0.5 + 0.5 * 2/3: mean 1666.7, sigma 16.7; 4.5 sigma are 75.0
+        (24, 1990, 2000),  # 1, but for the few seconds and who polls last: 0.9987, sigma 1.6
+    ],
+)
+def test_the_adoption_is_that_of_the_schedule(day, hours, least, most):
+    """As many phones as are let in and have polled since, by a calculation by hand."""
+    assert least <= arrived(day[0], hours) <= most
+
+
+def test_never_more_than_let_in(day):
+    """At every point of the curve, by 4.5 standard deviations of the share; and it never falls."""
+    points = day[0]["curve"]
+    for before, after in pairwise(points):
+        assert after["arrived"] >= before["arrived"]
+    for point in points:
+        sigma = (point["reached"] * (1 - point["reached"]) / PHONES) ** 0.5
+        assert point["arrived"] <= point["reached"] + 4.5 * sigma
+    assert [points[hours * PER_HOUR - 2]["reached"] for hours in (8, 16, 24)] == [0.1, 0.5, 1.0]
+
+
+def test_the_distinct_requests_are_those_of_the_grammar(day):
+    """All that docs/PRIVACY.md lets these phones send, and nothing else.
+
+    The server published three times: its models, the build before, and the roll-out.
+    """
+    polled = {
+        *("/metadata/2.root.json", "/metadata/timestamp.json", "/metadata/3.snapshot.json"),
+        *("/metadata/3.latest.json", "/log/proof/latest.3"),
+    }
+    first = {f"/metadata/1.{role}.json" for role in ("targets", "tables", "content")}
+    shown = set()
+    for model in MODELS:
+        package = hashlib.shake_256(f"hening fleet package {model} 3".encode()).digest(SIZE)
+        name = f"{hashlib.sha256(package).hexdigest()}.{model}-3-full.zip"
+        shown |= {f"/metadata/1.{model}.json", f"/log/proof/{model}.1"}
+        shown |= {f"/targets/{model}/{region}/stable/{name}" for region in REGIONS}
+    seen = {each["request"]: each["phones"] for each in day[0]["requests_seen"]}
+    expected = {f"GET {path}" for path in polled | first | shown if "/targets/" not in path}
+    expected |= {f"GET {path}  bytes=0-{SIZE - 1}" for path in shown if "/targets/" in path}
+    assert seen.keys() == expected
+    # Every phone polls: the anonymity set of a poll is the fleet, of a first poll the new ones.
+    assert {seen[f"GET {path}"] for path in polled} == {PHONES}
+    new = {seen[f"GET {path}"] for path in first}
+    assert len(new) == 1
+    assert 12 <= new.pop() <= 68  # Binomial(2000, 0.02): mean 40, 4.5 sigma are 28.2
+
+
+def test_every_poll_had_its_own_connection(day):
+    """Poll, fetch and look before the switch: one connection each, as FORMATS section 9 says."""
+    report, _ = day
+    assert report["connections"] == report["polls"] + report["switched"]
+    assert not report["kept_connections"]
+
+
+def test_the_page_needs_nothing_from_elsewhere(day):
+    """No script, no address but the requests that were sent, and all six plots."""
+    _, page = day
+    assert not re.search(r"<script|<link|<img|https?://|url\(", page)
+    assert page.count("<svg") == page.count("</svg>") == 6
+    assert "2,000 phones, 24 hours" in page
