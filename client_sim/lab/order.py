@@ -17,7 +17,8 @@ _ROLES: Final = (b"targets", b"latest", b"tables", b"content")
 _NEXT: Final = {
     "": {"root", "codename", "package"},
     "root": {"root", "timestamp"},
-    "timestamp": {"snapshot", "codename", "package"},
+    # A role without a snapshot: an earlier poll broke off between the two.
+    "timestamp": {"snapshot", "role", "part", "codename", "package"},
     "snapshot": {"role", "part", "codename", "package"},
     "role": {"role", "part", "proof-latest", "proof-part", "codename", "package"},
     "part": {"role", "proof-part", "codename", "package"},

@@ -39,7 +39,11 @@ def facts(number):
 
 def add_package(repository, number, source=None, **changes):
     """List a real package in the codename role and return its link for a pointer."""
-    data = package(number, source)
+    return add_data(repository, package(number, source), number, source, **changes)
+
+
+def add_data(repository, data, number, source=None, **changes):
+    """List any octets of a package as one of build `number` and return their link."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         pairs = dict(
             line.split("=", 1)

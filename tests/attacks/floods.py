@@ -1,0 +1,85 @@
+"""Answers without end, and answers that hardly come."""
+
+import gzip
+import itertools
+import re
+
+from client_sim.device.errors import (
+    TransportError,
+)
+from tests.attacks.attack_list import add
+from tests.attacks.besieged import PATHS
+from tests.attacks.hostile_server import forever
+
+# Endless data, and slow retrieval: each answer in turn.
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+ENDLESS = {
+    "length": lambda: itertools.chain(
+        [HEAD + b"Content-Length: 999999999999\r\n\r\n"], forever(b"x")
+    ),
+    "chunks": lambda: itertools.chain(
+        [HEAD + b"Transfer-Encoding: chunked\r\n\r\n"],
+        forever(b"1000\r\n" + b"x" * 4_096 + b"\r\n"),
+    ),
+    "head": lambda: itertools.chain([HEAD + b"X: "], forever(b"x")),
+    "fields": lambda: itertools.chain([HEAD], forever(b"X-Y: z\r\n")),
+    "gzip": lambda: itertools.chain(
+        [
+            HEAD + b"Content-Encoding: gzip\r\nContent-Length: 999999999999\r\n\r\n",
+            gzip.compress(b" " * 100_000)[:-8],
+        ],
+        forever(b"\0"),
+    ),
+    "interim answers": lambda: forever(b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "empty lines": lambda: forever(b"\r\n"),
+    "white space": lambda: itertools.chain(
+        [HEAD + b"Transfer-Encoding: chunked\r\n\r\n"], forever(b"0")
+    ),
+}
+
+
+def _pour(besieged, path, stream):
+    besieged.server.reply = lambda asked, answer: (
+        stream() if re.fullmatch(path, asked) else [answer]
+    )
+
+
+def _trickle(besieged, path):
+    def reply(asked, answer):
+        if not re.fullmatch(path, asked):
+            yield answer
+            return
+        for octet in answer:
+            besieged.clock += 20
+            yield bytes([octet])
+
+    besieged.server.reply = reply
+
+
+def _forget_the_clock(besieged, action):
+    clock = besieged.clock
+    action()
+    yield
+    besieged.clock = clock
+
+
+for _name, _pattern in PATHS.items():
+    for _kind, _stream in ENDLESS.items():
+        add(
+            f"endless data: {_name}, {_kind}",
+            lambda besieged, path=_pattern, stream=_stream: _pour(besieged, path, stream),
+            TransportError,
+        )
+    add(
+        f"slow retrieval: {_name}",
+        lambda besieged, path=_pattern: _forget_the_clock(
+            besieged, lambda: _trickle(besieged, path)
+        ),
+        TransportError,
+    )
+    add(
+        f"slow retrieval: {_name}, not a word",
+        lambda besieged, path=_pattern: _pour(besieged, path, lambda: iter(())),
+        TransportError,
+    )

@@ -1,0 +1,114 @@
+"""A server on real loopback sockets that answers as it likes and keeps every octet it is sent."""
+
+import itertools
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+
+RESET = object()
+"""In place of octets: end the connection by a reset."""
+
+CLOSE = object()
+"""In place of octets: end the connection."""
+
+
+class HostileServer:
+    """Answers one connection after another, as a phone opens them.
+
+    `repository` gives the sound answer to a request head, octets in and out. `reply(path, answer)`
+    makes of it what is sent: an iterable of octets, RESET or CLOSE; without it the answer is sent.
+    `send_limit` and `read_limit` are octets of one connection after which it is reset. `received`
+    holds the octets of each connection, in the order of connecting; `failures` what failed here.
+    """
+
+    def __init__(self):
+        self.repository = None
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.behave()
+        self.received = []
+        self.failures = []
+        self._thread = threading.Thread(target=self._accept)
+        self._thread.start()
+
+    def behave(self):
+        """Answer soundly from now on."""
+        self.reply = None
+        self.send_limit = None
+        self.read_limit = None
+
+    def close(self):
+        """Stop; waits for the connection that is being answered."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join()
+
+    def _accept(self):
+        while True:
+            try:
+                wire, _ = self._listener.accept()
+            except OSError:
+                return
+            self.received.append(b"")
+            with wire:
+                try:
+                    self._serve(wire)
+                except OSError:
+                    # The phone left, as it should.
+                    continue
+                except Exception as error:  # noqa: BLE001 - the test that looks will tell
+                    self.failures.append(error)
+
+    def _serve(self, wire):
+        asked, sent, read = b"", 0, 0
+        while True:
+            size = 65_536 if self.read_limit is None else self.read_limit - read
+            octets = wire.recv(size) if size else b""
+            self.received[-1] += octets
+            read += len(octets)
+            if read == self.read_limit:
+                _reset(wire)
+                return
+            if not octets:
+                return
+            asked += octets
+            while b"\r\n\r\n" in asked:
+                head, _, asked = asked.partition(b"\r\n\r\n")
+                for part in self._answer(head):
+                    if part is CLOSE:
+                        return
+                    if part is RESET:
+                        _reset(wire)
+                        return
+                    left = None if self.send_limit is None else self.send_limit - sent
+                    wire.sendall(part[:left])
+                    sent += len(part)
+                    if left is not None and len(part) >= left:
+                        _reset(wire)
+                        return
+
+    def _answer(self, head):
+        answer = self.repository.answer(head)
+        if self.reply is None:
+            return [answer]
+        return self.reply(head.split(b" ")[1].decode("ascii"), answer)
+
+
+def _reset(wire):
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def forever(octets):
+    """Send octets without end, in large pieces."""
+    return itertools.repeat(octets * (65_536 // len(octets)))
+
+
+@contextmanager
+def hostile_server():
+    """Run a server for the length of a block."""
+    server = HostileServer()
+    try:
+        yield server
+    finally:
+        server.close()

@@ -1,0 +1,207 @@
+"""Attacks by whoever serves the repository, without a key of it."""
+
+from tuf.api.metadata import DelegatedRole, Delegations, TargetFile
+
+from client_sim.device.errors import (
+    AgreementError,
+    DownloadError,
+    ExpiredError,
+    LogError,
+    PointerError,
+    ProfileError,
+    TransportError,
+    TrustError,
+)
+from tests.attacks.attack_list import attack, foreign_signer, publish, replace_packages
+from tests.client_sim.device import shop
+from tests.client_sim.device.repository_simulator import (
+    DAY,
+    POINTER,
+    Log,
+    Repository,
+    response,
+)
+
+# Arbitrary software installation: files or metadata of the attacker's own.
+
+
+@attack("arbitrary installation", DownloadError)
+def _another_package(besieged):
+    replace_packages(besieged, lambda data: shop.package(2)[: len(data)].ljust(len(data), b"\0"))
+
+
+@attack("arbitrary installation", DownloadError)
+def _one_flipped_bit(besieged):
+    replace_packages(besieged, lambda data: data[:-1] + bytes([data[-1] ^ 1]))
+
+
+@attack("arbitrary installation", TrustError)
+def _foreign_keys_for_every_role(besieged):
+    signers = besieged.repository.signers
+    for name in signers:
+        if name != "root":
+            signers[name] = foreign_signer()
+    publish(besieged, "targets", "tables", "content", "armani", "latest")
+
+
+@attack("arbitrary installation", TrustError)
+def _a_foreign_root(besieged):
+    repository = besieged.repository
+    kept = dict(repository.files)
+    version = repository.signed["root"].version
+    foreign = Repository(shop.NOW)
+    foreign.publish_root()
+    repository.files["/metadata/2.root.json"] = foreign.files["/metadata/2.root.json"]
+    yield
+    repository.files = kept
+    repository.signed["root"].version = version
+
+
+@attack("arbitrary installation", TrustError)
+def _no_signatures(besieged):
+    besieged.repository.signers["latest"] = []
+    publish(besieged, "latest")
+
+
+@attack("arbitrary installation", LogError)
+def _a_log_of_the_attackers_own(besieged):
+    log = besieged.repository.log
+    besieged.repository.log = Log()
+    publish(besieged, "latest")
+    yield
+    besieged.repository.log = log
+
+
+# Extraneous dependencies: things to install that nobody listed.
+
+
+@attack("extraneous dependencies", AgreementError)
+def _a_package_that_the_model_does_not_list(besieged):
+    link = shop.add_package(besieged.repository, 1, 0)
+    extra = {**link, "p": link["p"].replace("armani-1", "armani-x")}
+    full = shop.add_package(besieged.repository, 1)
+    besieged.announce(full, extra)
+
+
+@attack("extraneous dependencies", PointerError)
+def _a_fourth_package(besieged):
+    links = [shop.add_package(besieged.repository, 1)]
+    besieged.announce(*links, *[shop.add_package(besieged.repository, 1, 0)] * 3)
+
+
+@attack("extraneous dependencies", ProfileError)
+def _a_target_outside_the_roles_path(besieged):
+    armani = besieged.repository.signed["armani"]
+    armani.targets["tables/apn/list.bin"] = TargetFile.from_data("tables/apn/list.bin", b"x")
+    publish(besieged)
+
+
+@attack("extraneous dependencies", ProfileError)
+def _a_role_that_delegates(besieged):
+    armani = besieged.repository.signed["armani"]
+    role = DelegatedRole("more", [], 1, terminating=True, paths=["armani/*/*/*"])
+    armani.delegations = Delegations({}, {"more": role})
+    publish(besieged)
+    yield
+    armani.delegations = None
+
+
+# Indefinite freeze: nothing new, for ever.
+
+
+@attack("indefinite freeze", ExpiredError)
+def _the_same_timestamp_for_two_days(besieged):
+    besieged.poll()
+    besieged.clock += 2 * DAY
+
+
+@attack("indefinite freeze", ExpiredError)
+def _a_fresh_timestamp_over_old_roles(besieged):
+    besieged.poll()
+    besieged.clock += 100 * DAY
+    besieged.repository.now = int(besieged.clock)
+    besieged.repository.publish()
+
+
+@attack("indefinite freeze", ExpiredError)
+def _a_phone_that_has_lain_in_a_drawer(besieged):
+    besieged.clock += 400 * DAY
+    yield
+    besieged.repository.now = int(besieged.clock)
+    besieged.repository.publish_root()
+
+
+# Malicious mirrors: a server that anybody may run.
+
+
+@attack("malicious mirrors", TransportError)
+def _nothing_is_there(besieged):
+    besieged.server.reply = lambda _path, _answer: [response(b"404 Not Found", b"no")]
+
+
+@attack("malicious mirrors", TrustError)
+def _a_page_for_everything(besieged):
+    besieged.server.reply = lambda _path, _answer: [response(b"200 OK", b"<html>Welcome</html>")]
+
+
+@attack("malicious mirrors", TrustError)
+def _a_mirror_of_somebody_else(besieged):
+    besieged.server.repository = foreign = Repository(shop.NOW)
+    shop.announce(foreign, 1, [shop.add_package(foreign, 1)])
+
+
+@attack("malicious mirrors", TransportError)
+def _no_package(besieged):
+    besieged.server.reply = lambda path, answer: [
+        response(b"410 Gone", b"") if path.startswith("/targets/") else answer
+    ]
+
+
+@attack("malicious mirrors", TransportError)
+def _no_proofs(besieged):
+    besieged.server.reply = lambda path, answer: [
+        response(b"404 Not Found", b"") if path.startswith("/log/") else answer
+    ]
+
+
+@attack("malicious mirrors", TransportError)
+def _each_answer_is_another_one(besieged):
+    answers = []
+
+    def shuffle(_path, answer):
+        answers.append(answer)
+        return [answers[len(answers) // 2 - 1]]
+
+    besieged.server.reply = shuffle
+
+
+# Wrong software: sound packages, but not the one that was asked for.
+
+
+@attack("wrong software", TransportError)
+def _the_package_of_another_build(besieged):
+    replace_packages(besieged, lambda _data: shop.package(2))
+
+
+@attack("wrong software", TransportError)
+def _full_package_and_incremental_exchanged(besieged):
+    packages = [shop.package(1), shop.package(1, 0)]
+    replace_packages(besieged, lambda data: packages[data == packages[0]])
+
+
+@attack("wrong software", PointerError)
+def _a_pointer_into_another_region(besieged):
+    link = shop.add_package(besieged.repository, 1)
+    besieged.announce({**link, "p": link["p"].replace("/id/", "/eu/")})
+
+
+@attack("wrong software", PointerError)
+def _a_pointer_to_another_model(besieged):
+    link = shop.add_package(besieged.repository, 1)
+    besieged.announce({**link, "p": link["p"].replace("armani", "dior")})
+
+
+@attack("wrong software", PointerError)
+def _a_pointer_that_is_a_file(besieged):
+    besieged.repository.signed["latest"].targets[POINTER].length = 7
+    publish(besieged)

@@ -1,0 +1,108 @@
+"""Answers that lie about ranges: a block is whole and the one that was asked for, or it is none."""
+
+import gzip
+
+import pytest
+
+from client_sim.device.errors import TransportError
+from tests.attacks.besieged import PATHS, answer_with, body_of
+from tests.attacks.hostile_server import CLOSE
+from tests.client_sim.device.repository_simulator import response
+
+
+def _ranged(body, content_range, *more):
+    fields = () if content_range is None else (b"Content-Range: " + content_range,)
+    return [response(b"206 Partial Content", body, *fields, *more)]
+
+
+def _lie(change):
+    """Make a change of a whole body and its length out of a lie about a range."""
+
+    def changed(answer):
+        body = body_of(answer)
+        return change(body, len(body))
+
+    return changed
+
+
+RANGES = {
+    "200 with all of it": _lie(lambda body, _size: [response(b"200 OK", body)]),
+    "200 with the range": _lie(
+        lambda body, size: [response(b"200 OK", body, b"Content-Range: " + _range(size))]
+    ),
+    "short": _lie(lambda body, size: _ranged(body[:-1], _range(size))),
+    "empty": _lie(lambda _body, size: _ranged(b"", _range(size))),
+    "short and closed": _lie(
+        lambda body, size: [_ranged(body, _range(size))[0][: -len(body) // 2], CLOSE]
+    ),
+    "long": _lie(lambda body, size: _ranged(body + b"x", _range(size))),
+    "twice": _lie(lambda body, size: _ranged(body * 2, _range(size))),
+    "shifted, and said so": _lie(
+        lambda body, size: _ranged(body[1:], b"bytes 1-%d/%d" % (size - 1, size))
+    ),
+    "another total": _lie(
+        lambda body, size: _ranged(body, b"bytes 0-%d/%d" % (size - 1, size + 1))
+    ),
+    "no total": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/*" % (size - 1))),
+    "another last": _lie(lambda body, size: _ranged(body, b"bytes 0-%d/%d" % (size, size))),
+    "another unit": _lie(lambda body, size: _ranged(body, b"octets 0-%d/%d" % (size - 1, size))),
+    "unsatisfied": _lie(lambda body, size: _ranged(body, b"bytes */%d" % size)),
+    "no range": _lie(lambda body, _size: _ranged(body, None)),
+    "two ranges": _lie(
+        lambda body, size: _ranged(body, _range(size), b"Content-Range: bytes 1-2/3")
+    ),
+    "multipart": _lie(
+        lambda body, _size: _ranged(
+            b"--b\r\nContent-Range: bytes 0-1/2\r\n\r\n" + body + b"\r\n--b--",
+            None,
+            b"Content-Type: multipart/byteranges; boundary=b",
+        )
+    ),
+    "416": _lie(
+        lambda _body, size: [
+            response(b"416 Range Not Satisfiable", b"", b"Content-Range: bytes */%d" % size)
+        ]
+    ),
+    "gzip": _lie(
+        lambda body, size: _ranged(gzip.compress(body), _range(size), b"Content-Encoding: gzip")
+    ),
+}
+
+
+def _range(size):
+    return b"bytes 0-%d/%d" % (size - 1, size)
+
+
+@pytest.mark.parametrize("change", RANGES.values(), ids=RANGES)
+def test_a_lie_about_a_range(besieged, change):
+    """A block is whole and the one that was asked for, or it is none."""
+    answer_with(besieged, PATHS["package"], change)
+    assert besieged.install() == "refused"
+    assert isinstance(besieged.error, TransportError), repr(besieged.error)
+    besieged.check_unharmed()
+    besieged.check_sent()
+    besieged.check_recovers()
+
+
+SHIFTED = {
+    "by one": lambda body: body[1:] + b"x",
+    "rotated": lambda body: body[4_096:] + body[:4_096],
+    "zeros": lambda body: bytes(len(body)),
+    "one bit": lambda body: body[:5_000] + bytes([body[5_000] ^ 1]) + body[5_001:],
+}
+
+
+@pytest.mark.parametrize(
+    "change", SHIFTED.values(), ids=[name.replace(" ", "-") for name in SHIFTED]
+)
+def test_other_octets_under_the_right_range(besieged, change):
+    """The head is what it should be, and the hash is not."""
+    answer_with(
+        besieged,
+        PATHS["package"],
+        _lie(lambda body, size: _ranged(change(body), _range(size))),
+    )
+    assert besieged.install() == "refused"
+    besieged.check_unharmed()
+    besieged.check_sent()
+    besieged.check_recovers()

@@ -1,0 +1,186 @@
+"""Connections that are reset at every octet, in both directions.
+
+A poll without news is answered by some thousand octets: it is cut off behind each of them, and so
+are its own requests. Longer sessions, a first poll and an installation, are cut off at every octet
+around each answer's ends and at many in between. The phone never takes half of anything for the
+whole, asks for nothing else, and goes on from where it was.
+"""
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.device.errors import TransportError
+from client_sim.device.internet import RealWorld
+from client_sim.lab.grammar import find_violations
+from tests.attacks.hostile_server import RESET, hostile_server
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import HOST, make_public
+from tests.client_sim.device.repository_simulator import START, Repository
+
+
+class Session:
+    """A phone in memory that polls a hostile server on loopback."""
+
+    def __init__(self, server):
+        self.server = server
+        self.repository = server.repository = Repository()
+        self.repository.offer()
+        self.state = {}
+        server.behave()
+        server.received.clear()
+
+    def poll(self):
+        """Poll once from the present state."""
+        world = RealWorld(
+            make_public(self.repository, port=self.server.port),
+            self.state,
+            now=lambda: float(START),
+            entropy=lambda n: bytes(range(n)),
+            resolver={HOST: ["127.0.0.1"]},
+        )
+        return PollingClient(world).poll()
+
+    def measure(self):
+        """Poll soundly from a copy of the state; returns the sizes of the answers."""
+        sizes = []
+
+        def note(_path, answer):
+            sizes.append(len(answer))
+            return [answer]
+
+        kept, self.state = self.state, dict(self.state)
+        self.server.reply = note
+        assert self.poll().failure is None
+        self.server.behave()
+        self.state = kept
+        return sizes
+
+    def check_sent(self):
+        """Check every octet that left the phone, and forget it."""
+        host = f"{HOST}:{self.server.port}".encode()
+        for octets in self.server.received:
+            assert find_violations(octets, host) == ()
+        self.server.received.clear()
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Run one server for all."""
+    with hostile_server() as running:
+        yield running
+
+
+@pytest.fixture
+def session(server):
+    """Make a phone that has never polled."""
+    return Session(server)
+
+
+def test_a_short_poll_is_cut_off_behind_every_octet_of_its_answers(session):
+    """Nothing is lost, nothing is believed; with the last octet it is a poll."""
+    assert session.poll().failure is None
+    before = dict(session.state)
+    total = sum(session.measure())
+    assert total > 500
+    for size in range(total):
+        session.server.send_limit = size + 1
+        outcome = session.poll()
+        if size + 1 < total:
+            assert isinstance(outcome.failure, TransportError), size
+        assert outcome.offer is None or size + 1 == total
+        assert session.state == before
+    session.server.behave()
+    assert session.poll().failure is None
+    session.check_sent()
+
+
+def test_a_short_poll_is_cut_off_behind_every_octet_of_its_requests(session):
+    """A server that hangs up in the middle of a question gets no other question."""
+    assert session.poll().failure is None
+    before = dict(session.state)
+    session.server.received.clear()
+    session.poll()
+    (whole,) = session.server.received
+    for size in range(1, len(whole) + 1):
+        session.server.read_limit = size
+        outcome = session.poll()
+        assert isinstance(outcome.failure, TransportError), size
+        assert session.state == before
+    # What was read is the beginning of what is always asked.
+    assert all(whole.startswith(octets) for octets in session.server.received)
+    session.server.received.clear()
+    session.server.behave()
+    assert session.poll().failure is None
+    session.check_sent()
+
+
+def _places(sizes, step):
+    """Return places in a session: around the end of each answer, and every `step` octets."""
+    total, end, places = sum(sizes), 0, set(range(1, sum(sizes), step))
+    for size in sizes:
+        end += size
+        places |= set(range(end - 12, end + 12))
+    return sorted(place for place in places if 0 < place < total)
+
+
+@pytest.mark.parametrize("keeps", [False, True])
+def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
+    """It starts again or goes on, and ends with the same knowledge and the same offer."""
+    sizes = session.measure()
+    assert len(sizes) == 8
+    assert session.poll().offer is not None
+    whole, session.state = session.state, {}
+    session.server.received.clear()
+    for place in _places(sizes, 29):
+        if not keeps:
+            session.state.clear()
+        session.server.send_limit = place
+        outcome = session.poll()
+        # What is kept of one poll makes the next one shorter, until none of it is cut off.
+        assert keeps or isinstance(outcome.failure, TransportError), place
+        roles = {name: data for name, data in session.state.items() if name.startswith("role.")}
+        assert roles.items() <= whole.items()
+    session.server.behave()
+    assert session.poll().offer is not None
+    assert {n: d for n, d in session.state.items() if n != "secret"} == {
+        n: d for n, d in whole.items() if n != "secret"
+    }
+    session.check_sent()
+
+
+def test_an_installation_is_cut_off_again_and_again(besieged):
+    """The limit grows from try to try; only whole answers are kept, and in the end it is done."""
+    tries, limit = 0, 1
+    while True:
+        besieged.server.send_limit = limit
+        found = besieged.install()
+        if found != "refused":
+            break
+        assert isinstance(besieged.error, TransportError), repr(besieged.error)
+        if tries % 25 == 0:
+            besieged.check_unharmed()
+        tries += 1
+        limit += 101 if limit < 10_000 else 3_001
+    assert found == shop.facts(1)
+    assert tries > 30
+    besieged.server.behave()
+    besieged.check_updated()
+    besieged.check_sent()
+
+
+def test_a_reset_at_every_step_of_a_package(besieged):
+    """A block is kept when it is whole; after each reset the phone asks for the same block."""
+    size = len(shop.package(1, 0))
+    besieged.poll()
+    for place in sorted({1, 2, 300, 600, size // 2, size - 1, size, size + 1}):
+        besieged.server.reply = lambda path, answer, place=place: [
+            answer if not path.startswith("/targets/") else answer[:place],
+            *([] if not path.startswith("/targets/") else [RESET]),
+        ]
+        assert besieged.install() == "refused"
+        assert isinstance(besieged.error, TransportError)
+    besieged.check_unharmed()
+    besieged.server.behave()
+    assert besieged.install() == shop.facts(1)
+    besieged.check_updated()
+    besieged.check_sent()

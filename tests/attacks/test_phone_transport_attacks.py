@@ -1,0 +1,248 @@
+"""Answers that lie about HTTP: a phone refuses them, follows nothing, brings nothing back.
+
+Each is given over real sockets in place of one answer of an installation, in turn: the phone is
+offered build 1. It must not start anything else, must send its requests and not an octet besides,
+and must install build 1 as soon as the server answers as it should.
+"""
+
+import gzip
+import itertools
+import re
+import socket
+import zlib
+
+import brotli
+import pytest
+
+from client_sim.device.client import SHORTEST, SPREAD
+from client_sim.device.errors import DeviceError, TransportError
+from tests.attacks.besieged import PATHS, answer_with, body_of
+from tests.attacks.hostile_server import CLOSE
+from tests.client_sim.device import shop
+from tests.client_sim.device.repository_simulator import response
+
+METADATA = {name: pattern for name, pattern in PATHS.items() if name != "package"}
+# After these the phone asks for more over the same connection.
+FOLLOWED = {
+    name: PATHS[name] for name in ("root", "timestamp", "snapshot", "targets", "latest", "armani")
+}
+STATUSES = (
+    *("204 No Content", "300 Choices", "304 Not Modified", "403 Forbidden", "429 Many"),
+    *("500 Error", "503 Later", "999 ?"),
+)
+BOMB = gzip.compress(bytes(64 * 1024 * 1024))
+
+
+def _head(answer):
+    return answer.partition(b"\r\n\r\n")[0]
+
+
+def _with_status(status):
+    return lambda answer: [re.sub(rb"(?<=HTTP/1.1 )[^\r]*", status.encode(), answer, count=1)]
+
+
+def _with_field(field):
+    return lambda answer: [answer.replace(b"\r\n", b"\r\n" + field + b"\r\n", 1)]
+
+
+def _coded(coding, encode):
+    def change(answer):
+        body = body_of(answer)
+        if b"Content-Encoding: gzip" in answer:
+            body = gzip.decompress(body)
+        return [response(b"200 OK", encode(body), b"Content-Encoding: " + coding)]
+
+    return change
+
+
+# What no answer may be, whatever was asked.
+EVERYWHERE = {
+    **{f"status {status}": _with_status(status) for status in STATUSES},
+    "HTTP/1.0": lambda answer: [answer.replace(b"HTTP/1.1", b"HTTP/1.0", 1)],
+    "HTTP/2": lambda answer: [b"\0\0\x12\x04\0\0\0\0\0" + answer],
+    "HTTP/0.9": lambda answer: [body_of(answer), CLOSE],
+    "SSH": lambda _: [b"SSH-2.0-OpenSSH\r\n", CLOSE],
+    "no length": lambda answer: [re.sub(rb"\r\nContent-Length: \d+", b"", answer), CLOSE],
+    "two lengths": _with_field(b"Content-Length: 1"),
+    "negative length": lambda answer: [re.sub(rb"(?<=Content-Length: )", b"-", answer, count=1)],
+    "hexadecimal length": lambda answer: [
+        re.sub(rb"(?<=Content-Length: )", b"0x", answer, count=1)
+    ],
+    "chunks and length": _with_field(b"Transfer-Encoding: chunked"),
+    "unknown transfer coding": _with_field(b"Transfer-Encoding: gzip, chunked"),
+    "a field without a colon": _with_field(b"Nonsense"),
+    "a field with a zero octet": _with_field(b"X: a\0b"),
+    "100 first": lambda answer: [b"HTTP/1.1 100 Continue\r\n\r\n", answer],
+    "103 first": lambda answer: [b"HTTP/1.1 103 Hints\r\nLink: </x>\r\n\r\n", answer],
+    "101": lambda _: [b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\n"],
+    "65 fields": _with_field(b"\r\n".join(b"X%d: 1" % number for number in range(65))),
+    "a head of 17 kB": _with_field(b"X: " + b"x" * 17_000),
+    "nothing": lambda _: [CLOSE],
+    "half a head": lambda answer: [_head(answer)[:-5], CLOSE],
+    "all but one octet": lambda answer: [answer[:-1], CLOSE],
+    "deflate": _coded(b"deflate", zlib.compress),
+    "brotli": _coded(b"br", brotli.compress),
+    "gzip by another name": _coded(b"x-gzip", gzip.compress),
+    "gzip in gzip": _coded(b"gzip, gzip", lambda body: gzip.compress(gzip.compress(body))),
+    "gzip with something behind": _coded(b"gzip", lambda body: gzip.compress(body) + b"more"),
+    "two gzip members": _coded(b"gzip", lambda body: gzip.compress(body) * 2),
+    "half a gzip": _coded(b"gzip", lambda body: gzip.compress(body)[:-9]),
+    "gzip that is none": _coded(b"gzip", lambda body: b"\x1f\x8b" + body),
+    "a compression bomb": lambda _: [response(b"200 OK", BOMB, b"Content-Encoding: gzip")],
+}
+EVERYWHERE_BUT_ROOT = {
+    "404": _with_status("404 Not Found"),
+    "410": _with_status("410 Gone"),
+}
+FOR_METADATA = {
+    "206": _with_status("206 Partial Content"),
+    "a part": lambda _: [response(b"206 Partial Content", b"x", b"Content-Range: bytes 0-0/1")],
+}
+
+
+def _cases():
+    for kind, change in EVERYWHERE.items():
+        for name, pattern in PATHS.items():
+            yield f"{kind} for {name}", pattern, change
+    for kind, change in EVERYWHERE_BUT_ROOT.items():
+        for name, pattern in PATHS.items():
+            if name != "root":
+                yield f"{kind} for {name}", pattern, change
+    for kind, change in FOR_METADATA.items():
+        for name, pattern in METADATA.items():
+            yield f"{kind} for {name}", pattern, change
+    for status, (name, pattern) in itertools.product(
+        ("301", "302", "303", "307", "308"), PATHS.items()
+    ):
+        yield f"a redirect {status} of {name}", pattern, _redirect(status)
+
+
+def _redirect(status):
+    return lambda answer: [
+        response(
+            f"{status} Moved".encode(),
+            body_of(answer),
+            b"Location: http://127.0.0.1:%d/metadata/1.root.json" % _elsewhere.port,
+        )
+    ]
+
+
+class _Elsewhere:
+    """Another server, to which nobody must come; made once for this module."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+        self.port = self.listener.getsockname()[1]
+
+    def check_alone(self):
+        """Check that nobody has connected."""
+        with pytest.raises(BlockingIOError):
+            self.listener.accept()
+
+
+_elsewhere = _Elsewhere()
+CASES = list(_cases())
+
+
+@pytest.mark.parametrize(
+    ("pattern", "change"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_an_answer_that_is_none(besieged, pattern, change):
+    """The phone refuses it, ends the connection, and recovers."""
+    answer_with(besieged, pattern, change)
+    assert besieged.install() == "refused"
+    assert isinstance(besieged.error, TransportError), repr(besieged.error)
+    connections = len([octets for octets in besieged.server.received if octets])
+    besieged.check_unharmed()
+    besieged.check_sent()
+    _elsewhere.check_alone()
+    # One for the poll, one for the installation, one for the full package, one for the look back.
+    assert connections <= 4
+    besieged.check_recovers()
+    _elsewhere.check_alone()
+
+
+HANDED_OUT = (
+    b"Set-Cookie: id=0123456789abcdef; Max-Age=999999999; Path=/",
+    b"Set-Cookie2: id=1",
+    b'ETag: "0123456789abcdef"',
+    b"Last-Modified: Mon, 05 Jan 2026 07:08:09 GMT",
+    b"Expires: Thu, 01 Dec 2044 16:00:00 GMT",
+    b"Cache-Control: no-store",
+    b"Age: 77",
+    b'Alt-Svc: h3=":443"; ma=99999, h2="other.example:443"',
+    b"Link: </metadata/7.root.json>; rel=preload",
+    b"Location: /metadata/9.root.json",
+    b"Content-Location: /metadata/8.root.json",
+    b"Refresh: 0; url=/metadata/6.root.json",
+    b"Retry-After: 3",
+    b"Accept-CH: Device-Memory, Sec-CH-UA-Model",
+    b"Critical-CH: Sec-CH-UA-Model",
+    b"Vary: User-Agent, Cookie",
+    b'WWW-Authenticate: Basic realm="who"',
+    b"Strict-Transport-Security: max-age=1",
+    b"Clear-Site-Data: *",
+    b'NEL: {"report_to":"x","max_age":9}',
+    b"Upgrade: h2c",
+    b"Keep-Alive: timeout=999",
+    b"Date: Thu, 01 Jan 2099 00:00:00 GMT",
+    b"Server: 0123456789abcdef",
+    b"Accept-Ranges: none",
+    b"X-Device-ID: 0123456789abcdef",
+)
+
+
+def test_what_is_handed_out_does_not_come_back(besieged):
+    """Cookies, validators, hints and clocks change no octet and no time of what follows."""
+    change = _with_field(b"\r\n".join(HANDED_OUT))
+    besieged.server.reply = lambda _path, answer: change(answer)
+    besieged.poll()
+    due = besieged.phone.next_poll() - besieged.clock
+    assert SHORTEST <= due <= SHORTEST + SPREAD
+    assert besieged.install() == shop.facts(1), besieged.error
+    besieged.check_updated()
+    besieged.check_sent()
+    bare = [octets for octets in besieged.server.received if octets]
+    assert not [octets for octets in bare if b"0123456789abcdef" in octets]
+
+
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_an_answer_too_many(besieged, name):
+    """What nobody asked for ends the connection before the next question."""
+    extra = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    answer_with(besieged, PATHS[name], lambda answer: [answer + extra])
+    assert besieged.install() == "refused"
+    assert isinstance(besieged.error, TransportError)
+    besieged.check_unharmed()
+    besieged.check_sent()
+    besieged.check_recovers()
+
+
+@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize("name", ["everything", *PATHS])
+def test_a_storm(besieged, name, status):
+    """However often a server fails, a phone polls no sooner, sends nothing else, and recovers."""
+    storm = response(b"%d Storm" % status, b"<html>", b"Retry-After: 1", b"Connection: close")
+    answer_with(besieged, PATHS.get(name, ".*"), lambda _: [storm, CLOSE])
+    dues = set()
+    for _ in range(100 if name in {"everything", "timestamp"} else 3):
+        assert besieged.install() == "refused"
+        assert isinstance(besieged.error, TransportError)
+        due = besieged.phone.next_poll()
+        assert SHORTEST <= due - besieged.clock <= SHORTEST + SPREAD
+        dues.add(due)
+    # Each is a draw of its own, which the server has no hand in.
+    assert len(dues) > 1
+    besieged.check_unharmed()
+    besieged.check_sent()
+    besieged.check_recovers()
+
+
+def test_only_a_refusal_of_its_own_kind(besieged):
+    """Whatever a server says, a phone that refuses raises nothing but its own errors."""
+    besieged.server.reply = lambda _path, answer: [answer[::-1]]
+    outcome = besieged.phone.poll()
+    assert isinstance(outcome.failure, DeviceError)

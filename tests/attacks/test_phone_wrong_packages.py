@@ -1,0 +1,158 @@
+"""Packages that every key has signed and that must not be installed all the same.
+
+The phone runs build 1 and build 2 is what its maintainers mean. Whoever has all keys of the
+repository, and the very packages of the ROM's own signer, cannot bring back what is older or what
+is another model's: the phone compares with what it runs.
+"""
+
+import pytest
+
+from client_sim.device.errors import AgreementError, InstallError, PointerError
+from fixtures.build import build_zip
+from fixtures.catalogue import find_build
+from tests.client_sim.device import shop
+from tests.client_sim.device.repository_simulator import make_pointer, make_step
+
+
+def _dior(number):
+    return build_zip(find_build("dior", "id", number))
+
+
+def _point(settled, link, number=2, **changes):
+    build = shop.facts(number)
+    step = make_step(build.counter, [link], t=build.post_timestamp, l=build.security_patch_level)
+    settled.repository.point(make_pointer([{**step, **changes}]))
+    settled.repository.publish("armani", "latest")
+
+
+def _older_build_as_it_is(settled):
+    _point(settled, shop.add_package(settled.repository, 0), 0)
+
+
+def _older_build_under_a_new_counter(settled):
+    build = shop.facts(0)
+    link = shop.add_package(settled.repository, 0, counter=9)
+    _point(settled, link, 0, n=9, t=build.post_timestamp, l=build.security_patch_level)
+
+
+def _older_build_that_lies_about_everything(settled):
+    new = shop.facts(2)
+    link = shop.add_package(
+        settled.repository,
+        0,
+        counter=9,
+        post_timestamp=new.post_timestamp,
+        security_patch_level=new.security_patch_level,
+    )
+    _point(settled, link, n=9)
+
+
+def _older_patch_level(settled):
+    level = shop.facts(0).security_patch_level
+    _point(settled, shop.add_package(settled.repository, 2, security_patch_level=level), l=level)
+
+
+def _older_patch_level_in_the_release_alone(settled):
+    level = shop.facts(0).security_patch_level
+    _point(settled, shop.add_package(settled.repository, 2, security_patch_level=level))
+
+
+def _older_time_of_build(settled):
+    time = shop.facts(0).post_timestamp
+    _point(settled, shop.add_package(settled.repository, 2, post_timestamp=time), t=time)
+
+
+def _the_same_build_again(settled):
+    _point(settled, shop.add_package(settled.repository, 1), 1)
+
+
+def _an_older_counter_in_the_release(settled):
+    _point(settled, shop.add_package(settled.repository, 2, counter=1))
+
+
+def _another_models_package(settled):
+    link = shop.add_data(settled.repository, _dior(2), 2)
+    _point(settled, link)
+
+
+def _another_models_package_with_its_own_facts(settled):
+    build = find_build("dior", "id", 2)
+    link = shop.add_data(
+        settled.repository,
+        _dior(2),
+        2,
+        fingerprint=build.fingerprint,
+        post_timestamp=build.post_timestamp,
+    )
+    _point(settled, link, t=build.post_timestamp)
+
+
+def _a_build_that_needs_a_newer_one_first(settled):
+    link = shop.add_package(settled.repository, 2, min_counter=2)
+    _point(settled, link, m=0)
+
+
+WRONG = {
+    "an older build": (_older_build_as_it_is, "nothing", ()),
+    "an older build under a new counter": (
+        _older_build_under_a_new_counter,
+        "refused",
+        PointerError,
+    ),
+    "an older build that lies about everything": (
+        _older_build_that_lies_about_everything,
+        "refused",
+        InstallError,
+    ),
+    "an older patch level": (_older_patch_level, "refused", PointerError),
+    "an older patch level in the release alone": (
+        _older_patch_level_in_the_release_alone,
+        "refused",
+        AgreementError,
+    ),
+    "an older time of build": (_older_time_of_build, "refused", PointerError),
+    "the same build again": (_the_same_build_again, "nothing", ()),
+    "an older counter in the release": (
+        _an_older_counter_in_the_release,
+        "refused",
+        AgreementError,
+    ),
+    "another model's package": (_another_models_package, "refused", InstallError),
+    "another model's package with its own facts": (
+        _another_models_package_with_its_own_facts,
+        "refused",
+        InstallError,
+    ),
+    "a build that needs a newer one first": (
+        _a_build_that_needs_a_newer_one_first,
+        "refused",
+        AgreementError,
+    ),
+}
+
+
+@pytest.mark.parametrize(("act", "result", "error"), WRONG.values(), ids=WRONG)
+def test_a_wrong_package_is_not_installed(settled, act, result, error):
+    """Nothing changes on the phone, and it installs build 2 afterwards."""
+    act(settled)
+    assert settled.install() == result, settled.error
+    assert result == "nothing" or isinstance(settled.error, error), repr(settled.error)
+    settled.check_unharmed()
+    settled.check_sent()
+    settled.check_recovers()
+
+
+def test_an_incremental_for_another_build_is_passed_over(settled):
+    """It does not fit what runs, so the full package of the same build is taken."""
+    running = shop.facts(1).fingerprint
+    wrong = shop.add_data(settled.repository, shop.package(1, 0), 2, 1, source_builds=[running])
+    full = shop.add_package(settled.repository, 2)
+    build = shop.facts(2)
+    step = make_step(
+        build.counter, [full, wrong], t=build.post_timestamp, l=build.security_patch_level
+    )
+    settled.repository.point(make_pointer([step]))
+    settled.repository.publish("armani", "latest")
+    assert settled.install() == build, settled.error
+    settled.check_updated()
+    settled.check_sent()

@@ -1,0 +1,132 @@
+"""Attacks with some of the repository's keys."""
+
+import itertools
+
+from client_sim.device.errors import (
+    AgreementError,
+    InstallError,
+    LogError,
+    TrustError,
+)
+from tests.attacks.attack_list import add, attack, foreign_signer, publish
+from tests.attacks.besieged import make_certificate
+from tests.client_sim.device import shop
+from tests.client_sim.device.repository_simulator import (
+    Log,
+    make_pointer,
+    make_step,
+)
+
+# Fast-forward: versions that leave no room for the next.
+
+
+@attack("fast-forward", result="installs")
+def _online_roles_ahead_until_their_keys_go(besieged):
+    repository = besieged.repository
+    names = ("timestamp", "snapshot", "latest")
+    before = {name: repository.signed[name].version for name in names}
+    for name in names:
+        repository.signed[name].version = 10**9
+    publish(besieged, "latest")
+    besieged.poll()
+    yield
+    for name, version in before.items():
+        repository.signed[name].version = version + 1
+    publish(besieged, "latest")
+    assert isinstance(besieged.phone.poll().failure, TrustError)
+    for name in ("timestamp", "snapshot"):
+        repository.set_keys(name, foreign_signer())
+    repository.signers["latest"] = foreign_signer()
+    repository.delegate()
+    repository.publish_root()
+    publish(besieged, "targets", "latest")
+    besieged.remember_signers()
+
+
+@attack("fast-forward", TrustError)
+def _a_version_that_no_path_can_hold(besieged):
+    repository = besieged.repository
+    version = repository.signed["timestamp"].version
+    repository.signed["timestamp"].version = 2**53
+    repository.publish_timestamp()
+    yield
+    repository.signed["timestamp"].version = version
+
+
+# Vulnerability to key compromises: what a thief of some keys can do.
+
+
+def _sign_as(besieged, role, thief):
+    """Sign a role that somebody else should sign."""
+    besieged.repository.signers[role] = besieged.repository.signers[thief]
+    publish(besieged, role)
+
+
+for _role, _thief in itertools.product(
+    ("timestamp", "snapshot", "targets", "latest", "armani"),
+    ("timestamp", "snapshot", "targets", "latest", "armani", "content", "tables"),
+):
+    if _role != _thief:
+        add(
+            f"key compromise: {_thief} signs {_role}",
+            lambda besieged, role=_role, thief=_thief: _sign_as(besieged, role, thief),
+            TrustError,
+        )
+
+
+@attack("key compromise", TrustError)
+def _one_root_key_of_two(besieged):
+    repository = besieged.repository
+    repository.set_keys("timestamp", foreign_signer())
+    both = repository.signers["root"]
+    repository.signers["root"] = both[:1]
+    repository.publish_root()
+    yield
+    repository.signers["root"] = both
+    repository.signed["root"].version -= 1
+    repository.publish_root()
+    besieged.remember_signers()
+
+
+@attack("key compromise", AgreementError)
+def _all_online_keys_and_a_package_of_his_own(besieged):
+    link = shop.add_package(besieged.repository, 1)
+    besieged.announce({**link, "x": "0" * 64})
+
+
+@attack("key compromise", AgreementError)
+def _all_online_keys_and_what_was_withdrawn(besieged):
+    besieged.announce(shop.add_package(besieged.repository, 1, withdrawn=True))
+
+
+@attack("key compromise", AgreementError)
+def _all_online_keys_and_another_counter(besieged):
+    link = shop.add_package(besieged.repository, 1)
+    build = shop.facts(1)
+    step = make_step(9, [link], t=build.post_timestamp, l=build.security_patch_level)
+    besieged.repository.point(make_pointer([step]))
+    publish(besieged)
+
+
+@attack("key compromise", LogError)
+def _all_online_keys_but_the_logs(besieged):
+    log, besieged.repository.log = besieged.repository.log, Log()
+    besieged.repository.log.key, besieged.repository.log.name = Log().key, log.name
+    publish(besieged, "latest")
+    yield
+    besieged.repository.log = log
+
+
+@attack("key compromise", InstallError)
+def _all_keys_but_the_one_for_packages(besieged):
+    ours = besieged.folder / "image" / "ota.pem"
+    kept = ours.read_bytes()
+    ours.write_bytes(make_certificate())
+    yield
+    ours.write_bytes(kept)
+
+
+@attack("key compromise", result="nothing")
+def _the_models_keys_and_no_online_key(besieged):
+    besieged.repository.signed["latest"].targets.clear()
+    publish(besieged)
