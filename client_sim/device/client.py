@@ -81,7 +81,9 @@ class PollingClient:
             # Used up before anything leaves: a phone that dies here does not poll twice for it.
             forget_due(self._world.state)
             public, state = self._world.public, self._world.state
-            trust = Trust(public.root, state, now=self._world.now(), built_at=public.built_at)
+            # What runs was built later than the ROM that the factory wrote, if it was updated.
+            built_at = max(public.built_at, public.build.post_timestamp)
+            trust = Trust(public.root, state, now=self._world.now(), built_at=built_at)
             with connection:
                 pointer = pointer_name(public.codename, public.region, public.channel)
                 refreshed = refresh(connection, trust, pointer)

@@ -5,6 +5,7 @@ due       when to poll next, epoch seconds as decimal text; gone once used
 floor     the highest counter that was ever marked successful, decimal
 failed    counters of builds that did not start, decimal, one a line
 unusable  sha256 of incrementals that were gone or did not fit, one a line; until a build is new
+clock     the newest time that the model's maintainers have signed, epoch seconds, decimal
 agreed    counter of the build that the owner has agreed to, decimal
 """
 
@@ -14,7 +15,7 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Final
 
 from client_sim.device.errors import StateError
-from client_sim.device.names import DECIMAL, SHA256
+from client_sim.device.names import DECIMAL, MAX_INTEGER, SHA256
 
 State = MutableMapping[str, bytes]
 
@@ -63,6 +64,19 @@ def raise_floor(state: State, counter: int) -> None:
     """Store a higher floor; a lower one changes nothing."""
     if counter > load_floor(state):
         state["floor"] = str(counter).encode()
+
+
+def load_clock(state: State) -> int:
+    """Return the newest time that offline keys are known to have signed, 0 if there is none."""
+    stored = state.get("clock", b"").decode("latin-1")
+    # It only ever helps a clock that is slow, so a damaged one is worth no reset of the phone.
+    return min(int(stored), MAX_INTEGER) if DECIMAL.fullmatch(stored) else 0
+
+
+def raise_clock(state: State, seconds: int) -> None:
+    """Store a newer signed time; an older one changes nothing."""
+    if seconds > load_clock(state):
+        state["clock"] = str(seconds).encode()
 
 
 def load_failed(state: State) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from client_sim.device.errors import TrustError
+from client_sim.device.records import raise_clock
 from client_sim.device.tlog import PROOF_LIMIT
 from client_sim.device.trust import Trust
 from client_sim.device.updating import Fetched, fetch_role, update_role, update_top_level
@@ -63,6 +64,7 @@ def refresh_codename(connection: Connection, trust: Trust, codename: str) -> Non
     fetched = fetch_role(Published(connection), trust, codename)
     if fetched is not None:
         _keep_proven(connection, trust, codename, fetched)
+        raise_clock(trust.state, trust.signed_time(codename))
 
 
 def _refresh_public_role(source: Published, trust: Trust, name: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from client_sim.device.conditions import tell_minute
 from client_sim.device.phone import Phone
-from client_sim.device.records import load_agreed, load_due, load_failed, load_unusable
+from client_sim.device.records import load_agreed, load_clock, load_due, load_failed, load_unusable
 from client_sim.device.telling import tell_date
 from client_sim.device.wishes import load_wishes
 from client_sim.transport import host_header
@@ -26,6 +26,9 @@ def summarise(phone: Phone) -> dict[str, Any]:
         "running": asdict(phone.running_build),
         "floor": phone.floor,
         "next_poll": load_due(state),
+        "clock_floor": max(
+            phone.public.built_at, phone.running_build.post_timestamp, load_clock(state)
+        ),
         "roles": {
             name.removeprefix(_ROLE): _read_version(state[name])
             for name in state
@@ -58,6 +61,7 @@ def tell_summary(phone: Phone) -> Iterator[str]:
     made = tell_date(build.post_timestamp)
     yield f"made {made}, security patches of {build.security_patch_level}"
     yield f"installs nothing up to build {summary['floor']}"
+    yield f"believes no clock before {tell_date(summary['clock_floor'])}"
     for name, slot in summary["slots"].items():
         yield f"slot {name} {_tell_slot(slot)}"
     due = summary["next_poll"]

@@ -10,10 +10,11 @@ from tuf.api.metadata import DelegatedRole, Root, Targets
 
 from client_sim.device.agreement import SignedTarget
 from client_sim.device.errors import AgreementError, PointerError
-from client_sim.device.names import pointer_name
+from client_sim.device.names import MAX_INTEGER, pointer_name
 from client_sim.device.parts import find_pointer_role
 from client_sim.device.pointer import Pointer, decode_pointer
 from client_sim.device.profile import check_leaf_role, check_root, check_targets
+from client_sim.device.records import load_clock
 from client_sim.device.release import decode_release
 from client_sim.device.tlog import verify_proof
 from client_sim.device.workflow import Workflow
@@ -40,16 +41,18 @@ class Profile:
 class Trust(Workflow):
     """What one poll may believe, starting from what `state` holds and the root in the image.
 
-    `now` is the phone's clock in epoch seconds, `built_at` the build date below which no clock is
-    believed: the later of the two is `now` here. Every method raises TrustError; ExpiredError is
-    the kind that ends by itself.
+    `now` is the phone's clock in epoch seconds, `built_at` the newest build date that the phone
+    knows. No clock is believed below that, nor below any time that the model's maintainers have
+    signed (`signed_time`): the latest of the three is `now` here. Every method raises TrustError;
+    ExpiredError is the kind that ends by itself.
     """
 
     def __init__(
         self, image_root: bytes, state: MutableMapping[str, bytes], *, now: float, built_at: int
     ) -> None:
-        # Only offline facts raise the floor: an online key must not be able to move clocks.
-        super().__init__(image_root, state, now=max(now, float(built_at)), rules=Profile())
+        # Only offline keys raise the floor: an online key must not be able to move clocks.
+        floor = max(built_at, load_clock(state))
+        super().__init__(image_root, state, now=max(now, float(floor)), rules=Profile())
 
     def is_published(self, name: str) -> bool:
         """Tell whether the targets delegate to `name` and the snapshot lists it."""
@@ -84,6 +87,23 @@ class Trust(Workflow):
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         return SignedTarget(target.length, target.hashes["sha256"], release)
 
+    def signed_time(self, codename: str) -> int:
+        """Return the newest time that a verified codename role states, 0 if it states none.
+
+        Its builds were made before it was signed. What is malformed states nothing here.
+        """
+        role = self.verified.role(codename)
+        if role is None:
+            return 0
+        customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
+        times = [_read_time(custom, "post_timestamp") for custom in customs]
+        return max([_read_time(role.unrecognized_fields.get("custom"), "floor_time"), *times])
+
     def _delegated(self) -> Mapping[str, DelegatedRole]:
         delegations = self.verified.targets.delegations
         return {} if delegations is None else delegations.roles or {}
+
+
+def _read_time(custom: object, name: str) -> int:
+    seconds = custom.get(name) if isinstance(custom, dict) else None
+    return seconds if type(seconds) is int and 0 <= seconds <= MAX_INTEGER else 0

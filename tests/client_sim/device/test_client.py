@@ -3,10 +3,17 @@ from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.client import SHORTEST, SPREAD, PollingClient
 from client_sim.device.errors import ExpiredError, PointerError, TransportError, TrustError
+from client_sim.device.records import load_clock
 from client_sim.transport import Connection
-from client_sim.world import Event
+from client_sim.world import Event, RunningBuild
 from tests.client_sim.device.fake_world import FakeWorld, PowerCutError, State
-from tests.client_sim.device.repository_simulator import DAY, START, make_pointer, make_step
+from tests.client_sim.device.repository_simulator import (
+    DAY,
+    SOURCE,
+    START,
+    make_pointer,
+    make_step,
+)
 
 LINES = "GET {} HTTP/1.1\r\nHost: updates.hening.example:8080\r\nAccept-Encoding: gzip\r\n\r\n"
 FIRST = [
@@ -198,6 +205,65 @@ def test_a_clock_before_the_build_date_counts_as_the_build_date(repository):
     world = FakeWorld(repository, built_at=START + 2 * DAY)
     world.clock = 0.0
     assert isinstance(_poll(world).failure, ExpiredError)
+
+
+def test_the_clock_is_not_before_the_running_builds_date(repository):
+    """An updated phone was built later than the ROM that the factory wrote."""
+    build = RunningBuild(SOURCE, "1", 1, START + 2 * DAY, "2025-12-05")
+    world = FakeWorld(repository, build=build)
+    world.clock = 0.0
+    assert isinstance(_poll(world).failure, ExpiredError)
+
+
+@pytest.mark.parametrize("place", ["a release", "another release", "the role's floor"])
+def test_what_the_models_maintainers_signed_moves_the_clock(repository, world, place):
+    """A phone that has seen a build of tomorrow's signed does not believe in yesterday any more."""
+    later = START + 5 * DAY
+    link = repository.add_release(post_timestamp=later if place == "a release" else START)
+    if place == "another release":
+        repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=later)
+    elif place == "the role's floor":
+        custom = {"floor": 0, "floor_time": later, "schema": 1}
+        repository.signed["armani"].unrecognized_fields["custom"] = custom
+    time = later if place == "a release" else START
+    repository.point(make_pointer([make_step(2, [link], t=time)]))
+    repository.publish("armani", "latest")
+    client = PollingClient(world)
+    outcome = client.poll()
+    assert load_clock(world.state) == 0
+    with Connection(world) as connection:
+        client.fetch_release(outcome.offer, connection)
+    assert load_clock(world.state) == later
+    # Valid until START + 1 day; the phone's own clock says START.
+    assert isinstance(_poll(world).failure, ExpiredError)
+    repository.now = later
+    repository.publish("targets", "tables", "content", "latest")
+    assert _poll(world).failure is None
+
+
+@pytest.mark.parametrize("time", [-1, 2**53, "9", True, None, [9]])
+def test_a_time_that_is_none_moves_no_clock(repository, world, time):
+    """A malformed release beside the one that is taken says nothing about time."""
+    link = repository.add_release()
+    repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=time)
+    repository.point(make_pointer([make_step(2, [link])]))
+    repository.publish("armani", "latest")
+    client = PollingClient(world)
+    outcome = client.poll()
+    with Connection(world) as connection:
+        client.fetch_release(outcome.offer, connection)
+    assert load_clock(world.state) == START
+
+
+def test_a_pointers_time_does_not_move_the_clock(repository, world):
+    """What `latest` says of a build's date is an online key's word."""
+    link = repository.add_release()
+    later = START + 5 * DAY
+    repository.point(make_pointer([make_step(2, [link], t=later)]))
+    repository.publish("armani", "latest")
+    assert _poll(world).failure is None
+    assert load_clock(world.state) == 0
+    assert _poll(world).failure is None
 
 
 def test_an_online_role_does_not_move_the_clock(repository, world):

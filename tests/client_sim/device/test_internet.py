@@ -1,38 +1,18 @@
-import datetime as dt
 import socket
 import ssl
 import threading
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from client_sim.clock import read_clock, read_entropy
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import UnreachableError
 from client_sim.device.internet import RealWorld, make_tls_context
 from client_sim.transport import Connection
+from tests.client_sim.device.certificate import make_certificate
 from tests.client_sim.device.fake_world import HOST, make_public
 from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.device.web_server import serve
-
-
-def _make_certificate(name):
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), 1)
-        .not_valid_before(dt.datetime(2020, 1, 1, tzinfo=dt.UTC))
-        .not_valid_after(dt.datetime(2099, 1, 1, tzinfo=dt.UTC))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return certificate.public_bytes(pem), secret
 
 
 def _make_world(public, **options):
@@ -77,7 +57,7 @@ def test_tls_needs_the_images_authority(repository):
 
 def test_the_tls_configuration():
     """One fixed configuration: 1.2 or 1.3, names checked, no tickets, no renegotiation."""
-    certificate, _ = _make_certificate("a.example")
+    certificate, _ = make_certificate("a.example")
     context = make_tls_context(certificate.decode())
     assert (context.minimum_version, context.maximum_version) == (
         ssl.TLSVersion.TLSv1_2,
@@ -93,7 +73,7 @@ def test_the_tls_configuration():
 @pytest.mark.parametrize("name", [HOST, "other.example"])
 def test_tls_is_checked_with_name_and_authority(repository, tmp_path, name):
     """The right name is polled over TLS; a certificate for another name is not."""
-    certificate, key = _make_certificate(name)
+    certificate, key = make_certificate(name)
     (tmp_path / "both.pem").write_bytes(certificate + key)
     listener = socket.create_server(("127.0.0.1", 0))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -1,0 +1,118 @@
+"""The one TLS configuration, looked at from the other end of the wire."""
+
+import socket
+import ssl
+import threading
+
+import pytest
+
+from client_sim.device.internet import RealWorld, make_tls_context
+from client_sim.transport import Connection
+from tests.client_sim.device.certificate import make_certificate
+from tests.client_sim.device.client_hello import read_hello
+from tests.client_sim.device.fake_world import HOST, make_public
+
+# RFC 5289 and RFC 7905: the six of FORMATS section 9; RFC 8446: those of TLS 1.3.
+OFFERED = (0xC02B, 0xC02F, 0xCCA9, 0xCCA8, 0xC02C, 0xC030)
+NEWER = {0x1301, 0x1302, 0x1303}
+SIGNALLING = 0x00FF
+
+
+@pytest.fixture(scope="module")
+def authority():
+    """Make a certificate, its key, and the file contents of both."""
+    return make_certificate(HOST)
+
+
+def _hello(certificate):
+    """Return the first record of a handshake."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = make_tls_context(certificate.decode())
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname=HOST).do_handshake()
+    return read_hello(outgoing.read())
+
+
+def test_every_phone_says_the_same(authority):
+    """Two client hellos differ in what has to be random, and in no other octet."""
+    hellos = [_hello(authority[0]) for _ in range(4)]
+    assert len({hello.constant for hello in hellos}) == 1
+    assert len({hello.random for hello in hellos}) == 4
+
+
+def test_what_is_offered(authority):
+    """The six ciphers in order, one protocol, the host's name, no ticket, no earlier session."""
+    hello = _hello(authority[0])
+    older = [number for number in hello.ciphers if number not in NEWER | {SIGNALLING}]
+    assert tuple(older) == OFFERED
+    assert set(hello.ciphers) >= NEWER
+    assert hello.compressions == b"\0"
+    assert hello.extensions[16] == b"\0\x09\x08http/1.1"  # application_layer_protocol_negotiation
+    name = HOST.encode()
+    assert hello.extensions[0] == (
+        (len(name) + 3).to_bytes(2, "big") + b"\0" + len(name).to_bytes(2, "big") + name
+    )
+    versions = {0x0304, 0x0303}
+    offered = hello.extensions[43]
+    assert {
+        int.from_bytes(offered[n : n + 2], "big") for n in range(1, len(offered), 2)
+    } == versions
+    # session_ticket, pre_shared_key, early_data, heartbeat
+    assert not {35, 41, 42, 15} & hello.extensions.keys()
+
+
+class Server:
+    """A TLS server that offers tickets and other protocols, and answers each connection once."""
+
+    def __init__(self, folder, authority, version):
+        (folder / "both.pem").write_bytes(b"".join(authority))
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(folder / "both.pem")
+        self.context.set_alpn_protocols(["h2", "http/1.1"])
+        self.context.minimum_version = self.context.maximum_version = version
+        self.context.num_tickets = 2
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.seen = []
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        for _ in range(3):
+            wire, _ = self.listener.accept()
+            with wire, self.context.wrap_socket(wire, server_side=True) as secure:
+                octets = secure.recv(4096)
+                secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                self.seen.append(
+                    (secure.selected_alpn_protocol(), secure.session_reused, secure.cipher()[0])
+                )
+                assert octets.startswith(b"GET ")
+                try:
+                    secure.recv(1)
+                except OSError:
+                    continue
+
+    def close(self):
+        """Wait until all were served."""
+        self.thread.join()
+        self.listener.close()
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_no_session_is_resumed(repository, tmp_path, authority, version):
+    """A server that hands out tickets gets a full handshake each time, and HTTP/1.1."""
+    server = Server(tmp_path, authority, version)
+    public = make_public(repository, tls=True, port=server.listener.getsockname()[1])
+    for _ in range(3):
+        world = RealWorld(
+            public,
+            {},
+            now=lambda: 0.0,
+            entropy=bytes,
+            resolver={HOST: ["127.0.0.1"]},
+            certificate_authority=authority[0].decode(),
+        )
+        with Connection(world) as connection:
+            assert connection.get("/metadata/timestamp.json", limit=9) == b"ok"
+    server.close()
+    assert [seen[:2] for seen in server.seen] == [("http/1.1", False)] * 3
+    assert len({seen[2] for seen in server.seen}) == 1
