@@ -107,7 +107,6 @@ class Driver:
             if self._manners.polls_per_second:
                 self._hold_back(1 / self._manners.polls_per_second)
             self._begin(phone)
-            exchanges.look(0)
 
     def snapshot(self) -> Tally:
         """Return the sums so far."""
