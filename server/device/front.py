@@ -122,7 +122,7 @@ class Front:
     def drain(self) -> None:
         """Let the next answer of each connection be its last."""
         self.is_draining = True
-        for connection in self._connections:
+        for connection in list(self._connections):
             connection.drain()
 
     async def wait_empty(self) -> None:

@@ -43,6 +43,8 @@ HEADER_LIMIT = 48  # headers of a request: browsers send about 20
 HELD = 256 * 1024 * 1024  # octets of answers that may wait for slow clients in a process
 REST = 16_384  # octets that a client may send ahead of its answers
 _EMPTY_LINES = re.compile(rb"[\r\n]+")
+_BARE_END = re.compile(rb"(?<!\r)\n")
+_MALFORMED = b"\0"
 
 _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
@@ -208,6 +210,11 @@ class _Protocol(web.RequestHandler):
             known = self._beginning
             end = (known[-3:] + self._rest).find(END) + len(END) - len(known[-3:])
             is_whole = end + len(known[-3:]) >= len(END)
+            if _BARE_END.search(known[-2:] + (self._rest[:end] if is_whole else self._rest)):
+                # aiohttp refuses it, too, but as something else if it comes in other pieces.
+                self._is_asked, self._rest = True, b""
+                super().data_received(_MALFORMED)
+                return
             if (known + self._rest[:4]).startswith(b"PRI "):
                 is_whole = False  # aiohttp waits for what follows in HTTP/2's preface, to refuse it
             piece = self._rest[:end] if is_whole else self._rest
@@ -240,7 +247,7 @@ class _Protocol(web.RequestHandler):
 
     def untaken(self) -> int:
         """Return how many octets the client has still to take."""
-        return untaken(self.transport) if isinstance(self.transport, asyncio.Transport) else 0
+        return 0 if self.transport is None else untaken(self.transport)
 
     def cut(self) -> None:
         """End the connection whatever is still to be written."""

@@ -57,6 +57,7 @@ class Lane(asyncio.Protocol):
         """Begin to wait for a head, unless there are too many connections."""
         self._transport, self._has_begun = cast("asyncio.Transport", transport), True
         self._is_plain = not self._front.is_draining
+        self._front.enter(self)  # again: its time may have been over within its handshake
         if self._front.is_full():
             transport.close()
 
@@ -200,6 +201,7 @@ class Lane(asyncio.Protocol):
         self._is_ending, self._is_plain = True, False
         self.deadline, self.limit = self._front.until_linger, ""
         if self._transport.can_write_eof():
+            self._transport.resume_reading()  # an answer may have paused it before it was the last
             self._transport.write_eof()
             self._transport.set_write_buffer_limits(high=0)  # paused until all is taken
         else:
@@ -208,7 +210,9 @@ class Lane(asyncio.Protocol):
     def drain(self) -> None:
         """Let the next answer be the last; with nothing under way, wait for it a moment only."""
         self._is_plain = False
-        if self.limit == "idle":
+        if not self._has_begun:
+            self._front.leave(self)  # nobody tells when a handshake fails, and nothing was asked
+        elif self.limit == "idle":
             self.deadline, self.limit = self._front.until_linger, ""
 
     def untaken(self) -> int:
