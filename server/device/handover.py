@@ -210,14 +210,14 @@ class _Protocol(web.RequestHandler):
             known = self._beginning
             end = (known[-3:] + self._rest).find(END) + len(END) - len(known[-3:])
             is_whole = end + len(known[-3:]) >= len(END)
-            if _BARE_END.search(known[-2:] + (self._rest[:end] if is_whole else self._rest)):
+            if (known + self._rest[:4]).startswith(b"PRI "):
+                is_whole = False  # aiohttp waits for what follows in HTTP/2's preface, to refuse it
+            piece = self._rest[:end] if is_whole else self._rest
+            if _BARE_END.search(known[-1:] + piece, len(known[-1:])) is not None:
                 # aiohttp refuses it, too, but as something else if it comes in other pieces.
                 self._is_asked, self._rest = True, b""
                 super().data_received(_MALFORMED)
                 return
-            if (known + self._rest[:4]).startswith(b"PRI "):
-                is_whole = False  # aiohttp waits for what follows in HTTP/2's preface, to refuse it
-            piece = self._rest[:end] if is_whole else self._rest
             self._rest = self._rest[len(piece) :]
             self._beginning = b"" if is_whole else (known + piece)[-LINE_LIMIT:]
             self._is_asked = is_whole

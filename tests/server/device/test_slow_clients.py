@@ -89,10 +89,11 @@ def test_the_last_answer_of_a_process_that_drains(published_state):
         assert body(answer) == OCTETS
 
 
-def test_a_client_that_takes_little_and_goes_on(published_state):
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+def test_a_client_that_takes_little_and_goes_on(published_state, first):
     """Who takes something in each while is not stalled, however long the whole lasts."""
     with serve_big(published_state.folder, stall_seconds=2.0) as served, narrow(served) as client:
-        client.sendall(request(BIG))
+        client.sendall(first + request(BIG))
         assert body(take_slowly(client, 6.0, is_kept=True)) == OCTETS
         assert served.plane.counts.cuts["stall"] == 0
 
