@@ -20,6 +20,7 @@ from client_sim.device.errors import InstallError
 from client_sim.device.image import load_image
 from client_sim.device.internet import RealWorld
 from client_sim.device.records import (
+    forget_agreed,
     forget_unusable,
     load_failed,
     load_floor,
@@ -169,9 +170,10 @@ class Phone:
         if outcome.build.counter > load_floor(self.state):
             # A phone that died right after the switch has its package still.
             self._downloads.clear()
-            # In this order: a phone that dies in between keeps a record that harms nobody.
+            # In this order: a phone that dies in between keeps records that harm nobody.
             raise_floor(self.state, outcome.build.counter)
             forget_unusable(self.state)
+            forget_agreed(self.state)
         return outcome
 
     def _client(self, *, retry_failed: bool = False) -> tuple[PollingClient, World]:

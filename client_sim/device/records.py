@@ -110,6 +110,11 @@ def forget_unusable(state: State) -> None:
     state.pop("unusable", None)
 
 
+def forget_agreed(state: State) -> None:
+    """Forget the owner's consent: the build that it was for runs."""
+    state.pop("agreed", None)
+
+
 def load_agreed(state: State) -> int | None:
     """Return the counter of the build that the owner agreed to, or None; raises StateError."""
     stored = state.get("agreed")

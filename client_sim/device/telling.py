@@ -35,7 +35,7 @@ def tell_checks(checks: Sequence[Check]) -> Iterator[str]:
     """Yield a line for each check: whether it passed, its name, its sentence."""
     width = max((len(check.name) for check in checks), default=0)
     for check in checks:
-        yield f"{'yes' if check.passed else 'no ':3} {check.name:{width}} {check.sentence}"
+        yield f"{'ok' if check.passed else 'no'}  {check.name:{width}}  {check.sentence}"
 
 
 def tell_date(seconds: float) -> str:

@@ -86,9 +86,7 @@ class Update:
         Raises DeviceError with the running slot untouched.
         """
         self.say("Asking whether there is a new build.")
-        outcome = self.client.poll()
-        if outcome.failure is not None:
-            raise outcome.failure
+        outcome = self._poll()
         checks, offer = outcome.checks, outcome.offer
         if offer is not None and is_agreed:
             store_agreed(self.state, offer.counter)
@@ -104,6 +102,14 @@ class Update:
             again = self.client.decide_again()
             checks, offer = again.checks, again.offer
         return Installation(outcome, None, outcome.reason, checks=checks)
+
+    def _poll(self) -> PollOutcome:
+        """Poll and draw the time of the next one, as behind every poll; raise what went wrong."""
+        outcome = self.client.poll()
+        self.client.next_poll(self.world.now())
+        if outcome.failure is not None:
+            raise outcome.failure
+        return outcome
 
     def _ask_conditions(
         self, checks: tuple[Check, ...], offer: Offer
@@ -180,9 +186,7 @@ class Update:
         A build that was halted, superseded or withdrawn meanwhile must not be started.
         """
         self.say("Looking once more before switching slots.")
-        outcome = self.client.poll()
-        if outcome.failure is not None:
-            raise outcome.failure
+        outcome = self._poll()
         # Not only `halted`: the next build's roll-out replaces the pointer that said so.
         if outcome.offer is None or _identify(outcome.offer) != _identify(offer):
             raise InstallError(

@@ -62,6 +62,8 @@ def poll_command(
             click.echo(f"warning: {warning}", err=True)
         if outcome.failure is None:
             click.echo(outcome.reason)
+        if outcome.offer is not None and (unmet := [c for c in checks if not c.passed]):
+            click.echo(f"Not now: {unmet[0].sentence}")
     if outcome.failure is not None:
         raise outcome.failure
 

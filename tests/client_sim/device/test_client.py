@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.client import SHORTEST, SPREAD, PollingClient
@@ -342,6 +344,33 @@ def test_the_due_time_survives_reboots_and_is_used_once(world):
     PollingClient(world).poll()
     assert "due" not in world.state
     assert PollingClient(world).next_poll(START + 5) == START + 5 + SHORTEST
+
+
+@settings(deadline=None)
+@given(st.binary(min_size=8, max_size=8), st.floats(0, 10**9))
+def test_the_interval_is_the_one_draw(octets, elapsed):
+    """FORMATS section 9: 14400 + (u mod 14401) seconds, whatever the phone does until then.
+
+    Off for a minute or for thirty years, restarted at any time: the due time is that one, once.
+    """
+    world = _Bare()
+    draws = []
+
+    def draw(n):
+        draws.append(n)
+        return octets
+
+    world.entropy = draw
+    due = PollingClient(world).next_poll(START)
+    assert due == START + 14_400 + int.from_bytes(octets, "big") % 14_401
+    assert PollingClient(world).next_poll(START + elapsed) == due
+    assert PollingClient(world).next_poll(due) == due
+    assert draws == [8]
+
+
+class _Bare:
+    def __init__(self):
+        self.state = {}
 
 
 def test_a_due_time_far_ahead_is_drawn_afresh(world):

@@ -206,8 +206,11 @@ def test_consent_outlives_a_broken_download(phone, market):
     market.overrides[path_of(market, INCREMENTAL)] = response(b"500 Oops", b"")
     with pytest.raises(TransportError):
         phone.install(is_agreed=True)
+    assert phone.state["agreed"] == b"2"
     market.overrides.clear()
     assert phone.install().installed == shop.facts(1)
+    boot(phone)
+    assert "agreed" not in phone.state
 
 
 def test_a_fall_back_asks_the_conditions_again(phone, market):
@@ -226,3 +229,16 @@ def test_an_installation_tells_all_its_checks(phone):
     names = [check.name for check in phone.install().checks]
     assert names[:2] == ["pointer", "halted"]
     assert names[-5:] == ["consent", "quiet", "battery", "network", "room"]
+
+
+@pytest.mark.parametrize("is_refused", [False, True])
+def test_a_due_time_is_drawn_behind_each_poll_of_an_installation(phone, market, is_refused):
+    """Behind the last look, too, and also where the poll goes wrong: 4 to 8 hours from then."""
+    if is_refused:
+        market.overrides["/metadata/timestamp.json"] = response(b"500 Oops", b"")
+        with pytest.raises(TransportError):
+            phone.install()
+    else:
+        phone.install()
+    assert 14_400 <= float(phone.state["due"]) - shop.NOW <= 28_800
+    assert phone.next_poll() == float(phone.state["due"])
