@@ -48,7 +48,7 @@ class Besieged:
         self.clock = float(shop.NOW)
         self.repository = server.repository = Repository(shop.NOW)
         server.behave()
-        server.received.clear()
+        server.forget()
         self.error = None
         self._offer(number)
         self.remember_signers()
@@ -107,8 +107,9 @@ class Besieged:
             rb"|%b HTTP/1\.1\r\nHost: %b\r\nRange: bytes=[0-9]+-[0-9]+)\r\n\r\n)*"
             % (_PATH, re.escape(host), _PACKAGE, re.escape(host))
         )
-        assert self.server.failures == []
-        for octets in self.server.received:
+        received = self.server.received
+        assert self.server.failures == [], self.server.failures
+        for octets in received:
             assert requests.fullmatch(octets), octets
             assert not octets or find_violations(octets, host) == ()
 

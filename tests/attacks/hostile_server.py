@@ -12,14 +12,18 @@ RESET = object()
 CLOSE = object()
 """In place of octets: end the connection."""
 
+# What this module's own connections say, and no phone.
+_MARK = b"\0"
+
 
 class HostileServer:
     """Answers one connection after another, as a phone opens them.
 
     `repository` gives the sound answer to a request head, octets in and out. `reply(path, answer)`
     makes of it what is sent: an iterable of octets, RESET or CLOSE; without it the answer is sent.
-    `send_limit` and `read_limit` are octets of one connection after which it is reset. `received`
-    holds the octets of each connection, in the order of connecting; `failures` what failed here.
+    `send_limit` and `read_limit` are octets of one connection after which it is reset.
+    `received` has the octets of each connection, in the order of connecting; `failures` what failed
+    here.
     """
 
     def __init__(self):
@@ -27,7 +31,7 @@ class HostileServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self.behave()
-        self.received = []
+        self._received = []
         self.failures = []
         self._thread = threading.Thread(target=self._accept)
         self._thread.start()
@@ -37,6 +41,22 @@ class HostileServer:
         self.reply = None
         self.send_limit = None
         self.read_limit = None
+
+    @property
+    def received(self):
+        """Return the octets of each connection that has ended; waits for the present one."""
+        # One connection is served after the other, so when this one's turn has come and gone all
+        # octets of those before it have been read.
+        with socket.create_connection(("127.0.0.1", self.port)) as wire:
+            wire.sendall(_MARK)
+            assert wire.recv(1) == b""
+        return [bytes(octets) for octets in self._received]
+
+    def forget(self):
+        """Forget what was received and what failed, once all of it has come."""
+        assert self.received is not None
+        self._received.clear()
+        self.failures.clear()
 
     def close(self):
         """Stop; waits for the connection that is being answered."""
@@ -50,22 +70,26 @@ class HostileServer:
                 wire, _ = self._listener.accept()
             except OSError:
                 return
-            self.received.append(b"")
+            received = bytearray()
+            self._received.append(received)
             with wire:
                 try:
-                    self._serve(wire)
+                    self._serve(wire, received)
                 except OSError:
                     # The phone left, as it should.
                     continue
                 except Exception as error:  # noqa: BLE001 - the test that looks will tell
                     self.failures.append(error)
 
-    def _serve(self, wire):
+    def _serve(self, wire, received):
         asked, sent, read = b"", 0, 0
         while True:
             size = 65_536 if self.read_limit is None else self.read_limit - read
             octets = wire.recv(size) if size else b""
-            self.received[-1] += octets
+            if octets == _MARK:
+                self._received.pop()
+                return
+            received += octets
             read += len(octets)
             if read == self.read_limit:
                 _reset(wire)

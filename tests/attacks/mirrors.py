@@ -6,6 +6,7 @@ from client_sim.device.errors import (
     AgreementError,
     DownloadError,
     ExpiredError,
+    InstallError,
     LogError,
     PointerError,
     ProfileError,
@@ -25,12 +26,12 @@ from tests.client_sim.device.repository_simulator import (
 # Arbitrary software installation: files or metadata of the attacker's own.
 
 
-@attack("arbitrary installation", DownloadError)
+@attack("arbitrary installation", DownloadError, InstallError)
 def _another_package(besieged):
     replace_packages(besieged, lambda data: shop.package(2)[: len(data)].ljust(len(data), b"\0"))
 
 
-@attack("arbitrary installation", DownloadError)
+@attack("arbitrary installation", DownloadError, InstallError)
 def _one_flipped_bit(besieged):
     replace_packages(besieged, lambda data: data[:-1] + bytes([data[-1] ^ 1]))
 

@@ -27,7 +27,7 @@ class Session:
         self.repository.offer()
         self.state = {}
         server.behave()
-        server.received.clear()
+        server.forget()
 
     def poll(self):
         """Poll once from the present state."""
@@ -60,7 +60,8 @@ class Session:
         host = f"{HOST}:{self.server.port}".encode()
         for octets in self.server.received:
             assert find_violations(octets, host) == ()
-        self.server.received.clear()
+        assert self.server.failures == []
+        self.server.forget()
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_a_short_poll_is_cut_off_behind_every_octet_of_its_requests(session):
     """A server that hangs up in the middle of a question gets no other question."""
     assert session.poll().failure is None
     before = dict(session.state)
-    session.server.received.clear()
+    session.server.forget()
     session.poll()
     (whole,) = session.server.received
     for size in range(1, len(whole) + 1):
@@ -108,7 +109,7 @@ def test_a_short_poll_is_cut_off_behind_every_octet_of_its_requests(session):
         assert session.state == before
     # What was read is the beginning of what is always asked.
     assert all(whole.startswith(octets) for octets in session.server.received)
-    session.server.received.clear()
+    session.server.forget()
     session.server.behave()
     assert session.poll().failure is None
     session.check_sent()
@@ -130,7 +131,7 @@ def test_a_first_poll_is_cut_off_in_every_answer(session, keeps):
     assert len(sizes) == 8
     assert session.poll().offer is not None
     whole, session.state = session.state, {}
-    session.server.received.clear()
+    session.server.forget()
     for place in _places(sizes, 29):
         if not keeps:
             session.state.clear()
