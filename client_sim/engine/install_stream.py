@@ -59,20 +59,21 @@ def install_stream(
     check_streamable(layout)
     resumed = _resume(slots, sha256, layout, blocks.size, key)
     if resumed is None:
-        head, first = read_head(blocks, layout)
-        front, passage = check_front(head, layout, key), None
+        head, fetched = read_head(blocks, layout)
+        front = check_front(head, layout, key)
+        passage = Passage.begin(front, layout, fetched)
+        del fetched
     else:
-        (front, passage), first = resumed, b""
+        front, passage = resumed
     check_package_facts(front.metadata, codename=codename, running=running, expected=facts)
     check_fit(front.payload.manifest, front.metadata, slots, running)
     check_sources(front.payload, slots.image_path)
-    if passage is None:
+    if resumed is None:
         slots.begin_update()
         create_images(front.payload.manifest, slots)
         slots.journal.begin(front.head)
-        passage = Passage.begin(front, layout)
     try:
-        rest = StreamInstaller(blocks, slots, front, sha256, passage).run(first, progress)
+        rest = StreamInstaller(blocks, slots, front, sha256, passage).run(progress)
     except EngineError:
         # Bytes of earlier blocks, which the journal counts, may be the wrong ones.
         if passage.is_doubtful:

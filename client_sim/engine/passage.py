@@ -18,7 +18,8 @@ class Passage:
 
     `position` counts bytes of the package, `operation` is the next operation to begin, `pending`
     the bytes from the start of its data to `position`; `carry` is where the pieces of them start
-    that are kept beside the journal. `is_doubtful` says that a refusal came from bytes of several
+    that are kept beside the journal. `fetched` are bytes behind `position` that came with the
+    package's head. `is_doubtful` says that a refusal came from bytes of several
     blocks.
     """
 
@@ -27,13 +28,19 @@ class Passage:
     pending: bytearray
     digests: PackageDigests
     carry: list[int] = field(default_factory=list)
+    fetched: bytes = b""
     is_doubtful: bool = False
 
     @classmethod
-    def begin(cls, front: Front, layout: Layout) -> Self:
+    def begin(cls, front: Front, layout: Layout, fetched: bytes) -> Self:
         """Return where a package stands of which nothing but its front has passed."""
         digests = PackageDigests.begin(front.head, layout, front.payload)
-        return cls(len(front.head), 0, bytearray(), digests)
+        return cls(len(front.head), 0, bytearray(), digests, fetched=fetched)
+
+    def take_fetched(self) -> bytes:
+        """Return `fetched` and hold it no longer."""
+        fetched, self.fetched = self.fetched, b""
+        return fetched
 
 
 def resume_passage(journal: Journal, front: Front, slots: Slots, block_size: int) -> Passage:

@@ -39,11 +39,10 @@ class StreamInstaller:
         self._touched: dict[str, BinaryIO] = {}
         self._saving: Future[None] | None = None
 
-    def run(self, first: bytes, progress: Progress | None) -> bytes:
+    def run(self, progress: Progress | None) -> bytes:
         """Let the package pass; return its rest, the bytes behind the data of its operations.
 
-        `first` are bytes from the present position on that were fetched already. Raises
-        EngineError, and whatever the blocks raise; then the journal says where to go on.
+        Raises EngineError, and whatever the blocks raise; then the journal says where to go on.
         """
         with ExitStack() as stack:
             self._steps = stack.enter_context(
@@ -52,17 +51,19 @@ class StreamInstaller:
             saver = stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="journal"))
             workers = stack.enter_context(Workers())
             self._begin_without_data(workers)
-            for block in self._iter_blocks(first):
+            for block in self._iter_blocks():
                 self._pass(block, workers)
                 self._save(saver, block)
                 if progress is not None:
                     progress(self._passage.position, self._blocks.length)
+                # Not held while the next one is fetched.
+                del block
             self._wait()
         return bytes(self._passage.pending)
 
-    def _iter_blocks(self, first: bytes) -> Iterator[bytes]:
-        if first:
-            yield first
+    def _iter_blocks(self) -> Iterator[bytes]:
+        if self._passage.fetched:
+            yield self._passage.take_fetched()
         while self._passage.position < self._blocks.length:
             yield self._blocks.read(self._passage.position // self._blocks.size)
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Final, Self
 
 # Bytes that operations under way may hold together; a larger one runs alone.
-MEMORY_BYTES: Final = 16 * 1024 * 1024
+MEMORY_BYTES: Final = 8 * 1024 * 1024
 # More than this many decoders at once would hold too much memory for their dictionaries.
 _MAX_THREADS: Final = 4
 
