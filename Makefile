@@ -36,6 +36,7 @@ bench: env peers
 	$(BIN)/python -m benchmarks.publish
 	$(BIN)/python -m benchmarks.publish_api
 	$(BIN)/python -m benchmarks.export
+	$(BIN)/python -m benchmarks.install
 	$(BIN)/python -m benchmarks.device
 	$(BIN)/python -m benchmarks.fleet
 

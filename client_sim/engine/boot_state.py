@@ -1,6 +1,6 @@
 """What the bootloader remembers about the two slots, and the file it remembers it in.
 
-`boot.json` is canonical JSON: keys sorted, no white space, one file for one state. The decoder
+`boot.json` is canonical JSON (FORMATS section 1): one file for one state. The decoder
 takes exactly what the encoder writes and nothing else, so a damaged file is noticed.
 """
 
@@ -51,7 +51,7 @@ class BootState:
 
 def encode_boot_state(state: BootState) -> bytes:
     """Encode a state as the bytes of `boot.json`."""
-    return msgspec.json.encode(state, order="sorted")
+    return msgspec.json.encode(state, order="sorted") + b"\n"
 
 
 def decode_boot_state(data: bytes) -> BootState:

@@ -126,7 +126,7 @@ class JournalFolder:
 
 def encode_journal(journal: Journal) -> bytes:
     """Encode a journal as the bytes of `journal.json`."""
-    return msgspec.json.encode(journal, order="sorted")
+    return msgspec.json.encode(journal, order="sorted") + b"\n"
 
 
 def decode_journal(data: bytes) -> Journal | None:

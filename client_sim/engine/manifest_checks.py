@@ -24,7 +24,7 @@ MAX_OPERATION_BYTES: Final = 256 * 1024 * 1024
 MAX_PARTITION_BYTES: Final = 64 * 1024 * 1024 * 1024
 
 # The minor version that first allowed each operation which this engine does.
-_FIRST_MINOR: Final = {
+FIRST_MINOR: Final = {
     OperationType.REPLACE: 0,
     OperationType.REPLACE_BZ: 0,
     OperationType.REPLACE_XZ: 0,
@@ -101,7 +101,7 @@ def _check_partition(partition: Partition, minor: int) -> None:
 
 
 def _check_type(operation: Operation, partition: Partition, minor: int) -> None:
-    first = _FIRST_MINOR.get(operation.type)
+    first = FIRST_MINOR.get(operation.type)
     if first is None:
         raise UnsupportedError(
             f"Partition {partition.name} needs the operation {operation.type.name},"

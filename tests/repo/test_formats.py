@@ -10,6 +10,9 @@ import pytest
 from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
 from client_sim.device.parts import find_pointer_role
+from client_sim.engine import manifest_checks
+from client_sim.engine.bsdiff import apply_patch
+from client_sim.engine.manifest import OperationType
 from server.core import (
     bundle,
     checkpoint,
@@ -325,3 +328,28 @@ async def test_the_token_vector_is_what_is_made(tmp_path):
             session, root, lambda _: next(octets), account="ani", label="x", expires_at=9, at=0
         )
     assert (issued.text, issued.row.secret_sha256) == (stated, kept)
+
+
+def test_the_vector_of_patches():
+    """Section 14: the patch makes the new data of the old, on the page's words alone."""
+    text = section(14)
+    patch = bytes.fromhex(re.search(r"```hex\n(.*?)```", text, re.DOTALL)[1])
+    old, new = re.search(r"from `(\w+)` the patch", text)[1], re.search(r"makes `(\w+)`", text)[1]
+    assert apply_patch(old.encode(), patch, len(new)) == new.encode()
+
+
+def test_the_operations_of_section_14_are_those_of_the_engine():
+    """Each type with its number and the minor version from which it is allowed."""
+    rows = re.findall(r"^\| ((?:`\w+` \d+,? ?)+) \| (\d) \|", section(14), re.MULTILINE)
+    listed = {
+        name: (int(number), int(minor))
+        for names, minor in rows
+        for name, number in re.findall(r"`(\w+)` (\d+)", names)
+    }
+    assert listed == {
+        kind.name: (kind.value, minor) for kind, minor in manifest_checks.FIRST_MINOR.items()
+    }
+    refused = re.search(r"Any other type.*?without a name", section(14), re.DOTALL)[0]
+    assert {(name, int(number)) for name, number in re.findall(r"`(\w+)` (\d+)", refused)} == {
+        (kind.name, kind.value) for kind in OperationType if kind.name not in listed
+    }

@@ -31,7 +31,7 @@ GOLDEN = (
     b'"security_patch_level":"2026-01-05"},"failed":false,"partitions":[{"name":"system",'
     b'"sha256":"' + b"0" * 64 + b'","size":4096}],"successful":true,"tries_remaining":0},'
     b'"b":{"bootable":false,"build":null,"failed":false,"partitions":[],"successful":false,'
-    b'"tries_remaining":0}}}'
+    b'"tries_remaining":0}}}\n'
 )
 
 
@@ -39,7 +39,8 @@ def test_the_form_of_the_file():
     """The file is the canonical JSON written down here, in both directions."""
     assert encode_boot_state(STATE) == GOLDEN
     assert decode_boot_state(GOLDEN) == STATE
-    assert json.dumps(json.loads(GOLDEN), sort_keys=True, separators=(",", ":")).encode() == GOLDEN
+    text = json.dumps(json.loads(GOLDEN), sort_keys=True, separators=(",", ":"))
+    assert f"{text}\n".encode() == GOLDEN
 
 
 facts = st.builds(BuildFacts, st.text(), st.text(), *[st.integers(0, 2**60)] * 2, st.text())

@@ -1,0 +1,64 @@
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine import digest
+from client_sim.engine.digest import STATE_BYTES, PlainDigest, open_digest
+from client_sim.engine.errors import SlotError
+
+
+@given(st.lists(st.binary(max_size=200), max_size=6), st.integers(0, 6))
+def test_a_saved_digest_goes_on_where_it_was(pieces, place):
+    """Put aside after any piece, it ends as hashlib over all, and so does the first."""
+    first = open_digest()
+    for piece in pieces[:place]:
+        first.update(piece)
+    second = open_digest(first.save())
+    for piece in pieces[place:]:
+        first.update(piece)
+        second.update(piece)
+    assert first.digest() == second.digest() == hashlib.sha256(b"".join(pieces)).digest()
+
+
+@given(st.binary(max_size=300), st.integers(0, 310), st.none() | st.integers(0, 310))
+def test_part_of_some_bytes_is_added(data, start, stop):
+    """Start and stop mean what they mean in a slice, also for the digest without a state."""
+    for each in (open_digest(), PlainDigest()):
+        each.update(b"before")
+        each.update(data, start, stop)
+        assert each.digest() == hashlib.sha256(b"before" + data[start:stop]).digest()
+
+
+def test_asking_for_the_digest_changes_nothing():
+    """It may be asked for in between."""
+    each = open_digest()
+    each.update(b"a")
+    each.digest()
+    each.update(b"b")
+    assert each.digest() == hashlib.sha256(b"ab").digest()
+
+
+@pytest.mark.parametrize(
+    "state", [b"", bytes(STATE_BYTES - 1), bytes(STATE_BYTES), b"\xff" * STATE_BYTES]
+)
+def test_a_damaged_state_is_refused(state):
+    """C code is never given numbers that it would trust and must not."""
+    with pytest.raises(SlotError):
+        open_digest(state)
+
+
+def test_without_the_library_nothing_is_saved(monkeypatch):
+    """Where OpenSSL is no shared library hashing works, and there is no state to go on with."""
+    monkeypatch.setattr(digest, "_LIBRARIES", ("libnothing.so.0",))
+    digest._load_library.cache_clear()
+    try:
+        each = open_digest()
+        each.update(b"abc")
+        assert each.digest() == hashlib.sha256(b"abc").digest()
+        assert each.save() is None
+        with pytest.raises(SlotError):
+            open_digest(bytes(STATE_BYTES))
+    finally:
+        digest._load_library.cache_clear()

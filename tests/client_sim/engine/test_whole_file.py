@@ -1,0 +1,122 @@
+import hashlib
+import io
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs7
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.engine.errors import EngineError, PackageError, SignatureError
+from client_sim.engine.package import verify_package_signature
+from client_sim.engine.whole_file import find_signed_length, verify_whole_file
+from fixtures.build import build_zip
+from fixtures.catalogue import find_build
+from fixtures.signing import load_key
+from tests.client_sim.engine.certificates import make_certificate
+from tests.client_sim.engine.ota_zip import comment, sign_package
+
+EMPTY_ZIP = b"PK\x05\x06" + bytes(18)
+NO_ATTRIBUTES = pkcs7.PKCS7Options.NoAttributes
+
+
+def _verify(data, key):
+    verify_package_signature(io.BytesIO(data), key.public_key())
+
+
+def _verify_tail(tail, digest, key):
+    find_signed_length(tail, len(tail))
+    verify_whole_file(tail, digest, key.public_key())
+
+
+def _cms(key, signed, options, digest=hashes.SHA256):
+    certificate = x509.load_pem_x509_certificate(make_certificate(key))
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(signed).add_signer(certificate, key, digest())
+    return builder.sign(serialization.Encoding.DER, options)
+
+
+def test_a_fixture_package_is_signed():
+    """What the fixtures' signer writes is taken, with its key and with no other."""
+    data = build_zip(find_build("armani", "id", 1), None)
+    _verify(data, load_key())
+    with pytest.raises(SignatureError, match="not signed by the key"):
+        _verify(data, rsa.generate_private_key(65537, 2048))
+
+
+def test_every_signed_octet_counts(key):
+    """One changed octet anywhere before the comment's length is noticed."""
+    data = sign_package(EMPTY_ZIP, key)
+    _verify(data, key)
+    for at in range(len(EMPTY_ZIP) - 2):
+        with pytest.raises(EngineError):
+            _verify(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :], key)
+
+
+def test_every_octet_of_the_comment_is_read_or_harmless(key):
+    """A changed octet of the comment ends in a refusal, or leaves the signature what it was."""
+    data = sign_package(EMPTY_ZIP, key)
+    for at in range(len(EMPTY_ZIP) - 2, len(data)):
+        changed = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        try:
+            _verify(changed, key)
+        except EngineError:
+            continue
+        assert changed[: len(EMPTY_ZIP) - 2] == data[: len(EMPTY_ZIP) - 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no whole-file"),
+        (EMPTY_ZIP, "no whole-file"),
+        (EMPTY_ZIP[:-2] + comment(b""), "not where it should be"),
+        (EMPTY_ZIP[:-2] + comment(b"\x30\x00")[:-2] + b"\xff\xff", "not where it should be"),
+        (bytes(22)[:-2] + comment(b"\x30\x00"), "does not end as a signed zip"),
+        (EMPTY_ZIP[:-2] + comment(b"PK\x05\x06"), "does not end as a signed zip"),
+        (EMPTY_ZIP[:-2] + b"\x01\x00" + comment(b"\x30\x00")[2:], "not as long as it says"),
+        (EMPTY_ZIP[:-2] + comment(b"\x30\x00"), "malformed"),
+        (EMPTY_ZIP[:-2] + comment(b"\x04\x00"), "malformed"),
+        (EMPTY_ZIP[:-2] + comment(b"\x30\x05\x00"), "cut short"),
+    ],
+)
+def test_packages_that_are_not_signed_are_refused(key, data, words):
+    """No comment, a footer that leads elsewhere, a second end record, a length that lies."""
+    with pytest.raises(EngineError, match=words):
+        _verify(data, key)
+
+
+def test_signatures_of_other_kinds_are_refused(key):
+    """With signed attributes, as mail has them, or with another hash: recovery takes neither."""
+    signed = EMPTY_ZIP[:-2]
+    detached = pkcs7.PKCS7Options.DetachedSignature
+    binary = pkcs7.PKCS7Options.Binary
+    with pytest.raises(PackageError, match="malformed"):
+        _verify(signed + comment(_cms(key, signed, [detached, binary])), key)
+    other = _cms(key, signed, [detached, binary, NO_ATTRIBUTES], hashes.SHA512)
+    with pytest.raises(SignatureError, match="not signed by the key"):
+        _verify(signed + comment(other), key)
+
+
+def test_a_second_signer_is_enough(key):
+    """A package signed for a change of keys is taken with either key."""
+    other = rsa.generate_private_key(65537, 2048)
+    signed = EMPTY_ZIP[:-2]
+    builder = pkcs7.PKCS7SignatureBuilder().set_data(signed)
+    for each in (other, key):
+        certificate = x509.load_pem_x509_certificate(make_certificate(each))
+        builder = builder.add_signer(certificate, each, hashes.SHA256())
+    options = [pkcs7.PKCS7Options.DetachedSignature, pkcs7.PKCS7Options.Binary, NO_ATTRIBUTES]
+    data = signed + comment(builder.sign(serialization.Encoding.DER, options))
+    _verify(data, key)
+    _verify(data, other)
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60))
+def test_arbitrary_bytes_give_nothing_but_engine_errors(key, before, message):
+    """Any end of a file, and any signature in a well-formed comment, is refused with a sentence."""
+    digest = hashlib.sha256(b"").digest()
+    for tail in (before, EMPTY_ZIP[:-2] + comment(message)):
+        with pytest.raises(EngineError):
+            _verify_tail(tail, digest, key)
