@@ -3,18 +3,23 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from client_sim.device.errors import InstallError, StorageError
-from client_sim.engine.errors import EngineError, NotStreamableError
+from client_sim.device.errors import DownloadError, InstallError, StorageError
+from client_sim.engine.errors import AlteredError, EngineError, NotStreamableError
 
 
 @contextmanager
 def engine_refuses() -> Iterator[None]:
-    """Raise InstallError for EngineError but NotStreamableError, and StorageError for OSError."""
+    """Raise DownloadError, InstallError or StorageError for what the engine and its disk raise.
+
+    NotStreamableError passes.
+    """
     try:
         yield
     except NotStreamableError:
         # Not a refusal: the caller takes the other way.
         raise
+    except AlteredError as error:
+        raise DownloadError(str(error)) from error
     except EngineError as error:
         raise InstallError(str(error)) from error
     except OSError as error:

@@ -65,6 +65,10 @@ class SavedDigest:
         self._library.SHA256_Final(out, ctypes.byref(context))
         return out.raw
 
+    def copy(self) -> "SavedDigest":
+        """Return another digest of the same bytes."""
+        return SavedDigest(self._library, bytes(self._context))
+
     def save(self) -> bytes | None:
         """Return the state for `open_digest`."""
         return bytes(self._context)
@@ -75,6 +79,12 @@ class PlainDigest:
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
+
+    def copy(self) -> "PlainDigest":
+        """Return another digest of the same bytes."""
+        other = PlainDigest()
+        other._digest = self._digest.copy()
+        return other
 
     def update(self, data: bytes, start: int = 0, stop: int | None = None) -> None:
         """Add the bytes of `data` from `start` to before `stop`."""

@@ -4,6 +4,7 @@
     ├── PackageError        the package is not what it must be; nothing may be installed from it
     │   ├── UnsupportedError    it is well formed, but asks for something this engine does not do
     │   │   └── NotStreamableError  it cannot be installed while it is fetched, but as a file
+    │   ├── AlteredError        what came is not what was announced
     │   └── SignatureError      it is not signed by the key in the phone's image
     ├── ApplyError          it does not fit what is on the phone, or its result is not as promised
     └── SlotError           the slots are not in a state in which this can be done
@@ -29,6 +30,10 @@ class UnsupportedError(PackageError):
 
 class NotStreamableError(UnsupportedError):
     """The package cannot be installed while it passes by; fetched whole it can."""
+
+
+class AlteredError(PackageError):
+    """What came is not the package that was announced; another attempt may get it."""
 
 
 class SignatureError(PackageError):

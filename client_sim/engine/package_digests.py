@@ -10,7 +10,7 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from client_sim.engine.digest import Digest, open_digest
-from client_sim.engine.errors import PackageError
+from client_sim.engine.errors import AlteredError, PackageError
 from client_sim.engine.package import Layout
 from client_sim.engine.payload import Payload
 from client_sim.engine.signatures import find_payload_signature, verify_payload_digest
@@ -59,17 +59,18 @@ class PackageDigests:
         """Check that all that has passed and `rest` are the signed package.
 
         Call it once, at the end. Raises SignatureError if the payload or the package is not signed
-        by `key`, PackageError if a hash is another one.
+        by `key`, AlteredError if the package is not the one with this `sha256`, PackageError if
+        another hash does not hold.
         """
+        whole = self.package.copy()
+        whole.update(rest)
+        if whole.digest().hex() != sha256:
+            raise AlteredError("The downloaded package is not the signed one and was thrown away.")
         _, size = find_payload_signature(payload.manifest)
-        signed = find_signed_length(rest, layout.length) - (layout.length - len(rest))
-        self.package.update(rest, 0, signed)
-        signed_digest = self.package.digest()
-        self.package.update(rest, signed)
-        if self.package.digest().hex() != sha256:
-            raise PackageError("The package does not have the sha256 of the signed release.")
         self.payload.update(rest, 0, size)
         if self.payload.digest() != layout.properties.file_hash:
             raise PackageError("The payload does not have the hash FILE_HASH.")
         verify_payload_digest(rest[:size], self.signed.digest(), key)
-        verify_whole_file(rest, signed_digest, key)
+        signed = find_signed_length(rest, layout.length) - (layout.length - len(rest))
+        self.package.update(rest, 0, signed)
+        verify_whole_file(rest, self.package.digest(), key)

@@ -1,7 +1,7 @@
 import pytest
 
 from client_sim.device.conditions import Conditions, Wishes
-from client_sim.device.errors import GoneError, InstallError, TransportError
+from client_sim.device.errors import DownloadError, GoneError, TransportError
 from client_sim.device.phone import Phone
 from client_sim.device.wishes import store_wishes
 from tests.client_sim.device import shop
@@ -151,7 +151,7 @@ def test_a_full_package_has_nothing_behind_it(phone, market):
     """It is gone: an error, and nothing is remembered against it."""
     shop.announce(market, 1, [shop.add_package(market, 1)])
     break_one_octet(market, FULL)
-    with pytest.raises(InstallError):
+    with pytest.raises(DownloadError):
         phone.install()
     assert "unusable" not in phone.state
 

@@ -32,12 +32,15 @@ def test_part_of_some_bytes_is_added(data, start, stop):
 
 
 def test_asking_for_the_digest_changes_nothing():
-    """It may be asked for in between."""
-    each = open_digest()
-    each.update(b"a")
-    each.digest()
-    each.update(b"b")
-    assert each.digest() == hashlib.sha256(b"ab").digest()
+    """It may be asked for in between, and copied; the copy goes its own way."""
+    for each in (open_digest(), PlainDigest()):
+        each.update(b"a")
+        each.digest()
+        other = each.copy()
+        other.update(b"c")
+        each.update(b"b")
+        assert each.digest() == hashlib.sha256(b"ab").digest()
+        assert other.digest() == hashlib.sha256(b"ac").digest()
 
 
 @pytest.mark.parametrize(
