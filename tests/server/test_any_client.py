@@ -2,6 +2,7 @@
 
 import gzip
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,25 @@ def test_an_unmodified_tuf_client(served, published_state, tmp_path):
         info = updater.get_targetinfo(path)
         assert Path(updater.download_target(info, f"{tmp_path}/target")).read_bytes() == content
     assert updater.get_targetinfo("armani/id/stable/none.zip") is None
+
+
+def test_the_phones_machine_as_an_ordinary_client(served, published_state, tmp_path):
+    """`hening-device tuf` refreshes from it, and downloads a package and a pointer."""
+    url = f"http://127.0.0.1:{served.port}"
+    command = [
+        *(str(Path(sys.executable).with_name("hening-device")), "tuf"),
+        *("--metadata-url", f"{url}/metadata/", "--metadata-dir", str(tmp_path / "metadata")),
+        *("--target-name", FIRST, "--target-name", CHANNEL.pointer_path),
+        *("--target-dir", str(tmp_path / "targets"), "--target-base-url", f"{url}/targets/"),
+    ]
+    root = published_state.folder.trusted_root
+    subprocess.run([*command, "init", str(root)], check=True)
+    subprocess.run([*command, "refresh"], check=True)
+    subprocess.run([*command, "download"], check=True)
+    stored = sorted(path.read_bytes() for path in (tmp_path / "targets").iterdir())
+    assert stored == [b"", PACKAGE_1]
+    held = (tmp_path / "metadata" / "timestamp.json").read_bytes()
+    assert held == (published_state.folder.public / "metadata" / "timestamp.json").read_bytes()
 
 
 @pytest.mark.parametrize("option", [[], ["--compressed"], ["--http1.0"]])
