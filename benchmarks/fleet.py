@@ -28,6 +28,7 @@ from client_sim.fleet.fleet import Plan, run_fleet
 from client_sim.fleet.own_server import OwnServer
 from client_sim.fleet.population import Habits, draw_phones
 from client_sim.fleet.report import make_report
+from client_sim.fleet.sample import Sample
 from client_sim.fleet.survey import Survey, survey
 from client_sim.fleet.target import Target, find_target
 from client_sim.fleet.wheel import TICKS
@@ -100,7 +101,7 @@ def measure_days(
     begun = time.perf_counter()
     outcome = run_fleet(plan, target, held, seen, server.clock, time.time, lambda *_: None)
     took = time.perf_counter() - begun
-    report = make_report(outcome)
+    report = make_report(outcome, Sample())
     days = devices * hours / 24
     print(
         f"{days:,.0f} phone-days: {took:.1f} s, {report.polls:,} polls,"

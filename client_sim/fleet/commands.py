@@ -21,6 +21,7 @@ from client_sim.fleet.own_server import OwnServer
 from client_sim.fleet.page import render_page
 from client_sim.fleet.population import Habits
 from client_sim.fleet.report import Report, make_report, report_to_dict
+from client_sim.fleet.sample import Sample, Wish, install_sample
 from client_sim.fleet.screen import Screen
 from client_sim.fleet.sentences import summarise
 from client_sim.fleet.survey import survey
@@ -105,6 +106,15 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
     help="Open at once in each process, at most.",
 )
 @click.option("--keep-connections", is_flag=True, help="Poll many times over one; phones do not.")
+@click.option(
+    "--sample",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="Let so many phones more install by the real update engine; with --url.",
+)
+@click.option("--sample-package", type=_FILE, help="A full OTA zip: the build that they run.")
+@click.option("--certificate", type=_FILE, help="PEM: who signs packages.")
 @click.option("--current", default=0.0, show_default=True, type=_SHARE, help="Up to date already.")
 @click.option("--older", default=0.1, show_default=True, type=_SHARE, help="A build behind others.")
 @click.option("--fresh", default=0.02, show_default=True, type=_SHARE, help="Have never polled.")
@@ -130,6 +140,9 @@ def fleet(
     download_every: int,
     connections: int,
     keep_connections: bool,
+    sample: int,
+    sample_package: Path | None,
+    certificate: Path | None,
     current: float,
     older: float,
     fresh: float,
@@ -159,6 +172,9 @@ def fleet(
     with ExitStack() as stack:
         screen = stack.enter_context(Screen(plan.seconds, devices, quiet=as_json))
         clock: ClockFile | None = None
+        sampled = Sample()
+        if sample and not (url and sample_package and certificate):
+            raise click.UsageError("--sample goes with --url, --sample-package and --certificate.")
         if url is None:
             if root or authority or load_another_machine or resolve:
                 raise click.UsageError("--root, --authority, --resolve and --load-… go with --url.")
@@ -181,8 +197,12 @@ def fleet(
             )
             seen = held = survey(target, read_clock())
         screen.say(f"{devices:,} phones poll {target.host_header} from {plan.workers} processes.")
+        if sample_package is not None and certificate is not None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hening-fleet-")))
+            wish = Wish(sample, sample_package, certificate.read_bytes())
+            sampled = install_sample(target, seen.groups, wish, folder, read_clock)
         outcome = run_fleet(plan, target, held, seen, clock, read_clock, screen.watch)
-    report = make_report(outcome)
+    report = make_report(outcome, sampled)
     if out is not None:
         out.write_text(render_page(report), encoding="utf-8")
     if as_json:

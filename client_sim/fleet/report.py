@@ -7,6 +7,7 @@ from typing import Any, Final
 from client_sim.device.pointer import permille_at
 from client_sim.fleet.fleet import Moment, Outcome
 from client_sim.fleet.lines import LineCount
+from client_sim.fleet.sample import Sample
 from client_sim.fleet.tally import BINS, Failure
 from client_sim.lab.grammar import parse_requests
 
@@ -73,8 +74,10 @@ class Report:
     fetched: int
     switched: int
     arrived: int
+    engine_phones: int
     engine_installs: int
     engine_share: float
+    engine_refusals: tuple[str, ...]
     lessons: int
     failures: dict[str, int]
     server_failures: int
@@ -89,8 +92,8 @@ class Report:
     answered_within: tuple[tuple[float, float], ...]
 
 
-def make_report(outcome: Outcome, engine_installs: int = 0) -> Report:
-    """Return the report of a run of which `engine_installs` phones used the real engine."""
+def make_report(outcome: Outcome, sample: Sample) -> Report:
+    """Return the report of a run; the phones of `sample` used the real update engine."""
     tally, plan = outcome.tally, outcome.plan
     kinds, outside = _sort_kinds(outcome.lines, outcome.target.host_header.encode())
     steps = [(a, b) for a, b in pairwise(_thin(outcome)) if b.real > a.real]
@@ -121,8 +124,10 @@ def make_report(outcome: Outcome, engine_installs: int = 0) -> Report:
         fetched=tally.fetched,
         switched=tally.switched,
         arrived=tally.arrived,
-        engine_installs=engine_installs,
-        engine_share=engine_installs / max(1, tally.switched),
+        engine_phones=sample.made,
+        engine_installs=sample.installed,
+        engine_share=sample.installed / max(1, tally.switched + sample.installed),
+        engine_refusals=sample.reasons,
         lessons=tally.lessons,
         failures={why.value: tally.failures[why] for why in Failure if tally.failures[why]},
         server_failures=tally.server_failures(),

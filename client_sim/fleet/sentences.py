@@ -32,11 +32,13 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         f" {report.lessons:,} times, once for each worker, trust state and new answer."
     )
     engine = (
-        f"{report.engine_installs:,} of {report.switched:,} installs"
-        f" ({report.engine_share:.2%}) went through the real update engine;"
-        f" {report.fetched:,} fetched their package and checked its hash, the others took the"
-        " decision, the codename role and its proof alone."
+        f"{report.switched:,} phones of the fleet took a build; {report.fetched:,} of them fetched"
+        " its package and checked its hash, the others took the decision, the codename role and"
+        f" its proof alone. Beside them {report.engine_installs:,} of {report.engine_phones:,}"
+        " sampled phones installed through the real update engine,"
+        f" {report.engine_share:.2%} of all installs."
     )
+    refusals = [f"A sampled phone said: {reason}" for reason in report.engine_refusals]
     memory = (
         f"A phone that sleeps takes {report.octets_per_idle_phone:.0f} octets of memory; at the"
         f" end, with all that was counted, it was {report.octets_per_phone:.0f}."
@@ -55,7 +57,7 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         Fact("installs", f"{report.switched:,}"),
         Fact("failures by the server", f"{report.server_failures:,}"),
     ]
-    return title, [first, f"{connections} {verified}", f"{engine} {memory}"], facts
+    return title, [first, f"{connections} {verified}", f"{engine} {memory}", *refusals], facts
 
 
 def tell_seconds(seconds: float) -> str:

@@ -36,6 +36,7 @@ def run(*words):
     [
         (("--url", "http://127.0.0.1:8080"), "--url needs --root"),
         (("--load-another-machine",), "go with --url"),
+        (("--sample", "1"), "--sample goes with"),
         (("--devices", "0"), "--devices"),
         (("--hours", "100000"), "--hours"),
     ],
