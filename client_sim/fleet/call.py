@@ -69,20 +69,22 @@ class Load:
 
 
 class Call:
-    """What is under way for `phone`, since tick `begun`, over `wire`, whose descriptor is `number`.
+    """What is under way for `phone`, over `wire`, whose descriptor is `number`.
 
-    `sent_at` is when the question was sent whose answer is awaited, `unsent` what could not be sent
-    yet, `rest` the beginning of an answer. `breaks` says that the phone's network will.
+    It was due at tick `begun`, when its own clock said `now`. `sent_at` is when the question was
+    sent whose answer is awaited, `unsent` what could not be sent yet, `rest` the beginning of an
+    answer. `breaks` says that the phone's network will.
     """
 
     __slots__ = (
-        *("begun", "breaks", "in_body", "load", "node", "number", "offer", "phone"),
+        *("begun", "breaks", "in_body", "load", "node", "now", "number", "offer", "phone"),
         *("purpose", "release", "rest", "sent_at", "unsent", "wire"),
     )
 
     def __init__(self) -> None:
         self.phone = 0
         self.begun = 0
+        self.now = 0.0
         self.purpose = Purpose.POLL
         self.node: Node | None = None
         self.wire: Wire | None = None

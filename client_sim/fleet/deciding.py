@@ -30,9 +30,10 @@ class Decider:
         """Return what the phone would install, None for nothing."""
         phones = self._phones
         index, build = phones.group[phone], phones.build[phone]
-        if index not in state.pointers:
-            self._look_at(state, index)
-        pointer = state.pointers[index]
+        try:
+            pointer = state.pointers[index]
+        except KeyError:
+            pointer = self._look_at(state, index)
         if pointer is None:
             return None
         final = pointer.steps[-1].counter
@@ -47,12 +48,13 @@ class Decider:
         except KeyError:
             return self._plan(key, phone, pointer, now)
 
-    def _look_at(self, state: TrustState, index: int) -> None:
+    def _look_at(self, state: TrustState, index: int) -> Pointer | None:
         try:
-            state.find_pointer(index, self._groups[index])
+            return state.find_pointer(index, self._groups[index])
         except PointerError:
             # As the phone does: nothing is installed from what cannot be read.
             state.pointers[index] = None
+            return None
 
     def _plan(
         self, key: tuple[int, int, int, int, int], phone: int, pointer: Pointer, now: float

@@ -126,7 +126,7 @@ class Driver:
             if edge.version < self._phones.stamp[phone]:
                 self.end_early(call, Failure.OLDER)
                 return
-            if self._now(call) >= edge.expires:
+            if call.now >= edge.expires:
                 self.end_early(call, Failure.CLOCK)
                 return
             self._phones.stamp[phone] = edge.version
@@ -199,6 +199,7 @@ class Driver:
     def _begin(self, phone: int) -> None:
         call = self._spare.pop() if self._spare else Call()
         call.phone, call.begun = phone, self._tick
+        call.now = self._now(phone)
         if self._phones.traits[phone] & FLAKY:
             if self._draws.happens(_NO_NETWORK):
                 self.end_early(call, Failure.NO_NETWORK)
@@ -253,7 +254,7 @@ class Driver:
     def _decide(self, call: Call, state: TrustState) -> None:
         tally = self.tally
         tally.polls += 1
-        offer = self._decider.decide(call.phone, state, self._now(call))
+        offer = self._decider.decide(call.phone, state, call.now)
         if call.purpose is Purpose.LOOK:
             if offer is not None and offer == call.offer:
                 self._switch(call)
@@ -313,7 +314,8 @@ class Driver:
 
     def _sleep(self, call: Call) -> None:
         """Let the phone be due again, counted from when it was due, not from the last answer."""
-        self.put(call.phone, max(self._tick + 1, call.begun + self._draw_interval() * TICKS))
+        # Nothing that a phone does lasts as long as the shortest interval, so this is ahead.
+        self.put(call.phone, call.begun + self._draw_interval() * TICKS)
 
     def _study(self, call: Call) -> bool:
         """Let the real code look at what the server says now; ends the call where it cannot."""
@@ -337,14 +339,13 @@ class Driver:
             self._groups[phones.group[call.phone]],
         )
 
-    def _now(self, call: Call) -> float:
-        """Return the time of the phone's own clock when it was due.
+    def _now(self, phone: int) -> float:
+        """Return the time of the phone's own clock, which is never before its ROM was built.
 
-        It is never before the phone's ROM was built. What comes after the poll takes no simulated
-        time, however long the server needs for it.
+        It holds until the phone sleeps again: what it does once it is due takes no simulated time,
+        however long the server needs for it.
         """
-        phone = call.phone
-        now = self._manners.begin + call.begun / TICKS + self._phones.skew[phone]
+        now = self._time + self._phones.skew[phone]
         if now > self._last_built:
             return now
         return max(now, self._groups[self._phones.group[phone]].built_at)
