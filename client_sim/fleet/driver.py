@@ -314,8 +314,9 @@ class Driver:
 
     def _sleep(self, call: Call) -> None:
         """Let the phone be due again, counted from when it was due, not from the last answer."""
-        # Nothing that a phone does lasts as long as the shortest interval, so this is ahead.
-        self.put(call.phone, call.begun + self._draw_interval() * TICKS)
+        due = call.begun + self._draw_interval() * TICKS
+        # A tick that is over would come round again only when the whole wheel has turned.
+        self.put(call.phone, due if due > self._tick else self._tick + 1)
 
     def _study(self, call: Call) -> bool:
         """Let the real code look at what the server says now; ends the call where it cannot."""

@@ -21,6 +21,7 @@ BUILDS = (
     RunningBuild(NEWEST, "2", 2, START, "2026-01-05"),
 )
 GROUP = Group("armani", "id", "stable", BUILDS, 1.0, START - 100)
+WINDOW = 300  # seconds
 LONGEST = 28_801
 """Seconds within which every phone polls: FORMATS section 9."""
 
@@ -56,9 +57,11 @@ class Town:
 
 
 def live(driver, seconds, start=0):
-    """Let the phones live from `start` for so many seconds, and end what they began."""
+    """Let the phones live from `start` for so many seconds, in windows as a worker does."""
     for tick in range(start * TICKS, (start + seconds) * TICKS):
         driver.advance(tick)
+        if tick % (WINDOW * TICKS) == 0:
+            settle(driver)
     settle(driver)
 
 

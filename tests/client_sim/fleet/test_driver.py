@@ -8,6 +8,7 @@ import pytest
 
 from client_sim.fleet.population import Habits
 from client_sim.fleet.tally import Failure
+from client_sim.fleet.wheel import TICKS
 from tests.client_sim.device.repository_simulator import (
     DAY,
     START,
@@ -79,6 +80,18 @@ def test_a_phone_polls_again_after_four_to_eight_hours(town):
     assert driver.tally.polls == 10
     live(driver, LONGEST - 14_400, 14_400)
     assert driver.tally.polls == 20
+
+
+def test_a_phone_whose_poll_ended_late_is_due_at_once(town):
+    """Its next time was over before its answer came: it does not wait for the wheel's next turn."""
+    driver = town.make_driver(1)
+    driver.advance(0)
+    driver.advance(LONGEST * TICKS)
+    settle(driver)
+    assert driver.tally.polls == 1
+    driver.advance(LONGEST * TICKS + 1)
+    settle(driver)
+    assert driver.tally.polls == 2
 
 
 def test_a_phone_is_in_as_its_bucket_says(town):
@@ -153,17 +166,20 @@ def test_a_forged_answer_between_good_ones_is_noticed_by_its_hash(town):
 
 
 def test_an_older_timestamp_is_a_rollback(town):
-    """A phone that has seen a newer one refuses the old one, although its signature is good."""
-    driver = town.make_driver(4)
+    """A phone that has seen a newer one refuses the old one, whose hash was verified once."""
+    driver = town.make_driver(6)
     old = town.repository.files["/metadata/timestamp.json"]
-    live(driver, 1)
+    live(driver, LONGEST + 1)
     town.repository.refresh()
-    live(driver, LONGEST, 1)
-    polls = driver.tally.polls
-    town.repository.files["/metadata/timestamp.json"] = old
     live(driver, LONGEST, LONGEST + 1)
+    polls, lessons = driver.tally.polls, driver.school.lessons
+    assert not driver.tally.failures
+    town.repository.files["/metadata/timestamp.json"] = old
+    live(driver, DAY - 2 * LONGEST - 10, 2 * LONGEST + 1)
     assert driver.tally.polls == polls
-    assert driver.tally.server_failures() >= 4
+    assert driver.tally.failures.keys() == {Failure.OLDER}
+    assert driver.tally.failures[Failure.OLDER] >= 5
+    assert driver.school.lessons == lessons
 
 
 def test_a_package_with_another_hash_is_thrown_away(town):
