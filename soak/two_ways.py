@@ -15,6 +15,7 @@ from server.device.counts import Counts
 from server.device.documents import make_document
 from server.device.gate import GateMode
 from server.device.handover import HandoverServer
+from server.device.lane import Lane
 from server.device.plane import DevicePlane
 from server.device.role_files import Package
 from server.device.served import Served, make_served
@@ -71,8 +72,11 @@ class TwoWays:
 
     async def over_lane(self, pieces: Iterable[bytes], *, is_slow: bool = False) -> Outcome:
         """Send pieces over a new connection, as it is accepted; the client may read slowly."""
-        server = self._server()
-        return await self._send(server.front(), pieces, MemoryTransport(is_slow=is_slow))
+        return await self._send(self.lane(), pieces, MemoryTransport(is_slow=is_slow))
+
+    def lane(self) -> Lane:
+        """Return the protocol of a new connection."""
+        return self._server().front()
 
     async def over_handover(self, pieces: Iterable[bytes]) -> Outcome:
         """Send pieces over a connection that aiohttp has from its first octet on."""

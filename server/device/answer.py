@@ -44,6 +44,7 @@ _USUAL = {
     b"deflate, gzip, br, zstd": True,
     b"identity": False,
 }
+ELEMENTS = 16  # of a list in a header that are read; what is behind them counts as not there
 _QUALITY_ZERO = re.compile(rb"q=0(?:\.0{0,3})?")
 
 
@@ -130,7 +131,7 @@ def is_match(if_none_match: bytes, etag: str) -> bool:
     tag = etag.encode()
     if if_none_match == tag:
         return True
-    tags = {each.strip().removeprefix(b"W/") for each in if_none_match.split(b",")}
+    tags = {each.strip().removeprefix(b"W/") for each in _elements(if_none_match)}
     return b"*" in tags or tag in tags
 
 
@@ -173,8 +174,12 @@ def _package(package: Package, fields: Mapping[bytes, bytes]) -> Answer:
 
 
 def _accepts_gzip(value: bytes) -> bool:
-    for element in value.split(b","):
+    for element in _elements(value):
         coding, _, quality = element.replace(b" ", b"").lower().partition(b";")
         if coding == b"gzip":
             return _QUALITY_ZERO.fullmatch(quality) is None
     return False
+
+
+def _elements(value: bytes) -> list[bytes]:
+    return value.split(b",", ELEMENTS)[:ELEMENTS]

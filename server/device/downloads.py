@@ -82,16 +82,17 @@ class Downloads:
                 package = planned.package
                 opening = self._blobs.open_file(package.sha256, package.length)
                 file = await stack.enter_async_context(opening)
+                if file is None:
+                    return False
                 twin = stack.enter_context(Twin(transport))
+                sending = Sending(transport, twin, head, file, planned.first, planned.end)
+                self._files.begin(sending)
             except (OSError, StorageError):
                 return False
-            if file is None:
-                return False
             self._counts.answers[planned.status] += 1
-            sending = Sending(transport, twin, head, file, planned.first, planned.end)
             begin(sending)
             with _whole(twin):
-                await self._files.send(sending)
+                await self._files.finish(sending)
         return True
 
     def _ended(self) -> None:

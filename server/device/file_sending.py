@@ -64,29 +64,32 @@ class FileSender:
         self._is_turning = False
         self._epoll: select.epoll | None = None
 
-    async def send(self, sending: Sending) -> None:
+    def begin(self, sending: Sending) -> None:
+        """Begin to send in the next turn of the loop; `finish` must follow at once.
+
+        Raises OSError where there is no descriptor left, and nothing is sent.
+        """
+        if self._epoll is None:
+            self._epoll = select.epoll()
+            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._wake)
+        sending.twin.bound_unsent(UNSENT)
+        self._epoll.register(sending.twin.fileno(), _EDGES)
+        self._sendings[sending.twin.fileno()] = sending
+        sending.twin.when_cut = sending.give_up
+        self._line_up(sending)
+
+    async def finish(self, sending: Sending) -> None:
         """Send to the end.
 
         Raises ConnectionError once the client is gone or the transport closing, OSError where the
         file cannot be read, and StorageError when it turns out to be shorter. In each case part of
         it may have been sent.
         """
-        sending.twin.when_cut = sending.give_up
-        self._enter(sending)
         try:
             await sending.over
         finally:
             sending.over.cancel()  # whatever still holds it passes over it
             self._leave(sending)
-
-    def _enter(self, sending: Sending) -> None:
-        if self._epoll is None:
-            self._epoll = select.epoll()
-            asyncio.get_running_loop().add_reader(self._epoll.fileno(), self._wake)
-        sending.twin.bound_unsent(UNSENT)
-        self._sendings[sending.twin.fileno()] = sending
-        self._epoll.register(sending.twin.fileno(), _EDGES)
-        self._line_up(sending)
 
     def _leave(self, sending: Sending) -> None:
         del self._sendings[sending.twin.fileno()]

@@ -14,6 +14,7 @@ from server.device.plane import DevicePlane
 from server.device.refusals import plan_refusal
 from server.device.strict import is_phones
 
+HELD = 256 * 1024 * 1024  # octets that may wait for slow clients in a process
 WAITING_OCTETS = 16_384  # of a connection that waits for its hand-over
 TICK_SECONDS = 0.5  # how exact limits and `Date` are
 LANE_STATUSES = (
@@ -28,11 +29,17 @@ LANE_STATUSES = (
 
 
 class Connection(Protocol):
-    """A connection, on the lane or handed over: when it is cut, on the loop's clock, and why."""
+    """A connection, on the lane or handed over: when it is cut, on the loop's clock, and why.
+
+    `left` is what the client had still to take when its deadline came the last time, and `least`
+    how much of it must be taken by the next. `held` octets wait in memory for it.
+    """
 
     deadline: float
     limit: str
     left: int
+    least: int
+    held: int
 
     def untaken(self) -> int:
         """Return how many octets the client has still to take."""
@@ -61,7 +68,7 @@ class Front:
         self._hand_over = hand_over
         self._waiting: deque[Lane] = deque()
         self.is_draining = False
-        self.held = 0  # octets that wait in memory for clients behind the lane
+        self._held = 0  # octets that wait in memory for clients
         self._monotonic = monotonic
         self._handovers_left = 0
         self._connections: set[Connection] = set()
@@ -93,7 +100,7 @@ class Front:
     def _expire(self, connection: Connection) -> None:
         """Cut a connection, unless its client takes what was written, however slowly."""
         left = connection.untaken()
-        if left and left != connection.left:
+        if left and abs(connection.left - left) >= connection.least:
             connection.left = left
             connection.deadline, connection.limit = self.until_stall, "stall"
             return
@@ -107,6 +114,14 @@ class Front:
             return False
         self.plane.counts.cuts["full"] += 1
         return True
+
+    def hold(self, connection: Connection, octets: int) -> None:
+        """Note what is kept for a client; where all in all is too much, the last one is cut."""
+        self._held += octets - connection.held
+        connection.held = octets
+        if self._held > HELD and octets:
+            self.plane.counts.cuts["full"] += 1
+            connection.cut()
 
     def enter(self, connection: Connection) -> None:
         """Count a connection in."""

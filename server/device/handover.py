@@ -40,7 +40,6 @@ RESPONSE_HEADERS = frozenset(
 )
 LINE_LIMIT = 2048  # octets of a request line or header: the longest path has under 400
 HEADER_LIMIT = 48  # headers of a request: browsers send about 20
-HELD = 256 * 1024 * 1024  # octets of answers that may wait for slow clients in a process
 REST = 16_384  # octets that a client may send ahead of its answers
 _EMPTY_LINES = re.compile(rb"[\r\n]+")
 _BARE_END = re.compile(rb"(?<!\r)\n")
@@ -124,15 +123,17 @@ class _Protocol(web.RequestHandler):
 
     __slots__ = (
         "_beginning",
-        "_held",
         "_is_asked",
         "_is_full",
         "_is_over",
+        "_is_slow",
         "_rest",
         "deadline",
         "front",
         "has_ended",
+        "held",
         "is_spelled",
+        "least",
         "left",
         "limit",
         "plane",
@@ -144,12 +145,13 @@ class _Protocol(web.RequestHandler):
         self.plane = manager.plane
         self.has_ended = False  # the client sends nothing more
         self.is_spelled = True  # the request that is answered is in a phone's octets
-        self.left = 0
+        self.held = self.left = 0
+        self.least = 1
         self._beginning = b""  # what aiohttp has of a head that is not whole
-        self._held = 0  # octets that wait in memory for the client
         self._is_asked = False  # a request came whole and its answer is not known yet
         self._is_full = False  # nothing is read until some of it is answered
         self._is_over = False  # no answer follows
+        self._is_slow = False  # the client does not take what was written
         self._rest = b""  # what came and is not given to aiohttp yet
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -161,7 +163,7 @@ class _Protocol(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Wait no longer."""
         self._is_over, self._rest = True, b""
-        self._hold(0)
+        self.front.hold(self, 0)
         self.front.leave(self)
         super().connection_lost(exc)
 
@@ -171,21 +173,22 @@ class _Protocol(web.RequestHandler):
         if self.transport is not None and not self.plane.downloads.watches(self.transport):
             self.left = self.untaken()
             self.deadline, self.limit = self.front.until_stall, "stall"
-            self._hold(self.transport.get_write_buffer_size())
+            self._is_slow = True
+            self._hold()
 
     def resume_writing(self) -> None:
         """Wait no longer."""
         super().resume_writing()
-        self.deadline = math.inf
-        self._hold(0)
+        self.deadline, self._is_slow = math.inf, False
+        self._hold()
 
-    def _hold(self, octets: int) -> None:
-        """Note what is kept for this client; where all in all is too much, the last one is cut."""
-        self.front.held += octets - self._held
-        self._held = octets
-        if self.front.held > HELD and octets:
-            self.plane.counts.cuts["full"] += 1
-            self.cut()
+    def _hold(self) -> None:
+        waiting = 0
+        if self._is_slow and self.transport is not None:
+            waiting = self.transport.get_write_buffer_size()
+        ahead = len(self._rest) if len(self._rest) > REST else 0
+        if waiting + ahead != self.held:
+            self.front.hold(self, waiting + ahead)
 
     def data_received(self, data: bytes) -> None:
         """Keep what came, and give aiohttp what it may have."""
@@ -196,6 +199,7 @@ class _Protocol(web.RequestHandler):
         if len(self._rest) > REST and self.transport is not None:
             self._is_full = True
             self.transport.pause_reading()
+            self._hold()
 
     def _give(self) -> None:
         """Give aiohttp the next head, or what is there of it."""
@@ -229,6 +233,7 @@ class _Protocol(web.RequestHandler):
         if self._is_full and len(self._rest) <= REST and self.transport is not None:
             self._is_full = False
             self.transport.resume_reading()
+            self._hold()
 
     def after(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """Go on behind an answer that is known: with the next head, or with the end."""

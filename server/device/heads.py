@@ -135,8 +135,11 @@ _KNOWN = b"|".join(
         b"(?:%b|[Ss]ec-[A-Za-z-]+): %b" % (_names(TOLERATED - _READ_HERE.keys()), _ANY),
     ]
 )
+# Unknown, and read all the same by the parser behind the lane: it takes each once only.
+_READ_THERE = {b"content-location", b"content-range", b"etag", b"max-forwards"}
+_READ_THERE |= {b"proxy-connection", b"server"}
 _UNKNOWN = b"(?!(?i:%b|sec-.*):)([A-Za-z0-9-]{1,64}): %b" % (
-    b"|".join(sorted(READ | REFUSED | TOLERATED)),
+    b"|".join(sorted(READ | REFUSED | TOLERATED | _READ_THERE)),
     _ANY,
 )
 _DIRECT = re.compile(b"(?:(?:%b|(?!)())\r\n){1,40}+\r\n" % _KNOWN)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from server.device.front import Front
 
 CLOSE = b"\r\nConnection: close"
+AT_ONCE = 64  # requests of a connection that are answered in one turn of the loop
+REST = 16_384  # octets that wait for their turn beyond which the sum of all counts
 COPIED = 16_384  # octets below which one write of a copy is cheaper than one of two parts
 
 
@@ -30,12 +32,14 @@ class Lane(asyncio.Protocol):
         "_front",
         "_has_begun",
         "_is_ending",
-        "_is_leaving",
         "_is_paused",
         "_is_plain",
+        "_is_waiting",
         "_rest",
         "_transport",
         "deadline",
+        "held",
+        "least",
         "left",
         "limit",
     )
@@ -46,10 +50,11 @@ class Lane(asyncio.Protocol):
         self._has_begun = False  # there is a transport
         self._is_paused = False  # the client does not take what was written
         self._is_ending = False  # the last answer is written, what still comes is thrown away
-        self._is_leaving = False  # a file is sent, or others are to answer and have not taken over
+        self._is_waiting = False  # for a turn, for a file that is sent, for others to take over
         self._file: FileAnswer | None = None
         self._is_plain = True  # none of this, and nothing is left of an earlier packet
-        self.left = 0  # what the client had still to take, when its deadline came the last time
+        self.held = self.left = 0
+        self.least = 1
         self.deadline, self.limit = front.until_head, "head"
         front.enter(self)  # before a handshake, which takes room as well
 
@@ -65,6 +70,7 @@ class Lane(asyncio.Protocol):
         """Forget the connection."""
         if self._file is not None:
             self._file.cut()  # which has a descriptor of its own
+        self._front.hold(self, 0)
         self._front.leave(self)
 
     def data_received(self, data: bytes) -> None:
@@ -87,11 +93,16 @@ class Lane(asyncio.Protocol):
 
     def _take(self, data: bytes) -> None:
         """Answer the requests that `data` begins with, in order, while their answers are taken."""
-        front, start = self._front, 0
-        while not (self._is_paused or self._is_ending or self._is_leaving):
+        front, start, more = self._front, 0, AT_ONCE
+        while not (self._is_paused or self._is_ending or self._is_waiting):
             end = data.find(END, start) + len(END)
             if end < len(END):
                 break
+            if not more:
+                self._wait(data[start:])
+                asyncio.get_running_loop().call_soon(self._go_on)
+                return
+            more -= 1
             planned = front.plan(data[start:end])
             if planned is None:
                 self._hand_over(data[start:])
@@ -115,14 +126,14 @@ class Lane(asyncio.Protocol):
         """Keep what could not be answered yet."""
         if self._is_ending:
             rest = b""
-        elif rest and not (self._is_paused or self._is_leaving):
+        elif rest and not (self._is_paused or self._is_waiting):
             if not may_become_head(rest):
                 self._hand_over(rest)
                 return
             if not self._rest or self.limit == "idle":
                 self.deadline, self.limit = self._front.until_head, "head"
-        self._rest = rest
-        is_busy = self._is_paused or self._is_ending or self._is_leaving
+        self._set_rest(rest)
+        is_busy = self._is_paused or self._is_ending or self._is_waiting
         self._is_plain = not (rest or is_busy or self._front.is_draining)
 
     def _download(self, planned: PlannedFile, data: bytes, end: int) -> None:
@@ -139,6 +150,9 @@ class Lane(asyncio.Protocol):
         head = front.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
         self._wait(data)
         self.deadline, self.limit = front.until_stall, "stall"
+        limits = front.plane.limits
+        self.left = planned.end - planned.first
+        self.least = max(1, int(limits.least_rate * limits.stall_seconds))
         sent = functools.partial(self._sent, planned, end)
         self._file = FileAnswer(front.plane.downloads, self._transport, planned, head, sent)
 
@@ -150,18 +164,34 @@ class Lane(asyncio.Protocol):
             return
         if planned.remark == UNKNOWN:
             front.plane.counts.unknown_headers += 1
-        self._is_leaving = False
+        self.least = 1
         self.deadline, self.limit = front.until_idle, "idle"
-        self._transport.resume_reading()
+        self._rest = self._rest[end:]
         if planned.is_last or front.is_draining:
             self._end()
-        self._take(self._rest[end:])
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Answer and read on, where nothing else is waited for."""
+        if self._transport.is_closing():
+            return
+        self._is_waiting = False
+        if not self._is_paused:
+            self._transport.resume_reading()
+        self._take(self._rest)
 
     def _wait(self, data: bytes) -> None:
         """Answer and read nothing; `data` is still to be answered."""
-        if not self._is_leaving:
+        if not self._is_waiting:
             self._transport.pause_reading()
-        self._is_leaving, self._is_plain, self._rest = True, False, data
+        self._is_waiting, self._is_plain = True, False
+        self._set_rest(data)
+
+    def _set_rest(self, rest: bytes) -> None:
+        self._rest = rest
+        held = len(rest) if len(rest) > REST else 0
+        if held != self.held:
+            self._front.hold(self, held)
 
     def _hand_over(self, data: bytes) -> None:
         """Ask to be handed over, now or a little later; until then nothing is read."""
@@ -173,9 +203,10 @@ class Lane(asyncio.Protocol):
         """Let `take` have the connection and what is not answered; False where it is closed."""
         if self._transport.is_closing():
             return False
+        self._front.hold(self, 0)
         self._front.leave(self)
-        take(self._transport, self._rest)
         self._transport.resume_reading()
+        take(self._transport, self._rest)
         return True
 
     def pause_writing(self) -> None:
@@ -192,9 +223,11 @@ class Lane(asyncio.Protocol):
         if self._is_ending:
             self.deadline, self.limit = self._front.until_linger, ""
             return
-        self._transport.resume_reading()
-        self.deadline, self.limit = self._front.until_idle, "idle"
-        self._take(self._rest)
+        if not self._is_waiting:
+            self.deadline, self.limit = self._front.until_idle, "idle"
+            self._go_on()
+            if self._front.is_draining:
+                self.drain()
 
     def _end(self) -> None:
         """Send nothing more once all is taken; closing at once could take the answer back."""

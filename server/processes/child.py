@@ -227,12 +227,10 @@ async def begin(
     command += [str(theirs.fileno()), str(os.getpid())]
     descriptors = (theirs.fileno(), *tcp, *unix)
     try:
-        process = await nursery.begin(command, descriptors, worker_environment(environment))
+        process = await nursery.begin(command, descriptors, worker_environment(environment), theirs)
     except BaseException:
         ours.close()
         raise
-    finally:
-        theirs.close()
     channel = await open_channel(MAIN_DECODER, ours)
     channel.tell(Start(PROTOCOL, duty, tcp, unix))
     return Child(process, channel, bounds, hear, say)

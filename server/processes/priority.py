@@ -8,7 +8,9 @@ what this process was given, and begins the workers.
 
 import asyncio
 import contextlib
+import functools
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -39,26 +41,36 @@ class Nursery:
         self._thread.submit(os.getpid).result()
 
     async def begin(
-        self, command: Sequence[str], descriptors: Sequence[int], environment: Mapping[str, str]
+        self,
+        command: Sequence[str],
+        descriptors: Sequence[int],
+        environment: Mapping[str, str],
+        theirs: socket.socket,
     ) -> "subprocess.Popen[bytes]":
         """Begin a process that inherits `descriptors` and writes to our standard error alone.
 
-        Raises OSError where there is no room for it.
+        `theirs` is one of them and closed here, once they are inherited, for whoever waits may be
+        cancelled before. Raises OSError where there is no room for it.
         """
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, _begin, command, descriptors, environment)
+        begin = functools.partial(_begin, command, descriptors, environment, theirs)
+        return await loop.run_in_executor(self._thread, begin)
 
 
 def _begin(
-    command: Sequence[str], descriptors: Sequence[int], environment: Mapping[str, str]
+    command: Sequence[str],
+    descriptors: Sequence[int],
+    environment: Mapping[str, str],
+    theirs: socket.socket,
 ) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603 - the command is ours
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        pass_fds=descriptors,
-        env=environment,
-        # Ctrl-C is for the main process, which lets workers drain. Not a session of their own:
-        # the kernel may share cores among sessions first, and then priorities say nothing.
-        process_group=0,
-    )
+    with theirs:
+        return subprocess.Popen(  # noqa: S603 - the command is ours
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=descriptors,
+            env=environment,
+            # Ctrl-C is for the main process, which lets workers drain. Not a session of their own:
+            # the kernel may share cores among sessions first, and then priorities say nothing.
+            process_group=0,
+        )

@@ -29,6 +29,8 @@ LINES = [
     *(b"\tfolded", b"Accept", b": a", b"Accept:", b"Accept: ", b"Accept:a", b"Accept:  a "),
     *(b"Accept: a\x00b", b"Accept: a\x7fb", b"Accept: a\xe9b", b"Accept: a\tb", b"Accept: a\rb"),
     *(b"Accept: " + b"a" * 2100, b"A" * 80 + b": a", b"Via: 1.1 a", b"TE: trailers", b"Te: a"),
+    *(b"ETag: a", b"Max-Forwards: 1", b"Server: a", b"Content-Location: /a", b"content-range: a"),
+    *(b"Proxy-Connection: close", b"Proxy-Connection: keep-alive", b"etag: b", b"Server: b"),
 ]
 TARGETS = [
     *(PATHS[0] + b"?", PATHS[0] + b"#", b"http://updates.example" + PATHS[0], b"*", b"/"),

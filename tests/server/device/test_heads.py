@@ -198,6 +198,23 @@ def test_unknown_headers():
         assert plan(octets, is_edge=True) is None
 
 
+@pytest.mark.parametrize("name", ["ETag", "Max-Forwards", "server", "Proxy-Connection"])
+def test_headers_that_a_parser_reads(name):
+    """What means something behind the lane is judged there, an edge's, too."""
+    assert plan(head(HOST, f"{name}: 1".encode()), is_edge=True) is None
+
+
+def test_long_lists():
+    """A list in a header is read as far as anybody needs."""
+    tag = DOCUMENT.identity.etag.encode()
+    assert plan(head(HOST, b"If-None-Match: " + b"a, " * 15 + tag)) == (304, False)
+    assert plan(head(HOST, b"If-None-Match: " + b"a, " * 16 + tag)) == (200, False)
+    planned = plan_head(
+        head(HOST, b"Accept-Encoding: " + b"a, " * 16 + b"gzip"), SERVED, is_edge=False
+    )
+    assert b"Content-Encoding" not in planned[1]
+
+
 pieces = st.sampled_from(
     [
         *(b"Host: a", b"host: [::1]:80", b"Accept: */*", b"Connection: close", b"User-Agent: x y"),

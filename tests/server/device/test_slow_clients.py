@@ -134,7 +134,7 @@ def test_a_document_is_in_memory_once(published_state):
 
 def test_what_is_held_behind_the_lane_is_bounded(published_state, monkeypatch):
     """The last to come is cut where all in all too much waits for clients."""
-    monkeypatch.setattr("server.device.handover.HELD", 100_000)
+    monkeypatch.setattr("server.device.front.HELD", 100_000)
     with serve_big(published_state.folder) as served, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(narrow(served)) for _ in range(5)]
         for each in clients:
