@@ -12,7 +12,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from aiohttp import StreamReader, web
+from aiohttp import HttpVersion11, StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import RawRequestMessage
 
@@ -101,6 +101,8 @@ def _make_request(
 ) -> "_Request":
     if isinstance(protocol, _Protocol):
         protocol.deadline = math.inf
+    if message.method == "UNKNOWN":  # aiohttp's own, in the place of what it could not read
+        message = message._replace(version=HttpVersion11)
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 

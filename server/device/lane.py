@@ -234,9 +234,11 @@ class Lane(asyncio.Protocol):
         self._is_ending, self._is_plain = True, False
         self.deadline, self.limit = self._front.until_linger, ""
         if self._transport.can_write_eof():
-            self._transport.resume_reading()  # an answer may have paused it before it was the last
+            if self._is_paused:
+                self._transport.resume_reading()
             self._transport.write_eof()
-            self._transport.set_write_buffer_limits(high=0)  # paused until all is taken
+            if self._transport.get_write_buffer_size() > COPIED:  # paused until all is taken
+                self._transport.set_write_buffer_limits(high=0)
         else:
             self._transport.close()
 

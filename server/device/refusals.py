@@ -19,6 +19,19 @@ _FRAMING = re.compile(
     rb"|(?:content-length|expect|http2-settings|transfer-encoding|upgrade): )",
     re.IGNORECASE | re.MULTILINE,
 )
+# What no parser takes twice; of others only a parser can tell what it does with two of them.
+_SINGLE = frozenset(
+    {
+        b"content-location",
+        b"content-range",
+        b"content-type",
+        b"etag",
+        b"host",
+        b"max-forwards",
+        b"server",
+        b"user-agent",
+    }
+)
 _ANSWERS = {
     reason: (encode_fields(answer.headers), answer.body)
     for reason, answer in ((reason, refusal(reason)) for reason in Reason)
@@ -35,13 +48,19 @@ def plan_refusal(head: bytes, mode: GateMode) -> Planned | None:
         return None
     lines = (line.partition(b": ") for line in match[3].split(b"\r\n")[:-1])
     headers = [(name, value.strip(b" ")) for name, _, value in lines]
-    names = {name.lower() for name, _ in headers}
-    if b"host" not in names or len(names) != len(headers):
-        return None  # some parsers have a word of their own for that
+    names = [name.lower() for name, _ in headers]
+    if len(set(names)) != len(names):
+        is_clear = any(names.count(name) > 1 for name in _SINGLE)
+        return _answer(Reason.MALFORMED) if is_clear else None
+    if b"host" not in names:
+        return None
     try:
         check_request(match[1].decode(), match[2].decode(), (1, 1), headers, mode)
     except Refused as refused:
-        fields, body = _ANSWERS[refused.reason]
-        octets = fields if match[1] == b"HEAD" else fields + body
-        return HTTPStatus.BAD_REQUEST.value, octets, True, refused.reason
+        return _answer(refused.reason, is_head=match[1] == b"HEAD")
     return None
+
+
+def _answer(reason: Reason, *, is_head: bool = False) -> Planned:
+    fields, body = _ANSWERS[reason]
+    return HTTPStatus.BAD_REQUEST.value, fields if is_head else fields + body, True, reason

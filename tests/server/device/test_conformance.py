@@ -212,7 +212,7 @@ def test_head_is_get_without_its_body(direct, way, path):
     told = way(direct, asked(path=path, method="HEAD")).partition(b"\r\n\r\n")
     fields = [line for line in got.head.split(b"\r\n") if not line.startswith(b"Date")]
     assert told[0].split(b"\r\n") == fields[:-2]
-    assert told[2].startswith(b"HTTP/1.0 400 ")
+    assert told[2].startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("way", [over_lane, over_handover])

@@ -98,5 +98,5 @@ def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
             connection.sendall(request(URL))
             assert read_response(connection).body == OCTETS
         assert running.plane.counts.answers[200] == 2
-        assert running.plane.counts.downloads == 0
+        until(lambda: running.plane.counts.downloads == 0)
         assert running.errors == []
