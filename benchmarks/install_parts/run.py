@@ -65,7 +65,6 @@ def stream(path: Path, port: int, folder: Path) -> dict[str, float]:
         install_stream(
             PackageBlocks(connection, given.offer),
             _make_phone(folder),
-            sha256=given.offer.sha256,
             **given.arguments,
         )
     return {}
@@ -114,6 +113,7 @@ class _Given:
             final_counter=2,
         )
         self.arguments = {
+            "sha256": sha256,
             "property_files": metadata["ota-streaming-property-files"],
             "payload_properties": properties,
             "certificate": CERTIFICATE_FILE.read_bytes(),

@@ -17,7 +17,7 @@ from client_sim.device.client import PollingClient, PollOutcome
 from client_sim.device.conditions import Conditions, judge_conditions
 from client_sim.device.download import Downloads, PackageBlocks, Progress
 from client_sim.device.engine_errors import engine_refuses
-from client_sim.device.errors import DownloadError, GoneError, InstallError
+from client_sim.device.errors import AgreementError, DownloadError, GoneError, InstallError
 from client_sim.device.image import Image
 from client_sim.device.records import add_unusable, load_agreed, store_agreed
 from client_sim.device.release import Release
@@ -147,7 +147,7 @@ class Update:
         self.say(f"Fetching {offer.length} octets.")
         package = self.downloads.fetch(connection, offer, self.progress)
         self.say("Installing into the slot that does not run.")
-        return self._install_file(package, target.release)
+        return self._install_file(package, offer, target.release)
 
     def _install_stream(self, connection: Connection, offer: Offer, release: Release) -> BuildFacts:
         facts = _find_facts(release)
@@ -165,12 +165,13 @@ class Update:
             )
         return facts
 
-    def _install_file(self, package: Path, release: Release) -> BuildFacts:
+    def _install_file(self, package: Path, offer: Offer, release: Release) -> BuildFacts:
         facts = _find_facts(release)
         with engine_refuses(), package.open("rb") as file:
             install_package(
                 file,
                 self.slots,
+                sha256=offer.sha256,
                 property_files=release.property_files,
                 payload_properties=release.payload_properties,
                 certificate=self.image.ota_certificate,
@@ -183,21 +184,31 @@ class Update:
     def _switch(self, offer: Offer) -> None:
         """Switch slots if the very same package is still offered and listed.
 
-        A build that was halted, superseded or withdrawn meanwhile must not be started.
+        A build that was halted, superseded or withdrawn meanwhile must not be started, and is not
+        kept: the slot is emptied.
         """
         self.say("Looking once more before switching slots.")
         outcome = self._poll()
         # Not only `halted`: the next build's roll-out replaces the pointer that said so.
         if outcome.offer is None or _identify(outcome.offer) != _identify(offer):
+            self._empty_slot()
             raise InstallError(
                 f"The offer changed during the installation, so build {offer.counter} is not "
                 f"started: {outcome.reason}"
             )
         with Connection(self.world) as connection:
-            self.client.fetch_release(offer, connection)
+            try:
+                self.client.fetch_release(offer, connection)
+            except AgreementError:
+                self._empty_slot()
+                raise
         with engine_refuses():
             self.slots.switch()
         self.downloads.forget(offer)
+
+    def _empty_slot(self) -> None:
+        with engine_refuses():
+            self.slots.begin_update()
 
 
 def _find_facts(release: Release) -> BuildFacts:

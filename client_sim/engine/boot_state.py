@@ -22,8 +22,8 @@ SlotName = Literal["a", "b"]
 class SlotState:
     """One slot: may it be tried, was it confirmed, how often may it still be tried, what is in it.
 
-    `build` is None while nothing complete is in the slot. `failed` says that its build did not
-    boot.
+    `build` is None while nothing complete is in the slot, `package` the sha256 of the package that
+    it came from, None for the factory's. `failed` says that its build did not boot.
     """
 
     bootable: bool
@@ -31,11 +31,18 @@ class SlotState:
     failed: bool
     tries_remaining: int
     build: BuildFacts | None
+    package: str | None
     partitions: tuple[PartitionResult, ...]
 
 
 EMPTY_SLOT: Final = SlotState(
-    bootable=False, successful=False, failed=False, tries_remaining=0, build=None, partitions=()
+    bootable=False,
+    successful=False,
+    failed=False,
+    tries_remaining=0,
+    build=None,
+    package=None,
+    partitions=(),
 )
 
 

@@ -27,6 +27,7 @@ def install_package(
     package_file: BinaryIO,
     slots: Slots,
     *,
+    sha256: str,
     property_files: str,
     payload_properties: Mapping[str, str],
     certificate: bytes,
@@ -34,14 +35,14 @@ def install_package(
     codename: str,
     progress: Progress | None = None,
 ) -> tuple[PartitionResult, ...]:
-    """Install the OTA zip in `package_file`, whose length and hash the caller has verified.
+    """Install the OTA zip in `package_file`, whose length and `sha256` the caller has verified.
 
     `property_files`, `payload_properties` and `facts` are those of the signed release,
     `certificate` the PEM certificate in the phone's image, `codename` the device's. Returns the
     new partitions. Raises EngineError with the running slot untouched; after a crash or an error
     the same call may simply be made again.
     """
-    if (ready := slots.find_ready(facts)) is not None:
+    if (ready := slots.find_ready(facts, sha256)) is not None:
         return ready
     running = slots.running_build
     key = load_certificate_key(certificate)
@@ -58,5 +59,5 @@ def install_package(
     partitions = write_partitions(
         payload, slots.image_path, slots.target_directory, progress=progress, disk=slots.disk
     )
-    slots.finish_update(facts, partitions)
+    slots.finish_update(facts, sha256, partitions)
     return partitions

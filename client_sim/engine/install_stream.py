@@ -51,7 +51,7 @@ def install_stream(
     Raises NotStreamableError if the package must be fetched whole, another EngineError if it is
     refused, and whatever `blocks` raise; the running slot is untouched.
     """
-    if (ready := slots.find_ready(facts)) is not None:
+    if (ready := slots.find_ready(facts, sha256)) is not None:
         return ready
     running = slots.running_build
     key = load_certificate_key(certificate)
@@ -86,7 +86,7 @@ def install_stream(
         # Nothing of it is kept: which of the bytes were the wrong ones cannot be known.
         slots.begin_update()
         raise
-    slots.finish_update(facts, partitions)
+    slots.finish_update(facts, sha256, partitions)
     slots.journal.clear()
     return partitions
 

@@ -103,15 +103,17 @@ class Slots:
         state = self.state
         return state.active == state.running and state.slots[_other(state.running)] == EMPTY_SLOT
 
-    def find_ready(self, build: BuildFacts) -> tuple[PartitionResult, ...] | None:
+    def find_ready(self, build: BuildFacts, sha256: str) -> tuple[PartitionResult, ...] | None:
         """Return the partitions of the other slot if `build` lies there, whole and not yet started.
 
         An update that was interrupted after its end is found so, and need not be made again.
+        `sha256` is the package's: what another package left is not it, whatever build that was for.
         """
         state = self.state
         name = _other(state.running)
         slot = state.slots[name]
-        is_waiting = slot.build == build and not slot.failed and not slot.successful
+        is_same = (slot.build, slot.package) == (build, sha256)
+        is_waiting = is_same and not slot.failed and not slot.successful
         if not is_waiting or self._find_damage(name, slot) is not None:
             return None
         self.journal.clear()
@@ -161,16 +163,19 @@ class Slots:
             self.disk.remove(image)
         self.disk.sync_directory(self.directory / target)
 
-    def finish_update(self, build: BuildFacts, partitions: tuple[PartitionResult, ...]) -> None:
+    def finish_update(
+        self, build: BuildFacts, sha256: str, partitions: tuple[PartitionResult, ...]
+    ) -> None:
         """Record what was written to the other slot, durably, after `begin_update`.
 
-        Raises SlotError if no update has begun.
+        `sha256` is that of the package that it was written from. Raises SlotError if no update has
+        begun.
         """
         state = self.state
         target = _other(state.running)
         if state.slots[target] != EMPTY_SLOT:
             raise SlotError("No update has begun, so none can be finished.")
-        ready = replace(EMPTY_SLOT, build=build, partitions=partitions)
+        ready = replace(EMPTY_SLOT, build=build, package=sha256, partitions=partitions)
         self._store(replace(state, slots={**state.slots, target: ready}))
 
     def switch(self) -> None:

@@ -137,6 +137,7 @@ def test_a_build_halted_during_the_download_is_not_started(phone, market):
     market.answer = halt
     with pytest.raises(InstallError, match="halted"):
         phone.install()
+    assert phone.slots.is_begun
     assert phone.slots.state.active == "a"
     phone.reboot(is_healthy=_healthy)
     assert phone.running_build == shop.facts(0)
@@ -182,6 +183,7 @@ def test_a_build_withdrawn_during_the_download_is_not_started(phone, market):
     market.answer = withdraw
     with pytest.raises(AgreementError, match="withdrawn"):
         phone.install()
+    assert phone.slots.is_begun
     assert phone.slots.state.active == "a"
 
 

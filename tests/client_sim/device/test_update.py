@@ -1,9 +1,11 @@
 import pytest
 
 from client_sim.device.conditions import Conditions, Wishes
-from client_sim.device.errors import DownloadError, GoneError, TransportError
+from client_sim.device.errors import DownloadError, GoneError, InstallError, TransportError
 from client_sim.device.phone import Phone
 from client_sim.device.wishes import store_wishes
+from fixtures.build import Package, build_payload, write_ota
+from fixtures.catalogue import find_build
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import FakeWorld
 from tests.client_sim.device.repository_simulator import Repository, response
@@ -242,3 +244,64 @@ def test_a_due_time_is_drawn_behind_each_poll_of_an_installation(phone, market, 
         phone.install()
     assert 14_400 <= float(phone.state["due"]) - shop.NOW <= 28_800
     assert phone.next_poll() == float(phone.state["due"])
+
+
+def _list_wrong_incremental(repository):
+    """List, signed, an incremental of build 1 that makes build 2's images; returns the links."""
+    first, second, third = (find_build("armani", "id", number) for number in range(3))
+    wrong = write_ota(Package(second, first), build_payload(Package(third, first)))
+    return [shop.add_package(repository, 1), shop.add_data(repository, wrong, 1, 0)]
+
+
+def _withdraw_incremental(repository, full):
+    (path,) = [path for path in repository.signed["armani"].targets if "from" in path]
+    repository.signed["armani"].targets[path].unrecognized_fields["custom"]["withdrawn"] = True
+    shop.announce(repository, 1, [full])
+
+
+def _break_last_look(repository, then):
+    """Do something when the package has been asked for and the pointer is looked at once more."""
+    answer, asked = repository.answer, []
+
+    def late(head):
+        if b"/targets/" in head:
+            asked.append(head)
+        elif asked and b"/metadata/timestamp.json" in head:
+            repository.answer = answer
+            then()
+        return answer(head)
+
+    repository.answer = late
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_what_a_withdrawn_package_left_is_not_started(tmp_path, market, is_whole, is_lost):
+    """The full package of the same build is fetched, and its octets run.
+
+    The last look finds the incremental withdrawn, or it gets lost and the next attempt finds that.
+    """
+    full, wrong = _list_wrong_incremental(market)
+    shop.announce(market, 1, [full, wrong])
+    shop.make_phone(tmp_path / "phone", market)
+    phone = reopen(tmp_path / "phone", market)
+
+    def lose():
+        raise OSError("tunnel")
+
+    def withdraw():
+        _withdraw_incremental(market, full)
+
+    _break_last_look(market, lose if is_lost else withdraw)
+    with pytest.raises(TransportError if is_lost else InstallError):
+        phone.install(is_whole=is_whole)
+    assert packages_asked_for(phone) == [INCREMENTAL]
+    assert phone.slots.is_begun is not is_lost
+    if is_lost:
+        withdraw()
+    again = reopen(tmp_path / "phone", market)
+    assert again.install(is_whole=is_whole).offer.type == "full"
+    assert packages_asked_for(again) == [FULL]
+    boot(again)
+    for name, path in find_build("armani", "id", 1).images.items():
+        assert again.slots.image_path(name).read_bytes() == path.read_bytes()

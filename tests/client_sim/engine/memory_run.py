@@ -29,8 +29,8 @@ class FileBlocks:
 
 
 def main():
-    """Install the package that is named; the second argument is its sha256, or `file`."""
-    path, way = Path(sys.argv[1]), sys.argv[2]
+    """Install the package that is named, whose sha256 follows; the third is `stream` or `file`."""
+    path, way = Path(sys.argv[1]), sys.argv[3]
     with zipfile.ZipFile(path) as archive:
         texts = [
             archive.read(name).decode().splitlines()
@@ -41,6 +41,7 @@ def main():
     slots = Slots(path.parent / "phone")
     slots.flash_factory({"system": old.images["system"]}, facts_of(old))
     arguments = {
+        "sha256": sys.argv[2],
         "property_files": metadata["ota-streaming-property-files"],
         "payload_properties": properties,
         "certificate": CERTIFICATE,
@@ -52,7 +53,7 @@ def main():
         with path.open("rb") as file:
             install_package(file, slots, **arguments)
     else:
-        install_stream(FileBlocks(path), slots, sha256=way, **arguments)
+        install_stream(FileBlocks(path), slots, **arguments)
     sys.stdout.write(f"{read_peak() - held}\n")
 
 

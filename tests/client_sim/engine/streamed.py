@@ -80,6 +80,7 @@ class Ota:
     def arguments(self) -> dict[str, object]:
         """What both ways of installing it are given."""
         return {
+            "sha256": self.sha256,
             "property_files": self.metadata["ota-streaming-property-files"],
             "payload_properties": self.properties,
             "certificate": CERTIFICATE,
@@ -93,8 +94,7 @@ class Ota:
 
     def stream(self, slots: Slots, blocks: Blocks | None = None, **changes):
         """Install it while it passes by, with any argument changed."""
-        arguments = {"sha256": self.sha256, **self.arguments, **changes}
-        return install_stream(blocks or Blocks(self.data), slots, **arguments)
+        return install_stream(blocks or Blocks(self.data), slots, **{**self.arguments, **changes})
 
 
 def _pairs(data: bytes) -> dict[str, str]:

@@ -22,15 +22,19 @@ SLOT = SlotState(
     failed=False,
     tries_remaining=0,
     build=BUILD,
+    package="1" * 64,
     partitions=(PartitionResult("system", 4096, "0" * 64),),
 )
 STATE = BootState("a", "a", {"a": SLOT, "b": EMPTY_SLOT})
 GOLDEN = (
     b'{"active":"a","running":"a","schema":1,"slots":{"a":{"bootable":true,"build":{"counter":3,'
     b'"fingerprint":"f/p","incremental":"1.0","post_timestamp":1000,'
-    b'"security_patch_level":"2026-01-05"},"failed":false,"partitions":[{"name":"system",'
-    b'"sha256":"' + b"0" * 64 + b'","size":4096}],"successful":true,"tries_remaining":0},'
-    b'"b":{"bootable":false,"build":null,"failed":false,"partitions":[],"successful":false,'
+    b'"security_patch_level":"2026-01-05"},"failed":false,"package":"' + b"1" * 64 + b'",'
+    b'"partitions":[{"name":"system","sha256":"'
+    + b"0"
+    * 64
+    + b'","size":4096}],"successful":true,"tries_remaining":0},'
+    b'"b":{"bootable":false,"build":null,"failed":false,"package":null,"partitions":[],"successful":false,'
     b'"tries_remaining":0}}}\n'
 )
 
@@ -51,6 +55,7 @@ slot_states = st.builds(
     failed=st.booleans(),
     tries_remaining=st.integers(0, 7),
     build=st.none() | facts,
+    package=st.none() | st.text(),
     partitions=st.just(()),
 )
 names = st.sampled_from("ab")

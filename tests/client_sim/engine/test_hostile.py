@@ -29,18 +29,18 @@ def test_hostile_payloads_are_refused_with_a_sentence(tmp_path, name):
         metadata = _pairs(archive.read("META-INF/com/android/metadata"))
         properties = _pairs(archive.read("payload_properties.txt"))
     arguments = {
+        "sha256": hashlib.sha256(data).hexdigest(),
         "property_files": metadata["ota-streaming-property-files"],
         "payload_properties": properties,
         "certificate": CERTIFICATE,
         "facts": facts_of(TARGET),
         "codename": "armani",
     }
-    sha256 = hashlib.sha256(data).hexdigest()
     slots = make_phone(tmp_path / "phone", find_build("armani", "id", 0))
     before = snapshot(slots.directory)
     for install in (
         lambda: install_package(io.BytesIO(data), slots, **arguments),
-        lambda: install_stream(Blocks(data, 20_000), slots, sha256=sha256, **arguments),
+        lambda: install_stream(Blocks(data, 20_000), slots, **arguments),
     ):
         with pytest.raises(EngineError) as caught:
             install()

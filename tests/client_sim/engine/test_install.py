@@ -149,6 +149,7 @@ def test_payloads_that_do_not_fit_the_phone_change_nothing(
         install_package(
             io.BytesIO(package.data),
             slots,
+            sha256=package.sha256,
             property_files=package.property_files,
             payload_properties=package.properties,
             certificate=certificate,

@@ -307,6 +307,7 @@ def test_a_package_with_its_metadata_behind_the_payload_is_not_for_streaming(
     assert install_package(
         io.BytesIO(behind.data),
         small,
+        sha256=behind.sha256,
         property_files=behind.property_files,
         payload_properties=behind.properties,
         certificate=certificate,

@@ -33,8 +33,14 @@ def test_four_gibibytes_take_little_memory_and_little_disk(package, way):
     """A partition of 4 GiB takes less than 64 MB beyond an operation's, and its zeros no room."""
     phone = package.parent / "phone"
     sha256 = hashlib.sha256(package.read_bytes()).hexdigest()
-    command = [sys.executable, "-m", "tests.client_sim.engine.memory_run", str(package)]
-    command.append(way if way == "file" else sha256)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.client_sim.engine.memory_run",
+        str(package),
+        sha256,
+        way,
+    ]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
     image = phone / "b" / "system.img"
     assert image.stat().st_size == PARTITION

@@ -14,6 +14,7 @@ from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 OLD = BuildFacts("old", "1", 1, 1000, "2026-01-05")
 NEW = BuildFacts("new", "2", 2, 2000, "2026-03-05")
 NEW_IMAGE = noise(2, 1)
+PACKAGE = "1" * 64
 NEW_PARTITIONS = (PartitionResult("system", len(NEW_IMAGE), hashlib.sha256(NEW_IMAGE).hexdigest()),)
 
 
@@ -52,7 +53,7 @@ def update(slots, build=NEW, image=NEW_IMAGE):
     with slots.disk.create(target) as file:
         slots.disk.write_at(file, 0, image)
         slots.disk.sync(file)
-    slots.finish_update(build, NEW_PARTITIONS)
+    slots.finish_update(build, PACKAGE, NEW_PARTITIONS)
 
 
 def test_a_phone_from_the_factory_boots(slots, images):
@@ -188,7 +189,7 @@ def test_an_update_is_finished_once_and_only_after_its_beginning(slots):
     """What was not begun cannot be finished, nor twice."""
     update(slots)
     with pytest.raises(SlotError, match="No update has begun"):
-        slots.finish_update(NEW, NEW_PARTITIONS)
+        slots.finish_update(NEW, PACKAGE, NEW_PARTITIONS)
 
 
 def test_no_update_begins_before_the_running_build_is_confirmed(slots):
