@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, MutableMapping
 from typing import Final
 
 from client_sim.device.errors import StateError
-from client_sim.device.names import DECIMAL, MAX_INTEGER, SHA256
+from client_sim.device.names import DECIMAL, SHA256
 
 State = MutableMapping[str, bytes]
 
 _SECRET_SIZE: Final = 32
+_END_OF_DATES: Final = 253_402_300_800  # 10000-01-01; no role can expire then or later
 _NUMBER: Final = re.compile(rb"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 _FAILED_LIMIT: Final = 64
 # A step has two incrementals; a phone meets a few steps between two builds.
@@ -69,8 +70,10 @@ def raise_floor(state: State, counter: int) -> None:
 def load_clock(state: State) -> int:
     """Return the newest time that offline keys are known to have signed, 0 if there is none."""
     stored = state.get("clock", b"").decode("latin-1")
-    # It only ever helps a clock that is slow, so a damaged one is worth no reset of the phone.
-    return min(int(stored), MAX_INTEGER) if DECIMAL.fullmatch(stored) else 0
+    # It only ever helps a clock that is slow, so a damaged one is worth no reset of the phone. Nor
+    # is one to which everything has expired: the phone would never believe anybody again.
+    seconds = int(stored) if DECIMAL.fullmatch(stored) else 0
+    return seconds if seconds < _END_OF_DATES else 0
 
 
 def raise_clock(state: State, seconds: int) -> None:

@@ -90,14 +90,19 @@ class Trust(Workflow):
     def signed_time(self, codename: str) -> int:
         """Return the newest time that a verified codename role states, 0 if it states none.
 
-        Its builds were made before it was signed. What is malformed states nothing here.
+        Its builds were made before it was signed, so before it expires. What is malformed states
+        nothing here, nor does a time at which the role has expired.
         """
         role = self.verified.role(codename)
         if role is None:
             return 0
         customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
         times = [_read_time(custom, "post_timestamp") for custom in customs]
-        return max([_read_time(role.unrecognized_fields.get("custom"), "floor_time"), *times])
+        times.append(_read_time(role.unrecognized_fields.get("custom"), "floor_time"))
+        # Milliseconds for seconds, say: they would let everything expire, and for ever. The expiry
+        # has the same signatures, so no online key decides what is left out.
+        expires = role.expires.timestamp()
+        return max((time for time in times if time < expires), default=0)
 
     def _delegated(self) -> Mapping[str, DelegatedRole]:
         delegations = self.verified.targets.delegations

@@ -257,6 +257,37 @@ def test_a_time_that_is_none_moves_no_clock(repository, world, time):
     assert load_clock(world.state) == START
 
 
+@pytest.mark.parametrize("place", ["a release", "the role's floor"])
+@pytest.mark.parametrize(
+    ("time", "floor"),
+    [(START * 1000, START), (START + 90 * DAY, START), (START + 90 * DAY - 1,) * 2],
+)
+def test_a_time_at_which_its_own_role_has_expired_moves_no_clock(
+    repository, world, place, time, floor
+):
+    """A build's date in milliseconds silences no phone; the role is signed for 90 days."""
+    link = repository.add_release()
+    if place == "a release":
+        repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=time)
+    else:
+        custom = {"floor": 0, "floor_time": time, "schema": 1}
+        repository.signed["armani"].unrecognized_fields["custom"] = custom
+    repository.point(make_pointer([make_step(2, [link])]))
+    repository.publish("armani", "latest")
+    client = PollingClient(world)
+    outcome = client.poll()
+    with Connection(world) as connection:
+        client.fetch_release(outcome.offer, connection)
+    assert load_clock(world.state) == floor
+    assert (_poll(world).failure is None) is (floor == START)
+
+
+def test_a_phone_that_has_stored_such_a_time_is_not_deaf(world):
+    """Milliseconds in the store of a phone, as if it had believed them once."""
+    world.state["clock"] = str(START * 1000).encode()
+    assert _poll(world).failure is None
+
+
 def test_a_pointers_time_does_not_move_the_clock(repository, world):
     """What `latest` says of a build's date is an online key's word."""
     link = repository.add_release()

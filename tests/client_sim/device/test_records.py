@@ -38,7 +38,7 @@ def test_the_clocks_floor_only_rises():
     for seconds, floor in ((30, 30), (20, 30), (70, 70)):
         raise_clock(state, seconds)
         assert load_clock(state) == floor
-    for damaged in (b"", b"x", b"-1", b"1.5", b"9" * 17, b"\xff"):
+    for damaged in (b"", b"x", b"-1", b"1.5", b"9" * 17, b"\xff", b"1767225600000"):
         state["clock"] = damaged
         assert load_clock(state) == 0
     raise_clock(state, 1)
