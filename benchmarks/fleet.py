@@ -135,7 +135,7 @@ def _rate(
     current = driver.school.states[max(phones.state)]
     for phone in range(PHONES):
         decider.decide(phone, current, begin)
-    before = replace(driver.tally)
+    before = replace(driver.snapshot())
     begun, cpu = time.perf_counter(), time.process_time()
     _advance(driver, tick, seconds)
     took, cpu = time.perf_counter() - begun, time.process_time() - cpu
@@ -145,8 +145,9 @@ def _rate(
         driver.exchanges.look(0.1)
     if driver.tally.server_failures():
         raise RuntimeError(f"the server failed phones: {driver.tally.failures}")
-    polls = driver.tally.polls - before.polls
-    return polls / took, (driver.tally.requests - before.requests) / took, cpu / took
+    after = driver.snapshot()
+    polls, requests = after.polls - before.polls, after.requests - before.requests
+    return polls / took, requests / took, cpu / took
 
 
 def _advance(driver: Driver, tick: int, seconds: float) -> int:

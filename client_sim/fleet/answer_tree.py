@@ -54,15 +54,17 @@ _NOWHERE: Final = Edge(0, End(None))
 class Node:
     """Ask `line`; the hash of the answer says where to go on.
 
-    `last` are all octets of the answer that was recognised last, head included, and `last_edge`
-    is its edge.
+    `answers` are the edges by the hash of what the real code was given, `came` by whether an answer
+    was compressed and the hash of its octets as they came. `last` are all octets of the answer that
+    was recognised last, head included, and `last_edge` is its edge.
     """
 
-    __slots__ = ("answers", "last", "last_edge", "line")
+    __slots__ = ("answers", "came", "last", "last_edge", "line")
 
     def __init__(self, line: Line) -> None:
         self.line = line
         self.answers: dict[bytes, Edge] = {}
+        self.came: dict[tuple[bool, bytes], Edge] = {}
         self.last = b""
         self.last_edge = _NOWHERE
 
@@ -75,7 +77,7 @@ class Node:
 
         None where the real code has not seen what they decode to.
         """
-        known = self.answers.get(digest)
+        known = self.came.get((is_gzip, digest))
         if known is not None and known.status == status:
             return known
         if status == 404:
@@ -87,8 +89,8 @@ class Node:
         edge = self.answers.get(key)
         if edge is None or edge.status != status:
             return None
-        if len(self.answers) < _KNOWN_LIMIT:
-            self.answers[digest] = edge
+        if len(self.came) < _KNOWN_LIMIT:
+            self.came[is_gzip, digest] = edge
         return edge
 
 

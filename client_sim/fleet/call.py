@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from client_sim.device.choose import Offer
 from client_sim.device.download import package_url
 from client_sim.fleet.answer_tree import Node
+from client_sim.fleet.lines import Line
 from client_sim.fleet.wire import Wire
 from client_sim.transport import BLOCK, encode_block_request
 
@@ -72,8 +73,8 @@ class Call:
     """What is under way for `phone`, over `wire`, whose descriptor is `number`.
 
     It was due at tick `begun`, when its own clock said `now`. `sent_at` is when the question was
-    sent whose answer is awaited, `unsent` what could not be sent yet, `rest` the beginning of an
-    answer. `breaks` says that the phone's network will.
+    sent whose answer is awaited, `unsent` the question that could not be sent yet, `rest` the
+    beginning of an answer. `breaks` says that the phone's network will.
     """
 
     __slots__ = (
@@ -90,7 +91,7 @@ class Call:
         self.wire: Wire | None = None
         self.number = 0
         self.rest = b""
-        self.unsent = b""
+        self.unsent: Line | None = None
         self.sent_at = 0.0
         self.breaks = False
         self.offer: Offer | None = None

@@ -133,8 +133,7 @@ class Driver:
         place = edge.following
         if place.__class__ is Node:
             call.node = place
-            place.line.note(call.phone)
-            self.exchanges.ask(call, place.line.octets)
+            self.exchanges.ask(call, place.line)
         else:
             self._go(call, place)
 
@@ -237,9 +236,7 @@ class Driver:
         """Ask what stands at `place`, or see what it means that nothing is left to ask."""
         if place.__class__ is Node:
             call.node = place
-            line = place.line
-            line.note(call.phone)
-            self.exchanges.ask(call, line.octets)
+            self.exchanges.ask(call, place.line)
             return
         assert isinstance(place, End)
         if place.state is None:
@@ -283,9 +280,7 @@ class Driver:
         self._ask_block(call, load)
 
     def _ask_block(self, call: Call, load: Load) -> None:
-        octets = load.request(self._manners.host)
-        self.lines.find(octets).note(call.phone)
-        self.exchanges.ask(call, octets)
+        self.exchanges.ask(call, self.lines.find(load.request(self._manners.host)))
 
     def _look_again(self, call: Call) -> None:
         """Poll once more right before the switch."""

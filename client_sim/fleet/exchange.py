@@ -9,6 +9,7 @@ from client_sim.device.answer import HEAD_LIMIT
 from client_sim.fleet.answer_tree import BODY_LIMIT, Edge
 from client_sim.fleet.call import Call
 from client_sim.fleet.heads import Head, Heads
+from client_sim.fleet.lines import Line
 from client_sim.fleet.tally import Failure, Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.wire import ROOM, SMALL_ROOM, Dialler, Wire
@@ -84,7 +85,8 @@ class Exchanges:
                 continue
             except OSError:
                 data = b""
-            if data == node.last:
+            # Nothing is known at first, and nothing is what a server that hangs up sends.
+            if data and data == node.last:
                 received += len(data)
                 note_latency(now - call.sent_at)
                 follow(call, node.last_edge)
@@ -103,8 +105,8 @@ class Exchanges:
             add(seconds)
         self._latencies.clear()
 
-    def ask(self, call: Call, octets: bytes) -> None:
-        """Send a request, on a new connection where the call has none."""
+    def ask(self, call: Call, line: Line) -> None:
+        """Send a request, on a new connection where the call has none; counted once it is sent."""
         wire = call.wire or self._connect(call)
         if wire is None:
             self._steps.end_early(call, Failure.UNREACHABLE)
@@ -112,18 +114,22 @@ class Exchanges:
         call.sent_at = time.perf_counter() - self.lost
         try:
             # Less than any buffer has room for, so it leaves whole or not at all.
-            wire.send(octets)
+            wire.send(line.octets)
         except _BLOCKED:
-            call.unsent = octets
+            call.unsent = line
             self._epoll.modify(call.number, select.EPOLLOUT)
+        except ConnectionRefusedError:
+            self._steps.end_early(call, Failure.UNREACHABLE)
         except OSError:
             self._steps.end_early(call, Failure.BROKEN)
+        else:
+            line.note(call.phone)
 
     def close(self, call: Call, *, is_good: bool) -> None:
         """End the call's connection; a good one may be kept where phones do so."""
         wire, call.wire = call.wire, None
         if call.rest or call.unsent or call.in_body:
-            call.rest, call.unsent, call.in_body = b"", b"", False
+            call.rest, call.unsent, call.in_body = b"", None, False
         if wire is None:
             return
         number = call.number
@@ -153,10 +159,10 @@ class Exchanges:
         self._calls[number] = call
         return wire
 
-    def _send_rest(self, call: Call, number: int) -> None:
+    def _send_rest(self, call: Call, line: Line, number: int) -> None:
         assert call.wire is not None
         try:
-            call.wire.send(call.unsent)
+            call.wire.send(line.octets)
         except ssl.SSLWantReadError:
             self._epoll.modify(number, select.EPOLLIN)
         except _BLOCKED:
@@ -164,14 +170,15 @@ class Exchanges:
         except OSError:
             self._steps.end_early(call, Failure.UNREACHABLE)
         else:
-            call.unsent = b""
+            call.unsent = None
+            line.note(call.phone)
             self._epoll.modify(number, select.EPOLLIN)
 
     def _take_slowly(self, call: Call, number: int) -> None:
         """Go on with a call that is not simply waiting for an answer's first octets."""
         assert call.wire is not None
         if call.unsent:
-            self._send_rest(call, number)
+            self._send_rest(call, call.unsent, number)
             return
         try:
             data = call.wire.recv(ROOM)

@@ -30,7 +30,7 @@ class Line:
         self._senders = bytearray((phones + 7) // 8)
 
     def note(self, phone: int) -> None:
-        """Count that `phone` sends it."""
+        """Count that `phone` has sent it."""
         self.sent += 1
         place, bit = phone >> 3, 1 << (phone & 7)
         if not self._senders[place] & bit:

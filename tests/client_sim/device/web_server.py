@@ -6,7 +6,10 @@ from contextlib import contextmanager
 
 
 class WebServer:
-    """`received` holds the octets of each connection, in the order of connecting."""
+    """`received` holds the octets of each connection, in the order of connecting.
+
+    Where the repository's answer is no octets the server hangs up.
+    """
 
     def __init__(self, repository):
         self.repository = repository
@@ -46,7 +49,10 @@ class WebServer:
                 asked += octets
                 while b"\r\n\r\n" in asked:
                     head, _, asked = asked.partition(b"\r\n\r\n")
-                    wire.sendall(self.repository.answer(head))
+                    answer = self.repository.answer(head)
+                    if not answer:
+                        return
+                    wire.sendall(answer)
 
 
 @contextmanager

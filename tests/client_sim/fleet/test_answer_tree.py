@@ -53,6 +53,18 @@ def test_a_compressed_body_is_known_by_what_it_decodes_to():
         assert second.recognise(200, bad, hashed(bad), is_gzip=True) is None
 
 
+def test_known_octets_are_unknown_under_the_other_coding():
+    """A phone is given something else, or nothing, where the head names another coding."""
+    body = b"a" * 100
+    sent = gzip.compress(body, mtime=0)
+    for first, is_gzip in ((sent, True), (body, False)):
+        place, ends = make_tree(body)
+        second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
+        assert second.recognise(200, first, hashed(first), is_gzip=is_gzip).following is ends[0]
+        assert second.recognise(200, first, hashed(first), is_gzip=not is_gzip) is None
+        assert second.recognise(200, first, hashed(first), is_gzip=is_gzip).following is ends[0]
+
+
 def test_a_path_that_is_learned_again_replaces_what_followed():
     """The newest lesson holds, also for octets that were recognised before."""
     lines = Lines(1)

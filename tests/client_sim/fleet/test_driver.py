@@ -9,6 +9,7 @@ import pytest
 from client_sim.fleet.population import Habits
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.wheel import TICKS
+from client_sim.fleet.wire import Dialler
 from tests.client_sim.device.repository_simulator import (
     DAY,
     START,
@@ -253,8 +254,8 @@ def test_no_more_connections_are_open_than_may_be(town):
     seen = []
     ask = driver.exchanges.ask
 
-    def watch(call, octets):
-        ask(call, octets)
+    def watch(call, line):
+        ask(call, line)
         seen.append(driver.exchanges.under_way)
 
     driver.exchanges.ask = watch
@@ -271,6 +272,52 @@ def test_a_server_that_is_gone_is_counted_and_not_raised(town):
         driver = town.make_driver(5)
         live(driver, 1)
     assert driver.tally.failures == {Failure.UNREACHABLE: 5}
+
+
+def test_a_server_that_hangs_up_before_it_ever_answered_broke_off(town):
+    """No octets are no answer, also where no phone has had one yet: only the lesson was given."""
+    driver = town.make_driver(5)
+    learn = driver.school.learn_poll
+
+    def learn_then_fall_silent(*given):
+        why = learn(*given)
+        town.repository.answer = lambda _: b""
+        return why
+
+    driver.school.learn_poll = learn_then_fall_silent
+    live(driver, 1)
+    assert driver.tally.failures == {Failure.BROKEN: 5}
+    assert sum(driver.snapshot().latencies.counts) == 0
+
+
+def test_what_never_left_is_not_counted_as_sent(town):
+    """Phones that know the way ask a server that is gone: no request, no octet, no sender."""
+    driver = town.make_driver(5)
+    live(driver, 1)
+    before = replace(driver.snapshot())
+    lines = list(driver.lines.counts())
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        target = replace(town.target, port=silent.getsockname()[1])
+        driver.exchanges._dialler = Dialler(target)
+        live(driver, LONGEST, 1)
+    after = driver.snapshot()
+    assert after.failures == {Failure.UNREACHABLE: 5}
+    assert (after.requests, after.sent) == (before.requests, before.sent)
+    assert list(driver.lines.counts()) == lines
+
+
+@pytest.mark.parametrize("part", [b"bytes 1-7/7", b"bytes 0-6/8", b""])
+def test_a_block_that_says_that_it_is_another_is_none(town, part):
+    """The right octets under a `Content-Range` that was not asked for, or under none."""
+    town.repository.offer()
+    head = b"HTTP/1.1 206 Partial Content\r\nContent-Length: 7\r\n"
+    field = b"Content-Range: " + part + b"\r\n" if part else b""
+    town.repository.overrides[FETCH[-1]] = head + field + b"\r\n" + PACKAGE
+    driver = town.make_driver(2)
+    live(driver, 1)
+    assert driver.tally.failures == {Failure.HTTP: 2}
+    assert driver.tally.fetched == 0
 
 
 def test_what_is_sent_is_counted_by_phone(town):
