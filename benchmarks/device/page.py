@@ -33,7 +33,8 @@ def main() -> None:
 
 
 def _lines(record: Record) -> Iterator[str]:
-    yield f"Machine: {record.machine}. {record.rounds} rounds of {record.seconds:g} s each."
+    yield f"Machine: {record.machine}."
+    yield f"Rounds of each scenario: {record.rounds} or more, of {record.seconds:g} s or more."
     if record.missing:
         yield f"Not installed and left out: {', '.join(record.missing)}."
     yield ""

@@ -25,9 +25,13 @@ def save_record(file: Path, record: Record) -> None:
 
 
 def load_records(files: Sequence[Path]) -> Record:
-    """Return the records of several runs as one; of a scenario the last one counts."""
+    """Return the records of several runs as one; of a scenario the last one counts.
+
+    Its rounds and seconds are the fewest of them, and missing is what none of them had.
+    """
     records = [msgspec.json.decode(file.read_bytes(), type=Record) for file in files]
     reports = {report.name: report for record in records for report in record.reports}
-    missing = sorted({name for record in records for name in record.missing})
-    last = records[-1]
-    return Record(last.machine, last.rounds, last.seconds, missing, list(reports.values()))
+    missing = sorted(set.intersection(*(set(record.missing) for record in records)))
+    rounds = min(record.rounds for record in records)
+    seconds = min(record.seconds for record in records)
+    return Record(records[-1].machine, rounds, seconds, missing, list(reports.values()))
