@@ -1,7 +1,8 @@
 """The factory reset: all that a phone remembers goes, and all that its owner put on it.
 
 What stays is what the factory wrote (`image/`) and what the bootloader keeps (`slots/`): the build
-that runs, the one in the other slot, and whether that one failed to start.
+that runs, the one in the other slot, and whether that one failed to start. How far an update has
+come (`slots/update/`) goes: the next package is asked for from its start, as by a new phone.
 """
 
 from pathlib import Path
@@ -11,7 +12,7 @@ from client_sim.device.errors import StorageError
 from client_sim.engine.disk import Disk
 
 _MARK: Final = "reset"
-_WIPED: Final = ("state", "downloads", "personal")
+_WIPED: Final = ("state", "downloads", "personal", "slots/update")
 
 
 def reset_phone(directory: Path, *, disk: Disk | None = None) -> None:

@@ -1,6 +1,8 @@
 import pytest
 
-from client_sim.device.errors import StorageError
+from client_sim import transport
+from client_sim.device import download
+from client_sim.device.errors import StorageError, TransportError
 from client_sim.device.phone import Phone
 from client_sim.device.reset import finish_reset, reset_phone
 from client_sim.persona import make_persona
@@ -11,6 +13,7 @@ from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 
 KEPT = ("image", "slots")
 WIPED = ("state", "downloads", "personal")
+BLOCK = 16 * 1024
 
 
 @pytest.fixture
@@ -130,6 +133,38 @@ def test_a_second_power_cut_is_survived_as_well(tmp_path, market):
             finish_reset(tmp_path / "phone", disk=DyingDisk(last))
     finish_reset(tmp_path / "phone")
     assert files_of(tmp_path / "phone", WIPED) == {name: {} for name in WIPED}
+
+
+def _break_off(folder, repository):
+    """Begin an installation and lose the network in the fourth block."""
+    answer, asked = repository.answer, []
+
+    def lose(head):
+        if b"/targets/" in head:
+            asked.append(head)
+            if len(asked) == 4:
+                raise OSError("tunnel")
+        return answer(head)
+
+    repository.answer = lose
+    with pytest.raises(TransportError):
+        _open(folder, repository).install()
+    repository.answer = answer
+
+
+def test_the_next_package_is_asked_for_as_by_a_new_phone(tmp_path, market, monkeypatch):
+    """What an interrupted update had reached is forgotten: the first request is for block 0."""
+    monkeypatch.setattr(transport, "BLOCK", BLOCK)
+    monkeypatch.setattr(download, "BLOCK", BLOCK)
+    live_in(tmp_path / "phone", market)
+    _break_off(tmp_path / "phone", market)
+    assert shop.digest_tree(tmp_path / "phone" / "slots" / "update")
+    reset_phone(tmp_path / "phone")
+    assert not shop.digest_tree(tmp_path / "phone" / "slots" / "update")
+    phone = _open(tmp_path / "phone", market)
+    assert phone.install().installed == shop.facts(1)
+    (first, *_) = [head for head in phone.world.sent if b"/targets/" in head]
+    assert b"\r\nRange: bytes=0-16383\r\n" in first
 
 
 def test_a_link_in_the_owners_data_is_not_followed(tmp_path, market):
