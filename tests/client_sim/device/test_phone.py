@@ -2,6 +2,7 @@ import builtins
 import dataclasses
 import io
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST, FakeWorld
 from tests.client_sim.device.repository_simulator import START, Repository
 from tests.client_sim.device.web_server import serve
+from tests.client_sim.engine.power_cut import DyingDisk, PowerCut
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def phone(tmp_path, market):
     return _open(tmp_path / "phone", market)
 
 
-def _open(folder, repository):
+def _open(folder, repository, disk=None):
     world = FakeWorld(repository)
     world.clock = float(shop.NOW)
 
@@ -48,7 +50,7 @@ def _open(folder, repository):
         world.public, world.state = public, state
         return world
 
-    phone = Phone(folder, make_world=make_world)
+    phone = Phone(folder, make_world=make_world, disk=disk)
     phone.world = world
     return phone
 
@@ -120,6 +122,28 @@ def test_a_failed_build_is_remembered_after_a_power_cut(phone, market):
     shop.announce(market, 2, [shop.add_package(market, 2)])
     assert phone.install().installed == shop.facts(2)
     assert phone.state["failed"] == b"2"
+
+
+def test_the_floor_rises_behind_the_confirmation(tmp_path, phone, market):
+    """Whenever the power goes during the first start, a build that then fails can be had again."""
+    phone.install()
+    steps = 0
+    while True:
+        folder = tmp_path / f"cut-{steps}"
+        shutil.copytree(tmp_path / "phone", folder)
+        try:
+            _open(folder, market, disk=DyingDisk(steps)).reboot(is_healthy=_healthy)
+        except PowerCut:
+            again = _open(folder, market)
+            if not again.slots.state.slots["b"].successful:
+                again.reboot(is_healthy=lambda build: build == shop.facts(0))
+                assert again.running_build == shop.facts(0)
+                assert again.floor == 1
+                assert again.install(retry_failed=True).installed == shop.facts(1)
+        else:
+            break
+        steps += 1
+    assert steps > 10
 
 
 def test_a_build_halted_during_the_download_is_not_started(phone, market):

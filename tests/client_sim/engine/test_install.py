@@ -1,18 +1,21 @@
+import base64
 import io
 import shutil
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from client_sim.engine.build import BuildFacts
 from client_sim.engine.errors import ApplyError, EngineError, PackageError, SignatureError
 from client_sim.engine.install import install_package
+from client_sim.engine.install_stream import install_stream
 from client_sim.engine.slots import BootOutcome, Slots
 from fixtures.catalogue import CODENAMES, find_build
 from tests.client_sim.engine.images import OLD, delta_part, noise
 from tests.client_sim.engine.ota_zip import Zip
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
 from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
-from tests.client_sim.engine.streamed import Ota, facts_of, make_phone, snapshot
+from tests.client_sim.engine.streamed import Blocks, Ota, facts_of, make_phone, snapshot
 
 
 @pytest.mark.parametrize("codename", CODENAMES)
@@ -115,6 +118,82 @@ EXPECTED = BuildFacts("new", "2", 2, 2000, "2026-03-05")
 FROM_OLD = "pre-build=old\npre-build-incremental=1\n"
 
 
+METADATA = "META-INF/com/android/metadata"
+PROPERTIES = "payload_properties.txt"
+WAYS = ["file", "stream"]
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Make a phone whose one partition holds OLD."""
+    image = tmp_path / "image"
+    image.write_bytes(OLD)
+    slots = Slots(tmp_path / "phone")
+    slots.flash_factory({"system": image}, RUNNING)
+    return slots
+
+
+def _install(way, slots, package, certificate, properties=None):
+    arguments = {
+        "sha256": package.sha256,
+        "property_files": package.property_files,
+        "payload_properties": properties or package.properties,
+        "certificate": certificate,
+        "facts": EXPECTED,
+        "codename": "armani",
+    }
+    if way == "file":
+        return install_package(io.BytesIO(package.data), slots, **arguments)
+    return install_stream(Blocks(package.data, 4096), slots, **arguments)
+
+
+def _full_payload(key):
+    return build_payload([full_part("system", noise(1, 3))], key=key, more=field(14, 2000))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("signer", ["nobody", "another"])
+def test_a_package_right_but_for_its_whole_file_signature(small, key, certificate, way, signer):
+    """Hashes and payload signatures hold, and it is refused: nothing of it can be started."""
+    other = rsa.generate_private_key(65537, 2048) if signer == "another" else None
+    package = Zip(_full_payload(key), other, **{METADATA: METADATA_TEXT.encode()})
+    with pytest.raises(SignatureError, match="not signed by" if other else "no whole-file"):
+        _install(way, small, package, certificate)
+    assert small.is_begun
+    assert not list(small.target_directory.iterdir())
+    right = Zip(_full_payload(key), key, **{METADATA: METADATA_TEXT.encode()})
+    assert _install(way, small, right, certificate)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_properties_inside_the_package_are_the_signed_ones(small, key, certificate, way):
+    """What the zip says of its payload is compared with what the release says."""
+    text = b"".join(
+        b"%s=%s\n" % (name.encode(), value.encode())
+        for name, value in {**_properties(key), "FILE_SIZE": "1"}.items()
+    )
+    package = Zip(_full_payload(key), key, **{METADATA: METADATA_TEXT.encode(), PROPERTIES: text})
+    with pytest.raises(PackageError, match="not what the release states"):
+        _install(way, small, package, certificate)
+    assert small.is_begun
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_payload_with_another_hash_than_the_signed_one(small, key, certificate, way):
+    """FILE_HASH is compared, also where release and zip agree on a wrong one."""
+    wrong = {**_properties(key), "FILE_HASH": base64.b64encode(bytes(32)).decode()}
+    text = "".join(f"{name}={value}\n" for name, value in wrong.items()).encode()
+    package = Zip(_full_payload(key), key, **{METADATA: METADATA_TEXT.encode(), PROPERTIES: text})
+    with pytest.raises(PackageError, match="FILE_HASH"):
+        _install(way, small, package, certificate, wrong)
+    assert small.is_begun
+
+
+def _properties(key):
+    return Zip(_full_payload(key), key).properties
+
+
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(
     ("parts", "text", "more", "words"),
     [
@@ -127,13 +206,9 @@ FROM_OLD = "pre-build=old\npre-build-incremental=1\n"
     ],
 )
 def test_payloads_that_do_not_fit_the_phone_change_nothing(
-    tmp_path, key, certificate, parts, text, more, words
+    small, key, certificate, way, parts, text, more, words
 ):
     """A payload of another kind than announced, an older or an incomplete one is refused."""
-    image = tmp_path / "image"
-    image.write_bytes(OLD)
-    slots = Slots(tmp_path / "phone")
-    slots.flash_factory({"system": image}, RUNNING)
     part = {
         "full": full_part("system", noise(1, 3)),
         "delta": delta_part(),
@@ -142,21 +217,12 @@ def test_payloads_that_do_not_fit_the_phone_change_nothing(
     package = Zip(
         build_payload([part], key=key, **more),
         key,
-        **{"META-INF/com/android/metadata": text.encode()},
+        **{METADATA: text.encode()},
     )
-    before = snapshot(slots.directory)
+    before = snapshot(small.directory)
     with pytest.raises(EngineError, match=words):
-        install_package(
-            io.BytesIO(package.data),
-            slots,
-            sha256=package.sha256,
-            property_files=package.property_files,
-            payload_properties=package.properties,
-            certificate=certificate,
-            facts=EXPECTED,
-            codename="armani",
-        )
-    assert snapshot(slots.directory) == before
+        _install(way, small, package, certificate)
+    assert snapshot(small.directory) == before
 
 
 def test_a_power_cut_at_any_step_of_an_installation(tmp_path, builds):

@@ -169,6 +169,22 @@ def test_what_is_ready_is_not_fetched_again(slots, builds):
     assert image.read_bytes() == builds[1].images["system"].read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"codename": "cancro"}, "another device"), ({"facts": RUNNING}, "post-build is not")],
+)
+def test_whom_it_is_for_is_asked_again_when_it_goes_on(slots, builds, change, words):
+    """A journal of the same package is no answer to which device and build it is for."""
+    ota = Ota(builds[1])
+    with pytest.raises(OSError, match="tunnel"):
+        ota.stream(slots, Blocks(ota.data, left=5))
+    blocks = Blocks(ota.data)
+    with pytest.raises(PackageError, match=words):
+        ota.stream(slots, blocks, **change)
+    assert blocks.asked == []
+    assert slots.is_begun
+
+
 DAMAGE = ["journal.json", "head", "image", "carry", "other block size"]
 
 
