@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from client_sim.clock import read_clock
+from client_sim.device.errors import DeviceError
 from client_sim.device.options import RESOLVE
+from client_sim.device.trust import Trust
 from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import FleetError
-from client_sim.fleet.fleet import Plan, run_fleet
+from client_sim.fleet.fleet import Plan, fit_plan, run_fleet
 from client_sim.fleet.own_server import OwnServer
 from client_sim.fleet.page import render_page
 from client_sim.fleet.population import Habits
@@ -191,10 +193,11 @@ def fleet(
             if stages or state:
                 raise click.UsageError("--stage and --state are for the fleet's own server.")
             target = _find(
-                *(url, root.read_bytes(), authority.read_text("latin-1") if authority else None),
+                *(url, _read_root(root), authority.read_text("latin-1") if authority else None),
                 *(devices, resolve),
                 may_leave=load_another_machine,
             )
+            plan = fit_plan(plan, target)
             seen = held = survey(target, read_clock())
         screen.say(f"{devices:,} phones poll {target.host_header} from {plan.workers} processes.")
         if sample_package is not None and certificate is not None:
@@ -221,6 +224,15 @@ def _make_server(stack: ExitStack, state: Path | None) -> OwnServer:
     folder = Path(tempfile.mkdtemp(prefix="hening-fleet-"))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     return OwnServer(folder, read_clock)
+
+
+def _read_root(file: Path) -> bytes:
+    data = file.read_bytes()
+    try:
+        Trust(data, {}, now=0.0, built_at=0)
+    except DeviceError as error:
+        raise FleetError(f"{file} is no root that phones can start from: {error}") from error
+    return data
 
 
 def _find(

@@ -11,7 +11,7 @@ from client_sim.fleet.lines import LineCount, merge_lines
 from client_sim.fleet.population import Habits
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import Tally
-from client_sim.fleet.target import STRANGE_CONNECTIONS, STRANGE_POLLS, Target
+from client_sim.fleet.target import STRANGE_CONNECTIONS, STRANGE_POLLS, STRANGE_WORKERS, Target
 from client_sim.fleet.wheel import TICKS
 from client_sim.fleet.worker import Job
 from client_sim.fleet.workers import started
@@ -88,8 +88,10 @@ def run_fleet(
     """Let the phones live for `plan.seconds` and return what they did.
 
     `held` is what the server said when the phones polled last, before the run; `seen` is what it
-    says now. With `clock` the run turns it; without, phones live by the machine's.
+    says now. With `clock` the run turns it; without, phones live by the machine's. The plan is that
+    of `fit_plan`.
     """
+    plan = fit_plan(plan, target)
     begin = read_clock() if clock is None else clock.seconds
     manners = Manners(
         host=target.host_header,
@@ -99,7 +101,7 @@ def run_fleet(
         keep=plan.keep,
         download_every=plan.download_every,
     )
-    jobs = _share_out(plan, target, held, seen, manners, is_real=clock is None)
+    jobs = share_out(plan, target, held, seen, manners, is_real=clock is None)
     with started(jobs) as workers:
         ready = workers.ready()
         start = time.perf_counter()
@@ -138,17 +140,23 @@ def run_fleet(
     )
 
 
-def _share_out(
+def fit_plan(plan: Plan, target: Target) -> Plan:
+    """Return the plan with no more workers and connections than `target` may see."""
+    if target.is_here:
+        return plan
+    workers = min(plan.workers, STRANGE_WORKERS)
+    # Each worker has one more: the real code asks while the phone that it learns for waits.
+    most = STRANGE_CONNECTIONS // workers - 1
+    return replace(plan, workers=workers, connections=min(plan.connections, most))
+
+
+def share_out(
     plan: Plan, target: Target, held: Survey, seen: Survey, manners: Manners, *, is_real: bool
 ) -> list[Job]:
     """Give each worker its phones, and where the server is strange its part of what is allowed."""
     jobs = []
     if not target.is_here:
-        manners = replace(
-            manners,
-            connections=max(1, min(plan.connections, STRANGE_CONNECTIONS // plan.workers)),
-            polls_per_second=STRANGE_POLLS / plan.workers,
-        )
+        manners = replace(manners, polls_per_second=STRANGE_POLLS / plan.workers)
     for index in range(plan.workers):
         first = plan.devices * index // plan.workers
         count = plan.devices * (index + 1) // plan.workers - first

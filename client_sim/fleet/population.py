@@ -67,9 +67,10 @@ class Phones:
         self.build = array("B", bytes(count))
         self.traits = array("B", bytes(count))
         self.skew = array("i", bytes(4 * count))
-        self.stamp = array("I", bytes(4 * count))
+        # The phone takes versions of up to 53 bits.
+        self.stamp = array("Q", bytes(8 * count))
         self.state = array("H", bytes(2 * count))
-        self.role = array("I", bytes(4 * count))
+        self.role = array("Q", bytes(8 * count))
         self.place = array("H", bytes(2 * count))
         self.placed_for = array("Q", bytes(8 * count))
 

@@ -17,7 +17,10 @@ STRANGE_POLLS: Final = 50.0
 """How many polls a second they may begin together."""
 
 STRANGE_CONNECTIONS: Final = 32
-"""How many connections they may have open together."""
+"""How many connections they may have open together, the real code's among them."""
+
+STRANGE_WORKERS: Final = STRANGE_CONNECTIONS // 2
+"""How many processes share these: each has one of the phones' and one of the real code's."""
 
 
 @dataclass(frozen=True, slots=True)

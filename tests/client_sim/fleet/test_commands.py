@@ -56,6 +56,18 @@ def test_another_machine_is_refused(root):
     assert find_status(done.exception) == 1
 
 
+@pytest.mark.parametrize("octets", [b"", b"garbage", b"{}"])
+def test_a_root_that_is_none_is_said_with_its_file(town, tmp_path, octets):
+    """It is the operator's mistake, not the server's: status 1, and nothing is asked."""
+    file = tmp_path / "wrong.json"
+    file.write_bytes(octets)
+    done = run("--url", f"http://127.0.0.1:{town.server.port}", "--root", file)
+    assert isinstance(done.exception, FleetError)
+    assert str(file) in str(done.exception)
+    assert find_status(done.exception) == 1
+    assert not town.server.received
+
+
 def test_a_folder_that_is_there_is_no_new_server(tmp_path):
     """Nothing in it is touched."""
     done = run("--state", tmp_path)

@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import time
 from dataclasses import replace
 
 import pytest
@@ -181,6 +182,27 @@ def test_an_older_timestamp_is_a_rollback(town):
     assert driver.tally.failures.keys() == {Failure.OLDER}
     assert driver.tally.failures[Failure.OLDER] >= 5
     assert driver.school.lessons == lessons
+
+
+@pytest.mark.parametrize("role", ["timestamp", "armani"])
+def test_a_version_beyond_32_bits_is_a_version(town, role):
+    """Of the timestamp or of a codename role: phones take it and poll on."""
+    town.repository.signed[role].version = 2**32 + 1
+    town.repository.offer()
+    driver = town.make_driver(2)
+    live(driver, 1)
+    assert driver.tally.switched == 2
+    assert not driver.tally.failures
+
+
+def test_polls_are_begun_no_faster_than_may_be(town):
+    """Six polls at 50 a second: the last is begun a tenth of a second after the first."""
+    driver = town.make_driver(6, PLAIN, polls_per_second=50.0)
+    begun = time.perf_counter()
+    driver.advance(0)
+    assert time.perf_counter() - begun >= 5 / 50
+    settle(driver)
+    assert driver.tally.polls == 6
 
 
 def test_a_package_with_another_hash_is_thrown_away(town):
