@@ -8,6 +8,8 @@ from client_sim.engine.manifest import Operation, OperationType, Partition
 from client_sim.engine.operations import apply_operation
 
 _PATCHES: Final = (OperationType.SOURCE_BSDIFF, OperationType.BROTLI_BSDIFF)
+# That of `xz -9`, the largest that a decoder may take.
+_MAX_DICTIONARY: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,9 @@ class Step:
         operation = self.operation
         if operation.type in _PATCHES:
             return operation.data_length + operation.src_bytes + 2 * operation.dst_bytes
+        if operation.type == OperationType.REPLACE_XZ:
+            # The decoder's dictionary, which holds no more than there is to decode.
+            return operation.data_length + min(operation.dst_bytes, _MAX_DICTIONARY)
         return operation.data_length
 
 
