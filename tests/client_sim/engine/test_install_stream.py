@@ -17,6 +17,7 @@ from fixtures.catalogue import CODENAMES, find_build
 from tests.client_sim.engine.images import NEW, OLD, delta_part, noise
 from tests.client_sim.engine.ota_zip import Zip
 from tests.client_sim.engine.payload_builder import build_payload, field, full_part
+from tests.client_sim.engine.power_cut import CountingDisk, DyingDisk, PowerCut
 from tests.client_sim.engine.streamed import (
     BLOCK,
     Blocks,
@@ -119,6 +120,28 @@ def test_every_operation_after_interruptions(small, delta, certificate, size, le
     assert asked == list(range(-(-len(delta.data) // size)))
     assert (small.target_directory / "system.img").read_bytes() == NEW
     assert not list((small.directory / "update").iterdir())
+
+
+@pytest.mark.parametrize("source", [None, 0])
+def test_a_power_cut_at_any_step_of_a_streamed_installation(tmp_path, builds, source):
+    """Whichever step fails, the phone boots its old build, and going on ends as without the cut."""
+    ota = Ota(builds[1], None if source is None else builds[source])
+    make_phone(tmp_path / "template", builds[0])
+    shutil.copytree(tmp_path / "template", tmp_path / "whole")
+    counting = CountingDisk()
+    ota.stream(Slots(tmp_path / "whole", disk=counting))
+    expected = snapshot(tmp_path / "whole")
+    assert len(counting.steps) > 50
+    for last in range(len(counting.steps)):
+        folder = tmp_path / f"phone-{last}"
+        shutil.copytree(tmp_path / "template", folder)
+        with pytest.raises(PowerCut):
+            ota.stream(Slots(folder, disk=DyingDisk(last)))
+        slots = Slots(folder)
+        assert slots.boot(lambda _: True) == BootOutcome("a", facts_of(builds[0]))
+        ota.stream(slots)
+        assert snapshot(folder) == expected
+        shutil.rmtree(folder)
 
 
 def test_never_more_than_a_few_blocks_lie_on_the_disk(slots, builds):
