@@ -200,8 +200,9 @@ def test_polls_are_begun_no_faster_than_may_be(town):
     driver = town.make_driver(6, PLAIN, polls_per_second=50.0)
     begun = time.perf_counter()
     driver.advance(0)
-    assert time.perf_counter() - begun >= 5 / 50
+    took = time.perf_counter() - begun
     settle(driver)
+    assert took >= 5 / 50
     assert driver.tally.polls == 6
 
 
