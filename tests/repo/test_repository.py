@@ -17,15 +17,24 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
-def committed_files():
-    """Return every file that git tracks and that is text."""
+def committed_paths():
+    """Return the path of everything that git tracks."""
     listing = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True
     ).stdout.split(b"\0")
-    for name in filter(None, listing):
-        path = ROOT / name.decode()
+    return [ROOT / name.decode() for name in filter(None, listing)]
+
+
+def committed_files():
+    """Return every file that git tracks and that is text."""
+    for path in committed_paths():
         if path.is_file() and path.stat().st_size < 2_000_000 and b"\0" not in path.read_bytes():
             yield path
+
+
+def test_nothing_leads_out_of_the_repository():
+    """No symbolic link is tracked: it would name a place of the machine on which it was made."""
+    assert [path for path in committed_paths() if path.is_symlink()] == []
 
 
 @pytest.mark.parametrize("package", [server, signer, client_sim])
