@@ -5,7 +5,7 @@ a client goes through its world, so the world sees the whole trace: names resolv
 made, octets sent. The clean client is given no `personal`.
 """
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,3 +89,7 @@ class Client(Protocol):
     def poll(self) -> Any: ...  # noqa: ANN401, D102
     def on_event(self, event: Event) -> None: ...  # noqa: D102
     def next_poll(self, now: float) -> float: ...  # noqa: D102
+
+
+Factory = Callable[[World], Client]
+"""How anyone brings a client: called again after each restart, with the `state` of before."""

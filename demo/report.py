@@ -5,8 +5,8 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from client_sim.lab.html import STYLE, render_fragment
-from client_sim.lab.report import verdict_to_dict
+from client_sim.lab.report.html import STYLE, render_fragment
+from client_sim.lab.report.terminal import verdict_to_dict
 from demo.story import Story, to_dict
 from fixtures.catalogue import CODENAMES
 

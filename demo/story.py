@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.clients_2014 import phone_2014
-from client_sim.lab.explain import explain_poll
-from client_sim.lab.live import Target, examine_live, plan_public, plan_start
-from client_sim.lab.scenario import STORY, Factory
-from client_sim.lab.verdict import Verdict
+from client_sim.lab.clients.phone_2014 import phone_2014
+from client_sim.lab.programme.explain import explain_poll
+from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start
+from client_sim.lab.programme.verdict import Verdict
+from client_sim.lab.scenarios.driving import STORY
 from client_sim.persona import make_persona
+from client_sim.world import Factory
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
 from demo.handsets import CERTIFICATE, Handset, counter_of, make_handset
 from demo.stage import HOST, Stage, StageError

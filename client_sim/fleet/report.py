@@ -9,7 +9,7 @@ from client_sim.fleet.fleet import Moment, Outcome
 from client_sim.fleet.lines import LineCount
 from client_sim.fleet.sample import Sample
 from client_sim.fleet.tally import BINS, Failure
-from client_sim.lab.grammar import parse_requests
+from client_sim.lab.oracles.grammar import parse_requests
 
 _SHARES: Final = (0.0, *(each / 50 for each in range(1, 50)), 0.99, 0.995)
 """Of the answers whose latencies make the curve: the slowest would hide all others."""

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from client_sim.device.errors import DeviceError
 from client_sim.device.factory import create_phone
 from client_sim.device.phone import Phone
-from client_sim.lab.grammar import find_violations
+from client_sim.lab.oracles.grammar import find_violations
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import Repository

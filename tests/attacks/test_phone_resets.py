@@ -11,7 +11,7 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import TransportError
 from client_sim.device.internet import RealWorld
-from client_sim.lab.grammar import find_violations
+from client_sim.lab.oracles.grammar import find_violations
 from tests.attacks.hostile_server import RESET, hostile_server
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST, make_public

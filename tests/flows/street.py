@@ -12,7 +12,7 @@ from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, 
 from tuf.api.serialization.json import JSONSerializer
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.worlds import MemoryWorld
+from client_sim.lab.trace.worlds import MemoryWorld
 from client_sim.transport import Connection
 from client_sim.world import Public, RunningBuild
 from server.core.checkpoint import encode_checkpoint, encode_leaf, encode_proof

@@ -1,11 +1,11 @@
 """The octets of a poll, on a host name, at both ends of real sockets, against the real server."""
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.examine import Run
-from client_sim.lab.live import Target, plan_public
-from client_sim.lab.relay import Relay
-from client_sim.lab.scenario import POLL, Scenario, run_scenario
-from client_sim.lab.worlds import SocketWorld
+from client_sim.lab.programme.examine import Run
+from client_sim.lab.programme.live import Target, plan_public
+from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
+from client_sim.lab.trace.relay import Relay
+from client_sim.lab.trace.worlds import SocketWorld
 from client_sim.persona import make_persona
 from demo.stage import HOST
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from client_sim.lab.grammar import find_violations
-from client_sim.lab.language import ACCEPT_ENCODING, RANGE, RULES
+from client_sim.lab.oracles.grammar import find_violations
+from client_sim.lab.oracles.language import ACCEPT_ENCODING, RANGE, RULES
 
 PAGE = Path(__file__).parents[2] / "docs" / "PRIVACY.md"
 DIGEST = "66611ffd4cee3a369ff36c53f425fe85fda8cb4b52c57d0386a18d51d7206d2e"

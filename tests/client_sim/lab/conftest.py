@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from client_sim.lab.scripted import answer
-from client_sim.lab.worlds import MemoryWorld
+from client_sim.lab.servers.scripted import answer
+from client_sim.lab.trace.worlds import MemoryWorld
 from client_sim.world import Public, RunningBuild
 
 

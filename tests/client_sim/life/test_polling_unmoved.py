@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.tripwire import Tripwire
+from client_sim.lab.trace.tripwire import Tripwire
 from client_sim.life.happening import happen
 from client_sim.life.kinds import Kind
 from client_sim.life.living import Life

@@ -1,0 +1,1 @@
+"""Clients that can be examined by name."""

@@ -1,0 +1,20 @@
+"""`hening-device lab`: examine a client, show what a poll is, audit a recording.
+
+Exit status: 0 clean, 1 a leak or a bad input, 2 usage, 3 the surroundings failed.
+"""
+
+import click
+
+from client_sim.lab.commands.audit import audit_command
+from client_sim.lab.commands.explain import explain_command
+from client_sim.lab.commands.run import run_command
+
+
+@click.group()
+def lab() -> None:
+    """Prove what a phone's polling says about its owner."""
+
+
+lab.add_command(run_command)
+lab.add_command(explain_command)
+lab.add_command(audit_command)

@@ -1,0 +1,64 @@
+"""`hening-device lab explain`: show what a poll is."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import click
+
+from client_sim.lab.clients.loading import load_client
+from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.options import read_host
+from client_sim.lab.commands.root import load_root
+from client_sim.lab.errors import LabError
+from client_sim.lab.programme.examine import START
+from client_sim.lab.programme.explain import explain_poll
+from client_sim.lab.programme.live import Target, plan_public
+
+_FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command(
+    "explain", epilog="Example: hening-device lab explain --root 1.root.json --port 8080"
+)
+@click.option("--root", required=True, type=_FILE, help="The TUF root that the phone ships with.")
+@click.option(
+    "--host",
+    default="updates.example.org",
+    show_default=True,
+    callback=read_host,
+    help="The host name that the phone knows.",
+)
+@click.option(
+    "--port",
+    default=80,
+    show_default=True,
+    type=click.IntRange(1, 65535),
+    help="The port that the phone knows.",
+)
+@click.option("--client", default="clean", show_default=True, help="As for lab run.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain_command(root: Path, host: str, port: int, client: str, as_json: bool) -> None:
+    """Print the exact octets that a poll sends, and why each request is there.
+
+    The client polls a server in the same process that has nothing new; nothing leaves the machine.
+    """
+    target = Target(host, port, "127.0.0.1")
+    try:
+        public = plan_public(
+            target, load_root(root), codename="armani", region="id", channel="stable"
+        )
+        said = explain_poll(load_client(client), public, START)
+    except OSError as error:
+        fail(str(error), 3)
+    except LabError as error:
+        fail(str(error), 1)
+    if as_json:
+        rows = [{"why": why, "octets": octets.decode("latin-1")} for why, octets in said]
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for why, octets in said:
+        click.echo(f"# {why}")
+        for line in octets.decode("latin-1").split("\r\n")[:-1]:
+            click.echo(f"{line}\\r\\n")
+    click.echo(f"{sum(len(octets) for _, octets in said)} octets in {len(said)} requests.")

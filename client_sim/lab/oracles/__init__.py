@@ -1,0 +1,1 @@
+"""The judges: each looks at traces in its own way and shares nothing with a mutant."""

@@ -1,0 +1,177 @@
+"""The canary search: planted values in recorded octets, through layers of encodings and digests.
+
+It adds no power to comparing two personas, but it names what leaked and how it was dressed. All
+tokens are computed once; one pass over the octets then looks up each window of eight.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from client_sim.lab.oracles.spellings import spell
+from client_sim.lab.oracles.transforms import DIGESTS, ENOUGH, TRANSFORMS
+from client_sim.lab.oracles.views import View, view
+
+_WINDOW: Final = 8  # octets: what is shorter has too little entropy to be looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A planted value that left: `octets` stand at `offset` of the recorded octets.
+
+    `chain` says how the value was dressed, first step first. Behind a step that decodes, such as
+    `gunzip`, `offset` is where the encoded octets begin and `octets` are the decoded ones.
+    """
+
+    field: str
+    value: bytes
+    chain: tuple[str, ...]
+    offset: int
+    octets: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    field: str
+    value: bytes
+    spelling: str
+    spelled: bytes
+    chain: tuple[str, ...]
+
+    def octets(self) -> bytes:
+        octets = self.spelled
+        for name in self.chain:
+            octets = TRANSFORMS[name](octets)
+        return octets
+
+
+class CanarySearch:
+    """A search for the values of one persona, given as `canaries` lists them.
+
+    `layers` is how many transforms are computed in advance, 0 to 2; decoding what was recorded
+    undoes up to two more.
+    """
+
+    def __init__(self, values: Mapping[str, tuple[bytes, ...]], layers: int = 2) -> None:
+        self._index: dict[bytes, list[tuple[int, int]]] = {}
+        self._deltas: dict[bytes, list[int]] = {}
+        self._spelled: list[tuple[str, bytes, str, bytes]] = [
+            (field, value, spelling, spelled)
+            for field, own in values.items()
+            for value in own
+            for spelling, spelled in spell(value)
+        ]
+        self._chains: list[tuple[str, ...]] = [()]
+        if layers > 0:
+            self._chains += [(name,) for name in TRANSFORMS]
+        if layers > 1:
+            self._chains += [(first, second) for first in TRANSFORMS for second in TRANSFORMS]
+        for place, (_, _, _, spelled) in enumerate(self._spelled):
+            self._add_tokens(place, spelled, layers)
+            self._deltas.setdefault(_delta(spelled)[:_WINDOW], []).append(place)
+
+    def search(self, octets: bytes) -> tuple[Sighting, ...]:
+        """Find all planted values; for each one the readings with the fewest steps, by offset."""
+        found: dict[tuple[str, bytes], list[Sighting]] = {}
+        for seen in view(octets):
+            for sighting in (*self._plain(seen), *self._xored(seen)):
+                found.setdefault((sighting.field, sighting.value), []).append(sighting)
+        return tuple(
+            sorted(
+                (sighting for own in found.values() for sighting in _best(own)),
+                key=lambda sighting: (sighting.offset, sighting.field),
+            )
+        )
+
+    def _add_tokens(self, place: int, spelled: bytes, layers: int) -> None:
+        index, window = self._index, _WINDOW
+        seen = {spelled}
+        index.setdefault(spelled[:window], []).append((place, 0))
+        if layers == 0:
+            return
+        firsts = [transform(spelled) for transform in TRANSFORMS.values()]
+        for number, token in enumerate(firsts, 1):
+            if len(token) >= window and token not in seen:
+                seen.add(token)
+                index.setdefault(token[:window], []).append((place, number))
+        if layers == 1:
+            return
+        number = len(firsts)
+        for token in firsts:
+            for transform in TRANSFORMS.values():
+                number += 1
+                if token:
+                    second = transform(token)
+                    if len(second) >= window and second not in seen:
+                        seen.add(second)
+                        index.setdefault(second[:window], []).append((place, number))
+
+    def _plain(self, seen: View) -> Iterator[Sighting]:
+        octets, index, window = seen.octets, self._index, _WINDOW
+        for offset in range(len(octets) - window + 1):
+            hits = index.get(octets[offset : offset + window])
+            for place, number in hits or ():
+                token = _Token(*self._spelled[place], self._chains[number])
+                whole = token.octets()
+                length = _common(whole, octets[offset : offset + len(whole)])
+                if length >= min(len(whole), _needed(token.chain, len(whole))):
+                    cut = () if length == len(whole) else (f"first {length} of {len(whole)}",)
+                    yield _sighting(token, (*token.chain, *cut), seen, offset, length)
+
+    def _xored(self, seen: View) -> Iterator[Sighting]:
+        """Find values under XOR with one octet: the differences of neighbours do not change."""
+        deltas = _delta(seen.octets)
+        for offset in range(len(deltas) - _WINDOW + 1):
+            for place in self._deltas.get(deltas[offset : offset + _WINDOW], ()):
+                field, value, spelling, spelled = self._spelled[place]
+                key = spelled[0] ^ seen.octets[offset]
+                there = seen.octets[offset : offset + len(spelled)]
+                if key and there == bytes(octet ^ key for octet in spelled):
+                    token = _Token(field, value, spelling, spelled, ())
+                    yield _sighting(token, (f"xor {key:02x}",), seen, offset, len(spelled))
+
+
+def _sighting(
+    token: _Token, chain: tuple[str, ...], seen: View, offset: int, length: int
+) -> Sighting:
+    # Decoding steps were done last by the client, in the opposite order.
+    dressed = tuple(f"undone by {name}" for name in reversed(seen.chain))
+    spelling = (token.spelling,) if token.spelling else ()
+    return Sighting(
+        field=token.field,
+        value=token.value,
+        chain=(*spelling, *chain, *dressed),
+        offset=seen.offset if seen.chain else offset,
+        octets=seen.octets[offset : offset + length],
+    )
+
+
+def _best(sightings: list[Sighting]) -> list[Sighting]:
+    fewest = min(len(sighting.chain) for sighting in sightings)
+    by_offset: dict[int, Sighting] = {}
+    for sighting in sightings:
+        if len(sighting.chain) == fewest:
+            known = by_offset.get(sighting.offset)
+            if known is None or len(known.octets) < len(sighting.octets):
+                by_offset[sighting.offset] = sighting
+    return list(by_offset.values())
+
+
+def _needed(chain: tuple[str, ...], length: int) -> int:
+    if chain and chain[-1] in DIGESTS:
+        return _WINDOW
+    if len(chain) > 1 and chain[-2] in DIGESTS:
+        return ENOUGH.get(chain[-1], length)
+    return length
+
+
+def _delta(octets: bytes) -> bytes:
+    return bytes(a ^ b for a, b in pairwise(octets))
+
+
+def _common(first: bytes, second: bytes) -> int:
+    for place, (a, b) in enumerate(zip(first, second, strict=False)):
+        if a != b:
+            return place
+    return min(len(first), len(second))

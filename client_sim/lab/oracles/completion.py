@@ -1,0 +1,113 @@
+"""Whether polls were whole: a client that never gets anywhere has nothing to leak.
+
+What a poll must fetch follows from the server's own answers: whoever was told of a new snapshot
+asks for it, for each role in it that is new, and for the proof of `latest`; of a split `latest` one
+part is asked for, that of the phone's channel. A server that names no snapshot has no more.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final
+
+from client_sim.lab.oracles.answers import Answer, decode_answers
+from client_sim.lab.trace.observation import Channel, Connection, Departure, Observation
+from client_sim.world import Public
+
+_ASKED: Final = re.compile(rb"(?:^|\r\n)GET (/[^ ?\r\n]*)[^ \r\n]* HTTP/1\.1(?=\r\n)")
+_ROOT: Final = re.compile(r"/metadata/[0-9]+\.root\.json")
+_TIMESTAMP: Final = "/metadata/timestamp.json"
+_PART: Final = re.compile(r"latest-[0-9a-f]")
+_ROLES: Final = ("targets", "latest", "tables", "content")
+
+
+@dataclass(frozen=True, slots=True)
+class Incompletion:
+    """A poll that was not whole, or the exception that ended the run, and why that matters."""
+
+    departure: Departure
+    connection: Connection | None
+    explanation: str
+
+
+def find_incompletions(observation: Observation, public: Public) -> tuple[Incompletion, ...]:
+    """Find the exception that ended the run, and the first thing that each poll lacks."""
+    return tuple(_incompletions(observation, public))
+
+
+def _incompletions(observation: Observation, public: Public) -> Iterator[Incompletion]:
+    held: dict[str, int] = {}
+    connections = observation.connections()
+    for departure in observation.departures:
+        if departure.channel is Channel.CRASH:
+            explanation = "the client raised an exception that it should handle"
+            yield Incompletion(departure, None, explanation)
+        if departure.channel is not Channel.SCHEDULE:
+            continue
+        own = [c for c in connections if c.phase == departure.phase]
+        answers = [pair for c in own for pair in _pair(c, observation.received[c.index])]
+        complaint = _complaint(answers, held, public) or observation.failures.get(departure.phase)
+        if complaint is not None:
+            yield Incompletion(departure, own[0] if own else None, complaint)
+
+
+def _pair(connection: Connection, received: bytes) -> Iterator[tuple[str, Answer | None]]:
+    asked = [match.decode("latin-1") for match in _ASKED.findall(connection.octets)]
+    answers: Sequence[Answer | None] = decode_answers(received)[: len(asked)]
+    yield from zip_longest(asked, answers)
+
+
+def _complaint(
+    answers: Sequence[tuple[str, Answer | None]], held: dict[str, int], public: Public
+) -> str | None:
+    """Say what a poll lacks; `held` are the versions fetched so far, which the poll adds to."""
+    if not answers:
+        return "the poll sent no request, so there is nothing to judge"
+    given = {path: answer for path, answer in answers if answer is not None}
+    roots = [answer for path, answer in answers if _ROOT.fullmatch(path)]
+    statuses = [0 if answer is None else answer.status for answer in roots]
+    if statuses != [200] * (len(statuses) - 1) + [404]:
+        return "the poll did not ask for roots until the server had no newer one"
+    for path, answer in answers:
+        if not _ROOT.fullmatch(path) and (answer is None or answer.status != 200):
+            said = "nothing" if answer is None else str(answer.status)
+            return f"the server answered {said} to {path}, so the poll was not a whole one"
+    if _TIMESTAMP not in given:
+        return f"the poll did not ask for {_TIMESTAMP}, so nothing could be new"
+    version = given[_TIMESTAMP].versions().get("snapshot", 0)
+    if version <= held.get("snapshot", 0):
+        return None
+    snapshot = given.get(f"/metadata/{version}.snapshot.json")
+    if snapshot is None:
+        return f"the poll ended before snapshot {version}, which the timestamp names"
+    held["snapshot"] = version
+    return _missing_role(given, snapshot.versions(), held, public)
+
+
+def _missing_role(
+    given: dict[str, Answer], published: dict[str, int], held: dict[str, int], public: Public
+) -> str | None:
+    holder = _holder(published, public)
+    for role in (holder if name == "latest" else name for name in _ROLES):
+        version = published.get(role, 0)
+        if version <= held.get(role, 0):
+            continue
+        wanted = [f"/metadata/{version}.{role}.json"]
+        wanted += [f"/log/proof/{role}.{version}"] if role == holder else []
+        missing = [path for path in wanted if path not in given]
+        if missing:
+            return f"the poll ended before {missing[0]}, which the snapshot names"
+        held[role] = version
+    return None
+
+
+def _holder(published: dict[str, int], public: Public) -> str:
+    """Give the role that has the phone's pointer, by the first digit of the hash of its path."""
+    parts = len([role for role in published if _PART.fullmatch(role)])
+    if not parts:
+        return "latest"
+    path = f"latest/{public.codename}/{public.region}/{public.channel}"
+    digit = hashlib.sha256(path.encode()).digest()[0] >> 4
+    return f"latest-{digit * parts // 16:x}"

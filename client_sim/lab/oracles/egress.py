@@ -1,0 +1,57 @@
+"""The egress list: which hosts a polling phone talks to, and which names it asks for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.world import Public
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A departure that goes where no poll goes."""
+
+    departure: Departure
+    explanation: str
+
+
+def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
+    """Check that only the host of the ROM image is asked for and connected to, as it must be.
+
+    A name is resolved once per connection, and only one connection is open at a time; each is
+    closed in the poll that opened it.
+    """
+    found: list[Stray] = []
+    asked = 0
+    still_open: Departure | None = None
+    for departure in observation.departures:
+        match departure.channel:
+            case Channel.DNS:
+                asked += 1
+                if departure.octets != public.host.encode():
+                    found.append(Stray(departure, f"the only name to ask for is {public.host}"))
+                elif asked > 1:
+                    found.append(Stray(departure, "a name is asked for once per connection"))
+            case Channel.CONNECT:
+                found += _strays_of_connect(departure, public, asked, still_open)
+                asked, still_open = 0, departure
+            case Channel.CLOSE:
+                still_open = None
+            case Channel.SCHEDULE if still_open is not None:
+                found.append(Stray(still_open, "the connection was not closed after the poll"))
+                still_open = None
+            case _:
+                pass
+    return tuple(found)
+
+
+def _strays_of_connect(
+    departure: Departure, public: Public, asked: int, still_open: Departure | None
+) -> Iterator[Stray]:
+    tail = f" {public.port} {public.host if public.tls else 'plain'}".encode()
+    if not departure.octets.endswith(tail):
+        yield Stray(departure, "the port or the TLS name is not the ROM's")
+    if asked == 0:
+        yield Stray(departure, "an address that no question was asked for")
+    if still_open is not None:
+        yield Stray(departure, "a second connection at the same time")

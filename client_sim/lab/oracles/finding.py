@@ -1,0 +1,22 @@
+"""One reason for an alarm, with the octets that it is about."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason for an alarm: `length` octets at `offset` of `octets`, and where those left.
+
+    `other` is what another run showed in the same place, where the check compares two.
+    """
+
+    where: str
+    explanation: str
+    octets: bytes
+    offset: int
+    length: int
+    other: bytes | None = None
+
+    def offending(self) -> bytes:
+        """Give the octets that the finding is about."""
+        return self.octets[self.offset : self.offset + self.length]

@@ -1,0 +1,137 @@
+"""The closed grammar of what one connection may carry, checked on raw octets.
+
+It reads octets, not HTTP: the case of a header's name, the order of lines, one space too many are
+all seen, and what follows the last whole request is seen too.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.oracles.language import RULES, Rule
+from client_sim.lab.oracles.order import Order
+
+_HOST_NAME: Final = re.compile(rb"(?=.*[a-z])[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::[1-9][0-9]{0,4})?")
+_END: Final = b"\r\n\r\n"
+_NEXT_HEAD: Final = re.compile(rb"(?<![A-Z])[A-Z]{3,8} /[^ \r\n]* HTTP/1\.[01]\r\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request that obeys a rule: where it starts, the rule's name, the varying parts."""
+
+    offset: int
+    rule: str
+    path: bytes
+    parts: dict[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Octets that the grammar does not have: `octets` stand at `offset`; `rule` is broken."""
+
+    offset: int
+    octets: bytes
+    rule: str
+    explanation: str
+
+
+def find_violations(octets: bytes, host: bytes | None) -> tuple[Violation, ...]:
+    """Check all octets that a client sent on one connection, in order.
+
+    `host` is the value that every Host line must have; None accepts any host name (never an
+    address), the same on every line. An empty result means that each octet is accounted for.
+    """
+    return tuple(_violations(octets, host))
+
+
+def parse_requests(octets: bytes, host: bytes | None) -> tuple[Request, ...]:
+    """Give the requests that obey the table, passing over what does not."""
+    return tuple(
+        read for head in _heads(octets) if isinstance(read := _read(octets, *head, host), Request)
+    )
+
+
+def _violations(octets: bytes, host: bytes | None) -> Iterator[Violation]:
+    if not octets:
+        yield Violation(0, b"", "silence", "the connection carries no request")
+        return
+    order = Order()
+    for start, end in _heads(octets):
+        read = _read(octets, start, end, host)
+        if isinstance(read, Violation):
+            yield read
+            continue
+        if host is None:  # the first host that is seen binds the rest
+            host = octets[start:end].split(b"\r\n")[1].removeprefix(b"Host: ")
+        complaint = order.complaint(read.rule, read.parts, read.path)
+        if complaint is not None:
+            line = octets[start : octets.index(b"\r\n", start)]
+            yield Violation(start, line, "order", complaint)
+
+
+def _heads(octets: bytes) -> Iterator[tuple[int, int]]:
+    """Cut the octets into what should each be one request: up to the next empty line or head."""
+    start = 0
+    while start < len(octets):
+        found = octets.find(_END, start)
+        end = len(octets) if found < 0 else found + len(_END)
+        # After a head that smuggles a body, the next head starts in the middle of a piece.
+        inner = _NEXT_HEAD.search(octets, start + 1, end)
+        if inner is not None:
+            end = inner.start()
+        yield start, end
+        start = end
+
+
+def _read(octets: bytes, start: int, end: int, host: bytes | None) -> Request | Violation:
+    offset = start
+    lines: list[tuple[int, bytes]] = []
+    for line in octets[start:end].split(b"\r\n"):
+        lines.append((offset, line))
+        offset += len(line) + 2
+
+    def line_at(index: int) -> tuple[int, bytes]:
+        return lines[index] if index < len(lines) else (end, b"")
+
+    at, line = line_at(0)
+    found = _find_rule(line)
+    if found is None:
+        return Violation(at, line, "request line", "no rule of the request table has this line")
+    rule, match = found
+    at, line = line_at(1)
+    if not _is_host_line(line, host):
+        wanted = b"the name of the ROM image" if host is None else host
+        return Violation(
+            at, line, "host", f"the second line must be Host with {wanted.decode('latin-1')}"
+        )
+    at, line = line_at(2)
+    header = rule.header.fullmatch(line)
+    if header is None:
+        wanted_line = rule.header.pattern.split(b"(")[0].decode()
+        return Violation(
+            at, line, "headers", f"the third line of a {rule.name} request must be {wanted_line}"
+        )
+    at, _ = line_at(3)
+    if octets[at:end] != b"\r\n":
+        return Violation(at, octets[at:end], "headers", "nothing may follow the third line")
+    parts = {**match.groupdict(), **header.groupdict()}
+    return Request(start, rule.name, line_at(0)[1].split(b" ")[1], parts)
+
+
+def _find_rule(line: bytes) -> tuple[Rule, re.Match[bytes]] | None:
+    for rule in RULES:
+        head, tail = rule.method + b" ", b" HTTP/1.1"
+        if line.startswith(head) and line.endswith(tail):
+            match = rule.path.fullmatch(line[len(head) : -len(tail)])
+            if match is not None:
+                return rule, match
+    return None
+
+
+def _is_host_line(line: bytes, host: bytes | None) -> bool:
+    if host is not None:
+        return line == b"Host: " + host
+    name = line.removeprefix(b"Host: ")
+    return name != line and _HOST_NAME.fullmatch(name) is not None

@@ -1,0 +1,111 @@
+"""The oracles' answers as findings: each judges one run by itself."""
+
+from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.completion import find_incompletions
+from client_sim.lab.oracles.egress import find_strays
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.grammar import find_violations
+from client_sim.lab.oracles.schedule import find_irregularities
+from client_sim.lab.trace.observation import Departure, Observation
+from client_sim.world import Public
+
+
+def host_line(public: Public) -> bytes:
+    """Give the value that Host must have: the port only where it is not the scheme's own."""
+    usual = public.port == (443 if public.tls else 80)
+    return (public.host if usual else f"{public.host}:{public.port}").encode()
+
+
+def judge_completion(observation: Observation, public: Public) -> tuple[Finding, ...]:
+    """Find polls that got nowhere and an exception that ended the run: silence proves nothing."""
+    return tuple(
+        _finding(i.departure, i.explanation)
+        if i.connection is None
+        else Finding(
+            _where(i.connection.index, i.connection.phase),
+            i.explanation,
+            i.connection.octets,
+            0,
+            len(i.connection.octets),
+        )
+        for i in find_incompletions(observation, public)
+    )
+
+
+def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ...]:
+    """Find octets that the request table does not have."""
+    return tuple(
+        Finding(
+            _where(connection.index, connection.phase),
+            f"{violation.rule}: {violation.explanation}",
+            connection.octets,
+            violation.offset,
+            len(violation.octets),
+        )
+        for connection in observation.connections()
+        for violation in find_violations(connection.octets, host_line(public))
+    )
+
+
+def judge_schedule(observation: Observation) -> tuple[Finding, ...]:
+    """Find departures at times that fresh randomness does not explain."""
+    return tuple(_finding(i.departure, i.explanation) for i in find_irregularities(observation))
+
+
+def judge_egress(observation: Observation, public: Public) -> tuple[Finding, ...]:
+    """Find names and targets that are none of a poll's business."""
+    return tuple(_finding(s.departure, s.explanation) for s in find_strays(observation, public))
+
+
+def judge_reads(observation: Observation) -> tuple[Finding, ...]:
+    """Find looks at the owner's data, each field once."""
+    first = {read.field: read.phase for read in reversed(observation.reads)}
+    return tuple(
+        Finding(phase, f"the client read {field}", field.encode(), 0, len(field))
+        for field, phase in first.items()
+    )
+
+
+def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Finding, ...]:
+    """Find planted values in names and octets, and say how they were dressed."""
+    places = [(_where(c.index, c.phase), c.octets) for c in observation.connections()]
+    places += [(f"dns question, {d.phase}", d.octets) for d in observation.questions()]
+    return tuple(
+        Finding(
+            where,
+            f"{sighting.field} as {' → '.join(sighting.chain) or 'it is'}: "
+            f"{sighting.value.decode()}",
+            octets,
+            sighting.offset,
+            len(sighting.octets),
+        )
+        for where, octets in places
+        for sighting in search.search(octets)
+    )
+
+
+def judge_far_end(observation: Observation) -> tuple[Finding, ...]:
+    """Find connections on which the other end received anything but what was sent."""
+    if observation.far_end is None:
+        return ()
+    return tuple(
+        Finding(
+            _where(connection.index, connection.phase),
+            "the other end of the socket received something else",
+            connection.octets,
+            0,
+            len(connection.octets),
+            received,
+        )
+        for connection, received in zip(observation.connections(), observation.far_end, strict=True)
+        if connection.octets != received
+    )
+
+
+def _where(index: int, phase: str) -> str:
+    return f"connection {index + 1}, {phase}"
+
+
+def _finding(departure: Departure, explanation: str) -> Finding:
+    where = f"{departure.channel.value}, {departure.phase}"
+    return Finding(where, explanation, departure.octets, 0, len(departure.octets))

@@ -1,0 +1,1 @@
+"""Which runs are made, and what is asked of them."""

@@ -1,0 +1,197 @@
+"""The examination of a client: many runs, every oracle, one verdict."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+from client_sim.lab.oracles import judging as oracles
+from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.equality import Difference, find_differences
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.verdict import Check, Verdict
+from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
+from client_sim.lab.trace.observation import Observation
+from client_sim.lab.trace.worlds import DrivenWorld
+from client_sim.persona import Persona, canaries
+from client_sim.world import Factory, Public
+
+START: Final = 1_767_225_600.0
+APART: Final = 61
+"""Seconds between the starts of two phones of the fleet."""
+
+_KEPT: Final = 8  # findings kept per check: enough to act on, little enough to read
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What a world is made for: an owner, a seed of the randomness, the time at the start."""
+
+    personal: Persona
+    entropy: bytes
+    start: float
+
+
+MakeWorld = Callable[[Run], DrivenWorld]
+
+
+def examine(
+    factory: Factory,
+    make_world: MakeWorld,
+    personas: Sequence[Persona],
+    scenario: Scenario,
+    *,
+    name: str,
+    start: float = START,
+    layers: int = 2,
+) -> Verdict:
+    """Run a client for every persona and put all questions to what left it.
+
+    Each persona gets two runs: one with the randomness and clock that all share (nothing may
+    differ), one with its own (the octets may not differ). The first persona's is run once more.
+    At least two personas are needed; `layers` is the depth of the canary search.
+    """
+    if len(personas) < 2:
+        raise ValueError("equality needs two personas or more")
+
+    def run(persona: Persona, entropy: bytes, at: float) -> Observation:
+        return run_scenario(factory, make_world(Run(persona, entropy, at)), scenario, persona)
+
+    shared = [run(persona, b"shared", start) for persona in personas]
+    again = run(personas[0], b"shared", start)
+    fleet = [
+        run(persona, b"own %d" % place, start + APART * place)
+        for place, persona in enumerate(personas)
+    ]
+    everything = [*shared, again, *fleet]
+    public = make_world(Run(personas[0], b"", start)).public
+    return Verdict(
+        client=name,
+        scenario=scenario.name,
+        personas=len(personas),
+        runs=len(everything),
+        polls=len(everything) * scenario.steps.count(POLL),
+        octets=sum(len(c.octets) for seen in everything for c in seen.connections()),
+        checks=tuple(_checks(personas, shared, again, fleet, public, layers)),
+        sample=shared[0],
+        answers_agree=len({_answers(seen) for seen in everything}) == 1,
+    )
+
+
+def _checks(
+    personas: Sequence[Persona],
+    shared: Sequence[Observation],
+    again: Observation,
+    fleet: Sequence[Observation],
+    public: Public,
+    layers: int,
+) -> Iterator[Check]:
+    everything = [*shared, again, *fleet]
+    yield _check(
+        "completes",
+        "Does every poll reach the server, and does the client survive the scenario?",
+        [oracles.judge_completion(seen, public) for seen in everything],
+    )
+    yield _check(
+        "determinism",
+        "Do two runs of the same phone leave the same trace, with no unexplained randomness?",
+        [_judge_difference(shared[0], again, "a second run of the same phone", with_time=True)],
+    )
+    yield _check(
+        "grammar",
+        "Is every octet in the request table?",
+        [oracles.judge_grammar(seen, public) for seen in everything],
+    )
+    yield _check(
+        "personas",
+        "Do phones of different owners leave the same trace, to the octet and the second?",
+        [
+            _judge_difference(shared[0], other, f"owner {place}", with_time=True)
+            for place, other in enumerate(shared[1:], 2)
+        ],
+    )
+    yield _check(
+        "fleet",
+        "Do phones with different randomness and clocks send the same octets?",
+        [
+            _judge_difference(fleet[0], other, f"phone {place}", with_time=False)
+            for place, other in enumerate(fleet[1:], 2)
+        ],
+    )
+    yield _check(
+        "schedule",
+        "Does the time of each poll follow from fresh randomness, with silence in between?",
+        [oracles.judge_schedule(seen) for seen in everything],
+    )
+    yield _check(
+        "canaries",
+        "Is any planted value to be found, through encodings, digests and compression?",
+        [
+            oracles.judge_canaries(seen, _search_for(persona, layers))
+            for persona, seen in zip(personas, shared, strict=True)
+        ],
+    )
+    yield _check(
+        "tripwire",
+        "Does polling leave the owner's data unread?",
+        [oracles.judge_reads(seen) for seen in everything],
+    )
+    yield _check(
+        "egress",
+        "Is the host of the ROM image the only one asked for and talked to?",
+        [oracles.judge_egress(seen, public) for seen in everything],
+    )
+    if shared[0].far_end is not None:
+        yield _check(
+            "both ends",
+            "Did the other end of each socket receive what the client sent, and nothing else?",
+            [oracles.judge_far_end(seen) for seen in everything],
+        )
+
+
+@lru_cache(maxsize=8)
+def _search_for(persona: Persona, layers: int) -> CanarySearch:
+    """Compute the tokens of a persona once for all clients that are examined with it."""
+    return CanarySearch(canaries(persona), layers)
+
+
+def _check(name: str, question: str, judged: Iterable[Sequence[Finding]]) -> Check:
+    cases = list(judged)
+    findings = [finding for case in cases for finding in case]
+    # Eight times the same sentence teaches less than eight different ones.
+    first = {finding.explanation: finding for finding in reversed(findings)}
+    telling = [finding for finding in findings if first[finding.explanation] is finding]
+    again = [finding for finding in findings if first[finding.explanation] is not finding]
+    return Check(name, question, len(cases), len(findings), tuple([*telling, *again][:_KEPT]))
+
+
+def _judge_difference(
+    one: Observation, other: Observation, whose: str, *, with_time: bool
+) -> tuple[Finding, ...]:
+    return tuple(
+        _finding_of(difference, whose)
+        for difference in find_differences(one, other, with_time=with_time)
+    )
+
+
+def _finding_of(difference: Difference, whose: str) -> Finding:
+    longest = max(len(difference.first), len(difference.second)) - difference.offset
+    return Finding(
+        where=f"{difference.channel}, {difference.where}",
+        explanation=f"{whose} shows something else from octet {difference.offset} on",
+        octets=difference.first,
+        offset=difference.offset,
+        length=min(longest, 32),
+        other=difference.second,
+    )
+
+
+def _answers(observation: Observation) -> bytes:
+    """Give what the server answered, but for the date in its heads."""
+    received = [
+        octets
+        for octets, connection in zip(observation.received, observation.connections(), strict=True)
+        if connection.phase.startswith(POLL)
+    ]
+    return re.sub(rb"\r\nDate: [^\r]*", b"", b"\x00".join(received))

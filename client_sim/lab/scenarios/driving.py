@@ -1,0 +1,107 @@
+"""What happens to a phone between polls: what a laboratory staged in 2014, and everyday life."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.trace.observation import Channel, Observation
+from client_sim.lab.trace.recording import RecordingWorld
+from client_sim.lab.trace.worlds import DrivenWorld
+from client_sim.life.kinds import EVERYDAY, KINDS_2014, Kind, describe
+from client_sim.persona import Persona
+from client_sim.world import Event, Factory
+
+POLL: Final = "poll"
+REBOOT: Final = Kind.REBOOT.value
+
+_KINDS: Final = {kind.value: kind for kind in Kind}
+
+EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
+"""Boot with a SIM, Wi-Fi, location, a contact, messages, calls, an account: seven happenings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Steps in order: `poll`, `reboot` (a new client with the old state), or an event's name."""
+
+    name: str
+    steps: tuple[str, ...]
+
+    @property
+    def longest(self) -> float:
+        """Seconds from the first to the last poll, if each comes as late as it may."""
+        return 28_800.0 * max(0, self.steps.count(POLL) - 1)
+
+
+IDLE: Final = Scenario("four idle polls", (POLL,) * 4)
+STORY_2014: Final = Scenario(
+    "the seven events of 2014 between polls",
+    (
+        POLL,
+        *EVENTS_2014[:3],
+        POLL,
+        *EVENTS_2014[3:8],
+        POLL,
+        REBOOT,
+        *EVENTS_2014[8:],
+        POLL,
+    ),
+)
+STORY: Final = Scenario(
+    "the seven events of 2014, a restart and everyday life between six polls",
+    (*STORY_2014.steps, *(kind.value for kind in EVERYDAY), POLL, POLL),
+)
+"""What every client is examined with: whoever waits for a restart or some polls is waited for."""
+
+SHORT_STORY: Final = Scenario(
+    "the seven events of 2014 between two polls", (POLL, *EVENTS_2014, POLL)
+)
+
+
+def make_event(name: str, persona: Persona) -> Event:
+    """Make the event as it happens to this owner, with the details the system tells apps."""
+    return describe(_KINDS[name], persona)
+
+
+def run_scenario(
+    factory: Factory, world: DrivenWorld, scenario: Scenario, persona: Persona
+) -> Observation:
+    """Drive a client through a scenario and give everything that left it.
+
+    Each poll happens when the client says that it is due; events spread evenly over the time
+    between. An exception ends the run and is part of the trace: a crash is visible from outside.
+    """
+    recording = RecordingWorld(world)
+    try:
+        _drive(factory, recording, world, scenario, persona)
+    except Exception as error:  # noqa: BLE001  # any client may be brought here
+        recording.note(Channel.CRASH, type(error).__qualname__.encode())
+    return recording.observation()
+
+
+def _drive(
+    factory: Factory,
+    recording: RecordingWorld,
+    world: DrivenWorld,
+    scenario: Scenario,
+    persona: Persona,
+) -> None:
+    client = factory(recording)
+    due = world.now()
+    polls = 0
+    for place, step in enumerate(scenario.steps):
+        if step == POLL:
+            world.advance_to(max(world.now(), due))
+            polls += 1
+            recording.phase = f"poll {polls}"
+            recording.note_outcome(client.poll())
+            due = client.next_poll(world.now())
+            recording.note(Channel.SCHEDULE, repr(float(due)).encode())
+            continue
+        rest = scenario.steps[place:]
+        until_poll = rest.index(POLL) if POLL in rest else len(rest)
+        world.advance_to(world.now() + max(0.0, due - world.now()) / (until_poll + 1))
+        recording.phase = f"step {place + 1} {step}"
+        if step == REBOOT:
+            client = factory(recording)
+        else:
+            client.on_event(make_event(step, persona))

@@ -1,0 +1,112 @@
+"""A world around a world, which notes everything that leaves through it."""
+
+from collections.abc import MutableMapping, Sequence
+
+from client_sim.lab.trace.observation import Channel, Departure, Draw, Observation, Read
+from client_sim.lab.trace.tripwire import Tripwire
+from client_sim.lab.trace.worlds import DrivenWorld
+from client_sim.persona import Persona
+from client_sim.world import Public, Stream
+
+
+class RecordingWorld:
+    """What a client is given in the lab: the inner world, with a note of each departure.
+
+    `phase` names what is going on; whoever drives the client sets it. The owner's data of the
+    inner world is handed on behind a tripwire.
+    """
+
+    def __init__(self, inner: DrivenWorld) -> None:
+        self.phase = "start"
+        self.public: Public = inner.public
+        self.state: MutableMapping[str, bytes] = inner.state
+        self.personal: Persona | None = (
+            None if inner.personal is None else Tripwire(inner.personal, self._note_read)
+        )
+        self.outcomes: list[str] = []
+        self.failures: dict[str, str] = {}
+        self._inner = inner
+        self._departures: list[Departure] = []
+        self._draws: list[Draw] = []
+        self._reads: list[Read] = []
+        self._received: list[bytes] = []
+
+    def entropy(self, n: int) -> bytes:
+        """Give `n` octets of the inner world's randomness."""
+        octets = self._inner.entropy(n)
+        self._draws.append(Draw(self.phase, octets))
+        return octets
+
+    def now(self) -> float:
+        """Give the inner world's time."""
+        return self._inner.now()
+
+    def resolve(self, host: str) -> Sequence[str]:
+        """Note the question and pass it on."""
+        self.note(Channel.DNS, host.encode())
+        return self._inner.resolve(host)
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Note the target and connect."""
+        target = f"{address} {port} {tls or 'plain'}".encode()
+        connection = len(self._received)
+        self.note(Channel.CONNECT, target, connection)
+        self._received.append(b"")
+        try:
+            stream = self._inner.connect(address, port, tls)
+        except OSError:
+            self.note(Channel.CLOSE, b"", connection)
+            raise
+        return _RecordingStream(self, stream, connection)
+
+    def note(self, channel: Channel, octets: bytes, connection: int = -1) -> None:
+        """Add a departure at the present time and phase."""
+        self._departures.append(Departure(self.now(), self.phase, channel, connection, octets))
+
+    def note_outcome(self, outcome: object) -> None:
+        """Keep what a poll says that it decided, and its `failure` if it has one."""
+        self.outcomes.append(str(outcome))
+        failure = getattr(outcome, "failure", None)
+        if failure is not None:
+            self.failures[self.phase] = f"the poll ended early: {failure}"
+
+    def note_received(self, connection: int, octets: bytes) -> None:
+        """Keep what came back, to compare it with what is sent later."""
+        self._received[connection] += octets
+
+    def observation(self) -> Observation:
+        """End the run and give everything that was noted."""
+        far_ends = self._inner.far_ends()
+        return Observation(
+            departures=tuple(self._departures),
+            draws=tuple(self._draws),
+            reads=tuple(self._reads),
+            received=tuple(self._received),
+            far_end=None if far_ends is None else tuple(far_ends),
+            outcomes=tuple(self.outcomes),
+            failures=dict(self.failures),
+        )
+
+    def _note_read(self, field: str) -> None:
+        self._reads.append(Read(self.phase, field))
+
+
+class _RecordingStream:
+    def __init__(self, world: RecordingWorld, inner: Stream, connection: int) -> None:
+        self._world = world
+        self._inner = inner
+        self._connection = connection
+
+    def send(self, data: bytes) -> None:
+        # Noted before it is sent: octets may have left even when the call fails.
+        self._world.note(Channel.OCTETS, bytes(data), self._connection)
+        self._inner.send(data)
+
+    def recv(self, limit: int) -> bytes:
+        octets = self._inner.recv(limit)
+        self._world.note_received(self._connection, octets)
+        return octets
+
+    def close(self) -> None:
+        self._world.note(Channel.CLOSE, b"", self._connection)
+        self._inner.close()

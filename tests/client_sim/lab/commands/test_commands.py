@@ -1,0 +1,266 @@
+"""The commands' statuses and what they print."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from client_sim.lab.commands import lab
+from client_sim.persona import encode_persona, make_persona
+
+OWNER = make_persona(0)
+POLL = (
+    b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
+    b"Accept-Encoding: gzip\r\n\r\n"
+    b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
+    b"Accept-Encoding: gzip\r\n\r\n"
+)
+
+
+def call(*arguments):
+    """Run a command."""
+    return CliRunner().invoke(lab, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Write a file that stands for the ROM's root."""
+    path = tmp_path / "root.json"
+    signed = {"_type": "root", "version": 1, "keys": {}, "roles": {}}
+    path.write_text(json.dumps({"signatures": [], "signed": signed}))
+    return path
+
+
+@pytest.fixture
+def url(server):
+    """Name the running server."""
+    return f"http://updates.example.org:{server.server_address[1]}"
+
+
+def test_a_clean_client_gives_0(url, root, tmp_path):
+    """The table says so, and the page is written."""
+    page = tmp_path / "page.html"
+    result = call("run", "--url", url, "--root", root, "--client", "toy", "--html", page)
+    assert result.exit_code == 0, result.output
+    assert "nothing about the owner left the phone" in result.output
+    assert "both ends" in result.output
+    assert page.read_text().startswith("<!doctype html>")
+
+
+def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root):
+    """The IMEI stands in the output in readable form."""
+    result = call("run", "--url", url, "--root", root, "--client", "2014", "--personas", 2)
+    assert result.exit_code == 1
+    assert "LEAK" in result.output
+    assert f"imei as it is: {OWNER.imei}" in result.output
+
+
+def test_json_has_the_same_verdict(url, root):
+    """Offending octets are hexadecimal and lie where the offset says."""
+    result = call("run", "--url", url, "--root", root, "--client", "2014", "--json")
+    assert result.exit_code == 1
+    verdict = json.loads(result.stdout)
+    assert verdict["clean"] is False
+    assert verdict["outcomes"] == ["asked, by name"] * 6
+    for check in verdict["checks"]:
+        for finding in check["findings"]:
+            start = finding["offset"] * 2
+            assert finding["octets"][start:].startswith(finding["offending"])
+    canaries = next(check for check in verdict["checks"] if check["name"] == "canaries")
+    assert OWNER.imei.encode().hex() in {f["offending"] for f in canaries["findings"]}
+
+
+def test_a_client_may_come_from_a_module(url, root):
+    """`package.module:factory` is imported."""
+    result = call(
+        "run", "--url", url, "--root", root, "--client", "client_sim.lab.clients.toy:ToyClient"
+    )
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("client", "words"),
+    [
+        ("nobody", "there is no client nobody"),
+        ("no.such:thing", "cannot be imported"),
+        ("client_sim.lab.clients.toy:Nothing", "cannot be imported"),
+        ("client_sim.lab.scenarios.driving:POLL", "no factory"),
+    ],
+)
+def test_an_unknown_client_gives_1(client, words, url, root):
+    """One sentence says what to write."""
+    result = call("run", "--url", url, "--root", root, "--client", client)
+    assert result.exit_code == 1
+    assert words in result.stderr
+
+
+def test_no_server_gives_3(root):
+    """There is no verdict without a server."""
+    result = call("run", "--url", "http://updates.example.org:1", "--root", root, "--client", "toy")
+    assert result.exit_code == 3
+
+
+def test_usage_gives_2(root):
+    """A mapping without an address is a usage error."""
+    result = call("run", "--url", "http://a.example", "--root", root, "--resolve", "a.example")
+    assert result.exit_code == 2
+
+
+def test_an_address_in_the_url_gives_2(root):
+    """A leak would not show there."""
+    result = call("run", "--url", "http://127.0.0.1:80", "--root", root, "--client", "toy")
+    assert result.exit_code == 2
+    assert "--resolve" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--url", "http://[bad"), ("--now", "nan"), ("--now", "-1"), ("--now", "1e300")),
+        *(("--codename", "../x"), ("--codename", "latest-x"), ("--region", ""), ("--channel", "A")),
+        *(("--resolve", "a.example=nowhere"), ("--resolve", "=192.0.2.1x")),
+    ],
+)
+def test_a_malformed_value_gives_2_and_names_the_option(option, value, url, root):
+    """Nothing is examined, and no trace of the program is shown."""
+    result = call("run", "--url", url, "--root", root, "--client", "toy", option, value)
+    assert result.exit_code == 2, result.output
+    assert option in result.stderr
+    assert call("explain", "--root", root, "--host", "192.0.2.1").exit_code == 2
+
+
+NO_ROOTS = [
+    b"root:x:0:0",
+    b"[]",
+    b"{}",
+    b'{"signatures":[],"signed":{"_type":"targets"}}',
+    b"[" * 2000,
+]
+
+
+@pytest.mark.parametrize("octets", NO_ROOTS, ids=range(len(NO_ROOTS)))
+@pytest.mark.parametrize("command", ["run", "explain"])
+def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, octets, url, root):
+    """Without a root a phone asks for nothing, which proves nothing."""
+    root.write_bytes(octets)
+    more = ("--url", url) if command == "run" else ()
+    result = call(command, "--root", root, *more)
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {root} is no TUF root")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path):
+    """The phone refuses its root and sends nothing: the verdict says that it proves nothing."""
+    result = call("run", "--url", url, "--root", root, "--personas", 2, "--json")
+    assert result.exit_code == 1
+    (completes, *_) = json.loads(result.stdout)["checks"]
+    assert completes["name"] == "completes"
+    assert not completes["passed"]
+    page = tmp_path / "page.html"
+    result = call("run", "--url", url, "--root", root, "--personas", 2, "--html", page)
+    assert result.stdout.endswith("UNPROVEN (completes).\n")
+    assert ">unproven<" in page.read_text()
+    result = call("explain", "--root", root)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the client sent nothing")
+
+
+@pytest.mark.parametrize("name", ["AfterRestart", "Patient"])
+def test_a_client_that_bides_its_time_is_waited_for(name, url, root):
+    """The first four polls before a restart are silent."""
+    result = call("run", "--url", url, "--root", root, "--client", name, "--personas", 2)
+    assert result.exit_code == 1
+    assert f"imei as it is: {OWNER.imei}" in result.output
+
+
+@pytest.mark.parametrize("text", ["def", "raise ZeroDivisionError('a\\nb')", "raise SystemExit(0)"])
+def test_a_module_that_cannot_be_imported_gives_1(text, url, root, tmp_path, monkeypatch):
+    """Whatever it raises is one sentence."""
+    (tmp_path / "their_client.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    result = call("run", "--url", url, "--root", root, "--client", "their_client:x")
+    assert result.exit_code == 1
+    assert "cannot be imported" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_page_that_cannot_be_written_gives_3(url, root, tmp_path):
+    """The sentence names the option."""
+    page = tmp_path / "no" / "page.html"
+    result = call("run", "--url", url, "--root", root, "--client", "toy", "--html", page)
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: --html cannot be written")
+
+
+def test_a_client_that_needs_an_owner_cannot_be_explained(root):
+    """One sentence, no traceback."""
+    result = call("explain", "--root", root, "--client", "2014")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the client cannot be explained")
+    assert result.stderr.count("\n") == 1
+
+
+def test_explain_prints_the_exact_octets(root):
+    """Each line that is sent is printed with its line end, and its reason above."""
+    result = call("explain", "--root", root, "--client", "toy")
+    assert result.exit_code == 0, result.output
+    sent = "".join(
+        line.replace("\\r\\n", "\r\n")
+        for line in result.stdout.splitlines()
+        if line.endswith("\\r\\n")
+    )
+    assert sent.encode() == POLL
+    assert result.stdout.splitlines()[-1] == f"{len(POLL)} octets in 2 requests."
+
+
+def test_explain_shows_what_is_not_in_the_table(root):
+    """A client that says more is explained no better than it is."""
+    result = call("explain", "--root", root, "--client", "TalksLoud", "--json")
+    (row,) = json.loads(result.stdout)
+    assert row["why"] == "not in the request table"
+    assert "Dalvik" in row["octets"]
+
+
+def test_audit_of_a_clean_recording_gives_0(tmp_path):
+    """Grammar alone without a persona; both with one."""
+    recording, persona = tmp_path / "octets", tmp_path / "persona.json"
+    recording.write_bytes(POLL)
+    persona.write_bytes(encode_persona(OWNER))
+    assert call("audit", recording).exit_code == 0
+    result = call("audit", recording, "--persona", persona, "--host", "updates.example.org")
+    assert result.exit_code == 0
+    assert result.stdout == "grammar: passed\ncanaries: passed\n"
+
+
+def test_audit_finds_a_value_of_the_owner(tmp_path):
+    """The offset is that of the recording."""
+    recording, persona = tmp_path / "octets", tmp_path / "persona.json"
+    recording.write_bytes(POLL + b"imei=" + OWNER.imei.encode())
+    persona.write_bytes(encode_persona(OWNER))
+    result = call("audit", recording, "--persona", persona, "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)["findings"]
+    assert found["canaries"][0]["offset"] == len(POLL) + 5
+    assert found["grammar"][0]["offset"] == len(POLL)
+    assert call("audit", recording).exit_code == 1
+
+
+def test_audit_refuses_a_persona_that_is_none(tmp_path):
+    """One sentence, status 1."""
+    recording = tmp_path / "octets"
+    recording.write_bytes(POLL)
+    result = call("audit", recording, "--persona", recording)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the persona cannot be read")
+
+
+def test_audit_refuses_a_huge_recording(tmp_path):
+    """Size is checked before anything is parsed."""
+    recording = tmp_path / "octets"
+    with recording.open("wb") as file:
+        file.truncate(16 * 1024 * 1024 + 1)
+    result = call("audit", recording)
+    assert result.exit_code == 1
+    assert "cut it into connections" in result.stderr

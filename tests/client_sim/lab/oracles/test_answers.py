@@ -1,0 +1,60 @@
+"""Answers are read from octets: whole ones only, and never an exception."""
+
+import gzip
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.oracles.answers import Answer, decode_answers
+
+MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+BODY = b'{"signed":{"meta":{"snapshot.json":{"version":7}}}}'
+
+
+def answer(body, more=b"", status=b"200 OK"):
+    """Write one answer."""
+    return b"HTTP/1.1 %s\r\n%scontent-length: %d\r\n\r\n%s" % (status, more, len(body), body)
+
+
+def test_answers_follow_each_other():
+    """Status and body of each; a gzip body is given without its coding."""
+    packed = answer(gzip.compress(BODY), b"Content-Encoding: gzip\r\n")
+    found = decode_answers(MISSING + answer(BODY) + packed)
+    assert found == (Answer(404, b""), Answer(200, BODY), Answer(200, BODY))
+    assert found[1].versions() == {"snapshot": 7}
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 2x0 OK\r\nContent-Length: 0\r\n\r\n",
+        answer(BODY, b"Content-Encoding: gzip\r\n"),
+        answer(gzip.compress(BODY)[:-1], b"Content-Encoding: gzip\r\n"),
+        answer(BODY, b"Content-Encoding: br\r\n"),
+    ],
+)
+def test_what_is_not_whole_is_no_answer(octets):
+    """It ends the list; what came before it stays."""
+    assert decode_answers(MISSING + octets) == (Answer(404, b""),)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'{"signed":1}', b'{"signed":{"meta":[]}}', b"[" * 2000]
+)
+def test_other_bodies_name_no_versions(body):
+    """No metadata, no versions."""
+    assert Answer(200, body).versions() == {}
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_octets_never_raise(octets):
+    """A hostile server ends the list and nothing else."""
+    decode_answers(octets)
+    (found,) = decode_answers(answer(octets))
+    assert isinstance(found.versions(), dict)

@@ -1,0 +1,154 @@
+"""A poll is whole when everything that the server's answers call for was asked for and given."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.oracles.completion import find_incompletions
+from client_sim.lab.programme.examine import examine
+from client_sim.lab.scenarios.driving import IDLE, run_scenario
+from client_sim.lab.trace.worlds import MemoryWorld
+from client_sim.persona import make_persona
+
+OWNER = make_persona(1)
+ROOT, TIMESTAMP = "/metadata/2.root.json", "/metadata/timestamp.json"
+ROLES = ("targets", "latest", "tables", "content")
+FIRST = (
+    *(ROOT, TIMESTAMP, "/metadata/3.snapshot.json"),
+    *(f"/metadata/{place}.{role}.json" for place, role in enumerate(ROLES, 1)),
+    "/log/proof/latest.2",
+)
+
+
+def meta(**versions):
+    """Write metadata that names versions."""
+    named = {f"{role}.json": {"version": version} for role, version in versions.items()}
+    return json.dumps({"signed": {"meta": named}}).encode()
+
+
+BODIES = {
+    TIMESTAMP: meta(snapshot=3),
+    "/metadata/3.snapshot.json": meta(**{role: place for place, role in enumerate(ROLES, 1)}),
+}
+
+
+def serve(asked, missing=()):
+    """Answer one request of a repository whose snapshot is the third."""
+    path = asked.split(b" ")[1].decode()
+    there = path in FIRST[1:] and path not in missing
+    body = BODIES.get(path, b"{}") if there else b""
+    status = b"200 OK" if there else b"404 Not Found"
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)
+
+
+def polling(first, later=(ROOT, TIMESTAMP)):
+    """Make a client that asks for these paths in its first poll and in later ones."""
+
+    class Client(ToyClient):
+        def paths(self):
+            paths = later if "polled" in self.world.state else first
+            self.world.state["polled"] = b"1"
+            return paths
+
+    return Client
+
+
+def judge(public, factory, respond=serve):
+    """Run four polls and give the explanations."""
+    world = MemoryWorld(public, OWNER, entropy=b"e", start=0.0, respond=respond)
+    found = find_incompletions(run_scenario(factory, world, IDLE, OWNER), public)
+    return [incompletion.explanation for incompletion in found]
+
+
+def test_a_whole_first_poll_and_short_later_ones_are_whole(public):
+    """Everything once, then root and timestamp."""
+    assert judge(public, polling(FIRST)) == []
+
+
+@pytest.mark.parametrize("left_out", FIRST[2:])
+def test_whatever_the_first_poll_leaves_out_is_found(public, left_out):
+    """A client that is refused or stops early proves nothing about the rest."""
+    found = judge(public, polling(tuple(path for path in FIRST if path != left_out)))
+    assert left_out in found[0] or "snapshot 3" in found[0]
+
+
+@pytest.mark.parametrize("missing", FIRST[1:])
+def test_whatever_is_not_answered_with_200_is_found(public, missing):
+    """The sentence names the path and the status."""
+    found = judge(public, polling(FIRST), lambda asked: serve(asked, (missing,)))
+    assert f"404 to {missing}" in found[0]
+
+
+# `printf latest/armani/id/stable | sha256sum` gives aacd4d75…: latest-2 of 4, latest-a of 16.
+@pytest.mark.parametrize(("parts", "holder"), [(4, "latest-2"), (16, "latest-a")])
+def test_of_a_split_latest_the_own_part_is_called_for(public, parts, holder):
+    """That one, with its proof; neither latest nor another part."""
+    assert (public.codename, public.region, public.channel) == ("armani", "id", "stable")
+    listed = {f"latest-{part:x}": 7 for part in range(parts)}
+    bodies = {
+        **BODIES,
+        "/metadata/3.snapshot.json": meta(targets=1, latest=2, tables=3, content=4, **listed),
+    }
+
+    def respond(asked):
+        body = bodies.get(asked.split(b" ")[1].decode(), b"{}")
+        if asked.startswith(b"GET /metadata/2.root"):
+            return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+    def ask(part, proof):
+        swap = {"/metadata/2.latest.json": part, "/log/proof/latest.2": proof}
+        return polling(tuple(swap.get(path, path) for path in FIRST))
+
+    own, its_proof = f"/metadata/7.{holder}.json", f"/log/proof/{holder}.7"
+    assert judge(public, ask(own, its_proof), respond) == []
+    assert its_proof in judge(public, ask(own, "/log/proof/latest-0.7"), respond)[0]
+    other = ask("/metadata/7.latest-0.json", "/log/proof/latest-0.7")
+    assert own in judge(public, other, respond)[0]
+    assert own in judge(public, polling(FIRST), respond)[0]
+
+
+def test_a_client_that_asks_only_for_root_is_found(public):
+    """It would be silent whatever else it is; every poll says so."""
+    assert len(judge(public, polling((ROOT,), (ROOT,)))) == 4
+    assert len(judge(public, polling((TIMESTAMP,), (TIMESTAMP,)))) == 4
+
+
+def test_a_server_that_fails_gives_no_clean_verdict(public):
+    """500 to everything: no check but this one can notice."""
+
+    def make_world(run):
+        return MemoryWorld(
+            public,
+            run.personal,
+            entropy=run.entropy,
+            start=run.start,
+            respond=lambda _: b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
+        )
+
+    owners = [OWNER, make_persona(2)]
+    assert examine(ToyClient, make_world, owners, IDLE, name="x").failed() == ("completes",)
+
+
+@dataclass
+class _Outcome:
+    failure: str | None
+
+
+def test_a_poll_that_says_that_it_failed_is_believed(public):
+    """The sentence of the outcome's failure is the explanation."""
+
+    class Honest(polling(FIRST)):
+        def poll(self):
+            super().poll()
+            return _Outcome("Root 1 is not signed by 2 keys.")
+
+    class Content(polling(FIRST)):
+        def poll(self):
+            super().poll()
+            return _Outcome(None)
+
+    assert judge(public, Honest) == ["the poll ended early: Root 1 is not signed by 2 keys."] * 4
+    assert judge(public, Content) == []

@@ -1,0 +1,113 @@
+"""Any difference between two traces is found, named and placed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.oracles.equality import find_differences
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+
+
+def observe(*departures):
+    """Make an observation of departures given as (at, channel, connection, octets)."""
+    connections = {connection for _, _, connection, _ in departures if connection >= 0}
+    return Observation(
+        departures=tuple(
+            Departure(at, "poll 1", channel, connection, octets)
+            for at, channel, connection, octets in departures
+        ),
+        draws=(),
+        reads=(),
+        received=(b"",) * len(connections),
+        far_end=None,
+    )
+
+
+BASE = (
+    (1.0, Channel.DNS, -1, b"a.example"),
+    (1.0, Channel.CONNECT, 0, b"192.0.2.1 80 plain"),
+    (1.0, Channel.OCTETS, 0, b"abcdef"),
+    (1.0, Channel.CLOSE, 0, b""),
+    (1.0, Channel.SCHEDULE, -1, b"20000.0"),
+)
+
+
+def changed(place, **new):
+    """Change one departure of the base."""
+    at, channel, connection, octets = BASE[place]
+    values = {"at": at, "channel": channel, "connection": connection, "octets": octets} | new
+    return (*BASE[:place], tuple(values.values()), *BASE[place + 1 :])
+
+
+def test_equal_traces_have_no_difference():
+    """The same departures are the same."""
+    assert find_differences(observe(*BASE), observe(*BASE), with_time=True) == ()
+
+
+@pytest.mark.parametrize(
+    ("other", "channel", "offset", "first", "second"),
+    [
+        (changed(0, octets=b"a.exbmple"), "dns question", 4, b"a.example", b"a.exbmple"),
+        (
+            changed(1, octets=b"192.0.2.1 81 plain"),
+            *("connect target", 11, b"192.0.2.1 80 plain", b"192.0.2.1 81 plain"),
+        ),
+        (changed(2, octets=b"abcdeF"), "octets", 5, b"abcdef", b"abcdeF"),
+        (changed(2, octets=b"abcdefg"), "octets", 6, b"abcdef", b"abcdefg"),
+    ],
+)
+def test_a_difference_names_channel_offset_and_both_sides(other, channel, offset, first, second):
+    """Octets differ with or without time."""
+    for with_time in (True, False):
+        (found,) = find_differences(observe(*BASE), observe(*other), with_time=with_time)
+        assert (found.channel, found.offset) == (channel, offset)
+        assert (found.first, found.second) == (first, second)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [changed(2, at=1.5), changed(4, octets=b"20001.0"), changed(4, at=2.0)],
+)
+def test_times_count_only_with_time(other):
+    """Two phones of the fleet poll at different times; two owners of one phone do not."""
+    assert find_differences(observe(*BASE), observe(*other), with_time=False) == ()
+    (found,) = find_differences(observe(*BASE), observe(*other), with_time=True)
+    assert found.first != found.second
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        (*BASE[:2], (1.0, Channel.OCTETS, 0, b"abc"), (1.0, Channel.OCTETS, 0, b"def"), *BASE[3:]),
+        (*BASE[:3], *BASE[4:]),
+        (*BASE, BASE[3]),
+        (*BASE[:2], BASE[3], BASE[2], BASE[4]),
+    ],
+)
+def test_pieces_closes_and_order_count_too(other):
+    """The same octets in other pieces, without a close, or in another order are different."""
+    for one, two in ((BASE, other), (other, BASE)):
+        (found,) = find_differences(observe(*one), observe(*two), with_time=False)
+        assert found.first != found.second
+
+
+def test_a_missing_connection_is_a_difference():
+    """The side that has it shows its octets."""
+    found = find_differences(observe(*BASE), observe(BASE[0]), with_time=False)
+    assert {(d.channel, d.first, d.second) for d in found} == {
+        ("connect target", b"192.0.2.1 80 plain", b""),
+        ("octets", b"abcdef", b""),
+    }
+
+
+@given(st.binary(max_size=40), st.binary(max_size=40))
+def test_the_offset_is_that_of_the_first_difference(first, second):
+    """Both sides are equal before the offset and differ at it."""
+    found = find_differences(
+        observe(*changed(2, octets=first)), observe(*changed(2, octets=second)), with_time=True
+    )
+    assert bool(found) == (first != second)
+    for difference in found:
+        offset = difference.offset
+        assert first[:offset] == second[:offset]
+        assert first[offset : offset + 1] != second[offset : offset + 1]

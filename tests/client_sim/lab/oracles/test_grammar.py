@@ -1,0 +1,228 @@
+"""The grammar has exactly the octets of docs/FORMATS.md section 9 and names all others."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.oracles.grammar import find_violations, parse_requests
+
+HOST = b"updates.example.org:8080"
+BLOCK = 8 * 1024 * 1024
+DIGEST = "a18b869b2e81c0c529552a3c4fa5c92ed08b98a4e146aed778d71d27517f83ac"
+PACKAGE = f"/targets/armani/id/stable/{DIGEST}.armani-id-2-full.zip"
+
+
+def ask(path, header="Accept-Encoding: gzip", host="updates.example.org:8080"):
+    """Write one request by hand."""
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\n{header}\r\n\r\n".encode()
+
+
+def block(first, last, path=PACKAGE):
+    """Write the request for one block."""
+    return ask(path, f"Range: bytes={first}-{last}")
+
+
+def role(version, name):
+    """Write the request for one role version."""
+    return ask(f"/metadata/{version}.{name}.json")
+
+
+POLL = role(2, "root") + ask("/metadata/timestamp.json")
+CHANGED = (
+    POLL
+    + role(9, "snapshot")
+    + role(3, "targets")
+    + role(8, "latest")
+    + role(2, "tables")
+    + role(2, "content")
+    + ask("/log/proof/latest.8")
+)
+INSTALL = role(4, "armani") + ask("/log/proof/armani.4")
+
+CLEAN = {
+    "unchanged": POLL,
+    "changed": CHANGED,
+    "new roots": role(2, "root") + role(3, "root") + POLL.replace(b"/2.", b"/4."),
+    "only a codename changed": POLL + role(9, "snapshot"),
+    "ends early": role(2, "root"),
+    "the poll before broke off behind the snapshot": POLL
+    + role(8, "latest")
+    + ask("/log/proof/latest.8"),
+    "one role changed": POLL + role(9, "snapshot") + role(2, "content"),
+    "install": INSTALL + block(0, BLOCK - 1) + block(BLOCK, BLOCK + 5),
+    "poll and install": CHANGED + INSTALL + block(0, 41),
+    "download goes on": block(BLOCK, 2 * BLOCK - 1) + block(2 * BLOCK, 2 * BLOCK + 1),
+    "a part of a split latest": POLL
+    + role(9, "snapshot")
+    + role(3, "targets")
+    + role(8, "latest-a")
+    + role(2, "content")
+    + ask("/log/proof/latest-a.8"),
+    "a part, then an installation": POLL
+    + role(9, "snapshot")
+    + role(8, "latest-0")
+    + ask("/log/proof/latest-0.8")
+    + INSTALL,
+    "a model called latestfoo": role(1, "latestfoo") + ask("/log/proof/latestfoo.1"),
+}
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_what_a_phone_may_send(name):
+    """Polls and installations of every shape have no violation."""
+    assert find_violations(CLEAN[name], HOST) == ()
+    assert find_violations(CLEAN[name], None) == ()
+
+
+@pytest.mark.parametrize("name", CLEAN)
+def test_any_changed_octet_is_noticed(name):
+    """Each octet of each clean recording is flipped once; only versions have other right values."""
+    octets = CLEAN[name]
+    for place in range(len(octets)):
+        changed = octets[:place] + bytes((octets[place] ^ 0x20,)) + octets[place + 1 :]
+        if not chr(octets[place]).isalnum() or not chr(changed[place]).isalnum():
+            assert find_violations(changed, HOST), (place, changed[place : place + 20])
+
+
+BROKEN = [
+    (b"GET /metadata/timestamp.json HTTP/1.0\r\n", 0, b"GET /metadata/timestamp.json HTTP/1.0"),
+    (POLL.replace(b"GET", b"HEAD", 1), 0, b"HEAD /metadata/2.root.json HTTP/1.1"),
+    (POLL.replace(b"Encoding", b"encoding"), 68, b"Accept-encoding: gzip"),
+    (POLL.replace(b"gzip\r\n", b"gzip, br\r\n", 1), 68, b"Accept-Encoding: gzip, br"),
+    (POLL.replace(b"gzip\r\n", b"gzip \r\n", 1), 68, b"Accept-Encoding: gzip "),
+    (
+        POLL.replace(b"gzip\r\n", b"gzip\r\nX-Id: 7\r\n", 1),
+        91,
+        b"X-Id: 7\r\n\r\n",
+    ),
+    (POLL.replace(b".json", b".json?i=1", 1), 0, b"GET /metadata/2.root.json?i=1 HTTP/1.1"),
+    (POLL.replace(HOST, b"updates.example.org", 1), 36, b"Host: updates.example.org"),
+    (POLL.replace(b"2.root", b"02.root"), 0, b"GET /metadata/02.root.json HTTP/1.1"),
+    (POLL + b"x", 189, b"x"),
+]
+
+
+@pytest.mark.parametrize(("octets", "offset", "offending"), BROKEN)
+def test_a_violation_names_offset_and_octets(octets, offset, offending):
+    """The first violation points at the very line that is wrong."""
+    (first, *_) = find_violations(octets, HOST)
+    assert (first.offset, first.octets) == (offset, offending)
+
+
+OUT_OF_ORDER = {
+    "no root": ask("/metadata/timestamp.json"),
+    "root twice": role(2, "root") + role(2, "root"),
+    "root skipped": role(2, "root") + role(4, "root"),
+    "root 1": role(1, "root"),
+    "timestamp twice": POLL + ask("/metadata/timestamp.json"),
+    "roles in another order": POLL + role(9, "snapshot") + role(2, "tables") + role(8, "latest"),
+    "role twice": POLL + role(9, "snapshot") + role(2, "tables") + role(3, "tables"),
+    "proof of another version": CHANGED.replace(b"latest.8 ", b"latest.7 "),
+    "proof without latest": POLL
+    + role(9, "snapshot")
+    + role(2, "tables")
+    + ask("/log/proof/latest.8"),
+    "latest not proven": POLL + role(9, "snapshot") + role(8, "latest") + INSTALL,
+    "a part not proven": POLL + role(9, "snapshot") + role(8, "latest-3") + INSTALL,
+    "two parts": POLL + role(9, "snapshot") + role(8, "latest-2") + role(8, "latest-3"),
+    "a part beside latest": POLL + role(9, "snapshot") + role(8, "latest") + role(8, "latest-3"),
+    "a part before targets": POLL + role(9, "snapshot") + role(8, "latest-3") + role(8, "targets"),
+    "proof of another part": POLL
+    + role(9, "snapshot")
+    + role(8, "latest-3")
+    + ask("/log/proof/latest-2.8"),
+    "proof of latest for a part": POLL
+    + role(9, "snapshot")
+    + role(8, "latest-3")
+    + ask("/log/proof/latest.8"),
+    "codename not proven": role(4, "armani") + block(0, 5),
+    "proof of another codename": role(4, "armani") + ask("/log/proof/dior.4"),
+    "package of another model": role(4, "dior") + ask("/log/proof/dior.4") + block(0, 5),
+    "block twice": block(0, BLOCK - 1) + block(0, BLOCK - 1),
+    "block left out": block(0, BLOCK - 1) + block(2 * BLOCK, 2 * BLOCK + 5),
+    "block after the last": block(0, 5) + block(BLOCK, BLOCK + 5),
+    "not aligned": block(5, 10),
+    "too long": block(0, BLOCK),
+    "another package": block(0, BLOCK - 1)
+    + block(BLOCK, BLOCK + 5, PACKAGE.replace("full", "fuii")),
+    "poll after the download": block(0, 5) + POLL,
+}
+
+
+@pytest.mark.parametrize("name", OUT_OF_ORDER)
+def test_honest_requests_in_another_order_say_something(name):
+    """A choice of order is a channel, so it is refused, and so are gaps and repetitions."""
+    (violation,) = find_violations(OUT_OF_ORDER[name], HOST)
+    assert violation.rule == "order"
+    assert violation.octets.startswith(b"GET ")
+    assert OUT_OF_ORDER[name][violation.offset :].startswith(violation.octets)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/metadata/1.mirrors.json",
+        "/metadata/1.latest-a.json",
+        "/log/proof/snapshot.3",
+        "/log/proof/tables.3",
+        "/log/checkpoint",
+        "/targets/armani/id/stable/x.zip",
+        f"/targets/content/wallpapers/{DIGEST}.a.zip",
+        f"/targets/armani/id/stable/{DIGEST}.a..zip",
+        "/metadata/12345678901234567.armani.json",
+        "/metadata/1.Armani.json",
+    ],
+)
+def test_paths_that_are_no_request_of_a_phone(path):
+    """What the server may have but a phone never asks for is a violation."""
+    assert find_violations(ask(path), HOST)
+
+
+@pytest.mark.parametrize(
+    "host", ["192.0.2.1:8080", "127.0.0.1", "[::1]", "UPDATES.example.org", ""]
+)
+def test_a_host_that_is_no_name_is_refused(host):
+    """When any host may stand there, it must still be a name."""
+    assert find_violations(role(2, "root").replace(HOST, host.encode()), None)
+
+
+def test_a_host_may_not_change_on_the_way():
+    """The first host binds the rest."""
+    octets = role(2, "root") + ask("/metadata/timestamp.json", host="other.example.org")
+    (violation,) = find_violations(octets, None)
+    assert violation.octets == b"Host: other.example.org"
+
+
+def test_a_body_is_seen_together_with_what_follows():
+    """The octets of a form are a violation, and the next request is still read."""
+    form = b"POST /a HTTP/1.1\r\nHost: h\r\n\r\nimei=001017748048421"
+    found = find_violations(form + POLL, HOST)
+    assert [(violation.offset, violation.octets) for violation in found] == [
+        (0, b"POST /a HTTP/1.1"),
+        (29, b"imei=001017748048421"),
+    ]
+
+
+def test_silence_is_no_poll():
+    """A connection without an octet proves nothing."""
+    (violation,) = find_violations(b"", HOST)
+    assert violation.rule == "silence"
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_octets_never_pass_and_never_crash(octets):
+    """Whatever a stranger sends, the answer is a list of violations inside the recording."""
+    for recording in (octets, POLL + octets, octets + POLL):
+        for violation in find_violations(recording, HOST):
+            end = violation.offset + len(violation.octets)
+            assert recording[violation.offset : end] == violation.octets
+    assert find_violations(octets, HOST)
+    if octets:
+        assert find_violations(POLL + octets, HOST)
+
+
+def test_requests_are_read_with_their_parts():
+    """The varying parts are given by name."""
+    first, second = parse_requests(POLL, HOST)
+    assert (first.offset, first.rule, first.parts["version"]) == (0, "root", b"2")
+    assert (second.rule, second.path) == ("timestamp", b"/metadata/timestamp.json")

@@ -1,0 +1,96 @@
+"""The instrument is silent on a clean client and names every leaky one."""
+
+import pytest
+
+from client_sim.lab.clients.phone_2014 import phone_2014
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.early import MUTANTS
+from client_sim.lab.programme.examine import examine
+from client_sim.lab.scenarios.driving import IDLE, SHORT_STORY, STORY, STORY_2014
+from client_sim.persona import make_persona
+
+PERSONAS = [make_persona(seed) for seed in range(4)]
+
+# Who must notice each mutant: written from the catalogue of channels, not from a run.
+KILLERS = {
+    "HashInHeader": {"grammar", "personas", "fleet", "canaries", "tripwire"},
+    "SaltedHash": {"grammar", "personas", "fleet", "tripwire"},
+    "CookieEcho": {"grammar"},
+    "ValidatorEcho": {"grammar"},
+    "InstallIdentifier": {"grammar", "fleet"},
+    "RequestIdentifier": {"determinism", "grammar", "personas", "fleet"},
+    "Counter": {"grammar"},
+    "HeaderOrder": {"grammar", "personas", "fleet", "tripwire"},
+    "HeaderCase": {"grammar", "personas", "fleet", "tripwire"},
+    "Padding": {"grammar", "personas", "fleet", "tripwire"},
+    "NameOnly": {"egress", "personas", "fleet", "canaries", "tripwire"},
+    "SecondEndpoint": {"grammar", "egress", "schedule", "personas", "fleet", "canaries"},
+    "RootDrip": {"personas", "fleet", "tripwire"},
+    "Burst": {"grammar", "personas", "fleet", "tripwire"},
+    "Pieces": {"personas", "fleet", "tripwire"},
+    "FixedPhase": {"schedule"},
+    "Parity": {"schedule", "personas", "tripwire"},
+    "Curious": {"schedule"},
+    "Gatherer": {"tripwire"},
+    "HangsOn": {"egress"},
+    "TalksLoud": {"grammar"},
+    "Grind": {"schedule"},
+    "AfterRestart": {"grammar", "personas", "fleet", "canaries", "tripwire"},
+    "Patient": {"grammar", "personas", "fleet", "canaries", "tripwire"},
+    "FallsOver": {"completes", "personas", "fleet", "tripwire"},
+}
+
+
+def test_every_mutant_has_its_expectation():
+    """No mutant is forgotten."""
+    assert set(KILLERS) == set(MUTANTS)
+
+
+@pytest.mark.parametrize("name", sorted(MUTANTS))
+def test_a_mutant_is_caught_by_exactly_the_oracles_that_can_see_it(name, make_world):
+    """Each oracle that can see the channel does, and no other raises a false alarm."""
+    verdict = examine(MUTANTS[name], make_world, PERSONAS, STORY, name=name)
+    assert not verdict.is_clean
+    assert set(verdict.failed()) == KILLERS[name]
+    for check in verdict.checks:
+        for finding in check.findings:
+            assert finding.offending() or finding.other or finding.octets == b""
+
+
+@pytest.mark.parametrize("scenario", [IDLE, SHORT_STORY, STORY_2014, STORY])
+def test_a_clean_client_raises_no_alarm(scenario, make_world):
+    """All checks pass, over the whole depth of the canary search."""
+    verdict = examine(ToyClient, make_world, PERSONAS, scenario, name="toy")
+    assert verdict.failed() == ()
+    assert verdict.is_clean
+    assert verdict.runs == 2 * len(PERSONAS) + 1
+
+
+def test_a_thousand_owners_raise_no_alarm(make_world):
+    """More than a thousand clean runs with different owners pass every check."""
+    owners = [make_persona(b"owner %d" % number) for number in range(520)]
+    verdict = examine(ToyClient, make_world, owners, SHORT_STORY, name="toy", layers=0)
+    assert verdict.failed() == ()
+    assert verdict.runs == 1041
+
+
+def test_a_single_persona_proves_nothing(make_world):
+    """Equality needs two."""
+    with pytest.raises(ValueError, match="two personas"):
+        examine(ToyClient, make_world, PERSONAS[:1], IDLE, name="toy")
+
+
+def test_the_phone_of_2014_is_caught_with_the_octets_shown(make_world):
+    """The finding points at the IMEI, the number and the contact in the clear form."""
+    verdict = examine(phone_2014, make_world, PERSONAS, STORY_2014, name="2014")
+    assert set(verdict.failed()) == {
+        *("completes", "grammar", "personas", "fleet"),
+        *("schedule", "canaries", "tripwire", "egress"),
+    }
+    canaries = next(check for check in verdict.checks if check.name == "canaries")
+    imei = PERSONAS[0].imei.encode()
+    (sight, *_) = [f for f in canaries.findings if f.explanation.startswith("imei as it is")]
+    assert sight.octets[sight.offset :].startswith(imei)
+    assert sight.offset == sight.octets.index(imei)
+    assert sight.octets.startswith(b"POST /pass/register HTTP/1.1\r\n")
+    assert any("phone_number" in finding.explanation for finding in canaries.findings)

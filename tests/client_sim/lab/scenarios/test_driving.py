@@ -1,0 +1,69 @@
+"""A scenario moves the clock, tells the events, and notes phases and crashes."""
+
+from itertools import pairwise
+
+import pytest
+
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.programme.examine import Run
+from client_sim.lab.scenarios.driving import (
+    EVENTS_2014,
+    POLL,
+    STORY_2014,
+    Scenario,
+    make_event,
+    run_scenario,
+)
+from client_sim.lab.trace.observation import Channel
+from client_sim.persona import make_persona
+
+OWNER = make_persona(3)
+
+
+class Listener(ToyClient):
+    """Keeps what it is told and when, over reboots."""
+
+    told = ()
+
+    def on_event(self, event):
+        """Keep the event."""
+        type(self).told += ((self.world.now(), event),)
+
+
+@pytest.fixture
+def world(make_world):
+    """Make a world for the owner."""
+    return make_world(Run(OWNER, b"seed", 1000.0))
+
+
+def test_events_happen_between_polls_and_tell_the_truth(world):
+    """All twelve events come in order, at growing times, with the owner's own data."""
+    Listener.told = ()
+    seen = run_scenario(Listener, world, STORY_2014, OWNER)
+    times = [at for at, _ in Listener.told]
+    assert [event.name for _, event in Listener.told] == list(EVENTS_2014)
+    assert times == sorted(times)
+    assert len(set(times)) == len(times)
+    assert dict(Listener.told[3][1].details)["number"] == OWNER.contacts[0].number
+    polls = [d for d in seen.departures if d.channel is Channel.SCHEDULE]
+    assert [d.phase for d in polls] == ["poll 1", "poll 2", "poll 3", "poll 4"]
+    for before, after in pairwise(polls):
+        assert after.at == float(before.octets)
+        assert 14_400 <= after.at - before.at <= 28_800
+
+
+def test_a_crash_ends_the_run_and_is_seen(world):
+    """The exception's name is part of the trace."""
+
+    def broken(world):
+        raise ZeroDivisionError(str(world))
+
+    seen = run_scenario(broken, world, Scenario("one poll", (POLL,)), OWNER)
+    (crash,) = seen.departures
+    assert (crash.channel, crash.octets) == (Channel.CRASH, b"ZeroDivisionError")
+
+
+def test_unknown_events_do_not_exist():
+    """A scenario is a closed list."""
+    with pytest.raises(KeyError):
+        make_event("sunrise", OWNER)

@@ -1,0 +1,79 @@
+"""A recording world notes what leaves, also what fails, and hands on everything else."""
+
+import pytest
+
+from client_sim.lab.programme.examine import Run
+from client_sim.lab.trace.observation import Channel
+from client_sim.lab.trace.recording import RecordingWorld
+from client_sim.lab.trace.worlds import ELSEWHERE
+from client_sim.persona import make_persona
+
+OWNER = make_persona(1)
+
+
+@pytest.fixture
+def inner(make_world):
+    """Make a world in memory."""
+    return make_world(Run(OWNER, b"seed", 5.0))
+
+
+def test_everything_that_leaves_is_noted_in_order(inner):
+    """Question, target, each send and the close, with phase and time."""
+    world = RecordingWorld(inner)
+    world.phase = "poll 1"
+    (address,) = world.resolve("stats.example.org")
+    stream = world.connect(address, 80, "stats.example.org")
+    inner.advance_to(6.0)
+    stream.send(b"GET /metadata/timestamp.json")
+    stream.send(b" HTTP/1.1\r\n\r\n")
+    first, rest = stream.recv(8), stream.recv(65_536)
+    stream.close()
+    seen = world.observation()
+    assert [(d.at, d.channel, d.connection, d.octets) for d in seen.departures] == [
+        (5.0, Channel.DNS, -1, b"stats.example.org"),
+        (5.0, Channel.CONNECT, 0, ELSEWHERE.encode() + b" 80 stats.example.org"),
+        (6.0, Channel.OCTETS, 0, b"GET /metadata/timestamp.json"),
+        (6.0, Channel.OCTETS, 0, b" HTTP/1.1\r\n\r\n"),
+        (6.0, Channel.CLOSE, 0, b""),
+    ]
+    assert {d.phase for d in seen.departures} == {"poll 1"}
+    assert seen.received == (first + rest,)
+    assert first == b"HTTP/1.1"
+    (connection,) = seen.connections()
+    assert connection.octets == b"GET /metadata/timestamp.json HTTP/1.1\r\n\r\n"
+    assert connection.closes == 1
+
+
+def test_a_target_is_noted_though_nobody_answers(inner, monkeypatch):
+    """A failed connection shows as much as one that works, and is over at once."""
+
+    def refuse(*_):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(inner, "connect", refuse)
+    world = RecordingWorld(inner)
+    with pytest.raises(ConnectionRefusedError):
+        world.connect("192.0.2.9", 80, None)
+    seen = world.observation()
+    assert [d.channel for d in seen.departures] == [Channel.CONNECT, Channel.CLOSE]
+
+
+def test_draws_and_reads_are_noted(inner):
+    """The lab knows each octet of randomness and each look at the owner."""
+    world = RecordingWorld(inner)
+    drawn = world.entropy(8)
+    assert world.personal is not None
+    assert world.personal.serial == OWNER.serial
+    seen = world.observation()
+    assert [draw.octets for draw in seen.draws] == [drawn]
+    assert [read.field for read in seen.reads] == ["serial"]
+
+
+def test_a_closed_connection_breaks(inner):
+    """Streams raise OSError after close, as sockets do."""
+    stream = RecordingWorld(inner).connect("192.0.2.9", 80, None)
+    stream.close()
+    with pytest.raises(OSError, match="closed"):
+        stream.send(b"x")
+    with pytest.raises(OSError, match="closed"):
+        stream.recv(1)

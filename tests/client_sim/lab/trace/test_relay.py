@@ -1,0 +1,32 @@
+"""The relay tells each side when the other is gone."""
+
+import socket
+import struct
+import threading
+
+from client_sim.lab.trace.relay import Relay
+
+
+def test_a_reset_by_the_server_ends_the_client_s_wait():
+    """The client reads the end at once; what it sent was kept."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def reset():
+            listener.accept()[0].close()  # the relay's look whether anybody is there
+            stream, _ = listener.accept()
+            stream.recv(4096)
+            stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            stream.close()
+
+        thread = threading.Thread(target=reset)
+        thread.start()
+        with (
+            Relay(listener.getsockname()) as relay,
+            socket.create_connection(relay.address, timeout=5) as client,
+        ):
+            client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert client.recv(4096) == b""
+            port = client.getsockname()[1]
+            client.close()
+            assert relay.take(port) == b"GET / HTTP/1.1\r\n\r\n"
+        thread.join()
