@@ -12,7 +12,8 @@ from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, 
 from tuf.api.serialization.json import JSONSerializer
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.trace.worlds import MemoryWorld
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.transport import Connection
 from client_sim.world import Public, RunningBuild
 from server.core.checkpoint import encode_checkpoint, encode_leaf, encode_proof
@@ -113,7 +114,7 @@ class Handset:
         public = Public(
             "updates.example", 80, False, "armani", "id", "stable", root, b"", 1, FACTORY
         )
-        self.world = MemoryWorld(public, None, entropy=b"", start=0, respond=self._respond)
+        self.world = MemoryWorld(public, None, entropy=Entropy(b""), start=0, respond=self._respond)
         self.client = PollingClient(self.world)
 
     def poll(self, place=None):
@@ -133,8 +134,8 @@ class Handset:
         with Connection(self.world) as connection:
             return self.client.fetch_release(outcome.offer, connection).release.path
 
-    def _respond(self, octets):
-        method, path, _ = octets.decode().split(" ", 2)
+    def _respond(self, asked):
+        method, path, _ = asked.octets.decode().split(" ", 2)
         assert method == "GET"
         status, body = self.place.answer(path)
         return b"HTTP/1.1 %d -\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body)

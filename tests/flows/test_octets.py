@@ -4,8 +4,9 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.programme.examine import Run
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
+from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.relay import Relay
-from client_sim.lab.trace.worlds import SocketWorld
+from client_sim.lab.trace.sockets import SocketWorld
 from client_sim.persona import make_persona
 from demo.stage import HOST
 
@@ -39,7 +40,7 @@ def test_a_poll_is_exactly_these_octets(town):
             world = SocketWorld(
                 public,
                 run.personal,
-                entropy=run.entropy,
+                entropy=Entropy(run.entropy),
                 start=run.start,
                 addresses={HOST: "127.0.0.1"},
                 relay=relay,

@@ -5,9 +5,10 @@ from typing import Final
 from client_sim.lab.errors import LabError
 from client_sim.lab.oracles.grammar import parse_requests
 from client_sim.lab.oracles.judging import host_line
-from client_sim.lab.servers.scripted import answer
+from client_sim.lab.servers.scripted import respond
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.recording import RecordingWorld
-from client_sim.lab.trace.worlds import MemoryWorld
 from client_sim.world import Factory, Public
 
 _WHY: Final = {
@@ -27,7 +28,7 @@ def explain_poll(factory: Factory, public: Public, now: float) -> tuple[tuple[st
     Octets that the request table does not have come last, with an explanation that says so.
     LabError when the poll raises, or sends nothing.
     """
-    inner = MemoryWorld(public, None, entropy=b"explain", start=now, respond=answer)
+    inner = MemoryWorld(public, None, entropy=Entropy(b"explain"), start=now, respond=respond)
     world = RecordingWorld(inner)
     world.phase = "poll 1"
     try:

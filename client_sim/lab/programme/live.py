@@ -12,9 +12,11 @@ from client_sim.lab.oracles.judging import judge_grammar
 from client_sim.lab.programme.examine import APART, Run, examine
 from client_sim.lab.programme.verdict import Check, Verdict
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
-from client_sim.lab.servers.scripted import answer
+from client_sim.lab.servers.scripted import respond
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.relay import Relay
-from client_sim.lab.trace.worlds import MemoryWorld, SocketWorld
+from client_sim.lab.trace.sockets import SocketWorld
 from client_sim.persona import Persona
 from client_sim.world import Factory, Public, RunningBuild
 
@@ -97,7 +99,7 @@ def examine_live(
             return SocketWorld(
                 public,
                 run.personal,
-                entropy=run.entropy,
+                entropy=Entropy(run.entropy),
                 start=run.start,
                 addresses={target.host: target.address},
                 relay=relay,
@@ -114,7 +116,7 @@ def _check_traps(
     factory: Factory, public: Public, persona: Persona, scenario: Scenario, start: float
 ) -> Check:
     """Let the client poll a hostile server in memory: a good one would never hand out a cookie."""
-    world = MemoryWorld(public, persona, entropy=b"traps", start=start, respond=answer)
+    world = MemoryWorld(public, persona, entropy=Entropy(b"traps"), start=start, respond=respond)
     findings = judge_grammar(run_scenario(factory, world, scenario, persona), public)
     return Check(
         "traps",

@@ -92,7 +92,7 @@ def _drive(
         if step == POLL:
             world.advance_to(max(world.now(), due))
             polls += 1
-            recording.phase = f"poll {polls}"
+            recording.begin_poll(polls)
             recording.note_outcome(client.poll())
             due = client.next_poll(world.now())
             recording.note(Channel.SCHEDULE, repr(float(due)).encode())

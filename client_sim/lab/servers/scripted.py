@@ -5,6 +5,8 @@ Its answers offer a client all that it could bring back: a validator, a cookie, 
 
 from typing import Final
 
+from client_sim.lab.trace.memory import Asked
+
 _TIMESTAMP: Final = b'{"signatures":[],"signed":{}}'
 _TRAPS: Final = (
     b'ETag: "0123456789abcdef0123456789abcdef"\r\n'
@@ -14,8 +16,13 @@ _TRAPS: Final = (
 )
 
 
+def respond(asked: Asked) -> bytes:
+    """Answer what was asked in a world without sockets."""
+    return answer(asked.octets)
+
+
 def answer(asked: bytes) -> bytes:
-    """Answer each request head in `asked`: 200 for the timestamp, 404 for all else."""
+    """Answer each request head in what was asked: 200 for the timestamp, 404 for all else."""
     heads = asked.split(b"\r\n\r\n")[:-1]
     return b"".join(_answer_one(head.split(b"\r\n", 1)[0]) for head in heads)
 

@@ -10,7 +10,9 @@ class Channel(StrEnum):
 
     DNS = "dns question"
     CONNECT = "connect target"
+    TLS = "tls parameters"
     OCTETS = "octets"
+    SIZES = "sizes on the wire"
     CLOSE = "close"
     SCHEDULE = "next poll"
     CRASH = "crash"

@@ -1,6 +1,7 @@
 """A world around a world, which notes everything that leaves through it."""
 
 from collections.abc import MutableMapping, Sequence
+from ipaddress import ip_address
 
 from client_sim.lab.trace.observation import Channel, Departure, Draw, Observation, Read
 from client_sim.lab.trace.tripwire import Tripwire
@@ -47,7 +48,9 @@ class RecordingWorld:
         return self._inner.resolve(host)
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Note the target and connect."""
+        """Note the target and connect; a name in place of an address is asked for first."""
+        if not _is_address(address):
+            address = self.resolve(address)[0]
         target = f"{address} {port} {tls or 'plain'}".encode()
         connection = len(self._received)
         self.note(Channel.CONNECT, target, connection)
@@ -58,6 +61,11 @@ class RecordingWorld:
             self.note(Channel.CLOSE, b"", connection)
             raise
         return _RecordingStream(self, stream, connection)
+
+    def begin_poll(self, poll: int) -> None:
+        """Name the phase that begins, and go over to its randomness."""
+        self.phase = f"poll {poll}"
+        self._inner.begin_poll(poll)
 
     def note(self, channel: Channel, octets: bytes, connection: int = -1) -> None:
         """Add a departure at the present time and phase."""
@@ -89,6 +97,14 @@ class RecordingWorld:
 
     def _note_read(self, field: str) -> None:
         self._reads.append(Read(self.phase, field))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class _RecordingStream:

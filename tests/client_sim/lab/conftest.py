@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from client_sim.lab.servers.scripted import answer
-from client_sim.lab.trace.worlds import MemoryWorld
+from client_sim.lab.servers.scripted import answer, respond
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.world import Public, RunningBuild
 
 
@@ -34,7 +35,7 @@ def make_world(public):
 
     def make(run):
         return MemoryWorld(
-            public, run.personal, entropy=run.entropy, start=run.start, respond=answer
+            public, run.personal, entropy=Entropy(run.entropy), start=run.start, respond=respond
         )
 
     return make

@@ -9,7 +9,8 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.completion import find_incompletions
 from client_sim.lab.programme.examine import examine
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
-from client_sim.lab.trace.worlds import MemoryWorld
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.persona import make_persona
 
 OWNER = make_persona(1)
@@ -36,7 +37,7 @@ BODIES = {
 
 def serve(asked, missing=()):
     """Answer one request of a repository whose snapshot is the third."""
-    path = asked.split(b" ")[1].decode()
+    path = asked.octets.split(b" ")[1].decode()
     there = path in FIRST[1:] and path not in missing
     body = BODIES.get(path, b"{}") if there else b""
     status = b"200 OK" if there else b"404 Not Found"
@@ -57,7 +58,7 @@ def polling(first, later=(ROOT, TIMESTAMP)):
 
 def judge(public, factory, respond=serve):
     """Run four polls and give the explanations."""
-    world = MemoryWorld(public, OWNER, entropy=b"e", start=0.0, respond=respond)
+    world = MemoryWorld(public, OWNER, entropy=Entropy(b"e"), start=0.0, respond=respond)
     found = find_incompletions(run_scenario(factory, world, IDLE, OWNER), public)
     return [incompletion.explanation for incompletion in found]
 
@@ -93,8 +94,8 @@ def test_of_a_split_latest_the_own_part_is_called_for(public, parts, holder):
     }
 
     def respond(asked):
-        body = bodies.get(asked.split(b" ")[1].decode(), b"{}")
-        if asked.startswith(b"GET /metadata/2.root"):
+        body = bodies.get(asked.octets.split(b" ")[1].decode(), b"{}")
+        if asked.octets.startswith(b"GET /metadata/2.root"):
             return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
         return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
@@ -123,7 +124,7 @@ def test_a_server_that_fails_gives_no_clean_verdict(public):
         return MemoryWorld(
             public,
             run.personal,
-            entropy=run.entropy,
+            entropy=Entropy(run.entropy),
             start=run.start,
             respond=lambda _: b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
         )

@@ -6,7 +6,8 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.judging import host_line, judge_completion, judge_far_end
 from client_sim.lab.programme.examine import Run
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
-from client_sim.lab.trace.worlds import MemoryWorld
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.persona import make_persona
 from client_sim.world import Public, RunningBuild
 
@@ -29,7 +30,7 @@ def test_a_client_that_sends_nothing_is_not_clean(make_world, public):
 
 def test_a_server_that_answers_nothing_gives_no_clean_verdict(public):
     """A poll without an answer was not a whole one."""
-    world = MemoryWorld(public, OWNER, entropy=b"e", start=0.0, respond=lambda _: b"")
+    world = MemoryWorld(public, OWNER, entropy=Entropy(b"e"), start=0.0, respond=lambda _: b"")
     seen = run_scenario(ToyClient, world, IDLE, OWNER)
     assert len(judge_completion(seen, public)) == 4
     assert judge_far_end(seen) == ()

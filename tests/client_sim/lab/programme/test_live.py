@@ -12,8 +12,9 @@ from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.programme.examine import START, Run
 from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
 from client_sim.lab.scenarios.driving import IDLE, SHORT_STORY, STORY, run_scenario
+from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.relay import Relay
-from client_sim.lab.trace.worlds import SocketWorld
+from client_sim.lab.trace.sockets import SocketWorld
 from client_sim.persona import make_persona
 
 OWNERS = [make_persona(seed) for seed in range(2)]
@@ -70,7 +71,7 @@ def test_other_octets_at_the_far_end_are_a_finding(target):
         world = SocketWorld(
             public,
             run.personal,
-            entropy=run.entropy,
+            entropy=Entropy(run.entropy),
             start=run.start,
             addresses={target.host: target.address},
             relay=relay,

@@ -1,0 +1,19 @@
+"""What a mutant is: a client that leaks in one known way."""
+
+from dataclasses import dataclass
+
+from client_sim.world import Factory
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A leaky client: `family` is its row of the channel catalogue (`L01` to `L58`).
+
+    `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it tells and
+    how.
+    """
+
+    id: str
+    family: str
+    leak: str
+    make: Factory

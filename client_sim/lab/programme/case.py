@@ -1,0 +1,33 @@
+"""One question to a client: the runs that it takes, and who judges them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.setting import Setting
+from client_sim.lab.trace.observation import Observation
+
+Judge = Callable[[Sequence[Observation]], tuple[Finding, ...]]
+"""Looks at the runs of a case, in the order of its settings; empty where nothing is to be said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Runs of one client and the judge of them; a smaller case is judged by the same judge."""
+
+    settings: tuple[Setting, ...]
+    judge: Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """Cases that put the same question; `make(number)` gives one of `size`, always the same.
+
+    `oracle` is the column of the kill matrix and `claim` one of N1, N2, N3, N4 or `guard`.
+    """
+
+    oracle: str
+    claim: str
+    question: str
+    size: int
+    make: Callable[[int], Case]

@@ -1,0 +1,42 @@
+"""The randomness that a client is given: the same for the same seed, poll by poll."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class Entropy:
+    """A seed for a whole run, and other seeds for single polls.
+
+    `instead` maps the number of a poll (from 1; 0 is what is drawn before the first) to the seed of
+    what is drawn from the beginning of that poll to the beginning of the next. So two runs can
+    differ in the randomness of one poll alone.
+    """
+
+    seed: bytes
+    instead: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}))
+
+    def seed_of(self, poll: int) -> bytes:
+        """Give the seed of what is drawn in and behind a poll."""
+        return self.instead.get(poll, self.seed)
+
+
+class SeededEntropy:
+    """A tape for each poll; every draw has its own place on it."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._poll = 0
+        self._drawn = 0
+
+    def begin_poll(self, poll: int) -> None:
+        """Go over to the tape of a poll."""
+        self._poll, self._drawn = poll, 0
+
+    def __call__(self, n: int) -> bytes:
+        """Give the next `n` octets."""
+        self._drawn += 1
+        place = b"%d\x00%d\x00%s" % (self._poll, self._drawn, self._entropy.seed_of(self._poll))
+        return hashlib.shake_256(place).digest(n)

@@ -1,0 +1,110 @@
+"""A world in one process: virtual time, a script for a server, no sockets."""
+
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+
+from client_sim.lab.trace.entropy import Entropy, SeededEntropy
+from client_sim.lab.trace.worlds import ELSEWHERE
+from client_sim.persona import Persona
+from client_sim.world import Public, Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a scripted server is asked: octets sent since its last answer, and where.
+
+    `now` is the virtual time, `connection` counts from 0 in a run, `address`, `port` and `tls` are
+    what the client connected to.
+    """
+
+    octets: bytes
+    now: float
+    connection: int
+    address: str
+    port: int
+    tls: str | None
+
+
+Responder = Callable[[Asked], bytes]
+"""A scripted server: gives the next octets of its answer; b"" hangs up; an OSError that it raises
+reaches the client as a connection that breaks or times out."""
+
+
+class MemoryStream:
+    """One end of a connection to a scripted server in the same process."""
+
+    def __init__(self, respond: Callable[[bytes], bytes]) -> None:
+        self._respond = respond
+        self._asked = b""
+        self._answer = b""
+        self._open = True
+
+    def send(self, data: bytes) -> None:
+        """Hand octets to the script; raise OSError when closed."""
+        self._check_open()
+        self._asked += data
+
+    def recv(self, limit: int) -> bytes:
+        """Give at most `limit` octets of the answer; b"" when there is none left."""
+        self._check_open()
+        if not self._answer and self._asked:
+            self._answer, self._asked = self._respond(self._asked), b""
+        taken, self._answer = self._answer[:limit], self._answer[limit:]
+        return taken
+
+    def close(self) -> None:
+        """Close; closing twice is harmless, as with sockets."""
+        self._open = False
+
+    def _check_open(self) -> None:
+        if not self._open:
+            raise OSError("the connection is closed")
+
+
+class MemoryWorld:
+    """A world in which one scripted server answers on every name and address."""
+
+    def __init__(
+        self,
+        public: Public,
+        personal: Persona | None,
+        *,
+        entropy: Entropy,
+        start: float,
+        respond: Responder,
+    ) -> None:
+        self.public = public
+        self.personal = personal
+        self.state: MutableMapping[str, bytes] = {}
+        self.entropy = SeededEntropy(entropy)
+        self._now = start
+        self._respond = respond
+        self._connections = 0
+
+    def now(self) -> float:
+        """Give the virtual time."""
+        return self._now
+
+    def advance_to(self, now: float) -> None:
+        """Set the virtual time."""
+        self._now = now
+
+    def begin_poll(self, poll: int) -> None:
+        """Go over to the randomness of a poll."""
+        self.entropy.begin_poll(poll)
+
+    def resolve(self, host: str) -> Sequence[str]:
+        """Answer every question: the update server has an address, all others share one."""
+        return ["198.51.100.1"] if host == self.public.host else [ELSEWHERE]
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect to the script."""
+        connection = self._connections
+        self._connections += 1
+        return MemoryStream(
+            lambda octets: self._respond(Asked(octets, self._now, connection, address, port, tls))
+        )
+
+    def far_ends(self) -> Sequence[bytes] | None:
+        """Give None: there are no sockets."""
+        return None

@@ -1,0 +1,106 @@
+"""A world with real sockets, through a relay that keeps the octets at the other end."""
+
+import socket
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Final
+
+from client_sim.lab.trace.entropy import Entropy, SeededEntropy
+from client_sim.lab.trace.memory import MemoryStream
+from client_sim.lab.trace.relay import Relay
+from client_sim.lab.trace.worlds import ELSEWHERE
+from client_sim.persona import Persona
+from client_sim.world import Public, Stream
+
+_PATIENCE: Final = 20.0  # seconds: a server on loopback that is silent for longer is gone
+_NOTHING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+class _SocketStream:
+    def __init__(self, wire: socket.socket) -> None:
+        self.wire = wire
+        self.local_port: int = wire.getsockname()[1]
+
+    def send(self, data: bytes) -> None:
+        self.wire.sendall(data)
+
+    def recv(self, limit: int) -> bytes:
+        return self.wire.recv(limit)
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+class SocketWorld:
+    """A world with real sockets to the update server, through a relay that keeps the octets.
+
+    `addresses` maps names to addresses; other names have the address `ELSEWHERE`, behind which
+    nothing but an empty answer stands: planted data never leaves the machine to strangers.
+    """
+
+    def __init__(
+        self,
+        public: Public,
+        personal: Persona | None,
+        *,
+        entropy: Entropy,
+        start: float,
+        addresses: Mapping[str, str],
+        relay: Relay,
+    ) -> None:
+        self.public = public
+        self.personal = personal
+        self.state: MutableMapping[str, bytes] = {}
+        self.entropy = SeededEntropy(entropy)
+        self._now = start
+        self._addresses = addresses
+        self._relay = relay
+        self._streams: list[_SocketStream | _Hole] = []
+
+    def now(self) -> float:
+        """Give the virtual time."""
+        return self._now
+
+    def advance_to(self, now: float) -> None:
+        """Set the virtual time."""
+        self._now = now
+
+    def begin_poll(self, poll: int) -> None:
+        """Go over to the randomness of a poll."""
+        self.entropy.begin_poll(poll)
+
+    def resolve(self, host: str) -> Sequence[str]:
+        """Answer from the table, so that a client asks for a host name and never for an address."""
+        return [self._addresses.get(host, ELSEWHERE)]
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Open a real connection to the relay; plain text only, or OSError."""
+        if address not in self._addresses.values() or port != self.public.port:
+            hole = _Hole()
+            self._streams.append(hole)
+            return hole
+        if tls is not None:
+            raise OSError("this world speaks plain text only")
+        stream = _SocketStream(socket.create_connection(self._relay.address, timeout=_PATIENCE))
+        self._streams.append(stream)
+        return stream
+
+    def far_ends(self) -> Sequence[bytes] | None:
+        """Close what is open and collect what the relay received."""
+        for stream in self._streams:
+            stream.close()
+        return [
+            stream.swallowed if isinstance(stream, _Hole) else self._relay.take(stream.local_port)
+            for stream in self._streams
+        ]
+
+
+class _Hole(MemoryStream):
+    """A connection to nowhere, which answers politely and keeps what it got."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda _asked: _NOTHING)
+        self.swallowed = b""
+
+    def send(self, data: bytes) -> None:
+        super().send(data)
+        self.swallowed += data
