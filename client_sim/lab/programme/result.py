@@ -1,0 +1,232 @@
+"""What a programme found: plain values that the runner fills in and every report reads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.trace.observation import Observation
+from client_sim.persona import Persona
+
+CLAIMS: Final[Mapping[str, str]] = {
+    "N1": "Nothing about the owner changes what leaves the phone.",
+    "N2": "All phones in the same public state are one crowd.",
+    "N3": "Nothing that a server says comes back.",
+    "N4": "When a phone polls follows from fresh randomness alone.",
+    "guard": "Watched in every run, whichever claim it was made for.",
+}
+"""The four claims in a sentence each, and the guards that look at every run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Smallest:
+    """The smallest scenario that still shows a battery's first finding.
+
+    `steps` are those of the scenario, `differing_fields` the fields of the persona (or of the
+    server's answers) that still differ, `text` one sentence for a person.
+    """
+
+    steps: tuple[str, ...]
+    differing_fields: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryResult:
+    """What one oracle said about one client.
+
+    `oracle` is the column of the kill matrix, `claim` a key of `CLAIMS`. `cases` is how often the
+    question was asked, `runs`, `polls` and `octets` what was looked at for it. `count` is how many
+    findings there were, of which `findings` holds the first few.
+    """
+
+    oracle: str
+    claim: str
+    question: str
+    cases: int
+    runs: int
+    polls: int
+    octets: int
+    findings: tuple[Finding, ...]
+    count: int
+    smallest: Smallest | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing was found."""
+        return self.count == 0
+
+
+@dataclass(frozen=True, slots=True)
+class FieldEntropy:
+    """How much one field of a poll told over the fleet: `distinct` values, their entropy in `bits`.
+
+    `budget_bits` is what the table in docs/PRIVACY.md allows; `min_k` is how many phones share the
+    rarest value.
+    """
+
+    field: str
+    distinct: int
+    bits: float
+    budget_bits: float
+    min_k: int
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the field told no more than it may."""
+        return self.bits <= self.budget_bits
+
+
+@dataclass(frozen=True, slots=True)
+class ProgrammeResult:
+    """All that a programme found out about one client.
+
+    `profile` is how much was asked, `scope` says in a few words of what ("the seven events of 2014
+    ..."), `runs`, `polls` and `octets` count each run once. `sample` is the first run. `intervals`
+    are the seconds between polls that the client drew, in the order of their drawing. `owners` are
+    personas whose values may stand in findings or in the sample: what a report has to cover.
+    `answers_agree` is false when a real server's answers changed between runs, so that a difference
+    between two phones may be the server's doing.
+    """
+
+    client: str
+    profile: str
+    seed: int
+    runs: int
+    polls: int
+    octets: int
+    batteries: tuple[BatteryResult, ...]
+    sample: Observation
+    fields: tuple[FieldEntropy, ...] = ()
+    intervals: tuple[float, ...] = ()
+    scope: str = ""
+    owners: tuple[Persona, ...] = ()
+    answers_agree: bool = True
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every oracle kept silent."""
+        return all(battery.passed for battery in self.batteries)
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word: `unproven` when all that is wrong is that polls got nowhere."""
+        if self.is_clean:
+            return "clean"
+        return "unproven" if self.failed() == ("completes",) else "leak"
+
+    def failed(self) -> tuple[str, ...]:
+        """Name the oracles that found something."""
+        return tuple(battery.oracle for battery in self.batteries if not battery.passed)
+
+    def of_claim(self, claim: str) -> tuple[BatteryResult, ...]:
+        """List what speaks for or against one claim."""
+        return tuple(battery for battery in self.batteries if battery.claim == claim)
+
+
+@dataclass(frozen=True, slots=True)
+class MatrixRow:
+    """One leaky client and the oracles that raised an alarm at it."""
+
+    id: str
+    family: str
+    leak: str
+    killed_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The kill matrix: which oracle finds which leaky client.
+
+    `equivalents` are clients that look leaky and are not. `argued` says, for families that only one
+    oracle can find, why that is enough.
+    """
+
+    oracles: tuple[str, ...]
+    rows: tuple[MatrixRow, ...]
+    equivalents: tuple[MatrixRow, ...] = ()
+    argued: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def survivors(self) -> tuple[MatrixRow, ...]:
+        """The leaky clients that nothing found."""
+        return tuple(row for row in self.rows if not row.killed_by)
+
+    @property
+    def killers(self) -> Mapping[str, tuple[str, ...]]:
+        """The oracles that found any client of a family, by family, in the matrix's order."""
+        found: dict[str, set[str]] = {}
+        for row in self.rows:
+            found.setdefault(row.family, set()).update(row.killed_by)
+        return {
+            family: tuple(oracle for oracle in self.oracles if oracle in oracles)
+            for family, oracles in found.items()
+        }
+
+    @property
+    def thin(self) -> tuple[str, ...]:
+        """The families with fewer than two killers that nobody argues for."""
+        return tuple(
+            family
+            for family, killers in self.killers.items()
+            if len(killers) < 2 and family not in self.argued
+        )
+
+    @property
+    def score(self) -> float:
+        """The share of leaky clients that were found, 0 to 1."""
+        return 1 - len(self.survivors) / len(self.rows) if self.rows else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MutationScore:
+    """How the oracles fared when they were changed themselves.
+
+    `survived` changes went unnoticed, of which somebody argued that `argued` change nothing.
+    """
+
+    killed: int
+    survived: int
+    argued: int
+
+    @property
+    def percent(self) -> float:
+        """Changes that were noticed, of those that could be, in percent."""
+        able = self.killed + self.survived - self.argued
+        return 100 * self.killed / able if able else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WallClockRow:
+    """One statistical test on real clocks: what it found, and the smallest effect it would see."""
+
+    test: str
+    samples: int
+    statistic: float
+    p_value: float
+    alpha: float
+    smallest_effect: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the test found nothing."""
+        return self.p_value >= self.alpha
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that one report shows."""
+
+    result: ProgrammeResult
+    matrix: Matrix | None = None
+    mutation: MutationScore | None = None
+    wall_clock: tuple[WallClockRow, ...] | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the client is clean and the instrument that says so can be believed."""
+        return (
+            self.result.is_clean
+            and (self.matrix is None or not (self.matrix.survivors or self.matrix.thin))
+            and all(row.passed for row in self.wall_clock or ())
+        )

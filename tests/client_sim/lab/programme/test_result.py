@@ -1,0 +1,94 @@
+"""What can be read off a result."""
+
+import pytest
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import (
+    BatteryResult,
+    FieldEntropy,
+    Matrix,
+    MatrixRow,
+    MutationScore,
+    ProgrammeResult,
+    Report,
+    WallClockRow,
+)
+from client_sim.lab.trace.observation import Observation
+
+NOTHING = Observation((), (), (), (), None)
+
+
+def battery(oracle, claim, count):
+    """Make a battery with so many findings."""
+    findings = (Finding("here", "it speaks", b"abc", 1, 1),) * min(count, 2)
+    return BatteryResult(oracle, claim, "Does it?", 10, 20, 40, 4000, findings, count)
+
+
+def result(*batteries):
+    """Make a result of these."""
+    return ProgrammeResult("it", "quick", 1, 20, 40, 4000, batteries, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("counts", "word", "failed"),
+    [
+        ((0, 0), "clean", ()),
+        ((3, 0), "unproven", ("completes",)),
+        ((0, 1), "leak", ("personal",)),
+        ((3, 1), "leak", ("completes", "personal")),
+    ],
+)
+def test_the_word_says_what_was_proven(counts, word, failed):
+    """Polls that get nowhere prove nothing, and a leak beside them is still one."""
+    found = result(battery("completes", "guard", counts[0]), battery("personal", "N1", counts[1]))
+    assert (found.word, found.failed(), found.is_clean) == (word, failed, word == "clean")
+    assert [b.oracle for b in found.of_claim("N1")] == ["personal"]
+
+
+MATRIX = Matrix(
+    ("grammar", "canaries", "fleet"),
+    (
+        MatrixRow("a-1", "a", "the IMEI in a header", ("canaries", "grammar")),
+        MatrixRow("b-1", "b", "an echo", ("fleet",)),
+        MatrixRow("c-1", "c", "a counter", ("fleet",)),
+        MatrixRow("c-2", "c", "a counter, encoded", ("grammar",)),
+        MatrixRow("d-1", "d", "a whisper", ()),
+    ),
+    argued={"b": "only a second server can tell"},
+)
+
+
+def test_a_family_is_thin_with_fewer_than_two_killers_and_no_argument():
+    """Two members that two oracles find make a family that two find."""
+    assert MATRIX.killers == {
+        "a": ("grammar", "canaries"),
+        "b": ("fleet",),
+        "c": ("grammar", "fleet"),
+        "d": (),
+    }
+    assert MATRIX.thin == ("d",)
+    assert [row.id for row in MATRIX.survivors] == ["d-1"]
+    assert MATRIX.score == pytest.approx(4 / 5)
+
+
+def test_the_score_of_the_oracles_leaves_out_what_changes_nothing():
+    """90 killed, 10 survived, 4 of them argued: 90 of 96."""
+    assert MutationScore(90, 10, 4).percent == pytest.approx(93.75)
+
+
+def test_a_report_is_good_when_the_client_is_clean_and_the_instrument_works():
+    """Each of the parts can spoil it."""
+    clean = result(battery("personal", "N1", 0))
+    whole = Matrix(MATRIX.oracles, MATRIX.rows[:4], argued=MATRIX.argued)
+    row = WallClockRow("KS", 10_000, 0.01, 0.2, 1e-8, "a shift of 2 %")
+    assert Report(clean, whole, None, (row,)).is_good
+    assert not Report(result(battery("personal", "N1", 1))).is_good
+    assert not Report(clean, MATRIX).is_good
+    late = WallClockRow("KS", 10_000, 0.5, 1e-9, 1e-8, "a shift of 2 %")
+    assert not Report(clean, whole, None, (late,)).is_good
+
+
+def test_a_field_may_use_its_budget_up():
+    """Two of two bits are allowed; the third is not."""
+    assert FieldEntropy("part", 4, 2.0, 2.0, 25).is_within
+    assert not FieldEntropy("path", 8, 3.0, 2.0, 1).is_within
