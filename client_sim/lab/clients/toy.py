@@ -15,16 +15,20 @@ class ToyClient:
         self.world = world
 
     def poll(self) -> str:
-        """Ask once."""
-        public = self.world.public
-        address = self.world.resolve(public.host)[0]
-        stream = self.world.connect(address, public.port, public.host if public.tls else None)
+        """Ask once; a server or network that fails ends the poll and nothing else."""
         try:
-            for path in self.paths():
-                self.transmit(stream, self.request(path))
-                self.answered(_receive(stream))
-        finally:
-            self.hang_up(stream)
+            stream = self.open()
+            try:
+                for path in self.paths():
+                    self.transmit(stream, self.request(path))
+                    head, body = _receive(stream)
+                    self.answered(head)
+                    self.took(body)
+            finally:
+                self.hang_up(stream)
+        except OSError as error:
+            self.failed(error)
+            return f"the server was not reached: {error}"
         return "nothing new"
 
     def on_event(self, event: Event) -> None:
@@ -33,6 +37,12 @@ class ToyClient:
     def next_poll(self, now: float) -> float:
         """Draw the next due time as FORMATS section 9 says."""
         return now + 14_400 + int.from_bytes(self.world.entropy(8), "big") % 14_401
+
+    def open(self) -> Stream:
+        """Resolve the server's name and connect to its first address."""
+        public = self.world.public
+        address = self.world.resolve(public.host)[0]
+        return self.world.connect(address, public.port, public.host if public.tls else None)
 
     def paths(self) -> Sequence[str]:
         """Name what one poll asks for."""
@@ -57,25 +67,35 @@ class ToyClient:
     def answered(self, head: str) -> None:
         """Take the head of an answer."""
 
+    def took(self, body: bytes) -> None:
+        """Take the body of an answer, as far as it came."""
+
+    def failed(self, error: OSError) -> None:
+        """Take no notice of a poll that broke off: the next one is drawn as after any other."""
+
     def hang_up(self, stream: Stream) -> None:
         """Close the connection."""
         stream.close()
 
 
-def _receive(stream: Stream) -> str:
+def _receive(stream: Stream) -> tuple[str, bytes]:
     octets = b""
     while b"\r\n\r\n" not in octets:
-        chunk = stream.recv(4096)
+        chunk = stream.recv(65_536)
         if not chunk:
-            return octets.decode("latin-1")
+            raise ConnectionError("the server hung up before it had answered")
         octets += chunk
     head, _, body = octets.partition(b"\r\n\r\n")
     text = head.decode("latin-1")
-    lengths = [
-        int(line.split(":")[1])
-        for line in text.split("\r\n")
-        if line.lower().startswith("content-length:")
-    ]
-    while lengths and len(body) < lengths[0] and (chunk := stream.recv(4096)):
+    length = _find_length(text)
+    while len(body) < length and (chunk := stream.recv(65_536)):
         body += chunk
-    return text
+    return text, body
+
+
+def _find_length(head: str) -> int:
+    for line in head.split("\r\n"):
+        name, _, value = line.partition(":")
+        if name.lower() == "content-length" and value.strip().isdecimal():
+            return int(value)
+    return 0
