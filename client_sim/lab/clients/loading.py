@@ -7,17 +7,21 @@ from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import ClientNotFoundError
 from client_sim.lab.mutants.early import MUTANTS
+from client_sim.lab.mutants.library import find_mutant
 from client_sim.world import Factory
 
 
 def load_client(name: str) -> Factory:
-    """Give the factory for `clean`, `2014`, `toy`, a mutant's name, or `package.module:factory`."""
+    """Give the factory for `clean`, `2014`, `toy`, a mutant's id, or `package.module:factory`."""
     if name == "clean":
         return _import("client_sim.device.client:PollingClient")
     if name == "2014":
         return phone_2014
     if name == "toy":
         return ToyClient
+    mutant = find_mutant(name)
+    if mutant is not None:
+        return mutant.make
     if name in MUTANTS:
         return MUTANTS[name]
     return _import(name)
@@ -27,7 +31,8 @@ def _import(name: str) -> Factory:
     module, colon, attribute = name.partition(":")
     if not colon:
         raise ClientNotFoundError(
-            f"there is no client {name}: say clean, 2014, a mutant's name or package.module:factory"
+            f"there is no client {name}: say clean, 2014, toy, the id of a mutant or"
+            " package.module:factory"
         )
     try:
         factory = getattr(importlib.import_module(module), attribute)

@@ -40,7 +40,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--client",
     default="clean",
     show_default=True,
-    help="clean, 2014, a mutant's name, or package.module:factory.",
+    help="clean, 2014, toy, a mutant's id, or package.module:factory.",
 )
 @click.option(
     "--personas",

@@ -3,7 +3,6 @@
 They share no code with the oracles. `MUTANTS` maps a name to a factory.
 """
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -27,22 +26,6 @@ class _Snoop(ToyClient):
     @property
     def bit(self) -> int:
         return int(self.owner.imei[7]) % 2
-
-
-class _HashInHeader(_Snoop):
-    """Says the sha256 of the IMEI: pseudonymous, and reversible in a second."""
-
-    def headers(self) -> Sequence[str]:
-        digest = hashlib.sha256(self.owner.imei.encode()).hexdigest()
-        return (*super().headers(), f"X-Device: {digest}")
-
-
-class _SaltedHash(_Snoop):
-    """Says eight digits of a keyed digest, which no list of encodings contains."""
-
-    def headers(self) -> Sequence[str]:
-        digest = hashlib.blake2s(self.owner.imei.encode(), key=b"salt").hexdigest()[:8]
-        return (*super().headers(), f"X-Device: {digest}")
 
 
 class _CookieEcho(ToyClient):
@@ -95,22 +78,6 @@ class _Counter(ToyClient):
         return (*super().headers(), f"X-Poll: {count}")
 
 
-class _HeaderOrder(_Snoop):
-    """Shows one bit of the IMEI by the order of two honest lines."""
-
-    def headers(self) -> Sequence[str]:
-        lines = super().headers()
-        return lines[::-1] if self.bit else lines
-
-
-class _HeaderCase(_Snoop):
-    """Shows one bit of the IMEI by a letter's case."""
-
-    def headers(self) -> Sequence[str]:
-        host, encoding = super().headers()
-        return (host, encoding.replace("Encoding", "encoding") if self.bit else encoding)
-
-
 class _Padding(_Snoop):
     """Shows the number of contacts by the length of a header."""
 
@@ -136,16 +103,6 @@ class _SecondEndpoint(ToyClient):
             number = dict(event.details)["number"]
             stream.send(f"GET /call?from={number} HTTP/1.1\r\n\r\n".encode())
             stream.close()
-
-
-class _RootDrip(_Snoop):
-    """Says a digit of the IMEI in each poll, in a request that the grammar has."""
-
-    def paths(self) -> Sequence[str]:
-        polls = int(self.world.state.get("polls", b"0"))
-        self.world.state["polls"] = str(polls + 1).encode()
-        version = 2 + int(self.owner.imei[6 + polls % 8])
-        return (f"/metadata/{version}.root.json", "/metadata/timestamp.json")
 
 
 class _Burst(_Snoop):
@@ -266,9 +223,9 @@ MUTANTS: Final[Mapping[str, Factory]] = MappingProxyType(
     {
         kind.__name__[1:]: _factory(kind)
         for kind in (
-            *(_HashInHeader, _SaltedHash, _CookieEcho, _ValidatorEcho, _InstallIdentifier),
-            *(_RequestIdentifier, _Counter, _HeaderOrder, _HeaderCase, _Padding, _NameOnly),
-            *(_SecondEndpoint, _RootDrip, _Burst, _Pieces, _FixedPhase, _Parity, _Curious),
+            *(_CookieEcho, _ValidatorEcho, _InstallIdentifier),
+            *(_RequestIdentifier, _Counter, _Padding, _NameOnly),
+            *(_SecondEndpoint, _Burst, _Pieces, _FixedPhase, _Parity, _Curious),
             *(_Gatherer, _HangsOn, _TalksLoud, _FallsOver, _Grind, _AfterRestart, _Patient),
         )
     }

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
+from client_sim.lab.clients.loading import load_client
 from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import LabError, SurroundingsError
-from client_sim.lab.mutants.early import MUTANTS
 from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.programme.examine import START, Run
 from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
@@ -58,7 +58,7 @@ def test_a_leak_is_seen_over_sockets_too(target):
 @pytest.mark.parametrize("name", ["CookieEcho", "ValidatorEcho", "HangsOn"])
 def test_what_a_server_hands_out_must_not_come_back(name, target):
     """On a host name a cookie comes back, as it would not on an address."""
-    verdict = examine_there(MUTANTS[name], target)
+    verdict = examine_there(load_client(name), target)
     assert not verdict.is_clean
     assert ("traps" in verdict.failed()) == name.endswith("Echo")
 
@@ -92,9 +92,9 @@ def test_a_changing_server_is_given_a_second_chance(target, monkeypatch):
         calls.append(1)
         return dataclasses.replace(verdict, answers_agree=False)
 
-    verdict = examine_there(MUTANTS["TalksLoud"], target)
+    verdict = examine_there(load_client("TalksLoud"), target)
     monkeypatch.setattr("client_sim.lab.programme.live.examine", examine)
-    examine_there(MUTANTS["TalksLoud"], target)
+    examine_there(load_client("TalksLoud"), target)
     assert len(calls) == 2
 
 

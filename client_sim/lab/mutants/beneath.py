@@ -1,0 +1,96 @@
+"""The real polling client over a transport that leaks: the client itself is clean to the last line.
+
+So it goes when a vendor's HTTP library, proxy or modem adds what the code above never wrote.
+"""
+
+from collections.abc import Callable, MutableMapping, Sequence
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.mutants.spy import Spy, Tell
+from client_sim.lab.mutants.telling import add_line
+from client_sim.persona import Persona
+from client_sim.world import Client, Factory, Public, Stream, World
+
+
+class LeakingWorld:
+    """A world that hands everything on, and what leaves through the hooks below.
+
+    The client in it is given no owner; the leak looks at the outer world's.
+    """
+
+    def __init__(self, outer: World) -> None:
+        self.public: Public = outer.public
+        self.personal: Persona | None = None
+        self.state: MutableMapping[str, bytes] = outer.state
+        self.outer = outer
+        self.spy = Spy(outer)
+
+    def entropy(self, n: int) -> bytes:
+        """Give the outer world's randomness."""
+        return self.outer.entropy(n)
+
+    def now(self) -> float:
+        """Give the outer world's time."""
+        return self.outer.now()
+
+    def resolve(self, host: str) -> Sequence[str]:
+        """Ask the outer world's name servers."""
+        return self.outer.resolve(host)
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect in the outer world."""
+        return _LeakingStream(self, self.outer.connect(address, port, tls))
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        """Send what the client sends."""
+        stream.send(octets)
+
+
+class _LeakingStream:
+    def __init__(self, world: LeakingWorld, inner: Stream) -> None:
+        self._world = world
+        self._inner = inner
+
+    def send(self, data: bytes) -> None:
+        self._world.transmit(self._inner, data)
+
+    def recv(self, limit: int) -> bytes:
+        return self._inner.recv(limit)
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def leak_beneath(kind: type[LeakingWorld]) -> Factory:
+    """Put the real client into a leaking world."""
+
+    def make(world: World) -> Client:
+        return PollingClient(kind(world))
+
+    return make
+
+
+def alter_beneath(shape: Callable[[Spy, bytes], bytes]) -> Factory:
+    """Put other octets on the wire than the real client wrote."""
+
+    class Leaking(LeakingWorld):
+        def transmit(self, stream: Stream, octets: bytes) -> None:
+            stream.send(shape(self.spy, octets))
+
+    return leak_beneath(Leaking)
+
+
+def add_line_beneath(name: str, tell: Tell) -> Factory:
+    """Add a header line to each of the real client's requests."""
+    return alter_beneath(lambda spy, octets: add_line(octets, f"{name}: {tell(spy)}"))
+
+
+def act_beneath(act: Callable[[World], None]) -> Factory:
+    """Do something right before the real client connects."""
+
+    class Leaking(LeakingWorld):
+        def connect(self, address: str, port: int, tls: str | None) -> Stream:
+            act(self.outer)
+            return super().connect(address, port, tls)
+
+    return leak_beneath(Leaking)

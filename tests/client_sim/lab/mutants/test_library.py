@@ -1,0 +1,237 @@
+"""Every leaky client leaks what its sentence says, and is otherwise a client."""
+
+import dataclasses
+import re
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.library import MUTANTS, find_mutant
+from client_sim.persona import Account, Call, Contact, Message, Note, Persona, Photo, WifiNetwork
+from client_sim.persona import make_persona as make
+from tests.client_sim.lab.mutants.leaving import live
+
+OWNER = make(0)
+OTHERS = [make(seed) for seed in range(1, 9)]
+
+# What each leak follows, from its sentence: a field of the owner's data, `draws` for randomness
+# that the client was given, `unseeded` for other randomness, `constant` for none of these.
+SOURCES = {
+    "register-2014": "carrier imei phone_number contacts messages",
+    "register-once": "imei wifi_mac",
+    "activate-messaging": "phone_number imsi iccid",
+    "match-contact": "contacts",
+    "register-beneath": "imsi",
+    "imei-query": "imei",
+    "phone-fragment": "phone_number",
+    "place-query": "latitude longitude",
+    "android-id-user": "android_id",
+    "mac-query-beneath": "bluetooth_mac",
+    "phone-base64-header": "phone_number",
+    "imsi-hex-cookie": "imsi",
+    "serial-header-name": "serial",
+    "account-authorization": "accounts",
+    "advertising-id-beneath": "advertising_id",
+    "imei-sha256-header": "imei",
+    "android-id-md5-query": "android_id",
+    "mac-sha1-path": "wifi_mac",
+    "email-md5-cookie": "accounts",
+    "book-sha256-body": "contacts",
+    "iccid-sha3-beneath": "iccid",
+    "imei-salted-header": "imei",
+    "salt-alongside-query": "android_id draws",
+    "dated-digest-header": "imei",
+    "phone-stretched-cookie": "phone_number",
+    "serial-salted-beneath": "serial",
+    "imei-keyed-header": "imei",
+    "mac-hmac-query": "wifi_mac",
+    "cohort-of-gsf-id": "gsf_id",
+    "everything-hmac-cookie": "imsi serial locale uptime_seconds contacts",
+    "imsi-hmac-beneath": "imsi",
+    "aes-form-2014": "imei imei2 serial",
+    "aes-counter-query": "imsi",
+    "aes-blocks-header": "android_id",
+    "stream-cipher-body": "messages",
+    "account-cipher-beneath": "accounts",
+    "xor-one-octet": "imei draws",
+    "xor-kept-pad": "gsf_id draws",
+    "xor-two-headers": "contacts draws",
+    "shifted-digits-query": "phone_number draws",
+    "xor-by-time": "serial",
+    "xor-beneath": "imei draws",
+    "gcm-fresh-nonce": "unseeded",
+    "fresh-key-alongside": "unseeded",
+    "sealed-account-body": "unseeded",
+    "nonce-of-identifier": "unseeded",
+    "fresh-nonce-beneath": "unseeded",
+    "ephemeral-of-imei": "imei draws",
+    "ephemeral-of-imei-unseeded": "unseeded",
+    "ground-nonce": "serial draws",
+    "nonce-of-android-id": "android_id",
+    "nonce-beneath": "android_id",
+    "book-gzip-body": "contacts",
+    "messages-deflate-header": "messages",
+    "apps-bzip2-body": "apps",
+    "notes-zlib-beneath": "notes",
+    "imei-three-layers": "imei",
+    "imsi-semi-octets": "imsi",
+    "name-wide-cookie": "contacts",
+    "android-id-masked": "android_id",
+    "phone-four-layers": "phone_number",
+    "serial-layers-beneath": "serial",
+    "halves-in-headers": "imei",
+    "interleaved-headers": "phone_number",
+    "three-places": "serial",
+    "over-requests": "imsi",
+    "digits-as-weights": "imei",
+    "halves-beneath": "imei",
+    "root-drip": "imei",
+    "digit-of-the-day": "phone_number",
+    "digit-anywhere": "imsi draws",
+    "name-drip": "imei",
+    "contact-drip": "contacts",
+    "root-drip-beneath": "imei",
+    "name-drip-beneath": "serial",
+    "header-case": "imei",
+    "header-case-drip": "imsi",
+    "host-case": "android_id",
+    "escape-case": "imei",
+    "coding-case": "contacts",
+    "header-case-beneath": "imei",
+    "header-order": "imei",
+    "header-permutation": "wifi_mac",
+    "request-order": "messages",
+    "coding-order": "imei",
+    "header-order-beneath": "imei",
+}
+BY_ID = {mutant.id: mutant for mutant in MUTANTS if mutant.id in SOURCES}
+FOLLOWED = [
+    (mutant_id, source)
+    for mutant_id, sources in SOURCES.items()
+    for source in sources.split()
+    if source not in {"draws", "unseeded", "constant"}
+]
+
+
+def sources_with(word):
+    """List the mutants that follow something other than a field."""
+    return [mutant_id for mutant_id, sources in SOURCES.items() if word in sources.split()]
+
+
+@pytest.mark.parametrize(("mutant_id", "field"), FOLLOWED)
+def test_a_leak_follows_the_field_that_it_names(mutant_id, field):
+    """With nothing changed but that field, something else leaves, or at another time."""
+    make_client = BY_ID[mutant_id].make
+    usual = live(make_client, OWNER).left
+    changed = (dataclasses.replace(OWNER, **{field: getattr(other, field)}) for other in OTHERS)
+    assert any(live(make_client, owner).left != usual for owner in changed)
+
+
+@pytest.mark.parametrize("mutant_id", sorted(set(SOURCES) - set(sources_with("unseeded"))))
+def test_what_is_told_is_no_accident(mutant_id):
+    """The same phone of the same owner with the same randomness tells the same."""
+    make_client = BY_ID[mutant_id].make
+    assert live(make_client, OWNER).left == live(make_client, OWNER).left
+
+
+@pytest.mark.parametrize("mutant_id", sources_with("draws"))
+def test_a_leak_that_draws_shows_what_it_drew(mutant_id):
+    """Other randomness, other octets: times are left out, for those may differ."""
+    make_client = BY_ID[mutant_id].make
+    assert live(make_client, OWNER, b"1").octets != live(make_client, OWNER, b"2").octets
+
+
+@pytest.mark.parametrize("mutant_id", sources_with("unseeded"))
+def test_a_leak_with_its_own_randomness_never_says_the_same_twice(mutant_id):
+    """Not even to the same seed."""
+    make_client = BY_ID[mutant_id].make
+    assert live(make_client, OWNER).octets != live(make_client, OWNER).octets
+
+
+def test_the_clean_clients_show_none_of_this():
+    """What is compared here is the same for owners and randomness where nothing leaks."""
+    for make_client in (ToyClient, PollingClient):
+        usual = live(make_client, OWNER)
+        assert live(make_client, OTHERS[0]).left == usual.left
+        assert live(make_client, OWNER, b"2").octets == usual.octets
+    assert len(usual.outcomes) == 4
+    assert usual.outcomes[0].startswith("No build has been announced")
+
+
+def blank(**changes):
+    """Make an owner of whom nothing is known."""
+    empty = {"str": "", "int": 0}
+    values = {
+        field.name: empty.get(getattr(field.type, "__name__", field.type), ())
+        for field in dataclasses.fields(Persona)
+    }
+    return Persona(**{**values, **changes})
+
+
+STRANGE = "Łódź \N{SNOWMAN}\N{ARABIC-INDIC DIGIT SEVEN}"
+BOUNDARY = {
+    "nothing": blank(),
+    "one letter": blank(
+        **{field.name: "7" for field in dataclasses.fields(Persona) if field.type is str}
+    ),
+    "empty members": blank(
+        accounts=(Account("", ""),),
+        contacts=(Contact("", "", ""),),
+        calls=(Call("", True, 0, 0),),
+        messages=(Message("", "", True, 0, ""),),
+        notes=(Note("", ""),),
+        photos=(Photo("", "", "", 0),),
+        networks=(WifiNetwork("", ""),),
+        apps=("",),
+    ),
+    "strange letters": blank(
+        **{field.name: STRANGE for field in dataclasses.fields(Persona) if field.type is str},
+        accounts=(Account(STRANGE, STRANGE),),
+        contacts=(Contact(STRANGE, STRANGE, STRANGE),),
+        messages=(Message("sms", STRANGE, True, 0, STRANGE),),
+        notes=(Note(STRANGE, STRANGE),),
+        apps=(STRANGE,),
+    ),
+    "much": dataclasses.replace(
+        OWNER,
+        contacts=OWNER.contacts * 100,
+        messages=OWNER.messages * 100,
+        apps=OWNER.apps * 100,
+        battery_percent=100,
+        uptime_seconds=2**40,
+    ),
+}
+
+
+@pytest.mark.parametrize("owner", BOUNDARY.values(), ids=BOUNDARY)
+@pytest.mark.parametrize("mutant_id", BY_ID)
+def test_a_leak_does_not_fall_over_strange_owners(mutant_id, owner):
+    """All four polls end, and each asked something: a crash would be another leak than the one."""
+    life = live(BY_ID[mutant_id].make, owner)
+    assert len(life.outcomes) == 4
+    assert sum(what == "target" for what, _, _ in life.left) >= 4
+
+
+def test_every_leak_of_these_families_is_tried_here():
+    """None is forgotten, none is made up."""
+    mine = {mutant.id for mutant in MUTANTS if mutant.family <= "L32"}
+    assert set(SOURCES) == mine
+
+
+def test_ids_are_unique_and_families_are_of_the_catalogue():
+    """Ids are words of a command line; a sentence says what is told."""
+    assert len({mutant.id for mutant in MUTANTS}) == len(MUTANTS)
+    for mutant in MUTANTS:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", mutant.id)
+        assert re.fullmatch(r"L(0[1-9]|[1-4][0-9]|5[0-8])", mutant.family)
+        assert re.fullmatch(r"[A-Z].{20,}\.", mutant.leak)
+        assert find_mutant(mutant.id) is mutant
+    assert find_mutant("nobody") is None
+
+
+def test_every_family_has_variants():
+    """Two at least; a third of the clients leak beneath the real one."""
+    families = [mutant.family for mutant in MUTANTS if mutant.family <= "L32"]
+    assert all(families.count(family) >= 2 for family in families)
+    assert sum(mutant.id.endswith("-beneath") for mutant in MUTANTS) >= 15
