@@ -1,0 +1,123 @@
+"""HTTP answers as the server gives them: a closed list of fields, gzip where it was asked for.
+
+Whoever asks for a path is answered, whatever else the request holds: a leaky client is to be seen
+leaking, where the real server would refuse it.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Final
+
+Find = Callable[[str], bytes | HTTPStatus]
+"""Gives the octets at a path, or why there are none."""
+
+_LINE: Final = re.compile(r"(GET|HEAD) (/[^ ?#]*)[^ ]* HTTP/1\.1")
+_RANGE: Final = re.compile(r"bytes=([0-9]{1,16})-([0-9]{1,16})")
+_MINUTE: Final = "public, max-age=60"
+_IMMUTABLE: Final = "public, max-age=31536000, immutable"
+_CHANGING: Final = ("/metadata/timestamp.json", "/log/checkpoint")
+_DETAILS: Final = {
+    HTTPStatus.BAD_REQUEST: "Only GET and HEAD are answered here.",
+    HTTPStatus.NOT_FOUND: "This is not there, or not there yet.",
+    HTTPStatus.GONE: "This was superseded or withdrawn.",
+    HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE: "No such part is there.",
+}
+
+
+def answer(asked: bytes, now: float, find: Find) -> bytes:
+    """Answer each request head in what was asked."""
+    date = formatdate(int(now), usegmt=True)
+    heads = asked.split(b"\r\n\r\n")[:-1]
+    return b"".join(_answer_one(head.decode("latin-1"), date, find) for head in heads)
+
+
+def _answer_one(head: str, date: str, find: Find) -> bytes:
+    first, *lines = head.split("\r\n")
+    match = _LINE.fullmatch(first)
+    if match is None:
+        return _problem(HTTPStatus.BAD_REQUEST, date)
+    method, path = match.groups()
+    fields = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    found = find(path)
+    if isinstance(found, HTTPStatus):
+        return _problem(found, date, is_head=method == "HEAD")
+    if path.startswith("/targets/"):
+        return _send_file(found, date, fields.get("range"), is_head=method == "HEAD")
+    encoded = "gzip" in fields.get("accept-encoding", "")
+    etag, rest, body = _represent(path, found, encoded=encoded)
+    if etag in fields.get("if-none-match", ""):
+        kept = [line for line in rest if line.startswith(("Cache-Control", "ETag", "Vary"))]
+        return _serialise(HTTPStatus.NOT_MODIFIED, date, kept)
+    return _serialise(HTTPStatus.OK, date, rest, b"" if method == "HEAD" else body)
+
+
+@lru_cache(maxsize=1024)
+def _represent(path: str, octets: bytes, *, encoded: bool) -> tuple[str, list[str], bytes]:
+    """Give the entity tag, the header lines and the body of a small file."""
+    body = gzip.compress(octets, 9, mtime=0) if encoded else octets
+    kind = "application/json" if path.endswith(".json") else "text/plain; charset=utf-8"
+    cache = _MINUTE if path in _CHANGING else _IMMUTABLE
+    coding = ("Content-Encoding: gzip",) if encoded else ()
+    return _describe(body, kind, cache, ("Vary: Accept-Encoding", *coding))
+
+
+def _describe(
+    body: bytes, kind: str, cache: str, more: tuple[str, ...] = ()
+) -> tuple[str, list[str], bytes]:
+    digest = hashlib.sha256(body)
+    etag = f'"sha256-{digest.hexdigest()}"'
+    lines = [
+        f"Content-Type: {kind}",
+        f"Cache-Control: {cache}",
+        f"ETag: {etag}",
+        f"Repr-Digest: sha-256=:{base64.b64encode(digest.digest()).decode()}:",
+        *more,
+        f"Content-Length: {len(body)}",
+    ]
+    return etag, lines, body
+
+
+def _send_file(octets: bytes, date: str, wanted: str | None, *, is_head: bool) -> bytes:
+    _, lines, _ = _describe(octets, "application/zip", _IMMUTABLE, ("Accept-Ranges: bytes",))
+    match = None if wanted is None else _RANGE.fullmatch(wanted)
+    if match is None or is_head:
+        return _serialise(HTTPStatus.OK, date, lines, b"" if is_head else octets)
+    first, last = int(match[1]), min(int(match[2]), len(octets) - 1)
+    if first > last:
+        return _problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, date)
+    part = octets[first : last + 1]
+    lines[-1:] = [
+        f"Content-Range: bytes {first}-{last}/{len(octets)}",
+        f"Content-Length: {len(part)}",
+    ]
+    return _serialise(HTTPStatus.PARTIAL_CONTENT, date, lines, part)
+
+
+def _problem(status: HTTPStatus, date: str, *, is_head: bool = False) -> bytes:
+    problem = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": _DETAILS[status],
+    }
+    body = json.dumps(problem).encode()
+    refused = status is HTTPStatus.BAD_REQUEST
+    lines = [
+        "Content-Type: application/problem+json",
+        f"Cache-Control: {'no-store' if refused else _MINUTE}",
+        f"Content-Length: {len(body)}",
+        *(("Connection: close",) if refused else ()),
+    ]
+    return _serialise(status, date, lines, b"" if is_head else body)
+
+
+def _serialise(status: HTTPStatus, date: str, lines: list[str], body: bytes = b"") -> bytes:
+    head = (f"HTTP/1.1 {status.value} {status.phrase}", f"Date: {date}", *lines, "", "")
+    return "\r\n".join(head).encode("latin-1") + body

@@ -1,0 +1,230 @@
+"""The signed part of each role, without version and expiry (FORMATS sections 2 to 5)."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from itertools import product
+from typing import Any, Final
+
+from client_sim.lab.servers.contents import Contents
+from client_sim.lab.servers.log import encode_verifier
+from client_sim.lab.servers.signing import Key, Keys, threshold
+
+BORN: Final = 1_735_689_600
+"""When build 0 would have been made: 2025-01-01."""
+
+_DAY: Final = 86_400
+_PATCH_LEVEL: Final = "2025-01-05"
+_TOP: Final = ("root", "targets", "snapshot", "timestamp")
+_PUBLIC: Final = ("tables", "content")
+_COMMON: Final = {"spec_version": "1.0.34"}
+_NOTHING: Final = hashlib.sha256().hexdigest()
+
+
+def fingerprint(codename: str, counter: int) -> str:
+    """Give the fingerprint of a build."""
+    return f"Hening/{codename}/{codename}:14/LAB/{counter}:user/release-keys"
+
+
+def post_timestamp(counter: int) -> int:
+    """Give the time at which a build was made: one a day."""
+    return BORN + counter * _DAY
+
+
+class Describer:
+    """Says what each role of a repository of these models, regions and channels signs."""
+
+    def __init__(
+        self, keys: Keys, models: Sequence[str], regions: Sequence[str], channels: Sequence[str]
+    ) -> None:
+        self.roles = ("root", "targets", *models, *_PUBLIC, "latest")
+        self._keys = keys
+        self._models = tuple(models)
+        self._places = tuple(product(regions, channels))
+        self._said: dict[tuple[Contents, str], tuple[dict[str, Any], tuple[Key, ...]]] = {}
+        self._blobs: dict[Contents, dict[str, bytes]] = {}
+
+    def describe(self, contents: Contents, role: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
+        """Give what a role says, and the keys that sign it."""
+        found = self._said.get((contents, role))
+        if found is None:
+            found = (self._describe(contents, role), self.signers(contents, role))
+            self._said[contents, role] = found
+        return found
+
+    def signers(self, contents: Contents, role: str) -> tuple[Key, ...]:
+        """Give as many keys of a role as must sign."""
+        return self._keys_of(contents, role)[: threshold(role)]
+
+    def log_key(self, contents: Contents) -> Key:
+        """Give the key that signs the log's checkpoints."""
+        return self._keys_of(contents, "log")[0]
+
+    def blobs(self, contents: Contents) -> dict[str, bytes]:
+        """Give the octets of every target by its path on the server."""
+        found = self._blobs.get(contents)
+        if found is None:
+            found = self._blobs[contents] = self._make_blobs(contents)
+        return found
+
+    def _keys_of(self, contents: Contents, role: str) -> tuple[Key, ...]:
+        return self._keys.of(role, contents.rotated.count(role))
+
+    def _describe(self, contents: Contents, role: str) -> dict[str, Any]:
+        if role == "root":
+            return self._root(contents)
+        if role == "targets":
+            return self._targets(contents)
+        if role == "latest":
+            named = [self._pointer(contents, *name) for name in self._all_names()]
+        elif role in _PUBLIC:
+            named = [_public_target(role, getattr(contents, role))]
+        else:
+            named = [
+                target
+                for region, channel in self._places
+                for counter in range(1, contents.newest + 1)
+                for target in _releases(role, region, channel, counter)
+            ]
+        return {**_COMMON, "_type": "targets", "targets": dict(named)}
+
+    def _root(self, contents: Contents) -> dict[str, Any]:
+        keys = {role: self._keys_of(contents, role) for role in _TOP}
+        return {
+            **_COMMON,
+            "_type": "root",
+            "consistent_snapshot": True,
+            "keys": {key.keyid: key.description for each in keys.values() for key in each},
+            "roles": {
+                role: {"keyids": [key.keyid for key in each], "threshold": threshold(role)}
+                for role, each in keys.items()
+            },
+            "custom": {
+                "edition": contents.root,
+                "log": encode_verifier(self.log_key(contents)),
+                "schema": 1,
+            },
+        }
+
+    def _targets(self, contents: Contents) -> dict[str, Any]:
+        patterns = {model: f"{model}/*/*/*" for model in self._models}
+        patterns |= {role: f"{role}/*/*" for role in _PUBLIC}
+        patterns["latest"] = "latest/*/*/*"
+        keys = {role: self._keys_of(contents, role) for role in patterns}
+        delegations = {
+            "keys": {key.keyid: key.description for each in keys.values() for key in each},
+            "roles": [
+                {
+                    "keyids": [key.keyid for key in keys[role]],
+                    "name": role,
+                    "paths": [pattern],
+                    "terminating": True,
+                    "threshold": threshold(role),
+                }
+                for role, pattern in patterns.items()
+            ],
+        }
+        return {**_COMMON, "_type": "targets", "delegations": delegations, "targets": {}}
+
+    def _pointer(
+        self, contents: Contents, codename: str, region: str, channel: str
+    ) -> tuple[str, dict[str, Any]]:
+        newest = contents.newest
+        packages = [
+            {
+                "b": target["custom"]["source_builds"],
+                "p": path,
+                "x": target["hashes"]["sha256"],
+                "z": target["length"],
+            }
+            for path, target in _releases(codename, region, channel, newest)
+        ]
+        step = {"k": packages, "l": _PATCH_LEVEL, "m": 0, "n": newest, "t": post_timestamp(newest)}
+        stopped = contents.paused or contents.halted
+        custom = {
+            "h": contents.halted,
+            "p": contents.paused,
+            "r": [list(pair) for pair in contents.schedule],
+            "s": [step],
+            "t": {"en": "Something is looked into."} if stopped else {},
+            "v": 1,
+        }
+        target = {"custom": custom, "hashes": {"sha256": _NOTHING}, "length": 0}
+        return f"latest/{codename}/{region}/{channel}", target
+
+    def _make_blobs(self, contents: Contents) -> dict[str, bytes]:
+        blobs = {}
+        for codename, region, channel in self._all_names():
+            blobs[f"/targets/latest/{codename}/{region}/{_NOTHING}.{channel}"] = b""
+            for counter in range(1, contents.newest + 1):
+                for path, target in _releases(codename, region, channel, counter):
+                    blobs[_published(path, target)] = _package(path)
+        for role in _PUBLIC:
+            for edition in range(1, getattr(contents, role) + 1):
+                path, target = _public_target(role, edition)
+                blobs[_published(path, target)] = _package(path)
+        return blobs
+
+    def _all_names(self) -> list[tuple[str, str, str]]:
+        return [(model, *place) for model in self._models for place in self._places]
+
+
+def _published(path: str, target: dict[str, Any]) -> str:
+    folder, _, name = path.rpartition("/")
+    return f"/targets/{folder}/{target['hashes']['sha256']}.{name}"
+
+
+def _package(path: str) -> bytes:
+    """Give the octets of a package or another file: few, and no other's."""
+    return f"The octets of {path}.\n".encode() * 64
+
+
+def _target(path: str, custom: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    octets = _package(path)
+    hashes = {"sha256": hashlib.sha256(octets).hexdigest()}
+    return path, {"custom": custom, "hashes": hashes, "length": len(octets)}
+
+
+def _public_target(role: str, edition: int) -> tuple[str, dict[str, Any]]:
+    return _target(f"{role}/general/general-{edition}.zip", {"schema": 1})
+
+
+def _releases(
+    codename: str, region: str, channel: str, counter: int
+) -> list[tuple[str, dict[str, Any]]]:
+    """Give the full package of a build, and the incremental from the build before."""
+    folder = f"{codename}/{region}/{channel}"
+    sources: list[list[str]] = [[]]
+    sources += [[fingerprint(codename, counter - 1)]] if counter > 1 else []
+    return [
+        _target(
+            f"{folder}/{codename}-{counter}-{'incremental' if builds else 'full'}.zip",
+            _release(codename, counter, builds),
+        )
+        for builds in sources
+    ]
+
+
+def _release(codename: str, counter: int, source_builds: list[str]) -> dict[str, Any]:
+    digest = base64.b64encode(hashlib.sha256(b"%d" % counter).digest()).decode()
+    return {
+        "changelog": {"en": "Fixes the alarm clock.", "id": "Memperbaiki jam alarm."},
+        "counter": counter,
+        "fingerprint": fingerprint(codename, counter),
+        "incremental": str(counter),
+        "min_counter": 0,
+        "payload_properties": {
+            "FILE_HASH": digest,
+            "FILE_SIZE": "3",
+            "METADATA_HASH": digest,
+            "METADATA_SIZE": "1",
+        },
+        "post_timestamp": post_timestamp(counter),
+        "property_files": "payload.bin:1:3",
+        "schema": 1,
+        "sdk_level": 34,
+        "security_patch_level": _PATCH_LEVEL,
+        "source_builds": source_builds,
+        "type": "incremental" if source_builds else "full",
+        "withdrawn": False,
+    }

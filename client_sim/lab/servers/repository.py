@@ -1,0 +1,63 @@
+"""A signed repository that exists inside a run, for phones under virtual time (ADR 54)."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import Final
+
+from client_sim.lab.servers.contents import Contents, Publication
+from client_sim.lab.servers.descriptions import BORN, Describer, fingerprint, post_timestamp
+from client_sim.lab.servers.session import ROOT_EXPIRES, Session, sign_role
+from client_sim.lab.servers.signing import Keys
+from client_sim.world import Public, RunningBuild
+
+HOST: Final = "updates.hening.example"
+
+
+class Repository:
+    """What signer and server make of some models, regions and channels; the same for a seed.
+
+    It keeps nothing of a run: `serve` makes a server for each.
+    """
+
+    def __init__(
+        self,
+        seed: bytes = b"repository",
+        models: Sequence[str] = ("armani", "cancro"),
+        regions: Sequence[str] = ("cn", "id"),
+        channels: Sequence[str] = ("beta", "stable"),
+    ) -> None:
+        self._names = tuple(product(models, regions, channels))
+        self._describer = Describer(Keys(seed), models, regions, channels)
+        said, keys = self._describer.describe(Contents(), "root")
+        self._root = sign_role(said, 1, ROOT_EXPIRES, keys)
+
+    def publics(self) -> tuple[Public, ...]:
+        """Give a phone of every model, region and channel."""
+        return tuple(self.public(*name) for name in self._names)
+
+    def public(self, codename: str, region: str, channel: str) -> Public:
+        """Give what anybody knows of a phone: it runs build 1 and trusts the first root."""
+        if (codename, region, channel) not in self._names:
+            raise ValueError(f"the repository has no {codename}/{region}/{channel}")
+        return Public(
+            host=HOST,
+            port=80,
+            tls=False,
+            codename=codename,
+            region=region,
+            channel=channel,
+            root=self._root,
+            ota_certificate=b"",
+            built_at=BORN,
+            build=RunningBuild(
+                fingerprint=fingerprint(codename, 1),
+                incremental="1",
+                counter=1,
+                post_timestamp=post_timestamp(1),
+                security_patch_level="2025-01-05",
+            ),
+        )
+
+    def serve(self, history: Sequence[Publication] = ()) -> Session:
+        """Make the server of one run, to which the publications of `history` happen."""
+        return Session(self._describer, history)

@@ -1,0 +1,231 @@
+"""A repository inside a run: whoever verifies everything follows it through all that happens."""
+
+import dataclasses
+import gzip
+import json
+
+import pytest
+from tuf.api.metadata import Metadata, Root, Targets
+
+from client_sim.device.choose import Offer
+from client_sim.device.errors import GoneError
+from client_sim.lab.servers.contents import (
+    CHANGES,
+    Publication,
+    keep,
+    one_by_one,
+    release,
+    renew_root,
+)
+from client_sim.lab.servers.repository import Repository
+from client_sim.lab.trace.memory import Asked
+from client_sim.transport import Connection
+from server.core.names import decode_pointer_path
+from server.core.pointer import check_agreement, decode_pointer
+from server.core.profile import check_delegated, check_root, check_targets
+from server.core.release import check_counters, decode_releases
+
+DAY = 86_400
+NOTHING_NEW = ("/metadata/2.root.json", "/metadata/timestamp.json")
+FIRST = (
+    *NOTHING_NEW,
+    "/metadata/1.snapshot.json",
+    "/metadata/1.targets.json",
+    "/metadata/1.latest.json",
+    "/metadata/1.tables.json",
+    "/metadata/1.content.json",
+    "/log/proof/latest.1",
+)
+
+
+def fetch(respond, path, connection=0, now=1_767_225_600.0, fields=""):
+    """Ask a server for a path and give its head and body."""
+    octets = f"GET {path} HTTP/1.1\r\nHost: h\r\n{fields}\r\n".encode()
+    answer = respond(Asked(octets, now, connection, "198.51.100.1", 80, None))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.decode(), body
+
+
+def metadata(respond, path, **options):
+    """Fetch and decode a role."""
+    return Metadata.from_bytes(fetch(respond, path, **options)[1]).signed
+
+
+def test_a_phone_fetches_everything_once_and_then_nothing_new(make_phone):
+    """The first poll asks for all public roles, the second for what tells that nothing is new."""
+    phone = make_phone()
+    phone.poll(2)
+    assert phone.asked == [FIRST, NOTHING_NEW]
+    assert [outcome.failure for outcome in phone.outcomes] == [None, None]
+
+
+@pytest.mark.parametrize("place", range(len(CHANGES)), ids=[name for name, _ in CHANGES])
+def test_each_change_is_followed(make_phone, repository, place):
+    """The clean client succeeds before, at and after each kind of publication."""
+    before = Publication("a release for nobody yet", release(0))
+    phone = make_phone(repository.serve([before, Publication(*CHANGES[place], connection=1)]))
+    phone.poll(3)
+    assert [outcome.failure for outcome in phone.outcomes] == [None] * 3
+    assert (phone.asked[1] == NOTHING_NEW) == (CHANGES[place][1] is keep)
+    assert len(phone.asked[2]) == 2
+    assert phone.violations() == ()
+
+
+def test_all_changes_in_a_row_lead_to_an_offer(make_phone, repository):
+    """A phone that polls through the whole history is offered the last build and sees each halt."""
+    phone = make_phone(repository.serve(one_by_one()))
+    phone.poll(len(CHANGES) + 1)
+    assert all(outcome.failure is None and not outcome.warnings for outcome in phone.outcomes)
+    halted = [place for place, (name, _) in enumerate(CHANGES, 1) if "halted" in name]
+    assert [place for place, each in enumerate(phone.outcomes) if each.halted] == halted
+    assert phone.outcomes[-1].offer.counter == 4
+    assert phone.violations() == ()
+
+
+def test_a_phone_that_slept_through_the_history_takes_it_at_once(make_phone, repository):
+    """Whoever comes late walks all roots and fetches the last version of each role."""
+    late = [dataclasses.replace(each, connection=1) for each in one_by_one()]
+    phone = make_phone(repository.serve(late))
+    assert phone.poll(2).failure is None
+    roots = [path for path in phone.asked[1] if path.endswith(".root.json")]
+    assert roots == [f"/metadata/{version}.root.json" for version in range(2, 7)]
+
+
+def test_a_hundred_days_and_two_years_of_sleep(make_phone):
+    """Over 400 polls and a jump of two years every role is signed again before it expires."""
+    phone = make_phone()
+    phone.poll(400)
+    held = dict(phone.outcomes[-1].versions)
+    phone.inner.advance_to(phone.inner.now() + 2 * 365 * DAY)
+    phone.poll(2)
+    assert [str(each.failure) for each in phone.outcomes if each.failure] == []
+    # 400 connections in dozens, and for two years away twice 52 more.
+    assert held["latest"] == 1 + 399 // 12
+    assert dict(phone.outcomes[-1].versions)["latest"] == held["latest"] + 1 + 104
+    assert phone.violations() == ()
+
+
+def test_versions_follow_from_connections_and_not_from_clocks(make_phone, repository):
+    """Phones with other clocks and other randomness ask for the same at each of 30 polls."""
+    one = make_phone(repository.serve(one_by_one()), start=1_767_225_600.0, entropy=b"one")
+    other = make_phone(repository.serve(one_by_one()), start=1_790_012_345.0, entropy=b"other")
+    one.poll(30)
+    other.poll(30)
+    assert one.asked == other.asked
+
+
+def test_a_publication_may_wait_for_a_time(make_phone, repository):
+    """A release with a time is public from the first poll after it on."""
+    at = 1_767_225_600.0 + 2 * DAY
+    phone = make_phone(repository.serve([Publication("release", release(1000), at=at)]))
+    times = []
+    for _ in range(15):
+        times.append(phone.inner.now())
+        phone.poll()
+    offered = [each.offer is not None for each in phone.outcomes]
+    assert offered == [time >= at for time in times]
+
+
+def test_an_offer_leads_to_role_proof_and_package(make_phone, repository):
+    """Whoever decides to install finds the codename role, its proof, and the package in a block."""
+    phone = make_phone(repository.serve([Publication("release", release(1000))]))
+    offer = phone.poll().offer
+    assert isinstance(offer, Offer)
+    assert offer.type == "incremental"
+    with Connection(phone.world) as connection:
+        target = phone.client.fetch_release(offer, connection)
+        folder, _, name = offer.path.rpartition("/")
+        url = f"/targets/{folder}/{offer.sha256}.{name}"
+        block = connection.get_block(url, 0, offer.length)
+    assert phone.violations() == ()
+    with Connection(phone.world) as connection, pytest.raises(GoneError):
+        connection.get_block(url.replace(offer.sha256, "0" * 64), 0, offer.length)
+    assert target.release.counter == 2
+    assert len(block) == offer.length
+
+
+def test_the_rules_of_the_server_hold(repository):
+    """What the lab signs is what signer and server would let pass: profile, releases, pointers."""
+    respond = repository.serve([Publication(name, change) for name, change in CHANGES])
+    fetch(respond, "/log/checkpoint")
+    root = metadata(respond, "/metadata/5.root.json")
+    targets = metadata(respond, "/metadata/2.targets.json")
+    assert isinstance(root, Root)
+    assert isinstance(targets, Targets)
+    check_root(root)
+    check_targets(root, targets)
+    snapshot = json.loads(fetch(respond, "/metadata/11.snapshot.json")[1])["signed"]["meta"]
+    roles = {
+        name: metadata(respond, f"/metadata/{snapshot[f'{name}.json']['version']}.{name}.json")
+        for name in targets.delegations.roles
+    }
+    for name, role in roles.items():
+        check_delegated(name, role)
+    for path, target in roles["latest"].targets.items():
+        role = roles[path.split("/")[1]]
+        releases = decode_releases(role)
+        check_counters(releases)
+        files = {name: (each.length, each.hashes["sha256"]) for name, each in role.targets.items()}
+        pointer = decode_pointer(path, target.custom)
+        check_agreement(decode_pointer_path(path), pointer, releases, files)
+
+
+def test_the_same_seed_signs_the_same_octets():
+    """Two repositories of one seed answer alike, octet by octet; of another seed they do not."""
+    one, same, other = (Repository(seed) for seed in (b"1", b"1", b"2"))
+    path = "/metadata/1.latest.json"
+    assert fetch(one.serve(), path) == fetch(same.serve(), path)
+    assert fetch(one.serve(), path) != fetch(other.serve(), path)
+    assert one.public("armani", "id", "stable") == same.public("armani", "id", "stable")
+
+
+def test_old_versions_go_after_eight(repository):
+    """Of a role the current version and the 8 before it are there; roots stay."""
+    history = [Publication("root", renew_root), *(Publication("r", release(1)) for _ in range(9))]
+    respond = repository.serve(history)
+    statuses = {
+        path: fetch(respond, path)[0].split(" ")[1]
+        for path in (
+            "/metadata/1.latest.json",
+            "/log/proof/latest.1",
+            "/metadata/2.latest.json",
+            "/metadata/10.latest.json",
+            "/metadata/11.latest.json",
+            "/metadata/1.root.json",
+        )
+    }
+    assert list(statuses.values()) == ["410", "410", "200", "200", "404", "200"]
+
+
+def test_answers_are_those_of_the_server(repository):
+    """Fields, codings, conditions and parts are as the device plane has them."""
+    respond = repository.serve()
+    path = "/metadata/1.latest.json"
+    head, plain = fetch(respond, path)
+    packed_head, packed = fetch(respond, path, fields="Accept-Encoding: gzip\r\n")
+    assert gzip.decompress(packed) == plain
+    names = [line.split(":")[0] for line in packed_head.split("\r\n")[1:]]
+    assert names == [
+        "Date",
+        "Content-Type",
+        "Cache-Control",
+        "ETag",
+        "Repr-Digest",
+        "Vary",
+        "Content-Encoding",
+        "Content-Length",
+    ]
+    tag = next(line for line in head.split("\r\n") if line.startswith("ETag: "))[6:]
+    unmodified, nothing = fetch(respond, path, fields=f"If-None-Match: {tag}\r\n")
+    assert unmodified.startswith("HTTP/1.1 304 Not Modified\r\n")
+    assert nothing == b""
+    assert fetch(respond, "/metadata/2.root.json")[0].startswith("HTTP/1.1 404 Not Found\r\n")
+    answer = respond(Asked(b"POST / HTTP/1.1\r\n\r\n", 0.0, 0, "", 80, None))
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+def test_a_phone_of_no_published_name_is_refused(repository):
+    """There is no phone of a channel that the repository does not have."""
+    with pytest.raises(ValueError, match="armani/id/weekly"):
+        repository.public("armani", "id", "weekly")
+    assert len(repository.publics()) == 8
