@@ -1,10 +1,11 @@
-"""The request table of docs/PRIVACY.md and the code that holds each its own copy of it agree."""
+"""The tables of docs/PRIVACY.md and the code that holds each its own copy of them agree."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from client_sim.lab.oracles.budget import BUDGETS
 from client_sim.lab.oracles.grammar import find_violations
 from client_sim.lab.oracles.language import ACCEPT_ENCODING, RANGE, RULES
 
@@ -26,10 +27,10 @@ HEADERS = {
 }
 
 
-def read_table():
+def read_table(name):
     """Parse the rows between the markers into dictionaries by column."""
     text = PAGE.read_text(encoding="utf-8")
-    table = text.split("<!-- requests:begin -->")[1].split("<!-- requests:end -->")[0]
+    table = text.split(f"<!-- {name}:begin -->")[1].split(f"<!-- {name}:end -->")[0]
     rows = [
         [cell.strip().replace(r"\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
         for line in table.strip().splitlines()
@@ -38,7 +39,7 @@ def read_table():
     return [dict(zip(columns, cells, strict=True)) for cells in body]
 
 
-TABLE = read_table()
+TABLE = read_table("requests")
 
 
 def paths_of(row):
@@ -121,3 +122,12 @@ def test_roles_come_in_the_order_of_the_table():
             asked += head % f"/metadata/4.{second}.json".encode()
             clean = find_violations(asked, b"h.example") == ()
             assert clean == (roles.index(first) < roles.index(second))
+
+
+def test_the_lab_has_the_same_budget():
+    """Fields and sizes are those of the page, and bits are the logarithm of the size."""
+    rows = read_table("budget")
+    assert [(r["field"], r["of"], r["size"]) for r in rows] == [
+        (budget.field, budget.of, budget.size) for budget in BUDGETS
+    ]
+    assert all(r["bits"] == {"1": "0"}.get(r["size"], f"log2({r['size']})") for r in rows)

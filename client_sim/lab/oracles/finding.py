@@ -7,7 +7,9 @@ from dataclasses import dataclass
 class Finding:
     """One reason for an alarm: `length` octets at `offset` of `octets`, and where those left.
 
-    `other` is what another run showed in the same place, where the check compares two.
+    `other` is what another run showed in the same place, where the check compares two. `channel` is
+    the way out (a value of Channel) and `field` the part of it, such as `path`, `header Host value`
+    or `interval`; both are empty where a finding is about no single place.
     """
 
     where: str
@@ -16,6 +18,8 @@ class Finding:
     offset: int
     length: int
     other: bytes | None = None
+    channel: str = ""
+    field: str = ""
 
     def offending(self) -> bytes:
         """Give the octets that the finding is about."""

@@ -1,0 +1,101 @@
+"""What leaves in one poll, as fields with values: what a fleet is counted by."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.oracles.language import RULES
+from client_sim.lab.oracles.parts import Part, decode_parts
+from client_sim.lab.trace.observation import Channel, Connection, Departure, Observation
+
+_INSTALL: Final = {"codename", "proof-codename", "package"}
+_KINDS: Final = {
+    "part": "part",
+    "proof-part": "part",
+    "codename": "codename",
+    "proof-codename": "codename",
+    "package": "package",
+}
+_TARGET: Final = re.compile(rb"[^ ]* (.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A value of a field, where in its poll it stands, and of what it is a field (`of`)."""
+
+    place: str
+    name: str
+    of: str
+    value: bytes
+
+
+def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:
+    """List the fields of each poll of a run, by its number.
+
+    Requests are numbered within their connection; those of an installation are counted apart, and
+    under one place for each kind, since phones install at different times.
+    """
+    found: dict[int, list[Field]] = {}
+    left: dict[str, list[Departure]] = {}
+    for departure in observation.departures:
+        left.setdefault(departure.phase, []).append(departure)
+    connections: dict[str, list[Connection]] = {}
+    for connection in observation.connections():
+        connections.setdefault(connection.phase, []).append(connection)
+    for phase, departures in left.items():
+        word, _, number = phase.partition(" ")
+        if word == "poll":
+            own = connections.get(phase, [])
+            found[int(number)] = [*_of_poll(departures, own)]
+    return {poll: tuple(fields) for poll, fields in found.items()}
+
+
+def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection]) -> Iterator[Field]:
+    names = b" ".join(d.octets for d in departures if d.channel is Channel.DNS)
+    yield Field("", "names", "poll", names)
+    yield Field("", "connections", "poll", b"%d" % len(connections))
+    for number, connection in enumerate(connections, 1):
+        place = f"connection {number}"
+        own = [d for d in departures if d.connection == connection.index]
+        tls = b"\n".join(d.octets for d in own if d.channel is Channel.TLS)
+        sent = [b"%d" % len(d.octets) for d in own if d.channel is Channel.OCTETS]
+        target = _TARGET.sub(rb"\1", connection.target)
+        yield Field(place, "port and TLS name", "connection", target)
+        yield Field(place, "TLS parameters", "connection", tls)
+        requests = _requests(connection.octets)
+        asked = [parts for kind, parts in requests if kind not in _INSTALL]
+        if len(asked) == len(requests):
+            yield Field(place, "pieces", "connection", b" ".join(sent))
+        yield Field(place, "requests", "poll", b"%d" % len(asked))
+        for place_of, kind, parts in _places(place, requests):
+            yield from _of_request(place_of, _KINDS.get(kind, "request"), parts)
+
+
+def _requests(octets: bytes) -> list[tuple[str, list[Part]]]:
+    requests: dict[int, list[Part]] = {}
+    for part in decode_parts(octets):
+        requests.setdefault(part.request, []).append(part)
+    return [(_kind(parts), parts) for parts in requests.values()]
+
+
+def _kind(parts: Sequence[Part]) -> str:
+    path = next((part.octets for part in parts if part.name == "path"), b"")
+    return next((rule.name for rule in RULES if rule.path.fullmatch(path)), "")
+
+
+def _places(
+    place: str, requests: Sequence[tuple[str, list[Part]]]
+) -> Iterator[tuple[str, str, list[Part]]]:
+    number = 0
+    for kind, parts in requests:
+        number += kind not in _INSTALL
+        yield (kind if kind in _INSTALL else f"{place}, request {number}"), kind, parts
+
+
+def _of_request(place: str, of: str, parts: Sequence[Part]) -> Iterator[Field]:
+    names = [part.octets for part in parts if part.name == "header name"]
+    yield Field(place, "header names", of, b", ".join(names))
+    for part in parts:
+        if part.name != "header name":
+            yield Field(place, part.name, of, part.octets)

@@ -1,0 +1,126 @@
+"""N4 under virtual time, exact: an interval is drawn afresh and knows nothing of what was before.
+
+Nothing here knows by which formula a client draws: whoever takes other octets, or turns them into
+seconds otherwise than FORMATS section 9 does, is as clean as long as DESIGN section 5 holds.
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.trace.observation import Channel, Observation
+
+SHORTEST: Final = 14_400.0  # seconds; DESIGN section 5
+LONGEST: Final = 28_800.0
+_FEWEST: Final = 3
+"""Equal intervals that are an alarm: one is chance once in 14401 pairs, three once in 3e12."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """What a client let pass behind a poll: epoch seconds at its end and when the next is due."""
+
+    poll: int
+    at: float
+    due: float
+
+    @property
+    def seconds(self) -> float:
+        """The length."""
+        return self.due - self.at
+
+    def is_as_long_as(self, other: "Interval") -> bool:
+        """Compare lengths, as exactly as epoch seconds can be subtracted."""
+        coarsest = max(math.ulp(self.due), math.ulp(other.due))
+        return abs(self.seconds - other.seconds) <= 4 * coarsest
+
+
+def decode_intervals(observation: Observation) -> tuple[Interval, ...]:
+    """List the intervals of a run, in order."""
+    return tuple(
+        Interval(int(d.phase.removeprefix("poll ")), d.at, float(d.octets))
+        for d in observation.departures
+        if d.channel is Channel.SCHEDULE
+    )
+
+
+def judge_range(observation: Observation) -> tuple[Finding, ...]:
+    """Find intervals that are shorter than four hours or longer than eight."""
+    return tuple(
+        _finding(i, f"the next poll comes {i.seconds:g} s later, not 4 to 8 hours later")
+        for i in decode_intervals(observation)
+        if not SHORTEST <= i.seconds <= LONGEST
+    )
+
+
+def judge_history(
+    one: Observation, other: Observation, polls: Iterable[int]
+) -> tuple[Finding, ...]:
+    """Find intervals that depend on what came before the poll that they follow.
+
+    Both runs are of one phone and differ in randomness; in and behind each of `polls` it is the
+    same. A phase that was drawn once, a drawing that is repeated until it fits a number kept from
+    earlier, and a next poll at a fixed hour all show themselves: the same draw, another interval.
+    """
+    return tuple(_history(one, other, frozenset(polls)))
+
+
+def judge_freshness(
+    pairs: Sequence[tuple[Observation, Observation]], poll: int
+) -> tuple[Finding, ...]:
+    """Find intervals that do not depend on the randomness of their own poll.
+
+    The runs of each pair differ in the randomness of `poll` alone. An alarm takes three equal
+    intervals or more, and that most pairs are equal; fewer than three pairs are a ValueError.
+    """
+    if len(pairs) < _FEWEST:
+        raise ValueError(f"freshness needs {_FEWEST} pairs or more")
+    both = [
+        (mine, theirs)
+        for one, other in pairs
+        for mine in decode_intervals(one)
+        for theirs in decode_intervals(other)
+        if mine.poll == theirs.poll == poll
+    ]
+    equal = [(mine, theirs) for mine, theirs in both if mine.is_as_long_as(theirs)]
+    if len(equal) < _FEWEST or 2 * len(equal) <= len(both):
+        return ()
+    explanation = (
+        f"{len(equal)} of {len(both)} intervals are the same with other randomness, "
+        "so they are not drawn afresh"
+    )
+    return (_finding(equal[0][0], explanation, equal[0][1]),)
+
+
+def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Iterator[Finding]:
+    ours = {interval.poll: interval for interval in decode_intervals(one)}
+    theirs = {interval.poll: interval for interval in decode_intervals(other)}
+    for poll in sorted(polls & (ours.keys() | theirs.keys())):
+        mine, its = ours.get(poll), theirs.get(poll)
+        if mine is None or its is None:
+            there = mine or its
+            assert there is not None
+            yield _finding(there, f"only one of two runs has an interval behind poll {poll}")
+        elif not mine.is_as_long_as(its):
+            yield _finding(
+                mine,
+                f"the same randomness gives {mine.seconds:g} s and {its.seconds:g} s, "
+                "so the interval depends on what came before",
+                its,
+            )
+
+
+def _finding(interval: Interval, explanation: str, other: Interval | None = None) -> Finding:
+    octets = f"{interval.seconds:g}".encode()
+    return Finding(
+        where=f"{Channel.SCHEDULE.value}, poll {interval.poll}",
+        explanation=explanation,
+        octets=octets,
+        offset=0,
+        length=len(octets),
+        other=None if other is None else f"{other.seconds:g}".encode(),
+        channel=Channel.SCHEDULE.value,
+        field="interval",
+    )

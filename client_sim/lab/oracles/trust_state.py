@@ -1,0 +1,63 @@
+"""The public trust state of a phone at each poll, from what it was answered.
+
+Two phones in the same state must ask the same. The state says nothing of what was asked, or else a
+phone that asks for more would be in a state of its own, and never be compared.
+"""
+
+import re
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final
+
+from client_sim.lab.oracles.answers import Answer, decode_answers
+from client_sim.lab.oracles.parts import decode_parts
+from client_sim.lab.trace.observation import Observation
+
+_ROLE: Final = re.compile(
+    rb"/metadata/([1-9][0-9]{0,15})\.(root|snapshot|targets|latest(?:-[0-9a-f])?|tables|content)"
+    rb"\.json"
+)
+_TIMESTAMP: Final = b"/metadata/timestamp.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustState:
+    """What a phone held before a poll, and what the server had then: all public.
+
+    `held` are role versions; `roots` is how many newer roots there were, `snapshot` the version
+    that was in force, or None where the poll was not told.
+    """
+
+    held: tuple[tuple[str, int], ...]
+    roots: int
+    snapshot: int | None
+
+
+def find_trust_states(observation: Observation) -> dict[int, TrustState]:
+    """Give the trust state of each poll of a run that sent something, by its number."""
+    held: dict[str, int] = {}
+    states: dict[int, TrustState] = {}
+    for poll, answers in sorted(_answers(observation).items()):
+        before = tuple(sorted(held.items()))
+        roots, snapshot = 0, None
+        for path, answer in answers:
+            if answer is None or answer.status != 200:
+                continue
+            if path == _TIMESTAMP:
+                snapshot = answer.versions().get("snapshot")
+            elif role := _ROLE.fullmatch(path):
+                held[role[2].decode()] = int(role[1])
+                roots += role[2] == b"root"
+        states[poll] = TrustState(before, roots, snapshot)
+    return states
+
+
+def _answers(observation: Observation) -> dict[int, list[tuple[bytes, Answer | None]]]:
+    found: dict[int, list[tuple[bytes, Answer | None]]] = {}
+    for connection in observation.connections():
+        word, _, number = connection.phase.partition(" ")
+        if word == "poll":
+            asked = [part.octets for part in decode_parts(connection.octets) if part.name == "path"]
+            answers = decode_answers(observation.received[connection.index])[: len(asked)]
+            found.setdefault(int(number), []).extend(zip_longest(asked, answers))
+    return found

@@ -1,0 +1,113 @@
+"""A field that takes more values over a fleet than the page declares is found and counted."""
+
+import math
+
+import pytest
+
+from client_sim.lab.oracles.cardinality import count_fields, judge_cardinality
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+
+HEAD = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
+PACKAGE = b"/targets/armani/id/stable/" + b"a" * 64 + b".f.zip"
+ASK = b"GET %s HTTP/1.1\r\nHost: h.example\r\nRange: bytes=0-5\r\n\r\n"
+
+
+def phone(sent=(HEAD,), target=b"192.0.2.1 443 h.example", tls=b"13", name=b"h.example"):
+    """Make a run of one poll on one connection."""
+    departures = [
+        (Channel.DNS, -1, name),
+        (Channel.CONNECT, 0, target),
+        (Channel.TLS, 0, tls),
+        *((Channel.OCTETS, 0, octets) for octets in sent),
+        (Channel.CLOSE, 0, b""),
+    ]
+    return Observation(
+        tuple(Departure(1.0, "poll 1", *departure) for departure in departures),
+        *((), (), (b"",), None),
+    )
+
+
+def test_equal_phones_are_one_crowd():
+    """Whatever address the name has."""
+    fleet = [phone(), phone(), phone(target=b"192.0.2.9 443 h.example")]
+    assert judge_cardinality(fleet) == ()
+
+
+@pytest.mark.parametrize(
+    ("odd", "field"),
+    [
+        (phone(name=b"t.example"), "names"),
+        (phone(target=b"192.0.2.1 444 h.example"), "port and TLS name"),
+        (phone(target=b"192.0.2.1 443 t.example"), "port and TLS name"),
+        (phone(tls=b"13 resumed"), "TLS parameters"),
+        (phone((HEAD[:9], HEAD[9:])), "pieces"),
+        (phone((HEAD.replace(b"GET", b"HEAD"),)), "method"),
+        (phone((HEAD.replace(b"timestamp", b"1.targets"),)), "path"),
+        (phone((HEAD.replace(b"1.1", b"1.0"),)), "version"),
+        (phone((HEAD.replace(b"Host", b"host"),)), "header names"),
+        (phone((HEAD.replace(b"gzip", b"gzip, br"),)), "header Accept-Encoding value"),
+    ],
+)
+def test_one_odd_phone_is_named(odd, field):
+    """The rarest value, the commonest, and how many phones show each."""
+    found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
+    finding = found[field]
+    assert "2 values among 3 phones" in finding.explanation
+    assert f"{finding.octets!r} in 1" in finding.explanation
+    assert f"{finding.other!r} in 2" in finding.explanation
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        (HEAD.replace(b" HTTP", b"?a=1 HTTP"), "query"),
+        (HEAD + b"body", "body"),
+        (HEAD.replace(b"\r\n\r\n", b"\r\nX-Y: 1\r\n\r\n"), "header X-Y value"),
+    ],
+)
+def test_what_has_no_row_may_not_be_there(more, field):
+    """Even where all phones agree."""
+    found = {f.field: f for f in judge_cardinality([phone((more,))] * 3)}
+    assert "where 0 may be" in found[field].explanation
+
+
+def test_named_alphabets_have_the_size_that_is_said():
+    """Parts are one unless the operator splits; how many packages there are is for him to say."""
+    part = b"GET /metadata/3.latest-%s.json HTTP/1.1\r\nHost: h.example\r\n\r\n"
+    split = [phone((part % digit,)) for digit in (b"0", b"4", b"8")]
+    assert {f.field for f in judge_cardinality(split)} == {"path"}
+    assert judge_cardinality(split, {"parts": 3}) == ()
+    other = ASK % PACKAGE.replace(b"armani", b"cancro")
+    fleet = [phone((HEAD, ASK % PACKAGE)), phone((HEAD, other)), phone()]
+    assert judge_cardinality(fleet) == ()
+    (found,) = judge_cardinality(fleet, {"packages": 1})
+    assert (found.field, found.where) == ("path", "poll 1, package")
+
+
+def test_requests_of_an_installation_have_rules_of_their_own():
+    """The same headers for all who install, whoever else does not."""
+    odd = (ASK % PACKAGE).replace(b"\r\n\r\n", b"\r\nX-Y: 1\r\n\r\n")
+    fleet = [phone((HEAD, ASK % PACKAGE)), phone((HEAD, odd)), phone()]
+    fields = {f.field for f in judge_cardinality(fleet)}
+    assert fields == {"header names", "header X-Y value"}
+
+
+def test_entropy_and_the_least_crowd_are_counted():
+    """Three phones of four share a value: H is 2 - 3/4 log2(3), k is 1."""
+    odd = phone((HEAD.replace(b"gzip", b"br"),))
+    counts = count_fields([phone(), phone(), phone(), odd])
+    (count,) = [c for c in counts if c.field == "header Accept-Encoding value"]
+    assert (count.phones, count.least) == (4, 1)
+    assert math.isclose(count.entropy, 2 - 0.75 * math.log2(3))
+    (joint,) = [c for c in counts if c.field == "all"]
+    assert list(joint.values.values()) == [3, 1]
+    (method,) = [c for c in counts if c.field == "method"]
+    assert (method.entropy, method.least) == (0.0, 4)
+
+
+def test_polls_are_counted_one_by_one():
+    """What all phones change from one poll to the next is no difference between phones."""
+    first = Departure(1.0, "poll 1", Channel.DNS, -1, b"a.example")
+    second = Departure(1.0, "poll 2", Channel.DNS, -1, b"b.example")
+    fleet = [Observation((first, second), (), (), (), None)] * 2
+    assert judge_cardinality(fleet) == ()

@@ -1,0 +1,69 @@
+"""Every octet of a connection has a place with a name, whatever the octets are."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.oracles.parts import decode_parts, find_part
+
+ONE = b"GET /a/b?c=d HTTP/1.1\r\nHost: h.example\r\nX-A:1\r\n\r\n"
+
+
+def test_a_request_is_cut_into_its_parts():
+    """Names, places and octets, counted by hand."""
+    assert [(p.request, p.name, p.offset, p.octets) for p in decode_parts(ONE)] == [
+        (1, "method", 0, b"GET"),
+        (1, "path", 4, b"/a/b"),
+        (1, "query", 8, b"?c=d"),
+        (1, "version", 13, b"HTTP/1.1"),
+        (1, "header name", 23, b"Host"),
+        (1, "header Host value", 29, b"h.example"),
+        (1, "header name", 40, b"X-A"),
+        (1, "header X-A value", 44, b"1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("second", "names"),
+    [
+        (ONE, {1, 2}),
+        (b"a=1&" + ONE, {1, 2}),
+        (b"post /x HTTP/2.0\r\n\r\n", {1, 2}),
+        (b"a body that is no request", {1}),
+    ],
+)
+def test_requests_are_told_apart(second, names):
+    """In one packet, behind a body, in other methods and versions."""
+    parts = decode_parts(ONE + second)
+    assert {part.request for part in parts} == names
+    again = [p for p in parts if p.offset >= len(ONE)]
+    assert again[0].name == ("method" if second[:4] in {ONE[:4], b"post"} else "body")
+
+
+@pytest.mark.parametrize(
+    ("offset", "name"),
+    [(0, "method"), (3, "method"), (4, "path"), (12, "query"), (38, "header Host value")],
+)
+def test_a_place_between_two_parts_counts_with_the_one_before(offset, name):
+    """A space or a line end too many is seen where it stands."""
+    part = find_part(ONE, offset)
+    assert part is not None
+    assert part.name == name
+
+
+def test_a_line_without_a_colon_is_a_name():
+    """Nothing is dropped because it is malformed."""
+    parts = decode_parts(b"GET / HTTP/1.1\r\nfolded\r\n\r\n")
+    assert parts[-1] == parts[3]
+    assert (parts[3].name, parts[3].octets) == ("header name", b"folded")
+
+
+@given(st.binary(max_size=60), st.binary(max_size=30))
+def test_parts_stand_where_they_say(before, after):
+    """Any octets at all: each part is found at its offset, and parts do not overlap."""
+    octets = before + ONE + after
+    end = 0
+    for part in decode_parts(octets):
+        assert octets[part.offset : part.offset + len(part.octets)] == part.octets
+        assert part.offset >= end
+        end = part.offset + len(part.octets)

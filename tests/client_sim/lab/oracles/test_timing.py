@@ -1,0 +1,161 @@
+"""Intervals are in range, drawn afresh and free of history, by whatever formula."""
+
+import pytest
+
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.oracles.timing import (
+    decode_intervals,
+    judge_freshness,
+    judge_history,
+    judge_range,
+)
+from client_sim.lab.scenarios.driving import IDLE, run_scenario
+from client_sim.lab.servers.scripted import respond
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.persona import make_persona
+
+OWNER = make_persona(1)
+POLL = 3
+
+
+class FourOctets(ToyClient):
+    """Draws uniformly, but by other octets than ours, and twice."""
+
+    def next_poll(self, now):
+        """Scale 32 bits to the range, where the first draw is kept for nothing."""
+        self.world.entropy(1)
+        return now + 14_400 + int.from_bytes(self.world.entropy(4), "big") * 14_400 / 2**32
+
+
+class FixedPhase(ToyClient):
+    """Draws once in its life."""
+
+    def next_poll(self, now):
+        """Use what was drawn first."""
+        drawn = self.world.state.setdefault("phase", self.world.entropy(8))
+        return now + 14_400 + int.from_bytes(drawn, "big") % 14_401
+
+
+class Ground(ToyClient):
+    """Draws until the interval is congruent to a number that it is known by."""
+
+    def next_poll(self, now):
+        """Draw again and again."""
+        known = self.world.state.setdefault("known", self.world.entropy(1))[0]
+        while (drawn := int.from_bytes(self.world.entropy(8), "big") % 14_401) % 256 != known:
+            pass
+        return now + 14_400 + drawn
+
+
+class ByTheHour(ToyClient):
+    """Polls sooner in even hours."""
+
+    def next_poll(self, now):
+        """Draw from half of the range, by the clock."""
+        drawn = int.from_bytes(self.world.entropy(8), "big") % 7201
+        return now + 14_400 + drawn + (7200 if now % 7200 < 3600 else 0)
+
+
+def observe(factory, public, instead):
+    """Run four polls with other seeds for some of them."""
+    world = MemoryWorld(
+        public, OWNER, entropy=Entropy(b"usual", instead), start=1e9, respond=respond
+    )
+    return run_scenario(factory, world, IDLE, OWNER)
+
+
+def history(factory, public, number):
+    """Judge two runs that differ in all polls before the third."""
+    earlier = dict.fromkeys(range(POLL), b"other %d" % number)
+    one, other = observe(factory, public, {}), observe(factory, public, earlier)
+    return judge_history(one, other, [POLL, POLL + 1])
+
+
+def freshness(factory, public):
+    """Judge pairs that differ in the third poll alone."""
+    one = observe(factory, public, {})
+    pairs = [(one, observe(factory, public, {POLL: b"other %d" % n})) for n in range(4)]
+    return judge_freshness(pairs, POLL)
+
+
+@pytest.mark.parametrize("factory", [ToyClient, FourOctets])
+def test_whoever_draws_afresh_is_clean(factory, public):
+    """Not by our formula alone."""
+    assert [history(factory, public, n) for n in range(4)] == [()] * 4
+    assert freshness(factory, public) == ()
+    assert judge_range(observe(factory, public, {})) == ()
+
+
+@pytest.mark.parametrize("factory", [FixedPhase, Ground, ByTheHour])
+def test_whoever_remembers_is_found(factory, public):
+    """The same draw gives another interval when the history is another."""
+    found = [finding for n in range(4) for finding in history(factory, public, n)]
+    assert found
+    assert {(f.channel, f.field) for f in found} == {("next poll", "interval")}
+    assert all(f.octets != f.other for f in found)
+
+
+def test_a_phase_that_is_drawn_once_is_not_fresh(public):
+    """Other randomness, the same interval."""
+    (found,) = freshness(FixedPhase, public)
+    assert "4 of 4 intervals are the same" in found.explanation
+    assert found.where == "next poll, poll 3"
+
+
+def scheduled(*intervals):
+    """Make polls that follow each other by these intervals, from 1000.0 on."""
+    departures, at = [], 1000.0
+    for number, seconds in enumerate(intervals, 1):
+        due = repr(at + seconds).encode()
+        departures.append(Departure(at, f"poll {number}", Channel.SCHEDULE, -1, due))
+        at += seconds
+    return Observation(tuple(departures), (), (), (), None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clean"),
+    [
+        *((14_400.0, True), (28_800.0, True), (14_399.0, False), (28_801.0, False)),
+        *((float("nan"), False), (float("inf"), False), (-1.0, False)),
+    ],
+)
+def test_the_range_has_hard_ends(seconds, clean):
+    """Four hours and eight are in it."""
+    found = judge_range(scheduled(seconds))
+    assert (found == ()) == clean
+    assert clean or found[0].octets == f"{seconds:g}".encode()
+
+
+def test_intervals_are_those_of_the_due_times():
+    """Numbered by poll."""
+    first, second = decode_intervals(scheduled(15_000.0, 20_000.5))
+    assert (first.poll, first.at, first.seconds) == (1, 1000.0, 15_000.0)
+    assert (second.poll, second.at, second.seconds) == (2, 16_000.0, 20_000.5)
+
+
+def test_intervals_are_compared_as_exactly_as_epoch_seconds_are():
+    """A rest of the subtraction is no difference; a thousandth of a second is one."""
+    one = scheduled(15_000.0, 15_000.1)
+    assert judge_history(one, scheduled(15_000.3, 15_000.1), [2]) == ()
+    assert len(judge_history(one, scheduled(15_000.3, 15_000.101), [2])) == 1
+    assert judge_history(one, scheduled(20_000.0, 15_000.1), []) == ()
+
+
+def test_an_interval_that_only_one_run_has_is_found():
+    """Whose client never came so far shows it by that."""
+    (found,) = judge_history(scheduled(15_000.0), scheduled(15_000.0, 16_000.0), [1, 2])
+    assert "only one" in found.explanation
+    assert found.octets == b"16000"
+
+
+def test_chance_is_no_alarm():
+    """Two equal intervals of five, or three of six, can still be chance; three of five cannot."""
+    equal = (scheduled(15_000.0), scheduled(15_000.0))
+    other = (scheduled(15_000.0), scheduled(15_001.0))
+    assert judge_freshness([equal] * 2 + [other], 1) == ()
+    assert judge_freshness([equal] * 3 + [other] * 3, 1) == ()
+    assert len(judge_freshness([equal] * 3 + [other] * 2, 1)) == 1
+    with pytest.raises(ValueError, match="3 pairs"):
+        judge_freshness([equal] * 2, 1)
