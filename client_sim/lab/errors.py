@@ -1,6 +1,7 @@
 """What the lab raises.
 
     LabError
+    ├── CaptureError           a capture, or what is said to be known, cannot be read
     ├── ClientNotFoundError    the client under test cannot be loaded
     └── SurroundingsError      the server, the network or a file that a run needs is not there
 
@@ -12,6 +13,10 @@ from client_sim.errors import SimulatorError
 
 class LabError(SimulatorError):
     """The lab cannot examine what it was given; every error of this package is one."""
+
+
+class CaptureError(LabError):
+    """A capture, a key log or a list of known values is not what it says, or is too large."""
 
 
 class ClientNotFoundError(LabError):

@@ -1,0 +1,219 @@
+"""Frames taken apart, down to connections, questions and what is neither."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final
+
+from client_sim.lab.captures import dns
+from client_sim.lab.captures.contacts import Contact, Contacts, Flow, Flows
+from client_sim.lab.captures.fragments import Fragments
+from client_sim.lab.captures.frame import Frame, Unread
+from client_sim.lab.captures.hello import is_tls, read_hello
+from client_sim.lab.captures.links import ARP, IPV4, IPV6, Opaque, strip_link
+from client_sim.lab.captures.packets import TCP, UDP, Packet, read_packet
+from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.captures.segments import read_datagram, read_segment
+from client_sim.lab.captures.streams import OVERHEAD, Budget
+
+_ICMP, _IGMP, _ICMP6 = 1, 2, 58
+_PROTOCOLS: Final = {_ICMP: "ICMP", 47: "GRE", 50: "ESP", _ICMP6: "ICMPv6", 132: "SCTP"}
+# Neighbours, routers and groups of the same link (RFC 4861, RFC 3810): no router hands them on.
+_LINK_LOCAL: Final = frozenset({130, 131, 132, 133, 134, 135, 136, 137, 143})
+_PORTS: Final = {
+    67: "DHCP",
+    123: "NTP",
+    137: "NetBIOS",
+    443: "QUIC",
+    547: "DHCPv6",
+    1900: "SSDP",
+    3478: "STUN",
+    5353: "mDNS",
+    5355: "LLMNR",
+}
+_PLACES: Final = 1000  # pairs of addresses that are told apart
+_CHECK_SUM: Final = 4  # octets that some captures keep behind a frame
+
+
+class Dissection:
+    """A capture of packets on its way to becoming a `Capture`.
+
+    `phones` are the addresses of the phone, 4 or 16 octets each; where there are none, whatever was
+    captured is judged, and who opens a connection is the phone.
+    """
+
+    def __init__(self, phones: frozenset[bytes], octets_limit: int) -> None:
+        self._phones = phones
+        self._budget = Budget(octets_limit)
+        self._contacts = Contacts(phones, self._budget)
+        self._flows = Flows(phones, self._budget)
+        self._fragments = Fragments()
+        self._loose: dict[tuple[str, str], list[bytes]] = defaultdict(list)
+        self._passed: Counter[str] = Counter()
+        self._others: Counter[str] = Counter()
+        self._addresses: dict[bytes, set[str]] = defaultdict(set)
+        self._names: dict[bytes, set[bytes]] = defaultdict(set)
+        self._frames = 0
+
+    def take(self, frame: Frame) -> None:
+        """Take the next frame."""
+        self._frames += 1
+        inner = strip_link(frame.link, frame.octets)
+        if isinstance(inner, Opaque):
+            self._keep(inner.label, "", frame.octets)
+        elif inner.kind == ARP:
+            self._passed["ARP"] += 1
+        elif inner.kind in {IPV4, IPV6}:
+            packet = read_packet(inner)
+            if isinstance(packet, Opaque):
+                self._keep(packet.label, "", inner.octets)
+            else:
+                self._take_packet(frame, packet)
+        else:
+            self._keep(f"EtherType {inner.kind:#06x}", "", inner.octets)
+
+    def take_unread(self, unread: Unread) -> None:
+        """Take a part of the capture that nobody knows."""
+        self._keep(unread.label, "", unread.octets)
+
+    def finish(self, form: str) -> Capture:
+        """Say what was seen."""
+        for packet in self._fragments.leftover():
+            self._keep_packet("fragments that do not fit together", packet)
+        asked: list[Asked] = []
+        talks: list[Conversation] = []
+        for contact in self._contacts.finish():
+            if contact.far.port == dns.PORT and contact.sent.octets:
+                asked += self._asked_over_tcp(contact)
+            talks.append(_converse(len(talks) + 1, contact))
+        for flow in self._flows:
+            asked += self._read_flow(flow)
+        return Capture(
+            form=form,
+            conversations=tuple(talks),
+            asked=tuple(asked),
+            loose=tuple(
+                Loose(label, where, len(pieces), b"".join(pieces))
+                for (label, where), pieces in self._loose.items()
+            ),
+            addresses=self._follow_names(),
+            passed=dict(self._passed),
+            others=dict(self._others + self._contacts.others + self._flows.others),
+            frames=self._frames,
+        )
+
+    def _take_packet(self, frame: Frame, packet: Packet) -> None:
+        if packet.is_fragment:
+            whole = self._fragments.add(packet)
+            if whole is None:
+                return
+            packet = whole
+        if packet.options and packet.protocol not in {_IGMP, _ICMP6}:
+            self._keep_packet("IP options", packet, packet.options)
+        if len(packet.behind) != _CHECK_SUM and any(packet.behind):
+            self._keep_packet("octets behind a packet", packet, packet.behind)
+        self._take_payload(frame, packet)
+
+    def _take_payload(self, frame: Frame, packet: Packet) -> None:
+        ends = (packet.source, packet.target)
+        match packet.protocol:
+            case 6 if (segment := read_segment(packet.payload, packet.missing)) is not None:
+                self._contacts.add(frame.number, frame.at, ends, segment)
+            case 17 if (datagram := read_datagram(packet.payload)) is not None:
+                if datagram.source == dns.PORT:
+                    self._learn(datagram.payload)
+                left = self._flows.add(frame.number, frame.at, ends, datagram)
+                if left and datagram.behind:
+                    self._keep_packet("octets behind a datagram", packet, datagram.behind)
+                if left and packet.missing:
+                    self._keep_packet("datagrams that were not kept whole", packet, b"")
+            case 2:
+                self._passed["IGMP"] += 1
+            case 58 if packet.payload and packet.payload[0] in _LINK_LOCAL:
+                self._passed["ICMPv6 of the link"] += 1
+            case _:
+                known = {TCP: "damaged TCP segment", UDP: "damaged UDP datagram", **_PROTOCOLS}
+                label = known.get(packet.protocol, f"IP protocol {packet.protocol}")
+                self._keep_packet(label, packet)
+
+    def _keep_packet(self, label: str, packet: Packet, octets: bytes | None = None) -> None:
+        if self._phones and packet.source not in self._phones:
+            if packet.target not in self._phones:
+                self._others[label] += 1
+            return
+        where = f"{ip_address(packet.source)} to {ip_address(packet.target)}"
+        self._keep(label, where, packet.payload if octets is None else octets)
+
+    def _keep(self, label: str, where: str, octets: bytes) -> None:
+        self._budget.spend(len(octets) + OVERHEAD)
+        if len(self._loose) >= _PLACES:
+            where = "more places"
+        self._loose[label, where].append(octets)
+
+    def _learn(self, message: bytes) -> None:
+        for answer in dns.read_answers(message):
+            self._budget.spend(len(answer.name) + OVERHEAD)
+            if answer.address is not None:
+                self._addresses[answer.name].add(answer.address)
+            if answer.target is not None:
+                self._names[answer.name].add(answer.target)
+
+    def _follow_names(self) -> dict[bytes, frozenset[str]]:
+        """Give each name the addresses of the names that it is another word for."""
+        found: dict[bytes, frozenset[str]] = {}
+        for name in {*self._addresses, *self._names}:
+            reached = {name}
+            queue = [name]
+            while queue and len(reached) < 16:
+                new = self._names.get(queue.pop(), set()) - reached
+                reached |= new
+                queue += new
+            found[name] = frozenset().union(*(self._addresses.get(n, set()) for n in reached))
+        return found
+
+    def _read_flow(self, flow: Flow) -> Iterator[Asked]:
+        where = f"{flow.near} to {flow.far}"
+        if flow.far.port != dns.PORT:
+            name = _PORTS.get(flow.far.port)
+            label = f"UDP port {flow.far.port}" + (f" ({name})" if name else "")
+            for octets in flow.sent:
+                self._loose[label, where].append(octets)
+            return
+        for message in flow.sent:
+            yield from self._read_message(message, where)
+
+    def _asked_over_tcp(self, contact: Contact) -> Iterator[Asked]:
+        for message in dns.split_messages(bytes(contact.sent.octets)):
+            yield from self._read_message(message, f"{contact.near} to {contact.far}")
+
+    def _read_message(self, message: bytes, where: str) -> Iterator[Asked]:
+        question = dns.read_question(message)
+        if question is None:
+            self._loose["port 53 without a question", where].append(message)
+        else:
+            yield Asked(where, question.name, question.kind, question.extra)
+
+
+def _converse(number: int, contact: Contact) -> Conversation:
+    sent = contact.sent
+    octets = bytes(sent.octets)
+    gaps = [
+        f"{gap.size} octets are missing" + (f" at offset {gap.offset}" if gap.offset >= 0 else "")
+        for gap in sent.gaps
+    ]
+    if contact.is_guess:
+        gaps.append("the capture begins behind the beginning of the connection")
+    secure = is_tls(octets)
+    state = State.ENCRYPTED if secure else State.PLAIN
+    return Conversation(
+        where=f"connection {number}, {contact.near} to {contact.far}, frame {contact.frame}",
+        far=str(contact.far),
+        frame=contact.frame,
+        at=contact.at,
+        octets=octets,
+        state=state if octets else State.SILENT,
+        hello=read_hello(octets) if secure else None,
+        received=contact.received,
+        gaps=tuple(gaps),
+        odd=tuple((piece.label, piece.octets) for piece in sent.odd),
+    )

@@ -1,0 +1,149 @@
+"""The newer capture file: sections of blocks, with several interfaces and with keys.
+
+Format: draft-ietf-opsawg-pcapng, sections 3 and 4.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.captures.frame import FRAME_LIMIT, Frame, Secrets, Source, Unread, check_frame
+from client_sim.lab.errors import CaptureError
+
+SECTION: Final = b"\x0a\x0d\x0d\x0a"
+"""The first four octets, in either byte order."""
+
+_INTERFACE, _OLD_PACKET, _SIMPLE, _NAMES, _STATISTICS, _ENHANCED, _SECRETS = 1, 2, 3, 4, 5, 6, 10
+_TLS_KEY_LOG: Final = 0x544C534B
+_RESOLUTION, _OFFSET = 9, 14  # options of an interface
+_BLOCK_LIMIT: Final = 16 * 1024 * 1024
+_INTERFACES_LIMIT: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Interface:
+    link: int
+    snap: int
+    parts: int  # of a second
+    offset: int  # seconds
+
+    def time(self, high: int, low: int) -> float:
+        return self.offset + (high << 32 | low) / self.parts
+
+
+def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
+    """Read frames, keys and what is unknown; raise CaptureError where the file is damaged."""
+    order = "<"
+    interfaces: list[_Interface] = []
+    number = 0
+    while not source.peek_end():
+        head = source.take(8, "the head of a block")
+        if head[:4] == SECTION:
+            order, interfaces = _read_section(source, head), []
+            continue
+        if not source.offset > 8:
+            raise CaptureError("the file is no pcapng")
+        kind, size = struct.unpack(f"{order}II", head)
+        body = _read_body(source, order, size)
+        match kind:
+            case 1:
+                interfaces.append(_read_interface(order, body))
+                if len(interfaces) > _INTERFACES_LIMIT:
+                    raise CaptureError("the capture has more interfaces than any machine")
+            case 2 | 3 | 6:
+                number += 1
+                yield _read_packet(order, kind, body, interfaces, number)
+            case 4 | 5:
+                pass  # names that the capturing machine knew, and its counters
+            case 10:
+                yield _read_secrets(order, body)
+            case _:
+                yield Unread(f"pcapng block of type {kind:#x}", body)
+
+
+def _read_section(source: Source, head: bytes) -> str:
+    magic = source.take(4, "the head of a section")
+    order = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}.get(magic)
+    if order is None:
+        raise CaptureError("the head of a section has no byte order: this is no pcapng")
+    (size,) = struct.unpack(f"{order}I", head[4:])
+    body = _read_body(source, order, size - 4, behind=4)
+    if len(body) < 12:
+        raise CaptureError("the head of a section is too short")
+    (major,) = struct.unpack_from(f"{order}H", body)
+    if major != 1:
+        raise CaptureError(f"the capture has version {major} of pcapng: write it anew as 1")
+    return order
+
+
+def _read_body(source: Source, order: str, size: int, behind: int = 0) -> bytes:
+    """Read the rest of a block of `size` octets, `behind` of which are not in that number."""
+    if size < 12 or size % 4 or size > _BLOCK_LIMIT:
+        raise CaptureError(f"a block is said to have {size + behind} octets: this is no pcapng")
+    body = source.take(size - 12, "a block")
+    (again,) = struct.unpack(f"{order}I", source.take(4, "the end of a block"))
+    if again != size + behind:
+        raise CaptureError(f"a block ends {source.offset} octets from the beginning as another one")
+    return body
+
+
+def _read_interface(order: str, body: bytes) -> _Interface:
+    if len(body) < 8:
+        raise CaptureError("the description of an interface is too short")
+    link, _, snap = struct.unpack_from(f"{order}HHI", body)
+    parts, offset, at = 1_000_000, 0, 8
+    while at + 4 <= len(body):
+        code, size = struct.unpack_from(f"{order}HH", body, at)
+        value = body[at + 4 : at + 4 + size]
+        if code == 0:
+            break
+        if code == _RESOLUTION and len(value) == 1:
+            exponent = value[0] & 0x7F
+            parts = 1 << exponent if value[0] & 0x80 else 10 ** min(exponent, 19)
+        elif code == _OFFSET and len(value) == 8:
+            (offset,) = struct.unpack(f"{order}q", value)
+        at += 4 + (size + 3) // 4 * 4
+    return _Interface(link, snap, parts, offset)
+
+
+def _read_packet(
+    order: str, kind: int, body: bytes, interfaces: list[_Interface], number: int
+) -> Frame:
+    if kind == _SIMPLE:
+        (length,) = struct.unpack_from(f"{order}I", _enough(body, 4, number))
+        interface = _find_interface(interfaces, 0, number)
+        kept = min(length, interface.snap or FRAME_LIMIT)
+        at, start = 0.0, 4
+    else:
+        form = "IIIII" if kind == _ENHANCED else "HHIIII"
+        fields = struct.unpack_from(f"{order}{form}", _enough(body, 20, number))
+        high, low, kept, length = fields[-4:]
+        interface = _find_interface(interfaces, fields[0], number)
+        at, start = interface.time(high, low), 20
+    check_frame(number, kept)
+    octets = _enough(body, start + kept, number)[start : start + kept]
+    return Frame(number, at, interface.link, octets, max(length, kept))
+
+
+def _enough(body: bytes, needed: int, number: int) -> bytes:
+    if len(body) < needed:
+        raise CaptureError(f"frame {number} is longer than its block: this is no pcapng")
+    return body
+
+
+def _find_interface(interfaces: list[_Interface], place: int, number: int) -> _Interface:
+    if place >= len(interfaces):
+        raise CaptureError(f"frame {number} is of an interface that the capture does not describe")
+    return interfaces[place]
+
+
+def _read_secrets(order: str, body: bytes) -> Secrets | Unread:
+    if len(body) < 8:
+        raise CaptureError("a block of keys is too short")
+    kind, size = struct.unpack_from(f"{order}II", body)
+    if kind != _TLS_KEY_LOG:
+        return Unread(f"pcapng secrets of type {kind:#x}", body[8:])
+    if len(body) < 8 + size:
+        raise CaptureError("a block of keys is shorter than it says")
+    return Secrets(body[8 : 8 + size])

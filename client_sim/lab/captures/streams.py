@@ -1,0 +1,130 @@
+"""One direction of a TCP connection, put together from segments in any order.
+
+RFC 9293 sections 3.4 and 3.10. Nothing that was seen is thrown away: what contradicts octets that
+came before is kept beside them, for the far end may have taken either.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from client_sim.lab.errors import CaptureError
+
+OVERHEAD: Final = 64
+"""Octets that a piece costs beside its own, so that many small ones do not fill the memory."""
+
+_RING: Final = 1 << 32
+_AHEAD_LIMIT: Final = 4096  # pieces that wait for what is missing before them
+_KEEP_ALIVE: Final = frozenset({b"", b"\x00"})
+
+
+class Budget:
+    """How many octets may still be kept of a capture."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._left = limit
+
+    def spend(self, count: int) -> None:
+        """Take `count` of them; raise CaptureError where there are no more."""
+        self._left -= count
+        if self._left < 0:
+            raise CaptureError(
+                f"more than {self._limit} octets left the phone: cut the capture into parts"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Octets that do not fit into the stream: where they would stand, and why they do not."""
+
+    offset: int
+    octets: bytes
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Octets that the capture lacks: `size` of them from `offset` on; 0 where that is unknown."""
+
+    offset: int
+    size: int
+
+
+@dataclass(slots=True)
+class Stream:
+    """What one end sent. `octets` are whole up to the first gap, and joined over later ones."""
+
+    octets: bytearray = field(default_factory=bytearray)
+    gaps: list[Gap] = field(default_factory=list)
+    odd: list[Piece] = field(default_factory=list)
+    retransmitted: int = 0
+    begun: bool = False
+    ended: bool = False
+    _next: int | None = None
+    _ahead: dict[int, bytes] = field(default_factory=dict)
+
+    def begin(self, sequence: int) -> None:
+        """Note the sequence number of the first octet, as SYN tells it."""
+        self.begun, self._next = True, sequence % _RING
+
+    def add(self, sequence: int, octets: bytes, missing: int, budget: Budget) -> None:
+        """Take the payload of a segment; `missing` octets of it were not kept."""
+        if self._next is None:
+            self._next = sequence
+        if missing:
+            self.gaps.append(Gap(-1, missing))
+        distance = self._distance(sequence)
+        if not octets or (distance == -1 and octets in _KEEP_ALIVE):
+            return
+        budget.spend(len(octets))
+        if distance > 0:
+            budget.spend(OVERHEAD)
+            self._wait(sequence, octets)
+            return
+        self._take(len(self.octets) + distance, octets)
+        while self._next in self._ahead:
+            self._take(len(self.octets), self._ahead.pop(self._next))
+
+    def finish(self) -> None:
+        """End the stream: what waits for missing octets is appended behind a gap."""
+        for start in sorted(self._ahead, key=self._distance):
+            distance = self._distance(start)
+            if distance > 0:
+                self.gaps.append(Gap(len(self.octets), distance))
+                self._next = start
+            self._take(len(self.octets) + min(distance, 0), self._ahead[start])
+        self._ahead.clear()
+
+    def _distance(self, sequence: int) -> int:
+        # Sequence numbers go round: the nearest place to what comes next is the one that is meant.
+        return (sequence - (self._next or 0) + _RING // 2) % _RING - _RING // 2
+
+    def _wait(self, start: int, octets: bytes) -> None:
+        known = self._ahead.get(start)
+        if known is not None:
+            self.retransmitted += 1
+            short, long = sorted((known, octets), key=len)
+            if not long.startswith(short):
+                place = len(self.octets) + self._distance(start)
+                self.odd.append(Piece(place, octets, "sent twice, differing"))
+                return
+            octets = long
+        elif len(self._ahead) == _AHEAD_LIMIT:
+            raise CaptureError(
+                "too many segments wait for one that is missing: record the connection again"
+            )
+        self._ahead[start] = octets
+
+    def _take(self, offset: int, octets: bytes) -> None:
+        """Append what is new of octets that begin at `offset` or were there already."""
+        if offset < 0:
+            self.odd.append(Piece(offset, octets, "before the beginning"))
+            return
+        old = self.octets[offset : offset + len(octets)]
+        if old:
+            self.retransmitted += 1
+            if octets[: len(old)] != old:
+                self.odd.append(Piece(offset, octets, "sent twice, differing"))
+        fresh = octets[len(old) :]
+        self.octets += fresh
+        self._next = ((self._next or 0) + len(fresh)) % _RING
