@@ -70,6 +70,7 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: bool(MAY_MOUNT),
         "a small disk cannot be mounted: this needs root, and a container that lets it",
     ),
+    "tshark": (lambda: shutil.which("tshark") is not None, "tshark is not installed"),
     "chromium": (lambda: shutil.which("chromium") is not None, "chromium is not installed"),
     "openid": (
         lambda: shutil.which("node") is not None and (PROVIDER / ".ready").is_file(),

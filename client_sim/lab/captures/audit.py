@@ -1,47 +1,107 @@
-"""Auditing recorded octets: what a listener received from a client that nobody has the code of."""
+"""The audit of a capture: everything it shows, judged, with a verdict that claims no more."""
 
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.captures.evidence import list_places
+from client_sim.lab.captures.fields import FieldRow, measure_fields
+from client_sim.lab.captures.judging import (
+    READABLE,
+    Question,
+    hosts_of,
+    judge_canaries,
+    judge_completeness,
+    judge_egress,
+    judge_encryption,
+    judge_grammar,
+    judge_traffic,
+)
+from client_sim.lab.captures.known import Known
+from client_sim.lab.captures.requests import split_requests
+from client_sim.lab.captures.seen import Capture
 from client_sim.lab.oracles.canary import CanarySearch
-from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.oracles.grammar import find_violations
-from client_sim.lab.programme.verdict import Check
-from client_sim.persona import Persona, canaries
 
-_KEPT = 50  # findings shown per check
+_MANY: Final = 200  # values from which on fewer layers of encodings are computed in advance
 
 
-def audit_octets(octets: bytes, host: bytes | None, persona: Persona | None) -> tuple[Check, ...]:
-    """Check the octets of one connection: the grammar, and the persona's values if it is known.
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What an audit found. `host` is the value that Host must have, `is_told` whether it was given.
 
-    `host` is the value that Host lines must have; None takes any name, the same on every line.
+    `hosts` counts connections by what they call their far end, `names` questions by name.
     """
-    violations = find_violations(octets, host)
-    grammar = Check(
-        "grammar",
-        "Is every octet in the request table?",
-        1,
-        len(violations),
-        tuple(
-            Finding("recording", f"{v.rule}: {v.explanation}", octets, v.offset, len(v.octets))
-            for v in violations[:_KEPT]
-        ),
+
+    capture: Capture
+    host: bytes | None
+    is_told: bool
+    questions: tuple[Question, ...]
+    fields: tuple[FieldRow, ...]
+    hosts: Counter[bytes]
+    names: Counter[bytes]
+    requests: int
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether every question has been answered, and well."""
+        return all(question.passed for question in self.questions)
+
+    @property
+    def verdict(self) -> str:
+        """Give the verdict in a few words; the gravest is said."""
+        failed = {question.name for question in self.questions if not question.passed}
+        if "canaries" in failed:
+            return "leak"
+        if failed & {"grammar", "egress", "traffic"}:
+            return "unexplained"
+        if "readable" in failed:
+            return "not judged: encrypted"
+        return "not judged: incomplete" if failed else "clean"
+
+
+def audit_capture(
+    capture: Capture, host: bytes | None, known: Known | None, *, personal: bool = False
+) -> Audit:
+    """Judge a capture. `host` is the value that Host must have; None takes the first that is seen.
+
+    Where `personal` is false, whatever may be about the owner is covered in the findings.
+    """
+    is_told = host is not None
+    host = host if is_told else _first_host(capture)
+    search = None
+    if known is not None:
+        count = sum(map(len, known.anywhere.values()))
+        search = CanarySearch(known.anywhere, layers=2 if count <= _MANY else 1)
+    places = list_places(capture, search)
+    questions = [
+        judge_grammar(capture, host if is_told else None, personal=personal),
+        judge_egress(capture, host, personal=personal),
+        judge_traffic(capture, personal=personal),
+        judge_encryption(capture),
+        judge_completeness(capture),
+    ]
+    if known is not None:
+        questions.insert(1, judge_canaries(capture, places, known, personal=personal))
+    talks = capture.conversations
+    return Audit(
+        capture=capture,
+        host=host,
+        is_told=is_told,
+        questions=tuple(questions),
+        fields=measure_fields(capture, host if is_told else None),
+        hosts=Counter(name for talk in talks for name in hosts_of(talk)),
+        names=Counter(question.name for question in capture.asked),
+        requests=sum(len(split_requests(t.octets)) for t in talks if t.state in READABLE),
     )
-    if persona is None:
-        return (grammar,)
-    sightings = CanarySearch(canaries(persona)).search(octets)
-    found = Check(
-        "canaries",
-        "Is any known value of the owner to be found?",
-        1,
-        len(sightings),
-        tuple(
-            Finding(
-                "recording",
-                f"{s.field} as {' → '.join(s.chain) or 'it is'}: {s.value.decode()}",
-                octets,
-                s.offset,
-                len(s.octets),
-            )
-            for s in sightings[:_KEPT]
-        ),
-    )
-    return (grammar, found)
+
+
+def _first_host(capture: Capture) -> bytes | None:
+    """Give the value of the first Host header, or the name in the first client hello."""
+    for talk in capture.conversations:
+        if talk.state in READABLE:
+            for request in split_requests(talk.octets):
+                if (host := request.header(b"host")) is not None:
+                    return host
+        if talk.hello is not None and talk.hello.server_name:
+            return talk.hello.server_name
+    return None

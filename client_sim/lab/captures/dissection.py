@@ -205,8 +205,11 @@ def _converse(number: int, contact: Contact) -> Conversation:
         gaps.append("the capture begins behind the beginning of the connection")
     secure = is_tls(octets)
     state = State.ENCRYPTED if secure else State.PLAIN
+    if contact.far.port == dns.PORT:
+        state = State.NAMES
     return Conversation(
         where=f"connection {number}, {contact.near} to {contact.far}, frame {contact.frame}",
+        near=str(contact.near),
         far=str(contact.far),
         frame=contact.frame,
         at=contact.at,

@@ -14,13 +14,15 @@ class State(StrEnum):
     DECRYPTED = "decrypted"
     ENCRYPTED = "encrypted"
     SILENT = "silent"
+    NAMES = "names"
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One connection: `octets` are what left the phone on it, before TLS where that is known.
 
-    `frame` is the number of its first frame, 0 where the format has none. `gaps` are sentences
+    `frame` is the number of its first frame, 0 where the format has none. `name` is the host that
+    the format itself says was contacted. `gaps` are sentences
     about what is missing, `odd` octets that contradict others, each with a label.
     """
 
@@ -30,6 +32,8 @@ class Conversation:
     at: float
     octets: bytes
     state: State
+    near: str = ""
+    name: bytes | None = None
     hello: ClientHello | None = None
     received: int = 0
     gaps: tuple[str, ...] = ()

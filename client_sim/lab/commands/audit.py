@@ -1,60 +1,97 @@
-"""`hening-device lab audit`: judge a recording."""
+"""`hening-device lab audit`: judge what was recorded of a real phone."""
 
 import json
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Final
 
 import click
 from rich.console import Console
 
-from client_sim.lab.captures.audit import audit_octets
+from client_sim.lab.captures.audit import Audit, audit_capture
+from client_sim.lab.captures.known import Known, decode_known
+from client_sim.lab.captures.loading import load_capture
+from client_sim.lab.captures.page import render_page
+from client_sim.lab.captures.showing import audit_to_dict, render_audit
 from client_sim.lab.commands.ending import fail
-from client_sim.lab.errors import LabError
-from client_sim.lab.report.terminal import finding_to_dict, render_findings
-from client_sim.persona import PERSONA_LIMIT, Persona, PersonaError, decode_persona
+from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.persona import PERSONA_LIMIT
 
-_RECORDING_LIMIT: Final = 16 * 1024 * 1024  # octets of a recording: days of polls
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+def _read_phones(
+    _context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]
+) -> frozenset[bytes]:
+    try:
+        return frozenset(ip_address(value).packed for value in values)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}: give an IPv4 or IPv6 address") from None
 
 
 @click.command(
     "audit",
-    epilog="Example: hening-device lab audit recording.bin --persona persona.json"
-    " --host updates.hening.example:8080",
+    epilog="Example: hening-device lab audit capture.pcapng --phone 192.0.2.7"
+    " --host updates.hening.example:8080 --persona known.json",
 )
-@click.argument("recording", type=_FILE)
-@click.option("--persona", type=_FILE, help="What is known about the phone's owner.")
-@click.option("--host", help="The value that Host must have, such as updates.example.org:8080.")
+@click.argument("capture", type=_FILE)
+@click.option("--persona", type=_FILE, help="What is known about the phone and its owner, as JSON.")
+@click.option(
+    "--host",
+    help="The value that Host must have, such as updates.example.org:8080 (default: the first).",
+)
+@click.option("--keylog", type=_FILE, help="Keys of TLS connections, as SSLKEYLOGFILE has them.")
+@click.option(
+    "--phone",
+    multiple=True,
+    callback=_read_phones,
+    metavar="ADDRESS",
+    help="An address of the phone (default: who opens connections); may be repeated.",
+)
+@click.option("--show-personal", is_flag=True, help="Do not cover what may be about the owner.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def audit_command(recording: Path, persona: Path | None, host: str | None, as_json: bool) -> None:
-    """Judge the raw octets that a listener received on one connection."""
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
+def audit_command(
+    capture: Path,
+    persona: Path | None,
+    host: str | None,
+    keylog: Path | None,
+    phone: frozenset[bytes],
+    show_personal: bool,
+    as_json: bool,
+    html: Path | None,
+) -> None:
+    """Judge a capture of a real phone: pcap, pcapng, HAR, or the raw octets of one connection.
+
+    Exit status 0 only where every octet that left is explained: 1 also where something could not be
+    judged, such as requests under TLS without their keys; 3 where tshark is needed and missing.
+    """
     try:
-        octets = _load(recording, _RECORDING_LIMIT)
-        owner = None if persona is None else _load_persona(persona)
-    except OSError as error:
+        known = None if persona is None else _load_known(persona)
+        seen = load_capture(capture, phone, keylog)
+        audit = audit_capture(
+            seen, None if host is None else host.encode(), known, personal=show_personal
+        )
+    except (SurroundingsError, OSError) as error:
         fail(str(error), 3)
-    except (LabError, PersonaError) as error:
+    except LabError as error:
         fail(str(error), 1)
-    checks = audit_octets(octets, None if host is None else host.encode(), owner)
-    clean = all(check.passed for check in checks)
+    if html is not None:
+        _write_page(html, audit, personal=show_personal)
     if as_json:
-        found = {check.name: [finding_to_dict(f) for f in check.findings] for check in checks}
-        click.echo(json.dumps({"clean": clean, "octets": len(octets), "findings": found}, indent=2))
+        click.echo(json.dumps(audit_to_dict(audit, personal=show_personal), indent=2))
     else:
-        console = Console()
-        for check in checks:
-            render_findings(check.name, check.findings, console)
-            click.echo(f"{check.name}: {'passed' if check.passed else f'{check.count} found'}")
-    raise SystemExit(0 if clean else 1)
+        render_audit(audit, Console(), personal=show_personal)
+    raise SystemExit(0 if audit.is_clean else 1)
 
 
-def _load(path: Path, limit: int) -> bytes:
+def _load_known(path: Path) -> Known:
     with path.open("rb") as file:
-        octets = file.read(limit + 1)
-    if len(octets) > limit:
-        raise LabError(f"{path} has more than {limit} octets: cut it into connections")
-    return octets
+        return decode_known(file.read(PERSONA_LIMIT + 1))
 
 
-def _load_persona(path: Path) -> Persona:
-    return decode_persona(_load(path, PERSONA_LIMIT))
+def _write_page(path: Path, audit: Audit, *, personal: bool) -> None:
+    try:
+        path.write_text(render_page(audit, personal=personal), encoding="utf-8")
+    except OSError as error:
+        fail(f"--html cannot be written ({error}): name a file in a folder that is there", 3)

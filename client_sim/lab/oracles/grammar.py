@@ -43,7 +43,7 @@ def find_violations(octets: bytes, host: bytes | None) -> tuple[Violation, ...]:
     `host` is the value that every Host line must have; None accepts any host name (never an
     address), the same on every line. An empty result means that each octet is accounted for.
     """
-    return tuple(_violations(octets, host))
+    return tuple(iterate_violations(octets, host))
 
 
 def parse_requests(octets: bytes, host: bytes | None) -> tuple[Request, ...]:
@@ -53,7 +53,8 @@ def parse_requests(octets: bytes, host: bytes | None) -> tuple[Request, ...]:
     )
 
 
-def _violations(octets: bytes, host: bytes | None) -> Iterator[Violation]:
+def iterate_violations(octets: bytes, host: bytes | None) -> Iterator[Violation]:
+    """Give what `find_violations` does one by one, for octets that are nothing but violations."""
     if not octets:
         yield Violation(0, b"", "silence", "the connection carries no request")
         return

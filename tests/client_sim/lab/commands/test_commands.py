@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from client_sim.lab.commands import lab
-from client_sim.persona import encode_persona, make_persona
+from client_sim.persona import make_persona
 
 OWNER = make_persona(0)
 POLL = (
@@ -221,46 +221,3 @@ def test_explain_shows_what_is_not_in_the_table(root):
     (row,) = json.loads(result.stdout)
     assert row["why"] == "not in the request table"
     assert "Dalvik" in row["octets"]
-
-
-def test_audit_of_a_clean_recording_gives_0(tmp_path):
-    """Grammar alone without a persona; both with one."""
-    recording, persona = tmp_path / "octets", tmp_path / "persona.json"
-    recording.write_bytes(POLL)
-    persona.write_bytes(encode_persona(OWNER))
-    assert call("audit", recording).exit_code == 0
-    result = call("audit", recording, "--persona", persona, "--host", "updates.example.org")
-    assert result.exit_code == 0
-    assert result.stdout == "grammar: passed\ncanaries: passed\n"
-
-
-def test_audit_finds_a_value_of_the_owner(tmp_path):
-    """The offset is that of the recording."""
-    recording, persona = tmp_path / "octets", tmp_path / "persona.json"
-    recording.write_bytes(POLL + b"imei=" + OWNER.imei.encode())
-    persona.write_bytes(encode_persona(OWNER))
-    result = call("audit", recording, "--persona", persona, "--json")
-    assert result.exit_code == 1
-    found = json.loads(result.stdout)["findings"]
-    assert found["canaries"][0]["offset"] == len(POLL) + 5
-    assert found["grammar"][0]["offset"] == len(POLL)
-    assert call("audit", recording).exit_code == 1
-
-
-def test_audit_refuses_a_persona_that_is_none(tmp_path):
-    """One sentence, status 1."""
-    recording = tmp_path / "octets"
-    recording.write_bytes(POLL)
-    result = call("audit", recording, "--persona", recording)
-    assert result.exit_code == 1
-    assert result.stderr.startswith("error: the persona cannot be read")
-
-
-def test_audit_refuses_a_huge_recording(tmp_path):
-    """Size is checked before anything is parsed."""
-    recording = tmp_path / "octets"
-    with recording.open("wb") as file:
-        file.truncate(16 * 1024 * 1024 + 1)
-    result = call("audit", recording)
-    assert result.exit_code == 1
-    assert "cut it into connections" in result.stderr

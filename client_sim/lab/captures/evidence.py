@@ -1,0 +1,100 @@
+"""Findings about a stranger's octets: a window of them, covered where they may be personal."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.captures.redaction import redact
+from client_sim.lab.captures.seen import Capture, State
+from client_sim.lab.oracles.canary import CanarySearch, Sighting
+from client_sim.lab.oracles.finding import Finding
+
+KEPT: Final = 50
+"""Findings of one check that are shown; the others are counted."""
+
+_AROUND: Final = 48  # octets that are shown on both sides
+_MOST: Final = 256  # octets of one finding that are shown
+_MARGIN: Final = 512  # octets beyond, which say what those at the edge are part of
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A finding and where it stands: `offset` counts from the beginning of all octets there.
+
+    `finding.octets` are a window of them, `finding.offset` is a place in that window.
+    """
+
+    finding: Finding
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Octets that left the phone, where, and which known values stand in them."""
+
+    where: str
+    octets: bytes
+    sightings: tuple[Sighting, ...] = ()
+
+    def evidence(self, explanation: str, offset: int, length: int, *, personal: bool) -> Evidence:
+        """Make a finding about some of the octets."""
+        start = max(0, offset - _AROUND)
+        shown = min(length, _MOST)
+        stop = min(len(self.octets), offset + shown + _AROUND)
+        window = self.octets[start:stop] if personal else self._covered(start, stop)
+        return Evidence(
+            Finding(self.where, explanation, window, offset - start, shown), offset, length
+        )
+
+    def _covered(self, start: int, stop: int) -> bytes:
+        # What is cut off at the edge of the window may look like a word.
+        first = max(0, start - _MARGIN)
+        found = [
+            (s.offset - first, len(self.octets) if _is_decoded(s) else len(s.octets))
+            for s in self.sightings
+        ]
+        covered = redact(self.octets[first : stop + _MARGIN], found)
+        return covered[start - first : stop - first]
+
+
+def list_places(capture: Capture, search: CanarySearch | None) -> tuple[Place, ...]:
+    """Give all octets that left and can be read, each with the known values that were found."""
+    return tuple(
+        Place(where, octets, _outermost(search.search(octets)) if search and octets else ())
+        for where, octets in _all_octets(capture)
+    )
+
+
+def _all_octets(capture: Capture) -> Iterable[tuple[str, bytes]]:
+    for talk in capture.conversations:
+        if talk.state in {State.PLAIN, State.DECRYPTED}:
+            yield talk.where, talk.octets
+        if talk.hello is not None:
+            yield f"client hello of {talk.where}", talk.hello.session
+            yield f"server name of {talk.where}", talk.hello.server_name or b""
+        for label, octets in talk.odd:
+            yield f"{talk.where}, {label}", octets
+    for question in capture.asked:
+        yield f"name asked for, {question.where}", question.name
+        yield f"octets beside a question, {question.where}", question.extra
+    for loose in capture.loose:
+        yield f"{loose.label}, {loose.where}".removesuffix(", "), loose.octets
+
+
+def _outermost(found: tuple[Sighting, ...]) -> tuple[Sighting, ...]:
+    """Leave out what lies within a longer reading of its field: spellings have parts in common."""
+    kept: list[Sighting] = []
+    for sighting in sorted(found, key=lambda s: (s.field, s.offset, -len(s.octets))):
+        last = kept[-1] if kept else None
+        if last is not None and last.field == sighting.field:
+            stop = sighting.offset + len(sighting.octets)
+            if stop <= last.offset + len(last.octets):
+                continue
+        kept.append(sighting)
+    return tuple(sorted(kept, key=lambda s: (s.offset, s.field)))
+
+
+def _is_decoded(sighting: Sighting) -> bool:
+    """Say whether the octets that were found are not those that stand at the offset."""
+    return any(step.startswith("undone by ") for step in sighting.chain)

@@ -1,0 +1,202 @@
+"""HAR 1.2, what browsers and intercepting proxies export: requests that somebody read before us.
+
+The request's octets are put together from it. What the exporter did not write down, such as the
+connection that carried a request, cannot be judged, and the capture says so.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from client_sim.lab.captures.seen import Capture, Conversation, Loose, State
+from client_sim.lab.errors import CaptureError
+
+HAR_LIMIT: Final = 256 * 1024 * 1024
+"""Octets of the file; answers are in it, too, and are passed over."""
+
+_ENTRIES_LIMIT: Final = 50_000
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_NEXT_ROOT: Final = re.compile(rb"/metadata/([1-9][0-9]{0,15})\.root\.json")
+_READ: Final = (
+    "a HAR has requests as its exporter read them: names that were asked for, TLS, other traffic"
+    " and what stands between the parts of a request are not in it"
+)
+_LEFT_OUT: Final = (
+    "browsers leave cookies and credentials out of a HAR unless they are asked not to"
+)
+_UNCONNECTED: Final = (
+    "the HAR does not say which requests went over one connection: polls are told apart"
+)
+
+
+class _Pair(msgspec.Struct):
+    name: str = ""
+    value: str = ""
+
+
+class _Body(msgspec.Struct):
+    text: str | None = None
+    encoding: str | None = None
+    params: list[_Pair] = []
+
+
+class _Request(msgspec.Struct):
+    method: str
+    url: str
+    httpVersion: str = "HTTP/1.1"  # noqa: N815 -- as the format spells it
+    headers: list[_Pair] = []
+    cookies: list[_Pair] = []
+    postData: _Body | None = None  # noqa: N815 -- as above
+
+
+class _Message(msgspec.Struct):
+    type: str = ""
+    data: Any = ""
+
+
+class _Entry(msgspec.Struct):
+    request: _Request
+    startedDateTime: str = ""  # noqa: N815 -- as above
+    connection: str | int | None = None
+    serverIPAddress: str = ""  # noqa: N815 -- as above
+    messages: list[_Message] = msgspec.field(name="_webSocketMessages", default_factory=list)
+
+
+class _Log(msgspec.Struct):
+    entries: list[_Entry]
+
+
+class _Har(msgspec.Struct):
+    log: _Log
+
+
+def is_har(octets: bytes) -> bool:
+    """Say whether a file begins as JSON does."""
+    return octets.removeprefix(_BYTE_ORDER_MARK).lstrip().startswith(b"{")
+
+
+def read_har(octets: bytes, octets_limit: int) -> Capture:
+    """Read a HAR; raise CaptureError where it is none, or more than the limit left the phone."""
+    try:
+        har = msgspec.json.decode(octets.removeprefix(_BYTE_ORDER_MARK), type=_Har)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise CaptureError(f"the HAR cannot be read ({error}): export it again") from error
+    entries = har.log.entries
+    if len(entries) > _ENTRIES_LIMIT:
+        raise CaptureError(f"the HAR has more than {_ENTRIES_LIMIT} requests: export fewer")
+    has_connections = all(entry.connection for entry in entries)
+    talks = tuple(
+        _converse(number, group, octets_limit)
+        for number, group in enumerate(_group(entries, has_connections), 1)
+    )
+    if sum(len(talk.octets) for talk in talks) > octets_limit:
+        raise CaptureError(f"more than {octets_limit} octets left the phone: export fewer requests")
+    return Capture("HAR", talks, loose=tuple(_messages(entries)), notes=_notes(has_connections))
+
+
+def _notes(has_connections: bool) -> tuple[str, ...]:
+    if has_connections:
+        return (_READ, _LEFT_OUT)
+    return (_READ, _LEFT_OUT, _UNCONNECTED)
+
+
+def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry]]:
+    """Put requests of one connection together, or what looks like one poll."""
+    if has_connections:
+        groups: dict[tuple[str, str], list[_Entry]] = {}
+        for entry in entries:
+            key = (str(entry.connection), _authority(entry.request.url))
+            groups.setdefault(key, []).append(entry)
+        yield from groups.values()
+        return
+    group: list[_Entry] = entries[:1]
+    for before, entry in pairwise(entries):
+        if _authority(before.request.url) != _authority(entry.request.url) or _begins(
+            before, entry
+        ):
+            yield group
+            group = []
+        group.append(entry)
+    if group:
+        yield group
+
+
+def _begins(before: _Entry, entry: _Entry) -> bool:
+    """Say whether a request is the first of a poll, behind the one before."""
+    this = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode())
+    last = _NEXT_ROOT.fullmatch(_target(before.request.url).encode())
+    return this is not None and (last is None or int(this[1]) != int(last[1]) + 1)
+
+
+def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
+    first = group[0]
+    authority = _authority(first.request.url)
+    octets = bytearray()
+    for entry in group:
+        octets += _encode(entry.request)
+        if len(octets) > limit:
+            break
+    return Conversation(
+        where=f"connection {number}, to {authority}, {first.startedDateTime}",
+        far=first.serverIPAddress or authority,
+        frame=0,
+        at=0.0,
+        octets=bytes(octets),
+        state=State.PLAIN,
+        name=authority.encode("utf-8", "surrogatepass"),
+    )
+
+
+def _encode(request: _Request) -> bytes:
+    """Put the octets of a request together in the order in which the HAR has them."""
+    version = request.httpVersion.upper() or "HTTP/1.1"
+    lines = [f"{request.method} {_target(request.url)} {version}"]
+    lines += [f"{header.name}: {header.value}" for header in request.headers]
+    names = {header.name.lower() for header in request.headers}
+    if request.cookies and "cookie" not in names:
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in request.cookies)
+        lines.append(f"Cookie: {cookies}")
+    head = "\r\n".join(lines) + "\r\n\r\n"
+    return head.encode("utf-8", "surrogatepass") + _encode_body(request.postData)
+
+
+def _encode_body(body: _Body | None) -> bytes:
+    if body is None:
+        return b""
+    if body.text is None:
+        return urlencode([(pair.name, pair.value) for pair in body.params]).encode()
+    if body.encoding == "base64":
+        try:
+            return base64.b64decode(body.text)
+        except (binascii.Error, ValueError):
+            pass
+    return body.text.encode("utf-8", "surrogatepass")
+
+
+def _authority(url: str) -> str:
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return url
+
+
+def _target(url: str) -> str:
+    """Give a URL from its path on, as it stands there."""
+    _, mark, rest = url.partition("://")
+    place = min((rest.find(sign) for sign in "/?#" if sign in rest), default=len(rest))
+    target = rest[place:] if mark else url
+    return target if target.startswith("/") else f"/{target}"
+
+
+def _messages(entries: list[_Entry]) -> Iterator[Loose]:
+    for entry in entries:
+        sent = [str(each.data) for each in entry.messages if each.type == "send"]
+        if sent:
+            octets = "\n".join(sent).encode("utf-8", "surrogatepass")
+            yield Loose("WebSocket messages", _authority(entry.request.url), len(sent), octets)

@@ -1,0 +1,108 @@
+"""What is known about a phone and its owner: all of a persona, or a few values.
+
+A file is JSON: what `encode_persona` writes, or an object with any of a persona's fields, a list of
+values in place of one, and a label of one's own for whatever else is known.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from client_sim.lab.errors import CaptureError
+from client_sim.persona import PERSONA_LIMIT, PersonaError, canaries, decode_persona
+
+SHORTEST: Final = 8
+"""Octets of a value that is looked for everywhere; shorter ones turn up by chance."""
+
+_VALUES_LIMIT: Final = 20_000
+_DEPTH_LIMIT: Final = 4
+_FORM: Final = (
+    "a file of what is known is a JSON object such as"
+    ' {"imei": "…", "phone_number": ["…", "…"], "contacts": [{"number": "…"}]}'
+)
+_NUMBER: Final = re.compile(r"\+([1-9][0-9]{6,14})")
+_MAC: Final = re.compile(r"[0-9A-Fa-f]{2}(?:[:-][0-9A-Fa-f]{2}){5}")
+_IMEI: Final = re.compile(r"[0-9]{15}")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Values by field: `anywhere` is looked for in all octets, `whole` as a field's whole value."""
+
+    anywhere: Mapping[str, tuple[bytes, ...]]
+    whole: Mapping[str, tuple[bytes, ...]]
+
+
+def decode_known(octets: bytes) -> Known:
+    """Decode a file of what is known; raise CaptureError with what such a file looks like."""
+    if len(octets) > PERSONA_LIMIT:
+        raise CaptureError(f"the persona has more than {PERSONA_LIMIT} octets: give a smaller one")
+    try:
+        return Known(canaries(decode_persona(octets)), {})
+    except PersonaError:
+        pass  # a few values, perhaps
+    try:
+        told = json.loads(octets)
+    except (ValueError, RecursionError) as error:
+        raise CaptureError(f"the persona cannot be read ({error}): {_FORM}") from error
+    if not isinstance(told, dict):
+        raise CaptureError(f"the persona cannot be read: {_FORM}")
+    return _sort(told)
+
+
+def _sort(told: dict[str, Any]) -> Known:
+    anywhere: dict[str, dict[bytes, None]] = {}
+    whole: dict[str, dict[bytes, None]] = {}
+    count = 0
+    for name, value in _walk(told, "", 0):
+        for spelled in _spell(value):
+            octets = spelled.encode("utf-8", "surrogatepass")
+            count += 1
+            if count > _VALUES_LIMIT:
+                raise CaptureError(f"the persona has more than {_VALUES_LIMIT} values: give fewer")
+            if len(octets) >= SHORTEST:
+                anywhere.setdefault(name, {})[octets] = None
+            elif octets:
+                whole.setdefault(name, {})[octets] = None
+    if not anywhere and not whole:
+        raise CaptureError(f"the persona has no values: {_FORM}")
+    return Known(
+        {name: tuple(values) for name, values in anywhere.items()},
+        {name: tuple(values) for name, values in whole.items()},
+    )
+
+
+def _walk(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:  # noqa: ANN401 -- JSON
+    if depth > _DEPTH_LIMIT:
+        raise CaptureError(f"the persona has values inside values: {_FORM}")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _walk(inner, f"{name}.{key}" if name else key, depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner, name, depth + 1)
+    elif isinstance(value, str):
+        yield name, value.strip()
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield name, str(value)
+
+
+def _spell(value: str) -> Iterator[str]:
+    """Give a value, and the spellings of real ones, whose ranges are wider than a persona's."""
+    yield value
+    if " " in value:
+        yield value.replace(" ", "+")  # as forms have it
+    if number := _NUMBER.fullmatch(value):
+        yield number[1]
+        for code in (1, 2, 3):  # digits of the country's code, which cannot be told from the rest
+            yield f"0{number[1][code:]}"
+            yield number[1][code:]
+    elif _MAC.fullmatch(value):
+        plain = re.sub("[:-]", "", value)
+        pairs = [plain[at : at + 2] for at in range(0, 12, 2)]
+        for cased in ([pair.lower() for pair in pairs], [pair.upper() for pair in pairs]):
+            yield from (":".join(cased), "-".join(cased), "".join(cased))
+    elif _IMEI.fullmatch(value):
+        yield value[:14]

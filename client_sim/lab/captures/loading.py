@@ -1,0 +1,125 @@
+"""A capture from its file: the format is told by its first octets."""
+
+import io
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from client_sim.lab.captures.dissection import Dissection
+from client_sim.lab.captures.frame import Frame, Secrets, Source, Unread
+from client_sim.lab.captures.har import HAR_LIMIT, is_har, read_har
+from client_sim.lab.captures.key_log import KEY_LOG_LIMIT, list_randoms
+from client_sim.lab.captures.pcap import MAGICS, read_pcap
+from client_sim.lab.captures.pcapng import SECTION, read_pcapng
+from client_sim.lab.captures.seen import Capture, Conversation, State
+from client_sim.lab.captures.tshark import decrypt
+from client_sim.lab.errors import CaptureError
+
+OCTETS_LIMIT: Final = 16 * 1024 * 1024
+"""Octets that may have left the phone: weeks of polls, minutes of work for a search."""
+
+CAPTURE_LIMIT: Final = 1024 * 1024 * 1024
+"""Octets of a capture of packets, which is read frame by frame."""
+
+_KINDS: Final = {SECTION: "pcapng", **dict.fromkeys(MAGICS, "pcap")}
+
+
+def load_capture(
+    path: Path, phones: frozenset[bytes] = frozenset(), key_log: Path | None = None
+) -> Capture:
+    """Read a capture; raise CaptureError where it is damaged or too large, OSError as it comes.
+
+    `phones` are the addresses of the phone. Connections under TLS whose keys are in `key_log` or in
+    the capture are given to `tshark`; SurroundingsError says that it is missing.
+    """
+    with path.open("rb") as file:
+        size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        capture, secrets = decode_capture(file, size, phones)
+    if key_log is not None:
+        with key_log.open("rb") as file:
+            secrets.append(file.read(KEY_LOG_LIMIT + 1))
+        if len(secrets[-1]) > KEY_LOG_LIMIT:
+            raise CaptureError(f"{key_log} has more than {KEY_LOG_LIMIT} octets: it is no key log")
+    return _open_tls(path, capture, secrets)
+
+
+def decode_capture(
+    file: BinaryIO, size: int, phones: frozenset[bytes] = frozenset()
+) -> tuple[Capture, list[bytes]]:
+    """Read a capture of `size` octets; give it with the key logs that it carries."""
+    start = file.read(4)
+    file.seek(0)
+    kind = _KINDS.get(start)
+    if kind is not None and size > CAPTURE_LIMIT:
+        raise CaptureError(f"the capture has more than {CAPTURE_LIMIT} octets: cut it into parts")
+    if kind == "pcap":
+        return _dissect(read_pcap(Source(file)), kind, phones)
+    if kind == "pcapng":
+        return _dissect(read_pcapng(Source(file)), kind, phones)
+    head = file.read(64)
+    file.seek(0)
+    if is_har(head):
+        if size > HAR_LIMIT:
+            raise CaptureError(f"the HAR has more than {HAR_LIMIT} octets: export fewer requests")
+        return read_har(file.read(), OCTETS_LIMIT), []
+    if size > OCTETS_LIMIT:
+        raise CaptureError(
+            f"the file is neither pcap, pcapng nor HAR, and for the octets of one connection it has"
+            f" more than {OCTETS_LIMIT}: cut it into connections"
+        )
+    return _read_octets(file.read()), []
+
+
+def _dissect(
+    items: Iterator[Frame | Secrets | Unread], kind: str, phones: frozenset[bytes]
+) -> tuple[Capture, list[bytes]]:
+    dissection = Dissection(phones, OCTETS_LIMIT)
+    secrets: list[bytes] = []
+    for item in items:
+        match item:
+            case Frame():
+                dissection.take(item)
+            case Secrets():
+                secrets.append(item.octets)
+                if sum(map(len, secrets)) > KEY_LOG_LIMIT:
+                    raise CaptureError("the capture carries more keys than it can have connections")
+            case Unread():
+                dissection.take_unread(item)
+    return dissection.finish(kind), secrets
+
+
+def _read_octets(octets: bytes) -> Capture:
+    talk = Conversation("recording", "", 0, 0.0, octets, State.PLAIN if octets else State.SILENT)
+    note = "raw octets are those of one connection: nothing else that left the phone is in them"
+    return Capture("octets", (talk,), notes=(note,))
+
+
+def _open_tls(path: Path, capture: Capture, secrets: list[bytes]) -> Capture:
+    """Put in what left the phone under TLS, where there are keys."""
+    known = frozenset[bytes]().union(*map(list_randoms, secrets))
+    locked = {
+        talk.frame: talk.near
+        for talk in capture.conversations
+        if talk.hello is not None and talk.hello.random in known and talk.frame
+    }
+    if not locked:
+        return capture
+    with tempfile.NamedTemporaryFile(suffix=".keys") as keys:
+        keys.write(b"\n".join(secrets) + b"\n")
+        keys.flush()
+        opened = decrypt(path, Path(keys.name), locked)
+    return replace(
+        capture,
+        conversations=tuple(
+            _unlock(talk, opened.get(talk.frame)) for talk in capture.conversations
+        ),
+    )
+
+
+def _unlock(talk: Conversation, octets: bytes | None) -> Conversation:
+    if octets is None or talk.state is not State.ENCRYPTED:
+        return talk
+    return replace(talk, octets=octets, state=State.DECRYPTED)

@@ -1,0 +1,128 @@
+"""Octets of a connection read as HTTP/1 by anybody's rules, to say what is in which field.
+
+It is no judge: what the request table does not have is found by the grammar. RFC 9112.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+_LINE: Final = re.compile(rb"([!-~]{1,32}) ([^ \r\n]+) (HTTP/[0-9](?:\.[0-9])?)\r?")
+_END: Final = re.compile(rb"\r?\n\r?\n")
+_HEAD_LIMIT: Final = 262_144
+_CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[^\r\n]{0,256}\r\n")
+_FORM: Final = b"application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A value of a request: which field, the octets as they were sent, and where they stand."""
+
+    name: str
+    value: bytes
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request from `offset` to `end`; `headers` as they were spelled, each with its offset."""
+
+    offset: int
+    end: int
+    method: bytes
+    target: bytes
+    version: bytes
+    headers: tuple[tuple[bytes, bytes, int], ...]
+    body: bytes
+    body_offset: int
+
+    def header(self, name: bytes) -> bytes | None:
+        """Give the value of the first header with this name, which is in small letters."""
+        return next((value for n, value, _ in self.headers if n.lower() == name), None)
+
+
+def split_requests(octets: bytes) -> tuple[HttpRequest, ...]:
+    """Give the requests from the beginning on, up to the first octets that are none."""
+    return tuple(_split(octets))
+
+
+def _split(octets: bytes) -> Iterator[HttpRequest]:
+    at = 0
+    while at < len(octets):
+        end = _END.search(octets, at, at + _HEAD_LIMIT)
+        if end is None:
+            return
+        first, *lines = octets[at : end.start()].split(b"\n")
+        line = _LINE.fullmatch(first)
+        if line is None:
+            return
+        place = at + len(first) + 1
+        headers = []
+        for raw in lines:
+            name, _, value = raw.rstrip(b"\r").partition(b":")
+            spaces = len(value) - len(value.lstrip(b" \t"))
+            headers.append((name, value.strip(b" \t"), place + len(name) + 1 + spaces))
+            place += len(raw) + 1
+        body, after = _read_body(octets, end.end(), headers)
+        yield HttpRequest(at, after, line[1], line[2], line[3], tuple(headers), body, end.end())
+        at = after
+
+
+def list_fields(request: HttpRequest) -> Iterator[Field]:
+    """Give each value of a request with the name of its field."""
+    path, mark, query = request.target.partition(b"?")
+    start = request.offset + len(request.method) + 1
+    yield Field("method", request.method, request.offset)
+    yield Field("path", path, start)
+    if mark:
+        yield from _pairs("query", query, b"&", start + len(path) + 1)
+    yield Field("version", request.version, start + len(request.target) + 1)
+    names = b", ".join(name for name, _, _ in request.headers)
+    yield Field("names of headers", names, start + len(request.target) + len(request.version) + 3)
+    for name, value, place in request.headers:
+        if name.lower() == b"cookie":
+            yield from _pairs("cookie", value, b";", place)
+        else:
+            yield Field(f"header {_text(name)}", value, place)
+    if request.body and (request.header(b"content-type") or b"").lower().startswith(_FORM):
+        yield from _pairs("form", request.body, b"&", request.body_offset)
+    elif request.body:
+        yield Field("body", request.body, request.body_offset)
+
+
+def _pairs(kind: str, octets: bytes, between: bytes, at: int) -> Iterator[Field]:
+    for pair in octets.split(between):
+        name, mark, value = pair.partition(b"=")
+        if mark:
+            yield Field(f"{kind} {_text(name.strip())}", value, at + len(name) + 1)
+        else:
+            yield Field(kind, pair, at)
+        at += len(pair) + 1
+
+
+def _text(name: bytes) -> str:
+    return name.decode("latin-1")
+
+
+def _read_body(
+    octets: bytes, at: int, headers: list[tuple[bytes, bytes, int]]
+) -> tuple[bytes, int]:
+    """Give the body that starts at `at`, and where it ends."""
+    by_name = {name.lower(): value for name, value, _ in headers}
+    if b"chunked" in by_name.get(b"transfer-encoding", b"").lower():
+        return _read_chunks(octets, at)
+    size = by_name.get(b"content-length", b"")
+    end = at + int(size) if size.isdigit() and len(size) < 16 else at
+    return octets[at:end], min(end, len(octets))
+
+
+def _read_chunks(octets: bytes, at: int) -> tuple[bytes, int]:
+    pieces = []
+    while (head := _CHUNK.match(octets, at)) is not None:
+        size = int(head[1], 16)
+        pieces.append(octets[head.end() : head.end() + size])
+        at = min(head.end() + size + 2, len(octets))
+        if size == 0:
+            break
+    return b"".join(pieces), at

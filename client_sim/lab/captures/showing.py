@@ -1,0 +1,170 @@
+"""An audit on a terminal and as JSON. Whatever a stranger wrote is escaped."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from client_sim.lab.captures.audit import Audit
+from client_sim.lab.captures.evidence import Evidence
+from client_sim.lab.captures.fields import FieldRow
+from client_sim.lab.captures.judging import Question
+from client_sim.lab.captures.redaction import redact
+from client_sim.lab.report.dump import dump
+
+_SHOWN: Final = 5  # findings of a question on a terminal; JSON and the page have more
+_FIELDS: Final = 40  # rows of the table of fields, there
+_NAME: Final = 120  # signs of a stranger's name
+
+
+def printable(text: str | bytes) -> str:
+    """Give a text without anything that moves a cursor, turns a line round or hides."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "backslashreplace")
+    shown = "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
+    return shown if len(shown) <= _NAME * 4 else shown[: _NAME * 4] + "…"
+
+
+def show_name(name: bytes, *, personal: bool) -> str:
+    """Give a name that a stranger chose, covered where it looks like an identifier."""
+    return printable(name[:_NAME] if personal else redact(name[:_NAME], ()))
+
+
+def show_bits(row: FieldRow) -> str:
+    """Say how many bits a field can tell at most."""
+    return "as the request table says" if row.most is None else f"{row.most:.0f}"
+
+
+def list_counts(audit: Audit, *, personal: bool) -> Iterator[tuple[str, str]]:
+    """Give what was seen, line by line: what, and how much of it."""
+    capture = audit.capture
+    yield "format", capture.form
+    if capture.frames:
+        yield "frames", str(capture.frames)
+    yield "connections", str(len(capture.conversations))
+    yield "requests that can be read", str(audit.requests)
+    for name, count in audit.hosts.most_common(_FIELDS):
+        yield "host contacted", f"{show_name(name, personal=personal)} ({count} connections)"
+    for name, count in audit.names.most_common(_FIELDS):
+        yield "name asked for", f"{show_name(name, personal=personal)} ({count} times)"
+    for label, count in capture.passed.items():
+        yield "does not leave the link, not judged", f"{label} ({count} frames)"
+    for label, count in capture.others.items():
+        yield "neither to nor from the phone, not judged", f"{label} ({count})"
+
+
+def audit_to_dict(audit: Audit, *, personal: bool) -> dict[str, Any]:
+    """Give the audit as values that JSON has; octets are hexadecimal."""
+    return {
+        "verdict": audit.verdict,
+        "clean": audit.is_clean,
+        "format": audit.capture.form,
+        "host": None if audit.host is None else show_name(audit.host, personal=personal),
+        "host_given": audit.is_told,
+        "frames": audit.capture.frames,
+        "connections": len(audit.capture.conversations),
+        "requests": audit.requests,
+        "octets": sum(len(talk.octets) for talk in audit.capture.conversations),
+        "hosts": {show_name(name, personal=personal): n for name, n in audit.hosts.items()},
+        "names": {show_name(name, personal=personal): n for name, n in audit.names.items()},
+        "passed": dict(audit.capture.passed),
+        "others": dict(audit.capture.others),
+        "notes": list(audit.capture.notes),
+        "checks": [_question_to_dict(question) for question in audit.questions],
+        "fields": [
+            {
+                "name": show_name(row.name.encode(), personal=personal),
+                "count": row.count,
+                "distinct": row.distinct,
+                "bits_measured": round(row.measured, 3),
+                "bits_at_most": None if row.most is None else round(row.most, 1),
+            }
+            for row in audit.fields
+        ],
+    }
+
+
+def _question_to_dict(question: Question) -> dict[str, Any]:
+    return {
+        "name": question.name,
+        "question": question.asks,
+        "passed": question.passed,
+        "cases": question.cases,
+        "count": question.count,
+        "findings": [
+            {
+                "where": printable(each.finding.where),
+                "explanation": printable(each.finding.explanation),
+                "offset": each.offset,
+                "length": each.length,
+                "offending": each.finding.offending().hex(),
+            }
+            for each in question.evidence
+        ],
+    }
+
+
+def render_audit(audit: Audit, console: Console, *, personal: bool) -> None:
+    """Print what was seen, what was found, the fields, and the verdict last."""
+    for what, value in list_counts(audit, personal=personal):
+        console.print(Text(f"{what}: {value}"), soft_wrap=True)
+    for note in audit.capture.notes:
+        console.print(Text(f"note: {note}"), soft_wrap=True)
+    for question in audit.questions:
+        for each in question.evidence[:_SHOWN]:
+            _render_evidence(question.name, each, console)
+        if question.count > _SHOWN:
+            console.print(Text(f"{question.name}: {question.count - _SHOWN} more", "bold"))
+    console.print()
+    _render_fields(audit, console, personal=personal)
+    for question in audit.questions:
+        said = "passed" if question.passed else f"{question.count} found"
+        console.print(Text(f"{question.name}: {said}"), soft_wrap=True)
+    if audit.host is not None and not audit.is_told:
+        host = show_name(audit.host, personal=personal)
+        console.print(Text(f"taken for the host: {host}, the first that was seen"), soft_wrap=True)
+    style = "green" if audit.is_clean else "bold red"
+    console.print(Text(f"verdict: {audit.verdict}", style), soft_wrap=True)
+
+
+def _render_evidence(name: str, each: Evidence, console: Console) -> None:
+    finding = each.finding
+    console.print()
+    title = f"{name}: {printable(finding.where)}, offset {each.offset}"
+    console.print(Text(title, "bold"), soft_wrap=True)
+    console.print(Text(f"  {printable(finding.explanation)}"), soft_wrap=True)
+    shift = each.offset - finding.offset
+    for row in dump(finding.octets, finding.offset, finding.length):
+        line = Text(f"  {row.offset + shift:06x}  ")
+        for cell in row.cells:
+            line.append(cell.digits, "reverse" if cell.marked else "")
+            line.append(" ")
+        line.append("   " * (16 - len(row.cells)) + " ")
+        for cell in row.cells:
+            line.append(cell.sign, "reverse" if cell.marked else "dim")
+        console.print(line, soft_wrap=True)
+
+
+def _render_fields(audit: Audit, console: Console, *, personal: bool) -> None:
+    table = Table(title="fields", title_justify="left")
+    table.add_column("field")
+    table.add_column("times", justify="right")
+    table.add_column("values", justify="right")
+    table.add_column("bits measured", justify="right")
+    table.add_column("bits at most", justify="right")
+    for row in audit.fields[:_FIELDS]:
+        table.add_row(
+            Text(show_name(row.name.encode(), personal=personal)),
+            str(row.count),
+            str(row.distinct),
+            f"{row.measured:.2f}",
+            show_bits(row),
+        )
+    if audit.fields:
+        console.print(table)
+    if len(audit.fields) > _FIELDS:
+        console.print(Text(f"{len(audit.fields) - _FIELDS} fields more: see --json"))

@@ -1,0 +1,106 @@
+"""Connections under TLS as OpenSSL makes them, with their keys."""
+
+import contextlib
+import ssl
+import subprocess
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from fixtures.captures import HOST, NOTHING_NEW, POLL, START
+from fixtures.packet_writer import connection, dns
+
+SERVER = "198.51.100.10"
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Write a key and a certificate of its own for the host, into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def secure_poll(certificate, tmp_path):
+    """Give what makes a poll under TLS of a version: its packets and the path of its keys."""
+
+    def make(version=ssl.TLSVersion.TLSv1_3, number=0):
+        keys = tmp_path / "keys.log"
+        client = ssl.create_default_context(cafile=certificate)
+        client.maximum_version = version
+        client.keylog_filename = str(keys)
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(certificate)
+        exchanges = list(_exchange(client, server))
+        at, port = START + number * 1_000_000, 43_000 + number
+        packets = [*dns(at, port, HOST, SERVER), *connection(at, (port, 443), SERVER, exchanges)]
+        return packets, keys
+
+    return make
+
+
+def _exchange(client, server):
+    """Yield what each side sends in turn, to the end of the handshake and of the poll."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    near = client.wrap_bio(to_client, to_server, server_hostname=HOST)
+    far = server.wrap_bio(to_server, to_client, server_side=True)
+
+    def push(act, bio):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            act()
+        sent = bio.read()
+        bio.write(sent)
+        return sent
+
+    for _ in range(2):
+        yield push(near.do_handshake, to_server), push(far.do_handshake, to_client)
+    for request, answer in zip(POLL, NOTHING_NEW, strict=True):
+        plain = request.replace(b":8080", b"")
+        sent = push(lambda plain=plain: near.write(plain), to_server)
+        assert far.read(1000) == plain
+        came = push(lambda answer=answer: far.write(answer), to_client)
+        assert near.read(1000) == answer
+        yield sent, came
+
+
+@pytest.fixture
+def tshark():
+    """Run the program on a capture and give what it prints."""
+
+    def run(path, *words):
+        done = subprocess.run(
+            ["tshark", "-n", "-o", "tcp.reassemble_out_of_order:TRUE", "-r", path, *words],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+        return done.stdout
+
+    return run

@@ -1,0 +1,217 @@
+"""Sample captures and made ones, judged: clean is said of ours alone, and every leak is named."""
+
+from pathlib import Path
+
+import pytest
+
+from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.known import decode_known
+from client_sim.lab.captures.loading import load_capture
+from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
+from fixtures.captures import FOLDER, HOST, KNOWN, POLL
+
+HOST_LINE = f"{HOST}:8080".encode()
+KNOWN_FILE = decode_known((FOLDER / "known.json").read_bytes())
+
+
+def audit(name, **more):
+    """Audit a sample."""
+    return audit_capture(load_capture(FOLDER / name), HOST_LINE, KNOWN_FILE, **more)
+
+
+def found(result, name):
+    """Give the sentences of a question's findings."""
+    (question,) = [each for each in result.questions if each.name == name]
+    return [each.finding.explanation for each in question.evidence]
+
+
+def capture(*octets, form="pcap", **more):
+    """Give a capture with connections that carry these octets."""
+    talks = tuple(
+        Conversation(f"connection {number}", "198.51.100.10:8080", number, 0.0, each, State.PLAIN)
+        for number, each in enumerate(octets, 1)
+    )
+    return Capture(form, talks, **more)
+
+
+@pytest.mark.parametrize("name", ["ours.pcap", "ours.pcapng", "ours.har"])
+def test_a_poll_of_ours_is_clean(name):
+    """In three formats, with and without the host and the values."""
+    assert audit(name).verdict == "clean"
+    assert audit(name).is_clean
+    assert audit_capture(load_capture(FOLDER / name), None, None).verdict == "clean"
+
+
+def test_the_phone_of_2014_is_found_out_value_by_value():
+    """Carrier, IMEI, telephone number, the contact's and the sender's number, and the host."""
+    result = audit("redmi-1s-2014.pcap", personal=True)
+    assert result.verdict == "leak"
+    told = found(result, "canaries")
+    for name, value in (
+        ("imei", KNOWN["imei"]),
+        ("carrier", "Example+Tel"),
+        ("phone_number", KNOWN["phone_number"]),
+        ("contacts.number", KNOWN["contacts"][0]["number"]),
+        ("messages.number", KNOWN["messages"][0]["number"]),
+    ):
+        assert any(each.startswith(name) and each.endswith(value) for each in told), name
+    assert found(result, "egress").count("another host is contacted") == 3
+    assert found(result, "egress").count("another name is asked for") == 3
+
+
+def test_an_enciphered_question_is_no_secret():
+    """Its token and account are named; what nobody can read is measured and not explained."""
+    result = audit("miui-update.pcapng")
+    assert result.verdict == "leak"
+    told = found(result, "canaries")
+    assert {each.split(" as ")[0] for each in told} == {"accounts.token", "accounts.name"}
+    (row,) = [row for row in result.fields if row.name == "form q"]
+    assert row.most > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("lineageos.har", "header User-Agent"), ("grapheneos.pcap", "header Range")]
+)
+def test_polls_that_show_the_model_are_unexplained(name, field):
+    """No value of the owner is in them, and yet they are not the request table's."""
+    result = audit(name)
+    assert result.verdict == "unexplained"
+    assert found(result, "canaries") == []
+    assert found(result, "grammar")
+    assert field in {row.name for row in result.fields if row.most is not None}
+
+
+def test_values_are_covered_unless_they_are_asked_for():
+    """In sentences and in octets, of every finding."""
+    values = [
+        value.encode()
+        for value in (
+            *(KNOWN["imei"], KNOWN["phone_number"], KNOWN["contacts"][0]["number"]),
+            *(KNOWN["accounts"][0]["token"], KNOWN["accounts"][0]["name"]),
+        )
+    ]
+    for name in ("redmi-1s-2014.pcap", "miui-update.pcapng"):
+        for personal in (False, True):
+            result = audit(name, personal=personal)
+            shown = b"\n".join(
+                each.finding.octets + each.finding.explanation.encode()
+                for question in result.questions
+                for each in question.evidence
+            )
+            assert any(value.lstrip(b"+") in shown for value in values) is personal
+
+
+def test_short_values_are_found_as_whole_fields():
+    """And nowhere in between."""
+    known = decode_known(b'{"carrier": "CMCC"}')
+    request = b"GET /?op=CMCC&o=XCMCC HTTP/1.1\r\nHost: h\r\n\r\n"
+    assert found(audit_capture(capture(request), None, known), "canaries") == [
+        "carrier as the whole of query op"
+    ]
+
+
+POLL_OCTETS = b"".join(POLL)
+
+
+def test_the_first_host_is_taken_where_none_is_given():
+    """A second one is another host; the audit says that it was not told."""
+    other = POLL_OCTETS.replace(b"updates", b"mirrors")
+    result = audit_capture(capture(POLL_OCTETS, other), None, None)
+    assert (result.host, result.is_told) == (HOST_LINE, False)
+    assert found(result, "egress") == ["another host is contacted"]
+    assert found(result, "grammar") == []
+    assert result.hosts == {HOST.encode(): 1, b"mirrors.hening.example": 1}
+
+
+def test_a_host_must_have_the_letters_that_it_was_given():
+    """`--host` is compared octet by octet."""
+    result = audit_capture(capture(POLL_OCTETS), HOST.encode(), None)
+    assert "the second line must be Host with" in found(result, "grammar")[0]
+
+
+def test_questions_with_more_than_their_name_are_told():
+    """An option of EDNS; a name in other letters is another name."""
+    asked = (Asked("p to r", HOST.encode(), 1, b"cookie"), Asked("p to r", b"UPDATES", 1, b""))
+    assert found(audit_capture(capture(POLL_OCTETS, asked=asked), HOST_LINE, None), "egress") == [
+        "a question carries more than its name",
+        "another name is asked for",
+    ]
+
+
+def test_an_address_that_no_name_led_to_is_told():
+    """Unless an answer gave it: a connection alone says something."""
+    silent = Conversation("c", "198.51.100.10:80", 1, 0.0, b"", State.SILENT)
+    for addresses, told in (
+        ({}, ["an address is contacted that no name led to"]),
+        ({HOST.encode(): frozenset({"198.51.100.10"})}, []),
+    ):
+        seen = Capture("pcap", (silent,), addresses=addresses)
+        assert found(audit_capture(seen, HOST_LINE, None), "egress") == told
+
+
+def test_other_traffic_is_told_with_its_size():
+    """An audit that passes over QUIC would lie."""
+    loose = (Loose("UDP port 443 (QUIC)", "p to s", 3, b"x" * 3600),)
+    result = audit_capture(capture(POLL_OCTETS, loose=loose), HOST_LINE, None)
+    assert result.verdict == "unexplained"
+    assert found(result, "traffic") == [
+        "UDP port 443 (QUIC), 3 times: nothing explains these 3600 octets"
+    ]
+
+
+def test_known_values_are_looked_for_in_all_that_left():
+    """Names, options, other protocols, octets that contradict others."""
+    imei = KNOWN["imei"].encode()
+    talk = Conversation(
+        "c", "f", 1, 0.0, POLL_OCTETS, State.PLAIN, odd=(("sent twice, differing", imei),)
+    )
+    seen = Capture(
+        "pcap",
+        (talk,),
+        asked=(Asked("q", imei + b".t.example", 1, imei),),
+        loose=(Loose("ICMP", "p to s", 1, imei),),
+    )
+    assert (
+        found(audit_capture(seen, HOST_LINE, KNOWN_FILE), "canaries")
+        == ["imei as it is: [15 octets, not shown]"] * 4
+    )
+
+
+@pytest.mark.parametrize(
+    ("talk", "verdict"),
+    [
+        ({"state": State.ENCRYPTED}, "not judged: encrypted"),
+        ({"gaps": ("6 octets are missing",)}, "not judged: incomplete"),
+    ],
+)
+def test_what_could_not_be_judged_is_never_clean(talk, verdict):
+    """Encrypted requests and gaps, beside a poll that is."""
+    told = {"state": State.PLAIN, **talk}
+    other = Conversation("c", "f", 1, 0.0, POLL_OCTETS, name=HOST.encode(), **told)
+    seen = Capture("pcap", (*capture(POLL_OCTETS).conversations, other))
+    result = audit_capture(seen, HOST_LINE, None)
+    assert (result.verdict, result.is_clean) == (verdict, False)
+
+
+def test_silence_proves_nothing():
+    """A capture without a request is not clean."""
+    result = audit_capture(Capture("pcap", ()), HOST_LINE, None)
+    assert result.verdict == "not judged: incomplete"
+    assert found(result, "complete") == ["there is no request in it: silence proves nothing"]
+
+
+def test_findings_are_counted_beyond_those_that_are_kept():
+    """Fifty of three hundred are shown, and a window of their octets."""
+    result = audit_capture(capture(b"x" * 2000 + b"\r\n\r\n" * 300), HOST_LINE, None)
+    (grammar,) = [each for each in result.questions if each.name == "grammar"]
+    assert (grammar.count, len(grammar.evidence)) == (300, 50)
+    assert all(len(each.finding.octets) <= 400 for each in grammar.evidence)
+    assert grammar.evidence[0].length == 2000
+
+
+def test_the_samples_are_what_is_built():
+    """Every file of the folder is one of these."""
+    assert {path.name for path in Path(FOLDER).iterdir()} == {
+        *("known.json", "ours.pcap", "ours.pcapng", "ours.har", "redmi-1s-2014.pcap"),
+        *("miui-update.pcapng", "lineageos.har", "grapheneos.pcap"),
+    }

@@ -1,0 +1,237 @@
+"""Frames taken apart: who is the phone, what left it, and what is neither."""
+
+import struct
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.captures.dissection import Dissection
+from client_sim.lab.captures.frame import Frame, Unread
+from client_sim.lab.captures.seen import State
+from client_sim.lab.errors import CaptureError
+from fixtures.captures import POLL, SERVER, poll
+from fixtures.packet_writer import (
+    ACK,
+    FIN,
+    PHONE,
+    PHONE_6,
+    RESOLVER,
+    SYN,
+    Sent,
+    connection,
+    dns_name,
+    ip_packet,
+    tcp,
+    udp,
+)
+
+RST, PUSH = 4, 8
+PORTS, BACK = (40_000, 80), (80, 40_000)
+
+
+def dissect(packets, phones=(), link=101, limit=1_000_000):
+    """Take raw packets apart."""
+    dissection = Dissection(frozenset(ip_address(each).packed for each in phones), limit)
+    for number, packet in enumerate(packets, 1):
+        octets = packet.octets if isinstance(packet, Sent) else packet
+        dissection.take(Frame(number, float(number), link, octets, len(octets)))
+    return dissection.finish("pcap")
+
+
+def out(sequence, flags, payload=b""):
+    """Give a segment of the phone."""
+    return tcp(PHONE, SERVER, PORTS, (sequence, 0, flags), payload)
+
+
+def came(sequence, flags, payload=b""):
+    """Give a segment of the server."""
+    return tcp(SERVER, PHONE, BACK, (sequence, 0, flags), payload)
+
+
+def test_a_poll_is_a_question_and_a_connection():
+    """Octets, addresses and times are those of the phone's side."""
+    capture = dissect(poll(0, SERVER))
+    (talk,) = capture.conversations
+    assert (talk.octets, talk.state, talk.gaps, talk.odd) == (b"".join(POLL), State.PLAIN, (), ())
+    assert (talk.near, talk.far, talk.frame) == (f"{PHONE}:40000", f"{SERVER}:8080", 3)
+    assert talk.received > 0
+    assert [question.name for question in capture.asked] == [b"updates.hening.example"]
+    assert capture.addresses == {b"updates.hening.example": frozenset({SERVER})}
+    assert capture.loose == ()
+
+
+def test_who_opens_a_connection_is_the_phone_unless_it_is_known():
+    """With its address the other side's octets are what left; another's are not judged."""
+    packets = list(connection(0, PORTS, SERVER, [(b"asked", b"answered")]))
+    assert dissect(packets).conversations[0].octets == b"asked"
+    assert dissect(packets, [SERVER]).conversations[0].octets == b"answered"
+    capture = dissect(packets, [PHONE_6])
+    assert capture.conversations == ()
+    assert capture.others == {"TCP segments": len(packets)}
+
+
+def test_the_same_ports_may_be_used_again():
+    """A SYN with another number opens another connection; one that is sent twice does not."""
+    packets = [
+        *(out(100, SYN), out(100, SYN), came(500, SYN | ACK), out(101, PUSH | ACK, b"one")),
+        *(out(104, FIN | ACK), out(9000, SYN), out(9001, PUSH | ACK, b"two")),
+    ]
+    assert [talk.octets for talk in dissect(packets).conversations] == [b"one", b"two"]
+
+
+def test_data_may_come_with_the_syn():
+    """TCP Fast Open: it is the beginning of the stream."""
+    assert dissect([out(100, SYN, b"early"), out(106, ACK, b"later")]).conversations[0].octets == (
+        b"earlylater"
+    )
+
+
+def test_data_with_a_reset_is_not_passed_over():
+    """No stream has it, but it left."""
+    (talk,) = dissect([out(100, SYN), out(101, RST, b"leak")]).conversations
+    assert talk.odd == (("with a reset", b"leak"),)
+
+
+def test_a_connection_whose_beginning_is_not_in_the_capture_says_so():
+    """The larger port is taken for the phone's."""
+    (talk,) = dissect([came(500, ACK, b"answer"), out(100, ACK, b"asked")]).conversations
+    assert (talk.near, talk.octets) == (f"{PHONE}:40000", b"asked")
+    assert talk.gaps == ("the capture begins behind the beginning of the connection",)
+    (talk,) = dissect([came(500, SYN | ACK), out(100, ACK, b"asked")]).conversations
+    assert talk.octets == b"asked"
+
+
+def test_a_missing_segment_is_told():
+    """With its size and place."""
+    (talk,) = dissect([out(100, SYN), out(101, ACK, b"abc"), out(110, ACK, b"x")]).conversations
+    assert talk.gaps == ("6 octets are missing at offset 3",)
+
+
+def test_a_frame_that_was_not_kept_whole_is_told():
+    """The capture was made with a short snap length."""
+    (talk,) = dissect([out(100, SYN), out(101, ACK, b"abcdef")[:-2]]).conversations
+    assert talk.gaps == ("2 octets are missing",)
+
+
+def test_fragments_are_put_together_before_they_are_read():
+    """The question is found, in two fragments that come in the wrong order."""
+    whole = udp(PHONE, RESOLVER, (4000, 53), struct.pack(">6H", 1, 256, 1, 0, 0, 0) + QUESTION)
+    payload = whole[20:]
+    first = (
+        whole[:2] + struct.pack(">H", 44) + whole[4:6] + b"\x20\x00" + whole[8:20] + payload[:24]
+    )
+    second = whole[:2] + struct.pack(">H", 20 + len(payload) - 24) + whole[4:6] + b"\x00\x03"
+    second += whole[8:20] + payload[24:]
+    assert [q.name for q in dissect([second, first]).asked] == [b"a.example"]
+    (loose,) = dissect([second]).loose
+    assert loose.label == "fragments that do not fit together"
+
+
+QUESTION = dns_name("a.example") + b"\0\1\0\1"
+
+
+@pytest.mark.parametrize(
+    ("packet", "label"),
+    [
+        (udp(PHONE, SERVER, (4000, 443), b"\xc0quic"), "UDP port 443 (QUIC)"),
+        (udp(PHONE, "224.0.0.251", (5353, 5353), b"mdns"), "UDP port 5353 (mDNS)"),
+        (udp(PHONE, SERVER, (4000, 9), b"x"), "UDP port 9"),
+        (udp(PHONE, RESOLVER, (4000, 53), b"tunnel"), "port 53 without a question"),
+        (ip_packet(PHONE, SERVER, 1, b"\x08\0ping"), "ICMP"),
+        (ip_packet(PHONE, SERVER, 47, b"gre"), "GRE"),
+        (ip_packet(PHONE, SERVER, 253, b"x"), "IP protocol 253"),
+        (ip_packet(PHONE, SERVER, 6, b"short"), "damaged TCP segment"),
+        (ip_packet(PHONE, SERVER, 17, b"short"), "damaged UDP datagram"),
+        (ip_packet(PHONE_6, "2001:db8::1", 58, b"\x80\0echo"), "ICMPv6"),
+        (b"\x45short", "damaged IPv4 packet"),
+        (b"\x60short", "damaged IPv6 packet"),
+        (b"\x50", "raw frame that is no IP packet"),
+        (out(1, SYN) + b"etherleak", "octets behind a packet"),
+        (udp(PHONE, SERVER, (1, 9), b"")[:-2] + b"\0\0", "UDP port 9"),
+    ],
+)
+def test_nothing_is_passed_over(packet, label):
+    """Every other protocol is named and keeps its octets."""
+    loose = [each for each in dissect([packet]).loose if each.label == label]
+    assert len(loose) == 1
+
+
+def test_what_stays_on_the_link_is_counted():
+    """Neighbours and groups; a MAC address in there is what Ethernet shows anyway."""
+    frames = [
+        ip_packet(PHONE_6, "ff02::1", 58, b"\x87\0neighbour"),
+        ip_packet(PHONE, "224.0.0.22", 2, b"\x22group"),
+    ]
+    capture = dissect(frames)
+    assert capture.passed == {"ICMPv6 of the link": 1, "IGMP": 1}
+    assert dissect([bytes(12) + b"\x08\x06arp"], link=1).passed == {"ARP": 1}
+    assert dissect([bytes(12) + b"\x88\x8ekey"], link=1).loose[0].label == "EtherType 0x888e"
+
+
+def test_other_peoples_traffic_is_counted_where_the_phone_is_known():
+    """Neither from it nor to it; what comes to it did not leave it."""
+    packets = [
+        udp(SERVER, RESOLVER, (4000, 9), b"x"),
+        ip_packet(SERVER, RESOLVER, 1, b"ping"),
+        ip_packet(SERVER, PHONE, 1, b"ping"),
+    ]
+    capture = dissect(packets, [PHONE])
+    assert capture.loose == ()
+    assert capture.others == {"UDP datagrams": 1, "ICMP": 1}
+
+
+def test_questions_over_tcp_are_questions():
+    """With two octets of length each."""
+    message = struct.pack(">6H", 1, 256, 1, 0, 0, 0) + QUESTION
+    sent = len(message).to_bytes(2) + message
+    packets = connection(0, (40_000, 53), RESOLVER, [(sent, b"")])
+    capture = dissect(packets)
+    assert [q.name for q in capture.asked] == [b"a.example"]
+    assert capture.conversations[0].state is State.NAMES
+
+
+def test_unknown_parts_of_a_capture_are_traffic():
+    """They may be anything."""
+    dissection = Dissection(frozenset(), 1000)
+    dissection.take_unread(Unread("block", b"x"))
+    assert [each.label for each in dissection.finish("pcapng").loose] == ["block"]
+
+
+def test_what_left_is_limited_however_it_left():
+    """Streams, datagrams, other protocols, names in answers: memory has a bound."""
+    for packet in (
+        out(1, ACK, b"x" * 500),
+        udp(PHONE, SERVER, (1, 9), b"x" * 500),
+        ip_packet(PHONE, SERVER, 253, b"x" * 500),
+    ):
+        with pytest.raises(CaptureError, match="more than 100 octets left"):
+            dissect([packet], limit=100)
+
+
+def test_connections_and_flows_are_limited(monkeypatch):
+    """A scan of ports fills no memory."""
+    monkeypatch.setattr("client_sim.lab.captures.contacts._LIMIT", 2)
+    scan = [tcp(PHONE, SERVER, (4000, port), (1, 0, SYN), b"") for port in range(3)]
+    with pytest.raises(CaptureError, match="more than 2 connections"):
+        dissect(scan)
+    with pytest.raises(CaptureError, match="more than 2 flows"):
+        dissect([udp(PHONE, SERVER, (4000, port), b"") for port in range(1, 4)])
+
+
+@given(
+    st.lists(
+        st.one_of(st.binary(max_size=60), st.sampled_from([p.octets for p in poll(0, SERVER)]))
+    ),
+    st.lists(st.tuples(st.integers(0, 30), st.integers(0, 150), st.integers(0, 255)), max_size=8),
+    st.sampled_from([0, 1, 101, 113, 276, 999]),
+)
+def test_any_frames_are_taken_apart(frames, changes, link):
+    """Octets changed anywhere in good packets; nothing but CaptureError comes out."""
+    for place, offset, octet in changes:
+        if place < len(frames) and offset < len(frames[place]):
+            frame = frames[place]
+            frames[place] = frame[:offset] + bytes([octet]) + frame[offset + 1 :]
+    capture = dissect(frames, link=link)
+    assert capture.frames == len(frames)

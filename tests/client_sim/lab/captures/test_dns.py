@@ -1,0 +1,96 @@
+"""DNS messages by RFC 1035, with names that are compressed, damaged or more than names."""
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.captures.dns import (
+    Answer,
+    Question,
+    read_answers,
+    read_question,
+    split_messages,
+)
+
+HEAD = struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 0)
+NAME = b"\x07updates\x06HENING\x07example\0"
+ASKED = NAME + b"\0\1\0\1"
+OPT = b"\0\0\x29\x04\xd0\0\0\0\0"
+
+
+def with_record(record):
+    """Give a query with one additional record."""
+    return struct.pack(">HHHHHH", 7, 0x0100, 1, 0, 0, 1) + ASKED + record
+
+
+def test_a_question_keeps_its_spelling():
+    """Capital letters are a channel."""
+    assert read_question(HEAD + ASKED) == Question(b"updates.HENING.example", 1, b"")
+
+
+@pytest.mark.parametrize(
+    ("message", "extra"),
+    [
+        (with_record(OPT + b"\0\0"), b""),
+        (with_record(OPT + b"\0\x08\0\x0c\0\x04\0\0\0\0"), b""),
+        (
+            with_record(OPT + b"\0\x0c\0\x0a\0\x08clientID"),
+            OPT + b"\0\x0c\0\x0a\0\x08clientID",
+        ),
+        (
+            with_record(OPT + b"\0\x08\0\x0c\0\x04\0\0\0\1"),
+            OPT + b"\0\x08\0\x0c\0\x04\0\0\0\1",
+        ),
+        (HEAD + ASKED + b"behind", b"behind"),
+    ],
+)
+def test_what_a_question_has_beside_its_name(message, extra):
+    """An empty pseudo record and padding with zeros say nothing; a cookie does."""
+    assert read_question(message).extra == extra
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *(b"", HEAD[:11], HEAD, HEAD + NAME, HEAD + ASKED[:-1]),
+        struct.pack(">HHHHHH", 7, 0x8180, 1, 0, 0, 0) + ASKED,
+        struct.pack(">HHHHHH", 7, 0x0100, 2, 0, 0, 0) + ASKED + ASKED,
+        HEAD + b"\xc0\x0c\0\1\0\1",
+        HEAD + b"\x80a\0\0\1\0\1",
+        HEAD + b"\x3f" + b"a" * 63 + (b"\x3f" + b"b" * 63) * 4 + b"\0\0\1\0\1",
+    ],
+)
+def test_what_is_no_question_is_none(message):
+    """A response, two questions, a name that points at itself, one that is too long."""
+    assert read_question(message) is None
+
+
+def test_answers_give_addresses_and_other_names():
+    """A name that is another word for one, then addresses of both versions."""
+    counts = struct.pack(">HHHHHH", 7, 0x8180, 1, 3, 0, 0)
+    other = b"\0\5\0\1\0\0\0\x3c\0\x06\x03cdn\xc0\x14"
+    four = b"\0\1\0\1\0\0\0\x3c\0\4\xc6\x33\x64\x0a"
+    six = b"\0\x1c\0\1\0\0\0\x3c\0\x10" + bytes.fromhex("20010db8000000000000000000000001")
+    target = struct.pack(">H", 0xC000 | (12 + len(ASKED) + 2 + 10))
+    message = counts + ASKED + b"\xc0\x0c" + other + target + four + target + six
+    assert list(read_answers(message)) == [
+        Answer(b"updates.hening.example", None, b"cdn.hening.example"),
+        Answer(b"cdn.hening.example", "198.51.100.10", None),
+        Answer(b"cdn.hening.example", "2001:db8::1", None),
+    ]
+
+
+def test_messages_over_tcp_have_their_length_before_them():
+    """A rest that is no whole length is a message of its own."""
+    assert list(split_messages(b"\0\2ab\0\1c\0")) == [b"ab", b"c", b"\0"]
+
+
+@given(st.binary(max_size=80))
+def test_any_octets_are_read_or_not(octets):
+    """Nothing is raised, and reading ends."""
+    read_question(octets)
+    read_question(HEAD + octets)
+    list(read_answers(octets))
+    list(read_answers(struct.pack(">HHHHHH", 7, 0x8180, 1, 9, 0, 0) + octets))

@@ -1,0 +1,143 @@
+"""HAR as browsers and proxies write it, put together to octets."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.captures.har import is_har, read_har
+from client_sim.lab.errors import CaptureError
+
+LIMIT = 1_000_000
+
+
+def entry(url, method="GET", connection=None, **request):
+    """Give an entry."""
+    told = {"request": {"method": method, "url": url, **request}}
+    return told if connection is None else {**told, "connection": connection}
+
+
+def read(*entries):
+    """Read a HAR with these entries."""
+    return read_har(json.dumps({"log": {"version": "1.2", "entries": entries}}).encode(), LIMIT)
+
+
+def octets_of(*entries):
+    """Give the octets of each connection."""
+    return [talk.octets for talk in read(*entries).conversations]
+
+
+def pairs(**told):
+    """Give names and values as HAR has them."""
+    return [{"name": name, "value": value} for name, value in told.items()]
+
+
+def test_a_request_is_put_together_in_its_order():
+    """Path and query as the URL has them, headers, an empty line, the body."""
+    one = entry(
+        "https://h.example/a?b=c#d",
+        "POST",
+        httpVersion="http/1.1",
+        headers=pairs(Host="h.example", X="y"),
+        postData={"mimeType": "text/plain", "text": "böb"},
+    )
+    assert octets_of(one) == [
+        "POST /a?b=c#d HTTP/1.1\r\nHost: h.example\r\nX: y\r\n\r\nböb".encode()
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "octets"),
+    [
+        ({"params": pairs(imei="1 2", q="&")}, b"imei=1+2&q=%26"),
+        ({"text": "AAEC", "encoding": "base64"}, b"\0\1\2"),
+        ({"text": "é", "encoding": "base64"}, "é".encode()),
+        ({"text": ""}, b""),
+    ],
+)
+def test_bodies_come_in_several_forms(body, octets):
+    """As parameters, as text, as base64."""
+    (told,) = octets_of(entry("http://h.example/", "POST", postData=body))
+    assert told == b"POST / HTTP/1.1\r\n\r\n" + octets
+
+
+def test_cookies_without_a_header_are_not_lost():
+    """Where the header is there, they are in it."""
+    assert (
+        b"\r\nCookie: a=b; c=d\r\n" in octets_of(entry("http://h/", cookies=pairs(a="b", c="d")))[0]
+    )
+    told = entry("http://h/", cookies=pairs(a="b"), headers=pairs(cookie="a=b"))
+    assert octets_of(told)[0].lower().count(b"cookie") == 1
+
+
+def test_another_version_stays_what_it_is():
+    """No request of ours has it."""
+    assert octets_of(entry("http://h/", httpVersion="h2"))[0].startswith(b"GET / H2\r\n")
+
+
+def test_requests_of_one_connection_stay_together():
+    """Where the exporter says which; by number or by text."""
+    told = octets_of(
+        entry("http://h/1", connection="7"),
+        entry("http://h/2", connection=8),
+        entry("http://h/3", connection="7"),
+    )
+    assert [o.count(b"GET") for o in told] == [2, 1]
+
+
+def test_polls_are_told_apart_where_nothing_says_so():
+    """A next root begins one, unless it follows the one before; so does another host."""
+    base = "http://h.example/metadata/"
+    names = ["2.root", "timestamp", "2.root", "3.root", "timestamp"]
+    told = octets_of(*(entry(f"{base}{name}.json") for name in names), entry("http://other/"))
+    assert [o.count(b"GET") for o in told] == [2, 3, 1]
+    assert any("polls are told apart" in note for note in read(entry("http://h/")).notes)
+
+
+def test_messages_of_web_sockets_are_traffic():
+    """What the phone sent of them."""
+    told = entry("ws://h.example/")
+    told["_webSocketMessages"] = [
+        {"type": "send", "data": "imei"},
+        {"type": "receive", "data": "x"},
+    ]
+    (loose,) = read(told).loose
+    assert (loose.label, loose.frames, loose.octets) == ("WebSocket messages", 1, b"imei")
+
+
+def test_a_byte_order_mark_is_no_obstacle():
+    """Some exporters write one."""
+    octets = b"\xef\xbb\xbf" + json.dumps({"log": {"entries": []}}).encode()
+    assert is_har(octets)
+    assert read_har(octets, LIMIT).conversations == ()
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        *(b"{", b"{}", b'{"log":[]}', b'{"log":{"entries":[{}]}}', b"[" * 100_000, b"{\xff}"),
+        b'{"log":{"entries":[{"request":{"method":1,"url":"x"}}]}}',
+        b'{"a":' * 50_000,
+    ],
+)
+def test_what_is_no_har_is_one_sentence(octets):
+    """Nothing but CaptureError comes out."""
+    with pytest.raises(CaptureError, match="the HAR cannot be read"):
+        read_har(octets, LIMIT)
+
+
+def test_too_much_is_refused(monkeypatch):
+    """In octets, and in requests."""
+    with pytest.raises(CaptureError, match="more than 10 octets"):
+        read_har(json.dumps({"log": {"entries": [entry("http://h/")]}}).encode(), 10)
+    monkeypatch.setattr("client_sim.lab.captures.har._ENTRIES_LIMIT", 1)
+    with pytest.raises(CaptureError, match="more than 1 requests"):
+        read(entry("http://h/"), entry("http://h/"))
+
+
+@given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=20))
+def test_any_text_in_a_url_or_a_header_is_kept(url, name, value):
+    """Lone surrogates and line ends too; nothing is raised."""
+    told = octets_of(entry(url, headers=[{"name": name, "value": value}]))
+    assert value.encode("utf-8", "surrogatepass") in told[0]

@@ -1,0 +1,128 @@
+"""The ClientHello of a real client, read octet by octet, and its fingerprint."""
+
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.captures.hello import ClientHello, is_tls, read_hello
+from client_sim.lab.captures.ja4 import ja4
+
+
+def hello_of(name="updates.hening.example", version=None, protocols=()):
+    """Return what OpenSSL sends first."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if version is not None:
+        context.maximum_version = version
+    if protocols:
+        context.set_alpn_protocols(list(protocols))
+    out = ssl.MemoryBIO()
+    tls = context.wrap_bio(ssl.MemoryBIO(), out, server_hostname=name)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return out.read()
+
+
+def test_the_hello_of_openssl_is_read():
+    """Name, protocols and versions are what the context was told."""
+    hello = read_hello(hello_of(protocols=("h2", "http/1.1")))
+    assert hello.server_name == b"updates.hening.example"
+    assert hello.protocols == (b"h2", b"http/1.1")
+    assert hello.versions == (0x0304, 0x0303)
+    assert 0x1301 in hello.ciphers
+    assert len(hello.random) == 32
+    assert not hello.resumes
+    assert not hello.has_early_data
+
+
+def test_a_hello_over_several_records_is_one():
+    """A client may cut it anywhere."""
+    octets = hello_of()
+    body, cut = octets[5:], 100
+    pieces = [body[:cut], body[cut:]]
+    records = b"".join(b"\x16\x03\x01" + len(p).to_bytes(2) + p for p in pieces)
+    assert read_hello(records) == read_hello(octets)
+
+
+def test_tls_1_2_has_no_versions_to_choose_from():
+    """The version in the message counts, then."""
+    hello = read_hello(hello_of(version=ssl.TLSVersion.TLSv1_2))
+    assert (hello.version, hello.versions) == (0x0303, ())
+    assert ja4(hello).startswith("t12d")
+
+
+@pytest.mark.parametrize(
+    ("changes", "resumes"),
+    [
+        ({}, False),
+        ({"has_psk": True}, True),
+        ({"ticket": 180}, True),
+        ({"session": b"x" * 32}, True),
+        ({"session": b"x" * 32, "versions": (0x0304,)}, False),
+    ],
+)
+def test_what_shows_that_a_client_was_there_before(changes, resumes):
+    """A ticket, a key of before, an old session; not the session id of the compatibility mode."""
+    assert ClientHello(**{**PLAIN, **changes}).resumes is resumes
+
+
+PLAIN = {"version": 0x0303, "random": bytes(32), "session": b"", "ciphers": (0x1301,)}
+
+
+def test_the_fingerprint_of_a_browser_is_the_published_one():
+    """GREASE is left out; ciphers and extensions are sorted, signatures are not."""
+    ciphers = "1301 1302 1303 c02b c02f c02c c030 cca9 cca8 c013 c014 009c 009d 002f 0035"
+    extensions = "002d 0033 0010 fe0d 0017 44cd 0000 000b 000a 002b ff01 0023 0012 0005 000d 001b"
+    signatures = "0403 0804 0401 0503 0805 0501 0806 0601"
+    hello = ClientHello(
+        version=0x0303,
+        random=bytes(32),
+        session=bytes(32),
+        ciphers=(0x3A3A, *(int(word, 16) for word in ciphers.split())),
+        extensions=(0xFAFA, *(int(word, 16) for word in extensions.split()), 0x2A2A),
+        server_name=b"browser.example",
+        protocols=(b"h2", b"http/1.1"),
+        versions=(0x1A1A, 0x0304, 0x0303),
+        signatures=tuple(int(word, 16) for word in signatures.split()),
+    )
+    assert ja4(hello) == "t13d1516h2_8daaf6152771_d8a2da3f94cd"
+
+
+@pytest.mark.parametrize(
+    ("protocols", "letters"),
+    [((), "00"), ((b"http/1.1",), "h1"), ((b"\xab\xcd",), "ad"), ((b"",), "00"), ((b"x",), "xx")],
+)
+def test_the_letters_of_the_first_protocol(protocols, letters):
+    """Ends of the name; of its hexadecimal digits where they are no letters."""
+    assert ja4(ClientHello(**PLAIN, protocols=protocols)) == f"t12i0100{letters}_{ONE}_{'0' * 12}"
+
+
+ONE = "0f2cb44170f4"  # of sha256("1301")
+
+
+@given(st.binary(max_size=120))
+def test_any_octets_are_a_hello_or_none(octets):
+    """Nothing is raised."""
+    read_hello(octets)
+    read_hello(b"\x16\x03\x01" + len(octets).to_bytes(2) + octets)
+    body = b"\x03\x03" + bytes(32) + b"\0\0\2\x13\x01\1\0" + octets
+    message = b"\x01" + len(body).to_bytes(3) + body
+    read_hello(b"\x16\x03\x01" + len(message).to_bytes(2) + message)
+
+
+def test_every_octet_of_a_hello_may_be_another():
+    """A hello with one octet changed is read or not; it never raises, nor does its fingerprint."""
+    octets = hello_of(protocols=("h2",))
+    for place in range(len(octets)):
+        changed = octets[:place] + bytes([octets[place] ^ 0x55]) + octets[place + 1 :]
+        hello = read_hello(changed)
+        if hello is not None:
+            ja4(hello)
+
+
+def test_tls_is_told_by_its_first_octets():
+    """A record of the handshake."""
+    assert is_tls(b"\x16\x03\x01")
+    assert not is_tls(b"\x16\x03")
+    assert not is_tls(b"GET / HTTP/1.1")

@@ -1,0 +1,200 @@
+"""Captures from files: the format follows from the content, and TLS is taken off by tshark."""
+
+import contextlib
+import io
+import os
+import ssl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.hello import read_hello
+from client_sim.lab.captures.ja4 import ja4
+from client_sim.lab.captures.key_log import list_randoms
+from client_sim.lab.captures.loading import OCTETS_LIMIT, decode_capture, load_capture
+from client_sim.lab.captures.requests import split_requests
+from client_sim.lab.captures.seen import State
+from client_sim.lab.errors import CaptureError, SurroundingsError
+from fixtures.capture_writer import write_pcap, write_pcapng
+from fixtures.captures import FOLDER, HOST, POLL
+
+SAMPLES = [path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.name != "known.json"]
+PLAIN = b"".join(POLL).replace(b":8080", b"")
+
+
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        ("ours.pcap", "pcap"),
+        ("redmi-1s-2014.pcap", "pcap"),
+        ("ours.pcapng", "pcapng"),
+        ("ours.har", "HAR"),
+    ],
+)
+def test_the_format_is_told_by_the_content(name, form, tmp_path):
+    """Whatever the file is called."""
+    path = tmp_path / "capture.bin"
+    path.write_bytes((FOLDER / name).read_bytes())
+    assert load_capture(path).form == form
+
+
+def test_anything_else_is_the_octets_of_one_connection(tmp_path):
+    """As a listener received them."""
+    path = tmp_path / "capture"
+    path.write_bytes(PLAIN)
+    capture = load_capture(path)
+    assert (capture.form, capture.conversations[0].octets) == ("octets", PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "words"),
+    [
+        (b"x", OCTETS_LIMIT + 1, "cut it into connections"),
+        (b" {", 256 * 1024 * 1024 + 1, "export fewer"),
+        (b"\xa1\xb2\xc3\xd4", 1024 * 1024 * 1024 + 1, "cut it into parts"),
+    ],
+)
+def test_size_is_looked_at_before_anything_is_read(start, size, words, tmp_path):
+    """Files with holes have any size."""
+    path = tmp_path / "capture"
+    path.write_bytes(start)
+    os.truncate(path, size)
+    with pytest.raises(CaptureError, match=words):
+        load_capture(path)
+
+
+def test_a_key_log_is_limited(tmp_path):
+    """It is small, or it is none."""
+    keys = tmp_path / "keys"
+    keys.touch()
+    os.truncate(keys, 16 * 1024 * 1024 + 1)
+    with pytest.raises(CaptureError, match="it is no key log"):
+        load_capture(FOLDER / "ours.pcap", key_log=keys)
+
+
+def test_the_randoms_of_a_key_log():
+    """Of the lines that have one; comments and damage are passed over."""
+    line = b"CLIENT_RANDOM " + b"ab" * 32 + b" " + b"cd" * 48
+    other = b"SERVER_HANDSHAKE_TRAFFIC_SECRET " + b"EF" * 32 + b" 00"
+    octets = b"# comment\n" + line + b"\r\n" + other + b"\nCLIENT_RANDOM abcd 00\n"
+    assert list_randoms(octets) == {b"\xab" * 32, b"\xef" * 32}
+
+
+def test_without_keys_a_hello_is_all_that_is_seen(secure_poll, tmp_path):
+    """Name and fingerprint are told; the verdict is not clean."""
+    packets, _ = secure_poll()
+    path = tmp_path / "capture.pcap"
+    path.write_bytes(write_pcap(packets))
+    capture = load_capture(path)
+    (talk,) = capture.conversations
+    assert (talk.state, talk.hello.server_name) == (State.ENCRYPTED, HOST.encode())
+    audit = audit_capture(capture, HOST.encode(), None)
+    assert audit.verdict == "not judged: encrypted"
+    assert {row.name for row in audit.fields} >= {"TLS JA4", "TLS server name", "TLS resumption"}
+
+
+@pytest.mark.needs("tshark")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("embedded", [False, True])
+def test_with_keys_the_requests_are_read(version, embedded, secure_poll, tmp_path):
+    """In a file beside it, or in the capture; of two polls in one capture, both."""
+    packets, keys = secure_poll(version)
+    packets += secure_poll(version, 1)[0]
+    path = tmp_path / "capture"
+    if embedded:
+        path.write_bytes(write_pcapng(packets, keys=keys.read_bytes()))
+        capture = load_capture(path)
+    else:
+        path.write_bytes(write_pcap(packets))
+        capture = load_capture(path, key_log=keys)
+    assert [talk.octets for talk in capture.conversations] == [PLAIN, PLAIN]
+    assert {talk.state for talk in capture.conversations} == {State.DECRYPTED}
+    assert audit_capture(capture, HOST.encode(), None).verdict == "clean"
+
+
+@pytest.mark.needs("tshark")
+def test_keys_of_another_connection_open_nothing(secure_poll, tmp_path):
+    """It stays encrypted, and tshark is not even asked."""
+    packets, keys = secure_poll()
+    keys.unlink()
+    _, keys = secure_poll()
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap(packets))
+    (talk,) = load_capture(path, key_log=keys).conversations
+    assert talk.state is State.ENCRYPTED
+
+
+@pytest.mark.needs("tshark")
+def test_secrets_that_are_wrong_open_nothing(secure_poll, tmp_path):
+    """The random is there, the secret is another: not judged, and nothing breaks."""
+    packets, keys = secure_poll()
+    lines = [line.rpartition(" ")[0] for line in keys.read_text().splitlines()]
+    keys.write_text("".join(f"{line} {'0' * 96}\n" for line in lines))
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap(packets))
+    (talk,) = load_capture(path, key_log=keys).conversations
+    assert talk.state is State.ENCRYPTED
+
+
+def test_keys_without_tshark_are_a_failure_of_the_surroundings(secure_poll, tmp_path, monkeypatch):
+    """The sentence says what to install; without keys there is a result."""
+    packets, keys = secure_poll()
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap(packets))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SurroundingsError, match="tshark is not installed"):
+        load_capture(path, key_log=keys)
+    assert load_capture(path).conversations[0].state is State.ENCRYPTED
+
+
+@pytest.mark.needs("tshark")
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_fingerprint_is_that_of_tshark(version, secure_poll, tmp_path, tshark):
+    """Another program's, of the same hello."""
+    packets, _ = secure_poll(version)
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap(packets))
+    (talk,) = load_capture(path).conversations
+    words = ("-Y", "tls.handshake.type == 1", "-T", "fields", "-e", "tls.handshake.ja4")
+    assert ja4(read_hello(talk.octets)) == tshark(path, *words).strip()
+
+
+@pytest.mark.needs("tshark")
+@pytest.mark.parametrize(
+    "name",
+    ["ours.pcap", "ours.pcapng", "redmi-1s-2014.pcap", "miui-update.pcapng", "grapheneos.pcap"],
+)
+def test_another_program_sees_the_same_requests_and_names(name, tshark):
+    """Lines of requests and names that were asked for, as tshark prints them."""
+    capture = load_capture(FOLDER / name)
+    words = ("-Y", "http.request", "-T", "fields", "-e", "http.request.method")
+    frames = tshark(FOLDER / name, *words, "-e", "http.request.uri").splitlines()
+    theirs = [
+        pair
+        for frame in frames  # of several requests in one, methods and targets stand together
+        for pair in zip(*(words.split(",") for words in frame.split("\t")), strict=True)
+    ]
+    requests = [each for talk in capture.conversations for each in split_requests(talk.octets)]
+    assert [(each.method.decode(), each.target.decode()) for each in requests] == theirs
+    words = ("-Y", "dns.flags.response == 0", "-T", "fields", "-e", "dns.qry.name")
+    names = [question.name.decode() for question in capture.asked]
+    assert names == tshark(FOLDER / name, *words).split()
+
+
+@given(
+    st.sampled_from(SAMPLES),
+    st.lists(st.tuples(st.integers(0, 4000), st.integers(0, 255)), max_size=6),
+    st.integers(0, 4000),
+)
+def test_a_damaged_sample_is_a_capture_or_one_error(octets, changes, end):
+    """Octets changed and cut off anywhere: nothing but CaptureError comes out."""
+    changed = bytearray(octets)
+    for place, octet in changes:
+        if place < len(changed):
+            changed[place] = octet
+    damaged = bytes(changed[: max(end, len(changed) // 2)])
+    with contextlib.suppress(CaptureError):
+        capture, _ = decode_capture(io.BytesIO(damaged), len(damaged))
+        audit_capture(capture, HOST.encode(), None)

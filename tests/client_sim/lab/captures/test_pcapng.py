@@ -1,0 +1,117 @@
+"""The newer capture format: sections, interfaces, keys, both byte orders, and damage."""
+
+import io
+import struct
+
+import pytest
+
+from client_sim.lab.captures.frame import Frame, Secrets, Source, Unread
+from client_sim.lab.captures.pcapng import read_pcapng
+from client_sim.lab.errors import CaptureError
+from fixtures.capture_writer import block
+
+
+def read(octets):
+    """Read everything."""
+    return list(read_pcapng(Source(io.BytesIO(octets))))
+
+
+def section(order="<"):
+    """Begin a section."""
+    return block(0x0A0D0D0A, struct.pack(f"{order}IHHq", 0x1A2B3C4D, 1, 0, -1), order)
+
+
+def interface(link, order="<", options=b"", snap=0):
+    """Describe an interface."""
+    return block(1, struct.pack(f"{order}HHI", link, 0, snap) + options, order)
+
+
+def packet(place, ticks, octets, order="<", length=None):
+    """Give an enhanced packet block."""
+    high, low = divmod(ticks, 1 << 32)
+    told = len(octets) if length is None else length
+    head = struct.pack(f"{order}IIIII", place, high, low, len(octets), told)
+    return block(6, head + octets, order)
+
+
+NANO = struct.pack("<HHB3x", 9, 1, 9)
+BINARY = struct.pack("<HHB3x", 9, 1, 0x80 | 10)
+LATER = struct.pack("<HHq", 14, 8, 100)
+
+
+def test_times_have_the_resolution_and_offset_of_their_interface():
+    """Microseconds where none is said, 10^-9, 2^-10, and an offset in seconds."""
+    octets = section() + interface(1) + interface(101, options=NANO)
+    octets += interface(113, options=BINARY + LATER)
+    octets += packet(0, 1_500_000, b"a") + packet(1, 1_500_000_000, b"bc") + packet(2, 1536, b"d")
+    assert read(octets) == [
+        Frame(1, 1.5, 1, b"a", 1),
+        Frame(2, 1.5, 101, b"bc", 2),
+        Frame(3, 101.5, 113, b"d", 1),
+    ]
+
+
+def test_a_new_section_has_its_own_order_and_interfaces():
+    """Frames are counted over sections; interfaces begin anew."""
+    octets = section("<") + interface(1, "<") + packet(0, 0, b"a", "<")
+    octets += section(">") + interface(101, ">") + packet(0, 0, b"b", ">")
+    assert [(f.number, f.link, f.octets) for f in read(octets)] == [(1, 1, b"a"), (2, 101, b"b")]
+    with pytest.raises(CaptureError, match="of an interface that the capture does not describe"):
+        read(section() + interface(1) + section() + packet(0, 0, b"a"))
+
+
+def test_simple_and_old_packets():
+    """A simple block has no time; the interface says how much was kept."""
+    simple = block(3, struct.pack("<I", 9) + b"abcd")
+    assert read(section() + interface(1, snap=4) + simple) == [Frame(1, 0.0, 1, b"abcd", 9)]
+    old = block(2, struct.pack("<HHIIII", 0, 7, 0, 2_000_000, 1, 1) + b"x")
+    assert read(section() + interface(1) + old) == [Frame(1, 2.0, 1, b"x", 1)]
+
+
+def test_keys_are_given_and_what_is_unknown_is_not_passed_over():
+    """Blocks of names and of counters carry nothing of a phone."""
+    keys = block(10, struct.pack("<II", 0x544C534B, 5) + b"KEYS\n")
+    foreign = block(10, struct.pack("<II", 0x57474B4C, 4) + b"WIRE")
+    octets = section() + keys + foreign + block(4, b"") + block(5, b"\0" * 12) + block(9, b"log!")
+    assert read(octets) == [
+        Secrets(b"KEYS\n"),
+        Unread("pcapng secrets of type 0x57474b4c", b"WIRE"),
+        Unread("pcapng block of type 0x9", b"log!"),
+    ]
+
+
+WHOLE = section() + interface(1) + packet(0, 0, b"abcd")
+
+
+@pytest.mark.parametrize("cut", range(1, len(WHOLE)))
+def test_a_file_that_is_cut_off_is_refused(cut):
+    """Unless a block has just ended."""
+    if cut in {28, 48}:
+        assert read(WHOLE[:cut]) == []
+        return
+    with pytest.raises(CaptureError):
+        read(WHOLE[:cut])
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [
+        (interface(1), "no pcapng"),
+        (block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4E, 1, 0, -1)), "no byte order"),
+        (block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 2, 0, -1)), "version 2"),
+        (block(0x0A0D0D0A, struct.pack("<I", 0x1A2B3C4D)), "no pcapng|too short"),
+        (section() + struct.pack("<II", 6, 13), "said to have 13 octets"),
+        (section() + struct.pack("<II", 6, 1 << 30), "said to have"),
+        (section() + packet(0, 0, b"a")[:-4] + b"\x40\0\0\0", "as another one"),
+        (section() + interface(1) + block(6, b"\0" * 16), "longer than its block"),
+        (section() + interface(1) + block(6, struct.pack("<IIIII", 0, 0, 0, 9, 9)), "longer than"),
+        (section() + block(1, b"\0" * 4), "interface is too short"),
+        (section() + block(10, b"\0" * 4), "keys is too short"),
+        (section() + block(10, struct.pack("<II", 0x544C534B, 9)), "shorter than it says"),
+        (section() + interface(1) * 1025, "more interfaces"),
+    ],
+)
+def test_damage_is_one_sentence(octets, words):
+    """Nothing but CaptureError comes out."""
+    with pytest.raises(CaptureError, match=words):
+        read(octets)
