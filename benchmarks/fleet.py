@@ -23,8 +23,9 @@ from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
 from benchmarks.device.wire import phone_request
 from client_sim.fleet.deciding import Decider
 from client_sim.fleet.draws import Draws
-from client_sim.fleet.driver import Driver, Manners
+from client_sim.fleet.driver import Driver
 from client_sim.fleet.fleet import Plan, run_fleet
+from client_sim.fleet.manners import Manners
 from client_sim.fleet.own_server import OwnServer
 from client_sim.fleet.population import Habits, draw_phones
 from client_sim.fleet.report import make_report

@@ -16,7 +16,11 @@ ABSENT: Final = b"404"
 """Stands for the hash of a 404's body, in which nothing is verified."""
 
 _KNOWN_LIMIT: Final = 4_096  # answers of one place that are remembered as they came
+_FIRST_ROOM: Final = 16_384  # octets that are taken at first: nearly all answers have less
 _ROLE_LIMIT: Final = 5_000_000  # the largest role, decoded
+MORE_ROOM: Final = 256
+"""Octets by which the next answer may be longer and is still taken at once."""
+
 BODY_LIMIT: Final = _ROLE_LIMIT + 65_536
 """Octets of a body; more is no answer, but for blocks: those have less."""
 
@@ -56,10 +60,11 @@ class Node:
 
     `answers` are the edges by the hash of what the real code was given, `came` by whether an answer
     was compressed and the hash of its octets as they came. `last` are all octets of the answer that
-    was recognised last, head included, and `last_edge` is its edge.
+    was recognised last, head included, and `last_edge` is its edge. `room` octets are taken at
+    once.
     """
 
-    __slots__ = ("answers", "came", "last", "last_edge", "line")
+    __slots__ = ("answers", "came", "last", "last_edge", "line", "room")
 
     def __init__(self, line: Line) -> None:
         self.line = line
@@ -67,10 +72,12 @@ class Node:
         self.came: dict[tuple[bool, bytes], Edge] = {}
         self.last = b""
         self.last_edge = _NOWHERE
+        self.room = _FIRST_ROOM
 
     def keep(self, octets: bytes, edge: Edge) -> None:
         """Remember an answer by all its octets."""
         self.last, self.last_edge = octets, edge
+        self.room = len(octets) + MORE_ROOM
 
     def recognise(self, status: int, body: bytes, digest: bytes, *, is_gzip: bool) -> Edge | None:
         """Return the edge of an answer whose octets, of hash `digest`, came for the first time.

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from client_sim.device.choose import Offer
 from client_sim.device.download import package_url
 from client_sim.fleet.answer_tree import Node
-from client_sim.fleet.lines import Line
+from client_sim.fleet.lines import Line, LinePair
+from client_sim.fleet.pair import Pair
 from client_sim.fleet.wire import Wire
 from client_sim.transport import BLOCK, encode_block_request
 
@@ -72,13 +73,13 @@ class Load:
 class Call:
     """What is under way for `phone`, over `wire`, whose descriptor is `number`.
 
-    It was due at tick `begun`, when its own clock said `now`. `sent_at` is when the question was
-    sent whose answer is awaited, `unsent` the question that could not be sent yet, `rest` the
+    It was due at tick `begun`, when its own clock said `now`. `line` is what was asked last,
+    `sent_at` when that was sent, `unsent` the question that could not be sent yet, `rest` the
     beginning of an answer. `breaks` says that the phone's network will.
     """
 
     __slots__ = (
-        *("begun", "breaks", "in_body", "load", "node", "now", "number", "offer", "phone"),
+        *("begun", "breaks", "in_body", "line", "load", "node", "now", "number", "offer", "phone"),
         *("purpose", "release", "rest", "sent_at", "unsent", "wire"),
     )
 
@@ -87,11 +88,12 @@ class Call:
         self.begun = 0
         self.now = 0.0
         self.purpose = Purpose.POLL
-        self.node: Node | None = None
+        self.node: Node | Pair | None = None
         self.wire: Wire | None = None
         self.number = 0
         self.rest = b""
-        self.unsent: Line | None = None
+        self.line: Line | LinePair | None = None
+        self.unsent: Line | LinePair | None = None
         self.sent_at = 0.0
         self.breaks = False
         self.offer: Offer | None = None

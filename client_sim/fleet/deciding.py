@@ -4,8 +4,9 @@ import hashlib
 
 from client_sim.device.choose import Nothing, Offer, plan_update
 from client_sim.device.errors import PointerError
-from client_sim.device.pointer import Pointer, bucket, permille_at
+from client_sim.device.pointer import bucket
 from client_sim.fleet.population import Group, Phones
+from client_sim.fleet.share_window import ShareWindow
 from client_sim.fleet.trust_state import TrustState
 from client_sim.world import RunningBuild
 
@@ -24,48 +25,43 @@ class Decider:
         self._start = f"hening fleet secret v1\0{seed}\0"
         self._first = first
         self._builds = [list(group.builds) for group in groups]
-        self._decided: dict[tuple[int, int, int, int, int], Offer | None] = {}
 
     def decide(self, phone: int, state: TrustState, now: float) -> Offer | None:
         """Return what the phone would install, None for nothing."""
         phones = self._phones
-        index, build = phones.group[phone], phones.build[phone]
-        try:
-            pointer = state.pointers[index]
-        except KeyError:
-            pointer = self._look_at(state, index)
-        if pointer is None:
+        index = phones.group[phone]
+        window = state.windows[index] if index in state.windows else self._look_at(state, index)
+        if window is None:
             return None
-        final = pointer.steps[-1].counter
-        if phones.placed_for[phone] != final:
+        if not window.since <= now < window.until:
+            window.move(now)
+        if phones.placed_for[phone] != window.final:
+            pointer = window.pointer
             names = (pointer.codename, pointer.region, pointer.channel)
-            phones.place[phone] = bucket(self.secret(phone), *names, final)
-            phones.placed_for[phone] = final
-        permille = permille_at(pointer.schedule, now)
-        key = (state.index, index, build, phones.place[phone], permille)
-        try:
-            return self._decided[key]
-        except KeyError:
-            return self._plan(key, phone, pointer, now)
+            phones.place[phone] = bucket(self.secret(phone), *names, window.final)
+            phones.placed_for[phone] = window.final
+        key = phones.build[phone] * 1000 + phones.place[phone]
+        decided = window.decided
+        return decided[key] if key in decided else self._plan(key, phone, window, now)
 
-    def _look_at(self, state: TrustState, index: int) -> Pointer | None:
+    def _look_at(self, state: TrustState, index: int) -> ShareWindow | None:
         try:
-            return state.find_pointer(index, self._groups[index])
+            pointer = state.find_pointer(self._groups[index])
         except PointerError:
             # As the phone does: nothing is installed from what cannot be read.
-            state.pointers[index] = None
-            return None
+            pointer = None
+        window = state.windows[index] = None if pointer is None else ShareWindow(pointer)
+        return window
 
-    def _plan(
-        self, key: tuple[int, int, int, int, int], phone: int, pointer: Pointer, now: float
-    ) -> Offer | None:
-        _, index, build, _, _ = key
-        running = self._builds[index][build]
+    def _plan(self, key: int, phone: int, window: ShareWindow, now: float) -> Offer | None:
+        phones = self._phones
+        running = self._builds[phones.group[phone]][phones.build[phone]]
+        secret = self.secret(phone)
         try:
-            found = plan_update(pointer, running, running.counter, self.secret(phone), now, ())
+            found = plan_update(window.pointer, running, running.counter, secret, now, ())
         except PointerError:
             found = Nothing("It leads back.")
-        offer = self._decided[key] = found if isinstance(found, Offer) else None
+        offer = window.decided[key] = found if isinstance(found, Offer) else None
         return offer
 
     def secret(self, phone: int) -> bytes:

@@ -19,7 +19,8 @@ class Draws:
 
     def word(self) -> int:
         """Return 0 to 2**64 - 1."""
-        for word in self._words:
+        word = next(self._words, None)
+        if word is not None:
             return word
         octets = hashlib.shake_256(self._start + str(self._blocks).encode()).digest(_BLOCK)
         self._blocks += 1

@@ -8,11 +8,12 @@ from typing import Final, Protocol
 from client_sim.device.answer import HEAD_LIMIT
 from client_sim.fleet.answer_tree import BODY_LIMIT, Edge
 from client_sim.fleet.call import Call
-from client_sim.fleet.heads import Head, Heads
-from client_sim.fleet.lines import Line
+from client_sim.fleet.heads import Came, Head, Heads
+from client_sim.fleet.lines import Line, LinePair
+from client_sim.fleet.pair import Pair
 from client_sim.fleet.tally import Failure, Tally
 from client_sim.fleet.target import Target
-from client_sim.fleet.wire import ROOM, SMALL_ROOM, Dialler, Wire
+from client_sim.fleet.wire import ROOM, Dialler, Wire
 
 PATIENCE: Final = 30.0
 """Seconds of the real clock after which an answer does not come any more."""
@@ -26,9 +27,10 @@ class Steps(Protocol):
     """Who is told what became of a question."""
 
     def follow(self, call: Call, edge: Edge) -> None: ...  # noqa: D102
-    def answer(self, call: Call, head: Head, body: bytes, whole: bytes) -> None: ...  # noqa: D102
+    def answer(self, call: Call, came: Came) -> None: ...  # noqa: D102
+    def answer_pair(self, call: Call, first: Came, second: Came) -> None: ...  # noqa: D102
     def feed(self, call: Call, octets: bytes) -> None: ...  # noqa: D102
-    def end_early(self, call: Call, why: Failure) -> None: ...  # noqa: D102
+    def end_early(self, call: Call, why: Failure, detail: str = "") -> None: ...  # noqa: D102
 
 
 class Exchanges:
@@ -80,11 +82,13 @@ class Exchanges:
                 self._take_slowly(call, number)
                 continue
             try:
-                data = wire.recv(SMALL_ROOM)
+                # What is asked for is allocated, and nearly always what came last comes again.
+                data = wire.recv(node.room)
             except _BLOCKED:
                 continue
-            except OSError:
-                data = b""
+            except OSError as error:
+                self._steps.end_early(call, Failure.BROKEN, str(error))
+                continue
             # Nothing is known at first, and nothing is what a server that hangs up sends.
             if data and data == node.last:
                 received += len(data)
@@ -100,14 +104,13 @@ class Exchanges:
 
     def count_latencies(self) -> None:
         """Put the latencies that were noted last into their classes."""
-        add = self._tally.latencies.add
-        for seconds in self._latencies:
-            add(seconds)
+        self._tally.latencies.add(self._latencies)
         self._latencies.clear()
 
-    def ask(self, call: Call, line: Line) -> None:
+    def ask(self, call: Call, line: Line | LinePair) -> None:
         """Send a request, on a new connection where the call has none; counted once it is sent."""
         wire = call.wire or self._connect(call)
+        call.line = line
         if wire is None:
             self._steps.end_early(call, Failure.UNREACHABLE)
             return
@@ -120,8 +123,8 @@ class Exchanges:
             self._epoll.modify(call.number, select.EPOLLOUT)
         except ConnectionRefusedError:
             self._steps.end_early(call, Failure.UNREACHABLE)
-        except OSError:
-            self._steps.end_early(call, Failure.BROKEN)
+        except OSError as error:
+            self._steps.end_early(call, Failure.BROKEN, f"not sent: {error}")
         else:
             line.note(call.phone)
 
@@ -159,7 +162,7 @@ class Exchanges:
         self._calls[number] = call
         return wire
 
-    def _send_rest(self, call: Call, line: Line, number: int) -> None:
+    def _send_rest(self, call: Call, line: Line | LinePair, number: int) -> None:
         assert call.wire is not None
         try:
             call.wire.send(line.octets)
@@ -167,8 +170,8 @@ class Exchanges:
             self._epoll.modify(number, select.EPOLLIN)
         except _BLOCKED:
             self._epoll.modify(number, select.EPOLLOUT)
-        except OSError:
-            self._steps.end_early(call, Failure.UNREACHABLE)
+        except OSError as error:
+            self._steps.end_early(call, Failure.UNREACHABLE, str(error))
         else:
             call.unsent = None
             line.note(call.phone)
@@ -184,48 +187,80 @@ class Exchanges:
             data = call.wire.recv(ROOM)
         except _BLOCKED:
             return
-        except OSError:
-            data = b""
+        except OSError as error:
+            self._steps.end_early(call, Failure.BROKEN, str(error))
+            return
         self._take(call, data)
 
     def _take(self, call: Call, data: bytes) -> None:
         self._tally.received += len(data)
         if not data:
-            self._steps.end_early(call, Failure.BROKEN)
+            detail = f"behind {len(call.rest)} octets of an answer" if call.rest else ""
+            self._steps.end_early(call, Failure.BROKEN, detail)
         elif call.in_body:
             self._steps.feed(call, data)
         else:
             self._assemble(call, call.rest + data)
 
     def _assemble(self, call: Call, data: bytes) -> None:
-        """Wait for what is missing of an answer; hand it on when it is whole."""
+        """Wait for what is missing of the answers; hand them on when they are whole."""
         call.rest = b""
-        end = data.find(_END)
+        first = self._cut(call, data, 0)
+        if first is None:
+            return
+        node = call.node
+        if node.__class__ is not Pair:
+            if len(first.whole) != len(data):
+                self._steps.end_early(call, Failure.HTTP, "more octets than the answer has")
+                return
+            self._note_latency(call)
+            self._steps.answer(call, first)
+            return
+        second = self._cut(call, data, len(first.whole))
+        if second is None:
+            return
+        if len(first.whole) + len(second.whole) != len(data):
+            self._steps.end_early(call, Failure.HTTP, "more octets than the answers have")
+            return
+        self._note_latency(call)
+        self._steps.answer_pair(call, first, second)
+
+    def _cut(self, call: Call, data: bytes, start: int) -> Came | None:
+        """Return the answer that begins at `start`; None where it is not whole, or none at all."""
+        end = data.find(_END, start)
         begin = end + len(_END)
         if end < 0:
             call.rest = data
-            if len(data) > HEAD_LIMIT:
-                self._steps.end_early(call, Failure.HTTP)
-            return
-        head = self._heads.find(data[:end])
+            if len(data) - start > HEAD_LIMIT:
+                self._steps.end_early(call, Failure.HTTP, "a head is too long")
+            return None
+        head = self._heads.find(data[start:end])
         if head.fault:
-            self._steps.end_early(call, Failure.HTTP)
-        elif call.load is not None:
+            self._steps.end_early(call, Failure.HTTP, head.fault)
+            return None
+        if call.load is not None:
             self._begin_block(call, head, data[begin:])
-        elif len(data) < begin + head.length <= begin + BODY_LIMIT:
+            return None
+        until = begin + head.length
+        if head.length > BODY_LIMIT:
+            self._steps.end_early(call, Failure.HTTP, f"a body of {head.length} octets")
+            return None
+        if len(data) < until:
             call.rest = data
-        elif len(data) != begin + head.length:
-            self._steps.end_early(call, Failure.HTTP)
-        else:
-            self._latencies.append(time.perf_counter() - self.lost - call.sent_at)
-            self._steps.answer(call, head, data[begin:], data)
+            return None
+        return Came(head, data[begin:until], data[start:until])
+
+    def _note_latency(self, call: Call) -> None:
+        self._latencies.append(time.perf_counter() - self.lost - call.sent_at)
 
     def _begin_block(self, call: Call, head: Head, begun: bytes) -> None:
         load = call.load
         assert load is not None
         found = (head.status, head.is_gzip, head.length, head.content_range)
         if found != (206, False, load.left, load.expected_range()):
-            self._steps.end_early(call, Failure.HTTP)
+            part = head.content_range.decode("latin-1")
+            said = f"status {head.status}, {head.length} octets {part}".rstrip()
+            self._steps.end_early(call, Failure.HTTP, said)
             return
         call.in_body = True
         if begun:
@@ -242,4 +277,5 @@ class Exchanges:
         self._impatient_at = now + PATIENCE / 10
         oldest = now - self.lost - PATIENCE
         for call in [each for each in self._calls.values() if each.sent_at < oldest]:
-            self._steps.end_early(call, Failure.SLOW)
+            got = f"{len(call.rest)} octets of the answer came"
+            self._steps.end_early(call, Failure.SLOW, got)

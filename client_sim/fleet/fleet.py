@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from client_sim.fleet.clock_file import ClockFile
-from client_sim.fleet.driver import Manners
 from client_sim.fleet.lines import LineCount, merge_lines
+from client_sim.fleet.manners import Manners
 from client_sim.fleet.population import Habits
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import Tally

@@ -21,6 +21,15 @@ class Head:
     fault: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Came:
+    """An answer: its head, its body as it came, and all its octets."""
+
+    head: Head
+    body: bytes
+    whole: bytes
+
+
 class Heads:
     """Decodes heads, each distinct one once."""
 

@@ -20,22 +20,83 @@ class LineCount:
 class Line:
     """One distinct request of `octets`, and a bit for each phone that has sent it."""
 
-    __slots__ = ("_senders", "octets", "phones", "sent", "size")
+    __slots__ = ("octets", "phones", "senders", "sent", "size")
 
     def __init__(self, octets: bytes, phones: int) -> None:
         self.octets = octets
         self.size = len(octets)
         self.sent = 0
         self.phones = 0
-        self._senders = bytearray((phones + 7) // 8)
+        self.senders = bytearray((phones + 7) // 8)
 
     def note(self, phone: int) -> None:
         """Count that `phone` has sent it."""
         self.sent += 1
         place, bit = phone >> 3, 1 << (phone & 7)
-        if not self._senders[place] & bit:
-            self._senders[place] |= bit
+        if not self.senders[place] & bit:
+            self.senders[place] |= bit
             self.phones += 1
+
+    def add(self, other: "Line") -> None:
+        """Count what was noted of `other`, too."""
+        self.sent += other.sent
+        octets = len(self.senders)
+        senders = int.from_bytes(self.senders, "little")
+        senders |= int.from_bytes(other.senders, "little")
+        self.senders[:] = senders.to_bytes(octets, "little")
+        self.phones = senders.bit_count()
+
+
+class Beyond:
+    """What was sent beyond the limit: requests and their octets."""
+
+    __slots__ = ("octets", "sent")
+
+    def __init__(self) -> None:
+        self.octets = 0
+        self.sent = 0
+
+
+class UntoldLine(Line):
+    """A request beyond the limit: it is counted in `beyond`, and nobody keeps it."""
+
+    __slots__ = ("_beyond",)
+
+    def __init__(self, octets: bytes, beyond: Beyond) -> None:
+        super().__init__(octets, 0)
+        self._beyond = beyond
+
+    def note(self, phone: int) -> None:  # noqa: ARG002 - whose it is is not told
+        """Count it."""
+        self._beyond.sent += 1
+        self._beyond.octets += self.size
+
+    def add(self, other: Line) -> None:
+        """Count it as often as `other` was sent."""
+        self._beyond.sent += other.sent
+        self._beyond.octets += other.sent * self.size
+
+
+class LinePair:
+    """Two requests that are sent together: noted once, and counted for both by `settle`."""
+
+    __slots__ = ("_both", "_first", "_second", "octets")
+
+    def __init__(self, first: Line, second: Line, phones: int) -> None:
+        self._first, self._second = first, second
+        self.octets = first.octets + second.octets
+        self._both = Line(self.octets, phones)
+
+    def note(self, phone: int) -> None:
+        """Count that `phone` has sent them."""
+        self._both.note(phone)
+
+    def settle(self) -> None:
+        """Bring the counts of both requests up to date."""
+        both = self._both
+        for line in (self._first, self._second):
+            line.add(both)
+        both.sent = 0
 
 
 class Lines:
@@ -43,28 +104,44 @@ class Lines:
 
     def __init__(self, phones: int) -> None:
         self._phones = phones
-        self._rest: list[Line] = []
+        self._beyond = Beyond()
         self._lines: dict[bytes, Line] = {}
+        self._pairs: list[LinePair] = []
+
+    def pair(self, first: Line, second: Line) -> LinePair:
+        """Return what sends two requests of this object together."""
+        pair = LinePair(first, second, self._phones)
+        self._pairs.append(pair)
+        return pair
 
     def find(self, octets: bytes) -> Line:
         """Return the line of a request, a new one for octets that nobody has sent."""
         line = self._lines.get(octets)
         if line is None:
-            line = Line(octets, self._phones)
             if len(self._lines) >= LIMIT:
                 # Its octets are sent all the same; only its senders are no more told apart.
-                self._rest.append(line)
-                return line
-            self._lines[octets] = line
+                return UntoldLine(octets, self._beyond)
+            line = self._lines[octets] = Line(octets, self._phones)
         return line
 
     def total(self) -> tuple[int, int]:
         """Return how many requests were sent, and their octets."""
-        lines = [*self._lines.values(), *self._rest]
-        return sum(line.sent for line in lines), sum(line.sent * line.size for line in lines)
+        for pair in self._pairs:
+            pair.settle()
+        beyond, lines = self._beyond, self._lines.values()
+        return (
+            beyond.sent + sum(line.sent for line in lines),
+            beyond.octets + sum(line.sent * line.size for line in lines),
+        )
+
+    def untold(self) -> int:
+        """Return how many requests were sent beyond the limit, whose senders are not told apart."""
+        return self._beyond.sent
 
     def counts(self) -> Iterator[LineCount]:
         """Yield what was sent at all."""
+        for pair in self._pairs:
+            pair.settle()
         for line in self._lines.values():
             if line.sent:
                 yield LineCount(line.octets, line.sent, line.phones)

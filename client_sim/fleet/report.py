@@ -7,6 +7,7 @@ from typing import Any, Final
 from client_sim.device.pointer import permille_at
 from client_sim.fleet.fleet import Moment, Outcome
 from client_sim.fleet.lines import LineCount
+from client_sim.fleet.mishap import first_line
 from client_sim.fleet.sample import Sample
 from client_sim.fleet.tally import BINS, Failure
 from client_sim.lab.oracles.grammar import parse_requests
@@ -81,6 +82,8 @@ class Report:
     lessons: int
     failures: dict[str, int]
     server_failures: int
+    mishaps: tuple[str, ...]
+    requests_untold: int
     octets_per_idle_phone: float
     octets_per_phone: float
     outside_the_grammar: int
@@ -131,12 +134,14 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
         lessons=tally.lessons,
         failures={why.value: tally.failures[why] for why in Failure if tally.failures[why]},
         server_failures=tally.server_failures(),
+        mishaps=tuple(mishap.tell() for mishap in tally.mishaps),
+        requests_untold=tally.untold,
         octets_per_idle_phone=outcome.memory[0] / plan.devices,
         octets_per_phone=outcome.memory[1] / plan.devices,
         outside_the_grammar=outside,
         kinds=kinds,
         requests_seen=tuple(
-            (_first_line(line.octets), line.sent, line.phones) for line in outcome.lines
+            (first_line(line.octets), line.sent, line.phones) for line in outcome.lines
         ),
         curve=_draw_curve(outcome),
         rates=rates,
@@ -211,11 +216,3 @@ def _sort_kinds(lines: list[LineCount], host: bytes) -> tuple[tuple[Kind, ...], 
         for name, found in by_kind.items()
     ]
     return tuple(sorted(kinds, key=lambda kind: -kind.sent)), outside
-
-
-def _first_line(octets: bytes) -> str:
-    """Return what a request asks, with its range where it has one."""
-    line, _, rest = octets.decode("ascii").partition("\r\n")
-    request = line.removesuffix(" HTTP/1.1")
-    _, mark, block = rest.partition("Range: ")
-    return f"{request}  {block.strip()}" if mark else request

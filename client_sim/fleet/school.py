@@ -50,7 +50,7 @@ class School:
         """Return the state of phones that hold `vault`, which the real code has verified."""
         return self._keep(dict(vault), None)
 
-    def learn_poll(self, state: TrustState, group: Group, now: float) -> Failure | None:
+    def learn_poll(self, state: TrustState, group: Group, now: float) -> tuple[Failure, str] | None:
         """Poll with the real code for a phone of `group` in `state` at `now`.
 
         What the real code refuses is learned, too; a failure is that there was no answer to learn.
@@ -75,7 +75,7 @@ class School:
 
     def learn_install(
         self, state: TrustState, group: Group, offer: Offer, held: int, now: float
-    ) -> Failure | None:
+    ) -> tuple[Failure, str] | None:
         """Fetch the codename role of `offer` for a phone that holds version `held`, and check it.
 
         Not even the poll before it may succeed any more: that is a failure.
@@ -149,10 +149,10 @@ class School:
         return state
 
 
-def _failure(error: DeviceError) -> Failure:
+def _failure(error: DeviceError) -> tuple[Failure, str]:
     if isinstance(error, UnreachableError):
-        return Failure.UNREACHABLE
-    return Failure.HTTP if isinstance(error, TransportError) else Failure.TRUST
+        return Failure.UNREACHABLE, str(error)
+    return (Failure.HTTP if isinstance(error, TransportError) else Failure.TRUST), str(error)
 
 
 def _date(taken: Taken, timestamp: bytes) -> Taken:

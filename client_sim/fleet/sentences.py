@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from client_sim.fleet.lines import LIMIT
 from client_sim.fleet.report import Report
 
 
@@ -23,7 +24,8 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         f" {report.arrived:,} of {older:,} phones with an older build came to run the newest one."
     )
     connections = (
-        "Connections were kept from poll to poll, which phones do not do."
+        "Connections were kept from poll to poll, and the two questions of a poll that finds"
+        " nothing new were sent together: phones do neither."
         if report.kept_connections
         else "Every poll had a connection of its own, as phones do it."
     )
@@ -38,7 +40,12 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         " sampled phones installed through the real update engine,"
         f" {report.engine_share:.2%} of all installs."
     )
+    untold = (
+        f"{report.requests_untold:,} requests came after the first {LIMIT:,} distinct ones of a"
+        " worker; they are in the sums, but not in what is told of distinct requests and senders."
+    )
     refusals = [f"A sampled phone said: {reason}" for reason in report.engine_refusals]
+    mishaps = [f"Failed at {mishap}" for mishap in report.mishaps]
     memory = (
         f"A phone that sleeps takes {report.octets_per_idle_phone:.0f} octets of memory; at the"
         f" end, with all that was counted, it was {report.octets_per_phone:.0f}."
@@ -57,7 +64,18 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         Fact("installs", f"{report.switched:,}"),
         Fact("failures by the server", f"{report.server_failures:,}"),
     ]
-    return title, [first, f"{connections} {verified}", f"{engine} {memory}", *refusals], facts
+    return (
+        title,
+        [
+            first,
+            f"{connections} {verified}",
+            f"{engine} {memory}",
+            *refusals,
+            *([untold] if report.requests_untold else []),
+            *mishaps,
+        ],
+        facts,
+    )
 
 
 def tell_seconds(seconds: float) -> str:

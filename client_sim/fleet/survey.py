@@ -10,6 +10,7 @@ from client_sim.device.names import pointer_name
 from client_sim.device.pointer import Pointer
 from client_sim.device.refresh import refresh, refresh_codename
 from client_sim.device.trust import Trust
+from client_sim.fleet.builds import build_of
 from client_sim.fleet.errors import SurroundingsError
 from client_sim.fleet.population import Group
 from client_sim.fleet.target import Target
@@ -95,14 +96,7 @@ def _builds(
     for path in _targets(octets):
         release = trust.find_release(path).release
         if not release.withdrawn:
-            build = RunningBuild(
-                release.fingerprint,
-                release.incremental,
-                release.counter,
-                release.post_timestamp,
-                release.security_patch_level,
-            )
-            found.append((path.rpartition("/")[0], build))
+            found.append((path.rpartition("/")[0], build_of(release)))
     return found
 
 

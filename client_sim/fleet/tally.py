@@ -2,9 +2,12 @@
 
 from array import array
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+from client_sim.fleet.mishap import MISHAPS, Mishap
 
 BINS: Final = 96
 """Into how many stretches the simulated time of a run is cut for its curves."""
@@ -34,6 +37,16 @@ SIMULATED: Final = frozenset({Failure.NO_NETWORK, Failure.CUT, Failure.CLOCK})
 """Failures that are the phones' own; all others are the server's."""
 
 
+def _find_slot(micros: int) -> int:
+    micros |= 1
+    octave = micros.bit_length() - 1
+    part = (micros << 3 >> octave) & 7
+    return min(octave * _OCTAVE + part, _SLOTS - 1)
+
+
+_FIRST_SLOTS: Final = array("H", map(_find_slot, range(1 << 15)))  # of nearly all latencies
+
+
 class Latencies:
     """How often a latency fell into which class; classes are an eighth of an octave wide."""
 
@@ -42,13 +55,12 @@ class Latencies:
     def __init__(self) -> None:
         self.counts = array("Q", bytes(8 * _SLOTS))
 
-    def add(self, seconds: float) -> None:
-        """Count one latency."""
-        micros = int(seconds * 1e6) | 1
-        octave = micros.bit_length() - 1
-        part = (micros << 3 >> octave) & 7
-        slot = octave * _OCTAVE + part
-        self.counts[slot if slot < _SLOTS else _SLOTS - 1] += 1
+    def add(self, seconds: Iterable[float]) -> None:
+        """Count latencies."""
+        counts, slots = self.counts, _FIRST_SLOTS
+        for each in seconds:
+            micros = int(each * 1e6)
+            counts[slots[micros] if micros < len(slots) else _find_slot(micros)] += 1
 
     def merge(self, other: "Latencies") -> None:
         """Add the counts of another one."""
@@ -71,8 +83,9 @@ class Tally:
 
     `polls` ended well; `offers` were made to a phone for the first time in a poll. `fetched` are
     packages that came whole and had the signed hash, `switched` the phones that took a build, of
-    which `arrived` run the newest now. Octets are those of HTTP. `polled_in`, `asked_in` and
-    `arrived_in` cut the simulated time into `BINS`.
+    which `arrived` run the newest now. `untold` requests were sent whose senders are not told
+    apart. `mishaps` are the first of the server's failures. Octets are
+    those of HTTP. `polled_in`, `asked_in` and `arrived_in` cut the simulated time into `BINS`.
     """
 
     polls: int = 0
@@ -85,8 +98,10 @@ class Tally:
     switched: int = 0
     arrived: int = 0
     lessons: int = 0
+    untold: int = 0
     busy_seconds: float = 0.0
     failures: Counter[Failure] = field(default_factory=Counter)
+    mishaps: list[Mishap] = field(default_factory=list)
     latencies: Latencies = field(default_factory=Latencies)
     polled_in: list[int] = field(default_factory=lambda: [0] * BINS)
     asked_in: list[int] = field(default_factory=lambda: [0] * BINS)
@@ -96,10 +111,11 @@ class Tally:
         """Add the sums of another worker."""
         for name in (
             *("polls", "requests", "connections", "sent", "received", "offers", "fetched"),
-            *("switched", "arrived", "lessons", "busy_seconds"),
+            *("switched", "arrived", "lessons", "untold", "busy_seconds"),
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failures += other.failures
+        self.mishaps = [*self.mishaps, *other.mishaps][:MISHAPS]
         self.latencies.merge(other.latencies)
         for name in ("polled_in", "asked_in", "arrived_in"):
             mine, theirs = getattr(self, name), getattr(other, name)

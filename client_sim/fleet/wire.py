@@ -10,9 +10,6 @@ from client_sim.fleet.target import Target
 ROOM: Final = 262_144
 """Octets of a package that are taken from a connection at once."""
 
-SMALL_ROOM: Final = 16_384
-"""Octets of an answer that are taken at first: nearly all have less."""
-
 _NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: the port is chosen by the whole 4-tuple
 _SOURCES: Final = 64  # addresses of loopback, each of which has its own ports
 _KIND: Final = socket.SOCK_STREAM | socket.SOCK_NONBLOCK

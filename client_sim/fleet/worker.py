@@ -14,8 +14,9 @@ from typing import Final
 
 from client_sim.fleet.deciding import Decider
 from client_sim.fleet.draws import Draws
-from client_sim.fleet.driver import Driver, Manners
+from client_sim.fleet.driver import Driver
 from client_sim.fleet.lines import LineCount
+from client_sim.fleet.manners import Manners
 from client_sim.fleet.population import NEW, Group, Habits, draw_phones
 from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import Target

@@ -25,7 +25,7 @@ def test_every_phone_decides_as_the_real_code_does(town):
     for phone in range(0, 300, 3):
         phones.build[phone] = 1
     decider = Decider((GROUP,), phones, 5, 1000)
-    pointer = state.find_pointer(0, GROUP)
+    pointer = state.find_pointer(GROUP)
     offers = {}
     for now in (START, START + 15, START + 30, START + 15):
         found = [decider.decide(phone, state, now) for phone in range(300)]

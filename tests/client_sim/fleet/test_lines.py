@@ -1,5 +1,7 @@
 """Distinct requests and their senders."""
 
+import pytest
+
 from client_sim.fleet import lines as module
 from client_sim.fleet.lines import LineCount, Lines, merge_lines
 
@@ -21,8 +23,29 @@ def test_what_is_beyond_the_limit_is_counted_but_not_told_apart(monkeypatch):
     lines = Lines(8)
     lines.find(b"a").note(1)
     lines.find(b"bcd").note(1)
+    lines.find(b"bcd").note(1)
     assert [line.octets for line in lines.counts()] == [b"a"]
-    assert lines.total() == (2, 4)
+    assert lines.total() == (3, 7)
+    assert lines.untold() == 2
+
+
+@pytest.mark.parametrize(("limit", "told"), [(2, [2, 2]), (1, [2]), (0, [])])
+def test_a_pair_counts_for_both_of_its_requests(monkeypatch, limit, told):
+    """Each as often as they were sent together or alone, also where senders are not told apart."""
+    monkeypatch.setattr(module, "LIMIT", limit)
+    lines = Lines(16)
+    first, second = lines.find(b"a"), lines.find(b"bc")
+    first.note(9)
+    second.note(9)
+    pair = lines.pair(first, second)
+    assert pair.octets == b"abc"
+    pair.note(9)
+    pair.note(2)
+    for _ in range(2):
+        assert lines.total() == (6, 9)
+        assert [line.phones for line in lines.counts()] == told
+        assert {line.sent for line in lines.counts()} <= {3}
+    assert lines.untold() == 3 * (2 - limit)
 
 
 def test_workers_counts_are_added():

@@ -9,7 +9,7 @@ from client_sim.fleet.tally import SIMULATED, Failure, Latencies, Tally
 def test_a_quantile_is_at_most_an_eighth_of_an_octave_too_high(seconds):
     """Whatever the latency: a class ends at most 12.5 % above where it begins."""
     latencies = Latencies()
-    latencies.add(seconds)
+    latencies.add([seconds])
     assert seconds <= latencies.quantile(0.5) * 1.000_001 + 0.000_001
     assert latencies.quantile(0.5) <= seconds * 1.125 + 0.000_002
 
@@ -18,8 +18,8 @@ def test_quantiles_split_the_latencies():
     """Of 99 quick answers and a slow one the median is quick and the worst slow."""
     latencies = Latencies()
     for _ in range(99):
-        latencies.add(0.001)
-    latencies.add(1.0)
+        latencies.add([0.001])
+    latencies.add([1.0])
     assert latencies.quantile(0.5) == pytest.approx(0.001, rel=0.13)
     assert latencies.quantile(0.99) == pytest.approx(0.001, rel=0.13)
     assert latencies.quantile(1.0) == pytest.approx(1.0, rel=0.13)
@@ -32,8 +32,8 @@ def test_workers_sums_are_added():
     one.failures[Failure.CUT] = two.failures[Failure.CUT] = 1
     two.failures[Failure.BROKEN] = 4
     one.arrived_in[0], two.arrived_in[0], two.arrived_in[95] = 1, 2, 7
-    one.latencies.add(0.001)
-    two.latencies.add(0.001)
+    one.latencies.add([0.001])
+    two.latencies.add([0.001])
     one.merge(two)
     assert (one.polls, one.sent) == (5, 15)
     assert one.failures == {Failure.CUT: 2, Failure.BROKEN: 4}

@@ -1,0 +1,55 @@
+"""The two questions of a poll that finds nothing new, sent together.
+
+For kept connections alone: the second question does not depend on the first answer, but phones ask
+one after the other, and so does a fleet that does as phones do.
+"""
+
+from client_sim.fleet.answer_tree import MORE_ROOM, Edge, Node, Place
+from client_sim.fleet.lines import Lines
+
+
+class Pair:
+    """Ask `first` and, before its answer, what followed its last answer `edge`: `second`.
+
+    `last` are all octets of the two answers that were recognised together last, `last_edge` leads
+    on behind them. `room` octets are taken at once.
+    """
+
+    __slots__ = ("edge", "first", "last", "last_edge", "line", "room", "second")
+
+    def __init__(self, first: Node, edge: Edge, second: Node, lines: Lines) -> None:
+        self.first, self.edge, self.second = first, edge, second
+        self.line = lines.pair(first.line, second.line)
+        self.last = first.last + second.last
+        self.last_edge = second.last_edge
+        self.room = len(self.last) + MORE_ROOM
+
+    def keep(self, octets: bytes, edge: Edge) -> None:
+        """Remember both answers by all their octets."""
+        self.last, self.last_edge = octets, edge
+        self.room = len(octets) + MORE_ROOM
+
+
+class Pairs:
+    """The pairs of a worker, by the node that they begin at; `lines` count what they send."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._pairs: dict[Node, Pair] = {}
+
+    def find(self, place: Place) -> Pair | None:
+        """Return the pair that begins at `place`, if its answers were last those of an idle poll.
+
+        That is a 404 and a timestamp.
+        """
+        if place.__class__ is not Node:
+            return None
+        edge = place.last_edge
+        pair = self._pairs.get(place)
+        if pair is not None and pair.edge is edge:
+            return pair
+        second = edge.following
+        if edge.status != 404 or not isinstance(second, Node) or not second.last_edge.version:
+            return None
+        pair = self._pairs[place] = Pair(place, edge, second, self._lines)
+        return pair

@@ -1,0 +1,278 @@
+"""What a phone does from question to question, from its poll to the switch of slots.
+
+What it asks next stands in the tree of its trust state, and every answer has to have a hash that
+the real code has verified.
+"""
+
+import hashlib
+import time
+from typing import Final
+
+from client_sim.fleet.answer_tree import Edge, End, Node, Place
+from client_sim.fleet.appointments import Appointments
+from client_sim.fleet.builds import build_of
+from client_sim.fleet.call import Call, Load, Purpose
+from client_sim.fleet.deciding import Decider
+from client_sim.fleet.exchange import Exchanges
+from client_sim.fleet.heads import Came
+from client_sim.fleet.lines import Lines
+from client_sim.fleet.manners import Manners
+from client_sim.fleet.mishap import MISHAPS, Mishap, first_line
+from client_sim.fleet.pair import Pair, Pairs
+from client_sim.fleet.population import Group, Phones
+from client_sim.fleet.school import School
+from client_sim.fleet.stretches import Stretches
+from client_sim.fleet.tally import SIMULATED, Failure, Tally
+from client_sim.fleet.target import Target
+from client_sim.fleet.trust_state import TrustState
+
+_HOUR: Final = 3600
+
+
+class Walk:
+    """The steps of a worker's phones. `time` is the simulated time, epoch seconds.
+
+    `spare` are calls of phones that sleep.
+    """
+
+    def __init__(
+        self,
+        *,
+        target: Target,
+        groups: tuple[Group, ...],
+        phones: Phones,
+        manners: Manners,
+        decider: Decider,
+        tally: Tally,
+        lines: Lines,
+        stretches: Stretches,
+        appointments: Appointments,
+    ) -> None:
+        self.time = manners.begin
+        self.spare: list[Call] = []
+        self.school = School(target, lines.find)
+        self.exchanges = Exchanges(target, tally, self, keep=manners.keep)
+        self._groups = groups
+        self._phones = phones
+        self._manners = manners
+        self._decider = decider
+        self._tally = tally
+        self._lines = lines
+        self._stretches = stretches
+        self._appointments = appointments
+        self._parts: dict[int, Load] = {}
+        self._pairs = Pairs(lines) if manners.keep else None
+
+    def poll(self, call: Call) -> None:
+        """Begin a poll."""
+        phones = self._phones
+        state = self.school.states[phones.state[call.phone]]
+        holder = self._groups[phones.group[call.phone]].holder
+        place = state.polls.get(holder)
+        if place is None and self._study(call):
+            place = state.polls.get(holder)
+        if place is None:
+            return
+        if self._pairs is not None and (pair := self._pairs.find(place)) is not None:
+            call.node = pair
+            self.exchanges.ask(call, pair.line)
+            return
+        self._go(call, place)
+
+    def follow(self, call: Call, edge: Edge) -> None:
+        """Go on behind an answer that was verified, if this phone may believe it now."""
+        if call.breaks:
+            self.end_early(call, Failure.CUT)
+            return
+        if edge.version:
+            phone = call.phone
+            if edge.version < self._phones.stamp[phone]:
+                self.end_early(call, Failure.OLDER, f"version {edge.version}")
+                return
+            if call.now >= edge.expires:
+                self.end_early(call, Failure.CLOCK)
+                return
+            self._phones.stamp[phone] = edge.version
+        place = edge.following
+        if place.__class__ is Node:
+            call.node = place
+            self.exchanges.ask(call, place.line)
+        else:
+            self._go(call, place)
+
+    def answer(self, call: Call, came: Came) -> None:
+        """Take an answer that came in these octets for the first time: its hash has to be known."""
+        assert isinstance(call.node, Node)
+        edge = self._recognise(call, call.node, came)
+        if edge is not None:
+            self.follow(call, edge)
+
+    def answer_pair(self, call: Call, first: Came, second: Came) -> None:
+        """Take two answers that came together for the first time."""
+        pair = call.node
+        assert isinstance(pair, Pair)
+        call.node = pair.first
+        edge = self._recognise(call, pair.first, first)
+        if edge is None:
+            return
+        if edge.following is pair.second:
+            call.node = pair.second
+            edge = self._recognise(call, pair.second, second)
+            if edge is not None:
+                pair.keep(first.whole + second.whole, edge)
+                self.follow(call, edge)
+            return
+        # A new root: what else was asked was asked too early, so the poll begins once more.
+        self.exchanges.close(call, is_good=True)
+        self._go(call, pair.first)
+
+    def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
+        """Return the edge of an answer; ends the call where the real code does not know it."""
+        head, body = came.head, came.body
+        digest = hashlib.sha256(body).digest()
+        edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
+        if edge is None:
+            if not self._study(call):
+                return None
+            edge = node.recognise(head.status, body, digest, is_gzip=head.is_gzip)
+        if edge is None:
+            self.end_early(call, Failure.UNKNOWN, f"status {head.status}, {len(body)} octets")
+            return None
+        node.keep(came.whole, edge)
+        return edge
+
+    def feed(self, call: Call, octets: bytes) -> None:
+        """Take octets of the block that is on its way."""
+        load = call.load
+        assert load is not None
+        if len(octets) > load.left:
+            self.end_early(call, Failure.HTTP, "more octets than the block has")
+        elif load.feed(octets):
+            call.in_body = False
+            if not load.is_whole:
+                self._ask_block(call, load)
+            elif load.is_right():
+                self._tally.fetched += 1
+                self._look_again(call)
+            else:
+                self.end_early(call, Failure.PACKAGE)
+
+    def end_early(self, call: Call, why: Failure, detail: str = "") -> None:
+        """Give up until the phone's next poll; whole blocks of a package are kept."""
+        self._tally.failures[why] += 1
+        if why not in SIMULATED and len(self._tally.mishaps) < MISHAPS:
+            self._tally.mishaps.append(self._describe(call, why, detail))
+        if call.load is not None and why is not Failure.PACKAGE:
+            self._parts[call.phone] = call.load
+        self.exchanges.close(call, is_good=False)
+        self._appointments.renew(call.phone, call.begun)
+
+    def _describe(self, call: Call, why: Failure, detail: str) -> Mishap:
+        line = call.line
+        return Mishap(
+            why=why.value,
+            hours=(self.time - self._manners.begin) / _HOUR,
+            group=self._groups[self._phones.group[call.phone]].name,
+            request="" if line is None else first_line(line.octets),
+            detail=detail,
+        )
+
+    def _fetch(self, call: Call) -> None:
+        assert call.offer is not None
+        state, group = self._where(call)
+        key = (group.name, call.offer.sha256, self._phones.role[call.phone])
+        place = state.installs.get(key)
+        if place is None and self._study(call):
+            place = state.installs.get(key)
+        if place is not None:
+            self._go(call, place)
+
+    def _go(self, call: Call, place: Place) -> None:
+        """Ask what stands at `place`, or see what it means that nothing is left to ask."""
+        if place.__class__ is Node:
+            call.node = place
+            self.exchanges.ask(call, place.line)
+            return
+        assert isinstance(place, End)
+        if place.state is None:
+            self.end_early(call, Failure.TRUST, place.fault)
+        elif call.purpose is Purpose.FETCH:
+            self._take_release(call, place)
+        else:
+            self._phones.state[call.phone] = place.state.index
+            self.exchanges.close(call, is_good=True)
+            self._decide(call, place.state)
+
+    def _decide(self, call: Call, state: TrustState) -> None:
+        tally = self._tally
+        tally.polls += 1
+        offer = self._decider.decide(call.phone, state, call.now)
+        if call.purpose is Purpose.LOOK:
+            if offer is not None and offer == call.offer:
+                self._switch(call)
+            else:
+                self.end_early(call, Failure.CHANGED)
+        elif offer is None:
+            self._appointments.renew(call.phone, call.begun)
+            self.spare.append(call)
+        else:
+            tally.offers += 1
+            call.offer, call.purpose = offer, Purpose.FETCH
+            self._fetch(call)
+
+    def _take_release(self, call: Call, end: End) -> None:
+        """Fetch the package, now that the maintainers' signature of it was seen."""
+        assert call.offer is not None
+        call.release, call.node = end.release, None
+        self._phones.role[call.phone] = end.role
+        if self._tally.offers % self._manners.download_every:
+            self._look_again(call)
+            return
+        load = self._parts.pop(call.phone, None)
+        if load is None or load.offer.sha256 != call.offer.sha256:
+            load = Load(call.offer)
+        call.load = load
+        self._ask_block(call, load)
+
+    def _ask_block(self, call: Call, load: Load) -> None:
+        self.exchanges.ask(call, self._lines.find(load.request(self._manners.host)))
+
+    def _look_again(self, call: Call) -> None:
+        """Poll once more right before the switch."""
+        # A server may serve packages another way and keep doing so: no poll comes behind one.
+        self.exchanges.close(call, is_good=False)
+        call.purpose, call.load, call.node = Purpose.LOOK, None, None
+        self.poll(call)
+
+    def _switch(self, call: Call) -> None:
+        release, offer = call.release, call.offer
+        assert release is not None
+        assert offer is not None
+        self._decider.switch(call.phone, build_of(release))
+        self._tally.switched += 1
+        if offer.counter == offer.final_counter:
+            self._tally.arrived += 1
+            self._tally.arrived_in[self._stretches.find(call.begun)] += 1
+        self._appointments.renew(call.phone, call.begun)
+
+    def _study(self, call: Call) -> bool:
+        """Let the real code look at what the server says now; ends the call where it cannot."""
+        begun = time.perf_counter()
+        state, group = self._where(call)
+        if call.purpose is Purpose.FETCH:
+            assert call.offer is not None
+            held = self._phones.role[call.phone]
+            why = self.school.learn_install(state, group, call.offer, held, self.time)
+        else:
+            why = self.school.learn_poll(state, group, self.time)
+        self.exchanges.lost += time.perf_counter() - begun
+        if why is not None:
+            self.end_early(call, *why)
+        return why is None
+
+    def _where(self, call: Call) -> tuple[TrustState, Group]:
+        phones = self._phones
+        return (
+            self.school.states[phones.state[call.phone]],
+            self._groups[phones.group[call.phone]],
+        )
