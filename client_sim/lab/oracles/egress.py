@@ -9,10 +9,11 @@ from client_sim.world import Public
 
 @dataclass(frozen=True, slots=True)
 class Stray:
-    """A departure that goes where no poll goes."""
+    """A departure that goes where no poll goes; `field` says by what: name, port, TLS name."""
 
     departure: Departure
     explanation: str
+    field: str
 
 
 def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
@@ -29,16 +30,19 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
             case Channel.DNS:
                 asked += 1
                 if departure.octets != public.host.encode():
-                    found.append(Stray(departure, f"the only name to ask for is {public.host}"))
+                    words = f"the only name to ask for is {public.host}"
+                    found.append(Stray(departure, words, "name"))
                 elif asked > 1:
-                    found.append(Stray(departure, "a name is asked for once per connection"))
+                    words = "a name is asked for once per connection"
+                    found.append(Stray(departure, words, "number of questions"))
             case Channel.CONNECT:
                 found += _strays_of_connect(departure, public, asked, still_open)
                 asked, still_open = 0, departure
             case Channel.CLOSE:
                 still_open = None
             case Channel.SCHEDULE if still_open is not None:
-                found.append(Stray(still_open, "the connection was not closed after the poll"))
+                words = "the connection was not closed after the poll"
+                found.append(Stray(still_open, words, "close"))
                 still_open = None
             case _:
                 pass
@@ -48,10 +52,13 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
 def _strays_of_connect(
     departure: Departure, public: Public, asked: int, still_open: Departure | None
 ) -> Iterator[Stray]:
-    tail = f" {public.port} {public.host if public.tls else 'plain'}".encode()
-    if not departure.octets.endswith(tail):
-        yield Stray(departure, "the port or the TLS name is not the ROM's")
+    _, port, name = [*departure.octets.split(b" ", 2), b"", b""][:3]
+    if port != b"%d" % public.port:
+        yield Stray(departure, f"the port is not the ROM's, {public.port}", "port")
+    if name != (public.host if public.tls else "plain").encode():
+        wanted = public.host if public.tls else "none"
+        yield Stray(departure, f"the TLS name is not the ROM's, {wanted}", "TLS name")
     if asked == 0:
-        yield Stray(departure, "an address that no question was asked for")
+        yield Stray(departure, "an address that no question was asked for", "address")
     if still_open is not None:
-        yield Stray(departure, "a second connection at the same time")
+        yield Stray(departure, "a second connection at the same time", "connections")

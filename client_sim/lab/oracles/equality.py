@@ -3,17 +3,20 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.places import name_place
+from client_sim.lab.trace.observation import Channel, Connection, Departure, Observation
 
 _TIMED = {Channel.SCHEDULE}
+_SHOWN = 32  # octets of a difference that a finding points at
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """The first place where two traces part in one channel.
 
-    `where` names phase and connection; `first` and `second` are the whole octet strings of both
-    sides, which are equal up to `offset`.
+    `where` names phase and connection, `field` which part of what left; `first` and `second` are
+    the whole octet strings of both sides, which are equal up to `offset`.
     """
 
     channel: str
@@ -21,6 +24,31 @@ class Difference:
     offset: int
     first: bytes
     second: bytes
+    field: str
+
+
+def judge_equality(
+    one: Observation, other: Observation, whose: str, *, with_time: bool
+) -> tuple[Finding, ...]:
+    """Find where another run, named by `whose`, shows anything else than the first.
+
+    `with_time` as in `find_differences`.
+    """
+    return tuple(
+        Finding(
+            where=f"{found.channel}, {found.where}",
+            explanation=(
+                f"{whose} shows something else from octet {found.offset} on, in {found.field}"
+            ),
+            octets=found.first,
+            offset=found.offset,
+            length=min(max(len(found.first), len(found.second)) - found.offset, _SHOWN),
+            other=found.second,
+            channel=found.channel,
+            field=found.field,
+        )
+        for found in find_differences(one, other, with_time=with_time)
+    )
 
 
 def find_differences(
@@ -53,25 +81,37 @@ def _comparable(observation: Observation, *, with_time: bool) -> list[Departure]
 
 
 def _by_connection(one: Observation, other: Observation) -> Iterator[Difference]:
-    """Compare channel by channel: names, targets, octets of each connection, how it was closed."""
-    yield from _pair("dns question", "all names", _names(one), _names(other))
+    """Compare channel by channel: names, targets, TLS parameters, octets of each connection."""
+    yield from _pair(Channel.DNS, "all names", _names(one), _names(other))
     ours, theirs = one.connections(), other.connections()
     for index in range(max(len(ours), len(theirs))):
         a = ours[index] if index < len(ours) else None
         b = theirs[index] if index < len(theirs) else None
         there = a or b
         where = f"connection {index + 1}" + (f", {there.phase}" if there else "")
-        yield from _pair("connect target", where, a.target if a else b"", b.target if b else b"")
-        yield from _pair("octets", where, a.octets if a else b"", b.octets if b else b"")
+        targets = (a.target if a else b"", b.target if b else b"")
+        yield from _pair(Channel.CONNECT, where, *targets)
+        yield from _pair(Channel.TLS, where, _tls(one, a), _tls(other, b))
+        yield from _pair(Channel.OCTETS, where, a.octets if a else b"", b.octets if b else b"")
 
 
 def _names(observation: Observation) -> bytes:
     return b"\n".join(question.octets for question in observation.questions())
 
 
-def _pair(channel: str, where: str, first: bytes, second: bytes) -> Iterator[Difference]:
+def _tls(observation: Observation, connection: Connection | None) -> bytes:
+    return b"\n".join(
+        d.octets
+        for d in observation.departures
+        if connection and d.channel is Channel.TLS and d.connection == connection.index
+    )
+
+
+def _pair(channel: Channel, where: str, first: bytes, second: bytes) -> Iterator[Difference]:
     if first != second:
-        yield Difference(channel, where, _common(first, second), first, second)
+        offset = _common(first, second)
+        field = name_place(channel, first, second, offset)
+        yield Difference(channel.value, where, offset, first, second, field)
 
 
 def _by_departure(first: Sequence[Departure], second: Sequence[Departure]) -> Difference:
@@ -82,11 +122,20 @@ def _by_departure(first: Sequence[Departure], second: Sequence[Departure]) -> Di
     for a, b in zip(first, second, strict=False):
         if a != b:
             ours, theirs = _describe(a), _describe(b)
-            return Difference(a.channel.value, a.phase, _common(ours, theirs), ours, theirs)
+            offset = _common(ours, theirs)
+            return Difference(a.channel.value, a.phase, offset, ours, theirs, _name_event(a, b))
     longer = first if len(first) > len(second) else second
     extra = longer[min(len(first), len(second))]
     ours, theirs = (_describe(extra), b"") if longer is first else (b"", _describe(extra))
-    return Difference(extra.channel.value, extra.phase, 0, ours, theirs)
+    return Difference(extra.channel.value, extra.phase, 0, ours, theirs, "one event more")
+
+
+def _name_event(first: Departure, second: Departure) -> str:
+    if (first.channel, first.phase) != (second.channel, second.phase):
+        return "order of events"
+    if first.octets == second.octets:
+        return "time"
+    return {Channel.SCHEDULE: "due time", Channel.OCTETS: "pieces"}.get(first.channel, "name")
 
 
 def _describe(departure: Departure) -> bytes:

@@ -5,8 +5,10 @@ from client_sim.lab.oracles.completion import find_incompletions
 from client_sim.lab.oracles.egress import find_strays
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.grammar import find_violations
-from client_sim.lab.oracles.schedule import find_irregularities
-from client_sim.lab.trace.observation import Departure, Observation
+from client_sim.lab.oracles.parts import find_part
+from client_sim.lab.oracles.silence import judge_silence
+from client_sim.lab.oracles.timing import judge_range
+from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import Public
 
 
@@ -27,6 +29,8 @@ def judge_completion(observation: Observation, public: Public) -> tuple[Finding,
             i.connection.octets,
             0,
             len(i.connection.octets),
+            channel=Channel.OCTETS.value,
+            field="requests",
         )
         for i in find_incompletions(observation, public)
     )
@@ -41,6 +45,8 @@ def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ..
             connection.octets,
             violation.offset,
             len(violation.octets),
+            channel=Channel.OCTETS.value,
+            field=_field(connection.octets, violation.offset),
         )
         for connection in observation.connections()
         for violation in find_violations(connection.octets, host_line(public))
@@ -48,28 +54,36 @@ def judge_grammar(observation: Observation, public: Public) -> tuple[Finding, ..
 
 
 def judge_schedule(observation: Observation) -> tuple[Finding, ...]:
-    """Find departures at times that fresh randomness does not explain."""
-    return tuple(_finding(i.departure, i.explanation) for i in find_irregularities(observation))
+    """Find intervals out of range, and what leaves between polls, however a client draws."""
+    return (*judge_range(observation), *judge_silence(observation))
 
 
 def judge_egress(observation: Observation, public: Public) -> tuple[Finding, ...]:
     """Find names and targets that are none of a poll's business."""
-    return tuple(_finding(s.departure, s.explanation) for s in find_strays(observation, public))
+    return tuple(
+        _finding(s.departure, s.explanation, s.field) for s in find_strays(observation, public)
+    )
 
 
 def judge_reads(observation: Observation) -> tuple[Finding, ...]:
     """Find looks at the owner's data, each field once."""
     first = {read.field: read.phase for read in reversed(observation.reads)}
     return tuple(
-        Finding(phase, f"the client read {field}", field.encode(), 0, len(field))
+        Finding(phase, f"the client read {field}", field.encode(), 0, len(field), field=field)
         for field, phase in first.items()
     )
 
 
 def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Finding, ...]:
     """Find planted values in names and octets, and say how they were dressed."""
-    places = [(_where(c.index, c.phase), c.octets) for c in observation.connections()]
-    places += [(f"dns question, {d.phase}", d.octets) for d in observation.questions()]
+    places = [
+        (Channel.OCTETS, _where(c.index, c.phase), c.octets) for c in observation.connections()
+    ]
+    places += [
+        (d.channel, f"{d.channel.value}, {d.phase}", d.octets)
+        for d in observation.departures
+        if d.channel in {Channel.DNS, Channel.CONNECT, Channel.TLS}
+    ]
     return tuple(
         Finding(
             where,
@@ -78,8 +92,10 @@ def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Find
             octets,
             sighting.offset,
             len(sighting.octets),
+            channel=channel.value,
+            field=(_field(octets, sighting.offset) if channel is Channel.OCTETS else channel.value),
         )
-        for where, octets in places
+        for channel, where, octets in places
         for sighting in search.search(octets)
     )
 
@@ -96,6 +112,8 @@ def judge_far_end(observation: Observation) -> tuple[Finding, ...]:
             0,
             len(connection.octets),
             received,
+            channel=Channel.OCTETS.value,
+            field="other end",
         )
         for connection, received in zip(observation.connections(), observation.far_end, strict=True)
         if connection.octets != received
@@ -106,6 +124,19 @@ def _where(index: int, phase: str) -> str:
     return f"connection {index + 1}, {phase}"
 
 
-def _finding(departure: Departure, explanation: str) -> Finding:
+def _finding(departure: Departure, explanation: str, field: str = "") -> Finding:
     where = f"{departure.channel.value}, {departure.phase}"
-    return Finding(where, explanation, departure.octets, 0, len(departure.octets))
+    return Finding(
+        where,
+        explanation,
+        departure.octets,
+        0,
+        len(departure.octets),
+        channel=departure.channel.value,
+        field=field or departure.channel.value,
+    )
+
+
+def _field(octets: bytes, offset: int) -> str:
+    part = find_part(octets, offset)
+    return "" if part is None else f"request {part.request}, {part.name}"

@@ -10,6 +10,7 @@ from client_sim.lab.oracles import judging as oracles
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.equality import Difference, find_differences
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.formula import judge_formula
 from client_sim.lab.programme.verdict import Check, Verdict
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
 from client_sim.lab.trace.observation import Observation
@@ -122,7 +123,7 @@ def _checks(
     yield _check(
         "schedule",
         "Does the time of each poll follow from fresh randomness, with silence in between?",
-        [oracles.judge_schedule(seen) for seen in everything],
+        [(*oracles.judge_schedule(seen), *judge_formula(seen)) for seen in everything],
     )
     yield _check(
         "canaries",

@@ -1,0 +1,79 @@
+"""N3: two servers that differ in nothing but what is not content meet the same phone.
+
+Whatever differs in what leaves came from the server. The finding says where, and which of the
+values that were handed out stands there.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from client_sim.lab.oracles.equality import judge_equality
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.timing import decode_intervals
+from client_sim.lab.trace.observation import Channel, Observation
+
+_VALUE: Final = re.compile(rb"[A-Za-z0-9+/_.:%=-]+")
+_SHORTEST: Final = 2  # octets of a value: `Max-Age=17` is handed out too
+
+
+def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, ...]:
+    """Find where two runs differ, times included, though no content did; and what came back.
+
+    The runs are of the same phone with the same randomness and clock. TLS parameters count: a
+    resumed session is the server's own ticket.
+    """
+    handed = _values(other) - _values(one)
+    return tuple(
+        replace(finding, explanation=f"{finding.explanation}{_came_back(finding, other, handed)}")
+        for finding in judge_equality(one, other, "a phone of another server", with_time=True)
+    )
+
+
+def _values(observation: Observation) -> frozenset[tuple[str, bytes]]:
+    """List what answers hand out, as (name of the header or `body`, value)."""
+    return frozenset(
+        (name, value)
+        for received in observation.received
+        for name, text in _texts(received)
+        for value in (text, *_VALUE.findall(text), *re.split(rb"[=;:/, \"<>?&]+", text))
+        if len(value) >= _SHORTEST
+    )
+
+
+def _texts(received: bytes) -> Iterator[tuple[str, bytes]]:
+    for line in received.split(b"\r\n"):
+        name, colon, value = line.partition(b": ")
+        known = colon and re.fullmatch(rb"[A-Za-z0-9-]+", name)
+        yield (name.decode(), value.strip(b'"')) if known else ("body", line)
+
+
+def _came_back(finding: Finding, other: Observation, handed: frozenset[tuple[str, bytes]]) -> str:
+    """Say which value of the second server stands in what the second phone shows instead."""
+    there = finding.other or b""
+    if finding.channel == Channel.SCHEDULE.value:
+        phase = finding.where.rpartition(", ")[2]
+        there = b" ".join(
+            b"%d %d %d" % (i.seconds, i.due, i.seconds - 14_400)
+            for i in decode_intervals(other)
+            if f"poll {i.poll}" == phase
+        )
+    found = [
+        (len(value), name, value, dress)
+        for name, value in handed
+        for dress, octets in _dresses(value)
+        if octets in there and octets not in finding.octets
+    ]
+    if not found:
+        return ""
+    _, name, value, dress = max(found, key=lambda each: each[:3])
+    return f": {value.decode('latin-1')!r} of {name} came back{dress}"
+
+
+def _dresses(value: bytes) -> Iterator[tuple[str, bytes]]:
+    yield "", value
+    yield " in lower case", value.lower()
+    yield " in base16", value.hex().encode()
+    yield " in base64", base64.b64encode(value).rstrip(b"=")
