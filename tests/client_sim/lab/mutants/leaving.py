@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import re
 
-from client_sim.life.kinds import KINDS_2014, describe
+from client_sim.life.kinds import EVERYDAY, KINDS_2014, describe
 from client_sim.persona import Persona
 from tests.client_sim.device.fake_world import make_public
 from tests.client_sim.device.repository_simulator import START, Repository
@@ -83,11 +83,11 @@ class _Stream:
 
 
 def live(factory, personal: Persona, seed=b"seed", start=START) -> Life:
-    """Let a phone poll, see the seven events of 2014, poll, start again and poll twice."""
+    """Let a phone poll, see what happens to owners, poll, start again and poll twice."""
     life = Life(personal, seed, start)
     client = factory(life)
     _poll(client, life)
-    for kind in KINDS_2014:
+    for kind in (*KINDS_2014, *EVERYDAY):
         client.on_event(describe(kind, personal))
     _poll(client, life)
     client = factory(life)

@@ -10,13 +10,15 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import MUTANTS, find_mutant
 from client_sim.persona import Account, Call, Contact, Message, Note, Persona, Photo, WifiNetwork
 from client_sim.persona import make_persona as make
+from tests.client_sim.device.repository_simulator import START
 from tests.client_sim.lab.mutants.leaving import live
 
 OWNER = make(0)
 OTHERS = [make(seed) for seed in range(1, 9)]
 
 # What each leak follows, from its sentence: a field of the owner's data, `draws` for randomness
-# that the client was given, `unseeded` for other randomness, `constant` for none of these.
+# that the client was given, `unseeded` for other randomness, `clock` for the time, `constant` for
+# none of these.
 SOURCES = {
     "register-2014": "carrier imei phone_number contacts messages",
     "register-once": "imei wifi_mac",
@@ -104,13 +106,116 @@ SOURCES = {
     "request-order": "messages",
     "coding-order": "imei",
     "header-order-beneath": "imei",
+    "padding-header": "contacts",
+    "padding-body": "messages",
+    "pieces": "imei",
+    "leading-zeros": "serial",
+    "padding-beneath": "photos notes",
+    "pieces-beneath": "imei",
+    "trailing-space": "imei",
+    "folded-line": "imei",
+    "duplicate-parameter": "imei",
+    "parameter-order": "imei",
+    "empty-lines-first": "contacts",
+    "bare-line-feed": "imei",
+    "tab-beneath": "imei",
+    "head-for-get": "imei",
+    "older-version": "imei",
+    "absolute-target": "calls",
+    "options-first": "messages",
+    "version-beneath": "imei",
+    "label-host": "imei",
+    "shard-host": "imsi",
+    "host-line-label": "wifi_mac",
+    "server-name-label": "serial",
+    "trailing-point": "imei",
+    "port-by-digit": "imei",
+    "host-line-beneath": "wifi_mac",
+    "serial-lookup": "serial",
+    "sender-lookup": "messages",
+    "contacts-lookup": "contacts",
+    "lookup-count": "messages",
+    "lookup-pieces": "advertising_id",
+    "question-case": "android_id",
+    "network-lookup-beneath": "networks",
+    "label-lookup-beneath": "imei",
+    "call-reporter": "calls",
+    "usage-report": "uptime_seconds battery_percent",
+    "alive-report": "constant",
+    "knock": "imei",
+    "address-without-name": "imei",
+    "pixel-after-poll": "advertising_id",
+    "report-beneath": "android_id",
+    "catalogue-of-serial": "serial",
+    "timestamp-of-imei": "imei",
+    "path-suffix": "bluetooth_mac",
+    "session-parameter": "iccid",
+    "own-offers": "gsf_id",
+    "path-detour": "iccid",
+    "catalogue-beneath": "gsf_id",
+    "path-detour-beneath": "iccid",
+    "platform-agent": "constant",
+    "library-agent": "constant",
+    "build-agent": "constant",
+    "browser-agent": "locale",
+    "agent-of-install": "draws",
+    "agent-after-restart": "constant",
+    "keep-alive": "constant",
+    "agent-beneath": "constant",
+    "codings-of-installation": "constant",
+    "zstd-always": "constant",
+    "codings-drawn": "draws",
+    "codings-of-apps": "apps",
+    "codings-of-battery": "battery_percent",
+    "codings-beneath": "constant",
+    "language-header": "locale",
+    "language-weights": "locale",
+    "language-query": "locale",
+    "locale-cookie": "locale",
+    "language-beneath": "locale",
+    "carrier-query": "carrier",
+    "network-code-header": "imsi",
+    "carrier-order": "carrier",
+    "carrier-of-sim": "carrier",
+    "carrier-lookup-beneath": "carrier",
+    "zone-header": "time_zone",
+    "local-date": "time_zone clock",
+    "exact-date": "clock",
+    "local-hour-cookie": "time_zone clock",
+    "polls-at-night": "time_zone",
+    "zone-beneath": "time_zone",
+    "uptime-query": "uptime_seconds",
+    "started-at": "uptime_seconds clock",
+    "battery-header": "battery_percent",
+    "low-battery": "battery_percent",
+    "boot-count": "constant",
+    "free-space": "photos messages",
+    "battery-beneath": "battery_percent uptime_seconds",
+    "apps-digest-query": "apps",
+    "apps-list-header": "apps",
+    "apps-filter": "apps",
+    "app-report": "apps",
+    "first-app-beneath": "apps",
+    "install-identifier": "draws",
+    "install-uuid": "unseeded",
+    "install-cohort": "draws",
+    "install-order": "draws",
+    "install-identifier-beneath": "draws",
+    "secret-beneath": "draws",
+    "request-identifier": "unseeded",
+    "cache-breaker": "draws",
+    "session-of-poll": "draws",
+    "trace-parent": "draws",
+    "random-order": "draws",
+    "random-padding": "draws",
+    "request-identifier-beneath": "draws",
 }
 BY_ID = {mutant.id: mutant for mutant in MUTANTS if mutant.id in SOURCES}
 FOLLOWED = [
     (mutant_id, source)
     for mutant_id, sources in SOURCES.items()
     for source in sources.split()
-    if source not in {"draws", "unseeded", "constant"}
+    if source not in {"draws", "unseeded", "clock", "constant"}
 ]
 
 
@@ -139,7 +244,26 @@ def test_what_is_told_is_no_accident(mutant_id):
 def test_a_leak_that_draws_shows_what_it_drew(mutant_id):
     """Other randomness, other octets: times are left out, for those may differ."""
     make_client = BY_ID[mutant_id].make
-    assert live(make_client, OWNER, b"1").octets != live(make_client, OWNER, b"2").octets
+    usual = live(make_client, OWNER).octets
+    assert any(live(make_client, OWNER, b"%d" % seed).octets != usual for seed in range(8))
+
+
+@pytest.mark.parametrize("mutant_id", sources_with("clock"))
+def test_a_leak_of_the_clock_shows_another_time(mutant_id):
+    """The same phone an hour and some milliseconds later, with the same randomness."""
+    make_client = BY_ID[mutant_id].make
+    later = live(make_client, OWNER, start=START + 3_600.512)
+    assert later.octets != live(make_client, OWNER).octets
+
+
+@pytest.mark.parametrize("mutant_id", sources_with("constant"))
+def test_a_leak_that_follows_nothing_says_what_no_phone_says(mutant_id):
+    """It is the same for all owners, and not what the clean clients send."""
+    make_client = BY_ID[mutant_id].make
+    told = live(make_client, OWNER)
+    assert live(make_client, OTHERS[0]).left == told.left
+    clean = (live(ToyClient, OWNER).octets, live(PollingClient, OWNER).octets)
+    assert told.octets not in clean
 
 
 @pytest.mark.parametrize("mutant_id", sources_with("unseeded"))

@@ -92,9 +92,9 @@ def test_a_changing_server_is_given_a_second_chance(target, monkeypatch):
         calls.append(1)
         return dataclasses.replace(verdict, answers_agree=False)
 
-    verdict = examine_there(load_client("TalksLoud"), target)
+    verdict = examine_there(load_client("platform-agent"), target)
     monkeypatch.setattr("client_sim.lab.programme.live.examine", examine)
-    examine_there(load_client("TalksLoud"), target)
+    examine_there(load_client("platform-agent"), target)
     assert len(calls) == 2
 
 
