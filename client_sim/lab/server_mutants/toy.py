@@ -1,0 +1,234 @@
+"""A small honest server of a fixed tree, with hooks where a leak can be put in.
+
+It refuses what it does not know, answers everybody alike, and keeps counters in memory.
+"""
+
+import gzip
+import hashlib
+import json
+import socket
+import socketserver
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from client_sim.clock import read_clock
+
+_SIGNED: Final = {"signed": {"_type": "timestamp", "meta": {"snapshot.json": {"version": 1}}}}
+TREE: Final = MappingProxyType(
+    {
+        "/metadata/timestamp.json": json.dumps(_SIGNED).encode(),
+        "/metadata/1.snapshot.json": b'{"signed":{"_type":"snapshot","meta":{}}}',
+        "/metadata/1.root.json": b'{"signed":{"_type":"root"}}',
+    }
+)
+"""What the toy has, by path."""
+
+_LIMIT: Final = 65536
+
+Line = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request as it came: `rest` is what had come behind its head, `status` what was said."""
+
+    octets: bytes
+    peer: tuple[str, int]
+    method: str
+    target: str
+    lines: tuple[Line, ...]
+    rest: bytes
+    status: int
+
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """What stands behind the question mark."""
+        return self.target.partition("?")[2]
+
+    def header(self, name: str) -> str:
+        """Give a header's value, or nothing."""
+        return next((value for key, value in self.lines if key.lower() == name), "")
+
+
+@dataclass(slots=True)
+class ToyServer:
+    """The honest server; a mutant overrides a hook. `folder` is where it may write."""
+
+    folder: Path
+    node: int = 0
+    counts: Counter[int] = field(default_factory=Counter)
+
+    def start(self) -> None:
+        """Begin; called once, and again after a restart."""
+
+    def note(self, asked: Asked) -> None:
+        """See each request after it was answered."""
+
+    def broke(self, octets: bytes, peer: tuple[str, int]) -> None:
+        """See what had come of a request on a connection that ended."""
+
+    def body(self, asked: Asked, body: bytes) -> bytes:
+        """Give the body of an answer."""
+        del asked
+        return body
+
+    def status(self, asked: Asked) -> int:
+        """Give the status of an answer."""
+        return asked.status
+
+    def lines(self, asked: Asked, lines: list[Line]) -> list[Line]:
+        """Give the header lines of an answer."""
+        del asked
+        return lines
+
+    def code(self, body: bytes) -> bytes:
+        """Compress a body."""
+        return gzip.compress(body, mtime=0)
+
+    def metrics(self) -> str:
+        """Give the page of metrics."""
+        return "".join(
+            f'toy_answers_total{{status="{status}"}} {self.counts[status]}\n'
+            for status in (200, 206, 304, 400, 404, 405)
+        )
+
+    def end(self) -> None:
+        """End; called before a restart, too."""
+
+    def answer(self, octets: bytes, peer: tuple[str, int], rest: bytes) -> tuple[bytes, bool]:
+        """Answer one head; gives the octets, and whether the connection may go on."""
+        asked = _read(octets, peer, rest)
+        status = self.status(asked)
+        if asked.path == "/metrics":
+            body = self.metrics().encode()
+        else:
+            self.counts[status] += 1
+            body = self.body(asked, _body(asked, status))
+        coded = status == 200 and asked.header("accept-encoding") == "gzip"
+        if coded:
+            body = self.code(body)
+        lines = [
+            ("Date", time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(read_clock()))),
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(body))),
+            ("ETag", f'"{hashlib.sha256(body).hexdigest()}"'),
+            ("Cache-Control", "public, max-age=60"),
+            *([("Content-Encoding", "gzip")] if coded else []),
+            *([("Connection", "close")] if status == 400 else []),
+        ]
+        lines = self.lines(asked, lines)
+        first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+        head = "\r\n".join([first, *(f"{name}: {value}" for name, value in lines), "", ""])
+        if asked.path != "/metrics":
+            self.note(asked)
+        sent = head.encode("latin-1") + (b"" if asked.method == "HEAD" else body)
+        return sent, status != 400
+
+
+def _read(octets: bytes, peer: tuple[str, int], rest: bytes) -> Asked:
+    first, *others = octets.decode("latin-1").split("\r\n")
+    words = first.split(" ")
+    method, target = words[0], words[1] if len(words) > 1 else ""
+    parts = [line.partition(":") for line in others if line]
+    lines = tuple((name, value.strip()) for name, _, value in parts)
+    status = 200
+    if target not in TREE and target != "/metrics":
+        status = 404
+    if (
+        words[2:] not in (["HTTP/1.1"], ["HTTP/1.0"])
+        or "?" in target
+        or not target.startswith("/")
+        or any(not colon or not name or name[-1] == " " for name, colon, _ in parts)
+        or any(ord(letter) not in range(32, 127) for letter in target)
+        or any(name.lower() in _REFUSED for name, _ in lines)
+    ):
+        status = 400
+    elif method not in {"GET", "HEAD"}:
+        status = 405
+    return Asked(octets, peer, method, target, lines, rest, status)
+
+
+_REFUSED: Final = frozenset({"content-length", "transfer-encoding", "cookie", "upgrade", "expect"})
+
+
+def _body(asked: Asked, status: int) -> bytes:
+    return TREE[asked.path] if status == 200 else b'{"title":"%d"}' % status
+
+
+class _Listener(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 128
+    toy: ToyServer
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: who goes away in the midst is nobody's business."""
+
+
+class _Handler(socketserver.BaseRequestHandler):
+    server: _Listener
+    request: socket.socket
+
+    def handle(self) -> None:
+        toy, waiting = self.server.toy, b""
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            while True:
+                head, blank, rest = waiting.partition(b"\r\n\r\n")
+                if blank or len(waiting) > _LIMIT:
+                    sent, goes_on = toy.answer(head, self.client_address, rest)
+                    self.request.sendall(sent)
+                    if not goes_on:
+                        return
+                    waiting = rest
+                    continue
+                piece = self.request.recv(65536)
+                if not piece:
+                    break
+                waiting += piece
+        except ConnectionError:
+            pass
+        if waiting:
+            toy.broke(waiting, self.client_address)
+
+
+class Running:
+    """A server that runs on loopback until `close`; `restart` ends it and starts it anew."""
+
+    def __init__(self, make: Callable[[Path, int], ToyServer], folder: Path, node: int) -> None:
+        self._make, self._folder, self._node = make, folder, node
+        self.port = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._toy = self._make(self._folder, self._node)
+        self._toy.start()
+        self._listener = _Listener(("127.0.0.1", self.port), _Handler)
+        self._listener.toy = self._toy
+        self.port = self._listener.server_address[1]
+        self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.005,))
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the server."""
+        self._listener.shutdown()
+        self._thread.join()
+        self._listener.server_close()
+        self._toy.end()
+
+    def restart(self) -> None:
+        """End the server and start it anew at the same port."""
+        self.close()
+        self._begin()

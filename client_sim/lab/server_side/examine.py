@@ -1,0 +1,199 @@
+"""The examination of a server: what it keeps of requests, and whether it answers all alike."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle, islice
+from typing import Final
+
+from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.verdict import Check
+from client_sim.lab.server_side.alike import (
+    Said,
+    hide_date,
+    judge_alike,
+    judge_headers,
+    judge_pairs,
+)
+from client_sim.lab.server_side.canaries import Canaries
+from client_sim.lab.server_side.growth import judge_growth
+from client_sim.lab.server_side.order import Order, Seams, ServerVerdict
+from client_sim.lab.server_side.places import list_files, load_sizes
+from client_sim.lab.server_side.positions import PATH, request
+from client_sim.lab.server_side.questions import Question, find_paths, plan_habits, plan_questions
+from client_sim.lab.server_side.search import Search
+from client_sim.lab.server_side.sending import Sender
+from client_sim.lab.server_side.site import Site, plan_sources
+
+_KEPT: Final = 1000  # findings of a check that are kept; all are counted
+_EACH: Final = 3  # of these in one file
+_STEADY: Final = 3  # attempts to see two servers at the same state, when one publishes meanwhile
+_STARTING: Final = 60.0  # seconds that a server may take to start anew
+_GZIP: Final = b"Accept-Encoding: gzip"
+
+
+def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None) -> ServerVerdict:
+    """Examine a server from the first request to the last search.
+
+    `canaries` may be those of another server of the same name; without, fresh ones are drawn.
+    Raises SurroundingsError where the server, a file or a page cannot be reached.
+    """
+    sources = plan_sources(order.site, order.sources, seams.entropy)
+    host = order.site.host.encode()
+    # What comes before the first look is asked from the last address, and planted requests from
+    # the first one, so that it is as new to the server as can be.
+    scout = Sender(order.site, sources[-1:], order.patience)
+    scout.require_answer(request(_GZIP, host=host))
+    paths = tuple(dict.fromkeys((*find_paths(host, scout.get), *order.paths)))
+    questions = tuple(plan_questions(host, paths))
+    if canaries is None:
+        seams.note("drawing canaries")
+        canaries = Canaries(host, paths, seams.entropy, tls=order.site.tls, layers=order.layers)
+    seams.note("reading what is kept before anything is asked")
+    search = Search(order.places, canaries.sieve)
+    sender = Sender(order.site, sources, order.patience)
+    growth = _check_growth(order, sender, seams)
+    sender.peers.clear()
+    answers = sender.send(canaries.planted, lambda: seams.note("sending planted requests"))
+    ends = tuple(sender.peers)
+    seams.sleep(order.settle)
+    seams.note("searching")
+    search.look(ends)  # before other requests take the place of these in a ring
+    seams.note("asking the same from several addresses")
+    said, unlike = _ask_everywhere(sender, questions)
+    others = tuple(_check_others(order, sender, questions, seams))
+    seams.sleep(order.settle)
+    seams.note("searching")
+    search.look(ends)
+    heard = dict.fromkeys(hide_date(answer) for answer in (*answers, *(s.answer for s in said)))
+    return ServerVerdict(
+        host=order.site.host,
+        requests=len(sender.peers) + growth.cases,
+        positions=len(canaries.planted),
+        files=search.files,
+        checks=(
+            _check("answers", _ANSWERS, len(answers), search.judge_answers(heard)),
+            _check("files", _FILES, search.files, search.in_files),
+            _check("metrics", _METRICS, len(order.places.metrics), search.in_metrics),
+            growth,
+            _check("headers", _HEADERS, len(said), judge_headers(said)),
+            _check("alike", _ALIKE, len(said), unlike),
+            *others,
+        ),
+        unseen=tuple(_list_unseen(order, sources)),
+    )
+
+
+_ALIKE: Final = "Is everybody who asks the same answered with the same octets?"
+_HEADERS: Final = "Is nothing handed out that a client would bring back?"
+_ANSWERS: Final = "Does no answer and no error page repeat a request or its sender?"
+_FILES: Final = "Is nothing of a request in files that changed, databases, names of files?"
+_METRICS: Final = "Is nothing of a request in the metrics?"
+_GROWTH: Final = "Does nothing grow with the number of requests?"
+_NODES: Final = "Does another node answer with the same octets?"
+_RESTART: Final = "Does it answer with the same octets after a restart?"
+
+
+def _check(name: str, question: str, cases: int, findings: Iterable[Finding]) -> Check:
+    found = tuple(findings)
+    kept: dict[str, list[Finding]] = {}
+    for finding in found:
+        kept.setdefault(finding.where.partition(", ")[0], []).append(finding)
+    shown = tuple(finding for own in kept.values() for finding in own[:_EACH])
+    return Check(name, question, cases, len(found), shown[:_KEPT])
+
+
+def _check_growth(order: Order, sender: Sender, seams: Seams) -> Check:
+    """Count octets around a batch of plain requests; what is found once must be found again."""
+    host = order.site.host.encode()
+    batch = (request(_GZIP, host=host), request(path=PATH + b"?a", host=host))
+    findings: tuple[Finding, ...] = ()
+    for attempt in range(2):
+        seams.note("counting octets while plain requests are answered")
+        before = load_sizes(list_files(order.places))
+        start = seams.monotonic()
+        for octets, source in islice(
+            zip(cycle(batch), cycle(sender.sources), strict=False), order.batch
+        ):
+            sender.get(octets, source)
+        seams.sleep(order.settle)
+        after = load_sizes(list_files(order.places))
+        seams.sleep(seams.monotonic() - start)
+        idle = load_sizes(list_files(order.places))
+        again = tuple(judge_growth(before, after, idle, order.batch))
+        names = {finding.where for finding in findings}
+        findings = tuple(f for f in again if attempt == 0 or f.where in names) or again[:0]
+        if not findings:
+            break
+    return _check("growth", _GROWTH, order.batch, findings)
+
+
+def _ask_everywhere(
+    sender: Sender, questions: Sequence[Question]
+) -> tuple[list[Said], tuple[Finding, ...]]:
+    """Ask from every address; again where answers differ, as they do when the server publishes."""
+    habits = tuple(plan_habits(sender.site.host.encode()))
+    said: list[Said] = []
+    found: tuple[Finding, ...] = ()
+    for _ in range(_STEADY):
+        said = sender.ask_everywhere(questions)
+        said += [Said(each.group, each.words, sender.get(each.octets)) for each in habits]
+        found = tuple(judge_alike(said))
+        if not found:
+            break
+    return said, found
+
+
+def _check_others(
+    order: Order, sender: Sender, questions: Sequence[Question], seams: Seams
+) -> Iterator[Check]:
+    for other in order.against:
+        seams.note(f"asking {other.address}:{other.port} the same")
+        yield _check("nodes", _NODES, len(questions), _judge_node(sender, other, questions))
+    if order.restart is not None:
+        seams.note("waiting for a restart")
+        here = sender.ask_all(questions)
+        order.restart()
+        _wait(sender, seams)
+        names = ("it before the restart", "it after the restart")
+        found = judge_pairs(here, sender.ask_all(questions), names)
+        yield _check("restart", _RESTART, len(questions), found)
+
+
+def _judge_node(sender: Sender, site: Site, questions: Sequence[Question]) -> tuple[Finding, ...]:
+    """Compare two nodes; again where the first one changed its mind meanwhile, as by publishing."""
+    other = Sender(site, sender.sources, sender.patience)
+    names = (sender.site.host, f"{site.address}:{site.port}")
+    found: tuple[Finding, ...] = ()
+    for _ in range(_STEADY):
+        here, there = sender.ask_all(questions), other.ask_all(questions)
+        found = tuple(judge_pairs(here, there, names))
+        if not found or not tuple(judge_pairs(here, sender.ask_all(questions), names)):
+            break
+    return found
+
+
+def _wait(sender: Sender, seams: Seams) -> None:
+    until = seams.monotonic() + _STARTING
+    while True:
+        try:
+            sender.require_answer(request(_GZIP, host=sender.site.host.encode()))
+        except SurroundingsError:
+            if seams.monotonic() > until:
+                raise
+            seams.sleep(0.05)
+        else:
+            return
+
+
+def _list_unseen(order: Order, sources: Sequence[str]) -> Iterator[str]:
+    yield "Memory of the server's processes, which is not kept."
+    if not order.places.paths and not order.places.processes:
+        yield "Files: name folders with --search, or a process with --pid."
+    if not order.places.metrics:
+        yield "Metrics: name their page with --metrics."
+    if len(set(sources)) < 2:
+        yield "Whether other addresses are answered alike: name two of this machine with --source."
+    if not order.against:
+        yield "Other nodes: name one with --against."
+    if order.restart is None:
+        yield "What is written when the server ends, and answers after that: use --restart."

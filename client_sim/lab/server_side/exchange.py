@@ -1,0 +1,166 @@
+"""One connection to the server under examination, octet for octet, from a chosen address."""
+
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.server_side.planting import Delivery
+from client_sim.lab.server_side.site import Site
+
+_CONNECTING: Final = 10.0  # seconds
+_MOST: Final = 64 * 1024 * 1024  # octets of an answer: blocks of packages, and an end to floods
+
+Peer = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What came back on a connection, and the address and port that the server saw."""
+
+    answer: bytes
+    peer: Peer
+
+
+@contextlib.contextmanager
+def connect(
+    site: Site, source: str, *, name: str = "", alpn: str = ""
+) -> Iterator[tuple[socket.socket, Peer]]:
+    """Connect from an address, by TLS where the site has it; gives the socket and who we are.
+
+    Certificates are not looked at: nothing is sent that means anything. Raises SurroundingsError
+    when nobody listens, or the address is not ours; a handshake that fails is an OSError.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            plain = stack.enter_context(
+                socket.create_connection(
+                    (site.address, site.port), _CONNECTING, (source, 0) if source else None
+                )
+            )
+        except OSError as error:
+            raise SurroundingsError(
+                f"{site.address}:{site.port} cannot be reached from {source or 'here'} ({error}): "
+                f"start the server, or say with --source which address of this machine to use"
+            ) from error
+        peer: Peer = plain.getsockname()[:2]
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if not site.tls:
+            yield plain, peer
+            return
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        if alpn:
+            context.set_alpn_protocols([alpn])
+        yield (
+            stack.enter_context(context.wrap_socket(plain, server_hostname=name or site.name)),
+            peer,
+        )
+
+
+def ask(
+    site: Site,
+    octets: bytes,
+    source: str,
+    *,
+    patience: float,
+    heads: Sequence[bool] = (False,),
+    delivery: Delivery = Delivery.WHOLE,
+    name: str = "",
+    alpn: str = "",
+) -> Exchange:
+    """Send octets on a connection of their own and read as many answers as `heads` is long.
+
+    An answer that does not come within `patience` seconds is none.
+    """
+    answer = b""
+    peer: Peer = (source, 0)
+    with (
+        contextlib.suppress(OSError),  # a server may cut anybody off, in a handshake as well
+        connect(site, source, name=name, alpn=alpn) as (connection, ends),
+    ):
+        peer = ends
+        if delivery is Delivery.CUT:
+            connection.sendall(octets[: len(octets) // 2])
+            octets = octets[len(octets) // 2 :]
+        with contextlib.suppress(OSError):  # what it said before it cut us off is there still
+            connection.sendall(octets)
+        if delivery is Delivery.RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            connection.settimeout(patience)
+            for piece in _receive(connection):
+                answer += piece
+                if len(answer) > _MOST or is_whole(answer, heads):
+                    break
+    return Exchange(answer, peer)
+
+
+def ask_together(
+    site: Site, starts: Sequence[bytes], source: str, act: Callable[[], None]
+) -> tuple[Exchange, ...]:
+    """Leave beginnings of requests on connections that stay open while `act` runs."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for octets in starts:
+            connection, peer = stack.enter_context(connect(site, source))
+            connection.sendall(octets)
+            opened.append((connection, peer))
+        act()
+        exchanges = []
+        for connection, peer in opened:
+            connection.settimeout(0.01)
+            exchanges.append(Exchange(b"".join(_receive(connection)), peer))
+        return tuple(exchanges)
+
+
+def _receive(connection: socket.socket) -> Iterator[bytes]:
+    with contextlib.suppress(OSError):
+        while piece := connection.recv(65536):
+            yield piece
+
+
+def is_whole(octets: bytes, heads: Sequence[bool]) -> bool:
+    """Answer whether as many answers are there as `heads` is long; what is no HTTP/1 is one."""
+    for is_head in heads:
+        end = 0
+        while end >= 0:
+            end = _find_end(octets, is_head=is_head)
+            if end < 0 or not octets.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")):
+                break
+            octets = octets[end:]  # an interim answer; the final one follows
+        if end < 0:
+            return False
+        octets = octets[end:]
+    return True
+
+
+def _find_end(octets: bytes, *, is_head: bool) -> int:
+    """Give where the first answer ends, or -1 where that is not to be seen yet."""
+    if octets and not b"HTTP/1.".startswith(octets[:7]):
+        return len(octets)
+    head, blank, body = octets.partition(b"\r\n\r\n")
+    if not blank:
+        return -1
+    start = len(head) + 4
+    status = head[9:12]
+    if is_head or status in {b"204", b"304"} or status.startswith(b"1"):
+        return start
+    fields = [line.partition(b":") for line in head.lower().split(b"\r\n")[1:]]
+    values = {name.strip(): value.strip() for name, _, value in fields}
+    if values.get(b"transfer-encoding") == b"chunked":
+        last = (
+            body.find(b"0\r\n\r\n")
+            if body.startswith(b"0\r\n\r\n")
+            else body.find(b"\r\n0\r\n\r\n")
+        )
+        return -1 if last < 0 else start + last + (5 if body.startswith(b"0\r\n\r\n") else 7)
+    length = values.get(b"content-length", b"")
+    if not length.isdigit() or len(length) > 18 or len(body) < int(length):
+        return -1
+    return start + int(length)

@@ -1,0 +1,135 @@
+"""Every position of a request's head, as templates to plant canaries in."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from client_sim.lab.server_side.planting import Delivery, Template
+
+PATH: Final = b"/metadata/timestamp.json"
+_LONG: Final = b"<T>" + b"x" * 9000  # beyond the limits that servers usually have for a line
+
+_TARGETS: Final = (
+    ("path", b"/<T>"),
+    ("role of a path", b"/metadata/1.<T>.json"),
+    ("version of a path", b"/metadata/<n>.root.json"),
+    ("last segment of a path", b"/metadata/<T>"),
+    ("proof", b"/log/proof/<T>.1"),
+    ("tile", b"/log/tile/0/<T>"),
+    ("model of a package", b"/targets/<T>/id/stable/" + b"0" * 64 + b".a.zip"),
+    ("name of a package", b"/targets/armani/id/stable/" + b"0" * 64 + b".<T>.zip"),
+    ("query", PATH + b"?<T>"),
+    ("value in a query", PATH + b"?imei=<T>&b=1"),
+    ("fragment", PATH + b"#<T>"),
+    ("parameter of a path", PATH + b";<T>"),
+    ("absolute form", b"http://<T>" + PATH),
+    ("account in the absolute form", b"http://<T>@a" + PATH),
+    ("escaped path", b"/%2e<T>"),
+    ("path with dots", b"/../<T>"),
+    ("path with NUL", b"/\0<T>"),
+    ("path beyond ASCII", b"/\xe9<T>"),
+    ("path with a backslash", b"/\\<T>"),
+    ("target without slash", b"<T>"),
+    ("asterisk", b"*<T>"),
+    ("endless path", b"/" + _LONG),
+)
+
+NAMES: Final = (
+    *("Host", "Accept-Encoding", "Range", "If-Range", "If-None-Match", "If-Match"),
+    *("If-Modified-Since", "If-Unmodified-Since", "Accept", "Accept-Charset", "Accept-Language"),
+    *("Cache-Control", "Connection", "DNT", "Keep-Alive", "Origin", "Pragma", "Priority"),
+    *("Referer", "Save-Data", "TE", "Upgrade-Insecure-Requests", "User-Agent", "Via", "From"),
+    *("Sec-CH-UA-Model", "Sec-Fetch-Site", "Cookie", "Authorization", "Proxy-Authorization"),
+    *("Content-Type", "Content-Encoding", "Content-Length", "Transfer-Encoding", "Expect"),
+    *("Upgrade", "HTTP2-Settings", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Request-Id"),
+    *("X-Correlation-Id", "Traceparent", "X-Imei", "X-Device-Id", "Date", "Forwarded", "Trailer"),
+    *("X-HTTP-Method-Override", "X-Original-URL", "Last-Event-Id", "X-Requested-With"),
+)
+"""Headers that a server could know, and some that telephones are known to send."""
+
+_FORMS: Final = (
+    ("quoted", b'"<T>"'),
+    ("in a list", b"a, <T>;q=1"),
+    ("behind NUL", b"\0<T>"),
+    ("beyond ASCII", b"\xe9<T>"),
+    ("on a second line", b"a\r\n <T>"),
+    ("endless", _LONG),
+)
+_MANY_FORMS: Final = ("Host", "Accept-Encoding", "Range", "If-None-Match", "User-Agent", "Cookie")
+
+_ADDRESSES: Final = (
+    *("X-Forwarded-For: <A>", "X-Forwarded-For: <A>, 192.0.2.1", "X-Real-IP: <A>"),
+    *("True-Client-IP: <A>", "CF-Connecting-IP: <A>", "X-Client-IP: <A>"),
+    *('Forwarded: for="[<A>]"', "X-Cluster-Client-IP: <A>"),
+)
+_SPECIAL: Final = (
+    *("Range: bytes=<n>-", "Range: bytes=0-<n>", "Range: bytes=<N>-<N>", 'If-Range: W/"<T>"'),
+    *('If-None-Match: "sha256-<T>"', 'If-None-Match: W/"<T>"', "Cookie: id=<T>; other=<T>"),
+    *("Authorization: Bearer <T>", "Authorization: Basic <B>", "Proxy-Authorization: Basic <B>"),
+    *("User-Agent: Dalvik/2.1.0 (Linux; U; Android 14; <T> Build/<T>)", "Max-Forwards: <n>"),
+    *(
+        "Referer: https://<T>.example/<T>",
+        "From: <T>@example.org",
+        "Accept-Language: <T>, de;q=0.5",
+    ),
+)
+
+
+def request(
+    *lines: bytes, method: bytes = b"GET", path: bytes = PATH, host: bytes, version: bytes = b"1.1"
+) -> bytes:
+    """Give the octets of a request with `Host` and more lines."""
+    first = b" ".join((method, path, b"HTTP/" + version))
+    return b"\r\n".join((first, b"Host: " + host, *lines, b"", b""))
+
+
+def plan_heads(host: bytes, there: tuple[bytes, ...]) -> Iterator[Template]:
+    """Yield templates for request lines and headers; `there` are paths of the server's own."""
+    yield Template("method", request(method=b"<T>", host=host))
+    yield Template("method of HTTP/1.0", request(method=b"GET<T>", host=host, version=b"1.0"))
+    yield Template("version", request(version=b"<T>", host=host))
+    yield Template("digits of the version", request(version=b"1.<n>", host=host))
+    for position, path in _TARGETS:
+        yield Template(position, request(path=path, host=host))
+        yield Template(
+            f"{position}, HEAD", request(path=path, host=host, method=b"HEAD"), heads=True
+        )
+    yield Template("path of HTTP/1.0", request(path=b"/<T>", host=host, version=b"1.0"))
+    yield Template("path of HTTP/0.9", b"GET /<T>\r\n\r\n")
+    yield Template("authority form", request(method=b"CONNECT", path=b"<T>:443", host=host))
+    yield Template("path of OPTIONS", request(method=b"OPTIONS", path=b"/<T>", host=host))
+    yield Template("path of TRACE", request(method=b"TRACE", path=b"/<T>", host=host))
+    yield Template("host", request(host=b"<T>.example"))
+    yield Template("host of HTTP/1.0", request(host=b"<T>.example", version=b"1.0"))
+    yield Template("port of the host", request(host=b"a:<n>"))
+    yield Template("account in the host", request(host=b"<T>@a"))
+    yield from _plan_headers(host)
+    for number, path in enumerate(there, 1):
+        # Whatever is found or missing there, the way to its answer is another one.
+        name = f"user-agent of a path that is there, {number}"
+        yield Template(name, request(b"User-Agent: <T>", path=path, host=host))
+
+
+def _plan_headers(host: bytes) -> Iterator[Template]:
+    for name in NAMES:
+        yield Template(name.lower(), _with(name, b"<T>", host))
+        if name in _MANY_FORMS:
+            for form, value in _FORMS:
+                yield Template(f"{name.lower()}, {form}", _with(name, value, host))
+    for line in (*_ADDRESSES, *_SPECIAL):
+        position = line.partition("<")[0].strip(' "=[(').lower()
+        yield Template(f"{position} …", request(line.encode(), host=host))
+    yield Template("name of a header", request(b"X-<T>: a", host=host))
+    yield Template("name of a Sec header", request(b"Sec-<T>: a", host=host))
+    yield Template("line without a colon", request(b"<T>", host=host))
+    yield Template("header with a space", request(b"A <T>: a", host=host))
+    yield Template("line that begins with a space", request(b" <T>: a", host=host))
+    yield Template("user-agent", request(b"User-Agent: <T>", host=host), Delivery.CUT)
+    yield Template("user-agent", request(b"User-Agent: <T>", host=host), Delivery.RESET)
+    yield Template("query", request(path=PATH + b"?<T>", host=host), Delivery.CUT)
+    yield Template("query", request(path=PATH + b"?<T>", host=host), Delivery.RESET)
+
+
+def _with(name: str, value: bytes, host: bytes) -> bytes:
+    if name == "Host":
+        return request(host=value)
+    return request(name.encode() + b": " + value, host=host)

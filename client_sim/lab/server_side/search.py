@@ -1,0 +1,49 @@
+"""The search for planted values in all places: once behind the requests, and once at the end."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.server_side.exchange import Peer
+from client_sim.lab.server_side.pages import load_page
+from client_sim.lab.server_side.peers import make_peer_sieve
+from client_sim.lab.server_side.places import Places, find_changed, list_files, load_states
+from client_sim.lab.server_side.searching import judge_files, judge_octets
+from client_sim.lab.server_side.sieve import Sieve
+
+
+class Search:
+    """Looks through places for what was sent; what was there before it was made is passed over.
+
+    `files` is how many there were at the last look, `in_files` and `in_metrics` what was found.
+    """
+
+    def __init__(self, places: Places, canaries: Sieve) -> None:
+        self.in_files: list[Finding] = []
+        self.in_metrics: list[Finding] = []
+        self._places = places
+        self._sieves = [canaries]
+        self._states = load_states(list_files(places))
+        self.files = len(self._states)
+
+    def look(self, ends: Sequence[Peer]) -> None:
+        """Look through what has changed; `ends` are the client's ends of the connections."""
+        if len(self._sieves) == 1:
+            self._sieves.append(make_peer_sieve(ends))
+        ports = frozenset(port for _, port in ends)
+        files = list_files(self._places)
+        changed = find_changed(files, self._states)
+        self._states = load_states(files)
+        self.files = len(files)
+        _extend(self.in_files, judge_files(changed, self._sieves, ports))
+        for url in self._places.metrics:
+            _extend(self.in_metrics, judge_octets(url, load_page(url), self._sieves))
+
+    def judge_answers(self, answers: Iterable[bytes]) -> Iterator[Finding]:
+        """Find values in answers."""
+        for number, answer in enumerate(answers, 1):
+            yield from judge_octets(f"distinct answer {number}", answer, self._sieves)
+
+
+def _extend(found: list[Finding], more: Iterable[Finding]) -> None:
+    known = {finding.explanation for finding in found}
+    found += [finding for finding in more if finding.explanation not in known]

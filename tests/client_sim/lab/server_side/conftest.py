@@ -1,0 +1,63 @@
+"""What tests of the instrument for servers share: canaries for a toy, and examinations."""
+
+import contextlib
+import copy
+import os
+import time
+
+import pytest
+
+from client_sim.lab.server_mutants.toy import TREE
+from client_sim.lab.server_side.canaries import Canaries
+from client_sim.lab.server_side.examine import examine_server
+from client_sim.lab.server_side.order import Order, Seams
+from client_sim.lab.server_side.places import Places
+from client_sim.lab.server_side.site import plan_site
+
+HOST = "updates.example.org"
+SEAMS = Seams(os.urandom, time.sleep, time.monotonic)
+#: `printf %s 127.64.9.9 | sha256sum` begins with 9d, of 127.65.8.8 with 82: one odd, one even.
+SOURCES = ("127.64.9.9", "127.65.8.8", "127.66.7.7", "127.0.0.2")
+
+
+@pytest.fixture(scope="session")
+def canaries():
+    """Draw canaries once for all toys, which have one name and one tree."""
+    paths = [path.encode() for path in TREE]
+    return Canaries(HOST.encode(), paths, os.urandom, tls=False, layers=1)
+
+
+@pytest.fixture(scope="session")
+def few(canaries):
+    """Give the same with a handful of requests to send, for servers that are not searched."""
+    few = copy.copy(canaries)
+    few.planted = canaries.planted[:5]
+    return few
+
+
+@pytest.fixture
+def examine(canaries, tmp_path):
+    """Start two nodes of a toy, and examine the first one in every way; gives the verdict."""
+
+    def run(make, sent=canaries):
+        folders = [tmp_path / "one", tmp_path / "two"]
+        for folder in folders:
+            folder.mkdir()
+        with contextlib.ExitStack() as stack:
+            nodes = [make(folder, number) for number, folder in enumerate(folders, 1)]
+            for node in nodes:
+                stack.callback(node.close)
+            one, two = (plan_site(f"http://127.0.0.1:{node.port}", HOST) for node in nodes)
+            order = Order(
+                site=one,
+                places=Places((folders[0],), (), (f"http://127.0.0.1:{one.port}/metrics",)),
+                against=(two,),
+                restart=nodes[0].restart,
+                sources=SOURCES,
+                settle=0.0,
+                layers=1,
+                batch=40,
+            )
+            return examine_server(order, SEAMS, sent)
+
+    return run

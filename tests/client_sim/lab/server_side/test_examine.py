@@ -1,0 +1,78 @@
+import pytest
+
+from client_sim.lab.server_mutants.keepers import KEEPERS
+from client_sim.lab.server_mutants.library import HONEST_SERVERS, SERVER_MUTANTS
+from client_sim.lab.server_mutants.toy import Running, ToyServer
+
+NODES = {"l58-node-tag", "l58-node-name", "l58-node-gzip", "l58-modified"}
+TOLD = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L57"][len(KEEPERS) :]
+VARYING = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L58"]
+
+
+class Together(ToyServer):
+    """A server that keeps what all mutants keep, each in a folder of its own."""
+
+    def start(self):
+        """Start them all."""
+        self.all = []
+        for kind in KEEPERS:
+            folder = self.folder / kind.__name__
+            folder.mkdir(exist_ok=True)
+            self.all.append(kind(folder))
+            self.all[-1].start()
+
+    def note(self, asked):
+        """Let all of them note."""
+        for each in self.all:
+            each.note(asked)
+
+    def broke(self, octets, peer):
+        """Let all of them see what broke off."""
+        for each in self.all:
+            each.broke(octets, peer)
+
+    def end(self):
+        """End them all."""
+        for each in self.all:
+            each.end()
+
+
+def test_whatever_a_server_keeps_is_found(examine):
+    """In the folder of each; what is under a key of the server's own shows by its growth alone."""
+    verdict = examine(lambda folder, node: Running(Together, folder, node))
+    checks = {check.name: check for check in verdict.checks}
+    assert checks["files"].count > len(checks["files"].findings)
+    found = {
+        kind.__name__
+        for kind in KEEPERS
+        for finding in checks["files"].findings
+        if f"/{kind.__name__}/" in finding.where
+    }
+    assert {kind.__name__ for kind in KEEPERS} - found == {"_KeyedAddress"}
+    assert any("/_KeyedAddress/" in finding.where for finding in checks["growth"].findings)
+
+
+@pytest.mark.parametrize("mutant", TOLD, ids=lambda mutant: mutant.id)
+def test_whatever_a_server_tells_is_found(examine, mutant):
+    """In its metrics or in its answers."""
+    wanted = "metrics" if mutant.id.endswith("-label") else "answers"
+    assert wanted in examine(mutant.make).failed()
+
+
+@pytest.mark.parametrize("mutant", VARYING, ids=lambda mutant: mutant.id)
+def test_a_server_that_answers_some_otherwise_is_found(examine, few, mutant):
+    """Each by the check that is there for it."""
+    wanted = {"l58-born": "restart", "l58-fixed-cookie": "headers"}
+    usual = "nodes" if mutant.id in NODES else "alike"
+    assert wanted.get(mutant.id, usual) in examine(mutant.make, few).failed()
+
+
+@pytest.mark.parametrize("server", HONEST_SERVERS, ids=lambda server: server.id)
+def test_an_honest_server_raises_no_alarm(examine, server):
+    """Whatever it writes that is not of a request, and all checks had something to look at."""
+    verdict = examine(server.make)
+    assert verdict.failed() == ()
+    assert [check.name for check in verdict.checks] == [
+        *("answers", "files", "metrics", "growth", "headers", "alike", "nodes", "restart")
+    ]
+    assert all(check.cases for check in verdict.checks if check.name != "files")
