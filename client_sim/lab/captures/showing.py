@@ -1,6 +1,7 @@
 """An audit on a terminal and as JSON. Whatever a stranger wrote is escaped."""
 
 from collections.abc import Iterator
+from ipaddress import ip_address
 from typing import Any, Final
 
 from rich.console import Console
@@ -30,8 +31,21 @@ def printable(text: str | bytes) -> str:
 
 
 def show_name(name: bytes, *, personal: bool) -> str:
-    """Give a name that a stranger chose, covered where it looks like an identifier."""
-    return printable(name[:_NAME] if personal else redact(name[:_NAME], ()))
+    """Give a name that a stranger chose, covered where it looks like an identifier.
+
+    An address of the network is none of the owner.
+    """
+    name = name[:_NAME]
+    return printable(name if personal or _is_address(name) else redact(name, ()))
+
+
+def _is_address(name: bytes) -> bool:
+    host = name.decode("latin-1").rpartition(":")
+    try:
+        ip_address(host[0] if host[0].count(":") == 0 and host[0] else host[2])
+    except ValueError:
+        return False
+    return True
 
 
 def show_bits(row: FieldRow) -> str:

@@ -7,6 +7,7 @@ import click
 
 from client_sim.lab.commands.audit import audit_command
 from client_sim.lab.commands.explain import explain_command
+from client_sim.lab.commands.record import record_command
 from client_sim.lab.commands.run import run_command
 
 
@@ -18,3 +19,4 @@ def lab() -> None:
 lab.add_command(run_command)
 lab.add_command(explain_command)
 lab.add_command(audit_command)
+lab.add_command(record_command)

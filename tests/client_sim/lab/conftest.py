@@ -2,13 +2,18 @@
 
 import socketserver
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from client_sim.lab.servers.scripted import answer, respond
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.world import Public, RunningBuild
+from fixtures.captures import HOST
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +77,33 @@ def server():
         yield running
         running.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """Write a key and a certificate of its own for the host, into one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(7)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    path.write_bytes(
+        signed.public_bytes(serialization.Encoding.PEM)
+        + key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return path

@@ -1,0 +1,66 @@
+"""What a recording server says: there is nothing new.
+
+Pure: octets in, octets out. Whatever asks, phone of ours or not, gets an answer, so that it goes on
+and shows the rest of what it sends.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.captures.requests import HttpRequest, split_requests
+
+Load = Callable[[str], bytes | None]
+"""Gives the body of a path, or None where there is none."""
+
+PATH: Final = re.compile(r"/(?:metadata|log)(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)+")
+"""Paths that are looked up: metadata and the log, never a package."""
+
+_HEAD_END: Final = b"\r\n\r\n"
+_HEAD_LIMIT: Final = 65_536
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+_WORDS: Final[Mapping[int, str]] = {200: "OK", 400: "Bad Request", 404: "Not Found"}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer: its status, its octets, and whether the connection is closed behind it."""
+
+    status: int
+    octets: bytes
+    closes: bool
+
+
+def find_request(octets: bytes) -> HttpRequest | bool:
+    """Find the first whole request; True where it is not whole yet, False where it is none."""
+    if _HEAD_END not in octets:
+        return len(octets) < _HEAD_LIMIT
+    requests = split_requests(octets)
+    if not requests:
+        return False
+    first = requests[0]
+    if b"chunked" in (first.header(b"transfer-encoding") or b"").lower():
+        return first if octets[: first.end].endswith(_LAST_CHUNK) else True
+    told = first.header(b"content-length") or b"0"
+    return first if len(first.body) == int(told) or not told.isdigit() else True
+
+
+def plan_answer(request: HttpRequest, load: Load) -> Answer:
+    """Answer a request: what there is of metadata, and 404 for everything else."""
+    path = request.target.decode("latin-1")
+    is_read = request.method in {b"GET", b"HEAD"} and PATH.fullmatch(path) is not None
+    body = load(path) if is_read else None
+    closes = (request.header(b"connection") or b"").lower() == b"close"
+    closes = closes or request.version != b"HTTP/1.1"
+    status = 404 if body is None else 200
+    return encode_answer(status, body or b"", closes=closes, has_body=request.method != b"HEAD")
+
+
+def encode_answer(status: int, body: bytes, *, closes: bool, has_body: bool = True) -> Answer:
+    """Write an answer with the headers that it needs and no other."""
+    lines = [f"HTTP/1.1 {status} {_WORDS[status]}", f"Content-Length: {len(body)}"]
+    lines += ["Content-Type: application/json", "Cache-Control: no-store"]
+    lines += ["Connection: close"] if closes else []
+    head = "\r\n".join([*lines, "", ""]).encode()
+    return Answer(status, head + body if has_body else head, closes)

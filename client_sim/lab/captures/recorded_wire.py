@@ -1,0 +1,83 @@
+"""One connection of a recording server: what passed on it, and TLS taken off where there is any.
+
+TLS is done here and not by the event loop, so that the octets on the wire can be kept.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from client_sim.lab.captures.wire import Passed
+
+_CHUNK: Final = 65_536
+_IDLE: Final = 30.0  # seconds without an octet after which a connection is given up
+_LIMIT: Final = 4 * 1024 * 1024  # octets that one client may send
+
+
+class RecordedWire:
+    """A connection; `passed` are the octets on the wire, `received` how many the client sent."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        clock: Callable[[], float],
+        context: ssl.SSLContext | None,
+    ) -> None:
+        self.passed: list[Passed] = []
+        self.received = 0
+        self.writer = writer
+        self._reader = reader
+        self._clock = clock
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._secure: ssl.SSLObject | None = None
+        if context is not None:
+            self._secure = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._is_over = False
+
+    async def receive(self) -> bytes:
+        """Give the next octets of the client, none at the end; TimeoutError when it is silent."""
+        while not self._is_over:
+            raw = await asyncio.wait_for(self._reader.read(_CHUNK), _IDLE)
+            self.received += len(raw)
+            if not raw or self.received > _LIMIT:
+                break
+            self.passed.append(Passed(self._clock(), True, raw))
+            if self._secure is None:
+                return raw
+            self._incoming.write(raw)
+            try:
+                plain = self._read_plain(self._secure)
+            finally:
+                await self._flush()  # also what says that the handshake failed
+            if plain:
+                return plain
+        return b""
+
+    async def send(self, octets: bytes) -> None:
+        """Send an answer."""
+        if self._secure is None:
+            self._outgoing.write(octets)
+        else:
+            self._secure.write(octets)
+        await self._flush()
+
+    def _read_plain(self, secure: ssl.SSLObject) -> bytes:
+        plain = b""
+        try:
+            while octets := secure.read(_CHUNK):
+                plain += octets
+        except ssl.SSLWantReadError:
+            return plain
+        except ssl.SSLZeroReturnError:
+            pass
+        self._is_over = True
+        return plain
+
+    async def _flush(self) -> None:
+        octets = self._outgoing.read()
+        if octets:
+            self.passed.append(Passed(self._clock(), False, octets))
+            self.writer.write(octets)
+            await asyncio.wait_for(self.writer.drain(), _IDLE)

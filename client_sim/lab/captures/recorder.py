@@ -1,0 +1,144 @@
+"""A server that writes down what clients send it, octet for octet, and has nothing new for them."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from client_sim.lab.captures.answering import (
+    Answer,
+    Load,
+    encode_answer,
+    find_request,
+    plan_answer,
+)
+from client_sim.lab.captures.capture_file import CaptureFile
+from client_sim.lab.captures.recorded_wire import RecordedWire
+from client_sim.lab.captures.requests import HttpRequest
+from client_sim.lab.captures.wire import Ends, encode_connection
+from client_sim.lab.errors import SurroundingsError
+
+_AT_ONCE: Final = 64  # connections
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something to tell while it happens: a request and its status, or the end of a connection."""
+
+    connection: int
+    request: HttpRequest | None
+    status: int
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """TLS: its context, and the file to which that writes the keys of connections."""
+
+    context: ssl.SSLContext
+    key_log: Path
+
+
+class Recorder:
+    """Records connections into a capture until `done` is set, or `limit` connections are over.
+
+    `note` is told of requests and ends of connections as they happen.
+    """
+
+    def __init__(
+        self,
+        capture: CaptureFile,
+        load: Load,
+        clock: Callable[[], float],
+        note: Callable[[Noted], None],
+        *,
+        secure: Secure | None = None,
+        limit: int | None = None,
+    ) -> None:
+        self.done = asyncio.Event()
+        self.connections = 0
+        self.requests = 0
+        self._capture = capture
+        self._load = load
+        self._clock = clock
+        self._note = note
+        self._secure = secure
+        self._limit = limit
+        self._ended = 0
+        self._open: set[asyncio.Task[None]] = set()
+        self._failure: OSError | SurroundingsError | None = None
+
+    async def run(self, address: str, port: int, listening: Callable[[str, int], None]) -> None:
+        """Listen, tell where, and record until `done`; OSError and SurroundingsError end it."""
+        tls = None if self._secure is None else self._secure.context
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            if task is None or len(self._open) >= _AT_ONCE or self.done.is_set():
+                writer.close()
+                return
+            self._open.add(task)
+            try:
+                await self._serve(RecordedWire(reader, writer, self._clock, tls))
+            except (OSError, SurroundingsError) as error:
+                self._failure = error
+                self.done.set()
+            finally:
+                self._open.discard(task)
+
+        server = await asyncio.start_server(serve, address, port)
+        async with server:
+            listening(*server.sockets[0].getsockname()[:2])
+            await self.done.wait()
+            server.close()
+            for task in tuple(self._open):
+                task.cancel()
+            await asyncio.gather(*self._open, return_exceptions=True)
+        if self._failure is not None:
+            raise self._failure
+
+    async def _serve(self, wire: RecordedWire) -> None:
+        self.connections += 1
+        number, begun = self.connections, self._clock()
+        client = wire.writer.get_extra_info("peername")[:2]
+        server = wire.writer.get_extra_info("sockname")[:2]
+        try:
+            # A client that resets, is silent or speaks no TLS has still shown what it sent.
+            with contextlib.suppress(ConnectionError, TimeoutError, ssl.SSLError):
+                await self._converse(wire, number)
+        finally:
+            wire.writer.close()
+            keys = b""
+            if self._secure is not None:
+                keys = await asyncio.to_thread(self._secure.key_log.read_bytes)
+            ends = Ends(client, server)
+            self._capture.write(encode_connection(ends, begun, wire.passed, self._clock()), keys)
+            self._note(Noted(number, None, 0, wire.received))
+            self._ended += 1
+            if self._limit is not None and self._ended >= self._limit:
+                self.done.set()
+
+    async def _converse(self, wire: RecordedWire, number: int) -> None:
+        buffer = b""
+        while octets := await wire.receive():
+            buffer += octets
+            while buffer:
+                found = find_request(buffer)
+                if found is True:
+                    break
+                answer = await self._answer(found if isinstance(found, HttpRequest) else None)
+                if isinstance(found, HttpRequest):
+                    buffer = buffer[found.end :]
+                    self.requests += 1
+                    self._note(Noted(number, found, answer.status, found.end))
+                await wire.send(answer.octets)
+                if answer.closes:
+                    return
+
+    async def _answer(self, request: HttpRequest | None) -> Answer:
+        if request is None:
+            return encode_answer(400, b"", closes=True)
+        return await asyncio.to_thread(plan_answer, request, self._load)

@@ -1,0 +1,83 @@
+"""Recordings as pcapng: read back, by us and by another program, and whole at any moment."""
+
+import io
+
+import pytest
+
+from client_sim.lab.captures.capture_file import CaptureFile
+from client_sim.lab.captures.loading import decode_capture, load_capture
+from client_sim.lab.captures.wire import Ends, Passed, encode_connection
+from client_sim.lab.errors import CaptureError
+
+FOUR = Ends(("192.0.2.7", 40_000), ("198.51.100.10", 8080))
+SIX = Ends(("fe80::7%eth0", 40_001), ("2001:db8::10", 8080))
+ASKED, ANSWERED = b"asked" * 1000, b"answered"
+
+
+def packets(ends=FOUR):
+    """Give the packets of a connection."""
+    passed = [Passed(10.25, True, ASKED), Passed(10.5, False, ANSWERED)]
+    return list(encode_connection(ends, 10.0, passed, 11.0))
+
+
+@pytest.mark.parametrize("ends", [FOUR, SIX])
+def test_a_recording_is_read_octet_for_octet(ends, tmp_path):
+    """Both versions of IP; more than one segment; times as they were."""
+    path = tmp_path / "capture"
+    with CaptureFile(path) as file:
+        file.write(packets(ends), b"")
+    (talk,) = load_capture(path).conversations
+    assert (talk.octets, talk.received, talk.at) == (ASKED, len(ANSWERED), 10.0)
+    assert (talk.gaps, talk.odd) == ((), ())
+
+
+@pytest.mark.needs("tshark")
+def test_another_program_finds_no_fault(tmp_path, tshark):
+    """Check sums, lengths, sequence numbers."""
+    path = tmp_path / "capture"
+    with CaptureFile(path) as file:
+        file.write(packets(), b"")
+        file.write(packets(SIX), b"")
+    checks = ("-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE")
+    bad = (
+        "tcp.checksum.status == 0 or ip.checksum.status == 0 or tcp.analysis.flags or _ws.malformed"
+    )
+    assert tshark(path, *checks, "-Y", bad) == ""
+    assert len(tshark(path).splitlines()) == len(packets()) + len(packets(SIX))
+
+
+def test_until_it_ends_it_has_another_name_and_is_whole(tmp_path):
+    """A crash leaves a capture of the connections that had ended."""
+    path = tmp_path / "capture"
+    with CaptureFile(path) as file:
+        file.write(packets(), b"CLIENT_RANDOM x y\n")
+        assert not path.exists()
+        part = (tmp_path / ".capture.part").read_bytes()
+        capture, keys = decode_capture(io.BytesIO(part), len(part))
+        assert (len(capture.conversations), keys) == (1, [b"CLIENT_RANDOM x y\n"])
+    assert [each.name for each in tmp_path.iterdir()] == ["capture"]
+    assert path.read_bytes() == part
+
+
+def test_a_file_that_is_there_is_not_written_over(tmp_path):
+    """The sentence says what to do."""
+    path = tmp_path / "capture"
+    path.write_bytes(b"x")
+    with pytest.raises(CaptureError, match="name another file"), CaptureFile(path):
+        pass
+    assert path.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_an_error_keeps_what_was_recorded(count, tmp_path):
+    """And leaves nothing where nothing was."""
+
+    def record():
+        with CaptureFile(tmp_path / "capture") as file:
+            for _ in range(count):
+                file.write(packets(), b"")
+            raise OSError("disk")
+
+    with pytest.raises(OSError, match="disk"):
+        record()
+    assert len(list(tmp_path.iterdir())) == count

@@ -1,0 +1,153 @@
+"""`lab record`, as a process that real clients talk to."""
+
+import contextlib
+import json
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from client_sim.lab.captures.loading import load_capture
+from client_sim.lab.captures.seen import State
+from client_sim.lab.commands import lab
+from fixtures.captures import HOST, POLL, miui_update
+
+PROGRAM = Path(sys.executable).parent / "hening-device"
+
+
+@contextlib.contextmanager
+def recording(path, *options):
+    """Run the command; give its process and the port that it tells."""
+    words = [PROGRAM, "lab", "record", path, *options]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            first = process.stdout.readline()
+            assert first.startswith("listening at 127.0.0.1:"), first
+            yield process, int(first.split(":")[1].split(";")[0])
+        finally:
+            process.kill()
+
+
+def talk(port, *requests, wrap=None):
+    """Send requests one after the other over one connection; give the first line of each answer."""
+    lines = []
+    with contextlib.ExitStack() as stack:
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=120))
+        stream = plain if wrap is None else stack.enter_context(wrap(plain))
+        for request in requests:
+            stream.sendall(request)
+            lines.append(stream.recv(10_000).split(b"\r\n")[0])
+    return lines
+
+
+def test_a_poll_is_recorded_octet_for_octet(tmp_path):
+    """It ends by itself after the connections that were wished for; lines tell what came."""
+    path = tmp_path / "capture"
+    published = tmp_path / "public" / "metadata"
+    published.mkdir(parents=True)
+    (published / "timestamp.json").write_bytes(b"{}")
+    with recording(path, "--metadata", published.parent, "--connections", "2") as (process, port):
+        assert talk(port, *POLL) == [b"HTTP/1.1 404 Not Found", b"HTTP/1.1 200 OK"]
+        assert talk(port, miui_update()) == [b"HTTP/1.1 404 Not Found"]
+        told = process.communicate(timeout=120)[0].splitlines()
+    assert process.returncode == 0
+    assert told[:2] == [
+        "connection 1: GET /metadata/2.root.json HTTP/1.1 -> 404",
+        "connection 1: GET /metadata/timestamp.json HTTP/1.1 -> 200",
+    ]
+    assert told[-1] == f"{path}: 2 connections, 3 requests; `lab audit` judges them"
+    talks = load_capture(path).conversations
+    assert [each.octets for each in talks] == [b"".join(POLL), miui_update()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_is_the_usual_end(number, tmp_path):
+    """What came on an open connection is in the capture, too."""
+    path = tmp_path / "capture"
+    with (
+        recording(path) as (process, port),
+        socket.create_connection(("127.0.0.1", port), timeout=120) as stream,
+    ):
+        stream.sendall(POLL[0] + b"GET /half")
+        assert stream.recv(10_000)
+        process.send_signal(number)
+        process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert load_capture(path).conversations[0].octets == POLL[0] + b"GET /half"
+
+
+@pytest.mark.needs("tshark")
+def test_tls_is_recorded_with_its_keys(certificate, tmp_path):
+    """The client hello as it was on the wire, and the requests under it."""
+    path = tmp_path / "capture"
+    context = ssl.create_default_context(cafile=certificate)
+    options = ("--certificate", certificate, "--connections", "2")
+    with recording(path, *options) as (process, port):
+        for _ in range(2):
+            talk(port, *POLL, wrap=lambda plain: context.wrap_socket(plain, server_hostname=HOST))
+        process.communicate(timeout=120)
+    for each in load_capture(path).conversations:
+        assert (each.state, each.octets) == (State.DECRYPTED, b"".join(POLL))
+        assert each.hello.server_name == HOST.encode()
+
+
+def test_who_speaks_no_http_or_no_tls_is_recorded(certificate, tmp_path):
+    """Nothing that a client says ends the recording."""
+    path = tmp_path / "capture"
+    with recording(path, "--connections", "2") as (process, port):
+        assert talk(port, b"\0\1\2\r\n\r\n") == [b"HTTP/1.1 400 Bad Request"]
+        with socket.create_connection(("127.0.0.1", port)) as stream:
+            stream.sendall(b"half a li")
+        process.communicate(timeout=120)
+    assert [t.octets for t in load_capture(path).conversations] == [b"\0\1\2\r\n\r\n", b"half a li"]
+    other = tmp_path / "other"
+    with recording(other, "--certificate", certificate, "--seconds", "1") as (process, port):
+        with contextlib.suppress(OSError):
+            talk(port, POLL[0])
+        process.communicate(timeout=120)
+    assert [t.octets for t in load_capture(other).conversations] == [POLL[0]]
+
+
+def call(*arguments):
+    """Run the command in this process."""
+    return CliRunner().invoke(lab, ["record", *map(str, arguments)])
+
+
+def test_what_cannot_be_done_is_one_sentence(tmp_path):
+    """A file that is there, a port that is taken, a key that is none, a folder without metadata."""
+    there = tmp_path / "there"
+    there.write_bytes(b"")
+    assert "name another file" in call(there).stderr
+    assert call(there).exit_code == 1
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = call(tmp_path / "x", "--port", taken.getsockname()[1])
+    assert result.exit_code == 3
+    assert result.stderr.startswith("error: ")
+    assert list(tmp_path.iterdir()) == [there]
+    result = call(tmp_path / "x", "--certificate", there)
+    assert (result.exit_code, "give a chain and its key as PEM" in result.stderr) == (1, True)
+    assert call(tmp_path / "x", "--metadata", tmp_path).exit_code == 1
+    assert call(tmp_path / "no" / "x").exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "options", [("--listen", "everywhere"), ("--key", __file__), ("--connections", "0")]
+)
+def test_usage_gives_2(options, tmp_path):
+    """Nothing is opened."""
+    assert call(tmp_path / "x", *options).exit_code == 2
+
+
+def test_json_is_printed_at_the_end(tmp_path):
+    """And nothing but that."""
+    result = call(tmp_path / "x", "--seconds", "0.01", "--json")
+    assert json.loads(result.stdout) == {
+        "capture": str(tmp_path / "x"),
+        "connections": 0,
+        "requests": 0,
+    }
