@@ -21,7 +21,7 @@ class ToyClient:
             try:
                 for path in self.paths():
                     self.transmit(stream, self.request(path))
-                    head, body = _receive(stream)
+                    head, body = self.receive(stream)
                     self.answered(head)
                     self.took(body)
             finally:
@@ -73,6 +73,10 @@ class ToyClient:
     def transmit(self, stream: Stream, octets: bytes) -> None:
         """Send one request."""
         stream.send(octets)
+
+    def receive(self, stream: Stream) -> tuple[str, bytes]:
+        """Receive one answer: its head, and as much of its body as comes."""
+        return _receive(stream)
 
     def answered(self, head: str) -> None:
         """Take the head of an answer."""

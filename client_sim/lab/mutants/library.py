@@ -3,14 +3,22 @@
 from typing import Final
 
 from client_sim.lab.mutants import (
+    activity,
     ciphers,
+    connections,
     digests,
+    directions,
+    echoes,
     encodings,
     hosts,
     identifiers,
+    kept_phases,
     lengths,
     libraries,
+    memories,
+    phases,
     places,
+    secrecy,
     shapes,
     splits,
     surroundings,
@@ -33,6 +41,14 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *libraries.MUTANTS,
     *surroundings.MUTANTS,
     *identifiers.MUTANTS,
+    *memories.MUTANTS,
+    *phases.MUTANTS,
+    *kept_phases.MUTANTS,
+    *activity.MUTANTS,
+    *echoes.MUTANTS,
+    *directions.MUTANTS,
+    *secrecy.MUTANTS,
+    *connections.MUTANTS,
 )
 
 _BY_ID: Final = {mutant.id: mutant for mutant in MUTANTS}
