@@ -1,7 +1,8 @@
 """A world in one process: virtual time, a script for a server, no sockets."""
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from client_sim.lab.trace.entropy import Entropy, SeededEntropy
 from client_sim.lab.trace.worlds import ELSEWHERE
@@ -30,13 +31,34 @@ Responder = Callable[[Asked], bytes]
 reaches the client as a connection that breaks or times out."""
 
 
-class MemoryStream:
-    """One end of a connection to a scripted server in the same process."""
+class Pieces(bytes):
+    """An answer that arrives in pieces: of each the seconds to wait for it and its length.
 
-    def __init__(self, respond: Callable[[bytes], bytes]) -> None:
+    What is left behind them arrives at once, without a wait.
+    """
+
+    pieces: tuple[tuple[float, int], ...]
+
+    def __new__(cls, octets: bytes, pieces: Iterable[tuple[float, int]]) -> Self:
+        """Make the answer."""
+        made = super().__new__(cls, octets)
+        made.pieces = tuple(pieces)
+        return made
+
+
+class MemoryStream:
+    """One end of a connection to a scripted server in the same process.
+
+    `wait` is called with the seconds that a piece of an answer takes.
+    """
+
+    def __init__(self, respond: Callable[[bytes], bytes], wait: Callable[[float], None]) -> None:
         self._respond = respond
+        self._wait = wait
         self._asked = b""
         self._answer = b""
+        self._pieces: Iterator[tuple[float, int]] = iter(())
+        self._piece = 0
         self._open = True
 
     def send(self, data: bytes) -> None:
@@ -48,7 +70,15 @@ class MemoryStream:
         """Give at most `limit` octets of the answer; b"" when there is none left."""
         self._check_open()
         if not self._answer and self._asked:
-            self._answer, self._asked = self._respond(self._asked), b""
+            answer, self._asked = self._respond(self._asked), b""
+            self._pieces = iter(answer.pieces if isinstance(answer, Pieces) else ())
+            self._answer = bytes(answer)
+            self._piece = 0
+        if not self._piece:
+            seconds, self._piece = next(self._pieces, (0.0, len(self._answer)))
+            self._wait(seconds)
+        limit = min(limit, self._piece)
+        self._piece -= limit
         taken, self._answer = self._answer[:limit], self._answer[limit:]
         return taken
 
@@ -102,8 +132,12 @@ class MemoryWorld:
         connection = self._connections
         self._connections += 1
         return MemoryStream(
-            lambda octets: self._respond(Asked(octets, self._now, connection, address, port, tls))
+            lambda octets: self._respond(Asked(octets, self._now, connection, address, port, tls)),
+            self._wait,
         )
+
+    def _wait(self, seconds: float) -> None:
+        self._now += seconds
 
     def far_ends(self) -> Sequence[bytes] | None:
         """Give None: there are no sockets."""

@@ -98,7 +98,7 @@ class _Hole(MemoryStream):
     """A connection to nowhere, which answers politely and keeps what it got."""
 
     def __init__(self) -> None:
-        super().__init__(lambda _asked: _NOTHING)
+        super().__init__(lambda _asked: _NOTHING, lambda _seconds: None)
         self.swallowed = b""
 
     def send(self, data: bytes) -> None:

@@ -1,0 +1,80 @@
+"""Checks of signatures that are not made twice, for a process that looks at very many polls.
+
+Whether a key made a signature of some octets follows from these three alone; what a metadata file
+says follows from its octets. Both are remembered while `memoised` is active, so that a client pays
+for what is new to this process only. Whatever is refused is looked at again each time.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import Any, Final
+
+from securesystemslib.signer import Signature, SSlibKey
+from tuf.api.metadata import Metadata
+
+from client_sim.device import tlog
+
+_FILES: Final = 512  # some of which have a hundred pointers
+_CHECKS: Final = 4_096
+_KEPT: Final = "_signed_octets"
+
+
+@contextmanager
+def memoised() -> Iterator[None]:
+    """Remember checks and files in this process from here to the end of the block.
+
+    Clients that change what python-tuf gave them would see each other's changes; none does.
+    """
+    with ExitStack() as undo:
+
+        def replace(owner: object, name: str, new: object) -> None:
+            undo.callback(setattr, owner, name, vars(owner)[name])
+            setattr(owner, name, new)
+
+        replace(SSlibKey, "verify_signature", _remember_checks(SSlibKey.verify_signature))
+        replace(Metadata, "from_bytes", _remember_files(Metadata.from_bytes))
+        replace(Metadata, "signed_bytes", _remember_octets(Metadata.signed_bytes))
+        replace(tlog, "verify_note", lru_cache(_CHECKS)(tlog.verify_note))
+        yield
+
+
+def _remember_checks(verify: Any) -> Any:  # noqa: ANN401  # a method of a class that is not ours
+    @lru_cache(_CHECKS)
+    def check(kind: tuple[str, str, str, str], keyid: str, value: str, octets: bytes) -> None:
+        keytype, scheme, public, own = kind
+        verify(SSlibKey(own, keytype, scheme, {"public": public}), Signature(keyid, value), octets)
+
+    def verify_signature(self: SSlibKey, signature: Signature, data: bytes) -> None:
+        kind = (self.keytype, self.scheme, self.keyval["public"], self.keyid)
+        check(kind, signature.keyid, signature.signature, data)
+
+    return verify_signature
+
+
+def _remember_files(decode: Any) -> Any:  # noqa: ANN401
+    @lru_cache(_FILES)
+    def decode_once(octets: bytes) -> Metadata[Any]:
+        metadata: Metadata[Any] = decode(octets)
+        vars(metadata)[_KEPT] = None
+        return metadata
+
+    def from_bytes(_cls: type, data: bytes, deserializer: object = None) -> Metadata[Any]:
+        decoded: Metadata[Any] = (
+            decode_once(data) if deserializer is None else decode(data, deserializer)
+        )
+        return decoded
+
+    return classmethod(from_bytes)
+
+
+def _remember_octets(signed_bytes: Any) -> Any:  # noqa: ANN401
+    def get(self: Metadata[Any]) -> bytes:
+        kept = vars(self)
+        if _KEPT not in kept:
+            octets: bytes = signed_bytes.fget(self)
+        else:
+            octets = kept[_KEPT] = kept[_KEPT] or signed_bytes.fget(self)
+        return octets
+
+    return property(get)

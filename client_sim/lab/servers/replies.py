@@ -1,0 +1,113 @@
+"""Answers taken apart, so that a server can be made to say more, or other, than it does."""
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+from client_sim.lab.trace.memory import Asked, Responder
+
+_TARGET: Final = re.compile(rb"(?:^|\r\n\r\n)[A-Z]+ ([^ \r\n]+) HTTP/1\.1(?=\r\n)")
+
+Fields = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: header fields in their order, the body as it is sent, octets in front of it."""
+
+    status: int
+    reason: str
+    fields: Fields
+    body: bytes
+    before: bytes = b""
+
+    def get(self, name: str) -> str | None:
+        """Give the first value of a field, or None."""
+        wanted = name.lower()
+        return next((value for known, value in self.fields if known.lower() == wanted), None)
+
+    def put(self, *fields: tuple[str, str]) -> Self:
+        """Give the answer with fields in place of those of the same names."""
+        names = {name.lower() for name, _ in fields}
+        kept = tuple(pair for pair in self.fields if pair[0].lower() not in names)
+        return replace(self, fields=(*kept, *fields))
+
+    def drop(self, *names: str) -> Self:
+        """Give the answer without some fields."""
+        unwanted = {name.lower() for name in names}
+        kept = tuple(pair for pair in self.fields if pair[0].lower() not in unwanted)
+        return replace(self, fields=kept)
+
+    def with_body(self, body: bytes) -> Self:
+        """Give the answer with another body and its length."""
+        return replace(self.put(("Content-Length", str(len(body)))), body=body)
+
+
+Alter = Callable[[Asked, str, Reply], Reply]
+"""Gives what is said instead of a reply; the text is the request's target."""
+
+Wrap = Callable[[Responder], Responder]
+"""Makes another server of a server."""
+
+
+def alter_replies(alter: Alter) -> Wrap:
+    """Make the wrap in which each whole answer of a server is altered."""
+
+    def wrap(respond: Responder) -> Responder:
+        def altered(asked: Asked) -> bytes:
+            targets = [target.decode("latin-1") for target in _TARGET.findall(asked.octets)]
+            replies = decode_replies(respond(asked))
+            # A request that is none is answered, too.
+            targets += [""] * (len(replies) - len(targets))
+            return b"".join(
+                encode_reply(alter(asked, target, reply))
+                for target, reply in zip(targets, replies, strict=False)
+            )
+
+        return altered
+
+    return wrap
+
+
+def chain(wraps: tuple[Wrap, ...]) -> Wrap:
+    """Make the wrap that is all of some, the last one outermost."""
+
+    def wrap(respond: Responder) -> Responder:
+        for each in wraps:
+            respond = each(respond)
+        return respond
+
+    return wrap
+
+
+def only_at(connections: Collection[int], wrap: Wrap) -> Wrap:
+    """Make the wrap that is in the way of some connections of a run only, counted from 0."""
+
+    def wrap_some(respond: Responder) -> Responder:
+        wrapped = wrap(respond)
+        return lambda asked: (wrapped if asked.connection in connections else respond)(asked)
+
+    return wrap_some
+
+
+def decode_replies(octets: bytes) -> list[Reply]:
+    """Take apart what a server of this package says: each head states the body's length."""
+    found = []
+    while octets:
+        head, _, rest = octets.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        _, status, reason = first.split(" ", 2)
+        pairs = [line.split(": ", 1) for line in lines]
+        reply = Reply(int(status), reason, tuple((name, value) for name, value in pairs), b"")
+        length = int(reply.get("Content-Length") or 0)
+        found.append(replace(reply, body=rest[:length]))
+        octets = rest[length:]
+    return found
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Give the octets of a reply."""
+    first = f"HTTP/1.1 {reply.status} {reply.reason}"
+    lines = (first, *(f"{name}: {value}" for name, value in reply.fields), "", "")
+    return reply.before + "\r\n".join(lines).encode("latin-1") + reply.body

@@ -1,0 +1,131 @@
+"""Hostile pairs: a phone does not notice which of two it talks to, and whoever listens is found."""
+
+import hashlib
+import re
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.oracles.equality import find_differences
+from client_sim.lab.oracles.judging import judge_grammar
+from client_sim.lab.programme.setting import Setting, observe
+from client_sim.lab.scenarios.driving import POLL, Scenario
+from client_sim.lab.servers.contents import Publication, release
+from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
+from client_sim.lab.servers.replies import only_at
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.persona import make_persona
+
+OWNER = make_persona(1)
+BY_NAME = {pair.name: pair for pair in HOSTILE}
+HISTORY = (Publication("release", release(1000), connection=1),)
+
+
+@pytest.fixture
+def run(repository):
+    """Run a client against both of a pair, which are in the way of its first two polls of three."""
+
+    def run_both(factory, pair, connections=(0, 1)):
+        return [
+            observe(
+                factory,
+                Setting(
+                    public=repository.public("armani", "id", "stable"),
+                    personal=OWNER,
+                    entropy=Entropy(b"seed"),
+                    start=1_767_225_600.0,
+                    serve=lambda wrap=wrap: only_at(connections, wrap)(repository.serve(HISTORY)),
+                    scenario=Scenario("three polls", (POLL,) * 3),
+                ),
+            )
+            for wrap in (pair.first, pair.second)
+        ]
+
+    return run_both
+
+
+def differs(one, other):
+    """Tell whether two runs left different traces, times included."""
+    return find_differences(one, other, with_time=True) != ()
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_the_clean_client_leaves_one_trace(run, repository, name):
+    """It sends the same to both of a pair, nothing beyond the table, and goes on afterwards."""
+    pair = BY_NAME[name]
+    one, other = run(PollingClient, pair)
+    assert not differs(one, other)
+    assert (one.received == other.received) == (pair.field == "pieces")
+    public = repository.public("armani", "id", "stable")
+    assert judge_grammar(one, public) == ()
+    assert "poll 3" not in one.failures
+    assert "can be installed" in one.outcomes[2]
+    assert list(one.failures) == list(other.failures)
+
+
+class Parrot(ToyClient):
+    """Says in its second request what it was told before, in digest."""
+
+    heard = b""
+
+    def open(self):
+        """Listen on the connection."""
+        stream = super().open()
+        inner, receive = self, stream.recv
+
+        def recv(limit):
+            octets = receive(limit)
+            inner.heard = hashlib.sha256(inner.heard + octets).digest()
+            return octets
+
+        stream.recv = recv
+        return stream
+
+    def headers(self):
+        """Bring it back."""
+        return (*super().headers(), f"X-Heard: {self.heard.hex()}")
+
+
+# A toy asks for nothing but root and timestamp, and so sees no proof.
+@pytest.mark.parametrize("name", [p.name for p in HOSTILE if p.field not in {"pieces", "proof"}])
+def test_whoever_brings_back_what_it_was_told_is_found(run, name):
+    """Each pair hands something out that is another for each of its two."""
+    assert differs(*run(Parrot, BY_NAME[name]))
+
+
+def test_whoever_acts_when_a_piece_arrives_is_found(run):
+    """Times of pieces show in a client that looks at the clock between two of them."""
+
+    class Hasty(Parrot):
+        def next_poll(self, now):
+            return now + 20_000 + self.heard[0]
+
+    assert not differs(*run(ToyClient, BY_NAME["times of the pieces"]))
+    assert differs(*run(Hasty, BY_NAME["times of the pieces"]))
+    assert differs(*run(Hasty, BY_NAME["sizes of the pieces"]))
+
+
+def test_names_are_unique_and_all_fields_of_the_programme_are_there():
+    """There is a pair for every field by which servers are known to recognise clients."""
+    assert len(BY_NAME) == len(HOSTILE)
+    wanted = """ETag Set-Cookie Last-Modified Location Link Content-Location Refresh Retry-After
+        Cache-Control Age Expires Alt-Svc Strict-Transport-Security Public-Key-Pins order case
+        Server Date Via WWW-Authenticate Proxy-Authenticate Accept-CH Critical-CH Vary Accept-Ranges
+        Connection Keep-Alive 1xx reason Transfer-Encoding gzip metadata pieces proof"""
+    assert set(wanted.split()) <= {pair.field for pair in HOSTILE}
+
+
+def test_all_together_has_all_fields_in_good_answers(run):
+    """The clean client polls with success where each answer holds every field at once."""
+    one, _ = run(PollingClient, TOGETHER, connections=range(3))
+    assert not one.failures
+    head = one.received[0].split(b"\r\n\r\n")[0]
+    assert len(re.findall(rb"\r\n", head)) > 45
+
+
+def test_a_pair_is_in_the_way_where_it_is_told_to_be(run):
+    """Connections without the pair are answered as by the server alone."""
+    pair = BY_NAME["401, login asked for"]
+    one, _ = run(PollingClient, pair, connections=(1,))
+    assert list(one.failures) == ["poll 2"]
