@@ -12,6 +12,8 @@ from client_sim.world import Event, Factory
 
 POLL: Final = "poll"
 REBOOT: Final = Kind.REBOOT.value
+RESET: Final = Kind.FACTORY_RESET.value
+OFF: Final = "off "
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
@@ -21,7 +23,11 @@ EVENTS_2014: Final = tuple(kind.value for kind in KINDS_2014)
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """Steps in order: `poll`, `reboot` (a new client with the old state), or an event's name."""
+    """Steps in order: `poll`, or what happens in between.
+
+    `reboot` makes a new client with the old state, `factory-reset` one without, `off SECONDS` one
+    after so long without power; all else is an event's name.
+    """
 
     name: str
     steps: tuple[str, ...]
@@ -101,7 +107,11 @@ def _drive(
         until_poll = rest.index(POLL) if POLL in rest else len(rest)
         world.advance_to(world.now() + max(0.0, due - world.now()) / (until_poll + 1))
         recording.phase = f"step {place + 1} {step}"
-        if step == REBOOT:
+        if step.startswith(OFF):
+            world.advance_to(world.now() + float(step.removeprefix(OFF)))
+        if step == RESET:
+            recording.state.clear()
+        if step in {REBOOT, RESET} or step.startswith(OFF):
             client = factory(recording)
         else:
             client.on_event(make_event(step, persona))

@@ -1,0 +1,49 @@
+"""Random lives of a phone: what happens, in which order, between which polls."""
+
+from typing import Final
+
+from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
+from client_sim.life.kinds import EVERYDAY, KINDS_2014
+from client_sim.tape import Tape
+
+_HAPPENINGS: Final = (*(kind.value for kind in (*KINDS_2014, *EVERYDAY)), REBOOT)
+TWO_YEARS: Final = 63_072_000
+"""Seconds that a phone lies in a drawer."""
+
+
+def random_life(tape: Tape, polls: int) -> Scenario:
+    """Draw a life with so many polls and up to five events before each but the first."""
+    steps = [POLL]
+    for _ in range(polls - 1):
+        steps += [tape.pick(_HAPPENINGS) for _ in range(tape.below(6))]
+        steps.append(POLL)
+    return Scenario(f"a random life with {polls} polls", tuple(steps))
+
+
+def shuffled_story(tape: Tape, polls: int) -> Scenario:
+    """Draw an order of all that was staged in 2014 and of everyday life, between so many polls."""
+    left = list(_HAPPENINGS)
+    steps = [POLL]
+    while left:
+        steps.append(left.pop(tape.below(len(left))))
+    for _ in range(polls - 1):
+        steps.insert(1 + tape.below(len(steps)), POLL)
+    return Scenario("the events of 2014 and everyday life in a random order", (*steps, POLL))
+
+
+def without_events(scenario: Scenario) -> Scenario:
+    """Give the same polls with nothing in between; restarts stay, they are the phone's own."""
+    kept = tuple(step for step in scenario.steps if step in {POLL, REBOOT})
+    return Scenario(f"{scenario.name}, without events", kept)
+
+
+def idle(polls: int) -> Scenario:
+    """Give polls alone."""
+    return Scenario(f"{polls} idle polls", (POLL,) * polls)
+
+
+def drawer(polls: int) -> Scenario:
+    """Give polls before and behind two years in a drawer."""
+    return Scenario(
+        "two years in a drawer", ((POLL,) * polls) + (f"off {TWO_YEARS}",) + ((POLL,) * polls)
+    )
