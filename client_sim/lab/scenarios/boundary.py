@@ -1,6 +1,6 @@
 """Owners at the edges: each field absent, empty, minimal, maximal, tenfold and stranger still."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from itertools import combinations
 from types import MappingProxyType
@@ -50,19 +50,22 @@ _LISTS: Final[Mapping[str, Callable[[tuple[Any, ...]], tuple[Any, ...]]]] = Mapp
 )
 
 SHAPES: Final = (*_TEXTS, "equal")
-"""What a field is turned into; `equal` makes it the same as another field of its type."""
+"""What a field is turned into; `equal`: another field of its type, or items that are all alike."""
 
 
 def reshape(persona: Persona, field: str, shape: str) -> Persona:
     """Give the persona with one field turned into a shape of `SHAPES`."""
     value = getattr(persona, field)
     if shape == "equal":
-        return replace(persona, **{field: _another(persona, field)})
-    if isinstance(value, str):
-        return replace(persona, **{field: _TEXTS[shape](value)})
-    if isinstance(value, int):
-        return replace(persona, **{field: _COUNTS[shape](value)})
-    return replace(persona, **{field: _LISTS[shape](value)})
+        changed = _another(persona, field)
+    elif isinstance(value, str):
+        changed = _TEXTS[shape](value)
+    elif isinstance(value, int):
+        changed = _COUNTS[shape](value)
+    else:
+        changed = _LISTS[shape](value)
+    change: dict[str, Any] = {field: changed}
+    return replace(persona, **change)
 
 
 def list_singles() -> tuple[tuple[str, str], ...]:
@@ -77,14 +80,10 @@ def list_pairs() -> tuple[tuple[str, str], ...]:
 
 def _another(persona: Persona, field: str) -> Any:  # noqa: ANN401  # of the field's own type
     value = getattr(persona, field)
-    others = [name for name in _of_type(persona, type(value)) if name != field]
-    return getattr(persona, others[0]) if others else value
-
-
-def _of_type(persona: Persona, kind: type) -> Iterator[str]:
-    for name in FIELDS:
-        if type(getattr(persona, name)) is kind:
-            yield name
+    if isinstance(value, tuple):
+        return value[:1] * max(2, len(value))
+    same = [name for name in FIELDS if type(getattr(persona, name)) is type(value)]
+    return getattr(persona, same[same.index(field) - 1])
 
 
 def _each_text(item: Any, change: Callable[[str], str]) -> Any:  # noqa: ANN401  # a text or a record

@@ -1,0 +1,115 @@
+"""N1: who owns a phone, and what happens to them, does not show in what leaves it."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.ground import START, Ground
+from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
+from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
+from client_sim.lab.scenarios.driving import STORY, Scenario
+from client_sim.lab.scenarios.lives import drawer, idle, random_life, shuffled_story, without_events
+from client_sim.lab.trace.entropy import Entropy
+
+_EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
+
+
+def personal(ground: Ground, size: int) -> Battery:
+    """Compare pairs of random owners: same phone, randomness, clock, server and life."""
+
+    def make(number: int) -> Case:
+        tape = ground.tape("personal", number)
+        setting = ground.setting(
+            random_life(tape, 2 + tape.below(3)),
+            public=tape.pick(ground.publics),
+            personal=ground.owner(2 * number),
+            entropy=Entropy(tape.octets(8)),
+            start=START + tape.below(31_536_000),
+            serve=ground.changing if tape.below(4) == 0 else ground.quiet,
+        )
+        other = replace(setting, personal=ground.owner(2 * number + 1))
+        return Case((setting, other), judge_same_trace)
+
+    question = "Do phones of different owners leave the same trace, to the octet and the second?"
+    return Battery("personal", "N1", question, size, make)
+
+
+def boundary(ground: Ground, size: int) -> Battery:
+    """Compare an ordinary owner with one at the edge in one field, or in two."""
+    singles, pairs = list_singles(), list_pairs()
+
+    @lru_cache(maxsize=1)
+    def usual() -> Case:
+        return Case((ground.setting(_EVERYDAY),), judge_same_trace)
+
+    def make(number: int) -> Case:
+        (setting,) = usual().settings
+        if number < len(singles):
+            stranger = reshape(setting.personal, *singles[number])
+        else:
+            one, two = pairs[number - len(singles)]
+            tape = ground.tape("boundary", number)
+            stranger = reshape(setting.personal, one, tape.pick(SHAPES))
+            stranger = reshape(stranger, two, tape.pick(SHAPES))
+        return Case((setting, replace(setting, personal=stranger)), judge_same_trace)
+
+    question = (
+        f"Do the {len(FIELDS)} fields of an owner stay unseen where they are absent, empty, huge, "
+        "reversed, foreign, or equal to another?"
+    )
+    return Battery("boundary", "N1", question, min(size, len(singles) + len(pairs)), make)
+
+
+def events(ground: Ground, size: int) -> Battery:
+    """Compare a life full of events with the same polls and nothing in between."""
+
+    def make(number: int) -> Case:
+        tape = ground.tape("events", number)
+        scenario = shuffled_story(tape, 3 + tape.below(3))
+        setting = ground.setting(
+            scenario, personal=ground.owner(number), entropy=Entropy(tape.octets(8))
+        )
+        still = replace(setting, scenario=without_events(scenario))
+        return Case((setting, still), judge_same_polls)
+
+    question = "Are polls the same, and as late, whatever happens to the owner in between?"
+    return Battery("events", "N1", question, size, make)
+
+
+def public(ground: Ground, size: int) -> Battery:
+    """Compare two owners on a phone of every public tuple, in turn."""
+
+    def make(number: int) -> Case:
+        tape = ground.tape("public", number)
+        setting = ground.setting(
+            shuffled_story(tape, 3),
+            public=ground.publics[number % len(ground.publics)],
+            personal=ground.owner(2 * number),
+            entropy=Entropy(tape.octets(8)),
+            serve=ground.changing,
+        )
+        return Case(
+            (setting, replace(setting, personal=ground.owner(2 * number + 1))), judge_same_trace
+        )
+
+    question = "Does the same hold for every model, region and channel?"
+    return Battery("public", "N1", question, size, make)
+
+
+def horizon(ground: Ground, size: int) -> Battery:
+    """Compare two owners over hundreds of polls, and over two years in a drawer."""
+
+    def make(number: int) -> Case:
+        long = number % 2 == 0
+        setting = ground.setting(
+            idle(402) if long else drawer(3),
+            personal=ground.owner(2 * number),
+            entropy=Entropy(b"horizon %d" % number),
+            serve=ground.quiet,
+        )
+        return Case(
+            (setting, replace(setting, personal=ground.owner(2 * number + 1))), judge_same_trace
+        )
+
+    question = "Does the same hold for 402 polls, and after two years in a drawer?"
+    return Battery("horizon", "N1", question, size, make)

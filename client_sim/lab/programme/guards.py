@@ -1,0 +1,43 @@
+"""What is asked of every single run, whatever it was made for."""
+
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final
+
+from client_sim.lab.oracles import judging
+from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.setting import Setting
+from client_sim.lab.trace.observation import Observation
+from client_sim.persona import Persona, canaries
+
+QUESTIONS: Final = {
+    "completes": "Does every poll reach the server, and does the client survive the run?",
+    "grammar": "Is every octet in the request table?",
+    "schedule": "Is there silence between polls, and is each interval one that a phone may draw?",
+    "canaries": "Is any planted value to be found, through encodings, digests and compression?",
+    "tripwire": "Does polling leave the owner's data unread?",
+    "egress": "Is the host of the ROM image the only one asked for and talked to?",
+}
+"""The guards by name, which is their column in the kill matrix."""
+
+
+def judge_alone(
+    observation: Observation, setting: Setting, *, layers: int
+) -> Iterator[tuple[str, tuple[Finding, ...]]]:
+    """Let every guard look at one run; `layers` is the depth of the canary search, 0 for none."""
+    yield "completes", judging.judge_completion(observation, setting.public)
+    yield "grammar", judging.judge_grammar(observation, setting.public)
+    yield "schedule", judging.judge_schedule(observation)
+    yield "tripwire", judging.judge_reads(observation)
+    yield "egress", judging.judge_egress(observation, setting.public)
+    if layers:
+        yield (
+            "canaries",
+            judging.judge_canaries(observation, _search_for(setting.personal, layers)),
+        )
+
+
+@lru_cache(maxsize=64)
+def _search_for(persona: Persona, layers: int) -> CanarySearch:
+    return CanarySearch(canaries(persona), layers)

@@ -1,0 +1,46 @@
+"""What a programme consists of, from its name alone: so that every process builds the same."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.programme.batteries import fleet, personal
+from client_sim.lab.programme.case import Battery
+from client_sim.lab.programme.ground import Ground
+from client_sim.lab.programme.profile import PROFILES, Profile
+
+Make = Callable[[Ground, int], Battery]
+
+BATTERIES: Final[Mapping[str, Make]] = {
+    "determinism": fleet.determinism,
+    "personal": personal.personal,
+    "boundary": personal.boundary,
+    "events": personal.events,
+    "public": personal.public,
+    "fleet": fleet.fleet,
+    "horizon": personal.horizon,
+}
+"""Batteries by oracle, in the order in which they run: cheap and telling first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The names that a programme follows from: a client, a profile, a seed."""
+
+    client: str
+    profile: str
+    seed: int
+
+
+def make_batteries(ground: Ground, profile: Profile) -> tuple[Battery, ...]:
+    """Make the batteries that a profile names, with its sizes."""
+    return tuple(
+        make(ground, profile.sizes[oracle])
+        for oracle, make in BATTERIES.items()
+        if oracle in profile.sizes
+    )
+
+
+def profile_of(plan: Plan) -> Profile:
+    """Give the profile that a plan names."""
+    return PROFILES[plan.profile]

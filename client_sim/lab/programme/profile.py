@@ -1,0 +1,99 @@
+"""How much of each battery is run: for a release, for a commit, for one mutant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Cases per battery, by its oracle; batteries that are not named are left out.
+
+    The first `searched` cases of each battery are searched for planted values, `layers` deep.
+    """
+
+    name: str
+    sizes: Mapping[str, int]
+    searched: int
+    layers: int
+
+
+def _profile(name: str, searched: int, layers: int, **sizes: int) -> Profile:
+    named = {oracle.replace("_", "-"): size for oracle, size in sizes.items()}
+    return Profile(name, MappingProxyType(named), searched, layers)
+
+
+FULL: Final = _profile(
+    "full",
+    200,
+    3,
+    determinism=1000,
+    personal=15_000,
+    boundary=1000,
+    events=500,
+    fleet=1000,
+    public=200,
+    horizon=6,
+    server_state=10_000,
+    timing=200,
+    stationarity=50,
+    faults=10_000,
+)
+"""For each release: more runs than any published instrument, and every claim's own number."""
+
+QUICK: Final = _profile(
+    "quick",
+    10,
+    2,
+    determinism=20,
+    personal=500,
+    boundary=1000,
+    events=40,
+    fleet=40,
+    public=24,
+    horizon=2,
+    server_state=10_000,
+    timing=20,
+    stationarity=4,
+    faults=10_000,
+)
+"""For each commit: a minute."""
+
+MUTANT: Final = _profile(
+    "mutant",
+    3,
+    2,
+    determinism=3,
+    personal=30,
+    boundary=1000,
+    events=10,
+    fleet=6,
+    public=12,
+    horizon=2,
+    server_state=10_000,
+    timing=12,
+    stationarity=2,
+    faults=10_000,
+)
+"""For each leaky client of the library, in the full programme."""
+
+PROBE: Final = _profile(
+    "probe",
+    2,
+    2,
+    determinism=2,
+    personal=8,
+    boundary=1000,
+    events=4,
+    fleet=3,
+    public=12,
+    horizon=2,
+    server_state=10_000,
+    timing=8,
+    stationarity=1,
+    faults=10_000,
+)
+"""For each leaky client at each commit: until two have found it."""
+
+PROFILES: Final = MappingProxyType({p.name: p for p in (FULL, QUICK, MUTANT, PROBE)})

@@ -1,0 +1,102 @@
+"""Making a failing case small: fewer steps, fewer differences between two owners."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.case import Case
+from client_sim.lab.programme.setting import Setting, observe
+from client_sim.lab.scenarios.driving import Scenario
+from client_sim.persona import Persona
+from client_sim.world import Factory
+
+_TRIES: Final = 300  # runs of a case: enough for a life of forty steps
+
+Judge = Callable[[Case], tuple[Finding, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Smallest:
+    """What is left of a case when nothing more can be taken away.
+
+    `steps` are those of its runs, `fields` the fields of the owner in which two runs must differ
+    (none where both have one owner), `finding` what the small case shows.
+    """
+
+    steps: tuple[str, ...]
+    fields: tuple[str, ...]
+    finding: Finding
+
+
+def shrink(factory: Factory, case: Case) -> Smallest | None:
+    """Take steps and differences away as long as the judge of the case still finds something.
+
+    None where the case, run again, shows nothing: what is not repeatable cannot be made small.
+    """
+    tries = iter(range(_TRIES))
+
+    def judge(smaller: Case) -> tuple[Finding, ...]:
+        return smaller.judge([observe(factory, setting) for setting in smaller.settings])
+
+    if not judge(case):
+        return None
+    for make in (_without_steps, _with_fewer_differences):
+        case = _repeat(case, make, judge, tries)
+    first, *others = case.settings
+    differing = {
+        name for other in others for name in _differing(first.personal, other.personal)
+    }  # fmt: skip
+    return Smallest(first.scenario.steps, tuple(sorted(differing)), judge(case)[0])
+
+
+def _repeat(
+    case: Case, make: Callable[[Case], Iterator[Case]], judge: Judge, tries: Iterator[int]
+) -> Case:
+    """Go over to the first smaller case that still fails, until there is none."""
+    while True:
+        for smaller in make(case):
+            if next(tries, None) is None:
+                return case
+            if judge(smaller):
+                case = smaller
+                break
+        else:
+            return case
+
+
+def _without_steps(case: Case) -> Iterator[Case]:
+    """Leave out a half of the steps, a quarter, … a single one, in all runs alike."""
+    steps = case.settings[0].scenario.steps
+    if any(setting.scenario.steps != steps for setting in case.settings):
+        return  # the runs differ in their steps: that is what the case compares
+    size = len(steps) // 2
+    while size:
+        for start in range(0, len(steps), size):
+            kept = steps[:start] + steps[start + size :]
+            if kept:
+                yield _with_steps(case, kept)
+        size //= 2
+
+
+def _with_steps(case: Case, steps: tuple[str, ...]) -> Case:
+    name = case.settings[0].scenario.name
+    settings = tuple(replace(s, scenario=Scenario(name, steps)) for s in case.settings)
+    return replace(case, settings=settings)
+
+
+def _with_fewer_differences(case: Case) -> Iterator[Case]:
+    """Let the second owner have one field more of the first."""
+    if len(case.settings) != 2:
+        return
+    first, second = case.settings
+    differing = _differing(first.personal, second.personal)
+    for name in differing if len(differing) > 1 else ():
+        change: dict[str, Any] = {name: getattr(first.personal, name)}
+        closer: Setting = replace(second, personal=replace(second.personal, **change))
+        yield replace(case, settings=(first, closer))
+
+
+def _differing(one: Persona, other: Persona) -> tuple[str, ...]:
+    names = (field.name for field in fields(Persona))
+    return tuple(name for name in names if getattr(one, name) != getattr(other, name))

@@ -1,0 +1,60 @@
+"""Counting what the cases of a programme found, in parts that are put together in order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.scenarios.driving import POLL
+from client_sim.lab.trace.observation import Channel, Observation
+
+_KEPT: Final = 8  # findings of an oracle: enough to act on, little enough to read
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one oracle looked at and found; the first findings are kept, each sentence once."""
+
+    cases: int = 0
+    runs: int = 0
+    polls: int = 0
+    octets: int = 0
+    count: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, seen: Iterable[Observation], findings: Iterable[Finding]) -> None:
+        """Count one case."""
+        self.cases += 1
+        for observation in seen:
+            self.runs += 1
+            polls, octets = _measure(observation)
+            self.polls += polls
+            self.octets += octets
+        self._keep(findings)
+
+    def merge(self, other: "Tally") -> None:
+        """Add what was counted behind this."""
+        self.cases += other.cases
+        self.runs += other.runs
+        self.polls += other.polls
+        self.octets += other.octets
+        kept = len(other.findings)
+        self._keep(other.findings)
+        self.count += other.count - kept
+
+    def _keep(self, findings: Iterable[Finding]) -> None:
+        for finding in findings:
+            self.count += 1
+            known = {each.explanation for each in self.findings}
+            if len(self.findings) < _KEPT and finding.explanation not in known:
+                self.findings.append(finding)
+
+
+def _measure(observation: Observation) -> tuple[int, int]:
+    polls = octets = 0
+    for departure in observation.departures:
+        if departure.channel is Channel.SCHEDULE and departure.phase.startswith(POLL):
+            polls += 1
+        elif departure.channel is Channel.OCTETS:
+            octets += len(departure.octets)
+    return polls, octets
