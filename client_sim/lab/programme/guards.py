@@ -1,12 +1,13 @@
 """What is asked of every single run, whatever it was made for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
 from client_sim.lab.oracles import judging
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.case import Judge
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.trace.observation import Observation
 from client_sim.persona import Persona, canaries
@@ -36,6 +37,16 @@ def judge_alone(
             "canaries",
             judging.judge_canaries(observation, _search_for(setting.personal, layers)),
         )
+
+
+def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
+    """Give the judge that asks one guard about the run of a setting."""
+
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        asked = judge_alone(seen[0], setting, layers=layers)
+        return next(findings for name, findings in asked if name == oracle)
+
+    return judge
 
 
 @lru_cache(maxsize=64)

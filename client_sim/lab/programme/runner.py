@@ -38,13 +38,14 @@ def run_task(
     battery = batteries[task.battery]
     tallies: Tallies = {}
     for number in range(task.first, task.last):
+        place = task.battery, number
         case = battery.make(number)
         seen = [observe(factory, setting) for setting in case.settings]
-        tallies.setdefault(battery.oracle, Tally()).add(seen, case.judge(seen))
+        tallies.setdefault(battery.oracle, Tally()).add(place, seen, case.judge(seen))
         layers = profile.layers if number < profile.searched else 0
         for observation, setting in zip(seen, case.settings, strict=True):
             for oracle, findings in judge_alone(observation, setting, layers=layers):
-                tallies.setdefault(oracle, Tally()).add((observation,), findings)
+                tallies.setdefault(oracle, Tally()).add(place, (observation,), findings)
     return tallies
 
 

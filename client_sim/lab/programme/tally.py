@@ -1,6 +1,6 @@
 """Counting what the cases of a programme found, in parts that are put together in order."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -13,7 +13,10 @@ _KEPT: Final = 8  # findings of an oracle: enough to act on, little enough to re
 
 @dataclass(slots=True)
 class Tally:
-    """What one oracle looked at and found; the first findings are kept, each sentence once."""
+    """What one oracle looked at and found; the first findings are kept, each sentence once.
+
+    `first` is where the first finding was: the place of the battery and the number of the case.
+    """
 
     cases: int = 0
     runs: int = 0
@@ -21,9 +24,14 @@ class Tally:
     octets: int = 0
     count: int = 0
     findings: list[Finding] = field(default_factory=list)
+    first: tuple[int, int] | None = None
 
-    def add(self, seen: Iterable[Observation], findings: Iterable[Finding]) -> None:
-        """Count one case."""
+    def add(
+        self, place: tuple[int, int], seen: Iterable[Observation], findings: Sequence[Finding]
+    ) -> None:
+        """Count one case, which stands at `place`."""
+        if findings and self.first is None:
+            self.first = place
         self.cases += 1
         for observation in seen:
             self.runs += 1
@@ -38,6 +46,8 @@ class Tally:
         self.runs += other.runs
         self.polls += other.polls
         self.octets += other.octets
+        if self.first is None:
+            self.first = other.first
         kept = len(other.findings)
         self._keep(other.findings)
         self.count += other.count - kept

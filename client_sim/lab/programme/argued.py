@@ -1,0 +1,35 @@
+"""Families of leaky clients that one method alone can find, and why that is enough."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+METHODS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "determinism": "a run made twice",
+        "personal": "comparison of owners",
+        "boundary": "comparison of owners",
+        "events": "comparison of lives",
+        "public": "comparison of owners",
+        "horizon": "comparison of owners",
+        "faults": "comparison of owners",
+        "fleet": "comparison of phones",
+        "server-state": "comparison of servers",
+        "timing": "comparison of randomness",
+        "stationarity": "comparison of polls",
+        "completes": "the server's answers",
+        "grammar": "the request table",
+        "schedule": "silence and range of intervals",
+        "canaries": "planted values",
+        "tripwire": "looks at the owner's data",
+        "egress": "the list of hosts",
+    }
+)
+"""How each oracle works: two that work alike are not independent of each other."""
+
+ARGUED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "gather": "a client that gathers and sends nothing leaves only the look itself",
+    }
+)
+"""Families with a single killer that are enough, by name."""

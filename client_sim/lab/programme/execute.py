@@ -1,0 +1,126 @@
+"""Carrying a programme out: all batteries on one client, or all leaky clients on one instrument."""
+
+from collections.abc import Callable
+from typing import Final
+
+from client_sim.lab.clients.loading import load_client
+from client_sim.lab.programme.argued import ARGUED
+from client_sim.lab.programme.guards import QUESTIONS
+from client_sim.lab.programme.library import HARMLESS, OURS, load_library
+from client_sim.lab.programme.plan import BATTERIES, Plan, batteries_of, profile_of
+from client_sim.lab.programme.result import (
+    BatteryResult,
+    Matrix,
+    MatrixRow,
+    ProgrammeResult,
+    Smallest,
+)
+from client_sim.lab.programme.runner import Task, merge, plan_tasks
+from client_sim.lab.programme.shrink import shrink
+from client_sim.lab.programme.survey import survey_fields, survey_intervals
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.programme.tally import Tally
+from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
+
+_CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
+
+Tell = Callable[[str, int, int], None]
+"""Is told what goes on, how much of it is done, and how much there is."""
+
+
+def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
+    """Put every question to a client, over so many processes; the same for the same plan."""
+    factory = load_client(plan.client)
+    batteries = batteries_of(plan)
+    tasks = plan_tasks(batteries, _CHUNK)
+    done = 0
+
+    def noticed() -> None:
+        nonlocal done
+        done += 1
+        tell("runs", done, len(tasks))
+
+    with open_pool(jobs) as pool:
+        tallies = merge(pool.map(run_planned, [(plan, task) for task in tasks]), noticed)
+    asked = [(each.oracle, each.claim, each.question) for each in batteries]
+    asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
+    results = [
+        _result(each, tallies[each[0]], _find_smallest(factory, batteries, tallies[each[0]], each[0]))
+        for each in asked
+        if each[0] in tallies
+    ]
+    own = [tallies[battery.oracle] for battery in batteries]
+    sample = batteries[0].make(0).settings[0]
+    return ProgrammeResult(
+        client=plan.client,
+        profile=plan.profile,
+        seed=plan.seed,
+        runs=sum(tally.runs for tally in own),
+        polls=sum(tally.polls for tally in own),
+        octets=sum(tally.octets for tally in own),
+        batteries=tuple(results),
+        sample=observe(factory, sample),
+        fields=survey_fields(factory, plan),
+        intervals=survey_intervals(factory, plan),
+        scope=f"{len(tasks)} tasks of {len(batteries)} batteries, profile {plan.profile}",
+        owners=(sample.personal,),
+    )
+
+
+def run_matrix(
+    profile: str, seed: int, jobs: int, tell: Tell, *, libraries: tuple[str, ...], enough: int | None
+) -> Matrix:
+    """Try the instrument on leaky clients, and on harmless ones; `enough` as for `find_killers`."""
+    plan = Plan("", profile, seed)
+    names = (*libraries, HARMLESS)
+    mutants = [(name, number, m) for name in names for number, m in enumerate(load_library(name))]
+    rows: list[MatrixRow] = []
+    with open_pool(jobs) as pool:
+        calls = [
+            (plan, name, number, None if name == HARMLESS else enough) for name, number, _ in mutants
+        ]
+        for (_, _, mutant), killed in zip(mutants, pool.map(try_mutant, calls), strict=True):
+            rows.append(MatrixRow(mutant.id, mutant.family, mutant.leak, killed))
+            tell("mutants", len(rows), len(mutants))
+    leaky = len(mutants) - len(load_library(HARMLESS))
+    oracles = (*(o for o in BATTERIES if o in profile_of(plan).sizes), *QUESTIONS)
+    return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED)
+
+
+def _result(
+    asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None
+) -> BatteryResult:
+    oracle, claim, question = asked
+    return BatteryResult(
+        oracle=oracle,
+        claim=claim,
+        question=question,
+        cases=tally.cases,
+        runs=tally.runs,
+        polls=tally.polls,
+        octets=tally.octets,
+        findings=tuple(tally.findings),
+        count=tally.count,
+        smallest=smallest,
+    )
+
+
+def _find_smallest(
+    factory: Factory, batteries: Sequence[Battery], tally: Tally, oracle: str
+) -> Smallest | None:
+    """Make the first case in which an oracle found something small."""
+    if tally.first is None:
+        return None
+    place, number = tally.first
+    case = batteries[place].make(number)
+    cases = [case]
+    if oracle in QUESTIONS:
+        layers = _LAYERS if oracle == "canaries" else 0
+        cases = [Case((each,), judge_of(oracle, each, layers)) for each in case.settings]
+    for each in cases:
+        small = shrink(factory, each)
+        if small is not None:
+            steps = ", ".join(small.steps) or "nothing"
+            fields = f", owners that differ in {', '.join(small.fields)}" if small.fields else ""
+            return Smallest(small.steps, small.fields, f"It still shows with: {steps}{fields}.")
+    return None
