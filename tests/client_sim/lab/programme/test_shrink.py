@@ -1,0 +1,63 @@
+"""A failing case is made small."""
+
+from dataclasses import replace
+
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.programme.case import Case
+from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
+from client_sim.lab.programme.setting import Setting
+from client_sim.lab.programme.shrink import shrink
+from client_sim.lab.scenarios.driving import STORY
+from client_sim.lab.scenarios.lives import without_events
+from client_sim.lab.servers.scripted import respond
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.persona import make_persona
+
+
+def case_of(public, judge=judge_same_trace):
+    """Two owners with the same long life."""
+    setting = Setting(public, make_persona(1), Entropy(b"e"), 1e9, lambda: respond, STORY)
+    return Case((setting, replace(setting, personal=make_persona(2))), judge)
+
+
+class TellsSerialAfterRestart(ToyClient):
+    """Says the serial number in a header once it was started a second time."""
+
+    def __init__(self, world):
+        super().__init__(world)
+        self.again = "started" in world.state
+        world.state["started"] = b"1"
+
+    def headers(self):
+        told = (f"X-Serial: {self.world.personal.serial}",) if self.again else ()
+        return (*super().headers(), *told)
+
+
+class TellsOfCalls(ToyClient):
+    """Asks for a name when a call comes."""
+
+    def on_event(self, event):
+        if event.name == "call-received":
+            self.world.resolve("calls.example.org")
+
+
+def test_what_is_left_is_what_the_leak_needs(public):
+    """Of 22 steps a restart and a poll; of 26 fields the one that is told."""
+    small = shrink(TellsSerialAfterRestart, case_of(public))
+    assert small.steps == ("reboot", "poll")
+    assert small.fields == ("serial",)
+    assert b"X-Serial: " in small.finding.octets
+
+
+def test_runs_that_differ_in_their_steps_are_left_as_they_are(public):
+    """There the steps are what is compared."""
+    first, _ = case_of(public).settings
+    pair = (first, replace(first, scenario=without_events(STORY)))
+    small = shrink(TellsOfCalls, Case(pair, judge_same_polls))
+    assert small.steps == STORY.steps
+    assert small.fields == ()
+
+
+def test_what_does_not_repeat_is_not_made_small(public):
+    """A case that shows nothing when it is run again gives nothing."""
+    assert shrink(ToyClient, case_of(public)) is None

@@ -1,0 +1,58 @@
+"""Owners at the edges."""
+
+from dataclasses import fields
+
+import pytest
+
+from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
+from client_sim.persona import Persona, make_persona
+
+OWNER = make_persona(1)
+
+
+def test_every_field_takes_every_shape():
+    """26 fields, eight shapes, and every pair of fields once: 26 times 25 halves."""
+    assert {field.name for field in fields(Persona)} == set(FIELDS)
+    assert len(list_singles()) == 26 * 8
+    assert len(set(list_pairs())) == 325
+
+
+@pytest.mark.parametrize(("field", "shape"), list_singles())
+def test_a_shape_changes_one_field_and_keeps_its_type(field, shape):
+    """What is not named stays; what is named is of the same type, so that clients can read it."""
+    shaped = reshape(OWNER, field, shape)
+    others = [name for name in FIELDS if name != field]
+    assert [getattr(shaped, name) for name in others] == [getattr(OWNER, name) for name in others]
+    assert type(getattr(shaped, field)) is type(getattr(OWNER, field))
+
+
+@pytest.mark.parametrize(
+    ("field", "shape", "expected"),
+    [
+        ("imei", "absent", ""),
+        ("imei", "reversed", OWNER.imei[::-1]),
+        ("imei", "tenfold", OWNER.imei * 10),
+        ("imei2", "equal", OWNER.imei),
+        ("contacts", "absent", ()),
+        ("battery_percent", "tenfold", OWNER.battery_percent * 10),
+        ("battery_percent", "foreign", -OWNER.battery_percent),
+        ("apps", "minimal", OWNER.apps[:1]),
+    ],
+)
+def test_shapes_are_what_they_are_called(field, shape, expected):
+    """Each by an example."""
+    assert getattr(reshape(OWNER, field, shape), field) == expected
+
+
+def test_there_can_be_more_contacts_than_any_trigger_waits_for():
+    """The catalogue's largest is 350."""
+    assert len(reshape(OWNER, "contacts", "maximal").contacts) > 350
+    equal = reshape(OWNER, "contacts", "equal").contacts
+    assert len(equal) > 1
+    assert len(set(equal)) == 1
+
+
+def test_texts_within_records_are_foreign_too():
+    """A contact's name, number and address are all of letters that are not ASCII."""
+    for contact in reshape(OWNER, "contacts", "foreign").contacts:
+        assert not any(text.isascii() for text in (contact.name, contact.number, contact.address))

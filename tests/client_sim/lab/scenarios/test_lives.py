@@ -1,0 +1,53 @@
+"""Random lives."""
+
+from client_sim.lab.scenarios.driving import EVENTS_2014, POLL
+from client_sim.lab.scenarios.lives import (
+    TWO_YEARS,
+    drawer,
+    idle,
+    random_life,
+    shuffled_story,
+    without_events,
+)
+from client_sim.tape import Tape
+
+
+def test_a_life_has_its_polls_and_begins_with_one():
+    """As many as were asked for, whatever else happens."""
+    for seed in range(50):
+        life = random_life(Tape(seed), 4)
+        assert life.steps.count(POLL) == 4
+        assert (life.steps[0], life.steps[-1]) == (POLL, POLL)
+
+
+def test_the_same_seed_gives_the_same_life():
+    """And another gives another."""
+    assert random_life(Tape(7), 9) == random_life(Tape(7), 9)
+    assert len({random_life(Tape(seed), 9).steps for seed in range(20)}) == 20
+
+
+def test_a_shuffled_story_has_every_event_of_2014_in_some_order():
+    """None is left out, none comes twice, and they stand between the first and the last poll."""
+    orders = set()
+    for seed in range(30):
+        steps = shuffled_story(Tape(seed), 3).steps
+        assert (steps[0], steps[-1]) == (POLL, POLL)
+        happened = tuple(step for step in steps if step in EVENTS_2014)
+        assert sorted(happened) == sorted(EVENTS_2014)
+        orders.add(happened)
+    assert len(orders) == 30
+
+
+def test_without_events_leaves_polls_and_restarts():
+    """A restart is the phone's own affair and stays."""
+    story = shuffled_story(Tape(3), 3)
+    still = without_events(story)
+    assert set(still.steps) == {POLL, "reboot"}
+    assert still.steps.count(POLL) == story.steps.count(POLL)
+
+
+def test_idle_and_drawer():
+    """Polls alone; and two years, which are 730 days, between two halves."""
+    assert idle(3).steps == (POLL, POLL, POLL)
+    assert TWO_YEARS == 730 * 86_400
+    assert drawer(2).steps == (POLL, POLL, "off 63072000", POLL, POLL)
