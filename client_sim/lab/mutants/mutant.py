@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from client_sim.lab.trace.sockets import MakeDial
 from client_sim.world import Factory
 
 
@@ -10,10 +11,11 @@ class Mutant:
     """A leaky client: `family` is its row of the channel catalogue (`L01` to `L58`).
 
     `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it tells and
-    how.
+    how. Where it is not the client that leaks but what lies below it, `dial` begins its TLS.
     """
 
     id: str
     family: str
     leak: str
     make: Factory
+    dial: MakeDial | None = None

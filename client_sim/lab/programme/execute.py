@@ -1,12 +1,13 @@
 """Carrying a programme out: all batteries on one client, or all leaky clients on one instrument."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.programme.argued import ARGUED
-from client_sim.lab.programme.guards import QUESTIONS
-from client_sim.lab.programme.library import HARMLESS, OURS, load_library
+from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.guards import QUESTIONS, judge_of
+from client_sim.lab.programme.library import HARMLESS, load_library
 from client_sim.lab.programme.plan import BATTERIES, Plan, batteries_of, profile_of
 from client_sim.lab.programme.result import (
     BatteryResult,
@@ -15,13 +16,15 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     Smallest,
 )
-from client_sim.lab.programme.runner import Task, merge, plan_tasks
+from client_sim.lab.programme.runner import merge, plan_tasks
+from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
-from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
+from client_sim.world import Factory
 
+_LAYERS: Final = 2  # of the canary search that a small case is judged by
 _CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
 
 Tell = Callable[[str, int, int], None]
@@ -45,7 +48,9 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
     asked = [(each.oracle, each.claim, each.question) for each in batteries]
     asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
     results = [
-        _result(each, tallies[each[0]], _find_smallest(factory, batteries, tallies[each[0]], each[0]))
+        _result(
+            each, tallies[each[0]], _find_smallest(factory, batteries, tallies[each[0]], each[0])
+        )
         for each in asked
         if each[0] in tallies
     ]
@@ -68,7 +73,13 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
 
 
 def run_matrix(
-    profile: str, seed: int, jobs: int, tell: Tell, *, libraries: tuple[str, ...], enough: int | None
+    profile: str,
+    seed: int,
+    jobs: int,
+    tell: Tell,
+    *,
+    libraries: tuple[str, ...],
+    enough: int | None,
 ) -> Matrix:
     """Try the instrument on leaky clients, and on harmless ones; `enough` as for `find_killers`."""
     plan = Plan("", profile, seed)
@@ -77,7 +88,8 @@ def run_matrix(
     rows: list[MatrixRow] = []
     with open_pool(jobs) as pool:
         calls = [
-            (plan, name, number, None if name == HARMLESS else enough) for name, number, _ in mutants
+            (plan, name, number, None if name == HARMLESS else enough)
+            for name, number, _ in mutants
         ]
         for (_, _, mutant), killed in zip(mutants, pool.map(try_mutant, calls), strict=True):
             rows.append(MatrixRow(mutant.id, mutant.family, mutant.leak, killed))
@@ -87,9 +99,7 @@ def run_matrix(
     return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED)
 
 
-def _result(
-    asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None
-) -> BatteryResult:
+def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:
     oracle, claim, question = asked
     return BatteryResult(
         oracle=oracle,

@@ -15,7 +15,7 @@ from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
 from client_sim.lab.servers.scripted import respond
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
-from client_sim.lab.trace.relay import Relay
+from client_sim.lab.trace.relay import Relay, check_answering
 from client_sim.lab.trace.sockets import SocketWorld
 from client_sim.persona import Persona
 from client_sim.world import Factory, Public, RunningBuild
@@ -93,7 +93,9 @@ def examine_live(
     A server that publishes while the runs go on makes later phones ask for more; then, and only
     then, a verdict that is not clean is taken a second time.
     """
-    with Relay((target.address, target.port)) as relay:
+    upstream = (target.address, target.port)
+    check_answering(upstream)
+    with Relay(upstream) as relay:
 
         def make_world(run: Run) -> SocketWorld:
             return SocketWorld(

@@ -1,14 +1,37 @@
 """All that a run depends on beside the client: what is varied, and what is held fast."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from typing import Final
 
+from client_sim.clock import read_clock
+from client_sim.device.internet import make_tls_context
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
+from client_sim.lab.servers.authority import Authority, make_authority
+from client_sim.lab.servers.listening import Listening
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld, Responder
 from client_sim.lab.trace.observation import Observation
+from client_sim.lab.trace.relay import Relay
+from client_sim.lab.trace.sockets import Dial, MakeDial, SocketWorld
 from client_sim.persona import Persona
 from client_sim.world import Factory, Public
+
+
+class Way(Enum):
+    """What lies between a client and its server."""
+
+    MEMORY = "one process"
+    SOCKETS = "sockets"
+    TLS = "sockets and TLS"
+
+
+def dial_as_a_phone(trusted: str, _owner: Persona) -> Dial:
+    """Make what begins TLS as every phone does: one configuration, fresh for each connection."""
+    return lambda wire, name: make_tls_context(trusted).wrap_socket(wire, server_hostname=name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +40,7 @@ class Setting:
 
     `public` and `personal` are the phone and its owner, `entropy` the randomness, `start` the clock
     at the beginning (epoch seconds), `serve` makes the server: a new one for each run, so that none
-    remembers another's.
+    remembers another's. `way` and `dial` are what carries it.
     """
 
     public: Public
@@ -26,10 +49,14 @@ class Setting:
     start: float
     serve: Callable[[], Responder]
     scenario: Scenario
+    way: Way = Way.MEMORY
+    dial: MakeDial = dial_as_a_phone
 
 
 def observe(factory: Factory, setting: Setting) -> Observation:
     """Run a client in a setting under virtual time and give everything that left it."""
+    if setting.way is not Way.MEMORY:
+        return _observe_on_sockets(factory, setting)
     world = MemoryWorld(
         setting.public,
         setting.personal,
@@ -38,3 +65,37 @@ def observe(factory: Factory, setting: Setting) -> Observation:
         respond=setting.serve(),
     )
     return run_scenario(factory, world, setting.scenario, setting.personal)
+
+
+_ADDRESS: Final = "127.0.0.1"
+
+
+def _observe_on_sockets(factory: Factory, setting: Setting) -> Observation:
+    """Run a client over real sockets of this machine; its clock stays a virtual one."""
+    worlds: list[SocketWorld] = []
+
+    def now() -> float:
+        return worlds[0].now()
+
+    authority = _authority(setting.public.host) if setting.way is Way.TLS else None
+    dial = None if authority is None else setting.dial(authority.certificate, setting.personal)
+    context = None if authority is None else authority.context
+    with ExitStack() as stack:
+        server = stack.enter_context(Listening(setting.serve(), now, context))
+        world = SocketWorld(
+            setting.public,
+            setting.personal,
+            entropy=setting.entropy,
+            start=setting.start,
+            addresses={setting.public.host: _ADDRESS},
+            relay=stack.enter_context(Relay(server.address)),
+            dial=dial,
+            received=server.received,
+        )
+        worlds.append(world)
+        return run_scenario(factory, world, setting.scenario, setting.personal)
+
+
+@cache
+def _authority(host: str) -> Authority:
+    return make_authority(host, read_clock())

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from client_sim.lab.trace.entropy import Entropy, SeededEntropy
+from client_sim.lab.trace.wires import Wire
 from client_sim.lab.trace.worlds import ELSEWHERE
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream
@@ -141,4 +142,8 @@ class MemoryWorld:
 
     def far_ends(self) -> Sequence[bytes] | None:
         """Give None: there are no sockets."""
+        return None
+
+    def wires(self) -> Sequence[Wire] | None:
+        """Give None: there is no network."""
         return None

@@ -1,10 +1,12 @@
 """A world around a world, which notes everything that leaves through it."""
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 
 from client_sim.lab.trace.observation import Channel, Departure, Draw, Observation, Read
 from client_sim.lab.trace.tripwire import Tripwire
+from client_sim.lab.trace.wires import Wire
 from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream
@@ -86,7 +88,7 @@ class RecordingWorld:
         """End the run and give everything that was noted."""
         far_ends = self._inner.far_ends()
         return Observation(
-            departures=tuple(self._departures),
+            departures=tuple(self._with_wires(self._inner.wires())),
             draws=tuple(self._draws),
             reads=tuple(self._reads),
             received=tuple(self._received),
@@ -94,6 +96,15 @@ class RecordingWorld:
             outcomes=tuple(self.outcomes),
             failures=dict(self.failures),
         )
+
+    def _with_wires(self, wires: Sequence[Wire] | None) -> Iterator[Departure]:
+        """Add what the network saw of a connection right behind its beginning."""
+        for departure in self._departures:
+            yield departure
+            if wires is not None and departure.channel is Channel.CONNECT:
+                wire = wires[departure.connection]
+                yield replace(departure, channel=Channel.TLS, octets=wire.parameters)
+                yield replace(departure, channel=Channel.SIZES, octets=wire.sizes)
 
     def _note_read(self, field: str) -> None:
         self._reads.append(Read(self.phase, field))

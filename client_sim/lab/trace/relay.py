@@ -17,6 +17,16 @@ _CHUNK: Final = 65_536
 _PATIENCE: Final = 20.0  # seconds to wait for a peer on loopback
 
 
+def check_answering(upstream: tuple[str, int]) -> None:
+    """Raise SurroundingsError where nobody accepts connections at (address, port)."""
+    try:
+        socket.create_connection(upstream, timeout=_PATIENCE).close()
+    except OSError as error:
+        raise SurroundingsError(
+            f"no server answers at {upstream[0]}:{upstream[1]} ({error}): start it first"
+        ) from error
+
+
 class _Relayed:
     def __init__(self) -> None:
         self.octets = b""
@@ -26,17 +36,11 @@ class _Relayed:
 class Relay:
     """A running relay to `upstream` (address, port); a context manager, which stops it.
 
-    `address` is where clients connect. SurroundingsError when the upstream refuses at the start.
+    `address` is where clients connect.
     """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self._upstream = upstream
-        try:
-            socket.create_connection(upstream, timeout=_PATIENCE).close()
-        except OSError as error:
-            raise SurroundingsError(
-                f"no server answers at {upstream[0]}:{upstream[1]} ({error}): start it first"
-            ) from error
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._relayed: dict[int, _Relayed] = {}
         self._arrival = threading.Condition()
@@ -90,12 +94,14 @@ class Relay:
         with ExitStack() as stack:
             stack.callback(relayed.done.set)
             stack.enter_context(near)
+            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             try:
                 far = stack.enter_context(socket.create_connection(self._upstream, _PATIENCE))
             except OSError:
                 # What the client says into the void still belongs to the record.
                 far = None
             if far is not None:
+                far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
                 back = threading.Thread(target=_pump_back, args=(far, near), daemon=True)
                 back.start()
                 stack.callback(back.join, _PATIENCE)

@@ -1,12 +1,13 @@
 """A world with real sockets, through a relay that keeps the octets at the other end."""
 
 import socket
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Final
 
 from client_sim.lab.trace.entropy import Entropy, SeededEntropy
 from client_sim.lab.trace.memory import MemoryStream
 from client_sim.lab.trace.relay import Relay
+from client_sim.lab.trace.wires import Wire, read_wire
 from client_sim.lab.trace.worlds import ELSEWHERE
 from client_sim.persona import Persona
 from client_sim.world import Public, Stream
@@ -15,10 +16,17 @@ _PATIENCE: Final = 20.0  # seconds: a server on loopback that is silent for long
 _NOTHING: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
+Dial = Callable[[socket.socket, str], socket.socket]
+"""Begins TLS on a connected socket, with the name to authenticate; OSError where it fails."""
+
+MakeDial = Callable[[str, Persona], Dial]
+"""Makes what begins TLS for the phone of an owner; given is the PEM text of whom it trusts."""
+
+
 class _SocketStream:
-    def __init__(self, wire: socket.socket) -> None:
+    def __init__(self, wire: socket.socket, local_port: int) -> None:
         self.wire = wire
-        self.local_port: int = wire.getsockname()[1]
+        self.local_port = local_port
 
     def send(self, data: bytes) -> None:
         self.wire.sendall(data)
@@ -34,7 +42,9 @@ class SocketWorld:
     """A world with real sockets to the update server, through a relay that keeps the octets.
 
     `addresses` maps names to addresses; other names have the address `ELSEWHERE`, behind which
-    nothing but an empty answer stands: planted data never leaves the machine to strangers.
+    nothing but an empty answer stands: planted data never leaves the machine to strangers. `dial`
+    begins TLS, which is refused without it; then `received` gives what the server read within TLS
+    on each connection.
     """
 
     def __init__(
@@ -46,6 +56,8 @@ class SocketWorld:
         start: float,
         addresses: Mapping[str, str],
         relay: Relay,
+        dial: Dial | None = None,
+        received: Callable[[], Sequence[bytes]] | None = None,
     ) -> None:
         self.public = public
         self.personal = personal
@@ -54,6 +66,9 @@ class SocketWorld:
         self._now = start
         self._addresses = addresses
         self._relay = relay
+        self._dial = dial
+        self._received = received
+        self._carried: list[bytes] | None = None
         self._streams: list[_SocketStream | _Hole] = []
 
     def now(self) -> float:
@@ -73,25 +88,46 @@ class SocketWorld:
         return [self._addresses.get(host, ELSEWHERE)]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
-        """Open a real connection to the relay; plain text only, or OSError."""
+        """Open a real connection to the relay, in TLS where a name is given; raises OSError."""
         if address not in self._addresses.values() or port != self.public.port:
             hole = _Hole()
             self._streams.append(hole)
             return hole
-        if tls is not None:
+        if tls is not None and self._dial is None:
             raise OSError("this world speaks plain text only")
-        stream = _SocketStream(socket.create_connection(self._relay.address, timeout=_PATIENCE))
-        self._streams.append(stream)
+        self._streams.append(_Hole())  # in its place, should there be no connection at all
+        wire = socket.create_connection(self._relay.address, timeout=_PATIENCE)
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        stream = _SocketStream(wire, wire.getsockname()[1])
+        self._streams[-1] = stream
+        if tls is not None and self._dial is not None:
+            stream.wire = self._dial(wire, tls)
         return stream
 
     def far_ends(self) -> Sequence[bytes] | None:
-        """Close what is open and collect what the relay received."""
-        for stream in self._streams:
-            stream.close()
+        """Close what is open and collect what the other end read."""
+        carried = self._carry()
+        if self._received is None:
+            return carried
+        read = iter(self._received())
         return [
-            stream.swallowed if isinstance(stream, _Hole) else self._relay.take(stream.local_port)
+            stream.swallowed if isinstance(stream, _Hole) else next(read, b"")
             for stream in self._streams
         ]
+
+    def wires(self) -> Sequence[Wire] | None:
+        """Give what the relay carried, as the network saw it."""
+        return [read_wire(octets) for octets in self._carry()]
+
+    def _carry(self) -> list[bytes]:
+        if self._carried is None:
+            for stream in self._streams:
+                stream.close()
+            self._carried = [
+                s.swallowed if isinstance(s, _Hole) else self._relay.take(s.local_port)
+                for s in self._streams
+            ]
+        return self._carried
 
 
 class _Hole(MemoryStream):

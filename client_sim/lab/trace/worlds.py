@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from client_sim.lab.trace.wires import Wire
 from client_sim.world import World
 
 ELSEWHERE: Final = "192.0.2.1"
@@ -23,3 +24,6 @@ class DrivenWorld(World, Protocol):
 
         In the order of connecting; None when the other end is this very object.
         """
+
+    def wires(self) -> Sequence[Wire] | None:
+        """Give what the network saw of each connection; None where there is no network."""

@@ -29,6 +29,7 @@ class TellsSerialAfterRestart(ToyClient):
         world.state["started"] = b"1"
 
     def headers(self):
+        """Write the header lines."""
         told = (f"X-Serial: {self.world.personal.serial}",) if self.again else ()
         return (*super().headers(), *told)
 
@@ -37,6 +38,7 @@ class TellsOfCalls(ToyClient):
     """Asks for a name when a call comes."""
 
     def on_event(self, event):
+        """Hear of something."""
         if event.name == "call-received":
             self.world.resolve("calls.example.org")
 

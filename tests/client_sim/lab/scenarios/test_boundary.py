@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
+from client_sim.lab.scenarios.boundary import FIELDS, list_pairs, list_singles, reshape
 from client_sim.persona import Persona, make_persona
 
 OWNER = make_persona(1)

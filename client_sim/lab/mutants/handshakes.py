@@ -1,0 +1,154 @@
+"""L47, L48: what lies below HTTP tells phones apart: sessions that come back, odd handshakes."""
+
+import hashlib
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Final
+
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.trace.sockets import Dial
+from client_sim.persona import Persona
+
+_SUITES: Final = ("ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305")
+
+Configure = Callable[[ssl.SSLContext, Persona], None]
+
+
+def _context(trusted: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=trusted)
+    context.set_alpn_protocols(["http/1.1"])
+    context.set_ciphers(":".join(_SUITES))
+    context.options |= ssl.OP_NO_TICKET
+    return context
+
+
+def _configured(configure: Configure) -> Callable[[str, Persona], Dial]:
+    """Make a dial whose every connection is configured anew."""
+
+    def make(trusted: str, owner: Persona) -> Dial:
+        def dial(wire: socket.socket, name: str) -> socket.socket:
+            context = _context(trusted)
+            configure(context, owner)
+            return context.wrap_socket(wire, server_hostname=name)
+
+        return dial
+
+    return make
+
+
+def _resuming(newest: ssl.TLSVersion) -> Callable[[str, Persona], Dial]:
+    """Make a dial that shows the session of the connection before."""
+
+    def make(trusted: str, _owner: Persona) -> Dial:
+        sessions: list[ssl.SSLSession | None] = [None]
+
+        class Remembering(ssl.SSLSocket):
+            def close(self) -> None:
+                sessions.append(self.session or sessions[-1])
+                super().close()
+
+        context = _context(trusted)
+        context.maximum_version = newest
+        context.options &= ~ssl.OP_NO_TICKET
+        context.sslsocket_class = Remembering
+
+        def dial(wire: socket.socket, name: str) -> socket.socket:
+            return context.wrap_socket(wire, server_hostname=name, session=sessions[-1])
+
+        return dial
+
+    return make
+
+
+def _order_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
+    odd = hashlib.sha256(owner.imei.encode()).digest()[0] % 2
+    context.set_ciphers(":".join(_SUITES[::-1] if odd else _SUITES))
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def _one_suite_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
+    context.set_ciphers(_SUITES[len(owner.contacts) % 2])
+
+
+def _protocol_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
+    context.set_alpn_protocols([f"x-{owner.serial}", "http/1.1"])
+
+
+def _library_defaults(context: ssl.SSLContext, _owner: Persona) -> None:
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+
+def _version_by_owner(context: ssl.SSLContext, owner: Persona) -> None:
+    if owner.battery_percent % 2:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+
+def _name_of_the_phone(trusted: str, owner: Persona) -> Dial:
+    def dial(wire: socket.socket, name: str) -> socket.socket:
+        context = _context(trusted)
+        context.check_hostname = False
+        return context.wrap_socket(wire, server_hostname=f"{owner.serial}.{name}")
+
+    return dial
+
+
+HANDSHAKES: Final = (
+    Mutant(
+        "tls-ticket-returns",
+        "L47",
+        "shows the TLS 1.2 session of the connection before, so that a server knows it again",
+        ToyClient,
+        _resuming(ssl.TLSVersion.TLSv1_2),
+    ),
+    Mutant(
+        "tls-psk-returns",
+        "L47",
+        "shows the pre-shared key of the connection before, as TLS 1.3 resumes",
+        ToyClient,
+        _resuming(ssl.TLSVersion.TLSv1_3),
+    ),
+    Mutant(
+        "tls-suites-ordered-by-imei",
+        "L48",
+        "orders the cipher suites by a bit of the IMEI",
+        ToyClient,
+        _configured(_order_by_owner),
+    ),
+    Mutant(
+        "tls-suites-by-contacts",
+        "L48",
+        "offers another cipher suite where the number of contacts is odd",
+        ToyClient,
+        _configured(_one_suite_by_owner),
+    ),
+    Mutant(
+        "tls-version-by-battery",
+        "L48",
+        "speaks another version of TLS where the battery's percentage is odd",
+        ToyClient,
+        _configured(_version_by_owner),
+    ),
+    Mutant(
+        "tls-protocol-by-serial",
+        "L48",
+        "names the serial number among the protocols of ALPN",
+        ToyClient,
+        _configured(_protocol_by_owner),
+    ),
+    Mutant(
+        "tls-library-defaults",
+        "L48",
+        "offers what its library offers, which tells the library and its version",
+        ToyClient,
+        _configured(_library_defaults),
+    ),
+    Mutant(
+        "tls-name-of-the-phone",
+        "L48",
+        "asks TLS for a name with the serial number in it",
+        ToyClient,
+        _name_of_the_phone,
+    ),
+)

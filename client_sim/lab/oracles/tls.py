@@ -1,0 +1,45 @@
+"""What TLS itself may show: one configuration for the whole fleet, and nothing from before."""
+
+from collections.abc import Iterator, Mapping
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.world import Public
+
+
+def judge_tls(observation: Observation, public: Public) -> tuple[Finding, ...]:
+    """Find connections that name another host, offer another protocol, or come back to a session.
+
+    Looks at what a network saw; says nothing of runs without one. RFC 8446 section 2.2 is what
+    resumption is, and why it lets a server know a client again.
+    """
+    return tuple(
+        finding
+        for departure in observation.departures
+        if departure.channel is Channel.TLS
+        for finding in _judge(departure, public)
+    )
+
+
+def _judge(departure: Departure, public: Public) -> Iterator[Finding]:
+    told = _read(departure.octets)
+    if not public.tls:
+        return
+    expected = {
+        "name": public.host,
+        "protocols": "http/1.1",
+        "resumes": "no",
+        "early-data": "no",
+    }
+    for name, value in expected.items():
+        if told.get(name) != value:
+            yield _finding(departure, f"{name} is {told.get(name, 'nowhere')}, not {value}")
+
+
+def _read(octets: bytes) -> Mapping[str, str]:
+    return dict(line.split(" ", 1) for line in octets.decode("latin-1").split("\n") if " " in line)
+
+
+def _finding(departure: Departure, explanation: str) -> Finding:
+    where = f"{departure.channel.value}, {departure.phase}"
+    return Finding(where, explanation, departure.octets, 0, len(departure.octets))

@@ -1,0 +1,66 @@
+"""Real sockets and real TLS: what a library or a system adds to what a client says."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.judging import judge_far_end
+from client_sim.lab.oracles.tls import judge_tls
+from client_sim.lab.programme.case import Battery, Case, Judge
+from client_sim.lab.programme.ground import Ground
+from client_sim.lab.programme.judges import judge_same_octets
+from client_sim.lab.programme.setting import Way, dial_as_a_phone
+from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Observation
+from client_sim.lab.trace.sockets import MakeDial
+from client_sim.world import Public
+
+_PHONES: Final = 6
+
+
+def sockets(ground: Ground, size: int) -> Battery:
+    """Let phones poll over plain sockets, and compare both ends of each and the phones."""
+    question = "Do both ends of each real socket carry the same, and all phones' the same?"
+    return Battery("sockets", "N2", question, size, _cases(ground, Way.SOCKETS, dial_as_a_phone))
+
+
+def tls(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
+    """Let phones poll over TLS, and compare what the network sees of them."""
+    question = "Does TLS show the same for all phones, and nothing of an earlier connection?"
+    return Battery("tls", "N2", question, size, _cases(ground, Way.TLS, dial))
+
+
+def _cases(ground: Ground, way: Way, dial: MakeDial) -> Callable[[int], Case]:
+    def make(number: int) -> Case:
+        tape = ground.tape(way.name, number)
+        phones = []
+        for place in range(_PHONES):
+            public = ground.publics[(number * _PHONES + place) % len(ground.publics)]
+            phones.append(
+                ground.setting(
+                    idle(3),
+                    public=_secure(public) if way is Way.TLS else public,
+                    personal=ground.owner(number * _PHONES + place),
+                    entropy=Entropy(tape.octets(8)),
+                    serve=ground.changing if number % 2 else ground.quiet,
+                )
+            )
+        settings = tuple(replace(phone, way=way, dial=dial) for phone in phones)
+        return Case(settings, _judge(settings[0].public))
+
+    return make
+
+
+def _secure(public: Public) -> Public:
+    return replace(public, tls=True, port=443)
+
+
+def _judge(public: Public) -> Judge:
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        alone = [finding for each in seen for finding in judge_tls(each, public)]
+        ends = [finding for each in seen for finding in judge_far_end(each)]
+        return (*alone, *ends, *judge_same_octets(seen))
+
+    return judge
