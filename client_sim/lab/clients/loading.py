@@ -3,6 +3,7 @@
 import importlib
 from typing import cast
 
+from client_sim.device.client import PollingClient
 from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import ClientNotFoundError
@@ -14,7 +15,7 @@ from client_sim.world import Factory
 def load_client(name: str) -> Factory:
     """Give the factory for `clean`, `2014`, `toy`, a mutant's id, or `package.module:factory`."""
     if name == "clean":
-        return _import("client_sim.device.client:PollingClient")
+        return PollingClient
     if name == "2014":
         return phone_2014
     if name == "toy":
@@ -24,10 +25,14 @@ def load_client(name: str) -> Factory:
         return mutant.make
     if name in MUTANTS:
         return MUTANTS[name]
-    return _import(name)
+    brought = import_attribute(name)
+    if not callable(brought):
+        raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")
+    return cast("Factory", brought)
 
 
-def _import(name: str) -> Factory:
+def import_attribute(name: str) -> object:
+    """Import what `package.module:name` names; raise ClientNotFoundError where that fails."""
     module, colon, attribute = name.partition(":")
     if not colon:
         raise ClientNotFoundError(
@@ -35,12 +40,10 @@ def _import(name: str) -> Factory:
             " package.module:factory"
         )
     try:
-        factory = getattr(importlib.import_module(module), attribute)
+        found: object = getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise ClientNotFoundError(
             f"the client {name} cannot be imported ({said}): is its folder on PYTHONPATH?"
         ) from error
-    if not callable(factory):
-        raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")
-    return cast("Factory", factory)
+    return found

@@ -94,7 +94,7 @@ def _name_of_the_phone(trusted: str, owner: Persona) -> Dial:
     return dial
 
 
-HANDSHAKES: Final = (
+MUTANTS: Final = (
     Mutant(
         "tls-ticket-returns",
         "L47",

@@ -10,6 +10,7 @@ from client_sim.lab.mutants import (
     directions,
     echoes,
     encodings,
+    handshakes,
     hosts,
     identifiers,
     kept_phases,
@@ -49,7 +50,10 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *directions.MUTANTS,
     *secrecy.MUTANTS,
     *connections.MUTANTS,
+    *handshakes.MUTANTS,
 )
+
+EQUIVALENTS: Final[tuple[Mutant, ...]] = ()
 
 _BY_ID: Final = {mutant.id: mutant for mutant in MUTANTS}
 

@@ -6,9 +6,10 @@ from typing import Final
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.programme.argued import ARGUED
 from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.guards import QUESTIONS, judge_of
 from client_sim.lab.programme.library import HARMLESS, load_library
-from client_sim.lab.programme.plan import BATTERIES, Plan, batteries_of, profile_of
+from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries, profile_of
 from client_sim.lab.programme.result import (
     BatteryResult,
     Matrix,
@@ -19,7 +20,7 @@ from client_sim.lab.programme.result import (
 from client_sim.lab.programme.runner import merge, plan_tasks
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
-from client_sim.lab.programme.survey import survey_fields, survey_intervals
+from client_sim.lab.programme.survey import survey_intervals
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
 from client_sim.world import Factory
@@ -34,7 +35,8 @@ Tell = Callable[[str, int, int], None]
 def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
     """Put every question to a client, over so many processes; the same for the same plan."""
     factory = load_client(plan.client)
-    batteries = batteries_of(plan)
+    ground = plan_ground(factory, plan.seed)
+    batteries = make_batteries(ground, profile_of(plan))
     tasks = plan_tasks(batteries, _CHUNK)
     done = 0
 
@@ -65,8 +67,7 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
         octets=sum(tally.octets for tally in own),
         batteries=tuple(results),
         sample=observe(factory, sample),
-        fields=survey_fields(factory, plan),
-        intervals=survey_intervals(factory, plan),
+        intervals=survey_intervals(factory, ground),
         scope=f"{len(tasks)} tasks of {len(batteries)} batteries, profile {plan.profile}",
         owners=(sample.personal,),
     )

@@ -1,15 +1,21 @@
 """What batteries build their cases from: phones, servers, and one seed for everything drawn."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final
 
-from client_sim.lab.programme.setting import Setting
+from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.scenarios.driving import Scenario
+from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.servers import scripted
+from client_sim.lab.servers.contents import CHANGES, one_by_one
+from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import Responder
 from client_sim.persona import Persona, make_persona
 from client_sim.tape import Tape
-from client_sim.world import Public
+from client_sim.world import Factory, Public
 
 START = 1_767_225_600.0
 """Epoch seconds at which runs begin: 2026-01-01."""
@@ -17,17 +23,21 @@ START = 1_767_225_600.0
 Serve = Callable[[], Responder]
 
 
+_REPOSITORY: Final = Repository(b"lab")
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """The phones of every public tuple and the servers that they may meet.
 
-    `quiet` never has anything new; `changing` publishes between polls, for clients that follow.
+    `quiet` never has anything new; `changing(number)` publishes something else before each poll,
+    beginning with change `number` of all that can happen, for clients that follow.
     """
 
     seed: int
     publics: tuple[Public, ...]
     quiet: Serve
-    changing: Serve
+    changing: Callable[[int], Serve]
 
     def tape(self, oracle: str, number: int) -> Tape:
         """Give the random values of one case: the same for the same seed."""
@@ -56,3 +66,25 @@ class Ground:
     def owner(self, number: int) -> Persona:
         """Make an owner that is the same for the same seed."""
         return make_persona(f"{self.seed} owner {number}".encode())
+
+
+def plan_ground(factory: Factory, seed: int) -> Ground:
+    """Choose the servers that suit a client: one that never follows a change never meets one.
+
+    Such a client asks what every poll asks and goes no further; what it would have to fetch next is
+    not what is examined.
+    """
+    ground = Ground(seed, _REPOSITORY.publics(), _REPOSITORY.serve, _serve_changes)
+    seen = observe(factory, ground.setting(idle(1)))
+    if any(b".snapshot.json" in connection.octets for connection in seen.connections()):
+        return ground
+    return replace(ground, quiet=_serve_nothing, changing=lambda _number: _serve_nothing)
+
+
+def _serve_changes(number: int) -> Serve:
+    first = number % len(CHANGES)
+    return partial(_REPOSITORY.serve, one_by_one(CHANGES[first:] + CHANGES[:first]))
+
+
+def _serve_nothing() -> Responder:
+    return scripted.respond

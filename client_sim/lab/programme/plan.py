@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.programme.batteries import fleet, personal
+from client_sim.lab.programme.batteries import fleet, personal, sockets, timing
 from client_sim.lab.programme.case import Battery
-from client_sim.lab.programme.ground import Ground
+from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.profile import PROFILES, Profile
+from client_sim.world import Factory
 
 Make = Callable[[Ground, int], Battery]
 
@@ -18,7 +19,11 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "events": personal.events,
     "public": personal.public,
     "fleet": fleet.fleet,
+    "timing": timing.timing,
+    "stationarity": timing.stationarity,
     "horizon": personal.horizon,
+    "sockets": sockets.sockets,
+    "tls": sockets.tls,
 }
 """Batteries by oracle, in the order in which they run: cheap and telling first."""
 
@@ -39,6 +44,11 @@ def make_batteries(ground: Ground, profile: Profile) -> tuple[Battery, ...]:
         for oracle, make in BATTERIES.items()
         if oracle in profile.sizes
     )
+
+
+def batteries_of(plan: Plan, factory: Factory) -> tuple[Battery, ...]:
+    """Make the batteries of a plan for a client."""
+    return make_batteries(plan_ground(factory, plan.seed), profile_of(plan))
 
 
 def profile_of(plan: Plan) -> Profile:

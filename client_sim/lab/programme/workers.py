@@ -8,19 +8,19 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
-from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.programme.batteries.sockets import tls
 from client_sim.lab.programme.case import Battery
+from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library
 from client_sim.lab.programme.plan import Plan, batteries_of, profile_of
 from client_sim.lab.programme.runner import Tallies, Task, find_killers, run_task
+from client_sim.world import Factory
 
 _RESULT = TypeVar("_RESULT")
-
-Pool = Callable[[Callable[..., _RESULT], Sequence[tuple[object, ...]]], Iterator[_RESULT]]
-"""Calls a function with each tuple of arguments and gives the results in their order."""
+_HANDSHAKES: Final = 2  # cases for a mutant that leaks below HTTP
 
 
 @contextmanager
@@ -51,15 +51,21 @@ class Mapper:
 
 def run_planned(plan: Plan, task: Task) -> Tallies:
     """Run one task of a plan, in whichever process."""
-    return run_task(load_client(plan.client), _batteries(plan), task, profile_of(plan))
+    factory, batteries = _prepare(plan)
+    return run_task(factory, batteries, task, profile_of(plan))
 
 
 def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tuple[str, ...]:
     """Give the oracles that raise an alarm at one mutant of a library."""
-    mutant: Mutant = load_library(library)[number]
-    return find_killers(mutant.make, _batteries(plan), profile_of(plan), enough=enough)
+    mutant = load_library(library)[number]
+    profile = profile_of(plan)
+    batteries = batteries_of(plan, mutant.make)
+    if mutant.dial is not None:
+        batteries = (tls(plan_ground(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
+    return find_killers(mutant.make, batteries, profile, enough=enough)
 
 
 @cache
-def _batteries(plan: Plan) -> tuple[Battery, ...]:
-    return batteries_of(plan)
+def _prepare(plan: Plan) -> tuple[Factory, tuple[Battery, ...]]:
+    factory = load_client(plan.client)
+    return factory, batteries_of(plan, factory)

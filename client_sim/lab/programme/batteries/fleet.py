@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import Final
 
+from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import START, Ground
-from client_sim.lab.programme.judges import judge_same_octets, judge_same_trace
+from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle, random_life, without_events
 from client_sim.lab.trace.entropy import Entropy
 
@@ -22,7 +23,7 @@ def determinism(ground: Ground, size: int) -> Battery:
             public=tape.pick(ground.publics),
             personal=ground.owner(number),
             entropy=Entropy(tape.octets(8)),
-            serve=ground.changing,
+            serve=ground.changing(number),
         )
         return Case((setting, setting), judge_same_trace)
 
@@ -40,7 +41,7 @@ def fleet(ground: Ground, size: int) -> Battery:
 
     def make(number: int) -> Case:
         tape = ground.tape("fleet", number)
-        serve = ground.changing if number % 2 else ground.quiet
+        serve = ground.changing(number) if number % 2 else ground.quiet
         others = []
         for place in range(_GROUP - 1):
             phone = number * (_GROUP - 1) + place
@@ -54,7 +55,7 @@ def fleet(ground: Ground, size: int) -> Battery:
                     serve=serve,
                 )
             )
-        return Case((replace(first, serve=serve), *others), judge_same_octets)
+        return Case((replace(first, serve=serve), *others), judge_cardinality)
 
     question = "Do all phones of the fleet send the same octets, whatever they are?"
     return Battery("fleet", "N2", question, size, make)

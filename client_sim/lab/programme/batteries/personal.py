@@ -25,7 +25,7 @@ def personal(ground: Ground, size: int) -> Battery:
             personal=ground.owner(2 * number),
             entropy=Entropy(tape.octets(8)),
             start=START + tape.below(31_536_000),
-            serve=ground.changing if tape.below(4) == 0 else ground.quiet,
+            serve=ground.changing(number) if tape.below(4) == 0 else ground.quiet,
         )
         other = replace(setting, personal=ground.owner(2 * number + 1))
         return Case((setting, other), judge_same_trace)
@@ -86,7 +86,7 @@ def public(ground: Ground, size: int) -> Battery:
             public=ground.publics[number % len(ground.publics)],
             personal=ground.owner(2 * number),
             entropy=Entropy(tape.octets(8)),
-            serve=ground.changing,
+            serve=ground.changing(number),
         )
         return Case(
             (setting, replace(setting, personal=ground.owner(2 * number + 1))), judge_same_trace

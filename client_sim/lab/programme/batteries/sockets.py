@@ -44,7 +44,7 @@ def _cases(ground: Ground, way: Way, dial: MakeDial) -> Callable[[int], Case]:
                     public=_secure(public) if way is Way.TLS else public,
                     personal=ground.owner(number * _PHONES + place),
                     entropy=Entropy(tape.octets(8)),
-                    serve=ground.changing if number % 2 else ground.quiet,
+                    serve=ground.changing(number) if number % 2 else ground.quiet,
                 )
             )
         settings = tuple(replace(phone, way=way, dial=dial) for phone in phones)

@@ -1,0 +1,57 @@
+"""N4: when a phone polls follows from fresh randomness alone; and a quiet phone repeats itself."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.stationarity import judge_stationarity
+from client_sim.lab.oracles.timing import judge_freshness, judge_history
+from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.ground import Ground
+from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Observation
+
+_POLLS: Final = 5
+_FRESH: Final = 4  # runs with other randomness in one poll
+
+
+def timing(ground: Ground, size: int) -> Battery:
+    """Change the randomness of all polls before one, then of that one alone."""
+
+    def make(number: int) -> Case:
+        tape = ground.tape("timing", number)
+        poll = 2 + number % (_POLLS - 1)
+        seed = tape.octets(8)
+        usual = ground.setting(
+            idle(_POLLS), personal=ground.owner(number), entropy=Entropy(seed)
+        )  # fmt: skip
+        before = {earlier: tape.octets(8) for earlier in range(poll)}
+        entropies = [Entropy(seed, before)]
+        entropies += [Entropy(seed, {poll: tape.octets(8)}) for _ in range(_FRESH)]
+
+        def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+            first, history, *fresh = seen
+            return (
+                *judge_history(first, history, (poll,)),
+                *judge_freshness([(first, other) for other in fresh], poll),
+            )
+
+        return Case((usual, *(replace(usual, entropy=e) for e in entropies)), judge)
+
+    question = "Is each interval drawn afresh, without a memory of earlier ones?"
+    return Battery("timing", "N4", question, size, make)
+
+
+def stationarity(ground: Ground, size: int) -> Battery:
+    """Let one phone poll many times in a world in which nothing happens."""
+
+    def make(number: int) -> Case:
+        setting = ground.setting(
+            idle(30), personal=ground.owner(number), entropy=Entropy(b"still %d" % number)
+        )
+        return Case((setting,), lambda seen: judge_stationarity(seen[0]))
+
+    question = "Does a phone in a quiet world ask the same every time?"
+    return Battery("stationarity", "N2", question, size, make)
