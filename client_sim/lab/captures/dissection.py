@@ -9,12 +9,12 @@ from client_sim.lab.captures import dns
 from client_sim.lab.captures.contacts import Contact, Contacts, Flow, Flows
 from client_sim.lab.captures.fragments import Fragments
 from client_sim.lab.captures.frame import Frame, Unread
-from client_sim.lab.captures.hello import is_tls, read_hello
 from client_sim.lab.captures.links import ARP, IPV4, IPV6, Opaque, strip_link
 from client_sim.lab.captures.packets import TCP, UDP, Packet, read_packet
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
 from client_sim.lab.captures.segments import read_datagram, read_segment
 from client_sim.lab.captures.streams import OVERHEAD, Budget
+from client_sim.lab.trace.hello import is_tls, read_hello
 
 _ICMP, _IGMP, _ICMP6 = 1, 2, 58
 _PROTOCOLS: Final = {_ICMP: "ICMP", 47: "GRE", 50: "ESP", _ICMP6: "ICMPv6", 132: "SCTP"}

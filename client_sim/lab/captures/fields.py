@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.captures.ja4 import ja4
 from client_sim.lab.captures.requests import list_fields, split_requests
 from client_sim.lab.captures.seen import Capture, Conversation, State
 from client_sim.lab.oracles.grammar import iterate_violations
+from client_sim.lab.trace.ja4 import ja4
 
 _FIELDS_LIMIT: Final = 500  # rows; a stranger can invent names without end
 _REST: Final = "fields beyond the first"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from client_sim.lab.captures.hello import ClientHello
+from client_sim.lab.trace.hello import ClientHello
 
 
 class State(StrEnum):

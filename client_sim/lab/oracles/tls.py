@@ -1,6 +1,7 @@
 """What TLS itself may show: one configuration for the whole fleet, and nothing from before."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.trace.observation import Channel, Departure, Observation
@@ -18,6 +19,16 @@ def judge_tls(observation: Observation, public: Public) -> tuple[Finding, ...]:
         for departure in observation.departures
         if departure.channel is Channel.TLS
         for finding in _judge(departure, public)
+    )
+
+
+def judge_handshakes(observation: Observation) -> tuple[Finding, ...]:
+    """Find connections of one phone that begin otherwise than its first, randomness apart."""
+    seen = [d for d in observation.departures if d.channel is Channel.TLS]
+    return tuple(
+        replace(_finding(each, "the handshake is not that of the first"), other=seen[0].octets)
+        for each in seen[1:]
+        if each.octets != seen[0].octets
     )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 from client_sim.lab.oracles import judging
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.tls import judge_tls
 from client_sim.lab.programme.case import Judge
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.trace.observation import Observation
@@ -18,6 +19,7 @@ QUESTIONS: Final = {
     "schedule": "Is there silence between polls, and is each interval one that a phone may draw?",
     "canaries": "Is any planted value to be found, through encodings, digests and compression?",
     "tripwire": "Does polling leave the owner's data unread?",
+    "tls": "Does TLS name one host and one protocol, and come back to no session?",
     "egress": "Is the host of the ROM image the only one asked for and talked to?",
 }
 """The guards by name, which is their column in the kill matrix."""
@@ -31,6 +33,7 @@ def judge_alone(
     yield "grammar", judging.judge_grammar(observation, setting.public)
     yield "schedule", judging.judge_schedule(observation)
     yield "tripwire", judging.judge_reads(observation)
+    yield "tls", judge_tls(observation, setting.public)
     yield "egress", judging.judge_egress(observation, setting.public)
     if layers:
         yield (

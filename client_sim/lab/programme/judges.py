@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from client_sim.lab.oracles.equality import Difference, find_differences
+from client_sim.lab.oracles.equality import judge_equality
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.scenarios.driving import POLL
 from client_sim.lab.trace.observation import Observation
@@ -39,19 +39,7 @@ def _without_quiet_steps(observation: Observation) -> Observation:
 def _compare(seen: Sequence[Observation], *, with_time: bool) -> tuple[Finding, ...]:
     first, *others = seen
     return tuple(
-        _finding(difference, place)
+        finding
         for place, other in enumerate(others, 2)
-        for difference in find_differences(first, other, with_time=with_time)
-    )
-
-
-def _finding(difference: Difference, place: int) -> Finding:
-    longest = max(len(difference.first), len(difference.second)) - difference.offset
-    return Finding(
-        where=f"{difference.channel}, {difference.where}",
-        explanation=f"run {place} shows something else from octet {difference.offset} on",
-        octets=difference.first,
-        offset=difference.offset,
-        length=min(longest, 32),
-        other=difference.second,
+        for finding in judge_equality(first, other, f"run {place}", with_time=with_time)
     )

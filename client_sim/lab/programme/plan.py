@@ -23,7 +23,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "stationarity": timing.stationarity,
     "horizon": personal.horizon,
     "sockets": sockets.sockets,
-    "tls": sockets.tls,
+    "network": sockets.network,
 }
 """Batteries by oracle, in the order in which they run: cheap and telling first."""
 

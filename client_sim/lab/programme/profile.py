@@ -40,7 +40,7 @@ FULL: Final = _profile(
     stationarity=50,
     faults=10_000,
     sockets=20,
-    tls=20,
+    network=20,
 )
 """For each release: more runs than any published instrument, and every claim's own number."""
 
@@ -60,7 +60,7 @@ QUICK: Final = _profile(
     stationarity=4,
     faults=10_000,
     sockets=2,
-    tls=2,
+    network=2,
 )
 """For each commit: a minute."""
 

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
-from client_sim.lab.programme.batteries.sockets import tls
+from client_sim.lab.programme.batteries.sockets import network
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library
@@ -61,7 +61,7 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tup
     profile = profile_of(plan)
     batteries = batteries_of(plan, mutant.make)
     if mutant.dial is not None:
-        batteries = (tls(plan_ground(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
+        batteries = (network(plan_ground(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
     return find_killers(mutant.make, batteries, profile, enough=enough)
 
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_far_end
-from client_sim.lab.oracles.tls import judge_tls
-from client_sim.lab.programme.case import Battery, Case, Judge
+from client_sim.lab.oracles.tls import judge_handshakes
+from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.judges import judge_same_octets
 from client_sim.lab.programme.setting import Way, dial_as_a_phone
@@ -26,10 +26,10 @@ def sockets(ground: Ground, size: int) -> Battery:
     return Battery("sockets", "N2", question, size, _cases(ground, Way.SOCKETS, dial_as_a_phone))
 
 
-def tls(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
+def network(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
     """Let phones poll over TLS, and compare what the network sees of them."""
-    question = "Does TLS show the same for all phones, and nothing of an earlier connection?"
-    return Battery("tls", "N2", question, size, _cases(ground, Way.TLS, dial))
+    question = "Does a network see the same TLS of all phones, each time?"
+    return Battery("network", "N2", question, size, _cases(ground, Way.TLS, dial))
 
 
 def _cases(ground: Ground, way: Way, dial: MakeDial) -> Callable[[int], Case]:
@@ -48,7 +48,7 @@ def _cases(ground: Ground, way: Way, dial: MakeDial) -> Callable[[int], Case]:
                 )
             )
         settings = tuple(replace(phone, way=way, dial=dial) for phone in phones)
-        return Case(settings, _judge(settings[0].public))
+        return Case(settings, _judge)
 
     return make
 
@@ -57,10 +57,7 @@ def _secure(public: Public) -> Public:
     return replace(public, tls=True, port=443)
 
 
-def _judge(public: Public) -> Judge:
-    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        alone = [finding for each in seen for finding in judge_tls(each, public)]
-        ends = [finding for each in seen for finding in judge_far_end(each)]
-        return (*alone, *ends, *judge_same_octets(seen))
-
-    return judge
+def _judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    alone = [finding for each in seen for finding in judge_handshakes(each)]
+    ends = [finding for each in seen for finding in judge_far_end(each)]
+    return (*alone, *ends, *judge_same_octets(seen))

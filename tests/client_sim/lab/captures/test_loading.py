@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client_sim.lab.captures.audit import audit_capture
-from client_sim.lab.captures.hello import read_hello
-from client_sim.lab.captures.ja4 import ja4
 from client_sim.lab.captures.key_log import list_randoms
 from client_sim.lab.captures.loading import OCTETS_LIMIT, decode_capture, load_capture
 from client_sim.lab.captures.requests import split_requests
 from client_sim.lab.captures.seen import State
 from client_sim.lab.errors import CaptureError, SurroundingsError
+from client_sim.lab.trace.hello import read_hello
+from client_sim.lab.trace.ja4 import ja4
 from fixtures.capture_writer import write_pcap, write_pcapng
 from fixtures.captures import FOLDER, HOST, POLL
 

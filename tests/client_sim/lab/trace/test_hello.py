@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.captures.hello import ClientHello, is_tls, read_hello
-from client_sim.lab.captures.ja4 import ja4
+from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello
+from client_sim.lab.trace.ja4 import ja4
 
 
 def hello_of(name="updates.hening.example", version=None, protocols=()):
