@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from client_sim.lab.clients.loading import load_client
-from client_sim.lab.programme.argued import ARGUED
+from client_sim.lab.programme.argued import ARGUED, METHODS
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.guards import QUESTIONS, judge_of
@@ -97,7 +97,7 @@ def run_matrix(
             tell("mutants", len(rows), len(mutants))
     leaky = len(mutants) - len(load_library(HARMLESS))
     oracles = (*(o for o in BATTERIES if o in profile_of(plan).sizes), *QUESTIONS)
-    return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED)
+    return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED, METHODS)
 
 
 def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:

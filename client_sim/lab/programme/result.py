@@ -139,13 +139,15 @@ class Matrix:
     """The kill matrix: which oracle finds which leaky client.
 
     `equivalents` are clients that look leaky and are not. `argued` says, for families that only one
-    oracle can find, why that is enough.
+    oracle can find, why that is enough. `methods` says of each oracle how it works: two that work
+    alike are not independent, and count as one; an oracle that is not named is a method of its own.
     """
 
     oracles: tuple[str, ...]
     rows: tuple[MatrixRow, ...]
     equivalents: tuple[MatrixRow, ...] = ()
     argued: Mapping[str, str] = field(default_factory=dict)
+    methods: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def survivors(self) -> tuple[MatrixRow, ...]:
@@ -165,17 +167,28 @@ class Matrix:
 
     @property
     def thin(self) -> tuple[str, ...]:
-        """The families with fewer than two killers that nobody argues for."""
+        """The families with fewer than two independent killers that nobody argues for."""
         return tuple(
             family
             for family, killers in self.killers.items()
-            if len(killers) < 2 and family not in self.argued
+            if len({self.methods.get(oracle, oracle) for oracle in killers}) < 2
+            and family not in self.argued
         )
 
     @property
     def score(self) -> float:
         """The share of leaky clients that were found, 0 to 1."""
         return 1 - len(self.survivors) / len(self.rows) if self.rows else 0.0
+
+    @property
+    def alarmed(self) -> tuple[MatrixRow, ...]:
+        """The harmless clients at which something raised an alarm."""
+        return tuple(row for row in self.equivalents if row.killed_by)
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the instrument found every leak, no family hangs by a thread, none is wronged."""
+        return not (self.survivors or self.thin or self.alarmed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +240,6 @@ class Report:
         """Whether the client is clean and the instrument that says so can be believed."""
         return (
             self.result.is_clean
-            and (self.matrix is None or not (self.matrix.survivors or self.matrix.thin))
+            and (self.matrix is None or self.matrix.is_good)
             and all(row.passed for row in self.wall_clock or ())
         )
