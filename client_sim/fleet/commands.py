@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -91,7 +92,7 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
     default=65_536,
     show_default=True,
     type=click.IntRange(1, 1 << 28),
-    help="Octets of each package of the own server.",
+    help="Octets of each package of the own server, about.",
 )
 @click.option(
     "--download-every",
@@ -99,6 +100,13 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
     show_default=True,
     type=click.IntRange(1),
     help="Let one in so many phones that install fetch its package.",
+)
+@click.option(
+    "--engine-every",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Let the real update engine do one in so many installs once more; own server only.",
 )
 @click.option(
     "--connections",
@@ -140,6 +148,7 @@ def fleet(
     stages: tuple[str, ...],
     package_size: int,
     download_every: int,
+    engine_every: int,
     connections: int,
     keep_connections: bool,
     sample: int,
@@ -183,6 +192,7 @@ def fleet(
             server = stack.enter_context(_make_server(stack, state))
             screen.say(f"Starting a server of {models} models.")
             server.publish(models, package_size)
+            plan = replace(plan, twinning=server.twinning(engine_every))
             target = _find(server.url, server.root, None, devices, {}, may_leave=False)
             held = survey(target, read_clock())
             server.roll_out(stages or _STAGES)

@@ -54,15 +54,17 @@ class Decider:
         return window
 
     def _plan(self, key: int, phone: int, window: ShareWindow, now: float) -> Offer | None:
-        phones = self._phones
-        running = self._builds[phones.group[phone]][phones.build[phone]]
-        secret = self.secret(phone)
+        running, secret = self.running(phone), self.secret(phone)
         try:
             found = plan_update(window.pointer, running, running.counter, secret, now, ())
         except PointerError:
             found = Nothing("It leads back.")
         offer = window.decided[key] = found if isinstance(found, Offer) else None
         return offer
+
+    def running(self, phone: int) -> RunningBuild:
+        """Return the build that a phone runs."""
+        return self._builds[self._phones.group[phone]][self._phones.build[phone]]
 
     def secret(self, phone: int) -> bytes:
         """Return the 32 octets that the phone never sends."""

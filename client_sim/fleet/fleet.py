@@ -12,6 +12,7 @@ from client_sim.fleet.population import Habits
 from client_sim.fleet.survey import Survey
 from client_sim.fleet.tally import Tally
 from client_sim.fleet.target import STRANGE_CONNECTIONS, STRANGE_POLLS, STRANGE_WORKERS, Target
+from client_sim.fleet.twins import Twinning
 from client_sim.fleet.wheel import TICKS
 from client_sim.fleet.worker import Job
 from client_sim.fleet.workers import started
@@ -30,6 +31,7 @@ class Plan:
 
     `speed` is how many seconds the shared clock counts in one of the real clock at most; without a
     shared clock the fleet lives in real time. `connections` are open at once in each worker.
+    `twinning` says which installs the real update engine does once more.
     """
 
     devices: int
@@ -41,6 +43,7 @@ class Plan:
     connections: int
     keep: bool
     download_every: int
+    twinning: Twinning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def run_fleet(
         connections=plan.connections,
         keep=plan.keep,
         download_every=plan.download_every,
+        twinning=plan.twinning,
     )
     jobs = share_out(plan, target, held, seen, manners, is_real=clock is None)
     with started(jobs) as workers:

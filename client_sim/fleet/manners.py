@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from client_sim.fleet.twins import Twinning
+
 
 @dataclass(frozen=True, slots=True)
 class Manners:
@@ -11,7 +13,7 @@ class Manners:
     `connections` open at once at most. `keep` keeps connections from poll to poll and sends the two
     questions of an unchanged poll together, which phones do not. Of the phones that install every
     `download_every`th fetches its package. At most `polls_per_second` are begun, where that is
-    not 0.
+    not 0. `twinning` says which of them the real update engine follows.
     """
 
     host: str
@@ -21,3 +23,4 @@ class Manners:
     keep: bool = False
     download_every: int = 1
     polls_per_second: float = 0.0
+    twinning: Twinning | None = None

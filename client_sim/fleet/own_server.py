@@ -12,7 +12,9 @@ from typing import Final, Self
 
 from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.made_build import write_images
 from client_sim.fleet.own_site import BUILDS, Site, make_site, submit_site
+from client_sim.fleet.twins import Twinning
 
 _PATIENCE: Final = 120.0  # seconds that a publication may take on a busy machine
 _PAUSE: Final = 0.05
@@ -35,6 +37,8 @@ class OwnServer:
         self.url = ""
         self.root = b""
         self._channels: tuple[str, ...] = ()
+        self._certificate = b""
+        self._images: dict[str, dict[str, Path]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -71,8 +75,14 @@ class OwnServer:
         root.write_bytes(site.root)
         self._run("init", "--state", str(self._state), "--root", str(root))
         self.root, self._channels = site.root, site.channels
+        self._certificate = site.certificate
+        self._images = write_images(site.builds, self._folder / "images")
         self._start(site)
         self.offer("--counter", str(BUILDS - 1), "--share", "100%")
+
+    def twinning(self, every: int) -> Twinning:
+        """Return how one in `every` phones that install is followed by the real update engine."""
+        return Twinning(every, self._folder / "twins", self._images, self._certificate)
 
     def roll_out(self, stages: Sequence[str]) -> None:
         """Begin the roll-out of the newest build by `stages`, each SHARE=HOLD or SHARE."""

@@ -15,10 +15,15 @@ from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, Root, TargetFile, Targets
 from tuf.api.serialization.json import JSONSerializer
 
+from client_sim.fleet.made_build import SDK_LEVEL, MadeBuild, make_build
+from client_sim.fleet.made_package import MadePackage, make_package
+from client_sim.fleet.package_signer import PackageSigner
+
 BUILDS: Final = 3
 """Builds of each model: an old one, the one that the fleet runs, and the one to roll out."""
 
 CHANNEL: Final = "stable"
+_COUNTERS: Final = range(1, BUILDS + 1)
 _REGIONS: Final = ("id", "eu", "in")
 _OFFLINE: Final = ("root", "targets", "tables", "content")
 _DAY: Final = timedelta(days=1)
@@ -27,16 +32,21 @@ _MONTH: Final = 30 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The files of a submission: roles by name and version, packages by sha256."""
+    """The files of a submission: roles by name and version, packages by sha256.
+
+    `builds` are what the packages hold, `certificate` is what they are signed by, PEM.
+    """
 
     root: bytes
     roles: Mapping[tuple[str, int], bytes]
     packages: Mapping[str, bytes]
     channels: tuple[str, ...]
+    builds: tuple[MadeBuild, ...]
+    certificate: bytes
 
 
 def make_site(models: int, package_size: int, public: bytes, now: float) -> Site:
-    """Sign a site of `models`, whose packages have `package_size` octets each.
+    """Sign a site of `models`, whose packages have about `package_size` octets each.
 
     `public` is the server's `keys/public.json`, `now` epoch seconds.
     """
@@ -45,7 +55,14 @@ def make_site(models: int, package_size: int, public: bytes, now: float) -> Site
     signers = {name: CryptoSigner.generate_ed25519() for name in (*_OFFLINE, *codenames)}
     today = datetime.fromtimestamp(now, UTC)
     packages: dict[str, bytes] = {}
-    roles = {name: _make_role(name, package_size, now, packages) for name in codenames}
+    signer = PackageSigner(now)
+    builds = {
+        name: [
+            make_build(name, counter, _made(counter, now), package_size) for counter in _COUNTERS
+        ]
+        for name in codenames
+    }
+    roles = {name: _make_role(builds[name], signer, packages) for name in codenames}
     roles |= {"tables": Targets(), "content": Targets(), "targets": _make_targets(signers, online)}
     signed: dict[tuple[str, int], bytes] = {}
     for name, role in roles.items():
@@ -55,7 +72,8 @@ def make_site(models: int, package_size: int, public: bytes, now: float) -> Site
     root.expires = (today + 365 * _DAY).replace(microsecond=0)
     signed["root", 1] = _sign(root, signers["root"])
     channels = tuple(f"{name}/{region}/{CHANNEL}" for name in codenames for region in _REGIONS)
-    return Site(signed["root", 1], signed, packages, channels)
+    made = tuple(build for each in builds.values() for build in each)
+    return Site(signed["root", 1], signed, packages, channels, made, signer.certificate)
 
 
 def submit_site(site: Site, incoming: Path) -> str:
@@ -91,46 +109,42 @@ def submit_site(site: Site, incoming: Path) -> str:
     return bundle_id
 
 
-def _make_role(codename: str, size: int, now: float, packages: dict[str, bytes]) -> Targets:
+def _made(counter: int, now: float) -> int:
+    """Return when a build was made: as many months ago as there are later ones, and one."""
+    return int(now) - (BUILDS + 1 - counter) * _MONTH
+
+
+def _make_role(
+    builds: list[MadeBuild], signer: PackageSigner, packages: dict[str, bytes]
+) -> Targets:
     role = Targets()
-    for counter in range(1, BUILDS + 1):
-        # The builds are as many months old as there are later ones.
-        made = int(now) - (BUILDS + 1 - counter) * _MONTH
-        octets = _make_package(codename, counter, size)
-        sha256 = hashlib.sha256(octets).hexdigest()
-        packages[sha256] = octets
+    for build in builds:
+        package = make_package(build, signer)
+        sha256 = hashlib.sha256(package.octets).hexdigest()
+        packages[sha256] = package.octets
+        name = f"{build.codename}-{build.facts.counter}-full.zip"
         for region in _REGIONS:
-            path = f"{codename}/{region}/{CHANNEL}/{codename}-{counter}-full.zip"
-            custom = _describe(codename, counter, made)
-            role.targets[path] = TargetFile(len(octets), {"sha256": sha256}, path, custom)
+            path = f"{build.codename}/{region}/{CHANNEL}/{name}"
+            custom = _describe(build, package)
+            role.targets[path] = TargetFile(len(package.octets), {"sha256": sha256}, path, custom)
     return role
 
 
-def _make_package(codename: str, counter: int, size: int) -> bytes:
-    """Return octets that stand for a package; no update engine takes them."""
-    return hashlib.shake_256(f"hening fleet package {codename} {counter}".encode()).digest(size)
-
-
-def _describe(codename: str, counter: int, made: int) -> dict[str, Any]:
-    hashed = "q80BI0VniavN7wEjRWeJq80BI0VniavN7wEjRWeJqw0="
+def _describe(build: MadeBuild, package: MadePackage) -> dict[str, Any]:
+    facts = build.facts
     return {
         "custom": {
             "changelog": {"en": "Fixes the alarm clock.", "id": "Memperbaiki jam alarm."},
-            "counter": counter,
-            "fingerprint": f"Hening/{codename}/{codename}:14/FLEET/{counter}:user/release-keys",
-            "incremental": str(counter),
+            "counter": facts.counter,
+            "fingerprint": facts.fingerprint,
+            "incremental": facts.incremental,
             "min_counter": 0,
-            "payload_properties": {
-                "FILE_HASH": hashed,
-                "FILE_SIZE": "1",
-                "METADATA_HASH": hashed,
-                "METADATA_SIZE": "1",
-            },
-            "post_timestamp": made,
-            "property_files": "payload.bin:0:1",
+            "payload_properties": dict(package.payload_properties),
+            "post_timestamp": facts.post_timestamp,
+            "property_files": package.property_files,
             "schema": 1,
-            "sdk_level": 34,
-            "security_patch_level": f"{datetime.fromtimestamp(made, UTC):%Y-%m-05}",
+            "sdk_level": SDK_LEVEL,
+            "security_patch_level": facts.security_patch_level,
             "source_builds": [],
             "type": "full",
             "withdrawn": False,

@@ -75,7 +75,9 @@ class Report:
     fetched: int
     switched: int
     arrived: int
+    engine_every: int
     engine_phones: int
+    engine_left_out: int
     engine_installs: int
     engine_share: float
     engine_refusals: tuple[str, ...]
@@ -98,6 +100,7 @@ class Report:
 def make_report(outcome: Outcome, sample: Sample) -> Report:
     """Return the report of a run; the phones of `sample` used the real update engine."""
     tally, plan = outcome.tally, outcome.plan
+    installs = tally.twins_installed + sample.installed
     kinds, outside = _sort_kinds(outcome.lines, outcome.target.host_header.encode())
     steps = [(a, b) for a, b in pairwise(_thin(outcome)) if b.real > a.real]
     rates = tuple((b.real, (b.requests - a.requests) / (b.real - a.real)) for a, b in steps)
@@ -127,10 +130,12 @@ def make_report(outcome: Outcome, sample: Sample) -> Report:
         fetched=tally.fetched,
         switched=tally.switched,
         arrived=tally.arrived,
-        engine_phones=sample.made,
-        engine_installs=sample.installed,
-        engine_share=sample.installed / max(1, tally.switched + sample.installed),
-        engine_refusals=sample.reasons,
+        engine_every=0 if plan.twinning is None else plan.twinning.every,
+        engine_phones=tally.twins + sample.made,
+        engine_left_out=tally.twins_left_out,
+        engine_installs=installs,
+        engine_share=installs / max(1, tally.switched + sample.installed),
+        engine_refusals=(*tally.twin_refusals, *sample.reasons),
         lessons=tally.lessons,
         failures={why.value: tally.failures[why] for why in Failure if tally.failures[why]},
         server_failures=tally.server_failures(),

@@ -36,9 +36,7 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
     engine = (
         f"{report.switched:,} phones of the fleet took a build; {report.fetched:,} of them fetched"
         " its package and checked its hash, the others took the decision, the codename role and"
-        f" its proof alone. Beside them {report.engine_installs:,} of {report.engine_phones:,}"
-        " sampled phones installed through the real update engine,"
-        f" {report.engine_share:.2%} of all installs."
+        f" its proof alone. {_tell_engine(report)}"
     )
     untold = (
         f"{report.requests_untold:,} requests came after the first {LIMIT:,} distinct ones of a"
@@ -62,6 +60,7 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         Fact("99 % within", f"{report.latencies['p99'] * 1000:.2f} ms"),
         Fact("distinct requests", f"{len(report.requests_seen):,}"),
         Fact("installs", f"{report.switched:,}"),
+        Fact("by the real engine", f"{report.engine_installs:,} ({report.engine_share:.3%})"),
         Fact("failures by the server", f"{report.server_failures:,}"),
     ]
     return (
@@ -75,6 +74,28 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
             *mishaps,
         ],
         facts,
+    )
+
+
+def _tell_engine(report: Report) -> str:
+    installs = f"{report.engine_installs:,} of {report.engine_phones:,}"
+    share = f"{report.engine_share:.3%} of all installs"
+    if not report.engine_every:
+        return (
+            f"Beside them {installs} sampled phones installed through the real update engine,"
+            f" {share}."
+        )
+    left_out = (
+        f" {report.engine_left_out:,} twins were not made, for they would have taken more of the"
+        " run's time than they may."
+        if report.engine_left_out
+        else ""
+    )
+    return (
+        "In each worker the first phone that took a build and every"
+        f" {report.engine_every:,}th after it had a twin in full: {installs} twins fetched the"
+        " package whole, applied it by the real update engine, started the build, confirmed it and"
+        f" ran what their phone ran, {share}.{left_out}"
     )
 
 

@@ -12,6 +12,9 @@ from client_sim.fleet.mishap import MISHAPS, Mishap
 BINS: Final = 96
 """Into how many stretches the simulated time of a run is cut for its curves."""
 
+REASONS: Final = 10
+"""How many sentences of twins that did not come to their build are kept."""
+
 _OCTAVE: Final = 8  # parts of a power of two that latencies are told apart by: 9 %
 _SLOTS: Final = 40 * _OCTAVE
 
@@ -84,8 +87,10 @@ class Tally:
     `polls` ended well; `offers` were made to a phone for the first time in a poll. `fetched` are
     packages that came whole and had the signed hash, `switched` the phones that took a build, of
     which `arrived` run the newest now. `untold` requests were sent whose senders are not told
-    apart. `mishaps` are the first of the server's failures. Octets are
-    those of HTTP. `polled_in`, `asked_in` and `arrived_in` cut the simulated time into `BINS`.
+    apart. `twins` of phones were made, of which `twins_installed` came to run their phone's build;
+    `twins_left_out` were not made for want of time. `mishaps` are the first of the server's
+    failures. Octets are those of HTTP. `polled_in`, `asked_in` and `arrived_in` cut the simulated
+    time into `BINS`.
     """
 
     polls: int = 0
@@ -99,9 +104,13 @@ class Tally:
     arrived: int = 0
     lessons: int = 0
     untold: int = 0
+    twins: int = 0
+    twins_installed: int = 0
+    twins_left_out: int = 0
     busy_seconds: float = 0.0
     failures: Counter[Failure] = field(default_factory=Counter)
     mishaps: list[Mishap] = field(default_factory=list)
+    twin_refusals: list[str] = field(default_factory=list)
     latencies: Latencies = field(default_factory=Latencies)
     polled_in: list[int] = field(default_factory=lambda: [0] * BINS)
     asked_in: list[int] = field(default_factory=lambda: [0] * BINS)
@@ -112,10 +121,12 @@ class Tally:
         for name in (
             *("polls", "requests", "connections", "sent", "received", "offers", "fetched"),
             *("switched", "arrived", "lessons", "untold", "busy_seconds"),
+            *("twins", "twins_installed", "twins_left_out"),
         ):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.failures += other.failures
         self.mishaps = [*self.mishaps, *other.mishaps][:MISHAPS]
+        self.twin_refusals = [*self.twin_refusals, *other.twin_refusals][:REASONS]
         self.latencies.merge(other.latencies)
         for name in ("polled_in", "asked_in", "arrived_in"):
             mine, theirs = getattr(self, name), getattr(other, name)

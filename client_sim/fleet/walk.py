@@ -6,7 +6,7 @@ the real code has verified.
 
 import hashlib
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from client_sim.fleet.answer_tree import Edge, End, Node, Place
 from client_sim.fleet.appointments import Appointments
@@ -25,6 +25,10 @@ from client_sim.fleet.stretches import Stretches
 from client_sim.fleet.tally import SIMULATED, Failure, Tally
 from client_sim.fleet.target import Target
 from client_sim.fleet.trust_state import TrustState
+from client_sim.fleet.twins import Twins
+
+if TYPE_CHECKING:
+    from client_sim.device.release import Release
 
 _HOUR: Final = 3600
 
@@ -61,6 +65,8 @@ class Walk:
         self._stretches = stretches
         self._appointments = appointments
         self._parts: dict[int, Load] = {}
+        twinning = manners.twinning
+        self._twins = None if twinning is None else Twins(target, twinning, tally)
         self._pairs = Pairs(lines) if manners.keep else None
 
     def poll(self, call: Call) -> None:
@@ -248,12 +254,22 @@ class Walk:
         release, offer = call.release, call.offer
         assert release is not None
         assert offer is not None
-        self._decider.switch(call.phone, build_of(release))
         self._tally.switched += 1
+        self._let_twin_follow(call, release)
+        self._decider.switch(call.phone, build_of(release))
         if offer.counter == offer.final_counter:
             self._tally.arrived += 1
             self._tally.arrived_in[self._stretches.find(call.begun)] += 1
         self._appointments.renew(call.phone, call.begun)
+
+    def _let_twin_follow(self, call: Call, release: "Release") -> None:
+        if self._twins is None:
+            return
+        begun = time.perf_counter()
+        _, group = self._where(call)
+        running, secret = self._decider.running(call.phone), self._decider.secret(call.phone)
+        self._twins.follow(group, running, build_of(release), secret, call.now)
+        self.exchanges.lost += time.perf_counter() - begun
 
     def _study(self, call: Call) -> bool:
         """Let the real code look at what the server says now; ends the call where it cannot."""

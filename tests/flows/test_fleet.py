@@ -1,20 +1,22 @@
 """A fleet of 2,000 phones lives for a day with a server of its own, in seconds."""
 
-import hashlib
 import json
 import re
 import subprocess
 import sys
-from itertools import pairwise
+from itertools import pairwise, product
 from pathlib import Path
 
 import pytest
 
 PROGRAM = Path(sys.executable).with_name("hening-device")
 PHONES = 2000
-SIZE = 3000
+SIZE = 12_000
 MODELS = [f"model{number:03}" for number in range(2)]
 REGIONS = ("id", "eu", "in")
+_PACKAGE = re.compile(
+    r"GET /targets/(\w+)/(\w+)/stable/([0-9a-f]{64})\.\1-3-full\.zip  bytes=0-(\d+)"
+)
 PER_HOUR = 4
 """Points of the curve in an hour: 96 in the day."""
 
@@ -28,6 +30,7 @@ def day(tmp_path_factory):
         [
             *(PROGRAM, "fleet", "--devices", str(PHONES), "--hours", "24", "--speed", "14400"),
             *("--models", str(len(MODELS)), "--package-size", str(SIZE), *stages),
+            *("--engine-every", "100"),
             *("--flaky", "0", "--skewed", "0", "--fresh", "0.02", "--out", page, "--json"),
         ],
         capture_output=True,
@@ -94,21 +97,35 @@ def test_the_distinct_requests_are_those_of_the_grammar(day):
         *("/metadata/3.latest.json", "/log/proof/latest.3"),
     }
     first = {f"/metadata/1.{role}.json" for role in ("targets", "tables", "content")}
-    shown = set()
-    for model in MODELS:
-        package = hashlib.shake_256(f"hening fleet package {model} 3".encode()).digest(SIZE)
-        name = f"{hashlib.sha256(package).hexdigest()}.{model}-3-full.zip"
-        shown |= {f"/metadata/1.{model}.json", f"/log/proof/{model}.1"}
-        shown |= {f"/targets/{model}/{region}/stable/{name}" for region in REGIONS}
+    shown = {f"/metadata/1.{model}.json" for model in MODELS}
+    shown |= {f"/log/proof/{model}.1" for model in MODELS}
     seen = {each["request"]: each["phones"] for each in day[0]["requests_seen"]}
-    expected = {f"GET {path}" for path in polled | first | shown if "/targets/" not in path}
-    expected |= {f"GET {path}  bytes=0-{SIZE - 1}" for path in shown if "/targets/" in path}
-    assert seen.keys() == expected
+    packages = {request for request in seen if request.startswith("GET /targets/")}
+    assert seen.keys() - packages == {f"GET {path}" for path in polled | first | shown}
+    found = [_PACKAGE.fullmatch(request).groups() for request in packages]
+    places = [(model, region) for model, region, _, _ in found]
+    assert sorted(places) == sorted(product(MODELS, REGIONS))
+    # All regions of a model share one package.
+    assert len({(model, sha256) for model, _, sha256, _ in found}) == len(MODELS)
+    assert all(SIZE - 8192 < int(last) < SIZE for *_, last in found)
     # Every phone polls: the anonymity set of a poll is the fleet, of a first poll the new ones.
     assert {seen[f"GET {path}"] for path in polled} == {PHONES}
     new = {seen[f"GET {path}"] for path in first}
     assert len(new) == 1
     assert 12 <= new.pop() <= 68  # Binomial(2000, 0.02): mean 40, 4.5 sigma are 28.2
+
+
+def test_some_installs_were_done_once_more_by_the_engine(day):
+    """One in a hundred of each of the two workers, from a package that it applied for real."""
+    report, page = day
+    assert report["engine_every"] == 100
+    assert report["engine_refusals"] == []
+    assert report["engine_installs"] == report["engine_phones"] > 1
+    # A machine that is busy leaves some out.
+    turns = report["engine_phones"] + report["engine_left_out"]
+    assert turns in {len(range(0, report["switched"], 100)), report["switched"] // 100 + 2}
+    assert report["engine_share"] == report["engine_installs"] / report["switched"]
+    assert f"{report['engine_installs']} of {report['engine_phones']} twins fetched" in page
 
 
 def test_every_poll_had_its_own_connection(day):

@@ -1,0 +1,122 @@
+"""Twins of some phones that install, in full and on disk: the real update engine does theirs.
+
+A twin has its phone's build, secret, clock and channel. It polls, fetches the package whole,
+applies it to its other slot, starts the build and confirms it, and has to run what its phone runs.
+"""
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from client_sim.device.errors import DeviceError
+from client_sim.device.factory import create_phone
+from client_sim.device.image import Image, ImageFacts
+from client_sim.device.phone import Phone
+from client_sim.engine.build import BuildFacts
+from client_sim.fleet.population import Group
+from client_sim.fleet.tally import REASONS, Tally
+from client_sim.fleet.target import Target
+from client_sim.world import RunningBuild
+
+_GRACE: Final = 5.0  # seconds that twins may take at first
+
+
+@dataclass(frozen=True, slots=True)
+class Twinning:
+    """One in `every` phones that take a build has a twin, in a folder of `folder`.
+
+    `images` are the partitions of every build by the build's fingerprint, `certificate` is what its
+    packages are signed by. Twins take at most the `share` of a worker's time: whose turn it is when
+    they have, has none.
+    """
+
+    every: int
+    folder: Path
+    images: Mapping[str, Mapping[str, Path]]
+    certificate: bytes
+    share: float = 0.05
+
+
+class Twins:
+    """Makes the twins of a worker's phones, one after the other, and removes them."""
+
+    def __init__(self, target: Target, twinning: Twinning, tally: Tally) -> None:
+        self._target = target
+        self._twinning = twinning
+        self._tally = tally
+        self._begun = time.perf_counter()
+        self._spent = 0.0
+
+    def follow(
+        self, group: Group, running: RunningBuild, chosen: RunningBuild, secret: bytes, now: float
+    ) -> None:
+        """Do what a phone of `group` did that came from `running` to `chosen` at `now`."""
+        tally, twinning = self._tally, self._twinning
+        if (tally.switched - 1) % twinning.every:
+            return
+        begun = time.perf_counter()
+        if self._spent > _GRACE + twinning.share * (begun - self._begun):
+            tally.twins_left_out += 1
+            return
+        place = twinning.folder / f"{secret.hex()[:16]}-{chosen.counter}"
+        tally.twins += 1
+        try:
+            reason = self._update(place, group, running, chosen, secret, now)
+        except DeviceError as error:
+            reason = str(error)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+            self._spent += time.perf_counter() - begun
+        if not reason:
+            tally.twins_installed += 1
+        elif len(tally.twin_refusals) < REASONS:
+            tally.twin_refusals.append(f"{group.name}: {reason}")
+
+    def _update(
+        self,
+        place: Path,
+        group: Group,
+        running: RunningBuild,
+        chosen: RunningBuild,
+        secret: bytes,
+        now: float,
+    ) -> str:
+        """Return why the twin does not run `chosen` in the end, or nothing."""
+        target, twinning = self._target, self._twinning
+        facts = ImageFacts(
+            codename=group.codename,
+            region=group.region,
+            channel=group.channel,
+            host=target.host,
+            port=target.port,
+            tls=target.tls,
+            built_at=group.built_at,
+        )
+        image = Image(facts, target.root, twinning.certificate, target.authority)
+        build = _facts(running)
+        create_phone(place, image, images=twinning.images[build.fingerprint], build=build)
+        phone = Phone(
+            place,
+            resolver={target.host: [target.address]},
+            now=lambda: now,
+            # All that a phone draws is its secret, at its first decision, and its next poll's time.
+            entropy=lambda count: secret[:count],
+        )
+        done = phone.install()
+        if done.installed is None:
+            return done.reason
+        boot = phone.reboot(is_healthy=lambda _build: True)
+        return "" if boot.build == _facts(chosen) else f"It runs {boot.build.fingerprint} now."
+
+
+def _facts(build: RunningBuild) -> BuildFacts:
+    return BuildFacts(
+        fingerprint=build.fingerprint,
+        incremental=build.incremental,
+        counter=build.counter,
+        post_timestamp=build.post_timestamp,
+        security_patch_level=build.security_patch_level,
+    )

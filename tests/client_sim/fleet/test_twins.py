@@ -1,0 +1,123 @@
+"""Some phones that install are followed by the real update engine."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from client_sim.fleet.made_build import make_build, write_images
+from client_sim.fleet.made_package import make_package
+from client_sim.fleet.package_signer import PackageSigner
+from client_sim.fleet.population import Group
+from client_sim.fleet.tally import REASONS, Tally
+from client_sim.fleet.target import Target
+from client_sim.fleet.twins import Twinning, Twins
+from tests.client_sim.device.repository_simulator import (
+    START,
+    Repository,
+    make_pointer,
+    make_step,
+)
+from tests.client_sim.device.web_server import serve
+
+BUILDS = tuple(make_build("armani", number, START - 10 + number, 20_000) for number in (1, 2))
+OLD, NEW = (build.facts for build in BUILDS)
+GROUP = Group("armani", "id", "stable", (OLD, NEW), 1.0, OLD.post_timestamp)
+
+
+@pytest.fixture(scope="module")
+def signer():
+    """Give a key for one run."""
+    return PackageSigner(START)
+
+
+@contextmanager
+def follow(folder, signer, phones, *, every=1, pointer=None, package=None, **limits):
+    """Let the twins of so many phones follow; gives the sums and what the server received."""
+    repository = Repository(START)
+    made = package or make_package(BUILDS[1], signer)
+    link = repository.add_release(
+        made.octets,
+        fingerprint=NEW.fingerprint,
+        post_timestamp=NEW.post_timestamp,
+        security_patch_level=NEW.security_patch_level,
+        property_files=made.property_files,
+        payload_properties=dict(made.payload_properties),
+    )
+    step = make_step(2, [link], t=NEW.post_timestamp, l=NEW.security_patch_level)
+    repository.point({**make_pointer([step]), **(pointer or {})})
+    repository.publish("armani", "latest")
+    images = write_images(BUILDS, folder / "images")
+    twinning = Twinning(every, folder / "twins", images, signer.certificate, **limits)
+    tally = Tally()
+    with serve(repository) as server:
+        target = Target(
+            "127.0.0.1", server.port, "127.0.0.1", tls=False, root=repository.trusted_root
+        )
+        twins = Twins(target, twinning, tally)
+        for phone in range(phones):
+            tally.switched += 1
+            twins.follow(GROUP, OLD, NEW, bytes([phone]) * 32, float(START))
+        yield tally, server
+    assert not list((folder / "twins").glob("*"))
+
+
+def test_a_twin_fetches_installs_and_starts_the_build(tmp_path, signer):
+    """Poll, role, proof, package whole, look before the switch; nothing of it is left on disk."""
+    with follow(tmp_path, signer, 1) as (tally, server):
+        assert (tally.twins, tally.twins_installed, tally.twin_refusals) == (1, 1, [])
+        octets = b"".join(server.received)
+        assert octets.count(b"GET /targets/") == 1
+        assert octets.count(b"GET /metadata/timestamp.json") == 2
+
+
+@pytest.mark.parametrize(("phones", "every", "twins"), [(1, 5, 1), (5, 5, 1), (6, 5, 2), (3, 1, 3)])
+def test_one_in_so_many_has_a_twin(tmp_path, signer, phones, every, twins):
+    """The first one is the first."""
+    with follow(tmp_path, signer, phones, every=every) as (tally, _):
+        assert tally.twins == tally.twins_installed == twins
+
+
+def test_twins_take_no_more_time_than_they_may(tmp_path, signer, monkeypatch):
+    """Who comes when it is used up has none, and is counted."""
+    monkeypatch.setattr("client_sim.fleet.twins._GRACE", 0.0)
+    with follow(tmp_path, signer, 4, share=0.0) as (tally, _):
+        assert (tally.twins, tally.twins_left_out) == (1, 3)
+
+
+def test_a_package_of_another_key_is_told(tmp_path, signer):
+    """A twin that the engine refuses is no install, and its sentence is kept; not all of them."""
+    package = make_package(BUILDS[1], PackageSigner(START))
+    with follow(tmp_path, signer, REASONS + 1, package=package) as (tally, _):
+        assert (tally.twins, tally.twins_installed) == (REASONS + 1, 0)
+        assert len(tally.twin_refusals) == REASONS
+        assert "not signed by the key" in tally.twin_refusals[0]
+        assert tally.twin_refusals[0].startswith("armani/id/stable: ")
+    both = Tally()
+    both.merge(tally)
+    both.merge(tally)
+    assert len(both.twin_refusals) == REASONS
+    assert both.twins == 2 * (REASONS + 1)
+
+
+def test_a_twin_that_is_offered_nothing_is_told(tmp_path, signer):
+    """Its phone was, so something is wrong."""
+    with follow(tmp_path, signer, 1, pointer={"h": True}) as (tally, _):
+        assert tally.twins_installed == 0
+        assert "halted" in tally.twin_refusals[0]
+
+
+def test_a_twin_that_comes_to_another_build_is_told(tmp_path, signer):
+    """Its phone took one that its twin did not get."""
+    with serve(Repository(START)):
+        pass
+    other = replace(NEW, fingerprint="Hening/armani/armani:14/OTHER/2:user/release-keys")
+    with follow(tmp_path, signer, 0) as (tally, server):
+        images = write_images(BUILDS, tmp_path / "more")
+        twinning = Twinning(1, tmp_path / "twins", images, signer.certificate)
+        root = server.repository.trusted_root
+        target = Target("127.0.0.1", server.port, "127.0.0.1", tls=False, root=root)
+        tally.switched = 1
+        Twins(target, twinning, tally).follow(GROUP, OLD, other, bytes(32), float(START))
+        assert tally.twins_installed == 0
+        assert "FLEET/2" in tally.twin_refusals[0]
