@@ -69,7 +69,8 @@ def _key_in_other_header(spy: Spy) -> tuple[str, str]:
 
 def _shifted(spy: Spy) -> str:
     shift = spy.world.entropy(1)[0] % 10
-    turned = (str((ord(letter) + shift) % 10) for letter in spy.owner.phone_number)
+    number = spy.owner.phone_number.removeprefix("+")
+    turned = (str((ord(letter) - ord("0") + shift) % 10) for letter in number)
     return f"{shift}{''.join(turned)}"
 
 

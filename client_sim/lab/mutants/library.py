@@ -24,6 +24,7 @@ from client_sim.lab.mutants import (
     splits,
     surroundings,
     unseeded,
+    usage,
     vendors,
 )
 from client_sim.lab.mutants.mutant import Mutant
@@ -41,6 +42,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *places.MUTANTS,
     *libraries.MUTANTS,
     *surroundings.MUTANTS,
+    *usage.MUTANTS,
     *identifiers.MUTANTS,
     *memories.MUTANTS,
     *phases.MUTANTS,

@@ -1,0 +1,55 @@
+"""A client that a stranger brings, as docs/PRIVACY.md shows it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from client_sim.lab.clients.loading import load_client
+from client_sim.lab.programme.examine import examine
+from client_sim.lab.scenarios.driving import SHORT_STORY
+from client_sim.persona import make_persona
+
+PAGE = Path(__file__).parents[4] / "docs" / "PRIVACY.md"
+EXAMPLE = re.search(
+    r"<!-- own-client:begin -->\n```python\n(.*?)```\n<!-- own-client:end -->",
+    PAGE.read_text(encoding="utf-8"),
+    re.DOTALL,
+).group(1)
+OWNERS = [make_persona(seed) for seed in range(2)]
+
+
+@pytest.fixture
+def examine_module(make_world, tmp_path, monkeypatch):
+    """Save a client in a folder of modules, load it by name and let the lab examine it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def examine_module(module, text):
+        (tmp_path / f"{module}.py").write_text(text)
+        name = f"{module}:updater"
+        factory = load_client(name)
+        return examine(factory, make_world, OWNERS, SHORT_STORY, name=name, layers=0)
+
+    return examine_module
+
+
+def test_the_example_of_the_page_is_found_out(examine_module):
+    """Ten lines are enough to bring a client, and what it says of its owner is named."""
+    assert sum(bool(line) for line in EXAMPLE.splitlines()) == 10
+    verdict = examine_module("updater_of_the_page", EXAMPLE)
+    assert {"grammar", "schedule", "canaries", "tripwire"} <= set(verdict.failed())
+    canaries = next(check for check in verdict.checks if check.name == "canaries")
+    sights = {finding.explanation: finding for finding in canaries.findings}
+    sight = sights[f"serial as it is: {OWNERS[0].serial}"]
+    assert sight.octets[sight.offset :].startswith(OWNERS[0].serial.encode())
+
+
+def test_without_the_leak_nothing_of_the_owner_is_found(examine_module):
+    """What is left is an interval that nobody drew and a request that the table does not have."""
+    honest = EXAMPLE.replace("?sn={owner.serial}", "").replace(
+        "phone, owner = world.public, world.personal", "phone = world.public"
+    )
+    assert honest != EXAMPLE
+    failed = set(examine_module("updater_without_leak", honest).failed())
+    assert {"grammar", "schedule"} <= failed
+    assert not failed & {"canaries", "tripwire", "personas", "fleet", "egress"}
