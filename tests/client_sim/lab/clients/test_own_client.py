@@ -35,7 +35,7 @@ def examine_module(make_world, tmp_path, monkeypatch):
 
 def test_the_example_of_the_page_is_found_out(examine_module):
     """Ten lines are enough to bring a client, and what it says of its owner is named."""
-    assert sum(bool(line) for line in EXAMPLE.splitlines()) == 10
+    assert sum(bool(line) for line in EXAMPLE.splitlines()) <= 10
     verdict = examine_module("updater_of_the_page", EXAMPLE)
     assert {"grammar", "schedule", "canaries", "tripwire"} <= set(verdict.failed())
     canaries = next(check for check in verdict.checks if check.name == "canaries")
