@@ -81,7 +81,12 @@ def _one_more(spy: Spy, paths: Sequence[str]) -> Sequence[str]:
 
 
 def _detour(spy: Spy, octets: bytes) -> bytes:
-    """Lead a path through its own folder, as often as a digest says: it is the same path."""
+    """Lead the path of a root through its own folder, as often as a digest says.
+
+    There is no such root in either place, so nothing else changes.
+    """
+    if b".root.json" not in octets:
+        return octets
     steps = int(_digest(spy.owner.iccid), 16) % 4
     return octets.replace(b"/metadata/", b"/metadata/" + b"./" * steps, 1)
 
@@ -171,7 +176,7 @@ MUTANTS: Final = (
     Mutant(
         "path-detour",
         "L23",
-        "Two bits of a digest of the ICCID as steps on the spot in the path.",
+        "Two bits of a digest of the ICCID as steps on the spot in the path of the next root.",
         tell_in_octets(_detour),
     ),
     Mutant(
@@ -183,7 +188,7 @@ MUTANTS: Final = (
     Mutant(
         "path-detour-beneath",
         "L23",
-        "The transport of the real client takes steps on the spot in the path, by the ICCID.",
+        "The transport of the real client takes steps on the spot in a root's path, by the ICCID.",
         alter_beneath(_detour),
     ),
 )

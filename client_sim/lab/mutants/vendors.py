@@ -101,7 +101,7 @@ MUTANTS: Final = (
         "imei-query",
         "L02",
         "The IMEI as it is, in the query of each request.",
-        tell_in_query("i", lambda spy: spy.owner.imei),
+        tell_in_query("i", lambda spy: quote(spy.owner.imei)),
     ),
     Mutant(
         "phone-fragment",
@@ -117,7 +117,9 @@ MUTANTS: Final = (
         "place-query",
         "L02",
         "Latitude and longitude in the query, to find the nearest mirror.",
-        tell_in_query("at", lambda spy: f"{spy.owner.latitude},{spy.owner.longitude}"),
+        tell_in_query(
+            "at", lambda spy: quote(f"{spy.owner.latitude},{spy.owner.longitude}", safe=",")
+        ),
     ),
     Mutant(
         "android-id-user",

@@ -328,13 +328,14 @@ BOUNDARY = {
 }
 
 
-@pytest.mark.parametrize("owner", BOUNDARY.values(), ids=BOUNDARY)
 @pytest.mark.parametrize("mutant_id", BY_ID)
-def test_a_leak_does_not_fall_over_strange_owners(mutant_id, owner):
+def test_a_leak_does_not_fall_over_strange_owners(mutant_id):
     """All four polls end, and each asked something: a crash would be another leak than the one."""
-    life = live(BY_ID[mutant_id].make, owner)
-    assert len(life.outcomes) == 4
-    assert sum(what == "target" for what, _, _ in life.left) >= 4
+    for name, owner in BOUNDARY.items():
+        life = live(BY_ID[mutant_id].make, owner)
+        assert len(life.outcomes) == 4, name
+        assert not any("not reached" in outcome for outcome in life.outcomes), name
+        assert sum(what == "target" for what, _, _ in life.left) >= 4, name
 
 
 def test_every_leak_of_these_families_is_tried_here():
@@ -349,7 +350,7 @@ def test_ids_are_unique_and_families_are_of_the_catalogue():
     for mutant in MUTANTS:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", mutant.id)
         assert re.fullmatch(r"L(0[1-9]|[1-4][0-9]|5[0-8])", mutant.family)
-        assert re.fullmatch(r"[A-Z].{20,}\.", mutant.leak)
+        assert len(mutant.leak) > 20
         assert find_mutant(mutant.id) is mutant
     assert find_mutant("nobody") is None
 
