@@ -7,7 +7,6 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import ClientNotFoundError
-from client_sim.lab.mutants.early import MUTANTS
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.world import Factory
 
@@ -23,8 +22,6 @@ def load_client(name: str) -> Factory:
     mutant = find_mutant(name)
     if mutant is not None:
         return mutant.make
-    if name in MUTANTS:
-        return MUTANTS[name]
     brought = import_attribute(name)
     if not callable(brought):
         raise ClientNotFoundError(f"the client {name} is no factory: it cannot be called")

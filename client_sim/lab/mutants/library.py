@@ -6,23 +6,31 @@ from client_sim.lab.mutants import (
     activity,
     ciphers,
     connections,
+    crashes,
     digests,
     directions,
     echoes,
     encodings,
+    equivalents,
+    gather,
     handshakes,
+    higher_order,
     hosts,
     identifiers,
     kept_phases,
     lengths,
     libraries,
     memories,
+    occasions,
+    packages,
     phases,
     places,
+    rare,
     secrecy,
     shapes,
     splits,
     surroundings,
+    triggers,
     unseeded,
     usage,
     vendors,
@@ -53,13 +61,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *secrecy.MUTANTS,
     *connections.MUTANTS,
     *handshakes.MUTANTS,
+    *packages.MUTANTS,
+    *crashes.MUTANTS,
+    *triggers.MUTANTS,
+    *occasions.MUTANTS,
+    *higher_order.MUTANTS,
+    *rare.MUTANTS,
+    *gather.MUTANTS,
 )
 
-EQUIVALENTS: Final[tuple[Mutant, ...]] = ()
+EQUIVALENTS: Final[tuple[Mutant, ...]] = equivalents.EQUIVALENTS
+"""Clients that differ from the clean ones and leak nothing: whoever is alarmed is wrong."""
 
-_BY_ID: Final = {mutant.id: mutant for mutant in MUTANTS}
+_BY_ID: Final = {mutant.id: mutant for mutant in (*MUTANTS, *EQUIVALENTS)}
 
 
 def find_mutant(name: str) -> Mutant | None:
-    """Find a mutant by its id."""
+    """Find a mutant, or an equivalent, by its id."""
     return _BY_ID.get(name)

@@ -167,7 +167,7 @@ def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path
     assert result.stderr.startswith("error: the client sent nothing")
 
 
-@pytest.mark.parametrize("name", ["AfterRestart", "Patient"])
+@pytest.mark.parametrize("name", ["after-restart", "after-4-polls"])
 def test_a_client_that_bides_its_time_is_waited_for(name, url, root):
     """The first four polls before a restart are silent."""
     result = call("run", "--url", url, "--root", root, "--client", name, "--personas", 2)

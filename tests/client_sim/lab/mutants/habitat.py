@@ -86,7 +86,16 @@ def _answer(path: bytes) -> bytes:
         return head + b"Content-Length: 8388608\r\n\r\n" + b"." * 5_000
     if path == b"/ohttp-keys":
         return b"HTTP/1.1 200 x\r\nContent-Length: 4\r\n\r\nkeys"
-    return _TRAPS.sub(b"", REPOSITORY.answer(b"GET %s HTTP/1.1" % path))
+    return _ask(REPOSITORY, path)
+
+
+def _ask(repository: Repository, path: bytes) -> bytes:
+    return _TRAPS.sub(b"", repository.answer(b"GET %s HTTP/1.1" % path))
+
+
+def serve_from(repository: Repository) -> Serve:
+    """Make a server for another repository."""
+    return lambda asked: _ask(repository, asked.path)
 
 
 def serve_with(*lines: bytes, status: bytes = b"") -> Serve:
@@ -137,11 +146,12 @@ class Trace:
     left: list[tuple[int, float, str, bytes]] = field(default_factory=list)
     draws: list[tuple[int, int]] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)
+    crash: str = ""
 
     @property
     def whole(self):
-        """Give it all, with times."""
-        return tuple(self.left)
+        """Give it all, with times and the crash that ended it."""
+        return (*self.left, self.crash)
 
     @property
     def octets(self):
@@ -226,8 +236,16 @@ class _Stream:
 
 
 def lead(factory, lot: Lot) -> Trace:
-    """Lead a life: polls when they are due, and what happens in between."""
+    """Lead a life: polls when they are due, and what happens in between; a crash ends it."""
     world = _World(lot)
+    try:
+        _lead(factory, lot, world)
+    except Exception as error:  # noqa: BLE001  # some clients crash on purpose
+        world.trace.crash = type(error).__name__
+    return world.trace
+
+
+def _lead(factory, lot, world):
     client = factory(world)
     due = world.clock
     for step in lot.steps:
@@ -245,4 +263,3 @@ def lead(factory, lot: Lot) -> Trace:
         else:
             world.clock += max(0.0, due - world.clock) / 4
             client.on_event(describe(_KINDS[step], lot.owner))
-    return world.trace

@@ -55,12 +55,12 @@ def test_a_leak_is_seen_over_sockets_too(target):
     assert any(OWNERS[0].imei.encode() in octets for octets in verdict.sample.far_end)
 
 
-@pytest.mark.parametrize("name", ["CookieEcho", "ValidatorEcho", "HangsOn"])
+@pytest.mark.parametrize("name", ["cookie-echo", "tag-echo", "hangs-on"])
 def test_what_a_server_hands_out_must_not_come_back(name, target):
     """On a host name a cookie comes back, as it would not on an address."""
     verdict = examine_there(load_client(name), target)
     assert not verdict.is_clean
-    assert ("traps" in verdict.failed()) == name.endswith("Echo")
+    assert ("traps" in verdict.failed()) == name.endswith("-echo")
 
 
 def test_other_octets_at_the_far_end_are_a_finding(target):

@@ -1,0 +1,156 @@
+"""What a download shows beyond the block that is next: offsets, names, sizes (L51 to L53)."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from client_sim.lab.clients.downloading import BLOCK, LENGTH, DownloadingToy
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.spy import Spy, digit
+from client_sim.world import Stream, World
+
+
+class _Downloader(DownloadingToy):
+    """The downloading toy with a look at its owner."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.spy = Spy(world)
+
+
+class _Resuming(_Downloader):
+    """Keeps the octets of a block that was cut short, and asks for the rest of it."""
+
+    def ask_block(self, stream: Stream, first: int, last: int) -> None:
+        super().ask_block(stream, first, last)
+        if self.received < last + 1 - first:
+            self.world.state["partial"] = b"%d" % (self.partial + self.received)
+
+    @property
+    def partial(self) -> int:
+        return int(self.world.state.get("partial", b"0"))
+
+    def plan(self) -> Sequence[tuple[int, int]]:
+        (first, last), *rest = super().plan()
+        return ((min(first + self.partial, last), last), *rest)
+
+
+class _ResumingOpenly(_Resuming):
+    def block_lines(self, first: int, last: int) -> Sequence[str]:
+        del last
+        return (self.headers()[0], f"Range: bytes={first}-")
+
+
+class _ResumingAtPages(_Resuming):
+    @property
+    def partial(self) -> int:
+        return super().partial & ~4095
+
+
+class _ResumingFromTail(_Resuming):
+    def block_lines(self, first: int, last: int) -> Sequence[str]:
+        host, _ = super().block_lines(first, last)
+        return (host, f"Range: bytes=-{LENGTH - first}")
+
+
+class _ResumingIfSame(_Downloader):
+    def receive(self, stream: Stream) -> tuple[str, bytes]:
+        head, body = super().receive(stream)
+        self.world.state.setdefault("tag", sha256(head.encode("latin-1")).hexdigest()[:16].encode())
+        return head, body
+
+    def block_lines(self, first: int, last: int) -> Sequence[str]:
+        tag = self.world.state["tag"].decode()
+        return (*super().block_lines(first, last), f'If-Range: "{tag}"')
+
+
+class _Incremental(_Downloader):
+    def name(self) -> str:
+        public = self.world.public
+        return f"{public.codename}-incremental-{self.source()}-2.zip"
+
+    def source(self) -> str:
+        return self.world.public.build.incremental
+
+
+class _IncrementalOfSerial(_Incremental):
+    def source(self) -> str:
+        return sha256(self.spy.owner.serial.encode()).hexdigest()[:6]
+
+
+class _IncrementalOfBirth(_Incremental):
+    def source(self) -> str:
+        first = self.world.state.setdefault("first", b"%d" % int(self.world.now()))
+        return first.decode()
+
+
+class _SmallBlocks(_Downloader):
+    def plan(self) -> Sequence[tuple[int, int]]:
+        size = BLOCK >> digit(self.spy.owner.imei, 8) % 4
+        firsts = range(self.held * BLOCK, LENGTH, size)
+        return tuple((first, min(first + size, LENGTH) - 1) for first in firsts)
+
+
+class _Shuffled(_Downloader):
+    def plan(self) -> Sequence[tuple[int, int]]:
+        blocks = list(super().plan())
+        turn = digit(self.spy.owner.android_id, 0) % len(blocks)
+        return (*blocks[turn:], *blocks[:turn])
+
+
+class _SkippingKnown(_Downloader):
+    def plan(self) -> Sequence[tuple[int, int]]:
+        # What the owner has already, as apps or photos, need not be fetched.
+        known = len(self.spy.owner.photos) % 3
+        return super().plan()[known:] or super().plan()
+
+
+class _WhileCharged(_Downloader):
+    def fetch(self) -> str:
+        if self.spy.owner.battery_percent < 50:
+            return "not charged enough"
+        return super().fetch()
+
+
+class _RoomFirst(_Downloader):
+    def plan(self) -> Sequence[tuple[int, int]]:
+        (first, last), *rest = super().plan()
+        # As much as there is room for, as so many messages leave.
+        return ((first, last - 4096 * (len(self.spy.owner.messages) % 64)), *rest)
+
+
+MUTANTS: Final = (
+    Mutant("resume-exact", "L51", "Resumes at the octet where it was cut off.", _Resuming),
+    Mutant("resume-open", "L51", "Resumes there, and asks for all that follows.", _ResumingOpenly),
+    Mutant("resume-page", "L51", "Resumes at the page in which it was cut off.", _ResumingAtPages),
+    Mutant("resume-tail", "L51", "Asks for the missing octets from the end.", _ResumingFromTail),
+    Mutant(
+        "resume-if-range",
+        "L51",
+        "Resumes a block if the server still is the one that it remembers, by a digest.",
+        _ResumingIfSame,
+    ),
+    Mutant(
+        "incremental-build",
+        "L52",
+        "Names the build that it runs in the name of a package that nobody offered.",
+        _Incremental,
+    ),
+    Mutant(
+        "incremental-serial",
+        "L52",
+        "Names a build of its own: six digits of the serial number's digest.",
+        _IncrementalOfSerial,
+    ),
+    Mutant(
+        "incremental-birth",
+        "L52",
+        "Names the second of its first download as the build that it comes from.",
+        _IncrementalOfBirth,
+    ),
+    Mutant("size-blocks", "L53", "Takes blocks of a size that the IMEI says.", _SmallBlocks),
+    Mutant("size-order", "L53", "Takes the blocks from where the Android id says.", _Shuffled),
+    Mutant("size-known", "L53", "Leaves out as many blocks as photos suggest.", _SkippingKnown),
+    Mutant("size-charged", "L53", "Fetches nothing while the battery is low.", _WhileCharged),
+    Mutant("size-room", "L53", "Shortens its first block by what messages take up.", _RoomFirst),
+)
