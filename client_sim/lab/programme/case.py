@@ -23,7 +23,8 @@ class Case:
 class Battery:
     """Cases that put the same question; `make(number)` gives one of `size`, always the same.
 
-    `oracle` is the column of the kill matrix and `claim` one of N1, N2, N3, N4 or `guard`.
+    `oracle` is the column of the kill matrix and `claim` one of N1, N2, N3, N4 or `guard`. Guards
+    in `spared` are not asked: where a server fails on purpose, polls do not get anywhere.
     """
 
     oracle: str
@@ -31,3 +32,4 @@ class Battery:
     question: str
     size: int
     make: Callable[[int], Case]
+    spared: frozenset[str] = frozenset()

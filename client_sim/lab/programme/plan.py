@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.programme.batteries import fleet, personal, sockets, timing
+from client_sim.lab.programme.batteries import fleet, personal, servers, sockets, timing
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.profile import PROFILES, Profile
@@ -21,6 +21,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "fleet": fleet.fleet,
     "timing": timing.timing,
     "stationarity": timing.stationarity,
+    "server-state": servers.server_state,
     "horizon": personal.horizon,
     "sockets": sockets.sockets,
     "network": sockets.network,

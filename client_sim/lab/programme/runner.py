@@ -45,6 +45,8 @@ def run_task(
         layers = profile.layers if number < profile.searched else 0
         for observation, setting in zip(seen, case.settings, strict=True):
             for oracle, findings in judge_alone(observation, setting, layers=layers):
+                if oracle in battery.spared:
+                    continue
                 tallies.setdefault(oracle, Tally()).add(place, (observation,), findings)
     return tallies
 

@@ -5,7 +5,7 @@ Tasks are cut and numbered before anything runs, and their results are put toget
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from multiprocessing import get_context
 from typing import Final, TypeVar
@@ -17,9 +17,11 @@ from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library
 from client_sim.lab.programme.plan import Plan, batteries_of, profile_of
 from client_sim.lab.programme.runner import Tallies, Task, find_killers, run_task
+from client_sim.lab.servers.memo import memoised
 from client_sim.world import Factory
 
 _RESULT = TypeVar("_RESULT")
+_UNTIL_THE_END: Final = ExitStack()
 _HANDSHAKES: Final = 2  # cases for a mutant that leaks below HTTP
 
 
@@ -27,10 +29,12 @@ _HANDSHAKES: Final = 2  # cases for a mutant that leaks below HTTP
 def open_pool(jobs: int) -> Iterator["Mapper"]:
     """Open a pool of so many processes; 1 stays in this one."""
     if jobs == 1:
-        yield Mapper(None)
+        with memoised():
+            yield Mapper(None)
         return
     # Started afresh: a fork of a process that draws a progress bar would inherit its locks.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as executor:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as executor:
         yield Mapper(executor)
 
 
@@ -63,6 +67,11 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tup
     if mutant.dial is not None:
         batteries = (network(plan_ground(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
     return find_killers(mutant.make, batteries, profile, enough=enough)
+
+
+def _begin() -> None:
+    """Remember checked signatures until the process ends."""
+    _UNTIL_THE_END.enter_context(memoised())
 
 
 @cache
