@@ -16,6 +16,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "fleet": "comparison of phones",
         "server-state": "comparison of servers",
         "timing": "comparison of randomness",
+        "phases": "statistics of intervals",
         "stationarity": "comparison of polls",
         "sockets": "comparison of phones",
         "network": "comparison of handshakes",

@@ -23,6 +23,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "stationarity": timing.stationarity,
     "server-state": servers.server_state,
     "horizon": personal.horizon,
+    "phases": timing.phases,
     "sockets": sockets.sockets,
     "network": sockets.network,
 }

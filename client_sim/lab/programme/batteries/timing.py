@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from client_sim.lab.oracles.concentration import judge_concentration
+from client_sim.lab.oracles.distribution import judge_distribution
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.stationarity import judge_stationarity
-from client_sim.lab.oracles.timing import judge_freshness, judge_history
+from client_sim.lab.oracles.timing import decode_intervals, judge_freshness, judge_history
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import Ground
 from client_sim.lab.scenarios.lives import idle
@@ -14,6 +16,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 5
+_HUNDRED_DAYS: Final = 402  # polls
 _FRESH: Final = 4  # runs with other randomness in one poll
 
 
@@ -55,3 +58,24 @@ def stationarity(ground: Ground, size: int) -> Battery:
 
     question = "Does a phone in a quiet world ask the same every time?"
     return Battery("stationarity", "N2", question, size, make)
+
+
+def phases(ground: Ground, size: int) -> Battery:
+    """Let one phone poll for a hundred days and look for an hour, a minute, a bit that it keeps."""
+
+    def make(number: int) -> Case:
+        setting = ground.setting(
+            idle(_HUNDRED_DAYS),
+            personal=ground.owner(number),
+            entropy=Entropy(b"phase %d" % number),
+        )
+        return Case((setting,), _judge_phases)
+
+    question = f"Do {_HUNDRED_DAYS} polls keep no phase, and their intervals no pattern?"
+    return Battery("phases", "N4", question, size, make)
+
+
+def _judge_phases(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    (observation,) = seen
+    seconds = [interval.seconds for interval in decode_intervals(observation)]
+    return (*judge_concentration(observation), *judge_distribution(seconds))
