@@ -11,7 +11,7 @@ from client_sim.tape import Tape
 
 
 def draw(seed, count, mean=2000.0, spread=100.0):
-    """Polls whose durations are normal deviates, from a seed."""
+    """Draw polls whose durations are normal deviates."""
     tape = Tape(seed)
     normal = NormalDist(mean, spread)
     return [
@@ -24,7 +24,7 @@ def draw(seed, count, mean=2000.0, spread=100.0):
 
 
 def alarms(one, other):
-    """The tests that alarm."""
+    """Give the tests that alarm."""
     return {row.test for row in compare_clocks(one, other) if not row.passed}
 
 
