@@ -5,8 +5,11 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from client_sim.lab.report.html import STYLE, render_fragment
-from client_sim.lab.report.terminal import verdict_to_dict
+from client_sim.lab.programme.result import Report
+from client_sim.lab.report.covering import present
+from client_sim.lab.report.html.page import STYLE, render_fragment
+from client_sim.lab.report.json import report_to_dict
+from client_sim.lab.report.redaction import Revealed
 from demo.story import Story, to_dict
 from fixtures.catalogue import CODENAMES
 
@@ -14,7 +17,9 @@ from fixtures.catalogue import CODENAMES
 def write_report(folder: Path, story: Story, sentences: list[str], seconds: float) -> None:
     """Write `report.json` and `report.html`."""
     facts = to_dict(story)
-    verdicts = [verdict_to_dict(verdict) for verdict in story.verdicts.values()]
+    # The owners are made up, and the point of the story is to see what a phone says of one.
+    examined = [present(Report(result), Revealed()) for result in story.results.values()]
+    verdicts = [report_to_dict(presentable) for presentable in examined]
     data = {**facts, "seconds": round(seconds, 1), "story": sentences, "privacy": verdicts}
     (folder / "report.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     environment = Environment(
@@ -28,7 +33,7 @@ def write_report(folder: Path, story: Story, sentences: list[str], seconds: floa
         seconds=round(seconds, 1),
         story=sentences,
         attacks=facts["attacks"],
-        privacy=[render_fragment(verdict) for verdict in story.verdicts.values()],
+        privacy=[render_fragment(presentable) for presentable in examined],
         style=STYLE,
         poll=story.poll,
     )

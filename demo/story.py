@@ -8,7 +8,7 @@ from client_sim.device.client import PollingClient
 from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.programme.explain import explain_poll
 from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start
-from client_sim.lab.programme.verdict import Verdict
+from client_sim.lab.programme.result import ProgrammeResult
 from client_sim.lab.scenarios.driving import STORY
 from client_sim.persona import make_persona
 from client_sim.world import Factory
@@ -35,7 +35,7 @@ class Story:
 
     handsets: list[Handset] = field(default_factory=list)
     attacks: list[Attack] = field(default_factory=list)
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    results: dict[str, ProgrammeResult] = field(default_factory=dict)
     poll: str = ""
     checks: list[tuple[str, str, bool]] = field(default_factory=list)
 
@@ -233,29 +233,30 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
     with voice.working("examining clients at both ends of real sockets"):
         start = plan_start(time.time(), STORY, OWNERS)
         for name, factory in clients.items():
-            story.verdicts[name] = examine_live(
+            story.results[name] = examine_live(
                 factory, target, public, owners, STORY, name=name, start=start
             )
         said = explain_poll(PollingClient, public, time.time())
     story.poll = "\n".join(
-        octets.decode("latin-1").replace("\r\n", "\\r\\n\n").rstrip() + f"\n    # {why}\n"
-        for why, octets in said
+        exchange.octets.decode("latin-1").replace("\r\n", "\\r\\n\n").rstrip()
+        + f"\n    # {exchange.rule}: {exchange.why}\n"
+        for exchange in said
     )
-    good, bad = story.verdicts.values()
+    good, bad = story.results.values()
     voice.say(f"{good.polls} polls of {OWNERS} owners, {good.octets} octets: {_describe(good)}.")
     voice.say(f"The same examination of a phone of 2014: {_describe(bad)}.")
     story.checks.append(("Do good phones say anything?", _describe(good), good.is_clean))
-    caught = {check.name for check in bad.checks if not check.passed}
+    caught = set(bad.failed())
     story.checks.append(
         ("Is the phone of 2014 caught?", _describe(bad), {"canaries", "grammar"} <= caught)
     )
 
 
-def _describe(verdict: Verdict) -> str:
-    failed = [check for check in verdict.checks if not check.passed]
+def _describe(result: ProgrammeResult) -> str:
+    failed = result.failed()
     if not failed:
-        return f"all {len(verdict.checks)} checks passed"
-    return f"{len(failed)} of {len(verdict.checks)} checks found leaks"
+        return f"all {len(result.batteries)} checks passed"
+    return f"{len(failed)} of {len(result.batteries)} checks found leaks"
 
 
 def _build(handset: Handset, number: int) -> Build:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from rich.console import Console
 
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.ending import fail
@@ -14,6 +15,7 @@ from client_sim.lab.errors import LabError
 from client_sim.lab.programme.examine import START
 from client_sim.lab.programme.explain import explain_poll
 from client_sim.lab.programme.live import Target, plan_public
+from client_sim.lab.report.exchanges import exchange_to_dict, render_exchanges
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -39,7 +41,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--client", default="clean", show_default=True, help="As for lab run.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain_command(root: Path, host: str, port: int, client: str, as_json: bool) -> None:
-    """Print the exact octets that a poll sends, and why each request is there.
+    """Print the exact octets that a poll sends, and why each of them is there.
 
     The client polls a server in the same process that has nothing new; nothing leaves the machine.
     """
@@ -54,11 +56,6 @@ def explain_command(root: Path, host: str, port: int, client: str, as_json: bool
     except LabError as error:
         fail(str(error), 1)
     if as_json:
-        rows = [{"why": why, "octets": octets.decode("latin-1")} for why, octets in said]
-        click.echo(json.dumps(rows, indent=2))
-        return
-    for why, octets in said:
-        click.echo(f"# {why}")
-        for line in octets.decode("latin-1").split("\r\n")[:-1]:
-            click.echo(f"{line}\\r\\n")
-    click.echo(f"{sum(len(octets) for _, octets in said)} octets in {len(said)} requests.")
+        click.echo(json.dumps([exchange_to_dict(exchange) for exchange in said], indent=2))
+    else:
+        render_exchanges(said, Console())

@@ -1,21 +1,19 @@
 """`hening-device lab run`: examine a client."""
 
-import json
 from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
 
 from client_sim.clock import read_clock
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.ending import fail
 from client_sim.lab.commands.options import read_codename, read_mappings, read_now, read_short
+from client_sim.lab.commands.reporting import Wanted, report_options, show_report
 from client_sim.lab.commands.root import load_root
 from client_sim.lab.errors import LabError, SurroundingsError
 from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
-from client_sim.lab.report.html import render_html
-from client_sim.lab.report.terminal import render_terminal, verdict_to_dict
+from client_sim.lab.programme.result import Report
 from client_sim.lab.scenarios.driving import STORY
 from client_sim.persona import make_persona
 
@@ -67,8 +65,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--channel", default="stable", show_default=True, callback=read_short, help="Its channel."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
+@report_options
 def run_command(
     url: str,
     resolve: dict[str, str],
@@ -80,8 +77,7 @@ def run_command(
     codename: str,
     region: str,
     channel: str,
-    as_json: bool,
-    html: Path | None,
+    wanted: Wanted,
 ) -> None:
     """Let a client poll a real server as different owners and judge every octet."""
     target = _plan_target(url, resolve)
@@ -92,18 +88,15 @@ def run_command(
         )
         owners = [make_persona(seed + number) for number in range(personas)]
         factory = load_client(client)
-        verdict = examine_live(factory, target, public, owners, STORY, name=client, start=start)
+        result = examine_live(
+            factory, target, public, owners, STORY, name=client, start=start, seed=seed
+        )
     except (SurroundingsError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
-    if html is not None:
-        _write_page(html, render_html(verdict))
-    if as_json:
-        click.echo(json.dumps(verdict_to_dict(verdict), indent=2))
-    else:
-        render_terminal(verdict, Console())
-    raise SystemExit(0 if verdict.is_clean else 1)
+    show_report(Report(result), wanted)
+    raise SystemExit(0 if result.is_clean else 1)
 
 
 def _plan_target(url: str, resolve: dict[str, str]) -> Target:
@@ -111,10 +104,3 @@ def _plan_target(url: str, resolve: dict[str, str]) -> Target:
         return plan_target(url, resolve)
     except LabError as error:
         raise click.BadParameter(str(error), param_hint="--url") from None
-
-
-def _write_page(path: Path, page: str) -> None:
-    try:
-        path.write_text(page, encoding="utf-8")
-    except OSError as error:
-        fail(f"--html cannot be written ({error}): name a file in a folder that is there", 3)

@@ -1,4 +1,4 @@
-"""The examination of a client: many runs, every oracle, one verdict."""
+"""The examination of a client over any world: many runs, every oracle, one result."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,9 +11,9 @@ from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.equality import Difference, find_differences
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.formula import judge_formula
-from client_sim.lab.programme.verdict import Check, Verdict
+from client_sim.lab.programme.result import BatteryResult, ProgrammeResult
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
-from client_sim.lab.trace.observation import Observation
+from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.lab.trace.worlds import DrivenWorld
 from client_sim.persona import Persona, canaries
 from client_sim.world import Factory, Public
@@ -46,7 +46,9 @@ def examine(
     name: str,
     start: float = START,
     layers: int = 2,
-) -> Verdict:
+    profile: str = "memory",
+    seed: int = 0,
+) -> ProgrammeResult:
     """Run a client for every persona and put all questions to what left it.
 
     Each persona gets two runs: one with the randomness and clock that all share (nothing may
@@ -67,16 +69,28 @@ def examine(
     ]
     everything = [*shared, again, *fleet]
     public = make_world(Run(personas[0], b"", start)).public
-    return Verdict(
+    return ProgrammeResult(
         client=name,
-        scenario=scenario.name,
-        personas=len(personas),
+        profile=profile,
+        seed=seed,
         runs=len(everything),
         polls=len(everything) * scenario.steps.count(POLL),
-        octets=sum(len(c.octets) for seen in everything for c in seen.connections()),
-        checks=tuple(_checks(personas, shared, again, fleet, public, layers)),
+        octets=_count_octets(everything),
+        batteries=tuple(_checks(personas, shared, again, fleet, public, layers)),
         sample=shared[0],
+        intervals=tuple(interval for seen in fleet for interval in list_intervals(seen)),
+        scope=f"{scenario.name}, {len(personas)} owners",
+        owners=tuple(personas),
         answers_agree=len({_answers(seen) for seen in everything}) == 1,
+    )
+
+
+def list_intervals(seen: Observation) -> tuple[float, ...]:
+    """Give the seconds from each poll of a run to the time at which the next is due."""
+    return tuple(
+        float(departure.octets) - departure.at
+        for departure in seen.departures
+        if departure.channel is Channel.SCHEDULE
     )
 
 
@@ -87,66 +101,76 @@ def _checks(
     fleet: Sequence[Observation],
     public: Public,
     layers: int,
-) -> Iterator[Check]:
+) -> Iterator[BatteryResult]:
     everything = [*shared, again, *fleet]
     yield _check(
-        "completes",
+        ("completes", "guard"),
         "Does every poll reach the server, and does the client survive the scenario?",
+        everything,
         [oracles.judge_completion(seen, public) for seen in everything],
     )
     yield _check(
-        "determinism",
+        ("determinism", "N1"),
         "Do two runs of the same phone leave the same trace, with no unexplained randomness?",
+        [shared[0], again],
         [_judge_difference(shared[0], again, "a second run of the same phone", with_time=True)],
     )
     yield _check(
-        "grammar",
+        ("grammar", "guard"),
         "Is every octet in the request table?",
+        everything,
         [oracles.judge_grammar(seen, public) for seen in everything],
     )
     yield _check(
-        "personas",
+        ("personal", "N1"),
         "Do phones of different owners leave the same trace, to the octet and the second?",
+        shared,
         [
             _judge_difference(shared[0], other, f"owner {place}", with_time=True)
             for place, other in enumerate(shared[1:], 2)
         ],
     )
     yield _check(
-        "fleet",
+        ("fleet", "N2"),
         "Do phones with different randomness and clocks send the same octets?",
+        fleet,
         [
             _judge_difference(fleet[0], other, f"phone {place}", with_time=False)
             for place, other in enumerate(fleet[1:], 2)
         ],
     )
     yield _check(
-        "schedule",
+        ("schedule", "N4"),
         "Does the time of each poll follow from fresh randomness, with silence in between?",
+        everything,
         [(*oracles.judge_schedule(seen), *judge_formula(seen)) for seen in everything],
     )
     yield _check(
-        "canaries",
+        ("canaries", "guard"),
         "Is any planted value to be found, through encodings, digests and compression?",
+        shared,
         [
             oracles.judge_canaries(seen, _search_for(persona, layers))
             for persona, seen in zip(personas, shared, strict=True)
         ],
     )
     yield _check(
-        "tripwire",
+        ("tripwire", "guard"),
         "Does polling leave the owner's data unread?",
+        everything,
         [oracles.judge_reads(seen) for seen in everything],
     )
     yield _check(
-        "egress",
+        ("egress", "guard"),
         "Is the host of the ROM image the only one asked for and talked to?",
+        everything,
         [oracles.judge_egress(seen, public) for seen in everything],
     )
     if shared[0].far_end is not None:
         yield _check(
-            "both ends",
+            ("both ends", "guard"),
             "Did the other end of each socket receive what the client sent, and nothing else?",
+            everything,
             [oracles.judge_far_end(seen) for seen in everything],
         )
 
@@ -157,14 +181,38 @@ def _search_for(persona: Persona, layers: int) -> CanarySearch:
     return CanarySearch(canaries(persona), layers)
 
 
-def _check(name: str, question: str, judged: Iterable[Sequence[Finding]]) -> Check:
+def _check(
+    named: tuple[str, str],
+    question: str,
+    seen: Sequence[Observation],
+    judged: Iterable[Sequence[Finding]],
+) -> BatteryResult:
     cases = list(judged)
     findings = [finding for case in cases for finding in case]
     # Eight times the same sentence teaches less than eight different ones.
     first = {finding.explanation: finding for finding in reversed(findings)}
     telling = [finding for finding in findings if first[finding.explanation] is finding]
     again = [finding for finding in findings if first[finding.explanation] is not finding]
-    return Check(name, question, len(cases), len(findings), tuple([*telling, *again][:_KEPT]))
+    oracle, claim = named
+    return BatteryResult(
+        oracle=oracle,
+        claim=claim,
+        question=question,
+        cases=len(cases),
+        runs=len(seen),
+        polls=sum(_count_polls(each) for each in seen),
+        octets=_count_octets(seen),
+        findings=tuple([*telling, *again][:_KEPT]),
+        count=len(findings),
+    )
+
+
+def _count_polls(seen: Observation) -> int:
+    return sum(departure.channel is Channel.SCHEDULE for departure in seen.departures)
+
+
+def _count_octets(seen: Iterable[Observation]) -> int:
+    return sum(len(connection.octets) for each in seen for connection in each.connections())
 
 
 def _judge_difference(

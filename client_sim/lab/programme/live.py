@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from client_sim.lab.errors import LabError
 from client_sim.lab.oracles.judging import judge_grammar
 from client_sim.lab.programme.examine import APART, Run, examine
-from client_sim.lab.programme.verdict import Check, Verdict
+from client_sim.lab.programme.result import BatteryResult, ProgrammeResult
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
 from client_sim.lab.servers.scripted import respond
 from client_sim.lab.trace.entropy import Entropy
@@ -87,11 +87,12 @@ def examine_live(
     *,
     name: str,
     start: float,
-) -> Verdict:
+    seed: int = 0,
+) -> ProgrammeResult:
     """Examine a client against the server at `target`, recording both ends of each socket.
 
     A server that publishes while the runs go on makes later phones ask for more; then, and only
-    then, a verdict that is not clean is taken a second time.
+    then, a result that is not clean is taken a second time.
     """
     upstream = (target.address, target.port)
     check_answering(upstream)
@@ -107,25 +108,42 @@ def examine_live(
                 relay=relay,
             )
 
-        verdict = examine(factory, make_world, personas, scenario, name=name, start=start)
-        if not verdict.is_clean and not verdict.answers_agree:
-            verdict = examine(factory, make_world, personas, scenario, name=name, start=start)
+        def take() -> ProgrammeResult:
+            return examine(
+                factory,
+                make_world,
+                personas,
+                scenario,
+                name=name,
+                start=start,
+                profile="live",
+                seed=seed,
+            )
+
+        result = take()
+        if not result.is_clean and not result.answers_agree:
+            result = take()
     traps = _check_traps(factory, public, personas[0], scenario, start)
-    return replace(verdict, checks=(*verdict.checks, traps))
+    return replace(result, batteries=(*result.batteries, traps))
 
 
 def _check_traps(
     factory: Factory, public: Public, persona: Persona, scenario: Scenario, start: float
-) -> Check:
+) -> BatteryResult:
     """Let the client poll a hostile server in memory: a good one would never hand out a cookie."""
     world = MemoryWorld(public, persona, entropy=Entropy(b"traps"), start=start, respond=respond)
-    findings = judge_grammar(run_scenario(factory, world, scenario, persona), public)
-    return Check(
-        "traps",
-        "Does nothing come back that a hostile server hands out: cookie, validator, date, link?",
-        scenario.steps.count(POLL),
-        len(findings),
-        findings[:_KEPT],
+    seen = run_scenario(factory, world, scenario, persona)
+    findings = judge_grammar(seen, public)
+    return BatteryResult(
+        oracle="traps",
+        claim="N3",
+        question="Does nothing come back that a hostile server hands out: cookie, validator, link?",
+        cases=scenario.steps.count(POLL),
+        runs=1,
+        polls=scenario.steps.count(POLL),
+        octets=sum(len(connection.octets) for connection in seen.connections()),
+        findings=findings[:_KEPT],
+        count=len(findings),
     )
 
 

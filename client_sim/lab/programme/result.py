@@ -166,14 +166,18 @@ class Matrix:
         }
 
     @property
-    def thin(self) -> tuple[str, ...]:
-        """The families with fewer than two independent killers that nobody argues for."""
+    def alone(self) -> tuple[str, ...]:
+        """The families with fewer than two independent killers."""
         return tuple(
             family
             for family, killers in self.killers.items()
             if len({self.methods.get(oracle, oracle) for oracle in killers}) < 2
-            and family not in self.argued
         )
+
+    @property
+    def thin(self) -> tuple[str, ...]:
+        """The families with fewer than two independent killers that nobody argues for."""
+        return tuple(family for family in self.alone if family not in self.argued)
 
     @property
     def score(self) -> float:

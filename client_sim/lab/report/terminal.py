@@ -1,111 +1,143 @@
-"""The verdict on a terminal and as JSON."""
+"""The report on a terminal: claims, findings with their octets, and the verdict last."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.verdict import Check, Verdict
-from client_sim.lab.report.dump import Row, dump
+from client_sim.lab.programme.result import (
+    CLAIMS,
+    BatteryResult,
+    FieldEntropy,
+    MutationScore,
+    ProgrammeResult,
+    WallClockRow,
+)
+from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.findings import render_findings
+from client_sim.lab.report.kill_matrix import summarise_matrix
+from client_sim.lab.report.saying import say
 
-_SHOWN: Final = 3  # findings per check on a terminal; JSON and HTML have more
-
-
-def verdict_to_dict(verdict: Verdict) -> dict[str, Any]:
-    """Give the verdict as values that JSON has; octets are hexadecimal."""
-    return {
-        "client": verdict.client,
-        "clean": verdict.is_clean,
-        "scenario": verdict.scenario,
-        "personas": verdict.personas,
-        "runs": verdict.runs,
-        "polls": verdict.polls,
-        "octets": verdict.octets,
-        "outcomes": list(verdict.sample.outcomes),
-        "checks": [_check_to_dict(check) for check in verdict.checks],
-        "sample": [
-            {"phase": c.phase, "target": c.target.decode("latin-1"), "octets": c.octets.hex()}
-            for c in verdict.sample.connections()
-        ],
-    }
+_SHOWN: Final = 2  # findings per oracle on a terminal; JSON and HTML have more
+_COLUMNS: Final = "    {:<14}{:>10}{:>10}{:>15}   "
+_RESULT: Final = 12  # columns of a result
+_QUESTION: Final = 30  # columns that a question needs at least to be printed beside the numbers
 
 
-def _check_to_dict(check: Check) -> dict[str, Any]:
-    return {
-        "name": check.name,
-        "question": check.question,
-        "passed": check.passed,
-        "cases": check.cases,
-        "count": check.count,
-        "findings": [finding_to_dict(finding) for finding in check.findings],
-    }
+def render_terminal(presentable: Presentable, console: Console) -> None:
+    """Print the claims, then each finding with its octets, then the verdict."""
+    report = presentable.report
+    result = report.result
+    title = f"{result.client} · profile {result.profile} · seed {result.seed}"
+    say(console, title, "bold")
+    if result.scope:
+        say(console, result.scope)
+    _render_claims(result, console)
+    for battery in result.batteries:
+        _render_battery(battery, console)
+    if result.fields:
+        console.print(_fields(result.fields))
+    if report.wall_clock:
+        console.print(_wall_clock(report.wall_clock))
+    if report.matrix is not None:
+        summarise_matrix(report.matrix, console)
+    if report.mutation is not None:
+        say(console, describe_mutation(report.mutation))
+    for number, outcome in enumerate(result.sample.outcomes, 1):
+        say(console, f"poll {number} of the first run decided: {outcome}")
+    _render_verdict(result, console)
 
 
-def finding_to_dict(finding: Finding) -> dict[str, Any]:
-    """Give one finding as values that JSON has."""
-    return {
-        "where": finding.where,
-        "explanation": finding.explanation,
-        "offset": finding.offset,
-        "length": finding.length,
-        "offending": finding.offending().hex(),
-        "octets": finding.octets.hex(),
-        "other": None if finding.other is None else finding.other.hex(),
-    }
-
-
-def render_terminal(verdict: Verdict, console: Console) -> None:
-    """Print the verdict: one line per check, then each finding with its octets."""
-    table = Table(title=Text(f"{verdict.client}: {verdict.scenario}"), title_justify="left")
-    table.add_column("check")
-    table.add_column("question", ratio=1)
-    table.add_column("cases", justify="right")
-    table.add_column("result")
-    for check in verdict.checks:
-        result = Text("passed", "green") if check.passed else Text(f"{check.count} found", "red")
-        table.add_row(check.name, check.question, str(check.cases), result)
-    console.print(table)
-    for check in verdict.checks:
-        render_findings(check.name, check.findings[:_SHOWN], console)
-        if check.count > _SHOWN:
-            console.print(Text(f"{check.name}: {check.count - _SHOWN} more", "bold"))
-    for number, outcome in enumerate(verdict.sample.outcomes, 1):
-        console.print(Text(f"poll {number} of the first run decided: {outcome}"), soft_wrap=True)
-    summary = (
-        f"{verdict.runs} runs of {verdict.personas} owners, {verdict.polls} polls, "
-        f"{verdict.octets} octets: "
+def describe_mutation(score: MutationScore) -> str:
+    """Say in a sentence how the oracles fared when they were changed themselves."""
+    return (
+        f"Changed on purpose, the oracles noticed {score.killed} of"
+        f" {score.killed + score.survived} changes ({score.percent:.1f} %); of the others"
+        f" {score.argued} are argued to change nothing."
     )
-    if verdict.is_clean:
-        tail = Text("nothing about the owner left the phone.", "green")
-    else:
-        tail = Text(f"{verdict.word.upper()} ({', '.join(verdict.failed())}).", "bold red")
-    console.print(Text(summary) + tail, soft_wrap=True)
 
 
-def render_findings(name: str, findings: Iterable[Finding], console: Console) -> None:
-    """Print findings with a dump of the octets that each is about."""
-    for finding in findings:
-        console.print()
-        console.print(
-            Text(f"{name}: {finding.where}, offset {finding.offset}", "bold"), soft_wrap=True
-        )
-        console.print(Text(f"  {finding.explanation}"), soft_wrap=True)
-        _print_rows(dump(finding.octets, finding.offset, finding.length), console)
-        if finding.other is not None:
-            console.print(Text("  where the other has"))
-            _print_rows(dump(finding.other, finding.offset, finding.length), console)
+def _render_claims(result: ProgrammeResult, console: Console) -> None:
+    heading = _COLUMNS.format("", "cases", "runs", "octets").rstrip()
+    console.print(Text(heading, "dim"), soft_wrap=True)
+    for claim, says in CLAIMS.items():
+        batteries = result.of_claim(claim)
+        if not batteries:
+            continue
+        holds = all(battery.passed for battery in batteries)
+        name = "Guards" if claim == "guard" else claim
+        said = f"{'✓' if holds else '✗'} {name}  {says}"
+        say(console, said, "bold green" if holds else "bold red")
+        for battery in batteries:
+            console.print(_battery_line(battery, console.width), soft_wrap=True)
 
 
-def _print_rows(rows: Iterable[Row], console: Console) -> None:
+def _battery_line(battery: BatteryResult, width: int) -> Text:
+    result = "passed" if battery.passed else f"{battery.count:,} found"
+    counts = (f"{number:,}" for number in (battery.cases, battery.runs, battery.octets))
+    line = Text(_COLUMNS.format(battery.oracle, *counts))
+    line.append(result, "green" if battery.passed else "bold red")
+    indent = " " * (_RESULT - len(result) + 2)
+    if width >= len(line) + len(indent) + _QUESTION:
+        line.append(f"{indent}{battery.question}", "dim")
+        line.truncate(width, overflow="ellipsis")
+    return line
+
+
+def _render_battery(battery: BatteryResult, console: Console) -> None:
+    # The same sentence twice teaches nothing.
+    told = list({finding.explanation: finding for finding in reversed(battery.findings)}.values())
+    told = told[::-1][:_SHOWN]
+    render_findings(battery.oracle, told, console)
+    if battery.count > len(told):
+        say(console, f"{battery.oracle}: {battery.count - len(told):,} more", "bold")
+    if battery.smallest is not None:
+        said = f"{battery.oracle}, made small: {battery.smallest.text}"
+        say(console, said, "bold")
+
+
+def _fields(rows: tuple[FieldEntropy, ...]) -> Table:
+    table = Table(title="What a poll can tell, by field", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("field")
+    for name in ("values", "bits", "allowed", "phones of the rarest"):
+        table.add_column(name, justify="right")
     for row in rows:
-        line = Text(f"  {row.offset:06x}  ")
-        for cell in row.cells:
-            line.append(cell.digits, "reverse" if cell.marked else "")
-            line.append(" ")
-        line.append("   " * (16 - len(row.cells)) + " ")
-        for cell in row.cells:
-            line.append(cell.sign, "reverse" if cell.marked else "dim")
-        console.print(line, soft_wrap=True)
+        style = "" if row.is_within else "bold red"
+        table.add_row(
+            Text(row.field, style),
+            f"{row.distinct:,}",
+            Text(f"{row.bits:.2f}", style),
+            f"{row.budget_bits:.2f}",
+            f"{row.min_k:,}",
+        )
+    return table
+
+
+def _wall_clock(rows: tuple[WallClockRow, ...]) -> Table:
+    table = Table(title="Real clocks", title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("test")
+    for name in ("samples", "p", "alpha"):
+        table.add_column(name, justify="right")
+    table.add_column("would see")
+    for row in rows:
+        style = "" if row.passed else "bold red"
+        table.add_row(
+            Text(row.test, style),
+            f"{row.samples:,}",
+            Text(f"{row.p_value:.2g}", style),
+            f"{row.alpha:.1g}",
+            Text(row.smallest_effect),
+        )
+    return table
+
+
+def _render_verdict(result: ProgrammeResult, console: Console) -> None:
+    summary = f"{result.runs:,} runs, {result.polls:,} polls, {result.octets:,} octets: "
+    console.print()
+    if result.is_clean:
+        say(console, f"{summary}nothing about the owner left the phone.", "bold green")
+    else:
+        said = f"{summary}{result.word.upper()} ({', '.join(result.failed())})."
+        say(console, said, "bold red")

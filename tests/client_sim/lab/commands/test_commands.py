@@ -47,16 +47,21 @@ def test_a_clean_client_gives_0(url, root, tmp_path):
     assert page.read_text().startswith("<!doctype html>")
 
 
-def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root):
-    """The IMEI stands in the output in readable form."""
-    result = call("run", "--url", url, "--root", root, "--client", "2014", "--personas", 2)
+def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root, tmp_path):
+    """The IMEI stands in all forms of the report, for those who ask to see it."""
+    page, junit, sarif = tmp_path / "page.html", tmp_path / "junit.xml", tmp_path / "it.sarif"
+    files = ("--html", page, "--junit", junit, "--sarif", sarif)
+    options = ("--client", "2014", "--personas", 2, "--show-personal", *files)
+    result = call("run", "--url", url, "--root", root, *options)
     assert result.exit_code == 1
     assert "LEAK" in result.output
-    assert f"imei as it is: {OWNER.imei}" in result.output
+    said = f"imei as it is: {OWNER.imei}"
+    for text in (result.output, page.read_text(), junit.read_text(), sarif.read_text()):
+        assert said in text
 
 
 def test_json_has_the_same_verdict(url, root):
-    """Offending octets are hexadecimal and lie where the offset says."""
+    """Offending octets are hexadecimal and lie where the offset says; values are covered."""
     result = call("run", "--url", url, "--root", root, "--client", "2014", "--json")
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
@@ -67,7 +72,9 @@ def test_json_has_the_same_verdict(url, root):
             start = finding["offset"] * 2
             assert finding["octets"][start:].startswith(finding["offending"])
     canaries = next(check for check in verdict["checks"] if check["name"] == "canaries")
-    assert OWNER.imei.encode().hex() in {f["offending"] for f in canaries["findings"]}
+    assert {bytes.fromhex(f["offending"]).strip(b"*") for f in canaries["findings"]} == {b""}
+    assert OWNER.imei not in result.stdout
+    assert OWNER.imei.encode().hex() not in result.stdout
 
 
 def test_a_client_may_come_from_a_module(url, root):
@@ -172,7 +179,7 @@ def test_a_client_that_bides_its_time_is_waited_for(name, url, root):
     """The first four polls before a restart are silent."""
     result = call("run", "--url", url, "--root", root, "--client", name, "--personas", 2)
     assert result.exit_code == 1
-    assert f"imei as it is: {OWNER.imei}" in result.output
+    assert "imei as it is: imei(15 digits)" in result.output
 
 
 @pytest.mark.parametrize("text", ["def", "raise ZeroDivisionError('a\\nb')", "raise SystemExit(0)"])
@@ -209,7 +216,7 @@ def test_explain_prints_the_exact_octets(root):
     sent = "".join(
         line.replace("\\r\\n", "\r\n")
         for line in result.stdout.splitlines()
-        if line.endswith("\\r\\n")
+        if line.endswith("\\r\\n") and not line.startswith(" ")
     )
     assert sent.encode() == POLL
     assert result.stdout.splitlines()[-1] == f"{len(POLL)} octets in 2 requests."
@@ -219,5 +226,5 @@ def test_explain_shows_what_is_not_in_the_table(root):
     """A client that says more is explained no better than it is."""
     result = call("explain", "--root", root, "--client", "platform-agent", "--json")
     (row,) = json.loads(result.stdout)
-    assert row["why"] == "not in the request table"
+    assert row["rule"] == "not in the request table"
     assert "Dalvik" in row["octets"]

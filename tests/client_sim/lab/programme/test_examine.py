@@ -13,41 +13,41 @@ PERSONAS = [make_persona(seed) for seed in range(4)]
 
 # Who must notice each mutant: written from the catalogue of channels, not from a run.
 KILLERS = {
-    "imei-sha256-header": {"grammar", "personas", "fleet", "canaries", "tripwire"},
-    "imei-keyed-header": {"grammar", "personas", "fleet", "tripwire"},
+    "imei-sha256-header": {"grammar", "personal", "fleet", "canaries", "tripwire"},
+    "imei-keyed-header": {"grammar", "personal", "fleet", "tripwire"},
     "cookie-echo": {"grammar"},
     "tag-echo": {"grammar"},
     "install-identifier": {"grammar", "fleet"},
-    "request-identifier": {"determinism", "grammar", "personas", "fleet"},
+    "request-identifier": {"determinism", "grammar", "personal", "fleet"},
     "counter-requests": {"grammar"},
-    "header-order": {"grammar", "personas", "fleet", "tripwire"},
-    "header-case": {"grammar", "personas", "fleet", "tripwire"},
-    "padding-header": {"grammar", "personas", "fleet", "tripwire"},
-    "serial-lookup": {"egress", "personas", "fleet", "canaries", "tripwire"},
-    "call-reporter": {"grammar", "egress", "schedule", "personas", "fleet", "canaries"},
-    "root-drip": {"personas", "fleet", "tripwire"},
-    "burst-messages": {"grammar", "personas", "fleet", "tripwire"},
-    "pieces": {"personas", "fleet", "tripwire"},
+    "header-order": {"grammar", "personal", "fleet", "tripwire"},
+    "header-case": {"grammar", "personal", "fleet", "tripwire"},
+    "padding-header": {"grammar", "personal", "fleet", "tripwire"},
+    "serial-lookup": {"egress", "personal", "fleet", "canaries", "tripwire"},
+    "call-reporter": {"grammar", "egress", "schedule", "personal", "fleet", "canaries"},
+    "root-drip": {"personal", "fleet", "tripwire"},
+    "burst-messages": {"grammar", "personal", "fleet", "tripwire"},
+    "pieces": {"personal", "fleet", "tripwire"},
     "phase-kept": {"schedule"},
-    "jitter-parity": {"schedule", "personas", "tripwire"},
+    "jitter-parity": {"schedule", "personal", "tripwire"},
     "activity-message": {"schedule"},
     "gather-contacts": {"tripwire"},
     "hangs-on": {"egress"},
     "platform-agent": {"grammar"},
     "phase-ground": {"schedule"},
-    "after-restart": {"grammar", "personas", "fleet", "canaries", "tripwire"},
-    "after-4-polls": {"grammar", "personas", "fleet", "canaries", "tripwire"},
-    "falls-over": {"completes", "personas", "fleet", "tripwire"},
+    "after-restart": {"grammar", "personal", "fleet", "canaries", "tripwire"},
+    "after-4-polls": {"grammar", "personal", "fleet", "canaries", "tripwire"},
+    "falls-over": {"completes", "personal", "fleet", "tripwire"},
 }
 
 
 @pytest.mark.parametrize("name", sorted(KILLERS))
 def test_a_mutant_is_caught_by_exactly_the_oracles_that_can_see_it(name, make_world):
     """Each oracle that can see the channel does, and no other raises a false alarm."""
-    verdict = examine(load_client(name), make_world, PERSONAS, STORY, name=name)
-    assert not verdict.is_clean
-    assert set(verdict.failed()) == KILLERS[name]
-    for check in verdict.checks:
+    result = examine(load_client(name), make_world, PERSONAS, STORY, name=name)
+    assert not result.is_clean
+    assert set(result.failed()) == KILLERS[name]
+    for check in result.batteries:
         for finding in check.findings:
             assert finding.offending() or finding.other or finding.octets == b""
 
@@ -55,18 +55,18 @@ def test_a_mutant_is_caught_by_exactly_the_oracles_that_can_see_it(name, make_wo
 @pytest.mark.parametrize("scenario", [IDLE, SHORT_STORY, STORY_2014, STORY])
 def test_a_clean_client_raises_no_alarm(scenario, make_world):
     """All checks pass, over the whole depth of the canary search."""
-    verdict = examine(ToyClient, make_world, PERSONAS, scenario, name="toy")
-    assert verdict.failed() == ()
-    assert verdict.is_clean
-    assert verdict.runs == 2 * len(PERSONAS) + 1
+    result = examine(ToyClient, make_world, PERSONAS, scenario, name="toy")
+    assert result.failed() == ()
+    assert result.is_clean
+    assert result.runs == 2 * len(PERSONAS) + 1
 
 
 def test_a_thousand_owners_raise_no_alarm(make_world):
     """More than a thousand clean runs with different owners pass every check."""
     owners = [make_persona(b"owner %d" % number) for number in range(520)]
-    verdict = examine(ToyClient, make_world, owners, SHORT_STORY, name="toy", layers=0)
-    assert verdict.failed() == ()
-    assert verdict.runs == 1041
+    result = examine(ToyClient, make_world, owners, SHORT_STORY, name="toy", layers=0)
+    assert result.failed() == ()
+    assert result.runs == 1041
 
 
 def test_a_single_persona_proves_nothing(make_world):
@@ -77,12 +77,12 @@ def test_a_single_persona_proves_nothing(make_world):
 
 def test_the_phone_of_2014_is_caught_with_the_octets_shown(make_world):
     """The finding points at the IMEI, the number and the contact in the clear form."""
-    verdict = examine(phone_2014, make_world, PERSONAS, STORY_2014, name="2014")
-    assert set(verdict.failed()) == {
-        *("completes", "grammar", "personas", "fleet"),
+    result = examine(phone_2014, make_world, PERSONAS, STORY_2014, name="2014")
+    assert set(result.failed()) == {
+        *("completes", "grammar", "personal", "fleet"),
         *("schedule", "canaries", "tripwire", "egress"),
     }
-    canaries = next(check for check in verdict.checks if check.name == "canaries")
+    canaries = next(check for check in result.batteries if check.oracle == "canaries")
     imei = PERSONAS[0].imei.encode()
     (sight, *_) = [f for f in canaries.findings if f.explanation.startswith("imei as it is")]
     assert sight.octets[sight.offset :].startswith(imei)

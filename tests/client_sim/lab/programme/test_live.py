@@ -13,7 +13,7 @@ from client_sim.lab.programme.examine import START, Run
 from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
 from client_sim.lab.scenarios.driving import IDLE, SHORT_STORY, STORY, run_scenario
 from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.relay import Relay
+from client_sim.lab.trace.relay import Relay, check_answering
 from client_sim.lab.trace.sockets import SocketWorld
 from client_sim.persona import make_persona
 
@@ -34,33 +34,33 @@ def examine_there(factory, target, scenario=SHORT_STORY):
 
 def test_a_poll_is_the_same_octets_at_both_ends(target, server):
     """Client, relay and server hold exactly the two requests that FORMATS section 9 writes out."""
-    verdict = examine_there(ToyClient, target, IDLE)
+    result = examine_there(ToyClient, target, IDLE)
     host = f"updates.example.org:{target.port}"
     expected = (
         f"GET /metadata/2.root.json HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"
         f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"
     ).encode()
-    assert verdict.failed() == ()
-    assert [check.name for check in verdict.checks[-2:]] == ["both ends", "traps"]
-    assert verdict.sample.far_end == (expected,) * 4
-    assert [c.octets for c in verdict.sample.connections()] == [expected] * 4
+    assert result.failed() == ()
+    assert [check.oracle for check in result.batteries[-2:]] == ["both ends", "traps"]
+    assert result.sample.far_end == (expected,) * 4
+    assert [c.octets for c in result.sample.connections()] == [expected] * 4
     assert {kept for kept in server.kept if kept} == {expected}
 
 
 def test_a_leak_is_seen_over_sockets_too(target):
     """The 2014 phone never reaches the server; its octets are caught on the way."""
-    verdict = examine_there(phone_2014, target)
-    assert {"grammar", "egress", "canaries", "personas"} <= set(verdict.failed())
-    assert "both ends" not in verdict.failed()
-    assert any(OWNERS[0].imei.encode() in octets for octets in verdict.sample.far_end)
+    result = examine_there(phone_2014, target)
+    assert {"grammar", "egress", "canaries", "personal"} <= set(result.failed())
+    assert "both ends" not in result.failed()
+    assert any(OWNERS[0].imei.encode() in octets for octets in result.sample.far_end)
 
 
 @pytest.mark.parametrize("name", ["cookie-echo", "tag-echo", "hangs-on"])
 def test_what_a_server_hands_out_must_not_come_back(name, target):
     """On a host name a cookie comes back, as it would not on an address."""
-    verdict = examine_there(load_client(name), target)
-    assert not verdict.is_clean
-    assert ("traps" in verdict.failed()) == name.endswith("-echo")
+    result = examine_there(load_client(name), target)
+    assert not result.is_clean
+    assert ("traps" in result.failed()) == name.endswith("-echo")
 
 
 def test_other_octets_at_the_far_end_are_a_finding(target):
@@ -90,9 +90,9 @@ def test_a_changing_server_is_given_a_second_chance(target, monkeypatch):
 
     def examine(*_, **__):
         calls.append(1)
-        return dataclasses.replace(verdict, answers_agree=False)
+        return dataclasses.replace(result, answers_agree=False)
 
-    verdict = examine_there(load_client("platform-agent"), target)
+    result = examine_there(load_client("platform-agent"), target)
     monkeypatch.setattr("client_sim.lab.programme.live.examine", examine)
     examine_there(load_client("platform-agent"), target)
     assert len(calls) == 2
@@ -106,7 +106,7 @@ def test_a_story_is_over_by_now():
 def test_no_server_is_no_verdict():
     """An empty port is a failure of the surroundings."""
     with pytest.raises(SurroundingsError, match="start it first"):
-        Relay(("127.0.0.1", 1))
+        check_answering(("127.0.0.1", 1))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""The forms of a report that every examining command offers."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from client_sim.lab.commands.ending import fail
+from client_sim.lab.programme.result import Report
+from client_sim.lab.report.covering import present
+from client_sim.lab.report.html.page import render_page
+from client_sim.lab.report.json import report_to_dict
+from client_sim.lab.report.junit import render_junit
+from client_sim.lab.report.redaction import Covered, Revealed
+from client_sim.lab.report.sarif import render_sarif
+from client_sim.lab.report.terminal import render_terminal
+
+_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for: JSON in place of text, files to write, personal values shown."""
+
+    as_json: bool
+    html: Path | None
+    junit: Path | None
+    sarif: Path | None
+    show_personal: bool
+
+
+_OPTIONS: Final = (
+    click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    click.option("--html", type=_FILE, help="Write a page that a browser shows."),
+    click.option("--junit", type=_FILE, help="Write JUnit XML, which build servers read."),
+    click.option("--sarif", type=_FILE, help="Write SARIF 2.1.0, which code hosts read."),
+    click.option(
+        "--show-personal", is_flag=True, help="Show personal values, which are covered otherwise."
+    ),
+)
+
+
+def report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a report; the command takes them as `wanted`."""
+
+    @wraps(command)
+    def call(
+        *args: object,
+        as_json: bool,
+        html: Path | None,
+        junit: Path | None,
+        sarif: Path | None,
+        show_personal: bool,
+        **others: object,
+    ) -> None:
+        wanted = Wanted(as_json, html, junit, sarif, show_personal)
+        command(*args, wanted=wanted, **others)
+
+    for option in reversed(_OPTIONS):
+        call = option(call)
+    return call
+
+
+def show_report(report: Report, wanted: Wanted) -> None:
+    """Print a report and write the files that were asked for; exit 3 where one cannot be."""
+    redaction = Revealed() if wanted.show_personal else Covered(report.result.owners)
+    presentable = present(report, redaction)
+    for name, path, render in (
+        ("--html", wanted.html, render_page),
+        ("--junit", wanted.junit, render_junit),
+        ("--sarif", wanted.sarif, render_sarif),
+    ):
+        if path is not None:
+            _write(name, path, render(presentable))
+    if wanted.as_json:
+        click.echo(json.dumps(report_to_dict(presentable), indent=2))
+    else:
+        render_terminal(presentable, Console())
+
+
+def _write(option: str, path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        fail(f"{option} cannot be written ({error}): name a file in a folder that is there", 3)

@@ -1,0 +1,182 @@
+"""A request taken apart: what each of its octets is for, and what it can tell.
+
+The words are those of the request table in docs/PRIVACY.md and of docs/FORMATS.md section 9.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.oracles.grammar import Request, parse_requests
+
+UNEXPLAINED: Final = "not in the request table"
+
+_WHY: Final = {
+    "root": "asks whether the keys of the repository have changed; shows the root version held",
+    "timestamp": "asks whether anything at all is new; shows nothing",
+    "snapshot": "asks which roles have new versions",
+    "role": "fetches a role that has a new version, as every phone does",
+    "part": "fetches the part of a split latest that has its channel; shows which part that is",
+    "proof-part": "fetches the proof that everybody is offered the same part",
+    "proof-latest": "fetches the proof that everybody is offered the same pointers",
+    "codename": "fetches this model's releases, after the decision to install; shows the model",
+    "proof-codename": "fetches the proof that all phones of this model see the same releases",
+    "package": "fetches one block of the package, after the decision to install; shows the model",
+}
+
+# Every octet of a path belongs to a named part or is a sign that keeps two parts apart.
+_PATH: Final = re.compile(
+    rb"(?P<folder>/metadata/)(?:(?P<version>[0-9]+)\.)?(?P<role>[a-z0-9_-]+)(?P<form>\.json)"
+    rb"|(?P<log>/log/proof/)(?P<proven>[a-z0-9_-]+)\.(?P<proven_version>[0-9]+)"
+    rb"|(?P<packages>/targets/)(?P<codename>[^/]+)/(?P<region>[^/]+)/(?P<channel>[^/]+)"
+    rb"/(?P<hash>[0-9a-f]{64})\.(?P<file>[^/]+)"
+)
+
+_NOTHING: Final = "nothing"
+
+_PARTS: Final = {
+    "folder": ("folder", "where the signed metadata lies, for every phone alike", _NOTHING),
+    "version": ("version", "the version that the signed metadata before it names", "versions held"),
+    "role": ("role", "which of the signed files; the same names for every phone", _NOTHING),
+    "form": ("form", "the only form in which metadata is served", _NOTHING),
+    "log": ("folder", "where the proofs of the public log lie, for every phone alike", _NOTHING),
+    "proven": ("role", "whose proof: the role that was just fetched", _NOTHING),
+    "proven_version": ("version", "the version that was just fetched", "no more than that did"),
+    "packages": ("folder", "where the packages lie", _NOTHING),
+    "codename": ("model", "the model that the package is made for", "the model"),
+    "region": ("region", "the region of the ROM image", "the region"),
+    "channel": (
+        "channel",
+        "the channel of the ROM image, or the one its owner chose",
+        "the channel",
+    ),
+    "hash": ("sha256", "the package's hash, from the signed release", "which package"),
+    "file": (
+        "file",
+        "the package's name; an incremental names two builds",
+        "the build it starts from",
+    ),
+}
+
+_OF_RULE: Final = {
+    ("root", "version"): (
+        "next root version",
+        "one more than the root that this phone trusts; answered by 404 while there is none",
+        "the root version held",
+    ),
+    ("part", "role"): (
+        "part of latest",
+        "the part with this phone's channel, where the operator has split latest",
+        "one of 4 or 16 parts",
+    ),
+    ("proof-part", "proven"): (
+        "part of latest",
+        "whose proof: the part that was just fetched",
+        "no more than that did",
+    ),
+    ("codename", "role"): ("model", "the role with the releases of this model", "the model"),
+    ("proof-codename", "proven"): (
+        "model",
+        "whose proof: the model's role that was just fetched",
+        "no more than that did",
+    ),
+}
+
+_APART: Final = ("separator", "keeps two parts of the path apart", _NOTHING)
+_METHOD: Final = ("method", "the only one there is: a poll asks and never hands in", _NOTHING)
+_PROTOCOL: Final = ("protocol", "the end of the request line, the same in each", _NOTHING)
+_HOST: Final = (
+    "Host",
+    "the server's name from the ROM image; HTTP wants it; the same in every phone",
+    _NOTHING,
+)
+_CODING: Final = ("Accept-Encoding", "constant: metadata is stored compressed, once", _NOTHING)
+_RANGE: Final = ("Range", "the next aligned block of 8 MiB", "how far the download is")
+_END: Final = ("end", "an empty line: the head is over and no body follows", _NOTHING)
+_STRAY: Final = (
+    UNEXPLAINED,
+    "no rule has these octets: a leak, until proven otherwise",
+    "anything",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Some octets of a request: what they are called, why they are there, what they can tell."""
+
+    octets: bytes
+    name: str
+    why: str
+    tells: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, or octets that are none: `rule` is its id in the request table."""
+
+    rule: str
+    why: str
+    fields: tuple[Field, ...]
+
+    @property
+    def octets(self) -> bytes:
+        """All octets, in order."""
+        return b"".join(field.octets for field in self.fields)
+
+    @property
+    def is_explained(self) -> bool:
+        """Whether the request table has these octets."""
+        return self.rule != UNEXPLAINED
+
+
+def dissect(octets: bytes, host: bytes | None) -> tuple[Exchange, ...]:
+    """Take apart all octets of one connection, in order; each is in exactly one field.
+
+    `host` is the value that Host must have, None takes any name. What the request table does not
+    have becomes an exchange of its own.
+    """
+    return tuple(_exchanges(octets, host))
+
+
+def _exchanges(octets: bytes, host: bytes | None) -> Iterator[Exchange]:
+    done = 0
+    for request in parse_requests(octets, host):
+        if request.offset > done:
+            yield _stray(octets[done : request.offset])
+        done = octets.index(b"\r\n\r\n", request.offset) + 4
+        yield _exchange(request, octets[request.offset : done])
+    if done < len(octets):
+        yield _stray(octets[done:])
+
+
+def _stray(octets: bytes) -> Exchange:
+    return Exchange(UNEXPLAINED, _STRAY[1], (Field(octets, *_STRAY),))
+
+
+def _exchange(request: Request, octets: bytes) -> Exchange:
+    line, host, last, *_ = octets.split(b"\r\n")
+    method, path, protocol = line.split(b" ")
+    fields = (
+        Field(method + b" ", *_METHOD),
+        *_path_fields(request.rule, path),
+        Field(b" " + protocol + b"\r\n", *_PROTOCOL),
+        Field(host + b"\r\n", *_HOST),
+        Field(last + b"\r\n", *(_RANGE if request.rule == "package" else _CODING)),
+        Field(b"\r\n", *_END),
+    )
+    return Exchange(request.rule, _WHY[request.rule], fields)
+
+
+def _path_fields(rule: str, path: bytes) -> Iterator[Field]:
+    match = _PATH.fullmatch(path)
+    if match is None:
+        raise AssertionError(f"the request table has a path that nobody explains: {path!r}")
+    done = 0
+    for name, value in match.groupdict().items():
+        if value is None:
+            continue
+        if match.start(name) > done:
+            yield Field(path[done : match.start(name)], *_APART)
+        done = match.end(name)
+        yield Field(value, *_OF_RULE.get((rule, name), _PARTS[name]))

@@ -1,0 +1,152 @@
+"""A report made fit to be shown: every text printable, every personal value covered."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import (
+    BatteryResult,
+    Matrix,
+    MatrixRow,
+    ProgrammeResult,
+    Report,
+    Smallest,
+    WallClockRow,
+)
+from client_sim.lab.report.printable import printable
+from client_sim.lab.report.redaction import Redaction
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+
+_FINDS_VALUES = "canaries"
+
+
+@dataclass(frozen=True, slots=True)
+class Presentable:
+    """A report that may be shown: what every renderer takes, and only `present` makes."""
+
+    report: Report
+
+
+def present(report: Report, redaction: Redaction) -> Presentable:
+    """Cover what the redaction covers and write unprintable signs as escapes.
+
+    Octets keep their length, so that offsets hold; randomness and looks at the owner's data are
+    left out, as no report shows them.
+    """
+    cover = _Cover(redaction)
+    return Presentable(
+        replace(
+            report,
+            result=cover.result(report.result),
+            matrix=None if report.matrix is None else present_matrix(report.matrix),
+            wall_clock=None
+            if report.wall_clock is None
+            else tuple(_wall_clock(row) for row in report.wall_clock),
+        )
+    )
+
+
+class _Cover:
+    def __init__(self, redaction: Redaction) -> None:
+        self._redaction = redaction
+
+    def text(self, text: str) -> str:
+        return printable(self._redaction.text(text))
+
+    def result(self, result: ProgrammeResult) -> ProgrammeResult:
+        return replace(
+            result,
+            client=printable(result.client),
+            profile=printable(result.profile),
+            scope=printable(result.scope),
+            batteries=tuple(self.battery(battery) for battery in result.batteries),
+            sample=self.observation(result.sample),
+            fields=tuple(replace(row, field=printable(row.field)) for row in result.fields),
+            owners=(),
+        )
+
+    def battery(self, battery: BatteryResult) -> BatteryResult:
+        return replace(
+            battery,
+            findings=tuple(
+                self.finding(finding, is_value=battery.oracle == _FINDS_VALUES)
+                for finding in battery.findings
+            ),
+            smallest=None if battery.smallest is None else self.smallest(battery.smallest),
+        )
+
+    def finding(self, finding: Finding, *, is_value: bool) -> Finding:
+        if is_value:
+            finding = self._redaction.sighting(finding)
+        return Finding(
+            where=self.text(finding.where),
+            explanation=self.text(finding.explanation),
+            octets=self._redaction.octets(finding.octets),
+            offset=finding.offset,
+            length=finding.length,
+            other=None if finding.other is None else self._redaction.octets(finding.other),
+        )
+
+    def smallest(self, smallest: Smallest) -> Smallest:
+        return Smallest(
+            tuple(map(printable, smallest.steps)),
+            tuple(map(printable, smallest.differing_fields)),
+            self.text(smallest.text),
+        )
+
+    def observation(self, seen: Observation) -> Observation:
+        return replace(
+            seen,
+            departures=tuple(self._departures(seen)),
+            draws=(),
+            reads=(),
+            received=tuple(map(self._redaction.octets, seen.received)),
+            far_end=None
+            if seen.far_end is None
+            else tuple(map(self._redaction.octets, seen.far_end)),
+            outcomes=tuple(map(self.text, seen.outcomes)),
+            failures={phase: self.text(said) for phase, said in seen.failures.items()},
+        )
+
+    def _departures(self, seen: Observation) -> Iterator[Departure]:
+        # A value may be split over several sends, so a connection is covered as a whole.
+        whole = {
+            connection.index: self._redaction.octets(connection.octets)
+            for connection in seen.connections()
+        }
+        done = dict.fromkeys(whole, 0)
+        for departure in seen.departures:
+            if departure.channel is Channel.OCTETS:
+                start = done[departure.connection]
+                done[departure.connection] += len(departure.octets)
+                octets = whole[departure.connection][start : done[departure.connection]]
+            else:
+                octets = self._redaction.octets(departure.octets)
+            yield replace(departure, phase=printable(departure.phase), octets=octets)
+
+
+def present_matrix(matrix: Matrix) -> Matrix:
+    """Write unprintable signs of what the authors of clients wrote as escapes."""
+    return Matrix(
+        tuple(map(printable, matrix.oracles)),
+        tuple(_rows(matrix.rows)),
+        tuple(_rows(matrix.equivalents)),
+        {printable(family): printable(why) for family, why in matrix.argued.items()},
+        {printable(oracle): printable(how) for oracle, how in matrix.methods.items()},
+    )
+
+
+def _rows(rows: Iterable[MatrixRow]) -> Sequence[MatrixRow]:
+    return [
+        MatrixRow(
+            printable(row.id),
+            printable(row.family),
+            printable(row.leak),
+            tuple(map(printable, row.killed_by)),
+        )
+        for row in rows
+    ]
+
+
+def _wall_clock(row: WallClockRow) -> WallClockRow:
+    return replace(row, test=printable(row.test), smallest_effect=printable(row.smallest_effect))

@@ -1,0 +1,75 @@
+"""What a poll sends, octet by octet, on a terminal and as JSON."""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from client_sim.lab.programme.dissection import Exchange, Field
+from client_sim.lab.report.printable import printable
+from client_sim.lab.report.saying import say
+
+
+def exchange_to_dict(exchange: Exchange) -> dict[str, Any]:
+    """Give one request and its fields; octets are text, one sign for each (Latin-1)."""
+    return {
+        "rule": exchange.rule,
+        "why": exchange.why,
+        "octets": exchange.octets.decode("latin-1"),
+        "fields": [
+            {
+                "offset": offset,
+                "octets": field.octets.decode("latin-1"),
+                "name": field.name,
+                "why": field.why,
+                "tells": field.tells,
+            }
+            for offset, field in with_offsets(exchange)
+        ],
+    }
+
+
+def with_offsets(exchange: Exchange) -> tuple[tuple[int, Field], ...]:
+    """Give each field with the offset in its request at which it begins."""
+    ends = accumulate(len(field.octets) for field in exchange.fields)
+    return tuple(
+        (end - len(field.octets), field) for end, field in zip(ends, exchange.fields, strict=True)
+    )
+
+
+def render_exchanges(exchanges: Sequence[Exchange], console: Console) -> None:
+    r"""Print each request as it is sent, line ends written as `\r\n`, and then its fields."""
+    for exchange in exchanges:
+        style = "bold" if exchange.is_explained else "bold red"
+        say(console, f"# {exchange.rule}: {exchange.why}", style)
+        for line in show_lines(exchange.octets):
+            console.print(Text(line), soft_wrap=True)
+        if exchange.is_explained:
+            for offset, field in with_offsets(exchange):
+                _render_field(offset, field, console)
+        console.print()
+    octets = sum(len(exchange.octets) for exchange in exchanges)
+    strays = sum(len(each.octets) for each in exchanges if not each.is_explained)
+    if strays:
+        said = f"{octets} octets, of which {strays} are not in the request table."
+        say(console, said, "bold red")
+    else:
+        say(console, f"{octets} octets in {len(exchanges)} requests.", "bold")
+
+
+def show_lines(octets: bytes) -> tuple[str, ...]:
+    r"""Write octets as lines, each with its end as `\r\n`, other signs escaped."""
+    *lines, rest = octets.decode("latin-1").split("\r\n")
+    shown = [f"{printable(line)}\\r\\n" for line in lines]
+    return tuple([*shown, printable(rest)] if rest else shown)
+
+
+def _render_field(offset: int, field: Field, console: Console) -> None:
+    tells = "" if field.tells == "nothing" else f" Can tell: {field.tells}."
+    octets = Text(f"{offset:>6}  ").append("".join(show_lines(field.octets)), "reverse")
+    console.print(octets, soft_wrap=True)
+    said = Text(f"{field.name}: {field.why}.").append(tells, "bold")
+    console.print(Padding(said, (0, 0, 0, 8)))

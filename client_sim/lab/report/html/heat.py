@@ -1,0 +1,57 @@
+"""The kill matrix as rows of shaded cells."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from client_sim.lab.programme.result import Matrix, MatrixRow
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How many clients of a row an oracle found: `shade` is 0 for none to 4 for all."""
+
+    oracle: str
+    found: int
+    total: int
+    shade: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """A family or one client: `note` says what is wrong with it, or who argues for it."""
+
+    name: str
+    leak: str
+    cells: tuple[Cell, ...]
+    note: str
+
+
+def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
+    """Give a row for each family, in the matrix's order."""
+    survivors = {row.family for row in matrix.survivors}
+    rows = []
+    for family in matrix.killers:
+        own = [row for row in matrix.rows if row.family == family]
+        note = ""
+        if family in survivors:
+            note = "a client of this family survived"
+        elif family in matrix.thin:
+            note = "fewer than two independent oracles, and nobody argues for it"
+        elif family in matrix.alone:
+            note = f"one way: {matrix.argued[family]}"
+        rows.append(HeatRow(family, f"{len(own)} clients", _cells(own, matrix.oracles), note))
+    return tuple(rows)
+
+
+def client_rows(rows: Iterable[MatrixRow], oracles: Sequence[str]) -> tuple[HeatRow, ...]:
+    """Give a row for each client."""
+    return tuple(HeatRow(row.id, row.leak, _cells([row], oracles), "") for row in rows)
+
+
+def _cells(rows: Sequence[MatrixRow], oracles: Sequence[str]) -> tuple[Cell, ...]:
+    cells = []
+    for oracle in oracles:
+        found = sum(oracle in row.killed_by for row in rows)
+        shade = 0 if not found else 1 + found * 3 // len(rows)
+        cells.append(Cell(oracle, found, len(rows), shade))
+    return tuple(cells)

@@ -1,0 +1,86 @@
+"""The whole page, and the part of it that others put into pages of their own."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from client_sim.lab.programme.result import CLAIMS, ProgrammeResult
+from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.dump import dump
+from client_sim.lab.report.html.heat import client_rows, family_rows
+from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
+from client_sim.lab.report.html.polls import list_polls
+from client_sim.lab.report.intervals import measure_intervals
+
+# Captured octets are data from strangers: everything that is shown is escaped.
+_ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    auto_reload=False,
+)
+
+STYLE: Final = _ENVIRONMENT.get_template("style.css").render()
+"""The style sheet that a page with a fragment must carry."""
+
+
+def render_page(presentable: Presentable) -> str:
+    """Render the self-contained page; the same report gives the same octets."""
+    report = presentable.report
+    result = report.result
+    measured = measure_intervals(result.intervals)
+    values: dict[str, Any] = {
+        **_values(presentable),
+        "style": STYLE,
+        "polls": list_polls(result.sample),
+        "measured": measured,
+        "plots": {}
+        if measured is None
+        else {
+            "histogram": plot_histogram(measured),
+            "circle": plot_circle(measured),
+            "cumulative": plot_cumulative(result.intervals),
+        },
+        "families": () if report.matrix is None else family_rows(report.matrix),
+        "clients": ()
+        if report.matrix is None
+        else client_rows(report.matrix.rows, report.matrix.oracles),
+        "harmless": ()
+        if report.matrix is None
+        else client_rows(report.matrix.equivalents, report.matrix.oracles),
+        "missed": _missed(result),
+    }
+    return _ENVIRONMENT.get_template("page.html").render(values)
+
+
+def render_fragment(presentable: Presentable) -> str:
+    """Render verdict, claims and findings as a `<section>`; its page must carry `STYLE`."""
+    return _ENVIRONMENT.get_template("fragment.html").render(_values(presentable))
+
+
+def _values(presentable: Presentable) -> dict[str, Any]:
+    result = presentable.report.result
+    return {
+        "report": presentable.report,
+        "result": result,
+        "claims": [(claim, says, result.of_claim(claim)) for claim, says in CLAIMS.items()],
+        "dump": dump,
+        "opened": _most_telling(result),
+    }
+
+
+def _most_telling(result: ProgrammeResult) -> str:
+    """Name the oracle whose findings a reader sees first: the one that names values, if it did."""
+    failed = result.failed()
+    return min(failed, key=lambda oracle: (oracle != "canaries", oracle == "completes"), default="")
+
+
+def _missed(result: ProgrammeResult) -> float | None:
+    """Give the chance that owners drawn at random missed a leak that one in a thousand shows."""
+    for battery in result.batteries:
+        if battery.oracle == "personal":
+            return float((1 - 0.001) ** battery.cases)
+    return None

@@ -1,0 +1,116 @@
+"""The intervals between polls as three pictures: histogram, circle, cumulative curve."""
+
+from collections.abc import Sequence
+from math import cos, pi, sin, sqrt
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from client_sim.lab.report.html.svg import draw, open_picture, write_picture
+from client_sim.lab.report.intervals import BINS, Intervals, cumulate
+
+_WIDTH: Final = 320
+_HEIGHT: Final = 210
+_LEFT: Final = 34
+_TOP: Final = 12
+_BOTTOM: Final = 180
+_RIGHT: Final = 310
+_OUTERMOST: Final = 88.0  # radius of the circle's longest sector
+_STEPS: Final = 96  # points of a curve
+
+
+def plot_histogram(measured: Intervals) -> str:
+    """Draw how many intervals fell into each quarter of an hour, and how many should have."""
+    title = "Histogram of the intervals between polls, four to eight hours, beside a uniform one"
+    picture = open_picture(title, _WIDTH, _HEIGHT)
+    expected = sum(measured.counts) / BINS
+    top = max(*measured.counts, expected * 1.25, 1)
+    width = (_RIGHT - _LEFT) / BINS
+    for place, count in enumerate(measured.counts):
+        height = (_BOTTOM - _TOP) * count / top
+        bar = draw(
+            picture,
+            "rect",
+            class_="bar",
+            x=_LEFT + place * width + 1,
+            y=_BOTTOM - height,
+            width=width - 2,
+            height=height,
+        )
+        draw(bar, "title", f"{4 + place / 4:g} to {4.25 + place / 4:g} h: {count}")
+    level = _BOTTOM - (_BOTTOM - _TOP) * expected / top
+    draw(picture, "line", class_="expected", x1=_LEFT, x2=_RIGHT, y1=level, y2=level)
+    draw(picture, "text", f"{expected:.3g}", x=_LEFT - 4, y=level + 4, text_anchor="end")
+    _draw_hours(picture)
+    return write_picture(picture)
+
+
+def plot_circle(measured: Intervals) -> str:
+    """Draw the places in the four hours' window as sectors of a circle, and their mean."""
+    title = "Phases of the polls on a circle; an arrow from the centre would show a habit"
+    picture = open_picture(title, _WIDTH, _HEIGHT)
+    middle_x, middle_y, even = _WIDTH / 2, 102.0, 66.0
+    expected = max(sum(measured.counts) / BINS, 1e-9)
+    for place, count in enumerate(measured.counts):
+        # The area of a sector stands for its count; none leaves the picture.
+        radius = min(even * sqrt(count / expected), _OUTERMOST)
+        start, stop = (_point(place / BINS, radius), _point((place + 1) / BINS, radius))
+        path = (
+            f"M{middle_x:.2f} {middle_y:.2f}"
+            f"L{middle_x + start[0]:.2f} {middle_y + start[1]:.2f}"
+            f"A{radius:.2f} {radius:.2f} 0 0 1 {middle_x + stop[0]:.2f} {middle_y + stop[1]:.2f}Z"
+        )
+        sector = draw(picture, "path", class_="bar sector", d=path)
+        draw(sector, "title", f"{4 + place / 4:g} to {4.25 + place / 4:g} h: {count}")
+    draw(picture, "circle", class_="expected", cx=middle_x, cy=middle_y, r=even)
+    x, y = _point(measured.direction / (2 * pi), _OUTERMOST * measured.concentration)
+    draw(
+        picture,
+        "line",
+        class_="mean",
+        x1=middle_x,
+        y1=middle_y,
+        x2=middle_x + x,
+        y2=middle_y + y,
+    )
+    draw(picture, "circle", class_="tip", cx=middle_x + x, cy=middle_y + y, r=3)
+    for hours, share in (("4 h = 8 h", 0.0), ("5 h", 0.25), ("6 h", 0.5), ("7 h", 0.75)):
+        x, y = _point(share, 96)
+        anchor = {0.25: "start", 0.75: "end"}.get(share, "middle")
+        below = {0.0: 4, 0.5: 8}.get(share, 4)
+        draw(picture, "text", hours, x=middle_x + x, y=middle_y + y + below, text_anchor=anchor)
+    return write_picture(picture)
+
+
+def plot_cumulative(intervals: Sequence[float]) -> str:
+    """Draw the share of intervals that are at most so long, beside the straight line."""
+    picture = open_picture(
+        "Cumulative curve of the intervals beside the straight line of a uniform draw",
+        _WIDTH,
+        _HEIGHT,
+    )
+    width, height = _RIGHT - _LEFT, _BOTTOM - _TOP
+    draw(picture, "line", class_="expected", x1=_LEFT, y1=_BOTTOM, x2=_RIGHT, y2=_TOP)
+    points = " ".join(
+        f"{_LEFT + x * width:.2f},{_BOTTOM - y * height:.2f}"
+        for x, y in cumulate(intervals, _STEPS)
+    )
+    draw(picture, "polyline", class_="curve", points=points)
+    for share, label in ((0.0, "0"), (0.5, "½"), (1.0, "all")):
+        y = _BOTTOM - share * height + 4
+        draw(picture, "text", label, x=_LEFT - 5, y=y, text_anchor="end")
+    _draw_hours(picture)
+    return write_picture(picture)
+
+
+def _draw_hours(picture: Element) -> None:
+    draw(picture, "line", class_="axis", x1=_LEFT, x2=_RIGHT, y1=_BOTTOM, y2=_BOTTOM)
+    for hours in range(4, 9):
+        x = _LEFT + (_RIGHT - _LEFT) * (hours - 4) / 4
+        anchor = "end" if hours == 8 else "middle"
+        draw(picture, "text", f"{hours} h", x=x, y=_BOTTOM + 18, text_anchor=anchor)
+
+
+def _point(share: float, radius: float) -> tuple[float, float]:
+    """Give the offset of a place on the circle: clockwise from the top, y downwards."""
+    angle = 2 * pi * share
+    return radius * sin(angle), -radius * cos(angle)

@@ -1,0 +1,78 @@
+"""What the polls of the sample sent: equal ones once, each octet explained."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Final
+
+from client_sim.lab.programme.dissection import Exchange, Field, dissect
+from client_sim.lab.report.exchanges import show_lines
+from client_sim.lab.report.printable import printable
+from client_sim.lab.trace.observation import Observation
+
+_KINDS: Final = 3  # different polls that are shown
+_MOST: Final = 4096  # octets of one that are taken apart
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A field as it is shown: lines with their ends written out; `kind` is how it is coloured."""
+
+    field: Field
+    lines: tuple[str, ...]
+    digits: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request and its chips."""
+
+    exchange: Exchange
+    chips: tuple[Chip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PollKind:
+    """A connection of the sample, and how many of its connections carried the same octets."""
+
+    times: int
+    octets: int
+    target: str
+    requests: tuple[Request, ...]
+
+
+def list_polls(sample: Observation) -> tuple[PollKind, ...]:
+    """Give the different connections of a run, the most frequent first."""
+    connections = sample.connections()
+    counted = Counter(connection.octets for connection in connections)
+    targets = {c.octets: printable(c.target.decode("latin-1")) for c in reversed(connections)}
+    return tuple(
+        PollKind(
+            times,
+            len(octets),
+            targets[octets],
+            tuple(_request(each) for each in dissect(octets[:_MOST], None)),
+        )
+        for octets, times in counted.most_common(_KINDS)
+    )
+
+
+def _request(exchange: Exchange) -> Request:
+    return Request(
+        exchange,
+        tuple(
+            Chip(
+                field,
+                show_lines(field.octets),
+                field.octets[:64].hex(" ") + (" …" if len(field.octets) > 64 else ""),
+                _kind(exchange, field),
+            )
+            for field in exchange.fields
+        ),
+    )
+
+
+def _kind(exchange: Exchange, field: Field) -> str:
+    if not exchange.is_explained:
+        return "stray"
+    return "same" if field.tells == "nothing" else "state"

@@ -1,0 +1,149 @@
+"""The report as values that JSON has; octets are hexadecimal."""
+
+from typing import Any
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import (
+    CLAIMS,
+    BatteryResult,
+    Matrix,
+    MatrixRow,
+    MutationScore,
+    Smallest,
+    WallClockRow,
+)
+from client_sim.lab.report.covering import Presentable, present_matrix
+
+
+def report_to_dict(presentable: Presentable) -> dict[str, Any]:
+    """Give everything that the report shows."""
+    report = presentable.report
+    result = report.result
+    return {
+        "client": result.client,
+        "verdict": result.word,
+        "clean": result.is_clean,
+        "good": report.is_good,
+        "profile": result.profile,
+        "seed": result.seed,
+        "scope": result.scope,
+        "runs": result.runs,
+        "polls": result.polls,
+        "octets": result.octets,
+        "claims": {
+            claim: {
+                "says": says,
+                "holds": all(battery.passed for battery in result.of_claim(claim)),
+                "oracles": [battery.oracle for battery in result.of_claim(claim)],
+            }
+            for claim, says in CLAIMS.items()
+            if result.of_claim(claim)
+        },
+        "checks": [_battery_to_dict(battery) for battery in result.batteries],
+        "fields": [
+            {
+                "field": row.field,
+                "distinct": row.distinct,
+                "bits": round(row.bits, 6),
+                "budget_bits": round(row.budget_bits, 6),
+                "min_k": row.min_k,
+            }
+            for row in result.fields
+        ],
+        "intervals": list(result.intervals),
+        "outcomes": list(result.sample.outcomes),
+        "sample": [
+            {"phase": c.phase, "target": c.target.decode("latin-1"), "octets": c.octets.hex()}
+            for c in result.sample.connections()
+        ],
+        "matrix": None if report.matrix is None else matrix_to_dict(report.matrix),
+        "mutation": None if report.mutation is None else _mutation_to_dict(report.mutation),
+        "wall_clock": None
+        if report.wall_clock is None
+        else [_wall_clock_to_dict(row) for row in report.wall_clock],
+    }
+
+
+def matrix_to_dict(matrix: Matrix) -> dict[str, Any]:
+    """Give the kill matrix."""
+    matrix = present_matrix(matrix)
+    return {
+        "good": matrix.is_good,
+        "score": round(matrix.score, 6),
+        "oracles": list(matrix.oracles),
+        "mutants": [_row_to_dict(row) for row in matrix.rows],
+        "equivalents": [_row_to_dict(row) for row in matrix.equivalents],
+        "families": {family: list(killers) for family, killers in matrix.killers.items()},
+        "survivors": [row.id for row in matrix.survivors],
+        "thin": list(matrix.thin),
+        "false_alarms": [row.id for row in matrix.alarmed],
+        "argued": dict(matrix.argued),
+        "methods": {oracle: matrix.methods.get(oracle, oracle) for oracle in matrix.oracles},
+    }
+
+
+def finding_to_dict(finding: Finding) -> dict[str, Any]:
+    """Give one finding."""
+    return {
+        "where": finding.where,
+        "explanation": finding.explanation,
+        "offset": finding.offset,
+        "length": finding.length,
+        "offending": finding.offending().hex(),
+        "octets": finding.octets.hex(),
+        "other": None if finding.other is None else finding.other.hex(),
+    }
+
+
+def _battery_to_dict(battery: BatteryResult) -> dict[str, Any]:
+    return {
+        "name": battery.oracle,
+        "claim": battery.claim,
+        "question": battery.question,
+        "passed": battery.passed,
+        "cases": battery.cases,
+        "runs": battery.runs,
+        "polls": battery.polls,
+        "octets": battery.octets,
+        "count": battery.count,
+        "findings": [finding_to_dict(finding) for finding in battery.findings],
+        "smallest": None if battery.smallest is None else _smallest_to_dict(battery.smallest),
+    }
+
+
+def _smallest_to_dict(smallest: Smallest) -> dict[str, Any]:
+    return {
+        "steps": list(smallest.steps),
+        "differing_fields": list(smallest.differing_fields),
+        "text": smallest.text,
+    }
+
+
+def _row_to_dict(row: MatrixRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "family": row.family,
+        "leak": row.leak,
+        "killed_by": list(row.killed_by),
+    }
+
+
+def _mutation_to_dict(score: MutationScore) -> dict[str, Any]:
+    return {
+        "killed": score.killed,
+        "survived": score.survived,
+        "argued": score.argued,
+        "percent": round(score.percent, 2),
+    }
+
+
+def _wall_clock_to_dict(row: WallClockRow) -> dict[str, Any]:
+    return {
+        "test": row.test,
+        "samples": row.samples,
+        "statistic": row.statistic,
+        "p_value": row.p_value,
+        "alpha": row.alpha,
+        "passed": row.passed,
+        "smallest_effect": row.smallest_effect,
+    }

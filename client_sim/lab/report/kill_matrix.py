@@ -1,0 +1,83 @@
+"""The kill matrix on a terminal: which oracle finds which leaky client."""
+
+from collections.abc import Sequence
+from textwrap import fill
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from client_sim.lab.programme.result import Matrix, MatrixRow
+from client_sim.lab.report.covering import present_matrix
+from client_sim.lab.report.saying import say
+
+_CELL: Final = 3  # columns of a cell
+_NARROWEST: Final = 16
+_WIDEST: Final = 44  # columns of a name
+_SHADES: Final = ("·", "░", "▒", "▓", "█")
+_ASCII: Final = (".", "-", "+", "*", "#")
+
+
+def render_matrix(matrix: Matrix, console: Console) -> None:
+    """Print a row for each family, with shades for the share that is found, and for each client."""
+    matrix = present_matrix(matrix)
+    shades = _ASCII if console.options.ascii_only else _SHADES
+    # A number stays beside its name: textwrap breaks at no other kind of space.
+    named = (f"{number}\N{NO-BREAK SPACE}{o}" for number, o in enumerate(matrix.oracles, 1))
+    console.print(Text(fill("  ".join(named), console.width)), soft_wrap=True)
+    width = max(_NARROWEST, min(_WIDEST, console.width - _CELL * len(matrix.oracles)))
+    numbers = "".join(f"{number:>{_CELL}}" for number in range(1, len(matrix.oracles) + 1))
+    _print_row(Text(_fit("leaky client, by family", width) + numbers, "dim"), console)
+    for family in matrix.killers:
+        rows = [row for row in matrix.rows if row.family == family]
+        heading = Text(_fit(family, width), "bold")
+        _print_row(heading + _cells(rows, matrix.oracles, shades), console)
+        for row in rows:
+            name = Text(_fit(f"  {row.id}", width), "" if row.killed_by else "bold red")
+            _print_row(name + _cells([row], matrix.oracles, shades), console)
+    if matrix.equivalents:
+        _print_row(Text("harmless clients", "bold"), console)
+    for row in matrix.equivalents:
+        name = Text(_fit(f"  {row.id}", width))
+        _print_row(name + _cells([row], matrix.oracles, shades), console)
+    console.print()
+    summarise_matrix(matrix, console)
+
+
+def summarise_matrix(matrix: Matrix, console: Console) -> None:
+    """Print how many were found, and each thing that is wrong with the instrument."""
+    found = len(matrix.rows) - len(matrix.survivors)
+    said = f"{found} of {len(matrix.rows)} leaky clients of {len(matrix.killers)} families found"
+    style = "green" if matrix.is_good else "bold red"
+    say(console, f"{said} ({matrix.score:.1%}).", style)
+    for row in matrix.survivors:
+        say(console, f"SURVIVED {row.id} ({row.family}): {row.leak}", "bold red")
+    for family in matrix.alone:
+        why = matrix.argued.get(family)
+        by = ", ".join(matrix.killers[family]) or "nothing"
+        if why is None:
+            said = f"THIN {family}: found by {by}, which is no two ways, and nobody argues for it"
+            say(console, said, "bold red")
+        else:
+            say(console, f"{family}: found by {by} alone; {why}")
+    for row in matrix.alarmed:
+        say(console, f"FALSE ALARM at {row.id}: {', '.join(row.killed_by)}", "bold red")
+
+
+def _cells(rows: Sequence[MatrixRow], oracles: Sequence[str], shades: Sequence[str]) -> Text:
+    cells = Text()
+    for oracle in oracles:
+        share = sum(oracle in row.killed_by for row in rows) / len(rows)
+        shade = shades[0] if share == 0 else shades[1 + int(share * 3)]
+        cells.append(f"{shade:>{_CELL}}", "green" if share else "dim")
+    return cells
+
+
+def _fit(name: str, width: int) -> str:
+    fitted = Text(name)
+    fitted.truncate(width, overflow="ellipsis", pad=True)
+    return fitted.plain
+
+
+def _print_row(row: Text, console: Console) -> None:
+    console.print(row, soft_wrap=True)

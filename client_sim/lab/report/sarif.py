@@ -1,0 +1,131 @@
+"""The report as SARIF 2.1.0 (OASIS): oracles are rules, findings are results."""
+
+import hashlib
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any, Final
+from urllib.parse import quote
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix
+from client_sim.lab.report.covering import Presentable
+
+_VERSION: Final = "2.1.0"
+_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
+_SNIPPET: Final = 128  # octets of a snippet
+_MATRIX_RULES: Final = {
+    "survivor": "Is every leaky client found?",
+    "thin": "Is every family of leaks found by two independent oracles, or argued for?",
+    "false-alarm": "Is every harmless client left in peace?",
+}
+
+
+def render_sarif(presentable: Presentable) -> str:
+    """Render one run; octets are snippets of at most 128, readable as hexadecimal."""
+    report = presentable.report
+    result = report.result
+    rules = [_rule(battery) for battery in result.batteries]
+    results = [
+        _result(battery, place, finding)
+        for place, battery in enumerate(result.batteries)
+        for finding in battery.findings
+    ]
+    if report.matrix is not None:
+        results += _matrix_results(report.matrix, len(rules))
+        rules += [
+            {"id": name, "shortDescription": {"text": says}} for name, says in _MATRIX_RULES.items()
+        ]
+    run = {
+        "tool": {
+            "driver": {
+                "name": "hening lab",
+                "fullName": f"hening lab, profile {result.profile}, seed {result.seed}",
+                "rules": rules,
+            }
+        },
+        "automationDetails": {"id": f"{quote(result.client)}/{quote(result.profile)}/"},
+        "invocations": [{"executionSuccessful": result.word != "unproven"}],
+        "columnKind": "utf16CodeUnits",
+        "results": results,
+        "properties": {
+            "verdict": result.word,
+            "runs": result.runs,
+            "polls": result.polls,
+            "octets": result.octets,
+        },
+    }
+    return json.dumps({"$schema": _SCHEMA, "version": _VERSION, "runs": [run]}, indent=2) + "\n"
+
+
+def _rule(battery: BatteryResult) -> dict[str, Any]:
+    return {
+        "id": battery.oracle,
+        "shortDescription": {"text": battery.question},
+        "fullDescription": {"text": CLAIMS.get(battery.claim, battery.question)},
+        "defaultConfiguration": {"level": "error"},
+        "properties": {"claim": battery.claim, "cases": battery.cases, "count": battery.count},
+    }
+
+
+def _result(battery: BatteryResult, place: int, finding: Finding) -> dict[str, Any]:
+    message = f"{finding.where}: {finding.explanation}"
+    if battery.smallest is not None:
+        message += f" Made small: {battery.smallest.text}"
+    return {
+        "ruleId": battery.oracle,
+        "ruleIndex": place,
+        "level": "error",
+        "message": {"text": message},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": f"trace/{quote(finding.where, safe='')}"},
+                    "region": {
+                        "byteOffset": finding.offset,
+                        "byteLength": len(finding.offending()),
+                        "snippet": _snippet(finding.offending()),
+                    },
+                },
+                "logicalLocations": [{"name": finding.where, "kind": "member"}],
+            }
+        ],
+        "partialFingerprints": {"finding/v1": _fingerprint(battery.oracle, finding)},
+        "properties": _other(finding),
+    }
+
+
+def _snippet(octets: bytes) -> dict[str, Any]:
+    shown = octets[:_SNIPPET]
+    return {
+        "binary": b64encode(shown).decode(),
+        "rendered": {"text": shown.hex(" ") + (" …" if len(octets) > _SNIPPET else "")},
+    }
+
+
+def _other(finding: Finding) -> dict[str, Any]:
+    if finding.other is None:
+        return {}
+    other = finding.other[finding.offset : finding.offset + finding.length]
+    return {"otherOctets": other[:_SNIPPET].hex(" ")}
+
+
+def _fingerprint(oracle: str, finding: Finding) -> str:
+    told = "\0".join((oracle, finding.where, finding.explanation, str(finding.offset)))
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def _matrix_results(matrix: Matrix, first: int) -> Iterator[dict[str, Any]]:
+    wrong = {
+        "survivor": [f"{row.id} ({row.family}) survived: {row.leak}" for row in matrix.survivors],
+        "thin": [f"{family} has fewer than two independent killers" for family in matrix.thin],
+        "false-alarm": [f"{row.id}: {', '.join(row.killed_by)}" for row in matrix.alarmed],
+    }
+    for place, (name, sentences) in enumerate(wrong.items(), first):
+        for sentence in sentences:
+            yield {
+                "ruleId": name,
+                "ruleIndex": place,
+                "level": "error",
+                "message": {"text": sentence},
+            }

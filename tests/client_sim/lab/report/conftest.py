@@ -1,0 +1,147 @@
+"""Reports made by hand: a clean one, a leaking one, and one that a stranger filled with traps."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.result import (
+    BatteryResult,
+    FieldEntropy,
+    Matrix,
+    MatrixRow,
+    MutationScore,
+    ProgrammeResult,
+    Report,
+    Smallest,
+    WallClockRow,
+)
+from client_sim.lab.report.covering import present
+from client_sim.lab.report.redaction import Covered
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.persona import make_persona
+
+OWNER = make_persona(1)
+POLL = (
+    b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
+    b"Accept-Encoding: gzip\r\n\r\n"
+    b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
+    b"Accept-Encoding: gzip\r\n\r\n"
+)
+LEAK = b"POST /pass HTTP/1.1\r\n\r\nimei=" + OWNER.imei.encode() + b"&end"
+TRAP = "\x1b[2J\x07</td><script>alert(1)</script>]]>&\x00\u202e\ufffe\ud800'\""
+
+
+def observe(*sent):
+    """Make a run with a connection for each string, sent in two pieces."""
+    departures = []
+    for index, octets in enumerate(sent):
+        middle = len(octets) // 2
+        departures += [
+            Departure(0.0, "poll 1", Channel.CONNECT, index, b"198.51.100.1 8080 plain"),
+            Departure(0.0, "poll 1", Channel.OCTETS, index, octets[:middle]),
+            Departure(0.0, "poll 1", Channel.OCTETS, index, octets[middle:]),
+            Departure(0.0, "poll 1", Channel.CLOSE, index, b""),
+        ]
+    return Observation(tuple(departures), (), (), (b"",) * len(sent), None, ("nothing new",))
+
+
+def battery(oracle, claim, *findings, smallest=None):
+    """Make a battery that found these."""
+    question = f"What does {oracle} ask?"
+    return BatteryResult(
+        oracle, claim, question, 1500, 3000, 6000, 900_000, findings, len(findings), smallest
+    )
+
+
+CLEAN = ProgrammeResult(
+    client="clean",
+    profile="full",
+    seed=7,
+    runs=3000,
+    polls=6000,
+    octets=900_000,
+    batteries=(
+        battery("personal", "N1"),
+        battery("fleet", "N2"),
+        battery("server-state", "N3"),
+        battery("timing", "N4"),
+        battery("grammar", "guard"),
+        battery("canaries", "guard"),
+    ),
+    sample=observe(POLL, POLL),
+    fields=(FieldEntropy("part of latest", 4, 1.98, 2.0, 240),),
+    intervals=tuple(14_400.0 + 14_400 * (step + 0.5) / 160 for step in range(160)),
+    scope="everything",
+    owners=(OWNER,),
+)
+AT = LEAK.index(OWNER.imei.encode())
+SMALLEST = Smallest(("poll", "poll"), ("imei",), "It still shows with two polls.")
+LEAKING = replace(
+    CLEAN,
+    client="of 2014",
+    batteries=(
+        battery(
+            "personal",
+            "N1",
+            Finding("octets, connection 1, poll 1", "owner 2 differs", LEAK, AT, 15, POLL),
+            smallest=SMALLEST,
+        ),
+        battery("fleet", "N2"),
+        battery(
+            "canaries",
+            "guard",
+            Finding("connection 1, poll 1", f"imei as it is: {OWNER.imei}", LEAK, AT, 15),
+        ),
+    ),
+    sample=observe(LEAK),
+)
+HOSTILE = replace(
+    CLEAN,
+    client=TRAP,
+    scope=TRAP,
+    batteries=(
+        battery(
+            "canaries",
+            "guard",
+            Finding(
+                TRAP, TRAP, TRAP.encode("utf-8", "replace"), 3, 9, TRAP.encode("utf-16", "replace")
+            ),
+            smallest=Smallest((TRAP,), (TRAP,), TRAP),
+        ),
+    ),
+    sample=replace(observe(TRAP.encode("utf-8", "replace") * 3), outcomes=(TRAP,)),
+    fields=(FieldEntropy(TRAP, 1, 0.0, 0.0, 1),),
+)
+MATRIX = Matrix(
+    ("grammar", "canaries", "server-state"),
+    (
+        MatrixRow("query-1", "a value in the query", "the IMEI", ("grammar", "canaries")),
+        MatrixRow("query-2", "a value in the query", "its hash", ("grammar",)),
+        MatrixRow("etag-1", "an echo", "the validator", ("server-state",)),
+    ),
+    (MatrixRow("reader", "harmless", "reads and forgets", ()),),
+    {"an echo": "only a second server can tell"},
+)
+POOR = Matrix(
+    MATRIX.oracles,
+    (*MATRIX.rows, MatrixRow("whisper", "a whisper", TRAP, ())),
+    (MatrixRow("reader", "harmless", "reads and forgets", ("grammar",)),),
+    {},
+)
+CLOCKS = (WallClockRow("KS", 20_000, 0.004, 0.31, 1e-8, "a shift of 2 %"),)
+
+
+@pytest.fixture(scope="session")
+def reports():
+    """Give the reports by name, and what they are made of."""
+    made = {
+        "clean": Report(CLEAN, MATRIX, MutationScore(90, 10, 4), CLOCKS),
+        "leaking": Report(LEAKING),
+        "hostile": Report(HOSTILE, replace(POOR, argued={TRAP: TRAP}), None, CLOCKS),
+    }
+    covered = {name: present(report, Covered((OWNER,))) for name, report in made.items()}
+    return SimpleNamespace(
+        owner=OWNER, poll=POLL, leak=LEAK, trap=TRAP, poor=POOR, raw=made, **covered
+    )

@@ -1,0 +1,122 @@
+"""Pages escape what strangers sent, mark what is meant, and load nothing."""
+
+import re
+from collections import Counter
+from html.parser import HTMLParser
+
+import pytest
+
+from client_sim.lab.report.covering import present
+from client_sim.lab.report.html.page import STYLE, render_fragment, render_page
+from client_sim.lab.report.redaction import Revealed
+
+VOID = {"meta", "br"}
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "main", "header", "section", "div", "span"),
+    *("p", "h1", "h2", "h3", "ul", "li", "dl", "dt", "dd", "br", "strong", "pre", "mark"),
+    *("details", "summary", "figure", "figcaption", "table", "caption", "thead", "tbody", "tr"),
+    *("th", "td", "svg", "rect", "line", "path", "circle", "polyline", "text"),
+}
+
+
+class Reader(HTMLParser):
+    """Checks that tags are ours and in order, and gathers what is marked and what is read."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.marked, self.text, self.open, self.tags = "", "", [], Counter()
+        self.feed(page)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        """Note the tag; nothing may load anything or run."""
+        assert tag in TAGS
+        for name, value in attrs:
+            assert not name.startswith("on")
+            assert name not in {"src", "href", "style", "action", "srcset"}, value
+        self.tags[tag] += 1
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        """Close what was opened last."""
+        assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag, attrs):
+        """Note an element of a picture that is empty."""
+        self.handle_starttag(tag, attrs)
+        self.handle_endtag(tag)
+
+    def handle_data(self, data):
+        """Gather text."""
+        self.text += data
+        if self.open and self.open[-1] == "mark":
+            self.marked += data
+
+
+@pytest.mark.parametrize("name", ["clean", "leaking", "hostile"])
+def test_a_page_is_well_formed_and_needs_nothing_from_elsewhere(name, reports):
+    """No script, no handler, no address; the same report gives the same page."""
+    presentable = getattr(reports, name)
+    page = render_page(presentable)
+    read = Reader(page)
+    assert not re.search(r"url\(|@import|https?:", page)
+    assert page == render_page(presentable)
+    assert read.tags["svg"] == read.tags["figure"] + len(presentable.report.result.fields)
+
+
+def test_markup_of_strangers_is_shown_and_not_obeyed(reports):
+    """It is text, its controls are escapes."""
+    page = render_page(reports.hostile)
+    read = Reader(page)
+    assert "<script>alert(1)</script>" in read.text
+    assert "&lt;script&gt;" in page
+    assert [sign for sign in page if not (sign.isprintable() or sign == "\n")] == []
+
+
+def test_offending_octets_are_marked(reports):
+    """Covered by default, as they are for those who ask."""
+    assert "*" * 11 in Reader(render_page(reports.leaking)).marked
+    seen = render_page(present(reports.raw["leaking"], Revealed()))
+    assert reports.owner.imei.encode().hex(" ")[:11] in Reader(seen).marked
+
+
+def test_a_clean_page_says_so(reports):
+    """Four claims hold; nothing is marked; the poll is explained field by field."""
+    read = Reader(render_page(reports.clean))
+    words = " ".join(read.text.split())
+    assert read.marked == ""
+    assert "Nothing about the owner left the phone." in words
+    for claim in ("N1", "N2", "N3", "N4", "Guards"):
+        assert f"{claim} holds" in words
+    assert "next root version: one more than the root that this phone trusts" in words
+    assert "it finds them all" in words
+    assert "one way: only a second server can tell" in words
+    assert "a chance of 0.2" in words  # 0.999 to the power of 1500 is 0.223
+
+
+def test_a_claim_that_nobody_asked_about_does_not_hold(reports):
+    """It is open, which is said."""
+    words = " ".join(Reader(render_page(reports.leaking)).text.split())
+    assert "N1 broken" in words
+    assert "N2 holds" in words
+    assert "N4 not asked" in words
+
+
+def test_a_doubtful_instrument_is_said_where_the_verdict_is(reports):
+    """A clean verdict of an instrument that misses something is worth less."""
+    raw = reports.raw["clean"]
+    doubtful = present(type(raw)(raw.result, reports.poor), Revealed())
+    words = " ".join(Reader(render_page(doubtful)).text.split())
+    assert "the instrument that says so fell short" in words
+    assert "Survived: whisper." in words
+
+
+def test_a_fragment_is_a_part_of_the_page(reports):
+    """It brings no style of its own, and nothing that two of them could have in common."""
+    fragment = render_fragment(reports.leaking)
+    read = Reader(fragment)
+    assert read.tags["style"] == 0
+    assert " id=" not in fragment
+    assert STYLE in render_page(reports.leaking)

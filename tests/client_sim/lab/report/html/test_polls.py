@@ -1,0 +1,21 @@
+"""What the polls of a run sent, equal ones once."""
+
+from client_sim.lab.report.html.polls import list_polls
+
+
+def test_equal_polls_are_shown_once(reports):
+    """Two connections with the same octets are one kind."""
+    (kind,) = list_polls(reports.clean.report.result.sample)
+    assert (kind.times, kind.octets) == (2, 179)
+    assert [request.exchange.rule for request in kind.requests] == ["root", "timestamp"]
+    kinds = [chip.kind for chip in kind.requests[0].chips]
+    assert kinds == ["same", "same", "state", *(["same"] * 7)]
+
+
+def test_what_nobody_explains_is_red(reports):
+    """Its lines are kept apart."""
+    (kind,) = list_polls(reports.leaking.report.result.sample)
+    ((chip,),) = [request.chips for request in kind.requests]
+    assert chip.kind == "stray"
+    assert chip.lines[0] == "POST /pass HTTP/1.1\\r\\n"
+    assert chip.lines[-1] == "imei=***************&end"

@@ -1,0 +1,53 @@
+"""Presenting a report covers values, escapes texts, and changes nothing else."""
+
+from client_sim.lab.report.covering import present
+from client_sim.lab.report.redaction import Revealed
+
+
+def test_every_place_of_a_value_is_covered(reports):
+    """In findings, in what they are compared with, in the sample, in sentences."""
+    result = reports.leaking.report.result
+    imei = reports.owner.imei
+    assert imei not in repr(result)
+    for battery in result.batteries:
+        for finding in battery.findings:
+            assert finding.offending() == b"*" * 15
+    assert result.batteries[-1].findings[0].explanation == "imei as it is: imei(15 digits)"
+    assert result.owners == ()
+
+
+def test_a_value_that_was_sent_in_two_pieces_is_covered(reports):
+    """The pieces keep their lengths."""
+    shown = reports.leaking.report.result.sample
+    raw = reports.raw["leaking"].result.sample
+    assert [len(d.octets) for d in shown.departures] == [len(d.octets) for d in raw.departures]
+    (connection,) = shown.connections()
+    assert connection.octets == reports.leak.replace(reports.owner.imei.encode(), b"*" * 15)
+
+
+def test_a_clean_report_keeps_its_octets(reports):
+    """A poll has nothing to cover."""
+    sent = [c.octets for c in reports.clean.report.result.sample.connections()]
+    assert sent == [reports.poll, reports.poll]
+
+
+def test_who_asks_to_see_sees(reports):
+    """Escapes are written all the same."""
+    shown = present(reports.raw["leaking"], Revealed()).report.result
+    assert shown.batteries[-1].findings[0].explanation.endswith(reports.owner.imei)
+    hostile = present(reports.raw["hostile"], Revealed()).report
+    assert hostile.result.client.startswith("\\x1b[2J")
+
+
+def test_no_text_of_a_hostile_report_holds_a_control(reports):
+    """Names, sentences, fields, families, arguments, outcomes."""
+    report = reports.hostile.report
+    result = report.result
+    texts = [result.client, result.scope, result.sample.outcomes[0], result.fields[0].field]
+    for battery in result.batteries:
+        texts += [battery.findings[0].where, battery.findings[0].explanation]
+        texts += [battery.smallest.text, *battery.smallest.steps]
+        texts += battery.smallest.differing_fields
+    texts += [text for pair in report.matrix.argued.items() for text in pair]
+    texts += [row.leak for row in report.matrix.rows]
+    assert [text for text in texts if not text.isprintable()] == []

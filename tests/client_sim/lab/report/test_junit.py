@@ -1,0 +1,79 @@
+"""JUnit XML: the elements and attributes that build servers read, for any octets."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from client_sim.lab.report.junit import render_junit
+
+# What the schema of Ant and Jenkins allows where, as far as it is used here.
+CHILDREN = {
+    "testsuites": ["testsuite"],
+    "testsuite": ["properties", "testcase"],
+    "properties": ["property"],
+    "property": [],
+    "testcase": ["failure"],
+    "failure": [],
+}
+ATTRIBUTES = {
+    "testsuites": {"name", "tests", "failures", "errors", "time"},
+    "testsuite": {"name", "tests", "failures", "errors", "time"},
+    "properties": set(),
+    "property": {"name", "value"},
+    "testcase": {"classname", "name", "time"},
+    "failure": {"message", "type"},
+}
+
+
+@pytest.mark.parametrize("name", ["clean", "leaking", "hostile"])
+def test_the_form_is_the_usual_one(name, reports):
+    """Every element is where it may be, has its attributes, and numbers add up."""
+    text = render_junit(getattr(reports, name))
+    root = ET.fromstring(text.encode())
+    assert root.tag == "testsuites"
+    for element in root.iter():
+        assert set(element.attrib) == ATTRIBUTES[element.tag]
+        order = [CHILDREN[element.tag].index(child.tag) for child in element]
+        assert order == sorted(order)
+    for counted in (root, *root):
+        cases = list(counted.iter("testcase"))
+        assert counted.get("tests") == str(len(cases))
+        failed = [case for case in cases if case.find("failure") is not None]
+        assert counted.get("failures") == str(len(failed))
+
+
+def test_a_suite_for_each_claim_and_a_case_for_each_oracle(reports):
+    """The instrument has suites of its own."""
+    root = ET.fromstring(render_junit(reports.clean).encode())
+    suites = {suite.get("name"): [c.get("name") for c in suite.iter("testcase")] for suite in root}
+    assert suites == {
+        "N1": ["personal"],
+        "N2": ["fleet"],
+        "N3": ["server-state"],
+        "N4": ["timing"],
+        "guard": ["grammar", "canaries"],
+        "kill matrix": ["a value in the query", "an echo", "reader"],
+        "real clocks": ["KS"],
+    }
+    assert root.get("failures") == "0"
+
+
+def test_a_failure_shows_the_octets(reports):
+    """With what the other run had, and the smallest scenario."""
+    root = ET.fromstring(render_junit(reports.leaking).encode())
+    failure = root.find("testsuite[@name='N1']/testcase[@name='personal']/failure")
+    assert failure.get("message") == "1 found: owner 2 differs"
+    assert "imei=" not in failure.text.split("where the other")[1]
+    assert "  2a 2a 2a 2a 2a 2a 2a 2a 2a 2a 2a 26 65 6e 64" in failure.text
+    assert "where the other has" in failure.text
+    assert "It still shows with two polls." in failure.text
+
+
+def test_what_is_wrong_with_the_instrument_is_a_failure(reports):
+    """A survivor, a thin family, a false alarm."""
+    root = ET.fromstring(render_junit(reports.hostile).encode())
+    suite = root.find("testsuite[@name='kill matrix']")
+    kinds = {
+        c.get("name"): c.find("failure").get("type") for c in suite if c.find("failure") is not None
+    }
+    assert kinds == {"an echo": "thin", "a whisper": "survivor", "reader": "false alarm"}

@@ -1,0 +1,50 @@
+"""The kill matrix on a console."""
+
+import io
+
+from rich.console import Console
+
+from client_sim.lab.report.kill_matrix import render_matrix
+
+
+class AsciiFile(io.StringIO):
+    """A file of a terminal that knows ASCII alone."""
+
+    encoding = "ascii"
+
+
+def show(matrix, width=80, file=None):
+    """Print to a console."""
+    file = file or io.StringIO()
+    console = Console(file=file, width=width, color_system=None)
+    render_matrix(matrix, console)
+    return file.getvalue()
+
+
+def test_rows_of_families_and_of_clients(reports):
+    """Shades for a family, all or nothing for a client."""
+    lines = show(reports.raw["clean"].matrix).splitlines()
+    cells = {line[:44].strip(): line[44:].split() for line in lines}
+    assert cells["a value in the query"] == ["█", "▒", "·"]
+    assert cells["query-1"] == ["█", "█", "·"]
+    assert cells["query-2"] == ["█", "·", "·"]
+    assert cells["reader"] == ["·", "·", "·"]
+    assert lines[-2] == "3 of 3 leaky clients of 2 families found (100.0%)."
+    assert lines[-1] == "an echo: found by server-state alone; only a second server can tell"
+
+
+def test_everything_that_is_wrong_is_said(reports):
+    """A survivor, thin families, a false alarm."""
+    said = show(reports.poor, 200)
+    assert "SURVIVED whisper (a whisper): " in said
+    assert "THIN an echo: found by server-state, which is no two ways, and nobody argues" in said
+    assert "THIN a whisper: found by nothing, which is no two ways" in said
+    assert "FALSE ALARM at reader: grammar" in said
+    assert "\x1b" not in said
+
+
+def test_a_terminal_without_unicode_gets_ascii(reports):
+    """Stars and dots."""
+    said = show(reports.raw["clean"].matrix, file=AsciiFile())
+    shades = said.replace("\N{NO-BREAK SPACE}", " ")
+    assert shades.isascii()

@@ -1,0 +1,70 @@
+"""SARIF 2.1.0: the members that the standard requires (sections 3.13 to 3.30)."""
+
+import base64
+import json
+from urllib.parse import unquote
+
+import pytest
+
+from client_sim.lab.report.sarif import render_sarif
+
+
+def load(presentable):
+    """Give the one run."""
+    told = json.loads(render_sarif(presentable))
+    assert told["version"] == "2.1.0"
+    assert told["$schema"].endswith("sarif-schema-2.1.0.json")
+    (run,) = told["runs"]
+    return run
+
+
+@pytest.mark.parametrize("name", ["clean", "leaking", "hostile"])
+def test_required_members(name, reports):
+    """A driver with a name, rules with unique ids, results that point at their rule."""
+    run = load(getattr(reports, name))
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "hening lab"
+    ids = [rule["id"] for rule in driver["rules"]]
+    assert len(ids) == len(set(ids))
+    assert all(rule["shortDescription"]["text"] for rule in driver["rules"])
+    assert isinstance(run["invocations"][0]["executionSuccessful"], bool)
+    for result in run["results"]:
+        assert ids[result["ruleIndex"]] == result["ruleId"]
+        assert result["message"]["text"].isprintable()
+        assert result["level"] in {"none", "note", "warning", "error"}
+        for location in result.get("locations", ()):
+            region = location["physicalLocation"]["region"]
+            assert region["byteOffset"] >= 0
+            snippet = base64.b64decode(region["snippet"]["binary"], validate=True)
+            assert snippet.hex(" ") == region["snippet"]["rendered"]["text"].removesuffix(" …")
+            uri = location["physicalLocation"]["artifactLocation"]["uri"]
+            assert uri.isascii()
+            assert " " not in uri
+
+
+def test_a_finding_is_a_result(reports):
+    """With the octets as hexadecimal, what the other run had, and a stable fingerprint."""
+    first, second = load(reports.leaking)["results"]
+    assert first["ruleId"] == "personal"
+    place = first["locations"][0]["physicalLocation"]
+    assert unquote(place["artifactLocation"]["uri"]) == "trace/octets, connection 1, poll 1"
+    assert place["region"]["byteLength"] == 15
+    assert place["region"]["snippet"]["rendered"]["text"] == " ".join(["2a"] * 15)
+    assert first["properties"]["otherOctets"] == reports.poll[28:43].hex(" ")
+    assert first["partialFingerprints"] != second["partialFingerprints"]
+    assert render_sarif(reports.leaking) == render_sarif(reports.leaking)
+
+
+def test_a_clean_report_has_no_results(reports):
+    """The rules of the kill matrix stand beside the oracles'."""
+    run = load(reports.clean)
+    assert run["results"] == []
+    assert [rule["id"] for rule in run["tool"]["driver"]["rules"][-3:]] == [
+        *("survivor", "thin", "false-alarm")
+    ]
+
+
+def test_what_is_wrong_with_the_instrument_is_a_result(reports):
+    """One for the survivor, two for thin families, one for the false alarm."""
+    found = [result["ruleId"] for result in load(reports.hostile)["results"]]
+    assert found == ["canaries", "survivor", "thin", "thin", "false-alarm"]
