@@ -1,19 +1,39 @@
 """The canary search: planted values in recorded octets, through layers of encodings and digests.
 
 It adds no power to comparing two personas, but it names what leaked and how it was dressed. All
-tokens are computed once; one pass over the octets then looks up each window of eight.
+tokens are computed once, and each window of eight octets is looked up. With one layer computed in
+advance that takes 0.05 s of a processor for a persona, with two 1.5 s; a search takes 6 ms for each
+KiB, or 0.1 ms where the same octets were searched before, for this persona or another.
 """
 
-from collections.abc import Iterator, Mapping
+import base64
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import product
 from typing import Final
 
+from client_sim.lab.oracles.salted import salted_digests
 from client_sim.lab.oracles.spellings import spell
-from client_sim.lab.oracles.transforms import DIGESTS, ENOUGH, TRANSFORMS
+from client_sim.lab.oracles.transforms import (
+    DIGESTS,
+    ENOUGH,
+    ROTATIONS,
+    TRANSFORMS,
+    Transform,
+)
 from client_sim.lab.oracles.views import View, view
+from client_sim.lab.oracles.windows import WINDOW, find_windows, step_differences
 
-_WINDOW: Final = 8  # octets: what is shorter has too little entropy to be looked for
+_HIDDEN: Final[Mapping[str, Transform]] = {
+    "": bytes,
+    "base16": TRANSFORMS["base16"],
+    "BASE16": TRANSFORMS["BASE16"],
+    "base64": base64.b64encode,
+    "reversed": TRANSFORMS["reversed"],
+    "upper": TRANSFORMS["upper"],
+}
+"""Encodings of which two are tried beneath a digest, which cannot be undone."""
+_USUAL: Final = ("md5", "sha1", "sha256")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +82,7 @@ class CanarySearch:
             for value in own
             for spelling, spelled in spell(value)
         ]
+        self._digested: set[int] = set()
         self._chains: list[tuple[str, ...]] = [()]
         if layers > 0:
             self._chains += [(name,) for name in TRANSFORMS]
@@ -69,7 +90,43 @@ class CanarySearch:
             self._chains += [(first, second) for first in TRANSFORMS for second in TRANSFORMS]
         for place, (_, _, _, spelled) in enumerate(self._spelled):
             self._add_tokens(place, spelled, layers)
-            self._deltas.setdefault(_delta(spelled)[:_WINDOW], []).append(place)
+            self._deltas.setdefault(step_differences(spelled)[:WINDOW], []).append(place)
+        for field, own in values.items():
+            for value in own:
+                if layers > 0:
+                    self._add_rotations(field, value)
+                if layers > 1:
+                    self._add_digests(field, value, values)
+
+    def search_again(self, octets: bytes) -> tuple[Sighting, ...]:
+        """Find what `search` does, quickly where the same octets are searched for many personas."""
+        readings, windows, deltas = find_windows(octets)
+        known = self._index.keys() & windows
+        if self._deltas.keys().isdisjoint(deltas) and not any(
+            self._is_there(window, [text for text in readings if window in text])
+            for window in known
+        ):
+            return ()
+        return self.search(octets)
+
+    def _is_there(self, window: bytes, readings: Sequence[bytes]) -> bool:
+        """Say whether any token that begins with a window stands in one of the readings."""
+        for place, number in self._index[window]:
+            whole = _Token(*self._spelled[place], self._chains[number]).octets()
+            needed = self._needed(place, number, len(whole))
+            if any(whole[:needed] in text for text in readings):
+                return True
+        return False
+
+    def _needed(self, place: int, number: int, length: int) -> int:
+        """Give how many octets of a token must be there: of a digest 64 bits, else all."""
+        chain = self._chains[number]
+        steps = ("sha256", *chain) if place in self._digested else chain
+        if steps and steps[-1] in DIGESTS:
+            return WINDOW
+        if len(steps) > 1 and steps[-2] in DIGESTS:
+            return min(length, ENOUGH.get(steps[-1], length))
+        return length
 
     def search(self, octets: bytes) -> tuple[Sighting, ...]:
         """Find all planted values; for each one the readings with the fewest steps, by offset."""
@@ -85,7 +142,7 @@ class CanarySearch:
         )
 
     def _add_tokens(self, place: int, spelled: bytes, layers: int) -> None:
-        index, window = self._index, _WINDOW
+        index, window = self._index, WINDOW
         seen = {spelled}
         index.setdefault(spelled[:window], []).append((place, 0))
         if layers == 0:
@@ -107,23 +164,52 @@ class CanarySearch:
                         seen.add(second)
                         index.setdefault(second[:window], []).append((place, number))
 
+    def _add_rotations(self, field: str, value: bytes) -> None:
+        """Add a value with turned digits, as it is and under one transform."""
+        for name, rotate in ROTATIONS.items():
+            rotated = rotate(value)
+            if rotated:
+                self._spelled.append((field, value, name, rotated))
+                self._add_tokens(len(self._spelled) - 1, rotated, 1)
+
+    def _add_digests(
+        self, field: str, value: bytes, values: Mapping[str, tuple[bytes, ...]]
+    ) -> None:
+        """Add digests that are no chain of transforms, or a longer one than is computed for all."""
+        for first, second, digest in product(_HIDDEN, _HIDDEN, _USUAL):
+            inner = _HIDDEN[second](_HIDDEN[first](value))
+            steps = tuple(filter(None, (first, second, digest)))
+            self._add_digest(field, value, steps, DIGESTS[digest](inner))
+        for steps, octets in salted_digests(field, value, values):
+            self._add_digest(field, value, steps, octets)
+
+    def _add_digest(self, field: str, value: bytes, steps: tuple[str, ...], digest: bytes) -> None:
+        place = len(self._spelled)
+        self._spelled.append((field, value, " → ".join(steps), digest))
+        self._digested.add(place)
+        self._index.setdefault(digest[:WINDOW], []).append((place, 0))
+        for number, name in enumerate(TRANSFORMS, 1):
+            if name in ENOUGH:
+                token = TRANSFORMS[name](digest)
+                self._index.setdefault(token[:WINDOW], []).append((place, number))
+
     def _plain(self, seen: View) -> Iterator[Sighting]:
-        octets, index, window = seen.octets, self._index, _WINDOW
+        octets, index, window = seen.octets, self._index, WINDOW
         for offset in range(len(octets) - window + 1):
             hits = index.get(octets[offset : offset + window])
             for place, number in hits or ():
                 token = _Token(*self._spelled[place], self._chains[number])
                 whole = token.octets()
                 length = _common(whole, octets[offset : offset + len(whole)])
-                if length >= min(len(whole), _needed(token.chain, len(whole))):
+                if length >= self._needed(place, number, len(whole)):
                     cut = () if length == len(whole) else (f"first {length} of {len(whole)}",)
                     yield _sighting(token, (*token.chain, *cut), seen, offset, length)
 
     def _xored(self, seen: View) -> Iterator[Sighting]:
         """Find values under XOR with one octet: the differences of neighbours do not change."""
-        deltas = _delta(seen.octets)
-        for offset in range(len(deltas) - _WINDOW + 1):
-            for place in self._deltas.get(deltas[offset : offset + _WINDOW], ()):
+        deltas = step_differences(seen.octets)
+        for offset in range(len(deltas) - WINDOW + 1):
+            for place in self._deltas.get(deltas[offset : offset + WINDOW], ()):
                 field, value, spelling, spelled = self._spelled[place]
                 key = spelled[0] ^ seen.octets[offset]
                 there = seen.octets[offset : offset + len(spelled)]
@@ -156,18 +242,6 @@ def _best(sightings: list[Sighting]) -> list[Sighting]:
             if known is None or len(known.octets) < len(sighting.octets):
                 by_offset[sighting.offset] = sighting
     return list(by_offset.values())
-
-
-def _needed(chain: tuple[str, ...], length: int) -> int:
-    if chain and chain[-1] in DIGESTS:
-        return _WINDOW
-    if len(chain) > 1 and chain[-2] in DIGESTS:
-        return ENOUGH.get(chain[-1], length)
-    return length
-
-
-def _delta(octets: bytes) -> bytes:
-    return bytes(a ^ b for a, b in pairwise(octets))
 
 
 def _common(first: bytes, second: bytes) -> int:

@@ -1,10 +1,13 @@
 """The oracles' answers as findings: each judges one run by itself."""
 
+from collections.abc import Iterator, Sequence
+
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.completion import find_incompletions
 from client_sim.lab.oracles.egress import find_strays
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.grammar import find_violations
+from client_sim.lab.oracles.joined import join_fields
 from client_sim.lab.oracles.parts import find_part
 from client_sim.lab.oracles.silence import judge_silence
 from client_sim.lab.oracles.timing import judge_range
@@ -75,7 +78,10 @@ def judge_reads(observation: Observation) -> tuple[Finding, ...]:
 
 
 def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Finding, ...]:
-    """Find planted values in names and octets, and say how they were dressed."""
+    """Find planted values in all that left, also split over fields, and say how they were dressed.
+
+    What was split is looked for where nothing is found in one piece.
+    """
     places = [
         (Channel.OCTETS, _where(c.index, c.phase), c.octets) for c in observation.connections()
     ]
@@ -84,20 +90,28 @@ def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Find
         for d in observation.departures
         if d.channel in {Channel.DNS, Channel.CONNECT, Channel.TLS}
     ]
-    return tuple(
-        Finding(
-            where,
-            f"{sighting.field} as {' → '.join(sighting.chain) or 'it is'}: "
-            f"{sighting.value.decode()}",
-            octets,
-            sighting.offset,
-            len(sighting.octets),
-            channel=channel.value,
-            field=(_field(octets, sighting.offset) if channel is Channel.OCTETS else channel.value),
-        )
-        for channel, where, octets in places
-        for sighting in search.search(octets)
+    return tuple(_canaries(places, search)) or tuple(
+        _canaries([("", *joined) for joined in join_fields(observation)], search)
     )
+
+
+def _canaries(places: Sequence[tuple[str, str, bytes]], search: CanarySearch) -> Iterator[Finding]:
+    for channel, where, octets in places:
+        for sighting in search.search_again(octets):
+            dress = " → ".join(sighting.chain) or "it is"
+            yield Finding(
+                where,
+                f"{sighting.field} as {dress}: {sighting.value.decode()}",
+                octets,
+                sighting.offset,
+                len(sighting.octets),
+                channel=str(channel),
+                field=(
+                    _field(octets, sighting.offset)
+                    if channel == Channel.OCTETS
+                    else str(channel) or where
+                ),
+            )
 
 
 def judge_far_end(observation: Observation) -> tuple[Finding, ...]:

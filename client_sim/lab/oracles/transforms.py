@@ -7,11 +7,19 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote_from_bytes
 
+from client_sim.lab.oracles.murmur import murmur3
+
 Transform = Callable[[bytes], bytes]
 
 _DIGESTS: Final = (
     *("md5", "sha1", "sha224", "sha256", "sha384", "sha512"),
     *("sha3_224", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"),
+    # What OpenSSL has depends on how it was built.
+    *(
+        n
+        for n in ("ripemd160", "sha512_256", "sm3", "whirlpool")
+        if n in hashlib.algorithms_available
+    ),
 )
 
 # Octets of a digest's first 64 bits in each encoding, as far as whole digits show them: a digest is
@@ -30,7 +38,12 @@ _ROT13: Final = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
     b"NOPQRSTUVWXYZABCDEFGHIJKLMnopqrstuvwxyzabcdefghijklm",
 )
+_ROT47: Final = bytes(33 + (o - 33 + 47) % 94 if 33 <= o <= 126 else o for o in range(256))
 _COMPLEMENT: Final = bytes(range(255, -1, -1))
+_BASE58: Final = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE32HEX: Final = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHIJKLMNOPQRSTUV"
+)
 
 
 def _digest(name: str) -> Transform:
@@ -73,6 +86,36 @@ def _swapped_bcd(value: bytes) -> bytes:
     return bytes((octet << 4 | octet >> 4) & 0xFF for octet in _bcd(value))
 
 
+def _base58(value: bytes) -> bytes:
+    number = int.from_bytes(value, "big")
+    digits = bytearray()
+    while number:
+        number, digit = divmod(number, 58)
+        digits.append(_BASE58[digit])
+    zeros = len(value) - len(value.lstrip(b"\x00"))
+    return b"1" * zeros + bytes(reversed(digits))
+
+
+def _rotated_digits(by: int) -> Transform:
+    """Add a number to each digit, without carrying; other octets stay."""
+    table = bytes.maketrans(b"0123456789", bytes(48 + (digit + by) % 10 for digit in range(10)))
+
+    def transform(value: bytes) -> bytes:
+        return value.translate(table) if sum(map(_is_digit, value)) >= 8 else b""
+
+    return transform
+
+
+def _is_digit(octet: int) -> bool:
+    return 48 <= octet <= 57
+
+
+def _swapped_halves(value: bytes) -> bytes:
+    """Write both halves of a murmur3 digest as numbers are read, the highest octet first."""
+    digest = murmur3(value)
+    return digest[7::-1] + digest[:7:-1]
+
+
 def _utf16(codec: str) -> Transform:
     return lambda value: value.decode("utf-8", "replace").encode(codec)
 
@@ -96,7 +139,12 @@ def _html(value: bytes) -> bytes:
 
 
 DIGESTS: Final[Mapping[str, Transform]] = MappingProxyType(
-    {name: _digest(name) for name in _DIGESTS}
+    {
+        **{name: _digest(name) for name in sorted(_DIGESTS)},
+        "blake2b-256": lambda value: hashlib.blake2b(value, digest_size=32).digest(),
+        "murmur3": murmur3,
+        "murmur3 swapped": _swapped_halves,
+    }
 )
 
 TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
@@ -105,6 +153,8 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
         "BASE16": lambda value: value.hex().upper().encode(),
         "base32": lambda value: base64.b32encode(value).rstrip(b"="),
         "base32 lower": lambda value: base64.b32encode(value).rstrip(b"=").lower(),
+        "base32hex": lambda value: base64.b32encode(value).rstrip(b"=").translate(_BASE32HEX),
+        "base58": _base58,
         **{f"base64+{shift}": _aligned(b"+/", shift) for shift in range(3)},
         **{f"base64url+{shift}": _aligned(b"-_", shift) for shift in range(3)},
         "base85": base64.b85encode,
@@ -113,12 +163,14 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
         "url all": lambda value: b"%" + value.hex("%").upper().encode(),
         "url all lower": lambda value: b"%" + value.hex("%").encode(),
         "html": _html,
+        "html hex": lambda value: b"&#x" + value.hex(";").replace(";", ";&#x").encode() + b";",
         "json": _json_escape,
         "reversed": lambda value: value[::-1],
         "upper": bytes.upper,
         "lower": bytes.lower,
         "swapped pairs": _swapped_pairs,
         "rot13": lambda value: value.translate(_ROT13),
+        "rot47": lambda value: value.translate(_ROT47),
         "complement": lambda value: value.translate(_COMPLEMENT),
         "utf-16-le": _utf16("utf-16-le"),
         "utf-16-be": _utf16("utf-16-be"),
@@ -130,3 +182,8 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
     }
 )
 """Name to function; an empty result means that the transform does not apply to the value."""
+
+ROTATIONS: Final[Mapping[str, Transform]] = MappingProxyType(
+    {f"digits+{by}": _rotated_digits(by) for by in range(1, 10)}
+)
+"""What is tried of a value itself, and not of what another transform made."""

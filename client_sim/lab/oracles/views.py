@@ -10,18 +10,29 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 _INFLATED: Final = 1_000_000  # octets of one inflated reading: a bomb shows no more than this
 _DEPTH: Final = 2
-_MOST: Final = 200  # readings of one string, so that hostile input takes bounded time
+_MOST: Final = 300  # readings of one string, so that hostile input takes bounded time
 
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
+_BASE32: Final = re.compile(rb"[A-Z2-7]{16,}|[a-z2-7]{16,}")
+_ENTITY: Final = re.compile(rb"&#(?:([0-9]{1,3})|[xX]([0-9a-fA-F]{2}));")
+_JSON: Final = re.compile(rb"\\u00([0-9a-fA-F]{2})")
+_NUMBERS: Final = re.compile(rb"[0-9]{1,3}(?:[., ][0-9]{1,3}){7,}")
 _ESCAPE: Final = re.compile(rb"%[0-9a-fA-F]{2}")
 _WORD: Final = re.compile(rb"[^\s&=]+")  # no backtracking: hostile input is read once
 _GZIP: Final = re.compile(rb"\x1f\x8b\x08")
 _ZLIB: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
+_ROT13: Final = bytes(
+    (o - 65 + 13) % 26 + 65 if 65 <= o <= 90 else (o - 97 + 13) % 26 + 97 if 97 <= o <= 122 else o
+    for o in range(256)
+)
+_ROT47: Final = bytes((o - 33 + 47) % 94 + 33 if 33 <= o <= 126 else o for o in range(256))
+_COMPLEMENT: Final = bytes(255 - octet for octet in range(256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,10 @@ def view(octets: bytes) -> tuple[View, ...]:
     for seeing in found:  # grows while it is walked
         if len(seeing.chain) == _DEPTH:
             continue
-        for name, offset, inner in _readings(seeing.octets):
+        readings = _readings(seeing.octets)
+        if not seeing.chain:
+            readings = chain(readings, _turned(octets))
+        for name, offset, inner in readings:
             if len(found) >= _MOST:
                 return tuple(found)
             if len(inner) >= 6 and inner not in seen:
@@ -60,14 +74,70 @@ def _readings(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
         yield "inflate", body + 4, _inflate(octets[body + 4 :], -15)
     elif octets:
         yield "inflate", 0, _inflate(octets, -15)
+    yield from _unescaped(octets)
+    yield from _decoded(octets)
+
+
+def _unescaped(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Undo escapes, which leave other octets as they are."""
     for match in _WORD.finditer(octets):
         if _ESCAPE.search(match[0]):
             yield "unescape url", match.start(), _ESCAPE.sub(_unescape, match[0])
+    if _ENTITY.search(octets):
+        yield "decode html", 0, _ENTITY.sub(_entity, octets)
+    if _JSON.search(octets):
+        yield "decode json", 0, _JSON.sub(_hexadecimal, octets)
+
+
+def _decoded(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Undo encodings that write octets by other ones."""
     for match in _HEX.finditer(octets):
         yield "decode base16", match.start(), bytes.fromhex(match[0].decode())
     for match in _BASE64.finditer(octets):
         for shift in range(4):
             yield "decode base64", match.start() + shift, _decode(match[0][shift:])
+
+    for match in _BASE32.finditer(octets):
+        for shift in range(8):
+            yield "decode base32", match.start() + shift, _decode32(match[0][shift:].upper())
+    for match in _NUMBERS.finditer(octets):
+        values = [int(number) for number in re.split(rb"[., ]", match[0])]
+        if max(values) < 256:
+            yield "decode decimal", match.start(), bytes(values)
+
+
+def _turned(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
+    """Undo what is done to a whole text: it can be the outermost of several layers."""
+    yield "reverse", 0, octets[::-1]
+    yield "rot13", 0, octets.translate(_ROT13)
+    yield "rot47", 0, octets.translate(_ROT47)
+    yield "complement", 0, octets.translate(_COMPLEMENT)
+    for shift in range(2):
+        even = len(octets) - (len(octets) - shift) % 2
+        swapped = bytearray(octets)
+        swapped[shift:even:2], swapped[shift + 1 : even : 2] = (
+            octets[shift + 1 : even : 2],
+            octets[shift:even:2],
+        )
+        yield "swap pairs", 0, bytes(swapped)
+    if b"\x00" in octets:
+        yield "decode utf-16", 0, octets.replace(b"\x00", b"")
+    if b" " in octets:
+        yield "without spaces", 0, octets.replace(b" ", b"")
+
+
+def _entity(match: re.Match[bytes]) -> bytes:
+    number = int(match[1]) if match[1] else int(match[2], 16)
+    return bytes([number]) if number < 256 else match[0]
+
+
+def _hexadecimal(match: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(match[1].decode())
+
+
+def _decode32(text: bytes) -> bytes:
+    whole = text[: len(text) // 8 * 8]
+    return base64.b32decode(whole)
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

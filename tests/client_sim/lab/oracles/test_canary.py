@@ -1,8 +1,10 @@
 """A planted value is found however it is dressed, and clean octets hold none."""
 
 import base64
+import codecs
 import gzip
 import hashlib
+import hmac
 import json
 import zlib
 from urllib.parse import quote
@@ -65,6 +67,41 @@ DRESSES = {
             "base64 of 8": lambda d: base64.b64encode(d[:8]),
         }.items()
     },
+    "base32hex": base64.b32hexencode,
+    "html in base 16": lambda v: b"".join(b"&#x%02x;" % o for o in v),
+    "rot47": lambda v: bytes((o + 14) % 94 + 33 if 33 <= o <= 126 else o for o in v),
+    "md5 of salt and value": lambda v: hashlib.md5(b"miui" + v).hexdigest().encode(),
+    "sha1 of value and salt": lambda v: hashlib.sha1(v + b"salt").digest(),
+    "HMAC of value": lambda v: hmac.digest(b"xiaomi", v, "sha256")[:16],
+    "HMAC with the IMEI as key": lambda v: hmac.digest(
+        PERSONA.serial.encode() if v == PERSONA.imei.encode() else PERSONA.imei.encode(),
+        *(v, "sha1"),
+    ),
+    "md5 of upper base16 reversed": lambda v: hashlib.md5(v.hex().upper().encode()[::-1]).digest(),
+    "sha256 of base64 of base16": lambda v: hashlib.sha256(
+        base64.b64encode(v.hex().encode())
+    ).digest(),
+    "reversed base32 of base16": lambda v: base64.b32encode(v.hex().encode())[::-1],
+    "base16 of base64 of sha1": lambda v: base64.b64encode(hashlib.sha1(v).digest()).hex().encode(),
+    "rot13 of base64 of base16": lambda v: codecs.encode(
+        base64.b64encode(v.hex().encode()).decode(), "rot13"
+    ).encode(),
+    "utf-16 of base64 of url": lambda v: (
+        base64.b64encode(quote(v, safe="").encode()).decode().encode("utf-16-le")
+    ),
+    "html of base64 of reversed": lambda v: b"".join(
+        b"&#%d;" % o for o in base64.b64encode(v[::-1])
+    ),
+    "decimal of base32 of sha256": lambda v: b".".join(
+        b"%d" % o for o in base64.b32encode(hashlib.sha256(v).digest())
+    ),
+    "swapped pairs of base16 of md5": lambda v: bytes(
+        octet
+        for pair in zip(
+            *(hashlib.md5(v).hexdigest().encode()[start::2] for start in (1, 0)), strict=True
+        )
+        for octet in pair
+    ),
     "gzip": lambda v: gzip.compress(b'{"v":"' + v + b'"}', mtime=0),
     "zlib": zlib.compress,
     "base64 of gzip": lambda v: base64.b64encode(gzip.compress(v * 2, mtime=0)),
@@ -87,6 +124,8 @@ def search():
 def test_each_field_is_found_in_each_dress(dress, search):
     """For every field of the persona the search names field and value."""
     for field, values in VALUES.items():
+        if dress.count(" of ") > 1 and field not in {"imei", "serial", "contacts.name"}:
+            continue  # three layers are long: a few fields stand for all
         # json.dumps escapes what is not ASCII: another dress than this one is meant to be.
         value = next(v for v in values if v.isascii() or field == "contacts.name")
         if dress == "base64 of json" and not value.isascii():
@@ -142,6 +181,50 @@ def test_numbers_in_swapped_nibbles_are_found(search):
     )
     (sighting,) = search.search(b"\x00\x01" + octets)
     assert (sighting.field, sighting.offset, sighting.chain) == ("iccid", 2, ("bcd swapped",))
+
+
+@pytest.mark.parametrize("by", range(1, 10))
+def test_turned_digits_are_found(by, search):
+    """As they are, and in base64."""
+    turned = bytes((o - 48 + by) % 10 + 48 for o in PERSONA.imei.encode())
+    for octets in (turned, base64.b64encode(turned)):
+        found = search.search(FRAME % octets)
+        assert ("imei", f"digits+{by}") in {(s.field, s.chain[0]) for s in found}
+
+
+def test_digests_of_two_identifiers_are_found(search):
+    """Whichever stands before the other."""
+    digest = hashlib.md5((PERSONA.imei + PERSONA.android_id).encode()).hexdigest()
+    chains = {s.chain for s in search.search(FRAME % digest.encode())}
+    assert any(chain[0].startswith("imei before it") for chain in chains)
+    assert search.search(FRAME % hashlib.md5(b"pepper" + PERSONA.imei.encode()).digest()) == ()
+
+
+def test_known_octets_are_searched_quickly_with_the_same_result(search):
+    """In clean octets, with values in any dress, and under XOR."""
+    for dress in ("plain", "xor 90", "sha1 hex of 12", "gzip", "html", "rot13", "HMAC of value"):
+        octets = FRAME % DRESSES[dress](PERSONA.imei.encode())
+        assert search.search_again(octets) == search.search(octets) != ()
+    other = FRAME % b"org.example@gro.elpmaxe@somebody"
+    assert search.search_again(other) == search.search_again(other) == ()
+    assert search.search_again(b"") == ()
+
+
+def test_a_digest_that_is_cut_too_short_is_not_found(search):
+    """Seven octets of one are chance; and of a value in clear form everything must be there."""
+    digest = hashlib.sha256(PERSONA.imei.encode()).digest()
+    for octets in (digest[:7], digest.hex()[:15].encode(), PERSONA.serial[:-1].encode()):
+        assert search.search(FRAME % octets) == search.search_again(FRAME % octets) == ()
+
+
+@pytest.mark.parametrize("layers", [0, 1])
+def test_fewer_layers_find_less(layers):
+    """None: values as they are, or decoded; one: under one transform."""
+    search = CanarySearch(VALUES, layers)
+    assert search.search(PERSONA.imei.encode()) != ()
+    assert search.search(base64.b64encode(PERSONA.imei.encode())) != ()
+    assert (search.search(hashlib.md5(PERSONA.imei.encode()).digest()) != ()) == (layers == 1)
+    assert search.search(hashlib.md5(PERSONA.imei[::-1].encode()).digest()) == ()
 
 
 def test_a_sighting_names_offset_octets_and_chain(search):

@@ -1,0 +1,76 @@
+"""What stands in several fields, requests or names, put together: a value may be split."""
+
+from collections.abc import Iterator, Sequence
+
+from client_sim.lab.oracles.parts import Part, decode_parts
+from client_sim.lab.trace.observation import Observation
+
+
+def join_fields(observation: Observation) -> tuple[tuple[str, bytes], ...]:
+    """Give texts, each with where its pieces stand, in which a value that was split is whole again.
+
+    The values of all headers of a connection, in their order and in the opposite one; each field
+    over all requests, as it is and without what all its values begin and end with; the parameters
+    of queries; names asked for without their dots.
+    """
+    connections = [(c.index, decode_parts(c.octets)) for c in observation.connections()]
+    parts = [part for _, own in connections for part in own]
+    texts: dict[bytes, str] = {}
+    for where, text in (
+        *_over_headers(connections),
+        *_over_requests(parts),
+        ("parameters of queries", b"".join(_parameters(parts))),
+        *_over_names([question.octets for question in observation.questions()]),
+    ):
+        texts.setdefault(text, where)
+    return tuple((where, text) for text, where in texts.items() if text)
+
+
+def _over_headers(connections: Sequence[tuple[int, Sequence[Part]]]) -> Iterator[tuple[str, bytes]]:
+    for index, parts in connections:
+        values = [part.octets for part in parts if part.name.endswith(" value")]
+        where = f"all headers of connection {index + 1}"
+        yield where, b"".join(values)
+        yield f"{where}, backwards", b"".join(values[::-1])
+
+
+def _over_requests(parts: Sequence[Part]) -> Iterator[tuple[str, bytes]]:
+    fields: dict[tuple[int, str], list[bytes]] = {}
+    for part in parts:
+        fields.setdefault((part.request, part.name), []).append(part.octets)
+        fields.setdefault((0, part.name), []).append(part.octets)
+    for (request, name), values in fields.items():
+        where = (
+            f"{name} of {f'request {request} of each connection' if request else 'all requests'}"
+        )
+        if len(set(values)) > 1:
+            yield where, b"".join(values)
+            yield f"{where}, where they differ", b"".join(_differing(values))
+
+
+def _differing(values: Sequence[bytes]) -> Iterator[bytes]:
+    """Cut off what all values begin with, and what all end with."""
+    shortest, longest = min(values), max(values)
+    start = _common(shortest, longest)
+    rests = [value[start:] for value in values]
+    turned = [rest[::-1] for rest in rests]
+    end = _common(min(turned), max(turned))
+    for rest in rests:
+        yield rest[: len(rest) - end]
+
+
+def _common(first: bytes, second: bytes) -> int:
+    pairs = zip(first, second, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(first), len(second)))
+
+
+def _parameters(parts: Sequence[Part]) -> Iterator[bytes]:
+    for part in parts:
+        if part.name == "query":
+            for parameter in part.octets[1:].split(b"&"):
+                yield parameter.partition(b"=")[2] or parameter
+
+
+def _over_names(names: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
+    yield "labels of names", b"".join(name.replace(b".", b"") for name in dict.fromkeys(names))
+    yield "first labels of names", b"".join(name.split(b".")[0] for name in names)

@@ -1,0 +1,34 @@
+"""Digests of values that something was put before or behind: a known salt, or another value."""
+
+import hashlib
+import hmac
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+SALTS: Final = (b"salt", b"hening", b"android", b"miui", b"xiaomi", b":", b"|", b"\x00")
+"""What is guessed; whoever knows a client's salt gives it to the search as one of its values."""
+
+_ALGORITHMS: Final = ("md5", "sha1", "sha256")
+_SALTING: Final = ("imei", "android_id", "serial", "wifi_mac", "advertising_id")
+
+
+def salted_digests(
+    field: str, value: bytes, values: Mapping[str, tuple[bytes, ...]]
+) -> Iterator[tuple[tuple[str, ...], bytes]]:
+    """Give digests of a value with each salt before it, behind it, and as a key of HMAC.
+
+    The salts are `SALTS` and the phone's own identifiers in `values` but for the field itself, so
+    that a digest of two of them together is found. Each comes as (chain, octets).
+    """
+    salts = [(repr(salt.decode()), salt) for salt in SALTS]
+    salts += [(name, salt) for name in _SALTING if name != field for salt in values.get(name, ())]
+    for name, salt in salts:
+        for algorithm in _ALGORITHMS:
+            yield (f"{name} before it", algorithm), _digest(algorithm, salt + value)
+            yield (f"{name} behind it", algorithm), _digest(algorithm, value + salt)
+            keyed = hmac.new(salt, value, algorithm).digest()
+            yield (f"HMAC keyed with {name}", algorithm), keyed
+
+
+def _digest(algorithm: str, octets: bytes) -> bytes:
+    return hashlib.new(algorithm, octets, usedforsecurity=False).digest()
