@@ -20,7 +20,8 @@ def check_succession(old: Targets, new: Targets) -> None:
     """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`.
 
     A path may leave below the new floor, a build that joins lies above everything that was there,
-    and no path brings back what is withdrawn. Raises FormatError where one of the two is malformed.
+    was made before `new` expires, and no path brings back what is withdrawn. Raises FormatError
+    where one of the two is malformed.
     """
     floor_before, floor = decode_floor(old), decode_floor(new)
     if floor.counter < floor_before.counter or floor.time < floor_before.time:
@@ -39,7 +40,30 @@ def check_succession(old: Targets, new: Targets) -> None:
     for path, release in planned.items():
         if release.counter not in known:
             _check_joining(path, release, highest, floor)
+    check_build_times(old, new)
     _check_not_brought_back(old, new, listed | planned)
+
+
+def check_build_times(old: Targets | None, new: Targets) -> None:
+    """Raise ReleaseError if a build joins `new` whose post-timestamp is not before its expiry.
+
+    Phones take no such time for one (milliseconds for seconds, say). `old` is None for a first
+    version. A role that holds such a time already has to go on above it, and may.
+    """
+    listed = {} if old is None else decode_releases(old)
+    known = {release.counter for release in listed.values()}
+    times = [release.post_timestamp for release in listed.values()]
+    before = max(times + ([] if old is None else [decode_floor(old).time]), default=0)
+    expires = int(new.expires.timestamp())
+    if before >= expires:
+        return
+    for path, release in decode_releases(new).items():
+        if release.counter not in known and release.post_timestamp >= expires:
+            raise ReleaseError(
+                f"{path} brings in {release.fingerprint}, which says that it was built at"
+                f" {release.post_timestamp}, and the role expires before, at {expires}: a"
+                " post-timestamp is in seconds since 1970 and lies in the past."
+            )
 
 
 def _check_withdrawal(path: str, before: Release, after: Release) -> None:

@@ -13,8 +13,10 @@ from tuf.api.metadata import Root, Targets
 from server.core.errors import TrustError
 from server.core.latest import is_latest
 from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
+from server.core.names import is_codename
 from server.core.profile import check_root, check_targets
 from server.core.role_content import check_role_content
+from server.core.succession import check_build_times
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import choose_keys
 from server.publisher.online_keys import OnlineKeys
@@ -78,6 +80,8 @@ def verify_submission(
         for file, at in _chain(files, now):
             changed[name] = _follow_role(file, before, targets, at, logged)
             check_role_content(name, before, changed[name])
+            if before is None and is_codename(name):
+                check_build_times(None, changed[name])
             before = changed[name]
     roles = {**former, **changed}
     # (4) nothing is missing

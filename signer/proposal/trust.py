@@ -20,9 +20,10 @@ from server.core.metadata import (
     decode_targets,
     encode_metadata,
 )
-from server.core.names import TOP_LEVEL_ROLES
+from server.core.names import TOP_LEVEL_ROLES, is_codename
 from server.core.profile import check_root, check_targets
 from server.core.role_content import check_role_content
+from server.core.succession import check_build_times
 from signer.ceremony.plan import MAX_EXPIRY_DAYS
 from signer.errors import ProposalError, refusing
 from signer.proposal.consequences import (
@@ -95,7 +96,10 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
         check_targets(after.root, after.targets)
         for role in set(new) - set(TOP_LEVEL_ROLES):
             check_delegated_to(role, after.targets)
-            check_role_content(role, before.roles.get(role) if before else None, after.roles[role])
+            former = before.roles.get(role) if before else None
+            check_role_content(role, former, after.roles[role])
+            if former is None and is_codename(role):
+                check_build_times(None, after.roles[role])
         check_roles_kept(before, after)  # (4)
         check_still_signed(proposal.context, before, after, new)  # (5)
         check_packages(proposal.packages, before, after, new)  # (6)
