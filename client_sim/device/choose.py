@@ -70,14 +70,18 @@ def decide_update(
     now: float,
     failed_builds: Collection[int],
     unusable: Collection[str] = (),
+    *,
+    retry_failed: bool = False,
 ) -> Decision:
     """Choose the package for a phone that runs `running` and never goes below counter `floor`.
 
     `secret` is the phone's 32 octets, `now` epoch seconds, `failed_builds` the counters of builds
-    that did not start on it, `unusable` the sha256 of incrementals that were of no use on it.
+    that did not start on it, `unusable` the sha256 of incrementals that were of no use on it. With
+    `retry_failed` the former stand in no way.
     """
     checks: list[rules.Check] = []
-    for found in _ask(pointer, running, floor, secret, now, failed_builds, unusable):
+    asked = _ask(pointer, running, floor, secret, now, failed_builds, unusable, retry_failed)
+    for found in asked:
         if isinstance(found, Offer):
             return Decision(tuple(checks), found)
         checks.append(found)
@@ -110,6 +114,7 @@ def _ask(
     now: float,
     failed_builds: Collection[int],
     unusable: Collection[str],
+    retry_failed: bool,
 ) -> Iterator[rules.Check | Offer]:
     """Yield one check after the other and then the offer; a failed check is the last one taken."""
     yield rules.judge_pointer(pointer)
@@ -117,14 +122,14 @@ def _ask(
         return
     final = pointer.steps[-1]
     yield rules.judge_halt(pointer)
-    yield rules.judge_newer(final, floor)
+    yield rules.judge_newer(final, floor, running)
     yield rules.judge_share(pointer, secret, now)
     step = rules.find_step(pointer, floor)
     yield rules.judge_step(step, final, floor)
     if step is None:
         return
     yield rules.judge_forward(step, running)
-    yield rules.judge_failed(step, failed_builds)
+    yield rules.judge_failed(step, failed_builds, retry_failed=retry_failed)
     link = rules.pick_package(step, running.fingerprint, unusable)
     yield rules.judge_package(step, link, running.fingerprint)
     yield _make_offer(step, link, final)

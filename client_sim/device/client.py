@@ -160,8 +160,9 @@ class PollingClient:
             max(load_floor(state), public.build.counter),
             load_secret(state, self._world.entropy),
             trust.now,
-            () if self._retry_failed else load_failed(state),
+            load_failed(state),
             load_unusable(state),
+            retry_failed=self._retry_failed,
         )
 
 

@@ -40,13 +40,20 @@ def judge_halt(pointer: Pointer) -> Check:
     )
 
 
-def judge_newer(final: Step, floor: int) -> Check:
+def judge_newer(final: Step, floor: int, running: RunningBuild) -> Check:
     """Refuse a final step that is not above the floor."""
+    if running.counter < floor:
+        fault = (
+            f"Build {floor} was confirmed on this phone before build {running.counter} came back,"
+            f" and only a build above {floor} is installed: no owner's wish changes that."
+        )
+    else:
+        fault = f"Build {floor} is the newest; there is nothing to install."
     return _choose(
         "newer",
         final.counter > floor,
         f"Build {final.counter} is newer than build {floor}; nothing up to that is installed.",
-        f"Build {floor} is the newest; there is nothing to install.",
+        fault,
     )
 
 
@@ -96,8 +103,11 @@ def judge_forward(step: Step, running: RunningBuild) -> Check:
     return Check("forward", passed=False, sentence=fault)
 
 
-def judge_failed(step: Step, failed_builds: Collection[int]) -> Check:
-    """Refuse what did not start on this phone."""
+def judge_failed(step: Step, failed_builds: Collection[int], *, retry_failed: bool) -> Check:
+    """Refuse what did not start on this phone, unless the owner wants it tried again."""
+    if retry_failed and step.counter in failed_builds:
+        sentence = f"Build {step.counter} did not start on this phone, and is tried once more."
+        return Check("failed", passed=True, sentence=sentence)
     return _choose(
         "failed",
         step.counter not in failed_builds,

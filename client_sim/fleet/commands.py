@@ -271,6 +271,8 @@ def _print(report: Report) -> None:
     for why, count in report.failures.items():
         numbers.add_row(why, f"{count:,}")
     console.print(numbers)
+    for mishap in report.mishaps:
+        console.print(f"Failed: {mishap}", markup=False)
     kinds = Table("request", "distinct", "sent", "fewest phones", "most phones")
     for kind in report.kinds:
         counts = (kind.distinct, kind.sent, kind.least, kind.most)

@@ -78,6 +78,9 @@ are its anonymity set. {{ outside }}</p>
 {% for why, count in report.failures.items() %}<tr><td>{{ why }}</td>
 <td class="number">{{ "{:,}".format(count) }}</td></tr>
 {% endfor %}</tbody></table></div>{% else %}<p>Nothing.</p>{% endif %}
+{% if report.mishaps %}<h2>The first failures of the server</h2><ul>
+{% for mishap in report.mishaps %}<li>{{ mishap }}</li>
+{% endfor %}</ul>{% endif %}
 </body></html>
 """
 

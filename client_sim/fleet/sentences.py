@@ -43,7 +43,6 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         " worker; they are in the sums, but not in what is told of distinct requests and senders."
     )
     refusals = [f"A sampled phone said: {reason}" for reason in report.engine_refusals]
-    mishaps = [f"Failed at {mishap}" for mishap in report.mishaps]
     memory = (
         f"A phone that sleeps takes {report.octets_per_idle_phone:.0f} octets of memory; at the"
         f" end, with all that was counted, it was {report.octets_per_phone:.0f}."
@@ -71,7 +70,6 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
             f"{engine} {memory}",
             *refusals,
             *([untold] if report.requests_untold else []),
-            *mishaps,
         ],
         facts,
     )

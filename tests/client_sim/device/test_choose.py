@@ -21,9 +21,11 @@ def _plan(steps, *, running=RUNNING, floor=1, now=START, failed=(), secret=SECRE
     return plan_update(pointer, running, floor, secret, now, failed)
 
 
-def _decide(steps, *, running=RUNNING, floor=1, failed=(), unusable=(), **members):
+def _decide(steps, *, running=RUNNING, floor=1, failed=(), unusable=(), retry=False, **members):
     pointer = decode_pointer("latest/armani/id/stable", make_pointer(steps, **members))
-    return decide_update(pointer, running, floor, SECRET, START, failed, unusable)
+    return decide_update(
+        pointer, running, floor, SECRET, START, failed, unusable, retry_failed=retry
+    )
 
 
 def _full(counter, **changes):
@@ -49,7 +51,7 @@ def test_the_newest_build_is_offered():
 @pytest.mark.parametrize("floor", [2, 3])
 def test_nothing_at_or_below_the_floor(floor):
     """Anti-rollback: the counter strictly grows."""
-    outcome = _plan([_full(2)], floor=floor)
+    outcome = _plan([_full(2)], running=dataclasses.replace(RUNNING, counter=floor), floor=floor)
     assert isinstance(outcome, Nothing)
     assert f"Build {floor} is the newest" in outcome.reason
 
@@ -138,6 +140,27 @@ def test_a_failed_build_is_not_retried():
     """It did not start here; the next one is offered again."""
     assert "did not start" in _plan([_full(2)], failed=(2,)).reason
     assert _plan([_full(3)], failed=(2,)).counter == 3
+
+
+def test_a_failed_build_is_tried_again_if_the_owner_says_so():
+    """And the rule says that it had failed; of one that had not it says nothing else than ever."""
+    decision = _decide([_full(2)], failed=(2,), retry=True)
+    assert decision.offer.counter == 2
+    (check,) = [check for check in decision.checks if check.name == "failed"]
+    assert check.sentence == "Build 2 did not start on this phone, and is tried once more."
+    (check,) = [c for c in _decide([_full(2)], retry=True).checks if c.name == "failed"]
+    assert check.sentence == "Build 2 has not failed to start on this phone."
+
+
+def test_a_build_that_broke_after_it_was_confirmed_is_not_offered_again():
+    """The floor stands above what runs: the reason says so, also to who wants it tried again."""
+    decision = _decide([_full(2)], floor=2, failed=(2,), retry=True)
+    assert decision.offer is None
+    assert "Build 2 was confirmed on this phone before build 1 came back" in decision.reason
+    assert (
+        _decide([_full(1)], floor=1).reason == "Build 1 is the newest; there is nothing to install."
+    )
+    assert _decide([_full(3)], floor=2, failed=(2,)).offer.counter == 3
 
 
 RULES = ["pointer", "halted", "newer", "share", "step", "forward", "failed", "package"]
