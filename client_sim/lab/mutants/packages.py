@@ -19,12 +19,23 @@ class _Downloader(DownloadingToy):
 
 
 class _Resuming(_Downloader):
-    """Keeps the octets of a block that was cut short, and asks for the rest of it."""
+    """Keeps the octets of a block that was cut short, and asks for the rest of it.
+
+    As careless clients do, it also keeps the body of an error for the beginning of the block.
+    """
+
+    came = 0
+
+    def receive(self, stream: Stream) -> tuple[str, bytes]:
+        head, body = super().receive(stream)
+        self.came = len(body)
+        return head, body
 
     def ask_block(self, stream: Stream, first: int, last: int) -> None:
         super().ask_block(stream, first, last)
         if self.received < last + 1 - first:
-            self.world.state["partial"] = b"%d" % (self.partial + self.received)
+            partial = int(self.world.state.get("partial", b"0"))
+            self.world.state["partial"] = b"%d" % (partial + self.came)
 
     @property
     def partial(self) -> int:
@@ -41,10 +52,10 @@ class _ResumingOpenly(_Resuming):
         return (self.headers()[0], f"Range: bytes={first}-")
 
 
-class _ResumingAtPages(_Resuming):
+class _ResumingAtCipherBlocks(_Resuming):
     @property
     def partial(self) -> int:
-        return super().partial & ~4095
+        return super().partial & ~15
 
 
 class _ResumingFromTail(_Resuming):
@@ -122,7 +133,12 @@ class _RoomFirst(_Downloader):
 MUTANTS: Final = (
     Mutant("resume-exact", "L51", "Resumes at the octet where it was cut off.", _Resuming),
     Mutant("resume-open", "L51", "Resumes there, and asks for all that follows.", _ResumingOpenly),
-    Mutant("resume-page", "L51", "Resumes at the page in which it was cut off.", _ResumingAtPages),
+    Mutant(
+        "resume-cipher-block",
+        "L51",
+        "Resumes at the sixteen octets in which it was cut off.",
+        _ResumingAtCipherBlocks,
+    ),
     Mutant("resume-tail", "L51", "Asks for the missing octets from the end.", _ResumingFromTail),
     Mutant(
         "resume-if-range",

@@ -6,6 +6,7 @@ import pytest
 
 from client_sim.lab.clients.downloading import BLOCK, LENGTH, DownloadingToy
 from client_sim.lab.mutants import packages
+from client_sim.lab.mutants.library import find_mutant
 from tests.client_sim.lab.mutants.comparisons import COMPARISONS, LOT, follows
 from tests.client_sim.lab.mutants.habitat import PUBLIC, lead, serve_well
 
@@ -39,7 +40,7 @@ LOTS = {
 PROOFS = {
     "resume-exact": "cut",
     "resume-open": "cut",
-    "resume-page": "cut",
+    "resume-cipher-block": "cut",
     "resume-tail": "cut",
     "resume-if-range": "server",
     "incremental-build": "build",
@@ -61,6 +62,20 @@ def test_a_download_follows_what_its_sentence_names(mutant):
         assert follows(mutant.make, what)
     else:
         assert len({lead(mutant.make, lot).whole for lot in LOTS[what]}) > 1
+
+
+def test_an_error_is_taken_for_the_beginning_of_a_block():
+    """Of 13 octets of an error, the next request names the 14th; of the blocks of 16 none."""
+
+    def serve(asked):
+        if asked.path.startswith(b"/targets/"):
+            return b"HTTP/1.1 404 x\r\nContent-Length: 13\r\n\r\nnothing here\n"
+        return serve_well(asked)
+
+    lot = LOT.but(serve=serve, steps=("poll", "poll"))
+    assert b"Range: bytes=13-8388607\r\n" in lead(find_mutant("resume-exact").make, lot).said
+    blocks = lead(find_mutant("resume-cipher-block").make, lot).said
+    assert blocks.count(b"Range: bytes=0-8388607\r\n") == 2
 
 
 @pytest.mark.parametrize("what", LOTS)
