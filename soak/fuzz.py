@@ -1,9 +1,11 @@
-"""Coverage-guided fuzzing of the device plane: `python -m soak.fuzz heads|protocol CORPUS …`.
+"""Coverage-guided fuzzing: `python -m soak.fuzz heads|protocol|captures CORPUS …`.
 
 `heads` gives octets to the pure parser as what follows a request line that is known, and holds what
 it takes against h11.
 `protocol` gives them to a connection, by the lane and by aiohttp alone, cut anywhere; both must
-answer alike. Whatever else is on the command line goes to libFuzzer.
+answer alike.
+`captures` gives them to the lab as a capture of a stranger's phone.
+Whatever else is on the command line goes to libFuzzer.
 """
 
 import asyncio
@@ -12,12 +14,15 @@ from collections.abc import Callable
 
 import atheris
 
-with atheris.instrument_imports(include=["server.device", "h11"]):
+with atheris.instrument_imports(
+    include=["server.device", "h11", "client_sim.lab.captures", "client_sim.lab.oracles"]
+):
     import h11
 
     from server.device.gate import GateMode
     from server.device.heads import END, plan_head
     from soak.agreement import check_input
+    from soak.captures import check_capture
     from soak.two_ways import TwoWays
 
 LINE = b"GET /metadata/timestamp.json HTTP/1.1\r\n"
@@ -52,7 +57,14 @@ def fuzz_protocol() -> Callable[[bytes], None]:
     return try_octets
 
 
+def fuzz_captures() -> Callable[[bytes], None]:
+    """Return what tries octets as a capture of any format."""
+    return check_capture
+
+
 if __name__ == "__main__":
-    target = {"heads": fuzz_heads, "protocol": fuzz_protocol}[sys.argv.pop(1)]()
+    target = {"heads": fuzz_heads, "protocol": fuzz_protocol, "captures": fuzz_captures}[
+        sys.argv.pop(1)
+    ]()
     atheris.Setup(sys.argv, target)
     atheris.Fuzz()

@@ -13,7 +13,8 @@ from server.device.heads import END, plan_head
 from soak.agreement import check_agreement, check_input
 from soak.two_ways import DOCUMENTS, HOST, POINTER, TwoWays
 
-CORPUS = sorted((Path(__file__).parents[3] / "fixtures" / "fuzz").glob("*/*"))
+FOLDER = Path(__file__).parents[3] / "fixtures" / "fuzz"
+CORPUS = sorted([*FOLDER.glob("heads/*"), *FOLDER.glob("protocol/*")])
 PHONE = b"Host: " + HOST + b"\r\nAccept-Encoding: gzip\r\n"
 PATHS = [path.encode() for path in (*DOCUMENTS, POINTER)]
 LINES = [

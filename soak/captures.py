@@ -1,0 +1,30 @@
+"""A capture of a stranger's phone gives an audit or one error, whatever its octets are."""
+
+import io
+import json
+
+from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.key_log import list_randoms
+from client_sim.lab.captures.loading import decode_capture
+from client_sim.lab.captures.page import render_page
+from client_sim.lab.captures.showing import audit_to_dict
+from client_sim.lab.errors import CaptureError
+
+HOST = b"updates.hening.example:8080"
+
+
+def check_capture(octets: bytes) -> None:
+    """Read, judge and show a capture; raise whatever goes wrong but CaptureError."""
+    try:
+        capture, secrets = decode_capture(io.BytesIO(octets), len(octets))
+    except CaptureError as error:
+        if "\n" in str(error):
+            raise AssertionError(f"{error} is more than a sentence") from error
+        return
+    for keys in secrets:
+        list_randoms(keys)
+    audit = audit_capture(capture, HOST, None, personal=True)
+    shown = json.dumps(audit_to_dict(audit, personal=True)) + render_page(audit, personal=True)
+    if any(not sign.isprintable() and sign != "\n" for sign in shown):
+        raise AssertionError("a stranger's octets are shown as they are")
+    audit_capture(capture, None, None)

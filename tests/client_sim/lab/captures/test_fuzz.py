@@ -1,0 +1,29 @@
+"""What the fuzzer of captures starts from, with every input on which it once failed."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from soak.captures import check_capture
+
+CORPUS = sorted((Path(__file__).parents[4] / "fixtures" / "fuzz" / "captures").iterdir())
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+def test_what_the_fuzzer_starts_from(path):
+    """An audit that can be shown, or CaptureError."""
+    check_capture(path.read_bytes())
+
+
+@given(
+    st.sampled_from(CORPUS),
+    st.lists(st.tuples(st.integers(0, 700), st.binary(max_size=8)), max_size=4),
+)
+def test_inputs_near_those(path, changes):
+    """Some octets are others, some are more."""
+    octets = path.read_bytes()
+    for place, other in changes:
+        octets = octets[:place] + other + octets[place + len(other) // 2 :]
+    check_capture(octets)
