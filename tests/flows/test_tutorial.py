@@ -41,3 +41,5 @@ def test_the_tutorial_works(tmp_path):
     assert "runs build 1, Hening/armani/armani:14/UKQ1.250101.001/1.1.0-id" in done.stdout
     assert "It drains the battery." in done.stdout
     assert "imei" in (tmp_path / "leaks.txt").read_text()
+    assert "verdict: clean" in done.stdout
+    assert "contacts.number as url" in (tmp_path / "leaks-2014.txt").read_text()
