@@ -132,6 +132,11 @@ def test_fragments_are_put_together_before_they_are_read():
 QUESTION = dns_name("a.example") + b"\0\1\0\1"
 
 
+# A datagram of nine octets in a packet with room for twelve; a header with a time stamp.
+BEHIND = ip_packet(PHONE, SERVER, 17, struct.pack(">4H", 1, 9, 9, 0) + b"leak")
+OPTIONS = b"\x46\0\0\x20" + BEHIND[4:20] + b"\x44\4\5\0" + struct.pack(">4H", 1, 9, 8, 0)
+
+
 @pytest.mark.parametrize(
     ("packet", "label"),
     [
@@ -150,6 +155,9 @@ QUESTION = dns_name("a.example") + b"\0\1\0\1"
         (b"\x50", "raw frame that is no IP packet"),
         (out(1, SYN) + b"etherleak", "octets behind a packet"),
         (udp(PHONE, SERVER, (1, 9), b"")[:-2] + b"\0\0", "UDP port 9"),
+        (udp(PHONE, SERVER, (1, 9), b"abcd")[:-1], "datagrams that were not kept whole"),
+        (BEHIND, "octets behind a datagram"),
+        (OPTIONS, "IP options"),
     ],
 )
 def test_nothing_is_passed_over(packet, label):

@@ -46,6 +46,7 @@ def test_what_is_missing_is_told_with_its_place_and_size():
     made = stream(7, (0, b"abc"), (5, b"fgh"), (10, b"k"))
     assert bytes(made.octets) == b"abcfghk"
     assert made.gaps == [Gap(3, 2), Gap(6, 2)]
+    assert stream(7, (0, b"a"), (2, b"c")).gaps == [Gap(1, 1)]
 
 
 def test_octets_that_contradict_others_are_kept_beside_them():
