@@ -81,14 +81,26 @@ def chain(wraps: tuple[Wrap, ...]) -> Wrap:
     return wrap
 
 
+class _Some:
+    """A server that is another one for some connections."""
+
+    def __init__(self, connections: Collection[int], one: Responder, other: Responder) -> None:
+        self._connections = connections
+        self._one = one
+        self._other = other
+
+    def __call__(self, asked: Asked) -> bytes:
+        return (self._one if asked.connection in self._connections else self._other)(asked)
+
+    def reach(self, asked: Asked) -> None:
+        """Fail where the one that it is for this connection cannot be reached."""
+        if asked.connection in self._connections and hasattr(self._one, "reach"):
+            self._one.reach(asked)
+
+
 def only_at(connections: Collection[int], wrap: Wrap) -> Wrap:
     """Make the wrap that is in the way of some connections of a run only, counted from 0."""
-
-    def wrap_some(respond: Responder) -> Responder:
-        wrapped = wrap(respond)
-        return lambda asked: (wrapped if asked.connection in connections else respond)(asked)
-
-    return wrap_some
+    return lambda respond: _Some(connections, wrap(respond), respond)
 
 
 def decode_replies(octets: bytes) -> list[Reply]:

@@ -29,21 +29,32 @@ class Asked:
 
 Responder = Callable[[Asked], bytes]
 """A scripted server: gives the next octets of its answer; b"" hangs up; an OSError that it raises
-reaches the client as a connection that breaks or times out."""
+reaches the client as a connection that breaks or times out. A server with a method `reach` is
+asked with it, too, without octets, where a name is to be resolved (it is the `address`, and `port`
+is 0) and where a connection is to be made: an OSError fails that."""
 
 
 class Pieces(bytes):
     """An answer that arrives in pieces: of each the seconds to wait for it and its length.
 
-    What is left behind them arrives at once, without a wait.
+    What is left behind them arrives at once, without a wait. With an `error` the connection breaks
+    when all has arrived.
     """
 
     pieces: tuple[tuple[float, int], ...]
+    error: OSError | None
 
-    def __new__(cls, octets: bytes, pieces: Iterable[tuple[float, int]]) -> Self:
+    def __new__(
+        cls,
+        octets: bytes,
+        pieces: Iterable[tuple[float, int]] = (),
+        *,
+        error: OSError | None = None,
+    ) -> Self:
         """Make the answer."""
         made = super().__new__(cls, octets)
         made.pieces = tuple(pieces)
+        made.error = error
         return made
 
 
@@ -60,6 +71,7 @@ class MemoryStream:
         self._answer = b""
         self._pieces: Iterator[tuple[float, int]] = iter(())
         self._piece = 0
+        self._error: OSError | None = None
         self._open = True
 
     def send(self, data: bytes) -> None:
@@ -70,14 +82,14 @@ class MemoryStream:
     def recv(self, limit: int) -> bytes:
         """Give at most `limit` octets of the answer; b"" when there is none left."""
         self._check_open()
-        if not self._answer and self._asked:
-            answer, self._asked = self._respond(self._asked), b""
-            self._pieces = iter(answer.pieces if isinstance(answer, Pieces) else ())
-            self._answer = bytes(answer)
-            self._piece = 0
+        if not self._answer:
+            self._check_whole()
+            self._take_answer()
         if not self._piece:
             seconds, self._piece = next(self._pieces, (0.0, len(self._answer)))
             self._wait(seconds)
+        if not self._answer:
+            self._check_whole()
         limit = min(limit, self._piece)
         self._piece -= limit
         taken, self._answer = self._answer[:limit], self._answer[limit:]
@@ -86,6 +98,20 @@ class MemoryStream:
     def close(self) -> None:
         """Close; closing twice is harmless, as with sockets."""
         self._open = False
+
+    def _take_answer(self) -> None:
+        if not self._asked:
+            return
+        answer, self._asked = self._respond(self._asked), b""
+        self._answer = bytes(answer)
+        self._piece = 0
+        if isinstance(answer, Pieces):
+            self._pieces = iter(answer.pieces)
+            self._error = answer.error
+
+    def _check_whole(self) -> None:
+        if self._error is not None:
+            raise self._error
 
     def _check_open(self) -> None:
         if not self._open:
@@ -110,6 +136,7 @@ class MemoryWorld:
         self.entropy = SeededEntropy(entropy)
         self._now = start
         self._respond = respond
+        self._reach: Callable[[Asked], object] = getattr(respond, "reach", lambda _asked: None)
         self._connections = 0
 
     def now(self) -> float:
@@ -126,12 +153,19 @@ class MemoryWorld:
 
     def resolve(self, host: str) -> Sequence[str]:
         """Answer every question: the update server has an address, all others share one."""
+        try:
+            self._reach(Asked(b"", self._now, self._connections, host, 0, None))
+        except OSError:
+            # The connection that was to follow is used up: the next attempt is another one.
+            self._connections += 1
+            raise
         return ["198.51.100.1"] if host == self.public.host else [ELSEWHERE]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect to the script."""
         connection = self._connections
         self._connections += 1
+        self._reach(Asked(b"", self._now, connection, address, port, tls))
         return MemoryStream(
             lambda octets: self._respond(Asked(octets, self._now, connection, address, port, tls)),
             self._wait,
