@@ -1,0 +1,93 @@
+"""A world in memory: answers arrive in pieces, late, or not to the end, and names may fail."""
+
+import pytest
+
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld, Pieces
+
+ANSWER = b"0123456789"
+
+
+@pytest.fixture
+def open_world(public):
+    """Make a world at time 0 whose server says one thing."""
+
+    def make(said):
+        return MemoryWorld(
+            public, None, entropy=Entropy(b"e"), start=0.0, respond=lambda _asked: said
+        )
+
+    return make
+
+
+def ask(world):
+    """Connect and ask for something."""
+    stream = world.connect("198.51.100.1", 80, None)
+    stream.send(b"GET")
+    return stream
+
+
+def test_pieces_arrive_one_by_one_and_take_their_time(open_world):
+    """A piece is not received with the next one; the rest comes at once."""
+    world = open_world(Pieces(ANSWER, [(1.5, 3), (2.0, 4)]))
+    stream = ask(world)
+    received = [(stream.recv(2), world.now()) for _ in range(5)]
+    assert received == [(b"01", 1.5), (b"2", 1.5), (b"34", 3.5), (b"56", 3.5), (b"78", 3.5)]
+    assert stream.recv(9) == b"9"
+    assert stream.recv(9) == b""
+
+
+def test_a_connection_breaks_behind_what_arrived(open_world):
+    """Octets before the error are received, then each call fails, also after another request."""
+    stream = ask(open_world(Pieces(ANSWER, error=ConnectionResetError("reset"))))
+    assert stream.recv(64) == ANSWER
+    stream.send(b"GET")
+    for _ in range(2):
+        with pytest.raises(ConnectionResetError):
+            stream.recv(64)
+
+
+def test_a_time_out_takes_the_time(open_world):
+    """Whoever waits in vain has waited."""
+    world = open_world(Pieces(b"", [(30.0, 1)], error=TimeoutError("timed out")))
+    stream = ask(world)
+    with pytest.raises(TimeoutError):
+        stream.recv(64)
+    assert world.now() == 30.0
+
+
+class Hidden:
+    """A server that is found out about before it is asked; `kept` has what it was asked with."""
+
+    def __init__(self, port):
+        self.port = port
+        self.kept = []
+
+    def __call__(self, asked):
+        """Answer, whatever is asked."""
+        return ANSWER if asked.octets else b""
+
+    def reach(self, asked):
+        """Fail at a port: 0 is that of names."""
+        self.kept.append((asked.octets, asked.address, asked.port, asked.connection))
+        if asked.port == self.port:
+            raise OSError("not reached")
+
+
+@pytest.mark.parametrize("port", [0, 80])
+def test_names_and_connections_fail_where_the_server_says_so(public, port):
+    """A name that fails uses up the connection that was to follow it."""
+    server = Hidden(port)
+    world = MemoryWorld(public, None, entropy=Entropy(b"e"), start=0.0, respond=server)
+    if port:
+        world.resolve(public.host)
+        with pytest.raises(OSError, match="not reached"):
+            world.connect("198.51.100.1", 80, None)
+    else:
+        with pytest.raises(OSError, match="not reached"):
+            world.resolve(public.host)
+        world.connect("198.51.100.1", 80, None)
+    assert server.kept == [
+        (b"", public.host, 0, 0),
+        (b"", "198.51.100.1", 80, 0 if port else 1),
+    ]
