@@ -22,7 +22,7 @@ NAMES = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 def header_rows():
     """Return the rows of the table of headers: what the gate does, and the cell of names."""
-    section = PAGE.read_text(encoding="utf-8").split("| header | gate |")[1]
+    section = PAGE.read_text(encoding="utf-8").split("| header | gate |")[1].split("\n## ")[0]
     rows = [re.findall(r"[^|]+", line) for line in section.strip().splitlines()[1:] if "|" in line]
     return {row[1].strip(): row[0].strip() for row in rows}
 

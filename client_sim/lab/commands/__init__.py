@@ -1,4 +1,4 @@
-"""`hening-device lab`: examine a client, show what a poll is, audit a recording.
+"""`hening-device lab`: examine a client, show what a poll is, audit a recording, search a server.
 
 Exit status: 0 clean, 1 a leak or a bad input, 2 usage, 3 the surroundings failed.
 """
@@ -9,6 +9,7 @@ from client_sim.lab.commands.audit import audit_command
 from client_sim.lab.commands.explain import explain_command
 from client_sim.lab.commands.record import record_command
 from client_sim.lab.commands.run import run_command
+from client_sim.lab.commands.server import server_command
 
 
 @click.group()
@@ -20,3 +21,4 @@ lab.add_command(run_command)
 lab.add_command(explain_command)
 lab.add_command(audit_command)
 lab.add_command(record_command)
+lab.add_command(server_command)

@@ -20,7 +20,7 @@ from client_sim.lab.server_side.order import Order, Seams, ServerVerdict
 from client_sim.lab.server_side.places import list_files, load_sizes
 from client_sim.lab.server_side.positions import PATH, request
 from client_sim.lab.server_side.questions import Question, find_paths, plan_habits, plan_questions
-from client_sim.lab.server_side.search import Search
+from client_sim.lab.server_side.search import Search, check_places
 from client_sim.lab.server_side.sending import Sender
 from client_sim.lab.server_side.site import Site, plan_sources
 
@@ -43,6 +43,7 @@ def examine_server(order: Order, seams: Seams, canaries: Canaries | None = None)
     # the first one, so that it is as new to the server as can be.
     scout = Sender(order.site, sources[-1:], order.patience)
     scout.require_answer(request(_GZIP, host=host))
+    check_places(order.places)
     paths = tuple(dict.fromkeys((*find_paths(host, scout.get), *order.paths)))
     questions = tuple(plan_questions(host, paths))
     if canaries is None:

@@ -20,23 +20,28 @@ _DELETED: Final = " (deleted)"
 def find_files(pid: int) -> Iterator[tuple[str, Path]]:
     """Yield name and path of each file that a process or one that it began can write into.
 
-    A file without a name any more is read by the descriptor or the mapping that holds it. Raises
-    SurroundingsError where the system does not tell.
+    A file without a name any more is read by the descriptor or the mapping that holds it. Nothing
+    for a process that is gone. Raises SurroundingsError where the system does not tell.
     """
     for each in (pid, *_find_descendants(pid)):
         try:
             yield from _find_mapped(each)
             yield from _find_open(each)
         except (FileNotFoundError, ProcessLookupError):
-            if each == pid:
-                raise SurroundingsError(
-                    f"there is no process {pid}, or no /proc: name one that runs, on Linux"
-                ) from None
+            continue
         except PermissionError as error:
             raise SurroundingsError(
                 f"the files of process {each} cannot be listed ({error}): run this as the"
                 " server's user, or as root"
             ) from error
+
+
+def check_process(pid: int) -> None:
+    """Raise SurroundingsError unless a process runs and the system tells of it."""
+    if not Path(f"/proc/{pid}/maps").exists():
+        raise SurroundingsError(
+            f"there is no process {pid}, or no /proc: name one that runs, on Linux"
+        )
 
 
 def _find_mapped(pid: int) -> Iterator[tuple[str, Path]]:

@@ -7,8 +7,17 @@ from client_sim.lab.server_side.exchange import Peer
 from client_sim.lab.server_side.pages import load_page
 from client_sim.lab.server_side.peers import make_peer_sieve
 from client_sim.lab.server_side.places import Places, find_changed, list_files, load_states
+from client_sim.lab.server_side.processes import check_process
 from client_sim.lab.server_side.searching import judge_files, judge_octets
 from client_sim.lab.server_side.sieve import Sieve
+
+
+def check_places(places: Places) -> None:
+    """Raise SurroundingsError where a place cannot be looked at, before anything is sent."""
+    for pid in places.processes:
+        check_process(pid)
+    for url in places.metrics:
+        load_page(url)
 
 
 class Search:
@@ -22,7 +31,8 @@ class Search:
         self.in_metrics: list[Finding] = []
         self._places = places
         self._sieves = [canaries]
-        self._states = load_states(list_files(places))
+        self._listed = list_files(places)
+        self._states = load_states(self._listed)
         self.files = len(self._states)
 
     def look(self, ends: Sequence[Peer]) -> None:
@@ -30,7 +40,8 @@ class Search:
         if len(self._sieves) == 1:
             self._sieves.append(make_peer_sieve(ends))
         ports = frozenset(port for _, port in ends)
-        files = list_files(self._places)
+        # What a process held that has been restarted since is looked at under its name.
+        files = self._listed = self._listed | list_files(self._places)
         changed = find_changed(files, self._states)
         self._states = load_states(files)
         self.files = len(files)

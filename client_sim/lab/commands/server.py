@@ -1,0 +1,165 @@
+"""`hening-device lab server`: what a server keeps of requests, and whether it answers all alike."""
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console
+
+from client_sim.clock import read_entropy
+from client_sim.lab.commands.ending import fail
+from client_sim.lab.errors import LabError, SurroundingsError
+from client_sim.lab.server_side.examine import examine_server
+from client_sim.lab.server_side.order import Order, Seams
+from client_sim.lab.server_side.places import Places
+from client_sim.lab.server_side.report import render_server, server_to_dict
+from client_sim.lab.server_side.site import Site, plan_site, read_source
+
+_ENDING: Final = 300.0  # seconds for the command that restarts the server
+_PATH: Final = click.Path(exists=True, path_type=Path)
+
+
+@click.command(
+    "server",
+    epilog="Example: hening-device lab server --url http://127.0.0.1:8080 --search var/server"
+    " --metrics http://127.0.0.1:9100/metrics",
+)
+@click.option("--url", required=True, help="The server, http://HOST:PORT or https://HOST:PORT.")
+@click.option("--host", help="What Host is to say, where that is not the URL's.")
+@click.option(
+    "--search",
+    multiple=True,
+    type=_PATH,
+    help="A file or folder that the server writes: state, logs, blobs, a dump of its database.",
+)
+@click.option(
+    "--pid",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="A process of the server (Linux): the files that it and its children map or write.",
+)
+@click.option("--metrics", multiple=True, help="URL of a page of metrics.")
+@click.option(
+    "--against", multiple=True, help="URL of another node, which must answer with equal octets."
+)
+@click.option(
+    "--restart",
+    help="A command that restarts the server; what it writes meanwhile is searched, and it must"
+    " answer as before.",
+)
+@click.option(
+    "--source",
+    multiple=True,
+    help="Addresses of this machine to ask from (default on loopback: fresh ones of 127/8).",
+)
+@click.option("--path", multiple=True, help="A path more to ask for, such as that of a package.")
+@click.option(
+    "--settle",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, 600),
+    help="Seconds that the server is given to write what it writes.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def server_command(
+    url: str,
+    host: str | None,
+    search: tuple[Path, ...],
+    pid: tuple[int, ...],
+    metrics: tuple[str, ...],
+    against: tuple[str, ...],
+    restart: str | None,
+    source: tuple[str, ...],
+    path: tuple[str, ...],
+    settle: float,
+    as_json: bool,
+) -> None:
+    """Plant canaries in every position of requests to a server, and search all that it keeps.
+
+    They are looked for plain, encoded, compressed and as digests, in its answers as well; so are
+    the client's address and ports. Everybody must be answered alike. Use it on a server that
+    serves nobody else meanwhile: what others ask is written there, too.
+    """
+    site = _read_site(url, host, "--url")
+    order = Order(
+        site=site,
+        places=Places(search, pid, metrics),
+        against=tuple(_read_site(each, None, "--against") for each in against),
+        restart=None if restart is None else _plan_restart(restart),
+        sources=tuple(_read_source(each) for each in source),
+        paths=tuple(_read_path(each) for each in path),
+        settle=settle,
+    )
+    try:
+        verdict = examine_server(
+            order, Seams(read_entropy, time.sleep, time.monotonic, _plan_note(as_json=as_json))
+        )
+    except (SurroundingsError, OSError) as error:
+        fail(str(error), 3)
+    except LabError as error:
+        fail(str(error), 1)
+    if as_json:
+        click.echo(json.dumps(server_to_dict(verdict), indent=2))
+    else:
+        render_server(verdict, Console())
+    raise SystemExit(0 if verdict.is_clean else 1)
+
+
+def _read_site(url: str, host: str | None, hint: str) -> Site:
+    try:
+        return plan_site(url, host)
+    except LabError as error:
+        raise click.BadParameter(str(error), param_hint=hint) from None
+
+
+def _read_source(value: str) -> str:
+    try:
+        return read_source(value)
+    except LabError as error:
+        raise click.BadParameter(str(error), param_hint="--source") from None
+
+
+def _read_path(value: str) -> bytes:
+    if not value.startswith("/") or not value.isascii() or not value.isprintable() or " " in value:
+        raise click.BadParameter(
+            f"{value} is no path, such as /log/checkpoint", param_hint="--path"
+        )
+    return value.encode()
+
+
+def _plan_restart(command: str) -> Callable[[], None]:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    if not words:
+        raise click.BadParameter(f"{command} is no command", param_hint="--restart")
+
+    def restart() -> None:
+        try:
+            done = subprocess.run(  # noqa: S603  # the operator's own command
+                words, check=False, timeout=_ENDING, stdout=subprocess.DEVNULL
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise SurroundingsError(f"--restart did not work: {error}") from error
+        if done.returncode != 0:
+            raise SurroundingsError(f"--restart ended with status {done.returncode}: {command}")
+
+    return restart
+
+
+def _plan_note(*, as_json: bool) -> Callable[[str], None]:
+    """Say each step once, and nothing where a program reads."""
+    said: list[str] = []
+
+    def note(words: str) -> None:
+        if not as_json and words not in said[-1:]:
+            said.append(words)
+            click.echo(f"{words} …", err=True)
+
+    return note

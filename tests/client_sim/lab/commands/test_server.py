@@ -1,0 +1,123 @@
+"""`lab server`: its statuses, and what it prints of a toy that leaks."""
+
+import json
+import shlex
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from client_sim.lab.commands import lab
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.verdict import Check
+from client_sim.lab.server_mutants.library import SERVER_MUTANTS
+from client_sim.lab.server_side.order import ServerVerdict
+from client_sim.lab.server_side.report import server_to_dict
+from client_sim.lab.server_side.site import FRESH, plan_site, plan_sources
+from tests.nginx import free_port
+
+
+def call(*arguments):
+    """Run the command."""
+    return CliRunner().invoke(lab, ["server", *map(str, arguments)])
+
+
+@pytest.fixture
+def leaky(tmp_path):
+    """Run a server that echoes paths on its error page; gives its URL and its folder."""
+    (mutant,) = (mutant for mutant in SERVER_MUTANTS if mutant.id == "l57-echo-page")
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    running = mutant.make(folder, 1)
+    yield f"http://127.0.0.1:{running.port}", folder
+    running.close()
+
+
+def test_a_leak_gives_1_and_is_shown(leaky):
+    """With what was not looked at; the command that restarts it was run."""
+    url, folder = leaky
+    mark = folder / "restarted"
+    touch = shlex.join([sys.executable, "-c", f"open({str(mark)!r}, 'w')"])
+    result = call("--url", url, "--settle", 0, "--restart", touch, "--search", folder)
+    assert result.exit_code == 1, result.output
+    assert mark.exists()
+    assert "LEAK (answers)" in result.output
+    assert "Not looked at: Memory" in result.output
+    assert "Not looked at: Metrics" in result.output
+    assert "--restart" not in result.stdout
+    assert "searching …" in result.stderr
+
+
+def test_a_verdict_for_programs():
+    """Findings with their octets in hex, and what was not looked at."""
+    finding = Finding("a file, octet 7", "path is there", b"xabcx", 1, 3)
+    checks = (Check("files", "Is it?", 3, 1, (finding,)), Check("metrics", "Is it?", 1, 0, ()))
+    said = server_to_dict(ServerVerdict("a", 9, 8, 3, checks, ("Memory.",)))
+    assert json.loads(json.dumps(said)) == said
+    assert (said["clean"], said["not_looked_at"]) == (False, ["Memory."])
+    assert [check["passed"] for check in said["checks"]] == [False, True]
+    assert said["checks"][0]["findings"][0]["offending"] == b"abc".hex()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--url", "ftp://a"), "is not http://HOST:PORT"),
+        (("--url", "http://a:b"), "is no URL"),
+        (("--url", "http://a/b"), "with no path"),
+        (("--url", "http://127.0.0.1:1", "--source", "a"), "is no address"),
+        (("--url", "http://127.0.0.1:1", "--path", "a"), "is no path"),
+        (("--url", "http://127.0.0.1:1", "--restart", "'"), "is no command"),
+        (("--url", "http://127.0.0.1:1", "--against", "b"), "is not http://HOST:PORT"),
+        (("--url", "http://127.0.0.1:1", "--search", "/nonexistent"), "does not exist"),
+        ((), "Missing option"),
+    ],
+)
+def test_usage_gives_2(arguments, said):
+    """Before anything is sent."""
+    result = call(*arguments)
+    assert result.exit_code == 2
+    assert said in " ".join(result.output.split()).replace("│ ", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "cannot be reached"),
+        (("--source", "192.0.2.7"), "cannot be reached from 192.0.2.7"),
+    ],
+)
+def test_a_server_that_is_not_there_gives_3(arguments, said):
+    """There is no verdict."""
+    result = call("--url", f"http://127.0.0.1:{free_port()}", *arguments)
+    assert result.exit_code == 3
+    assert said in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--pid", 4_194_304), "there is no process 4194304"),
+        (("--metrics", "file:///etc/passwd"), "is no page of metrics"),
+        (("--metrics", "http://127.0.0.1:1/metrics"), "cannot be read"),
+    ],
+)
+def test_a_place_that_cannot_be_read_gives_3(leaky, arguments, said):
+    """However much was found elsewhere."""
+    result = call("--url", leaky[0], "--settle", 0, *arguments)
+    assert result.exit_code == 3
+    assert said in result.output
+
+
+def test_the_addresses_that_are_asked_from():
+    """Fresh ones of 127/8 first on loopback; elsewhere what is given, or what the system takes."""
+    near, far = plan_site("http://127.0.0.1:8080"), plan_site("https://192.0.2.1")
+    sources = plan_sources(near, (), bytes)
+    assert sources == ["127.64.64.64"] * FRESH + ["127.0.0.1", "127.0.0.2"]
+    assert plan_sources(far, (), bytes) == [""]
+    assert plan_sources(far, ("192.0.2.7",), bytes) == ["192.0.2.7"]
+    assert (far.port, far.tls, far.name, far.host) == (443, True, "192.0.2.1", "192.0.2.1")
+    named = plan_site("http://192.0.2.1:8080", "updates.example.org:80")
+    assert (named.host, named.name, named.address) == (
+        *("updates.example.org:80", "updates.example.org", "192.0.2.1"),
+    )

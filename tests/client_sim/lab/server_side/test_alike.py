@@ -1,0 +1,93 @@
+import pytest
+
+from client_sim.lab.server_side.alike import Said, judge_alike, judge_headers, judge_pairs
+from client_sim.lab.server_side.exchange import is_whole
+from client_sim.lab.server_side.growth import judge_growth
+from client_sim.lab.server_side.peers import count_ports, is_telling
+
+HEAD = b"HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Length: 4\r\n\r\n"
+MONDAY, TUESDAY = HEAD % b"Mon", HEAD % b"Tue"
+
+
+def test_dates_may_differ_and_nothing_else():
+    """A `Date` in a body is not one."""
+    said = [Said("a", "one", MONDAY + b"body"), Said("a", "two", TUESDAY + b"body")]
+    assert list(judge_alike(said)) == []
+    said.append(Said("b", "two", TUESDAY + b"else"))  # another question
+    assert list(judge_alike(said)) == []
+    said.append(Said("a", "three", MONDAY + b"bedY"))
+    (finding,) = judge_alike(said)
+    # The head without the date's value has 17 + 9 + 19 + 2 octets; then `b`.
+    assert "from octet 48 on: 48: 65 and 6f, 50: 59 and 79" in finding.explanation
+    assert finding.explanation.startswith("three and one were")
+    assert finding.offending() == b"e"
+    bodies = (b"x\r\n\r\na\r\nDate: 1", b"x\r\n\r\na\r\nDate: 2")
+    assert len(list(judge_pairs({"a": bodies[0]}, {"a": bodies[1]}, ("here", "there")))) == 1
+
+
+def test_lengths_are_told_where_one_answer_begins_as_the_other():
+    """What is behind the shorter one is the difference."""
+    (finding,) = judge_pairs({"a": b"abc"}, {"a": b"abcd"}, ("here", "there"))
+    assert finding.explanation.endswith("from octet 3 on; 3 octets and 4")
+    (finding,) = judge_pairs({"a": b"abc"}, {}, ("here", "there"))
+    assert finding.other == b""
+
+
+def test_headers_that_come_back_are_told_once():
+    """Whatever their case; a line of a body is none."""
+    answer = b"HTTP/1.1 200 OK\r\nset-COOKIE: a\r\nETag: b\r\n\r\nLocation: c\r\n"
+    (finding,) = judge_headers([Said("a", "one", answer)] * 2)
+    assert finding.offending() == b"set-COOKIE: a"
+
+
+@pytest.mark.parametrize(
+    ("octets", "heads", "whole"),
+    [
+        (b"", (False,), False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na", (False,), False),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", (False,), True),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", (True,), True),
+        (b"HTTP/1.1 304 Not Modified\r\n\r\n", (False,), True),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", (False,), False),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 a\r\n\r\n", (False,), True),
+        (b"HTTP/1.1 204 a\r\n\r\n" * 2, (False,) * 3, False),
+        (b"HTTP/1.1 204 a\r\n\r\n" * 3, (False,) * 3, True),
+        (
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+            (False,),
+            True,
+        ),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", (False,), False),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", (False,), True),
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil it closes", (False,), False),
+        (b"\0\0\x12\x04", (False,), True),
+    ],
+)
+def test_where_answers_end(octets, heads, whole):
+    """By RFC 9112 section 6.3; interim answers are none, other protocols are not waited for."""
+    assert is_whole(octets, heads) is whole
+
+
+def test_what_grows_with_requests():
+    """By four octets of each at least, and by more than twice what it grows by itself."""
+    before = {"log": 100, "ring": 4096, "own": 0}
+    after = {"log": 100 + 4 * 50, "ring": 4096, "own": 1000, "new": 199}
+    idle = {**after, "own": 2000}
+    assert [finding.where for finding in judge_growth(before, after, idle, 50)] == ["log"]
+    assert list(judge_growth(before, {**after, "log": 299}, idle, 50)) == []
+    many = {f"{number:03}": 0 for number in range(25)}
+    (finding,) = judge_growth({}, many, many, 50)
+    assert finding.explanation.startswith("and 24 other files appeared")
+
+
+def test_ports_are_told_from_other_numbers():
+    """As whole numbers alone, and against as many others."""
+    ports = frozenset(range(40_000, 40_040, 2))
+    text = "".join(f"from {port};" for port in ports).encode()
+    assert count_ports(text, ports) == (20, 0)
+    assert count_ports(text.replace(b";", b"1;"), ports) == (0, 0)
+    assert is_telling(20, 0)
+    assert not is_telling(11, 0)
+    numbers = b" ".join(b"%d" % number for number in range(1024, 65536))
+    assert count_ports(numbers, ports) == (20, 20)
+    assert not is_telling(20, 20)

@@ -1,0 +1,105 @@
+"""The lab's instrument for servers, pointed at the real one: two nodes with two workers each."""
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from client_sim.lab.server_side.examine import examine_server
+from client_sim.lab.server_side.order import Order, Seams
+from client_sim.lab.server_side.places import Places
+from client_sim.lab.server_side.site import plan_site
+from server.device.gate import GateMode
+from tests.server.device.served import serve
+from tests.server.processes.service import ROOT, free_port, serving
+
+PROGRAM = Path(sys.executable).with_name("hening-device")
+OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text(encoding="utf-8")
+
+
+class Node:
+    """A node with a folder of its own for state and logs, which starts anew at the same ports."""
+
+    def __init__(self, world, folder, gate, stack):
+        folder.mkdir()
+        self.folder, self.starts = folder, 0
+        self.world = world.copy(folder / "state")
+        self.stack = stack.enter_context(contextlib.ExitStack())
+        self.port, metrics = free_port(), free_port()
+        self.metrics = f"http://127.0.0.1:{metrics}/metrics"
+        self.options = (
+            *("--port", str(self.port), "--metrics-port", str(metrics)),
+            *("--workers", "2", "--gate", gate),
+        )
+        self.start()
+
+    def start(self):
+        """Start the server, with a log of its own."""
+        self.starts += 1
+        logs = self.folder / f"start {self.starts}"
+        logs.mkdir()
+        self.service = self.stack.enter_context(serving(self.world, logs, *self.options))
+
+    def restart(self):
+        """Let the server end as it does on SIGTERM, and start it again."""
+        self.stack.close()
+        self.start()
+
+    def replace_workers(self):
+        """Have every process that serves phones replaced by a new one."""
+        self.service.hang_up()
+
+
+@pytest.mark.parametrize("gate", GateMode)
+def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(published_state, tmp_path, gate):
+    """By the state folder, logs, files of processes, metrics and answers; not when it starts anew.
+
+    The other node is a server of its own where everybody may ask, else the plane alone.
+    """
+    with contextlib.ExitStack() as stack:
+        one = Node(published_state, tmp_path / "one", gate.value, stack)
+        if gate is GateMode.DIRECT:
+            two = Node(published_state, tmp_path / "two", gate.value, stack)
+        else:
+            two = stack.enter_context(serve(published_state.folder, gate))
+        order = Order(
+            site=plan_site(f"http://127.0.0.1:{one.port}"),
+            places=Places((one.folder,), (one.service.process.pid,), (one.metrics,)),
+            against=(plan_site(f"http://127.0.0.1:{two.port}"),),
+            restart=one.restart if gate is GateMode.DIRECT else one.replace_workers,
+            settle=0.1,
+            layers=1,
+        )
+        verdict = examine_server(order, Seams(os.urandom, time.sleep, time.monotonic))
+    assert [finding for check in verdict.checks for finding in check.findings] == []
+    assert verdict.is_clean
+    assert len(verdict.checks) == 8
+    assert verdict.positions > 200
+    assert verdict.files > 20
+    assert "name" not in " ".join(verdict.unseen)
+
+
+def test_the_command_of_the_operations_page(published_state, tmp_path):
+    """It runs as it is printed there, but for ports and folder, and finds nothing."""
+    block = OPERATIONS.split("## What the server keeps of requests")[1].split("```")[1]
+    (line,) = (line for line in block.strip().splitlines() if "--json" in line)
+    with contextlib.ExitStack() as stack:
+        node = Node(published_state, tmp_path / "node", "direct", stack)
+        line = line.replace("http://127.0.0.1:9100/metrics", node.metrics)
+        line = line.replace("127.0.0.1:8080", f"127.0.0.1:{node.port}")
+        line = line.replace("var/server", str(node.world.folder.root))
+        program, *words = shlex.split(line)
+        assert program == "hening-device"
+        done = subprocess.run([PROGRAM, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    verdict = json.loads(done.stdout)
+    assert verdict["clean"]
+    assert [check["name"] for check in verdict["checks"] if check["cases"] == 0] == []
+    assert not re.search(r"--search|--metrics", " ".join(verdict["not_looked_at"]))
