@@ -13,7 +13,7 @@ from client_sim.persona import Persona, canaries
 COVER: Final = b"*"
 
 _SHORTEST: Final = 5  # octets: shorter values stand in every report by chance
-_TEXT_STEPS: Final = ("base16", "base64", "unescape url")
+_TEXT_STEPS: Final = ("base16", "base32", "base64", "unescape url")
 _WORD: Final = re.compile(rb"[A-Za-z0-9%+/_=.-]+")
 _MANY: Final = 2000  # values for which encodings are computed in advance
 
@@ -98,8 +98,14 @@ class Covered:
     def _spans(self, octets: bytes) -> Iterator[tuple[int, int, str]]:
         for match in self._plain.finditer(octets):
             yield match.start(), match.end(), self._labels[match[0]]
-        for sighting in self._search.search(octets):
-            yield sighting.offset, _end(octets, sighting), self._labels[sighting.value]
+        found = self._search.search(octets)
+        direct = {sighting.value for sighting in found if not _undone(sighting)}
+        for sighting in found:
+            # A reading of the whole text as another one says nothing about where a value stands.
+            if sighting.value in direct and _is_whole_text(sighting):
+                continue
+            label = f"{sighting.field}({_measure(sighting.value.decode())})"
+            yield sighting.offset, _end(octets, sighting), label
 
 
 def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
@@ -114,12 +120,21 @@ def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
     return {field: tuple(own) for field, own in found.items()}
 
 
+def _undone(sighting: Sighting) -> list[str]:
+    return [step for step in sighting.chain if step.startswith("undone by ")]
+
+
+def _is_whole_text(sighting: Sighting) -> bool:
+    undone = _undone(sighting)
+    return bool(undone) and sighting.offset == 0 and not undone[-1].endswith(_TEXT_STEPS)
+
+
 def _end(octets: bytes, sighting: Sighting) -> int:
     """Give the offset behind the octets that a value was read from."""
-    # The step that was undone first is named last.
-    undone = [step for step in sighting.chain if step.startswith("undone by ")]
+    undone = _undone(sighting)
     if not undone:
         return sighting.offset + len(sighting.octets)
+    # The step that was undone first is named last.
     if undone[-1].endswith(_TEXT_STEPS) and (run := _WORD.match(octets, sighting.offset)):
         return run.end()
     return len(octets)  # nobody knows where compressed octets end
