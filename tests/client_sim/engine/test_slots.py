@@ -331,3 +331,32 @@ def test_facts_are_kept_as_given(slots):
     other = replace(NEW, counter=9, fingerprint='ü"\\')
     update(slots, build=other)
     assert slots.state.slots["b"].build == other
+
+
+def test_a_build_that_did_not_boot_is_not_found_ready(slots):
+    """Its images are whole and of the right package; it was tried and given up all the same."""
+    update(slots)
+    assert slots.find_ready(NEW, PACKAGE) == NEW_PARTITIONS
+    slots.switch()
+    assert slots.boot(only_old).failed_build == NEW
+    assert slots.find_ready(NEW, PACKAGE) is None
+
+
+def test_a_slot_that_is_damaged_is_not_found_ready(slots):
+    """Nor one that another package left there."""
+    update(slots)
+    assert slots.find_ready(NEW, "2" * 64) is None
+    (slots.target_directory / "system.img").write_bytes(bytes(len(NEW_IMAGE)))
+    assert slots.find_ready(NEW, PACKAGE) is None
+
+
+def test_a_confirmed_build_has_no_tries_left_over(slots):
+    """They were those of a build that had to prove itself."""
+    update(slots)
+    slots.switch()
+    slots.boot(healthy)
+    state = slots.state
+    assert state.slots[state.running].tries_remaining == MAX_TRIES - 1
+    slots.mark_successful()
+    state = slots.state
+    assert state.slots[state.running].tries_remaining == 0

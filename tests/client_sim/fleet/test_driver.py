@@ -356,3 +356,36 @@ def test_what_is_sent_is_counted_by_phone(town):
     assert sum(tally.polled_in) == tally.polls == 6
     assert {line.phones for line in driver.lines.counts()} == {6}
     assert sum(tally.latencies.counts) == tally.requests
+
+
+def test_a_halt_ends_the_adoption_and_a_later_release_takes_it_up(town):
+    """Half are let in, then the roll-out is halted whatever its schedule says, then build 3 comes.
+
+    Who runs build 2 and who runs build 1 all come to build 3.
+    """
+    repository = town.repository
+    step = make_step(2, [repository.add_release()])
+    schedule = [[START - DAY, 500], [START + LONGEST, 1000]]
+    repository.point(make_pointer([step], r=schedule))
+    repository.publish("armani", "latest")
+    driver = town.make_driver(40)
+    live(driver, LONGEST - 1)
+    halfway = driver.tally.switched
+    # Binomial(40, 1/2): outside of 5 to 35 once in a million.
+    assert 5 <= halfway <= 35
+    repository.point(make_pointer([step], r=schedule, h=True))
+    repository.publish("latest")
+    live(driver, LONGEST, LONGEST - 1)
+    assert driver.tally.switched == driver.tally.arrived == halfway
+    later = {
+        "counter": 3,
+        "fingerprint": "Hening/armani/armani:14/T/3:user/release-keys",
+        "incremental": "3",
+        "post_timestamp": START + 1,
+    }
+    link = repository.add_release(b"later", "armani-3-full.zip", **later)
+    repository.point(make_pointer([make_step(3, [link], t=START + 1)]))
+    repository.publish("armani", "latest")
+    live(driver, LONGEST, 2 * LONGEST - 1)
+    assert driver.tally.switched == driver.tally.arrived == halfway + 40
+    assert not driver.tally.failures

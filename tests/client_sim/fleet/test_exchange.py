@@ -1,0 +1,117 @@
+"""Answers that come in pieces, too long, or not at all."""
+
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from client_sim.fleet import exchange
+from client_sim.fleet.tally import Failure
+from tests.client_sim.fleet.conftest import live
+
+
+@contextmanager
+def relay(port, change):
+    """Stand before a server; `change` gives the pieces in which answers are passed on."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    threads = []
+
+    def pump(source, sink, pieces):
+        while octets := source.recv(65_536):
+            for piece in pieces(octets):
+                sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+
+    def carry(wire):
+        with wire, socket.create_connection(("127.0.0.1", port)) as far:
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            up = threading.Thread(target=pump, args=(wire, far, lambda octets: [octets]))
+            up.start()
+            try:
+                pump(far, wire, change)
+            except OSError:
+                far.close()
+            up.join()
+
+    def accept():
+        while True:
+            try:
+                wire, _ = listener.accept()
+            except OSError:
+                return
+            threads.append(threading.Thread(target=carry, args=(wire,)))
+            threads[-1].start()
+
+    accepting = threading.Thread(target=accept)
+    accepting.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        accepting.join()
+        for thread in threads:
+            thread.join()
+
+
+def test_answers_in_pieces_are_put_together(town):
+    """Heads and bodies cut anywhere: every phone installs as from whole ones."""
+    town.repository.offer()
+
+    def cut(octets):
+        return [octets[at : at + 97] for at in range(0, len(octets), 97)]
+
+    with relay(town.server.port, cut) as port:
+        town.target = replace(town.target, port=port)
+        driver = town.make_driver(3)
+        live(driver, 1)
+    assert not driver.tally.failures
+    assert driver.tally.switched == driver.tally.fetched == 3
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "a head is too long"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", "a body of 999999999 octets"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "more octets than the answer has"),
+    ],
+)
+def test_an_answer_that_is_too_long_ends_the_poll(town, answer, detail):
+    """For phones that know the way; the sentence says what was wrong."""
+    driver = town.make_driver(2)
+    learn = driver.school.learn_poll
+
+    def learn_then_lie(*given):
+        why = learn(*given)
+        town.repository.overrides["/metadata/timestamp.json"] = answer
+        return why
+
+    driver.school.learn_poll = learn_then_lie
+    live(driver, 1)
+    assert driver.tally.failures == {Failure.HTTP: 2}
+    assert {mishap.detail for mishap in driver.tally.mishaps} == {detail}
+
+
+def test_no_answer_in_time_is_given_up(town, monkeypatch):
+    """The phone polls again at its next time; how much had come is said."""
+    monkeypatch.setattr(exchange, "PATIENCE", 0.2)
+    driver = town.make_driver(1)
+    learn = driver.school.learn_poll
+
+    def learn_then_stall(*given):
+        why = learn(*given)
+        town.repository.overrides["/metadata/timestamp.json"] = b"HTTP/1.1 "
+        return why
+
+    driver.school.learn_poll = learn_then_stall
+    driver.exchanges._impatient_at = 0.0
+    driver.advance(0)
+    while driver.exchanges.under_way:
+        driver.exchanges.look(0.05)
+    assert driver.tally.failures == {Failure.SLOW: 1}
+    (mishap,) = driver.tally.mishaps
+    assert mishap.detail == "9 octets of the answer came"
+    assert mishap.request == "GET /metadata/timestamp.json"

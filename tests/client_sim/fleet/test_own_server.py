@@ -1,0 +1,58 @@
+"""A fleet's own server, where its program fails."""
+
+import sys
+
+import pytest
+
+from client_sim.fleet import own_server
+from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.own_server import OwnServer
+
+NOW = 1_770_000_000.0
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Let a Python text be the program `hening-server`."""
+
+    def write(text):
+        file = tmp_path / "hening-server"
+        file.write_text(f"#!{sys.executable}\nimport sys, pathlib\n{text}\n")
+        file.chmod(0o755)
+        monkeypatch.setattr(own_server, "_find_program", lambda: str(file))
+        return OwnServer(tmp_path / "fleet", lambda: NOW)
+
+    return write
+
+
+def test_a_command_that_fails_is_said_with_its_last_line(program):
+    """The first is `init`."""
+    fault = pytest.raises(SurroundingsError, match="hening-server init failed: no room on the")
+    with program("sys.exit('many words\\nno room on the disk')") as server, fault:
+        server.publish(1, 8192)
+
+
+def test_a_server_that_does_not_start_is_said_with_its_log(program):
+    """It says no address."""
+    keys = dict.fromkeys(("latest", "snapshot", "timestamp"), "0" * 64)
+    public = {"keys": {**keys, "log": "log+00000000+AAAA"}}
+    text = (
+        "words = sys.argv\n"
+        "if words[1] == 'init':\n"
+        "    keys = pathlib.Path(words[words.index('--state') + 1]) / 'keys'\n"
+        "    keys.mkdir(parents=True, exist_ok=True)\n"
+        f"    (keys / 'public.json').write_text({public!r}.__repr__().replace(chr(39), chr(34)))\n"
+        "else:\n"
+        "    print('no address')\n"
+    )
+    fault = pytest.raises(SurroundingsError, match=r"did not start; .*server\.log")
+    with program(text) as server, fault:
+        server.publish(1, 8192)
+
+
+def test_a_program_that_is_not_installed_is_said(monkeypatch, tmp_path):
+    """Before anything is made."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    with pytest.raises(SurroundingsError, match="not installed beside hening-device"):
+        OwnServer(tmp_path / "fleet", lambda: NOW)

@@ -1,0 +1,118 @@
+"""What a run says, from what it did."""
+
+from client_sim.device.pointer import decode_pointer
+from client_sim.fleet.fleet import Moment, Outcome, Plan
+from client_sim.fleet.lines import LineCount
+from client_sim.fleet.mishap import Mishap
+from client_sim.fleet.report import make_report, reached_share, report_to_dict
+from client_sim.fleet.sample import Sample
+from client_sim.fleet.sentences import summarise
+from client_sim.fleet.survey import Survey
+from client_sim.fleet.tally import BINS, Failure, Tally
+from client_sim.fleet.target import Target
+from client_sim.transport import encode_request
+from tests.client_sim.device.repository_simulator import START, make_pointer, make_step
+from tests.client_sim.fleet.conftest import GROUP, PLAIN
+
+HOUR = 3600
+HOST = "127.0.0.1:8080"
+LINK = {"p": "armani/id/stable/armani-2-full.zip", "z": 7, "x": "0" * 64, "b": []}
+
+
+def make_outcome(*, halted=False, **sums):
+    """Return what a run of 200 phones for a day did; half are let in after 12 hours."""
+    schedule = [[START, 0], [START + 12 * HOUR, 500]]
+    custom = make_pointer([make_step(2, [LINK])], r=schedule, h=halted)
+    pointer = decode_pointer("latest/armani/id/stable", custom)
+    tally = Tally(polls=1000, requests=2000, sent=5000, received=7000, switched=90, arrived=80)
+    tally.arrived_in[60] = 80
+    for name, value in sums.items():
+        setattr(tally, name, value)
+    return Outcome(
+        plan=Plan(200, 24.0 * HOUR, 3600.0, 2, 1, PLAIN, 8, False, 1),
+        target=Target("127.0.0.1", 8080, "127.0.0.1", tls=False, root=b""),
+        survey=Survey((GROUP,), (pointer,), {}),
+        begin=float(START),
+        real=10.0,
+        tally=tally,
+        lines=[
+            LineCount(encode_request(HOST, "/metadata/timestamp.json"), 900, 200),
+            LineCount(encode_request(HOST, "/metadata/1.armani.json"), 80, 80),
+            LineCount(b"GET /?who=me HTTP/1.1\r\n\r\n", 1, 1),
+        ],
+        moments=[Moment(0.0, 0.0, 0, 0), Moment(1.0, 5.0, 500, 9), Moment(2.0, 10.0, 2000, 99)],
+        newest=40,
+        by_group=(200,),
+        memory=(9_000, 20_000),
+        cpu=12.0,
+    )
+
+
+def test_rates_are_those_of_the_real_clock():
+    """Of 10 seconds, and the most of any stretch between two moments."""
+    report = make_report(make_outcome(), Sample())
+    assert (report.polls_per_second, report.requests_per_second) == (100.0, 200.0)
+    assert report.most_requests_per_second == 300.0
+    assert report.speed == 8640.0
+    assert (report.octets_per_idle_phone, report.octets_per_phone) == (45.0, 100.0)
+
+
+def test_the_curve_is_of_phones_that_had_an_older_build():
+    """160 of 200 had; 80 of them came in stretch 60, and half were let in after half of the run."""
+    curve = make_report(make_outcome(), Sample()).curve
+    assert len(curve) == BINS
+    assert [curve[59].arrived, curve[60].arrived, curve[-1].arrived] == [0.0, 0.5, 0.5]
+    assert [curve[46].reached, curve[47].reached, curve[-1].reached] == [0.0, 0.5, 0.5]
+
+
+def test_a_halted_roll_out_lets_nobody_in():
+    """Whatever its schedule says."""
+    assert reached_share(make_outcome(), START + 13.0 * HOUR) == 0.5
+    assert reached_share(make_outcome(halted=True), START + 13.0 * HOUR) == 0.0
+
+
+def test_requests_are_told_by_rows_of_the_table():
+    """And what is in no row is counted apart."""
+    report = make_report(make_outcome(), Sample())
+    kinds = {kind.name: kind for kind in report.kinds}
+    assert report.outside_the_grammar == 1
+    assert (kinds["timestamp"].sent, kinds["timestamp"].most) == (900, 200)
+    assert not kinds["timestamp"].shows_model
+    assert kinds["codename"].shows_model
+
+
+def test_the_share_of_the_real_engine_is_of_all_installs():
+    """Twins are installs of the fleet done once more, phones of a sample are installs beside it."""
+    outcome = make_outcome(twins=10, twins_installed=9, twins_left_out=3, twin_refusals=["no"])
+    report = make_report(outcome, Sample())
+    assert (report.engine_phones, report.engine_installs, report.engine_left_out) == (10, 9, 3)
+    assert report.engine_share == 0.1
+    assert report.engine_refusals == ("no",)
+    report = make_report(make_outcome(), Sample(12, 10, ("why",)))
+    assert (report.engine_phones, report.engine_installs) == (12, 10)
+    assert report.engine_share == 0.1
+
+
+def test_failures_of_the_server_are_told_apart_and_with_their_cause():
+    """A phone's own network is none of them."""
+    outcome = make_outcome(mishaps=[Mishap("no connection", 1.0, "a/b/c", "GET /x", "")])
+    outcome.tally.failures[Failure.NO_NETWORK] = 5
+    outcome.tally.failures[Failure.UNREACHABLE] = 1
+    report = make_report(outcome, Sample())
+    assert report.server_failures == 1
+    assert report.mishaps == ("hour 1.00, a/b/c after GET /x: no connection.",)
+    values = report_to_dict(report)
+    assert values["failures"] == {Failure.NO_NETWORK.value: 5, Failure.UNREACHABLE.value: 1}
+    assert values["requests_seen"][0] == {
+        "request": "GET /metadata/timestamp.json",
+        "sent": 900,
+        "phones": 200,
+    }
+
+
+def test_requests_whose_senders_are_not_told_apart_are_said():
+    """Only where there are any."""
+    _, sentences, _ = summarise(make_report(make_outcome(untold=1234), Sample()))
+    assert any("1,234 requests came after the first 20,000 distinct" in each for each in sentences)
+    _, sentences, _ = summarise(make_report(make_outcome(), Sample()))
+    assert not any("distinct ones" in each for each in sentences)
