@@ -23,7 +23,7 @@ margin:1rem 0;padding:0}
 .facts dt{color:var(--soft);font-size:.85rem}
 .facts dd{margin:0;font-size:1.2rem;font-variant-numeric:tabular-nums}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:1rem}
-figure{margin:0}figcaption{font-weight:600}.key{color:var(--soft);font-weight:400}
+figure{margin:0;display:flex;flex-direction:column;justify-content:flex-end}figcaption{font-weight:600}.key{color:var(--soft);font-weight:400}
 .plot{width:100%;height:auto;display:block}.plot text{font-size:14px;fill:var(--soft)}
 .grid{stroke:var(--rule)}.one,.two{fill:none;stroke-width:2.5;stroke-linejoin:round}
 .one{stroke:var(--one)}.two{stroke:var(--two);stroke-dasharray:6 4}
@@ -127,11 +127,17 @@ def render_page(report: Report) -> str:
                 Curve(
                     "phones",
                     "one",
-                    [(rank, phones) for rank, (_, _, phones) in enumerate(report.requests_seen, 1)],
+                    _steps([phones for _, _, phones in report.requests_seen]),
+                    is_stepped=True,
                 )
             ],
         ),
     )
+
+
+def _steps(heights: list[int]) -> list[tuple[float, float]]:
+    """Return the points of steps, each one wide."""
+    return [*enumerate(heights), *((len(heights), height) for height in heights[-1:])]
 
 
 def _tell_outside(report: Report) -> str:

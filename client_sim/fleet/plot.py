@@ -1,13 +1,15 @@
 """Curves as SVG that stands in a page: no script, colours from the page's style."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Final
 
 _WIDTH, _HEIGHT = 480, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 62, 12, 14, 44
 _GRID: Final = 4
+_TOPS: Final = (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,31 @@ def draw(title: str, x_unit: str, curves: Sequence[Curve], *, is_share: bool = F
         label = f"{share:.0%}" if is_share else _shorten(most_y * share)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y}" y2="{y}"/>')
         parts.append(f'<text x="{_LEFT - 6}" y="{y + 5}" text-anchor="end">{label}</text>')
-        x = _LEFT + share * (_WIDTH - _LEFT - _RIGHT)
-        anchor = ("start", "middle", "middle", "middle", "end")[step]
-        unit = f" {x_unit}" if step == _GRID else ""
+    for x in find_ticks(most_x):
+        across = _LEFT + x / most_x * (_WIDTH - _LEFT - _RIGHT)
         parts.append(
-            f'<text x="{x:.0f}" y="{_HEIGHT - 16}" text-anchor="{anchor}">'
-            f"{_shorten(most_x * share)}{unit}</text>"
+            f'<text x="{across:.0f}" y="{_HEIGHT - 18}" text-anchor="middle">{_shorten(x)}</text>'
         )
+    parts.append(
+        f'<text x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 2}" text-anchor="end">{escape(x_unit)}</text>'
+    )
     for curve in curves:
         path = _path(curve, most_x, most_y)
         parts.append(f'<path class="{curve.style}" d="{path}"><title>{escape(curve.name)}</title>')
         parts.append("</path>")
     return "".join([*parts, "</svg>"])
+
+
+def find_ticks(most: float) -> list[float]:
+    """Return 0 and the multiples of a round number up to `most`, three to six of them."""
+    power = 10.0 ** math.floor(math.log10(most))
+    step = next(
+        each
+        for part in (0.1, 1)
+        for times in (1, 2, 3, 6)
+        if most / (each := power * part * times) <= 5
+    )
+    return [step * index for index in range(int(most / step + 1e-9) + 1)]
 
 
 def _path(curve: Curve, most_x: float, most_y: float) -> str:
@@ -67,13 +82,13 @@ def _y(share: float) -> float:
 
 
 def _round_up(value: float) -> float:
-    """Return the next of 1, 2, 4, 5, 10 times a power of ten."""
+    """Return the next round number times a power of ten, whose quarters are round, too."""
     power = 1.0
     while power * 10 <= value:
         power *= 10
     while power > value > 0:
         power /= 10
-    return next((power * each for each in (1, 2, 4, 5, 10) if power * each >= value), power * 10)
+    return next((power * each for each in _TOPS if power * each >= value), power * 10)
 
 
 def _shorten(value: float) -> str:

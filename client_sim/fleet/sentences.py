@@ -34,9 +34,9 @@ def summarise(report: Report) -> tuple[str, list[str], list[Fact]]:
         f" {report.lessons:,} times, once for each worker, trust state and new answer."
     )
     engine = (
-        f"{report.switched:,} phones of the fleet took a build; {report.fetched:,} of them fetched"
-        " its package and checked its hash, the others took the decision, the codename role and"
-        f" its proof alone. {_tell_engine(report)}"
+        f"{report.switched:,} phones of the fleet took a build; {report.fetched:,} packages were"
+        " fetched and had the signed hash, and who fetched none took the decision, the codename"
+        f" role and its proof alone. {_tell_engine(report)}"
     )
     untold = (
         f"{report.requests_untold:,} requests came after the first {LIMIT:,} distinct ones of a"
