@@ -47,3 +47,12 @@ def test_four_gibibytes_take_little_memory_and_little_disk(package, way):
     assert image.stat().st_blocks * 512 < PARTITION // 31
     assert int(done.stdout) < ALLOWED + CHUNK
     phone.rename(package.parent / way)
+
+
+def test_a_large_operation_takes_no_more_than_it_says():
+    """128 MiB out of one xz stream with the largest dictionary: its result is never held whole."""
+    command = [sys.executable, "-m", "tests.client_sim.engine.memory_operation"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, check=True)
+    peak, said = map(int, done.stdout.split())
+    assert peak < said + ALLOWED
+    assert peak < 128 * 1024**2
