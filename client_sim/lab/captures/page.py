@@ -17,7 +17,9 @@ _PAGE: Final = """<!doctype html>
 @media(prefers-color-scheme:dark){:root{--line:#44444c;--soft:#26262c;--dim:#a8a8b2}}
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;
 overflow-wrap:anywhere}
-.badge{display:inline-block;padding:.1rem .7rem;border-radius:1rem;color:#fff;font-weight:600}
+.badge{display:inline-block;padding:.1rem .7rem;border-radius:1rem;color:#fff;font-weight:600;
+overflow-wrap:normal;white-space:nowrap}
+th,.check{overflow-wrap:normal}
 .good{background:#1a7f37}.bad{background:#b3261e}
 .wide{overflow-x:auto}table{border-collapse:collapse;width:100%;margin:1rem 0}
 th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid var(--line);vertical-align:top}
@@ -44,13 +46,13 @@ mark{background:#ffd54f;color:#000}.dim{color:var(--dim)}summary{cursor:pointer}
 <thead><tr><th>check</th><th>question</th><th class="number">cases</th><th>result</th></tr></thead>
 <tbody>
 {% for question in audit.questions -%}
-<tr><td>{{ question.name }}</td><td>{{ question.asks }}</td>
+<tr><td class="check">{{ question.name }}</td><td>{{ question.asks }}</td>
 <td class="number">{{ question.cases }}</td>
 <td><span class="badge {{ 'good' if question.passed else 'bad' }}">
 {{- 'passed' if question.passed else '%d found' % question.count }}</span></td></tr>
 {% endfor %}</tbody></table></div>
 {% for question in audit.questions if not question.passed -%}
-<details{{ ' open' if loop.first }}><summary>{{ question.name }}: {{ question.count }} found
+<details{{ ' open' if loop.first or question.name == 'canaries' }}><summary>{{ question.name }}: {{ question.count }} found
 {%- if question.count > question.evidence|length %}, the first {{ question.evidence|length }} shown
 {%- endif %}</summary>
 {% for each in question.evidence -%}
