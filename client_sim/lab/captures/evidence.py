@@ -73,7 +73,7 @@ def _all_octets(capture: Capture) -> Iterable[tuple[str, bytes]]:
         if talk.hello is not None:
             yield f"client hello of {talk.where}", talk.hello.session
             yield f"server name of {talk.where}", talk.hello.server_name or b""
-        for label, octets in talk.odd:
+        for label, octets in (*talk.odd, *talk.readings):
             yield f"{talk.where}, {label}", octets
     for question in capture.asked:
         yield f"name asked for, {question.where}", question.name

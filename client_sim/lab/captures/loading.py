@@ -14,7 +14,7 @@ from client_sim.lab.captures.key_log import KEY_LOG_LIMIT, list_randoms
 from client_sim.lab.captures.pcap import MAGICS, read_pcap
 from client_sim.lab.captures.pcapng import SECTION, read_pcapng
 from client_sim.lab.captures.seen import Capture, Conversation, State
-from client_sim.lab.captures.tshark import decrypt
+from client_sim.lab.captures.tshark import Opened, decrypt
 from client_sim.lab.errors import CaptureError
 
 OCTETS_LIMIT: Final = 16 * 1024 * 1024
@@ -119,7 +119,10 @@ def _open_tls(path: Path, capture: Capture, secrets: list[bytes]) -> Capture:
     )
 
 
-def _unlock(talk: Conversation, octets: bytes | None) -> Conversation:
-    if octets is None or talk.state is not State.ENCRYPTED:
+def _unlock(talk: Conversation, opened: Opened | None) -> Conversation:
+    if opened is None or talk.state is not State.ENCRYPTED:
         return talk
-    return replace(talk, octets=octets, state=State.DECRYPTED)
+    headers = (("headers of HTTP/2", opened.headers),) if opened.headers else ()
+    return replace(
+        talk, octets=opened.octets, state=State.DECRYPTED, readings=(*talk.readings, *headers)
+    )

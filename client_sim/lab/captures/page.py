@@ -52,7 +52,8 @@ mark{background:#ffd54f;color:#000}.dim{color:var(--dim)}summary{cursor:pointer}
 {{- 'passed' if question.passed else '%d found' % question.count }}</span></td></tr>
 {% endfor %}</tbody></table></div>
 {% for question in audit.questions if not question.passed -%}
-<details{{ ' open' if loop.first or question.name == 'canaries' }}><summary>{{ question.name }}: {{ question.count }} found
+<details{{ ' open' if loop.first or question.name == 'canaries' }}>
+<summary>{{ question.name }}: {{ question.count }} found
 {%- if question.count > question.evidence|length %}, the first {{ question.evidence|length }} shown
 {%- endif %}</summary>
 {% for each in question.evidence -%}

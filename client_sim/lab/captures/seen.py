@@ -23,7 +23,8 @@ class Conversation:
 
     `frame` is the number of its first frame, 0 where the format has none. `name` is the host that
     the format itself says was contacted. `gaps` are sentences
-    about what is missing, `odd` octets that contradict others, each with a label.
+    about what is missing, `odd` octets that contradict others, each with a label, `readings` what
+    another program makes of the octets.
     """
 
     where: str
@@ -38,6 +39,7 @@ class Conversation:
     received: int = 0
     gaps: tuple[str, ...] = ()
     odd: tuple[tuple[str, bytes], ...] = ()
+    readings: tuple[tuple[str, bytes], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

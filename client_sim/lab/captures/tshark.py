@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,13 @@ _AT_ONCE: Final = 200  # connections that one run gives out
 _OUTPUT_LIMIT: Final = 64 * 1024 * 1024
 _STREAM: Final = re.compile(
     r"^Filter: tcp\.stream eq ([0-9]+)\nNode 0: (\S+)\nNode 1: (\S+)$", re.MULTILINE
+)
+_HTTP_2: Final = b"PRI * HTTP/2.0\r\n"
+_BETWEEN: Final = "\x1f"
+_HEADERS: Final = (
+    *("-Y", "http2.header.name", "-T", "fields", "-E", f"aggregator={_BETWEEN}"),
+    *("-e", "ip.src", "-e", "ipv6.src", "-e", "tcp.srcport"),
+    *("-e", "http2.header.name", "-e", "http2.header.value"),
 )
 _LINE: Final = re.compile(r"^(\t?)([0-9a-f]+)$", re.MULTILINE)
 
@@ -33,31 +41,56 @@ def find_tshark() -> str:
     return program
 
 
-def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, bytes]:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What left the phone under TLS, and for HTTP/2 its headers, one in each line."""
+
+    octets: bytes
+    headers: bytes = b""
+
+
+def decrypt(path: Path, key_log: Path, ends: Mapping[int, str]) -> Mapping[int, Opened]:
     """Give what left the phone under TLS, by the number of the first frame of each connection.
 
     `ends` has for each such frame the phone's end of the connection, as `ADDRESS:PORT`. What the
     keys do not open is left out.
     """
     program = find_tshark()
+    found: dict[int, Opened] = {}
+    frames = list(ends)
     with tempfile.TemporaryDirectory(prefix="hening-tshark-") as home:
         options = [program, "-n", "-r", str(path.resolve())]
         options += ["-o", "tcp.reassemble_out_of_order:TRUE"]
         options += ["-o", f"tls.keylog_file:{key_log.resolve()}"]
-        wanted = " or ".join(f"frame.number == {frame}" for frame in ends)
-        shown = _run(
-            [*options, "-Y", wanted, "-T", "fields", "-e", "tcp.stream", "-e", "frame.number"], home
-        )
-        streams = dict(_pairs(shown))
-        found: dict[int, bytes] = {}
-        for start in range(0, len(streams), _AT_ONCE):
-            chosen = list(streams)[start : start + _AT_ONCE]
-            follow = [word for stream in chosen for word in ("-z", f"follow,tls,raw,{stream}")]
-            shown = _run([*options, "-q", *follow], home)
-            for stream, end, octets in _sent(shown):
+        for start in range(0, len(frames), _AT_ONCE):
+            wanted = ", ".join(map(str, frames[start : start + _AT_ONCE]))
+            words = ["-Y", f"frame.number in {{{wanted}}}", *_fields("tcp.stream", "frame.number")]
+            streams = dict(_pairs(_run([*options, *words], home)))
+            follow = [word for stream in streams for word in ("-z", f"follow,tls,raw,{stream}")]
+            for stream, end, octets in _sent(_run([*options, "-q", *follow], home)):
                 if stream in streams and end == ends.get(streams[stream]) and octets:
-                    found[streams[stream]] = octets
+                    found[streams[stream]] = Opened(octets)
+        if any(opened.octets.startswith(_HTTP_2) for opened in found.values()):
+            headers = _list_headers(_run([*options, *_HEADERS], home))
+            for frame, opened in found.items():
+                if opened.octets.startswith(_HTTP_2):
+                    found[frame] = Opened(opened.octets, headers.get(ends[frame], b""))
     return found
+
+
+def _fields(*names: str) -> list[str]:
+    return ["-T", "fields", *(word for name in names for word in ("-e", name))]
+
+
+def _list_headers(shown: str) -> dict[str, bytes]:
+    """Read names and values of HTTP/2 headers, by the end that sent them."""
+    found: dict[str, list[str]] = {}
+    for line in shown.splitlines():
+        four, six, port, names, values = (line.split("\t") + [""] * 5)[:5]
+        end = f"{four}:{port}" if four else f"[{six}]:{port}"
+        pairs = zip(names.split(_BETWEEN), values.split(_BETWEEN), strict=False)
+        found.setdefault(end, []).extend(f"{name}: {value}" for name, value in pairs)
+    return {end: "\n".join(lines).encode() for end, lines in found.items()}
 
 
 def _pairs(shown: str) -> Iterator[tuple[int, int]]:

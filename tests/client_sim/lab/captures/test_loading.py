@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.key_log import list_randoms
+from client_sim.lab.captures.known import Known
 from client_sim.lab.captures.loading import OCTETS_LIMIT, decode_capture, load_capture
 from client_sim.lab.captures.requests import split_requests
 from client_sim.lab.captures.seen import State
@@ -112,6 +113,31 @@ def test_with_keys_the_requests_are_read(version, embedded, secure_poll, tmp_pat
     assert [talk.octets for talk in capture.conversations] == [PLAIN, PLAIN]
     assert {talk.state for talk in capture.conversations} == {State.DECRYPTED}
     assert audit_capture(capture, HOST.encode(), None).verdict == "clean"
+
+
+# RFC 7540 sections 3.5 and 6.5, RFC 7541 appendix C.4.1: www.example.com by Huffman's code.
+SETTINGS = bytes.fromhex("000000 04 00 00000000")
+BLOCK = bytes.fromhex("828684418cf1e3c2e5f23a6ba0ab90f4ff")
+HTTP_2 = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SETTINGS + bytes.fromhex("000011 01 05 00000001") + BLOCK
+)
+
+
+@pytest.mark.needs("tshark")
+def test_headers_of_http_2_are_read_by_tshark(secure_poll, tmp_path):
+    """Known values are looked for in them; the grammar has nothing of it."""
+    packets, keys = secure_poll(said=[(HTTP_2, SETTINGS)], protocols=["h2"])
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap(packets))
+    capture = load_capture(path, key_log=keys)
+    (talk,) = capture.conversations
+    assert talk.octets == HTTP_2
+    ((label, headers),) = talk.readings
+    assert label == "headers of HTTP/2"
+    assert headers.splitlines()[-1] == b":authority: www.example.com"
+    known = Known({"site": (b"www.example.com",)}, {})
+    audit = audit_capture(capture, HOST.encode(), known)
+    assert audit.verdict == "leak"
 
 
 @pytest.mark.needs("tshark")
