@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from client_sim.lab.oracles.budget import NOBODY_DECLARED, find_budget
-from client_sim.lab.oracles.fields import Field, decode_fields
+from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.trust_state import TrustState, find_trust_states
 from client_sim.lab.trace.observation import Observation
@@ -94,7 +94,7 @@ def _findings(counts: Sequence[Count], sizes: Mapping[str, int]) -> Iterator[Fin
             offset=0,
             length=len(rarest),
             other=commonest,
-            channel="octets" if count.of not in {"poll", "connection"} else "",
+            channel=name_channel(count.of),
             field=count.field,
         )
 

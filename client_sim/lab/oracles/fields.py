@@ -30,6 +30,11 @@ class Field:
     value: bytes
 
 
+def name_channel(of: str) -> str:
+    """Name the way out that a field belongs to: octets, but for those of polls and connections."""
+    return "" if of in {"poll", "connection"} else Channel.OCTETS.value
+
+
 def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:
     """List the fields of each poll of a run, by its number.
 

@@ -1,8 +1,9 @@
 """A phone in a quiet world asks the same every time: no counter, no drip, no number per request."""
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
-from client_sim.lab.oracles.fields import Field, decode_fields
+from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.trust_state import TrustState, find_trust_states
 from client_sim.lab.trace.observation import Observation
@@ -29,10 +30,9 @@ def _findings(observation: Observation) -> Iterator[Finding]:
 def _finding(
     poll: int, fields: tuple[Field, ...], before: int, known: tuple[Field, ...]
 ) -> Finding:
-    ours = next((f for f, g in zip(fields, (*known, None), strict=False) if f != g), None)
-    theirs = next((g for f, g in zip((*fields, None), known, strict=False) if f != g), None)
+    pairs = zip_longest(fields, known)
+    ours, theirs = next((one, other) for one, other in pairs if one != other)
     there = ours or theirs
-    assert there is not None
     octets = ours.value if ours else b""
     return Finding(
         where=", ".join(filter(None, (f"poll {poll}", there.place))),
@@ -44,6 +44,6 @@ def _finding(
         offset=0,
         length=len(octets),
         other=theirs.value if theirs else b"",
-        channel="octets" if there.of not in {"poll", "connection"} else "",
+        channel=name_channel(there.of),
         field=there.name,
     )

@@ -1,10 +1,12 @@
 """A field that takes more values over a fleet than the page declares is found and counted."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from client_sim.lab.oracles.cardinality import count_fields, judge_cardinality
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 HEAD = b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
@@ -53,6 +55,9 @@ def test_one_odd_phone_is_named(odd, field):
     found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
     finding = found[field]
     assert "2 values among 3 phones" in finding.explanation
+    assert (finding.offset, finding.length) == (0, len(finding.octets))
+    in_octets = field not in {"names", "port and TLS name", "TLS parameters", "pieces"}
+    assert finding.channel == ("octets" if in_octets else "")
     assert f"{finding.octets!r} in 1" in finding.explanation
     assert f"{finding.other!r} in 2" in finding.explanation
 
@@ -111,3 +116,62 @@ def test_polls_are_counted_one_by_one():
     second = Departure(1.0, "poll 2", Channel.DNS, -1, b"b.example")
     fleet = [Observation((first, second), (), (), (), None)] * 2
     assert judge_cardinality(fleet) == ()
+
+
+def test_a_finding_is_one_sentence_with_both_values():
+    """Word for word."""
+    odd = phone(target=b"192.0.2.1 444 h.example")
+    assert judge_cardinality([phone(), phone(), odd]) == (
+        Finding(
+            "poll 1, connection 1",
+            "port and TLS name has 2 values among 3 phones in the same public trust state, where 1 "
+            "may be: b'443 h.example' in 2, b'444 h.example' in 1",
+            *(b"444 h.example", 0, 13, b"443 h.example", "", "port and TLS name"),
+        ),
+    )
+
+
+def test_no_more_than_five_values_are_named():
+    """The rarest ones."""
+    fleet = [phone(name=b"%d.example" % number) for number in (1, 1, *range(1, 8))]
+    (found,) = [f for f in judge_cardinality(fleet) if f.field == "names"]
+    assert "7 values among 9 phones" in found.explanation
+    assert found.explanation.count(" in 1") == 5
+    assert found.other == b"1.example"
+
+
+def test_phones_in_other_states_are_not_compared():
+    """Whoever was told of a newer snapshot asks otherwise."""
+    body = b'{"signed":{"meta":{"snapshot.json":{"version":  7   }}}}'
+    told = replace(
+        phone((HEAD, HEAD.replace(b"timestamp", b"7.snapshot"))),
+        received=(b"HTTP/1.1 200 OK\r\nContent-Length: 56\r\n\r\n" + body,),
+    )
+    assert judge_cardinality([phone(), told]) == ()
+
+
+def test_the_joint_value_is_that_of_the_poll():
+    """Without what is asked for an installation."""
+    role = b"GET /metadata/3.armani.json HTTP/1.1\r\nHost: h.example\r\n\r\n"
+    joint = [
+        (c.poll, c.place, c.of, dict(c.values))
+        for seen in (phone(), phone((HEAD, ASK % PACKAGE)), phone((HEAD, role)))
+        for c in count_fields([seen])
+        if c.field == "all"
+    ]
+    values = [
+        *(b"h.example", b"1", b"443 h.example", b"13"),
+        *(b"%d" % len(HEAD), b"1", b"Host, Accept-Encoding", b"GET", b"/metadata/timestamp.json"),
+        *(b"HTTP/1.1", b"h.example", b"gzip"),
+    ]
+    assert joint[0] == (1, "", "poll", {b"\n".join(values): 1})
+    without_pieces = b"\n".join(values[:4] + values[5:])
+    assert [each[3] for each in joint[1:]] == [{without_pieces: 1}] * 2
+
+
+def test_values_that_one_phone_repeats_are_one_value():
+    """Blocks of a package in their order; the same twice is the same."""
+    second = ASK.replace(b"0-5", b"6-9") % PACKAGE
+    counts = count_fields([phone((HEAD, ASK % PACKAGE, second, second))])
+    (blocks,) = [c for c in counts if c.field == "header Range value"]
+    assert blocks.values == {b"bytes=0-5\nbytes=6-9": 1}

@@ -5,12 +5,14 @@ import math
 
 import pytest
 
+from client_sim.lab.oracles.chance import tail_of_chi_square, tail_of_kolmogorov, tail_of_normal
 from client_sim.lab.oracles.distribution import (
     find_bit_planes,
     find_runs,
     find_spread,
     judge_distribution,
 )
+from client_sim.lab.oracles.finding import Finding
 
 
 def draws(count, seed=1):
@@ -93,3 +95,40 @@ def test_runs_are_counted_by_hand():
     assert find_runs([1, 9, 2, 8, 3, 7]) == pytest.approx((5 - expected) / math.sqrt(variance))
     assert math.isnan(find_runs([5.0, 5.0, 5.0]))
     assert math.isnan(find_runs([5.0]))
+
+
+def names(seconds, alpha):
+    """Say which statistics alarm."""
+    return {
+        f.explanation.split(" of 40 intervals")[0].removesuffix(" of the intervals")
+        for f in judge_distribution(seconds, alpha)
+    }
+
+
+def test_each_statistic_has_its_share_of_alpha():
+    """Half for the bits together, a quarter each for spread and runs; exactly at it is none."""
+    seconds = draws(40, 3)
+    shares = {
+        f"bit {plane}": 24 * tail_of_chi_square(x)
+        for plane, x in enumerate(find_bit_planes(seconds))
+    }
+    shares["spread"] = 4 * tail_of_kolmogorov(find_spread(seconds), 40)
+    shares["number of runs"] = 4 * tail_of_normal(find_runs(seconds))
+    for name, share in shares.items():
+        assert name not in names(seconds, share)
+        assert name in names(seconds, share * 1.0001)
+
+
+def test_a_finding_lists_the_intervals():
+    """Word for word."""
+    seconds = [20_000.0] * 40
+    found = {f.explanation.split(" of ")[0]: f for f in judge_distribution(seconds)}
+    octets = b" ".join([b"20000"] * 40)
+    distance = find_spread(seconds)
+    chance = 4 * tail_of_kolmogorov(distance, 40)
+    assert found["spread"] == Finding(
+        "next poll",
+        f"spread of 40 intervals is not that of fresh draws: statistic {distance:.4g}, "
+        f"chance {chance:.1g}",
+        *(octets, 0, len(octets), None, "next poll", "interval"),
+    )

@@ -4,10 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from client_sim.lab.oracles.egress import find_strays
+from client_sim.lab.oracles.egress import Stray, find_strays
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.trace.observation import Channel, Departure, Observation
+from client_sim.world import Public, RunningBuild
 
+BUILD = RunningBuild("", "", 0, 0, "")
 NAME = (Channel.DNS, -1, b"updates.example.org")
 TARGET = (Channel.CONNECT, 0, b"198.51.100.1 8080 plain")
 CLOSE = (Channel.CLOSE, 0, b"")
@@ -70,3 +72,36 @@ def test_each_stray_names_its_field(public):
         ("connect target", "connections"),
         ("connect target", "close"),
     ]
+
+
+def test_every_sentence():
+    """Word for word, with field and departure."""
+    public = Public("h.example", 443, True, *("",) * 3, b"", b"", 0, BUILD)
+    other = (Channel.CONNECT, 0, b"192.0.2.1 80 a.example with spaces")
+    plain = (Channel.CONNECT, 1, b"192.0.2.1")
+    events = [(Channel.DNS, -1, b"t.example"), (Channel.DNS, -1, b"h.example"), other, plain, DUE]
+    seen = Observation(
+        tuple(Departure(1.0, "poll 1", *event) for event in events), (), (), (), None
+    )
+    left = seen.departures
+    assert find_strays(seen, public) == (
+        Stray(left[0], "the only name to ask for is h.example", "name"),
+        Stray(left[1], "a name is asked for once per connection", "number of questions"),
+        Stray(left[2], "the port is not the ROM's, 443", "port"),
+        Stray(left[2], "the TLS name is not the ROM's, h.example", "TLS name"),
+        Stray(left[3], "the port is not the ROM's, 443", "port"),
+        Stray(left[3], "the TLS name is not the ROM's, h.example", "TLS name"),
+        Stray(left[3], "an address that no question was asked for", "address"),
+        Stray(left[3], "a second connection at the same time", "connections"),
+        Stray(left[3], "the connection was not closed after the poll", "close"),
+    )
+
+
+def test_a_connection_that_stays_open_is_said_once():
+    """Not again at the next due time."""
+    seen = Observation(
+        tuple(Departure(1.0, "poll 1", *event) for event in (NAME, TARGET, DUE, DUE)),
+        *((), (), (), None),
+    )
+    public = Public("updates.example.org", 8080, False, *("",) * 3, b"", b"", 0, BUILD)
+    assert [stray.field for stray in find_strays(seen, public)] == ["close"]

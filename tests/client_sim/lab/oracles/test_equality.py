@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.oracles.equality import find_differences, judge_equality
+from client_sim.lab.oracles.equality import Difference, find_differences, judge_equality
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 
@@ -30,6 +30,9 @@ BASE = (
     (1.0, Channel.CLOSE, 0, b""),
     (1.0, Channel.SCHEDULE, -1, b"20000.0"),
 )
+
+
+BASE_SEEN = observe(*BASE)
 
 
 def changed(place, **new):
@@ -89,6 +92,34 @@ def test_pieces_closes_and_order_count_too(other):
     for one, two in ((BASE, other), (other, BASE)):
         (found,) = find_differences(observe(*one), observe(*two), with_time=False)
         assert found.first != found.second
+        assert found.channel in {"octets", "close", "next poll"}
+
+
+def test_one_event_more_is_shown_whole():
+    """By the side that has it; the other side shows nothing."""
+    more = observe(*BASE, (2.5, Channel.CLOSE, 0, b""))
+    text = b"2.5 poll 1 close "
+    for one, other, first, second in ((more, BASE_SEEN, text, b""), (BASE_SEEN, more, b"", text)):
+        assert find_differences(one, other, with_time=True) == (
+            Difference("close", "poll 1", 0, first, second, "one event more"),
+        )
+
+
+def test_a_later_due_time_is_shown_whole():
+    """With time, phase and channel, up to the first digit that differs."""
+    assert find_differences(BASE_SEEN, observe(*changed(4, octets=b"20001.0")), with_time=True) == (
+        Difference(
+            "next poll",
+            *("poll 1", 25, b"1.0 poll 1 next poll 20000.0", b"1.0 poll 1 next poll 20001.0"),
+            "due time",
+        ),
+    )
+
+
+def test_a_close_that_says_something_has_a_name():
+    """Whatever the channel, a difference has a field."""
+    (found,) = find_differences(BASE_SEEN, observe(*changed(3, octets=b"reset")), with_time=False)
+    assert (found.channel, found.field) == ("close", "name")
 
 
 def test_a_missing_connection_is_a_difference():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.formula import judge_formula
 from client_sim.lab.trace.observation import Channel, Departure, Draw, Observation
 
@@ -18,6 +19,7 @@ def observe(due, draws=DRAWS):
 def test_an_explained_interval_is_regular():
     """The hand-computed due time of a known draw."""
     assert judge_formula(observe(20_999.0)) == ()
+    assert judge_formula(observe(20_999.0003)) == ()
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,7 @@ def test_an_explained_interval_is_regular():
     [
         observe(21_000.0),
         observe(20_999.5),
+        observe(20_999.25),
         observe(20_999.0, draws=()),
         observe(20_999.0, draws=(Draw("start", U),)),
         observe(20_999.0, draws=(Draw("poll 1", U[1:]),)),
@@ -45,3 +48,15 @@ def test_a_second_draw_is_a_choice():
     (found,) = judge_formula(observe(20_999.0, draws=(other, *DRAWS)))
     assert "drawn 2 times" in found.explanation
     assert judge_formula(observe(20_999.0, draws=(Draw("poll 2", U), *DRAWS))) == ()
+
+
+def test_a_finding_says_what_was_expected():
+    """Word for word."""
+    octets = b"20000"
+    words = (
+        "the next poll comes 20000 s later, which no eight octets that were drawn for this poll "
+        "explain"
+    )
+    assert judge_formula(observe(21_000.0)) == (
+        Finding("next poll, poll 1", words, octets, 0, 5, None, "next poll", "interval"),
+    )

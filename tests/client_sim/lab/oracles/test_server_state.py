@@ -50,6 +50,50 @@ class HidesIt(Keeps):
         return (*super().headers(), *([f"X-A: {dressed}"] if self.kept else []))
 
 
+class Dresses(Keeps):
+    """Sends a token back in a dress."""
+
+    wanted = "x-token"
+
+    def headers(self):
+        """Dress it."""
+        return (*super().headers(), *([f"X-A: {self.dress()}"] if self.kept else []))
+
+
+class InLowerCase(Dresses):
+    """In small letters."""
+
+    def dress(self):
+        """Dress."""
+        return self.kept.lower()
+
+
+class InBase16(Dresses):
+    """In base 16."""
+
+    def dress(self):
+        """Dress."""
+        return self.kept.encode().hex()
+
+
+class InLongBase64(Dresses):
+    """In base64 inside more of it."""
+
+    def dress(self):
+        """Dress."""
+        return base64.b64encode(self.kept.encode()).decode().rstrip("=") + "AAAA"
+
+
+class WaitsBeyond(Keeps):
+    """Waits so much longer than the shortest interval as the server says."""
+
+    wanted = "retry-after"
+
+    def next_poll(self, now):
+        """Add the server's number."""
+        return now + 14_400 + int(self.kept)
+
+
 class Waits(Keeps):
     """Waits as long as the server says."""
 
@@ -90,6 +134,7 @@ def judge(factory, public, one, other):
 PAIRS = {
     "etag": (b'ETag: "aaaa1111"', b'ETag: "bbbb2222"'),
     "retry": (b"Retry-After: 15000", b"Retry-After: 16000"),
+    "upper": (b"X-Token: AAAA1111", b"X-Token: BBBB2222"),
     "moved": (b'Alt-Svc: h2="a.example:443"', b'Alt-Svc: h2="b.example:443"'),
 }
 
@@ -106,6 +151,10 @@ def test_who_takes_no_notice_is_clean(pair, public):
         (Validates, "etag", "header If-None-Match value", "'bbbb2222' of ETag came back"),
         (HidesIt, "etag", "header X-A value", "'bbbb2222' of ETag came back in base64"),
         (Waits, "retry", "due time", "'16000' of Retry-After came back"),
+        (InLowerCase, "upper", "header X-A value", "'BBBB2222' of X-Token came back in lower case"),
+        (InBase16, "upper", "header X-A value", "'BBBB2222' of X-Token came back in base16"),
+        (InLongBase64, "upper", "header X-A value", "'BBBB2222' of X-Token came back in base64"),
+        (WaitsBeyond, "retry", "due time", "'16000' of Retry-After came back"),
         (Moves, "moved", "name", "'b.example' of Alt-Svc came back"),
     ],
 )
@@ -114,7 +163,7 @@ def test_what_comes_back_is_named(factory, pair, field, words, public):
     found = judge(factory, public, *PAIRS[pair])
     assert found
     assert all(f.field.endswith(field) for f in found)
-    assert all(words in f.explanation for f in found)
+    assert all(f.explanation.endswith(f": {words}") for f in found)
 
 
 def test_a_resumed_session_is_found():
@@ -131,4 +180,69 @@ def test_a_resumed_session_is_found():
     ]
     (found,) = judge_server_state(*seen)
     assert (found.channel, found.field) == ("tls parameters", "resumes")
+    assert "came back" not in found.explanation
+
+
+def run_of(due=b"20000.0", received=b"", sent=b"", second=b"9000.0"):
+    """Make a run of two polls."""
+    departures = (
+        Departure(1.0, "poll 1", Channel.CONNECT, 0, b"a 80 plain"),
+        Departure(1.0, "poll 1", Channel.OCTETS, 0, sent),
+        Departure(1.0, "poll 1", Channel.SCHEDULE, -1, due),
+        Departure(1.0, "poll 2", Channel.SCHEDULE, -1, second),
+    )
+    return Observation(departures, (), (), (received,), None)
+
+
+@pytest.mark.parametrize(
+    ("due", "said", "words"),
+    [
+        (b"4001.0", b"A: 4000", ": '4000' of A came back"),
+        (b"18401.0", b"A: 4000", ": '4000' of A came back"),
+        (b"7777.0", b"A: 7777", ": '7777' of A came back"),
+        (b"17001.0", b"A: 4000", ""),
+        (b"18402.0", b"A: 4000", ""),
+        (b"7001.0", b"A: 9000", ""),
+        (b"4001.0", b'{"a": "4000"}', ": '4000' of body came back"),
+        (b"25.0", b"A: 24", ": '24' of A came back"),
+        (b"4.0", b"A: 3", ""),
+        (b"4001.0", b"A: b: 4000", ": '4000' of A came back"),
+        (b"4001.0", b"A b: 4000", ": '4000' of body came back"),
+    ],
+)
+def test_a_number_of_the_server_is_known_again(due, said, words):
+    """As interval, as due time, as what is added to the shortest interval; and of that poll."""
+    one, other = run_of(received=b"x: 1\r\n"), run_of(due=due, received=said)
+    (found,) = judge_server_state(one, other)
+    head, place, tail = found.explanation.partition(" in due time")
+    assert head.startswith("a phone of another server shows something else from octet ")
+    assert place
+    assert tail == words
+
+
+@pytest.mark.parametrize(
+    ("sent", "said", "words"),
+    [
+        (b"abcd1234", b"A: abcd1234; b", ": 'abcd1234' of A came back"),
+        (b"ABCD1234", b"A: ABCD1234\r\nB: BCD123", ": 'ABCD1234' of A came back"),
+        (b"4142 and more", b"A: AB", ": 'AB' of A came back in base16"),
+        (b"QQ", b"A: A", ""),
+        (b"QUFBQQ!", b"A: AAAA", ": 'AAAA' of A came back in base64"),
+        (b"none of it", b"A: AAAA", ""),
+        (b"\xe9\xe8", b"A: \xe9\xe8", ": '\xe9\xe8' of A came back"),
+    ],
+)
+def test_a_value_of_the_server_is_known_again(sent, said, words):
+    """The longest one, in any of four dresses; one octet is none."""
+    one, other = run_of(received=b"x: 1\r\n"), run_of(received=said, sent=sent)
+    (found,) = judge_server_state(one, other)
+    assert found.explanation.partition(" on, in ")[2].partition(":")[2] == words[1:]
+
+
+def test_what_both_servers_say_was_not_handed_out():
+    """Content is the same and may be asked for."""
+    one, other = run_of(received=b"A: same17"), run_of(received=b"A: same17", sent=b"same17")
+    (found,) = judge_server_state(one, other)
+    assert "came back" not in found.explanation
+    (found,) = judge_server_state(run_of(sent=b"same17"), run_of(received=b"A: same17"))
     assert "came back" not in found.explanation

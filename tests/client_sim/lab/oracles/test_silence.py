@@ -1,5 +1,6 @@
 """Whatever leaves between polls is found."""
 
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_schedule
 from client_sim.lab.oracles.silence import judge_silence
 from client_sim.lab.trace.observation import Channel, Departure, Observation
@@ -16,9 +17,12 @@ def test_nothing_leaves_between_polls():
     """A question during an event is a finding, whatever it says; one in a poll is not."""
     for judge in (judge_silence, judge_schedule):
         (found,) = judge(observe("step 2 call-placed"))
-        assert found.where == "dns question, step 2 call-placed"
-        assert found.offending() == b"updates.example.org"
-        assert (found.channel, found.field) == ("dns question", "time")
+        octets = b"updates.example.org"
+        assert found == Finding(
+            "dns question, step 2 call-placed",
+            "nothing may leave between polls",
+            *(octets, 0, 19, None, "dns question", "time"),
+        )
         assert judge(observe("poll 2")) == ()
         assert len(judge(observe("start"))) == 1
 

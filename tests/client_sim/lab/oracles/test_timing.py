@@ -3,7 +3,9 @@
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.timing import (
+    Interval,
     decode_intervals,
     judge_freshness,
     judge_history,
@@ -159,3 +161,55 @@ def test_chance_is_no_alarm():
     assert len(judge_freshness([equal] * 3 + [other] * 2, 1)) == 1
     with pytest.raises(ValueError, match="3 pairs"):
         judge_freshness([equal] * 2, 1)
+
+
+def finding(poll, explanation, octets, other=None):
+    """Write a whole finding about an interval."""
+    return Finding(
+        *(f"next poll, poll {poll}", explanation, octets, 0, len(octets), other),
+        *("next poll", "interval"),
+    )
+
+
+def test_every_sentence():
+    """Word for word."""
+    short, long = scheduled(10.0, 20_000.0, 20_000.0), scheduled(10.0, 20_001.0)
+    assert judge_range(short) == (
+        finding(1, "the next poll comes 10 s later, not 4 to 8 hours later", b"10"),
+    )
+    assert judge_history(short, long, [1, 2, 3]) == (
+        finding(
+            2,
+            "the same randomness gives 20000 s and 20001 s, so the interval depends on what came "
+            "before",
+            *(b"20000", b"20001"),
+        ),
+        finding(3, "only one of two runs has an interval behind poll 3", b"20000"),
+    )
+    assert judge_freshness([(short, short)] * 3, 2) == (
+        finding(
+            2,
+            "3 of 3 intervals are the same with other randomness, so they are not drawn afresh",
+            *(b"20000", b"20000"),
+        ),
+    )
+
+
+def test_freshness_looks_at_one_poll():
+    """The same intervals behind other polls say nothing about it."""
+    one, other = scheduled(20_000.0, 15_000.0), scheduled(20_000.0, 16_000.0)
+    assert judge_freshness([(one, other)] * 3, 2) == ()
+    assert len(judge_freshness([(one, other)] * 3, 1)) == 1
+    assert judge_freshness([(one, scheduled(15_000.0))] * 3, 2) == ()
+
+
+def test_lengths_are_compared_to_four_units_of_the_last_place():
+    """At 2^30 s a unit is 2^-22 s; the coarser of both due times counts."""
+    at, unit = 2.0**30, 2.0**-22
+    base = Interval(1, at, at + 15_000)
+    for units, equal in ((0, True), (4, True), (5, False), (-4, True), (-5, False)):
+        other = Interval(1, at, at + 15_000 + units * unit)
+        assert base.is_as_long_as(other) == other.is_as_long_as(base) == equal
+    coarse = Interval(1, 2.0**40, 2.0**40 + 15_000 + 2.0**-12)
+    assert base.is_as_long_as(coarse)
+    assert coarse.is_as_long_as(base)
