@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 READERS := .venv-readers
 # Beside the environment it belongs to: a peer runs on the same Python as we do.
 PEERS := .venv-peers$(VENV:.venv%=%)
+MUTATOR := .venv-mutation$(VENV:.venv%=%)
 FUZZER := .venv-fuzz$(VENV:.venv%=%)
 # How long `make soak` runs.
 MINUTES ?= 10
@@ -14,7 +15,7 @@ WORKERS ?= 2
 TESTS ?=
 SHELL := /bin/bash
 
-.PHONY: demo test check bench peers format lock env readers interop system provider fixtures soak fuzzer clean
+.PHONY: demo test check bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
 
 demo: env
 	$(BIN)/python -m demo
@@ -51,6 +52,14 @@ fuzzer: $(FUZZER)/.ready
 $(FUZZER)/.ready: requirements/fuzz.txt $(VENV)/.ready
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
 	  --target $(FUZZER) --upgrade -r $< && touch $@
+
+# Changes the lab's judges in every small way and says which changes no test notices; takes an hour.
+mutation: env $(MUTATOR)/.ready
+	nice $(BIN)/python -m mutation --packages $(MUTATOR)
+
+$(MUTATOR)/.ready: requirements/mutation.txt $(VENV)/.ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps \
+	  --target $(MUTATOR) --upgrade -r $< && touch $@
 
 format: env
 	$(BIN)/ruff format .
@@ -114,4 +123,4 @@ lock:
 	    --no-header $$source -o requirements/$$group.txt; done
 
 clean:
-	rm -rf var $(VENV) $(READERS) $(FUZZER) $(PEERS) build dist *.egg-info
+	rm -rf var $(VENV) $(READERS) $(FUZZER) $(MUTATOR) $(PEERS) build dist *.egg-info

@@ -26,7 +26,10 @@ def judge_handshakes(observation: Observation) -> tuple[Finding, ...]:
     """Find connections of one phone that begin otherwise than its first, randomness apart."""
     seen = [d for d in observation.departures if d.channel is Channel.TLS]
     return tuple(
-        replace(_finding(each, "the handshake is not that of the first"), other=seen[0].octets)
+        replace(
+            _finding(each, "the handshake is not that of the first", "handshake"),
+            other=seen[0].octets,
+        )
         for each in seen[1:]
         if each.octets != seen[0].octets
     )
@@ -44,13 +47,21 @@ def _judge(departure: Departure, public: Public) -> Iterator[Finding]:
     }
     for name, value in expected.items():
         if told.get(name) != value:
-            yield _finding(departure, f"{name} is {told.get(name, 'nowhere')}, not {value}")
+            words = f"{name} is {told.get(name, 'nowhere')}, not {value}"
+            yield _finding(departure, words, name)
 
 
 def _read(octets: bytes) -> Mapping[str, str]:
     return dict(line.split(" ", 1) for line in octets.decode("latin-1").split("\n") if " " in line)
 
 
-def _finding(departure: Departure, explanation: str) -> Finding:
-    where = f"{departure.channel.value}, {departure.phase}"
-    return Finding(where, explanation, departure.octets, 0, len(departure.octets))
+def _finding(departure: Departure, explanation: str, field: str) -> Finding:
+    return Finding(
+        where=f"{departure.channel.value}, {departure.phase}",
+        explanation=explanation,
+        octets=departure.octets,
+        offset=0,
+        length=len(departure.octets),
+        channel=departure.channel.value,
+        field=field,
+    )
