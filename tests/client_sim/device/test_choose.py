@@ -240,3 +240,15 @@ def test_an_incremental_from_nearly_the_running_build_is_not_taken():
     decision = _decide([make_step(2, links)])
     assert decision.offer.type == "full"
     assert "No incremental starts from the running build" in decision.checks[-1].sentence
+
+
+def test_the_last_step_within_reach_comes_next():
+    """Two steps can be installed from here: the first one need not be gone through."""
+    assert _plan([_full(2), _full(3)]).counter == 3
+
+
+def test_a_stepping_stone_that_failed_is_not_tried_whatever_is_behind_it():
+    """Nor does a failed final step keep a phone from the stone before it."""
+    steps = [_full(2), {**_full(3), "m": 2}]
+    assert "Build 2 did not start" in _plan(steps, failed=(2,)).reason
+    assert _plan(steps, failed=(3,)).counter == 2

@@ -1,3 +1,4 @@
+import hashlib
 import io
 import shutil
 
@@ -311,6 +312,18 @@ def test_a_package_of_another_length_is_refused(slots, builds, length):
     with pytest.raises(EngineError):
         ota.stream(slots, Blocks(ota.data[:length]))
     assert slots.state.slots["b"].build is None
+
+
+def test_a_package_with_another_ones_signature_is_refused_at_the_end(slots, builds):
+    """Everything is as the release says, but the key in the image did not sign the whole file."""
+    ota = Ota(builds[1], builds[0])
+    # The signature is the last value of the CMS, in front of the comment's six octets.
+    altered = ota.data[:-7] + bytes([ota.data[-7] ^ 1]) + ota.data[-6:]
+    sha256 = hashlib.sha256(altered).hexdigest()
+    with pytest.raises(SignatureError, match="The package is not signed by the key"):
+        ota.stream(slots, Blocks(altered), sha256=sha256)
+    assert slots.state.slots["b"].build is None
+    assert not list(slots.target_directory.iterdir())
 
 
 def test_a_package_without_its_own_signature_is_refused_at_the_end(small, certificate, key):
