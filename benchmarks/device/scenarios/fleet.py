@@ -55,18 +55,17 @@ def fleet(lab: Lab) -> Report:
         )
         for name, measured in results.items()
     ]
-    ours = results["hening"]
+    ours, peer = results["hening"], results["nginx"]
     phones = f"{PHONES * lab.scale:,.0f} phones a minute"
+    # ADR 57: what half a core carries is the kernel's number; ours is what we add to it.
+    cores = median(ours, lambda run: run.cores) / median(peer, lambda run: run.cores)
+    late = median(ours, lambda run: run.latencies["p99"]) - median(
+        peer, lambda run: run.latencies["p99"]
+    )
     claims = [
-        Claim(f"{phones}: cores", median(ours, lambda run: run.cores), 0.5, "", at_least=False),
+        Claim(f"{phones}: cores to nginx's", cores, 1.05, "", at_least=False),
         Claim(f"{phones}: failed", float(sum(run.failed for run in ours)), 0, "", at_least=False),
-        Claim(
-            f"{phones}: p99",
-            median(ours, lambda run: run.latencies["p99"]),
-            15.0,
-            "ms",
-            at_least=False,
-        ),
+        Claim(f"{phones}: p99 beyond nginx's", late, 1.0, "ms", at_least=False),
     ]
     title = f"{PHONES * lab.scale:,.0f} phones that poll every minute, a new connection each"
     return Report("fleet", title, COLUMNS, rows, claims)

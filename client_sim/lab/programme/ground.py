@@ -10,6 +10,7 @@ from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, one_by_one
+from client_sim.lab.servers.faults import make_faults
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import Responder
@@ -24,6 +25,8 @@ Serve = Callable[[], Responder]
 
 
 _REPOSITORY: Final = Repository(b"lab")
+FAULTS: Final = make_faults(_REPOSITORY)
+"""Everything that can go wrong with the servers of a ground."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "timing": timing.timing,
     "stationarity": timing.stationarity,
     "server-state": servers.server_state,
+    "faults": servers.faults,
     "horizon": personal.horizon,
     "phases": timing.phases,
     "sockets": sockets.sockets,

@@ -1,15 +1,20 @@
 """N3: what a server says beside content does not come back; and a failing server learns nothing."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
+from client_sim.lab.oracles.timing import judge_history
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import Ground, Serve
+from client_sim.lab.programme.ground import FAULTS, Ground, Serve
+from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE
 from client_sim.lab.servers.replies import Wrap
 from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 4
 _SPARED: Final = frozenset({"completes"})
@@ -36,3 +41,25 @@ def server_state(ground: Ground, size: int) -> Battery:
 def wrapped(serve: Serve, wrap: Wrap) -> Serve:
     """Make servers that are changed by a wrap."""
     return lambda: wrap(serve())
+
+
+def faults(ground: Ground, size: int) -> Battery:
+    """Let two owners' phones meet the same fault, in one poll or in all, and one of them none."""
+    first = ground.owner(0), ground.owner(1)
+
+    def make(number: int) -> Case:
+        fault = FAULTS[number % len(FAULTS)]
+        struck = (1,) if number < len(FAULTS) else tuple(range(_POLLS))
+        sound = ground.setting(
+            idle(_POLLS), personal=first[0], entropy=Entropy(b"fault %d" % number)
+        )
+        failing = replace(sound, serve=wrapped(ground.changing(number), fault.at(struck)))
+        return Case((failing, replace(failing, personal=first[1]), sound), _judge_fault)
+
+    question = f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"
+    return Battery("faults", "N1", question, min(size, 2 * len(FAULTS)), make, _SPARED)
+
+
+def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    one, other, sound = seen
+    return (*judge_same_trace((one, other)), *judge_history(one, sound, range(1, _POLLS + 1)))
