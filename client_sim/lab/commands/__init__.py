@@ -6,7 +6,9 @@ Exit status: 0 clean, 1 a leak or a bad input, 2 usage, 3 the surroundings faile
 import click
 
 from client_sim.lab.commands.audit import audit_command
+from client_sim.lab.commands.clock import clock_command
 from client_sim.lab.commands.explain import explain_command
+from client_sim.lab.commands.mutants import mutants_command
 from client_sim.lab.commands.record import record_command
 from client_sim.lab.commands.run import run_command
 from client_sim.lab.commands.server import server_command
@@ -22,3 +24,5 @@ lab.add_command(explain_command)
 lab.add_command(audit_command)
 lab.add_command(record_command)
 lab.add_command(server_command)
+lab.add_command(mutants_command)
+lab.add_command(clock_command)

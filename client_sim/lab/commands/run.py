@@ -5,102 +5,140 @@ from typing import Final
 
 import click
 
-from client_sim.clock import read_clock
-from client_sim.lab.clients.loading import load_client
 from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.live_run import Live, run_live
 from client_sim.lab.commands.options import read_codename, read_mappings, read_now, read_short
+from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.commands.reporting import Wanted, report_options, show_report
-from client_sim.lab.commands.root import load_root
 from client_sim.lab.errors import LabError, SurroundingsError
-from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
+from client_sim.lab.programme.execute import run_matrix, run_programme
+from client_sim.lab.programme.library import OURS
+from client_sim.lab.programme.plan import Plan
+from client_sim.lab.programme.records import load_clock, load_mutation
 from client_sim.lab.programme.result import Report
-from client_sim.lab.scenarios.driving import STORY
-from client_sim.persona import make_persona
 
 _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command(
     "run",
-    epilog="Example: hening-device lab run --url http://updates.hening.example:8080"
-    " --root 1.root.json",
+    epilog="Examples: hening-device lab run --full --html verdict.html;"
+    " hening-device lab run --client my_phone.polling:factory;"
+    " hening-device lab run --url http://updates.hening.example:8080 --root 1.root.json",
 )
-@click.option("--url", required=True, help="The server to poll, http://HOST:PORT.")
-@click.option(
-    "--resolve",
-    multiple=True,
-    callback=read_mappings,
-    metavar="HOST=ADDRESS",
-    help="Where the host name leads (default 127.0.0.1).",
-)
-@click.option("--root", required=True, type=_FILE, help="The TUF root that the phone ships with.")
 @click.option(
     "--client",
     default="clean",
     show_default=True,
     help="clean, 2014, toy, a mutant's id, or package.module:factory.",
 )
+@click.option("--full", is_flag=True, help="All that a release takes, some minutes; else a minute.")
+@click.option(
+    "--mutants/--no-mutants",
+    default=None,
+    help="Try the instrument on leaky clients too (default: where the client is clean).",
+)
+@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option(
+    "--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="How many processes."
+)
+@click.option("--clock", type=_FILE, help="Show what lab clock wrote, in the same report.")
+@click.option("--mutation", type=_FILE, help="Show what make mutation wrote, in the same report.")
+@click.option("--url", help="Poll a real server instead, http://HOST:PORT, over real sockets.")
+@click.option(
+    "--resolve",
+    multiple=True,
+    callback=read_mappings,
+    metavar="HOST=ADDRESS",
+    help="With --url: where the host name leads (default 127.0.0.1).",
+)
+@click.option("--root", type=_FILE, help="With --url: the TUF root that the phone ships with.")
 @click.option(
     "--personas",
     default=4,
     show_default=True,
     type=click.IntRange(2, 1000),
-    help="How many owners.",
+    help="With --url: how many owners.",
 )
-@click.option("--seed", default=0, show_default=True, help="Seed of the first persona.")
 @click.option(
     "--now",
     type=float,
     callback=read_now,
-    help="Virtual time at the start, epoch seconds (default: such that it ends at the present).",
+    help="With --url: virtual time at the start, epoch seconds"
+    " (default: such that it ends at the present).",
 )
 @click.option(
     "--codename",
     default="armani",
     show_default=True,
     callback=read_codename,
-    help="The model that polls.",
+    help="With --url: the model that polls.",
 )
-@click.option("--region", default="id", show_default=True, callback=read_short, help="Its region.")
 @click.option(
-    "--channel", default="stable", show_default=True, callback=read_short, help="Its channel."
+    "--region", default="id", show_default=True, callback=read_short, help="With --url: its region."
+)
+@click.option(
+    "--channel",
+    default="stable",
+    show_default=True,
+    callback=read_short,
+    help="With --url: its channel.",
 )
 @report_options
 def run_command(
-    url: str,
-    resolve: dict[str, str],
-    root: Path,
     client: str,
-    personas: int,
+    full: bool,
+    mutants: bool | None,
     seed: int,
+    jobs: int,
+    clock: Path | None,
+    mutation: Path | None,
+    url: str | None,
+    resolve: dict[str, str],
+    root: Path | None,
+    personas: int,
     now: float | None,
     codename: str,
     region: str,
     channel: str,
     wanted: Wanted,
 ) -> None:
-    """Let a client poll a real server as different owners and judge every octet."""
-    target = _plan_target(url, resolve)
-    start = plan_start(float(int(read_clock())), STORY, personas) if now is None else now
+    """Put every question of the programme to a client and judge every octet.
+
+    Without --url all runs are in virtual time, against a server in the same process, and the same
+    seed gives the same report, octet for octet. Exit status 1 where anything was found.
+    """
     try:
-        public = plan_public(
-            target, load_root(root), codename=codename, region=region, channel=channel
-        )
-        owners = [make_persona(seed + number) for number in range(personas)]
-        factory = load_client(client)
-        result = examine_live(
-            factory, target, public, owners, STORY, name=client, start=start, seed=seed
-        )
+        if url is not None:
+            if root is None:
+                raise click.UsageError("--url needs --root: the TUF root that the phone ships with")
+            live = Live(url, resolve, root, personas, now, codename, region, channel)
+            report = Report(run_live(client, seed, live))
+        else:
+            report = _run(client, full, mutants, seed, jobs, clock, mutation)
     except (SurroundingsError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
-    show_report(Report(result), wanted)
-    raise SystemExit(0 if result.is_clean else 1)
+    show_report(report, wanted)
+    raise SystemExit(0 if report.is_good else 1)
 
 
-def _plan_target(url: str, resolve: dict[str, str]) -> Target:
-    try:
-        return plan_target(url, resolve)
-    except LabError as error:
-        raise click.BadParameter(str(error), param_hint="--url") from None
+def _run(
+    client: str,
+    full: bool,
+    mutants: bool | None,
+    seed: int,
+    jobs: int,
+    clock: Path | None,
+    mutation: Path | None,
+) -> Report:
+    timed = None if clock is None else load_clock(clock)
+    score = None if mutation is None else load_mutation(mutation)
+    with show_progress() as tell:
+        result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell)
+        matrix = None
+        if client == "clean" if mutants is None else mutants:
+            profile, enough = ("mutant", None) if full else ("probe", 2)
+            matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), enough=enough)
+    return Report(result, matrix, score, timed)

@@ -20,7 +20,7 @@ from client_sim.lab.programme.result import (
 from client_sim.lab.programme.runner import merge, plan_tasks
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
-from client_sim.lab.programme.survey import survey_intervals
+from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
 from client_sim.world import Factory
@@ -45,7 +45,7 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
         done += 1
         tell("runs", done, len(tasks))
 
-    with open_pool(jobs) as pool:
+    with memoised(), open_pool(jobs) as pool:
         tallies = merge(pool.map(run_planned, [(plan, task) for task in tasks]), noticed)
     asked = [(each.oracle, each.claim, each.question) for each in batteries]
     asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
@@ -67,6 +67,7 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
         octets=sum(tally.octets for tally in own),
         batteries=tuple(results),
         sample=observe(factory, sample),
+        fields=survey_fields(factory, ground),
         intervals=survey_intervals(factory, ground),
         scope=f"{len(tasks)} tasks of {len(batteries)} batteries, profile {plan.profile}",
         owners=(sample.personal,),

@@ -1,28 +1,71 @@
-"""What a report shows of a client beside its verdict: how it spreads its polls."""
+"""What a report shows of a client beside its verdict: what each field tells, and when it polls."""
 
+import math
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
-from client_sim.lab.programme.ground import Ground
+from client_sim.lab.oracles.budget import NOBODY_DECLARED, find_budget
+from client_sim.lab.oracles.cardinality import Count, count_fields
+from client_sim.lab.oracles.timing import decode_intervals
+from client_sim.lab.programme.ground import START, Ground
+from client_sim.lab.programme.result import FieldEntropy
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.observation import Channel
 from client_sim.world import Factory
 
-_PHONES: Final = 20
-_POLLS: Final = 50
+_PHONES: Final = 40
+_POLLS: Final = 25
+_JOINT: Final = "all"  # the field of the cardinality oracle that is a whole poll
+
+
+def survey_fields(factory: Factory, ground: Ground) -> tuple[FieldEntropy, ...]:
+    """Let phones that differ in all but their public trust state poll, and count what each says.
+
+    A row for each field: the most values, the most bits and the smallest crowd that it has at any
+    poll, beside the bits that its budget allows.
+    """
+    seen = []
+    for phone in range(_PHONES):
+        setting = ground.setting(
+            idle(3),
+            public=ground.publics[phone % len(ground.publics)],
+            personal=ground.owner(phone),
+            entropy=Entropy(b"field %d" % phone),
+            start=START + phone * 61,
+        )
+        seen.append(observe(factory, setting))
+    fields: dict[tuple[str, str], list[Count]] = {}
+    for count in count_fields(seen):
+        fields.setdefault((count.field, count.of), []).append(count)
+    return tuple(_row(*named, counts) for named, counts in sorted(fields.items()))
 
 
 def survey_intervals(factory: Factory, ground: Ground) -> tuple[float, ...]:
-    """Let some phones poll undisturbed and give the seconds between polls, as they drew them."""
-    found: list[float] = []
-    for phone in range(_PHONES):
-        setting = ground.setting(
-            idle(_POLLS), personal=ground.owner(phone), entropy=Entropy(b"survey %d" % phone)
+    """Let phones poll undisturbed and give the seconds between polls, as they drew them."""
+    usual = ground.setting(idle(_POLLS))
+    return tuple(
+        round(interval.seconds, 3)
+        for phone in range(_PHONES)
+        for interval in decode_intervals(
+            observe(
+                factory,
+                replace(
+                    usual, personal=ground.owner(phone), entropy=Entropy(b"interval %d" % phone)
+                ),
+            )
         )
-        found += [
-            round(float(departure.octets) - departure.at, 3)
-            for departure in observe(factory, setting).departures
-            if departure.channel is Channel.SCHEDULE
-        ]
-    return tuple(found)
+    )
+
+
+def _row(field: str, of: str, counts: Iterable[Count]) -> FieldEntropy:
+    rows = tuple(counts)
+    most = 1 if field == _JOINT else find_budget(field, of).most(NOBODY_DECLARED) or 0
+    return FieldEntropy(
+        field="the whole poll" if field == _JOINT else f"{field} ({of})",
+        distinct=max(len(count.values) for count in rows),
+        bits=max(count.entropy for count in rows),
+        budget_bits=math.log2(most) if most else 0.0,
+        min_k=min(count.least for count in rows),
+    )

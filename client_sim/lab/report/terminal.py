@@ -13,8 +13,8 @@ from client_sim.lab.programme.result import (
     FieldEntropy,
     MutationScore,
     ProgrammeResult,
-    WallClockRow,
 )
+from client_sim.lab.report.clocks import make_clock_table
 from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.findings import render_findings
 from client_sim.lab.report.kill_matrix import summarise_matrix
@@ -40,7 +40,7 @@ def render_terminal(presentable: Presentable, console: Console) -> None:
     if result.fields:
         console.print(_fields(result.fields))
     if report.wall_clock:
-        console.print(_wall_clock(report.wall_clock))
+        console.print(make_clock_table(report.wall_clock))
     if report.matrix is not None:
         summarise_matrix(report.matrix, console)
     if report.mutation is not None:
@@ -111,24 +111,6 @@ def _fields(rows: tuple[FieldEntropy, ...]) -> Table:
             Text(f"{row.bits:.2f}", style),
             f"{row.budget_bits:.2f}",
             f"{row.min_k:,}",
-        )
-    return table
-
-
-def _wall_clock(rows: tuple[WallClockRow, ...]) -> Table:
-    table = Table(title="Real clocks", title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("test")
-    for name in ("samples", "p", "alpha"):
-        table.add_column(name, justify="right")
-    table.add_column("would see")
-    for row in rows:
-        style = "" if row.passed else "bold red"
-        table.add_row(
-            Text(row.test, style),
-            f"{row.samples:,}",
-            Text(f"{row.p_value:.2g}", style),
-            f"{row.alpha:.1g}",
-            Text(row.smallest_effect),
         )
     return table
 

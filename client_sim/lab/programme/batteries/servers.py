@@ -56,7 +56,9 @@ def faults(ground: Ground, size: int) -> Battery:
         failing = replace(sound, serve=wrapped(ground.changing(number), fault.at(struck)))
         return Case((failing, replace(failing, personal=first[1]), sound), _judge_fault)
 
-    question = f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"
+    question = (
+        f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"
+    )
     return Battery("faults", "N1", question, min(size, 2 * len(FAULTS)), make, _SPARED)
 
 

@@ -1,0 +1,54 @@
+"""`hening-device lab run --url`: examine a client against a real server."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from client_sim.clock import read_clock
+from client_sim.lab.clients.loading import load_client
+from client_sim.lab.commands.root import load_root
+from client_sim.lab.errors import LabError
+from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
+from client_sim.lab.programme.result import ProgrammeResult
+from client_sim.lab.scenarios.driving import STORY
+from client_sim.persona import make_persona
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What `lab run` was told about the server and the phone that polls it."""
+
+    url: str
+    resolve: Mapping[str, str]
+    root: Path
+    personas: int
+    now: float | None
+    codename: str
+    region: str
+    channel: str
+
+
+def run_live(client: str, seed: int, live: Live) -> ProgrammeResult:
+    """Let a client poll a real server as different owners and judge every octet."""
+    target = _plan_target(live.url, live.resolve)
+    now = live.now
+    start = plan_start(float(int(read_clock())), STORY, live.personas) if now is None else now
+    public = plan_public(
+        target,
+        load_root(live.root),
+        codename=live.codename,
+        region=live.region,
+        channel=live.channel,
+    )
+    owners = [make_persona(seed + number) for number in range(live.personas)]
+    factory = load_client(client)
+    return examine_live(factory, target, public, owners, STORY, name=client, start=start, seed=seed)
+
+
+def _plan_target(url: str, resolve: Mapping[str, str]) -> Target:
+    try:
+        return plan_target(url, resolve)
+    except LabError as error:
+        raise click.BadParameter(str(error), param_hint="--url") from None

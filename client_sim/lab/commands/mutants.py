@@ -1,0 +1,52 @@
+"""`hening-device lab mutants`: try the instrument on clients that are known to leak."""
+
+import json
+
+import click
+from rich.console import Console
+
+from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.progress import show_progress
+from client_sim.lab.errors import LabError
+from client_sim.lab.programme.execute import run_matrix
+from client_sim.lab.programme.library import OURS
+from client_sim.lab.report.json import matrix_to_dict
+from client_sim.lab.report.kill_matrix import render_matrix
+
+
+@click.command("mutants", epilog="Example: hening-device lab mutants --quick --json")
+@click.option(
+    "--library",
+    "libraries",
+    multiple=True,
+    metavar="PACKAGE.MODULE:NAME",
+    help="Clients that somebody else wrote: a sequence of Mutant, or a dict of factories by id;"
+    " tried in place of ours.",
+)
+@click.option("--quick", is_flag=True, help="Go on to the next as soon as two oracles found one.")
+@click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
+@click.option(
+    "--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="How many processes."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def mutants_command(
+    libraries: tuple[str, ...], quick: bool, seed: int, jobs: int, as_json: bool
+) -> None:
+    """Print the kill matrix: which oracle finds which leaky client.
+
+    Exit status 1 where one survives, where a family has fewer than two independent killers and
+    nobody argues for it, or where a harmless client raises an alarm.
+    """
+    profile, enough = ("probe", 2) if quick else ("mutant", None)
+    try:
+        with show_progress() as tell:
+            matrix = run_matrix(
+                profile, seed, jobs, tell, libraries=libraries or (OURS,), enough=enough
+            )
+    except LabError as error:
+        fail(str(error), 1)
+    if as_json:
+        click.echo(json.dumps(matrix_to_dict(matrix), indent=2))
+    else:
+        render_matrix(matrix, Console())
+    raise SystemExit(0 if matrix.is_good else 1)
