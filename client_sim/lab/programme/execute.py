@@ -6,7 +6,7 @@ from typing import Final
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.programme.argued import ARGUED, METHODS
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.guards import QUESTIONS, judge_of
 from client_sim.lab.programme.library import HARMLESS, load_library
 from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries, profile_of
@@ -17,12 +17,13 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     Smallest,
 )
-from client_sim.lab.programme.runner import merge, plan_tasks
+from client_sim.lab.programme.runner import Tallies, merge, plan_tasks
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
+from client_sim.lab.servers.memo import memoised
 from client_sim.world import Factory
 
 _LAYERS: Final = 2  # of the canary search that a small case is judged by
@@ -45,19 +46,30 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
         done += 1
         tell("runs", done, len(tasks))
 
-    with memoised(), open_pool(jobs) as pool:
-        tallies = merge(pool.map(run_planned, [(plan, task) for task in tasks]), noticed)
+    with memoised():
+        with open_pool(jobs) as pool:
+            parts = pool.map(run_planned, [(plan, task) for task in tasks])
+            tallies = merge(parts, noticed)
+        return _conclude(plan, factory, ground, batteries, tallies)
+
+
+def _conclude(
+    plan: Plan,
+    factory: Factory,
+    ground: Ground,
+    batteries: Sequence[Battery],
+    tallies: Tallies,
+) -> ProgrammeResult:
     asked = [(each.oracle, each.claim, each.question) for each in batteries]
     asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
-    results = [
-        _result(
-            each, tallies[each[0]], _find_smallest(factory, batteries, tallies[each[0]], each[0])
-        )
-        for each in asked
-        if each[0] in tallies
-    ]
-    own = [tallies[battery.oracle] for battery in batteries]
     sample = batteries[0].make(0).settings[0]
+    places = sorted({place for tally in tallies.values() for place in tally.places})
+    owners = {
+        setting.personal: None
+        for battery, number in places
+        for setting in batteries[battery].make(number).settings
+    }
+    own = [tallies[battery.oracle] for battery in batteries]
     return ProgrammeResult(
         client=plan.client,
         profile=plan.profile,
@@ -65,12 +77,17 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
         runs=sum(tally.runs for tally in own),
         polls=sum(tally.polls for tally in own),
         octets=sum(tally.octets for tally in own),
-        batteries=tuple(results),
+        batteries=tuple(
+            _result(each, tallies[oracle], _find_smallest(factory, batteries, tallies, oracle))
+            for each in asked
+            for oracle in each[:1]
+            if oracle in tallies
+        ),
         sample=observe(factory, sample),
         fields=survey_fields(factory, ground),
         intervals=survey_intervals(factory, ground),
-        scope=f"{len(tasks)} tasks of {len(batteries)} batteries, profile {plan.profile}",
-        owners=(sample.personal,),
+        scope=f"{len(batteries)} batteries, profile {plan.profile}",
+        owners=(sample.personal, *owners),
     )
 
 
@@ -118,12 +135,12 @@ def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None
 
 
 def _find_smallest(
-    factory: Factory, batteries: Sequence[Battery], tally: Tally, oracle: str
+    factory: Factory, batteries: Sequence[Battery], tallies: Tallies, oracle: str
 ) -> Smallest | None:
     """Make the first case in which an oracle found something small."""
-    if tally.first is None:
+    if not tallies[oracle].places:
         return None
-    place, number = tally.first
+    place, number = tallies[oracle].places[0]
     case = batteries[place].make(number)
     cases = [case]
     if oracle in QUESTIONS:

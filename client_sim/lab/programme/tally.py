@@ -1,6 +1,6 @@
 """Counting what the cases of a programme found, in parts that are put together in order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -11,11 +11,15 @@ from client_sim.lab.trace.observation import Channel, Observation
 _KEPT: Final = 8  # findings of an oracle: enough to act on, little enough to read
 
 
+Place = tuple[int, int]
+"""The place of a battery in a plan, and the number of a case in it."""
+
+
 @dataclass(slots=True)
 class Tally:
     """What one oracle looked at and found; the first findings are kept, each sentence once.
 
-    `first` is where the first finding was: the place of the battery and the number of the case.
+    `places` is where each of these was: the place of the battery and the number of the case.
     """
 
     cases: int = 0
@@ -24,21 +28,17 @@ class Tally:
     octets: int = 0
     count: int = 0
     findings: list[Finding] = field(default_factory=list)
-    first: tuple[int, int] | None = None
+    places: list[Place] = field(default_factory=list)
 
-    def add(
-        self, place: tuple[int, int], seen: Iterable[Observation], findings: Sequence[Finding]
-    ) -> None:
+    def add(self, place: Place, seen: Iterable[Observation], findings: Iterable[Finding]) -> None:
         """Count one case, which stands at `place`."""
-        if findings and self.first is None:
-            self.first = place
         self.cases += 1
         for observation in seen:
             self.runs += 1
             polls, octets = _measure(observation)
             self.polls += polls
             self.octets += octets
-        self._keep(findings)
+        self._keep((place, finding) for finding in findings)
 
     def merge(self, other: "Tally") -> None:
         """Add what was counted behind this."""
@@ -46,18 +46,17 @@ class Tally:
         self.runs += other.runs
         self.polls += other.polls
         self.octets += other.octets
-        if self.first is None:
-            self.first = other.first
         kept = len(other.findings)
-        self._keep(other.findings)
+        self._keep(zip(other.places, other.findings, strict=True))
         self.count += other.count - kept
 
-    def _keep(self, findings: Iterable[Finding]) -> None:
-        for finding in findings:
+    def _keep(self, findings: Iterable[tuple[Place, Finding]]) -> None:
+        for place, finding in findings:
             self.count += 1
             known = {each.explanation for each in self.findings}
             if len(self.findings) < _KEPT and finding.explanation not in known:
                 self.findings.append(finding)
+                self.places.append(place)
 
 
 def _measure(observation: Observation) -> tuple[int, int]:
