@@ -52,6 +52,6 @@ def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
     return judge
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=24)
 def _search_for(persona: Persona, layers: int) -> CanarySearch:
     return CanarySearch(canaries(persona), layers)

@@ -47,8 +47,8 @@ def run_task(
             usual = case.settings[0], observe(factory, case.settings[0])
         seen = [usual[1], *(observe(factory, setting) for setting in case.settings[1:])]
         tallies.setdefault(battery.oracle, Tally()).add(place, seen, case.judge(seen))
-        layers = profile.layers if number < profile.searched else 0
-        for observation, setting in zip(seen, case.settings, strict=True):
+        for nth, (observation, setting) in enumerate(zip(seen, case.settings, strict=True)):
+            layers = profile.layers if number < profile.searched and nth == 0 else 0
             for oracle, findings in judge_alone(observation, setting, layers=layers):
                 if oracle in battery.spared:
                     continue
