@@ -13,18 +13,21 @@ Judge = Callable[[Sequence[Observation]], tuple[Finding, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Runs of one client and the judge of them; a smaller case is judged by the same judge."""
+    """Runs of one client and the judge of them; a smaller case is judged by the same judge.
+
+    Guards in `spared` are not asked: where a server fails on purpose, polls do not get anywhere.
+    """
 
     settings: tuple[Setting, ...]
     judge: Judge
+    spared: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Battery:
     """Cases that put the same question; `make(number)` gives one of `size`, always the same.
 
-    `oracle` is the column of the kill matrix and `claim` one of N1, N2, N3, N4 or `guard`. Guards
-    in `spared` are not asked: where a server fails on purpose, polls do not get anywhere.
+    `oracle` is the column of the kill matrix and `claim` one of N1, N2, N3, N4 or `guard`.
     """
 
     oracle: str
@@ -32,4 +35,3 @@ class Battery:
     question: str
     size: int
     make: Callable[[int], Case]
-    spared: frozenset[str] = frozenset()

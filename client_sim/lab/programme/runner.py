@@ -50,7 +50,7 @@ def run_task(
         for nth, (observation, setting) in enumerate(zip(seen, case.settings, strict=True)):
             layers = profile.layers if number < profile.searched and nth == 0 else 0
             for oracle, findings in judge_alone(observation, setting, layers=layers):
-                if oracle in battery.spared:
+                if oracle in case.spared:
                     continue
                 tallies.setdefault(oracle, Tally()).add(place, (observation,), findings)
     return tallies
