@@ -68,7 +68,7 @@ def _survivor(module: str, name: str, functions: dict[str, str]) -> Survivor:
     changes = [line for line in difflib.ndiff(before, after) if line[:2] in {"- ", "+ "}]
     return Survivor(
         module,
-        function.removeprefix("x_"),
+        function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", "."),
         " ".join(line[2:] for line in changes if line[0] == "-"),
         " ".join(line[2:] for line in changes if line[0] == "+"),
     )

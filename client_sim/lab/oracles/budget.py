@@ -35,6 +35,7 @@ BUDGETS: Final = (
     Budget("port and TLS name", "connection", "1"),
     Budget("TLS parameters", "connection", "1"),
     Budget("pieces", "connection", "1"),
+    Budget("close", "connection", "1"),
     Budget("method", "request", "1"),
     Budget("path", "request", "1"),
     Budget("path", "part", "parts"),

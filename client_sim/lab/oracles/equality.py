@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.places import name_place
@@ -83,12 +84,11 @@ def _comparable(observation: Observation, *, with_time: bool) -> list[Departure]
 def _by_connection(one: Observation, other: Observation) -> Iterator[Difference]:
     """Compare channel by channel: names, targets, TLS parameters, octets of each connection."""
     yield from _pair(Channel.DNS, "all names", _names(one), _names(other))
-    ours, theirs = one.connections(), other.connections()
-    for index in range(max(len(ours), len(theirs))):
-        a = ours[index] if index < len(ours) else None
-        b = theirs[index] if index < len(theirs) else None
+    pairs = zip_longest(one.connections(), other.connections())
+    for number, (a, b) in enumerate(pairs, 1):
         there = a or b
-        where = f"connection {index + 1}" + (f", {there.phase}" if there else "")
+        assert there is not None
+        where = f"connection {number}, {there.phase}"
         targets = (a.target if a else b"", b.target if b else b"")
         yield from _pair(Channel.CONNECT, where, *targets)
         yield from _pair(Channel.TLS, where, _tls(one, a), _tls(other, b))

@@ -72,6 +72,8 @@ def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection])
         asked = [parts for kind, parts in requests if kind not in _INSTALL]
         if len(asked) == len(requests):
             yield Field(place, "pieces", "connection", b" ".join(sent))
+        ending = b"with the poll" if connection.last_phase == connection.phase else b"later"
+        yield Field(place, "close", "connection", b"%d %s" % (connection.closes, ending))
         yield Field(place, "requests", "poll", b"%d" % len(asked))
         for place_of, kind, parts in _places(place, requests):
             yield from _of_request(place_of, _KINDS.get(kind, "request"), parts)

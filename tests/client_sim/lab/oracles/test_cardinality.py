@@ -161,7 +161,14 @@ def test_the_joint_value_is_that_of_the_poll():
     ]
     values = [
         *(b"h.example", b"1", b"443 h.example", b"13"),
-        *(b"%d" % len(HEAD), b"1", b"Host, Accept-Encoding", b"GET", b"/metadata/timestamp.json"),
+        *(
+            b"%d" % len(HEAD),
+            b"1 with the poll",
+            b"1",
+            b"Host, Accept-Encoding",
+            b"GET",
+            b"/metadata/timestamp.json",
+        ),
         *(b"HTTP/1.1", b"h.example", b"gzip"),
     ]
     assert joint[0] == (1, "", "poll", {b"\n".join(values): 1})
@@ -175,3 +182,18 @@ def test_values_that_one_phone_repeats_are_one_value():
     counts = count_fields([phone((HEAD, ASK % PACKAGE, second, second))])
     (blocks,) = [c for c in counts if c.field == "header Range value"]
     assert blocks.values == {b"bytes=0-5\nbytes=6-9": 1}
+
+
+def test_who_does_not_close_is_another():
+    """Or who closes in a later poll, or twice."""
+    left = phone().departures
+    kept = replace(phone(), departures=left[:-1])
+    late = replace(phone(), departures=(*left[:-1], replace(left[-1], phase="poll 2")))
+    twice = replace(phone(), departures=(*left, left[-1]))
+    for odd, value in (
+        (kept, b"0 with the poll"),
+        (late, b"1 later"),
+        (twice, b"2 with the poll"),
+    ):
+        found = {f.field: f for f in judge_cardinality([phone(), phone(), odd])}
+        assert found["close"].octets == value

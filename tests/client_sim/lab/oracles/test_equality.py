@@ -213,3 +213,40 @@ def test_a_difference_is_a_finding():
     assert (found.octets, found.other) == (first, second)
     assert (found.offset, found.length, found.channel) == (10, 32, "octets")
     assert judge_equality(one, one, "owner 2", with_time=True) == ()
+
+
+def test_every_difference_is_shown_whole():
+    """Channel by channel, connection by connection, with where it is."""
+    second = [
+        (1.0, Channel.DNS, -1, b"b.example"),
+        (1.0, Channel.CONNECT, 1, b"192.0.2.2 443 b.example"),
+        (1.0, Channel.TLS, 1, b"name b.example"),
+        (1.0, Channel.TLS, 1, b"resumes no"),
+        (1.0, Channel.OCTETS, 1, b"ghi"),
+    ]
+    target, tls = b"192.0.2.2 443 b.example", b"name b.example\nresumes no"
+    names = (b"a.example", b"a.example\nb.example")
+    more = observe(*BASE, *second)
+    for one, other, turn in ((BASE_SEEN, more, 1), (more, BASE_SEEN, -1)):
+        assert find_differences(one, other, with_time=False) == (
+            Difference("dns question", "all names", 9, *names[::turn], "name"),
+            Difference(
+                *("connect target", "connection 2, poll 1", 0, *(b"", target)[::turn], "address"),
+            ),
+            Difference(
+                *("tls parameters", "connection 2, poll 1", 0, *(b"", tls)[::turn], "name"),
+            ),
+            Difference(
+                *("octets", "connection 2, poll 1", 0, *(b"", b"ghi")[::turn]),
+                "number of requests",
+            ),
+        )
+
+
+def test_a_finding_points_at_no_more_than_there_is():
+    """One octet at the end."""
+    one, other = observe(*changed(2, octets=b"abcdef")), observe(*changed(2, octets=b"abcdeF"))
+    (found,) = judge_equality(one, other, "run 2", with_time=True)
+    assert (found.offset, found.length) == (5, 1)
+    (found,) = judge_equality(one, observe(*changed(2, octets=b"abcdefg")), "x", with_time=True)
+    assert (found.offset, found.length) == (6, 1)

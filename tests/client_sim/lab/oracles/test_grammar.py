@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.oracles.grammar import find_violations, parse_requests
+from client_sim.lab.oracles.grammar import Request, Violation, find_violations, parse_requests
 
 HOST = b"updates.example.org:8080"
 BLOCK = 8 * 1024 * 1024
@@ -226,3 +226,102 @@ def test_requests_are_read_with_their_parts():
     first, second = parse_requests(POLL, HOST)
     assert (first.offset, first.rule, first.parts["version"]) == (0, "root", b"2")
     assert (second.rule, second.path) == ("timestamp", b"/metadata/timestamp.json")
+
+
+LINE = b"GET /metadata/2.root.json HTTP/1.1"
+WRONG = {
+    "request line": (
+        LINE.replace(b".json", b".jsn"),
+        *(b"Host: " + HOST, b"Accept-Encoding: gzip"),
+        (0, LINE.replace(b".json", b".jsn"), "no rule of the request table has this line"),
+    ),
+    "host": (
+        *(LINE, b"Host: other", b"Accept-Encoding: gzip"),
+        (36, b"Host: other", "the second line must be Host with updates.example.org:8080"),
+    ),
+    "headers": (
+        *(LINE, b"Host: " + HOST, b"Range: bytes=0-9"),
+        (
+            *(68, b"Range: bytes=0-9"),
+            "the third line of a root request must be Accept-Encoding: gzip",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", WRONG)
+def test_a_violation_has_its_words(rule):
+    """Where, what, which rule, and a sentence."""
+    *lines, (offset, octets, words) = WRONG[rule]
+    asked = b"\r\n".join((*lines, b"", b""))
+    assert find_violations(asked, HOST) == (Violation(offset, octets, rule, words),)
+
+
+def test_what_ends_early_is_missed_at_its_end():
+    """A line that is not there stands behind the last octet."""
+    for asked, rule in ((LINE, "host"), (LINE + b"\r\nHost: " + HOST, "headers")):
+        (violation,) = find_violations(asked, HOST)
+        assert (violation.offset, violation.octets, violation.rule) == (len(asked), b"", rule)
+    whole = LINE + b"\r\nHost: " + HOST + b"\r\nAccept-Encoding: gzip"
+    for rest in (b"", b"\r\n", b"\r\nX: 1\r\n\r\n"):
+        (violation,) = find_violations(whole + rest, HOST)
+        words = "nothing may follow the third line"
+        at = min(len(whole) + 2, len(whole + rest))
+        assert violation == Violation(at, rest[2:], "headers", words)
+
+
+def test_the_third_line_of_a_package_request_is_named():
+    """Without the pattern of its numbers."""
+    (violation,) = find_violations(ask(PACKAGE), HOST)
+    words = "the third line of a package request must be Range: bytes="
+    assert violation.explanation == words
+    (violation,) = find_violations(role(2, "root").replace(HOST, b"192.0.2.1"), None)
+    words = "the second line must be Host with the name of the ROM image"
+    assert violation.explanation == words
+
+
+def test_silence_and_disorder_have_their_words():
+    """The line of the request that came too early, and nothing of those behind it."""
+    words = "the connection carries no request"
+    assert find_violations(b"", HOST) == (Violation(0, b"", "silence", words),)
+    asked = ask("/metadata/timestamp.json")
+    line = b"GET /metadata/timestamp.json HTTP/1.1"
+    words = "timestamp may not follow the start of a connection"
+    assert find_violations(asked, HOST) == (Violation(0, line, "order", words),)
+
+
+def test_requests_among_others_are_given():
+    """What does not obey the table is passed over."""
+    asked = b"HEAD / HTTP/1.0\r\n\r\n" + role(2, "root") + block(0, 9)
+    root, package = parse_requests(asked, None)
+    assert root == Request(19, "root", b"/metadata/2.root.json", {"version": b"2"})
+    assert package == Request(
+        *(19 + len(role(2, "root")), "package", PACKAGE.encode()),
+        {"codename": b"armani", "first": b"0", "last": b"9"},
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "clean"),
+    [
+        *(("a", True), ("a.b-c.example:65535", True), ("1a.2", True), ("a:0", False)),
+        *(("a:", False), ("a.", False), (".a", False), ("1.2", False), ("a b", False)),
+    ],
+)
+def test_any_name_may_be_the_host_where_none_is_said(host, clean):
+    """With a port or without."""
+    asked = ask("/metadata/2.root.json", host=host)
+    assert (find_violations(asked, None) == ()) == clean
+
+
+@pytest.mark.parametrize("verb", [b"GET", b"HEAD", b"PROPFIND"])
+def test_the_next_head_is_found_behind_a_body(verb):
+    """Whatever its verb."""
+    body = b"a=1&"
+    asked = role(2, "root") + body + verb + b" /x HTTP/1.0\r\n\r\n"
+    start = len(role(2, "root"))
+    found = find_violations(asked, HOST)
+    assert [(v.offset, v.octets) for v in found] == [
+        (start, body),
+        (start + len(body), verb + b" /x HTTP/1.0"),
+    ]

@@ -213,3 +213,10 @@ def test_lengths_are_compared_to_four_units_of_the_last_place():
     coarse = Interval(1, 2.0**40, 2.0**40 + 15_000 + 2.0**-12)
     assert base.is_as_long_as(coarse)
     assert coarse.is_as_long_as(base)
+
+
+def test_freshness_shows_the_first_pair():
+    """Both of its intervals."""
+    pairs = [(scheduled(at), scheduled(at)) for at in (20_000.0, 21_000.0, 22_000.0)]
+    (found,) = judge_freshness(pairs, 1)
+    assert (found.octets, found.other) == (b"20000", b"20000")

@@ -1,0 +1,119 @@
+"""The order of requests: each complaint in its own words, and none where there is nothing."""
+
+import pytest
+
+from client_sim.lab.oracles.order import Order
+
+BLOCK = 8 * 1024 * 1024
+
+
+def complain(*requests):
+    """Give the complaint about the last request; there must be none about those before."""
+    order = Order()
+    complaints = [order.complaint(rule, parts, path) for rule, parts, path in requests]
+    assert complaints[:-1] == [None] * (len(requests) - 1)
+    return complaints[-1]
+
+
+def root(version):
+    """Ask for a root."""
+    return "root", {"version": b"%d" % version}, b""
+
+
+def role(name, version=b"8"):
+    """Ask for a role."""
+    return "role", {"role": name, "version": version}, b""
+
+
+def block(first, last, codename=b"armani", path=b"/p"):
+    """Ask for a block."""
+    parts = {"first": b"%d" % first, "last": b"%d" % last, "codename": codename}
+    return "package", parts, path
+
+
+TIMESTAMP = ("timestamp", {}, b"")
+SNAPSHOT = ("snapshot", {"version": b"9"}, b"")
+POLL = (root(2), TIMESTAMP)
+PART = ("part", {"part": b"latest-a", "version": b"8"}, b"")
+PROOF = ("proof-latest", {"version": b"8"}, b"")
+PART_PROOF = ("proof-part", {"part": b"latest-a", "version": b"8"}, b"")
+CODENAME = ("codename", {"codename": b"armani", "version": b"4"}, b"")
+CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"")
+
+
+@pytest.mark.parametrize(
+    ("requests", "words"),
+    [
+        ((TIMESTAMP,), "timestamp may not follow the start of a connection"),
+        ((*POLL, TIMESTAMP), "timestamp may not follow timestamp"),
+        ((root(1),), "a phone holds version 1 of root or a later one"),
+        ((root(2), root(4)), "root versions are asked for one by one"),
+        ((root(2), root(2)), "root versions are asked for one by one"),
+        ((*POLL, role(b"targets"), role(b"targets")), "targets may not follow targets"),
+        (
+            (*POLL, role(b"targets"), role(b"tables"), role(b"latest")),
+            "latest may not follow tables",
+        ),
+        ((*POLL, role(b"tables"), PART), "latest-a may not follow tables"),
+        ((*POLL, PART, role(b"latest")), "latest may not follow latest"),
+        (
+            (*POLL, role(b"latest", b"7"), PROOF),
+            "no version 8 of latest was fetched to be proven",
+        ),
+        (
+            (*POLL, role(b"tables"), PART_PROOF),
+            "no version 8 of latest-a was fetched to be proven",
+        ),
+        (
+            (*POLL, role(b"latest"), CODENAME),
+            "an installation may not follow a latest that was not proven",
+        ),
+        ((*POLL, PART, block(0, 9)), "an installation may not follow a latest that was not proven"),
+        (
+            (CODENAME, ("proof-codename", {"codename": b"armani", "version": b"5"}, b"")),
+            "no version 5 of armani was fetched to be proven",
+        ),
+        ((block(1, 9),), "a block starts at a multiple of 8 MiB and is no longer than that"),
+        ((block(0, BLOCK),), "a block starts at a multiple of 8 MiB and is no longer than that"),
+        (
+            (block(BLOCK, BLOCK - 1),),
+            "a block starts at a multiple of 8 MiB and is no longer than that",
+        ),
+        (
+            (CODENAME, CODENAME_PROOF, block(0, 9, b"cancro")),
+            "the package is of another model than the codename role",
+        ),
+        *(
+            (
+                requests,
+                "blocks of one package are asked for in ascending order, the last one shorter",
+            )
+            for requests in (
+                (block(0, 9), block(BLOCK, BLOCK + 9)),
+                (block(0, BLOCK - 1), block(2 * BLOCK, 2 * BLOCK + 9)),
+                (block(0, BLOCK - 1), block(BLOCK, BLOCK + 9, path=b"/q")),
+                (block(BLOCK, 2 * BLOCK - 1), block(0, BLOCK - 1)),
+            )
+        ),
+    ],
+)
+def test_each_complaint_has_its_words(requests, words):
+    """About the last request."""
+    assert complain(*requests) == words
+
+
+@pytest.mark.parametrize(
+    "requests",
+    [
+        (root(3), root(4), TIMESTAMP, SNAPSHOT),
+        (*POLL, role(b"targets"), role(b"latest"), role(b"tables"), role(b"content"), PROOF),
+        (*POLL, SNAPSHOT, PART, role(b"content"), PART_PROOF, CODENAME, CODENAME_PROOF),
+        (*POLL, role(b"latest"), PROOF, block(0, 9)),
+        (*POLL, role(b"tables"), CODENAME, CODENAME_PROOF, block(0, BLOCK - 1)),
+        (block(0, BLOCK - 1), block(BLOCK, BLOCK)),
+        (block(BLOCK, 2 * BLOCK - 1), block(2 * BLOCK, 3 * BLOCK - 1)),
+    ],
+)
+def test_an_honest_order_is_none(requests):
+    """Polls, installations, downloads that go on."""
+    assert complain(*requests) is None

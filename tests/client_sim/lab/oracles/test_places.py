@@ -1,0 +1,48 @@
+"""A place of difference has the name of the field that stands there."""
+
+import pytest
+
+from client_sim.lab.oracles.places import name_place
+from client_sim.lab.trace.observation import Channel
+
+ONE = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("channel", "first", "second", "offset", "name"),
+    [
+        (Channel.CONNECT, b"192.0.2.1 80 plain", b"192.0.2.2 80 plain", 8, "address"),
+        (Channel.CONNECT, b"192.0.2.1 80 plain", b"192.0.2.1 81 plain", 11, "port"),
+        (Channel.CONNECT, b"192.0.2.1 80 plain", b"192.0.2.1 80 h", 13, "TLS name"),
+        (Channel.CONNECT, b"a 80 a b c", b"a 80 a b d", 9, "TLS name"),
+        (Channel.TLS, b"name a\nresumes no", b"name a\nresumes yes", 15, "resumes"),
+        (Channel.TLS, b"name a\nresumes no", b"name b\nresumes no", 5, "name"),
+        (Channel.TLS, b"", b"name b", 0, "name"),
+        (Channel.TLS, b"name a", b"name a\nresumes", 6, "name"),
+        (Channel.TLS, b"", b"", 0, ""),
+        (Channel.DNS, b"a", b"b", 0, "name"),
+        (Channel.SIZES, b"1", b"2", 0, "sizes on the wire"),
+        (Channel.OCTETS, ONE, ONE.replace(b"/a", b"/b"), 5, "request 1, path"),
+        (Channel.OCTETS, ONE, ONE + ONE, len(ONE), "number of requests"),
+        (Channel.OCTETS, ONE + ONE, ONE, len(ONE), "number of requests"),
+        (Channel.OCTETS, b"", b"", 0, "number of requests"),
+        (Channel.OCTETS, ONE, ONE + b"x", len(ONE), "request 1, body"),
+        (Channel.OCTETS, ONE[:-4], ONE[:-4] + b"2", len(ONE) - 4, "request 1, header X-A value"),
+        (Channel.OCTETS, ONE[:2], ONE, 2, "request 1, method"),
+        (
+            *(Channel.OCTETS, ONE, ONE.replace(b"Host: h\r\nX-A: 1", b"X-A: 1\r\nHost: h")),
+            *(17, "request 1, header order"),
+        ),
+        (
+            *(Channel.OCTETS, ONE, ONE.replace(b"X-A: 1", b"X-A: 2")),
+            *(ONE.index(b"1\r\n\r"), "request 1, header X-A value"),
+        ),
+        (
+            *(Channel.OCTETS, ONE + ONE, ONE + ONE.replace(b"X-A", b"X-B")),
+            *(len(ONE) + ONE.index(b"A:"), "request 2, header name"),
+        ),
+    ],
+)
+def test_the_field_is_named(channel, first, second, offset, name):
+    """From the side that still has octets there."""
+    assert name_place(channel, first, second, offset) == name
