@@ -82,7 +82,7 @@ MUTANT: Final = _profile(
     server_state=122,
     timing=12,
     stationarity=2,
-    faults=10_000,
+    faults=60,
 )
 """For each leaky client of the library, in the full programme."""
 
@@ -101,7 +101,7 @@ PROBE: Final = _profile(
     server_state=122,
     timing=8,
     stationarity=1,
-    faults=10_000,
+    faults=40,
 )
 """For each leaky client at each commit: until two have found it."""
 

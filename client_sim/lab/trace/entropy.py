@@ -1,6 +1,7 @@
 """The randomness that a client is given: the same for the same seed, poll by poll."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -24,19 +25,25 @@ class Entropy:
 
 
 class SeededEntropy:
-    """A tape for each poll; every draw has its own place on it."""
+    """A tape for each poll and for each length that is drawn; every draw has its own place on it.
+
+    So a client that draws something of another length beside, in one of two runs alone, draws the
+    same for the rest.
+    """
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._poll = 0
-        self._drawn = 0
+        self._drawn: Counter[int] = Counter()
 
     def begin_poll(self, poll: int) -> None:
         """Go over to the tape of a poll."""
-        self._poll, self._drawn = poll, 0
+        self._poll = poll
+        self._drawn.clear()
 
     def __call__(self, n: int) -> bytes:
         """Give the next `n` octets."""
-        self._drawn += 1
-        place = b"%d\x00%d\x00%s" % (self._poll, self._drawn, self._entropy.seed_of(self._poll))
+        self._drawn[n] += 1
+        seed = self._entropy.seed_of(self._poll)
+        place = b"%d\x00%d\x00%d\x00%s" % (self._poll, n, self._drawn[n], seed)
         return hashlib.shake_256(place).digest(n)

@@ -17,6 +17,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 4
+_STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
 _FAILING: Final = frozenset({"completes"})
 # Without a connection there is silence where requests should be, and a name may be asked for again.
 _UNREACHED: Final = _FAILING | {"grammar", "egress"}
@@ -50,12 +51,16 @@ def faults(ground: Ground, size: int) -> Battery:
     first = ground.owner(0), ground.owner(1)
 
     def make(number: int) -> Case:
-        fault = FAULTS[number % len(FAULTS)]
+        fault = FAULTS[number * _STRIDE % len(FAULTS)]
         struck = (2,) if number < len(FAULTS) else tuple(range(_POLLS))
+        serve = ground.changing(number)
         sound = ground.setting(
-            idle(_POLLS), personal=first[0], entropy=Entropy(b"fault %d" % number)
+            idle(_POLLS),
+            personal=first[0],
+            entropy=Entropy(b"fault %d" % number),
+            serve=serve,
         )
-        failing = replace(sound, serve=wrapped(ground.changing(number), fault.at(struck)))
+        failing = replace(sound, serve=wrapped(serve, fault.at(struck)))
         spared = _FAILING if fault.is_reached else _UNREACHED
         return Case((failing, replace(failing, personal=first[1]), sound), _judge_fault, spared)
 
