@@ -1,5 +1,7 @@
 """Any difference between two traces is found, named and placed."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -250,3 +252,18 @@ def test_a_finding_points_at_no_more_than_there_is():
     assert (found.offset, found.length) == (5, 1)
     (found,) = judge_equality(one, observe(*changed(2, octets=b"abcdefg")), "x", with_time=True)
     assert (found.offset, found.length) == (6, 1)
+
+
+def test_phases_and_connections_count_without_time():
+    """What leaves in another phase, or closes another connection, is another thing."""
+    moved = replace(
+        BASE_SEEN,
+        departures=(replace(BASE_SEEN.departures[0], phase="start"), *BASE_SEEN.departures[1:]),
+    )
+    (found,) = find_differences(BASE_SEEN, moved, with_time=False)
+    assert found.field == "order of events"
+    second = (1.0, Channel.CONNECT, 1, b"192.0.2.1 80 plain")
+    one = observe(*BASE, second, BASE[3])
+    other = observe(*BASE, second, (1.0, Channel.CLOSE, 1, b""))
+    (found,) = find_differences(one, other, with_time=False)
+    assert found.channel == "close"
