@@ -15,7 +15,7 @@ WORKERS ?= 2
 TESTS ?=
 SHELL := /bin/bash
 
-.PHONY: demo test check bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
+.PHONY: demo test check privacy privacy-full bench peers format lock env readers interop system provider fixtures soak fuzzer mutation clean
 
 demo: env
 	$(BIN)/python -m demo
@@ -30,6 +30,19 @@ check: env
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/deptry .
 	$(BIN)/python -m fixtures.build --check
+
+# What QA looks at for every commit, in about a minute, and before each release, in about ten: the
+# verdict, the kill matrix, and a page under var/lab.
+privacy: env
+	mkdir -p var/lab
+	$(BIN)/hening-device lab run --html var/lab/privacy.html --junit var/lab/privacy.xml
+
+privacy-full: env
+	mkdir -p var/lab
+	$(BIN)/hening-device lab clock --out var/lab/clock.json
+	$(BIN)/hening-device lab run --full --clock var/lab/clock.json \
+	  --mutation docs/mutation.json \
+	  --html var/lab/privacy.html --junit var/lab/privacy.xml --sarif var/lab/privacy.sarif
 
 bench: env peers
 	$(BIN)/python -m benchmarks.sign_many

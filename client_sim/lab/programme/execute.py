@@ -8,7 +8,7 @@ from client_sim.lab.programme.argued import ARGUED, METHODS
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.guards import QUESTIONS, judge_of
-from client_sim.lab.programme.library import HARMLESS, load_library
+from client_sim.lab.programme.library import HARMLESS, OURS, load_library
 from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries, profile_of
 from client_sim.lab.programme.result import (
     BatteryResult,
@@ -100,9 +100,12 @@ def run_matrix(
     libraries: tuple[str, ...],
     enough: int | None,
 ) -> Matrix:
-    """Try the instrument on leaky clients, and on harmless ones; `enough` as for `find_killers`."""
+    """Try the instrument on leaky clients, and beside ours on harmless ones.
+
+    `enough` is as for `find_killers`.
+    """
     plan = Plan("", profile, seed)
-    names = (*libraries, HARMLESS)
+    names = (*libraries, HARMLESS) if OURS in libraries else libraries
     mutants = [(name, number, m) for name in names for number, m in enumerate(load_library(name))]
     rows: list[MatrixRow] = []
     with open_pool(jobs) as pool:
@@ -113,7 +116,7 @@ def run_matrix(
         for (_, _, mutant), killed in zip(mutants, pool.map(try_mutant, calls), strict=True):
             rows.append(MatrixRow(mutant.id, mutant.family, mutant.leak, killed))
             tell("mutants", len(rows), len(mutants))
-    leaky = len(mutants) - len(load_library(HARMLESS))
+    leaky = sum(name != HARMLESS for name, _, _ in mutants)
     oracles = (*(o for o in BATTERIES if o in profile_of(plan).sizes), *QUESTIONS)
     return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED, METHODS)
 

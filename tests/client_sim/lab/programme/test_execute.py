@@ -1,0 +1,90 @@
+"""The programme on one client, and on a library of leaky ones."""
+
+import pytest
+
+from client_sim.lab.errors import ClientNotFoundError
+from client_sim.lab.programme.execute import run_matrix, run_programme
+from client_sim.lab.programme.guards import QUESTIONS
+from client_sim.lab.programme.library import load_library
+from client_sim.lab.programme.plan import BATTERIES, Plan
+from client_sim.lab.programme.profile import PROFILES
+
+
+def silent(_what, _done, _total):
+    """Take no notice of progress."""
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """Put the programme to the smallest clean client."""
+    return run_programme(Plan("toy", "probe", 0), 1, silent)
+
+
+def test_a_clean_client_is_asked_everything_and_passes(toy):
+    """Each battery of the profile and each guard has looked, at a number of runs that adds up."""
+    sizes = PROFILES["probe"].sizes
+    asked = {battery.oracle for battery in toy.batteries}
+    assert asked == {*sizes, *QUESTIONS}
+    assert toy.is_clean
+    alone = {b.oracle: b for b in toy.batteries}
+    assert toy.runs == sum(alone[oracle].runs for oracle in sizes)
+    assert alone["personal"].runs == 2 * sizes["personal"]
+    assert all(b.cases > 0 and b.polls > 0 for b in toy.batteries)
+
+
+def test_a_poll_tells_nothing_and_keeps_its_range(toy):
+    """No field has a bit, the whole fleet is one crowd, intervals lie within 4 to 8 hours."""
+    assert {row.bits for row in toy.fields} == {0.0}
+    assert {row.min_k for row in toy.fields} == {40}
+    assert "the whole poll" in {row.field for row in toy.fields}
+    assert all(14_400 <= seconds <= 28_800 for seconds in toy.intervals)
+    assert len(toy.intervals) == 1000
+
+
+def test_two_processes_say_what_one_says(toy):
+    """The same seed gives the same result, however the work is shared."""
+    assert run_programme(Plan("toy", "probe", 0), 2, silent) == toy
+
+
+def test_a_leak_is_named_and_made_small():
+    """Of 26 fields and a day of events what is left is the field that is told, and one poll."""
+    told = run_programme(Plan("imei-query", "probe", 0), 1, silent)
+    found = {battery.oracle: battery for battery in told.batteries}
+    assert {"personal", "grammar", "canaries", "tripwire", "fleet"} <= set(told.failed())
+    assert found["personal"].smallest.steps == ("poll",)
+    assert found["personal"].smallest.differing_fields == ("imei",)
+    assert found["grammar"].smallest.steps == ("poll",)
+    finding = found["canaries"].findings[0]
+    assert any(owner.imei.encode() in finding.octets for owner in told.owners)
+
+
+def test_a_library_may_be_brought(tmp_path, monkeypatch):
+    """A dict of factories is tried; what leaks is found, what does not is a survivor."""
+    (tmp_path / "somebody.py").write_text(
+        "from client_sim.lab.clients.toy import ToyClient\n"
+        "class Leaky(ToyClient):\n"
+        "    def headers(self):\n"
+        "        return (*super().headers(), 'X-Mail: ' + self.world.personal.accounts[0].name)\n"
+        "CLIENTS = {'mail': Leaky, 'nothing': ToyClient}\n"
+        "NUMBER = 7\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    matrix = run_matrix(
+        "probe", 0, 1, silent, libraries=("somebody:CLIENTS",), enough=None
+    )  # fmt: skip
+    killed = {row.id: row.killed_by for row in matrix.rows}
+    assert {"grammar", "personal", "canaries"} <= set(killed["mail"])
+    assert killed["nothing"] == ()
+    assert [row.id for row in matrix.survivors] == ["nothing"]
+    assert not matrix.is_good
+    with pytest.raises(ClientNotFoundError, match="no library"):
+        load_library("somebody:NUMBER")
+
+
+def test_every_battery_is_in_the_profile_of_a_release():
+    """Nothing is left out of what a release takes, and it is what the documents say."""
+    full = PROFILES["full"].sizes
+    assert set(full) == set(BATTERIES)
+    assert 2 * full["personal"] >= 30_000
+    assert full["personal"] >= 13_809
+    assert full["determinism"] >= 1000
