@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import signal
 import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Final
 
 import click
@@ -181,6 +183,7 @@ def fleet(
         download_every=download_every,
     )
     with ExitStack() as stack:
+        stack.enter_context(_ending_in_order())
         screen = stack.enter_context(Screen(plan.seconds, devices, quiet=as_json))
         clock: ClockFile | None = None
         sampled = Sample()
@@ -224,6 +227,20 @@ def fleet(
         _print(report)
         if out is not None:
             click.echo(f"The report is in {out}.")
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[None]:
+    """Let SIGTERM end this process as Control-C does: the fleet's own server ends with it."""
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _make_server(stack: ExitStack, state: Path | None) -> OwnServer:

@@ -1,7 +1,12 @@
 """`hening-device fleet`: what it refuses, and a short life against another server in real time."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -105,3 +110,28 @@ def test_another_server_is_polled_in_real_time(root, town, tmp_path):
     assert report["server_failures"] == report["outside_the_grammar"] == 0
     assert report["speed"] <= 1
     assert "30,000 phones" in page.read_text(encoding="utf-8")
+
+
+def children(pid):
+    """List the processes that a process began and that live."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def test_a_fleet_that_is_ended_ends_its_server(tmp_path):
+    """SIGTERM leaves no server behind, as Control-C leaves none."""
+    command = ("fleet", "--devices", "10", "--hours", "48", "--state", str(tmp_path / "own"))
+    program = [sys.executable, "-c", "from client_sim.cli import main; main()", *command]
+    with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+        begun = []
+        deadline = time.monotonic() + 60
+        log = tmp_path / "own" / "server.log"
+        # A server that has logged something is one whose handle the fleet holds.
+        while not (log.exists() and log.stat().st_size and (begun := children(process.pid))):
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    for pid in begun:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
