@@ -139,6 +139,6 @@ def _run(
         result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell)
         matrix = None
         if client == "clean" if mutants is None else mutants:
-            profile, enough = ("mutant", None) if full else ("probe", 2)
-            matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), enough=enough)
+            profile = "mutant" if full else "probe"
+            matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), quick=not full)
     return Report(result, matrix, score, timed)

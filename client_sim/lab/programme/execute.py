@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from client_sim.lab.clients.loading import load_client
+from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.programme.argued import ARGUED, METHODS
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import Ground, plan_ground
@@ -24,9 +25,11 @@ from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
 from client_sim.lab.servers.memo import memoised
+from client_sim.tape import Tape
 from client_sim.world import Factory
 
 _LAYERS: Final = 2  # of the canary search that a small case is judged by
+_ENOUGH: Final = 2  # oracles that found a client of a sample
 _CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
 
 Tell = Callable[[str, int, int], None]
@@ -98,19 +101,22 @@ def run_matrix(
     tell: Tell,
     *,
     libraries: tuple[str, ...],
-    enough: int | None,
+    quick: bool,
 ) -> Matrix:
     """Try the instrument on leaky clients, and beside ours on harmless ones.
 
-    `enough` is as for `find_killers`.
+    `quick` takes one client of each family, which the seed chooses, and goes on to the next when
+    two oracles have found it.
     """
     plan = Plan("", profile, seed)
     names = (*libraries, HARMLESS) if OURS in libraries else libraries
     mutants = [(name, number, m) for name in names for number, m in enumerate(load_library(name))]
+    if quick:
+        mutants = _choose(mutants, seed)
     rows: list[MatrixRow] = []
     with open_pool(jobs) as pool:
         calls = [
-            (plan, name, number, None if name == HARMLESS else enough)
+            (plan, name, number, _ENOUGH if quick and name != HARMLESS else None)
             for name, number, _ in mutants
         ]
         for (_, _, mutant), killed in zip(mutants, pool.map(try_mutant, calls), strict=True):
@@ -118,7 +124,17 @@ def run_matrix(
             tell("mutants", len(rows), len(mutants))
     leaky = sum(name != HARMLESS for name, _, _ in mutants)
     oracles = (*(o for o in BATTERIES if o in profile_of(plan).sizes), *QUESTIONS)
-    return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED, METHODS)
+    return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED, METHODS, quick)
+
+
+def _choose(mutants: Sequence[tuple[str, int, Mutant]], seed: int) -> list[tuple[str, int, Mutant]]:
+    families: dict[tuple[str, str], list[tuple[str, int, Mutant]]] = {}
+    for each in mutants:
+        families.setdefault((each[0], each[2].family), []).append(each)
+    return [
+        Tape(f"{seed} {library} {family}".encode()).pick(those)
+        for (library, family), those in families.items()
+    ]
 
 
 def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:

@@ -141,6 +141,7 @@ class Matrix:
     `equivalents` are clients that look leaky and are not. `argued` says, for families that only one
     oracle can find, why that is enough. `methods` says of each oracle how it works: two that work
     alike are not independent, and count as one; an oracle that is not named is a method of its own.
+    A sample has one client of each family, and cannot tell in how many ways a family is found.
     """
 
     oracles: tuple[str, ...]
@@ -148,6 +149,7 @@ class Matrix:
     equivalents: tuple[MatrixRow, ...] = ()
     argued: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, str] = field(default_factory=dict)
+    is_sample: bool = False
 
     @property
     def survivors(self) -> tuple[MatrixRow, ...]:
@@ -167,7 +169,9 @@ class Matrix:
 
     @property
     def alone(self) -> tuple[str, ...]:
-        """The families with fewer than two independent killers."""
+        """The families with fewer than two independent killers; none of a sample."""
+        if self.is_sample:
+            return ()
         return tuple(
             family
             for family, killers in self.killers.items()

@@ -133,6 +133,7 @@ def present_matrix(matrix: Matrix) -> Matrix:
         tuple(_rows(matrix.equivalents)),
         {printable(family): printable(why) for family, why in matrix.argued.items()},
         {printable(oracle): printable(how) for oracle, how in matrix.methods.items()},
+        matrix.is_sample,
     )
 
 

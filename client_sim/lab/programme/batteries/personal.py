@@ -20,7 +20,7 @@ def personal(ground: Ground, size: int) -> Battery:
     def make(number: int) -> Case:
         tape = ground.tape("personal", number)
         setting = ground.setting(
-            random_life(tape, 2 + tape.below(3)),
+            random_life(tape, 2 + tape.below(2)),
             public=tape.pick(ground.publics),
             personal=ground.owner(2 * number),
             entropy=Entropy(tape.octets(8)),
