@@ -41,7 +41,6 @@ privacy-full: env
 	mkdir -p var/lab
 	$(BIN)/hening-device lab clock --out var/lab/clock.json
 	$(BIN)/hening-device lab run --full --clock var/lab/clock.json \
-	  --mutation docs/mutation.json \
 	  --html var/lab/privacy.html --junit var/lab/privacy.xml --sarif var/lab/privacy.sarif
 
 bench: env peers

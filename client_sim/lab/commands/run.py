@@ -43,7 +43,6 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--jobs", default=2, show_default=True, type=click.IntRange(1, 64), help="How many processes."
 )
 @click.option("--clock", type=_FILE, help="Show what lab clock wrote, in the same report.")
-@click.option("--mutation", type=_FILE, help="Show what make mutation wrote, in the same report.")
 @click.option("--url", help="Poll a real server instead, http://HOST:PORT, over real sockets.")
 @click.option(
     "--resolve",
@@ -92,7 +91,6 @@ def run_command(
     seed: int,
     jobs: int,
     clock: Path | None,
-    mutation: Path | None,
     url: str | None,
     resolve: dict[str, str],
     root: Path | None,
@@ -115,7 +113,7 @@ def run_command(
             live = Live(url, resolve, root, personas, now, codename, region, channel)
             report = Report(run_live(client, seed, live))
         else:
-            report = _run(client, full, mutants, seed, jobs, clock, mutation)
+            report = _run(client, full, mutants, seed, jobs, clock)
     except (SurroundingsError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
@@ -131,14 +129,12 @@ def _run(
     seed: int,
     jobs: int,
     clock: Path | None,
-    mutation: Path | None,
 ) -> Report:
     timed = None if clock is None else load_clock(clock)
-    score = None if mutation is None else load_mutation(mutation)
     with show_progress() as tell:
         result = run_programme(Plan(client, "full" if full else "quick", seed), jobs, tell)
         matrix = None
         if client == "clean" if mutants is None else mutants:
             profile = "mutant" if full else "probe"
             matrix = run_matrix(profile, seed, jobs, tell, libraries=(OURS,), quick=not full)
-    return Report(result, matrix, score, timed)
+    return Report(result, matrix, None if matrix is None else load_mutation(), timed)

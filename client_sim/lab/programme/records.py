@@ -1,7 +1,7 @@
 """Results of batteries that take their own time, kept in files and shown in a report."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -9,6 +9,7 @@ from client_sim.lab.errors import LabError
 from client_sim.lab.programme.result import MutationScore, WallClockRow
 
 _KIND = TypeVar("_KIND")
+_MUTATION: Final = Path(__file__).parents[1] / "oracles" / "mutation.json"
 
 
 def encode_clock(rows: tuple[WallClockRow, ...]) -> bytes:
@@ -22,13 +23,27 @@ def load_clock(path: Path) -> tuple[WallClockRow, ...]:
     return _load(path, tuple[WallClockRow, ...], "lab clock")
 
 
-def load_mutation(path: Path) -> MutationScore:
-    """Read the `score` of what `make mutation` wrote; raise LabError for anything else."""
-    return _load(path, _Mutation, "make mutation").score
+def load_mutation(path: Path = _MUTATION) -> MutationScore:
+    """Read what `make mutation` wrote, of all judges together; raise LabError for anything else.
+
+    The last result is a part of this package.
+    """
+    modules = _load(path, _Mutation, "make mutation").modules
+    return MutationScore(
+        killed=sum(module.killed for module in modules),
+        survived=sum(module.survived for module in modules),
+        argued=sum(module.argued for module in modules),
+    )
+
+
+class _Module(msgspec.Struct):
+    killed: int
+    survived: int
+    argued: int
 
 
 class _Mutation(msgspec.Struct):
-    score: MutationScore
+    modules: tuple[_Module, ...]
 
 
 def _load(path: Path, kind: type[_KIND], maker: str) -> _KIND:
