@@ -1,0 +1,38 @@
+"""Batteries over real sockets and real TLS."""
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.handshakes import MUTANTS
+from client_sim.lab.oracles.tls import judge_tls
+from client_sim.lab.programme.batteries.sockets import network, sockets
+from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.trace.observation import Channel
+
+
+def judged(battery, factory):
+    """Run the first case; gives what was found, and all that was seen."""
+    case = battery.make(0)
+    seen = [observe(factory, setting) for setting in case.settings]
+    alone = [finding for each in seen for finding in judge_tls(each, case.settings[0].public)]
+    return [*case.judge(seen), *alone], seen
+
+
+@pytest.mark.parametrize("factory", [ToyClient, PollingClient])
+@pytest.mark.parametrize("make", [sockets, network])
+def test_clean_phones_are_alike_on_every_way(make, factory):
+    """Both ends of each socket carry the same, and a network sees one fleet."""
+    found, seen = judged(make(plan_ground(factory, 0), 1), factory)
+    assert found == []
+    assert all(connection.octets for each in seen for connection in each.connections())
+    shown = {d.octets for each in seen for d in each.departures if d.channel is Channel.TLS}
+    assert len(shown) == 1
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
+def test_what_leaks_below_http_is_found(mutant):
+    """Sessions that come back, and handshakes that differ between owners or from the phone's."""
+    found, _ = judged(network(plan_ground(ToyClient, 0), 1, mutant.dial), mutant.make)
+    assert found
