@@ -57,7 +57,7 @@ def fleet(lab: Lab) -> Report:
     ]
     ours, peer = results["hening"], results["nginx"]
     phones = f"{PHONES * lab.scale:,.0f} phones a minute"
-    # ADR 57: what half a core carries is the kernel's number; ours is what we add to it.
+    # ADR 56: what half a core carries is the kernel's number; ours is what we add to it.
     cores = median(ours, lambda run: run.cores) / median(peer, lambda run: run.cores)
     late = median(ours, lambda run: run.latencies["p99"]) - median(
         peer, lambda run: run.latencies["p99"]

@@ -28,8 +28,9 @@ def redact(octets: bytes, found: Iterable[tuple[int, int]]) -> bytes:
         if match.start() not in kept:
             covered[match.start() : match.end()] = COVER * len(match[0])
     for offset, length in found:
-        start, stop = max(0, offset), min(len(octets), offset + length)
-        covered[start:stop] = COVER * max(0, stop - start)
+        start = max(0, offset)
+        stop = max(start, min(len(octets), offset + length))
+        covered[start:stop] = COVER * (stop - start)
     return bytes(covered)
 
 

@@ -22,9 +22,7 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(
     "run",
-    epilog="Examples: hening-device lab run --full --html verdict.html;"
-    " hening-device lab run --client my_phone.polling:factory;"
-    " hening-device lab run --url http://updates.hening.example:8080 --root 1.root.json",
+    epilog="Example: hening-device lab run --client my_phone.polling:factory --full --html page.html",
 )
 @click.option(
     "--client",
