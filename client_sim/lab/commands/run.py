@@ -22,7 +22,8 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(
     "run",
-    epilog="Example: hening-device lab run --client my_phone.polling:factory --full --html page.html",
+    epilog="Example: hening-device lab run --client my_phone.polling:factory --full"
+    " --html page.html",
 )
 @click.option(
     "--client",
