@@ -38,7 +38,7 @@ def test_the_example_of_the_page_is_found_out(examine_module):
     assert sum(bool(line) for line in EXAMPLE.splitlines()) <= 10
     verdict = examine_module("updater_of_the_page", EXAMPLE)
     assert {"grammar", "schedule", "canaries", "tripwire"} <= set(verdict.failed())
-    canaries = next(check for check in verdict.checks if check.name == "canaries")
+    canaries = next(each for each in verdict.batteries if each.oracle == "canaries")
     sights = {finding.explanation: finding for finding in canaries.findings}
     sight = sights[f"serial as it is: {OWNERS[0].serial}"]
     assert sight.octets[sight.offset :].startswith(OWNERS[0].serial.encode())
@@ -52,4 +52,4 @@ def test_without_the_leak_nothing_of_the_owner_is_found(examine_module):
     assert honest != EXAMPLE
     failed = set(examine_module("updater_without_leak", honest).failed())
     assert {"grammar", "schedule"} <= failed
-    assert not failed & {"canaries", "tripwire", "personas", "fleet", "egress"}
+    assert not failed & {"canaries", "tripwire", "personal", "fleet", "egress"}
