@@ -105,3 +105,21 @@ def test_a_connection_that_stays_open_is_said_once():
     )
     public = Public("updates.example.org", 8080, False, *("",) * 3, b"", b"", 0, BUILD)
     assert [stray.field for stray in find_strays(seen, public)] == ["close"]
+
+
+@pytest.mark.parametrize(
+    ("target", "fields"),
+    [
+        (b"192.0.2.1 8080 updates.example.org b", ["TLS name"]),
+        (b"192.0.2.1  8080 updates.example.org", ["port", "TLS name"]),
+        (b"192.0.2.1 8080", ["TLS name"]),
+        (b"192.0.2.1", ["port", "TLS name"]),
+    ],
+)
+def test_a_target_is_read_from_its_spaces(target, fields, public):
+    """What stands behind the name is part of it."""
+    seen = Observation(
+        tuple(Departure(1.0, "poll 1", *event) for event in (NAME, (Channel.CONNECT, 0, target))),
+        *((), (), (), None),
+    )
+    assert [stray.field for stray in find_strays(seen, replace(public, tls=True))] == fields

@@ -1,5 +1,7 @@
 """A phone that asks otherwise the second time in the same state is found."""
 
+from dataclasses import replace
+
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
@@ -144,3 +146,15 @@ def test_a_field_at_the_end_is_shown_by_the_side_that_has_it():
     assert one == other
     found = judge_stationarity(Observation(departures, (), (), (b"", b""), None))
     assert [(f.field, f.octets, f.other) for f in found] == [("path", b"/", b"/a")]
+
+
+def test_a_poll_in_which_something_was_new_is_no_repetition():
+    """It asks for a snapshot that the one before was not told of."""
+    head = b"GET /metadata/%s.json HTTP/1.1\r\nHost: h\r\n\r\n"
+    body = b'{"signed":{"meta":{"snapshot.json":{"version":7}}}}'
+    told = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    quiet, busy = head % b"timestamp", head % b"timestamp" + head % b"7.snapshot"
+    seen = replace(polls(quiet, busy, quiet, busy), received=(b"", told, b"", told))
+    assert judge_stationarity(seen) == ()
+    seen = replace(polls(quiet, busy, busy, busy), received=(b"", told, b"", told))
+    assert [f.where for f in judge_stationarity(seen)] == ["poll 3, connection 1"]
