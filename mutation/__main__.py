@@ -31,9 +31,9 @@ PAGE = """\
 
 Made by `make mutation`: every judge is changed in every small way that mutmut knows, one change at
 a time, and the judges' own tests are run. A change that no test notices survives, and is either a
-hole or changes nothing that matters; which, is argued below. *Unknown* are changes that were not
-tried when the time was up, or under which a test ran for too long. The canary search and what
-judges whole runs are left out, as their tests are slow.
+hole or changes nothing that matters; which, is argued below. A change under which a
+test never ends is killed, too; *unknown* are those that were not tried when the time was up. The
+canary search and what judges whole runs are left out, as their tests are slow.
 
 """
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from mutation.workshop import JUDGES
 
 SURVIVED, UNTESTED = 0, 33
-"""Exit statuses that mutmut notes; others are those of tests that failed."""
+"""Exit statuses that mutmut notes; others are those of tests that failed, or never ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """How the mutants of one module ended; `unknown` are those whose time was up."""
+    """How the mutants of one module ended; `unknown` are those that were not tried."""
 
     name: str
     killed: int
@@ -54,8 +54,8 @@ def _read(module: str, statuses: dict[str, int | None], mutated: Path) -> Module
         for key, status in statuses.items()
         if status in {SURVIVED, UNTESTED}
     ]
-    # Below 0: ended by a signal, as is what runs for too long; above 1: pytest could not go on.
-    killed = sum(status is not None and 1 <= status < 20 for status in statuses.values())
+    # Also what ran for so long that it was ended: an endless test is noticed.
+    killed = sum(status not in {None, SURVIVED, UNTESTED} for status in statuses.values())
     return Module(module, killed, tuple(survivors), len(statuses) - killed - len(survivors))
 
 

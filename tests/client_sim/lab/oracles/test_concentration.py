@@ -80,3 +80,13 @@ def test_the_threshold_follows_from_alpha():
     assert any(f.explanation.startswith("intervals") for f in judge_concentration(still[1]))
     assert judge_concentration(walk(20, 1, lambda _draw, _at: 20_000), alpha=1e-30) == ()
     assert judge_concentration(observe([])) == ()
+
+
+def test_a_finding_lists_the_due_times():
+    """Word for word."""
+    seen = walk(20, 1, lambda _draw, _at: 20_000)
+    (found,) = [f for f in judge_concentration(seen) if f.explanation.startswith("intervals")]
+    octets = b" ".join(b"%d" % (1_000_000_000 + 20_000 * n) for n in range(1, 21))
+    assert (found.where, found.octets, found.offset, found.length) == (
+        *("next poll", octets, 0, len(octets)),
+    )

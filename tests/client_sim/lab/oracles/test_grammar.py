@@ -325,3 +325,11 @@ def test_the_next_head_is_found_behind_a_body(verb):
         (start, body),
         (start + len(body), verb + b" /x HTTP/1.0"),
     ]
+
+
+def test_octets_before_a_head_are_one_violation():
+    """An empty line, or one octet too many; what follows is read as ever."""
+    (found,) = find_violations(b"x" + POLL, HOST)
+    assert (found.offset, found.octets) == (0, b"x")
+    found = find_violations(b"\r\n\r\njunk", HOST)
+    assert [(violation.offset, violation.octets) for violation in found] == [(0, b""), (4, b"junk")]

@@ -67,3 +67,9 @@ def test_parts_stand_where_they_say(before, after):
         assert octets[part.offset : part.offset + len(part.octets)] == part.octets
         assert part.offset >= end
         end = part.offset + len(part.octets)
+
+
+def test_a_path_may_hold_spaces():
+    """What stands between the first space of a line and the last is asked for."""
+    parts = decode_parts(b"GET /a b HTTP/1.1\r\n\r\n")
+    assert [part.octets for part in parts] == [b"GET", b"/a b", b"HTTP/1.1"]

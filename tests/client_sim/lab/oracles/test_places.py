@@ -5,6 +5,8 @@ import pytest
 from client_sim.lab.oracles.places import name_place
 from client_sim.lab.trace.observation import Channel
 
+TWO = b"GET /a HTTP/1.1\r\nA: 1\r\nB: 2\r\n\r\n"
+TURNED = b"GET /a HTTP/1.1\r\nB: 2\r\nA: 1\r\n\r\n"
 ONE = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
 
 
@@ -20,6 +22,7 @@ ONE = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
         (Channel.TLS, b"", b"name b", 0, "name"),
         (Channel.TLS, b"name a", b"name a\nresumes", 6, "name"),
         (Channel.TLS, b"", b"", 0, ""),
+        (Channel.TLS, b"a 1\nb 2\nc 3", b"a 1\nb 2\nc 4", 10, "c"),
         (Channel.DNS, b"a", b"b", 0, "name"),
         (Channel.SIZES, b"1", b"2", 0, "sizes on the wire"),
         (Channel.OCTETS, ONE, ONE.replace(b"/a", b"/b"), 5, "request 1, path"),
@@ -36,6 +39,14 @@ ONE = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
         (
             *(Channel.OCTETS, ONE, ONE.replace(b"X-A: 1", b"X-A: 2")),
             *(ONE.index(b"1\r\n\r"), "request 1, header X-A value"),
+        ),
+        (
+            *(Channel.OCTETS, TWO + ONE, TURNED + ONE.replace(b"X-A", b"X-B")),
+            *(17, "request 1, header order"),
+        ),
+        (
+            *(Channel.OCTETS, TWO, TWO.replace(b"1\r\nB: 2", b"2\r\nB: 1")),
+            *(20, "request 1, header A value"),
         ),
         (
             *(Channel.OCTETS, ONE + ONE, ONE + ONE.replace(b"X-A", b"X-B")),

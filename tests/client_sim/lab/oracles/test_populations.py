@@ -5,6 +5,8 @@ import math
 
 import pytest
 
+from client_sim.lab.oracles.chance import tail_of_kolmogorov, tail_of_normal
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.populations import find_distance, find_welch, judge_populations
 
 ONE = [17, 42, 3, 99, 58, 23, 71, 64]
@@ -62,3 +64,22 @@ def test_few_values_are_refused():
     """T is not normal for them."""
     with pytest.raises(ValueError, match="100 intervals"):
         judge_populations(draws(99, 1), draws(500, 2), "owner")
+
+
+def test_a_finding_has_both_means():
+    """Word for word; and exactly at alpha there is none."""
+    one, other = draws(1000, 1), [20_000.0] * 500
+    t, distance = find_welch(one, other), find_distance(one, other)
+    tails = (2 * tail_of_kolmogorov(distance, 1000 / 3), 2 * tail_of_normal(t))
+    for place, (name, statistic) in enumerate((("distributions", distance), ("means", t))):
+        found = judge_populations(one, other, "owner 2", alpha=tails[place] * 1.0001)
+        finding = {f.explanation.split(" of ")[0]: f for f in found}[name]
+        octets = b"%d" % (sum(one) / 1000)
+        assert finding == Finding(
+            "next poll",
+            f"{name} of 1000 and 500 intervals differ by owner 2: statistic {statistic:.4g}, "
+            f"chance {tails[place]:.1g}",
+            *(octets, 0, 5, b"20000", "next poll", "interval"),
+        )
+        found = judge_populations(one, other, "owner 2", alpha=tails[place])
+        assert name not in {f.explanation.split(" of ")[0] for f in found}

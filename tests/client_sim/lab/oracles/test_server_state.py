@@ -229,6 +229,7 @@ def test_a_number_of_the_server_is_known_again(due, said, words):
         (b"QQ", b"A: A", ""),
         (b"QUFBQQ!", b"A: AAAA", ": 'AAAA' of A came back in base64"),
         (b"none of it", b"A: AAAA", ""),
+        (b"Xab1X", b'A: "Xab1X"', ": 'Xab1X' of A came back"),
         (b"QUJX", b"A: ABW", ": 'ABW' of A came back in base64"),
         (b"QUJ9", b"A: ABW", ""),
         (b"\xe9\xe8", b"A: \xe9\xe8", ": '\xe9\xe8' of A came back"),

@@ -1,0 +1,89 @@
+"""What leaves in a poll is a list of fields with values, whatever it is."""
+
+from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
+from client_sim.lab.trace.observation import Channel, Departure, Observation
+
+PACKAGE = b"/targets/armani/id/stable/" + b"a" * 64 + b".f.zip"
+ROLE = b"GET /metadata/3.armani.json HTTP/1.1\r\nHost: h\r\n\r\n"
+
+
+def observe(*sent, phase="poll 1"):
+    """Make a run of one phase, in which each of these is sent on a connection of its own."""
+    names = (b"h.example", b"i.example")
+    departures = [Departure(1.0, phase, Channel.DNS, -1, name) for name in names]
+    for index, octets in enumerate(sent):
+        departures += [
+            Departure(1.0, phase, Channel.CONNECT, index, b"192.0.2.1 80 plain"),
+            Departure(1.0, phase, Channel.TLS, index, b"name h"),
+            Departure(1.0, phase, Channel.TLS, index, b"resumes no"),
+            Departure(1.0, phase, Channel.OCTETS, index, octets[:3]),
+            Departure(1.0, phase, Channel.OCTETS, index, octets[3:]),
+            Departure(1.0, phase, Channel.CLOSE, index, b""),
+        ]
+    return Observation(tuple(departures), (), (), (b"",) * len(sent), None)
+
+
+def start(number, pieces):
+    """Give the fields that every connection begins with."""
+    place = f"connection {number}"
+    return (
+        Field(place, "port and TLS name", "connection", b"80 plain"),
+        Field(place, "TLS parameters", "connection", b"name h\nresumes no"),
+        *((Field(place, "pieces", "connection", pieces),) if pieces else ()),
+        Field(place, "close", "connection", b"1 with the poll"),
+    )
+
+
+def test_fields_are_listed_in_order():
+    """Two connections: one request, and octets that are none."""
+    asked = b"GET /a HTTP/1.1\r\nHost: h\r\nX-A: 1\r\n\r\n"
+    place = "connection 1, request 1"
+    assert decode_fields(observe(asked, b"junk")) == {
+        1: (
+            Field("", "names", "poll", b"h.example i.example"),
+            Field("", "connections", "poll", b"2"),
+            *start(1, b"3 %d" % (len(asked) - 3)),
+            Field("connection 1", "requests", "poll", b"1"),
+            Field(place, "header names", "request", b"Host, X-A"),
+            Field(place, "method", "request", b"GET"),
+            Field(place, "path", "request", b"/a"),
+            Field(place, "version", "request", b"HTTP/1.1"),
+            Field(place, "header Host value", "request", b"h"),
+            Field(place, "header X-A value", "request", b"1"),
+            *start(2, b"3 1"),
+            Field("connection 2", "requests", "poll", b"1"),
+            Field("connection 2, request 1", "header names", "request", b""),
+            Field("connection 2, request 1", "method", "request", b"junk"),
+        )
+    }
+
+
+def test_an_installation_has_places_of_its_own():
+    """Its requests are not numbered, and how it is cut is nobody's."""
+    package = b"GET " + PACKAGE + b" HTTP/1.1\r\nRange: bytes=0-9\r\n\r\n"
+    proof = b"GET /log/proof/armani.3 HTTP/1.1\r\n\r\n"
+    part = b"GET /metadata/3.latest-a.json HTTP/1.1\r\n\r\n"
+    part_proof = b"GET /log/proof/latest-a.3 HTTP/1.1\r\n\r\n"
+    (fields,) = decode_fields(observe(part + part_proof + ROLE + proof + package)).values()
+    assert fields[2:6] == (*start(1, None), Field("connection 1", "requests", "poll", b"2"))
+    paths = [(field.place, field.of) for field in fields if field.name == "path"]
+    assert paths == [
+        ("connection 1, request 1", "part"),
+        ("connection 1, request 2", "part"),
+        ("codename", "codename"),
+        ("proof-codename", "codename"),
+        ("package", "package"),
+    ]
+
+
+def test_what_is_no_poll_has_no_fields():
+    """Events are the business of others."""
+    assert decode_fields(observe(ROLE, phase="step 2 call-placed")) == {}
+    assert decode_fields(observe(ROLE, phase="start")) == {}
+
+
+def test_fields_of_requests_are_octets():
+    """Those of polls and connections belong to no single way out."""
+    assert [name_channel(of) for of in ("poll", "connection", "request", "package")] == [
+        *("", "", "octets", "octets"),
+    ]
