@@ -4,7 +4,10 @@ import socket
 import struct
 import threading
 
-from client_sim.lab.trace.relay import Relay
+import pytest
+
+from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.trace.relay import Relay, check_answering
 
 
 def test_a_reset_by_the_server_ends_the_client_s_wait():
@@ -12,13 +15,12 @@ def test_a_reset_by_the_server_ends_the_client_s_wait():
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def reset():
-            listener.accept()[0].close()  # the relay's look whether anybody is there
             stream, _ = listener.accept()
             stream.recv(4096)
             stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             stream.close()
 
-        thread = threading.Thread(target=reset)
+        thread = threading.Thread(target=reset, daemon=True)
         thread.start()
         with (
             Relay(listener.getsockname()) as relay,
@@ -29,4 +31,13 @@ def test_a_reset_by_the_server_ends_the_client_s_wait():
             port = client.getsockname()[1]
             client.close()
             assert relay.take(port) == b"GET / HTTP/1.1\r\n\r\n"
-        thread.join()
+        thread.join(5)
+
+
+def test_nobody_at_the_other_end_is_said():
+    """With the address, before anything is sent through the relay."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        check_answering(address)
+    with pytest.raises(SurroundingsError, match=f"no server answers at 127.0.0.1:{address[1]}"):
+        check_answering(address)
