@@ -36,3 +36,11 @@ def test_what_leaks_below_http_is_found(mutant):
     """Sessions that come back, and handshakes that differ between owners or from the phone's."""
     found, _ = judged(network(plan_ground(ToyClient, 0), 1, mutant.dial), mutant.make)
     assert found
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.family == "L47"], ids=lambda m: m.id)
+def test_a_session_that_comes_back_is_called_so(mutant):
+    """By the rule for a handshake, from the second connection of each phone on."""
+    found, seen = judged(network(plan_ground(ToyClient, 0), 1, mutant.dial), mutant.make)
+    named = [finding for finding in found if finding.explanation.startswith("resumes is yes")]
+    assert len(named) == sum(len(each.connections()) - 1 for each in seen)
