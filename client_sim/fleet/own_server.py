@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from client_sim.fleet.clock_file import ClockFile
 from client_sim.fleet.errors import SurroundingsError
+from client_sim.fleet.held_signals import held_signals
 from client_sim.fleet.made_build import write_images
 from client_sim.fleet.own_site import BUILDS, Site, make_site, submit_site
 from client_sim.fleet.twins import Twinning
@@ -49,9 +50,11 @@ class OwnServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        process, self._process = self._process, None
+        with held_signals():
+            process, self._process = self._process, None
+            if process is not None:
+                process.terminate()
         if process is not None:
-            process.terminate()
             process.wait()
             if process.stdout is not None:
                 process.stdout.close()
@@ -103,7 +106,8 @@ class OwnServer:
             *(self._program, "run", "--state", str(self._state), "--port", "0"),
             *("--workers", "1", "--gate", "strict", "--unsafe-clock", str(self.clock.path)),
         ]
-        with (self._folder / "server.log").open("ab") as log:
+        with (self._folder / "server.log").open("ab") as log, held_signals():
+            # Whoever ends the fleet at this moment ends a server that is known.
             self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
         self.url = self._process.stdout.readline().strip()

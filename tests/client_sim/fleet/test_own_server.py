@@ -1,5 +1,8 @@
 """A fleet's own server, where its program fails."""
 
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -32,22 +35,56 @@ def test_a_command_that_fails_is_said_with_its_last_line(program):
         server.publish(1, 8192)
 
 
-def test_a_server_that_does_not_start_is_said_with_its_log(program):
-    """It says no address."""
+def after_init(then):
+    """Return a program that has keys after `init`, and else does `then`."""
     keys = dict.fromkeys(("latest", "snapshot", "timestamp"), "0" * 64)
     public = {"keys": {**keys, "log": "log+00000000+AAAA"}}
-    text = (
+    return (
         "words = sys.argv\n"
         "if words[1] == 'init':\n"
         "    keys = pathlib.Path(words[words.index('--state') + 1]) / 'keys'\n"
         "    keys.mkdir(parents=True, exist_ok=True)\n"
         f"    (keys / 'public.json').write_text({public!r}.__repr__().replace(chr(39), chr(34)))\n"
         "else:\n"
-        "    print('no address')\n"
+        f"    {then}\n"
     )
+
+
+def test_a_server_that_does_not_start_is_said_with_its_log(program):
+    """It says no address."""
+    text = after_init("print('no address')")
     fault = pytest.raises(SurroundingsError, match=r"did not start; .*server\.log")
     with program(text) as server, fault:
         server.publish(1, 8192)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_fleet_that_is_ended_while_its_server_begins_ends_it(program, monkeypatch, number):
+    """The signal comes when the process is there and nobody holds it yet."""
+    begun = []
+
+    class Popen(subprocess.Popen):
+        def __init__(self, *words, **options):
+            super().__init__(*words, **options)
+            if "run" in self.args:
+                begun.append(self)
+                os.kill(os.getpid(), number)
+
+    def end(number, _frame):
+        raise SystemExit(number)
+
+    monkeypatch.setattr("subprocess.Popen", Popen)
+    before = signal.signal(number, end)
+    try:
+        with (
+            pytest.raises(SystemExit),
+            program(after_init("import time; time.sleep(60)")) as server,
+        ):
+            server.publish(1, 8192)
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    assert [process.returncode for process in begun] == [-signal.SIGTERM]
 
 
 def test_a_program_that_is_not_installed_is_said(monkeypatch, tmp_path):
