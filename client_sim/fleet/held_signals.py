@@ -34,5 +34,5 @@ def held_signals() -> Iterator[None]:
         for number, handler in before.items():
             # None: a handler that was not set from Python, and cannot be set again.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        for number in came:
-            signal.raise_signal(number)
+        for each in came:
+            signal.raise_signal(each)
