@@ -22,6 +22,8 @@ from server.device.snapshot import EMPTY, load_snapshot
 from server.storage.local_blobs import LocalBlobs
 
 HOST = b"updates.example"
+PATIENCE = 60
+"""Seconds without an octet after which a test gives up: a busy machine is no failure."""
 
 
 @dataclass
@@ -53,9 +55,9 @@ class Served:
     def connect(self):
         """Open a connection."""
         if self.unix is None:
-            return socket.create_connection(("127.0.0.1", self.port), timeout=10)
+            return socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
         connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         connection.connect(str(self.unix))
         return connection
 

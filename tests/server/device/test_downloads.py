@@ -29,7 +29,7 @@ from tests.server.device.packages import (
     serve_octets,
     until,
 )
-from tests.server.device.served import read_response, request, serve_snapshot
+from tests.server.device.served import PATIENCE, read_response, request, serve_snapshot
 
 TIMESTAMP = "/metadata/timestamp.json"
 LINGER_NOT = struct.pack("ii", 1, 0)
@@ -106,7 +106,7 @@ def test_a_slow_client_is_not_a_stalled_one(tmp_path):
     with serve_octets(tmp_path, OCTETS, limits=Limits(stall_seconds=0.4)) as running:
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
-            connection.settimeout(10)
+            connection.settimeout(PATIENCE)
             connection.connect(("127.0.0.1", running.port))
             connection.sendall(request(URL))
             assert read_slowly(connection, 0.05).endswith(b"\r\n\r\n" + OCTETS)

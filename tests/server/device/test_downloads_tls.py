@@ -10,7 +10,7 @@ import uvloop
 
 from server.device.limits import Limits
 from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets, until
-from tests.server.device.served import read_response, request
+from tests.server.device.served import PATIENCE, read_response, request
 from tests.server.release.certificate import write_certificate
 
 
@@ -66,7 +66,7 @@ def test_a_slow_client_over_tls(tmp_path, contexts):
     with serve_octets(tmp_path, OCTETS, limits=limits, tls=server) as running:
         with socket.socket() as plain:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
-            plain.settimeout(10)
+            plain.settimeout(PATIENCE)
             plain.connect(("127.0.0.1", running.port))
             with client.wrap_socket(plain, suppress_ragged_eofs=False) as connection:
                 connection.sendall(request(URL))

@@ -14,7 +14,7 @@ from server.device.limits import Limits
 from soak.memory_transport import MemoryTransport
 from soak.two_ways import TwoWays
 from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets, until
-from tests.server.device.served import read_response, request
+from tests.server.device.served import PATIENCE, read_response, request
 
 STAMP = b"/metadata/timestamp.json HTTP/1.1\r\nHost: updates.example\r\nAccept-Encoding: "
 POLL = b"GET " + STAMP + b"gzip\r\n\r\n"
@@ -72,7 +72,7 @@ def test_a_drain_waits_for_nobody_who_has_all(tmp_path):
     octets = b"GET /metadata/9.root.json HTTP/1.1\r\nHost: a\r\n\r\n"
     with serve_octets(tmp_path, OCTETS, limits=limits) as running, socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         connection.connect(("127.0.0.1", running.port))
         connection.sendall(octets * 30_000)
         counts = running.plane.counts

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from server.device.limits import Limits
-from tests.server.device.served import read_response, request, serve
+from tests.server.device.served import PATIENCE, read_response, request, serve
 from tests.server.device.test_answers import PACKAGE
 
 STAMP = "/metadata/timestamp.json"
@@ -126,7 +126,7 @@ def test_a_client_that_reads_slowly(direct):
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", direct.port))
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         sender = threading.Thread(target=connection.sendall, args=(request(path) * number,))
         sender.start()
         answered = direct.plane.counts.answers[200]

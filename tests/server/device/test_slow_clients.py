@@ -17,7 +17,7 @@ from server.device.gate import GateMode
 from server.device.limits import Limits
 from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
-from tests.server.device.served import HOST, read_response, request, serve
+from tests.server.device.served import HOST, PATIENCE, read_response, request, serve
 from tests.server.device.test_answers import PACKAGE
 
 BIG = "/metadata/1.big.json"
@@ -45,7 +45,7 @@ def narrow(served):
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         connection.connect(("127.0.0.1", served.port))
-        connection.settimeout(10)
+        connection.settimeout(PATIENCE)
         yield connection
 
 
