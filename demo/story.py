@@ -7,10 +7,8 @@ from typing import Any
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.programme.explain import explain_poll
-from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start
+from client_sim.lab.programme.live import Target, examine_live, plan_public
 from client_sim.lab.programme.result import ProgrammeResult
-from client_sim.lab.scenarios.driving import STORY
-from client_sim.persona import make_persona
 from client_sim.world import Factory
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
 from demo.handsets import CERTIFICATE, Handset, counter_of, make_handset
@@ -26,7 +24,7 @@ KEYS = [
     "content-1",
     *(f"{codename}-1" for codename in CODENAMES),
 ]
-OWNERS = 4
+PAIRS = 2  # of owners
 
 
 @dataclass
@@ -225,16 +223,14 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
     target = Target(HOST, stage.port, "127.0.0.1")
     root = (stage.repo / "metadata" / "1.root.json").read_bytes()
     public = plan_public(target, root, codename="armani", region="id", channel="stable")
-    owners = [make_persona(seed) for seed in range(OWNERS)]
     clients: dict[str, Factory] = {
         "the phone of this demo": PollingClient,
         "a phone of 2014": phone_2014,
     }
     with voice.working("examining clients at both ends of real sockets"):
-        start = plan_start(time.time(), STORY, OWNERS)
         for name, factory in clients.items():
             story.results[name] = examine_live(
-                factory, target, public, owners, STORY, name=name, start=start
+                factory, target, public, name=name, pairs=PAIRS, now=time.time(), tell=_say_nothing
             )
         said = explain_poll(PollingClient, public, time.time())
     story.poll = "\n".join(
@@ -243,13 +239,18 @@ def _privacy(stage: Stage, voice: Voice, story: Story) -> None:
         for exchange in said
     )
     good, bad = story.results.values()
-    voice.say(f"{good.polls} polls of {OWNERS} owners, {good.octets} octets: {_describe(good)}.")
+    size = f"{good.runs} phones, {good.polls} polls, {good.octets} octets"
+    voice.say(f"{size}: {_describe(good)}.")
     voice.say(f"The same examination of a phone of 2014: {_describe(bad)}.")
     story.checks.append(("Do good phones say anything?", _describe(good), good.is_clean))
     caught = set(bad.failed())
     story.checks.append(
         ("Is the phone of 2014 caught?", _describe(bad), {"canaries", "grammar"} <= caught)
     )
+
+
+def _say_nothing(_what: str, _done: int, _whole: int) -> None:
+    """Show no progress: the voice does."""
 
 
 def _describe(result: ProgrammeResult) -> str:

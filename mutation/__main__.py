@@ -18,7 +18,7 @@ from mutation.workshop import JUDGES, mutate, prepare
 
 REPOSITORY = Path(__file__).parents[1]
 GROUPS = (
-    ("equality", "grammar", "order", "timing", "formula", "silence"),
+    ("equality", "grammar", "order", "timing", "silence"),
     ("cardinality", "budget", "stationarity", "server_state", "egress"),
     ("places", "parts", "fields", "trust_state"),
     ("chance", "concentration", "distribution", "populations"),

@@ -1,7 +1,6 @@
 """The octets of a poll, on a host name, at both ends of real sockets, against the real server."""
 
 from client_sim.device.client import PollingClient
-from client_sim.lab.programme.examine import Run
 from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
 from client_sim.lab.trace.entropy import Entropy
@@ -35,18 +34,16 @@ def test_a_poll_is_exactly_these_octets(town):
         b"".join(request(path, town.port) for path in paths) for paths in (first, first[:2])
     ]
     for seed in range(2):
-        run = Run(make_persona(seed), b"%d" % seed, 1_795_000_000.0)
+        owner = make_persona(seed)
         with Relay(("127.0.0.1", town.port)) as relay:
             world = SocketWorld(
                 public,
-                run.personal,
-                entropy=Entropy(run.entropy),
-                start=run.start,
+                owner,
+                entropy=Entropy(b"%d" % seed),
+                start=1_795_000_000.0,
                 addresses={HOST: "127.0.0.1"},
                 relay=relay,
             )
-            seen = run_scenario(
-                PollingClient, world, Scenario("two polls", (POLL, POLL)), run.personal
-            )
+            seen = run_scenario(PollingClient, world, Scenario("two polls", (POLL, POLL)), owner)
         assert [connection.octets for connection in seen.connections()] == expected
         assert list(seen.far_end) == expected

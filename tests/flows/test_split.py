@@ -96,7 +96,7 @@ def test_everything_that_looks_at_the_server_finds_a_split_in_order(town):
 
     url = f"http://updates.hening.example:{town.port}"
     verdict = CliRunner().invoke(
-        client_sim.cli.cli, ["lab", "run", "--url", url, "--root", str(root), "--personas", "2"]
+        client_sim.cli.cli, ["lab", "run", "--url", url, "--root", str(root), "--pairs", "1"]
     )
     assert verdict.exit_code == 0, verdict.output
 

@@ -8,12 +8,11 @@ import click
 
 from client_sim.clock import read_clock
 from client_sim.lab.clients.loading import load_client
+from client_sim.lab.commands.progress import show_progress
 from client_sim.lab.commands.root import load_root
 from client_sim.lab.errors import LabError
-from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
+from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_target
 from client_sim.lab.programme.result import ProgrammeResult
-from client_sim.lab.scenarios.driving import STORY
-from client_sim.persona import make_persona
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,7 @@ class Live:
     url: str
     resolve: Mapping[str, str]
     root: Path
-    personas: int
+    pairs: int
     now: float | None
     codename: str
     region: str
@@ -33,8 +32,6 @@ class Live:
 def run_live(client: str, seed: int, live: Live) -> ProgrammeResult:
     """Let a client poll a real server as different owners and judge every octet."""
     target = _plan_target(live.url, live.resolve)
-    now = live.now
-    start = plan_start(float(int(read_clock())), STORY, live.personas) if now is None else now
     public = plan_public(
         target,
         load_root(live.root),
@@ -42,9 +39,17 @@ def run_live(client: str, seed: int, live: Live) -> ProgrammeResult:
         region=live.region,
         channel=live.channel,
     )
-    owners = [make_persona(seed + number) for number in range(live.personas)]
-    factory = load_client(client)
-    return examine_live(factory, target, public, owners, STORY, name=client, start=start, seed=seed)
+    with show_progress() as tell:
+        return examine_live(
+            load_client(client),
+            target,
+            public,
+            name=client,
+            pairs=live.pairs,
+            now=read_clock() if live.now is None else live.now,
+            tell=tell,
+            seed=seed,
+        )
 
 
 def _plan_target(url: str, resolve: Mapping[str, str]) -> Target:

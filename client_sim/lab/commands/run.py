@@ -54,18 +54,17 @@ _FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--root", type=_FILE, help="With --url: the TUF root that the phone ships with.")
 @click.option(
-    "--personas",
+    "--pairs",
     default=4,
     show_default=True,
-    type=click.IntRange(2, 1000),
-    help="With --url: how many owners.",
+    type=click.IntRange(1, 1000),
+    help="With --url: how many pairs of owners are compared.",
 )
 @click.option(
     "--now",
     type=float,
     callback=read_now,
-    help="With --url: virtual time at the start, epoch seconds"
-    " (default: such that it ends at the present).",
+    help="With --url: virtual time at the end, epoch seconds (default: the present).",
 )
 @click.option(
     "--codename",
@@ -95,7 +94,7 @@ def run_command(
     url: str | None,
     resolve: dict[str, str],
     root: Path | None,
-    personas: int,
+    pairs: int,
     now: float | None,
     codename: str,
     region: str,
@@ -111,7 +110,7 @@ def run_command(
         if url is not None:
             if root is None:
                 raise click.UsageError("--url needs --root: the TUF root that the phone ships with")
-            live = Live(url, resolve, root, personas, now, codename, region, channel)
+            live = Live(url, resolve, root, pairs, now, codename, region, channel)
             report = Report(run_live(client, seed, live))
         else:
             report = _run(client, full, mutants, seed, jobs, clock)

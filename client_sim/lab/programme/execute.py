@@ -1,6 +1,7 @@
 """Carrying a programme out: all batteries on one client, or all leaky clients on one instrument."""
 
 from collections.abc import Callable, Sequence
+from itertools import count
 from typing import Final
 
 from client_sim.lab.clients.loading import load_client
@@ -11,6 +12,7 @@ from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.guards import QUESTIONS, judge_of
 from client_sim.lab.programme.library import HARMLESS, OURS, load_library
 from client_sim.lab.programme.plan import BATTERIES, Plan, make_batteries, profile_of
+from client_sim.lab.programme.profile import Profile
 from client_sim.lab.programme.result import (
     BatteryResult,
     Matrix,
@@ -18,7 +20,7 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     Smallest,
 )
-from client_sim.lab.programme.runner import Tallies, merge, plan_tasks
+from client_sim.lab.programme.runner import Tallies, merge, plan_tasks, run_task
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
@@ -30,6 +32,7 @@ from client_sim.world import Factory
 
 _LAYERS: Final = 2  # of the canary search that a small case is judged by
 _ENOUGH: Final = 2  # oracles that found a client of a sample
+_PHONES: Final = 40  # that are surveyed
 _CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
 
 Tell = Callable[[str, int, int], None]
@@ -42,18 +45,34 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
     ground = plan_ground(factory, plan.seed)
     batteries = make_batteries(ground, profile_of(plan))
     tasks = plan_tasks(batteries, _CHUNK)
-    done = 0
-
-    def noticed() -> None:
-        nonlocal done
-        done += 1
-        tell("runs", done, len(tasks))
-
     with memoised():
         with open_pool(jobs) as pool:
             parts = pool.map(run_planned, [(plan, task) for task in tasks])
-            tallies = merge(parts, noticed)
-        return _conclude(plan, factory, ground, batteries, tallies)
+            tallies = merge(parts, _counting(tell, len(tasks)))
+        return _conclude(plan, factory, ground, batteries, tallies, _PHONES)
+
+
+def run_batteries(
+    plan: Plan,
+    profile: Profile,
+    factory: Factory,
+    ground: Ground,
+    batteries: Sequence[Battery],
+    *,
+    phones: int,
+    tell: Tell,
+) -> ProgrammeResult:
+    """Put the questions of some batteries to a client, in this process; survey so many phones."""
+    tasks = plan_tasks(batteries, _CHUNK)
+    with memoised():
+        parts = (run_task(factory, batteries, task, profile) for task in tasks)
+        tallies = merge(parts, _counting(tell, len(tasks)))
+        return _conclude(plan, factory, ground, batteries, tallies, phones)
+
+
+def _counting(tell: Tell, tasks: int) -> Callable[[], None]:
+    numbers = count(1)
+    return lambda: tell("runs", next(numbers), tasks)
 
 
 def _conclude(
@@ -62,6 +81,7 @@ def _conclude(
     ground: Ground,
     batteries: Sequence[Battery],
     tallies: Tallies,
+    phones: int,
 ) -> ProgrammeResult:
     asked = [(each.oracle, each.claim, each.question) for each in batteries]
     asked += [(oracle, "guard", question) for oracle, question in QUESTIONS.items()]
@@ -87,8 +107,8 @@ def _conclude(
             if oracle in tallies
         ),
         sample=observe(factory, sample),
-        fields=survey_fields(factory, ground),
-        intervals=survey_intervals(factory, ground),
+        fields=survey_fields(factory, ground, phones),
+        intervals=survey_intervals(factory, ground, phones),
         scope=f"{len(batteries)} batteries, profile {plan.profile}",
         owners=(sample.personal, *owners),
     )

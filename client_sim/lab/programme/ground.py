@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from client_sim.lab.programme.setting import Setting, observe
+from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers import scripted
@@ -18,8 +18,12 @@ from client_sim.persona import Persona, make_persona
 from client_sim.tape import Tape
 from client_sim.world import Factory, Public
 
-START = 1_767_225_600.0
+START: Final = 1_767_225_600.0
 """Epoch seconds at which runs begin: 2026-01-01."""
+
+WEEK: Final = 604_800
+YEAR: Final = 31_536_000
+"""Seconds over which the starts of runs are spread."""
 
 Serve = Callable[[], Responder]
 
@@ -34,13 +38,18 @@ class Ground:
     """The phones of every public tuple and the servers that they may meet.
 
     `quiet` never has anything new; `changing(number)` publishes something else before each poll,
-    beginning with change `number` of all that can happen, for clients that follow.
+    beginning with change `number` of all that can happen, for clients that follow. Runs begin at
+    `start` (epoch seconds), or up to `spread` seconds later. `upstream` is the address of a server
+    that is polled in place of these.
     """
 
     seed: int
     publics: tuple[Public, ...]
     quiet: Serve
     changing: Callable[[int], Serve]
+    start: float = START
+    spread: int = YEAR
+    upstream: str | None = None
 
     def tape(self, oracle: str, number: int) -> Tape:
         """Give the random values of one case: the same for the same seed."""
@@ -53,7 +62,7 @@ class Ground:
         public: Public | None = None,
         personal: Persona | None = None,
         entropy: Entropy | None = None,
-        start: float = START,
+        start: float | None = None,
         serve: Serve | None = None,
     ) -> Setting:
         """Make a setting in which everything that is not named is the ground's usual."""
@@ -61,9 +70,11 @@ class Ground:
             self.publics[0] if public is None else public,
             self.owner(0) if personal is None else personal,
             Entropy(b"%d" % self.seed) if entropy is None else entropy,
-            start,
+            self.start if start is None else start,
             self.quiet if serve is None else serve,
             scenario,
+            way=Way.MEMORY if self.upstream is None else Way.SOCKETS,
+            upstream=self.upstream,
         )
 
     def owner(self, number: int) -> Persona:

@@ -1,26 +1,30 @@
 """Examining a client against a real server over real sockets."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
 from client_sim.lab.errors import LabError
-from client_sim.lab.oracles.judging import judge_grammar
-from client_sim.lab.programme.examine import APART, Run, examine
-from client_sim.lab.programme.result import BatteryResult, ProgrammeResult
-from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
-from client_sim.lab.servers.scripted import respond
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.memory import MemoryWorld
-from client_sim.lab.trace.relay import Relay, check_answering
-from client_sim.lab.trace.sockets import SocketWorld
-from client_sim.persona import Persona
+from client_sim.lab.programme.batteries import fleet, personal, servers, sockets, timing
+from client_sim.lab.programme.case import Battery
+from client_sim.lab.programme.execute import Tell, run_batteries
+from client_sim.lab.programme.ground import WEEK, Ground, plan_ground
+from client_sim.lab.programme.plan import Plan
+from client_sim.lab.programme.profile import Profile
+from client_sim.lab.programme.result import ProgrammeResult
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.servers.hostile import HOSTILE
+from client_sim.lab.trace.memory import Responder
+from client_sim.lab.trace.relay import check_answering
 from client_sim.world import Factory, Public, RunningBuild
 
-_KEPT: Final = 8  # findings shown
+_SURVEYED: Final = 4  # phones for each pair of owners
+_TRAPS: Final = 32  # hostile servers for each pair of owners
+_LONGEST: Final = 30  # polls of a run
 _HOST: Final = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*")
 
 
@@ -70,23 +74,48 @@ def plan_public(target: Target, root: bytes, *, codename: str, region: str, chan
     )
 
 
-def plan_start(now: float, scenario: Scenario, personas: int) -> float:
-    """Give the start of a scenario that is over at `now`, so that nothing expires during it.
+def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -> Ground:
+    """Give the ground on which one phone's facts and one real server are all there is.
 
-    A server signs its timestamp for a day; a phone whose clock is behind trusts it as well.
+    All runs are over at `now` (epoch seconds), so that nothing expires during them: a server signs
+    its timestamp for a day, and a phone whose clock is behind trusts it as well.
     """
-    return now - scenario.longest - APART * personas
+
+    def serve() -> Responder:
+        raise AssertionError("a real server is polled")
+
+    start = now - WEEK - idle(_LONGEST).longest
+    return Ground(seed, (public,), serve, lambda _: serve, start, WEEK, target.address)
+
+
+def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[Battery, ...]:
+    """Give what is asked over real sockets, with so many pairs of owners.
+
+    A good server would never hand out a cookie: hostile ones are met in memory, all of them from
+    four pairs on.
+    """
+    return (
+        fleet.determinism(ground, pairs),
+        personal.personal(ground, pairs),
+        personal.public(ground, pairs),
+        personal.events(ground, pairs),
+        fleet.fleet(ground, pairs),
+        timing.timing(ground, max(4, pairs)),
+        timing.stationarity(ground, 1),
+        sockets.sockets(ground, 1),
+        servers.server_state(plan_ground(factory, ground.seed), min(_TRAPS * pairs, len(HOSTILE))),
+    )
 
 
 def examine_live(
     factory: Factory,
     target: Target,
     public: Public,
-    personas: Sequence[Persona],
-    scenario: Scenario,
     *,
     name: str,
-    start: float,
+    pairs: int,
+    now: float,
+    tell: Tell,
     seed: int = 0,
 ) -> ProgrammeResult:
     """Examine a client against the server at `target`, recording both ends of each socket.
@@ -94,57 +123,27 @@ def examine_live(
     A server that publishes while the runs go on makes later phones ask for more; then, and only
     then, a result that is not clean is taken a second time.
     """
-    upstream = (target.address, target.port)
-    check_answering(upstream)
-    with Relay(upstream) as relay:
+    check_answering((target.address, target.port))
+    ground = plan_live_ground(target, public, now=now, seed=seed)
+    batteries = make_live_batteries(factory, ground, pairs)
+    plan = Plan(name, "live", seed)
+    profile = Profile("live", {each.oracle: each.size for each in batteries}, pairs, 2)
 
-        def make_world(run: Run) -> SocketWorld:
-            return SocketWorld(
-                public,
-                run.personal,
-                entropy=Entropy(run.entropy),
-                start=run.start,
-                addresses={target.host: target.address},
-                relay=relay,
-            )
+    def take() -> ProgrammeResult:
+        before = _ask(factory, ground)
+        result = run_batteries(
+            plan, profile, factory, ground, batteries, phones=_SURVEYED * pairs, tell=tell
+        )
+        return replace(result, answers_agree=_ask(factory, ground) == before)
 
-        def take() -> ProgrammeResult:
-            return examine(
-                factory,
-                make_world,
-                personas,
-                scenario,
-                name=name,
-                start=start,
-                profile="live",
-                seed=seed,
-            )
-
-        result = take()
-        if not result.is_clean and not result.answers_agree:
-            result = take()
-    traps = _check_traps(factory, public, personas[0], scenario, start)
-    return replace(result, batteries=(*result.batteries, traps))
+    result = take()
+    return result if result.is_clean or result.answers_agree else take()
 
 
-def _check_traps(
-    factory: Factory, public: Public, persona: Persona, scenario: Scenario, start: float
-) -> BatteryResult:
-    """Let the client poll a hostile server in memory: a good one would never hand out a cookie."""
-    world = MemoryWorld(public, persona, entropy=Entropy(b"traps"), start=start, respond=respond)
-    seen = run_scenario(factory, world, scenario, persona)
-    findings = judge_grammar(seen, public)
-    return BatteryResult(
-        oracle="traps",
-        claim="N3",
-        question="Does nothing come back that a hostile server hands out: cookie, validator, link?",
-        cases=scenario.steps.count(POLL),
-        runs=1,
-        polls=scenario.steps.count(POLL),
-        octets=sum(len(connection.octets) for connection in seen.connections()),
-        findings=findings[:_KEPT],
-        count=len(findings),
-    )
+def _ask(factory: Factory, ground: Ground) -> tuple[bytes, ...]:
+    """Let a phone poll once; give what the server answered, but for the date in its heads."""
+    seen = observe(factory, ground.setting(idle(1)))
+    return tuple(re.sub(rb"\r\nDate: [^\r]*", b"", octets) for octets in seen.received)
 
 
 def _is_address(host: str) -> bool:

@@ -85,7 +85,7 @@ class ProgrammeResult:
     ..."), `runs`, `polls` and `octets` count each run once. `sample` is the first run. `intervals`
     are the seconds between polls that the client drew, in the order of their drawing. `owners` are
     personas whose values may stand in findings or in the sample: what a report has to cover.
-    `answers_agree` is false when a real server's answers changed between runs, so that a difference
+    `answers_agree` is false when a real server's answers changed meanwhile, so that a difference
     between two phones may be the server's doing.
     """
 

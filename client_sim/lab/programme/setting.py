@@ -40,7 +40,8 @@ class Setting:
 
     `public` and `personal` are the phone and its owner, `entropy` the randomness, `start` the clock
     at the beginning (epoch seconds), `serve` makes the server: a new one for each run, so that none
-    remembers another's. `way` and `dial` are what carries it.
+    remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
+    of a server that is there already and is polled in place of what `serve` makes.
     """
 
     public: Public
@@ -51,6 +52,7 @@ class Setting:
     scenario: Scenario
     way: Way = Way.MEMORY
     dial: MakeDial = dial_as_a_phone
+    upstream: str | None = None
 
 
 def observe(factory: Factory, setting: Setting) -> Observation:
@@ -81,16 +83,20 @@ def _observe_on_sockets(factory: Factory, setting: Setting) -> Observation:
     dial = None if authority is None else setting.dial(authority.certificate, setting.personal)
     context = None if authority is None else authority.context
     with ExitStack() as stack:
-        server = stack.enter_context(Listening(setting.serve(), now, context))
+        if setting.upstream is None:
+            server = stack.enter_context(Listening(setting.serve(), now, context))
+            address, received = server.address, server.received
+        else:
+            address, received = (setting.upstream, setting.public.port), None
         world = SocketWorld(
             setting.public,
             setting.personal,
             entropy=setting.entropy,
             start=setting.start,
             addresses={setting.public.host: _ADDRESS},
-            relay=stack.enter_context(Relay(server.address)),
+            relay=stack.enter_context(Relay(address)),
             dial=dial,
-            received=server.received,
+            received=received,
         )
         worlds.append(world)
         return run_scenario(factory, world, setting.scenario, setting.personal)

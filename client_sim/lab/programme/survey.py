@@ -8,32 +8,31 @@ from typing import Final
 from client_sim.lab.oracles.budget import NOBODY_DECLARED, find_budget
 from client_sim.lab.oracles.cardinality import Count, count_fields
 from client_sim.lab.oracles.timing import decode_intervals
-from client_sim.lab.programme.ground import START, Ground
+from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.result import FieldEntropy
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.world import Factory
 
-_PHONES: Final = 40
 _POLLS: Final = 25
 _JOINT: Final = "all"  # the field of the cardinality oracle that is a whole poll
 
 
-def survey_fields(factory: Factory, ground: Ground) -> tuple[FieldEntropy, ...]:
-    """Let phones that differ in all but their public trust state poll, and count what each says.
+def survey_fields(factory: Factory, ground: Ground, phones: int) -> tuple[FieldEntropy, ...]:
+    """Let so many phones that differ in all but their public trust state poll, and count values.
 
     A row for each field: the most values, the most bits and the smallest crowd that it has at any
     poll, beside the bits that its budget allows.
     """
     seen = []
-    for phone in range(_PHONES):
+    for phone in range(phones):
         setting = ground.setting(
             idle(3),
             public=ground.publics[phone % len(ground.publics)],
             personal=ground.owner(phone),
             entropy=Entropy(b"field %d" % phone),
-            start=START + phone * 61,
+            start=ground.start + phone * 61,
         )
         seen.append(observe(factory, setting))
     fields: dict[tuple[str, str], list[Count]] = {}
@@ -42,12 +41,12 @@ def survey_fields(factory: Factory, ground: Ground) -> tuple[FieldEntropy, ...]:
     return tuple(_row(*named, counts) for named, counts in sorted(fields.items()))
 
 
-def survey_intervals(factory: Factory, ground: Ground) -> tuple[float, ...]:
-    """Let phones poll undisturbed and give the seconds between polls, as they drew them."""
+def survey_intervals(factory: Factory, ground: Ground, phones: int) -> tuple[float, ...]:
+    """Let so many phones poll undisturbed and give the seconds between polls, as they drew them."""
     usual = ground.setting(idle(_POLLS))
     return tuple(
         round(interval.seconds, 3)
-        for phone in range(_PHONES)
+        for phone in range(phones)
         for interval in decode_intervals(
             observe(
                 factory,

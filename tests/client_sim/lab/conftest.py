@@ -36,12 +36,10 @@ def public():
 
 @pytest.fixture(scope="session")
 def make_world(public):
-    """Make a world in memory for a run."""
+    """Make a world in memory for an owner, a seed of the randomness and a start."""
 
-    def make(run):
-        return MemoryWorld(
-            public, run.personal, entropy=Entropy(run.entropy), start=run.start, respond=respond
-        )
+    def make(personal, entropy, start):
+        return MemoryWorld(public, personal, entropy=Entropy(entropy), start=start, respond=respond)
 
     return make
 
@@ -57,7 +55,7 @@ class _Handler(socketserver.BaseRequestHandler):
             asked += chunk
             whole = asked.rfind(b"\r\n\r\n") + 4
             if whole > 3:
-                self.request.sendall(answer(asked[:whole]))
+                self.request.sendall(self.server.answer(asked[:whole]))
                 asked = asked[whole:]
         self.server.kept.append(kept)
 
@@ -72,6 +70,7 @@ def server():
     """Run a plain TCP server on loopback; `kept` lists the octets of each finished connection."""
     with _Server(("127.0.0.1", 0), _Handler) as running:
         running.kept = []
+        running.answer = answer
         thread = threading.Thread(target=running.serve_forever, args=(0.01,))
         thread.start()
         yield running

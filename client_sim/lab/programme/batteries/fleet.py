@@ -5,7 +5,7 @@ from typing import Final
 
 from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import START, Ground
+from client_sim.lab.programme.ground import WEEK, Ground
 from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle, random_life, without_events
 from client_sim.lab.trace.entropy import Entropy
@@ -51,7 +51,7 @@ def fleet(ground: Ground, size: int) -> Battery:
                     public=ground.publics[phone % len(ground.publics)],
                     personal=ground.owner(phone),
                     entropy=Entropy(tape.octets(8)),
-                    start=START + tape.below(604_800),
+                    start=ground.start + tape.below(WEEK),
                     serve=serve,
                 )
             )

@@ -4,7 +4,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import START, Ground
+from client_sim.lab.programme.ground import Ground
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
 from client_sim.lab.scenarios.driving import STORY, Scenario
@@ -24,7 +24,7 @@ def personal(ground: Ground, size: int) -> Battery:
             public=tape.pick(ground.publics),
             personal=ground.owner(2 * number),
             entropy=Entropy(tape.octets(8)),
-            start=START + tape.below(31_536_000),
+            start=ground.start + tape.below(ground.spread),
             serve=ground.changing(number) if tape.below(4) == 0 else ground.quiet,
         )
         other = replace(setting, personal=ground.owner(2 * number + 1))
@@ -92,7 +92,7 @@ def public(ground: Ground, size: int) -> Battery:
             (setting, replace(setting, personal=ground.owner(2 * number + 1))), judge_same_trace
         )
 
-    question = "Does the same hold for every model, region and channel?"
+    question = f"Does the same hold for every kind of phone, {len(ground.publics)} in all?"
     return Battery("public", "N1", question, size, make)
 
 

@@ -8,13 +8,16 @@ from click.testing import CliRunner
 from client_sim.lab.commands import lab
 from client_sim.persona import make_persona
 
-OWNER = make_persona(0)
+OWNER = make_persona(b"0 owner 0")  # the first that the lab makes of seed 0
 POLL = (
     b"GET /metadata/2.root.json HTTP/1.1\r\nHost: updates.example.org\r\n"
     b"Accept-Encoding: gzip\r\n\r\n"
     b"GET /metadata/timestamp.json HTTP/1.1\r\nHost: updates.example.org\r\n"
     b"Accept-Encoding: gzip\r\n\r\n"
 )
+
+
+TOY = ("--client", "toy", "--pairs", 1)
 
 
 def call(*arguments):
@@ -40,10 +43,10 @@ def url(server):
 def test_a_clean_client_gives_0(url, root, tmp_path):
     """The table says so, and the page is written."""
     page = tmp_path / "page.html"
-    result = call("run", "--url", url, "--root", root, "--client", "toy", "--html", page)
+    result = call("run", "--url", url, "--root", root, *TOY, "--html", page)
     assert result.exit_code == 0, result.output
     assert "nothing about the owner left the phone" in result.output
-    assert "both ends" in result.output
+    assert "sockets" in result.output
     assert page.read_text().startswith("<!doctype html>")
 
 
@@ -51,7 +54,7 @@ def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root, tmp_path):
     """The IMEI stands in all forms of the report, for those who ask to see it."""
     page, junit, sarif = tmp_path / "page.html", tmp_path / "junit.xml", tmp_path / "it.sarif"
     files = ("--html", page, "--junit", junit, "--sarif", sarif)
-    options = ("--client", "2014", "--personas", 2, "--show-personal", *files)
+    options = ("--client", "2014", "--pairs", 1, "--show-personal", *files)
     result = call("run", "--url", url, "--root", root, *options)
     assert result.exit_code == 1
     assert "LEAK" in result.output
@@ -62,11 +65,11 @@ def test_the_phone_of_2014_gives_1_and_shows_the_octets(url, root, tmp_path):
 
 def test_json_has_the_same_verdict(url, root):
     """Offending octets are hexadecimal and lie where the offset says; values are covered."""
-    result = call("run", "--url", url, "--root", root, "--client", "2014", "--json")
+    result = call("run", "--url", url, "--root", root, "--client", "2014", "--pairs", 1, "--json")
     assert result.exit_code == 1
     verdict = json.loads(result.stdout)
     assert verdict["clean"] is False
-    assert verdict["outcomes"] == ["asked, by name"] * 6
+    assert set(verdict["outcomes"]) == {"asked, by name"}
     for check in verdict["checks"]:
         for finding in check["findings"]:
             start = finding["offset"] * 2
@@ -80,7 +83,8 @@ def test_json_has_the_same_verdict(url, root):
 def test_a_client_may_come_from_a_module(url, root):
     """`package.module:factory` is imported."""
     result = call(
-        "run", "--url", url, "--root", root, "--client", "client_sim.lab.clients.toy:ToyClient"
+        *("run", "--url", url, "--root", root, "--pairs", 1),
+        *("--client", "client_sim.lab.clients.toy:ToyClient"),
     )
     assert result.exit_code == 0, result.output
 
@@ -160,13 +164,12 @@ def test_a_file_that_is_no_root_gives_1_and_no_verdict(command, octets, url, roo
 
 def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path):
     """The phone refuses its root and sends nothing: the verdict says that it proves nothing."""
-    result = call("run", "--url", url, "--root", root, "--personas", 2, "--json")
+    result = call("run", "--url", url, "--root", root, "--pairs", 1, "--json")
     assert result.exit_code == 1
-    (completes, *_) = json.loads(result.stdout)["checks"]
-    assert completes["name"] == "completes"
-    assert not completes["passed"]
+    checks = json.loads(result.stdout)["checks"]
+    assert [check["name"] for check in checks if not check["passed"]] == ["completes"]
     page = tmp_path / "page.html"
-    result = call("run", "--url", url, "--root", root, "--personas", 2, "--html", page)
+    result = call("run", "--url", url, "--root", root, "--pairs", 1, "--html", page)
     assert result.stdout.endswith("UNPROVEN (completes).\n")
     assert ">unproven<" in page.read_text()
     result = call("explain", "--root", root)
@@ -177,7 +180,7 @@ def test_the_root_of_another_ceremony_gives_no_clean_verdict(url, root, tmp_path
 @pytest.mark.parametrize("name", ["after-restart", "after-4-polls"])
 def test_a_client_that_bides_its_time_is_waited_for(name, url, root):
     """The first four polls before a restart are silent."""
-    result = call("run", "--url", url, "--root", root, "--client", name, "--personas", 2)
+    result = call("run", "--url", url, "--root", root, "--client", name, "--pairs", 1)
     assert result.exit_code == 1
     assert "imei as it is: imei(15 digits)" in result.output
 
@@ -196,7 +199,7 @@ def test_a_module_that_cannot_be_imported_gives_1(text, url, root, tmp_path, mon
 def test_a_page_that_cannot_be_written_gives_3(url, root, tmp_path):
     """The sentence names the option."""
     page = tmp_path / "no" / "page.html"
-    result = call("run", "--url", url, "--root", root, "--client", "toy", "--html", page)
+    result = call("run", "--url", url, "--root", root, *TOY, "--html", page)
     assert result.exit_code == 3
     assert result.stderr.startswith("error: --html cannot be written")
 

@@ -7,7 +7,6 @@ import pytest
 
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.completion import find_incompletions
-from client_sim.lab.programme.examine import examine
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
@@ -118,19 +117,12 @@ def test_a_client_that_asks_only_for_root_is_found(public):
 
 
 def test_a_server_that_fails_gives_no_clean_verdict(public):
-    """500 to everything: no check but this one can notice."""
+    """500 to everything: each of the four polls says so."""
 
-    def make_world(run):
-        return MemoryWorld(
-            public,
-            run.personal,
-            entropy=Entropy(run.entropy),
-            start=run.start,
-            respond=lambda _: b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n",
-        )
+    def fail(_asked):
+        return b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 
-    owners = [OWNER, make_persona(2)]
-    assert examine(ToyClient, make_world, owners, IDLE, name="x").failed() == ("completes",)
+    assert len(judge(public, ToyClient, fail)) == 4
 
 
 @dataclass

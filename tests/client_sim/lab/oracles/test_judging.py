@@ -10,7 +10,6 @@ from client_sim.lab.oracles.judging import (
     judge_grammar,
     judge_reads,
 )
-from client_sim.lab.programme.examine import Run
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
@@ -31,7 +30,7 @@ class Silent(ToyClient):
 
 def test_a_client_that_sends_nothing_is_not_clean(make_world, public):
     """Each of the four polls is a finding."""
-    seen = run_scenario(Silent, make_world(Run(OWNER, b"e", 0.0)), IDLE, OWNER)
+    seen = run_scenario(Silent, make_world(OWNER, b"e", 0.0), IDLE, OWNER)
     assert len(judge_completion(seen, public)) == 4
 
 

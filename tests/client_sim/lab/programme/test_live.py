@@ -1,6 +1,7 @@
 """Real sockets, a host name, octets recorded at both ends."""
 
 import dataclasses
+from itertools import count
 
 import pytest
 
@@ -9,15 +10,19 @@ from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import LabError, SurroundingsError
 from client_sim.lab.oracles.judging import judge_far_end
-from client_sim.lab.programme.examine import START, Run
-from client_sim.lab.programme.live import Target, examine_live, plan_public, plan_start, plan_target
-from client_sim.lab.scenarios.driving import IDLE, SHORT_STORY, STORY, run_scenario
-from client_sim.lab.trace.entropy import Entropy
-from client_sim.lab.trace.relay import Relay, check_answering
-from client_sim.lab.trace.sockets import SocketWorld
-from client_sim.persona import make_persona
+from client_sim.lab.programme.live import (
+    Target,
+    examine_live,
+    plan_live_ground,
+    plan_public,
+    plan_target,
+)
+from client_sim.lab.programme.setting import observe
+from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.servers.scripted import answer
+from client_sim.lab.trace.relay import check_answering
 
-OWNERS = [make_persona(seed) for seed in range(2)]
+NOW = 1_800_000_000.0
 
 
 @pytest.fixture
@@ -26,33 +31,110 @@ def target(server):
     return Target("updates.example.org", server.server_address[1], "127.0.0.1")
 
 
-def examine_there(factory, target, scenario=SHORT_STORY):
+def public_at(target):
+    """Give what anybody knows of a phone that polls there."""
+    return plan_public(target, b"{}", codename="armani", region="id", channel="stable")
+
+
+def examine_there(factory, target, tell=lambda *_: None):
     """Examine a client against the running server."""
-    public = plan_public(target, b"{}", codename="armani", region="id", channel="stable")
-    return examine_live(factory, target, public, OWNERS, scenario, name="it", start=START)
+    return examine_live(factory, target, public_at(target), name="it", pairs=1, now=NOW, tell=tell)
+
+
+def observe_there(factory, target, polls):
+    """Let a phone poll the running server so often."""
+    ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
+    return observe(factory, ground.setting(idle(polls)))
+
+
+class Stranger(ToyClient):
+    """A clean client that draws its intervals otherwise than ours does: six hours, and jitter."""
+
+    def next_poll(self, now):
+        """Draw two octets."""
+        return now + 21_600 + int.from_bytes(self.world.entropy(2), "little") / 32
+
+
+class Other(ToyClient):
+    """A clean client that draws its intervals more than once, and takes the mean."""
+
+    def next_poll(self, now):
+        """Draw four times four octets."""
+        drawn = sum(int.from_bytes(self.world.entropy(4), "big") for _ in range(4))
+        return now + 14_400 + drawn / 2**34 * 14_400
+
+
+class Telling(Stranger):
+    """Draws as a stranger does, and comes some seconds later by the IMEI."""
+
+    def next_poll(self, now):
+        """Add three bits of the owner."""
+        return super().next_poll(now) + int(self.world.personal.imei) % 8
+
+
+class Remembering(Stranger):
+    """Draws once, and keeps what was drawn."""
+
+    def next_poll(self, now):
+        """Come back after the same time, always."""
+        kept = self.world.state.setdefault("jitter", self.world.entropy(2))
+        return now + 21_600 + int.from_bytes(kept, "little") / 32
+
+
+class Counting(Stranger):
+    """Comes a second later for each message that its owner got."""
+
+    def next_poll(self, now):
+        """Add what was counted."""
+        return super().next_poll(now) + int(self.world.state.get("messages", b"0"))
+
+    def on_event(self, event):
+        """Count."""
+        if event.name == "sms-received":
+            self.world.state["messages"] = b"%d" % (int(self.world.state.get("messages", b"0")) + 1)
+
+
+@pytest.mark.parametrize("factory", [ToyClient, Stranger, Other])
+def test_a_clean_client_of_a_stranger_raises_no_alarm(factory, target):
+    """However it draws its intervals: nothing here knows a formula."""
+    result = examine_there(factory, target)
+    assert result.failed() == ()
+    assert result.is_clean
+    assert {"personal", "fleet", "timing", "sockets", "server-state"} < {
+        battery.oracle for battery in result.batteries
+    }
+
+
+@pytest.mark.parametrize(
+    ("factory", "oracle"),
+    [(Telling, "personal"), (Remembering, "timing"), (Counting, "events")],
+)
+def test_a_leak_in_the_interval_of_a_stranger_is_found(factory, oracle, target):
+    """Bits of the owner, a memory, a trace of what happened: no octet of a request differs."""
+    failed = set(examine_there(factory, target).failed())
+    assert oracle in failed
+    assert not failed & {"grammar", "egress", "completes", "schedule"}
 
 
 def test_a_poll_is_the_same_octets_at_both_ends(target, server):
     """Client, relay and server hold exactly the two requests that FORMATS section 9 writes out."""
-    result = examine_there(ToyClient, target, IDLE)
     host = f"updates.example.org:{target.port}"
     expected = (
         f"GET /metadata/2.root.json HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"
         f"GET /metadata/timestamp.json HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: gzip\r\n\r\n"
     ).encode()
-    assert result.failed() == ()
-    assert [check.oracle for check in result.batteries[-2:]] == ["both ends", "traps"]
-    assert result.sample.far_end == (expected,) * 4
-    assert [c.octets for c in result.sample.connections()] == [expected] * 4
+    seen = observe_there(ToyClient, target, 4)
+    assert seen.far_end == (expected,) * 4
+    assert [c.octets for c in seen.connections()] == [expected] * 4
     assert {kept for kept in server.kept if kept} == {expected}
 
 
 def test_a_leak_is_seen_over_sockets_too(target):
     """The 2014 phone never reaches the server; its octets are caught on the way."""
     result = examine_there(phone_2014, target)
-    assert {"grammar", "egress", "canaries", "personal"} <= set(result.failed())
-    assert "both ends" not in result.failed()
-    assert any(OWNERS[0].imei.encode() in octets for octets in result.sample.far_end)
+    assert {"grammar", "egress", "canaries", "personal", "schedule"} <= set(result.failed())
+    (owner, *_) = result.owners
+    assert any(owner.imei.encode() in octets for octets in result.sample.far_end)
 
 
 @pytest.mark.parametrize("name", ["cookie-echo", "tag-echo", "hangs-on"])
@@ -60,47 +142,41 @@ def test_what_a_server_hands_out_must_not_come_back(name, target):
     """On a host name a cookie comes back, as it would not on an address."""
     result = examine_there(load_client(name), target)
     assert not result.is_clean
-    assert ("traps" in result.failed()) == name.endswith("-echo")
+    assert ("server-state" in result.failed()) == name.endswith("-echo")
 
 
 def test_other_octets_at_the_far_end_are_a_finding(target):
     """What is compared is what arrived, not what was meant."""
-    public = plan_public(target, b"{}", codename="armani", region="id", channel="stable")
-    with Relay((target.address, target.port)) as relay:
-        run = Run(OWNERS[0], b"e", START)
-        world = SocketWorld(
-            public,
-            run.personal,
-            entropy=Entropy(run.entropy),
-            start=run.start,
-            addresses={target.host: target.address},
-            relay=relay,
-        )
-        seen = run_scenario(ToyClient, world, IDLE, OWNERS[0])
+    seen = observe_there(ToyClient, target, 2)
     assert judge_far_end(seen) == ()
-    assert seen.far_end is not None
     odd = dataclasses.replace(seen, far_end=(seen.far_end[0] + b"X", *seen.far_end[1:]))
     (finding,) = judge_far_end(odd)
     assert finding.other == seen.far_end[0] + b"X"
 
 
-def test_a_changing_server_is_given_a_second_chance(target, monkeypatch):
-    """A difference while the server's answers differ is examined again, once."""
-    calls = []
+@pytest.mark.parametrize("is_changing", [False, True])
+def test_a_server_that_publishes_meanwhile_gives_a_second_chance(is_changing, target, server):
+    """What is not clean is examined again, once, and only where answers changed, beside dates."""
+    numbers = count()
 
-    def examine(*_, **__):
-        calls.append(1)
-        return dataclasses.replace(result, answers_agree=False)
+    def answer_with_number(asked):
+        head, rest = answer(asked).split(b"\r\n", 1)
+        name = b"Number" if is_changing else b"Date"
+        return head + b"\r\n%s: %d\r\n" % (name, next(numbers)) + rest
 
-    result = examine_there(load_client("platform-agent"), target)
-    monkeypatch.setattr("client_sim.lab.programme.live.examine", examine)
-    examine_there(load_client("platform-agent"), target)
-    assert len(calls) == 2
+    server.answer = answer_with_number
+    firsts = []
+    result = examine_there(
+        load_client("platform-agent"), target, lambda _what, done, _all: firsts.append(done == 1)
+    )
+    assert result.answers_agree == (not is_changing)
+    assert sum(firsts) == 1 + is_changing
 
 
-def test_a_story_is_over_by_now():
-    """Six polls are five intervals of at most eight hours; the second phone starts 61 s later."""
-    assert plan_start(1_000_000.0, STORY, 2) == 1_000_000.0 - 5 * 28_800 - 2 * 61
+def test_all_runs_are_over_by_now(target):
+    """The longest has 30 polls, which are 29 intervals of at most eight hours."""
+    ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
+    assert ground.start + ground.spread + 29 * 28_800 == NOW
 
 
 def test_no_server_is_no_verdict():

@@ -5,7 +5,6 @@ from itertools import pairwise
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.programme.examine import Run
 from client_sim.lab.scenarios.driving import (
     EVENTS_2014,
     POLL,
@@ -33,7 +32,7 @@ class Listener(ToyClient):
 @pytest.fixture
 def world(make_world):
     """Make a world for the owner."""
-    return make_world(Run(OWNER, b"seed", 1000.0))
+    return make_world(OWNER, b"seed", 1000.0)
 
 
 def test_events_happen_between_polls_and_tell_the_truth(world):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from client_sim.lab.programme.examine import Run
 from client_sim.lab.trace.observation import Channel
 from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.lab.trace.worlds import ELSEWHERE
@@ -14,7 +13,7 @@ OWNER = make_persona(1)
 @pytest.fixture
 def inner(make_world):
     """Make a world in memory."""
-    return make_world(Run(OWNER, b"seed", 5.0))
+    return make_world(OWNER, b"seed", 5.0)
 
 
 def test_everything_that_leaves_is_noted_in_order(inner):
