@@ -128,8 +128,9 @@ tests/oidc/node_modules/.ready: tests/oidc/package-lock.json | system
 	  || echo "the OpenID provider could not be installed, so some tests will not be collected"; fi
 
 lock:
-	for group in run dev interop peers; do \
-	  case $$group in run) source=pyproject.toml;; dev) source="--extra dev pyproject.toml";; \
+	for group in run content dev interop peers; do \
+	  case $$group in run) source=pyproject.toml;; content) source="--extra content pyproject.toml";; \
+	    dev) source="--extra content --extra dev pyproject.toml";; \
 	    *) source="--group $$group";; esac; \
 	  uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header $$source -o requirements/$$group.txt; done

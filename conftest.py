@@ -21,6 +21,7 @@ SAMPLES = Path(os.environ.get("HENING_SAMPLES", "/nonexistent")) / "sample_paylo
 WEED = Path(sys.executable).with_name("weed")
 SOFTHSM = Path("/usr/lib/softhsm/libsofthsm2.so")
 POSTGRESQL = Path("/usr/lib/postgresql/17/bin")
+PROVIDERS = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
 CAPABILITIES = Path("/proc/self/status")
 #: Bit 21 of the effective capabilities, CAP_SYS_ADMIN.
 MAY_MOUNT = CAPABILITIES.is_file() and any(
@@ -70,6 +71,11 @@ NEEDS: dict[str, tuple[Callable[[], bool], str]] = {
         lambda: bool(MAY_MOUNT),
         "a small disk cannot be mounted: this needs root, and a container that lets it",
     ),
+    "mobile-broadband": (
+        PROVIDERS.is_file,
+        "Debian's mobile-broadband-provider-info is not installed",
+    ),
+    "xmllint": (lambda: shutil.which("xmllint") is not None, "xmllint is not installed"),
     "tshark": (lambda: shutil.which("tshark") is not None, "tshark is not installed"),
     "chromium": (lambda: shutil.which("chromium") is not None, "chromium is not installed"),
     "openid": (

@@ -1,0 +1,95 @@
+"""Certificates that phones trust, from PyPI's certifi or a file in PEM.
+
+Only what may sign other certificates is taken: with the extension basic constraints that says so.
+"""
+
+import base64
+import hashlib
+import importlib.metadata
+import re
+import unicodedata
+import warnings
+from pathlib import Path
+
+import certifi
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import NameOID
+
+from signer.content.sources.built import Built, name_source
+from signer.content.sources.errors import SourceError
+
+NAME = "certifi"
+LICENCE = "MPL-2.0"
+MAX_DER = 8192
+MAX_NAME = 200
+BEGIN = b"-----BEGIN CERTIFICATE-----"
+BLOCK = re.compile(BEGIN + rb".+?-----END CERTIFICATE-----", re.DOTALL)
+NAMED_BY = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGANIZATION_NAME)
+
+
+def load_ca(
+    path: Path | None = None, version: str = "", *, name: str = NAME, licence: str = LICENCE
+) -> Built:
+    """Build the kind `ca` from a file in PEM, or certifi's; what is left out is among the notes.
+
+    `version` is that of the package a file is from. SourceError if the file has no certificate, or
+    one that cannot be read.
+    """
+    if path is None:
+        path, version = Path(certifi.where()), importlib.metadata.version(NAME)
+    text = path.read_bytes()
+    blocks = list(BLOCK.finditer(text))
+    if not blocks or len(blocks) != text.count(BEGIN):
+        raise SourceError(f"{path} has no certificates in PEM, or one that does not end.")
+    entries: dict[str, object] = {}
+    notes: list[str] = []
+    for block in blocks:
+        line = text.count(b"\n", 0, block.start()) + 1
+        try:
+            title, der, reason = _judge(block[0])
+        except ValueError as error:
+            raise SourceError(f"{path}, line {line}: no certificate: {error}.") from error
+        if reason:
+            notes.append(f"{path}, line {line}: {title} is left out: {reason}")
+            continue
+        entries[hashlib.sha256(der).hexdigest()] = {
+            "der": base64.b64encode(der).decode(),
+            "name": title,
+        }
+    return Built(
+        dict(sorted(entries.items())), [name_source(name, version, licence)], notes=tuple(notes)
+    )
+
+
+def _judge(block: bytes) -> tuple[str, bytes, str]:
+    """Return a certificate's title, its DER, and why it is left out, or nothing where it is not."""
+    with warnings.catch_warnings():
+        # Some roots that the whole web needs have the serial number 0, against RFC 5280.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        certificate = x509.load_pem_x509_certificate(block)
+        der = certificate.public_bytes(Encoding.DER)
+        return _title_of(certificate), der, _why_left_out(certificate, der)
+
+
+def _why_left_out(certificate: x509.Certificate, der: bytes) -> str:
+    if len(der) > MAX_DER:
+        return f"it has more than {MAX_DER} octets"
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
+    except x509.ExtensionNotFound:
+        return "it has no basic constraints, so it may sign nothing"
+    return "" if constraints.value.ca else "its basic constraints say that it is no CA"
+
+
+def _title_of(certificate: x509.Certificate) -> str:
+    """Return what people call it: common name, unit, organisation, else all of it."""
+    for oid in NAMED_BY:
+        if found := certificate.subject.get_attributes_for_oid(oid):
+            words = str(found[0].value)
+            break
+    else:
+        words = certificate.subject.rfc4514_string()
+    line = " ".join(unicodedata.normalize("NFC", words).split())
+    return line[:MAX_NAME] or "?"

@@ -1,0 +1,62 @@
+"""Emergency numbers, from the short numbers of the package phonenumbers.
+
+The package has a pattern for each country and how long a number may be; all numbers of those
+lengths are tried, so that this says of each number what the package says of it.
+"""
+
+import re
+from functools import cache
+from importlib.metadata import version
+
+from phonenumbers import SUPPORTED_SHORT_REGIONS, PhoneMetadata
+from phonenumbers.shortnumberinfo import connects_to_emergency_number
+
+from signer.content.sources.built import Built, name_source
+from signer.content.sources.errors import SourceError
+
+NAME = "phonenumbers"
+LICENCE = "Apache-2.0"
+#: A hundred million numbers are not tried.
+MAX_DIGITS = 7
+#: Longer than every number, so what begins with a number and these is an emergency call only where
+#: the rest does not matter.
+REST = "0" * 8
+
+
+def load_emergency() -> Built:
+    """Build the kind `emergency` for all countries of the package, those without a number too.
+
+    `exact` is true where a longer number does not reach the emergency services: in Brazil, Chile
+    and Nicaragua. SourceError if a pattern allows numbers that are too long to be tried.
+    """
+    entries: dict[str, object] = {}
+    for country in sorted(SUPPORTED_SHORT_REGIONS):
+        numbers = _find_numbers(country)
+        longer = any(connects_to_emergency_number(each + REST, country) for each in numbers)
+        entries[country] = {"exact": bool(numbers) and not longer, "numbers": numbers}
+    return Built(entries, [name_source(NAME, version(NAME), LICENCE)])
+
+
+def _find_numbers(country: str) -> list[str]:
+    """Return a country's emergency numbers, ascending as text."""
+    metadata = PhoneMetadata.short_metadata_for_region(country)
+    described = None if metadata is None else metadata.emergency
+    if described is None or described.national_number_pattern is None:
+        return []
+    if max(described.possible_length, default=0) > MAX_DIGITS:
+        raise SourceError(
+            f"{NAME} has emergency numbers of {max(described.possible_length)} digits for"
+            f" {country}; only those of up to {MAX_DIGITS} can be tried."
+        )
+    pattern = re.compile(rf"^(?:{described.national_number_pattern})$", re.MULTILINE)
+    return sorted(
+        match[0]
+        for length in described.possible_length
+        for match in pattern.finditer(_all_numbers(length))
+    )
+
+
+@cache
+def _all_numbers(length: int) -> str:
+    """Return all numbers of so many digits, one a line: a pattern looks through them at once."""
+    return "\n".join(f"{number:0{length}}" for number in range(10**length))

@@ -1,0 +1,79 @@
+"""Reads GNOME's list of providers, format 2.0 (`serviceproviders.2.dtd`).
+
+A provider's access points hold for each of its networks. Not taken over, for the entries have no
+place for it: plans, name servers, gateways, balances, CDMA.
+"""
+
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from signer.content.sources.access_point import NETWORK, Note, make_access_point
+
+#: What `usage` means in Android's words; without one an access point is for data.
+USAGES = {
+    None: ("default",),
+    "ia": ("ia",),
+    "internet": ("default", "supl"),
+    "mms": ("mms",),
+    "mms-internet-hipri": ("default", "mms", "supl", "hipri"),
+    "mms-internet-hipri-fota": ("default", "mms", "supl", "hipri", "fota"),
+    "wap": ("default",),
+}
+
+
+def read_providers(root: Element, path: str, note: Note) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield pairs of an entry's key and an access point, those of primary providers first."""
+    providers = [
+        (country.get("code", "").upper(), provider)
+        for country in root.iterfind("country")
+        for provider in country.iterfind("provider")
+    ]
+    for country, provider in sorted(providers, key=lambda pair: pair[1].get("primary") != "true"):
+        name = _name_of(provider)
+        where = f"{path}: {country}, {name or 'a provider without a name'}"
+        points = provider.findall("gsm/apn")
+        keys = list(_networks_of(provider, where, note))
+        if keys and not points:
+            note(f"{where}: no access points for {', '.join(keys)}")
+        for element in points:
+            point = _point_of(element, name, where, note)
+            if point is not None:
+                yield from ((key, dict(point)) for key in keys or [country])
+
+
+def _networks_of(provider: Element, where: str, note: Note) -> Iterator[str]:
+    for network in provider.iterfind("gsm/network-id"):
+        key = f"{network.get('mcc')}-{network.get('mnc')}"
+        if NETWORK.fullmatch(key):
+            yield key
+        else:
+            note(f"{where}: no network can have the numbers {key}")
+
+
+def _point_of(element: Element, provider: str, where: str, note: Note) -> dict[str, object] | None:
+    own = _name_of(element)
+    carrier = f"{provider}: {own}" if own and own not in provider else provider
+    usage = element.find("usage")
+    kind = None if usage is None else usage.get("type")
+    proxy, _, port = (element.findtext("mmsproxy") or "").strip().partition(":")
+    words = {
+        "apn": element.get("value"),
+        "mmsc": element.findtext("mmsc"),
+        "mmsport": port,
+        "mmsproxy": proxy,
+        "password": element.findtext("password"),
+        "user": element.findtext("username"),
+    }
+    types = {*USAGES.get(kind, (str(kind),)), *(("mms",) if words["mmsc"] else ())}
+    point = make_access_point(carrier, types, words, f"{where}, {words['apn']}", note)
+    method = element.find("authentication")
+    if point is not None and method is not None and method.get("method") in {"chap", "pap"}:
+        point["auth"] = method.get("method")
+    return point
+
+
+def _name_of(element: Element) -> str:
+    """Return the name without a language, or the first of those with one."""
+    names = element.findall("name")
+    plain = [each for each in names if not each.keys()] or names
+    return " ".join((plain[0].text or "").split()) if plain else ""

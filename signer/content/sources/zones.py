@@ -1,0 +1,71 @@
+"""Time zones, from PyPI's tzdata or a folder of compiled files.
+
+A name whose file has the same octets as another's is a link to it: to the one that `tzdata.zi`,
+which lies in the folder, calls a zone, else to the first by name.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from signer.content.sources.built import Built, name_source
+from signer.content.sources.errors import SourceError
+
+NAME = "tzdata"
+LICENCE = "LicenseRef-public-domain"
+MAGIC = b"TZif"
+#: No zones: the machine's own choice, and copies of all zones with and without leap seconds.
+OTHERS = frozenset({"localtime", "posix", "posixrules", "right"})
+VERSION = re.compile(r"# version (\S+)")
+
+
+def load_zones(folder: Path | None = None) -> Built:
+    """Build the kind `zones` from `folder`, such as /usr/share/zoneinfo; without one from tzdata.
+
+    SourceError if it has no zones, or no `tzdata.zi` that says of which version they are.
+    """
+    root: Traversable = files("tzdata") / "zoneinfo" if folder is None else folder
+    found = dict(_find_zones(root, ""))
+    if not found:
+        raise SourceError(f"{root} holds no compiled time zones; give a folder like zoneinfo.")
+    version, zones = _read_source(root / "tzdata.zi")
+    targets: dict[bytes, str] = {}
+    for name in sorted(found, key=lambda name: (name not in zones, name)):
+        targets.setdefault(found[name], name)
+    entries: dict[str, object] = {
+        name: {"tzif": base64.b64encode(octets).decode()}
+        if targets[octets] == name
+        else {"link": targets[octets]}
+        for name, octets in sorted(found.items())
+    }
+    return Built(entries, [name_source(NAME, version, LICENCE)])
+
+
+def _find_zones(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    """Yield names and octets of the compiled zones in a folder and those below it."""
+    for each in folder.iterdir():
+        name = prefix + each.name
+        if name in OTHERS:
+            continue
+        if each.is_dir():
+            yield from _find_zones(each, name + "/")
+        elif (octets := each.read_bytes()).startswith(MAGIC):
+            yield name, octets
+
+
+def _read_source(file: Traversable) -> tuple[str, frozenset[str]]:
+    """Return the version of a compact source of zic, and the names that are zones, not links."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        lines = [""]
+    version = VERSION.match(lines[0])
+    if version is None:
+        raise SourceError(
+            f"{file} is missing or says no version in its first line; it lies beside the zones"
+            " wherever they were compiled by their makers."
+        )
+    return version[1], frozenset(line.split()[1] for line in lines if line.startswith("Z "))

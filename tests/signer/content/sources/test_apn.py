@@ -1,0 +1,239 @@
+"""Access points: every network and every access point of Debian's list, counted by xmllint."""
+
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signer.content.sources.access_point import make_access_point
+from signer.content.sources.apn import load_apn
+from signer.content.sources.errors import SourceError
+
+FOLDER = Path("/usr/share/mobile-broadband-provider-info")
+PROVIDERS = FOLDER / "serviceproviders.xml"
+ANDROID = FOLDER / "apns-conf.xml"
+VERSION = "20250613"
+#: Members that both forms have, and that mean the same in both.
+COMMON = ("apn", "mmsc", "password", "user")
+
+
+def xpath(path: Path, expression: str) -> list[str]:
+    """Return what xmllint, another reader of XML, finds: attributes' values, or a number."""
+    found = subprocess.run(
+        ["xmllint", "--nonet", "--xpath", expression, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if expression.startswith("count("):
+        return [found.strip()]
+    return [line.strip().partition("=")[2].strip('"') for line in found.splitlines()]
+
+
+def write(path: Path, body: str) -> Path:
+    """Write a list of providers of one country."""
+    path.write_text(
+        f'<serviceproviders format="2.0"><country code="id"><name>x</name>{body}</country>'
+        "</serviceproviders>"
+    )
+    return path
+
+
+def points_of(entries):
+    """Return each access point of each network with what both forms have of it."""
+    return {
+        (key, *(point.get(name) for name in COMMON))
+        for key, entry in entries.items()
+        for point in entry["apns"]
+    }
+
+
+@pytest.mark.needs("mobile-broadband", "xmllint")
+def test_every_network_of_debians_list_is_held():
+    """All numbers of networks whose provider has access points, and the countries of the others."""
+    with_points = "//gsm[apn]/network-id"
+    networks = {
+        f"{mcc}-{mnc}"
+        for mcc, mnc in zip(
+            xpath(PROVIDERS, f"{with_points}/@mcc"),
+            xpath(PROVIDERS, f"{with_points}/@mnc"),
+            strict=True,
+        )
+    }
+    countries = xpath(PROVIDERS, "//country[provider/gsm[apn and not(network-id)]]/@code")
+    built = load_apn(PROVIDERS, VERSION)
+    assert set(built.entries) == networks | {code.upper() for code in countries}
+    assert len(built.entries) == 824
+    assert built.sources == [
+        {"licence": "CC-PDDC", "name": "mobile-broadband-provider-info", "version": VERSION}
+    ]
+
+
+@pytest.mark.needs("mobile-broadband", "xmllint")
+def test_every_access_point_of_debians_list_is_held():
+    """All 1,281 of 154 countries; Android's form, which upstream generates, has no other one."""
+    assert xpath(PROVIDERS, "count(//country)") == ["154"]
+    assert xpath(PROVIDERS, "count(//apn)") == ["1281"]
+    assert xpath(ANDROID, "count(//apn)") == ["1281"]
+    assert xpath(ANDROID, "count(//apn[@mcc=''])") == ["18"]
+    whole = load_apn(PROVIDERS, VERSION).entries
+    android = load_apn(ANDROID, VERSION)
+    held = points_of(whole)
+    without_centre = {(key, apn, *rest) for key, apn, _, *rest in held}
+    # Upstream's own form forgets the MMS centre of an access point that is for data, too.
+    for key, apn, mmsc, *rest in points_of(android.entries):
+        assert mmsc is not None or (key, apn, *rest) in without_centre
+        assert mmsc is None or (key, apn, mmsc, *rest) in held
+    assert sum("it is of no network" in note for note in android.notes) == 18
+    seen = 0
+    for country in ET.parse(PROVIDERS).iterfind("country"):
+        for gsm in country.iterfind("provider/gsm"):
+            networks = [f"{each.get('mcc')}-{each.get('mnc')}" for each in gsm.iter("network-id")]
+            for point in gsm.iterfind("apn"):
+                seen += 1
+                words = (point.get("value"), *map(point.findtext, ("mmsc", "password", "username")))
+                wanted = tuple((word or "").strip() or None for word in words)
+                for key in networks or [country.get("code").upper()]:
+                    assert (key, *wanted) in held
+    assert seen == 1281
+
+
+@pytest.mark.needs("mobile-broadband")
+def test_an_access_point_is_what_the_list_says():
+    """Telkomsel's, as written in the list of 2025."""
+    points = load_apn(PROVIDERS, VERSION).entries["510-10"]["apns"]
+    assert {
+        "apn": "telkomsel",
+        "carrier": "Telkomsel",
+        "password": "wap123",
+        "types": ["default", "supl"],
+        "user": "wap",
+    } in [{**point, "carrier": point["carrier"].partition(":")[0]} for point in points]
+
+
+def test_networks_share_a_providers_points_and_primary_providers_come_first(tmp_path):
+    """A virtual operator's access points are behind those of the network's own."""
+    path = write(
+        tmp_path / "a.xml",
+        '<provider><name>Guest</name><gsm><network-id mcc="510" mnc="01"/>'
+        '<apn value="guest"><usage type="internet"/></apn></gsm></provider>'
+        '<provider primary="true"><name xml:lang="id">Tuan</name><name>Host</name><gsm>'
+        '<network-id mcc="510" mnc="01"/><network-id mcc="510" mnc="021"/>'
+        '<apn value="mms "><usage type="mms"/><name>Host MMS</name><username/>'
+        "<authentication method='chap'/><mmsc>http://mms</mmsc>"
+        "<mmsproxy>10.0.0.1:8080</mmsproxy></apn></gsm></provider>",
+    )
+    mms = {
+        "apn": "mms",
+        "auth": "chap",
+        "carrier": "Host: Host MMS",
+        "mmsc": "http://mms",
+        "mmsport": 8080,
+        "mmsproxy": "10.0.0.1",
+        "types": ["mms"],
+    }
+    guest = {"apn": "guest", "carrier": "Guest", "types": ["default", "supl"]}
+    assert load_apn(path, "1").entries == {
+        "510-01": {"apns": [mms, guest]},
+        "510-021": {"apns": [mms]},
+    }
+
+
+def test_points_without_numbers_are_a_countrys_and_networks_without_points_are_told(tmp_path):
+    """Nothing of the list is passed over in silence."""
+    path = write(
+        tmp_path / "a.xml",
+        '<provider><name>A</name><gsm><apn value="a"/><apn value="a"/></gsm></provider>'
+        '<provider><name>B</name><gsm><network-id mcc="510" mnc="02"/></gsm></provider>'
+        '<provider><name>C</name><gsm><network-id mcc="5" mnc="0"/></gsm></provider>',
+    )
+    built = load_apn(path, "1")
+    assert built.entries == {"ID": {"apns": [{"apn": "a", "carrier": "A", "types": ["default"]}]}}
+    assert [note.partition(": ")[2] for note in built.notes] == [
+        "ID, B: no access points for 510-02",
+        "ID, C: no network can have the numbers 5-0",
+    ]
+
+
+def test_androids_form_has_what_gnomes_has_not(tmp_path):
+    """Authentication, protocol and proxies; a star means all types; disabled ones are left out."""
+    path = tmp_path / "apns-conf.xml"
+    path.write_text(
+        '<apns version="8">'
+        '<apn carrier="A" mcc="510" mnc="11" apn="a" authtype="3" protocol="IPV4V6"'
+        ' proxy="10.0.0.2" port="80" type="default,ia,vsim" user="" mmsport="99999"/>'
+        '<apn carrier="B" mcc="510" mnc="11" apn="b" type="*" authtype="-1"/>'
+        '<apn carrier="C" mcc="510" mnc="11" apn="c" carrier_enabled="false"/>'
+        "</apns>"
+    )
+    built = load_apn(path, "1", name="our list", licence="Apache-2.0")
+    first, second = built.entries["510-11"]["apns"]
+    assert first == {
+        "apn": "a",
+        "auth": "pap-chap",
+        "carrier": "A",
+        "port": 80,
+        "protocol": "IPV4V6",
+        "proxy": "10.0.0.2",
+        "types": ["default", "ia"],
+    }
+    assert second["types"] == [
+        "cbs", "default", "dun", "fota", "hipri", "ims", "mms", "supl", "xcap"
+    ]  # fmt: skip
+    assert len(built.notes) == 3
+    assert built.sources[0]["name"] == "our list"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("<apns", "line 1: not well formed"),
+        ("<html/>", "begins with <html>"),
+        ('<!DOCTYPE a [<!ENTITY b "c">]><apns>&b;</apns>', "declares entities"),
+        ('<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><apns>&b;</apns>', "entities"),
+        ('<!DOCTYPE a [<!ENTITY % b SYSTEM "http://x/">%b;]><apns/>', "entities"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused(tmp_path, text, words):
+    """What is not well formed, something else, or a way to read files, fetch or expand."""
+    path = tmp_path / "list.xml"
+    path.write_text(text)
+    with pytest.raises(SourceError, match=words):
+        load_apn(path, "1")
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path):
+    """Seventeen million octets are no list of access points."""
+    path = tmp_path / "list.xml"
+    with path.open("wb") as file:
+        file.truncate(17_000_000)
+    with pytest.raises(SourceError, match="more than 16777216 octets"):
+        load_apn(path, "1")
+
+
+@given(
+    st.text(max_size=120),
+    st.sets(st.sampled_from(["default", "mms", "bip", ""])),
+    st.dictionaries(
+        st.sampled_from([*COMMON, "port", "mmsport", "proxy"]), st.none() | st.text(max_size=120)
+    ),
+)
+def test_a_point_has_only_what_an_entry_may_have(carrier, types, words):
+    """Whatever an upstream file says: printable ASCII, ports, known types, or no point at all."""
+    notes = []
+    point = make_access_point(carrier, types, words, "here", notes.append)
+    if point is None:
+        assert notes
+        return
+    assert 1 <= len(point["carrier"]) <= 100
+    assert 1 <= len(point["apn"]) <= 100
+    assert set(point["types"]) <= {"default", "mms"}
+    for name, value in point.items():
+        if name in {"mmsport", "port"}:
+            assert 1 <= value <= 65535
+        elif name not in {"carrier", "types"}:
+            assert value.isascii()
+            assert value.isprintable()

@@ -1,0 +1,118 @@
+"""Trusted certificates: every one of certifi's, read beside openssl; what is no CA is left out."""
+
+import base64
+import datetime as dt
+import hashlib
+import ssl
+import subprocess
+from pathlib import Path
+
+import certifi
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from signer.content.sources.ca import load_ca
+from signer.content.sources.errors import SourceError
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+
+
+def certificate(name: str, oid=NameOID.COMMON_NAME, constraints=None, padding: int = 0) -> bytes:
+    """Return a certificate in PEM, signed by itself."""
+    subject = x509.Name([x509.NameAttribute(oid, name)])
+    day = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    builder = x509.CertificateBuilder(
+        subject, subject, KEY.public_key(), 7, day, day + dt.timedelta(days=9)
+    )
+    if constraints is not None:
+        builder = builder.add_extension(constraints, critical=True)
+    if padding:
+        value = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3"), bytes(padding))
+        builder = builder.add_extension(value, critical=False)
+    return builder.sign(KEY, None).public_bytes(Encoding.PEM)
+
+
+CA = x509.BasicConstraints(ca=True, path_length=None)
+
+
+def test_every_certificate_of_certifi_is_there():
+    """The same certificates as the standard library makes of the file."""
+    built = load_ca()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(certifi.where())
+    trusted = {hashlib.sha256(der).hexdigest() for der in context.get_ca_certs(binary_form=True)}
+    assert set(built.entries) == trusted
+    assert len(trusted) > 100
+    for key, entry in built.entries.items():
+        assert hashlib.sha256(base64.b64decode(entry["der"])).hexdigest() == key
+    names = {entry["name"] for entry in built.entries.values()}
+    assert {"ISRG Root X1", "Go Daddy Root Certificate Authority - G2"} <= names
+    assert built.notes == ()
+    assert built.sources[0]["name"] == "certifi"
+
+
+@pytest.mark.needs("openssl")
+def test_a_key_is_the_fingerprint_that_openssl_prints(tmp_path):
+    """As a person would compare it."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(certificate("Our root", constraints=CA))
+    printed = subprocess.run(
+        ["openssl", "x509", "-in", str(path), "-noout", "-fingerprint", "-sha256"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    [key] = load_ca(path, "1").entries
+    assert printed.strip().partition("=")[2].replace(":", "").lower() == key
+
+
+def test_what_may_not_sign_is_left_out_and_told(tmp_path):
+    """A server's own certificate, one of version 1 and one that is too long, each with its line."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(
+        b"# a comment\n"
+        + certificate("A", NameOID.ORGANIZATION_NAME, CA)
+        + certificate("B", constraints=x509.BasicConstraints(ca=False, path_length=None))
+        + certificate("C")
+        + certificate("D", constraints=CA, padding=9000)
+    )
+    built = load_ca(path, "20250419", name="ca-certificates")
+    assert [entry["name"] for entry in built.entries.values()] == ["A"]
+    assert built.sources == [
+        {"licence": "MPL-2.0", "name": "ca-certificates", "version": "20250419"}
+    ]
+    assert [note.partition(": ")[2] for note in built.notes] == [
+        "B is left out: its basic constraints say that it is no CA",
+        "C is left out: it has no basic constraints, so it may sign nothing",
+        "D is left out: it has more than 8192 octets",
+    ]
+    lines = path.read_bytes().splitlines()
+    begins = [number for number, line in enumerate(lines, 1) if b"BEGIN" in line]
+    assert [note.partition(": ")[0] for note in built.notes] == [
+        f"{path}, line {number}" for number in begins[1:]
+    ]
+
+
+def test_a_subject_without_the_usual_names_is_named_whole(tmp_path):
+    """Something that people can read, whatever the subject has."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(certificate("ID", NameOID.COUNTRY_NAME, CA))
+    assert [entry["name"] for entry in load_ca(path, "1").entries.values()] == ["C=ID"]
+
+
+@pytest.mark.parametrize("cut", ["empty", "open", "garbled"])
+def test_a_file_that_is_cut_or_garbled_is_refused(tmp_path, cut):
+    """A pack that lacks a certificate without a word would be worse."""
+    whole = certificate("A", constraints=CA)
+    path: Path = tmp_path / "ca.pem"
+    texts = {
+        "empty": b"",
+        "open": whole + whole[:-30],
+        "garbled": whole + whole.replace(b"\nM", b"\nA", 1),
+    }
+    path.write_bytes(texts[cut])
+    with pytest.raises(SourceError, match=r"in PEM|no certificate"):
+        load_ca(path, "1")

@@ -1,0 +1,102 @@
+"""Time zones: every name of the database, links as links, offsets as zoneinfo has them."""
+
+import base64
+import datetime as dt
+import io
+import zoneinfo
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from signer.content.sources.errors import SourceError
+from signer.content.sources.zones import load_zones
+
+ZONEINFO = files("tzdata") / "zoneinfo"
+
+
+@pytest.fixture(scope="module")
+def built():
+    """Give the zones of the package tzdata."""
+    return load_zones()
+
+
+def test_every_name_of_the_package_is_there(built):
+    """The package lists its names in a file of its own."""
+    assert sorted(built.entries) == sorted((files("tzdata") / "zones").read_text().split())
+
+
+def test_links_are_the_databases_own(built):
+    """tzdata.zi names them: a link leads to a zone and is nothing else."""
+    lines = (ZONEINFO / "tzdata.zi").read_text().splitlines()
+    links = {line.split()[2]: line.split()[1] for line in lines if line.startswith("L ")}
+    found = {key: entry["link"] for key, entry in built.entries.items() if "link" in entry}
+    assert found == links
+    assert len(found) > 200
+
+
+def test_the_version_is_the_databases(built):
+    """As the IANA names it, such as 2026f."""
+    import tzdata  # noqa: PLC0415
+
+    assert built.sources == [
+        {
+            "licence": "LicenseRef-public-domain",
+            "name": "tzdata",
+            "version": tzdata.IANA_VERSION,
+        }
+    ]
+
+
+def test_an_entry_tells_the_offsets_that_zoneinfo_tells(built):
+    """Read back by the standard library, before and after changes."""
+    for name, key in (
+        ("Asia/Jakarta",) * 2,
+        ("Europe/Berlin",) * 2,
+        ("Asia/Calcutta", "Asia/Kolkata"),
+    ):
+        entry = built.entries[name]
+        assert ("link" in entry) == (name != key)
+        octets = base64.b64decode(built.entries[key]["tzif"])
+        own = zoneinfo.ZoneInfo.from_file(io.BytesIO(octets))
+        for year in (1935, 1964, 1980, 2026, 2090):
+            moment = dt.datetime(year, 7, 1, 12, tzinfo=own)
+            peer = dt.datetime(year, 7, 1, 12, tzinfo=zoneinfo.ZoneInfo(name))
+            assert moment.utcoffset() == peer.utcoffset()
+
+
+def folder_of(path: Path, **others: bytes) -> Path:
+    """Make a folder of two zones, a link between them, and what lies around in such folders."""
+    path.mkdir()
+    (path / "tzdata.zi").write_text("# version 2026z\nZ B 1 - x\nL B A\n")
+    names = {"A": b"TZif2one", "B": b"TZif2one", "C": b"TZif2two", "localtime": b"TZif2one"}
+    for name, octets in {**names, "zone.tab": b"no zone", **others}.items():
+        (path / name).write_bytes(octets)
+    (path / "right").mkdir()
+    (path / "right" / "A").write_bytes(b"TZif2leap")
+    (path / "X").mkdir()
+    (path / "X" / "Y").write_bytes(b"TZif2two")
+    return path
+
+
+def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
+    """The machine's own choice and copies with leap seconds are no zones of the database."""
+    built = load_zones(folder_of(tmp_path / "zoneinfo"))
+    assert built.sources[0]["version"] == "2026z"
+    assert built.entries == {
+        "A": {"link": "B"},
+        "B": {"tzif": base64.b64encode(b"TZif2one").decode()},
+        "C": {"tzif": base64.b64encode(b"TZif2two").decode()},
+        "X/Y": {"link": "C"},
+    }
+
+
+def test_a_folder_without_zones_or_version_is_refused(tmp_path):
+    """Nobody could say of which version such a pack is."""
+    folder = folder_of(tmp_path / "zoneinfo")
+    (folder / "tzdata.zi").unlink()
+    with pytest.raises(SourceError, match="says no version"):
+        load_zones(folder)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SourceError, match="no compiled time zones"):
+        load_zones(tmp_path / "empty")
