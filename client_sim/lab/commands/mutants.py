@@ -1,4 +1,4 @@
-"""`hening-device lab mutants`: try the instrument on clients that are known to leak."""
+"""`hening-device lab mutants`: try the instrument on what is known to leak."""
 
 import json
 
@@ -21,10 +21,10 @@ from client_sim.lab.report.kill_matrix import render_matrix
     multiple=True,
     metavar="PACKAGE.MODULE:NAME",
     help="Clients that somebody else wrote: a sequence of Mutant, or a dict of factories by id;"
-    " tried in place of ours.",
+    " tried in place of ours and of the servers.",
 )
 @click.option(
-    "--quick", is_flag=True, help="Try one client of each family, until two oracles found it."
+    "--quick", is_flag=True, help="Try one of each family, a client until two oracles found it."
 )
 @click.option("--seed", default=0, show_default=True, help="Seed of everything that is drawn.")
 @click.option(
@@ -34,10 +34,10 @@ from client_sim.lab.report.kill_matrix import render_matrix
 def mutants_command(
     libraries: tuple[str, ...], quick: bool, seed: int, jobs: int, as_json: bool
 ) -> None:
-    """Print the kill matrix: which oracle finds which leaky client.
+    """Print the kill matrix: which oracle finds which leaky client, which check which server.
 
     Exit status 1 where one survives, where a family has fewer than two independent killers and
-    nobody argues for it, or where a harmless client raises an alarm.
+    nobody argues for it, or where a harmless one raises an alarm.
     """
     profile = "probe" if quick else "mutant"
     try:

@@ -1,4 +1,4 @@
-"""Families of leaky clients that one method alone can find, and why that is enough."""
+"""Families of leaks that one method alone can find, and why that is enough."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -27,6 +27,14 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "canaries": "planted values",
         "tripwire": "looks at the owner's data",
         "egress": "the list of hosts",
+        "answers": "values planted in requests",
+        "files": "values planted in requests",
+        "metrics": "values planted in requests",
+        "growth": "lengths of files",
+        "headers": "the rules of an answer",
+        "alike": "comparison of answers",
+        "nodes": "comparison of answers",
+        "restart": "comparison of answers",
     }
 )
 """How each oracle works: two that work alike are not independent of each other."""

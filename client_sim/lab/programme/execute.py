@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Final
+from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
 from client_sim.lab.mutants.mutant import Mutant
@@ -21,11 +21,13 @@ from client_sim.lab.programme.result import (
     Smallest,
 )
 from client_sim.lab.programme.runner import Tallies, merge, plan_tasks, run_task
+from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
+from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.servers.memo import memoised
 from client_sim.tape import Tape
 from client_sim.world import Factory
@@ -35,6 +37,7 @@ _ENOUGH: Final = 2  # oracles that found a client of a sample
 _PHONES: Final = 40  # that are surveyed
 _CHUNK: Final = 25  # cases of a task: progress moves, and processes end together
 
+_Tried = TypeVar("_Tried")
 Tell = Callable[[str, int, int], None]
 """Is told what goes on, how much of it is done, and how much there is."""
 
@@ -123,38 +126,47 @@ def run_matrix(
     libraries: tuple[str, ...],
     quick: bool,
 ) -> Matrix:
-    """Try the instrument on leaky clients, and beside ours on harmless ones.
+    """Try the instrument on leaky clients; beside ours on harmless ones, and on servers.
 
-    `quick` takes one client of each family, which the seed chooses, and goes on to the next when
-    two oracles have found it.
+    `quick` takes one client or server of each family, which the seed chooses, and goes on to the
+    next client when two oracles have found it.
     """
     plan = Plan("", profile, seed)
     names = (*libraries, HARMLESS) if OURS in libraries else libraries
     mutants = [(name, number, m) for name in names for number, m in enumerate(load_library(name))]
+    servers = [*enumerate(SERVERS)] if OURS in libraries else []
     if quick:
-        mutants = _choose(mutants, seed)
+        mutants = _choose(mutants, lambda each: f"{seed} {each[0]} {each[2].family}")
+        servers = _choose(servers, lambda each: f"{seed} server {each[1].family}")
     rows: list[MatrixRow] = []
+    equivalents: list[MatrixRow] = []
     with open_pool(jobs) as pool:
+
+        def add(tried: Mutant | ServerMutant, killed: tuple[str, ...], *, is_leaky: bool) -> None:
+            row = MatrixRow(tried.id, tried.family, tried.leak, killed)
+            (rows if is_leaky else equivalents).append(row)
+            tell("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
+
         calls = [
             (plan, name, number, _ENOUGH if quick and name != HARMLESS else None)
             for name, number, _ in mutants
         ]
-        for (_, _, mutant), killed in zip(mutants, pool.map(try_mutant, calls), strict=True):
-            rows.append(MatrixRow(mutant.id, mutant.family, mutant.leak, killed))
-            tell("mutants", len(rows), len(mutants))
-    leaky = sum(name != HARMLESS for name, _, _ in mutants)
+        for (name, _, mutant), killed in zip(mutants, pool.map(try_mutant, calls), strict=True):
+            add(mutant, killed, is_leaky=name != HARMLESS)
+        examined = pool.map(try_server, [(number, seed) for number, _ in servers])
+        for (number, server), killed in zip(servers, examined, strict=True):
+            add(server, killed, is_leaky=number < LEAKY)
     oracles = (*(o for o in BATTERIES if o in profile_of(plan).sizes), *QUESTIONS)
-    return Matrix(oracles, tuple(rows[:leaky]), tuple(rows[leaky:]), ARGUED, METHODS, quick)
+    columns = (*oracles, *(CHECKS if servers else ()))
+    return Matrix(columns, tuple(rows), tuple(equivalents), ARGUED, METHODS, quick)
 
 
-def _choose(mutants: Sequence[tuple[str, int, Mutant]], seed: int) -> list[tuple[str, int, Mutant]]:
-    families: dict[tuple[str, str], list[tuple[str, int, Mutant]]] = {}
-    for each in mutants:
-        families.setdefault((each[0], each[2].family), []).append(each)
-    return [
-        Tape(f"{seed} {library} {family}".encode()).pick(those)
-        for (library, family), those in families.items()
-    ]
+def _choose(those: Sequence[_Tried], family_of: Callable[[_Tried], str]) -> list[_Tried]:
+    """Choose one of each family, by the seed that stands in the family's name."""
+    families: dict[str, list[_Tried]] = {}
+    for each in those:
+        families.setdefault(family_of(each), []).append(each)
+    return [Tape(name.encode()).pick(own) for name, own in families.items()]
 
 
 def _result(asked: tuple[str, str, str], tally: Tally, smallest: Smallest | None) -> BatteryResult:

@@ -60,9 +60,7 @@ def _add_battery(suite: Element, claim: str, battery: BatteryResult) -> None:
 
 
 def _add_matrix(root: Element, matrix: Matrix) -> None:
-    suite = _open_suite(
-        root, "kill matrix", "Every leaky client is found, by two independent oracles"
-    )
+    suite = _open_suite(root, "kill matrix", "Every leak is found, by two independent oracles")
     rows = {family: [r for r in matrix.rows if r.family == family] for family in matrix.killers}
     for family, own in rows.items():
         case = _add_case(suite, "kill matrix", family)

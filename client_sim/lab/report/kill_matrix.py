@@ -1,4 +1,4 @@
-"""The kill matrix on a terminal: which oracle finds which leaky client."""
+"""The kill matrix on a terminal: which oracle finds which leak."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -11,7 +11,7 @@ from client_sim.lab.programme.result import Matrix, MatrixRow
 from client_sim.lab.report.covering import present_matrix
 from client_sim.lab.report.saying import say
 
-_CELL: Final = 3  # columns of a cell
+_CELL: Final = 2  # columns of a cell
 _NARROWEST: Final = 16
 _WIDEST: Final = 44  # columns of a name
 _SHADES: Final = ("·", "░", "▒", "▓", "█")
@@ -19,15 +19,17 @@ _ASCII: Final = (".", "-", "+", "*", "#")
 
 
 def render_matrix(matrix: Matrix, console: Console) -> None:
-    """Print a row for each family, with shades for the share that is found, and for each client."""
+    """Print a row for each family, with shades for the share that is found, and for each leak."""
     matrix = present_matrix(matrix)
     shades = _ASCII if console.options.ascii_only else _SHADES
     # A number stays beside its name: textwrap breaks at no other kind of space.
     named = (f"{number}\N{NO-BREAK SPACE}{o}" for number, o in enumerate(matrix.oracles, 1))
     console.print(Text(fill("  ".join(named), console.width)), soft_wrap=True)
     width = max(_NARROWEST, min(_WIDEST, console.width - _CELL * len(matrix.oracles)))
-    numbers = "".join(f"{number:>{_CELL}}" for number in range(1, len(matrix.oracles) + 1))
-    _print_row(Text(_fit("leaky client, by family", width) + numbers, "dim"), console)
+    numbers = [f"{number:2}" for number in range(1, len(matrix.oracles) + 1)]
+    for place, title in enumerate(("", "leaks, by family")):
+        digits = "".join(f"{number[place]:>{_CELL}}" for number in numbers)
+        _print_row(Text(_fit(title, width) + digits, "dim"), console)
     for family in matrix.killers:
         rows = [row for row in matrix.rows if row.family == family]
         heading = Text(_fit(family, width), "bold")
@@ -36,7 +38,7 @@ def render_matrix(matrix: Matrix, console: Console) -> None:
             name = Text(_fit(f"  {row.id}", width), "" if row.killed_by else "bold red")
             _print_row(name + _cells([row], matrix.oracles, shades), console)
     if matrix.equivalents:
-        _print_row(Text("harmless clients", "bold"), console)
+        _print_row(Text("harmless", "bold"), console)
     for row in matrix.equivalents:
         name = Text(_fit(f"  {row.id}", width))
         _print_row(name + _cells([row], matrix.oracles, shades), console)
@@ -47,7 +49,7 @@ def render_matrix(matrix: Matrix, console: Console) -> None:
 def summarise_matrix(matrix: Matrix, console: Console) -> None:
     """Print how many were found, and each thing that is wrong with the instrument."""
     found = len(matrix.rows) - len(matrix.survivors)
-    said = f"{found} of {len(matrix.rows)} leaky clients of {len(matrix.killers)} families found"
+    said = f"{found} of {len(matrix.rows)} leaks of {len(matrix.killers)} families found"
     style = "green" if matrix.is_good else "bold red"
     say(console, f"{said} ({matrix.score:.1%}).", style)
     for row in matrix.survivors:

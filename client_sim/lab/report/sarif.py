@@ -15,9 +15,9 @@ _VERSION: Final = "2.1.0"
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 _SNIPPET: Final = 128  # octets of a snippet
 _MATRIX_RULES: Final = {
-    "survivor": "Is every leaky client found?",
+    "survivor": "Is every leak found?",
     "thin": "Is every family of leaks found by two independent oracles, or argued for?",
-    "false-alarm": "Is every harmless client left in peace?",
+    "false-alarm": "Are harmless clients and servers left in peace?",
 }
 
 

@@ -8,7 +8,7 @@ from client_sim.lab.programme.result import Matrix, MatrixRow
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How many clients of a row an oracle found: `shade` is 0 for none to 4 for all."""
+    """How many leaks of a row an oracle found: `shade` is 0 for none to 4 for all."""
 
     oracle: str
     found: int
@@ -18,7 +18,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class HeatRow:
-    """A family or one client: `note` says what is wrong with it, or who argues for it."""
+    """A family or one leak: `note` says what is wrong with it, or who argues for it."""
 
     name: str
     leak: str
@@ -34,17 +34,17 @@ def family_rows(matrix: Matrix) -> tuple[HeatRow, ...]:
         own = [row for row in matrix.rows if row.family == family]
         note = ""
         if family in survivors:
-            note = "a client of this family survived"
+            note = "one of this family survived"
         elif family in matrix.thin:
             note = "fewer than two independent oracles, and nobody argues for it"
         elif family in matrix.alone:
             note = f"one way: {matrix.argued[family]}"
-        rows.append(HeatRow(family, f"{len(own)} clients", _cells(own, matrix.oracles), note))
+        rows.append(HeatRow(family, f"{len(own)} leaks", _cells(own, matrix.oracles), note))
     return tuple(rows)
 
 
-def client_rows(rows: Iterable[MatrixRow], oracles: Sequence[str]) -> tuple[HeatRow, ...]:
-    """Give a row for each client."""
+def leak_rows(rows: Iterable[MatrixRow], oracles: Sequence[str]) -> tuple[HeatRow, ...]:
+    """Give a row for each leak."""
     return tuple(HeatRow(row.id, row.leak, _cells([row], oracles), "") for row in rows)
 
 

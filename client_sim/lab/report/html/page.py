@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from client_sim.lab.programme.result import CLAIMS, ProgrammeResult
 from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.dump import dump
-from client_sim.lab.report.html.heat import client_rows, family_rows
+from client_sim.lab.report.html.heat import family_rows, leak_rows
 from client_sim.lab.report.html.plots import plot_circle, plot_cumulative, plot_histogram
 from client_sim.lab.report.html.polls import list_polls
 from client_sim.lab.report.intervals import measure_intervals
@@ -45,12 +45,12 @@ def render_page(presentable: Presentable) -> str:
             "cumulative": plot_cumulative(result.intervals),
         },
         "families": () if report.matrix is None else family_rows(report.matrix),
-        "clients": ()
+        "leaks": ()
         if report.matrix is None
-        else client_rows(report.matrix.rows, report.matrix.oracles),
+        else leak_rows(report.matrix.rows, report.matrix.oracles),
         "harmless": ()
         if report.matrix is None
-        else client_rows(report.matrix.equivalents, report.matrix.oracles),
+        else leak_rows(report.matrix.equivalents, report.matrix.oracles),
         "missed": _missed(result),
     }
     return _ENVIRONMENT.get_template("page.html").render(values)

@@ -1,6 +1,7 @@
 """The kill matrix on a console."""
 
 import io
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -29,7 +30,7 @@ def test_rows_of_families_and_of_clients(reports):
     assert cells["query-1"] == ["█", "█", "·"]
     assert cells["query-2"] == ["█", "·", "·"]
     assert cells["reader"] == ["·", "·", "·"]
-    assert lines[-2] == "3 of 3 leaky clients of 2 families found (100.0%)."
+    assert lines[-2] == "3 of 3 leaks of 2 families found (100.0%)."
     assert lines[-1] == "an echo: found by server-state alone; only a second server can tell"
 
 
@@ -48,3 +49,14 @@ def test_a_terminal_without_unicode_gets_ascii(reports):
     said = show(reports.raw["clean"].matrix, file=AsciiFile())
     shades = said.replace("\N{NO-BREAK SPACE}", " ")
     assert shades.isascii()
+
+
+def test_the_columns_of_clients_and_servers_fit_a_usual_terminal(reports):
+    """29 columns beside names, on 80 columns: numbers stand in two lines, tens above units."""
+    oracles = tuple(f"oracle-{number}" for number in range(1, 30))
+    wide = replace(reports.raw["clean"].matrix, oracles=oracles)
+    lines = show(wide).splitlines()
+    tens, units = (line for line in lines if line.split()[-5:] in (["2"] * 5, [*"56789"]))
+    assert len(tens) == len(units) == 22 + 2 * 29
+    assert units.startswith("leaks, by family")
+    assert tens.index("1") == units.index("0")

@@ -3,7 +3,7 @@
 import pytest
 
 from client_sim.lab.programme.result import Matrix, MatrixRow
-from client_sim.lab.report.html.heat import client_rows, family_rows
+from client_sim.lab.report.html.heat import family_rows, leak_rows
 
 
 def rows(found, total):
@@ -23,8 +23,8 @@ def test_a_shade_stands_for_the_share(found, total, shade):
 
 def test_notes_say_what_is_wrong():
     """A survivor weighs more than a thin family; an argument is quoted."""
-    assert family_rows(Matrix(("o",), rows(1, 2)))[0].note == "a client of this family survived"
+    assert family_rows(Matrix(("o",), rows(1, 2)))[0].note == "one of this family survived"
     assert family_rows(Matrix(("o",), rows(1, 1)))[0].note.startswith("fewer than two")
     argued = Matrix(("o",), rows(1, 1), argued={"f": "nothing else can"})
     assert family_rows(argued)[0].note == "one way: nothing else can"
-    assert client_rows(rows(1, 1), ("o",))[0].cells[0].shade == 4
+    assert leak_rows(rows(1, 1), ("o",))[0].cells[0].shade == 4
