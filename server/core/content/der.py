@@ -1,0 +1,74 @@
+"""As much of DER as it takes to see whether a certificate may sign others.
+
+A library is not asked: some roots that browsers trust have serial numbers that it refuses.
+
+Source: ITU-T X.690 section 10; RFC 5280 sections 4.1 and 4.2.1.9.
+"""
+
+from collections.abc import Iterator
+
+from server.core.errors import FormatError
+
+_SEQUENCE, _BOOLEAN, _INTEGER, _OCTETS, _BITS, _OBJECT = 0x30, 0x01, 0x02, 0x04, 0x03, 0x06
+_VERSION, _EXTENSIONS = 0xA0, 0xA3
+_VERSION_3 = b"\x02\x01\x02"
+_BASIC_CONSTRAINTS = bytes.fromhex("551d13")  # 2.5.29.19
+_TRUE = b"\xff"
+
+
+def check_ca_certificate(der: bytes) -> None:
+    """Raise FormatError unless `der` is one X.509 certificate, version 3, of a CA."""
+    whole = list(_elements(der))
+    if len(whole) != 1 or whole[0][0] != _SEQUENCE:
+        raise FormatError("the octets are not one certificate")
+    parts = list(_elements(whole[0][1]))
+    if [tag for tag, _ in parts] != [_SEQUENCE, _SEQUENCE, _BITS]:
+        raise FormatError("the certificate is not of what is signed, how, and the signature")
+    signed = list(_elements(parts[0][1]))
+    tags = [tag for tag, _ in signed]
+    if tags[:7] != [_VERSION, _INTEGER, *[_SEQUENCE] * 5] or tags[-1] != _EXTENSIONS:
+        raise FormatError("the certificate has no version, or no extensions")
+    if signed[0][1] != _VERSION_3:
+        raise FormatError("the certificate is not of version 3")
+    extensions = _only(signed[-1][1], _SEQUENCE)
+    found = [
+        body for oid, body in map(_extension, _elements(extensions)) if oid == _BASIC_CONSTRAINTS
+    ]
+    if len(found) != 1:
+        raise FormatError("the certificate does not have basic constraints, once")
+    constraints = list(_elements(_only(found[0], _SEQUENCE)))
+    if constraints[:1] != [(_BOOLEAN, _TRUE)]:
+        raise FormatError("the certificate is not of a CA by its basic constraints")
+
+
+def _extension(element: tuple[int, bytes]) -> tuple[bytes, bytes]:
+    tag, body = element
+    members = list(_elements(body)) if tag == _SEQUENCE else []
+    tags = [member[0] for member in members]
+    if tags not in ([_OBJECT, _OCTETS], [_OBJECT, _BOOLEAN, _OCTETS]):
+        raise FormatError("an extension of the certificate is malformed")
+    return members[0][1], members[-1][1]
+
+
+def _only(data: bytes, tag: int) -> bytes:
+    elements = list(_elements(data))
+    if len(elements) != 1 or elements[0][0] != tag:
+        raise FormatError("the certificate's extensions are malformed")
+    return elements[0][1]
+
+
+def _elements(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield tag and content of the elements that follow each other in `data`."""
+    at = 0
+    while at < len(data):
+        tag, at, length = data[at], at + 2, data[at + 1] if at + 1 < len(data) else 0x80
+        if length >= 0x80:
+            octets = length & 0x7F
+            length = int.from_bytes(data[at : at + octets], "big")
+            at += octets
+            if not 1 <= octets <= 3 or length < max(0x80, 1 << 8 * (octets - 1)):
+                raise FormatError("the octets are not DER: a length is not in its shortest form")
+        if tag & 0x1F == 0x1F or at + length > len(data):
+            raise FormatError("the octets are not DER: an element is longer than they are")
+        yield tag, data[at : at + length]
+        at += length

@@ -1,0 +1,73 @@
+"""Entries of `greetings`: occasions with their days, and texts for them.
+
+Source: docs/FORMATS.md section 15.
+"""
+
+import re
+from itertools import pairwise
+from typing import Annotated
+
+import msgspec
+
+from server.core.content.entry import convert_entries, entry_error
+from server.core.content.keys import is_country
+from server.core.content.part import Entries
+from server.core.content.sms import count_segments
+from server.core.content.text import Licence, Localized, Text, check_localized, check_text
+from server.core.release import Day, Locale, check_day
+
+MAX_SEGMENTS = 4
+_OCCASION = r"[a-z0-9][a-z0-9-]{0,31}"
+_OCCASION_KEY = re.compile(rf"occasion/({_OCCASION})")
+_TEXT_KEY = re.compile(rf"text/([^/]+)/({_OCCASION})/(?:0|[1-9][0-9]{{0,15}})")
+
+
+class Occasion(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An occasion's name, and its days by country, or `*` for everywhere; no place: any day."""
+
+    days: dict[str, Annotated[list[Day], msgspec.Meta(max_length=64)]]
+    name: Localized
+
+    def __post_init__(self) -> None:
+        check_localized(self.name, 80)
+        for place, days in self.days.items():
+            if place != "*" and not is_country(place):
+                raise ValueError(f"{place[:16]!r} is neither a country nor `*`")
+            for day in days:
+                check_day(day)
+            if any(first >= second for first, second in pairwise(days)):
+                raise ValueError(f"the days of {place} are not ascending")
+
+
+class Greeting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A text that an owner may send, at most four short messages long."""
+
+    author: Text
+    licence: Licence
+    text: Text
+
+    def __post_init__(self) -> None:
+        check_text(self.author, 80)
+        check_text(self.text, 500, lines=True)
+        if (segments := count_segments(self.text)) > MAX_SEGMENTS:
+            raise ValueError(f"the text takes {segments} SMS segments, and {MAX_SEGMENTS} may be")
+
+
+def check_entries(kind: str, entries: Entries) -> None:
+    """Raise FormatError unless the entries are a pack of greetings, each of an occasion in it."""
+    occasions = {key: entry for key, entry in entries.items() if _OCCASION_KEY.fullmatch(key)}
+    convert_entries(kind, occasions, Occasion)
+    texts = {key: entry for key, entry in entries.items() if key not in occasions}
+    for key in texts:
+        found = _TEXT_KEY.fullmatch(key)
+        if found is None:
+            raise entry_error(
+                kind, key, "the key is neither occasion/OCCASION nor text/LOCALE/OCCASION/N"
+            )
+        try:
+            msgspec.convert(found[1], Locale)
+        except msgspec.ValidationError as error:
+            raise entry_error(kind, key, f"{found[1]!r} is not a locale") from error
+        if f"occasion/{found[2]}" not in occasions:
+            raise entry_error(kind, key, f"there is no occasion {found[2]!r}")
+    convert_entries(kind, texts, Greeting)

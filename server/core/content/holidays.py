@@ -1,0 +1,43 @@
+"""Entries of `holidays`: the public holidays of a country in one year.
+
+Source: docs/FORMATS.md section 15.
+"""
+
+import re
+from itertools import pairwise
+from typing import Annotated
+
+import msgspec
+
+from server.core.content.entry import convert_entries
+from server.core.content.part import Entries
+from server.core.content.text import Localized, check_localized
+from server.core.release import Day, check_day
+
+_KEY = re.compile(r"[A-Z]{2}-([0-9]{4})")
+
+
+class Holidays(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Days with their names by locale, ascending."""
+
+    days: Annotated[list[tuple[Day, Localized]], msgspec.Meta(max_length=200)]
+
+    def __post_init__(self) -> None:
+        for day, names in self.days:
+            check_day(day)
+            check_localized(names, 120)
+        if any(first >= second for (first, _), (second, _) in pairwise(self.days)):
+            raise ValueError("the days are not ascending")
+
+
+def check_entries(kind: str, entries: Entries) -> None:
+    """Raise FormatError unless the entries are a pack of holidays."""
+
+    def check(key: str, holidays: Holidays) -> None:
+        found = _KEY.fullmatch(key)
+        if found is None:
+            raise ValueError("the key is not of the form COUNTRY-YEAR")
+        if not all(day.startswith(found[1]) for day, _ in holidays.days):
+            raise ValueError(f"a day is not in {found[1]}")
+
+    convert_entries(kind, entries, Holidays, check)

@@ -1,0 +1,186 @@
+"""The index of a role: which packs there are, from when, for which share, and whether they hold.
+
+Source: docs/FORMATS.md section 15, Index and Targets.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import msgspec
+from tuf.api.metadata import TargetFile, Targets
+
+from server.core.content.kinds import KINDS, part_paths
+from server.core.content.picture import PICTURE_LIMIT
+from server.core.content.text import (
+    Licence,
+    Localized,
+    Text,
+    check_host,
+    check_localized,
+    check_text,
+)
+from server.core.content.xz import ENCODED_LIMIT
+from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError, HeningError, ReleaseError
+from server.core.pointer import Permille
+from server.core.release import Integer, Positive
+from server.core.schema import check_schema
+
+INDEX_LIMIT = 1_048_576
+_PICTURE = re.compile(r"content/wallpapers/[a-z0-9][a-z0-9-]{0,47}\.jpg")
+
+
+class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where entries come from: an SPDX expression, what it is called, and which version of it."""
+
+    licence: Licence
+    name: Text
+    version: Text
+
+    def __post_init__(self) -> None:
+        check_text(self.name, 80)
+        check_text(self.version, 80)
+
+
+class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version of a kind's pack. `start` and `end` in epoch seconds.
+
+    `rollout` holds pairs of a time and the permille of phones that use the pack from then on.
+    """
+
+    version: Positive
+    title: Localized
+    sources: Annotated[list[Source], msgspec.Meta(min_length=1, max_length=16)]
+    start: Integer
+    rollout: Annotated[list[tuple[Integer, Permille]], msgspec.Meta(min_length=1, max_length=16)]
+    withdrawn: bool
+    end: Integer | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        check_localized(self.title, 200)
+        if self.end is not msgspec.UNSET and self.end <= self.start:
+            raise ValueError("end is not above start")
+        if any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(self.rollout)):
+            raise ValueError("the rollout does not grow")
+
+    def permille_at(self, now: int) -> int:
+        """Return the share of phones that use the pack at `now`, in permille."""
+        return max((permille for since, permille in self.rollout if since <= now), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The hosts that links of entries may lead to, and the packs by kind."""
+
+    hosts: tuple[str, ...]
+    packs: Mapping[str, Pack]
+
+
+class _Custom(msgspec.Struct, frozen=True):
+    schema: Literal[1]
+    hosts: Annotated[list[str], msgspec.Meta(max_length=16)]
+    packs: dict[str, dict[str, Any]]
+
+
+def decode_index(role: str, targets: Targets) -> Index:
+    """Read the index of `tables` or `content`, and check that just its packs' targets are listed.
+
+    A role without `custom` has no packs. Raises FormatError with a sentence that names the kind.
+    """
+    custom = targets.unrecognized_fields.get("custom")
+    if "custom" not in targets.unrecognized_fields:
+        index = Index((), {})
+    else:
+        index = _decode_custom(role, custom)
+    _check_targets(role, index, targets)
+    return index
+
+
+def _decode_custom(role: str, custom: object) -> Index:
+    if len(encode_canonical_json(custom)) > INDEX_LIMIT:
+        raise FormatError(f"the index of {role} is over {INDEX_LIMIT} octets.")
+    try:
+        members = msgspec.convert(custom, _Custom)
+        for host in members.hosts:
+            check_host(host)
+    except (msgspec.ValidationError, HeningError) as error:
+        raise FormatError(f"the index of {role} is malformed: {str(error).rstrip('.')}.") from error
+    if members.hosts != sorted(set(members.hosts)):
+        raise FormatError(
+            f"the hosts in the index of {role} are not sorted, or one is there twice."
+        )
+    packs = {}
+    for kind, pack in members.packs.items():
+        if kind not in KINDS or KINDS[kind].role != role:
+            raise FormatError(f"{role} has a pack of {kind[:40]!r}, which is no kind of it.")
+        packs[kind] = decode_pack(kind, pack)
+    return Index(tuple(members.hosts), packs)
+
+
+def decode_pack(kind: str, members: object) -> Pack:
+    """Read what an index says of the pack of `kind`; FormatError where it is malformed."""
+    try:
+        return msgspec.convert(members, Pack)
+    except (msgspec.ValidationError, ValueError, HeningError) as error:
+        raise FormatError(f"the pack {kind} is malformed: {str(error).rstrip('.')}.") from error
+
+
+def targets_of(kind: str, targets: Mapping[str, TargetFile]) -> dict[str, TargetFile]:
+    """Return those of a role's targets that belong to the pack of `kind`, by path."""
+    folder = f"{KINDS[kind].role}/{kind}/"
+    return {path: target for path, target in targets.items() if path.startswith(folder)}
+
+
+def _check_targets(role: str, index: Index, targets: Targets) -> None:
+    expected = {path for kind in index.packs for path in part_paths(kind)}
+    for path in expected - targets.targets.keys():
+        raise FormatError(f"{role} does not list {path}: a pack has all of its parts.")
+    for path, target in targets.targets.items():
+        if path in expected:
+            limit = ENCODED_LIMIT
+        elif "wallpapers" in index.packs and _PICTURE.fullmatch(path):
+            limit = PICTURE_LIMIT
+        else:
+            raise FormatError(f"{role} lists {path[:120]!r}, which belongs to none of its packs.")
+        check_schema(path, target.unrecognized_fields.get("custom"), "schema")
+        if not 1 <= target.length <= limit:
+            raise FormatError(f"{path} has {target.length} octets, and 1 to {limit} are allowed.")
+
+
+def check_index_succession(role: str, before: Targets, after: Targets) -> None:
+    """Raise ReleaseError unless the packs of `after` may follow those of `before`.
+
+    No kind leaves and no version falls; under one version only rollout, end and a withdrawal
+    change. Raises FormatError where one of the two is malformed.
+    """
+    old, new = decode_index(role, before), decode_index(role, after)
+    for kind, pack in old.packs.items():
+        if kind not in new.packs:
+            raise ReleaseError(f"the pack {kind} is gone; withdraw it instead.")
+        follower = new.packs[kind]
+        if follower.version < pack.version:
+            raise ReleaseError(
+                f"the pack {kind} falls back from version {pack.version} to {follower.version}."
+            )
+        if follower.version == pack.version:
+            for change in _changes(kind, pack, follower, before, after):
+                raise ReleaseError(f"the pack {kind} {pack.version} {change}.")
+
+
+def _changes(kind: str, old: Pack, new: Pack, before: Targets, after: Targets) -> Iterator[str]:
+    """Yield what changes although the version stays, and must not."""
+    for member in ("title", "sources", "start"):
+        if getattr(old, member) != getattr(new, member):
+            yield f"changes its {member}; that takes a new version"
+    if _octets(kind, before) != _octets(kind, after):
+        yield "changes its parts or pictures; that takes a new version"
+    if old.withdrawn and not new.withdrawn:
+        yield "was withdrawn, and that is final; give it a new version"
+
+
+def _octets(kind: str, targets: Targets) -> dict[str, tuple[int, str]]:
+    of_kind = targets_of(kind, targets.targets)
+    return {path: (target.length, target.hashes["sha256"]) for path, target in of_kind.items()}

@@ -1,0 +1,73 @@
+"""Whether the packs of a role are what it may bring to phones, read from their octets.
+
+Source: docs/FORMATS.md section 15. Server and signer ask the same question here.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tuf.api.metadata import Targets
+
+from server.core.content.entries import check_entries
+from server.core.content.entry import entry_error
+from server.core.content.index import Index, decode_index, targets_of
+from server.core.content.kinds import part_paths, picture_path
+from server.core.content.part import Entries, join_parts
+from server.core.content.picture import check_picture
+from server.core.content.wallpapers import decode_wallpapers
+from server.core.errors import FormatError
+
+Read = Callable[[str], bytes]
+"""Returns the octets of a target, by path, as many as it has and hashed."""
+
+
+def check_packs(role: str, before: Targets | None, after: Targets, read: Read) -> None:
+    """Raise FormatError, naming kind, key and rule, unless the packs of `after` are sound.
+
+    All parts are read, because rules span kinds and hosts may have changed; pictures only where
+    their pack is new. What is withdrawn is not looked at: a bad pack must be able to go.
+    """
+    old = Index((), {}) if before is None else decode_index(role, before)
+    index = decode_index(role, after)
+    packs: dict[str, dict[str, Any]] = {}
+    for kind, pack in index.packs.items():
+        if not pack.withdrawn:
+            packs[kind] = join_parts(kind, [read(path) for path in part_paths(kind)])
+            check_entries(kind, packs[kind], index.hosts)
+    if "wallpapers" in packs or "wallpapers" not in index.packs:
+        check_themes(packs)
+    if "wallpapers" in packs:
+        check_pictures_listed(packs["wallpapers"], after)
+        known = old.packs.get("wallpapers")
+        if known is None or known.version != index.packs["wallpapers"].version:
+            check_pictures(packs["wallpapers"], read)
+
+
+def check_themes(packs: Mapping[str, Entries]) -> None:
+    """Raise FormatError where a theme names a wallpaper that is not in the pack of wallpapers."""
+    there = packs.get("wallpapers", {})
+    for key, theme in packs.get("themes", {}).items():
+        if "wallpaper" in theme and theme["wallpaper"] not in there:
+            raise entry_error("themes", key, f"there is no wallpaper {theme['wallpaper']!r}")
+
+
+def check_pictures_listed(entries: Entries, targets: Targets) -> None:
+    """Raise FormatError unless just the pictures of the entries are listed, with their hashes."""
+    of_kind = targets_of("wallpapers", targets.targets)
+    listed = {path: (t.length, t.hashes["sha256"]) for path, t in of_kind.items()}
+    for path in part_paths("wallpapers"):
+        del listed[path]
+    for key, wallpaper in decode_wallpapers("wallpapers", entries).items():
+        if listed.pop(picture_path(key), None) != (wallpaper.length, wallpaper.sha256):
+            raise entry_error("wallpapers", key, "its picture is not listed with its hash")
+    for path in listed:
+        raise FormatError(f"{path} is listed, and no entry of wallpapers is about it.")
+
+
+def check_pictures(entries: Entries, read: Read) -> None:
+    """Raise FormatError unless every picture is one, and of the size that its entry says."""
+    for key, wallpaper in decode_wallpapers("wallpapers", entries).items():
+        try:
+            check_picture(read(picture_path(key)), wallpaper.width, wallpaper.height)
+        except FormatError as error:
+            raise entry_error("wallpapers", key, str(error)) from error

@@ -1,0 +1,64 @@
+"""Entries of `themes`: colours, light and dark, and a wallpaper.
+
+Source: docs/FORMATS.md section 15; WCAG 2.2, contrast ratio and relative luminance.
+"""
+
+from typing import Annotated
+
+import msgspec
+
+from server.core.content.entry import convert_entries
+from server.core.content.keys import check_name
+from server.core.content.part import Entries
+from server.core.content.text import Licence, Localized, Text, check_localized, check_text
+
+MIN_CONTRAST = 4.5
+Colour = Annotated[str, msgspec.Meta(pattern=r"^#[0-9a-f]{6}\Z")]
+
+
+class Colours(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Colours as `#rrggbb`; the text can be read on the background."""
+
+    background: Colour
+    primary: Colour
+    text: Colour
+
+    def __post_init__(self) -> None:
+        if (ratio := contrast(self.text, self.background)) < MIN_CONTRAST:
+            raise ValueError(f"the text's contrast is {ratio:.2f}, and {MIN_CONTRAST} is needed")
+
+
+class Theme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A theme; `wallpaper` is a key of the pack of wallpapers."""
+
+    author: Text
+    dark: Colours
+    licence: Licence
+    light: Colours
+    title: Localized
+    wallpaper: str | msgspec.UnsetType = msgspec.UNSET
+
+    def __post_init__(self) -> None:
+        check_text(self.author, 80)
+        check_localized(self.title, 80)
+        if self.wallpaper is not msgspec.UNSET:
+            check_name(self.wallpaper)
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the contrast ratio of two colours, 1 to 21."""
+    brighter, darker = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [octet / 255 for octet in bytes.fromhex(colour[1:])]
+    red, green, blue = (
+        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def check_entries(kind: str, entries: Entries) -> None:
+    """Raise FormatError unless the entries are a pack of themes."""
+    convert_entries(kind, entries, Theme, lambda key, _: check_name(key))

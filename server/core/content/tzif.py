@@ -1,0 +1,100 @@
+"""Whether octets are a TZif file that a phone can use without a second look.
+
+Source: RFC 9636 sections 3.1 to 3.3 (header, data block, footer), POSIX TZ for the footer.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from itertools import pairwise
+
+from server.core.errors import FormatError
+
+_HEADER = struct.Struct(">4sc15x6I")
+_OFFSET = r"[+-]?[0-9]{1,3}(?::[0-5][0-9](?::[0-5][0-9])?)?"
+_NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)"
+_RULE = rf",(?:M(?:1[0-2]|[1-9])\.[1-5]\.[0-6]|J[0-9]{{1,3}}|[0-9]{{1,3}})(?:/{_OFFSET})?"
+_TZ = re.compile(rf"{_NAME}{_OFFSET}(?:{_NAME}(?:{_OFFSET})?(?:{_RULE}{_RULE})?)?")
+_DESIGNATION = re.compile(rb"[A-Za-z0-9+-]{3,16}")
+_FIRST_OFFSET, _LAST_OFFSET = -89_999, 93_599  # RFC 9636 section 3.2: what readers accept
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    isut: int
+    isstd: int
+    leap: int
+    time: int
+    type: int
+    char: int
+
+    def octets(self, time_size: int) -> int:
+        return (
+            self.time * (time_size + 1)
+            + self.type * 6
+            + self.char
+            + self.leap * (time_size + 4)
+            + self.isstd
+            + self.isut
+        )
+
+
+def check_tzif(data: bytes) -> None:
+    """Raise FormatError unless `data` is one TZif file of version 2 to 4 and sound."""
+    version, counts = _read_header(data)
+    at = _HEADER.size + counts.octets(4)
+    version_again, counts = _read_header(data[at:])
+    if version_again != version:
+        raise FormatError("a TZif file has two versions")
+    at += _HEADER.size
+    end = at + counts.octets(8)
+    if end > len(data):
+        raise FormatError("a TZif file ends within its data")
+    _check_block(data[at:end], counts)
+    footer = data[end:]
+    if len(footer) < 2 or footer[:1] + footer[-1:] != b"\n\n" or not footer.isascii():
+        raise FormatError("a TZif file has no footer, or goes on behind it")
+    rule = footer[1:-1].decode()
+    if rule and _TZ.fullmatch(rule) is None:
+        raise FormatError(f"a TZif file's footer holds {rule[:60]!r}, which is no TZ string")
+
+
+def _read_header(data: bytes) -> tuple[bytes, _Counts]:
+    if len(data) < _HEADER.size:
+        raise FormatError("a TZif file ends within a header")
+    magic, version, *numbers = _HEADER.unpack_from(data)
+    counts = _Counts(*numbers)
+    if magic != b"TZif" or version not in {b"2", b"3", b"4"}:
+        raise FormatError("a TZif file is not of version 2 to 4")
+    if (
+        not 1 <= counts.type <= 256
+        or not counts.char
+        or counts.isut not in {0, counts.type}
+        or counts.isstd not in {0, counts.type}
+    ):
+        raise FormatError("a TZif file's counts contradict each other")
+    return version, counts
+
+
+def _check_block(block: bytes, counts: _Counts) -> None:
+    at = counts.time * 8
+    times = struct.unpack(f">{counts.time}q", block[:at])
+    if any(first >= second for first, second in pairwise(times)):
+        raise FormatError("a TZif file's times do not ascend")
+    types, at = block[at : at + counts.time], at + counts.time
+    if any(number >= counts.type for number in types):
+        raise FormatError("a TZif file names a type that it does not have")
+    records, at = block[at : at + 6 * counts.type], at + 6 * counts.type
+    names = block[at : at + counts.char]
+    if names[-1:] != b"\0":
+        raise FormatError("a TZif file's designations have no end")
+    for offset, is_dst, index in struct.iter_unpack(">iBB", records):
+        if not _FIRST_OFFSET <= offset <= _LAST_OFFSET or is_dst > 1 or index >= counts.char:
+            raise FormatError("a TZif file has a type out of range")
+        if _DESIGNATION.fullmatch(names[index : names.index(b"\0", index)]) is None:
+            raise FormatError(
+                "a TZif file has a designation that is not of letters, digits, + and -"
+            )
+    flags = block[len(block) - counts.isstd - counts.isut :]
+    if any(flag > 1 for flag in flags):
+        raise FormatError("a TZif file has an indicator that is neither 0 nor 1")

@@ -1,0 +1,202 @@
+"""The index of a role: what it may say, and what may follow it."""
+
+import contextlib
+import copy
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tuf.api.metadata import TargetFile
+
+from server.core.content.index import check_index_succession, decode_index, decode_pack, targets_of
+from server.core.content.kinds import KINDS, part_path, part_paths
+from server.core.errors import FormatError, HeningError, ReleaseError
+from server.core.metadata import decode_targets
+from tests.server.core.content.samples import entries_of, make_pack_role, pack
+from tests.server.core.mutations import mutated
+from tests.server.core.tuf_objects import keys_of, make_role, signed
+
+
+def content(**changes):
+    """Return a role content with notices and wallpapers, its index changed."""
+    kinds = ("notices", "wallpapers")
+    role, _ = make_pack_role("content", {kind: entries_of(kind) for kind in kinds})
+    role.unrecognized_fields["custom"] |= changes
+    return role
+
+
+def notices(**changes):
+    """Return a role content whose pack of notices says something else."""
+    role = content()
+    role.unrecognized_fields["custom"]["packs"]["notices"] |= changes
+    return role
+
+
+def test_the_kinds_are_those_of_the_table():
+    """Ten, with the paths of their parts."""
+    assert sum(kind.parts for kind in KINDS.values() if kind.role == "tables") == 52
+    assert sum(kind.parts for kind in KINDS.values() if kind.role == "content") == 20
+    assert part_path("zones", 3) == "tables/zones/03.xz"
+    assert part_paths("themes") == ["content/themes/00.xz"]
+
+
+def test_an_index_is_read():
+    """Hosts and packs; a role without `custom` has none of either."""
+    index = decode_index("content", content())
+    assert index.hosts == ("example.com",)
+    assert [*index.packs] == ["notices", "wallpapers"]
+    assert index.packs["notices"].sources[0].licence == "CC0-1.0"
+    assert len(targets_of("wallpapers", content().targets)) == 2
+    empty = decode_index("tables", make_role())
+    assert (empty.hosts, empty.packs) == ((), {})
+
+
+def test_the_share_at_a_time():
+    """As a pointer's: the last pair that has begun."""
+    rolled = decode_pack("apn", pack(rollout=[[10, 5], [20, 1000]]))
+    assert [rolled.permille_at(now) for now in (9, 10, 19, 20)] == [0, 5, 5, 1000]
+
+
+def test_unknown_members_of_a_pack_are_passed_over():
+    """And of the index."""
+    decode_index("content", notices(more=[1]))
+    decode_index("content", content(more=[1]))
+
+
+@pytest.mark.parametrize(
+    ("role", "sentence"),
+    [
+        (content(schema=2), "index of content is malformed"),
+        (content(schema=True), "malformed"),
+        (content(hosts="example.com"), "malformed"),
+        (content(hosts=["b.com", "a.com"]), "not sorted"),
+        (content(hosts=["a.com", "a.com"]), "not sorted"),
+        (content(hosts=["A.com"]), "not a host name"),
+        (content(hosts=[f"{n}.com" for n in range(10, 27)]), "malformed"),
+        (content(packs=[]), "malformed"),
+        (content(packs={}), "belongs to none of its packs"),
+        (content(packs={"jokes": pack()}), "pack of 'jokes'"),
+        (content(packs={"apn": pack()}), "pack of 'apn'"),
+        (content(more="a" * 1_048_576), "over 1048576"),
+        (notices(version=0), "the pack notices is malformed"),
+        (notices(version=True), "malformed"),
+        (notices(title={}), "malformed"),
+        (notices(title={"en": "a" * 201}), "201 characters"),
+        (notices(title={"en": "a\u202e"}), r"U\+202E"),
+        (notices(sources=[]), "malformed"),
+        (notices(sources=[{"licence": "MIT", "name": "a"}]), "version"),
+        (notices(sources=[{"licence": "MIT", "name": "a", "version": "1", "x": 1}]), "unknown"),
+        (notices(sources=[{"licence": "ü", "name": "a", "version": "1"}]), "regex"),
+        (notices(sources=[{"licence": "MIT", "name": "a" * 81, "version": "1"}]), "81 char"),
+        (notices(start=-1), "malformed"),
+        (notices(start=5, end=5), "end is not above start"),
+        (notices(end=None), "malformed"),
+        (notices(rollout=[]), "malformed"),
+        (notices(rollout=[[0, 1001]]), "malformed"),
+        (notices(rollout=[[0, 5], [0, 6]]), "does not grow"),
+        (notices(rollout=[[0, 5], [1, 4]]), "does not grow"),
+        (notices(withdrawn=0), "malformed"),
+    ],
+)
+def test_what_an_index_may_not_say(role, sentence):
+    """With the kind in the sentence, where there is one."""
+    with pytest.raises(FormatError, match=sentence):
+        decode_index("content", role)
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("content/notices/01.xz", "belongs to none"),
+        ("content/themes/00.xz", "belongs to none"),
+        ("content/notices/0.xz", "belongs to none"),
+        ("content/notices/00.zip", "belongs to none"),
+        ("content/notices/a.jpg", "belongs to none"),
+        ("content/wallpapers/A.jpg", "belongs to none"),
+        ("content/wallpapers/a.jpeg", "belongs to none"),
+        ("content/wallpapers/a.jpg\n", "belongs to none"),
+    ],
+)
+def test_nothing_else_is_listed(path, sentence):
+    """No further part, no other name."""
+    role = content()
+    role.targets[path] = TargetFile(1, {"sha256": "0" * 64}, path, {"custom": {"schema": 1}})
+    with pytest.raises(FormatError, match=sentence):
+        decode_index("content", role)
+
+
+def test_every_part_is_listed_within_the_limits():
+    """All of them, with a schema, not empty, not too long."""
+    role, _ = make_pack_role("tables", {"zones": entries_of("zones")})
+    decode_index("tables", role)
+    target = role.targets["tables/zones/15.xz"]
+    for length in (0, 262_145):
+        target.length = length
+        with pytest.raises(FormatError, match=rf"15.xz has {length} octets"):
+            decode_index("tables", role)
+    target.length = 1
+    del target.unrecognized_fields["custom"]
+    with pytest.raises(FormatError, match="`custom` object with a `schema`"):
+        decode_index("tables", role)
+    del role.targets["tables/zones/15.xz"]
+    with pytest.raises(FormatError, match=r"does not list tables/zones/15\.xz"):
+        decode_index("tables", role)
+    picture = content()
+    picture.targets["content/wallpapers/waves.jpg"].length = 8_388_609
+    with pytest.raises(FormatError, match=r"waves\.jpg has 8388609 octets"):
+        decode_index("content", picture)
+
+
+def test_what_may_follow():
+    """Under one version rollout, end, hosts and a withdrawal; with a new version everything."""
+    end, hosts = notices(end=2**40), content(hosts=[])
+    for after in (content(), notices(rollout=[[5, 10]]), end, hosts, notices(withdrawn=True)):
+        check_index_succession("content", content(), after)
+    new = notices(version=2, title={"en": "b"}, start=9, withdrawn=False)
+    new.targets["content/notices/00.xz"].hashes["sha256"] = "0" * 64
+    check_index_succession("content", notices(withdrawn=True), new)
+    check_index_succession("content", make_role(), content())
+
+
+def test_what_may_not_follow():
+    """Each with its sentence."""
+    source = {"licence": "MIT", "name": "a", "version": "1"}
+    gone = content()
+    del gone.unrecognized_fields["custom"]["packs"]["notices"]
+    del gone.targets["content/notices/00.xz"]
+    other = content()
+    other.targets["content/notices/00.xz"].hashes["sha256"] = "0" * 64
+    fewer = content()
+    del fewer.targets["content/wallpapers/waves.jpg"]
+    for before, after, sentence in (
+        (content(), gone, "the pack notices is gone"),
+        (notices(version=2), notices(), "falls back from version 2 to 1"),
+        (content(), notices(title={"en": "b"}), "notices 1 changes its title"),
+        (content(), notices(sources=[source]), "changes its sources"),
+        (content(), notices(start=1), "changes its start"),
+        (notices(withdrawn=True), content(), "was withdrawn, and that is final"),
+        (content(), other, "notices 1 changes its parts or pictures"),
+        (content(), fewer, "wallpapers 1 changes its parts or pictures"),
+    ):
+        with pytest.raises(ReleaseError, match=sentence):
+            check_index_succession("content", before, after)
+
+
+DOCUMENT = json.loads(signed(content(), *keys_of("content")))
+
+
+@given(mutated(lambda: copy.deepcopy(DOCUMENT)))
+def test_a_role_that_is_changed_anywhere_raises_only_our_error(document):
+    """As the first one and as one that follows."""
+    with contextlib.suppress(HeningError):
+        role = decode_targets("content", json.dumps(document).encode()).signed
+        decode_index("content", role)
+        check_index_succession("content", content(), role)
+
+
+@given(st.dictionaries(st.sampled_from([*pack(), "end"]), st.integers() | st.lists(st.integers())))
+def test_any_pack_raises_only_our_error(members):
+    """Members of other kinds, and without some."""
+    with contextlib.suppress(FormatError):
+        decode_pack("notices", pack() | members)

@@ -1,0 +1,91 @@
+"""The packs of a role, read from their octets: rules that span kinds, and pictures."""
+
+import hashlib
+import lzma
+
+import pytest
+
+from server.core.content.role import check_packs
+from server.core.errors import FormatError
+from tests.server.core.content.samples import (
+    KINDS,
+    PICTURE,
+    entries_of,
+    jpeg,
+    make_pack_role,
+    pack,
+    segment,
+)
+
+CONTENT = ("themes", "wallpapers", "notices", "greetings", "holidays", "features")
+
+
+def make(kinds=CONTENT, role="content", **options):
+    """Return a role of those kinds and the octets of its targets."""
+    return make_pack_role(role, {kind: entries_of(kind) for kind in kinds}, **options)
+
+
+def test_sound_packs_pass():
+    """Of both roles, as the first version and as a later one."""
+    for role in ("tables", "content"):
+        kinds = [kind for kind in KINDS if (kind in CONTENT) == (role == "content")]
+        made, files = make(kinds, role)
+        check_packs(role, None, made, files.__getitem__)
+        check_packs(role, made, made, files.__getitem__)
+
+
+def test_a_bad_part_is_found():
+    """Whichever pack it is of, also where only the hosts changed."""
+    made, files = make()
+    bad = lzma.compress(b"[]\n", lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=6)
+    with pytest.raises(FormatError, match="part 5 of greetings is malformed"):
+        check_packs("content", None, made, (files | {"content/greetings/05.xz": bad}).__getitem__)
+    after, _ = make()
+    after.unrecognized_fields["custom"]["hosts"] = []
+    with pytest.raises(FormatError, match=r"'end-of-support' of notices.*not an allowed host"):
+        check_packs("content", made, after, files.__getitem__)
+
+
+def test_a_theme_needs_its_wallpaper():
+    """Which lies in another pack of the same role; a withdrawn one is no reason to hold it back."""
+    made, files = make(["themes"])
+    with pytest.raises(FormatError, match="'sea' of themes: there is no wallpaper 'waves'"):
+        check_packs("content", None, made, files.__getitem__)
+    made, files = make(packs={"wallpapers": pack(withdrawn=True)})
+    check_packs("content", None, made, files.__getitem__)
+
+
+def test_what_is_withdrawn_is_not_read():
+    """A bad pack can go."""
+    made, _ = make(["notices"], packs={"notices": pack(withdrawn=True)})
+    check_packs("content", None, made, {}.__getitem__)
+
+
+def test_pictures_are_those_of_the_entries():
+    """No more, no fewer, with length and hash; looked at where the pack is new."""
+    made, files = make(pictures={"waves": jpeg(64, 72)})
+    with pytest.raises(FormatError, match="'waves' of wallpapers: its picture is not listed"):
+        check_packs("content", None, made, files.__getitem__)
+    more = {"content/wallpapers/waves.jpg", "content/wallpapers/more.jpg"}
+    made, files = make(["wallpapers"])
+    target = made.targets["content/wallpapers/waves.jpg"]
+    made.targets |= dict.fromkeys(more, target)
+    with pytest.raises(FormatError, match=r"more\.jpg is listed, and no entry"):
+        check_packs("content", None, made, files.__getitem__)
+
+
+def test_a_picture_that_is_none_is_refused_once():
+    """When its pack is new; a picture with EXIF, for example."""
+    entries = entries_of("wallpapers")
+    exif = PICTURE[:20] + segment(0xE1, b"Exif\0\0") + PICTURE[20:]
+    entries["waves"] |= {"length": len(exif), "sha256": hashlib.sha256(exif).hexdigest()}
+    made, files = make_pack_role("content", {"wallpapers": entries}, pictures={"waves": exif})
+    with pytest.raises(FormatError, match="'waves' of wallpapers: a picture has a segment FFE1"):
+        check_packs("content", None, made, files.__getitem__)
+    check_packs("content", made, made, files.__getitem__)
+    entries["waves"]["width"] = 65
+    made, files = make_pack_role("content", {"wallpapers": entries}, pictures={"waves": PICTURE})
+    entries["waves"] |= {"length": len(PICTURE), "sha256": hashlib.sha256(PICTURE).hexdigest()}
+    made, files = make_pack_role("content", {"wallpapers": entries})
+    with pytest.raises(FormatError, match="is 64x64, not 65x64"):
+        check_packs("content", None, made, files.__getitem__)

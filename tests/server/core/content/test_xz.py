@@ -1,0 +1,107 @@
+"""One stream, one block, bounded: all else that xz could be is refused."""
+
+import contextlib
+import hashlib
+import lzma
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.content.xz import decode_xz, encode_xz
+from server.core.errors import FormatError
+
+LZMA2 = {"id": lzma.FILTER_LZMA2, "preset": 6}
+
+
+def compress(data, check=lzma.CHECK_CRC32, filters=(LZMA2,)):
+    """Return a stream with that check and those filters."""
+    return lzma.compress(data, lzma.FORMAT_XZ, check, filters=list(filters))
+
+
+def test_what_is_written_is_read_by_the_program_of_the_format():
+    """And the same octets come again each time."""
+    data = b"Selamat pagi. " * 1000
+    encoded = encode_xz(data)
+    done = subprocess.run(["xz", "-dc"], input=encoded, capture_output=True, check=True)
+    assert done.stdout == data == decode_xz(encoded)
+    assert encode_xz(data) == encoded
+
+
+def test_what_the_program_of_the_format_writes_is_read():
+    """With a length in front of the block, too, as several threads write it."""
+    data = b"Selamat pagi. " * 1000
+    for options in (["-6", "-T1"], ["-0", "-T2"], ["-9", "--lzma2=preset=6,dict=8MiB"]):
+        done = subprocess.run(
+            ["xz", "-zc", "--check=crc32", *options], input=data, capture_output=True, check=True
+        )
+        assert decode_xz(done.stdout) == data
+
+
+@pytest.mark.parametrize(
+    ("encoded", "sentence"),
+    [
+        (b"", "holds nothing"),
+        (compress(b""), "holds nothing"),
+        (compress(b"a")[:-1], "ends before"),
+        (compress(b"a") + b"\0", "goes on"),
+        (compress(b"a") + b"\0\0\0\0", "goes on"),
+        (compress(b"a") + compress(b"b"), "goes on"),
+        (b" " + compress(b"a"), "cannot be decoded"),
+        (lzma.compress(b"a", lzma.FORMAT_ALONE), "cannot be decoded"),
+        (compress(b"a", lzma.CHECK_NONE), "another check"),
+        (compress(b"a", lzma.CHECK_CRC64), "another check"),
+        (compress(b"a", lzma.CHECK_SHA256), "another check"),
+        (compress(b"a", filters=[{"id": lzma.FILTER_DELTA}, LZMA2]), "LZMA2 alone"),
+        (compress(b"a", filters=[{"id": lzma.FILTER_X86}, LZMA2]), "LZMA2 alone"),
+        (compress(b"a", filters=[LZMA2 | {"dict_size": 12 << 20}]), "8 MiB of dictionary"),
+        (compress(b"a", filters=[LZMA2 | {"dict_size": 64 << 20}]), "cannot be decoded"),
+        (compress(bytes(2_097_153)), "more than 2097152"),
+        (compress(bytes(50_000_000)), "more than 2097152"),
+        (bytes(262_145), "over 262144"),
+    ],
+)
+def test_what_is_refused(encoded, sentence):
+    """Bombs, other checks, other filters, large dictionaries, and anything around the stream."""
+    with pytest.raises(FormatError, match=sentence):
+        decode_xz(encoded)
+
+
+def test_several_blocks_are_refused():
+    """Written by the program of the format."""
+    done = subprocess.run(
+        ["xz", "-zc", "--check=crc32", "--block-size=1000"],
+        input=bytes(5000),
+        capture_output=True,
+        check=True,
+    )
+    with pytest.raises(FormatError, match="exactly one block"):
+        decode_xz(done.stdout)
+
+
+def test_the_limits_are_reached_and_not_passed():
+    """Of what is read and of what is written."""
+    assert len(decode_xz(encode_xz(bytes(2_097_152)))) == 2_097_152
+    for data in (b"", bytes(2_097_153)):
+        with pytest.raises(FormatError, match="make it smaller"):
+            encode_xz(data)
+    with pytest.raises(FormatError, match="in xz are over 262144"):
+        encode_xz(hashlib.shake_256(b"").digest(300_000))
+
+
+@given(st.data())
+def test_changed_octets_raise_only_our_error(data):
+    """One octet of a sound stream changed: refused, or the same content."""
+    encoded = bytearray(encode_xz(b"Selamat pagi. " * 9))
+    at = data.draw(st.integers(0, len(encoded) - 1))
+    encoded[at] ^= data.draw(st.integers(1, 255))
+    with contextlib.suppress(FormatError):
+        assert decode_xz(bytes(encoded)) == b"Selamat pagi. " * 9
+
+
+@given(st.binary(max_size=200))
+def test_any_octets_raise_only_our_error(data):
+    """Whatever they are."""
+    with contextlib.suppress(FormatError):
+        decode_xz(data)
