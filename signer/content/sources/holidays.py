@@ -1,0 +1,86 @@
+"""Public holidays of all countries that the package holidays knows, year by year."""
+
+import datetime as dt
+import unicodedata
+from collections.abc import Callable, Collection, Iterable
+from importlib.metadata import version
+
+from holidays import HolidayBase, country_holidays, list_supported_countries
+
+from signer.content.sources.built import Built, name_source
+from signer.content.sources.errors import SourceError
+
+NAME = "holidays"
+LICENCE = "MIT"
+MAX_NAME = 120
+ENGLISH = "en_US"
+
+
+def load_holidays(years: Iterable[int], countries: Collection[str] | None = None) -> Built:
+    """Build the kind `holidays` for `years`, of `countries` or all that the package knows.
+
+    A day's names are in the language that the country's holidays have in the package, and in
+    English; names of one day are put together. A year that the package cannot compute for a country
+    is left out, with a note. SourceError for a country that it does not know.
+    """
+    known = sorted(list_supported_countries(include_aliases=False))
+    if unknown := sorted(set(countries or ()) - set(known)):
+        raise SourceError(f"{NAME} {version(NAME)} knows no holidays of {', '.join(unknown)}.")
+    entries: dict[str, object] = {}
+    notes: list[str] = []
+    for country in sorted(countries) if countries else known:
+        for year in sorted(set(years)):
+            found = country_holidays(country, years=year, language=_own_language(country))
+            if not found.start_year <= year <= found.end_year:
+                notes.append(f"{country}-{year} is left out: {NAME} cannot compute that year")
+                continue
+            days = _days_of(country, year, found, notes.append)
+            entries[f"{country}-{year}"] = {"days": days}
+    return Built(entries, [name_source(NAME, version(NAME), LICENCE)], notes=tuple(notes))
+
+
+def english_days(country: str, year: int) -> dict[dt.date, list[str]]:
+    """Return the names of a country's holidays by day, in English where the package has it."""
+    has_english = ENGLISH in country_holidays(country).supported_languages
+    language = ENGLISH if has_english else _own_language(country)
+    return _names(country_holidays(country, years=year, language=language), year)
+
+
+def _own_language(country: str) -> str | None:
+    """Return the language to ask for: without one the package looks at the machine's."""
+    own: str | None = country_holidays(country).default_language
+    return own
+
+
+def _days_of(
+    country: str, year: int, found: HolidayBase, note: Callable[[str], None]
+) -> list[list[object]]:
+    """Return the days of a year, ascending, each with its names by locale."""
+    # A country has one form of its language here, so the language alone says which.
+    own = (found.default_language or ENGLISH).partition("_")[0]
+    locales = {own: _names(found, year)}
+    if own != "en" and ENGLISH in found.supported_languages:
+        locales["en"] = english_days(country, year)
+    return [
+        [
+            str(day),
+            {
+                locale: _one_line(names[day], f"{country}, {day}", note)
+                for locale, names in locales.items()
+                if day in names
+            },
+        ]
+        for day in sorted(locales[own])
+    ]
+
+
+def _names(found: HolidayBase, year: int) -> dict[dt.date, list[str]]:
+    return {day: found.get_list(day) for day in found if day.year == year}
+
+
+def _one_line(names: list[str], where: str, note: Callable[[str], None]) -> str:
+    line = "; ".join(dict.fromkeys(unicodedata.normalize("NFC", name) for name in names))
+    if len(line) <= MAX_NAME:
+        return line
+    note(f"{where}: the name is cut to {MAX_NAME} characters: {line}")
+    return line[: MAX_NAME - 1] + "…"

@@ -1,0 +1,66 @@
+"""Public holidays: real ones, of all countries, in two languages, whatever the machine speaks."""
+
+import holidays as package
+import pytest
+
+from signer.content.sources.errors import SourceError
+from signer.content.sources.holidays import load_holidays
+
+
+def test_indonesias_holidays_are_those_of_its_government():
+    """The fixed ones and Nyepi, Idul Fitri of 2026, in Indonesian and in English."""
+    built = load_holidays([2026], ["ID"])
+    days = dict(built.entries["ID-2026"]["days"])
+    assert days["2026-08-17"] == {
+        "en": "Independence Day",
+        "id": "Hari Kemerdekaan Republik Indonesia",
+    }
+    assert {"2026-01-01", "2026-03-19", "2026-03-21", "2026-12-25"} <= set(days)
+    assert list(days) == sorted(days)
+    assert built.sources == [{"licence": "MIT", "name": "holidays", "version": package.__version__}]
+
+
+def test_the_machines_language_changes_nothing(monkeypatch):
+    """A pack is the same wherever it is built."""
+    expected = load_holidays([2026], ["DE"]).entries
+    for language in ("en_US", "uk"):
+        monkeypatch.setenv("LANGUAGE", language)
+        monkeypatch.setenv("LANG", language)
+        assert load_holidays([2026], ["DE"]).entries == expected
+    names = dict(expected["DE-2026"]["days"])["2026-10-03"]
+    assert names == {"de": "Tag der Deutschen Einheit", "en": "German Unity Day"}
+
+
+def test_names_of_one_day_are_put_together_and_english_countries_have_one_language():
+    """Two of South Korea's fell on one day of 2025; the United States speak English here."""
+    assert {
+        len(names) for _, names in load_holidays([2026], ["US"]).entries["US-2026"]["days"]
+    } == {1}
+    names = dict(load_holidays([2025], ["KR"]).entries["KR-2025"]["days"])["2025-05-05"]
+    assert sorted(names["en"].split("; ")) == ["Buddha's Birthday", "Children's Day"]
+
+
+def test_a_name_that_is_too_long_is_cut_and_told():
+    """Cambodia's day of mourning has the king's whole name."""
+    built = load_holidays([2026], ["KH"])
+    assert {len(names["km"]) for _, names in built.entries["KH-2026"]["days"]} >= {120}
+    assert built.notes[0].startswith("KH, 2026-10-15: the name is cut to 120 characters: ")
+
+
+@pytest.mark.parametrize("year", [2026])
+def test_every_country_of_the_package_has_an_entry(year):
+    """All of ISO 3166 that the package knows, holidays or none."""
+    built = load_holidays([year])
+    assert set(built.entries) == {
+        f"{country}-{year}" for country in package.list_supported_countries(include_aliases=False)
+    }
+    assert len(built.entries) >= 250
+
+
+def test_what_the_package_cannot_say_is_told():
+    """A country that it does not know is refused, a year that it cannot compute is noted."""
+    with pytest.raises(SourceError, match="knows no holidays of QQ, XX"):
+        load_holidays([2026], ["ID", "XX", "QQ"])
+    built = load_holidays([1600], ["ID"])
+    assert built.entries == {}
+    assert built.notes == ("ID-1600 is left out: holidays cannot compute that year",)
