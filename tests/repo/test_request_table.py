@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from client_sim.lab.oracles.budget import BUDGETS
+from client_sim.lab.oracles.crowds import CROWDS
 from client_sim.lab.oracles.grammar import find_violations
 from client_sim.lab.oracles.language import ACCEPT_ENCODING, RANGE, RULES
 
@@ -131,3 +132,8 @@ def test_the_lab_has_the_same_budget():
         (budget.field, budget.of, budget.size) for budget in BUDGETS
     ]
     assert all(r["bits"] == {"1": "0"}.get(r["size"], f"log2({r['size']})") for r in rows)
+
+
+def test_the_lab_has_the_same_crowds():
+    """What k is for whatever tells a model or a build."""
+    assert {row["of"]: int(row["smallest crowd k"]) for row in read_table("crowds")} == CROWDS

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Final
 
+from client_sim.lab.clients.downloading import DownloadingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.around import Around
 from client_sim.lab.mutants.mutant import Mutant
@@ -193,5 +194,6 @@ EQUIVALENTS: Final = (
     Mutant("same-cached", _FAMILY, "Keeps the address for one poll.", _CachedAddress),
     Mutant("same-careful", _FAMILY, "Reads answers as JSON and survives what is none.", _Careful),
     Mutant("same-reading", _FAMILY, "Keeps all that was answered, for nothing.", _ReadsAnswers),
+    Mutant("same-download", _FAMILY, "Fetches the package of its model.", DownloadingToy),
     Mutant("same-around", _FAMILY, "The real client in a world that passes all on.", Around),
 )

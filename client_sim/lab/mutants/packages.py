@@ -95,6 +95,20 @@ class _IncrementalOfBirth(_Incremental):
         return first.decode()
 
 
+class _OwnDigest(_Downloader):
+    def package_path(self) -> str:
+        own = self.world.state.setdefault("own", self.world.entropy(32))
+        folder, _, name = super().package_path().rpartition("/")
+        return f"{folder}/{own.hex()}.{name.partition('.')[2]}"
+
+
+class _OwnDigestOfNumber(_Downloader):
+    def package_path(self) -> str:
+        own = sha256(self.spy.owner.phone_number.encode()).hexdigest()
+        folder, _, name = super().package_path().rpartition("/")
+        return f"{folder}/{own}.{name.partition('.')[2]}"
+
+
 class _SmallBlocks(_Downloader):
     def plan(self) -> Sequence[tuple[int, int]]:
         size = BLOCK >> digit(self.spy.owner.imei, 8) % 4
@@ -163,6 +177,18 @@ MUTANTS: Final = (
         "L52",
         "Names the second of its first download as the build that it comes from.",
         _IncrementalOfBirth,
+    ),
+    Mutant(
+        "package-own-address",
+        "L52",
+        "Asks for its package at an address of its own: 256 bits that were drawn once.",
+        _OwnDigest,
+    ),
+    Mutant(
+        "package-own-number",
+        "L52",
+        "Asks for its package at an address of its own, a digest of the telephone number.",
+        _OwnDigestOfNumber,
     ),
     Mutant("size-blocks", "L53", "Takes blocks of a size that the IMEI says.", _SmallBlocks),
     Mutant("size-order", "L53", "Takes the blocks from where the Android id says.", _Shuffled),

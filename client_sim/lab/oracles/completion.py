@@ -3,6 +3,7 @@
 What a poll must fetch follows from the server's own answers: whoever was told of a new snapshot
 asks for it, for each role in it that is new, and for the proof of `latest`; of a split `latest` one
 part is asked for, that of the phone's channel. A server that names no snapshot has no more.
+Packages are none of a poll's: a block that does not come is asked for another time.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from client_sim.world import Public
 
 _ASKED: Final = re.compile(rb"(?:^|\r\n)GET (/[^ ?\r\n]*)[^ \r\n]* HTTP/1\.1(?=\r\n)")
 _ROOT: Final = re.compile(r"/metadata/[0-9]+\.root\.json")
+_PACKAGES: Final = "/targets/"
 _TIMESTAMP: Final = "/metadata/timestamp.json"
 _PART: Final = re.compile(r"latest-[0-9a-f]")
 _ROLES: Final = ("targets", "latest", "tables", "content")
@@ -56,7 +58,9 @@ def _incompletions(observation: Observation, public: Public) -> Iterator[Incompl
 def _pair(connection: Connection, received: bytes) -> Iterator[tuple[str, Answer | None]]:
     asked = [match.decode("latin-1") for match in _ASKED.findall(connection.octets)]
     answers: Sequence[Answer | None] = decode_answers(received)[: len(asked)]
-    yield from zip_longest(asked, answers)
+    for path, answer in zip_longest(asked, answers):
+        if not path.startswith(_PACKAGES):
+            yield path, answer
 
 
 def _complaint(

@@ -14,6 +14,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "horizon": "comparison of owners",
         "faults": "comparison of owners",
         "fleet": "comparison of phones",
+        "downloads": "comparison of phones",
         "server-state": "comparison of servers",
         "timing": "comparison of randomness",
         "phases": "statistics of intervals",

@@ -100,6 +100,7 @@ def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[B
         personal.public(ground, pairs),
         personal.events(ground, pairs),
         fleet.fleet(ground, pairs),
+        fleet.downloads(ground, 1),
         timing.timing(ground, max(4, pairs)),
         timing.stationarity(ground, 1),
         sockets.sockets(ground, 1),

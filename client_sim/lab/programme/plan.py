@@ -19,6 +19,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "events": personal.events,
     "public": personal.public,
     "fleet": fleet.fleet,
+    "downloads": fleet.downloads,
     "timing": timing.timing,
     "stationarity": timing.stationarity,
     "server-state": servers.server_state,

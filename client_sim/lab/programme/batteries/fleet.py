@@ -1,15 +1,22 @@
 """N2: a fleet of phones is one anonymity set; and a phone is the same phone twice."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from client_sim.lab.oracles.budget import NOBODY_DECLARED
 from client_sim.lab.oracles.cardinality import judge_cardinality
-from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.case import Battery, Case, Judge
 from client_sim.lab.programme.ground import WEEK, Ground
 from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle, random_life, without_events
 from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Observation
+from client_sim.world import Public
 
+_KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install at once
 _GROUP: Final = 8  # phones that are compared at once
 
 
@@ -59,3 +66,49 @@ def fleet(ground: Ground, size: int) -> Battery:
 
     question = "Do all phones of the fleet send the same octets, whatever they are?"
     return Battery("fleet", "N2", question, size, make)
+
+
+def downloads(ground: Ground, size: int) -> Battery:
+    """Let phones of two kinds poll, and install where they do so by themselves.
+
+    A kind is a model, region and channel. Half of its phones run the next build; as nobody offers
+    an incremental package, all of them are to ask for the same.
+    """
+
+    def make(number: int) -> Case:
+        tape = ground.tape("downloads", number)
+        kinds = {ground.publics[(2 * number + place) % len(ground.publics)] for place in range(2)}
+        settings = tuple(
+            ground.setting(
+                idle(2),
+                public=_running_next(public) if place % 2 else public,
+                personal=ground.owner(number * 2 * _KIND + place),
+                entropy=Entropy(tape.octets(8)),
+                start=ground.start + tape.below(WEEK),
+            )
+            for public in sorted(kinds, key=ground.publics.index)
+            for place in range(_KIND)
+        )
+        return Case(settings, _judge_downloads([*kinds]))
+
+    question = (
+        f"Does each request of an installation come from {min(CROWDS.values())} phones or more?"
+    )
+    return Battery("downloads", "N2", question, size, make)
+
+
+def _running_next(public: Public) -> Public:
+    """Give the same phone with the build that follows its own."""
+    build = public.build
+    later = replace(build, incremental=f"{build.incremental}0", counter=build.counter + 1)
+    return replace(public, build=later)
+
+
+def _judge_downloads(kinds: Sequence[Public]) -> Judge:
+    """Make the judge of a fleet of these kinds, to each of which one package is offered."""
+    sizes = {"models": len({kind.codename for kind in kinds}), "packages": len(kinds)}
+
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        return (*judge_crowds(seen), *judge_cardinality(seen, {**NOBODY_DECLARED, **sizes}))
+
+    return judge

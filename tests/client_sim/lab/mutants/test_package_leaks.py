@@ -46,6 +46,8 @@ PROOFS = {
     "incremental-build": "build",
     "incremental-serial": "owner",
     "incremental-birth": "birth",
+    "package-own-address": "seed",
+    "package-own-number": "owner",
     "size-blocks": "owner",
     "size-order": "owner",
     "size-known": "owner",
