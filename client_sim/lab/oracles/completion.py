@@ -112,6 +112,11 @@ def _holder(published: dict[str, int], public: Public) -> str:
     parts = len([role for role in published if _PART.fullmatch(role)])
     if not parts:
         return "latest"
+    return name_part(public, parts)
+
+
+def name_part(public: Public, parts: int) -> str:
+    """Name the part of a `latest` in 4 or 16 parts in which the phone's channel is."""
     path = f"latest/{public.codename}/{public.region}/{public.channel}"
     digit = hashlib.sha256(path.encode()).digest()[0] >> 4
     return f"latest-{digit * parts // 16:x}"

@@ -15,6 +15,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "faults": "comparison of owners",
         "fleet": "comparison of phones",
         "downloads": "comparison of phones",
+        "split": "comparison of phones",
         "server-state": "comparison of servers",
         "timing": "comparison of randomness",
         "phases": "statistics of intervals",

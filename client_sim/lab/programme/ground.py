@@ -9,7 +9,7 @@ from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers import scripted
-from client_sim.lab.servers.contents import CHANGES, one_by_one
+from client_sim.lab.servers.contents import CHANGES, SPLITS, one_by_one
 from client_sim.lab.servers.faults import make_faults
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
@@ -38,15 +38,17 @@ class Ground:
     """The phones of every public tuple and the servers that they may meet.
 
     `quiet` never has anything new; `changing(number)` publishes something else before each poll,
-    beginning with change `number` of all that can happen, for clients that follow. Runs begin at
-    `start` (epoch seconds), or up to `spread` seconds later. `upstream` is the address of a server
-    that is polled in place of these.
+    beginning with change `number` of all that can happen, for clients that follow;
+    `splitting(number)` splits `latest` before a poll, in one of six orders. Runs begin at `start`
+    (epoch seconds), or up to `spread` seconds later. `upstream` is the address of a server that is
+    polled in place of these.
     """
 
     seed: int
     publics: tuple[Public, ...]
     quiet: Serve
     changing: Callable[[int], Serve]
+    splitting: Callable[[int], Serve]
     start: float = START
     spread: int = YEAR
     upstream: str | None = None
@@ -88,16 +90,27 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
     Such a client asks what every poll asks and goes no further; what it would have to fetch next is
     not what is examined.
     """
-    ground = Ground(seed, _REPOSITORY.publics(), _REPOSITORY.serve, _serve_changes)
+    ground = Ground(seed, _REPOSITORY.publics(), _REPOSITORY.serve, _serve_changes, _serve_splits)
     seen = observe(factory, ground.setting(idle(1)))
     if any(b".snapshot.json" in connection.octets for connection in seen.connections()):
         return ground
-    return replace(ground, quiet=_serve_nothing, changing=lambda _number: _serve_nothing)
+    return replace(
+        ground,
+        quiet=_serve_nothing,
+        changing=lambda _number: _serve_nothing,
+        splitting=lambda _number: _serve_nothing,
+    )
 
 
 def _serve_changes(number: int) -> Serve:
     first = number % len(CHANGES)
     return partial(_REPOSITORY.serve, one_by_one(CHANGES[first:] + CHANGES[:first]))
+
+
+def _serve_splits(number: int) -> Serve:
+    """Let 0 to 2 changes pass before the split into 4 parts, or in its place that into 16."""
+    first = SPLITS[3:] if number % 6 >= 3 else SPLITS
+    return partial(_REPOSITORY.serve, one_by_one((*CHANGES[: number % 3], *first)))
 
 
 def _serve_nothing() -> Responder:

@@ -85,7 +85,9 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
         raise AssertionError("a real server is polled")
 
     start = now - WEEK - idle(_LONGEST).longest
-    return Ground(seed, (public,), serve, lambda _: serve, start, WEEK, target.address)
+    return Ground(
+        seed, (public,), serve, lambda _: serve, lambda _: serve, start, WEEK, target.address
+    )
 
 
 def make_live_batteries(factory: Factory, ground: Ground, pairs: int) -> tuple[Battery, ...]:

@@ -20,6 +20,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "public": personal.public,
     "fleet": fleet.fleet,
     "downloads": fleet.downloads,
+    "split": fleet.split,
     "timing": timing.timing,
     "stationarity": timing.stationarity,
     "server-state": servers.server_state,

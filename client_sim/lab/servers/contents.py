@@ -14,7 +14,7 @@ class Contents:
 
     `schedule` (pairs of epoch seconds and permille), `paused` and `halted` are of the pointers to
     the newest; `rotated` names a role once for each time that its key was replaced; `root`,
-    `tables` and `content` count editions.
+    `tables` and `content` count editions. `parts` is into how many `latest` is split: 0, 4 or 16.
     """
 
     newest: int = 1
@@ -25,6 +25,7 @@ class Contents:
     root: int = 1
     tables: int = 1
     content: int = 1
+    parts: int = 0
 
 
 Change = Callable[[Contents], Contents]
@@ -85,6 +86,11 @@ def rotate(role: str) -> Change:
     return lambda was: replace(was, rotated=(*was.rotated, role))
 
 
+def split(parts: int) -> Change:
+    """Make the change that splits `latest` into 4 or 16 parts, for good."""
+    return lambda was: replace(was, parts=parts)
+
+
 def keep(was: Contents) -> Contents:
     """Change nothing."""
     return was
@@ -104,6 +110,16 @@ CHANGES: Final[tuple[tuple[str, Change], ...]] = (
     *((f"another key of {role}", rotate(role)) for role in ONLINE),
 )
 """All that can happen to a repository, each once."""
+
+SPLITS: Final[tuple[tuple[str, Change], ...]] = (
+    ("a latest in 4 parts", split(4)),
+    ("a release for half", release(500)),
+    ("another key of latest", rotate("latest")),
+    ("a latest in 16 parts", split(16)),
+    ("a rollout to all", widen(1000)),
+    ("a release for all", release(1000)),
+)
+"""What may happen where an operator asks for a split: phones of two parts are two crowds then."""
 
 
 def one_by_one(changes: tuple[tuple[str, Change], ...] = CHANGES) -> tuple[Publication, ...]:

@@ -37,12 +37,15 @@ class Describer:
     def __init__(
         self, keys: Keys, models: Sequence[str], regions: Sequence[str], channels: Sequence[str]
     ) -> None:
-        self.roles = ("root", "targets", *models, *_PUBLIC, "latest")
         self._keys = keys
         self._models = tuple(models)
         self._places = tuple(product(regions, channels))
         self._said: dict[tuple[Contents, str], tuple[dict[str, Any], tuple[Key, ...]]] = {}
         self._blobs: dict[Contents, dict[str, bytes]] = {}
+
+    def roles(self, contents: Contents) -> tuple[str, ...]:
+        """Name all roles but snapshot and timestamp, in the order in which targets has them."""
+        return ("root", "targets", *self._models, *_PUBLIC, *_parts(contents), "latest")
 
     def describe(self, contents: Contents, role: str) -> tuple[dict[str, Any], tuple[Key, ...]]:
         """Give what a role says, and the keys that sign it."""
@@ -68,6 +71,7 @@ class Describer:
         return found
 
     def _keys_of(self, contents: Contents, role: str) -> tuple[Key, ...]:
+        role = "latest" if role in _parts(contents) else role
         return self._keys.of(role, contents.rotated.count(role))
 
     def _describe(self, contents: Contents, role: str) -> dict[str, Any]:
@@ -75,8 +79,9 @@ class Describer:
             return self._root(contents)
         if role == "targets":
             return self._targets(contents)
-        if role == "latest":
-            named = [self._pointer(contents, *name) for name in self._all_names()]
+        if role == "latest" or role in _parts(contents):
+            pointers = [self._pointer(contents, *name) for name in self._all_names()]
+            named = [pair for pair in pointers if _holder(contents, pair[0]) == role]
         elif role in _PUBLIC:
             named = [_public_target(role, getattr(contents, role))]
         else:
@@ -107,21 +112,24 @@ class Describer:
         }
 
     def _targets(self, contents: Contents) -> dict[str, Any]:
-        patterns = {model: f"{model}/*/*/*" for model in self._models}
-        patterns |= {role: f"{role}/*/*" for role in _PUBLIC}
-        patterns["latest"] = "latest/*/*/*"
-        keys = {role: self._keys_of(contents, role) for role in patterns}
+        held: dict[str, dict[str, list[str]]] = {
+            **{model: {"paths": [f"{model}/*/*/*"]} for model in self._models},
+            **{role: {"paths": [f"{role}/*/*"]} for role in _PUBLIC},
+            **{part: {"path_hash_prefixes": digits} for part, digits in _parts(contents).items()},
+            "latest": {"paths": ["latest/*/*/*"]},
+        }
+        keys = {role: self._keys_of(contents, role) for role in held}
         delegations = {
             "keys": {key.keyid: key.description for each in keys.values() for key in each},
             "roles": [
                 {
                     "keyids": [key.keyid for key in keys[role]],
                     "name": role,
-                    "paths": [pattern],
+                    **paths,
                     "terminating": True,
                     "threshold": threshold(role),
                 }
-                for role, pattern in patterns.items()
+                for role, paths in held.items()
             ],
         }
         return {**_COMMON, "_type": "targets", "delegations": delegations, "targets": {}}
@@ -167,6 +175,21 @@ class Describer:
 
     def _all_names(self) -> list[tuple[str, str, str]]:
         return [(model, *place) for model in self._models for place in self._places]
+
+
+def _parts(contents: Contents) -> dict[str, list[str]]:
+    """Give the first digits of the hashes of the paths that each part of `latest` has."""
+    digits, parts = "0123456789abcdef", contents.parts
+    return {
+        f"latest-{digits[place]}": [*digits[place * 16 // parts : (place + 1) * 16 // parts]]
+        for place in range(parts)
+    }
+
+
+def _holder(contents: Contents, path: str) -> str:
+    """Name the role that has a pointer."""
+    digit = hashlib.sha256(path.encode()).hexdigest()[0]
+    return next((part for part, own in _parts(contents).items() if digit in own), "latest")
 
 
 def _published(path: str, target: dict[str, Any]) -> str:

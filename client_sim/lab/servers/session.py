@@ -42,7 +42,11 @@ class Lifetime:
 
 _ONLINE: Final = Lifetime(days=7, spare=1, connections=12)
 _OFFLINE: Final = Lifetime(days=90, spare=5, connections=180)
-_LIFETIMES: Final = {"latest": _ONLINE, "snapshot": _ONLINE}
+
+
+def _life_of(role: str) -> Lifetime:
+    """Give the lifetime of a role; parts of `latest` have that of the whole."""
+    return _ONLINE if role == "snapshot" or role.startswith("latest") else _OFFLINE
 
 
 @dataclass(slots=True)
@@ -105,12 +109,13 @@ class Session:
 
     def _publish(self, connection: int, now: float) -> None:
         """Sign what says something new or is due, then snapshot and timestamp."""
-        for role in self._describer.roles:
+        roles = self._describer.roles(self._contents)
+        for role in roles:
             said, keys = self._describer.describe(self._contents, role)
             self._show(role, said, keys, connection, now)
         meta = {
             f"{role}.json": {"version": self._roles[role].version}
-            for role in self._describer.roles
+            for role in roles
             if role != "root"
         }
         said = {"_type": "snapshot", "meta": meta, "spec_version": "1.0.34"}
@@ -127,7 +132,7 @@ class Session:
         self, name: str, said: dict[str, Any], keys: tuple[Key, ...], connection: int, now: float
     ) -> None:
         day = int(now // _DAY)
-        life = _LIFETIMES.get(name, _OFFLINE)
+        life = _life_of(name)
         role = self._roles.get(name)
         if role is None:
             role = _Role(0, said, keys, day, connection)
@@ -190,6 +195,6 @@ def _prove(index: int, leaves: tuple[bytes, ...], key: Key) -> bytes:
 def _is_due(name: str, role: _Role, connection: int, day: int) -> bool:
     if name == "root":
         return False
-    life = _LIFETIMES.get(name, _OFFLINE)
+    life = _life_of(name)
     is_old = day >= role.day + life.days - life.spare
     return is_old or connection >= role.connection + life.connections

@@ -6,6 +6,7 @@ from typing import Final
 
 from client_sim.lab.oracles.budget import NOBODY_DECLARED
 from client_sim.lab.oracles.cardinality import judge_cardinality
+from client_sim.lab.oracles.completion import name_part
 from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case, Judge
@@ -17,6 +18,7 @@ from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
 
 _KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install at once
+_PARTS: Final = 16  # phones of one part of so many are of one part of four
 _GROUP: Final = 8  # phones that are compared at once
 
 
@@ -66,6 +68,45 @@ def fleet(ground: Ground, size: int) -> Battery:
 
     question = "Do all phones of the fleet send the same octets, whatever they are?"
     return Battery("fleet", "N2", question, size, make)
+
+
+def split(ground: Ground, size: int) -> Battery:
+    """Compare phones whose channels are in one part of a `latest` that is split meanwhile.
+
+    Of each model, region and channel two phones of different owners, randomness and clocks.
+    """
+
+    def make(number: int) -> Case:
+        tape = ground.tape("split", number)
+        settings = tuple(
+            ground.setting(
+                idle(8),
+                public=public,
+                personal=ground.owner(number * 2 * len(ground.publics) + place),
+                entropy=Entropy(tape.octets(8)),
+                start=ground.start + tape.below(WEEK),
+                serve=ground.splitting(number),
+            )
+            for place, public in enumerate((*ground.publics, *ground.publics))
+        )
+        return Case(settings, _judge_split(ground.publics))
+
+    question = "Where latest is split, do phones send the same whose channels are in one part?"
+    return Battery("split", "N2", question, size, make)
+
+
+def _judge_split(publics: Sequence[Public]) -> Judge:
+    """Judge the phones of each part as a fleet of their own, and all by what a split may show."""
+    parts = [name_part(public, _PARTS) for public in (*publics, *publics)]
+
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        findings = [*judge_cardinality(seen, {"parts": _PARTS})]
+        for part in sorted(set(parts)):
+            own = [each for each, its in zip(seen, parts, strict=True) if its == part]
+            findings += judge_cardinality(own)
+        return tuple(findings)
+
+    return judge
 
 
 def downloads(ground: Ground, size: int) -> Battery:

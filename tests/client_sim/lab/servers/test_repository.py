@@ -16,6 +16,7 @@ from client_sim.lab.servers.contents import (
     one_by_one,
     release,
     renew_root,
+    split,
 )
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.memory import Asked
@@ -144,30 +145,42 @@ def test_an_offer_leads_to_role_proof_and_package(make_phone, repository):
     assert len(block) == offer.length
 
 
-def test_the_rules_of_the_server_hold(repository):
+@pytest.mark.parametrize("parts", [0, 4, 16])
+def test_the_rules_of_the_server_hold(repository, parts):
     """What the lab signs is what signer and server would let pass: profile, releases, pointers."""
-    respond = repository.serve([Publication(name, change) for name, change in CHANGES])
+    changes = (*CHANGES, (f"{parts} parts", split(parts)))
+    respond = repository.serve([Publication(name, change) for name, change in changes])
     fetch(respond, "/log/checkpoint")
     root = metadata(respond, "/metadata/5.root.json")
-    targets = metadata(respond, "/metadata/2.targets.json")
+    targets = metadata(respond, f"/metadata/{3 if parts else 2}.targets.json")
     assert isinstance(root, Root)
     assert isinstance(targets, Targets)
     check_root(root)
     check_targets(root, targets)
-    snapshot = json.loads(fetch(respond, "/metadata/11.snapshot.json")[1])["signed"]["meta"]
+    _, snapshot = fetch(respond, f"/metadata/{12 if parts else 11}.snapshot.json")
+    published = json.loads(snapshot)["signed"]["meta"]
     roles = {
-        name: metadata(respond, f"/metadata/{snapshot[f'{name}.json']['version']}.{name}.json")
+        name: metadata(respond, f"/metadata/{published[f'{name}.json']['version']}.{name}.json")
         for name in targets.delegations.roles
     }
     for name, role in roles.items():
         check_delegated(name, role)
-    for path, target in roles["latest"].targets.items():
+    assert sum(name.startswith("latest-") for name in roles) == parts
+    assert (roles["latest"].targets == {}) == bool(parts)
+    pointers = [pair for name in roles for pair in _pointers(name, roles[name])]
+    assert len(pointers) == 8
+    for path, target in pointers:
         role = roles[path.split("/")[1]]
         releases = decode_releases(role)
         check_counters(releases)
         files = {name: (each.length, each.hashes["sha256"]) for name, each in role.targets.items()}
         pointer = decode_pointer(path, target.custom)
         check_agreement(decode_pointer_path(path), pointer, releases, files)
+
+
+def _pointers(name, role):
+    """List the pointers of a role that is `latest` or a part of it."""
+    return role.targets.items() if name.startswith("latest") else ()
 
 
 def test_the_same_seed_signs_the_same_octets():

@@ -1,13 +1,18 @@
 """Phones that install are one crowd for each model, region and channel."""
 
+import re
+
 import pytest
 
+from client_sim.device.client import PollingClient
 from client_sim.lab.clients.downloading import DownloadingToy
+from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.oracles.crowds import CROWDS
-from client_sim.lab.programme.batteries.fleet import downloads
+from client_sim.lab.programme.batteries.fleet import downloads, split
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.setting import observe
+from client_sim.lab.servers.memo import memoised
 
 
 def judge(factory, number=0):
@@ -36,3 +41,43 @@ def test_a_package_that_few_ask_for_is_found(mutant, words):
     """An address of a phone's own, and a build that is named where nobody offered a package."""
     found, _ = judge(find_mutant(mutant).make)
     assert any(words in finding.explanation for finding in found)
+
+
+def run_split(factory, number):
+    """Run one case; gives what was found, and what each phone asked for."""
+    with memoised():
+        case = split(plan_ground(factory, 0), 6).make(number)
+        seen = [observe(factory, setting) for setting in case.settings]
+    octets = [b"".join(c.octets for c in each.connections()) for each in seen]
+    return case.judge(seen), [
+        list(dict.fromkeys(re.findall(rb"latest-[0-9a-f]", asked))) for asked in octets
+    ]
+
+
+def test_phones_of_one_part_are_one_crowd():
+    """Each asks for its own part of 4 and then of 16 (FORMATS section 2, first digits by hand)."""
+    found, parts = run_split(PollingClient, 0)
+    assert found == ()
+    places = [f"{p.codename}/{p.region}/{p.channel}" for p in plan_ground(PollingClient, 0).publics]
+    asked = dict(zip(places, parts, strict=False))
+    assert asked["armani/id/stable"] == [b"latest-2", b"latest-a"]
+    assert asked["cancro/id/stable"] == [b"latest-1", b"latest-4"]
+    assert parts[:8] == parts[8:]
+
+
+def test_a_phone_that_asks_for_more_parts_is_found():
+    """Whoever asks for another part than that of its channel is not of the crowd."""
+
+    class Curious(ToyClient):
+        """Follows the snapshot, and asks for the part that the owner's number says."""
+
+        def paths(self):
+            digit = int(self.world.personal.imei) % 4
+            return (
+                *super().paths(),
+                "/metadata/1.snapshot.json",
+                f"/metadata/1.latest-{digit}.json",
+            )
+
+    found, _ = run_split(Curious, 0)
+    assert any(finding.field == "path" for finding in found)
