@@ -73,7 +73,7 @@ def plan_answer(snapshot: Snapshot, method: str, path: str, headers: Headers) ->
         return _document(document, fields)
     package = snapshot.packages.get(path)
     if package is not None:
-        return _package(package, fields)
+        return _package(path, package, fields)
     if snapshot.is_gone(path):
         return problem(HTTPStatus.GONE, "This was superseded or withdrawn.", cache=ONE_MINUTE)
     return not_there()
@@ -143,10 +143,10 @@ def _document(document: Document, fields: Mapping[bytes, bytes]) -> Answer:
     return Answer(HTTPStatus.OK, chosen.headers, chosen.body)
 
 
-def _package(package: Package, fields: Mapping[bytes, bytes]) -> Answer:
+def _package(path: str, package: Package, fields: Mapping[bytes, bytes]) -> Answer:
     digest = base64.b64encode(bytes.fromhex(package.sha256)).decode()
     headers = {
-        "Content-Type": "application/octet-stream",
+        "Content-Type": "image/jpeg" if path.endswith(".jpg") else "application/octet-stream",
         "Cache-Control": IMMUTABLE,
         "ETag": package.etag,
         "Repr-Digest": f"sha-256=:{digest}:",

@@ -5,20 +5,27 @@ Source: docs/FORMATS.md section 8. A path outside it is not looked up anywhere.
 
 import re
 
+from server.core.content.kinds import CONTENT_ROLES, KINDS
+
 _VERSION = r"[1-9][0-9]{0,15}"
 _ROLE = r"[a-z0-9][a-z0-9_-]{0,31}"
 _SEGMENT = r"[a-z0-9][a-z0-9-]{0,15}"
 _FILE = r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,94}"
 _HASH = r"[0-9a-f]{64}"
+_PACKS = "|".join(
+    rf"{role}/(?:{'|'.join(kind for kind in KINDS if KINDS[kind].role == role)})"
+    for role in CONTENT_ROLES
+)
 _TILE_INDEX = r"(?:x[0-9]{3}/){0,6}[0-9]{3}"
 _WIDTH = r"(?:\.p/(?:[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]))?"
 _LEVEL = r"(?:[0-9]|[1-5][0-9]|6[0-3]|entries)"
 
 VERSIONED = re.compile(rf"/metadata/({_VERSION})\.({_ROLE})\.json")
 TARGET = re.compile(
-    rf"/targets/(?:{_ROLE}/{_SEGMENT}/{_SEGMENT}"
-    rf"|latest/{_ROLE}/{_SEGMENT}"
-    rf"|(?:tables|content)/{_SEGMENT})/{_HASH}\.{_FILE}"
+    rf"/targets/(?:(?!(?:tables|content)/){_ROLE}/{_SEGMENT}/{_SEGMENT}/{_HASH}\.{_FILE}"
+    rf"|latest/{_ROLE}/{_SEGMENT}/{_HASH}\.{_FILE}"
+    rf"|(?:{_PACKS})/{_HASH}\.[0-9]{{2}}\.xz"
+    rf"|content/wallpapers/{_HASH}\.[a-z0-9][a-z0-9-]{{0,47}}\.jpg)"
 )
 _LOG = re.compile(
     rf"/log/(?:checkpoint|proof/{_ROLE}\.{_VERSION}|tile/{_LEVEL}/{_TILE_INDEX}{_WIDTH})"

@@ -1,6 +1,7 @@
 """Whether a whole head is a phone's, octet by octet, for a gate that is strict. Pure."""
 
 from server.device.gate import GateMode, Refused, check_request, is_block, take_heads
+from server.device.language import phone_request
 from server.device.snapshot import Snapshot
 
 LINES = 4  # the last is empty
@@ -20,7 +21,11 @@ def is_phones(head: bytes, snapshot: Snapshot) -> bool:
     except Refused:
         return False
     package = snapshot.packages.get(path)
-    return package is None or is_block(headers[1][1], package.length)
+    return (
+        package is None
+        or phone_request(path) != "package"
+        or is_block(headers[1][1], package.length)
+    )
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

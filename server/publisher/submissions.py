@@ -27,6 +27,7 @@ from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import incoming
 from server.publisher.answers import answer_soon
+from server.publisher.content_packs import check_content
 from server.publisher.errors import PublishError
 from server.publisher.incoming import Submission
 from server.publisher.lease import Lease, LeaseLostError
@@ -176,6 +177,8 @@ class Submissions:
             # What a store has to ask for it knows from here on.
             named = {each.hashes["sha256"] for each in _named(trust, submission).values()}
             await self._threads.run(self._blobs.lengths, named)
+            changed = {file.role for file in submission.files}
+            await check_content(published, trust, changed, self._blobs, self._threads)
         except StorageError:
             raise
         except HeningError as error:

@@ -1,9 +1,10 @@
-"""Reads back what phones download: packages, tables and content, cheaply however long they are.
+"""Reads back what phones download: packages, parts and pictures, cheaply however long they are.
 
-A phone's first request for a target is for its first 8 MiB. That one is made here, and of the
-answer are checked: that it is that range, the length of the whole, the digest header where there is
-one, and the octets. Of a target that is not longer they are hashed; of a longer one they are
-compared with the blob in the store, whose hash was verified when it came in.
+A phone asks for a part or a picture as a whole, and so it is done here. Its first request for a
+package is for its first 8 MiB. That one is made here, and of the answer are checked: that it is
+that range, the length of the whole, the digest header where there is one, and the octets. Of a
+package that is not longer they are hashed; of a longer one they are compared with the blob in the
+store, whose hash was verified when it came in.
 """
 
 import asyncio
@@ -44,16 +45,23 @@ async def check_targets(
         return
     for path, target in (await asyncio.to_thread(_new_targets, public, file)).items():
         url = f"{base_url}/targets/{hashed_target_path(path, target.hashes['sha256'])}"
-        await _check_target(session, url, target, blobs, is_zip=is_codename(file.role))
+        if is_codename(file.role):
+            await _check_package(session, url, target, blobs)
+        else:
+            await _check_whole(session, url, target)
 
 
-async def _check_target(
-    session: aiohttp.ClientSession,
-    url: str,
-    target: TargetFile,
-    blobs: BlobReader | None,
-    *,
-    is_zip: bool,
+async def _check_whole(session: aiohttp.ClientSession, url: str, target: TargetFile) -> None:
+    async with session.get(url, headers={"Accept-Encoding": "gzip"}) as response:
+        if (response.status, response.content_length) != (HTTPStatus.OK, target.length):
+            raise PublishError(f"{url} does not answer with what was published.")
+        data = await response.content.readexactly(target.length)
+    if hashlib.sha256(data).hexdigest() != target.hashes["sha256"]:
+        raise PublishError(f"{url} answers with other octets than were published.")
+
+
+async def _check_package(
+    session: aiohttp.ClientSession, url: str, target: TargetFile, blobs: BlobReader | None
 ) -> None:
     sha256, size = target.hashes["sha256"], min(BLOCK, target.length)
     if size == 0:  # no range is in it
@@ -67,7 +75,7 @@ async def _check_target(
         if response.headers.get("Repr-Digest", f"sha-256=:{digest}:") != f"sha-256=:{digest}:":
             raise PublishError(f"{url} answers with the digest of something else.")
         data = await response.content.readexactly(size)
-    if is_zip and not data.startswith(ZIP_MAGIC):
+    if not data.startswith(ZIP_MAGIC):
         raise PublishError(f"{url} is not a zip file.")
     if size == target.length:
         is_right = hashlib.sha256(data).hexdigest() == sha256

@@ -10,9 +10,11 @@ from typing import Any
 
 from tuf.api.metadata import Root, Targets
 
+from server.core.content.kinds import CONTENT_ROLES
 from server.core.latest import delegated_roles, is_part, list_parts
-from server.core.names import is_codename, is_online
+from server.core.names import is_online
 from signer.keys.public_key import group_key_id
+from signer.proposal.content_review import describe_packs
 from signer.proposal.context import State
 from signer.proposal.release_review import describe_releases
 from signer.proposal.trust import Transition
@@ -78,11 +80,11 @@ def _review_role(
         split = _review_split(old_targets, new)
         changes += split
         warnings += [SPLIT_WARNING] if split else []
-    elif not is_codename(role):
-        changes = _review_files(old, new)
+    elif role in CONTENT_ROLES:
+        changes, warnings = describe_packs(role, old if isinstance(old, Targets) else None, new)
     else:
         changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
-    if others := list_unspoken(old, new):
+    if others := list_unspoken(old, new, is_content=role in CONTENT_ROLES):
         changes.append(f"Changes what this version has no words for: {', '.join(others)}.")
         warnings.append("Ask what that is before you sign, or look into the file.")
     if new.expires - now > LONG.get(role, LONG_FOR_OTHERS):
@@ -209,16 +211,3 @@ def _review_log(old: Root | None, new: Root) -> list[str]:
 def _log_key(root: Root) -> str:
     key: str = root.unrecognized_fields["custom"]["log"]
     return key
-
-
-def _review_files(old: Root | Targets | None, new: Targets) -> list[str]:
-    before = old.targets if isinstance(old, Targets) else {}
-    changes = []
-    for path, target in new.targets.items():
-        octets = f"{target.length} octets, sha256 {target.hashes['sha256']}"
-        if path not in before:
-            changes.append(f"Adds {path}: {octets}.")
-        elif before[path] != target:
-            changes.append(f"Changes {path}: from then on {octets}.")
-    changes += [f"Removes {path}." for path in before if path not in new.targets]
-    return changes

@@ -18,16 +18,24 @@ _TOLD_OF_DELEGATIONS = {"keys", "roles"}
 _TOLD_OF_A_ROLE = {"keyids", "threshold", "name", "paths", "path_hash_prefixes", "terminating"}
 _TOLD_OF_ROOT_CUSTOM = {"schema", "log"}
 _TOLD_OF_CUSTOM = {"schema", "floor", "floor_time"}
+_TOLD_OF_CONTENT = {"schema", "hosts", "packs"}
+_TOLD_OF_PACK = {"version", "title", "sources", "start", "end", "rollout", "withdrawn"}
+_TOLD_OF_TARGET = {"length", "hashes", "custom"}
 
 
-def list_unspoken(old: Root | Targets | None, new: Root | Targets) -> list[str]:
-    """Return the names of the members that differ, sorted; `old` is None for a first version."""
-    before = {} if old is None else dict(_unspoken(old))
-    after = dict(_unspoken(new))
+def list_unspoken(
+    old: Root | Targets | None, new: Root | Targets, *, is_content: bool = False
+) -> list[str]:
+    """Return the names of the members that differ, sorted; `old` is None for a first version.
+
+    `is_content` says that they are of `tables` or `content`.
+    """
+    before = {} if old is None else dict(_unspoken(old, is_content=is_content))
+    after = dict(_unspoken(new, is_content=is_content))
     return [name for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
 
 
-def _unspoken(signed: Root | Targets) -> Iterator[tuple[str, Any]]:
+def _unspoken(signed: Root | Targets, *, is_content: bool) -> Iterator[tuple[str, Any]]:
     members: dict[str, Any] = signed.to_dict()
     yield from _others("", members, _TOLD)
     custom = members.get("custom", {})
@@ -35,6 +43,13 @@ def _unspoken(signed: Root | Targets) -> Iterator[tuple[str, Any]]:
         yield "custom", custom
     elif isinstance(signed, Root):
         yield from _others("custom.", custom, _TOLD_OF_ROOT_CUSTOM)
+    elif is_content:
+        yield from _others("custom.", custom, _TOLD_OF_CONTENT)
+        for kind, pack in custom.get("packs", {}).items():
+            yield from _others(f"{kind}.", pack, _TOLD_OF_PACK)
+        for path, target in members["targets"].items():
+            yield from _others(f"{path}.", target, _TOLD_OF_TARGET)
+            yield from _others(f"{path}.custom.", target["custom"], {"schema"})
     else:
         yield from _others("custom.", custom, _TOLD_OF_CUSTOM)
     delegations = members.get("delegations", {})

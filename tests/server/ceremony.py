@@ -22,6 +22,7 @@ from tuf.api.serialization.json import JSONSerializer
 from server.core.bundle import BlobFile, Bundle, RoleFile, encode_bundle
 from server.core.note import VerifierKey
 from server.publisher.online_keys import OnlineKeys
+from tests.server.core.content.samples import make_pack_role
 
 MODELS = ("armani", "cancro")
 PATTERNS = {"tables": "tables/*/*", "content": "content/*/*", "latest": "latest/*/*/*"}
@@ -109,6 +110,15 @@ class Ceremony:
                 len(data), {"sha256": sha256}, path, {"custom": custom}
             )
         return self.sign(name, targets)
+
+    def packs(
+        self, name: str, version: int, entries: Mapping[str, Any], **options: Any
+    ) -> tuple[bytes, list[bytes]]:
+        """Sign `tables` or `content` with packs of those entries; return it and all its blobs."""
+        targets, files = make_pack_role(name, entries, version=version, **options)
+        targets.expires = self.now + timedelta(days=90)
+        self.blobs |= {hashlib.sha256(data).hexdigest(): data for data in files.values()}
+        return self.sign(name, targets), list(files.values())
 
     def first(self) -> dict[tuple[str, int], bytes]:
         """Sign everything that a first submission holds."""

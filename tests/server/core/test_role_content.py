@@ -9,18 +9,25 @@ from hypothesis import given
 from server.core.errors import HeningError
 from server.core.metadata import decode_targets
 from server.core.role_content import check_role_content
+from tests.server.core.content.samples import entries_of, make_pack_role
 from tests.server.core.mutations import mutated
 from tests.server.core.test_release import DELTA, FULL, PATH, build
 from tests.server.core.tuf_objects import keys_of, make_role, signed
 
-TABLE = "tables/apn/data.zip"
+TABLE = "tables/apn/00.xz"
+
+
+def tables():
+    """Return a role tables with one pack."""
+    return make_pack_role("tables", {"emergency": entries_of("emergency")})[0]
 
 
 def test_a_first_version_is_judged_alone() -> None:
     """Empty, or with releases that agree."""
     check_role_content("armani", None, make_role())
     check_role_content("armani", None, make_role({PATH: FULL}))
-    check_role_content("tables", None, make_role({TABLE: {"schema": 1}}))
+    check_role_content("tables", None, tables())
+    check_role_content("latest", None, make_role())
 
 
 @pytest.mark.parametrize(
@@ -29,9 +36,8 @@ def test_a_first_version_is_judged_alone() -> None:
         ("armani", {PATH: FULL | {"schema": 2}}, "schema '2'"),
         ("armani", {PATH: FULL, "armani/id/stable/b.zip": build(3)}, "belongs to"),
         ("armani", {TABLE: FULL}, "not its own"),
-        ("tables", {TABLE: {}}, "`schema`"),
-        ("tables", {"tables/APN/data.zip": {"schema": 1}}, "ROLE/KIND/FILE"),
-        ("tables", {"tables/apn/data.txt": {"schema": 1}}, "not a package file name"),
+        ("tables", {TABLE: {"schema": 1}}, "belongs to none of its packs"),
+        ("latest", {"latest/armani/id/stable": {"v": 1}}, "is for the server"),
     ],
 )
 @pytest.mark.parametrize("before", [None, make_role()])
@@ -42,10 +48,12 @@ def test_what_may_not_be_listed_is_refused(name, targets, sentence, before) -> N
 
 
 def test_a_later_version_keeps_what_was_promised() -> None:
-    """A model's role does; tables and content come and go."""
+    """A model's role keeps paths, tables and content their kinds."""
     with pytest.raises(HeningError, match="is gone"):
         check_role_content("armani", make_role({PATH: FULL}), make_role())
-    check_role_content("tables", make_role({TABLE: {"schema": 1}}), make_role())
+    with pytest.raises(HeningError, match="the pack emergency is gone"):
+        check_role_content("tables", tables(), make_role())
+    check_role_content("tables", make_role(), tables())
 
 
 def model():
@@ -75,10 +83,12 @@ def test_a_role_that_is_changed_anywhere_raises_only_our_error(document) -> None
         check_role_content("armani", None, metadata.signed)
 
 
-@given(mutated(lambda: json.loads(signed(make_role({TABLE: {"schema": 1}}), *keys_of("tables")))))
+@given(mutated(lambda: json.loads(signed(tables(), *keys_of("tables")))))
 def test_a_common_role_that_is_changed_anywhere_raises_only_our_error(document) -> None:
     """The same of what all models share."""
     with contextlib.suppress(HeningError):
         metadata = decode_targets("tables", json.dumps(document).encode())
         assert metadata.signed_bytes
+        with contextlib.suppress(HeningError):
+            check_role_content("tables", tables(), metadata.signed)
         check_role_content("tables", None, metadata.signed)

@@ -61,7 +61,7 @@ NOT_A_PHONE = {
     "no block, of no package": request(ABSENT, b"Range: bytes=0-8388608"),
     "backwards, of no package": request(ABSENT, b"Range: bytes=3-1"),
     "unaligned, of no package": request(ABSENT, b"Range: bytes=1-2"),
-    "tables": request(f"/targets/tables/apn/{'0' * 64}.a.zip", BLOCK),
+    "a block of a part": request(f"/targets/tables/apn/{'0' * 64}.00.xz", BLOCK),
 }
 
 

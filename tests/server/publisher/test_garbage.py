@@ -22,6 +22,7 @@ from server.storage.local_blobs import LocalBlobs
 from server.storage.models import Blob
 from server.storage.s3_blobs import S3Blobs
 from tests.server.ceremony import release
+from tests.server.core.content.samples import NEWS, pack
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
@@ -102,19 +103,20 @@ def test_what_nothing_names_goes_when_it_is_old(world):
 
 def test_superseded_versions_that_are_served_name_blobs(world):
     """What left a role goes when the last version that lists it is not served any more."""
-    listed = {"content/id/wallpapers.zip": (STRAY, {"schema": 1})}
-    role = {("content", 2): world.ceremony.role("content", 2, listed)}
-    assert world.publish(role, [STRAY]).reason == ""
-    for version in range(3, 11):
-        assert (
-            world.publish({("content", version): world.ceremony.role("content", version)}).reason
-            == ""
+    first, old = world.ceremony.packs("content", 2, {"notices": {"first": NEWS}})
+    assert world.publish({("content", 2): first}, old).reason == ""
+    for version in range(3, 12):
+        data, blobs = world.ceremony.packs(
+            "content", version, {"notices": {"second": NEWS}}, packs={"notices": pack(2)}
         )
+        if version == 11:
+            break
+        assert world.publish({("content", version): data}, blobs).reason == ""
         if version in {3, 10}:
             age_all(world, 8)
             assert collect(world) == set()
-    assert world.publish({("content", 11): world.ceremony.role("content", 11)}).reason == ""
-    assert collect(world) == {sha(STRAY)}
+    assert world.publish({("content", 11): data}).reason == ""
+    assert collect(world) == {sha(old[0])}
 
 
 def test_what_waits_names_blobs(world):
@@ -308,11 +310,11 @@ def test_what_is_named_by_its_turn(world, monkeypatch):
     """A blob that a bundle brings again while others are removed stays."""
     monkeypatch.setattr("server.publisher.garbage.BATCH", 1)
     monkeypatch.setattr("server.publisher.garbage.PAUSE_SECONDS", 0)
-    put(world, PACKAGE_2, days=8)
-    put(world, STRAY, days=8)
-    first, second = sorted([(sha(PACKAGE_2), PACKAGE_2), (sha(STRAY), STRAY)])
-    listed = {"content/id/wallpapers.zip": (second[1], {"schema": 1})}
-    bundle = {("content", 2): world.ceremony.role("content", 2, listed)}
+    made = [world.ceremony.packs("content", 2, {"notices": {key: NEWS}}) for key in "ab"]
+    first, second = sorted((sha(blob), blob, data) for data, [blob] in made)
+    for each in (first, second):
+        put(world, each[1], days=8)
+    bundle = {("content", 2): second[2]}
 
     class Blobs(LocalBlobs):
         def remove(self, sha256):

@@ -21,6 +21,7 @@ from server.publisher.publisher import Publisher
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
 from tests.server.ceremony import release
+from tests.server.core.content.samples import entries_of
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 
@@ -282,3 +283,18 @@ def test_two_exports_to_one_folder(world):
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(StorageError, match="another export"):
             export(world)
+
+
+def test_parts_and_pictures_are_on_the_mirror(world):
+    """Under the paths at which phones ask for them."""
+    data, blobs = world.ceremony.packs("content", 2, {"wallpapers": entries_of("wallpapers")})
+    assert world.publish({("content", 2): data}, blobs).reason == ""
+    out, _ = export(world)
+    found = {path: octets for path, octets in files(out).items() if "/wallpapers/" in path}
+    part, picture = (hashlib.sha256(each).hexdigest() for each in blobs)
+    assert found == {
+        f"targets/content/wallpapers/{part}.00.xz": blobs[0],
+        f"targets/content/wallpapers/{picture}.waves.jpg": blobs[1],
+    }
+    paths = ["content/wallpapers/00.xz", "content/wallpapers/waves.jpg"]
+    assert read(world, out, paths)[1] == blobs

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import lzma
 import shutil
 from datetime import timedelta
 
@@ -14,6 +15,7 @@ from server.publisher import incoming
 from server.publisher.publisher import Publisher
 from tests.flows.street import NOTHING, Edge, Handset
 from tests.server.ceremony import MODELS, release
+from tests.server.core.content.samples import entries_of
 from tests.server.log_invariant import check_log
 from tests.server.world import (
     CHANNEL,
@@ -124,20 +126,22 @@ def test_the_content_of_a_role(world):
 
 
 @pytest.mark.parametrize(
-    "path", ["tables/apn/data.json", "tables/apn/a/b.zip", "tables/../a.zip", "tables/APN/a.zip"]
+    "path", ["tables/apn/data.json", "tables/apn/a/b.zip", "tables/../a.zip", "tables/APN/00.xz"]
 )
 def test_paths_that_no_phone_could_ask_for(world, path):
-    """A table under a path that the gate refuses would be public for nobody."""
+    """A table under a path that is of no pack would be public for nobody."""
     files = {("tables", 2): world.ceremony.role("tables", 2, {path: (PACKAGE_2, {"schema": 1})})}
     assert "'" in refused(world, files, [PACKAGE_2])
 
 
 def test_a_table(world):
-    """A table under a well-formed path is published."""
-    path = "tables/apn/data.zip"
-    files = {("tables", 2): world.ceremony.role("tables", 2, {path: (PACKAGE_2, {"schema": 1})})}
-    assert world.publish(files, [PACKAGE_2]).reason == ""
-    assert refresh_from_disk(world.folder, [path])[1][path] == PACKAGE_2
+    """A pack's parts are published; one that does not change need not come again."""
+    data, blobs = world.ceremony.packs("tables", 2, {"zones": entries_of("zones")})
+    assert world.publish({("tables", 2): data}, blobs).reason == ""
+    path = "tables/zones/03.xz"
+    assert b"Asia/Jakarta" in lzma.decompress(refresh_from_disk(world.folder, [path])[1][path])
+    data, _ = world.ceremony.packs("tables", 3, {"zones": entries_of("zones")})
+    assert world.publish({("tables", 3): data}).reason == ""
 
 
 def test_promises_to_those_who_have_it(world):

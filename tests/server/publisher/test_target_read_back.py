@@ -12,6 +12,7 @@ from server.publisher.errors import PublishError
 from server.publisher.target_read_back import check_targets
 from server.publisher.verify import RoleVersion
 from server.storage.local_blobs import LocalBlobs
+from tests.server.core.content.samples import entries_of
 from tests.server.device.served import serve
 from tests.server.world import PACKAGE_1, PACKAGE_2
 
@@ -74,18 +75,17 @@ def test_the_first_block_of_a_longer_one(world, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["content", "tables"])
 def test_content_and_tables(world, name):
-    """What phones read of them is hashed like a package; it need not be a zip file."""
-    data = b"wallpapers and greetings"
-    listed = {
-        f"{name}/id/one.zip": (data, {"schema": 1}),
-        f"{name}/id/none.zip": (b"", {"schema": 1}),
-    }
-    assert (
-        world.publish({(name, 2): world.ceremony.role(name, 2, listed)}, [data, b""]).reason == ""
-    )
+    """Parts and pictures are asked for as a whole, and hashed."""
+    kinds = {"content": ["wallpapers"], "tables": ["emergency"]}[name]
+    data, blobs = world.ceremony.packs(name, 2, {kind: entries_of(kind) for kind in kinds})
+    assert world.publish({(name, 2): data}, blobs).reason == ""
     check(world, role(world, name, 2))
-    alter(world, data, 3)
+    alter(world, blobs[-1], 3)
     with pytest.raises(PublishError, match=OTHER):
+        check(world, role(world, name, 2))
+    path = LocalBlobs(world.folder.blobs).path(hashlib.sha256(blobs[-1]).hexdigest())
+    path.write_bytes(blobs[-1] + b" ")
+    with pytest.raises(PublishError, match="does not answer with what was published"):
         check(world, role(world, name, 2))
 
 

@@ -646,7 +646,7 @@ def test_metadata_by_other_keys(audit, tree):
         ("latest", "armani/id/stable"),
         ("armani", "armani/id/stable/a.zip"),
         ("armani", "cancro/id/stable/a.zip"),
-        ("tables", "tables/apn/a.zip"),
+        ("tables", "tables/apn/00.xz"),
     ],
 )
 def test_a_role_that_lists_what_it_must_not(audit, tree, role, path):

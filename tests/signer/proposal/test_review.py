@@ -1,14 +1,9 @@
 import re
 from datetime import timedelta
 
-import pytest
-from tuf.api.metadata import TargetFile
-
 from signer.ceremony.holder_plan import HolderOrder
 from signer.ceremony.online_keys import OnlineKeys, decode_online_keys
 from signer.ceremony.online_plan import plan_online
-from signer.proposal.change import Change, Package
-from signer.proposal.propose import propose_change
 from signer.proposal.review import RENEWAL, count, review_transition
 from signer.signing import load_delegated, load_trusted
 
@@ -106,19 +101,6 @@ def test_what_has_no_words_is_named_and_warned_of(office) -> None:
     told = review(office, office.propose({"armani": signed}))["armani"]
     assert told.changes == ("Changes what this version has no words for: custom.shops.",)
     assert told.warnings == ("Ask what that is before you sign, or look into the file.",)
-
-
-@pytest.mark.parametrize(("role", "path"), [("content", "content/wishes/new-year.zip")])
-def test_other_files_are_listed(office, role, path, tmp_path) -> None:
-    """Packs of content and tables are told by path."""
-    trusted = load_trusted(office.folder, None)
-    _, signed = load_delegated(office.folder, trusted, role)
-    signed.version += 1
-    custom = {"custom": {"schema": 1}}
-    signed.targets[path] = TargetFile(1, {"sha256": "0" * 64}, path, custom)
-    package = Package(tmp_path / "new-year.zip", 1, "0" * 64)
-    proposed = propose_change(office.folder, Change({role: signed}, (package,)), [], office.now)
-    assert review(office, proposed)[role].changes == (f"Adds {path}: 1 octets, sha256 {'0' * 64}.",)
 
 
 def test_small_numbers_are_words() -> None:

@@ -1,0 +1,94 @@
+"""Parts and pictures on the wire: their paths, types and caching, alike on both ways."""
+
+import hashlib
+
+import pytest
+
+from server.device.language import is_path
+from tests.server.core.content.samples import PICTURE, entries_of
+from tests.server.device.served import request, serve
+from tests.server.device.test_lane import GZIP, ask_both
+
+DIGEST = "0" * 64
+PACKS = {"content": ["wallpapers", "themes", "notices"], "tables": ["zones", "emergency"]}
+
+
+@pytest.fixture(scope="module")
+def packs(published_state, tmp_path_factory):
+    """Publish packs of both roles and serve them."""
+    world = published_state.copy(tmp_path_factory.mktemp("packs") / "state")
+    for role, kinds in PACKS.items():
+        data, blobs = world.ceremony.packs(role, 2, {kind: entries_of(kind) for kind in kinds})
+        assert world.publish({(role, 2): data}, blobs).reason == ""
+    with serve(world.folder) as served:
+        yield served
+
+
+def paths(served):
+    """Return the paths of parts and pictures."""
+    snapshot = served.plane.served.snapshot
+    return [path for path in snapshot.packages if path.endswith((".xz", ".jpg"))]
+
+
+def test_all_parts_and_pictures_are_served(packs):
+    """Whole, for ever, as octets or as a picture."""
+    assert len(paths(packs)) == 16 + 4 + 3 + 1
+    for path in paths(packs):
+        answer = packs.get(path, GZIP)
+        sha256 = hashlib.sha256(answer.body).hexdigest()
+        kind = "image/jpeg" if path.endswith(".jpg") else "application/octet-stream"
+        assert (answer.status, answer["Content-Type"]) == (200, kind)
+        assert f"/{sha256}." in path
+        assert answer["Cache-Control"] == "public, max-age=31536000, immutable"
+        assert answer["ETag"] == f'"sha256-{sha256}"'
+        assert answer["Content-Encoding"] is None
+
+
+@pytest.mark.parametrize("lines", [[GZIP], [], [b"Range: bytes=0-9"], [b"If-None-Match: *"]])
+def test_both_ways_give_the_same_octets(packs, lines):
+    """The lane and what stands behind it."""
+    for path in paths(packs):
+        lane, behind = ask_both(packs, request(path, *lines))
+        assert lane == behind, path
+
+
+def test_a_picture_is_what_was_published(packs):
+    """Octet by octet."""
+    (path,) = [path for path in paths(packs) if path.endswith(".jpg")]
+    assert packs.get(path, GZIP).body == PICTURE
+    head = packs.get(path, GZIP, method="HEAD")
+    assert (head.status, head.body, head["Content-Type"]) == (200, b"", "image/jpeg")
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("tables/zones/{}.03.xz", True),
+        ("content/wallpapers/{}.00.xz", True),
+        ("content/wallpapers/{}.sea-at-dawn.jpg", True),
+        ("content/notices/{}.a.jpg", False),
+        ("tables/wallpapers/{}.a.jpg", False),
+        ("tables/notices/{}.00.xz", False),
+        ("content/zones/{}.00.xz", False),
+        ("tables/zones/{}.3.xz", False),
+        ("tables/zones/{}.003.xz", False),
+        ("tables/zones/{}.03.zip", False),
+        ("tables/zones/{}.a.zip", False),
+        ("content/id/{}.wallpapers.zip", False),
+        ("content/wallpapers/{}.A.jpg", False),
+        ("content/wallpapers/{}.a.jpeg", False),
+        ("content/wallpapers/{}.-.jpg", False),
+        ("content/wallpapers/{}.a.b.jpg", False),
+        ("content/wallpapers/id/{}.a.jpg", False),
+    ],
+)
+def test_the_language_has_these_paths_alone(path, known):
+    """No package lies below tables or content."""
+    assert is_path(f"/targets/{path.format(DIGEST)}") is known
+
+
+def test_what_no_path_can_be_is_refused(packs):
+    """With 400, and what could be there with 404."""
+    answer = packs.get(f"/targets/tables/zones/{DIGEST}.a.zip", GZIP)
+    assert answer.status == 400
+    assert packs.get(f"/targets/tables/zones/{DIGEST}.03.xz", GZIP).status == 404

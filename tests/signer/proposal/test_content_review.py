@@ -1,0 +1,107 @@
+"""What people are told before they sign tables and content."""
+
+import hashlib
+from datetime import UTC, datetime
+
+from signer.proposal.change import Change, Package
+from signer.proposal.content_review import describe_packs
+from signer.proposal.propose import propose_change
+from signer.proposal.review import review_transition
+from signer.proposal.unspoken import list_unspoken
+from tests.server.core.content.samples import NEWS, entries_of, jpeg, make_pack_role, pack
+
+DAY = 86_400
+FETCHED = "octets that every phone fetches."
+SHARES = (
+    "notices 1 is used by 10.5% from 1970-01-02 00:00:00 UTC, then 100% from 1970-01-03 00:00:00"
+    " UTC of all phones."
+)
+
+
+def content(entries=None, **changes):
+    """Return a role content with a pack of notices that says something else."""
+    role, _ = make_pack_role(
+        "content", {"notices": entries or {"a": NEWS}}, packs={"notices": pack(**changes)}
+    )
+    return role
+
+
+def test_a_first_pack() -> None:
+    """Kind, version, title, size, sources, dates and share."""
+    after = content(start=DAY, end=2 * DAY, rollout=[[DAY, 105], [2 * DAY, 1000]])
+    octets = after.targets["content/notices/00.xz"].length
+    assert describe_packs("content", None, after) == (
+        [
+            f"Adds the pack notices 1, “A pack”: 1 of 1 parts change, {octets} {FETCHED}",
+            "Source of notices 1: “hand-made” “1”, licence “CC0-1.0”.",
+            "notices 1 is used from 1970-01-02 00:00:00 UTC until 1970-01-03 00:00:00 UTC.",
+            SHARES,
+            "Links may lead to example.com from then on.",
+        ],
+        [],
+    )
+
+
+def test_a_next_pack_of_which_one_part_changes() -> None:
+    """The parts that stay are not counted."""
+    before, _ = make_pack_role("tables", {"zones": entries_of("zones")})
+    more = entries_of("zones") | {"Asia/Makassar": {"link": "Asia/Jakarta"}}
+    after, _ = make_pack_role("tables", {"zones": more}, packs={"zones": pack(2)})
+    changes, warnings = describe_packs("tables", before, after)
+    assert changes[0].startswith("Replaces zones 1 by zones 2, “A pack”: 1 of 16 parts ch")
+    assert warnings == []
+
+
+def test_pictures_are_named() -> None:
+    """Those that are new or changed."""
+    wallpapers = entries_of("wallpapers")
+    before, _ = make_pack_role("content", {"wallpapers": wallpapers})
+    more = wallpapers | {"hills": wallpapers["waves"]}
+    after, _ = make_pack_role(
+        "content", {"wallpapers": more}, {"wallpapers": pack(2)}, {"hills": jpeg(64, 80)}
+    )
+    changes, _ = describe_packs("content", before, after)
+    assert changes[-1] == "Pictures that are new or changed: content/wallpapers/hills.jpg."
+
+
+def test_other_dates() -> None:
+    """Of a pack that stays: end, share, hosts."""
+    other = content(end=DAY, rollout=[[0, 500]])
+    other.unrecognized_fields["custom"]["hosts"] = []
+    assert describe_packs("content", content(), other)[0] == [
+        "notices 1 is used until 1970-01-02 00:00:00 UTC from then on.",
+        "notices 1 is used by 50% from 1970-01-01 00:00:00 UTC of all phones.",
+        "Links may lead to no host from then on.",
+    ]
+    assert describe_packs("content", content(end=DAY), content())[0] == [
+        "notices 1 is used without end from then on."
+    ]
+
+
+def test_a_withdrawal_is_warned_of() -> None:
+    """It is final."""
+    changes, warnings = describe_packs("content", content(), content(withdrawn=True))
+    assert changes == ["Withdraws notices 1, for ever."]
+    assert "Nobody can use notices 1 again" in warnings[0]
+    changes, _ = describe_packs("content", None, content(withdrawn=True))
+    assert "notices 1 is withdrawn already." in changes
+
+
+def test_what_has_no_words_is_named() -> None:
+    """Members of packs and targets that this version does not know."""
+    odd = content(shops=1)
+    odd.unrecognized_fields["custom"]["more"] = 1
+    odd.targets["content/notices/00.xz"].unrecognized_fields["custom"]["why"] = 1
+    found = list_unspoken(content(), odd, is_content=True)
+    assert found == ["content/notices/00.xz.custom.why", "custom.more", "notices.shops"]
+
+
+def test_a_proposal_of_content_is_told_so(office, tmp_path) -> None:
+    """In the review that each holder reads."""
+    role, files = make_pack_role("content", {"notices": {"a": NEWS}}, version=2)
+    role.expires = datetime(2026, 8, 1, tzinfo=UTC)
+    (data,) = files.values()
+    package = Package(tmp_path / "00.xz", len(data), hashlib.sha256(data).hexdigest())
+    proposed = propose_change(office.folder, Change({"content": role}, (package,)), [], office.now)
+    (told,) = review_transition(proposed.transition, {}, office.now)
+    assert told.changes[0].startswith("Adds the pack notices 1")
