@@ -1,6 +1,7 @@
 """The lab's instrument for servers, pointed at the real one: two nodes with two workers each."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import re
@@ -12,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from client_sim.device.client import PollingClient
+from client_sim.device.internet import RealWorld
+from client_sim.lab.programme.live import Target, plan_public
 from client_sim.lab.server_side.examine import examine_server
 from client_sim.lab.server_side.order import Order, Seams
 from client_sim.lab.server_side.places import Places
@@ -19,7 +23,9 @@ from client_sim.lab.server_side.site import plan_site
 from server.device.gate import GateMode
 from tests.server.device.served import serve
 from tests.server.processes.service import ROOT, free_port, serving
+from tests.server.release.certificate import write_certificate
 
+HOST = "updates.hening.example"
 PROGRAM = Path(sys.executable).with_name("hening-device")
 OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text(encoding="utf-8")
 
@@ -27,8 +33,9 @@ OPERATIONS = (ROOT / "docs/OPERATIONS.md").read_text(encoding="utf-8")
 class Node:
     """A node with a folder of its own for state and logs, which starts anew at the same ports."""
 
-    def __init__(self, world, folder, gate, stack):
+    def __init__(self, world, folder, gate, stack, *options, environment=()):
         folder.mkdir()
+        self.environment = environment
         self.folder, self.starts = folder, 0
         self.world = world.copy(folder / "state")
         self.stack = stack.enter_context(contextlib.ExitStack())
@@ -37,6 +44,7 @@ class Node:
         self.options = (
             *("--port", str(self.port), "--metrics-port", str(metrics)),
             *("--workers", "2", "--gate", gate),
+            *(option.replace("PORT", str(self.port)) for option in options),
         )
         self.start()
 
@@ -45,7 +53,9 @@ class Node:
         self.starts += 1
         logs = self.folder / f"start {self.starts}"
         logs.mkdir()
-        self.service = self.stack.enter_context(serving(self.world, logs, *self.options))
+        self.service = self.stack.enter_context(
+            serving(self.world, logs, *self.options, environment=self.environment)
+        )
 
     def restart(self):
         """Let the server end as it does on SIGTERM, and start it again."""
@@ -84,6 +94,53 @@ def test_nothing_of_a_request_is_kept_and_all_are_answered_alike(published_state
     assert verdict.positions > 200
     assert verdict.files > 20
     assert "name" not in " ".join(verdict.unseen)
+
+
+def test_nothing_of_a_handshake_is_kept_either(published_state, tmp_path):
+    """The same over TLS, with words as the name and the protocol of a handshake.
+
+    A phone that trusts the server's authority alone polls it before.
+    """
+    write_certificate(tmp_path, HOST)
+    files = ("--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "key.pem"))
+    url = ("--public-url", "https://127.0.0.1:PORT")
+    trust = {"SSL_CERT_FILE": str(tmp_path / "cert.pem")}
+    with contextlib.ExitStack() as stack:
+        node = Node(
+            *(published_state, tmp_path / "one", "direct", stack, *files, *url), environment=trust
+        )
+        outcome = poll(node, (tmp_path / "cert.pem").read_text())
+        order = Order(
+            site=plan_site(f"https://127.0.0.1:{node.port}", f"{HOST}:{node.port}"),
+            places=Places((node.folder,), (node.service.process.pid,), (node.metrics,)),
+            restart=node.replace_workers,
+            settle=0.1,
+            layers=1,
+        )
+        verdict = examine_server(order, Seams(os.urandom, time.sleep, time.monotonic))
+    assert outcome.failure is None
+    assert len(outcome.requests) > 2
+    assert [finding for check in verdict.checks for finding in check.findings] == []
+    assert verdict.positions > 200
+    assert {check.name for check in verdict.checks if check.cases} == {
+        *("answers", "files", "metrics", "growth", "headers", "alike", "restart")
+    }
+
+
+def poll(node, authority):
+    """Let a phone poll a node that speaks TLS."""
+    root = node.world.folder.trusted_root.read_bytes()
+    target = Target(HOST, node.port, "127.0.0.1")
+    public = plan_public(target, root, codename="armani", region="id", channel="stable")
+    world = RealWorld(
+        dataclasses.replace(public, tls=True),
+        {},
+        now=time.time,
+        entropy=os.urandom,
+        resolver={HOST: ["127.0.0.1"]},
+        certificate_authority=authority,
+    )
+    return PollingClient(world).poll()
 
 
 def test_the_command_of_the_operations_page(published_state, tmp_path):

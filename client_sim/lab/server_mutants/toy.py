@@ -8,6 +8,7 @@ import hashlib
 import json
 import socket
 import socketserver
+import ssl
 import threading
 import time
 from collections import Counter
@@ -72,6 +73,9 @@ class ToyServer:
 
     def start(self) -> None:
         """Begin; called once, and again after a restart."""
+
+    def named(self, name: str) -> None:
+        """See the name that a client gave in a TLS handshake."""
 
     def note(self, asked: Asked) -> None:
         """See each request after it was answered."""
@@ -172,6 +176,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
     toy: ToyServer
+    context: ssl.SSLContext | None = None
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: who goes away in the midst is nobody's business."""
@@ -182,6 +187,17 @@ class _Handler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
+        if self.server.context is None:
+            self._converse()
+            return
+        try:
+            self.request = self.server.context.wrap_socket(self.request, server_side=True)
+        except OSError:
+            return  # the client broke the handshake off
+        with self.request:  # what was wrapped is no longer the listener's to close
+            self._converse()
+
+    def _converse(self) -> None:
         toy, waiting = self.server.toy, b""
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
@@ -198,17 +214,26 @@ class _Handler(socketserver.BaseRequestHandler):
                 if not piece:
                     break
                 waiting += piece
-        except ConnectionError:
+        except (ConnectionError, ssl.SSLError):
             pass
         if waiting:
             toy.broke(waiting, self.client_address)
 
 
 class Running:
-    """A server that runs on loopback until `close`; `restart` ends it and starts it anew."""
+    """A server that runs on loopback until `close`; `restart` ends it and starts it anew.
 
-    def __init__(self, make: Callable[[Path, int], ToyServer], folder: Path, node: int) -> None:
-        self._make, self._folder, self._node = make, folder, node
+    With `context` it speaks TLS.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Path, int], ToyServer],
+        folder: Path,
+        node: int,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._make, self._folder, self._node, self._context = make, folder, node, context
         self.port = 0
         self._begin()
 
@@ -217,9 +242,15 @@ class Running:
         self._toy.start()
         self._listener = _Listener(("127.0.0.1", self.port), _Handler)
         self._listener.toy = self._toy
+        self._listener.context = self._context
+        if self._context is not None:
+            self._context.sni_callback = self._see_name
         self.port = self._listener.server_address[1]
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.005,))
         self._thread.start()
+
+    def _see_name(self, _wire: object, name: str | None, _context: object) -> None:
+        self._toy.named(name or "")
 
     def close(self) -> None:
         """End the server."""

@@ -39,7 +39,7 @@ def few(canaries):
 def examine(canaries, tmp_path):
     """Start two nodes of a toy, and examine the first one in every way; gives the verdict."""
 
-    def run(make, sent=canaries):
+    def run(make, sent=canaries, scheme="http"):
         folders = [tmp_path / "one", tmp_path / "two"]
         for folder in folders:
             folder.mkdir()
@@ -47,10 +47,11 @@ def examine(canaries, tmp_path):
             nodes = [make(folder, number) for number, folder in enumerate(folders, 1)]
             for node in nodes:
                 stack.callback(node.close)
-            one, two = (plan_site(f"http://127.0.0.1:{node.port}", HOST) for node in nodes)
+            one, two = (plan_site(f"{scheme}://127.0.0.1:{node.port}", HOST) for node in nodes)
+            metrics = (f"http://127.0.0.1:{one.port}/metrics",)
             order = Order(
                 site=one,
-                places=Places((folders[0],), (), (f"http://127.0.0.1:{one.port}/metrics",)),
+                places=Places((folders[0],), (), metrics if scheme == "http" else ()),
                 against=(two,),
                 restart=nodes[0].restart,
                 sources=SOURCES,

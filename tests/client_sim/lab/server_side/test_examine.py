@@ -1,8 +1,14 @@
+import os
+import time
+
 import pytest
 
 from client_sim.lab.server_mutants.keepers import KEEPERS
 from client_sim.lab.server_mutants.library import HONEST_SERVERS, SERVER_MUTANTS
 from client_sim.lab.server_mutants.toy import Running, ToyServer
+from client_sim.lab.server_side.canaries import Canaries
+from client_sim.lab.servers.authority import make_authority
+from tests.client_sim.lab.server_side.conftest import HOST
 
 NODES = {"l58-node-tag", "l58-node-name", "l58-node-gzip", "l58-modified"}
 TOLD = [mutant for mutant in SERVER_MUTANTS if mutant.family == "L57"][len(KEEPERS) :]
@@ -76,3 +82,29 @@ def test_an_honest_server_raises_no_alarm(examine, server):
         *("answers", "files", "metrics", "growth", "headers", "alike", "nodes", "restart")
     ]
     assert all(check.cases for check in verdict.checks if check.name != "files")
+
+
+class Naming(ToyServer):
+    """A server that writes down the name that a TLS handshake asks for."""
+
+    def named(self, name):
+        """Write it."""
+        with (self.folder / "names").open("a", encoding="utf-8") as file:
+            file.write(name + "\n")
+
+
+@pytest.mark.parametrize(("kind", "failed"), [(ToyServer, ()), (Naming, ("files", "growth"))])
+def test_a_server_is_examined_over_tls(examine, canaries, kind, failed):
+    """A name of a handshake is a position like any other, and there only by TLS."""
+    sent = Canaries(HOST.encode(), [], os.urandom, tls=True, layers=0)
+    assert len(sent.planted) < len(canaries.planted) + 2
+    sent.planted = sent.planted[-20:]  # names and protocols of handshakes come last
+
+    def make(folder, node):
+        return Running(kind, folder, node, make_authority(HOST, time.time()).context)
+
+    verdict = examine(make, sent, scheme="https")
+    assert verdict.failed() == failed
+    found = {check.name: check.findings for check in verdict.checks}["files"]
+    names = [finding.explanation.partition(" (")[0] for finding in found]
+    assert names == ["name in TLS"] * bool(failed)
