@@ -73,7 +73,7 @@ def _compare(
             f"{share:.1%} of polls moved",
         ),
         WallClockRow(
-            f"{name}: mean", samples, t, tail_of_normal(t), alpha, f"{shift:.0f} us later"
+            f"{name}: mean", samples, t, tail_of_normal(t), alpha, f"{shift:.3g} us later"
         ),
     ]
     bias = deviate / (2 * math.sqrt(effective))

@@ -49,7 +49,7 @@ def test_a_mean_that_moves_is_found():
     assert {"whole poll: mean", "whole poll: distribution"} <= alarms(one, other)
     row = next(r for r in compare_clocks(one, other) if r.test == "whole poll: mean")
     # 5.9 deviates of a difference whose own deviation is 112 / sqrt(200): 46 to 47 us.
-    assert 44 <= int(row.smallest_effect.removesuffix(" us later")) <= 49
+    assert 44 <= float(row.smallest_effect.removesuffix(" us later")) <= 49
 
 
 def test_a_spread_that_grows_with_the_same_mean_is_found_by_the_distribution_alone():
