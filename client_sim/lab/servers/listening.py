@@ -3,17 +3,16 @@
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import Final, Self
 
 from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.trace.acceptor import PATIENCE, Acceptor
 from client_sim.lab.trace.memory import Asked, Responder
 
 _CHUNK: Final = 65_536
-_PATIENCE: Final = 20.0  # seconds to wait for a peer on loopback
 _END: Final = b"\r\n\r\n"
 _RESET: Final = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close sends a reset
 
@@ -31,13 +30,12 @@ class Listening:
         self._respond = respond
         self._now = now
         self._context = context
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self._threads: list[threading.Thread] = []
         self._received: list[bytes] = []
-        self.address: tuple[str, int] = self._listener.getsockname()
+        self._acceptor = Acceptor(self._begin)
+        self.address = self._acceptor.address
 
     def __enter__(self) -> Self:
-        self._start(self._accept)
+        self._acceptor.start()
         return self
 
     def __exit__(
@@ -46,37 +44,22 @@ class Listening:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A closed listener does not wake its accept on Linux; a shut down one does.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+        self._acceptor.stop()
         self.received()
 
     def received(self) -> tuple[bytes, ...]:
         """Wait until all connections are over and give what arrived on each, in their order."""
-        for thread in self._threads[1:]:
-            thread.join(_PATIENCE)
-            if thread.is_alive():
-                raise SurroundingsError("a connection of the lab's own server does not end")
+        if not self._acceptor.wait():
+            raise SurroundingsError("a connection of the lab's own server does not end")
         return tuple(self._received)
 
-    def _start(self, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                wire, _ = self._listener.accept()
-            except OSError:
-                return  # the listener was shut down
-            self._received.append(b"")
-            self._start(self._serve, wire, len(self._received) - 1)
+    def _begin(self, wire: socket.socket, _port: int) -> Callable[[], None]:
+        self._received.append(b"")
+        number = len(self._received) - 1
+        return lambda: self._serve(wire, number)
 
     def _serve(self, wire: socket.socket, number: int) -> None:
-        wire.settimeout(_PATIENCE)
-        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        wire.settimeout(PATIENCE)
         with ExitStack() as stack:
             stack.enter_context(wire)
             name = None

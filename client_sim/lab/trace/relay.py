@@ -12,15 +12,15 @@ from types import TracebackType
 from typing import Final, Self
 
 from client_sim.lab.errors import SurroundingsError
+from client_sim.lab.trace.acceptor import PATIENCE, Acceptor
 
 _CHUNK: Final = 65_536
-_PATIENCE: Final = 20.0  # seconds to wait for a peer on loopback
 
 
 def check_answering(upstream: tuple[str, int]) -> None:
     """Raise SurroundingsError where nobody accepts connections at (address, port)."""
     try:
-        socket.create_connection(upstream, timeout=_PATIENCE).close()
+        socket.create_connection(upstream, timeout=PATIENCE).close()
     except OSError as error:
         raise SurroundingsError(
             f"no server answers at {upstream[0]}:{upstream[1]} ({error}): start it first"
@@ -41,14 +41,13 @@ class Relay:
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self._upstream = upstream
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self._relayed: dict[int, _Relayed] = {}
         self._arrival = threading.Condition()
-        self._threads: list[threading.Thread] = []
-        self.address: tuple[str, int] = self._listener.getsockname()
+        self._acceptor = Acceptor(self._begin)
+        self.address = self._acceptor.address
 
     def __enter__(self) -> Self:
-        self._start(self._accept)
+        self._acceptor.start()
         return self
 
     def __exit__(
@@ -57,46 +56,31 @@ class Relay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # A closed listener does not wake its accept on Linux; a shut down one does.
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(_PATIENCE)
+        self._acceptor.stop()
+        self._acceptor.wait()
 
     def take(self, client_port: int) -> bytes:
         """Wait until the connection from `client_port` is over and give what was received on it."""
         with self._arrival:
-            there = self._arrival.wait_for(lambda: client_port in self._relayed, _PATIENCE)
+            there = self._arrival.wait_for(lambda: client_port in self._relayed, PATIENCE)
             relayed = self._relayed.pop(client_port) if there else None
-        if relayed is None or not relayed.done.wait(_PATIENCE):
+        if relayed is None or not relayed.done.wait(PATIENCE):
             raise SurroundingsError(f"the relay lost the connection from port {client_port}")
         return relayed.octets
 
-    def _start(self, target: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=target, args=arguments, daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                near, (_, port) = self._listener.accept()
-            except OSError:
-                return  # the listener was shut down
-            relayed = _Relayed()
-            with self._arrival:
-                self._relayed[port] = relayed
-                self._arrival.notify_all()
-            self._start(self._serve, near, relayed)
+    def _begin(self, near: socket.socket, port: int) -> Callable[[], None]:
+        relayed = _Relayed()
+        with self._arrival:
+            self._relayed[port] = relayed
+            self._arrival.notify_all()
+        return lambda: self._serve(near, relayed)
 
     def _serve(self, near: socket.socket, relayed: _Relayed) -> None:
         with ExitStack() as stack:
             stack.callback(relayed.done.set)
             stack.enter_context(near)
-            near.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             try:
-                far = stack.enter_context(socket.create_connection(self._upstream, _PATIENCE))
+                far = stack.enter_context(socket.create_connection(self._upstream, PATIENCE))
             except OSError:
                 # What the client says into the void still belongs to the record.
                 far = None
@@ -104,7 +88,7 @@ class Relay:
                 far.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
                 back = threading.Thread(target=_pump_back, args=(far, near), daemon=True)
                 back.start()
-                stack.callback(back.join, _PATIENCE)
+                stack.callback(back.join, PATIENCE)
             with suppress(OSError):
                 while chunk := near.recv(_CHUNK):
                     relayed.octets += chunk

@@ -1,0 +1,55 @@
+"""Accepting connections on loopback, each in a thread of its own."""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+PATIENCE: Final = 20.0
+"""Seconds to wait for a peer on loopback."""
+
+
+class Acceptor:
+    """A listener that accepts from `start` to `stop`; `address` is where clients connect.
+
+    `begin` is called for each connection in the order in which they come, with the socket and the
+    client's port, and gives what is then run in a thread.
+    """
+
+    def __init__(self, begin: Callable[[socket.socket, int], Callable[[], None]]) -> None:
+        self._begin = begin
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._serving: list[threading.Thread] = []
+        self.address: tuple[str, int] = self._listener.getsockname()
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._accepting.start()
+
+    def stop(self) -> None:
+        """Accept no more; connections that there are go on."""
+        # A closed listener does not wake its accept on Linux; a shut down one does.
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join(PATIENCE)
+
+    def wait(self) -> bool:
+        """Wait until all connections are over; tell whether they are."""
+        serving = [*self._serving]
+        for thread in serving:
+            thread.join(PATIENCE)
+        return not any(thread.is_alive() for thread in serving)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                wire, (_, port) = self._listener.accept()
+            except OSError:
+                return  # the listener was shut down
+            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+            thread = threading.Thread(target=self._begin(wire, port), daemon=True)
+            self._serving.append(thread)
+            thread.start()
