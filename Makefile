@@ -11,6 +11,8 @@ FUZZER := .venv-fuzz$(VENV:.venv%=%)
 # How long `make soak` runs.
 MINUTES ?= 10
 WORKERS ?= 2
+# How many tests run at once: many of them wait, for a disk, a deadline or a program that starts.
+JOBS ?= $(shell expr 2 '*' $$(nproc))
 # Which tests, as pytest names them; all of them where this is empty.
 TESTS ?=
 SHELL := /bin/bash
@@ -21,7 +23,7 @@ demo: env
 	$(BIN)/python -m demo
 
 test: env readers interop system provider
-	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 check: env
 	$(BIN)/ruff format --check .
