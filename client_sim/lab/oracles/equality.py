@@ -91,7 +91,7 @@ def _by_connection(one: Observation, other: Observation) -> Iterator[Difference]
         where = f"connection {number}, {there.phase}"
         targets = (a.target if a else b"", b.target if b else b"")
         yield from _pair(Channel.CONNECT, where, *targets)
-        yield from _pair(Channel.TLS, where, _tls(one, a), _tls(other, b))
+        yield from _pair(Channel.TLS, where, _tls(a), _tls(b))
         yield from _pair(Channel.OCTETS, where, a.octets if a else b"", b.octets if b else b"")
 
 
@@ -99,12 +99,8 @@ def _names(observation: Observation) -> bytes:
     return b"\n".join(question.octets for question in observation.questions())
 
 
-def _tls(observation: Observation, connection: Connection | None) -> bytes:
-    return b"\n".join(
-        d.octets
-        for d in observation.departures
-        if connection and d.channel is Channel.TLS and d.connection == connection.index
-    )
+def _tls(connection: Connection | None) -> bytes:
+    return b"\n".join(connection.parameters if connection else ())
 
 
 def _pair(channel: Channel, where: str, first: bytes, second: bytes) -> Iterator[Difference]:

@@ -1,6 +1,6 @@
 """What is asked of every single run, whatever it was made for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -12,6 +12,7 @@ from client_sim.lab.programme.case import Judge
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.trace.observation import Observation
 from client_sim.persona import Persona, canaries
+from client_sim.world import Public
 
 QUESTIONS: Final = {
     "completes": "Does every poll reach the server, and does the client survive the run?",
@@ -24,30 +25,31 @@ QUESTIONS: Final = {
 }
 """The guards by name, which is their column in the kill matrix."""
 
+CANARIES: Final = "canaries"
 
-def judge_alone(
-    observation: Observation, setting: Setting, *, layers: int
-) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-    """Let every guard look at one run; `layers` is the depth of the canary search, 0 for none."""
-    yield "completes", judging.judge_completion(observation, setting.public)
-    yield "grammar", judging.judge_grammar(observation, setting.public)
-    yield "schedule", judging.judge_schedule(observation)
-    yield "tripwire", judging.judge_reads(observation)
-    yield "tls", judge_tls(observation, setting.public)
-    yield "egress", judging.judge_egress(observation, setting.public)
-    if layers:
-        yield (
-            "canaries",
-            judging.judge_canaries(observation, _search_for(setting.personal, layers)),
-        )
+GUARDS: Final[Mapping[str, Callable[[Observation, Public], tuple[Finding, ...]]]] = {
+    "completes": judging.judge_completion,
+    "grammar": judging.judge_grammar,
+    "schedule": lambda observation, _public: judging.judge_schedule(observation),
+    "tripwire": lambda observation, _public: judging.judge_reads(observation),
+    "tls": judge_tls,
+    "egress": judging.judge_egress,
+}
+"""The guards that need a run and its phone alone; the search for canaries needs the owner, too."""
+
+
+def judge_canaries(observation: Observation, setting: Setting, layers: int) -> tuple[Finding, ...]:
+    """Search one run for its owner's values, so many layers deep."""
+    return judging.judge_canaries(observation, _search_for(setting.personal, layers))
 
 
 def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
     """Give the judge that asks one guard about the run of a setting."""
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-        asked = judge_alone(seen[0], setting, layers=layers)
-        return next(findings for name, findings in asked if name == oracle)
+        if oracle == CANARIES:
+            return judge_canaries(seen[0], setting, layers)
+        return GUARDS[oracle](seen[0], setting.public)
 
     return judge
 

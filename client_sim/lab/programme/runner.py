@@ -1,14 +1,13 @@
 """Running cases: each run made once, judged by its battery and by every guard."""
 
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from client_sim.lab.programme.case import Battery
-from client_sim.lab.programme.guards import judge_alone
 from client_sim.lab.programme.profile import Profile
-from client_sim.lab.programme.setting import Setting, observe
+from client_sim.lab.programme.run import Run
 from client_sim.lab.programme.tally import Tally
-from client_sim.lab.trace.observation import Observation
 from client_sim.world import Factory
 
 Tallies = dict[str, Tally]
@@ -33,26 +32,33 @@ def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
 
 
 def run_task(
-    factory: Factory, batteries: Sequence[Battery], task: Task, profile: Profile
+    factory: Factory,
+    batteries: Sequence[Battery],
+    task: Task,
+    profile: Profile,
+    known: AbstractSet[str] = frozenset(),
 ) -> Tallies:
-    """Run some cases of one battery and count what was found, by oracle."""
+    """Run some cases of one battery and count what was found, by oracle.
+
+    Guards in `known` are not asked: what they say is known already.
+    """
     battery = batteries[task.battery]
     tallies: Tallies = {}
-    usual: tuple[Setting, Observation] | None = None
+    usual: Run | None = None
     for number in range(task.first, task.last):
         place = task.battery, number
         case = battery.make(number)
+        first, *others = case.settings
         # Many cases compare with the same first run: it is made once.
-        if usual is None or usual[0] is not case.settings[0]:
-            usual = case.settings[0], observe(factory, case.settings[0])
-        seen = [usual[1], *(observe(factory, setting) for setting in case.settings[1:])]
-        tallies.setdefault(battery.oracle, Tally()).add(place, seen, case.judge(seen))
-        for nth, (observation, setting) in enumerate(zip(seen, case.settings, strict=True)):
-            layers = profile.layers if number < profile.searched and nth == 0 else 0
-            for oracle, findings in judge_alone(observation, setting, layers=layers):
-                if oracle in case.spared:
-                    continue
-                tallies.setdefault(oracle, Tally()).add(place, (observation,), findings)
+        if usual is None or usual.setting is not first:
+            usual = Run(factory, first)
+        runs = [usual, *(Run(factory, setting) for setting in others)]
+        found = case.judge([run.seen for run in runs])
+        tallies.setdefault(battery.oracle, Tally()).add(place, [r.extent for r in runs], found)
+        for run in runs:
+            layers = profile.layers if number < profile.searched and run is usual else 0
+            for oracle, findings in run.ask_guards(layers, case.spared | known):
+                tallies.setdefault(oracle, Tally()).add(place, (run.extent,), findings)
     return tallies
 
 
@@ -67,7 +73,7 @@ def find_killers(
     for task in plan_tasks(batteries, 8):
         if batteries[task.battery].oracle in killers:
             continue
-        for oracle, tally in run_task(factory, batteries, task, profile).items():
+        for oracle, tally in run_task(factory, batteries, task, profile, killers.keys()).items():
             if tally.count:
                 killers[oracle] = None
         if enough is not None and len(killers) >= enough:

@@ -11,6 +11,9 @@ from client_sim.lab.trace.observation import Channel, Observation
 _KEPT: Final = 8  # findings of an oracle: enough to act on, little enough to read
 
 
+Extent = tuple[int, int]
+"""How many polls a run has, and how many octets were sent in it."""
+
 Place = tuple[int, int]
 """The place of a battery in a plan, and the number of a case in it."""
 
@@ -30,12 +33,11 @@ class Tally:
     findings: list[Finding] = field(default_factory=list)
     places: list[Place] = field(default_factory=list)
 
-    def add(self, place: Place, seen: Iterable[Observation], findings: Iterable[Finding]) -> None:
+    def add(self, place: Place, runs: Iterable[Extent], findings: Iterable[Finding]) -> None:
         """Count one case, which stands at `place`."""
         self.cases += 1
-        for observation in seen:
+        for polls, octets in runs:
             self.runs += 1
-            polls, octets = _measure(observation)
             self.polls += polls
             self.octets += octets
         self._keep((place, finding) for finding in findings)
@@ -59,7 +61,8 @@ class Tally:
                 self.places.append(place)
 
 
-def _measure(observation: Observation) -> tuple[int, int]:
+def measure(observation: Observation) -> Extent:
+    """Count the polls and the octets of a run."""
     polls = octets = 0
     for departure in observation.departures:
         if departure.channel is Channel.SCHEDULE and departure.phase.startswith(POLL):

@@ -1,8 +1,9 @@
 """Everything that left a client during one run, in order: the trace that all oracles read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 
 
 class Channel(StrEnum):
@@ -52,7 +53,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One connection: its target, all octets sent on it, how often and whether it was closed."""
+    """One connection: its target, what TLS showed, all octets sent on it, how often it was closed.
+
+    `parameters` has an entry for each departure of TLS parameters.
+    """
 
     index: int
     phase: str
@@ -60,9 +64,10 @@ class Connection:
     octets: bytes
     closes: int
     last_phase: str
+    parameters: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observation:
     """One run of one client.
 
@@ -82,19 +87,29 @@ class Observation:
 
     def connections(self) -> tuple[Connection, ...]:
         """Gather the octets of each connection in the order they were sent."""
-        return tuple(self._connection(index) for index in range(len(self.received)))
+        return self._connections
 
-    def _connection(self, index: int) -> Connection:
-        own = [departure for departure in self.departures if departure.connection == index]
-        return Connection(
-            index=index,
-            phase=own[0].phase,
-            target=own[0].octets,
-            octets=b"".join(d.octets for d in own if d.channel is Channel.OCTETS),
-            closes=sum(d.channel is Channel.CLOSE for d in own),
-            last_phase=own[-1].phase,
-        )
+    @cached_property
+    def _connections(self) -> tuple[Connection, ...]:
+        # Every judge asks for them, and a run of a hundred days has thousands of departures.
+        own: list[list[Departure]] = [[] for _ in self.received]
+        for departure in self.departures:
+            if 0 <= departure.connection < len(own):
+                own[departure.connection].append(departure)
+        return tuple(_gather(index, departures) for index, departures in enumerate(own))
 
     def questions(self) -> tuple[Departure, ...]:
         """List the DNS questions."""
         return tuple(d for d in self.departures if d.channel is Channel.DNS)
+
+
+def _gather(index: int, departures: Sequence[Departure]) -> Connection:
+    return Connection(
+        index=index,
+        phase=departures[0].phase,
+        target=departures[0].octets,
+        octets=b"".join(d.octets for d in departures if d.channel is Channel.OCTETS),
+        closes=sum(d.channel is Channel.CLOSE for d in departures),
+        last_phase=departures[-1].phase,
+        parameters=tuple(d.octets for d in departures if d.channel is Channel.TLS),
+    )

@@ -1,0 +1,46 @@
+"""One run of a client: what was seen of it, how much that is, and what each guard says."""
+
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.programme.guards import CANARIES, GUARDS, judge_canaries
+from client_sim.lab.programme.setting import Setting, observe
+from client_sim.lab.programme.tally import Extent, measure
+from client_sim.lab.trace.observation import Observation
+from client_sim.world import Factory
+
+
+class Run:
+    """A run that was made; many cases may compare with it, and each guard judges it once."""
+
+    def __init__(self, factory: Factory, setting: Setting) -> None:
+        self.setting = setting
+        self.seen: Observation = observe(factory, setting)
+        self._said: dict[tuple[str, int], tuple[Finding, ...]] = {}
+
+    @cached_property
+    def extent(self) -> Extent:
+        """How many polls and octets the run has."""
+        return measure(self.seen)
+
+    def ask_guards(
+        self, layers: int, unasked: AbstractSet[str]
+    ) -> Iterator[tuple[str, tuple[Finding, ...]]]:
+        """Let all guards but some look at the run; `layers` of the canary search, 0 for none."""
+        for guard in GUARDS:
+            if guard not in unasked:
+                yield guard, self._ask(guard, 0)
+        if layers and CANARIES not in unasked:
+            yield CANARIES, self._ask(CANARIES, layers)
+
+    def _ask(self, guard: str, layers: int) -> tuple[Finding, ...]:
+        said = self._said.get((guard, layers))
+        if said is None:
+            said = self._said[guard, layers] = (
+                judge_canaries(self.seen, self.setting, layers)
+                if guard == CANARIES
+                else GUARDS[guard](self.seen, self.setting.public)
+            )
+        return said
