@@ -25,10 +25,11 @@ def judge_server_state(one: Observation, other: Observation) -> tuple[Finding, .
     The runs are of the same phone with the same randomness and clock. TLS parameters count: a
     resumed session is the server's own ticket.
     """
-    handed = _values(other) - _values(one)
+    found = judge_equality(one, other, "a phone of another server", with_time=True)
+    handed = _values(other) - _values(one) if found else frozenset()
     return tuple(
         replace(finding, explanation=f"{finding.explanation}{_came_back(finding, other, handed)}")
-        for finding in judge_equality(one, other, "a phone of another server", with_time=True)
+        for finding in found
     )
 
 

@@ -1,7 +1,6 @@
 """Carrying a programme out: all batteries on one client, or all leaky clients on one instrument."""
 
-from collections.abc import Callable, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
@@ -20,7 +19,8 @@ from client_sim.lab.programme.result import (
     ProgrammeResult,
     Smallest,
 )
-from client_sim.lab.programme.runner import Tallies, merge, plan_tasks, run_task
+from client_sim.lab.programme.run import Runs
+from client_sim.lab.programme.runner import Tallies, Task, merge, plan_tasks, run_task
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
@@ -48,10 +48,12 @@ def run_programme(plan: Plan, jobs: int, tell: Tell) -> ProgrammeResult:
     ground = plan_ground(factory, plan.seed)
     batteries = make_batteries(ground, profile_of(plan))
     tasks = plan_tasks(batteries, _CHUNK)
+    # Searches for planted values take longest and are in the first cases; processes end together.
+    order = sorted(tasks, key=lambda task: task.first)
     with memoised():
         with open_pool(jobs) as pool:
-            parts = pool.map(run_planned, [(plan, task) for task in tasks])
-            tallies = merge(parts, _counting(tell, len(tasks)))
+            parts = pool.map(run_planned, [(plan, task) for task in order])
+            tallies = _collect(tasks, order, parts, tell)
         return _conclude(plan, factory, ground, batteries, tallies, _PHONES)
 
 
@@ -68,14 +70,20 @@ def run_batteries(
     """Put the questions of some batteries to a client, in this process; survey so many phones."""
     tasks = plan_tasks(batteries, _CHUNK)
     with memoised():
-        parts = (run_task(factory, batteries, task, profile) for task in tasks)
-        tallies = merge(parts, _counting(tell, len(tasks)))
+        parts = (run_task(Runs(factory), batteries, task, profile) for task in tasks)
+        tallies = _collect(tasks, tasks, parts, tell)
         return _conclude(plan, factory, ground, batteries, tallies, phones)
 
 
-def _counting(tell: Tell, tasks: int) -> Callable[[], None]:
-    numbers = count(1)
-    return lambda: tell("runs", next(numbers), tasks)
+def _collect(
+    tasks: Sequence[Task], order: Sequence[Task], parts: Iterable[Tallies], tell: Tell
+) -> Tallies:
+    """Take parts as they come in some order, and put them together in that of the tasks."""
+    came: dict[Task, Tallies] = {}
+    for task, part in zip(order, parts, strict=True):
+        came[task] = part
+        tell("runs", len(came), len(tasks))
+    return merge(came[task] for task in tasks)
 
 
 def _conclude(
@@ -151,9 +159,11 @@ def run_matrix(
             (plan, name, number, _ENOUGH if quick and name != HARMLESS else None)
             for name, number, _ in mutants
         ]
-        for (name, _, mutant), killed in zip(mutants, pool.map(try_mutant, calls), strict=True):
-            add(mutant, killed, is_leaky=name != HARMLESS)
+        # Both are handed out before either is waited for: no process is idle in between.
+        tried = pool.map(try_mutant, calls)
         examined = pool.map(try_server, [(number, seed) for number, _ in servers])
+        for (name, _, mutant), killed in zip(mutants, tried, strict=True):
+            add(mutant, killed, is_leaky=name != HARMLESS)
         for (number, server), killed in zip(servers, examined, strict=True):
             add(server, killed, is_leaky=number < LEAKY)
     oracles = (*(o for o in BATTERIES if o in profile_of(plan).sizes), *QUESTIONS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final
 
 from client_sim.lab.programme.setting import Setting, Way, observe
@@ -20,6 +20,8 @@ from client_sim.world import Factory, Public
 
 START: Final = 1_767_225_600.0
 """Epoch seconds at which runs begin: 2026-01-01."""
+HUNDRED_DAYS: Final = 402
+"""Polls of a hundred days."""
 
 WEEK: Final = 604_800
 YEAR: Final = 31_536_000
@@ -79,6 +81,10 @@ class Ground:
             upstream=self.upstream,
         )
 
+    def long_life(self, number: int) -> Setting:
+        """Give the setting of a hundred days of polls: one object, so that its run is made once."""
+        return _long_life(self, number)
+
     def owner(self, number: int) -> Persona:
         """Make an owner that is the same for the same seed."""
         return make_persona(f"{self.seed} owner {number}".encode())
@@ -99,6 +105,13 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         quiet=_serve_nothing,
         changing=lambda _number: _serve_nothing,
         splitting=lambda _number: _serve_nothing,
+    )
+
+
+@lru_cache(maxsize=64)
+def _long_life(ground: Ground, number: int) -> Setting:
+    return ground.setting(
+        idle(HUNDRED_DAYS), personal=ground.owner(number), entropy=Entropy(b"long %d" % number)
     )
 
 

@@ -10,105 +10,61 @@ from typing import Final
 class Profile:
     """Cases per battery, by its oracle; batteries that are not named are left out.
 
-    The first run of the first `searched` cases of each battery is searched for planted values,
-    `layers` deep: what is searched for is computed anew for each owner.
+    The first run of the first `searched` cases of each battery, but for those of `unsearched`, is
+    searched for planted values, `layers` deep: what is searched for is computed anew for each
+    owner.
     """
 
     name: str
     sizes: Mapping[str, int]
     searched: int
     layers: int
+    unsearched: frozenset[str] = frozenset()
 
 
-def _profile(name: str, searched: int, layers: int, **sizes: int) -> Profile:
-    named = {oracle.replace("_", "-"): size for oracle, size in sizes.items()}
-    return Profile(name, MappingProxyType(named), searched, layers)
+_ALL: Final = 10_000  # of a battery that has no more cases than there are kinds of something
+
+_SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
+    # For a release, for a commit; for a leaky client in the whole matrix and in a sample of it.
+    "determinism": (1000, 20, 2, 2),
+    "personal": (13_900, 500, 20, 8),
+    "boundary": (_ALL, _ALL, 208, 208),
+    "events": (500, 40, 8, 4),
+    "fleet": (1150, 40, 3, 3),
+    "downloads": (50, 4, 1, 1),
+    "split": (24, 4, 0, 0),
+    "public": (200, 24, 12, 12),
+    "horizon": (6, 2, 2, 2),
+    "phases": (10, 1, 1, 1),
+    "server-state": (_ALL, _ALL, 122, 122),
+    "timing": (200, 20, 8, 8),
+    "stationarity": (50, 4, 2, 1),
+    "faults": (_ALL, _ALL, 30, 40),
+    "sockets": (20, 2, 0, 0),
+    "network": (20, 2, 0, 0),
+}
 
 
-FULL: Final = _profile(
-    "full",
-    10,
-    3,
-    determinism=1000,
-    personal=13_900,
-    boundary=1000,
-    events=500,
-    fleet=1150,
-    downloads=50,
-    split=24,
-    public=200,
-    horizon=6,
-    phases=10,
-    server_state=10_000,
-    timing=200,
-    stationarity=50,
-    faults=10_000,
-    sockets=20,
-    network=20,
+def _profile(
+    column: int, name: str, *, searched: int = 1, layers: int = 2, unsearched: tuple[str, ...] = ()
+) -> Profile:
+    sizes = {oracle: row[column] for oracle, row in _SIZES.items() if row[column]}
+    return Profile(name, MappingProxyType(sizes), searched, layers, frozenset(unsearched))
+
+
+_LONG: Final = ("horizon", "phases")
+"""Runs of a hundred days: a leaky client that tells something else each time takes seconds."""
+
+PROFILES: Final = MappingProxyType(
+    {
+        profile.name: profile
+        for profile in (
+            # More runs than any published instrument, and every claim's own number.
+            _profile(0, "full", searched=10),
+            _profile(1, "quick"),  # a minute
+            _profile(2, "mutant", unsearched=_LONG),
+            _profile(3, "probe", unsearched=_LONG),  # until two have found it
+        )
+    }
 )
-"""For each release: more runs than any published instrument, and every claim's own number."""
-
-QUICK: Final = _profile(
-    "quick",
-    1,
-    2,
-    determinism=20,
-    personal=500,
-    boundary=1000,
-    events=40,
-    fleet=40,
-    downloads=4,
-    split=4,
-    public=24,
-    horizon=2,
-    phases=1,
-    server_state=10_000,
-    timing=20,
-    stationarity=4,
-    faults=10_000,
-    sockets=2,
-    network=2,
-)
-"""For each commit: a minute."""
-
-MUTANT: Final = _profile(
-    "mutant",
-    1,
-    2,
-    determinism=2,
-    personal=20,
-    boundary=208,
-    events=8,
-    fleet=3,
-    downloads=1,
-    public=12,
-    horizon=2,
-    phases=1,
-    server_state=122,
-    timing=8,
-    stationarity=2,
-    faults=30,
-)
-"""For each leaky client of the library, in the full programme."""
-
-PROBE: Final = _profile(
-    "probe",
-    1,
-    2,
-    determinism=2,
-    personal=8,
-    boundary=208,
-    events=4,
-    fleet=3,
-    downloads=1,
-    public=12,
-    horizon=2,
-    phases=1,
-    server_state=122,
-    timing=8,
-    stationarity=1,
-    faults=40,
-)
-"""For each leaky client at each commit: until two have found it."""
-
-PROFILES: Final = MappingProxyType({p.name: p for p in (FULL, QUICK, MUTANT, PROBE)})
+"""For each release, for each commit, and for each leaky client beside either."""

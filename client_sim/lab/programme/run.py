@@ -1,8 +1,10 @@
-"""One run of a client: what was seen of it, how much that is, and what each guard says."""
+"""Runs of a client: what was seen of each, how much that is, and what each guard says."""
 
+from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from typing import Final
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.guards import CANARIES, GUARDS, judge_canaries
@@ -10,6 +12,8 @@ from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.programme.tally import Extent, measure
 from client_sim.lab.trace.observation import Observation
 from client_sim.world import Factory
+
+_KEPT: Final = 4
 
 
 class Run:
@@ -44,3 +48,24 @@ class Run:
                 else GUARDS[guard](self.seen, self.setting.public)
             )
         return said
+
+
+class Runs:
+    """Makes runs of one client, and remembers the last few with which others are compared."""
+
+    def __init__(self, factory: Factory) -> None:
+        self._factory = factory
+        self._kept: deque[Run] = deque(maxlen=_KEPT)
+
+    def usual(self, setting: Setting) -> Run:
+        """Give the run of a setting; of one setting, which is one object, the same run."""
+        for run in self._kept:
+            if run.setting is setting:
+                return run
+        run = self.another(setting)
+        self._kept.append(run)
+        return run
+
+    def another(self, setting: Setting) -> Run:
+        """Run the client anew."""
+        return Run(self._factory, setting)

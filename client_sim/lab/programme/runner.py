@@ -1,16 +1,20 @@
 """Running cases: each run made once, judged by its battery and by every guard."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from typing import Final
 
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.profile import Profile
-from client_sim.lab.programme.run import Run
+from client_sim.lab.programme.run import Runs
 from client_sim.lab.programme.tally import Tally
 from client_sim.world import Factory
 
 Tallies = dict[str, Tally]
+
+_FEW: Final = 8  # cases of a leaky client, before it is asked whether more are needed
+_STEPS: Final = 1_000  # of all runs of a task, about: some seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +27,21 @@ class Task:
 
 
 def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
-    """Cut all cases into tasks of at most `chunk` cases."""
+    """Cut all cases into tasks of at most `chunk` cases, of fewer where they have many polls."""
     return tuple(
-        Task(place, first, min(first + chunk, battery.size))
+        Task(place, first, min(first + size, battery.size))
         for place, battery in enumerate(batteries)
-        for first in range(0, battery.size, chunk)
+        for size in (max(1, min(chunk, _STEPS // _count_steps(battery))),)
+        for first in range(0, battery.size, size)
     )
 
 
+def _count_steps(battery: Battery) -> int:
+    return sum(len(setting.scenario.steps) for setting in battery.make(0).settings)
+
+
 def run_task(
-    factory: Factory,
+    runs: Runs,
     batteries: Sequence[Battery],
     task: Task,
     profile: Profile,
@@ -43,20 +52,17 @@ def run_task(
     Guards in `known` are not asked: what they say is known already.
     """
     battery = batteries[task.battery]
+    searched = 0 if battery.oracle in profile.unsearched else profile.searched
     tallies: Tallies = {}
-    usual: Run | None = None
     for number in range(task.first, task.last):
         place = task.battery, number
         case = battery.make(number)
-        first, *others = case.settings
-        # Many cases compare with the same first run: it is made once.
-        if usual is None or usual.setting is not first:
-            usual = Run(factory, first)
-        runs = [usual, *(Run(factory, setting) for setting in others)]
-        found = case.judge([run.seen for run in runs])
-        tallies.setdefault(battery.oracle, Tally()).add(place, [r.extent for r in runs], found)
-        for run in runs:
-            layers = profile.layers if number < profile.searched and run is usual else 0
+        usual, *others = case.settings
+        made = [runs.usual(usual), *(runs.another(setting) for setting in others)]
+        found = case.judge([run.seen for run in made])
+        tallies.setdefault(battery.oracle, Tally()).add(place, [r.extent for r in made], found)
+        for nth, run in enumerate(made):
+            layers = profile.layers if number < searched and nth == 0 else 0
             for oracle, findings in run.ask_guards(layers, case.spared | known):
                 tallies.setdefault(oracle, Tally()).add(place, (run.extent,), findings)
     return tallies
@@ -69,11 +75,12 @@ def find_killers(
 
     With `enough`, stops as soon as so many have.
     """
+    runs = Runs(factory)
     killers: dict[str, None] = {}
-    for task in plan_tasks(batteries, 8):
+    for task in plan_tasks(batteries, _FEW):
         if batteries[task.battery].oracle in killers:
             continue
-        for oracle, tally in run_task(factory, batteries, task, profile, killers.keys()).items():
+        for oracle, tally in run_task(runs, batteries, task, profile, killers.keys()).items():
             if tally.count:
                 killers[oracle] = None
         if enough is not None and len(killers) >= enough:
@@ -81,11 +88,10 @@ def find_killers(
     return tuple(killers)
 
 
-def merge(parts: Iterator[Tallies], noticed: Callable[[], None]) -> Tallies:
-    """Put the parts together in their order; `noticed` is called for each, to show progress."""
+def merge(parts: Iterable[Tallies]) -> Tallies:
+    """Put the parts together in their order."""
     whole: Tallies = {}
     for part in parts:
         for oracle, tally in part.items():
             whole.setdefault(oracle, Tally()).merge(tally)
-        noticed()
     return whole

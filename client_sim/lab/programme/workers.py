@@ -3,6 +3,7 @@
 Tasks are cut and numbered before anything runs, and their results are put together in that order.
 """
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,12 +17,14 @@ from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library
 from client_sim.lab.programme.plan import Plan, batteries_of, profile_of
+from client_sim.lab.programme.run import Runs
 from client_sim.lab.programme.runner import Tallies, Task, find_killers, run_task
 from client_sim.lab.servers.memo import memoised
 from client_sim.world import Factory
 
 _RESULT = TypeVar("_RESULT")
 _UNTIL_THE_END: Final = ExitStack()
+_RARELY: Final = (100_000, 50, 100)
 _HANDSHAKES: Final = 2  # cases for a mutant that leaks below HTTP
 
 
@@ -56,7 +59,7 @@ class Mapper:
 def run_planned(plan: Plan, task: Task) -> Tallies:
     """Run one task of a plan, in whichever process."""
     factory, batteries = _prepare(plan)
-    return run_task(factory, batteries, task, profile_of(plan))
+    return run_task(Runs(factory), batteries, task, profile_of(plan))
 
 
 def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tuple[str, ...]:
@@ -70,7 +73,12 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tup
 
 
 def _begin() -> None:
-    """Remember checked signatures until the process ends."""
+    """Remember checked signatures until the process ends, and look for garbage rarely.
+
+    What is remembered are millions of objects that stay, which would be looked through each time.
+    """
+    gc.freeze()
+    gc.set_threshold(*_RARELY)
     _UNTIL_THE_END.enter_context(memoised())
 
 

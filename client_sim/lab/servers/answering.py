@@ -58,7 +58,7 @@ def _answer_one(head: str, date: str, find: Find) -> bytes:
     return _serialise(HTTPStatus.OK, date, rest, b"" if method == "HEAD" else body)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=8192)
 def _represent(path: str, octets: bytes, *, encoded: bool) -> tuple[str, list[str], bytes]:
     """Give the entity tag, the header lines and the body of a small file."""
     body = gzip.compress(octets, 9, mtime=0) if encoded else octets

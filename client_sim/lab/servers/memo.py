@@ -15,8 +15,8 @@ from tuf.api.metadata import Metadata
 
 from client_sim.device import tlog
 
-_FILES: Final = 512  # some of which have a hundred pointers
-_CHECKS: Final = 4_096
+_FILES: Final = 2_048  # some of which have a hundred pointers
+_CHECKS: Final = 16_384
 _KEPT: Final = "_signed_octets"
 
 

@@ -136,14 +136,22 @@ class Session:
         role = self._roles.get(name)
         if role is None:
             role = _Role(0, said, keys, day, connection)
-        elif role.said == said and role.keys == keys and not _is_due(name, role, connection, day):
+        elif (
+            (role.said is said or role.said == said)  # the same object nearly always, and long
+            and role.keys == keys
+            and not _is_due(name, role, connection, day)
+        ):
             return
         # Whoever was away for years finds that much was signed meanwhile.
         missed = (day - role.day) * _DAY // _YEAR * (365 // life.days)
         role = _Role(role.version + 1 + missed, said, keys, day, connection)
         self._roles[name] = role
         expires = ROOT_EXPIRES if name == "root" else (day + life.days) * _DAY
-        octets = sign_role(said, role.version, expires, keys)
+        octets = (
+            sign_role(said, role.version, expires, keys)
+            if name == "snapshot"
+            else _sign_described(self._describer, self._contents, name, role.version, expires)
+        )
         self._add_file(name, f"/metadata/{role.version}.{name}.json", octets)
         if name != "snapshot":
             self._proofs[f"/log/proof/{name}.{role.version}"] = (len(self._leaves), 0)
@@ -183,6 +191,15 @@ def sign_role(said: dict[str, Any], version: int, expires: int, keys: tuple[Key,
 
 
 @lru_cache(maxsize=4096)
+def _sign_described(
+    describer: Describer, contents: Contents, role: str, version: int, expires: int
+) -> bytes:
+    """Sign what is described; a role may have a hundred targets, so it is encoded once."""
+    said, keys = describer.describe(contents, role)
+    return sign_role(said, version, expires, keys)
+
+
+@lru_cache(maxsize=16_384)
 def _sign(signed: bytes, keys: tuple[Key, ...]) -> bytes:
     return sign_metadata(signed, keys)
 

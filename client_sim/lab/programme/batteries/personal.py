@@ -4,11 +4,11 @@ from dataclasses import replace
 from functools import lru_cache
 
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import Ground
+from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
 from client_sim.lab.scenarios.driving import STORY, Scenario
-from client_sim.lab.scenarios.lives import drawer, idle, random_life, shuffled_story, without_events
+from client_sim.lab.scenarios.lives import drawer, random_life, shuffled_story, without_events
 from client_sim.lab.trace.entropy import Entropy
 
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
@@ -101,15 +101,18 @@ def horizon(ground: Ground, size: int) -> Battery:
 
     def make(number: int) -> Case:
         long = number % 2 == 0
-        setting = ground.setting(
-            idle(402) if long else drawer(3),
-            personal=ground.owner(2 * number),
-            entropy=Entropy(b"horizon %d" % number),
-            serve=ground.quiet,
+        setting = (
+            ground.long_life(number)
+            if long
+            else ground.setting(
+                drawer(3),
+                personal=ground.owner(number),
+                entropy=Entropy(b"horizon %d" % number),
+            )
         )
         return Case(
-            (setting, replace(setting, personal=ground.owner(2 * number + 1))), judge_same_trace
+            (setting, replace(setting, personal=ground.owner(number + size))), judge_same_trace
         )
 
-    question = "Does the same hold for 402 polls, and after two years in a drawer?"
+    question = f"Does the same hold for {HUNDRED_DAYS} polls, and after two years in a drawer?"
     return Battery("horizon", "N1", question, size, make)

@@ -10,13 +10,12 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.stationarity import judge_stationarity
 from client_sim.lab.oracles.timing import decode_intervals, judge_freshness, judge_history
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import Ground
+from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 5
-_HUNDRED_DAYS: Final = 402  # polls
 _FRESH: Final = 4  # runs with other randomness in one poll
 
 
@@ -64,14 +63,9 @@ def phases(ground: Ground, size: int) -> Battery:
     """Let one phone poll for a hundred days and look for an hour, a minute, a bit that it keeps."""
 
     def make(number: int) -> Case:
-        setting = ground.setting(
-            idle(_HUNDRED_DAYS),
-            personal=ground.owner(number),
-            entropy=Entropy(b"phase %d" % number),
-        )
-        return Case((setting,), _judge_phases)
+        return Case((ground.long_life(number),), _judge_phases)
 
-    question = f"Do {_HUNDRED_DAYS} polls keep no phase, and their intervals no pattern?"
+    question = f"Do {HUNDRED_DAYS} polls keep no phase, and their intervals no pattern?"
     return Battery("phases", "N4", question, size, make)
 
 

@@ -1,0 +1,90 @@
+"""Tasks that share the work, and the oracles that find a leaky client."""
+
+from dataclasses import replace
+
+import pytest
+
+from client_sim.lab.clients.loading import load_client
+from client_sim.lab.programme.batteries.fleet import determinism
+from client_sim.lab.programme.batteries.personal import horizon, personal, public
+from client_sim.lab.programme.batteries.timing import phases
+from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.profile import PROFILES
+from client_sim.lab.programme.run import Runs
+from client_sim.lab.programme.runner import Task, find_killers, plan_tasks, run_task
+
+TOY = load_client("toy")
+LEAKY = load_client("imei-query")
+PROBE = replace(PROFILES["probe"], layers=1)  # what is computed for two takes seconds
+
+
+@pytest.fixture(scope="module")
+def ground():
+    """Plan the ground of the smallest client."""
+    return plan_ground(TOY, 0)
+
+
+def test_every_case_is_in_one_task(ground):
+    """Tasks follow each other without a gap, also where the last is shorter."""
+    batteries = personal(ground, 60), public(ground, 3)
+    tasks = plan_tasks(batteries, 25)
+    assert [(t.battery, t.first, t.last) for t in tasks] == [
+        (0, 0, 25),
+        (0, 25, 50),
+        (0, 50, 60),
+        (1, 0, 3),
+    ]
+
+
+def test_long_lives_are_shared_in_smaller_tasks(ground):
+    """Two runs of 402 polls are a task of their own, so that no process waits for another long."""
+    (first, second) = plan_tasks((horizon(ground, 2),), 25)
+    assert (first.last, second.first) == (1, 1)
+
+
+def test_the_run_of_a_hundred_days_serves_two_batteries(ground):
+    """What is compared with another owner's is also looked at for phases."""
+    compared = horizon(ground, 2).make(0).settings[0]
+    assert phases(ground, 1).make(0).settings[0] is compared
+    assert compared.scenario.steps == ("poll",) * 402
+
+
+def test_a_phone_that_is_run_twice_is_run_twice(ground):
+    """The remembered run does not stand in for the second, which would always be equal."""
+    made = []
+
+    def factory(world):
+        made.append(world)
+        return TOY(world)
+
+    battery = determinism(ground, 1)
+    restarts = battery.make(0).settings[0].scenario.steps.count("reboot")
+    run_task(Runs(factory), (battery,), Task(0, 0, 1), PROBE)
+    assert len(made) == 2 * (1 + restarts)
+
+
+def test_what_is_known_is_not_asked_again(ground):
+    """A guard that raised its alarm keeps silent in what follows; the others go on."""
+    batteries = (personal(ground, 1),)
+    said = run_task(Runs(LEAKY), batteries, Task(0, 0, 1), PROBE, {"grammar", "canaries"})
+    assert "grammar" not in said
+    assert "canaries" not in said
+    assert said["tripwire"].count
+
+
+def test_a_profile_may_leave_batteries_unsearched(ground):
+    """Nothing is searched for planted values there; elsewhere the first case is."""
+    assert {"horizon", "phases"} <= PROBE.unsearched
+    found = run_task(Runs(TOY), (phases(ground, 1),), Task(0, 0, 1), PROBE)
+    assert "canaries" not in found
+    assert "canaries" in run_task(Runs(TOY), (public(ground, 1),), Task(0, 0, 1), PROBE)
+
+
+def test_killers_are_named_in_their_order_until_there_are_enough(ground):
+    """Each oracle once; with `enough` the batteries behind are not run."""
+    batteries = personal(ground, 2), public(ground, 2)
+    killers = find_killers(LEAKY, batteries, PROBE)
+    assert {"personal", "public", "grammar", "tripwire", "canaries"} <= set(killers)
+    assert len(set(killers)) == len(killers)
+    assert "public" not in find_killers(LEAKY, batteries, PROBE, enough=2)
+    assert find_killers(TOY, batteries, PROBE) == ()
