@@ -1,120 +1,71 @@
 """`make mutation`: change the judges of the lab in every small way, and see which test notices.
 
-A mutant that survives must be argued in `mutation/argued.json`: why the change changes nothing that
-matters. Exit status 1 where one is not, or where fewer than 90 % are killed; 3 where time was up.
+Without names, the judges are mutated whose code or tests changed since they were last; what is
+known of the others is kept, and written anew after each, so that a run that was stopped goes on
+where it was. A mutant that survives must be argued in `mutation/argued.json`: why the change
+changes nothing that matters. Exit status 1 where one is not, where the tests said nothing of one,
+or where fewer than 90 % are killed.
 """
 
 import argparse
 import json
 import sys
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 from rich.console import Console
 
-from mutation.results import Module, Survivor, read_results
-from mutation.workshop import JUDGES, mutate, prepare
+from mutation.record import argue, load_record, write_record
+from mutation.results import Module, read_results
+from mutation.workshop import JUDGES, digest, list_judges, mutate
 
 REPOSITORY = Path(__file__).parents[1]
-GROUPS = (
-    ("equality", "grammar", "order", "timing", "silence"),
-    ("cardinality", "budget", "stationarity", "server_state", "egress"),
-    ("places", "parts", "fields", "trust_state"),
-    ("chance", "concentration", "distribution", "populations"),
-)
-"""What matters most comes first, should time be up."""
-MODULES = tuple(module for group in GROUPS for module in group)
+RECORD = REPOSITORY / JUDGES / "mutation.json"
+PAGE = REPOSITORY / "docs" / "MUTATION.md"
 ENOUGH = 0.9
-PAGE = """\
-# Mutation of the lab's judges
-
-Made by `make mutation`: every judge is changed in every small way that mutmut knows, one change at
-a time, and the judges' own tests are run. A change that no test notices survives, and is either a
-hole or changes nothing that matters; which, is argued below. A change under which a
-test never ends is killed, too; *unknown* are those that were not tried when the time was up. The
-canary search and what judges whole runs are left out, as their tests are slow.
-
-"""
 
 
 def main() -> int:
     """Mutate, write both result files, and say how it went."""
     parser = argparse.ArgumentParser(description=__doc__, prog="python -m mutation")
-    parser.add_argument("--minutes", type=float, default=120.0, help="end after so long")
+    parser.add_argument("judges", nargs="*", help="those that changed where none is named")
     parser.add_argument("--packages", type=Path, default=REPOSITORY / ".venv-mutation")
-    parser.add_argument("--results-only", action="store_true", help="read the last run again")
+    parser.add_argument("--workers", type=int, default=2, help="mutants at the same time")
     arguments = parser.parse_args()
     console = Console()
-    shop = REPOSITORY / "var" / "mutation"
-    ended = True
-    if not arguments.results_only:
-        prepare(REPOSITORY, shop, list(MODULES))
-        end = monotonic() + 60 * arguments.minutes
-        for group in GROUPS:
-            with console.status(f"{', '.join(group)}; progress is in {shop / 'log'}"):
-                ended &= mutate(shop, arguments.packages, list(group), end - monotonic())
+    digests = {judge: digest(REPOSITORY, judge) for judge in list_judges(REPOSITORY)}
+    known = {name: m for name, m in load_record(RECORD).items() if name in digests}
+    changed = [name for name in digests if name not in known or known[name].digest != digests[name]]
+    for judge in arguments.judges or changed:
+        shop = REPOSITORY / "var" / "mutation" / judge
+        console.print(f"{judge}; progress is in {shop / 'log'}", soft_wrap=True)
+        mutate(REPOSITORY, shop, arguments.packages, judge, arguments.workers)
+        known[judge] = read_results(shop, judge, digests[judge])
+        _write(known)
+    score, reasons = _write(known)
+    for each in reasons:
+        console.print(each, markup=False, soft_wrap=True)
+    stale = [name for name in digests if name not in known or known[name].digest != digests[name]]
+    for name in stale:
+        console.print(f"{name} changed since it was mutated")
+    console.print(f"{score:.1%} killed, {len(reasons)} open")
+    return 0 if score >= ENOUGH and not reasons and not stale else 1
+
+
+def _write(known: dict[str, Module]) -> tuple[float, list[str]]:
+    """Write both files; give the score, and a line for all that is open."""
+    modules = [known[name] for name in sorted(known)]
     argued = json.loads((Path(__file__).parent / "argued.json").read_text(encoding="utf-8"))
-    modules = sorted(read_results(shop), key=lambda module: MODULES.index(module.name))
-    why = {survivor: _find(survivor, argued) for m in modules for survivor in m.survivors}
-    _write(modules, why)
-    killed, survived = sum(m.killed for m in modules), len(why)
-    score = killed / max(1, killed + survived)
-    open_ones = [survivor for survivor, reason in why.items() if reason is None]
-    for survivor in open_ones:
-        console.print(f"{survivor.module}.{survivor.function}: {survivor.removed}", markup=False)
-        console.print(f"  → {survivor.added}", markup=False)
-    console.print(f"{killed} of {killed + survived} killed ({score:.1%}), {len(open_ones)} open")
-    if not ended:
-        return 3
-    return 0 if score >= ENOUGH and not open_ones else 1
-
-
-def _find(survivor: Survivor, argued: list[dict[str, str]]) -> str | None:
-    """Give the reason of the first argument that fits: words that stand in the lines changed."""
-    for each in argued:
-        if each.get("module", survivor.module) != survivor.module:
-            continue
-        if each["removed"] in survivor.removed and each["added"] in survivor.added:
-            return each["why"]
-    return None
-
-
-def _write(modules: list[Module], why: dict[Survivor, str | None]) -> None:
-    rows: list[dict[str, Any]] = [
-        {
-            "module": module.name,
-            "killed": module.killed,
-            "survived": len(module.survivors),
-            "argued": sum(why[survivor] is not None for survivor in module.survivors),
-            "unknown": module.unknown,
-        }
-        for module in modules
+    why = argue(modules, argued)
+    write_record(RECORD, PAGE, modules, why)
+    killed = sum(module.killed for module in modules)
+    score = killed / max(1, killed + sum(len(module.survivors) for module in modules))
+    is_open = [
+        f"{each.module}.{each.function}: {each.removed}\n  → {each.added}"
+        for each, reason in why.items()
+        if reason is None
     ]
-    survivors = [
-        {
-            "module": survivor.module,
-            "function": survivor.function,
-            "removed": survivor.removed,
-            "added": survivor.added,
-            "why": reason,
-        }
-        for survivor, reason in why.items()
-    ]
-    record = {"tool": "mutmut", "modules": rows, "survivors": survivors}
-    text = json.dumps(record, ensure_ascii=False, indent=1) + "\n"
-    (REPOSITORY / JUDGES / "mutation.json").write_text(text, encoding="utf-8")
-    lines = ["| module | killed | survived | of them argued | unknown | score |"]
-    lines.append("| --- | --- | --- | --- | --- | --- |")
-    for row in rows:
-        share = row["killed"] / max(1, row["killed"] + row["survived"])
-        lines.append("| " + " | ".join([*map(str, row.values()), f"{share:.1%}"]) + " |")
-    lines += ["", "## What survived", ""]
-    for survivor, reason in why.items():
-        lines.append(f"- `{survivor.module}.{survivor.function}`: {reason or 'open'}")
-        lines.append(f"  `{survivor.removed}` → `{survivor.added}`")
-    page = PAGE + "\n".join(lines) + "\n"
-    (REPOSITORY / "docs" / "MUTATION.md").write_text(page, encoding="utf-8")
+    is_open += [f"{m.name}: the tests said nothing of {m.unknown}" for m in modules if m.unknown]
+    return score, is_open
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 import ast
 import difflib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mutation.workshop import JUDGES
 
-SURVIVED, UNTESTED = 0, 33
-"""Exit statuses that mutmut notes; others are those of tests that failed, or never ended."""
+KILLED = {1, 3}
+SURVIVED = {0, 33}
+"""Exit statuses that mutmut notes: pytest's own, and 33 where no test comes by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +25,20 @@ class Survivor:
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """How the mutants of one module ended; `unknown` are those that were not tried."""
+    """How the mutants of one module ended; `unknown` are those of which the tests said nothing."""
 
     name: str
+    digest: str
     killed: int
     survivors: tuple[Survivor, ...]
     unknown: int
 
 
-def read_results(shop: Path) -> Iterator[Module]:
-    """Read the results of every mutated module, in order of names."""
-    for path in sorted((shop / "mutants" / JUDGES).glob("*.py.meta")):
-        module = path.name.removesuffix(".py.meta")
-        statuses = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-        if statuses:
-            yield _read(module, statuses, path.with_suffix(""))
-
-
-def _read(module: str, statuses: dict[str, int | None], mutated: Path) -> Module:
+def read_results(shop: Path, module: str, digest: str) -> Module:
+    """Read the results of one module, mutated in its shop."""
+    mutated = shop / "mutants" / JUDGES / f"{module}.py"
+    found = json.loads(mutated.with_suffix(".py.meta").read_text(encoding="utf-8"))
+    statuses: dict[str, int | None] = found["exit_code_by_key"]
     source = mutated.read_text(encoding="utf-8")
     functions = {
         node.name: ast.get_source_segment(source, node) or ""
@@ -52,17 +48,17 @@ def _read(module: str, statuses: dict[str, int | None], mutated: Path) -> Module
     survivors = [
         _survivor(module, key.rpartition(".")[2], functions)
         for key, status in statuses.items()
-        if status in {SURVIVED, UNTESTED}
+        if status in SURVIVED
     ]
-    # Also what ran for so long that it was ended: an endless test is noticed.
-    killed = sum(status not in {None, SURVIVED, UNTESTED} for status in statuses.values())
-    return Module(module, killed, tuple(survivors), len(statuses) - killed - len(survivors))
+    killed = sum(status in KILLED for status in statuses.values())
+    unknown = len(statuses) - killed - len(survivors)
+    return Module(module, digest, killed, tuple(survivors), unknown)
 
 
 def _survivor(module: str, name: str, functions: dict[str, str]) -> Survivor:
     function, _, _ = name.rpartition("__mutmut_")
     before, after = (
-        [line.strip() for line in functions[each].splitlines()[1:]]
+        [line.strip() for line in functions[each].replace(each, function).splitlines()]
         for each in (f"{function}__mutmut_orig", name)
     )
     changes = [line for line in difflib.ndiff(before, after) if line[:2] in {"- ", "+ "}]

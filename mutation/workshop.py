@@ -1,6 +1,8 @@
-"""A copy of what is needed to mutate the judges, and mutmut at work in it."""
+"""A copy of what is needed to mutate one judge, and mutmut at work in it."""
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,17 +10,17 @@ from pathlib import Path
 
 JUDGES = Path("client_sim/lab/oracles")
 TESTS = Path("tests/client_sim/lab/oracles")
-SLOW = ("test_canary.py", "test_completion.py", "test_judging.py")
-"""Tests that are left out: they run many clients, or search long."""
-
 COPIED = ("client_sim", "tests/client_sim", "conftest.py", "docs")
 SETTINGS = """\
 [tool.mutmut]
 source_paths = ["client_sim"]
-only_mutate = {judges}
-pytest_add_cli_args_test_selection = ["{tests}"]
-pytest_add_cli_args = {arguments}
+only_mutate = ["{judge}"]
+pytest_add_cli_args_test_selection = {tests}
+pytest_add_cli_args = [
+  "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:unraisableexception", "--hypothesis-seed=0"
+]
 also_copy = ["conftest.py", "docs"]
+timeout_constant = 20.0
 
 [tool.pytest.ini_options]
 pythonpath = ["."]
@@ -27,10 +29,61 @@ filterwarnings = ["error"]
 asyncio_mode = "auto"
 asyncio_default_fixture_loop_scope = "function"
 """
+"""Collecting garbage at the end of each of some thousand sessions takes half of their time."""
+FRESH = """\
+import os
+import signal
+import sys
 
 
-def prepare(repository: Path, shop: Path, modules: list[str]) -> None:
-    """Copy code and tests, and write what mutmut must know; an old copy is removed."""
+def pytest_sessionstart():
+    for name, module in list(sys.modules.items()):
+        if name.startswith("client_sim."):
+            for value in list(vars(module).values()):
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+
+
+def pytest_runtest_setup():
+    signal.signal(signal.SIGPROF, lambda *_: os._exit(1))
+    signal.setitimer(signal.ITIMER_PROF, 5.0)
+
+
+def pytest_runtest_teardown():
+    signal.setitimer(signal.ITIMER_PROF, 0.0)
+"""
+"""What the tests of a mutant begin with, in the process of those that passed: nothing remembered.
+
+A test that never ends fails by the processor's time, for a busy machine is no reason to; what
+mutmut itself does to it is done by the clock, after minutes.
+"""
+
+
+def list_judges(repository: Path) -> list[str]:
+    """Give the names of all modules of the judges."""
+    names = {path.stem for path in (repository / JUDGES).glob("*.py")}
+    return sorted(names - {"__init__"})
+
+
+def find_tests(repository: Path, judge: str) -> list[Path]:
+    """Give the tests that a judge's mutants are tried on: those that import it by its name."""
+    imports = re.compile(rf"^from client_sim\.lab\.oracles\.{judge} import ", re.MULTILINE)
+    return sorted(
+        path.relative_to(repository)
+        for path in (repository / TESTS).glob("test_*.py")
+        if imports.search(path.read_text(encoding="utf-8"))
+    )
+
+
+def digest(repository: Path, judge: str) -> str:
+    """Give 16 hexadecimal digits that change with a judge's code and its tests."""
+    paths = [JUDGES / f"{judge}.py", *find_tests(repository, judge)]
+    texts = b"".join((repository / path).read_bytes() for path in paths)
+    return hashlib.sha256(texts).hexdigest()[:16]
+
+
+def mutate(repository: Path, shop: Path, packages: Path, judge: str, workers: int) -> None:
+    """Let mutmut try every mutant of one judge in a fresh folder, which then has its results."""
     shutil.rmtree(shop, ignore_errors=True)
     for name in COPIED:
         source, target = repository / name, shop / name
@@ -38,35 +91,20 @@ def prepare(repository: Path, shop: Path, modules: list[str]) -> None:
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
-    judges = [f"{JUDGES}/{module}.py" for module in modules]
-    arguments = ["-p", "no:cacheprovider", "-p", "no:xdist"]
-    arguments += [f"--ignore={TESTS}/{name}" for name in SLOW]
-    settings = SETTINGS.format(judges=_as_toml(judges), tests=TESTS, arguments=_as_toml(arguments))
+    tests = ", ".join(f'"{path}"' for path in find_tests(repository, judge))
+    settings = SETTINGS.format(judge=JUDGES / f"{judge}.py", tests=f"[{tests}]")
     (shop / "pyproject.toml").write_text(settings, encoding="utf-8")
-
-
-def mutate(shop: Path, packages: Path, modules: list[str], seconds: float) -> bool:
-    """Let mutmut try every mutant of some modules; False where the time was up before."""
-    command = [sys.executable, "-m", "mutmut", "run", "--max-children", "2"]
-    command += [f"{'.'.join(JUDGES.parts)}.{module}.*" for module in modules]
+    (shop / TESTS / "conftest.py").write_text(FRESH, encoding="utf-8")
+    command = [sys.executable, "-m", "mutmut", "run", "--max-children", str(workers)]
     environment = {**os.environ, "PYTHONPATH": str(packages)}
-    with (shop / "log").open("ab") as log:
-        try:
-            # The status is 1 where mutants survive, which is for the results to say.
-            subprocess.run(
-                command,
-                cwd=shop,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                timeout=max(1.0, seconds),
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-    return True
-
-
-def _as_toml(values: list[str]) -> str:
-    return "[" + ", ".join(f'"{value}"' for value in values) + "]"
+    with (shop / "log").open("wb") as log:
+        # The status is 1 where mutants survive, which is for the results to say.
+        subprocess.run(
+            command,
+            cwd=shop,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            check=False,
+        )

@@ -35,4 +35,4 @@ def tail_of_rayleigh(length: float, count: int) -> float:
 
     The approximation of Rayleigh's test in Zar, Biostatistical Analysis, section 27.1.
     """
-    return min(1.0, math.exp(math.sqrt(1 + 4 * count + 4 * (count**2 - length**2)) - 1 - 2 * count))
+    return math.exp(math.sqrt(1 + 4 * count + 4 * (count**2 - length**2)) - 1 - 2 * count)

@@ -86,7 +86,8 @@ def judge_distribution(seconds: Sequence[float], alpha: float = 1e-9) -> tuple[F
     distance = find_spread(seconds)
     found.append(("spread", distance, tail_of_kolmogorov(distance, len(seconds)) * 4))
     runs = find_runs(seconds)
-    found.append(("number of runs", runs, 1.0 if math.isnan(runs) else tail_of_normal(runs) * 4))
+    # Where runs cannot be counted the chance is nan, which is less than nothing.
+    found.append(("number of runs", runs, tail_of_normal(runs) * 4))
     return tuple(_findings(found, seconds, alpha))
 
 

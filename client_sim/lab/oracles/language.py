@@ -11,7 +11,7 @@ from typing import Final
 _VERSION: Final = rb"(?P<version>[1-9][0-9]{0,15})"
 _CODENAME: Final = rb"(?P<codename>[a-z0-9][a-z0-9_-]{0,31})"
 _SHORT: Final = rb"[a-z0-9][a-z0-9-]{0,15}"
-_FILE: Final = rb"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip"
+_NAME: Final = rb"/[0-9a-f]{64}\.[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,90}\.zip"
 _NOT_A_CODENAME: Final = (
     rb"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)[./]|latest-)"
 )
@@ -32,37 +32,23 @@ class Rule:
     header: re.Pattern[bytes]
 
 
-def _rule(name: str, path: bytes, header: re.Pattern[bytes] = ACCEPT_ENCODING) -> Rule:
-    return Rule(name, b"GET", re.compile(path), header)
+_PATHS: Final = {
+    "root": rb"/metadata/" + _VERSION + rb"\.root\.json",
+    "timestamp": rb"/metadata/timestamp\.json",
+    "snapshot": rb"/metadata/" + _VERSION + rb"\.snapshot\.json",
+    "role": rb"/metadata/" + _VERSION + rb"\.(?P<role>targets|latest|tables|content)\.json",
+    "part": rb"/metadata/" + _VERSION + rb"\." + _PART + rb"\.json",
+    "proof-latest": rb"/log/proof/latest\." + _VERSION,
+    "proof-part": rb"/log/proof/" + _PART + rb"\." + _VERSION,
+    "codename": rb"/metadata/" + _VERSION + rb"\." + _NOT_A_CODENAME + _CODENAME + rb"\.json",
+    "proof-codename": rb"/log/proof/" + _NOT_A_CODENAME + _CODENAME + rb"\." + _VERSION,
+    "package": (
+        rb"/targets/" + _NOT_A_CODENAME + _CODENAME + rb"/" + _SHORT + rb"/" + _SHORT + _NAME
+    ),
+}
 
-
-RULES: Final = (
-    _rule("root", rb"/metadata/" + _VERSION + rb"\.root\.json"),
-    _rule("timestamp", rb"/metadata/timestamp\.json"),
-    _rule("snapshot", rb"/metadata/" + _VERSION + rb"\.snapshot\.json"),
-    _rule(
-        "role",
-        rb"/metadata/" + _VERSION + rb"\.(?P<role>targets|latest|tables|content)\.json",
-    ),
-    _rule("part", rb"/metadata/" + _VERSION + rb"\." + _PART + rb"\.json"),
-    _rule("proof-latest", rb"/log/proof/latest\." + _VERSION),
-    _rule("proof-part", rb"/log/proof/" + _PART + rb"\." + _VERSION),
-    _rule(
-        "codename", rb"/metadata/" + _VERSION + rb"\." + _NOT_A_CODENAME + _CODENAME + rb"\.json"
-    ),
-    _rule("proof-codename", rb"/log/proof/" + _NOT_A_CODENAME + _CODENAME + rb"\." + _VERSION),
-    _rule(
-        "package",
-        rb"/targets/"
-        + _NOT_A_CODENAME
-        + _CODENAME
-        + rb"/"
-        + _SHORT
-        + rb"/"
-        + _SHORT
-        + rb"/[0-9a-f]{64}\."
-        + _FILE,
-        RANGE,
-    ),
+RULES: Final = tuple(
+    Rule(name, b"GET", re.compile(path), RANGE if name == "package" else ACCEPT_ENCODING)
+    for name, path in _PATHS.items()
 )
 """Every request that may leave a phone, in the order of the table."""

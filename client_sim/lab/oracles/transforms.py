@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 from urllib.parse import quote_from_bytes
@@ -44,33 +45,23 @@ _BASE58: Final = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE32HEX: Final = bytes.maketrans(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHIJKLMNOPQRSTUV"
 )
+# A copy takes half the time of another object: the library looks its algorithm up each time.
+_EMPTY: Final = {name: hashlib.new(name, usedforsecurity=False) for name in _DIGESTS}
 
 
-def _digest(name: str) -> Transform:
-    # A copy takes half the time of another object: the library looks its algorithm up each time.
-    empty = hashlib.new(name, usedforsecurity=False)
-
-    def transform(value: bytes) -> bytes:
-        digest = empty.copy()
-        digest.update(value)
-        return digest.digest()
-
-    return transform
+def _digest(name: str, value: bytes) -> bytes:
+    digest = _EMPTY[name].copy()
+    digest.update(value)
+    return digest.digest()
 
 
-def _aligned(alphabet: bytes, shift: int) -> Transform:
+def _aligned(alphabet: bytes, shift: int, value: bytes) -> bytes:
     """Base64 of a value that stands `shift` octets behind a group's start inside longer text.
 
     Only the digits that the value alone decides are kept.
     """
-
-    def transform(value: bytes) -> bytes:
-        text = base64.b64encode(bytes(shift) + value, alphabet)
-        first = (shift * 8 + 5) // 6
-        last = (shift + len(value)) * 8 // 6
-        return text[first:last]
-
-    return transform
+    text = base64.b64encode(bytes(shift) + value, alphabet)
+    return text[(shift * 8 + 5) // 6 : (shift + len(value)) * 8 // 6]
 
 
 def _nibbles(value: bytes) -> bytes | None:
@@ -101,14 +92,11 @@ def _base58(value: bytes) -> bytes:
     return b"1" * zeros + bytes(reversed(digits))
 
 
-def _rotated_digits(by: int) -> Transform:
+def _turn_digits(by: int, value: bytes) -> bytes:
     """Add a number to each digit, without carrying; other octets stay."""
-    table = bytes.maketrans(b"0123456789", bytes(48 + (digit + by) % 10 for digit in range(10)))
-
-    def transform(value: bytes) -> bytes:
-        return value.translate(table) if sum(map(_is_digit, value)) >= 8 else b""
-
-    return transform
+    if sum(map(_is_digit, value)) < 8:
+        return b""
+    return bytes((octet - 48 + by) % 10 + 48 if _is_digit(octet) else octet for octet in value)
 
 
 def _is_digit(octet: int) -> bool:
@@ -121,8 +109,8 @@ def _swapped_halves(value: bytes) -> bytes:
     return digest[7::-1] + digest[:7:-1]
 
 
-def _utf16(codec: str) -> Transform:
-    return lambda value: value.decode("utf-8", "replace").encode(codec)
+def _utf16(codec: str, value: bytes) -> bytes:
+    return value.decode("utf-8", "replace").encode(codec)
 
 
 def _json_escape(value: bytes) -> bytes:
@@ -145,7 +133,7 @@ def _html(value: bytes) -> bytes:
 
 DIGESTS: Final[Mapping[str, Transform]] = MappingProxyType(
     {
-        **{name: _digest(name) for name in sorted(_DIGESTS)},
+        **{name: partial(_digest, name) for name in sorted(_DIGESTS)},
         "blake2b-256": lambda value: hashlib.blake2b(value, digest_size=32).digest(),
         "murmur3": murmur3,
         "murmur3 swapped": _swapped_halves,
@@ -160,8 +148,8 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
         "base32 lower": lambda value: base64.b32encode(value).rstrip(b"=").lower(),
         "base32hex": lambda value: base64.b32encode(value).rstrip(b"=").translate(_BASE32HEX),
         "base58": _base58,
-        **{f"base64+{shift}": _aligned(b"+/", shift) for shift in range(3)},
-        **{f"base64url+{shift}": _aligned(b"-_", shift) for shift in range(3)},
+        **{f"base64+{shift}": partial(_aligned, b"+/", shift) for shift in range(3)},
+        **{f"base64url+{shift}": partial(_aligned, b"-_", shift) for shift in range(3)},
         "base85": base64.b85encode,
         "ascii85": base64.a85encode,
         "url": lambda value: quote_from_bytes(value, safe="").encode(),
@@ -177,8 +165,8 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
         "rot13": lambda value: value.translate(_ROT13),
         "rot47": lambda value: value.translate(_ROT47),
         "complement": lambda value: value.translate(_COMPLEMENT),
-        "utf-16-le": _utf16("utf-16-le"),
-        "utf-16-be": _utf16("utf-16-be"),
+        "utf-16-le": partial(_utf16, "utf-16-le"),
+        "utf-16-be": partial(_utf16, "utf-16-be"),
         "bcd": _bcd,
         "bcd swapped": _swapped_bcd,
         "decimal octets": lambda value: ".".join(map(str, value)).encode(),
@@ -189,6 +177,6 @@ TRANSFORMS: Final[Mapping[str, Transform]] = MappingProxyType(
 """Name to function; an empty result means that the transform does not apply to the value."""
 
 ROTATIONS: Final[Mapping[str, Transform]] = MappingProxyType(
-    {f"digits+{by}": _rotated_digits(by) for by in range(1, 10)}
+    {f"digits+{by}": partial(_turn_digits, by) for by in range(1, 10)}
 )
 """What is tried of a value itself, and not of what another transform made."""

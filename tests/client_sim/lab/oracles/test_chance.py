@@ -42,6 +42,15 @@ def test_kolmogorov_is_close_to_the_exact_distribution(distance, count, tail):
     assert tail_of_kolmogorov(distance, count) == pytest.approx(tail, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("x", "tail"),
+    [(0.5, 0.963945), (0.8, 0.544142), (1.0, 0.270000), (1.5, 0.022218), (2.0, 0.000671)],
+)
+def test_the_limit_of_kolmogorov_is_that_of_smirnov(x, tail):
+    """His table of 1948, for x = 0.5 and on; of 100 values x is 10.131 times the distance."""
+    assert tail_of_kolmogorov(x / 10.131, 100) == pytest.approx(tail, abs=1e-6)
+
+
 def test_kolmogorov_ends_at_one():
     """A distance of nothing is certain."""
     assert tail_of_kolmogorov(0.0, 100) == 1.0

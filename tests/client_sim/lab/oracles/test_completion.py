@@ -122,7 +122,13 @@ def test_a_server_that_fails_gives_no_clean_verdict(public):
     def fail(_asked):
         return b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 
+<<<<<<< HEAD
     assert len(judge(public, ToyClient, fail)) == 4
+=======
+    owners = [OWNER, make_persona(2)]
+    result = examine(ToyClient, make_world, owners, IDLE, name="x", layers=0)
+    assert result.failed() == ("completes",)
+>>>>>>> b008a02 (mutation: each judge by itself, with its own tests, and only what changed)
 
 
 @pytest.mark.parametrize("status", [b"206 Partial Content", b"404 Not Found"])

@@ -90,3 +90,15 @@ def test_a_finding_lists_the_due_times():
     assert (found.where, found.octets, found.offset, found.length) == (
         *("next poll", octets, 0, len(octets)),
     )
+
+
+def test_exactly_at_its_share_of_alpha_there_is_no_finding():
+    """A sixth of alpha is that of each statistic."""
+    seen = walk(20, 1, lambda _draw, _at: 20_000)
+    chances = {m.of: m.chance for m in measure_concentration(decode_intervals(seen))}
+    at, above = (
+        [f.explanation.split(" of ")[0] for f in judge_concentration(seen, alpha=alpha)]
+        for alpha in (6 * chances["intervals"], 6.0001 * chances["intervals"])
+    )
+    assert "intervals" not in at
+    assert "intervals" in above

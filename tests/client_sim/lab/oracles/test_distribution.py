@@ -95,6 +95,7 @@ def test_runs_are_counted_by_hand():
     assert find_runs([1, 9, 2, 8, 3, 7]) == pytest.approx((5 - expected) / math.sqrt(variance))
     assert math.isnan(find_runs([5.0, 5.0, 5.0]))
     assert math.isnan(find_runs([5.0]))
+    assert math.isnan(find_runs([1.0, 5.0, 9.0]))
 
 
 def names(seconds, alpha):

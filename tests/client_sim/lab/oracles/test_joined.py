@@ -68,3 +68,35 @@ def test_equal_polls_have_nothing_to_join():
         "first labels of names": b"hh",
     }
     assert judge_canaries(observe(get(), get()), SEARCH) == ()
+
+
+def test_each_text_says_where_its_pieces_stand():
+    """Worked out by hand: what was put together before is not said again."""
+    query = b"/a?c&b=12=3"
+    seen = observe(
+        get(query, b"X-A: 1") + get(query, b"X-A: 123"),
+        get(b"/a", b"X-A: 1"),
+        names=(b"a.b", b"cd.e", b"a.b"),
+    )
+    assert join_fields(seen) == (
+        ("all headers of connection 1", b"h.example1h.example123"),
+        ("all headers of connection 1, backwards", b"123h.example1h.example"),
+        ("all headers of connection 2", b"h.example1"),
+        ("all headers of connection 2, backwards", b"1h.example"),
+        ("header name of request 1 of each connection", b"HostX-AHostX-A"),
+        ("header name of all requests", b"HostX-AHostX-AHostX-A"),
+        ("header X-A value of all requests", b"11231"),
+        ("header X-A value of all requests, where they differ", b"23"),
+        ("header name of request 2 of each connection", b"HostX-A"),
+        ("parameters of queries", b"c12=3c12=3"),
+        ("labels of names", b"abcde"),
+        ("first labels of names", b"acda"),
+    )
+
+
+def test_what_all_values_begin_and_end_with_is_cut_off():
+    """`v` and `.x` are shared: 17, 26 and 2 are left of v17.x, v26.x and v2.x."""
+    values = (b"v17.x", b"v26.x", b"v2.x")
+    seen = observe(*(get(b"/a", b"X-A: " + value) for value in values))
+    texts = {where: text for where, text in join_fields(seen) if "differ" in where}
+    assert texts["header X-A value of request 1 of each connection, where they differ"] == b"17262"

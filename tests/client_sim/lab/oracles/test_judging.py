@@ -1,11 +1,18 @@
 """Silence proves nothing: a poll that sent nothing or got nothing is a finding."""
 
+from dataclasses import replace
+
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.oracles.canary import CanarySearch
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.grammar import find_violations
 from client_sim.lab.oracles.judging import (
     host_line,
+    judge_canaries,
     judge_completion,
+    judge_egress,
     judge_far_end,
     judge_grammar,
     judge_reads,
@@ -85,6 +92,8 @@ def test_requests_in_one_packet_or_in_pieces_are_the_same_octets(cut, public):
         (HEAD + TAIL[:-2] + b"X-A: 1\r\n\r\n", "request 1, header name", b"X-A: 1\r\n\r\n"),
         (HEAD.replace(b"Host", b"host") + TAIL, "request 1, header name", b"host: "),
         (HEAD + TAIL + b"imei", "request 1, body", b"imei"),
+        (HEAD.replace(b"updates", b"imei") + TAIL, "request 1, header name", b"Host: imei."),
+        (b" / HTTP/1.1\r\n\r\n", "", b" /"),
     ],
 )
 def test_a_violation_names_field_and_offset(octets, field, at, public):
@@ -103,3 +112,183 @@ def test_a_look_at_the_owner_names_the_field():
         ("poll 2", "contacts", "the client read contacts"),
         ("poll 1", "imei", "the client read imei"),
     ]
+
+
+def left(channel, octets, connection=-1, phase="poll 2"):
+    """Let something leave."""
+    return Departure(1.0, phase, channel, connection, octets)
+
+
+def test_a_crash_and_a_poll_without_a_connection_name_what_left(public):
+    """Word for word: the exception's name, and the due time behind a poll that sent nothing."""
+    seen = Observation(
+        (left(Channel.CRASH, b"KeyError"), left(Channel.SCHEDULE, b"20000.0")), (), (), (), None
+    )
+    assert judge_completion(seen, public) == (
+        Finding(
+            "crash, poll 2",
+            "the client raised an exception that it should handle",
+            *(b"KeyError", 0, 8, None, "crash", "crash"),
+        ),
+        Finding(
+            "next poll, poll 2",
+            "the poll sent no request, so there is nothing to judge",
+            *(b"20000.0", 0, 7, None, "next poll", "next poll"),
+        ),
+    )
+
+
+def test_a_poll_that_is_not_whole_names_what_was_sent(public):
+    """Word for word: all octets of its first connection."""
+    octets = HEAD + TAIL
+    seen = Observation(
+        (
+            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
+            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
+            left(Channel.OCTETS, octets, 1),
+            left(Channel.SCHEDULE, b"20000.0"),
+        ),
+        *((), (), (b"", b""), None),
+    )
+    assert judge_completion(seen, public) == (
+        Finding(
+            "connection 2, poll 2",
+            "the poll did not ask for roots until the server had no newer one",
+            *(octets, 0, len(octets), None, "octets", "requests"),
+        ),
+    )
+
+
+def test_the_own_part_of_a_split_latest_is_called_for(public):
+    """Which needs the phone's public facts: of one part it is the first."""
+    octets = b"".join(
+        HEAD.replace(b"2.root", name) + TAIL for name in (b"2.root", b"timestamp", b"3.snapshot")
+    )
+    received = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+    for role, version in ((b"snapshot", 3), (b"latest-0", 7)):
+        body = b'{"signed":{"meta":{"%s.json":{"version":%d}}}}' % (role, version)
+        received += b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    departures = (*sent(octets).departures, left(Channel.SCHEDULE, b"20000.0", phase="poll 1"))
+    seen = Observation(departures, (), (), (received,), None)
+    (found,) = judge_completion(seen, public)
+    assert found.explanation == (
+        "the poll ended before /metadata/7.latest-0.json, which the snapshot names"
+    )
+
+
+def test_a_violation_is_told_word_for_word(public):
+    """The rule, what is wrong, where, how many octets."""
+    octets = HEAD + TAIL + b"imei"
+    (violation,) = find_violations(octets, b"updates.example.org:8080")
+    assert judge_grammar(sent(octets), public) == (
+        Finding(
+            "connection 1, poll 1",
+            f"{violation.rule}: {violation.explanation}",
+            *(octets, len(HEAD + TAIL), 4, None, "octets", "request 1, body"),
+        ),
+    )
+
+
+def test_a_stray_is_told_word_for_word(public):
+    """Another name; the host's own, once per connection, is none."""
+    seen = Observation((left(Channel.DNS, b"imei.example.org"),), (), (), (), None)
+    assert judge_egress(seen, public) == (
+        Finding(
+            "dns question, poll 2",
+            "the only name to ask for is updates.example.org",
+            *(b"imei.example.org", 0, 16, None, "dns question", "name"),
+        ),
+    )
+
+
+def test_a_look_is_told_word_for_word():
+    """The field stands for its value, which nobody recorded."""
+    seen = Observation((), (), (Read("poll 1", "imei"),), (), None)
+    assert judge_reads(seen) == (
+        Finding("poll 1", "the client read imei", b"imei", 0, 4, field="imei"),
+    )
+
+
+def test_what_the_other_end_received_is_compared():
+    """Each connection with its own: both sides of the one that differs; without sockets nothing."""
+    seen = Observation(
+        (
+            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 0, "poll 1"),
+            left(Channel.OCTETS, b"GET /a", 0, "poll 1"),
+            left(Channel.CONNECT, b"198.51.100.1 8080 plain", 1),
+            left(Channel.OCTETS, b"GET /b", 1),
+        ),
+        *((), (), (b"", b""), (b"GET /a", b"GET /c")),
+    )
+    assert judge_far_end(seen) == (
+        Finding(
+            "connection 2, poll 2",
+            "the other end of the socket received something else",
+            *(b"GET /b", 0, 6, b"GET /c", "octets", "other end"),
+        ),
+    )
+    assert judge_far_end(replace(seen, far_end=None)) == ()
+    with pytest.raises(ValueError, match="shorter"):
+        judge_far_end(replace(seen, far_end=(b"GET /a",)))
+
+
+IMEI = b"001017204862139"
+SEARCH = CanarySearch({"imei": (IMEI,)}, layers=1)
+
+
+@pytest.mark.parametrize(
+    ("channel", "octets", "offset", "field"),
+    [
+        (Channel.DNS, IMEI + b".example", 0, "dns question"),
+        (Channel.CONNECT, b"198.51.100.1 80 " + IMEI, 16, "connect target"),
+        (Channel.TLS, b"name " + IMEI, 5, "tls parameters"),
+    ],
+)
+def test_a_planted_value_is_told_word_for_word(channel, octets, offset, field):
+    """By each way out that has octets of its own."""
+    seen = Observation((left(channel, octets),), (), (), (), None)
+    assert judge_canaries(seen, SEARCH) == (
+        Finding(
+            f"{channel.value}, poll 2",
+            "imei as it is: 001017204862139",
+            *(octets, offset, 15, None, channel.value, field),
+        ),
+    )
+
+
+def test_a_planted_value_in_a_request_is_told_word_for_word():
+    """With its dress, both steps of it; a size or a due time is no place to look at."""
+    octets = HEAD + b"X-A: " + IMEI[::-1].hex().encode() + b"\r\n" + TAIL
+    seen = sent(octets)
+    more = (left(Channel.SIZES, IMEI), left(Channel.SCHEDULE, IMEI), left(Channel.CRASH, IMEI))
+    seen = replace(seen, departures=(*seen.departures, *more))
+    search = CanarySearch({"imei": (IMEI,)})
+    assert judge_canaries(seen, search) == (
+        Finding(
+            "connection 1, poll 1",
+            "imei as reversed → base16: 001017204862139",
+            *(
+                octets,
+                octets.index(b"X-A: ") + 5,
+                30,
+                None,
+                "octets",
+                "request 1, header X-A value",
+            ),
+        ),
+    )
+
+
+def test_a_value_in_halves_is_told_word_for_word():
+    """The text that was put together, where its pieces stand, and no channel."""
+    seen = Observation(
+        (left(Channel.DNS, IMEI[:7] + b".example"), left(Channel.DNS, IMEI[7:] + b".example")),
+        *((), (), (), None),
+    )
+    assert judge_canaries(seen, SEARCH) == (
+        Finding(
+            "first labels of names",
+            "imei as it is: 001017204862139",
+            *(IMEI, 0, 15, None, "", "first labels of names"),
+        ),
+    )

@@ -4,10 +4,11 @@ import base64
 import gzip
 import zlib
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.lab.oracles.views import view
+from client_sim.lab.oracles.views import View, view
 
 
 def readings(octets):
@@ -48,3 +49,105 @@ def test_hostile_octets_have_no_more_than_the_limit():
     """Thousands of encoded runs do not make thousands of readings."""
     runs = b" ".join(b"%024x" % number for number in range(5000))
     assert len(view(runs)) == 300
+
+
+def test_a_text_is_turned_in_seven_ways():
+    """By hand, in this order: `tr` gives both rotations; pairs begin at the first octet or next."""
+    text = b"Hello, world"
+    assert view(text) == (
+        View((), 0, text),
+        View(("reverse",), 0, b"dlrow ,olleH"),
+        View(("rot13",), 0, b"Uryyb, jbeyq"),
+        View(("rot47",), 0, b"w6==@[ H@C=5"),
+        View(("complement",), 0, bytes(255 - octet for octet in text)),
+        View(("swap pairs",), 0, b"eHll,ow rodl"),
+        View(("swap pairs",), 0, b"Hleol ,owlrd"),
+        View(("without spaces",), 0, b"Hello,world"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("octets", "name", "offset", "inner"),
+    [
+        (b"Hello, worlds", "swap pairs", 0, b"eHll,ow rodls"),
+        (b"Hello, worlds", "swap pairs", 0, b"Hleol ,owlrsd"),
+        (b"H\x00e\x00l\x00l\x00o\x00!\x00", "decode utf-16", 0, b"Hello!"),
+        (b"a=&#72;&#x65;llo&#300;&#xAF;", "decode html", 0, b"a=Hello&#300;\xaf"),
+        (b"a=&#72;&#255;&#256;", "decode html", 0, b"a=H\xff&#256;"),
+        (b"a=\\u0048\\u00fFllo", "decode json", 0, b"a=H\xffllo"),
+        (b"v=72.101.108.108.111.44.32.255;", "decode decimal", 2, b"Hello, \xff"),
+        (b"72,101 108.108.111.44.32.119", "decode decimal", 0, b"Hello, w"),
+        (b"q=a%20b%2bcde&r=f%zz+%41234567 x", "unescape url", 2, b"a b+cde"),
+        (b"q=a%20b%2bcde&r=f%zz+%41234567 x", "unescape url", 16, b"f%zz+A234567"),
+        (b"-- 48656c6c6F2c20776f726c64", "decode base16", 3, b"Hello, world"),
+        (b"-- SGVsbG8sIHdvcmxk", "decode base64", 3, b"Hello, world"),
+        (b"--SGVsbG8sIHdvcmxk", "decode base64", 2, b"Hello, world"),
+        (b"---SGVsbG8sIHdvcmxk", "decode base64", 3, b"Hello, world"),
+        (b" SGVsbG8sIHdvcmw=", "decode base64", 1, b"Hello, worl"),
+        (b" SGVsbG8sIHdvcg==", "decode base64", 1, b"Hello, wor"),
+        (b" SGVsbG8sIHdvcm", "decode base64", 1, b"Hello, wor"),
+        (b" SGVsbG8sIHdvc", "decode base64", 1, b"Hello, wo"),
+        (b" -_-_-_-_-_-_", "decode base64", 1, b"\xfb\xff\xbf" * 3),
+        (b" +/+/+/+/+/+/", "decode base64", 1, b"\xfb\xff\xbf" * 3),
+        (b" ORSXG5BAMRSWG33EMU======", "decode base32", 1, b"test decod"),
+        (b" ORSXG5BAMRSWG33E", "decode base32", 1, b"test decod"),
+        (b" orsxg5bamrswg33e", "decode base32", 1, b"test decod"),
+        (b" AAAAAAAORSXG5BAMRSWG33E", "decode base32", 8, b"test decod"),
+    ],
+)
+def test_a_reading_is_that_of_coreutils(octets, name, offset, inner):
+    """`basenc` for the alphabets; escapes and numbers by hand, and what is none stays."""
+    assert View((name,), offset, inner) in view(octets)
+
+
+@pytest.mark.parametrize(
+    ("octets", "name"),
+    [
+        (b"72.101.108.108.111.44.32.256", "decode decimal"),
+        (b"72.101.108.108.111.44.32", "decode decimal"),
+        (b"&#300;", "unescape url"),
+        (b"a%2", "unescape url"),
+        (b"48656c6c6f2c", "decode base16"),
+        (b"SGVsbG8sIHd", "decode base64"),
+        (b"&#x6;&#x30;abcdef", "decode json"),
+        (b"%48%65%6c%6c%6f", "unescape url"),
+        (b"\x1f\x8b\x08 no gzip", "gunzip"),
+        (b"\x78\x9c no zlib", "inflate zlib"),
+    ],
+)
+def test_what_is_no_encoding_has_no_such_reading(octets, name):
+    """A number above 255, too few digits, half an escape, less than six octets, no stream."""
+    assert name not in {seen.chain[0] for seen in view(octets) if seen.chain}
+
+
+def test_a_stream_that_breaks_off_is_read_as_far_as_it_goes():
+    """So is one that stands behind another, and a raw one that is all there is."""
+    packed = gzip.compress(b"a secret of the owner", mtime=0)
+    assert View(("gunzip",), 1, b"a secret of the owner") in view(b"-" + packed[:-8])
+    twice = gzip.compress(b"somebody", mtime=0) + packed
+    assert View(("gunzip",), len(twice) - len(packed), b"a secret of the owner") in view(twice)
+    raw = zlib.compressobj(wbits=-15)
+    octets = raw.compress(b"a secret of the owner") + raw.flush()
+    assert View(("inflate",), 0, b"a secret of the owner") in view(octets)
+    assert View(("inflate",), 4, b"a secret of the owner") in view(b"\r\n\r\n" + octets)
+
+
+def test_an_inflated_reading_ends_after_a_million_octets():
+    """A bomb shows no more."""
+    (one,) = [s for s in view(gzip.compress(bytes(1_200_000), mtime=0)) if s.chain == ("gunzip",)]
+    assert one.octets == bytes(1_000_000)
+
+
+def test_a_reading_has_six_octets_or_more_and_is_listed_once():
+    """Five are too little to know; what reads the same in two ways is told by the first."""
+    assert [seen.chain for seen in view(b"hello")] == [()]
+    assert ("reverse",) in [seen.chain for seen in view(b"hellos")]
+    assert ("reverse",) not in [seen.chain for seen in view(b"abccba")]
+
+
+def test_no_more_than_two_layers_are_undone():
+    """Base16 three times over is seen in base16; the outer place is kept."""
+    once = b"a secret of the owner".hex().encode()
+    thrice = b"--" + once.hex().encode().hex().encode()
+    assert View(("decode base16",) * 2, 2, once) in view(thrice)
+    assert b"a secret of the owner" not in {seen.octets for seen in view(thrice)}

@@ -1,0 +1,103 @@
+"""The record of the last run: a file that the lab reads, and a page for people."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from mutation.results import Module, Survivor
+
+PAGE = """\
+# Mutation of the lab's judges
+
+Made by `make mutation`: every judge is changed in every small way that mutmut knows, one change at
+a time, and the tests that import it are run. A change that no test notices survives, and is either
+a hole or changes nothing that matters; which, is argued below. A test that takes five seconds of a
+processor under a change has noticed it, too; *unknown* are changes of which the tests said nothing.
+mutmut changes what stands in functions, but for decorated ones: constants, patterns and tables are
+guarded by tests alone. A module without a function is not in the table.
+
+"""
+
+
+def load_record(path: Path) -> dict[str, Module]:
+    """Read what `write_record` wrote, by the modules' names; empty where there is none."""
+    if not path.is_file():
+        return {}
+    record = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        row["module"]: Module(
+            row["module"],
+            row["digest"],
+            row["killed"],
+            tuple(
+                Survivor(each["module"], each["function"], each["removed"], each["added"])
+                for each in record["survivors"]
+                if each["module"] == row["module"]
+            ),
+            row["unknown"],
+        )
+        for row in record["modules"]
+    }
+
+
+def argue(modules: Iterable[Module], argued: list[dict[str, str]]) -> dict[Survivor, str | None]:
+    """Give each survivor the reason of the first argument that fits it, or None.
+
+    One fits where `removed` and `added` stand in the lines that the mutant takes out and puts in,
+    in the `module` and the `function`, if it names them.
+    """
+    return {survivor: _find(survivor, argued) for m in modules for survivor in m.survivors}
+
+
+def _find(survivor: Survivor, argued: list[dict[str, str]]) -> str | None:
+    for each in argued:
+        if each.get("module", survivor.module) != survivor.module:
+            continue
+        if each.get("function", survivor.function) != survivor.function:
+            continue
+        if each["removed"] in survivor.removed and each["added"] in survivor.added:
+            return each["why"]
+    return None
+
+
+def write_record(
+    record: Path, page: Path, modules: list[Module], why: Mapping[Survivor, str | None]
+) -> None:
+    """Write both files."""
+    rows: list[dict[str, Any]] = [
+        {
+            "module": module.name,
+            "killed": module.killed,
+            "survived": len(module.survivors),
+            "argued": sum(why[survivor] is not None for survivor in module.survivors),
+            "unknown": module.unknown,
+            "digest": module.digest,
+        }
+        for module in modules
+    ]
+    survivors = [
+        {
+            "module": survivor.module,
+            "function": survivor.function,
+            "removed": survivor.removed,
+            "added": survivor.added,
+            "why": reason,
+        }
+        for survivor, reason in why.items()
+    ]
+    found = {"tool": "mutmut", "modules": rows, "survivors": survivors}
+    record.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    lines = ["| module | killed | survived | of them argued | unknown | score |"]
+    lines.append("| --- | --- | --- | --- | --- | --- |")
+    for row in rows:
+        if not row["killed"] + row["survived"] + row["unknown"]:
+            continue
+        share = row["killed"] / max(1, row["killed"] + row["survived"])
+        told = [str(row[name]) for name in ("module", "killed", "survived", "argued", "unknown")]
+        lines.append("| " + " | ".join([*told, f"{share:.1%}"]) + " |")
+    lines += ["", "## What survived", ""]
+    for survivor, reason in why.items():
+        lines.append(f"- `{survivor.module}.{survivor.function}`: {reason or 'open'}")
+        lines.append(f"  `{survivor.removed}` → `{survivor.added}`")
+    page.write_text(PAGE + "\n".join(lines) + "\n", encoding="utf-8")

@@ -1,0 +1,41 @@
+"""Windows of octets, and differences of neighbours, worked out by hand."""
+
+import pytest
+
+from client_sim.lab.oracles.windows import WINDOW, find_windows, step_differences
+
+
+def test_all_windows_of_all_readings_are_there():
+    """Those of the octets, and of the octets turned round, which is another reading."""
+    readings, windows, deltas = find_windows(b"abcdefghi")
+    assert readings[0] == b"abcdefghi"
+    assert b"ihgfedcba" in readings
+    assert {b"abcdefgh", b"bcdefghi", b"ihgfedcb", b"hgfedcba"} <= windows
+    assert {len(window) for window in windows | deltas} == {WINDOW}
+    # a^b = 3, b^c = 1, c^d = 7, d^e = 1, e^f = 3, f^g = 1, g^h = 15, h^i = 1.
+    assert b"\x03\x01\x07\x01\x03\x01\x0f\x01" in deltas
+    assert all(any(window in text for text in readings) for window in windows)
+
+
+def test_few_octets_have_no_window():
+    """Seven have none, eight one, of which there are no eight differences."""
+    assert find_windows(b"abcdefg")[1:] == (frozenset(), frozenset())
+    _, windows, deltas = find_windows(b"abcdefgh")
+    assert b"abcdefgh" in windows
+    assert deltas == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("octets", "differences"),
+    [
+        (b"", b""),
+        (b"a", b""),
+        (b"\x05\x03", b"\x06"),
+        (b"\x00\x00\xff", b"\x00\xff"),
+        (b"\xff\x00\x00", b"\xff\x00"),
+        (b"\x12\x34\x56\x78", b"\x26\x62\x2e"),
+    ],
+)
+def test_a_difference_is_the_exclusive_or_of_neighbours(octets, differences):
+    """One less than there are octets."""
+    assert step_differences(octets) == differences
