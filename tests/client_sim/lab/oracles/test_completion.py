@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.oracles.completion import find_incompletions
+from client_sim.lab.oracles.completion import Incompletion, find_incompletions
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.persona import make_persona
 
 OWNER = make_persona(1)
@@ -122,13 +123,7 @@ def test_a_server_that_fails_gives_no_clean_verdict(public):
     def fail(_asked):
         return b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 
-<<<<<<< HEAD
-    assert len(judge(public, ToyClient, fail)) == 4
-=======
-    owners = [OWNER, make_persona(2)]
-    result = examine(ToyClient, make_world, owners, IDLE, name="x", layers=0)
-    assert result.failed() == ("completes",)
->>>>>>> b008a02 (mutation: each judge by itself, with its own tests, and only what changed)
+from client_sim.lab.oracles.completion import Incompletion, find_incompletions
 
 
 @pytest.mark.parametrize("status", [b"206 Partial Content", b"404 Not Found"])
@@ -165,3 +160,136 @@ def test_a_poll_that_says_that_it_failed_is_believed(public):
 
     assert judge(public, Honest) == ["the poll ended early: Root 1 is not signed by 2 keys."] * 4
     assert judge(public, Content) == []
+
+
+def answer(path, status=200, **versions):
+    """Give a request and its answer, which names these versions."""
+    body = meta(**versions)
+    head = b"HTTP/1.1 %d Word\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+    return path, head + body
+
+
+def silence(path):
+    """Give a request and no answer."""
+    return path, b""
+
+
+def observe(*polls, failures=None):
+    """Make a run of polls, each of them requests and answers on a connection; none is none."""
+    left, received = [], []
+    for number, exchanges in enumerate(polls, 1):
+        phase = f"poll {number}"
+        if exchanges:
+            asked = b"".join(
+                b"GET %s HTTP/1.1\r\nHost: h.example\r\n\r\n" % path.encode()
+                for path, _ in exchanges
+            )
+            left.append(Departure(1.0, phase, Channel.CONNECT, len(received), b"a 80 plain"))
+            left.append(Departure(1.0, phase, Channel.OCTETS, len(received), asked))
+            received.append(b"".join(given for _, given in exchanges))
+        left.append(Departure(2.0, phase, Channel.SCHEDULE, -1, b"20000.0"))
+    return Observation(tuple(left), (), (), tuple(received), None, (), failures or {})
+
+
+NO_ROOT = answer(ROOT, 404)
+UP_TO_SNAPSHOT = (NO_ROOT, answer(TIMESTAMP, snapshot=1))
+
+
+@pytest.mark.parametrize(
+    ("polls", "explanation"),
+    [
+        ([()], "the poll sent no request, so there is nothing to judge"),
+        (
+            [(answer(ROOT),)],
+            "the poll did not ask for roots until the server had no newer one",
+        ),
+        (
+            [(silence(ROOT),)],
+            "the poll did not ask for roots until the server had no newer one",
+        ),
+        (
+            [(NO_ROOT, silence(TIMESTAMP))],
+            f"the server answered nothing to {TIMESTAMP}, so the poll was not a whole one",
+        ),
+        ([(NO_ROOT,)], f"the poll did not ask for {TIMESTAMP}, so nothing could be new"),
+        (
+            [UP_TO_SNAPSHOT],
+            "the poll ended before snapshot 1, which the timestamp names",
+        ),
+        (
+            [(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json", tables=1))],
+            "the poll ended before /metadata/1.tables.json, which the snapshot names",
+        ),
+    ],
+)
+def test_what_a_poll_lacks_is_told_word_for_word(polls, explanation, public):
+    """With the poll's due time, and its first connection where it had one."""
+    seen = observe(*polls)
+    connection = seen.connections()[0] if polls[0] else None
+    assert find_incompletions(seen, public) == (
+        Incompletion(seen.departures[-1], connection, explanation),
+    )
+
+
+def test_an_exception_is_told_word_for_word(public):
+    """It belongs to no connection."""
+    crash = Departure(1.0, "poll 1", Channel.CRASH, -1, b"KeyError")
+    assert find_incompletions(Observation((crash,), (), (), (), None), public) == (
+        Incompletion(crash, None, "the client raised an exception that it should handle"),
+    )
+
+
+def test_a_poll_belongs_to_the_connections_of_its_phase(public):
+    """The second poll is the one that lacks something."""
+    whole = (NO_ROOT, answer(TIMESTAMP))
+    seen = observe(whole, (NO_ROOT,))
+    (found,) = find_incompletions(seen, public)
+    assert found.connection == seen.connections()[1]
+    assert found.departure.phase == "poll 2"
+
+
+@pytest.mark.parametrize(
+    "polls",
+    [
+        [(NO_ROOT, answer(TIMESTAMP))],
+        [(answer(ROOT), answer("/metadata/3.root.json", 404), answer(TIMESTAMP))],
+        [(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json"))],
+        [
+            (
+                *(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json", targets=1)),
+                answer("/metadata/1.targets.json"),
+            ),
+            (
+                *(NO_ROOT, answer(TIMESTAMP, snapshot=2)),
+                answer("/metadata/2.snapshot.json", targets=1),
+            ),
+        ],
+    ],
+)
+def test_nothing_more_is_called_for_than_the_server_names(polls, public):
+    """No snapshot, a newer root, no role, a role that was fetched with an older snapshot."""
+    assert find_incompletions(observe(*polls), public) == ()
+
+
+def test_what_is_new_is_called_for_beside_what_is_not(public):
+    """Targets stay as they were, tables are the second."""
+    first = (
+        *(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json", targets=1, tables=1)),
+        *(answer("/metadata/1.targets.json"), answer("/metadata/1.tables.json")),
+    )
+    second = (
+        *(NO_ROOT, answer(TIMESTAMP, snapshot=2)),
+        answer("/metadata/2.snapshot.json", targets=1, tables=2),
+    )
+    (found,) = find_incompletions(observe(first, second), public)
+    assert found.explanation == (
+        "the poll ended before /metadata/2.tables.json, which the snapshot names"
+    )
+
+
+def test_a_failure_is_told_where_nothing_is_lacking(public):
+    """What a poll says of itself, in its phase alone."""
+    whole = (NO_ROOT, answer(TIMESTAMP))
+    seen = observe(whole, whole, failures={"poll 2": "so it ended"})
+    (found,) = find_incompletions(seen, public)
+    assert (found.departure.phase, found.explanation) == ("poll 2", "so it ended")

@@ -62,7 +62,7 @@ def test_another_kind_is_found(other, names):
 
 def test_few_values_are_refused():
     """T is not normal for them."""
-    with pytest.raises(ValueError, match="^two populations need 100 intervals or more each$"):
+    with pytest.raises(ValueError, match=r"^two populations need 100 intervals or more each$"):
         judge_populations(draws(99, 1), draws(500, 2), "owner")
 
 

@@ -151,3 +151,18 @@ def test_no_more_than_two_layers_are_undone():
     thrice = b"--" + once.hex().encode().hex().encode()
     assert View(("decode base16",) * 2, 2, once) in view(thrice)
     assert b"a secret of the owner" not in {seen.octets for seen in view(thrice)}
+
+
+def test_the_first_body_is_inflated_whatever_follows_it():
+    """Another request, whose empty line is no beginning of a body that was compressed."""
+    raw = zlib.compressobj(wbits=-15)
+    body = raw.compress(b"a secret of the owner") + raw.flush()
+    octets = b"POST / HTTP/1.1\r\n\r\n" + body + b"GET / HTTP/1.1\r\n\r\n"
+    assert View(("inflate",), 19, b"a secret of the owner") in view(octets)
+
+
+@pytest.mark.parametrize(("name", "places"), [("decode base64", 4), ("decode base32", 8)])
+def test_a_run_of_letters_is_read_from_each_place_of_a_group(name, places):
+    """Four of base64, eight of base32: from the next one on all is said already."""
+    offsets = [seen.offset for seen in view(b" ORSXG5BAMRSWG33EMRSWG33E") if seen.chain == (name,)]
+    assert offsets == list(range(1, 1 + places))
