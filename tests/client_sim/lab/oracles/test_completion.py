@@ -140,20 +140,6 @@ def test_a_download_is_no_part_of_a_poll(public, status):
     assert len(judge(public, polling((ROOT, package), (ROOT, package)), serve_blocks)) == 4
 
 
-@pytest.mark.parametrize("status", [b"206 Partial Content", b"404 Not Found"])
-def test_a_download_is_no_part_of_a_poll(public, status):
-    """Whether its blocks come or not; the poll before it is judged as ever."""
-
-    def serve_blocks(asked):
-        if b" /targets/" in asked.octets:
-            return b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status
-        return serve(asked)
-
-    package = f"/targets/armani/id/stable/{'a' * 64}.zip"
-    assert judge(public, polling((*FIRST, package)), serve_blocks) == []
-    assert len(judge(public, polling((ROOT, package), (ROOT, package)), serve_blocks)) == 4
-
-
 @dataclass
 class _Outcome:
     failure: str | None
