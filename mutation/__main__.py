@@ -32,23 +32,29 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2, help="mutants at the same time")
     arguments = parser.parse_args()
     console = Console()
-    digests = {judge: digest(REPOSITORY, judge) for judge in list_judges(REPOSITORY)}
-    known = {name: m for name, m in load_record(RECORD).items() if name in digests}
-    changed = [name for name in digests if name not in known or known[name].digest != digests[name]]
-    for judge in arguments.judges or changed:
+    known = {n: m for n, m in load_record(RECORD).items() if n in list_judges(REPOSITORY)}
+    for judge in arguments.judges or _changed(known):
         shop = REPOSITORY / "var" / "mutation" / judge
         console.print(f"{judge}; progress is in {shop / 'log'}", soft_wrap=True)
+        tried = digest(REPOSITORY, judge)
         mutate(REPOSITORY, shop, arguments.packages, judge, arguments.workers)
-        known[judge] = read_results(shop, judge, digests[judge])
+        known[judge] = read_results(shop, judge, tried)
         _write(known)
     score, reasons = _write(known)
+    reasons += [f"{name} changed since it was mutated" for name in _changed(known)]
     for each in reasons:
         console.print(each, markup=False, soft_wrap=True)
-    stale = [name for name in digests if name not in known or known[name].digest != digests[name]]
-    for name in stale:
-        console.print(f"{name} changed since it was mutated")
     console.print(f"{score:.1%} killed, {len(reasons)} open")
-    return 0 if score >= ENOUGH and not reasons and not stale else 1
+    return 0 if score >= ENOUGH and not reasons else 1
+
+
+def _changed(known: dict[str, Module]) -> list[str]:
+    """List the judges that are not known as they are now."""
+    return [
+        name
+        for name in list_judges(REPOSITORY)
+        if name not in known or known[name].digest != digest(REPOSITORY, name)
+    ]
 
 
 def _write(known: dict[str, Module]) -> tuple[float, list[str]]:
