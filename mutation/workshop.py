@@ -66,7 +66,10 @@ def list_judges(repository: Path) -> list[str]:
 
 
 def find_tests(repository: Path, judge: str) -> list[Path]:
-    """Give the tests that a judge's mutants are tried on: those that import it by its name."""
+    """Give the tests that a judge's mutants are tried on: those that import it by its name.
+
+    Where there are none, that is all tests of judges.
+    """
     imports = re.compile(rf"^from client_sim\.lab\.oracles\.{judge} import ", re.MULTILINE)
     return sorted(
         path.relative_to(repository)
@@ -91,7 +94,7 @@ def mutate(repository: Path, shop: Path, packages: Path, judge: str, workers: in
             shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(source, target)
-    tests = ", ".join(f'"{path}"' for path in find_tests(repository, judge))
+    tests = ", ".join(f'"{path}"' for path in find_tests(repository, judge) or [TESTS])
     settings = SETTINGS.format(judge=JUDGES / f"{judge}.py", tests=f"[{tests}]")
     (shop / "pyproject.toml").write_text(settings, encoding="utf-8")
     (shop / TESTS / "conftest.py").write_text(FRESH, encoding="utf-8")
