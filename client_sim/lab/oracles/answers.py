@@ -45,20 +45,20 @@ def decode_answers(octets: bytes) -> tuple[Answer, ...]:
     while octets:
         head, end, rest = octets.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")
-        version, _, status = first.partition(b" ")
+        version, status, *_ = [*first.split(b" "), b"", b""]
         fields = {
             name.lower(): value.strip()
             for name, _, value in (line.partition(b":") for line in lines)
         }
         length = fields.get(b"content-length", b"")
-        if not end or version != b"HTTP/1.1" or not _is_number(status[:3], 3):
+        if not end or version != b"HTTP/1.1" or not _is_number(status, 3):
             break
         if not _is_number(length, 16) or len(rest) < int(length):
             break
         body = _decompress(rest[: int(length)], fields.get(b"content-encoding", b""))
         if body is None:
             break
-        found.append(Answer(int(status[:3]), body))
+        found.append(Answer(int(status), body))
         octets = rest[int(length) :]
     return tuple(found)
 

@@ -37,6 +37,12 @@ def test_answers_follow_each_other():
         answer(BODY, b"Content-Encoding: gzip\r\n"),
         answer(gzip.compress(BODY)[:-1], b"Content-Encoding: gzip\r\n"),
         answer(BODY, b"Content-Encoding: br\r\n"),
+        answer(BODY, b"Content-Encoding: gzip:\r\n"),
+        answer(gzip.compress(bytes(5_000_001)), b"Content-Encoding: gzip\r\n"),
+        answer(b"", status=b"2000 OK"),
+        answer(b"", status=b" 200 OK"),
+        b"HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 00000000000000000\r\n\r\n",
     ],
 )
 def test_what_is_not_whole_is_no_answer(octets):
@@ -45,7 +51,11 @@ def test_what_is_not_whole_is_no_answer(octets):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b'{"signed":1}', b'{"signed":{"meta":[]}}', b"[" * 2000]
+    "body",
+    [
+        *(b"", b"[]", b'{"signed":1}', b'{"signed":{"meta":[]}}', b"[" * 2000),
+        *(b'{"signed":{"meta":{"a.json":1}}}', b'{"signed":{"meta":{"a.json":{"version":"1"}}}}'),
+    ],
 )
 def test_other_bodies_name_no_versions(body):
     """No metadata, no versions."""

@@ -73,3 +73,25 @@ def test_a_path_may_hold_spaces():
     """What stands between the first space of a line and the last is asked for."""
     parts = decode_parts(b"GET /a b HTTP/1.1\r\n\r\n")
     assert [part.octets for part in parts] == [b"GET", b"/a b", b"HTTP/1.1"]
+
+
+def test_a_query_begins_at_the_first_mark():
+    """Another mark belongs to it; without one everything is the path."""
+    parts = decode_parts(b"GET /a?b?c HTTP/1.1\r\n\r\n")
+    assert [(p.name, p.octets) for p in parts][1:3] == [("path", b"/a"), ("query", b"?b?c")]
+    parts = decode_parts(b"GET /a HTTP/1.1\r\n\r\n")
+    assert [part.name for part in parts] == ["method", "path", "version"]
+
+
+def test_a_body_begins_behind_the_first_empty_line():
+    """Others belong to it."""
+    parts = decode_parts(ONE + b"a: b\r\n\r\nc")
+    assert (parts[-1].name, parts[-1].octets) == ("body", b"a: b\r\n\r\nc")
+    assert len(parts) == 9
+
+
+def test_there_may_be_no_part_at_an_offset():
+    """On an empty connection, and before the first part."""
+    assert find_part(b"", 0) is None
+    assert find_part(b" /a HTTP/1.1\r\n\r\n", 0) is None
+    assert find_part(b" /a HTTP/1.1\r\n\r\n", 1) is not None
