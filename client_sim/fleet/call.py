@@ -8,7 +8,6 @@ from client_sim.device.choose import Offer
 from client_sim.device.download import package_url
 from client_sim.fleet.answer_tree import Node
 from client_sim.fleet.lines import Line, LinePair
-from client_sim.fleet.pair import Pair
 from client_sim.fleet.wire import Wire
 from client_sim.transport import BLOCK, encode_block_request
 
@@ -88,12 +87,12 @@ class Call:
         self.begun = 0
         self.now = 0.0
         self.purpose = Purpose.POLL
-        self.node: Node | Pair | None = None
+        self.node: Node | None = None
         self.wire: Wire | None = None
         self.number = 0
         self.rest = b""
         self.line: Line | LinePair | None = None
-        self.unsent: Line | LinePair | None = None
+        self.unsent: Line | None = None
         self.sent_at = 0.0
         self.breaks = False
         self.offer: Offer | None = None

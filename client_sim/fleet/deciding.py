@@ -14,9 +14,9 @@ from client_sim.world import RunningBuild
 class Decider:
     """Decides for the phones of a worker.
 
-    A decision depends on the phone's place among a thousand and on the share that is reached, and
-    not otherwise on secret and time (FORMATS section 4). So what was decided for equal inputs is
-    not decided again. `first` is the number of the worker's first phone in the fleet.
+    A decision depends on whether the phone's place among a thousand is below the share that is
+    reached, and not otherwise on secret and time (FORMATS section 4). So what was decided for equal
+    inputs is not decided again. `first` is the number of the worker's first phone in the fleet.
     """
 
     def __init__(self, groups: tuple[Group, ...], phones: Phones, seed: int, first: int) -> None:
@@ -40,7 +40,7 @@ class Decider:
             names = (pointer.codename, pointer.region, pointer.channel)
             phones.place[phone] = bucket(self.secret(phone), *names, window.final)
             phones.placed_for[phone] = window.final
-        key = phones.build[phone] * 1000 + phones.place[phone]
+        key = phones.build[phone], phones.place[phone] < window.permille
         decided = window.decided
         return decided[key] if key in decided else self._plan(key, phone, window, now)
 
@@ -53,7 +53,9 @@ class Decider:
         window = state.windows[index] = None if pointer is None else ShareWindow(pointer)
         return window
 
-    def _plan(self, key: int, phone: int, window: ShareWindow, now: float) -> Offer | None:
+    def _plan(
+        self, key: tuple[int, bool], phone: int, window: ShareWindow, now: float
+    ) -> Offer | None:
         running, secret = self.running(phone), self.secret(phone)
         try:
             found = plan_update(window.pointer, running, running.counter, secret, now, ())

@@ -66,11 +66,11 @@ class Driver:
         """Begin the polls that are due at `tick`; waits for room among the connections."""
         now = self._walk.time = self._manners.begin + tick / TICKS
         self._stretches.move(tick)
-        limit, exchanges, walk = self._manners.connections, self.exchanges, self._walk
+        exchanges, walk = self.exchanges, self._walk
         traits, skew, spare = self._phones.traits, self._phones.skew, walk.spare
         pace = self._manners.polls_per_second
         for phone in self._appointments.take(tick):
-            while exchanges.under_way >= limit:
+            while exchanges.is_busy:
                 exchanges.look(1.0)
             if pace:
                 self._hold_back(1 / pace)
@@ -93,9 +93,9 @@ class Driver:
     def snapshot(self) -> Tally:
         """Return the sums so far."""
         self._stretches.count()
-        self.exchanges.count_latencies()
+        self.exchanges.stopwatch.count()
         self.tally.lessons = self.school.lessons
-        self.tally.busy_seconds = self.exchanges.lost
+        self.tally.busy_seconds = self.exchanges.stopwatch.lost
         return self.tally
 
     def _hold_back(self, apart: float) -> None:

@@ -2,62 +2,63 @@
 
 import select
 import ssl
-import time
+from collections import deque
 from typing import Final, Protocol
 
-from client_sim.device.answer import HEAD_LIMIT
-from client_sim.fleet.answer_tree import BODY_LIMIT, Edge
+from client_sim.fleet.answers import AnswerFault, Answers
+from client_sim.fleet.batches import Batches, BatchSteps
 from client_sim.fleet.call import Call
-from client_sim.fleet.heads import Came, Head, Heads
-from client_sim.fleet.lines import Line, LinePair
-from client_sim.fleet.pair import Pair
+from client_sim.fleet.heads import Came, Head
+from client_sim.fleet.lines import Line
+from client_sim.fleet.manners import Manners
+from client_sim.fleet.stopwatch import Stopwatch
 from client_sim.fleet.tally import Failure, Tally
 from client_sim.fleet.target import Target
-from client_sim.fleet.wire import ROOM, Dialler, Wire
+from client_sim.fleet.wire import BLOCKED, ROOM, Dialler, Wire
 
 PATIENCE: Final = 30.0
 """Seconds of the real clock after which an answer does not come any more."""
 
-_LATENCIES: Final = 4_096  # that are noted before they are counted together
-_END: Final = b"\r\n\r\n"
-_BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
-
-class Steps(Protocol):
+class Steps(BatchSteps, Protocol):
     """Who is told what became of a question."""
 
-    def follow(self, call: Call, edge: Edge) -> None: ...  # noqa: D102
     def answer(self, call: Call, came: Came) -> None: ...  # noqa: D102
-    def answer_pair(self, call: Call, first: Came, second: Came) -> None: ...  # noqa: D102
     def feed(self, call: Call, octets: bytes) -> None: ...  # noqa: D102
-    def end_early(self, call: Call, why: Failure, detail: str = "") -> None: ...  # noqa: D102
 
 
 class Exchanges:
     """Asks for the phones' calls and hands their answers to `steps`.
 
     An answer that is octet for octet the last one that was verified at the same place of the tree
-    is not hashed again. `lost` are
-    seconds in which this process did something else; latencies do not count them.
+    is not hashed again. `batches` are polls over connections that are kept, where `manners` say so.
     """
 
-    def __init__(self, target: Target, tally: Tally, steps: Steps, *, keep: bool) -> None:
-        self.lost = 0.0
+    def __init__(self, target: Target, manners: Manners, tally: Tally, steps: Steps) -> None:
+        self.stopwatch = Stopwatch(tally)
         self._tally = tally
         self._steps = steps
-        self._keep = keep
+        self._keep = manners.keep
+        self._limit = manners.connections
+        self._waiting: deque[tuple[Call, Line]] = deque()
         self._dialler = Dialler(target)
-        self._heads = Heads()
+        self._answers = Answers()
         self._epoll = select.epoll()
         self._calls: dict[int, Call] = {}
         self._idle: dict[int, Wire] = {}
-        self._latencies: list[float] = []
-        self._impatient_at = time.perf_counter() + PATIENCE
+        self.batches = Batches(self._idle, self._answers, self.stopwatch, tally, steps)
+        self._impatient_at = self.stopwatch.read() + PATIENCE
 
     @property
     def under_way(self) -> int:
-        """How many questions wait for an answer."""
-        return len(self._calls)
+        """How many connections wait for an answer, or are waited for."""
+        return len(self._calls) + len(self.batches) + len(self._waiting)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a poll that begins now has to wait for a connection."""
+        open_now = len(self._calls) + len(self.batches) + len(self._waiting)
+        return open_now - self.batches.is_gathering >= self._limit
 
     def watch(self, number: int) -> None:
         """Let `look` return when the file `number`, which is no connection, can be read."""
@@ -68,14 +69,18 @@ class Exchanges:
 
         What is the same octets as the last answer at its place goes the short way, without a call.
         """
+        self.batches.send()
+        while self._waiting and len(self._calls) + len(self.batches) < self._limit:
+            self.ask(*self._waiting.popleft())
         calls, follow, received = self._calls, self._steps.follow, 0
-        note_latency = self._latencies.append
+        note_latency = self.stopwatch.note
         events = self._epoll.poll(seconds)
-        now = time.perf_counter() - self.lost
+        now = self.stopwatch.read()
         for number, _ in events:
             call = calls.get(number)
             if call is None:
-                self._forget_idle(number)
+                if not self.batches.take(number):
+                    self._forget_idle(number)
                 continue
             node, wire = call.node, call.wire
             if call.unsent or call.rest or node is None or wire is None:
@@ -84,7 +89,7 @@ class Exchanges:
             try:
                 # What is asked for is allocated, and nearly always what came last comes again.
                 data = wire.recv(node.room)
-            except _BLOCKED:
+            except BLOCKED:
                 continue
             except OSError as error:
                 self._steps.end_early(call, Failure.BROKEN, str(error))
@@ -97,28 +102,25 @@ class Exchanges:
             else:
                 self._take(call, data)
         self._tally.received += received
-        if len(self._latencies) > _LATENCIES:
-            self.count_latencies()
-        if now + self.lost > self._impatient_at:
+        if now > self._impatient_at:
             self._lose_patience()
 
-    def count_latencies(self) -> None:
-        """Put the latencies that were noted last into their classes."""
-        self._tally.latencies.add(self._latencies)
-        self._latencies.clear()
-
-    def ask(self, call: Call, line: Line | LinePair) -> None:
+    def ask(self, call: Call, line: Line) -> None:
         """Send a request, on a new connection where the call has none; counted once it is sent."""
-        wire = call.wire or self._connect(call)
         call.line = line
+        if call.wire is None and len(self._calls) + len(self.batches) >= self._limit:
+            # Several polls that left in one packet go on at once.
+            self._waiting.append((call, line))
+            return
+        wire = call.wire or self._connect(call)
         if wire is None:
             self._steps.end_early(call, Failure.UNREACHABLE)
             return
-        call.sent_at = time.perf_counter() - self.lost
+        call.sent_at = self.stopwatch.read()
         try:
             # Less than any buffer has room for, so it leaves whole or not at all.
             wire.send(line.octets)
-        except _BLOCKED:
+        except BLOCKED:
             call.unsent = line
             self._epoll.modify(call.number, select.EPOLLOUT)
         except ConnectionRefusedError:
@@ -162,13 +164,13 @@ class Exchanges:
         self._calls[number] = call
         return wire
 
-    def _send_rest(self, call: Call, line: Line | LinePair, number: int) -> None:
+    def _send_rest(self, call: Call, line: Line, number: int) -> None:
         assert call.wire is not None
         try:
             call.wire.send(line.octets)
         except ssl.SSLWantReadError:
             self._epoll.modify(number, select.EPOLLIN)
-        except _BLOCKED:
+        except BLOCKED:
             self._epoll.modify(number, select.EPOLLOUT)
         except OSError as error:
             self._steps.end_early(call, Failure.UNREACHABLE, str(error))
@@ -185,7 +187,7 @@ class Exchanges:
             return
         try:
             data = call.wire.recv(ROOM)
-        except _BLOCKED:
+        except BLOCKED:
             return
         except OSError as error:
             self._steps.end_early(call, Failure.BROKEN, str(error))
@@ -203,55 +205,26 @@ class Exchanges:
             self._assemble(call, call.rest + data)
 
     def _assemble(self, call: Call, data: bytes) -> None:
-        """Wait for what is missing of the answers; hand them on when they are whole."""
+        """Wait for what is missing of an answer; hand it on when it is whole."""
         call.rest = b""
-        first = self._cut(call, data, 0)
-        if first is None:
+        try:
+            if call.load is not None:
+                found = self._answers.find_head(data)
+                if found is not None:
+                    head, begin = found
+                    self._begin_block(call, head, data[begin:])
+                    return
+                answers = None
+            else:
+                answers = self._answers.cut(data, 1)
+        except AnswerFault as fault:
+            self._steps.end_early(call, Failure.HTTP, str(fault))
             return
-        node = call.node
-        if node.__class__ is not Pair:
-            if len(first.whole) != len(data):
-                self._steps.end_early(call, Failure.HTTP, "more octets than the answer has")
-                return
-            self._note_latency(call)
-            self._steps.answer(call, first)
-            return
-        second = self._cut(call, data, len(first.whole))
-        if second is None:
-            return
-        if len(first.whole) + len(second.whole) != len(data):
-            self._steps.end_early(call, Failure.HTTP, "more octets than the answers have")
-            return
-        self._note_latency(call)
-        self._steps.answer_pair(call, first, second)
-
-    def _cut(self, call: Call, data: bytes, start: int) -> Came | None:
-        """Return the answer that begins at `start`; None where it is not whole, or none at all."""
-        end = data.find(_END, start)
-        begin = end + len(_END)
-        if end < 0:
+        if answers is None:
             call.rest = data
-            if len(data) - start > HEAD_LIMIT:
-                self._steps.end_early(call, Failure.HTTP, "a head is too long")
-            return None
-        head = self._heads.find(data[start:end])
-        if head.fault:
-            self._steps.end_early(call, Failure.HTTP, head.fault)
-            return None
-        if call.load is not None:
-            self._begin_block(call, head, data[begin:])
-            return None
-        until = begin + head.length
-        if head.length > BODY_LIMIT:
-            self._steps.end_early(call, Failure.HTTP, f"a body of {head.length} octets")
-            return None
-        if len(data) < until:
-            call.rest = data
-            return None
-        return Came(head, data[begin:until], data[start:until])
-
-    def _note_latency(self, call: Call) -> None:
-        self._latencies.append(time.perf_counter() - self.lost - call.sent_at)
+            return
+        self.stopwatch.note(self.stopwatch.read() - call.sent_at)
+        self._steps.answer(call, answers[0])
 
     def _begin_block(self, call: Call, head: Head, begun: bytes) -> None:
         load = call.load
@@ -273,9 +246,10 @@ class Exchanges:
 
     def _lose_patience(self) -> None:
         """End what has had no answer for long; looked at rarely, for it goes through all calls."""
-        now = time.perf_counter()
+        now = self.stopwatch.read()
         self._impatient_at = now + PATIENCE / 10
-        oldest = now - self.lost - PATIENCE
+        oldest = now - PATIENCE
         for call in [each for each in self._calls.values() if each.sent_at < oldest]:
             got = f"{len(call.rest)} octets of the answer came"
             self._steps.end_early(call, Failure.SLOW, got)
+        self.batches.end_before(oldest)

@@ -1,4 +1,4 @@
-"""The two questions of a poll that finds nothing new, sent together.
+"""The two questions of a poll that finds nothing new, which can be sent together.
 
 For kept connections alone: the second question does not depend on the first answer, but phones ask
 one after the other, and so does a fleet that does as phones do.

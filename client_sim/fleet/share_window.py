@@ -9,7 +9,7 @@ from client_sim.device.pointer import Pointer, permille_at
 class ShareWindow:
     """The stretch of time, `since` to before `until`, in which `permille` of a thousand are in.
 
-    `decided` has what phones of a build and place were offered in it, by `build * 1000 + place`;
+    `decided` has what phones were offered in it, by their build and whether they are among those;
     None where nothing was. Phones whose clocks differ move the window to and fro.
     """
 
@@ -18,7 +18,7 @@ class ShareWindow:
     def __init__(self, pointer: Pointer) -> None:
         self.pointer = pointer
         self.final = pointer.steps[-1].counter
-        self._by_permille: dict[int, dict[int, Offer | None]] = {}
+        self._by_permille: dict[int, dict[tuple[int, bool], Offer | None]] = {}
         self.move(-math.inf)
 
     def move(self, now: float) -> None:

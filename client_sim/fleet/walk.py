@@ -55,7 +55,7 @@ class Walk:
         self.time = manners.begin
         self.spare: list[Call] = []
         self.school = School(target, lines.find)
-        self.exchanges = Exchanges(target, tally, self, keep=manners.keep)
+        self.exchanges = Exchanges(target, manners, tally, self)
         self._groups = groups
         self._phones = phones
         self._manners = manners
@@ -79,10 +79,10 @@ class Walk:
             place = state.polls.get(holder)
         if place is None:
             return
-        if self._pairs is not None and (pair := self._pairs.find(place)) is not None:
-            call.node = pair
-            self.exchanges.ask(call, pair.line)
-            return
+        if self._pairs is not None:
+            pair = self._pairs.find(place)
+            if pair is not None and self.exchanges.batches.join(call, pair):
+                return
         self._go(call, place)
 
     def follow(self, call: Call, edge: Edge) -> None:
@@ -108,28 +108,23 @@ class Walk:
 
     def answer(self, call: Call, came: Came) -> None:
         """Take an answer that came in these octets for the first time: its hash has to be known."""
-        assert isinstance(call.node, Node)
+        assert call.node is not None
         edge = self._recognise(call, call.node, came)
         if edge is not None:
             self.follow(call, edge)
 
-    def answer_pair(self, call: Call, first: Came, second: Came) -> None:
+    def answer_pair(self, call: Call, pair: Pair, first: Came, second: Came) -> None:
         """Take two answers that came together for the first time."""
-        pair = call.node
-        assert isinstance(pair, Pair)
-        call.node = pair.first
         edge = self._recognise(call, pair.first, first)
         if edge is None:
             return
         if edge.following is pair.second:
-            call.node = pair.second
             edge = self._recognise(call, pair.second, second)
             if edge is not None:
                 pair.keep(first.whole + second.whole, edge)
                 self.follow(call, edge)
             return
         # A new root: what else was asked was asked too early, so the poll begins once more.
-        self.exchanges.close(call, is_good=True)
         self._go(call, pair.first)
 
     def _recognise(self, call: Call, node: Node, came: Came) -> Edge | None:
@@ -269,7 +264,7 @@ class Walk:
         _, group = self._where(call)
         running, secret = self._decider.running(call.phone), self._decider.secret(call.phone)
         self._twins.follow(group, running, build_of(release), secret, call.now)
-        self.exchanges.lost += time.perf_counter() - begun
+        self.exchanges.stopwatch.lost += time.perf_counter() - begun
 
     def _study(self, call: Call) -> bool:
         """Let the real code look at what the server says now; ends the call where it cannot."""
@@ -281,7 +276,7 @@ class Walk:
             why = self.school.learn_install(state, group, call.offer, held, self.time)
         else:
             why = self.school.learn_poll(state, group, self.time)
-        self.exchanges.lost += time.perf_counter() - begun
+        self.exchanges.stopwatch.lost += time.perf_counter() - begun
         if why is not None:
             self.end_early(call, *why)
         return why is None

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import ssl
 from typing import Final
 
 from client_sim.device.internet import make_tls_context
@@ -9,6 +10,9 @@ from client_sim.fleet.target import Target
 
 ROOM: Final = 262_144
 """Octets of a package that are taken from a connection at once."""
+
+BLOCKED: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+"""What is raised by a connection on which nothing can be done yet."""
 
 _NO_PORT_YET: Final = 24  # IP_BIND_ADDRESS_NO_PORT: the port is chosen by the whole 4-tuple
 _SOURCES: Final = 64  # addresses of loopback, each of which has its own ports

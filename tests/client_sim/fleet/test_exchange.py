@@ -1,8 +1,5 @@
 """Answers that come in pieces, too long, or not at all."""
 
-import socket
-import threading
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -10,50 +7,7 @@ import pytest
 from client_sim.fleet import exchange
 from client_sim.fleet.tally import Failure
 from tests.client_sim.fleet.conftest import live
-
-
-@contextmanager
-def relay(port, change):
-    """Stand before a server; `change` gives the pieces in which answers are passed on."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    threads = []
-
-    def pump(source, sink, pieces):
-        while octets := source.recv(65_536):
-            for piece in pieces(octets):
-                sink.sendall(piece)
-        sink.shutdown(socket.SHUT_WR)
-
-    def carry(wire):
-        with wire, socket.create_connection(("127.0.0.1", port)) as far:
-            wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            up = threading.Thread(target=pump, args=(wire, far, lambda octets: [octets]))
-            up.start()
-            try:
-                pump(far, wire, change)
-            except OSError:
-                far.close()
-            up.join()
-
-    def accept():
-        while True:
-            try:
-                wire, _ = listener.accept()
-            except OSError:
-                return
-            threads.append(threading.Thread(target=carry, args=(wire,)))
-            threads[-1].start()
-
-    accepting = threading.Thread(target=accept)
-    accepting.start()
-    try:
-        yield listener.getsockname()[1]
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        accepting.join()
-        for thread in threads:
-            thread.join()
+from tests.client_sim.fleet.relay import relay
 
 
 def test_answers_in_pieces_are_put_together(town):
@@ -76,7 +30,7 @@ def test_answers_in_pieces_are_put_together(town):
     [
         (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, "a head is too long"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n", "a body of 999999999 octets"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "more octets than the answer has"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab", "more octets than the answers have"),
     ],
 )
 def test_an_answer_that_is_too_long_ends_the_poll(town, answer, detail):

@@ -27,13 +27,20 @@ def make(town):
 def watch(driver):
     """Return the list of what is asked from now on, each as its octets."""
     seen = []
-    ask = driver.exchanges.ask
+    ask, join = driver.exchanges.ask, driver.exchanges.batches.join
 
     def note(call, line):
         seen.append(line.octets)
         ask(call, line)
 
+    def note_pair(call, pair):
+        joined = join(call, pair)
+        if joined:
+            seen.append(pair.line.octets)
+        return joined
+
     driver.exchanges.ask = note
+    driver.exchanges.batches.join = note_pair
     return seen
 
 
