@@ -18,7 +18,7 @@ class Emergency(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Numbers as they are dialled; unless `exact`, longer ones that begin so call for help, too."""
 
     exact: bool
-    numbers: Annotated[list[Number], msgspec.Meta(max_length=100)]
+    numbers: Annotated[list[Number], msgspec.Meta(max_length=200)]
 
     def __post_init__(self) -> None:
         if self.numbers != sorted(set(self.numbers)):

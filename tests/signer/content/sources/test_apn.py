@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from signer.content.sources.access_point import make_access_point
 from signer.content.sources.apn import load_apn
 from signer.content.sources.errors import SourceError
+from tests.content_rules import check_pack
 
 FOLDER = Path("/usr/share/mobile-broadband-provider-info")
 PROVIDERS = FOLDER / "serviceproviders.xml"
@@ -67,6 +68,7 @@ def test_every_network_of_debians_list_is_held():
     built = load_apn(PROVIDERS, VERSION)
     assert set(built.entries) == networks | {code.upper() for code in countries}
     assert len(built.entries) == 824
+    assert check_pack("apn", built.entries) < 60_000
     assert built.sources == [
         {"licence": "CC-PDDC", "name": "mobile-broadband-provider-info", "version": VERSION}
     ]

@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from signer.content.sources.ca import load_ca
 from signer.content.sources.errors import SourceError
+from tests.content_rules import check_pack
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 
@@ -46,6 +47,7 @@ def test_every_certificate_of_certifi_is_there():
     trusted = {hashlib.sha256(der).hexdigest() for der in context.get_ca_certs(binary_form=True)}
     assert set(built.entries) == trusted
     assert len(trusted) > 100
+    assert check_pack("ca", built.entries) < 200_000
     for key, entry in built.entries.items():
         assert hashlib.sha256(base64.b64decode(entry["der"])).hexdigest() == key
     names = {entry["name"] for entry in built.entries.values()}

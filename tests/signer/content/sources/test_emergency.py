@@ -12,6 +12,7 @@ from phonenumbers.shortnumberinfo import (
 from signer.content.sources import emergency
 from signer.content.sources.emergency import load_emergency
 from signer.content.sources.errors import SourceError
+from tests.content_rules import check_pack
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +64,9 @@ def test_only_three_countries_want_a_number_exactly(entries):
 
 
 def test_every_number_is_one_that_an_entry_may_have(entries):
-    """Digits alone, ascending as text, none twice."""
+    """Digits alone, ascending as text, none twice, not too many: Gabon has 102."""
+    assert check_pack("emergency", entries) < 10_000
+    assert len(entries["GA"]["numbers"]) == 102
     for entry in entries.values():
         assert entry["numbers"] == sorted(set(entry["numbers"]))
         assert all(each.isdigit() and 2 <= len(each) <= 8 for each in entry["numbers"])

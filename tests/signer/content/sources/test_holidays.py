@@ -5,6 +5,7 @@ import pytest
 
 from signer.content.sources.errors import SourceError
 from signer.content.sources.holidays import load_holidays
+from tests.content_rules import check_pack
 
 
 def test_indonesias_holidays_are_those_of_its_government():
@@ -55,6 +56,7 @@ def test_every_country_of_the_package_has_an_entry(year):
         f"{country}-{year}" for country in package.list_supported_countries(include_aliases=False)
     }
     assert len(built.entries) >= 250
+    assert check_pack("holidays", built.entries) < 80_000
 
 
 def test_what_the_package_cannot_say_is_told():

@@ -1,0 +1,82 @@
+"""Builds notices and features from a folder: an index says which, other files have the texts."""
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from signer.content.sources.built import Built, name_source
+from signer.content.sources.completeness import Completeness
+from signer.content.sources.errors import SourceError
+from signer.content.sources.marked import Marked
+from signer.content.sources.message import Message
+from signer.content.sources.messages import count_messages, read_messages
+from signer.content.sources.yaml_file import read_yaml
+
+INDEX = "index.yaml"
+SEVERITIES = ("info", "important", "urgent")
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+PARTS = ("title", "body")
+
+
+def load_news(folder: Path, noun: str) -> Built:
+    """Build entries from `folder/index.yaml` and messages with the keys `ID/title` and `ID/body`.
+
+    The index has `source`, `version`, `licence` and `entries`: id to `severity`, `published` and,
+    as needed, `end`, `link`, `models`. SourceError names file and line: for a text of an id that
+    the index lacks, a title without a body, an entry without English.
+    """
+    index = read_yaml(folder / INDEX).members({"entries", "licence", "source", "version"}, ())
+    messages = read_messages(folder, but=INDEX)
+    wanted = index["entries"].mapping()
+    texts: dict[str, dict[str, dict[str, str]]] = {name: {} for name in wanted}
+    for message in messages:
+        name, _, part = message.key.partition("/")
+        if name not in wanted or part not in PARTS:
+            raise SourceError(
+                f"{message.where}: {message.key} is neither the title nor the body of a {noun}"
+                f" in {INDEX}."
+            )
+        of_part = texts[name].setdefault(part, {})
+        if message.locale in of_part:
+            raise SourceError(f"{message.where}: {message.key} is there twice.")
+        of_part[message.locale] = message.text
+    entries = {name: _entry_of(name, wanted[name], texts[name]) for name in sorted(wanted)}
+    source = name_source(*(index[each].text() for each in ("source", "version", "licence")))
+    return Built(dict(entries), [source], completeness=_count(wanted, messages))
+
+
+def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> dict[str, object]:
+    members = marked.members({"published", "severity"}, {"end", "link", "models"})
+    if NAME.fullmatch(name) is None:
+        raise marked.error(f"{name!r} is no id: small letters, digits and hyphens")
+    severity = members["severity"].text()
+    if severity not in SEVERITIES:
+        raise members["severity"].error(f"{severity!r} is none of {', '.join(SEVERITIES)}")
+    titles, bodies = (texts.get(part, {}) for part in PARTS)
+    if uneven := sorted(titles.keys() ^ bodies.keys()):
+        raise marked.error(f"{name} has a title or a body alone in {', '.join(uneven)}")
+    if "en" not in titles:
+        raise marked.error(f"{name} has no title and body in en")
+    entry: dict[str, object] = {"body": bodies, "severity": severity, "title": titles}
+    for key in ("published", "end"):
+        if key in members:
+            entry[key] = _day_of(members[key])
+    if "link" in members:
+        entry["link"] = members["link"].text()
+    if "models" in members:
+        entry["models"] = [each.text() for each in members["models"].sequence()]
+    return entry
+
+
+def _day_of(marked: Marked) -> str:
+    try:
+        return str(dt.date.fromisoformat(marked.text()))
+    except ValueError:
+        raise marked.error(f"{marked.text()!r} is no day such as 2026-01-31") from None
+
+
+def _count(wanted: dict[str, Marked], messages: Sequence[Message]) -> Completeness:
+    """Count an entry as there in a locale that has its title; it has the body then, too."""
+    counts = count_messages(messages)
+    return Completeness({name: counts.get(f"{name}/title", {}) for name in wanted})

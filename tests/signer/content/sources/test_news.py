@@ -1,0 +1,89 @@
+"""Notices and features: an index, texts in many languages, both or none of title and body."""
+
+import pytest
+
+from signer.content.sources.errors import SourceError
+from signer.content.sources.features import load_features
+from signer.content.sources.notices import load_notices
+from tests.content_rules import check_pack
+
+INDEX = """\
+source: Our notices
+version: "7"
+licence: CC0-1.0
+entries:
+  end-of-support:
+    severity: important
+    published: 2026-03-01
+    end: 2027-03-01
+    link: https://hening.example/support
+    models: [armani]
+  update-soon:
+    severity: urgent
+    published: 2026-04-01
+"""
+TEXTS = """\
+key,en,id
+end-of-support/title,Support ends,Dukungan berakhir
+end-of-support/body,There will be one more update.,Masih akan ada satu pembaruan.
+update-soon/title,Please update,
+update-soon/body,Two holes are closed.,
+"""
+
+
+def make(folder, index=INDEX, texts=TEXTS):
+    """Write an index and a table of texts."""
+    (folder / "index.yaml").write_text(index)
+    (folder / "texts.csv").write_text(texts)
+    return folder
+
+
+def test_an_entry_has_what_the_index_and_the_texts_say(tmp_path):
+    """Titles and bodies in their languages, the rest once."""
+    built = load_notices(make(tmp_path))
+    assert check_pack("notices", built.entries, ["hening.example"])
+    assert built.entries == {
+        "end-of-support": {
+            "body": {
+                "en": "There will be one more update.",
+                "id": "Masih akan ada satu pembaruan.",
+            },
+            "end": "2027-03-01",
+            "link": "https://hening.example/support",
+            "models": ["armani"],
+            "published": "2026-03-01",
+            "severity": "important",
+            "title": {"en": "Support ends", "id": "Dukungan berakhir"},
+        },
+        "update-soon": {
+            "body": {"en": "Two holes are closed."},
+            "published": "2026-04-01",
+            "severity": "urgent",
+            "title": {"en": "Please update"},
+        },
+    }
+    assert built.sources == [{"licence": "CC0-1.0", "name": "Our notices", "version": "7"}]
+    assert built.completeness.find_missing() == {"id": ["update-soon"]}
+
+
+@pytest.mark.parametrize(
+    ("index", "texts", "words"),
+    [
+        (INDEX, TEXTS + "other/title,A,\n", "texts.csv, line 6: other/title is neither"),
+        (INDEX, TEXTS + "update-soon/text,A,\n", "line 6: update-soon/text is neither"),
+        (INDEX, TEXTS + "update-soon/title,A,\n", "line 6: update-soon/title is there twice"),
+        (INDEX, TEXTS.replace("update-soon/title,Please update,", "update-soon/title,,x"),
+         "line 12: update-soon has a title or a body alone in en, id"),
+        (INDEX, TEXTS.replace("Two holes are closed.", "").replace("Please update", ""),
+         "line 12: update-soon has no title and body in en"),
+        (INDEX.replace("urgent", "bad"), TEXTS, "line 12: 'bad' is none of info"),
+        (INDEX.replace("2026-04-01", "1 April"), TEXTS, "line 13: '1 April' is no day"),
+        (INDEX.replace("    severity: urgent\n", ""), TEXTS, "line 12: severity is missing"),
+        (INDEX.replace("update-soon", "Update"), TEXTS.replace("update-soon", "Update"),
+         "line 12: 'Update' is no id"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_together_is_refused(tmp_path, index, texts, words):
+    """With the file and the line of what is wrong."""
+    with pytest.raises(SourceError, match=words):
+        load_features(make(tmp_path, index, texts))
