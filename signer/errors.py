@@ -9,6 +9,7 @@
     ├── SurroundingsError a folder, file descriptor or token that is not there
     │   └── MirrorAwayError  `signer.audit.errors`
     ├── MemoryFileError   what an audit remembers cannot be read: `signer.audit.errors`
+    ├── ContentError      a pack that must not be signed: `signer.content.errors`
     ├── SourceError       what a content pack is built from: `signer.content.sources.errors`
     ├── AnswerError       a mirror's answer that breaks the format: `signer.audit.errors`
     └── OtaError          a package that is not sound: `signer.ota.errors`

@@ -4,6 +4,7 @@
     DIR/accepting/N.ROLE.json    versions that are taken over together: they count like those in
                                  `metadata`, into which the next change moves what a crash left
     DIR/proposals/ID.json        what was signed in one go and not handed over yet
+    DIR/proposals/ID.packages    where the packages that go with it lie, a path on each line
 
 The octets are kept and handed on; nothing here encodes a metadata file a second time.
 """
@@ -12,14 +13,21 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from server.core.encodings import decode_decimal
 from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
-from signer.durable import make_temporary_folder, move_folder, sync_folder, write_new, write_synced
+from signer.durable import (
+    make_temporary_folder,
+    move_folder,
+    replace_file,
+    sync_folder,
+    write_new,
+    write_synced,
+)
 from signer.errors import SurroundingsError, WorkFolderError, refusing
 
 _FILE = re.compile(r"([1-9][0-9]*)\.([a-z0-9][a-z0-9_-]{0,31})\.json")
@@ -116,10 +124,13 @@ class WorkFolder:
         if not self._check_same(role, version, data):
             write_new(self.metadata / metadata_name(role, version), data)
 
-    def keep_proposal(self, identity: str, data: bytes) -> Path:
-        """Write a proposal file into the folder and return its path."""
+    def keep_proposal(self, identity: str, data: bytes, packages: Sequence[Path] = ()) -> Path:
+        """Write a proposal file into the folder, and where its packages lie; return its path."""
         path = self._kept(identity)
         path.parent.mkdir(exist_ok=True)
+        if packages:
+            lines = "".join(f"{package.absolute()}\n" for package in packages)
+            replace_file(self._packages(identity), lines.encode("utf-8", "surrogateescape"))
         if not path.exists():
             write_new(path, data)
         return path
@@ -130,9 +141,16 @@ class WorkFolder:
         names = sorted(path.stem for path in folder.glob("[0-9a-f]*.json"))
         return {name: self._kept(name).read_bytes() for name in names}
 
+    def load_kept_packages(self, identity: str) -> list[Path]:
+        """Return where the packages of a kept proposal lay when it was signed."""
+        path = self._packages(identity)
+        lines = path.read_bytes().decode("utf-8", "surrogateescape") if path.exists() else ""
+        return [Path(line) for line in lines.split("\n") if line]
+
     def forget_proposal(self, identity: str) -> None:
         """Remove a kept proposal, once it has been handed over."""
         self._kept(identity).unlink()
+        self._packages(identity).unlink(missing_ok=True)
 
     def prepare(self, files: Mapping[str, bytes]) -> Path:
         """Write the first version of every role under a temporary name and return that folder.
@@ -148,6 +166,9 @@ class WorkFolder:
     def reveal(self, temporary: Path) -> None:
         """Make a prepared folder the repository's metadata."""
         move_folder(temporary, self.metadata)
+
+    def _packages(self, identity: str) -> Path:
+        return self.folder / "proposals" / f"{identity}.packages"
 
     def _kept(self, identity: str) -> Path:
         return self.folder / "proposals" / f"{identity}.json"

@@ -17,6 +17,7 @@ try:
 
     from server.core.errors import HeningError
     from signer.cli.ceremony import ceremony_commands
+    from signer.cli.content import content_commands
     from signer.cli.failures import DONE, FAILED, REFUSED, STOPPED, USAGE, describe, report
     from signer.cli.hardening import harden_process, take_environment
     from signer.cli.keys import keys_commands
@@ -43,7 +44,10 @@ def cli() -> None:
     """
 
 
-for _group in (keys_commands, ceremony_commands, ota_commands, release_commands, log_commands):
+for _group in (
+    *(keys_commands, ceremony_commands, ota_commands, release_commands, content_commands),
+    log_commands,
+):
     cli.add_command(_group)
 
 

@@ -19,6 +19,16 @@ T = TypeVar("T")
 # Whether it can be read is for the command to find out: that is no matter of usage.
 FOLDER = click.Path(file_okay=False, readable=False, path_type=Path)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, readable=True, path_type=Path)
+PACKAGE = click.Path(exists=True, readable=True, path_type=Path)
+
+
+def expand_packages(
+    _context: click.Context, _parameter: click.Parameter, paths: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    """Return the files that were named, and those below the folders that were named."""
+    found = [sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths]
+    return tuple(path for each in found for path in each if path.is_file())
 
 
 class CheckedText(click.ParamType[str]):

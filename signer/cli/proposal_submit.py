@@ -10,8 +10,10 @@ from signer.cli.output import print_json, progress_bar
 from signer.cli.parameters import (
     EXISTING_FILE,
     FOLDER,
+    PACKAGE,
     NumberAssignment,
     collect,
+    expand_packages,
 )
 from signer.cli.proposal_files import load_proposal_file, load_signature_file, read_limited
 from signer.cli.remote import Place, hand_over, place_options
@@ -70,10 +72,11 @@ def accept(
 @click.option(
     "--package",
     "packages",
-    type=EXISTING_FILE,
+    type=PACKAGE,
     multiple=True,
-    metavar="ZIP",
-    help="A package that the proposal lists; may be repeated.",
+    metavar="FILE",
+    callback=expand_packages,
+    help="A package that the proposal lists, or a folder of them; may be repeated.",
 )
 @place_options
 @json_option
@@ -116,10 +119,11 @@ def submit(
 @click.option(
     "--package",
     "packages",
-    type=EXISTING_FILE,
+    type=PACKAGE,
     multiple=True,
-    metavar="ZIP",
-    help="A package that one of the versions lists anew; may be repeated.",
+    metavar="FILE",
+    callback=expand_packages,
+    help="A package that one of the versions lists anew, or a folder; may be repeated.",
 )
 @place_options
 @json_option

@@ -1,5 +1,6 @@
 """Hands accepted versions to a server, in a bundle; and signs, accepts and hands over in one go."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,7 +145,7 @@ def sign_at_once(
     )
     signed = assemble_signed(proposed, [signatures])
     with folder.changing():
-        folder.keep_proposal(proposed.identity, proposed.octets)
+        folder.keep_proposal(proposed.identity, proposed.octets, packages)
         take_over(folder, proposed.proposal, signed)
         submitted = submit_proposals(folder, [proposed.proposal], packages, incoming, progress)
         folder.forget_proposal(proposed.identity)
@@ -163,22 +164,34 @@ def complete_kept(folder: WorkFolder, incoming: Path) -> list[Submitted]:
         for identity, octets in folder.load_kept_proposals().items():
             proposal = decode_proposal(octets)
             if find_accepted(folder, proposal) is not None:
-                completed.append(submit_proposals(folder, [proposal], [], incoming))
+                packages = folder.load_kept_packages(identity)
+                completed.append(submit_proposals(folder, [proposal], packages, incoming))
             folder.forget_proposal(identity)
     return completed
 
 
 def _find_package(file: PackageFile, packages: Sequence[Path]) -> Blob:
-    for path in packages:
-        length = path.stat().st_size
-        if path.name == file.name and length == file.length:
-            return Blob(path, file.length, file.sha256)
-        if path.name == file.name:
-            raise ProposalError(
-                f"{path} has {length} octets, and the package {file.name} that was signed has"
-                f" {file.length}; give that one."
-            )
+    """Return the one of `packages` that is `file`: by name and length, and by hash among several.
+
+    Parts of two packs may have one name.
+    """
+    named = [path for path in packages if path.name == file.name]
+    fitting = [path for path in named if path.stat().st_size == file.length]
+    if len(fitting) > 1:
+        fitting = [path for path in fitting if _hash(path) == file.sha256] or fitting
+    if fitting:
+        return Blob(fitting[0], file.length, file.sha256)
+    if named:
+        raise ProposalError(
+            f"{named[0]} has {named[0].stat().st_size} octets, and the package {file.name} that was"
+            f" signed has {file.length}; give that one."
+        )
     raise ProposalError(
         f"The package {file.name} of {file.length} octets goes with this; name it, too, with"
         " --package and by that file name."
     )
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -25,6 +25,8 @@ from server.core import (
     release,
     tlog,
 )
+from server.core.content import greetings, part, picture, xz
+from server.core.content.kinds import KINDS
 from server.core.errors import HeningError
 from server.release.people import accounts, permissions, principal, tokens, trail
 from server.storage import database
@@ -353,3 +355,29 @@ def test_the_operations_of_section_14_are_those_of_the_engine():
     assert {(name, int(number)) for name, number in re.findall(r"`(\w+)` (\d+)", refused)} == {
         (kind.name, kind.value) for kind in OperationType if kind.name not in listed
     }
+
+
+def test_the_kinds_of_section_15_are_those_of_the_code():
+    """Each with its role and its number of parts."""
+    table = {kind.strip("`"): (role.strip("`"), parts) for kind, role, parts, _ in rows(15, 4)}
+    stated = {kind: place for kind, place in table.items() if place[0] in {"tables", "content"}}
+    assert stated == {name: (kind.role, str(kind.parts)) for name, kind in KINDS.items()}
+
+
+def test_the_parts_of_keys_are_those_of_section_15():
+    """Octet and part of each key of the page."""
+    vectors = [row for row in rows(15, 4) if row[1].strip("`") in KINDS]
+    assert len(vectors) == 3
+    for key, kind, octet, number in vectors:
+        text = key.strip("`")
+        assert hashlib.sha256(text.encode()).digest()[0] == int(octet)
+        assert part.part_of(kind.strip("`"), text) == int(number)
+
+
+def test_the_limits_of_section_15_are_those_of_the_code():
+    """Of a part encoded and decoded, of its entries, of a picture's sides."""
+    text = section(15)
+    for limit in (xz.ENCODED_LIMIT, xz.DECODED_LIMIT, part.MAX_ENTRIES, picture.MAX_SIDE):
+        assert f"{limit:,}" in text
+    assert f"at most {picture.MAX_SCANS} scans" in text
+    assert f"at most {greetings.MAX_SEGMENTS} SMS segments" in text

@@ -8,7 +8,9 @@ from server.core.names import Channel
 from signer.errors import ProposalError
 from signer.proposal.accept import accept_signatures
 from signer.proposal.change import Change, Package
+from signer.proposal.document import PackageFile
 from signer.proposal.handover import (
+    _find_package,
     complete_kept,
     sign_at_once,
     submit_proposals,
@@ -101,3 +103,19 @@ def test_lost_versions_are_handed_over_together(office, incoming, zips, facts) -
     assert decode_bundle((incoming / later.bundle / "bundle.json").read_bytes()).blobs == []
     with pytest.raises(ProposalError, match="has armani up to 3, and no armani 4"):
         submit_versions(office.folder, {"armani": 4}, [], incoming)
+
+
+def test_packages_of_one_name_are_told_apart_by_their_hash(tmp_path) -> None:
+    """Parts of two packs may even be equally long."""
+    paths = []
+    for octets in (b"one", b"two", b"three"):
+        folder = tmp_path / octets.decode()
+        folder.mkdir()
+        paths.append(folder / "00.xz")
+        paths[-1].write_bytes(octets)
+    for path in paths:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        found = _find_package(PackageFile(digest, path.stat().st_size, "00.xz"), paths)
+        assert (found.path, found.sha256) == (path, digest)
+    with pytest.raises(ProposalError, match="has 3 octets, and the package"):
+        _find_package(PackageFile("0" * 64, 9, "00.xz"), paths)

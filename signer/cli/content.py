@@ -1,0 +1,77 @@
+"""`content`: build, validate, compare, release, schedule, withdraw, review and list packs."""
+
+from pathlib import Path
+
+import click
+from msgspec import UNSET
+
+from server.core.content.index import Index, decode_index
+from server.core.content.kinds import CONTENT_ROLES
+from signer.cli.content_build import build, diff, validate
+from signer.cli.content_release import release, schedule, withdraw
+from signer.cli.content_review import review
+from signer.cli.failures import json_option
+from signer.cli.output import print_json, print_table
+from signer.cli.parameters import FOLDER
+from signer.errors import WorkFolderError, refusing
+from signer.moment import show_moment
+from signer.signing import load_delegated, load_trusted
+from signer.work_folder import WorkFolder
+
+
+@click.group("content", epilog="Example: hening-signer content build zones --out packs/zones-1")
+def content_commands() -> None:
+    """Build packs of tables and texts, and sign what all phones get of them."""
+
+
+@content_commands.command("list", epilog="Example: hening-signer content list --repo repo")
+@click.option("--repo", type=FOLDER, required=True, help="The working folder.")
+@json_option
+def list_command(repo: Path, as_json: bool) -> None:
+    """List the packs that the working folder's current versions hold."""
+    folder = WorkFolder(repo)
+    trusted = load_trusted(folder, None)
+    listed: dict[str, tuple[int, Index]] = {}
+    for role in CONTENT_ROLES:
+        _, targets = load_delegated(folder, trusted, role)
+        with refusing(WorkFolderError):
+            listed[role] = (targets.version, decode_index(role, targets))
+    if as_json:
+        print_json(
+            {
+                "packs": [
+                    {
+                        "end": pack.end or 0,
+                        "kind": kind,
+                        "role": role,
+                        "rollout": [list(step) for step in pack.rollout],
+                        "start": pack.start,
+                        "version": pack.version,
+                        "withdrawn": pack.withdrawn,
+                    }
+                    for role, (_, index) in listed.items()
+                    for kind, pack in index.packs.items()
+                ]
+            }
+        )
+        return
+    for role, (version, index) in listed.items():
+        print_table(
+            f"{role} {version}, links to {', '.join(index.hosts) or 'no host'}",
+            ("kind", "version", "from", "until", "share at last", "withdrawn"),
+            [
+                (
+                    kind,
+                    str(pack.version),
+                    show_moment(pack.start),
+                    "" if pack.end is UNSET else show_moment(pack.end),
+                    f"{pack.rollout[-1][1] / 10:g}%",
+                    "yes" if pack.withdrawn else "no",
+                )
+                for kind, pack in index.packs.items()
+            ],
+        )
+
+
+for _command in (build, validate, diff, release, schedule, withdraw, review):
+    content_commands.add_command(_command)

@@ -1,0 +1,226 @@
+"""`content build`, `validate` and `diff`: pack folders, which nobody has signed yet."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from signer.cli.content_options import (
+    KIND,
+    PACK,
+    end_option,
+    hosts_option,
+    rollout_option,
+    start_option,
+    title_option,
+    with_dates,
+)
+from signer.cli.failures import json_option
+from signer.cli.output import print_json, print_table
+from signer.cli.parameters import FOLDER, collect
+from signer.cli.surroundings import Surroundings
+from signer.content.diff import PackDifference, diff_packs
+from signer.content.errors import ContentError
+from signer.content.extra import load_extra
+from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_pack, write_pack
+from signer.content.upstream import TITLES, Upstream
+from signer.content.validate import check_packs_to_sign
+
+SHOWN = 40
+"""Keys that a table shows of each sort; `--json` has all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What a pack is made from; `notes` are for whoever builds it."""
+
+    members: dict[str, Any]
+    entries: dict[str, Any]
+    pictures: Mapping[str, bytes]
+    notes: tuple[str, ...] = ()
+
+
+@click.command(
+    epilog="Example: hening-signer content build apn --source serviceproviders.xml"
+    " --source-version 20251101 --base packs/apn-1 --out packs/apn-2"
+)
+@click.argument("kind", type=KIND)
+@click.option(
+    "--source",
+    type=click.Path(exists=True, path_type=Path),
+    help="File or folder to build from. Default: the package that comes with the signer.",
+)
+@click.option("--source-version", default="", help="Which version of the source that is.")
+@click.option(
+    "--year", "years", type=click.IntRange(1970, 2200), multiple=True, help="May be repeated."
+)
+@click.option("--edited", type=PACK, help="A pack folder whose entries.json was edited by hand.")
+@click.option("--base", type=PACK, help="The pack before it: parts that do not change are kept.")
+@click.option("--version", type=click.IntRange(min=1), help="Default: one above that of --base.")
+@title_option
+@start_option
+@end_option
+@rollout_option
+@hosts_option
+@click.option("--out", type=FOLDER, required=True, help="The pack folder to make.")
+@json_option
+@click.pass_obj
+def build(
+    surroundings: Surroundings,
+    kind: str,
+    source: Path | None,
+    source_version: str,
+    years: tuple[int, ...],
+    edited: Path | None,
+    base: Path | None,
+    version: int | None,
+    title: tuple[tuple[str, str], ...],
+    start: int | None,
+    end: int | None,
+    rollout: tuple[tuple[int, int], ...],
+    hosts: tuple[str, ...],
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Build a pack folder from a source, or from entries that were edited by hand.
+
+    It holds `pack.json` and `entries.json` for people, and the parts as phones get them.
+    """
+    upstream = Upstream(source, source_version, years)
+    if edited is not None and upstream != Upstream():
+        raise click.UsageError("--edited takes the entries from a folder: leave the source away.")
+    before = None if base is None else load_pack(base)
+    if before is not None and before.kind != kind:
+        raise ContentError(f"{base} is a pack of {before.kind}, not of {kind}.")
+    now = int(surroundings.now.timestamp())
+    draft = _read_edited(edited, kind) if edited else _read_source(kind, upstream, now)
+    members = dict(draft.members)
+    if before is not None:
+        members["version"] = before.pack.version + 1
+        if edited is None:
+            members["title"] = before.members["title"]
+    if version is not None:
+        members["version"] = version
+    if title:
+        members["title"] = collect(title, "--title")
+    members = with_dates(members, start, end, rollout)
+    made = make_pack(kind, members, draft.entries, draft.pictures, before)
+    check_packs_to_sign([made], hosts)
+    if made.pictures:
+        load_extra().check_decodes(made)
+    write_pack(out, made)
+    _report(made, before, draft.notes, out, as_json=as_json)
+
+
+@click.command(
+    epilog="Example: hening-signer content validate --host hening.example packs/notices-1"
+)
+@click.argument("folders", metavar="DIR...", type=PACK, nargs=-1, required=True)
+@hosts_option
+@json_option
+def validate(folders: tuple[Path, ...], hosts: tuple[str, ...], as_json: bool) -> None:
+    """Say whether pack folders may be signed, and otherwise which entry breaks which rule."""
+    packs = [load_pack(folder) for folder in folders]
+    check_packs_to_sign(packs, hosts)
+    if as_json:
+        print_json({"packs": [_pack_json(pack) for pack in packs]})
+        return
+    for pack in packs:
+        click.echo(f"{_describe(pack)} may be signed.")
+
+
+@click.command(epilog="Example: hening-signer content diff packs/apn-1 packs/apn-2")
+@click.argument("old", type=PACK)
+@click.argument("new", type=PACK)
+@json_option
+def diff(old: Path, new: Path, as_json: bool) -> None:
+    """Say what differs between two pack folders of a kind, and what phones fetch for it."""
+    difference = diff_packs(load_pack(old), load_pack(new))
+    if as_json:
+        print_json(difference_json(difference))
+    else:
+        print_difference(difference)
+
+
+def _report(
+    made: PackFolder,
+    before: PackFolder | None,
+    notes: Sequence[str],
+    out: Path,
+    *,
+    as_json: bool,
+) -> None:
+    if as_json:
+        print_json({**_pack_json(made), "notes": list(notes), "out": str(out)})
+        return
+    for note in notes:
+        click.echo(note)
+    click.echo(f"Built {_describe(made)} in {out}.")
+    if before is not None:
+        click.echo(f"Against version {before.pack.version}, {diff_packs(before, made)}.")
+
+
+def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
+    built = load_extra().build_entries(kind, upstream)
+    members = {
+        "rollout": [[now, 1000]],
+        "sources": built.sources,
+        "start": now,
+        "title": {"en": TITLES[kind]},
+        "version": 1,
+        "withdrawn": False,
+    }
+    return _Draft(members, built.entries, built.pictures, built.notes)
+
+
+def _read_edited(folder: Path, kind: str) -> _Draft:
+    edited = load_edited(folder, kind)
+    return _Draft(edited.members, edited.entries, edited.pictures)
+
+
+def print_difference(difference: PackDifference) -> None:
+    """Print what differs between two packs as tables."""
+    rows = [
+        (sort, key)
+        for sort in ("added", "changed", "removed")
+        for key in _shorten(getattr(difference, sort))
+    ]
+    print_table(f"{difference}", ("entry", "key"), rows)
+    members = [(n, str(a), str(b)) for n, (a, b) in difference.members.items()]
+    print_table(f"{difference.kind}: what the index says", ("member", "before", "after"), members)
+    parts = " ".join(f"{number:02}" for number in difference.parts) or "none"
+    click.echo(f"Parts that phones fetch anew: {parts}; {difference.octets} octets.")
+
+
+def difference_json(difference: PackDifference) -> dict[str, Any]:
+    """Return what differs between two packs as JSON."""
+    return {
+        "added": list(difference.added),
+        "changed": list(difference.changed),
+        "kind": difference.kind,
+        "members": {name: list(pair) for name, pair in difference.members.items()},
+        "octets": difference.octets,
+        "parts": list(difference.parts),
+        "removed": list(difference.removed),
+    }
+
+
+def _shorten(keys: tuple[str, ...]) -> list[str]:
+    more = [f"and {len(keys) - SHOWN} more"] if len(keys) > SHOWN else []
+    return [*keys[:SHOWN], *more]
+
+
+def _describe(pack: PackFolder) -> str:
+    octets = sum(map(len, pack.parts))
+    return f"{pack.kind} {pack.pack.version} ({len(pack.entries)} entries, {octets} octets)"
+
+
+def _pack_json(pack: PackFolder) -> dict[str, Any]:
+    return {
+        "entries": len(pack.entries),
+        "kind": pack.kind,
+        "octets": sum(map(len, pack.parts)),
+        "version": pack.pack.version,
+    }

@@ -1,0 +1,94 @@
+"""Options and forms of text that the commands about content share: times, shares, hosts."""
+
+import contextlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import click
+
+from server.core.content.kinds import KINDS
+from server.core.content.text import check_host
+from signer.cli.parameters import EXISTING_FOLDER, ChangelogText, CheckedText
+
+_SHARE = re.compile(r"([0-9]{1,3})(?:\.([0-9]))?%")
+
+KIND = click.Choice(list(KINDS))
+PACK = EXISTING_FOLDER
+
+
+class Moment(click.ParamType[int]):
+    """A time with zone, as epoch seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read ISO 8601; without a zone nobody knows when it is."""
+        moment: datetime | None = None
+        with contextlib.suppress(ValueError):
+            moment = datetime.fromisoformat(value)
+        if moment is None or moment.tzinfo is None or moment.timestamp() < 0:
+            self.fail(f"{value[:40]!r} is no time with zone; 2026-12-01T06:00Z is one.", param, ctx)
+        return int(moment.timestamp())
+
+
+class Step(click.ParamType[tuple[int, int]]):
+    """`TIME=SHARE`, as epoch seconds and permille."""
+
+    name = "TIME=SHARE"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Split at the equals sign and read both halves."""
+        time, _, share = value.partition("=")
+        found = _SHARE.fullmatch(share)
+        permille = 10 * int(found[1]) + int(found[2] or 0) if found else 1001
+        if permille > 1000:
+            self.fail(f"{value[:40]!r} is not TIME=SHARE with a share like 0.5%.", param, ctx)
+        return Moment().convert(time, param, ctx), permille
+
+
+HOST = CheckedText("HOST", check_host)
+hosts_option = click.option(
+    "--host",
+    "hosts",
+    type=HOST,
+    multiple=True,
+    help="A host to which links may lead; may be repeated. Default: those that are signed.",
+)
+start_option = click.option("--start", type=Moment(), help="From when on phones may use it.")
+end_option = click.option("--end", type=Moment(), help="From when on phones may not use it.")
+rollout_option = click.option(
+    "--rollout",
+    type=Step(),
+    multiple=True,
+    help="Whose phones use it from when on, such as 2026-12-01T06:00Z=10%. Once for each step.",
+)
+title_option = click.option(
+    "--title",
+    type=ChangelogText(),
+    multiple=True,
+    metavar="LOCALE=TEXT",
+    help="What the pack is called. May be repeated.",
+)
+
+
+def with_dates(
+    members: Mapping[str, Any],
+    start: int | None,
+    end: int | None,
+    rollout: Sequence[tuple[int, int]],
+) -> dict[str, Any]:
+    """Return what an index says of a pack with the dates that options name in it."""
+    changed = dict(members)
+    if start is not None:
+        changed["start"] = start
+        if not rollout and len(changed.get("rollout", [])) <= 1:
+            changed["rollout"] = [[start, 1000]]
+    if end is not None:
+        changed["end"] = end
+    if rollout:
+        changed["rollout"] = [list(step) for step in rollout]
+    return changed

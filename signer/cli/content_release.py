@@ -1,0 +1,171 @@
+"""`content release`, `withdraw` and `schedule`: the next version of `tables` or `content`."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+from tuf.api.metadata import Targets
+
+from server.core.content.index import decode_index
+from server.core.content.kinds import KINDS
+from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.content_options import (
+    KIND,
+    PACK,
+    end_option,
+    hosts_option,
+    rollout_option,
+    start_option,
+    with_dates,
+)
+from signer.cli.failures import json_option
+from signer.cli.release_order import expires_option
+from signer.cli.surroundings import Surroundings
+from signer.content.pack_folder import PackFolder, list_files, load_pack
+from signer.content.plan import plan_pack_edit, plan_packs
+from signer.content.validate import check_packs_to_sign
+from signer.errors import WorkFolderError, refusing
+from signer.proposal.change import Change, Package
+from signer.signing import expiry, load_delegated, load_trusted
+
+
+@click.command(
+    epilog="Example: hening-signer content release packs/apn-2 packs/zones-5 --repo repo"
+    " --propose tables.json"
+)
+@click.argument("folders", metavar="DIR...", type=PACK, nargs=-1, required=True)
+@start_option
+@end_option
+@rollout_option
+@hosts_option
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def release(
+    surroundings: Surroundings,
+    folders: tuple[Path, ...],
+    start: int | None,
+    end: int | None,
+    rollout: tuple[tuple[int, int], ...],
+    hosts: tuple[str, ...],
+    expiry_days: int,
+    ending: Ending,
+    as_json: bool,
+) -> None:
+    """Propose or sign the next version of `tables` and `content` with packs from their folders.
+
+    --start, --end and --rollout stand in place of what the folders say. Parts and pictures that are
+    published already are not sent again.
+    """
+    loaded = [load_pack(folder) for folder in folders]
+    packs = [replace(p, members=with_dates(p.members, start, end, rollout)) for p in loaded]
+    files = [path for folder in folders for path in list_files(folder)]
+    roles: dict[str, Targets] = {}
+    packages: list[Package] = []
+    for role in sorted({pack.role for pack in packs}):
+        current = _load(surroundings, ending, role)
+        own = [pack for pack in packs if pack.role == role]
+        _check(role, current, own, hosts)
+        wanted = list(hosts) if hosts and role == "content" else None
+        planned = plan_packs(current, own, wanted, expiry(surroundings.now, expiry_days))
+        roles[role] = planned
+        packages += _new_files(current, planned, files)
+    finish_change(surroundings, ending, Change(roles, tuple(packages)), as_json=as_json)
+
+
+@click.command(
+    epilog="Example: hening-signer content withdraw notices --repo repo --keys keys --out incoming"
+)
+@click.argument("kind", type=KIND)
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def withdraw(
+    surroundings: Surroundings, kind: str, expiry_days: int, ending: Ending, as_json: bool
+) -> None:
+    """Withdraw the pack of a kind, for ever: phones go back to the one that they had before.
+
+    A later version of the kind may follow.
+    """
+    changes = {"withdrawn": True}
+    _edit(surroundings, ending, kind, changes, expiry_days, as_json=as_json)
+
+
+@click.command(
+    epilog="Example: hening-signer content schedule notices --rollout 2026-12-01T06:00Z=100%"
+    " --repo repo --keys keys --out incoming"
+)
+@click.argument("kind", type=KIND)
+@rollout_option
+@end_option
+@click.option("--no-end", is_flag=True, help="The pack may be used without end.")
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def schedule(
+    surroundings: Surroundings,
+    kind: str,
+    rollout: tuple[tuple[int, int], ...],
+    end: int | None,
+    no_end: bool,
+    expiry_days: int,
+    ending: Ending,
+    as_json: bool,
+) -> None:
+    """Change whose phones use a pack that is signed, and until when; it has the same octets."""
+    if no_end and end is not None:
+        raise click.UsageError("--end and --no-end exclude each other.")
+    changes: dict[str, Any] = {"rollout": [list(step) for step in rollout]} if rollout else {}
+    if no_end or end is not None:
+        changes["end"] = end
+    if not changes:
+        raise click.UsageError("Give --rollout, --end or --no-end.")
+    _edit(surroundings, ending, kind, changes, expiry_days, as_json=as_json)
+
+
+def _edit(
+    surroundings: Surroundings,
+    ending: Ending,
+    kind: str,
+    changes: dict[str, Any],
+    expiry_days: int,
+    *,
+    as_json: bool,
+) -> None:
+    role = KINDS[kind].role
+    current = _load(surroundings, ending, role)
+    planned = plan_pack_edit(current, kind, changes, expiry(surroundings.now, expiry_days))
+    finish_change(surroundings, ending, Change({role: planned}), as_json=as_json)
+
+
+def _load(surroundings: Surroundings, ending: Ending, role: str) -> Targets:
+    _, current = load_delegated(ending.folder, load_trusted(ending.folder, surroundings.now), role)
+    return current
+
+
+def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequence[str]) -> None:
+    with refusing(WorkFolderError):
+        index = decode_index(role, current)
+    wallpapers = [Path(path).stem for path in current.targets if path.endswith(".jpg")]
+    published = index.packs.get("wallpapers")
+    is_gone = published is not None and published.withdrawn
+    check_packs_to_sign(packs, hosts or index.hosts, None if is_gone else wallpapers)
+
+
+def _new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list[Package]:
+    """Return the files that `planned` lists and `current` does not, by hash."""
+    known = {target.hashes["sha256"] for target in current.targets.values()}
+    wanted = {target.hashes["sha256"] for target in planned.targets.values()} - known
+    packages = {}
+    for path in files:
+        data = path.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 in wanted:
+            packages[sha256] = Package(path, len(data), sha256)
+    return list(packages.values())

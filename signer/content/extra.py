@@ -1,0 +1,30 @@
+"""What the extra `content` brings: loaded when needed, since most signers do without (ADR 58)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from signer.content.errors import ContentError
+from signer.content.pack_folder import PackFolder
+from signer.content.sources.built import Built
+from signer.content.upstream import Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Builds the entries of a kind; raises ContentError for pictures that show nothing."""
+
+    build_entries: Callable[[str, Upstream], Built]
+    check_decodes: Callable[[PackFolder], None]
+
+
+def load_extra() -> Extra:
+    """Import builders and the decoder of pictures; ContentError where they are not installed."""
+    try:
+        from signer.content.build import build_entries  # noqa: PLC0415 - the extra may be absent
+        from signer.content.decoding import check_decodes  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise ContentError(
+            f"Packs are built with packages that are not installed here ({error.name} is missing):"
+            " install hening with its extra `content`."
+        ) from error
+    return Extra(build_entries, check_decodes)

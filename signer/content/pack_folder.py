@@ -1,0 +1,163 @@
+"""A pack on the signer's disk, before it is signed: readable by people, and by `diff`.
+
+    DIR/pack.json           kind, version, title, sources, start, end, rollout
+    DIR/entries.json        the entries by key, one member a line
+    DIR/parts/NN.xz         the same entries as phones get them
+    DIR/pictures/NAME.jpg   of wallpapers
+
+Whoever edits `entries.json` by hand builds the parts anew with `content build --edited`; a folder
+whose parts hold something else than its entries is refused.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from server.core.content.index import Pack, decode_pack
+from server.core.content.kinds import KINDS
+from server.core.content.part import encode_part, join_parts, split_entries
+from server.core.content.picture import PICTURE_LIMIT
+from server.core.content.xz import ENCODED_LIMIT
+from server.core.encodings import encode_canonical_json
+from server.core.errors import FormatError
+from signer.content.errors import ContentError
+from signer.durable import make_temporary_folder, move_folder, write_synced
+from signer.errors import SurroundingsError, refusing
+
+ENTRIES_LIMIT = 64 * 1024 * 1024
+_PACK_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class PackFolder:
+    """A kind's pack: what the index will say of it, entries, parts in order, and pictures.
+
+    `members` is `pack` as the index writes it, unknown members included.
+    """
+
+    kind: str
+    members: dict[str, Any]
+    entries: dict[str, Any]
+    parts: tuple[bytes, ...]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def pack(self) -> Pack:
+        """What the index will say of it, read."""
+        return decode_pack(self.kind, self.members)
+
+    @property
+    def role(self) -> str:
+        """The role that lists it."""
+        return KINDS[self.kind].role
+
+
+def make_pack(
+    kind: str,
+    members: Mapping[str, Any],
+    entries: Mapping[str, Any],
+    pictures: Mapping[str, bytes],
+    base: PackFolder | None = None,
+) -> PackFolder:
+    """Return a pack of those entries; a part that holds what it held in `base` keeps its octets.
+
+    Raises ContentError where the entries do not fit into parts.
+    """
+    with refusing(ContentError):
+        known = {} if base is None else dict(enumerate(base.parts))
+        held = () if base is None else split_entries(kind, base.entries)
+        parts = tuple(
+            known[number]
+            if base is not None and held[number] == part
+            else encode_part(kind, number, part)
+            for number, part in enumerate(split_entries(kind, entries))
+        )
+        made = PackFolder(kind, dict(members), dict(entries), parts, dict(pictures))
+        decode_pack(kind, made.members)
+    return made
+
+
+def load_pack(folder: Path) -> PackFolder:
+    """Read a pack folder; ContentError where its files are not a pack or contradict each other."""
+    members = _load_json(folder / "pack.json", _PACK_LIMIT)
+    kind = members.pop("kind", None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise ContentError(f"{folder / 'pack.json'} names no kind; there are {', '.join(KINDS)}.")
+    entries = _load_json(folder / "entries.json", ENTRIES_LIMIT)
+    names = [f"{number:02}.xz" for number in range(KINDS[kind].parts)]
+    parts = tuple(_read(folder / "parts" / name, ENCODED_LIMIT) for name in names)
+    pictures = _load_pictures(folder)
+    with refusing(ContentError):
+        decode_pack(kind, members)
+        held = join_parts(kind, parts)
+        canonical = encode_canonical_json(entries)
+    if encode_canonical_json(held) != canonical:
+        raise ContentError(
+            f"{folder / 'parts'} holds other entries than entries.json; run `content build"
+            f" {kind} --edited {folder}` when you have edited it."
+        )
+    return PackFolder(kind, members, entries, parts, pictures)
+
+
+def load_edited(folder: Path, kind: str) -> PackFolder:
+    """Read a folder of `kind` whose entries were edited by hand, its parts made anew."""
+    members = _load_json(folder / "pack.json", _PACK_LIMIT)
+    if members.pop("kind", None) != kind:
+        raise ContentError(f"{folder / 'pack.json'} is not of the kind {kind}.")
+    entries = _load_json(folder / "entries.json", ENTRIES_LIMIT)
+    return make_pack(kind, members, entries, _load_pictures(folder))
+
+
+def _load_pictures(folder: Path) -> dict[str, bytes]:
+    paths = sorted((folder / "pictures").glob("*.jpg"))
+    return {path.stem: _read(path, PICTURE_LIMIT) for path in paths}
+
+
+def write_pack(folder: Path, pack: PackFolder) -> None:
+    """Write a pack folder, whole or not at all; SurroundingsError where there is one already."""
+    if folder.exists():
+        raise SurroundingsError(f"{folder} is there already; choose another name.")
+    temporary = make_temporary_folder(folder)
+    (temporary / "parts").mkdir()
+    write_synced(temporary / "pack.json", _encode_json({"kind": pack.kind, **pack.members}))
+    write_synced(temporary / "entries.json", _encode_json(pack.entries))
+    for number, part in enumerate(pack.parts):
+        write_synced(temporary / "parts" / f"{number:02}.xz", part)
+    if pack.pictures:
+        (temporary / "pictures").mkdir()
+    for name, picture in pack.pictures.items():
+        write_synced(temporary / "pictures" / f"{name}.jpg", picture)
+    move_folder(temporary, folder)
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the files of a pack folder that phones get: parts, then pictures."""
+    return [*sorted((folder / "parts").glob("*.xz")), *sorted((folder / "pictures").glob("*.jpg"))]
+
+
+def _encode_json(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def _load_json(path: Path, limit: int) -> dict[str, Any]:
+    data = _read(path, limit)
+    try:
+        value = msgspec.json.decode(data)
+        encode_canonical_json(value)
+    except (msgspec.DecodeError, FormatError, ValueError, RecursionError) as error:
+        raise ContentError(f"{path} is not JSON as packs have it: {error}.") from error
+    if not isinstance(value, dict):
+        raise ContentError(f"{path} does not hold an object.")
+    return value
+
+
+def _read(path: Path, limit: int) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise ContentError(f"{path} has more than {limit} octets.")
+    return data

@@ -1,0 +1,53 @@
+"""Whether packs may be signed: the rules of FORMATS 15, with pictures at hand.
+
+Whether a picture shows something is asked when it is built: `signer.content.decoding`.
+"""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from server.core.content.entries import check_entries
+from server.core.content.entry import entry_error
+from server.core.content.picture import check_picture
+from server.core.content.role import check_themes
+from server.core.errors import FormatError
+from signer.content.errors import ContentError
+from signer.content.pack_folder import PackFolder
+from signer.errors import refusing
+
+
+def check_packs_to_sign(
+    packs: Sequence[PackFolder], hosts: Collection[str], wallpapers: Collection[str] | None = None
+) -> None:
+    """Raise ContentError, naming kind, key and rule, unless all of `packs` may be signed.
+
+    `wallpapers` are the names of those that are published; None where nobody can tell, so that
+    themes are held against the wallpapers of `packs` alone, if there are any.
+    """
+    kinds = [pack.kind for pack in packs]
+    if len(set(kinds)) != len(kinds):
+        raise ContentError("A kind is given twice; give one pack of each.")
+    with refusing(ContentError):
+        for pack in packs:
+            check_entries(pack.kind, pack.entries, hosts)
+            if pack.kind == "wallpapers":
+                _check_pictures(pack)
+        entries: dict[str, Mapping[str, Any]] = {pack.kind: pack.entries for pack in packs}
+        if "wallpapers" not in entries and wallpapers is not None:
+            entries["wallpapers"] = dict.fromkeys(wallpapers)
+        if "wallpapers" in entries:
+            check_themes(entries)
+
+
+def _check_pictures(pack: PackFolder) -> None:
+    for key, entry in pack.entries.items():
+        picture = pack.pictures.get(key, b"")
+        try:
+            check_picture(picture, entry["width"], entry["height"])
+        except FormatError as error:
+            raise entry_error(pack.kind, key, str(error)) from error
+        if hashlib.sha256(picture).hexdigest() != entry["sha256"]:
+            raise entry_error(pack.kind, key, "its picture is not the one of its sha256")
+    for name in pack.pictures.keys() - pack.entries.keys():
+        raise FormatError(f"the picture {name}.jpg has no entry.")

@@ -1,0 +1,92 @@
+"""Packs from their sources to a running server: what is built is what phones are given."""
+
+import json
+import shutil
+import urllib.request
+
+import pytest
+
+from server.core.content.part import join_parts
+from tests.flows.conftest import Town
+
+SHARE = "2026-01-01T00:00Z=10%"
+
+
+@pytest.fixture
+def town(ceremony, tmp_path):
+    """Open a town whose server answers anyone."""
+    stage = Town(tmp_path / "town")
+    shutil.copytree(ceremony, stage.folder)
+    try:
+        stage.start_server("--gate", "direct")
+        stage.submitted = 1
+        stage.wait_for_results(1)
+        yield stage
+    finally:
+        stage.stop_server()
+
+
+def publish(town, *arguments):
+    """Sign with all keys at hand and wait until the server has it."""
+    told = town.signer(
+        *("content", *arguments, "--repo", town.repo, "--keys", town.keys),
+        *("--out", town.incoming),
+    )
+    town.submitted += 1
+    assert {each["status"] for each in town.wait_for_results(town.submitted)} == {"published"}
+    return told
+
+
+def fetch(town, path):
+    """Return what the server answers."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{town.port}{path}", timeout=60) as answer:
+        return answer.read()
+
+
+def fetch_pack(town, role, version, kind):
+    """Return a pack's entries as a phone would come by them, and the hashes of its parts."""
+    signed = json.loads(fetch(town, f"/metadata/{version}.{role}.json"))["signed"]
+    found = {
+        path: target["hashes"]["sha256"]
+        for path, target in sorted(signed["targets"].items())
+        if path.startswith(f"{role}/{kind}/")
+    }
+    parts = [
+        fetch(town, f"/targets/{role}/{kind}/{sha256}.{path.rpartition('/')[2]}")
+        for path, sha256 in found.items()
+    ]
+    return join_parts(kind, parts), [*found.values()]
+
+
+def test_tables_are_built_signed_published_and_published_again(town):
+    """A second version sends only the parts that changed; a pack's share and end need none."""
+    first, second = town.folder / "emergency-1", town.folder / "emergency-2"
+    town.signer("content", "build", "emergency", "--out", first)
+    publish(town, "release", first, "--rollout", SHARE)
+    entries = json.loads((first / "entries.json").read_text())
+    served, parts = fetch_pack(town, "tables", 2, "emergency")
+    assert served == entries
+    assert "112" in served["ID"]["numbers"]
+    edited = shutil.copytree(first, town.folder / "edited")
+    (edited / "entries.json").write_text(
+        json.dumps(entries | {"ID": {"exact": True, "numbers": ["110", "112"]}})
+    )
+    town.signer(
+        *("content", "build", "emergency", "--edited", edited, "--base", first, "--out", second)
+    )
+    told = town.signer("content", "diff", first, second)
+    assert (told["added"], told["changed"], told["parts"]) == ([], ["ID"], [0])
+    told = publish(town, "release", second)
+    assert "1 of 4 parts change" in told["roles"][0]["changes"][0]
+    bundle = town.incoming.parent / "results" / f"{told['bundle']}.json"
+    assert json.loads(bundle.read_text())["status"] == "published"
+    served, later = fetch_pack(town, "tables", 3, "emergency")
+    assert served["ID"] == {"exact": True, "numbers": ["110", "112"]}
+    assert [a == b for a, b in zip(parts, later, strict=True)] == [False, True, True, True]
+    publish(town, "schedule", "emergency", "--rollout", "2026-01-01T00:00Z=100%")
+    publish(town, "withdraw", "emergency")
+    listed = town.signer("content", "list", "--repo", town.repo)["packs"]
+    assert [(each["kind"], each["version"], each["withdrawn"]) for each in listed] == [
+        ("emergency", 2, True)
+    ]
+    assert fetch_pack(town, "tables", 5, "emergency") == (served, later)

@@ -1,0 +1,275 @@
+"""Packs by command: built, compared, proposed, signed apart or at once, changed and withdrawn."""
+
+import json
+import shutil
+
+import pytest
+
+from server.core.bundle import decode_bundle
+from server.core.content.index import decode_index
+from server.core.metadata import decode_targets
+from signer.content.pack_folder import load_pack, write_pack
+from signer.work_folder import WorkFolder
+from tests.server.core.content.samples import NEWS
+from tests.signer.content.packs import make
+
+HOST = ("--host", "example.com")
+LATER = "2026-12-01T06:00Z"
+
+
+@pytest.fixture
+def ending(repo, keys, incoming):
+    """Return the options that sign and submit at once."""
+    return ("--repo", repo, "--keys", keys, "--out", incoming)
+
+
+@pytest.fixture
+def notices(tmp_path):
+    """Write a pack of notices."""
+    write_pack(tmp_path / "notices-1", make("notices", start=5))
+    return tmp_path / "notices-1"
+
+
+@pytest.fixture
+def index(repo):
+    """Return what reads the newest index of a role."""
+
+    def read(role="content"):
+        versions = WorkFolder(repo).load_versions()[role]
+        data = WorkFolder(repo).load(role, versions[-1])
+        return decode_index(role, decode_targets(role, data).signed)
+
+    return read
+
+
+def bundles(incoming):
+    """Return role and version of each bundle with how many blobs it has."""
+    read = [decode_bundle((path / "bundle.json").read_bytes()) for path in incoming.iterdir()]
+    found = {(b.roles[0].name, b.roles[0].version): len(b.blobs) for b in read}
+    return {place: count for place, count in found.items() if place[1] > 1}
+
+
+def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
+    """The second takes title and version from the first, and keeps its parts."""
+    first, second = tmp_path / "1", tmp_path / "2"
+    told = run_json(
+        *("content", "build", "emergency", "--out", first, "--title", "en=Numbers"),
+        *("--start", LATER),
+    )
+    assert (told["kind"], told["version"], told["out"]) == ("emergency", 1, str(first))
+    assert told["entries"] > 100
+    status, output, _ = run(
+        *("content", "build", "emergency", "--out", second, "--base", first),
+        *(
+            "--rollout",
+            f"{LATER}=0.5%",
+            "--rollout",
+            "2026-12-02T06:00Z=100%",
+            "--end",
+            "2027-01-01T00:00Z",
+        ),
+    )
+    assert status == 0
+    assert "Against version 1, emergency: 0 entries added, 0 changed, 0 removed." in output
+    old, new = load_pack(first), load_pack(second)
+    assert (new.pack.version, new.pack.title, new.parts) == (2, {"en": "Numbers"}, old.parts)
+    assert (old.pack.start, old.pack.rollout) == (1_796_104_800, [(1_796_104_800, 1000)])
+    assert new.pack.rollout == [(1_796_104_800, 5), (1_796_191_200, 1000)]
+    assert new.pack.end == 1_798_761_600
+
+
+def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
+    """Are built anew from their folder, and compared."""
+    path = notices / "entries.json"
+    path.write_text(json.dumps({"more": NEWS, **json.loads(path.read_text())}))
+    new = tmp_path / "notices-2"
+    run_json(
+        "content", "build", "notices", "--edited", notices, *HOST, "--version", 2, "--out", new
+    )
+    shutil.rmtree(notices)
+    write_pack(notices, make("notices", start=5))
+    told = run_json("content", "diff", notices, new)
+    assert (told["added"], told["changed"], told["removed"]) == (["more"], [], [])
+    assert (told["parts"], told["members"]) == ([0], {"version": [1, 2]})
+    assert told["octets"] == len(load_pack(new).parts[0])
+
+
+def test_a_difference_in_words(run, notices, tmp_path) -> None:
+    """As tables; long lists are cut short."""
+    entries = {f"n{number:02}": NEWS for number in range(50)}
+    write_pack(tmp_path / "2", make("notices", entries, version=2))
+    status, output, _ = run("content", "diff", notices, tmp_path / "2")
+    assert status == 0
+    assert "notices: 50 entries added, 0 changed, 1 removed" in output
+    assert "and 10 more" in output
+    assert "Parts that phones fetch anew: 00;" in output
+
+
+def test_validation_names_kind_key_and_rule(run, run_json, notices) -> None:
+    """A link to a host that is not allowed."""
+    told = run_json("content", "validate", notices, *HOST)
+    assert told == {
+        "packs": [
+            {
+                "entries": 1,
+                "kind": "notices",
+                "octets": len(load_pack(notices).parts[0]),
+                "version": 1,
+            }
+        ]
+    }
+    assert run("content", "validate", notices, *HOST)[1].endswith("may be signed.\n")
+    status, _, errors = run("content", "validate", notices)
+    assert status == 1
+    assert "The entry 'end-of-support' of notices: 'https://example.com" in errors
+
+
+def test_one_holder_with_all_keys_signs_at_once(
+    run, run_json, ending, incoming, index, notices, tmp_path
+):
+    """What is new is sent, what stays is not; the review says what changes."""
+    status, output, errors = run("content", "release", notices, *HOST, *ending)
+    assert (status, errors) == (0, "")
+    assert "Adds the pack notices 1" in output
+    assert "Links may lead to example.com" in output
+    write_pack(tmp_path / "zones-1", make("zones"))
+    run_json("content", "release", tmp_path / "zones-1", *ending)
+    more = {**load_pack(tmp_path / "zones-1").entries, "Asia/Makassar": {"link": "Asia/Jakarta"}}
+    write_pack(
+        tmp_path / "zones-2", make("zones", more, load_pack(tmp_path / "zones-1"), version=2)
+    )
+    told = run_json("content", "release", tmp_path / "zones-2", *ending)
+    assert "1 of 16 parts change" in told["roles"][0]["changes"][0]
+    assert bundles(incoming) == {("content", 2): 1, ("tables", 2): 16, ("tables", 3): 1}
+    assert index().packs["notices"].version == 1
+    assert index("tables").packs["zones"].version == 2
+    status, _, errors = run("content", "release", notices, *ending)
+    assert status == 1
+    assert "does not follow version 1, which is signed" in errors
+
+
+def test_two_holders_sign_tables_apart(
+    run, run_json, repo, keys, incoming, tmp_path, index
+) -> None:
+    """By files: proposal, review with the pack's folder, two signatures, accept, submit."""
+    root = repo / "metadata" / "1.root.json"
+    for number, base in ((1, None), (2, tmp_path / "zones-1")):
+        entries = {} if number == 1 else {"Etc/Jakarta": {"link": "Asia/Jakarta"}}
+        old = None if base is None else load_pack(base)
+        folder = tmp_path / f"zones-{number}"
+        write_pack(folder, make("zones", make("zones").entries | entries, old, version=number))
+        proposal = tmp_path / f"{number}.json"
+        run_json("content", "release", folder, "--repo", repo, "--propose", proposal)
+        before = ("--before", base) if base else ()
+        told = run_json("content", "review", proposal, folder, *before)
+        assert told["packs"] == [{"entries": 2 + len(entries), "kind": "zones", "version": number}]
+        assert [each["added"] for each in told["differences"]] == ([[*entries]] if base else [])
+        signatures = []
+        for holder in ("tables-1", "tables-2"):
+            desk = tmp_path / f"{number}-{holder}"
+            desk.mkdir(mode=0o700)
+            for suffix in (".key", ".pub"):
+                shutil.copy2(keys / f"{holder}{suffix}", desk)
+            signatures.append(tmp_path / f"{number}-{holder}.sig")
+            run_json(
+                *("ceremony", "sign", proposal, "--keys", desk, "--root", root, "--yes"),
+                *("--out", signatures[-1]),
+            )
+        status, _, errors = run("ceremony", "accept", proposal, signatures[0], "--repo", repo)
+        assert (status, "tables has 1 of the 2 signatures" in errors) == (1, True)
+        run_json("ceremony", "accept", proposal, *signatures, "--repo", repo)
+        run_json(
+            *("ceremony", "submit", proposal, "--repo", repo, "--out", incoming),
+            *("--package", folder / "parts"),
+        )
+    assert bundles(incoming) == {("tables", 2): 16, ("tables", 3): 1}
+    status, output, _ = run("content", "review", proposal, folder, "--before", base)
+    assert "zones 2 is what the proposal lists, and keeps every rule; it has 3 entries" in output
+    assert "Etc/Jakarta" in output
+    status, _, errors = run("content", "review", proposal, base)
+    assert (status, "lists another zones" in errors) == (1, True)
+    assert index("tables").packs["zones"].version == 2
+
+
+def test_packs_of_both_roles_in_one_proposal(run_json, repo, notices, tmp_path) -> None:
+    """Each role gets its next version; parts with one name are told apart."""
+    write_pack(tmp_path / "emergency-1", make("emergency"))
+    told = run_json(
+        *("content", "release", notices, tmp_path / "emergency-1", *HOST, "--repo", repo),
+        *("--rollout", f"{LATER}=100%", "--propose", tmp_path / "both.json"),
+    )
+    assert [role["role"] for role in told["roles"]] == ["content", "tables"]
+    assert (
+        "notices 1 is used by 100% from 2026-12-01 06:00:00 UTC of all phones."
+        in (told["roles"][0]["changes"])
+    )
+
+
+def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
+    run, run_json, ending, notices, index, incoming, repo
+) -> None:
+    """No octet is sent for it; a withdrawal is warned of."""
+    run_json("content", "release", notices, *HOST, *ending)
+    run_json(
+        *("content", "schedule", "notices", "--rollout", f"{LATER}=10%"),
+        *("--end", "2027-01-01T00:00Z", *ending),
+    )
+    assert (index().packs["notices"].rollout, index().packs["notices"].end) == (
+        [(1_796_104_800, 100)],
+        1_798_761_600,
+    )
+    run_json("content", "schedule", "notices", "--no-end", *ending)
+    status, output, _ = run("content", "withdraw", "notices", *ending)
+    assert (status, "Nobody can use notices 1 again" in output) == (0, True)
+    assert index().packs["notices"].withdrawn
+    assert bundles(incoming)["content", 5] == 0
+    listed = run_json("content", "list", "--repo", repo)
+    assert listed["packs"] == [
+        {
+            "end": 0,
+            "kind": "notices",
+            "role": "content",
+            "rollout": [[1_796_104_800, 100]],
+            "start": 5,
+            "version": 1,
+            "withdrawn": True,
+        }
+    ]
+    status, output, _ = run("content", "list", "--repo", repo)
+    assert "content 5, links to example.com" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("schedule", "notices"), "Give --rollout, --end or --no-end."),
+        (("schedule", "notices", "--no-end", "--end", LATER), "exclude each other"),
+        (("schedule", "notices", "--rollout", "100%"), "is not TIME=SHARE"),
+        (("schedule", "notices", "--rollout", f"{LATER}=101%"), "is not TIME=SHARE"),
+        (("schedule", "notices", "--rollout", f"{LATER}=half"), "is not TIME=SHARE"),
+        (("schedule", "notices", "--end", "2026-12-01"), "is no time with zone"),
+        (("withdraw", "jokes"), "is not one of"),
+    ],
+)
+def test_wrong_usage(run, ending, arguments, sentence) -> None:
+    """Is said before anything is read."""
+    status, _, errors = run("content", *arguments, *ending)
+    assert (status, sentence in errors) == (2, True)
+
+
+def test_what_was_cut_off_is_completed_with_its_parts(
+    run, run_json, ending, notices, incoming, repo, monkeypatch
+) -> None:
+    """Accepted and not handed over: the next command brings the parts from where they lay."""
+
+    def cut(*_arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("signer.proposal.handover.submit_proposals", cut)
+        assert run("content", "release", notices, *HOST, *ending)[0] == 130
+    assert bundles(incoming) == {}
+    told = run_json("content", "withdraw", "notices", *ending)
+    assert [each["versions"] for each in told["completed"]] == [{"content": 2}]
+    assert bundles(incoming) == {("content", 2): 1}
+    assert list((repo / "proposals").iterdir()) == []

@@ -1,0 +1,31 @@
+"""Which builder reads what, and what each of them needs to be told."""
+
+import pytest
+
+from server.core.content.kinds import KINDS
+from signer.content.build import build_entries
+from signer.content.errors import ContentError
+from signer.content.upstream import TITLES, Upstream
+from tests.signer.content.sources.test_apn import PROVIDERS, VERSION
+
+
+def test_every_kind_has_a_title() -> None:
+    """For a pack that is built without one."""
+    assert TITLES.keys() == KINDS.keys()
+
+
+@pytest.mark.parametrize("kind", ["ca", "emergency", "zones"])
+def test_what_comes_with_the_signer(kind) -> None:
+    """Is built without any option, and has entries."""
+    assert len(build_entries(kind, Upstream()).entries) > 100
+
+
+def test_what_has_to_be_told() -> None:
+    """Where the source lies, of which version it is, and which years."""
+    with pytest.raises(ContentError, match="give one with --source"):
+        build_entries("apn", Upstream(version="1"))
+    with pytest.raises(ContentError, match="give --source-version"):
+        build_entries("apn", Upstream(PROVIDERS))
+    with pytest.raises(ContentError, match="give them with --year"):
+        build_entries("holidays", Upstream())
+    assert len(build_entries("apn", Upstream(PROVIDERS, VERSION)).entries) > 100

@@ -1,0 +1,36 @@
+"""What differs between two packs."""
+
+import pytest
+
+from signer.content.diff import diff_packs
+from signer.content.errors import ContentError
+from tests.signer.content.packs import make
+
+
+def numbers(**countries):
+    """Return entries of emergency numbers."""
+    return {c: {"exact": True, "numbers": list(n)} for c, n in countries.items()}
+
+
+def test_entries_parts_and_members() -> None:
+    """What joined, changed and left; which parts phones fetch, and how many octets that is."""
+    old = make("emergency", numbers(AA=["110"], BB=["110"], CC=["110"]))
+    new = make("emergency", numbers(AA=["110"], BB=["112"], DD=["110"]), old, version=2)
+    found = diff_packs(old, new)
+    assert (found.added, found.changed, found.removed) == (("DD",), ("BB",), ("CC",))
+    assert found.members == {"version": (1, 2)}
+    assert found.octets == sum(len(new.parts[number]) for number in found.parts)
+    assert all(old.parts[n] != new.parts[n] for n in found.parts)
+    assert str(found) == "emergency: 1 entries added, 1 changed, 1 removed"
+
+
+def test_nothing_differs() -> None:
+    """No part, no octet."""
+    found = diff_packs(make("zones"), make("zones"))
+    assert (found.parts, found.octets, found.members) == ((), 0, {})
+
+
+def test_two_kinds_cannot_be_compared() -> None:
+    """It says which."""
+    with pytest.raises(ContentError, match="of zones and the other of apn"):
+        diff_packs(make("zones"), make("apn"))

@@ -1,0 +1,130 @@
+"""Pack folders: what is written is read, and what does not agree is refused."""
+
+import contextlib
+import json
+import lzma
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.content.part import decode_part
+from signer.content.errors import ContentError
+from signer.content.pack_folder import (
+    list_files,
+    load_edited,
+    load_pack,
+    make_pack,
+    write_pack,
+)
+from signer.errors import SignerError, SurroundingsError
+from tests.server.core.content.samples import KINDS, PICTURE, entries_of, pack
+from tests.signer.content.packs import make
+
+NOTICES = {
+    "pack.json": json.dumps({"kind": "notices", **pack()}).encode(),
+    "entries.json": json.dumps(entries_of("notices")).encode(),
+    "parts/00.xz": make("notices").parts[0],
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_written_is_read(kind, tmp_path) -> None:
+    """Of every kind; the same pack has the same octets."""
+    made = make(kind)
+    write_pack(tmp_path / "pack", made)
+    assert load_pack(tmp_path / "pack") == made
+    assert make(kind).parts == made.parts
+    with pytest.raises(SurroundingsError, match="is there already"):
+        write_pack(tmp_path / "pack", made)
+
+
+def test_a_folder_can_be_read_by_people(tmp_path) -> None:
+    """One member a line, sorted; parts and pictures as phones get them."""
+    write_pack(tmp_path / "pack", make("wallpapers", title={"en": "Pictures", "id": "Gambar"}))
+    lines = (tmp_path / "pack" / "pack.json").read_text().splitlines()
+    assert lines[1] == ' "kind": "wallpapers",'
+    assert '  "id": "Gambar"' in lines
+    assert '  "title": {' in (tmp_path / "pack" / "entries.json").read_text().splitlines()
+    files = list_files(tmp_path / "pack")
+    assert [file.name for file in files] == ["00.xz", "waves.jpg"]
+    assert files[1].read_bytes() == PICTURE
+
+
+def test_parts_that_do_not_change_keep_their_octets() -> None:
+    """Those of the base, also where another compressor made them."""
+    base = make("zones")
+    first = decode_part("zones", 3, base.parts[3])
+    text = json.dumps(
+        {"entries": first, "kind": "zones", "part": 3, "schema": 1},
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    other = lzma.compress(f"{text}\n".encode(), lzma.FORMAT_XZ, lzma.CHECK_CRC32, preset=1)
+    parts = (*base.parts[:3], other, *base.parts[4:])
+    base = type(base)(base.kind, base.members, base.entries, parts)
+    more = entries_of("zones") | {"Asia/Makassar": {"link": "Asia/Jakarta"}}
+    made = make("zones", more, base)
+    changed = [n for n, (a, b) in enumerate(zip(base.parts, made.parts, strict=True)) if a != b]
+    assert made.parts[3] == other
+    assert len(changed) == 1
+    assert "Asia/Makassar" in decode_part("zones", changed[0], made.parts[changed[0]])
+
+
+def test_entries_that_were_edited_are_built_anew(tmp_path) -> None:
+    """A folder whose parts hold something else is refused, with what to do."""
+    folder = tmp_path / "pack"
+    write_pack(folder, make("emergency"))
+    edited = {"ID": {"exact": True, "numbers": ["112"]}}
+    (folder / "entries.json").write_text(json.dumps(edited))
+    with pytest.raises(ContentError, match="run `content build emergency --edited"):
+        load_pack(folder)
+    made = load_edited(folder, "emergency")
+    assert made.entries == edited
+    assert decode_part("emergency", 0, made.parts[0]) == edited
+    with pytest.raises(ContentError, match="not of the kind zones"):
+        load_edited(folder, "zones")
+
+
+@pytest.mark.parametrize(
+    ("name", "octets", "sentence"),
+    [
+        ("pack.json", b"{}", "names no kind"),
+        ("pack.json", b"[]", "does not hold an object"),
+        ("pack.json", b"{", "is not JSON"),
+        ("pack.json", b'{"kind":"notices"}', "The pack notices is malformed"),
+        ("entries.json", b'{"a":1.5}', "is not JSON as packs have it"),
+        ("entries.json", b"[" * 100_000, "is not JSON as packs have it"),
+        ("entries.json", b'{"a":"\\ud800"}', "is not JSON as packs have it"),
+        ("parts/00.xz", b"PK", "xz file"),
+        ("parts/00.xz", bytes(262_145), "more than 262144 octets"),
+    ],
+)
+def test_what_is_no_pack_is_refused(tmp_path, name, octets, sentence) -> None:
+    """Whichever of its files it is."""
+    write_pack(tmp_path / "pack", make("notices"))
+    (tmp_path / "pack" / name).write_bytes(octets)
+    with pytest.raises(ContentError, match=sentence):
+        load_pack(tmp_path / "pack")
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    """Members of the index and entries that no part can hold."""
+    with pytest.raises(ContentError, match="The pack notices is malformed"):
+        make_pack("notices", pack(version=0), {}, {})
+    with pytest.raises(ContentError, match="not a key"):
+        make_pack("notices", pack(), {"ä": {}}, {})
+
+
+@given(st.binary(max_size=60), st.sampled_from(["pack.json", "entries.json", "parts/00.xz"]))
+def test_any_octets_raise_only_our_error(octets, name) -> None:
+    """In any of the files."""
+    with TemporaryDirectory() as folder:
+        pack = Path(folder) / "pack"
+        (pack / "parts").mkdir(parents=True)
+        for each, data in NOTICES.items():
+            (pack / each).write_bytes(octets if each == name else data)
+        with contextlib.suppress(SignerError):
+            load_pack(pack)

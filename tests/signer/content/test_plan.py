@@ -1,0 +1,95 @@
+"""The next version of a role of packs."""
+
+from datetime import UTC, datetime
+
+import pytest
+from tuf.api.metadata import Targets
+
+from server.core.content.index import decode_index
+from server.core.content.role import check_packs
+from signer.content.errors import ContentError
+from signer.content.plan import pack_files, plan_pack_edit, plan_packs
+from tests.server.core.content.samples import entries_of
+from tests.signer.content.packs import make
+
+EXPIRES = datetime(2026, 9, 1, tzinfo=UTC)
+EMPTY = Targets(version=1, expires=EXPIRES)
+
+
+def planned(*packs, current=EMPTY, hosts=("example.com",)):
+    """Return the next version with packs."""
+    return plan_packs(current, packs, hosts, EXPIRES)
+
+
+def test_packs_join_an_empty_role() -> None:
+    """With all parts and pictures; the server takes what the signer planned."""
+    packs = [make(kind) for kind in ("notices", "themes", "wallpapers")]
+    role = planned(*packs)
+    files = {path: data for pack in packs for path, data in pack_files(pack).items()}
+    assert role.version == 2
+    assert [*role.targets] == sorted(files)
+    check_packs("content", EMPTY, role, files.__getitem__)
+
+
+def test_a_new_pack_takes_the_place_of_the_old_one() -> None:
+    """What other kinds list stays, and so do the hosts."""
+    first = planned(make("notices"), make("wallpapers"))
+    second = planned(make("wallpapers", {}, pictures={}, version=2), current=first, hosts=None)
+    assert [*second.targets] == ["content/notices/00.xz", "content/wallpapers/00.xz"]
+    index = decode_index("content", second)
+    assert (index.hosts, index.packs["notices"].version) == (("example.com",), 1)
+    assert index.packs["wallpapers"].version == 2
+    again = plan_packs(first, [make("wallpapers", {}, pictures={}, version=2)], None, EXPIRES)
+    assert again == second
+
+
+def test_a_version_that_is_not_above() -> None:
+    """It says which one is next."""
+    with pytest.raises(ContentError, match=r"notices 1 does not follow version 1.*--version 2"):
+        planned(make("notices"), current=planned(make("notices")))
+
+
+def test_a_withdrawn_folder_is_released_all_the_same() -> None:
+    """A pack folder says nothing of withdrawals."""
+    role = planned(make("notices", withdrawn=True))
+    assert not decode_index("content", role).packs["notices"].withdrawn
+
+
+def test_edits_of_a_pack_that_stays() -> None:
+    """Share, end, no end, withdrawal; parts stay as they are."""
+    first = planned(make("notices"))
+    second = plan_pack_edit(first, "notices", {"end": 9, "rollout": [[3, 10]]}, EXPIRES)
+    pack = decode_index("content", second).packs["notices"]
+    assert (pack.end, pack.rollout, second.targets) == (9, [(3, 10)], first.targets)
+    third = plan_pack_edit(second, "notices", {"end": None, "withdrawn": True}, EXPIRES)
+    pack = decode_index("content", third).packs["notices"]
+    assert (pack.withdrawn, "end" in third.unrecognized_fields["custom"]["packs"]["notices"]) == (
+        True,
+        False,
+    )
+    with pytest.raises(ContentError, match="was withdrawn, and that is final"):
+        plan_pack_edit(third, "notices", {"withdrawn": False}, EXPIRES)
+
+
+def test_a_pack_that_is_not_there() -> None:
+    """Nothing can be changed about it."""
+    with pytest.raises(ContentError, match="content 1 has no pack notices"):
+        plan_pack_edit(EMPTY, "notices", {"withdrawn": True}, EXPIRES)
+
+
+def test_unknown_members_of_the_index_stay() -> None:
+    """Somebody else may have put them there."""
+    first = planned(make("notices"))
+    first.unrecognized_fields["custom"]["more"] = 1
+    first.unrecognized_fields["custom"]["packs"]["notices"]["shops"] = [1]
+    second = plan_pack_edit(first, "notices", {"end": 9}, EXPIRES)
+    custom = second.unrecognized_fields["custom"]
+    assert (custom["more"], custom["packs"]["notices"]["shops"]) == (1, [1])
+
+
+def test_what_may_not_follow_is_refused() -> None:
+    """By the rules that the server asks, too."""
+    with pytest.raises(ContentError, match="end is not above start"):
+        plan_pack_edit(planned(make("notices", start=9)), "notices", {"end": 9}, EXPIRES)
+    with pytest.raises(ContentError, match="not a host name"):
+        planned(make("emergency", entries_of("emergency")), hosts=["A"])
