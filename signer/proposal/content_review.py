@@ -24,6 +24,10 @@ def describe_packs(role: str, old: Targets | None, new: Targets) -> tuple[list[s
         known = before.packs.get(kind)
         if known is None or known.version != pack.version:
             changes += _describe_new(kind, known, pack, old, new)
+            warnings.append(
+                f"The entries of {kind} {pack.version} are not in the proposal: hold its folder"
+                " against it with `content review`, which says what joins, changes and leaves."
+            )
         else:
             changes += _describe_dates(kind, known, pack)
         if pack.withdrawn and (known is None or not known.withdrawn):

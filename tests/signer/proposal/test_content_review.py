@@ -11,6 +11,10 @@ from signer.proposal.unspoken import list_unspoken
 from tests.server.core.content.samples import NEWS, entries_of, jpeg, make_pack_role, pack
 
 DAY = 86_400
+ENTRIES = (
+    "The entries of notices 1 are not in the proposal: hold its folder against it with `content"
+    " review`, which says what joins, changes and leaves."
+)
 FETCHED = "octets that every phone fetches."
 SHARES = (
     "notices 1 is used by 10.5% from 1970-01-02 00:00:00 UTC, then 100% from 1970-01-03 00:00:00"
@@ -38,7 +42,7 @@ def test_a_first_pack() -> None:
             SHARES,
             "Links may lead to example.com from then on.",
         ],
-        [],
+        [ENTRIES],
     )
 
 
@@ -49,7 +53,7 @@ def test_a_next_pack_of_which_one_part_changes() -> None:
     after, _ = make_pack_role("tables", {"zones": more}, packs={"zones": pack(2)})
     changes, warnings = describe_packs("tables", before, after)
     assert changes[0].startswith("Replaces zones 1 by zones 2, “A pack”: 1 of 16 parts ch")
-    assert warnings == []
+    assert warnings == [ENTRIES.replace("notices 1", "zones 2")]
 
 
 def test_pictures_are_named() -> None:
