@@ -9,6 +9,7 @@ import sys
 try:
     import click
 
+    from client_sim.content.commands import content
     from client_sim.device.commands import cli
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
     from client_sim.fleet.commands import fleet
@@ -22,6 +23,7 @@ except KeyboardInterrupt:
     sys.stderr.write("hening-device: stopped\n")
     sys.exit(130)
 
+cli.add_command(content)
 cli.add_command(live_command)
 cli.add_command(lab)
 cli.add_command(fleet)

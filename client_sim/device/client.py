@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.content.store import Store
 from client_sim.device.agreement import SignedTarget, check_agreement
 from client_sim.device.choose import Decision, Offer, decide_update
 from client_sim.device.errors import DeviceError, ExpiredError, PointerError, TrustError
@@ -87,6 +88,7 @@ class PollingClient:
             with connection:
                 pointer = pointer_name(public.codename, public.region, public.channel)
                 refreshed = refresh(connection, trust, pointer)
+            warnings = refreshed.warnings + self._settle(trust)
             decision = self._decide(trust)
             if decision.leads_back:
                 raise PointerError(decision.reason)
@@ -107,7 +109,7 @@ class PollingClient:
             changed=refreshed.changed,
             offer=decision.offer,
             reason=_explain(decision),
-            warnings=refreshed.warnings,
+            warnings=warnings,
             versions=tuple(trust.versions.items()),
             halted=decision.is_halted,
             checks=decision.checks,
@@ -150,6 +152,14 @@ class PollingClient:
         target = self._trust.find_release(offer.path)
         check_agreement(offer, target)
         return target
+
+    def _settle(self, trust: Trust) -> tuple[str, ...]:
+        """Use the packs of public content whose time has come; what fails is only told."""
+        try:
+            Store(self._world.state).settle(trust.now, self._world.entropy)
+        except DeviceError as error:
+            return (f"Public content stays as it is: {error}",)
+        return ()
 
     def _decide(self, trust: Trust) -> Decision:
         public, state = self._world.public, self._world.state

@@ -10,6 +10,7 @@
     ├── LogError                a note, a checkpoint or a proof is malformed or proves nothing
     ├── ReleaseError            a release is malformed
     ├── PointerError            a pointer is malformed or leads back
+    ├── ContentError            an index or a pack of public content is malformed
     ├── AgreementError          pointer and release do not say the same
     ├── DownloadError           the package on the phone's disk is not the announced one
     ├── InstallError            the update engine refuses, or the update was stopped
@@ -60,6 +61,10 @@ class ReleaseError(DeviceError):
 
 class PointerError(DeviceError):
     """The `custom` object of a pointer is malformed or leads back (FORMATS section 4)."""
+
+
+class ContentError(DeviceError):
+    """An index or a pack is not what FORMATS section 15 allows, or there is none to use."""
 
 
 class AgreementError(DeviceError):

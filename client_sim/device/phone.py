@@ -176,9 +176,13 @@ class Phone:
             forget_agreed(self.state)
         return outcome
 
+    def open_world(self) -> World:
+        """Return the phone's way to the outside, for what its owner asks for."""
+        return self._make_world(self.public, self.state)
+
     def _client(self, *, retry_failed: bool = False) -> tuple[PollingClient, World]:
         self._remember_failure()
-        world = self._make_world(self.public, self.state)
+        world = self.open_world()
         return PollingClient(world, retry_failed=retry_failed), world
 
     def _make_real_world(self, public: Public, state: Vault) -> World:

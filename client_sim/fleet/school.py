@@ -61,11 +61,15 @@ class School:
         fault = ""
         with recorder:
             try:
-                refresh(recorder, trust, pointer_name(group.codename, group.region, group.channel))
+                pointer = pointer_name(group.codename, group.region, group.channel)
+                broken = refresh(recorder, trust, pointer).broken
             except TransportError as error:
                 return _failure(error)
             except DeviceError as error:
                 fault = str(error)
+            else:
+                if broken is not None:
+                    return _failure(broken)
         following = None if fault else self._keep(vault, trust)
         taken = [_date(each, vault.get(_TIMESTAMP, b"")) for each in recorder.taken]
         state.polls[group.holder] = grow(

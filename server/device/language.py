@@ -46,11 +46,14 @@ PHONE = {
     "part": re.compile(rf"/metadata/{_VERSION}\.{_PART}\.json"),
     "proof-latest": re.compile(rf"/log/proof/latest\.{_VERSION}"),
     "proof-part": re.compile(rf"/log/proof/{_PART}\.{_VERSION}"),
+    "proof-common": re.compile(rf"/log/proof/(?:tables|content)\.{_VERSION}"),
+    "pack": re.compile(rf"/targets/(?:tables|content)/{_SEGMENT}/{_HASH}\.[0-9]{{2}}\.xz"),
     "codename": re.compile(rf"/metadata/{_VERSION}\.{_CODENAME}\.json"),
     "proof-codename": re.compile(rf"/log/proof/{_CODENAME}\.{_VERSION}"),
     "package": re.compile(
         rf"/targets/{_CODENAME}/{_SEGMENT}/{_SEGMENT}/{_HASH}\.{_FILE}(?<=\.zip)"
     ),
+    "picture": re.compile(rf"/targets/content/wallpapers/{_HASH}\.[a-z0-9][a-z0-9-]{{0,47}}\.jpg"),
 }
 
 

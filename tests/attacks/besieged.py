@@ -20,7 +20,7 @@ from tests.client_sim.device.repository_simulator import Repository
 # FORMATS section 9 and the request table of docs/PRIVACY.md, for the one model of these tests.
 _PATH = (
     rb"/metadata/[1-9][0-9]*\.(?:root|snapshot|targets|latest|tables|content|armani)\.json"
-    rb"|/metadata/timestamp\.json|/log/proof/(?:latest|armani)\.[1-9][0-9]*"
+    rb"|/metadata/timestamp\.json|/log/proof/(?:latest|tables|content|armani)\.[1-9][0-9]*"
 )
 _PACKAGE = rb"/targets/armani/id/stable/[0-9a-f]{64}\.[a-z0-9][a-z0-9._-]*\.zip"
 

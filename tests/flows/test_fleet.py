@@ -97,6 +97,7 @@ def test_the_distinct_requests_are_those_of_the_grammar(day):
         *("/metadata/3.latest.json", "/log/proof/latest.3"),
     }
     first = {f"/metadata/1.{role}.json" for role in ("targets", "tables", "content")}
+    first |= {f"/log/proof/{role}.1" for role in ("tables", "content")}
     shown = {f"/metadata/1.{model}.json" for model in MODELS}
     shown |= {f"/log/proof/{model}.1" for model in MODELS}
     seen = {each["request"]: each["phones"] for each in day[0]["requests_seen"]}

@@ -26,9 +26,11 @@ def test_a_poll_is_exactly_these_octets(town):
         "/metadata/1.snapshot.json",
         "/metadata/1.targets.json",
         "/metadata/1.latest.json",
-        "/metadata/1.tables.json",
-        "/metadata/1.content.json",
         "/log/proof/latest.1",
+        "/metadata/1.tables.json",
+        "/log/proof/tables.1",
+        "/metadata/1.content.json",
+        "/log/proof/content.1",
     ]
     expected = [
         b"".join(request(path, town.port) for path in paths) for paths in (first, first[:2])

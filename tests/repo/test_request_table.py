@@ -20,7 +20,14 @@ SAMPLES = {
     "CHANNEL": ["stable", "b"],
     "H": [DIGEST],
     "P": ["0", "3", "a", "f"],
+    "II": ["00"],
+    "NAME": ["dawn", "a-1"],
     "FILE": ["a.zip", "armani-id-2-full.zip", "x.y.zip"],
+}
+# By role: no kind belongs to both.
+KINDS = {
+    "tables": ["apn", "ca", "emergency", "zones"],
+    "content": ["features", "greetings", "holidays", "notices", "themes", "wallpapers"],
 }
 HEADERS = {
     "Host, Accept-Encoding": b"Accept-Encoding: gzip",
@@ -52,6 +59,10 @@ def paths_of(row):
         if alternatives
         else [pattern]
     )
+    if "KIND" in pattern:
+        patterns = [
+            one.replace("KIND", kind) for one in patterns for kind in KINDS[one.split("/")[2]]
+        ]
     for one in patterns:
         names = re.findall(r"(?<![A-Za-z])[A-Z]+(?![A-Za-z])", one)
         for changing in names or [""]:
@@ -70,7 +81,7 @@ def test_the_table_has_its_columns():
     assert list(TABLE[0]) == [
         *("id", "when", "method", "path pattern", "headers", "alphabet", "bits", "reveals"),
     ]
-    assert len(TABLE) == 10
+    assert len(TABLE) == 13
 
 
 def test_the_lab_has_the_same_rows_in_the_same_order():
@@ -120,6 +131,8 @@ def test_roles_come_in_the_order_of_the_table():
     for first in roles:
         for second in roles:
             asked = start + head % f"/metadata/4.{first}.json".encode()
+            if first != "targets":
+                asked += head % f"/log/proof/{first}.4".encode()
             asked += head % f"/metadata/4.{second}.json".encode()
             clean = find_violations(asked, b"h.example") == ()
             assert clean == (roles.index(first) < roles.index(second))
@@ -137,3 +150,29 @@ def test_the_lab_has_the_same_budget():
 def test_the_lab_has_the_same_crowds():
     """What k is for whatever tells a model or a build."""
     assert {row["of"]: int(row["smallest crowd k"]) for row in read_table("crowds")} == CROWDS
+
+
+def test_packs_come_in_the_order_of_their_roles_kinds_and_numbers():
+    """Behind the roles, `tables` before `content`; no part twice, none that no kind has."""
+    head = b"GET %s HTTP/1.1\r\nHost: h.example\r\nAccept-Encoding: gzip\r\n\r\n"
+    start = b"".join(
+        head % path for path in (b"/metadata/2.root.json", b"/metadata/timestamp.json")
+    )
+    parts = [
+        *(("tables", "apn", number) for number in range(16)),
+        ("tables", "emergency", 3),
+        ("content", "greetings", 7),
+        ("content", "themes", 0),
+    ]
+    lines = [
+        head % f"/targets/{role}/{kind}/{DIGEST}.{number:02}.xz".encode()
+        for role, kind, number in parts
+    ]
+    assert find_violations(start + b"".join(lines), b"h.example") == ()
+    assert find_violations(start + lines[0] + lines[0], b"h.example")
+    assert find_violations(start + lines[17] + lines[16], b"h.example")
+    for path in ("tables/apn", "tables/emergency", "content/themes"):
+        line = head % f"/targets/{path}/{DIGEST}.16.xz".encode()
+        assert {found.rule for found in find_violations(start + line, b"h.example")} == {
+            "request line"
+        }

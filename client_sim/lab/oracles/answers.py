@@ -35,6 +35,18 @@ class Answer:
             if isinstance(entry, dict) and isinstance(entry.get("version"), int)
         }
 
+    def hashes(self) -> dict[str, str]:
+        """Give the sha256 of each target that a role lists."""
+        targets = self.signed().get("targets")
+        entries = targets.items() if isinstance(targets, dict) else ()
+        return {
+            path: hashes["sha256"]
+            for path, target in entries
+            if isinstance(target, dict)
+            and isinstance(hashes := target.get("hashes"), dict)
+            and isinstance(hashes.get("sha256"), str)
+        }
+
 
 def decode_answers(octets: bytes) -> tuple[Answer, ...]:
     """Give the answers up to the first that is not whole or not HTTP/1.1 with a stated length.

@@ -16,7 +16,8 @@ NOBODY_DECLARED: Final[Mapping[str, int]] = MappingProxyType({"parts": 1})
 class Budget:
     """One row: a field, of what it is one, and how many values it has in one trust state.
 
-    `size` is a number, or the name of an alphabet: `parts`, `models`, `packages` or `blocks`.
+    `size` is a number, or the name of an alphabet: `parts`, `models`, `packages`, `pictures` or
+    `blocks`.
     """
 
     field: str
@@ -41,6 +42,7 @@ BUDGETS: Final = (
     Budget("path", "part", "parts"),
     Budget("path", "codename", "models"),
     Budget("path", "package", "packages"),
+    Budget("path", "picture", "pictures"),
     Budget("version", "request", "1"),
     Budget("header names", "request", "1"),
     Budget("header Host value", "request", "1"),

@@ -51,7 +51,7 @@ class Count:
 def count_fields(observations: Iterable[Observation]) -> tuple[Count, ...]:
     """Count the values of each field over a fleet, by poll and public trust state.
 
-    A field named `all` is the joint value of a whole poll without what an installation asks.
+    A field named `all` is the joint value of a whole poll without what an owner's choice asks for.
     """
     counted: dict[tuple[int, TrustState | None, str, str, str], Counter[bytes]] = {}
     for observation in observations:
@@ -71,7 +71,8 @@ def judge_cardinality(
 ) -> tuple[Finding, ...]:
     """Find fields that take more values than they may; each names values and their crowds.
 
-    `sizes` says how large the named alphabets are: `parts`, `models`, `packages`, `blocks`.
+    `sizes` says how large the named alphabets are: `parts`, `models`, `packages`, `blocks`,
+    `pictures`.
     """
     return tuple(_findings(count_fields(observations), sizes))
 
@@ -108,5 +109,5 @@ def _once(fields: Sequence[Field]) -> Iterator[Field]:
 
 
 def _joint(fields: Sequence[Field]) -> Field:
-    own = [f for f in fields if f.of not in {"codename", "package"}]
+    own = [f for f in fields if f.of not in {"codename", "package", "picture"}]
     return Field("", "all", "poll", b"\n".join(b"%s" % f.value for f in own))

@@ -1,8 +1,9 @@
 """Whether polls were whole: a client that never gets anywhere has nothing to leak.
 
 What a poll must fetch follows from the server's own answers: whoever was told of a new snapshot
-asks for it, for each role in it that is new, and for the proof of `latest`; of a split `latest` one
-part is asked for, that of the phone's channel. A server that names no snapshot has no more.
+asks for it, for each role in it that is new with its proof, and for the parts of packs that a new
+role lists and its version before did not; of a split `latest` one part is asked for, that of the
+phone's channel. A server that names no snapshot has no more.
 Packages are none of a poll's: a block that does not come is asked for another time.
 """
 
@@ -23,6 +24,8 @@ _PACKAGES: Final = "/targets/"
 _TIMESTAMP: Final = "/metadata/timestamp.json"
 _PART: Final = re.compile(r"latest-[0-9a-f]")
 _ROLES: Final = ("targets", "latest", "tables", "content")
+_PUBLIC: Final = re.compile(r"/metadata/[0-9]+\.(tables|content)\.json")
+_PACK: Final = re.compile(r"((?:tables|content)/[a-z]+)/([0-9]{2}\.xz)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ def find_incompletions(observation: Observation, public: Public) -> tuple[Incomp
 
 def _incompletions(observation: Observation, public: Public) -> Iterator[Incompletion]:
     held: dict[str, int] = {}
+    packs: dict[str, set[str]] = {}
     connections = observation.connections()
     for departure in observation.departures:
         if departure.channel is Channel.CRASH:
@@ -50,7 +54,9 @@ def _incompletions(observation: Observation, public: Public) -> Iterator[Incompl
             continue
         own = [c for c in connections if c.phase == departure.phase]
         answers = [pair for c in own for pair in _pair(c, observation.received[c.index])]
-        complaint = _complaint(answers, held, public) or observation.failures.get(departure.phase)
+        complaint = _complaint(answers, held, packs, public) or observation.failures.get(
+            departure.phase
+        )
         if complaint is not None:
             yield Incompletion(departure, own[0] if own else None, complaint)
 
@@ -64,9 +70,15 @@ def _pair(connection: Connection, received: bytes) -> Iterator[tuple[str, Answer
 
 
 def _complaint(
-    answers: Sequence[tuple[str, Answer | None]], held: dict[str, int], public: Public
+    answers: Sequence[tuple[str, Answer | None]],
+    held: dict[str, int],
+    packs: dict[str, set[str]],
+    public: Public,
 ) -> str | None:
-    """Say what a poll lacks; `held` are the versions fetched so far, which the poll adds to."""
+    """Say what a poll lacks; `held` are the versions fetched so far, which the poll adds to.
+
+    `packs` are the parts that each role listed when it was fetched last.
+    """
     if not answers:
         return "the poll sent no request, so there is nothing to judge"
     given = {path: answer for path, answer in answers if answer is not None}
@@ -87,7 +99,7 @@ def _complaint(
     if snapshot is None:
         return f"the poll ended before snapshot {version}, which the timestamp names"
     held["snapshot"] = version
-    return _missing_role(given, snapshot.versions(), held, public)
+    return _missing_role(given, snapshot.versions(), held, public) or _missing_part(given, packs)
 
 
 def _missing_role(
@@ -99,11 +111,27 @@ def _missing_role(
         if version <= held.get(role, 0):
             continue
         wanted = [f"/metadata/{version}.{role}.json"]
-        wanted += [f"/log/proof/{role}.{version}"] if role == holder else []
+        wanted += [f"/log/proof/{role}.{version}"] if role != "targets" else []
         missing = [path for path in wanted if path not in given]
         if missing:
             return f"the poll ended before {missing[0]}, which the snapshot names"
         held[role] = version
+    return None
+
+
+def _missing_part(given: dict[str, Answer], packs: dict[str, set[str]]) -> str | None:
+    for path, answer in given.items():
+        role = _PUBLIC.fullmatch(path)
+        if role is None:
+            continue
+        listed = {
+            f"/targets/{found[1]}/{sha256}.{found[2]}"
+            for target, sha256 in answer.hashes().items()
+            if (found := _PACK.fullmatch(target))
+        }
+        before, packs[role[1]] = packs.get(role[1], set()), listed
+        if missing := sorted(listed - before - given.keys()):
+            return f"the poll ended before {missing[0]}, which its role lists"
     return None
 
 

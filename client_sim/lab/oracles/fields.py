@@ -9,13 +9,14 @@ from client_sim.lab.oracles.language import RULES
 from client_sim.lab.oracles.parts import Part, decode_parts
 from client_sim.lab.trace.observation import Channel, Connection, Departure, Observation
 
-_INSTALL: Final = {"codename", "proof-codename", "package"}
+_CHOSEN: Final = {"codename", "proof-codename", "package", "picture"}
 _KINDS: Final = {
     "part": "part",
     "proof-part": "part",
     "codename": "codename",
     "proof-codename": "codename",
     "package": "package",
+    "picture": "picture",
 }
 _TARGET: Final = re.compile(rb"[^ ]* (.*)", re.DOTALL)
 
@@ -38,8 +39,9 @@ def name_channel(of: str) -> str:
 def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:
     """List the fields of each poll of a run, by its number.
 
-    Requests are numbered within their connection; those of an installation are counted apart, and
-    under one place for each kind, since phones install at different times.
+    Requests are numbered within their connection; those that an owner's choice asks for (an
+    installation, a picture) are counted apart, and under one place for each kind, since phones
+    differ in when they do.
     """
     found: dict[int, list[Field]] = {}
     left: dict[str, list[Departure]] = {}
@@ -69,7 +71,7 @@ def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection])
         yield Field(place, "port and TLS name", "connection", target)
         yield Field(place, "TLS parameters", "connection", tls)
         requests = _requests(connection.octets)
-        asked = [parts for kind, parts in requests if kind not in _INSTALL]
+        asked = [parts for kind, parts in requests if kind not in _CHOSEN]
         if len(asked) == len(requests):
             yield Field(place, "pieces", "connection", b" ".join(sent))
         ending = b"with the poll" if connection.last_phase == connection.phase else b"later"
@@ -96,8 +98,8 @@ def _places(
 ) -> Iterator[tuple[str, str, list[Part]]]:
     number = 0
     for kind, parts in requests:
-        number += kind not in _INSTALL
-        yield (kind if kind in _INSTALL else f"{place}, request {number}"), kind, parts
+        number += kind not in _CHOSEN
+        yield (kind if kind in _CHOSEN else f"{place}, request {number}"), kind, parts
 
 
 def _of_request(place: str, of: str, parts: Sequence[Part]) -> Iterator[Field]:

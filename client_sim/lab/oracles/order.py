@@ -1,10 +1,11 @@
 """The order of requests on one connection: a poll, then perhaps an installation.
 
 A poll is `root` with growing versions, `timestamp`, then at most `snapshot`, the roles in their
-order, and the proof of `latest` if `latest` was fetched; of a split `latest` one part stands in its
-place. It may end early, when an answer was
-refused. An installation is the codename role, its proof, and blocks of one package; or only
-blocks, when a download goes on.
+order, each but `targets` with its proof behind it, and parts of packs in the order of their roles,
+kinds and numbers. Of a split `latest` one part stands in its place. A poll may end early, when an
+answer was refused; a refused `tables` or `content` is passed over. An installation is the codename
+role, its proof, and blocks of one package; or only blocks, when a download goes on. A picture has a
+connection of its own.
 """
 
 from typing import Final
@@ -13,20 +14,25 @@ from client_sim.lab.oracles.language import BLOCK
 
 _ROLES: Final = (b"targets", b"latest", b"tables", b"content")
 
+_INSTALL: Final = {"codename", "package"}
+
 # What may follow what; "" is the start of a connection.
 _NEXT: Final = {
-    "": {"root", "codename", "package"},
+    "": {"root", "picture", *_INSTALL},
     "root": {"root", "timestamp"},
-    # A role without a snapshot: an earlier poll broke off between the two.
-    "timestamp": {"snapshot", "role", "part", "codename", "package"},
-    "snapshot": {"role", "part", "codename", "package"},
-    "role": {"role", "part", "proof-latest", "proof-part", "codename", "package"},
-    "part": {"role", "proof-part", "codename", "package"},
-    "proof-latest": {"codename", "package"},
-    "proof-part": {"codename", "package"},
+    # A role, or a pack, without a snapshot: an earlier poll broke off between the two.
+    "timestamp": {"snapshot", "role", "part", "pack", *_INSTALL},
+    "snapshot": {"role", "part", "pack", *_INSTALL},
+    "role": {"role", "part", "proof-latest", "proof-common", "pack", *_INSTALL},
+    "part": {"proof-part"},
+    "proof-latest": {"role", "pack", *_INSTALL},
+    "proof-part": {"role", "pack", *_INSTALL},
+    "proof-common": {"role", "pack", *_INSTALL},
+    "pack": {"pack", *_INSTALL},
     "codename": {"proof-codename"},
     "proof-codename": {"package"},
     "package": {"package"},
+    "picture": set[str](),
 }
 
 
@@ -37,16 +43,16 @@ class Order:
         self._last = ""
         self._root = 0
         self._roles: list[bytes] = []
-        self._versions: dict[bytes, bytes] = {}
-        self._proven = False
+        self._asked: tuple[bytes, bytes] | None = None
+        self._pack = (-1, b"", b"")
         self._codename: bytes | None = None
         self._package: tuple[bytes, int, int] | None = None
 
     def complaint(self, rule: str, parts: dict[str, bytes], path: bytes) -> str | None:
         """Take the next request; say why it may not come now, or None when it may."""
-        before, self._last = self._last, rule
-        if rule not in _NEXT[before]:
-            return f"{rule} may not follow {before or 'the start of a connection'}"
+        complaint = self._sequence_complaint(rule)
+        if complaint is not None:
+            return complaint
         match rule:
             case "root":
                 return self._root_complaint(int(parts["version"]))
@@ -54,19 +60,25 @@ class Order:
                 return self._role_complaint(parts["role"], parts["role"], parts["version"])
             case "part":
                 return self._role_complaint(b"latest", parts["part"], parts["version"])
-            case "proof-latest" | "proof-part":
-                self._proven = True
-                return self._proof_complaint(parts.get("part", b"latest"), parts["version"])
             case "codename":
                 self._codename = parts["codename"]
-                self._versions[parts["codename"]] = parts["version"]
-                return self._unproven_complaint()
-            case "proof-codename":
-                return self._proof_complaint(parts["codename"], parts["version"])
+                self._asked = (parts["codename"], parts["version"])
+            case "proof-latest" | "proof-part" | "proof-common" | "proof-codename":
+                return self._proof_complaint(parts)
+            case "pack":
+                return self._pack_complaint(parts)
             case "package":
-                return self._unproven_complaint() or self._package_complaint(parts, path)
+                return self._package_complaint(parts, path)
             case _:
                 pass
+        return None
+
+    def _sequence_complaint(self, rule: str) -> str | None:
+        before, self._last = self._last, rule
+        if rule not in _NEXT[before]:
+            return f"{rule} may not follow {before or 'the start of a connection'}"
+        if before == "role" and self._roles[-1] == b"latest" and rule != "proof-latest":
+            return f"{rule} may not follow a latest that was not proven"
         return None
 
     def _root_complaint(self, version: int) -> str | None:
@@ -80,19 +92,22 @@ class Order:
     def _role_complaint(self, place: bytes, role: bytes, version: bytes) -> str | None:
         before = self._roles[-1:]
         self._roles.append(place)
-        self._versions[role] = version
+        self._asked = (role, version)
         if before and _ROLES.index(place) <= _ROLES.index(before[0]):
             return f"{role.decode()} may not follow {before[0].decode()}"
         return None
 
-    def _proof_complaint(self, role: bytes, version: bytes) -> str | None:
-        if self._versions.get(role) != version:
-            return f"no version {version.decode()} of {role.decode()} was fetched to be proven"
+    def _proof_complaint(self, parts: dict[str, bytes]) -> str | None:
+        names = [parts[name] for name in ("role", "part", "codename") if name in parts]
+        role, version = (names or [b"latest"])[0], parts["version"]
+        if self._asked != (role, version):
+            return f"version {version.decode()} of {role.decode()} was not fetched right before"
         return None
 
-    def _unproven_complaint(self) -> str | None:
-        if b"latest" in self._roles and not self._proven:
-            return "an installation may not follow a latest that was not proven"
+    def _pack_complaint(self, parts: dict[str, bytes]) -> str | None:
+        before, self._pack = self._pack, _place(parts)
+        if self._pack <= before:
+            return "parts of packs are asked for in the order of their roles, kinds and numbers"
         return None
 
     def _package_complaint(self, parts: dict[str, bytes], path: bytes) -> str | None:
@@ -105,3 +120,7 @@ class Order:
         if before and before != (path, first - BLOCK, first - 1):
             return "blocks of one package are asked for in ascending order, the last one shorter"
         return None
+
+
+def _place(parts: dict[str, bytes]) -> tuple[int, bytes, bytes]:
+    return _ROLES.index(parts["owner"]), parts["kind"], parts["number"]

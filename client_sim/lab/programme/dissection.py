@@ -20,15 +20,20 @@ _WHY: Final = {
     "part": "fetches the part of a split latest that has its channel; shows which part that is",
     "proof-part": "fetches the proof that everybody is offered the same part",
     "proof-latest": "fetches the proof that everybody is offered the same pointers",
+    "proof-common": "fetches the proof that everybody is given the same tables, or the same texts",
+    "pack": "fetches a part of a public pack that has changed, as every phone does",
     "codename": "fetches this model's releases, after the decision to install; shows the model",
     "proof-codename": "fetches the proof that all phones of this model see the same releases",
     "package": "fetches one block of the package, after the decision to install; shows the model",
+    "picture": "fetches a wallpaper that the owner chose; shows which one",
 }
 
 # Every octet of a path belongs to a named part or is a sign that keeps two parts apart.
 _PATH: Final = re.compile(
     rb"(?P<folder>/metadata/)(?:(?P<version>[0-9]+)\.)?(?P<role>[a-z0-9_-]+)(?P<form>\.json)"
     rb"|(?P<log>/log/proof/)(?P<proven>[a-z0-9_-]+)\.(?P<proven_version>[0-9]+)"
+    rb"|(?P<packs>/targets/)(?P<owner>tables|content)/(?P<kind>[^/]+)"
+    rb"/(?P<digest>[0-9a-f]{64})\.(?:(?P<number>[0-9]+)(?P<packed>\.xz)|(?P<picture>[^./]+)(?P<image>\.jpg))"
     rb"|(?P<packages>/targets/)(?P<codename>[^/]+)/(?P<region>[^/]+)/(?P<channel>[^/]+)"
     rb"/(?P<hash>[0-9a-f]{64})\.(?P<file>[^/]+)"
 )
@@ -43,6 +48,14 @@ _PARTS: Final = {
     "log": ("folder", "where the proofs of the public log lie, for every phone alike", _NOTHING),
     "proven": ("role", "whose proof: the role that was just fetched", _NOTHING),
     "proven_version": ("version", "the version that was just fetched", "no more than that did"),
+    "packs": ("folder", "where packs of public content lie, for every phone alike", _NOTHING),
+    "owner": ("role", "which of the two roles lists the pack", _NOTHING),
+    "kind": ("kind", "what the pack is; every phone fetches every kind", _NOTHING),
+    "digest": ("sha256", "the file's hash, from the signed role", "no more than the versions held"),
+    "number": ("part", "by the hashes of its keys: no language, no country", _NOTHING),
+    "packed": ("form", "the only form in which parts are served", _NOTHING),
+    "picture": ("picture", "the name of the wallpaper", "which wallpaper the owner chose"),
+    "image": ("form", "the only form in which pictures are served", _NOTHING),
     "packages": ("folder", "where the packages lie", _NOTHING),
     "codename": ("model", "the model that the package is made for", "the model"),
     "region": ("region", "the region of the ROM image", "the region"),
@@ -74,6 +87,11 @@ _OF_RULE: Final = {
         "part of latest",
         "whose proof: the part that was just fetched",
         "no more than that did",
+    ),
+    ("picture", "digest"): (
+        "sha256",
+        "the picture's hash, from the signed role",
+        "which wallpaper the owner chose",
     ),
     ("codename", "role"): ("model", "the role with the releases of this model", "the model"),
     ("proof-codename", "proven"): (

@@ -90,14 +90,8 @@ def _rewrite(rewrite: Callable[[bytes], bytes], ends: tuple[str, ...]) -> Alter:
     return alter
 
 
-# What no proof is asked for; the octets of `latest` and of a model's role are those of the log.
-_UNPROVEN: Final = (
-    "/timestamp.json",
-    ".snapshot.json",
-    ".targets.json",
-    ".tables.json",
-    ".content.json",
-)
+# What no proof is asked for; the octets of all other roles are those of the log.
+_UNPROVEN: Final = ("/timestamp.json", ".snapshot.json", ".targets.json")
 
 
 def _space(mark: Mark) -> Alter:

@@ -15,7 +15,7 @@ from server.core.release import Locale
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Localized = Annotated[dict[Locale, Text], msgspec.Meta(min_length=1, max_length=64)]
-Licence = Annotated[str, msgspec.Meta(pattern=r"^[ -~]{1,64}\Z")]
+Licence = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9.+:() -]{1,64}\Z")]
 
 _FORBIDDEN = ("http:", "https:", "javascript:", "data:", "www.")
 _JOINERS = "\u200c\u200d"  # of Indic and Arabic scripts, and of emoji

@@ -24,9 +24,11 @@ FIRST = [
     "/metadata/1.snapshot.json",
     "/metadata/1.targets.json",
     "/metadata/1.latest.json",
-    "/metadata/1.tables.json",
-    "/metadata/1.content.json",
     "/log/proof/latest.1",
+    "/metadata/1.tables.json",
+    "/log/proof/tables.1",
+    "/metadata/1.content.json",
+    "/log/proof/content.1",
 ]
 
 
@@ -36,7 +38,7 @@ def _poll(world):
 
 
 def test_a_first_poll_sends_exactly_these_octets(world):
-    """A factory-new phone asks for root, timestamp, snapshot, the four roles and one proof."""
+    """A factory-new phone asks for root, timestamp, snapshot, four roles and three proofs."""
     outcome = _poll(world)
     assert world.sent == [LINES.format(path).encode() for path in FIRST]
     assert outcome.requests == tuple(FIRST)

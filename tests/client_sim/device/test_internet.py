@@ -37,7 +37,7 @@ def test_the_octets_at_the_other_end(repository):
         "".join(head.format(path, server.port) for path in outcome.requests).encode()
     ]
     assert outcome.requests[0] == "/metadata/2.root.json"
-    assert len(outcome.requests) == 8
+    assert len(outcome.requests) == 10
 
 
 def test_plain_text_stays_on_this_machine(repository):

@@ -265,7 +265,7 @@ def test_a_missing_proof_is_refused(repository, world):
     assert "role.latest" not in world.state
     repository.files["/log/proof/latest.2"] = proof
     assert _poll(world).offer.counter == 2
-    assert world.paths[2:] == ["/metadata/2.latest.json", "/log/proof/latest.2"]
+    assert world.paths[2:4] == ["/metadata/2.latest.json", "/log/proof/latest.2"]
 
 
 def test_a_proof_by_another_log_is_refused(repository, world):

@@ -29,9 +29,11 @@ FIRST_POLL = [
     "/metadata/2.snapshot.json",
     "/metadata/1.targets.json",
     "/metadata/2.latest.json",
-    "/metadata/1.tables.json",
-    "/metadata/1.content.json",
     "/log/proof/latest.2",
+    "/metadata/1.tables.json",
+    "/log/proof/tables.1",
+    "/metadata/1.content.json",
+    "/log/proof/content.1",
 ]
 POLL = FIRST_POLL[:2]
 FETCH = [

@@ -64,7 +64,7 @@ def test_only_kept_connections_carry_both_questions_at_once(town, make, keep):
     assert {is_pair(octets) for octets in seen} == {keep}
     received = b"".join(town.server.received)
     # The real code has polled twice on connections of its own: for new phones, and for these.
-    assert tally.requests == received.count(b"GET ") - 8 - 2
+    assert tally.requests == received.count(b"GET ") - 10 - 2
     counts = {line.octets.split(b" ")[1]: line for line in driver.lines.counts()}
     assert counts[b"/metadata/2.root.json"].phones == 30
     assert counts[b"/metadata/timestamp.json"].sent == tally.polls

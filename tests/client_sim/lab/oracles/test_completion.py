@@ -18,8 +18,10 @@ ROOT, TIMESTAMP = "/metadata/2.root.json", "/metadata/timestamp.json"
 ROLES = ("targets", "latest", "tables", "content")
 FIRST = (
     *(ROOT, TIMESTAMP, "/metadata/3.snapshot.json"),
-    *(f"/metadata/{place}.{role}.json" for place, role in enumerate(ROLES, 1)),
-    "/log/proof/latest.2",
+    *("/metadata/1.targets.json", "/metadata/2.latest.json", "/log/proof/latest.2"),
+    *("/metadata/3.tables.json", "/log/proof/tables.3"),
+    *("/metadata/4.content.json", "/log/proof/content.4"),
+    *(f"/targets/tables/ca/{'5c' * 32}.00.xz", f"/targets/tables/ca/{'5d' * 32}.01.xz"),
 )
 
 
@@ -29,7 +31,18 @@ def meta(**versions):
     return json.dumps({"signed": {"meta": named}}).encode()
 
 
+TABLES = json.dumps(
+    {
+        "signed": {
+            "targets": {
+                "tables/ca/00.xz": {"hashes": {"sha256": "5c" * 32}},
+                "tables/ca/01.xz": {"hashes": {"sha256": "5d" * 32}},
+            }
+        }
+    }
+).encode()
 BODIES = {
+    "/metadata/3.tables.json": TABLES,
     TIMESTAMP: meta(snapshot=3),
     "/metadata/3.snapshot.json": meta(**{role: place for place, role in enumerate(ROLES, 1)}),
 }

@@ -33,9 +33,13 @@ CHANGED = (
     + role(9, "snapshot")
     + role(3, "targets")
     + role(8, "latest")
-    + role(2, "tables")
-    + role(2, "content")
     + ask("/log/proof/latest.8")
+    + role(2, "tables")
+    + ask("/log/proof/tables.2")
+    + role(2, "content")
+    + ask("/log/proof/content.2")
+    + ask(f"/targets/tables/apn/{DIGEST}.15.xz")
+    + ask(f"/targets/content/greetings/{DIGEST}.07.xz")
 )
 INSTALL = role(4, "armani") + ask("/log/proof/armani.4")
 
@@ -56,13 +60,16 @@ CLEAN = {
     + role(9, "snapshot")
     + role(3, "targets")
     + role(8, "latest-a")
-    + role(2, "content")
-    + ask("/log/proof/latest-a.8"),
+    + ask("/log/proof/latest-a.8")
+    + role(2, "content"),
     "a part, then an installation": POLL
     + role(9, "snapshot")
     + role(8, "latest-0")
     + ask("/log/proof/latest-0.8")
     + INSTALL,
+    "a picture": ask(f"/targets/content/wallpapers/{DIGEST}.dawn.jpg"),
+    "a part that is missing since an earlier poll": POLL
+    + ask(f"/targets/tables/ca/{DIGEST}.00.xz"),
     "a model called latestfoo": role(1, "latestfoo") + ask("/log/proof/latestfoo.1"),
 }
 
@@ -168,6 +175,13 @@ def test_honest_requests_in_another_order_say_something(name):
         "/log/checkpoint",
         "/targets/armani/id/stable/x.zip",
         f"/targets/content/wallpapers/{DIGEST}.a.zip",
+        f"/targets/content/wallpapers/{DIGEST}.Dawn.jpg",
+        f"/targets/content/themes/{DIGEST}.dawn.jpg",
+        f"/targets/tables/wallpapers/{DIGEST}.00.xz",
+        f"/targets/tables/emergency/{DIGEST}.04.xz",
+        f"/targets/tables/apn/{DIGEST}.16.xz",
+        f"/targets/content/greetings/{DIGEST}.08.xz",
+        f"/targets/content/notices/{DIGEST}.01.xz",
         f"/targets/armani/id/stable/{DIGEST}.a..zip",
         "/metadata/12345678901234567.armani.json",
         "/metadata/1.Armani.json",

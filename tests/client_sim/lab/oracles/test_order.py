@@ -31,12 +31,24 @@ def block(first, last, codename=b"armani", path=b"/p"):
     return "package", parts, path
 
 
+def common(name):
+    """Ask for the proof of `tables` or `content`."""
+    return "proof-common", {"role": name, "version": b"8"}, b""
+
+
+def pack(owner, kind, number):
+    """Ask for a part of a pack."""
+    return "pack", {"owner": owner, "kind": kind, "number": number}, b""
+
+
 TIMESTAMP = ("timestamp", {}, b"")
 SNAPSHOT = ("snapshot", {"version": b"9"}, b"")
 POLL = (root(2), TIMESTAMP)
 PART = ("part", {"part": b"latest-a", "version": b"8"}, b"")
 PROOF = ("proof-latest", {"version": b"8"}, b"")
 PART_PROOF = ("proof-part", {"part": b"latest-a", "version": b"8"}, b"")
+PACK = pack(b"tables", b"apn", b"11")
+PICTURE = ("picture", {"picture": b"dawn"}, b"")
 CODENAME = ("codename", {"codename": b"armani", "version": b"4"}, b"")
 CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"")
 
@@ -55,24 +67,46 @@ CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"
             "latest may not follow tables",
         ),
         ((*POLL, role(b"tables"), PART), "latest-a may not follow tables"),
-        ((*POLL, PART, role(b"latest")), "latest may not follow latest"),
+        ((*POLL, PART, PART_PROOF, role(b"latest")), "latest may not follow latest"),
         (
             (*POLL, role(b"latest", b"7"), PROOF),
-            "no version 8 of latest was fetched to be proven",
+            "version 8 of latest was not fetched right before",
         ),
+        ((*POLL, role(b"tables"), PART_PROOF), "proof-part may not follow role"),
+        ((*POLL, PART, PROOF), "proof-latest may not follow part"),
         (
-            (*POLL, role(b"tables"), PART_PROOF),
-            "no version 8 of latest-a was fetched to be proven",
+            (*POLL, ("part", {"part": b"latest-a", "version": b"7"}, b""), PART_PROOF),
+            "version 8 of latest-a was not fetched right before",
         ),
         (
             (*POLL, role(b"latest"), CODENAME),
-            "an installation may not follow a latest that was not proven",
+            "codename may not follow a latest that was not proven",
         ),
-        ((*POLL, PART, block(0, 9)), "an installation may not follow a latest that was not proven"),
+        (
+            (*POLL, role(b"latest"), role(b"tables")),
+            "role may not follow a latest that was not proven",
+        ),
+        ((*POLL, PART, block(0, 9)), "package may not follow part"),
         (
             (CODENAME, ("proof-codename", {"codename": b"armani", "version": b"5"}, b"")),
-            "no version 5 of armani was fetched to be proven",
+            "version 5 of armani was not fetched right before",
         ),
+        (
+            (*POLL, role(b"tables"), role(b"content"), common(b"tables")),
+            "version 8 of tables was not fetched right before",
+        ),
+        ((*POLL, common(b"tables")), "proof-common may not follow timestamp"),
+        ((*POLL, SNAPSHOT, PACK, role(b"content")), "role may not follow pack"),
+        (
+            (*POLL, PACK, PACK),
+            "parts of packs are asked for in the order of their roles, kinds and numbers",
+        ),
+        (
+            (*POLL, pack(b"content", b"apn", b"00"), PACK),
+            "parts of packs are asked for in the order of their roles, kinds and numbers",
+        ),
+        ((*POLL, PICTURE), "picture may not follow timestamp"),
+        ((PICTURE, PICTURE), "picture may not follow picture"),
         ((block(1, 9),), "a block starts at a multiple of 8 MiB and is no longer than that"),
         ((block(0, BLOCK),), "a block starts at a multiple of 8 MiB and is no longer than that"),
         (
@@ -106,8 +140,16 @@ def test_each_complaint_has_its_words(requests, words):
     "requests",
     [
         (root(3), root(4), TIMESTAMP, SNAPSHOT),
-        (*POLL, role(b"targets"), role(b"latest"), role(b"tables"), role(b"content"), PROOF),
-        (*POLL, SNAPSHOT, PART, role(b"content"), PART_PROOF, CODENAME, CODENAME_PROOF),
+        (
+            *(*POLL, role(b"targets"), role(b"latest"), PROOF),
+            *(role(b"tables"), common(b"tables"), role(b"content"), common(b"content")),
+            *(PACK, pack(b"tables", b"apn", b"12"), pack(b"tables", b"ca", b"00")),
+            *(pack(b"content", b"greetings", b"00"), CODENAME, CODENAME_PROOF),
+        ),
+        (*POLL, SNAPSHOT, PART, PART_PROOF, role(b"content"), CODENAME, CODENAME_PROOF),
+        (*POLL, SNAPSHOT, role(b"tables"), role(b"content"), common(b"content")),
+        (*POLL, PACK),
+        (PICTURE,),
         (*POLL, role(b"latest"), PROOF, block(0, 9)),
         (*POLL, role(b"tables"), CODENAME, CODENAME_PROOF, block(0, BLOCK - 1)),
         (block(0, BLOCK - 1), block(BLOCK, BLOCK)),

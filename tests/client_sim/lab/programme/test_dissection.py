@@ -16,9 +16,12 @@ PATHS = {
     "part": b"/metadata/4.latest-c.json",
     "proof-latest": b"/log/proof/latest.4",
     "proof-part": b"/log/proof/latest-c.4",
+    "proof-common": b"/log/proof/tables.4",
+    "pack": b"/targets/tables/zones/" + HASH + b".07.xz",
     "codename": b"/metadata/5.armani.json",
     "proof-codename": b"/log/proof/armani.5",
     "package": b"/targets/armani/id/stable/" + HASH + b".full-5.zip",
+    "picture": b"/targets/content/wallpapers/" + HASH + b".dawn.jpg",
 }
 TELLS = {
     "root": {"2": 0, "12": "the root version held"},
@@ -28,6 +31,8 @@ TELLS = {
     "part": {"4": "versions held", "latest-c": "one of 4 or 16 parts"},
     "proof-latest": {"4": "no more than that did"},
     "proof-part": {"4": "no more than that did", "latest-c": "no more than that did"},
+    "proof-common": {"4": "no more than that did"},
+    "pack": {HASH.decode(): "no more than the versions held"},
     "codename": {"5": "versions held", "armani": "the model"},
     "proof-codename": {"5": "no more than that did", "armani": "no more than that did"},
     "package": {
@@ -36,6 +41,10 @@ TELLS = {
         "stable": "the channel",
         HASH.decode(): "which package",
         "full-5.zip": "the build it starts from",
+    },
+    "picture": {
+        "dawn": "which wallpaper the owner chose",
+        HASH.decode(): "which wallpaper the owner chose",
     },
 }
 

@@ -1,0 +1,129 @@
+"""`hening-device content`: what a phone knows without asking anybody."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from client_sim.content.kinds import KINDS, Kind
+from client_sim.content.locale import pick_text
+from client_sim.content.options import LOCALE_OPTION, show_table
+from client_sim.content.plan import plan_parts, plan_rollback
+from client_sim.content.record import Record
+from client_sim.content.shelf import Shelf
+from client_sim.content.table_commands import (
+    apn_command,
+    ca_group,
+    emergency_command,
+    zone_command,
+)
+from client_sim.content.text_commands import (
+    features_command,
+    greetings_command,
+    holidays_command,
+    notices_command,
+    themes_command,
+)
+from client_sim.content.wallpaper_commands import wallpapers_group
+from client_sim.device.options import AS_JSON, PHONE, print_json
+from client_sim.device.telling import tell_date
+
+_COLUMNS: Final = ("kind", "role", "used", "before", "next", "what it is", "from")
+
+
+@click.group("content")
+def content() -> None:
+    """Use the public tables and texts that every phone has fetched; nothing is sent."""
+
+
+@content.command(
+    "list", epilog="\b\nExample:\n  hening-device content list --phone var/phone --json\n"
+)
+@PHONE
+@LOCALE_OPTION
+@AS_JSON
+def list_command(folder: Path, locale: str, as_json: bool) -> None:
+    """List the packs of a phone: in use, before, and what comes next, with their sources."""
+    shelf = Shelf(folder)
+    records = {kind: shelf.store.load(kind) for kind in KINDS.values()}
+    if as_json:
+        print_json({kind.name: _describe(kind, record) for kind, record in records.items()})
+    else:
+        show_table(
+            _COLUMNS, [_tell(kind, record, shelf.now, locale) for kind, record in records.items()]
+        )
+
+
+@content.command(
+    "rollback",
+    epilog="\b\nExample:\n  hening-device content rollback --phone var/phone greetings\n",
+)
+@PHONE
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@AS_JSON
+def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
+    """Use the pack from before again, and not the one in use: the owner has found it bad."""
+    shelf = Shelf(folder)
+    record = plan_rollback(shelf.store.load(KINDS[kind]), shelf.now)
+    shelf.store.keep(KINDS[kind], record)
+    shelf.store.sweep()
+    if as_json:
+        print_json(_describe(KINDS[kind], record))
+    elif record.used is not None:
+        click.echo(f"Version {record.used.version} of {kind} is in use again.")
+
+
+for _command in (
+    greetings_command,
+    apn_command,
+    emergency_command,
+    zone_command,
+    ca_group,
+    holidays_command,
+    notices_command,
+    features_command,
+    wallpapers_group,
+    themes_command,
+):
+    content.add_command(_command)
+
+
+def _describe(kind: Kind, record: Record) -> dict[str, Any]:
+    packs = {name: getattr(record, name) for name in ("listed", "used", "before")}
+    return {
+        "role": kind.role,
+        "parts_missing": len(plan_parts(record)),
+        "verdict": record.verdict,
+        **{
+            name: None if pack is None else dataclasses.asdict(pack) for name, pack in packs.items()
+        },
+    }
+
+
+def _tell(kind: Kind, record: Record, now: float, locale: str) -> tuple[str, ...]:
+    pack = record.used or record.listed
+    title = "" if pack is None else pick_text(pack.title, locale)
+    sources = () if pack is None else pack.sources
+    said = "; ".join(f"{one.name} {one.version} ({one.licence})" for one in sources)
+    versions = ["-" if one is None else str(one.version) for one in (record.used, record.before)]
+    return (kind.name, kind.role, *versions, _tell_next(record, now), title, said)
+
+
+def _tell_next(record: Record, now: float) -> str:
+    listed, used = record.listed, record.used
+    if listed is None or (used is not None and used.version == listed.version):
+        return "-"
+    if listed.withdrawn:
+        why = "withdrawn"
+    elif missing := len(plan_parts(record)):
+        why = f"lacks {missing} of {len(listed.parts)} parts"
+    elif record.verdict != "ready":
+        why = "refused" if record.verdict == "bad" else record.verdict
+    elif now < listed.start:
+        why = f"begins {tell_date(listed.start)}"
+    elif listed.end is not None and listed.end <= now:
+        why = f"ended {tell_date(listed.end)}"
+    else:
+        why = "ready, waits for its share"
+    return f"{listed.version}: {why}"

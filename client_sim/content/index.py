@@ -1,0 +1,184 @@
+"""Reads which packs a role has: its `custom`, and the targets beside it (FORMATS section 15)."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from client_sim.content.kinds import KINDS, PICTURES, Kind, kinds_of, part_path
+from client_sim.content.part import ENCODED_LIMIT, encode_canonical
+from client_sim.content.shape import (
+    NAME,
+    check_ascending,
+    read_boolean,
+    read_integer,
+    read_licence,
+    read_list,
+    read_locales,
+    read_map,
+    read_match,
+    read_object,
+)
+from client_sim.content.text import HOST, check_text
+from client_sim.device.errors import ContentError
+from client_sim.device.names import MAX_INTEGER
+
+PICTURE_LIMIT: Final = 8 * 1024 * 1024
+_INDEX_LIMIT: Final = 1024 * 1024
+_KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_MEMBERS: Final = ("rollout", "sources", "start", "title", "version", "withdrawn")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A target: its length in octets, and its sha256 in lower-case hex."""
+
+    length: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the entries of a pack come from, and under which licence they are."""
+
+    name: str
+    version: str
+    licence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A version of a pack as an index lists it; `end` is None where it has none.
+
+    `rollout` are pairs of epoch seconds and permille; `pictures` are by name, of wallpapers alone.
+    """
+
+    version: int
+    title: Mapping[str, str]
+    sources: tuple[Origin, ...]
+    start: int
+    end: int | None
+    rollout: tuple[tuple[int, int], ...]
+    withdrawn: bool
+    parts: tuple[File, ...]
+    pictures: Mapping[str, File]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """The packs of a role by kind, the hosts that links may lead to, what was passed over."""
+
+    packs: Mapping[str, Pack]
+    hosts: frozenset[str]
+    warnings: tuple[str, ...]
+
+
+def decode_index(
+    role: str, custom: Mapping[str, Any] | None, targets: Mapping[str, tuple[File, object]]
+) -> Index:
+    """Decode the index of a verified role; `targets` are its files with their own `custom`.
+
+    Raises ContentError where no pack of it can be used. A pack that is malformed is passed over
+    with a warning, a kind that this phone does not know without one.
+    """
+    if custom is None:
+        return Index({}, frozenset(), ())
+    # What a role says beside its packs is not looked at.
+    members = {name: custom.get(name) for name in ("hosts", "packs", "schema")}
+    if len(encode_canonical(custom)) > _INDEX_LIMIT:
+        raise ContentError(f"The index of {role} is too long.")
+    if type(members["schema"]) is not int or members["schema"] != 1:
+        raise ContentError(f"The index of {role} has a schema that this phone does not know.")
+    hosts = [
+        read_match("A host of an index", host, HOST)
+        for host in read_list("The hosts of an index", members["hosts"], 0, 16)
+    ]
+    check_ascending("The hosts of an index", hosts)
+    stated = read_map(f"The index of {role}", members["packs"], 0, MAX_INTEGER)
+    for name in stated:
+        read_match("A kind of an index", name, _KIND)
+        if name in KINDS and KINDS[name].role != role:
+            raise ContentError(f"The index of {role} has the kind {name}, which is not its own.")
+    packs, warnings = {}, []
+    for kind in kinds_of(role):
+        if kind.name in stated:
+            try:
+                packs[kind.name] = _read_pack(kind, stated[kind.name], targets)
+            except ContentError as error:
+                warnings.append(f"The pack {kind.name} is passed over: {error}")
+    return Index(packs, frozenset(hosts), tuple(warnings))
+
+
+def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, File]) -> Pack:
+    """Return a pack from the members of an index, without looking at members unknown here."""
+    members = {
+        name: item
+        for name, item in read_map("A pack of an index", value, 0, MAX_INTEGER).items()
+        if name in {*_MEMBERS, "end"}
+    }
+    read_object("A pack of an index", members, _MEMBERS, ("end",))
+    start = read_integer("The start of a pack", members["start"], 0, MAX_INTEGER)
+    end = members.get("end")
+    if "end" in members:
+        end = read_integer("The end of a pack", end, start + 1, MAX_INTEGER)
+    return Pack(
+        version=read_integer("The version of a pack", members["version"], 1, MAX_INTEGER),
+        title=read_locales("The title of a pack", members["title"], 200),
+        sources=tuple(map(_read_source, read_list("The sources", members["sources"], 1, 16))),
+        start=start,
+        end=end,
+        rollout=tuple(_read_rollout(members["rollout"])),
+        withdrawn=read_boolean("The withdrawal of a pack", members["withdrawn"]),
+        parts=parts,
+        pictures=pictures,
+    )
+
+
+def _read_pack(kind: Kind, value: object, targets: Mapping[str, tuple[File, object]]) -> Pack:
+    paths = [part_path(kind, part) for part in range(kind.parts)]
+    folder = f"{kind.role}/{kind.name}/"
+    pictures: dict[str, File] = {}
+    for path, (file, custom) in targets.items():
+        if not path.startswith(folder):
+            continue
+        name = path.removeprefix(folder).removesuffix(".jpg")
+        if path in paths:
+            _check_file(file, custom, ENCODED_LIMIT)
+        elif kind.name == PICTURES and path.endswith(".jpg") and NAME.fullmatch(name):
+            _check_file(file, custom, PICTURE_LIMIT)
+            pictures[name] = file
+        else:
+            raise ContentError("a file is listed beside it that is none of its own.")
+    if not targets.keys() >= set(paths):
+        raise ContentError("not all of its parts are listed.")
+    return read_pack(value, tuple(targets[path][0] for path in paths), pictures)
+
+
+def _check_file(file: File, custom: object, limit: int) -> None:
+    if not 1 <= file.length <= limit:
+        raise ContentError("a file of it is empty, or too long.")
+    if not isinstance(custom, dict) or type(custom.get("schema")) is not int:
+        raise ContentError("a file of it has no schema.")
+    if custom["schema"] != 1:
+        raise ContentError("a file of it has a schema that this phone does not know.")
+
+
+def _read_source(value: object) -> Origin:
+    members = read_object("A source of a pack", value, ("licence", "name", "version"))
+    return Origin(
+        name=check_text(members["name"], 80),
+        version=check_text(members["version"], 80),
+        licence=read_licence(members["licence"]),
+    )
+
+
+def _read_rollout(value: object) -> Iterator[tuple[int, int]]:
+    before = (-1, 0)
+    for item in read_list("The roll-out of a pack", value, 1, 16):
+        pair = read_list("A step of a pack's roll-out", item, 2, 2)
+        start = read_integer("A time of a pack's roll-out", pair[0], 0, MAX_INTEGER)
+        permille = read_integer("A share of a pack's roll-out", pair[1], 0, 1000)
+        if start <= before[0] or permille < before[1]:
+            raise ContentError("The steps of a pack's roll-out do not ascend.")
+        before = (start, permille)
+        yield before

@@ -1,0 +1,85 @@
+"""Notices to all owners, and what the ROM has newly learned: one schema for both."""
+
+import datetime as dt
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from client_sim.content.locale import pick_text
+from client_sim.content.shape import (
+    read_day,
+    read_list,
+    read_locales,
+    read_match,
+    read_object,
+)
+from client_sim.content.text import check_link
+from client_sim.device.errors import ContentError
+from client_sim.device.names import CODENAME
+
+_KEY: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_SEVERITIES: Final = ("urgent", "important", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice in one language; `link` is None where it has none."""
+
+    key: str
+    severity: str
+    published: str
+    title: str
+    body: str
+    link: str | None
+
+
+def check_notices(entries: Mapping[str, Any], hosts: Collection[str]) -> None:
+    """Check the entries of a pack of notices or features; raises ContentError."""
+    for key, entry in entries.items():
+        read_match("A notice's key", key, _KEY)
+        notice = read_object(
+            "A notice",
+            entry,
+            ("body", "published", "severity", "title"),
+            ("end", "link", "models"),
+        )
+        titles = read_locales("The title of a notice", notice["title"], 120)
+        bodies = read_locales("The body of a notice", notice["body"], 2000, is_long=True)
+        if titles.keys() != bodies.keys() or "en" not in titles:
+            raise ContentError("A notice is not in the same languages throughout, with English.")
+        if notice["severity"] not in _SEVERITIES:
+            raise ContentError("A notice has a severity that there is not.")
+        read_day("The day of a notice", notice["published"])
+        if "end" in notice:
+            read_day("The last day of a notice", notice["end"])
+        if "link" in notice:
+            check_link(notice["link"], hosts)
+        if "models" in notice:
+            for model in read_list("The models of a notice", notice["models"], 1, 64):
+                read_match("A model of a notice", model, CODENAME)
+
+
+def list_notices(
+    entries: Mapping[str, Any], locale: str, day: dt.date, codename: str
+) -> list[Notice]:
+    """Return what is to be told on a day to owners of a model, the gravest first, then newest.
+
+    A notice is told from its day on, up to the day of its end, which is not one of them.
+    """
+    today = day.isoformat()
+    told = [
+        Notice(
+            key=key,
+            severity=entry["severity"],
+            published=entry["published"],
+            title=pick_text(entry["title"], locale),
+            body=pick_text(entry["body"], locale),
+            link=entry.get("link"),
+        )
+        for key, entry in sorted(entries.items())
+        if entry["published"] <= today < entry.get("end", "9999-99-99")
+        and codename in entry.get("models", (codename,))
+    ]
+    told.sort(key=lambda notice: notice.published, reverse=True)
+    return sorted(told, key=lambda notice: _SEVERITIES.index(notice.severity))

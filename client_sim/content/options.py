@@ -1,0 +1,66 @@
+"""Options and tables that the commands about public content share."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import click
+
+from client_sim.clock import read_clock
+from client_sim.device.names import LOCALE, LOCALE_LIMIT
+
+_COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
+
+
+def read_locale(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Read a locale; raises BadParameter."""
+    if len(value) > LOCALE_LIMIT or LOCALE.fullmatch(value) is None:
+        raise click.BadParameter(f"{value} is no locale, such as id-ID")
+    return value
+
+
+def read_country(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """Read a country as two capital letters; raises BadParameter."""
+    if _COUNTRY.fullmatch(value) is None:
+        raise click.BadParameter(f"{value} is no country of two letters, such as ID")
+    return value.upper()
+
+
+def read_moment(
+    _context: click.Context, _parameter: click.Parameter, value: dt.datetime | None
+) -> int:
+    """Read a time in UTC as epoch seconds, now where there is none."""
+    if value is None:
+        return int(read_clock())
+    return int(value.replace(tzinfo=value.tzinfo or dt.UTC).timestamp())
+
+
+def today() -> dt.date:
+    """Return the day in UTC."""
+    return dt.datetime.fromtimestamp(read_clock(), dt.UTC).date()
+
+
+LOCALE_OPTION: Final = click.option(
+    "--locale",
+    default="en",
+    show_default=True,
+    callback=read_locale,
+    help="The owner's language and country; it never leaves the phone.",
+)
+DATE: Final = click.option(
+    "--date",
+    "moment",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day, such as 2026-03-20.  [default: today]",
+)
+COUNTRY: Final = click.argument("country", callback=read_country)
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print rows under the names of their columns, each column as wide as it has to be."""
+    lines = [tuple(columns), *(tuple(row) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(columns))]
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())

@@ -1,0 +1,95 @@
+"""Decides, without doing anything, what to fetch and which pack is used (FORMATS section 15)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from client_sim.content.index import Pack
+from client_sim.content.record import Record
+from client_sim.device.errors import ContentError
+from client_sim.device.pointer import permille_at
+
+
+def plan_listing(record: Record, pack: Pack) -> Record:
+    """Return the record behind an index that lists `pack`.
+
+    Raises ContentError if the index goes back, or says something else under the same version.
+    """
+    listed = record.listed
+    if listed is None or pack.version > listed.version:
+        parts = frozenset(file.sha256 for file in pack.parts)
+        fetched = frozenset[str]() if pack.withdrawn else record.fetched & parts
+        return replace(record, listed=pack, fetched=fetched, verdict="open")
+    if pack.version < listed.version:
+        raise ContentError(f"version {pack.version} is listed behind version {listed.version}.")
+    if _constants(pack) != _constants(listed):
+        raise ContentError(f"version {pack.version} is listed with other parts or words.")
+    pack = replace(pack, withdrawn=pack.withdrawn or listed.withdrawn)
+    return replace(
+        record,
+        listed=pack,
+        fetched=frozenset[str]() if pack.withdrawn else record.fetched,
+        used=_renewed(record.used, pack),
+        before=_renewed(record.before, pack),
+    )
+
+
+def plan_parts(record: Record) -> tuple[int, ...]:
+    """Return the numbers of the parts to fetch, in ascending order."""
+    pack = record.listed
+    if pack is None or pack.withdrawn or record.verdict != "open":
+        return ()
+    return tuple(
+        number for number, file in enumerate(pack.parts) if file.sha256 not in record.fetched
+    )
+
+
+def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record:
+    """Return the record with the pack in use that `now` wants, epoch seconds.
+
+    `bucket` gives this phone's place, 0 to 999, in the roll-out of a version.
+    """
+    used, before = record.used, record.before
+    if used is not None and not _is_good(used, now):
+        used, before = _fall_back(before, now), None
+    pack = record.listed
+    if (
+        pack is not None
+        and record.verdict == "ready"
+        and _is_good(pack, now)
+        and pack.start <= now
+        and (used is None or used.version < pack.version)
+        and (used is None or bucket(pack.version) < permille_at(pack.rollout, now))
+    ):
+        used, before = pack, used
+    return replace(record, used=used, before=before)
+
+
+def plan_rollback(record: Record, now: float) -> Record:
+    """Return the record behind the owner's wish to use the pack from before again.
+
+    Raises ContentError if the phone has none.
+    """
+    used = record.used
+    before = _fall_back(record.before, now)
+    if used is None or before is None:
+        raise ContentError("There is no pack from before that could be used again.")
+    is_listed = record.listed is not None and record.listed.version == used.version
+    verdict = "turned back" if is_listed else record.verdict
+    return replace(record, verdict=verdict, used=before, before=None)
+
+
+def _is_good(pack: Pack, now: float) -> bool:
+    return not pack.withdrawn and (pack.end is None or now < pack.end)
+
+
+def _fall_back(before: Pack | None, now: float) -> Pack | None:
+    return before if before is not None and _is_good(before, now) else None
+
+
+def _renewed(held: Pack | None, pack: Pack) -> Pack | None:
+    return pack if held is not None and held.version == pack.version else held
+
+
+def _constants(pack: Pack) -> Pack:
+    """Return a pack without what may change under one version."""
+    return replace(pack, end=None, rollout=(), withdrawn=False)

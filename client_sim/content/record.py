@@ -1,0 +1,88 @@
+"""What a phone remembers of one kind, as one value of its state: written at once and whole.
+
+Canonical JSON (FORMATS section 1). The octets of parts are values of their own (`store.py`).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any, Final, Literal, get_args
+
+from client_sim.content.index import File, Origin, Pack
+from client_sim.content.part import encode_canonical
+from client_sim.device.errors import StateError
+
+Verdict = Literal["open", "ready", "bad", "turned back"]
+"""Of the listed pack: not whole, whole and good, refused by its schema, refused by the owner."""
+
+_CACHED: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The pack that the index lists, the one in use and the one before it; all may be missing.
+
+    `fetched` are the sha256 of parts that count as held when the next ones are planned: of the
+    pack that was listed last, whatever else is still stored. So what a phone asks for depends on
+    which versions of the role it has seen, and not on which pack it uses.
+    """
+
+    listed: Pack | None = None
+    fetched: frozenset[str] = frozenset()
+    verdict: Verdict = "open"
+    used: Pack | None = None
+    before: Pack | None = None
+
+    def files(self) -> frozenset[str]:
+        """Return the sha256 of all parts that are kept."""
+        packs = [pack for pack in (self.used, self.before) if pack is not None]
+        kept = {file.sha256 for pack in packs for file in pack.parts}
+        return self.fetched | kept
+
+
+def encode_record(record: Record) -> bytes:
+    """Return the octets of a record."""
+    packs = {name: _encode_pack(getattr(record, name)) for name in ("before", "listed", "used")}
+    return encode_canonical(
+        {**packs, "fetched": sorted(record.fetched), "schema": 1, "verdict": record.verdict}
+    )
+
+
+@lru_cache(_CACHED)
+def decode_record(data: bytes) -> Record:
+    """Return the record in octets that `encode_record` made; raises StateError for others."""
+    damaged = StateError("The phone's record of public content is damaged; reset the phone.")
+    try:
+        value = json.loads(data)
+        record = Record(
+            listed=_decode_pack(value["listed"]),
+            fetched=frozenset(value["fetched"]),
+            verdict=value["verdict"],
+            used=_decode_pack(value["used"]),
+            before=_decode_pack(value["before"]),
+        )
+        is_same = encode_record(record) == data and record.verdict in get_args(Verdict)
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        raise damaged from None
+    if not is_same:
+        raise damaged
+    return record
+
+
+def _encode_pack(pack: Pack | None) -> dict[str, Any] | None:
+    return None if pack is None else asdict(pack)
+
+
+def _decode_pack(value: Mapping[str, Any] | None) -> Pack | None:
+    if value is None:
+        return None
+    return Pack(
+        **{
+            **value,
+            "sources": tuple(Origin(**source) for source in value["sources"]),
+            "rollout": tuple((start, permille) for start, permille in value["rollout"]),
+            "parts": tuple(File(**file) for file in value["parts"]),
+            "pictures": {name: File(**file) for name, file in value["pictures"].items()},
+        }
+    )

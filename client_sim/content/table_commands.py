@@ -1,0 +1,143 @@
+"""`hening-device content apn`, `emergency`, `zone` and `ca`: questions to the tables."""
+
+from pathlib import Path
+
+import click
+
+from client_sim.content.apn import encode_android, find_apns
+from client_sim.content.ca import TrustDifference, compare_trust, decode_pem, list_certificates
+from client_sim.content.emergency import find_emergency
+from client_sim.content.kinds import KINDS
+from client_sim.content.options import COUNTRY, read_moment, show_table
+from client_sim.content.shelf import Shelf
+from client_sim.content.zones import find_local_time, load_zone
+from client_sim.device.errors import ContentError
+from client_sim.device.options import AS_JSON, FILE, PHONE, print_json
+from client_sim.device.telling import tell_date
+
+
+@click.command(
+    "apn", epilog="\b\nExample:\n  hening-device content apn --phone var/phone 510 10 --xml\n"
+)
+@PHONE
+@click.argument("mcc")
+@click.argument("mnc")
+@click.option("--xml", "as_xml", is_flag=True, help="Print Android's apns-conf.xml of it.")
+@AS_JSON
+def apn_command(folder: Path, mcc: str, mnc: str, as_xml: bool, as_json: bool) -> None:
+    """Show the access points of the network with a SIM's MCC and MNC."""
+    apns = find_apns(Shelf(folder).entries("apn"), mcc, mnc)
+    if as_json:
+        print_json(apns)
+    elif as_xml:
+        click.echo(encode_android(apns, mcc, mnc), nl=False)
+    else:
+        rows = [
+            (apn["carrier"], apn["apn"], ",".join(apn["types"]), apn.get("user", ""))
+            for apn in apns
+        ]
+        show_table(("carrier", "apn", "for", "user"), rows)
+
+
+@click.command(
+    "emergency",
+    epilog="\b\nExample:\n  hening-device content emergency --phone var/phone ID 112\n",
+)
+@PHONE
+@COUNTRY
+@click.argument("number", required=False)
+@AS_JSON
+def emergency_command(folder: Path, country: str, number: str | None, as_json: bool) -> None:
+    """Show the emergency numbers of a country, or whether a number is one there."""
+    found = find_emergency(Shelf(folder).entries("emergency"), country)
+    answer = {"country": country, "numbers": list(found.numbers), "exact": found.exact}
+    if number is not None:
+        is_one = found.is_emergency(number)
+        if as_json:
+            print_json({**answer, "number": number, "emergency": is_one})
+        else:
+            click.echo(f"{number} is {'an' if is_one else 'no'} emergency number in {country}.")
+    elif as_json:
+        print_json(answer)
+    else:
+        longer = "" if found.exact else ", and longer numbers that begin so"
+        click.echo(f"{country}: {' '.join(found.numbers) or 'none known'}{longer}")
+
+
+@click.command(
+    "zone",
+    epilog=(
+        "\b\nExample:\n"
+        "  hening-device content zone --phone var/phone Asia/Jakarta --at 2026-03-20T12:00:00\n"
+    ),
+)
+@PHONE
+@click.argument("name")
+@click.option(
+    "--at",
+    "seconds",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    callback=read_moment,
+    help="A time in UTC.  [default: now]",
+)
+@AS_JSON
+def zone_command(folder: Path, name: str, seconds: int, as_json: bool) -> None:
+    """Show the offset of a time zone at a time, its short name, and whether it is summer time."""
+    local = find_local_time(load_zone(Shelf(folder).entries("zones"), name), seconds)
+    if as_json:
+        print_json(
+            {
+                "zone": name,
+                "at": seconds,
+                "offset": local.offset,
+                "abbreviation": local.name,
+                "dst": local.is_summer,
+            }
+        )
+    else:
+        summer = ", summer time" if local.is_summer else ""
+        said = f"{name} at {tell_date(seconds)}: UTC{_tell_offset(local.offset)}"
+        click.echo(f"{said} ({local.name}{summer})")
+
+
+@click.group("ca")
+def ca_group() -> None:
+    """Look at the certificates that phones trust."""
+
+
+@ca_group.command(
+    "diff", epilog="\b\nExample:\n  hening-device content ca diff --phone var/phone --pem own.pem\n"
+)
+@PHONE
+@click.option("--pem", type=FILE, help="Compare with a PEM file in place of the pack before.")
+@AS_JSON
+def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
+    """Show which certificates the pack in use adds and removes."""
+    shelf = Shelf(folder)
+    after = list_certificates(shelf.entries("ca"))
+    if pem is not None:
+        before = decode_pem(pem.read_bytes())
+    else:
+        kept = shelf.store.load(KINDS["ca"]).before
+        if kept is None:
+            raise ContentError("The phone has no pack from before to compare with; see --pem.")
+        before = list_certificates(shelf.store.load_entries(KINDS["ca"], kept))
+    found = compare_trust(before, after)
+    if as_json:
+        added, removed = dict(found.added), dict(found.removed)
+        print_json({"added": added, "removed": removed, "kept": found.kept})
+    else:
+        _show_difference(found)
+
+
+def _show_difference(found: TrustDifference) -> None:
+    for sign, names in (("+", found.added), ("-", found.removed)):
+        for key, name in names.items():
+            click.echo(f"{sign} {key[:16]}  {name}")
+    click.echo(f"{len(found.added)} added, {len(found.removed)} removed, {found.kept} in both")
+
+
+def _tell_offset(seconds: int) -> str:
+    minutes, rest = divmod(abs(seconds), 60)
+    said = f"{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
+    return f"{said}:{rest:02}" if rest else said

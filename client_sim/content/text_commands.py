@@ -1,0 +1,122 @@
+"""`hening-device content greetings`, `holidays`, `notices`, `features` and `themes`."""
+
+import datetime as dt
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from client_sim.content.greetings import list_greetings
+from client_sim.content.holidays import list_holidays
+from client_sim.content.locale import pick_text
+from client_sim.content.notices import list_notices
+from client_sim.content.options import COUNTRY, DATE, LOCALE_OPTION, show_table, today
+from client_sim.content.shelf import Shelf
+from client_sim.device.options import AS_JSON, PHONE, print_json
+
+
+@click.command(
+    "greetings",
+    epilog="\b\nExample:\n  hening-device content greetings --phone var/phone --locale id-ID\n",
+)
+@PHONE
+@LOCALE_OPTION
+@DATE
+@AS_JSON
+def greetings_command(folder: Path, locale: str, moment: dt.datetime | None, as_json: bool) -> None:
+    """Show the greetings that fit a day in the owner's language and country."""
+    day = today() if moment is None else moment.date()
+    greetings = list_greetings(Shelf(folder).entries("greetings"), locale, day)
+    if as_json:
+        print_json([asdict(greeting) for greeting in greetings])
+        return
+    for greeting in greetings:
+        when = "today" if greeting.is_today else "any day"
+        click.echo(f"{greeting.name} ({when}, {greeting.locale}): {greeting.text}")
+    if not greetings:
+        click.echo("No greeting fits this day.")
+
+
+@click.command(
+    "holidays",
+    epilog="\b\nExample:\n  hening-device content holidays --phone var/phone ID 2026\n",
+)
+@PHONE
+@COUNTRY
+@click.argument("year", type=click.IntRange(1, 9999))
+@LOCALE_OPTION
+@AS_JSON
+def holidays_command(folder: Path, country: str, year: int, locale: str, as_json: bool) -> None:
+    """Show the public holidays of a country in a year."""
+    holidays = list_holidays(Shelf(folder).entries("holidays"), country, year, locale)
+    if as_json:
+        print_json([asdict(holiday) for holiday in holidays])
+    else:
+        show_table(("day", "holiday"), [(holiday.day, holiday.name) for holiday in holidays])
+
+
+@click.command(
+    "notices", epilog="\b\nExample:\n  hening-device content notices --phone var/phone\n"
+)
+@PHONE
+@LOCALE_OPTION
+@DATE
+@AS_JSON
+def notices_command(folder: Path, locale: str, moment: dt.datetime | None, as_json: bool) -> None:
+    """Show the notices to owners of this model, the gravest first."""
+    _show_notices("notices", folder, locale, moment, as_json=as_json)
+
+
+@click.command(
+    "features", epilog="\b\nExample:\n  hening-device content features --phone var/phone --json\n"
+)
+@PHONE
+@LOCALE_OPTION
+@DATE
+@AS_JSON
+def features_command(folder: Path, locale: str, moment: dt.datetime | None, as_json: bool) -> None:
+    """Show what the ROM has newly learned."""
+    _show_notices("features", folder, locale, moment, as_json=as_json)
+
+
+@click.command("themes", epilog="\b\nExample:\n  hening-device content themes --phone var/phone\n")
+@PHONE
+@LOCALE_OPTION
+@AS_JSON
+def themes_command(folder: Path, locale: str, as_json: bool) -> None:
+    """List the themes: their colours, author and licence."""
+    themes = Shelf(folder).entries("themes")
+    if as_json:
+        print_json(themes)
+        return
+    rows = [
+        (
+            name,
+            pick_text(theme["title"], locale),
+            *(" ".join(theme[side].values()) for side in ("light", "dark")),
+            theme.get("wallpaper", ""),
+            f"{theme['author']} ({theme['licence']})",
+        )
+        for name, theme in sorted(themes.items())
+    ]
+    show_table(("name", "title", "light", "dark", "wallpaper", "by"), rows)
+
+
+def _show_notices(
+    kind: str, folder: Path, locale: str, moment: dt.datetime | None, *, as_json: bool
+) -> None:
+    shelf = Shelf(folder)
+    day = today() if moment is None else moment.date()
+    codename = shelf.phone.image.facts.codename
+    notices = list_notices(shelf.entries(kind), locale, day, codename)
+    if as_json:
+        print_json([asdict(notice) for notice in notices])
+        return
+    for notice in notices:
+        click.echo(f"[{notice.severity}] {notice.published} {notice.title}")
+        for line in notice.body.split("\n"):
+            click.echo(f"    {line}")
+        if notice.link is not None:
+            click.echo(f"    {notice.link}")
+    if not notices:
+        click.echo("There is nothing to tell on this day.")

@@ -1,0 +1,60 @@
+"""Time zones: their schema, and the offset of a zone at a time."""
+
+import datetime as dt
+import zoneinfo
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from client_sim.content.shape import decode_base64, read_object
+from client_sim.content.tzif import decode_tzif
+from client_sim.device.errors import ContentError
+
+_TZIF_LIMIT: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTime:
+    """What holds in a zone at a time: seconds east of UTC, its short name, summer time or not."""
+
+    offset: int
+    name: str
+    is_summer: bool
+
+
+def check_zones(entries: Mapping[str, Any]) -> None:
+    """Check the entries of a pack; raises ContentError."""
+    for entry in entries.values():
+        if isinstance(entry, dict) and "link" in entry:
+            link = read_object("A time zone", entry, ("link",))["link"]
+            target = entries.get(link) if isinstance(link, str) else None
+            if not isinstance(target, dict) or "tzif" not in target:
+                raise ContentError("A time zone is a link to one that is not there.")
+        else:
+            tzif = read_object("A time zone", entry, ("tzif",))["tzif"]
+            decode_tzif(decode_base64("A time zone", tzif, _TZIF_LIMIT))
+
+
+def load_zone(entries: Mapping[str, Any], name: str) -> zoneinfo.ZoneInfo:
+    """Return a zone of the pack by its name or link; raises ContentError if there is none."""
+    entry = entries.get(name)
+    if entry is None:
+        raise ContentError(f"The pack has no time zone {name!a}.")
+    if "link" in entry:
+        entry = entries[entry["link"]]
+    return decode_tzif(decode_base64("A time zone", entry["tzif"], _TZIF_LIMIT))
+
+
+def find_local_time(zone: zoneinfo.ZoneInfo, seconds: int) -> LocalTime:
+    """Return what holds in a zone at `seconds` of the epoch; raises ContentError out of years."""
+    try:
+        moment = dt.datetime.fromtimestamp(seconds, dt.UTC).astimezone(zone)
+    except (OverflowError, ValueError, OSError):
+        raise ContentError("No calendar goes so far.") from None
+    offset, summer = moment.utcoffset(), moment.dst()
+    assert offset is not None
+    return LocalTime(
+        offset=int(offset.total_seconds()),
+        name=moment.tzname() or "",
+        is_summer=bool(summer),
+    )

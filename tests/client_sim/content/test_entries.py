@@ -1,0 +1,186 @@
+"""Each kind's schema: sound entries pass, and each change that a stranger would make does not."""
+
+import base64
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.content.checks import check_entries
+from client_sim.content.index import File
+from client_sim.content.kinds import KINDS
+from client_sim.device.errors import ContentError
+from tests.server.core.content.samples import entries_of, tzif
+
+HOSTS = frozenset({"example.com"})
+
+
+def check(kind, entries):
+    """Check entries, with the pictures that they name listed beside them."""
+    pictures = {}
+    if kind == "wallpapers":
+        pictures = {
+            key: File(entry["length"], entry["sha256"])
+            for key, entry in entries_of("wallpapers").items()
+        }
+    check_entries(kind, entries, hosts=HOSTS, pictures=pictures)
+
+
+def paths(value, path=()):
+    """Yield the way to each value within a value, itself included."""
+    yield path
+    if isinstance(value, dict):
+        for key in value:
+            yield from paths(value[key], (*path, key))
+    elif isinstance(value, list):
+        for place in range(len(value)):
+            yield from paths(value[place], (*path, place))
+
+
+def put(value, path, new):
+    """Return a value in which another stands at the end of a way."""
+    if not path:
+        return new
+    copy = json.loads(json.dumps(value))
+    inner = copy
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = new
+    return copy
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sound_entries_pass(kind):
+    """Those of the other implementation's tests; and a pack may be empty but for its pictures."""
+    check(kind, entries_of(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("new", [None, 7.5, True, -1, "", [], {}, "\u202e", "<b>", {"x": 1}])
+def test_no_member_takes_just_any_value(kind, new):
+    """Wherever one of these is put, the pack is refused, unless it is good there."""
+    entries = entries_of(kind)
+    for path in paths(entries):
+        if len(path) < 2 or is_good(kind, path, new):
+            continue
+        with pytest.raises(ContentError):
+            check(kind, put(entries, path, new))
+
+
+def is_good(kind, path, new):
+    """Tell whether FORMATS section 15 allows a value there."""
+    name = path[-1]
+    if isinstance(new, bool):
+        return name == "exact"
+    if new == "":
+        return name == "mmsc"
+    if new == "<b>":
+        return name in {"mmsc", "apn"}
+    if new == []:
+        return name in {"numbers", "days", "*"}
+    if new == {}:
+        return name == "days" and kind == "greetings"
+    return False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_object_takes_another_member(kind):
+    """Nothing can be smuggled in, at any depth."""
+    entries = entries_of(kind)
+    for path in paths(entries):
+        if path:
+            inner = entries
+            for step in path:
+                inner = inner[step]
+            if isinstance(inner, dict):
+                with pytest.raises(ContentError):
+                    check(kind, put(entries, path, {**inner, "Not a member!": 1}))
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"ca", "zones", "wallpapers"}))
+def test_no_entry_has_just_any_key(kind):
+    """Keys are narrow, but for those of zones, which parts limit."""
+    for entry in entries_of(kind).values():
+        for key in ("", "UPPER case", "../x", "ID-", "text/en/none/1", "occasion/"):
+            with pytest.raises(ContentError):
+                check(kind, {**entries_of(kind), key: entry})
+
+
+BROKEN = {
+    "types out of order": ("apn", ("510-10", "apns", 0, "types"), ["supl", "default"]),
+    "a port of 0": ("apn", ("510-10", "apns", 1, "mmsport"), 0),
+    "another protocol": ("apn", ("510-10", "apns", 1, "protocol"), "IPX"),
+    "numbers out of order": ("emergency", ("ID", "numbers"), ["112", "110"]),
+    "a number twice": ("emergency", ("ID", "numbers"), ["112", "112"]),
+    "letters in a number": ("emergency", ("ID", "numbers"), ["11a"]),
+    "Arabic digits": ("emergency", ("ID", "numbers"), ["\u0661\u0661\u0662"]),
+    "a link to another host": ("notices", ("end-of-support", "link"), "https://evil.example/"),
+    "a link without TLS": ("notices", ("end-of-support", "link"), "http://example.com/"),
+    "a link to a port": ("notices", ("end-of-support", "link"), "https://example.com:1/"),
+    "a link with a user": ("notices", ("end-of-support", "link"), "https://example.com@evil.de/"),
+    "a link with a fragment": ("notices", ("end-of-support", "link"), "https://example.com/#a"),
+    "a script": ("notices", ("end-of-support", "body", "en"), "JavaScript:alert(1)"),
+    "a page": ("features", ("private-share", "title", "en"), "see WWW.example.com"),
+    "a day that is none": ("notices", ("end-of-support", "published"), "2026-02-30"),
+    "another language below": ("notices", ("end-of-support", "body"), {"en": "x", "de": "y"}),
+    "no English": ("notices", ("end-of-support", "title"), {"id": "x"}),
+    "a greeting of five SMS": ("greetings", ("text/id/new-year/1", "text"), "\u4e2d" * 269),
+    "a holiday of another year": ("holidays", ("ID-2026", "days", 0, 0), "2025-12-31"),
+    "colours that cannot be read": ("themes", ("sea", "light", "text"), "#cccccc"),
+    "a colour in capitals": ("themes", ("sea", "light", "primary"), "#FFFFFF"),
+    "another picture": ("wallpapers", ("waves", "sha256"), "0" * 64),
+    "a picture of another length": ("wallpapers", ("waves", "length"), 1),
+    "a width of 63": ("wallpapers", ("waves", "width"), 63),
+    "a height of 4097": ("wallpapers", ("waves", "height"), 4097),
+    "a placeholder cut short": ("wallpapers", ("waves", "placeholder"), "L0J8Zk"),
+    "a link in a circle": ("zones", ("WIB",), {"link": "WIB"}),
+    "a link to nothing": ("zones", ("WIB",), {"link": "Asia/Nowhere"}),
+    "base64 in another form": ("zones", ("Asia/Jakarta", "tzif"), "VFppZg"),
+    "no certificate": ("ca", (next(iter(entries_of("ca"))), "der"), "AAAA"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_each_schema_forbids(name):
+    """One thing at a time, all else sound."""
+    kind, path, new = BROKEN[name]
+    with pytest.raises(ContentError):
+        check(kind, put(entries_of(kind), path, new))
+
+
+def test_pictures_that_no_wallpaper_has_are_refused():
+    """The index lists exactly those of the entries."""
+    with pytest.raises(ContentError, match="no wallpaper has"):
+        check_entries("wallpapers", {}, hosts=(), pictures={"x": File(1, "0" * 64)})
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["link", "tzif", "apns", "days", "x"]), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(
+    st.sampled_from(sorted(KINDS)),
+    st.dictionaries(st.sampled_from(["ID", "510-10", "ID-2026", "text/a/b/1", "a"]), JSON),
+)
+def test_whatever_is_in_a_pack_it_is_good_or_refused(kind, entries):
+    """No entry brings the phone down."""
+    try:
+        check_entries(kind, entries, hosts=HOSTS, pictures={})
+    except ContentError:
+        return
+    assert kind == "wallpapers" or isinstance(entries, dict)
+
+
+def test_a_zone_is_read_to_its_last_octet():
+    """Each octet that goes missing, and one too many, is noticed."""
+    good = tzif()
+    for octets in (*(good[:end] for end in range(len(good))), good + b"\n"):
+        with pytest.raises(ContentError):
+            check("zones", {"A": {"tzif": base64.b64encode(octets).decode()}})

@@ -1,0 +1,347 @@
+"""Packs in polls: what is asked for, in which order, and what is used behind it."""
+
+import hashlib
+
+import pytest
+
+from client_sim.content.kinds import KINDS
+from client_sim.content.store import Store
+from client_sim.device.client import PollingClient
+from client_sim.device.errors import ContentError
+from tests.client_sim.content.packs import encode_part, encode_parts, put_pack
+from tests.client_sim.device.fake_world import FakeWorld, PowerCutError, State
+from tests.client_sim.device.repository_simulator import DAY, START, response
+from tests.server.core.content.samples import PICTURE, entries_of
+
+POLL = ["/metadata/2.root.json", "/metadata/timestamp.json"]
+ID = {"ID": {"exact": True, "numbers": ["112"]}}
+MORE = {**ID, "DE": {"exact": False, "numbers": ["110", "112"]}}
+
+
+def poll(world):
+    """Poll; the outcome, whose update decision must not have failed."""
+    world.sent.clear()
+    outcome = PollingClient(world).poll()
+    assert outcome.failure is None
+    return outcome
+
+
+def used(world, kind="emergency"):
+    """Return the version in use and its entries."""
+    pack, entries = Store(world.state).load_used(KINDS[kind])
+    return pack.version, entries
+
+
+def publish(repository, kind="emergency", entries=ID, version=1, **changes):
+    """Publish a pack; returns the paths of its parts."""
+    paths = put_pack(repository, kind, entries, version, **changes)
+    repository.publish(KINDS[kind].role)
+    return paths
+
+
+def test_all_kinds_are_fetched_in_their_order(repository, world):
+    """Behind the roles and their proofs: tables before content, by kind and number."""
+    paths = []
+    for kind in KINDS:
+        pictures = {"waves": PICTURE} if kind == "wallpapers" else {}
+        entries = entries_of(kind)
+        paths += put_pack(repository, kind, entries, pictures=pictures, hosts=["example.com"])
+    repository.publish("tables", "content")
+    outcome = poll(world)
+    assert not outcome.warnings
+    assert world.paths[6:10] == [
+        *("/metadata/2.tables.json", "/log/proof/tables.2"),
+        *("/metadata/2.content.json", "/log/proof/content.2"),
+    ]
+    assert world.paths[10:] == paths
+    assert len(paths) == 16 * 3 + 4 + 8 * 2 + 4
+    assert [path.split("/")[3] for path in paths] == sorted(
+        (path.split("/")[3] for path in paths),
+        key=list(KINDS).index,
+    )
+    for kind in KINDS:
+        assert used(world, kind) == (1, entries_of(kind))
+    assert poll(world).requests == tuple(POLL)
+
+
+def test_only_changed_parts_are_fetched(repository, world):
+    """A new country is in one part of four."""
+    publish(repository)
+    poll(world)
+    paths = publish(repository, entries=MORE, version=2)
+    changed = hashlib.sha256(b"DE").digest()[0] * 4 // 256
+    poll(world)
+    assert world.paths[2:] == [
+        *("/metadata/3.snapshot.json", "/metadata/3.tables.json", "/log/proof/tables.3"),
+        paths[changed],
+    ]
+    assert used(world) == (2, MORE)
+
+
+def test_a_poll_without_news_decodes_nothing(repository, world, monkeypatch):
+    """What is held is not looked at again until something is new."""
+    publish(repository)
+    poll(world)
+
+    def refuse(*_arguments):
+        raise AssertionError
+
+    monkeypatch.setattr("client_sim.content.fetch.decode_index", refuse)
+    monkeypatch.setattr("client_sim.content.store.decode_part", refuse)
+    repository.offer()
+    changes = world.state.changes
+    assert poll(world).offer is not None
+    assert world.state.changes - changes == len(["timestamp", "snapshot", "latest"])
+
+
+def test_what_is_missing_comes_with_the_next_poll(repository, world):
+    """A part that is not there stops no other, and no update; then it alone is asked for."""
+    paths = publish(repository)
+    put_pack(repository, "zones", entries_of("zones"))
+    repository.offer()
+    repository.publish("tables")
+    gone = repository.files.pop(paths[2])
+    outcome = poll(world)
+    assert outcome.offer is not None
+    assert outcome.warnings == ("The pack emergency lacks 1 parts still.",)
+    assert used(world, "zones") == (1, entries_of("zones"))
+    with pytest.raises(ContentError, match="has no emergency"):
+        used(world)
+    repository.files[paths[2]] = gone
+    poll(world)
+    assert world.paths == [*POLL, paths[2]]
+    assert used(world) == (1, ID)
+
+
+@pytest.mark.parametrize("octets", [b"", b"x", encode_part("emergency", 1, {}) + b"x"])
+def test_a_part_that_is_not_the_signed_one_is_not_kept(repository, world, octets):
+    """Of whatever length; it is asked for again."""
+    paths = publish(repository)
+    good = repository.files[paths[1]]
+    repository.files[paths[1]] = octets
+    assert poll(world).warnings
+    repository.files[paths[1]] = good
+    poll(world)
+    assert paths[1] in world.paths
+    assert used(world) == (1, ID)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        response(b"500 Oops", b""),
+        response(b"302 Found", b"", b"Location: /metadata/timestamp.json"),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx",
+        b"nonsense",
+        OSError("broken"),
+    ],
+)
+@pytest.mark.parametrize("place", ["role", "proof", "part"])
+def test_whatever_breaks_behind_latest_stops_no_update(repository, world, answer, place):
+    """The connection is over; the next poll goes on, and comes to an end."""
+    paths = publish(repository)
+    repository.offer()
+    broken = {"role": "/metadata/2.tables.json", "proof": "/log/proof/tables.2", "part": paths[1]}
+    repository.overrides[broken[place]] = answer
+    outcome = poll(world)
+    assert outcome.offer is not None
+    assert any("next poll goes on" in warning for warning in outcome.warnings)
+    assert world.paths[-1] == broken[place]
+    repository.overrides.clear()
+    assert not poll(world).warnings
+    assert used(world) == (1, ID)
+    asked = world.paths
+    assert poll(world).requests == tuple(POLL)
+    if place == "part":
+        assert [path for path in asked if path.startswith("/targets/")] == paths[1:]
+
+
+def test_tables_without_a_good_proof_are_not_used(repository, world):
+    """Nor kept: the next poll asks for both again."""
+    repository.offer()
+    publish(repository)
+    good = repository.files["/log/proof/tables.2"]
+    repository.files["/log/proof/tables.2"] = repository.files["/log/proof/tables.1"]
+    outcome = poll(world)
+    assert outcome.offer is not None
+    assert outcome.warnings
+    assert "role.tables" not in world.state
+    assert "/metadata/1.content.json" in world.paths
+    repository.files["/log/proof/tables.2"] = good
+    poll(world)
+    assert world.paths[2:4] == ["/metadata/2.tables.json", "/log/proof/tables.2"]
+    assert used(world) == (1, ID)
+
+
+BAD = {
+    "a schema": {"ID": {"exact": True, "numbers": ["x"]}},
+    "a bomb": [encode_part("emergency", 0, {"ID": {"a": "b" * 3_000_000}})],
+    "no xz": [b"hello"],
+    "another part": [encode_part("emergency", 1, {})],
+    "another kind": [encode_part("zones", 0, {})],
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_pack_leaves_the_old_one_in_use(repository, world, name):
+    """It is told, and not asked for again, also when its role has a new version."""
+    publish(repository)
+    poll(world)
+    bad = BAD[name]
+    publish(
+        repository,
+        version=2,
+        entries=bad if isinstance(bad, dict) else [*bad, *encode_parts("emergency", ID)[1:]],
+    )
+    (warning,) = poll(world).warnings
+    assert warning.startswith("Version 2 of emergency is not used: ")
+    assert used(world) == (1, ID)
+    repository.publish("tables")
+    assert not poll(world).warnings
+    assert not [path for path in world.paths if path.startswith("/targets/")]
+    publish(repository, version=3, entries=MORE)
+    assert not poll(world).warnings
+    assert used(world) == (3, MORE)
+
+
+def test_the_share_decides_who_uses_and_never_who_fetches(repository):
+    """Two hundred phones send the same octets; about half of them use the new pack."""
+    publish(repository)
+    worlds = [FakeWorld(repository) for _ in range(60)]
+    for place, world in enumerate(worlds):
+        world.state["secret"] = hashlib.sha256(b"%d" % place).digest()
+        poll(world)
+    publish(repository, entries=MORE, version=2, rollout=[[START, 500]])
+    for world in worlds:
+        poll(world)
+    assert len({tuple(world.sent) for world in worlds}) == 1
+    assert 15 < sum(used(world)[0] == 2 for world in worlds) < 45
+    # What comes back from the first version is fetched by all of them, or by none.
+    publish(repository, entries=ID, version=3)
+    for world in worlds:
+        poll(world)
+    assert len({tuple(world.sent) for world in worlds}) == 1
+    assert {used(world)[0] for world in worlds} == {3}
+
+
+def test_a_pack_begins_and_ends_without_a_network(repository, world):
+    """By the phone's clock, whatever it fetched when."""
+    publish(repository)
+    poll(world)
+    publish(repository, entries=MORE, version=2, start=START + DAY, end=START + 2 * DAY)
+    poll(world)
+    found = []
+    for moment in (START, START + DAY, START + 2 * DAY):
+        Store(world.state).settle(moment, world.entropy)
+        found.append(used(world)[0])
+    assert found == [1, 2, 1]
+
+
+def test_a_withdrawn_pack_is_out_of_use(repository, world):
+    """With the poll that hears of it; no part of it is asked for."""
+    publish(repository)
+    poll(world)
+    publish(repository, entries=MORE, version=2)
+    poll(world)
+    publish(repository, entries=MORE, version=2, withdrawn=True)
+    poll(world)
+    assert not [path for path in world.paths if path.startswith("/targets/")]
+    assert used(world) == (1, ID)
+
+
+def test_no_part_is_kept_that_nobody_needs(repository, world):
+    """Those of two packs, whatever came and went."""
+    for version in range(1, 6):
+        numbers = {"ID": {"exact": True, "numbers": [str(100 + version)]}}
+        publish(repository, entries=numbers, version=version)
+        poll(world)
+    assert len([name for name in world.state if name.startswith("part.")]) == 3 + 2
+
+
+def test_a_phone_that_dies_in_between_has_the_old_pack_or_the_new_one(repository, world):
+    """At each change of its state; the next poll brings the new one."""
+    publish(repository)
+    poll(world)
+    held = dict(world.state)
+    publish(repository, entries=MORE, version=2)
+    cuts = 0
+    while True:
+        cuts += 1
+        world.state = State(held)
+        world.state.left = cuts
+        try:
+            poll(world)
+        except PowerCutError:
+            world.state.left = None
+            assert used(world) in [(1, ID), (2, MORE)]
+            poll(world)
+            assert used(world) == (2, MORE)
+            assert len([name for name in world.state if name.startswith("part.")]) == 5
+            continue
+        break
+    assert cuts > 8
+
+
+def test_a_role_without_packs_costs_nothing(world):
+    """The roles as they were before there were packs."""
+    outcome = poll(world)
+    assert not outcome.warnings
+    assert not [name for name in world.state if name.startswith(("part.", "content."))]
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        {"hosts": [], "packs": {}, "schema": 2},
+        {"hosts": ["b.example", "a.example"], "packs": {}, "schema": 1},
+        {"hosts": [], "packs": {"greetings": {}}, "schema": 1},
+        {"hosts": [], "packs": [], "schema": 1},
+        {"hosts": ["localhost"], "packs": {}, "schema": 1},
+        {"hosts": [], "packs": {"a": "b" * 1_100_000}, "schema": 1},
+    ],
+)
+def test_a_malformed_index_is_told_and_what_is_held_goes_on(repository, world, custom):
+    """A kind of the other role included."""
+    publish(repository)
+    poll(world)
+    repository.signed["tables"].unrecognized_fields["custom"] = custom
+    repository.publish("tables")
+    assert len(poll(world).warnings) == 1
+    assert used(world) == (1, ID)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start": -1},
+        {"start": True},
+        {"end": 0},
+        {"rollout": []},
+        {"rollout": [[0, 1001]]},
+        {"rollout": [[0, 5], [1, 4]]},
+        {"sources": []},
+        {"sources": [{"licence": "<b>", "name": "a", "version": "1"}]},
+        {"title": {}},
+        {"title": {"en": "\u202e"}},
+        {"withdrawn": 0},
+    ],
+)
+def test_a_malformed_pack_is_passed_over_alone(repository, world, changes):
+    """The others of its role are used."""
+    put_pack(repository, "zones", entries_of("zones"))
+    publish(repository, **changes)
+    (warning,) = poll(world).warnings
+    assert warning.startswith("The pack emergency is passed over: ")
+    assert used(world, "zones")[0] == 1
+    assert not [path for path in world.paths if "/emergency/" in path]
+
+
+def test_unknown_kinds_and_members_are_no_obstacle(repository, world):
+    """A later server may say more than this phone knows."""
+    custom = repository.signed["tables"].unrecognized_fields
+    put_pack(repository, "emergency", ID, later="x")
+    custom["custom"]["packs"]["weather"] = {"version": 1}
+    custom["custom"]["more"] = [1]
+    repository.publish("tables")
+    assert not poll(world).warnings
+    assert used(world) == (1, ID)

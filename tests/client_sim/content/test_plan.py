@@ -1,0 +1,203 @@
+"""What is fetched and which pack is used, decided from records and indexes alone."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from client_sim.content.index import File, Origin, Pack
+from client_sim.content.plan import plan_listing, plan_parts, plan_rollback, plan_use
+from client_sim.content.record import Record, decode_record, encode_record
+from client_sim.device.errors import ContentError, StateError
+
+NOW = 1_000
+
+
+def pack(version, parts="abcd", **changes):
+    """Make a pack whose parts are named by letters."""
+    good = Pack(
+        version=version,
+        title={"en": "Pack"},
+        sources=(Origin("hand-made", "1", "CC0-1.0"),),
+        start=0,
+        end=None,
+        rollout=((0, 1000),),
+        withdrawn=False,
+        parts=tuple(File(1, letter) for letter in parts),
+        pictures={},
+    )
+    return replace(good, **changes)
+
+
+def take(record, listed, verdict="ready"):
+    """Give the record behind a poll that fetched all of a listed pack, and the parts fetched."""
+    record = plan_listing(record, listed)
+    asked = [listed.parts[number].sha256 for number in plan_parts(record)]
+    if not listed.withdrawn:
+        record = replace(record, fetched=frozenset(f.sha256 for f in listed.parts))
+        record = replace(record, verdict=verdict)
+    return record, "".join(asked)
+
+
+def use(record, now=NOW, place=0):
+    """Give the record with what is used at a time by a phone at a place."""
+    return plan_use(record, now, lambda _: place)
+
+
+def versions(record):
+    """Give the versions in use and before."""
+    return tuple(pack and pack.version for pack in (record.used, record.before))
+
+
+def test_only_what_changed_is_fetched():
+    """All parts of the first pack, then those that the one before does not list."""
+    record, asked = take(Record(), pack(1, "abcd"))
+    assert asked == "abcd"
+    record, asked = take(record, pack(2, "abxd"))
+    assert asked == "x"
+    assert take(record, pack(2, "abxd"))[1] == ""
+    assert take(record, pack(3, "abcd"))[1] == "c"
+
+
+def test_what_is_fetched_does_not_show_which_pack_is_used():
+    """Phones at every place, with and without a roll-back, fetch the same of what comes next."""
+    asked = set()
+    for place in (0, 999):
+        for turns_back in (False, True):
+            record = use(take(Record(), pack(1, "abcd"))[0])
+            record = use(take(record, pack(2, "abxd", rollout=((0, 500),)))[0], place=place)
+            assert versions(record) == ((2, 1) if place == 0 else (1, None))
+            if turns_back and place == 0:
+                record = plan_rollback(record, NOW)
+            record, fetched = take(record, pack(3, "abcy"))
+            asked.add(fetched)
+    assert asked == {"cy"}
+
+
+def test_nor_does_a_withdrawn_pack_show_who_had_it():
+    """It is not fetched, and behind it everything is."""
+    had = take(take(Record(), pack(1))[0], pack(2, "abxd"))[0]
+    had_not = take(Record(), pack(1))[0]
+    asked = set()
+    for record in (had, had_not):
+        behind, nothing = take(record, pack(2, "abxd", withdrawn=True))
+        assert nothing == ""
+        asked.add(take(behind, pack(3, "abxy"))[1])
+    assert asked == {"abxy"}
+
+
+def test_a_bad_pack_is_not_asked_for_again():
+    """Under any version of the role; the next version is."""
+    record, _ = take(Record(), pack(1), verdict="bad")
+    assert take(record, pack(1))[1] == ""
+    assert versions(use(record)) == (None, None)
+    assert take(record, pack(2, "abcx"))[1] == "x"
+
+
+def test_an_index_that_goes_back_is_passed_over():
+    """To an older version, or to other words under the same one."""
+    record, _ = take(Record(), pack(2))
+    for other in (pack(1), pack(2, "abcx"), pack(2, title={"en": "x"}), pack(2, start=1)):
+        with pytest.raises(ContentError):
+            plan_listing(record, other)
+    plan_listing(record, pack(2, end=5, rollout=((1, 1),)))
+
+
+def test_a_withdrawal_is_final():
+    """An index that lists the version as good again changes nothing."""
+    record, _ = take(Record(), pack(1, withdrawn=True))
+    record = plan_listing(record, pack(1))
+    assert record.listed.withdrawn
+    assert plan_parts(record) == ()
+
+
+def test_a_pack_is_used_from_its_start_by_those_whose_place_is_in():
+    """And by everybody where there is none in use; one in use stays when the share falls."""
+    first = take(Record(), pack(1, rollout=((0, 0),)))[0]
+    assert versions(use(first, place=999)) == (1, None)
+    record = take(use(first), pack(2, "abcx", start=2_000, rollout=((2_000, 10), (3_000, 20))))[0]
+    assert versions(use(record, 1_999, 0)) == (1, None)
+    assert versions(use(record, 2_000, 9)) == (2, 1)
+    assert versions(use(record, 2_999, 10)) == (1, None)
+    assert versions(use(record, 3_000, 10)) == (2, 1)
+    stays = plan_listing(use(record, 2_000, 9), replace(record.listed, rollout=((0, 0),)))
+    assert versions(use(stays, 2_000, 9)) == (2, 1)
+
+
+def test_no_place_is_drawn_where_none_is_needed():
+    """A phone without packs to wait for makes no secret."""
+
+    def refuse(_version):
+        raise AssertionError
+
+    plan_use(Record(), NOW, refuse)
+    plan_use(take(Record(), pack(1))[0], NOW, refuse)
+
+
+@pytest.mark.parametrize("change", [{"withdrawn": True}, {"end": NOW}])
+def test_what_is_withdrawn_or_over_gives_way_to_the_one_before(change):
+    """If that is good still; a phone that has none is left with none."""
+    both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
+    over = plan_listing(both, replace(pack(2, "abcx"), **change))
+    assert versions(use(over)) == (1, None)
+    alone = use(take(Record(), pack(2))[0])
+    assert versions(use(plan_listing(alone, replace(pack(2), **change)))) == (None, None)
+    ended = replace(both, before=pack(1, end=NOW))
+    assert versions(use(plan_listing(ended, replace(pack(2, "abcx"), **change)))) == (None, None)
+
+
+def test_the_owner_turns_a_pack_back():
+    """The one before is used; the other not again, but the next one is."""
+    both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
+    back = plan_rollback(both, NOW)
+    assert versions(back) == versions(use(back)) == (1, None)
+    assert versions(use(take(back, pack(3, "abcy"))[0])) == (3, 1)
+    for alone in (back, Record(), use(take(Record(), pack(1))[0])):
+        with pytest.raises(ContentError, match="no pack from before"):
+            plan_rollback(alone, NOW)
+
+
+def test_parts_are_kept_for_two_packs_and_one_that_waits():
+    """And no others."""
+    record = use(take(use(take(Record(), pack(1, "ab"))[0]), pack(2, "ac"))[0])
+    waiting = take(record, pack(3, "ad", rollout=((0, 0),)))[0]
+    assert waiting.files() == set("abcd")
+    assert use(take(waiting, pack(4, "ae"))[0]).files() == set("ace")
+
+
+PACKS = st.builds(
+    pack,
+    st.integers(1, 3),
+    st.text("abcdef", min_size=1, max_size=3),
+    withdrawn=st.booleans(),
+    end=st.none() | st.integers(1, 2_000),
+    rollout=st.just(((0, 500),)),
+)
+
+
+@given(st.lists(st.tuples(PACKS, st.integers(0, 2_000)), max_size=8), st.integers(0, 999))
+def test_a_history_of_indexes_never_leads_to_what_is_not_good(history, place):
+    """What is used is whole, neither withdrawn nor over, and its parts are kept."""
+    record = Record()
+    for listed, now in history:
+        try:
+            record, _ = take(record, listed)
+        except ContentError:
+            continue
+        record = use(record, now, place)
+        assert decode_record(encode_record(record)) == record
+        if record.used is not None:
+            assert not record.used.withdrawn
+            assert record.used.end is None or now < record.used.end
+            assert {file.sha256 for file in record.used.parts} <= record.files()
+
+
+@given(st.binary(max_size=60))
+def test_a_damaged_record_is_told(octets):
+    """Cut, changed or made up."""
+    good = encode_record(take(Record(), pack(1))[0])
+    for data in (octets, good[: len(octets)], octets + good, good.replace(b"ready", b"Ready")):
+        if data != good:
+            with pytest.raises(StateError, match="damaged"):
+                decode_record(data)

@@ -1,0 +1,88 @@
+"""Packs of real sources are good on the phone, and answer as their sources do."""
+
+import datetime as dt
+import random
+import zoneinfo
+from importlib.resources import files
+from pathlib import Path
+
+import certifi
+import phonenumbers
+from phonenumbers import shortnumberinfo
+
+from client_sim.content.apn import find_apns
+from client_sim.content.ca import compare_trust, decode_pem, list_certificates
+from client_sim.content.checks import check_entries
+from client_sim.content.emergency import find_emergency
+from client_sim.content.kinds import KINDS
+from client_sim.content.part import decode_part
+from client_sim.content.zones import find_local_time, load_zone
+from signer.content.sources.apn import load_apn
+from signer.content.sources.ca import load_ca
+from signer.content.sources.emergency import load_emergency
+from signer.content.sources.zones import load_zones
+from tests.client_sim.content.packs import encode_parts
+
+PROVIDERS = """<serviceproviders format="2.0"><country code="id"><provider>
+<name>Telkomsel</name><gsm><network-id mcc="510" mnc="10"/>
+<apn value="internet"><usage type="internet"/><username>wap</username></apn>
+</gsm></provider></country></serviceproviders>"""
+
+
+def through_parts(kind, built):
+    """Return entries as a phone has them, checked."""
+    entries = {}
+    for number, octets in enumerate(encode_parts(kind, built.entries)):
+        entries |= decode_part(octets, KINDS[kind], number)
+    check_entries(kind, entries, hosts=frozenset(), pictures={})
+    return entries
+
+
+def test_zones_answer_as_the_standard_library_does():
+    """Of 20,000 random zones and times, 1900 to 2150, offset, name and summer time are equal."""
+    zones = through_parts("zones", load_zones())
+    assert len(zones) > 590
+    draw = random.Random(8)
+    for name in sorted(zones):
+        own = load_zone(zones, name)
+        with (files("tzdata") / "zoneinfo" / name).open("rb") as file:
+            theirs = zoneinfo.ZoneInfo.from_file(file)
+        for _ in range(34):
+            seconds = draw.randrange(-2_208_988_800, 5_680_281_600)
+            moment = dt.datetime.fromtimestamp(seconds, theirs)
+            expected = (moment.utcoffset(), moment.tzname(), bool(moment.dst()))
+            found = find_local_time(own, seconds)
+            offset = dt.timedelta(seconds=found.offset)
+            assert (offset, found.name, found.is_summer) == expected, (name, seconds)
+
+
+def test_emergency_numbers_are_those_of_phonenumbers():
+    """In every region of the package: its numbers, longer ones, and short ones that are none."""
+    entries = through_parts("emergency", load_emergency())
+    draw = random.Random(8)
+    others = [f"{draw.randrange(10**digits):0{digits}}" for digits in (2, 3, 3, 3, 4, 5, 6)]
+    for region in phonenumbers.SUPPORTED_SHORT_REGIONS:
+        found = find_emergency(entries, region)
+        for number in (*found.numbers[:20], *others, "112", "911"):
+            for dialled in (number, number + "0"):
+                expected = shortnumberinfo.connects_to_emergency_number(dialled, region)
+                assert found.is_emergency(dialled) == expected, (region, dialled)
+
+
+def test_the_trust_store_is_that_of_certifi():
+    """Against its file nothing is added, and what is missing is no authority."""
+    built = load_ca()
+    own = list_certificates(through_parts("ca", built))
+    found = compare_trust(decode_pem(Path(certifi.where()).read_bytes()), own)
+    assert not found.added
+    assert found.kept == len(own) > 100
+    assert len(found.removed) == len(built.notes)
+
+
+def test_access_points_are_those_of_the_source(tmp_path):
+    """By the network's numbers, with what a phone needs to connect."""
+    file = tmp_path / "providers.xml"
+    file.write_text(PROVIDERS)
+    entries = through_parts("apn", load_apn(file, "1"))
+    (apn,) = find_apns(entries, "510", "10")
+    assert (apn["apn"], apn["carrier"], apn["user"]) == ("internet", "Telkomsel", "wap")
