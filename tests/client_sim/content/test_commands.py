@@ -1,0 +1,228 @@
+"""`hening-device content`: what it prints about a phone on disk that polled once."""
+
+import json
+import xml.etree.ElementTree as ET
+
+import pytest
+from click.testing import CliRunner
+
+from client_sim.cli import cli
+from client_sim.content.kinds import KINDS
+from client_sim.device.phone import Phone
+from tests.client_sim.content.packs import put_file, put_pack
+from tests.client_sim.device import shop
+from tests.client_sim.device.fake_world import HOST
+from tests.client_sim.device.repository_simulator import Repository
+from tests.client_sim.device.web_server import serve
+from tests.server.core.content.samples import PICTURE, entries_of
+
+RESOLVE = f"--resolve={HOST}=127.0.0.1"
+OTHER = {"ID": {"exact": False, "numbers": ["113"]}}
+
+
+class Town:
+    """A phone on disk and the server that it asks."""
+
+    def __init__(self, folder, server):
+        self.phone = folder / "phone"
+        self.server = server
+        self.repository = server.repository
+        for kind in KINDS:
+            pictures = {"waves": PICTURE} if kind == "wallpapers" else {}
+            put_pack(
+                self.repository, kind, entries_of(kind), pictures=pictures, hosts=["example.com"]
+            )
+        self.repository.publish("tables", "content")
+        shop.make_phone(self.phone, self.repository, server.port)
+        self.poll()
+
+    def poll(self):
+        """Let the phone poll."""
+        phone = Phone(self.phone, resolver={HOST: ["127.0.0.1"]}, now=lambda: float(shop.NOW))
+        assert phone.poll().failure is None
+
+    def run(self, *arguments):
+        """Run a command about the phone's content."""
+        length = 2 if arguments[0] in {"wallpapers", "ca"} else 1
+        command, rest = arguments[:length], arguments[length:]
+        line = ["content", *command, "--phone", self.phone, *rest]
+        return CliRunner().invoke(cli, [str(word) for word in line])
+
+    def tell(self, *arguments):
+        """Return what a command prints."""
+        result = self.run(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def read(self, *arguments):
+        """Return what a command prints for programs."""
+        return json.loads(self.tell(*arguments, "--json"))
+
+
+@pytest.fixture
+def town(tmp_path):
+    """Make a phone that has polled once."""
+    with serve(Repository(shop.NOW)) as server:
+        yield Town(tmp_path, server)
+
+
+def test_packs_are_listed_with_what_they_are_from(town):
+    """Kind, role, versions, what comes next, title in the owner's language, source, licence."""
+    lines = town.tell("list", "--locale", "id-ID").splitlines()
+    assert len(lines) == 1 + len(KINDS)
+    assert lines[1].split() == [
+        "apn",
+        "tables",
+        "1",
+        "-",
+        "-",
+        "Paket",
+        "hand-made",
+        "1",
+        "(CC0-1.0)",
+    ]
+    assert town.read("list")["zones"]["used"]["version"] == 1
+    put_pack(town.repository, "emergency", OTHER, 2, rollout=[[0, 0]])
+    town.repository.publish("tables")
+    town.poll()
+    assert "2: ready, waits for its share" in town.tell("list")
+    put_pack(town.repository, "emergency", OTHER, 2, rollout=[[0, 0]], withdrawn=True)
+    town.repository.publish("tables")
+    town.poll()
+    assert "2: withdrawn" in town.tell("list")
+
+
+def test_questions_are_answered_without_asking_anybody(town):
+    """Each for people and for programs; the server hears nothing."""
+    asked = len(town.server.received)
+    text = town.tell("greetings", "--locale", "id-ID", "--date", "2026-01-01")
+    assert text == "New Year (today, id): Selamat\ntahun baru!\n"
+    assert town.tell("greetings", "--date", "2026-01-02") == "No greeting fits this day.\n"
+    assert town.read("greetings", "--locale", "id-ID", "--date", "2026-01-01")[0]["is_today"]
+    assert "internet  default,supl" in town.tell("apn", "510", "10")
+    assert town.read("apn", "510", "10")[1]["mmsport"] == 8000
+    assert town.tell("emergency", "ID") == "ID: 110 112\n"
+    assert town.tell("emergency", "id", "112") == "112 is an emergency number in ID.\n"
+    assert town.tell("emergency", "ID", "1120") == "1120 is no emergency number in ID.\n"
+    assert not town.read("emergency", "ID", "113")["emergency"]
+    moment = ("--at", "2026-01-01T00:00:00")
+    said = "WIB at 2026-01-01 00:00:00 UTC: UTC+07:00 (+07)\n"
+    assert town.tell("zone", "WIB", *moment) == said
+    assert town.read("zone", "WIB", *moment)["offset"] == 25_200
+    assert "2026-01-01  Tahun Baru" in town.tell("holidays", "ID", "2026", "--locale", "id")
+    assert town.read("holidays", "ID", "2026")[0]["day"] == "2026-01-01"
+    for kind in ("notices", "features"):
+        told = town.tell(kind, "--date", "2026-02-01")
+        assert told.startswith("[info] 2026-01-05 News\n    Two lines.\n    No more.\n")
+        assert "nothing to tell" in town.tell(kind, "--date", "2026-12-31")
+        assert town.read(kind, "--locale", "id", "--date", "2026-02-01")[0]["title"] == "Kabar"
+    assert "sea" in town.tell("themes")
+    assert town.read("themes")["sea"]["wallpaper"] == "waves"
+    assert "64x64" in town.tell("wallpapers", "list")
+    assert len(town.server.received) == asked
+
+
+def test_access_points_in_androids_form(town):
+    """An XML that Android's parser takes: attributes, and numbers for words."""
+    root = ET.fromstring(town.tell("apn", "510", "10", "--xml"))
+    assert root.tag == "apns"
+    assert [apn.get("type") for apn in root] == ["default,supl", "mms"]
+    assert root[1].attrib == {
+        "carrier": "Telkomsel",
+        "mcc": "510",
+        "mnc": "10",
+        "apn": "mms",
+        "mmsc": "http://mms.example.com/",
+        "mmsport": "8000",
+        "authtype": "1",
+        "protocol": "IPV4V6",
+        "type": "mms",
+    }
+
+
+def test_what_is_not_there_is_told(town):
+    """Status 1 and a sentence."""
+    for arguments, sentence in (
+        (("apn", "999", "99"), "no access points of the network 999-99"),
+        (("emergency", "XX"), "no emergency numbers of XX"),
+        (("zone", "Mars/Base"), "no time zone 'Mars/Base'"),
+        (("holidays", "ID", "1999"), "no holidays of ID in 1999"),
+        (("ca", "diff"), "no pack from before"),
+        (("rollback", "zones"), "no pack from before"),
+        (("wallpapers", "get", "none", "--out", "x"), "no wallpaper 'none'"),
+    ):
+        result = town.run(*arguments)
+        assert result.exit_code == 1
+        assert sentence in str(result.exception)
+
+
+def test_a_pack_is_turned_back(town):
+    """The version before is used again, after a restart and after a poll, too."""
+    put_pack(town.repository, "emergency", OTHER, 2)
+    town.repository.publish("tables")
+    town.poll()
+    assert town.tell("emergency", "ID").startswith("ID: 113")
+    assert "again" in town.tell("rollback", "emergency")
+    town.poll()
+    assert town.tell("emergency", "ID") == "ID: 110 112\n"
+    assert "2: turned back" in town.tell("list")
+
+
+def test_certificates_are_compared(town, tmp_path):
+    """With the pack before, and with a file."""
+    key, entry = next(iter(entries_of("ca").items()))
+    put_pack(town.repository, "ca", {}, 2)
+    town.repository.publish("tables")
+    town.poll()
+    assert town.tell("ca", "diff") == f"- {key[:16]}  Root\n0 added, 1 removed, 0 in both\n"
+    pem = tmp_path / "own.pem"
+    pem.write_text(f"-----BEGIN CERTIFICATE-----\n{entry['der']}\n-----END CERTIFICATE-----\n")
+    assert town.read("ca", "diff", "--pem", pem)["removed"] == {key: "CN=Root"}
+    pem.write_text("nothing")
+    assert town.run("ca", "diff", "--pem", pem).exit_code == 1
+
+
+def test_a_wallpaper_is_one_request_of_its_own(town, tmp_path):
+    """By its hash, in the poll's manner; what is not the signed picture is not written."""
+    out = tmp_path / "waves.jpg"
+    before = len(town.server.received)
+    assert "64x64" in town.tell("wallpapers", "get", "waves", "--out", out, RESOLVE)
+    assert out.read_bytes() == PICTURE
+    (octets,) = town.server.received[before:]
+    path = next(path for path in town.repository.files if path.endswith(".waves.jpg"))
+    assert (
+        octets
+        == (
+            f"GET {path} HTTP/1.1\r\nHost: {HOST}:{town.server.port}\r\n"
+            "Accept-Encoding: gzip\r\n\r\n"
+        ).encode()
+    )
+    town.repository.files[path] = PICTURE[:-1] + b"\x00"
+    other = tmp_path / "other.jpg"
+    assert town.run("wallpapers", "get", "waves", "--out", other, RESOLVE).exit_code == 1
+    assert not other.exists()
+
+
+def test_a_picture_with_something_in_it_is_not_written(town, tmp_path):
+    """Also one that was signed: the phone looks itself."""
+    entries = entries_of("wallpapers")
+    lying = PICTURE + b"PK\3\4"
+    sha256 = put_file(town.repository, "content/wallpapers/waves.jpg", lying)
+    entries["waves"] |= {"length": len(lying), "sha256": sha256}
+    put_pack(town.repository, "wallpapers", entries, 2, pictures={"waves": lying})
+    town.repository.publish("content")
+    town.poll()
+    assert town.read("list")["wallpapers"]["used"]["version"] == 2
+    out = tmp_path / "waves.jpg"
+    assert town.run("wallpapers", "get", "waves", "--out", out, RESOLVE).exit_code == 1
+    assert not out.exists()
+
+
+def test_a_reset_leaves_no_pack(town):
+    """The phone is as it left the factory, and fetches everything again."""
+    done = CliRunner().invoke(cli, ["reset", "--phone", str(town.phone), "--yes"])
+    assert done.exit_code == 0
+    assert not list((town.phone / "state").iterdir())
+    assert "has no emergency" in str(town.run("emergency", "ID").exception)
+    town.poll()
+    assert town.tell("emergency", "ID") == "ID: 110 112\n"
