@@ -20,7 +20,7 @@ from client_sim.world import Public
 
 _ASKED: Final = re.compile(rb"(?:^|\r\n)GET (/[^ ?\r\n]*)[^ \r\n]* HTTP/1\.1(?=\r\n)")
 _ROOT: Final = re.compile(r"/metadata/[0-9]+\.root\.json")
-_PACKAGES: Final = "/targets/"
+_PACKAGE: Final = re.compile(r"/targets/(?!(?:tables|content)/).*")
 _TIMESTAMP: Final = "/metadata/timestamp.json"
 _PART: Final = re.compile(r"latest-[0-9a-f]")
 _ROLES: Final = ("targets", "latest", "tables", "content")
@@ -65,7 +65,7 @@ def _pair(connection: Connection, received: bytes) -> Iterator[tuple[str, Answer
     asked = [match.decode("latin-1") for match in _ASKED.findall(connection.octets)]
     answers: Sequence[Answer | None] = decode_answers(received)[: len(asked)]
     for path, answer in zip_longest(asked, answers):
-        if not path.startswith(_PACKAGES):
+        if not _PACKAGE.fullmatch(path):
             yield path, answer
 
 

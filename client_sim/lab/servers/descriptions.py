@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from client_sim.lab.servers.contents import Contents
 from client_sim.lab.servers.log import encode_verifier
+from client_sim.lab.servers.packs import describe_pack, encode_parts
 from client_sim.lab.servers.signing import Key, Keys, threshold
 
 BORN: Final = 1_735_689_600
@@ -83,7 +84,8 @@ class Describer:
             pointers = [self._pointer(contents, *name) for name in self._all_names()]
             named = [pair for pair in pointers if _holder(contents, pair[0]) == role]
         elif role in _PUBLIC:
-            named = [_public_target(role, getattr(contents, role))]
+            custom, parts = describe_pack(role, getattr(contents, role))
+            return {**_COMMON, "_type": "targets", "custom": custom, "targets": parts}
         else:
             named = [
                 target
@@ -169,8 +171,9 @@ class Describer:
                     blobs[_published(path, target)] = _package(path)
         for role in _PUBLIC:
             for edition in range(1, getattr(contents, role) + 1):
-                path, target = _public_target(role, edition)
-                blobs[_published(path, target)] = _package(path)
+                _, parts = describe_pack(role, edition)
+                paths = [_published(path, target) for path, target in parts.items()]
+                blobs |= dict(zip(paths, encode_parts(role, edition), strict=True))
         return blobs
 
     def _all_names(self) -> list[tuple[str, str, str]]:
@@ -206,10 +209,6 @@ def _target(path: str, custom: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     octets = _package(path)
     hashes = {"sha256": hashlib.sha256(octets).hexdigest()}
     return path, {"custom": custom, "hashes": hashes, "length": len(octets)}
-
-
-def _public_target(role: str, edition: int) -> tuple[str, dict[str, Any]]:
-    return _target(f"{role}/general/general-{edition}.zip", {"schema": 1})
 
 
 def _releases(

@@ -144,7 +144,7 @@ def test_a_download_is_no_part_of_a_poll(public, status):
     """Whether its blocks come or not; the poll before it is judged as ever."""
 
     def serve_blocks(asked):
-        if b" /targets/" in asked.octets:
+        if b" /targets/armani/" in asked.octets:
             return b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % status
         return serve(asked)
 

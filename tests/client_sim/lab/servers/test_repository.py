@@ -7,6 +7,8 @@ import json
 import pytest
 from tuf.api.metadata import Metadata, Root, Targets
 
+from client_sim.content.kinds import KINDS
+from client_sim.content.store import Store
 from client_sim.device.choose import Offer
 from client_sim.device.errors import GoneError
 from client_sim.lab.servers.contents import (
@@ -15,7 +17,9 @@ from client_sim.lab.servers.contents import (
     keep,
     one_by_one,
     release,
+    renew_content,
     renew_root,
+    renew_tables,
     split,
 )
 from client_sim.lab.servers.repository import Repository
@@ -33,9 +37,11 @@ FIRST = (
     "/metadata/1.snapshot.json",
     "/metadata/1.targets.json",
     "/metadata/1.latest.json",
-    "/metadata/1.tables.json",
-    "/metadata/1.content.json",
     "/log/proof/latest.1",
+    "/metadata/1.tables.json",
+    "/log/proof/tables.1",
+    "/metadata/1.content.json",
+    "/log/proof/content.1",
 )
 
 
@@ -56,8 +62,30 @@ def test_a_phone_fetches_everything_once_and_then_nothing_new(make_phone):
     """The first poll asks for all public roles, the second for what tells that nothing is new."""
     phone = make_phone()
     phone.poll(2)
-    assert phone.asked == [FIRST, NOTHING_NEW]
+    assert (phone.asked[0][: len(FIRST)], phone.asked[1]) == (FIRST, NOTHING_NEW)
+    packs = [path.split("/")[2:4] for path in phone.asked[0][len(FIRST) :]]
+    assert packs == [["tables", "emergency"]] * 4 + [["content", "notices"]]
+    assert phone.outcomes[0].warnings == ()
     assert [outcome.failure for outcome in phone.outcomes] == [None, None]
+
+
+@pytest.mark.parametrize(("change", "role"), [(renew_tables, "tables"), (renew_content, "content")])
+def test_of_a_changed_pack_one_part_is_fetched(make_phone, repository, change, role):
+    """By phones that use the edition before and by those that use the new one alike."""
+    history = [Publication(f"edition {place}", change, connection=place) for place in (1, 2)]
+    asked, used = set(), set()
+    for place in range(12):
+        phone = make_phone(repository.serve(history), entropy=b"%d" % place)
+        phone.poll(3)
+        assert all(outcome.warnings == () for outcome in phone.outcomes)
+        assert phone.violations() == ()
+        asked.add(tuple(phone.asked))
+        kind = KINDS[{"tables": "emergency", "content": "notices"}[role]]
+        used.add(Store(phone.inner.state).load(kind).used.version)
+    (paths,) = asked
+    for poll in paths[1:]:
+        assert len([path for path in poll if path.startswith("/targets/")]) == 1
+    assert len(used) > 1
 
 
 @pytest.mark.parametrize("place", range(len(CHANGES)), ids=[name for name, _ in CHANGES])
