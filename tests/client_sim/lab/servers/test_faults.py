@@ -124,7 +124,7 @@ def test_names_are_unique_and_each_place_is_struck():
 
 
 def test_places_are_the_requests_of_a_poll(make_phone, repository):
-    """Each request of a poll that finds everything new is at one place, content's and packs' at none."""
+    """Each request of a poll that finds all new is at one place, content's and packs' at none."""
     phone = make_phone(repository.serve(HISTORY))
     phone.poll(STRUCK + 1)
     places = [[p for p in PLACES if is_at(p, path)] for path in phone.asked[STRUCK]]
