@@ -16,7 +16,7 @@ from client_sim.content.shape import (
 )
 from client_sim.content.text import check_link
 from client_sim.device.errors import ContentError
-from client_sim.device.names import CODENAME
+from client_sim.device.names import is_codename
 
 _KEY: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _SEVERITIES: Final = ("urgent", "important", "info")
@@ -57,7 +57,8 @@ def check_notices(entries: Mapping[str, Any], hosts: Collection[str]) -> None:
             check_link(notice["link"], hosts)
         if "models" in notice:
             for model in read_list("The models of a notice", notice["models"], 1, 64):
-                read_match("A model of a notice", model, CODENAME)
+                if not isinstance(model, str) or not is_codename(model):
+                    raise ContentError("A notice is for a model that cannot be.")
 
 
 def list_notices(

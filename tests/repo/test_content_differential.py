@@ -1,0 +1,59 @@
+"""Phone and server hold the schemas of packs in code of their own, and say the same of entries."""
+
+import pytest
+
+from client_sim.content.checks import check_entries as check_on_phone
+from client_sim.content.index import File
+from client_sim.device.errors import ContentError
+from server.core.content.entries import check_entries as check_on_server
+from server.core.errors import FormatError
+from tests.client_sim.content.test_entries import paths, put
+from tests.server.core.content.samples import KINDS, entries_of
+
+HOSTS = {"example.com"}
+VALUES = [
+    *(None, 7.5, True, -1, 0, 2**53, 65_536, "", "0", "a", "a b", "a\n", "A" * 70, "a" * 2_100),
+    *("\u202e", "<b>", "\u017f", "DATA:", "\u212a", "\u00e9", "e\u0301", "1" * 9, "2026-01-01"),
+    *("https://example.com/", "#000000", "tables", "en", [], {}, {"en": "x"}, {"xx-1": "y"}),
+    *({"en": "x\ny"}, ["2026-01-01"], ["2026-01-02", "2026-01-01"], ["112", "112"], ["tables"]),
+    *(["default"], ["default", "default"], {"link": "Asia/Jakarta"}, {"tzif": "VFppZg=="}),
+]
+
+
+def passes_on_phone(kind, entries):
+    """Tell whether the phone takes entries, with the pictures listed that they name."""
+    pictures = {}
+    if kind == "wallpapers":
+        pictures = {
+            key: File(entry["length"], entry["sha256"])
+            for key, entry in entries.items()
+            if isinstance(entry, dict) and isinstance(entry.get("length"), int)
+        }
+    try:
+        check_on_phone(kind, entries, hosts=HOSTS, pictures=pictures)
+    except ContentError:
+        return False
+    return True
+
+
+def passes_on_server(kind, entries):
+    """Tell whether the server takes them."""
+    try:
+        check_on_server(kind, entries, hosts=HOSTS)
+    except FormatError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_say_the_same(kind):
+    """Of sound entries in which any one value is another, some of which are as good."""
+    entries = entries_of(kind)
+    said = set()
+    for path in paths(entries):
+        for value in VALUES if path else ():
+            changed = put(entries, path, value)
+            on_phone = passes_on_phone(kind, changed)
+            assert on_phone == passes_on_server(kind, changed), (path, value)
+            said.add(on_phone)
+    assert False in said
