@@ -37,6 +37,7 @@ from client_sim.fleet.wheel import TICKS
 MODELS = 10
 PACKAGE = 65_536
 SERVER_CORE, LOAD_CORE = 0, 1
+TWIN_EVERY = 5_000  # installs that the real update engine does once more: one in so many
 PHONES = 200_000
 WARM_UP_SECONDS = 1.0
 DAY = 86_400
@@ -47,7 +48,7 @@ QUIET = Habits(current=1.0, flaky=0.0, skewed=0.0, fresh=0.0)
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=10.0, help="of each rate")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each rate; 0: none")
     parser.add_argument("--devices", type=int, default=1_000_000, help="of the phone-days")
     parser.add_argument("--hours", type=float, default=24.0, help="of the phone-days")
     options = parser.parse_args()
@@ -60,7 +61,8 @@ def main() -> None:
         held = survey(target, time.time())
         server.roll_out(STAGES)
         seen = survey(target, time.time())
-        measure_core(server, target, seen, options.seconds)
+        if options.seconds:
+            measure_core(server, target, seen, options.seconds)
         for pid in tree(server.pid):
             os.sched_setaffinity(pid, {SERVER_CORE, LOAD_CORE})
         measure_days(server, target, held, seen, options.devices, options.hours)
@@ -98,6 +100,7 @@ def measure_days(
         connections=128,
         keep=False,
         download_every=10,
+        twinning=server.twinning(TWIN_EVERY),
     )
     begun = time.perf_counter()
     outcome = run_fleet(plan, target, held, seen, server.clock, time.time, lambda *_: None)
@@ -109,6 +112,13 @@ def measure_days(
         f" {report.polls_per_second:,.0f} a second, {report.server_failures} failed;"
         f" {report.switched:,} installs, {report.fetched:,} of them with their package"
     )
+    tally = outcome.tally
+    print(
+        f"  {tally.twins:,} installs once more by the real engine, {tally.twins_installed:,} came"
+        f" to the same build, {tally.twins_left_out:,} left out"
+    )
+    for told in (*report.mishaps, *tally.twin_refusals):
+        print(f"  failed: {told}")
     _print("seconds of 1,000,000 phone-days", took / days * 1e6, 600, at_least=False)
     _print("octets of a phone that sleeps", report.octets_per_idle_phone, 1000, at_least=False)
     _print("octets of a phone at the end", report.octets_per_phone, 1000, at_least=False)

@@ -1,13 +1,14 @@
 """Carries the operations of a package out while it passes by, block after block.
 
-The main thread fetches, hashes and cuts; threads decompress, write and sync, so that a slow disk
-or a slow network waits only for itself. After each block the journal follows, once all that it
-speaks of is durable: at most one block behind.
+The main thread fetches and cuts; threads hash, decompress, write and sync, so that a slow disk or
+a slow network waits only for itself. After each block the journal follows, once all that it speaks
+of is durable: at most one block behind.
 """
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from client_sim.engine.apply import Progress
@@ -52,11 +53,12 @@ class StreamInstaller:
             workers = stack.enter_context(Workers())
             self._begin_without_data(workers)
             for block in self._iter_blocks():
+                start = self._passage.position
                 self._pass(block, workers)
-                self._save(saver, block)
+                self._save(saver, block, max(0, min(len(block), self._rest_offset - start)))
                 if progress is not None:
                     progress(self._passage.position, self._blocks.length)
-                # Not held while the next one is fetched.
+                # Held while the next one is fetched by what hashes it, and no longer.
                 del block
             self._wait()
         return bytes(self._passage.pending)
@@ -68,11 +70,8 @@ class StreamInstaller:
             yield self._blocks.read(self._passage.position // self._blocks.size)
 
     def _pass(self, block: bytes, workers: Workers) -> None:
-        """Hash a block, and begin each operation whose data is complete with it."""
+        """Begin each operation whose data is complete with a block."""
         passage = self._passage
-        start = passage.position
-        data_stop = max(0, min(len(block), self._rest_offset - start))
-        passage.digests.update(block, 0, data_stop)
         offset = 0
         while offset < len(block):
             end = self._end_of_pending()
@@ -119,8 +118,11 @@ class StreamInstaller:
                 return
             self._begin(workers, b"")
 
-    def _save(self, saver: ThreadPoolExecutor, block: bytes) -> None:
-        """Let the journal follow, once all that was begun is durable; waits for the one before."""
+    def _save(self, saver: ThreadPoolExecutor, block: bytes, data_stop: int) -> None:
+        """Let digests and journal follow, once all that was begun is durable.
+
+        The first `data_stop` bytes of the block are data of operations. Waits for the one before.
+        """
         self._wait()
         passage = self._passage
         start = passage.position - len(passage.pending)
@@ -130,41 +132,48 @@ class StreamInstaller:
         if kept_from < passage.position:
             passage.carry.append(kept_from)
             carry = bytes(passage.pending[kept_from - start :])
-        states = passage.digests.save()
+        place = _Place(passage.position, passage.operation, tuple(passage.carry))
         begun, self._begun = self._begun, []
-        journal = None
-        if states is not None:
-            package, payload, signed = (state.hex() for state in states)
-            journal = Journal(
+        files, self._touched = list(self._touched.values()), {}
+
+        def save() -> None:
+            passage.digests.update(block, 0, data_stop)
+            for future in begun:
+                future.result()
+            for file in files:
+                self._slots.disk.sync(file)
+            self._store(place, kept_from, carry)
+
+        self._saving = saver.submit(save)
+
+    def _store(self, place: "_Place", carry_start: int, carry: bytes) -> None:
+        """Write the journal, where digests can be saved."""
+        states = self._passage.digests.save()
+        if states is None:
+            return
+        if carry:
+            self._slots.journal.store_carry(carry_start, carry)
+        package, payload, signed = (state.hex() for state in states)
+        self._slots.journal.store(
+            Journal(
                 sha256=self._sha256,
                 length=self._blocks.length,
-                position=passage.position,
-                operation=passage.operation,
-                carry=tuple(passage.carry),
+                position=place.position,
+                operation=place.operation,
+                carry=place.carry,
                 digests=(package, payload, signed),
             )
-        files, self._touched = list(self._touched.values()), {}
-        self._saving = saver.submit(
-            self._save_when_durable, begun, files, journal, kept_from, carry
         )
-
-    def _save_when_durable(
-        self,
-        begun: list[Future[None]],
-        files: list[BinaryIO],
-        journal: Journal | None,
-        carry_start: int,
-        carry: bytes,
-    ) -> None:
-        for future in begun:
-            future.result()
-        for file in files:
-            self._slots.disk.sync(file)
-        if journal is not None:
-            if carry:
-                self._slots.journal.store_carry(carry_start, carry)
-            self._slots.journal.store(journal)
 
     def _wait(self) -> None:
         if self._saving is not None:
             self._saving.result()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """How far a package has passed: as in `Passage`, which goes on meanwhile."""
+
+    position: int
+    operation: int
+    carry: tuple[int, ...]

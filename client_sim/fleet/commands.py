@@ -117,7 +117,11 @@ _MOST_HOURS: Final = 24 * 60  # the fleet's own offline roles live for 90 days
     type=click.IntRange(1, 4096),
     help="Open at once in each process, at most.",
 )
-@click.option("--keep-connections", is_flag=True, help="Poll many times over one; phones do not.")
+@click.option(
+    "--keep-connections",
+    is_flag=True,
+    help="Poll many times over one, up to eight phones at once; phones do not.",
+)
 @click.option(
     "--sample",
     default=0,
