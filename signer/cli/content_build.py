@@ -1,6 +1,6 @@
 """`content build`, `validate` and `diff`: pack folders, which nobody has signed yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from signer.content.diff import PackDifference, diff_packs
 from signer.content.errors import ContentError
 from signer.content.extra import load_extra
 from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_pack, write_pack
+from signer.content.sources.completeness import Completeness
 from signer.content.upstream import TITLES, Upstream
 from signer.content.validate import check_packs_to_sign
 
@@ -40,6 +41,7 @@ class _Draft:
     entries: dict[str, Any]
     pictures: Mapping[str, bytes]
     notes: tuple[str, ...] = ()
+    completeness: Completeness | None = None
 
 
 @click.command(
@@ -111,7 +113,7 @@ def build(
     if made.pictures:
         load_extra().check_decodes(made)
     write_pack(out, made)
-    _report(made, before, draft.notes, out, as_json=as_json)
+    _report(made, before, draft, out, as_json=as_json)
 
 
 @click.command(
@@ -147,16 +149,20 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 def _report(
     made: PackFolder,
     before: PackFolder | None,
-    notes: Sequence[str],
+    draft: _Draft,
     out: Path,
     *,
     as_json: bool,
 ) -> None:
     if as_json:
-        print_json({**_pack_json(made), "notes": list(notes), "out": str(out)})
+        told = {} if draft.completeness is None else {"missing": draft.completeness.find_missing()}
+        print_json({**_pack_json(made), **told, "notes": list(draft.notes), "out": str(out)})
         return
-    for note in notes:
+    for note in draft.notes:
         click.echo(note)
+    if draft.completeness is not None:
+        head, *rows = draft.completeness.rows()
+        print_table("Texts by language", head, rows)
     click.echo(f"Built {_describe(made)} in {out}.")
     if before is not None:
         click.echo(f"Against version {before.pack.version}, {diff_packs(before, made)}.")
@@ -172,7 +178,7 @@ def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
         "version": 1,
         "withdrawn": False,
     }
-    return _Draft(members, built.entries, built.pictures, built.notes)
+    return _Draft(members, built.entries, built.pictures, built.notes, built.completeness)
 
 
 def _read_edited(folder: Path, kind: str) -> _Draft:

@@ -9,20 +9,22 @@ from signer.content.sources.apn import load_apn
 from signer.content.sources.built import Built
 from signer.content.sources.ca import load_ca
 from signer.content.sources.emergency import load_emergency
+from signer.content.sources.features import load_features
+from signer.content.sources.greetings import OUR_TEXTS, load_greetings
 from signer.content.sources.holidays import load_holidays
+from signer.content.sources.notices import load_notices
+from signer.content.sources.themes import load_themes
+from signer.content.sources.wallpapers import load_wallpapers
 from signer.content.sources.zones import load_zones
 from signer.content.upstream import Upstream
 
 
 def build_entries(kind: str, upstream: Upstream) -> Built:
-    """Return the entries of `kind` from its source; ContentError where that cannot be built.
+    """Return the entries of `kind` from its source; ContentError where that is not told.
 
     Raises SourceError where the source is malformed.
     """
-    builder = _BUILDERS.get(kind)
-    if builder is None:
-        raise ContentError(f"{kind} has no builder; write a pack folder and use --edited.")
-    return builder(upstream)
+    return _BUILDERS[kind](upstream)
 
 
 def _build_apn(upstream: Upstream) -> Built:
@@ -32,6 +34,10 @@ def _build_apn(upstream: Upstream) -> Built:
 def _build_ca(upstream: Upstream) -> Built:
     version = "" if upstream.path is None else _version("ca", upstream)
     return load_ca(upstream.path, version)
+
+
+def _build_greetings(upstream: Upstream) -> Built:
+    return load_greetings(_years("greetings", upstream), upstream.path or OUR_TEXTS)
 
 
 def _build_holidays(upstream: Upstream) -> Built:
@@ -63,7 +69,12 @@ _BUILDERS: Mapping[str, Callable[[Upstream], Built]] = MappingProxyType(
         "apn": _build_apn,
         "ca": _build_ca,
         "emergency": lambda _upstream: load_emergency(),
+        "features": lambda upstream: load_features(_path("features", upstream)),
+        "greetings": _build_greetings,
         "holidays": _build_holidays,
+        "notices": lambda upstream: load_notices(_path("notices", upstream)),
+        "themes": lambda upstream: load_themes(_path("themes", upstream)),
+        "wallpapers": lambda upstream: load_wallpapers(_path("wallpapers", upstream)),
         "zones": lambda upstream: load_zones(upstream.path),
     }
 )

@@ -8,7 +8,10 @@ from server.device.snapshot import Snapshot
 from server.device.strict import is_phones
 
 PACKAGE = f"/targets/armani/id/stable/{'0' * 64}.a.zip"
-SNAPSHOT = Snapshot(1, {}, {PACKAGE: Package("0" * 64, BLOCK + 9)}, frozenset(), {})
+PART = f"/targets/tables/zones/{'0' * 64}.03.xz"
+PICTURE = f"/targets/content/wallpapers/{'0' * 64}.sea.jpg"
+PACKAGES = {PACKAGE: Package("0" * 64, BLOCK + 9), PART: Package("0" * 64, 9)}
+SNAPSHOT = Snapshot(1, {}, PACKAGES | {PICTURE: Package("0" * 64, 9)}, frozenset(), {})
 STAMP = "/metadata/timestamp.json"
 GZIP = "Accept-Encoding: gzip"
 
@@ -25,10 +28,12 @@ def head(path, *lines):
         head("/metadata/7.root.json", "Host: a:8080", GZIP),
         head(PACKAGE, "Host: a", f"Range: bytes=0-{BLOCK - 1}"),
         head(PACKAGE, "Host: a", f"Range: bytes={BLOCK}-{BLOCK + 8}"),
+        head(PART, "Host: a", GZIP),
+        head(PICTURE, "Host: a", GZIP),
     ],
 )
 def test_phones_heads(octets):
-    """They are those of the table: metadata with its coding, packages by aligned blocks."""
+    """Those of the table: metadata with its coding, packages by aligned blocks, packs whole."""
     assert is_phones(octets, SNAPSHOT)
 
 
@@ -45,6 +50,8 @@ def test_phones_heads(octets):
         head(STAMP, "Host: a", "Range: bytes=0-8"),
         head("/log/checkpoint", "Host: a", GZIP),
         head(PACKAGE, "Host: a", GZIP),
+        head(PART, "Host: a", "Range: bytes=0-8"),
+        head(PICTURE, "Host: a", "Range: bytes=0-8"),
         head(PACKAGE, "Host: a", f"Range: bytes=0-{BLOCK}"),
         head(PACKAGE, "Host: a", "Range: bytes=0-8"),
         head(PACKAGE, "Host: a", f"Range: bytes={BLOCK}-{2 * BLOCK - 1}"),

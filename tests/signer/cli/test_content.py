@@ -78,6 +78,18 @@ def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
     assert new.pack.end == 1_798_761_600
 
 
+def test_how_complete_translations_are(run, run_json, tmp_path) -> None:
+    """Our own greetings are there in all of their languages."""
+    status, output, errors = run(
+        *("content", "build", "greetings", "--year", 2027, "--out", tmp_path / "1"),
+    )
+    assert (status, errors) == (0, "")
+    (head,) = [line for line in output.splitlines() if {"en", "id", "zh"} <= {*line.split()}]
+    assert {"ar", "es", "hi", "ru"} <= {*head.split()}
+    told = run_json("content", "build", "greetings", "--year", 2027, "--out", tmp_path / "2")
+    assert told["missing"] == {}
+
+
 def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
     """Are built anew from their folder, and compared."""
     path = notices / "entries.json"
