@@ -10,6 +10,7 @@ from client_sim.lab.report.covering import present
 from client_sim.lab.report.html.page import STYLE, render_fragment
 from client_sim.lab.report.json import report_to_dict
 from client_sim.lab.report.redaction import Revealed
+from demo.content import OWNERS
 from demo.story import Story, to_dict
 from fixtures.catalogue import CODENAMES
 
@@ -36,6 +37,8 @@ def write_report(folder: Path, story: Story, sentences: list[str], seconds: floa
         privacy=[render_fragment(presentable) for presentable in examined],
         style=STYLE,
         poll=story.poll,
+        content=story.content,
+        towns=[owner.town for owner in OWNERS],
     )
     (folder / "report.html").write_text(page, encoding="utf-8")
 

@@ -38,6 +38,10 @@ class Stage:
         """Run hening-server and return what it printed, read as JSON where it is."""
         return self._run("server.cli", "hening-server", *arguments)
 
+    def device(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
+        """Run hening-device and return what it printed, read as JSON where it is."""
+        return self._run("client_sim.cli", "hening-device", *arguments)
+
     def start_server(self, *options: str) -> None:
         """Start `hening-server run` on a free port and wait until it says where it listens."""
         state = ["--state", str(self.server_state), "--port", "0"]
@@ -69,6 +73,12 @@ class Stage:
                 return [json.loads(file.read_text()) for file in files]
             time.sleep(0.05)
         raise StageError("the server did not answer a submission; see server.log")
+
+    def wait_for_published(self, count: int) -> None:
+        """Wait for `count` answers in all, and raise StageError if one of them is a refusal."""
+        for result in self.wait_for_results(count):
+            if result["status"] != "published":
+                raise StageError(f"the server refused a submission: {result['reason']}")
 
     def _run(self, module: str, name: str, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
         done = subprocess.run(

@@ -1,0 +1,126 @@
+"""The chapter of public content: two phones far apart ask alike, and each finds what is its own."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.handsets import Handset, make_handset
+from demo.stage import HOST, Stage
+from fixtures.catalogue import Build
+from fixtures.wallpapers import write_wallpapers
+
+LIST = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
+SAMPLE = Path(__file__).parents[1] / "fixtures" / "content" / "access-points.xml"
+DAY = "2027-01-01"
+PICTURE = "sea"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whom a phone belongs to, which it never says: town, locale, network, zone and country."""
+
+    town: str
+    locale: str
+    network: tuple[str, str]
+    zone: str
+    country: str
+
+
+OWNERS = (
+    Owner("Jakarta", "id-ID", ("510", "10"), "Asia/Jakarta", "ID"),
+    Owner("Berlin", "de-DE", ("262", "01"), "Europe/Berlin", "DE"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What the chapter showed.
+
+    `rows` are questions and what each phone answered without a network; `requests` and `octets`
+    are what one phone sent for all packs; `is_same` says whether both sent and got the same;
+    `picture` is a wallpaper as a `data:` address.
+    """
+
+    packs: list[dict[str, Any]]
+    rows: list[tuple[str, str, str]]
+    requests: int
+    octets: int
+    received: int
+    is_same: bool
+    picture: str
+
+
+def show_content(stage: Stage) -> Content:
+    """Publish packs, let a phone in each town poll, and ask both what they know."""
+    packs = _publish(stage)
+    builds = (Build("armani", "id", 0), Build("dior", "eu", 0))
+    phones = [
+        make_handset(stage, owner.town.lower(), build, seed=200 + number)
+        for number, (owner, build) in enumerate(zip(OWNERS, builds, strict=True))
+    ]
+    wires = [phone.poll_tapped()[1] for phone in phones]
+    first, second = wires
+    told = [_ask(stage, phone, owner) for phone, owner in zip(phones, OWNERS, strict=True)]
+    return Content(
+        packs=packs,
+        rows=[(question, told[0][question], told[1][question]) for question in told[0]],
+        requests=first.sent.count(b"GET "),
+        octets=len(first.sent),
+        received=len(first.got),
+        is_same=(first.sent, first.answers()) == (second.sent, second.answers()),
+        picture=_fetch_picture(stage, phones[0]),
+    )
+
+
+def _publish(stage: Stage) -> list[dict[str, Any]]:
+    folder = stage.folder / "packs"
+    drawn = folder / "drawn"
+    write_wallpapers(drawn)
+    listed = ("--source", LIST if LIST.exists() else SAMPLE, "--source-version", "20250613")
+    sources: dict[str, tuple[str | Path, ...]] = {
+        "apn": listed,
+        "emergency": (),
+        "zones": (),
+        "greetings": ("--year", "2026", "--year", "2027"),
+        "wallpapers": ("--source", drawn),
+        "themes": ("--source", drawn),
+    }
+    built = [
+        stage.signer("content", "build", kind, *source, "--out", folder / kind)
+        for kind, source in sources.items()
+    ]
+    before = len(list((stage.server_state / "results").glob("[0-9a-f]*.json")))
+    stage.signer(
+        "content", "release", *(folder / kind for kind in sources),
+        "--repo", stage.repo, "--keys", stage.keys, "--out", stage.incoming,
+    )  # fmt: skip
+    stage.wait_for_published(before + 1)
+    return built
+
+
+def _ask(stage: Stage, phone: Handset, owner: Owner) -> dict[str, str]:
+    def ask(*question: str) -> Any:  # noqa: ANN401 - JSON
+        kind, *rest = question
+        return stage.device("content", kind, "--phone", phone.folder, *rest, "--json")
+
+    greetings = ask("greetings", "--locale", owner.locale, "--date", DAY)
+    access = next(apn for apn in ask("apn", *owner.network) if "default" in apn["types"])
+    zone = ask("zone", owner.zone, "--at", f"{DAY}T12:00:00")
+    emergency = ask("emergency", owner.country)
+    return {
+        f"greeting on {DAY}": next(each["text"] for each in greetings if each["is_today"]),
+        "access point of the SIM": f"{access['carrier']}: {access['apn']}",
+        "local time": f"{owner.zone}: UTC{zone['offset'] / 3600:+.0f} ({zone['abbreviation']})",
+        "emergency numbers": " ".join(emergency["numbers"]),
+    }
+
+
+def _fetch_picture(stage: Stage, phone: Handset) -> str:
+    """Let the owner choose a wallpaper; this request shows which one."""
+    file = stage.folder / "packs" / f"{PICTURE}.jpg"
+    stage.device(
+        "content", "wallpapers", "get", "--phone", phone.folder, PICTURE,
+        "--resolve", f"{HOST}=127.0.0.1", "--out", file, "--json",
+    )  # fmt: skip
+    return "data:image/jpeg;base64," + base64.b64encode(file.read_bytes()).decode()
