@@ -1,5 +1,6 @@
 """The demo ends well, leaves a report that says the same, and the README shows what it prints."""
 
+import base64
 import json
 import re
 import shlex
@@ -38,6 +39,7 @@ def numberless(text):
     ]
 
 
+@pytest.mark.needs("mobile-broadband")
 def test_the_readme_shows_what_the_demo_prints(demo):
     """Line by line, but for numbers; the README leaves nothing out."""
     block = README.split("$ make demo\n")[1].split("```")[0]
@@ -55,6 +57,17 @@ def test_every_question_has_the_right_answer(demo):
     assert [attack["refused"] for attack in report["attacks"]] == [True, True, True]
     clean, leak = report["privacy"]
     assert (clean["clean"], leak["clean"]) == (True, False)
+
+
+def test_a_phone_in_jakarta_and_one_in_berlin(demo):
+    """Both send and get the same octets for content, and each answers for its own country."""
+    content = json.loads((demo[0] / "report.json").read_text())["content"]
+    assert content["is_same"]
+    rows = {question: (jakarta, berlin) for question, jakarta, berlin in content["rows"]}
+    assert rows["local time"] == ("Asia/Jakarta: UTC+7 (WIB)", "Europe/Berlin: UTC+1 (CET)")
+    assert [set(numbers.split()) >= {"112"} for numbers in rows["emergency numbers"]] == [True] * 2
+    assert rows["access point of the SIM"][0].startswith("Telkomsel: ")
+    assert base64.b64decode(content["picture"].partition(",")[2])[:3] == b"\xff\xd8\xff"
 
 
 def test_the_recorded_octets_of_good_phones_are_two_requests(demo):
@@ -82,11 +95,11 @@ def test_the_offending_octets_of_the_phone_of_2014_are_shown(demo):
 
 
 def test_the_page_needs_nothing_from_elsewhere(demo):
-    """No script, no address of another host, no file beside it."""
+    """No script, no address of another host, no file beside it; the picture is in the page."""
     page = (demo[0] / "report.html").read_text(encoding="utf-8")
     assert "<script" not in page
-    assert not re.search(r"(?:src|href)=|url\(|@import", page)
-    assert "All 10 questions got the right answer" in page
+    assert not re.search(r"(?:src|href)=(?!\"data:image/jpeg;base64,)|url\(|@import", page)
+    assert "All 12 questions got the right answer" in page
 
 
 def test_the_readmes_other_commands_work_on_what_the_demo_left(demo):
