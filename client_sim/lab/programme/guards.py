@@ -54,6 +54,6 @@ def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
     return judge
 
 
-@lru_cache(maxsize=24)
+@lru_cache(maxsize=24)  # batteries begin with the same owners
 def _search_for(persona: Persona, layers: int) -> CanarySearch:
     return CanarySearch(canaries(persona), layers)

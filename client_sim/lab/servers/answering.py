@@ -33,9 +33,14 @@ _DETAILS: Final = {
 
 def answer(asked: bytes, now: float, find: Find) -> bytes:
     """Answer each request head in what was asked."""
-    date = formatdate(int(now), usegmt=True)
+    date = _format_date(int(now))
     heads = asked.split(b"\r\n\r\n")[:-1]
     return b"".join(_answer_one(head.decode("latin-1"), date, find) for head in heads)
+
+
+@lru_cache(maxsize=64)
+def _format_date(now: int) -> str:
+    return formatdate(now, usegmt=True)
 
 
 def _answer_one(head: str, date: str, find: Find) -> bytes:

@@ -100,12 +100,15 @@ class Session:
         return self._describer.blobs(self._contents).get(path, HTTPStatus.NOT_FOUND)
 
     def _publish_due(self, connection: int, now: float) -> None:
+        due = bool(self._roles)  # what was published just now is not looked through again
         if not self._roles:
             self._publish(connection, now)
         while self._left and connection >= self._left[0].connection and now >= self._left[0].at:
             self._contents = self._left.pop(0).change(self._contents)
             self._publish(connection, now)
-        self._publish(connection, now)
+            due = False
+        if due:
+            self._publish(connection, now)
 
     def _publish(self, connection: int, now: float) -> None:
         """Sign what says something new or is due, then snapshot and timestamp."""

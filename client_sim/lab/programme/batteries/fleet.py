@@ -82,7 +82,7 @@ def split(ground: Ground, size: int) -> Battery:
             ground.setting(
                 idle(8),
                 public=public,
-                personal=ground.owner(number * 2 * len(ground.publics) + place),
+                personal=ground.owner(number + place * size),
                 entropy=Entropy(tape.octets(8)),
                 start=ground.start + tape.below(WEEK),
                 serve=ground.splitting(number),
@@ -123,7 +123,7 @@ def downloads(ground: Ground, size: int) -> Battery:
             ground.setting(
                 idle(2),
                 public=_running_next(public) if place % 2 else public,
-                personal=ground.owner(number * 2 * _KIND + place),
+                personal=ground.owner(number + place * size),
                 entropy=Entropy(tape.octets(8)),
                 start=ground.start + tape.below(WEEK),
             )

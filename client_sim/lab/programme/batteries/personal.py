@@ -22,12 +22,12 @@ def personal(ground: Ground, size: int) -> Battery:
         setting = ground.setting(
             random_life(tape, 2 + tape.below(2)),
             public=tape.pick(ground.publics),
-            personal=ground.owner(2 * number),
+            personal=ground.owner(number),
             entropy=Entropy(tape.octets(8)),
             start=ground.start + tape.below(ground.spread),
             serve=ground.changing(number) if tape.below(4) == 0 else ground.quiet,
         )
-        other = replace(setting, personal=ground.owner(2 * number + 1))
+        other = replace(setting, personal=ground.owner(number + size))
         return Case((setting, other), judge_same_trace)
 
     question = "Do phones of different owners leave the same trace, to the octet and the second?"
@@ -84,12 +84,12 @@ def public(ground: Ground, size: int) -> Battery:
         setting = ground.setting(
             shuffled_story(tape, 3),
             public=ground.publics[number % len(ground.publics)],
-            personal=ground.owner(2 * number),
+            personal=ground.owner(number),
             entropy=Entropy(tape.octets(8)),
             serve=ground.changing(number),
         )
         return Case(
-            (setting, replace(setting, personal=ground.owner(2 * number + 1))), judge_same_trace
+            (setting, replace(setting, personal=ground.owner(number + size))), judge_same_trace
         )
 
     question = f"Does the same hold for every kind of phone, {len(ground.publics)} in all?"

@@ -23,16 +23,18 @@ _PHONES: Final = 6
 def sockets(ground: Ground, size: int) -> Battery:
     """Let phones poll over plain sockets, and compare both ends of each and the phones."""
     question = "Do both ends of each real socket carry the same, and all phones' the same?"
-    return Battery("sockets", "N2", question, size, _cases(ground, Way.SOCKETS, dial_as_a_phone))
+    return Battery(
+        "sockets", "N2", question, size, _cases(ground, size, Way.SOCKETS, dial_as_a_phone)
+    )
 
 
 def network(ground: Ground, size: int, dial: MakeDial = dial_as_a_phone) -> Battery:
     """Let phones poll over TLS, and compare what the network sees of them."""
     question = "Does a network see the same TLS of all phones, each time?"
-    return Battery("network", "N2", question, size, _cases(ground, Way.TLS, dial))
+    return Battery("network", "N2", question, size, _cases(ground, size, Way.TLS, dial))
 
 
-def _cases(ground: Ground, way: Way, dial: MakeDial) -> Callable[[int], Case]:
+def _cases(ground: Ground, size: int, way: Way, dial: MakeDial) -> Callable[[int], Case]:
     def make(number: int) -> Case:
         tape = ground.tape(way.name, number)
         phones = []
@@ -42,7 +44,7 @@ def _cases(ground: Ground, way: Way, dial: MakeDial) -> Callable[[int], Case]:
                 ground.setting(
                     idle(3),
                     public=_secure(public) if way is Way.TLS else public,
-                    personal=ground.owner(number * _PHONES + place),
+                    personal=ground.owner(number + place * size),
                     entropy=Entropy(tape.octets(8)),
                     serve=ground.changing(number) if number % 2 else ground.quiet,
                 )
