@@ -50,9 +50,12 @@ class Order:
 
     def complaint(self, rule: str, parts: dict[str, bytes], path: bytes) -> str | None:
         """Take the next request; say why it may not come now, or None when it may."""
-        complaint = self._sequence_complaint(rule)
-        if complaint is not None:
-            return complaint
+        misplaced = self._sequence_complaint(rule)
+        # Also of one that may not come: what follows is judged by what was asked before it.
+        own = self._own_complaint(rule, parts, path)
+        return misplaced or own
+
+    def _own_complaint(self, rule: str, parts: dict[str, bytes], path: bytes) -> str | None:
         match rule:
             case "root":
                 return self._root_complaint(int(parts["version"]))
@@ -77,7 +80,7 @@ class Order:
         before, self._last = self._last, rule
         if rule not in _NEXT[before]:
             return f"{rule} may not follow {before or 'the start of a connection'}"
-        if before == "role" and self._roles[-1] == b"latest" and rule != "proof-latest":
+        if before == "role" and self._roles[-1:] == [b"latest"] and rule != "proof-latest":
             return f"{rule} may not follow a latest that was not proven"
         return None
 

@@ -289,6 +289,7 @@ def test_what_is_new_is_called_for_beside_what_is_not(public):
     first = (
         *(*UP_TO_SNAPSHOT, answer("/metadata/1.snapshot.json", targets=1, tables=1)),
         *(answer("/metadata/1.targets.json"), answer("/metadata/1.tables.json")),
+        answer("/log/proof/tables.1"),
     )
     second = (
         *(NO_ROOT, answer(TIMESTAMP, snapshot=2)),

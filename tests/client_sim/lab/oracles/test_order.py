@@ -1,6 +1,8 @@
 """The order of requests: each complaint in its own words, and none where there is nothing."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from client_sim.lab.oracles.order import Order
 
@@ -159,3 +161,19 @@ def test_each_complaint_has_its_words(requests, words):
 def test_an_honest_order_is_none(requests):
     """Polls, installations, downloads that go on."""
     assert complain(*requests) is None
+
+
+ALL = [
+    *(root(2), TIMESTAMP, SNAPSHOT, role(b"targets"), role(b"latest"), role(b"tables")),
+    *(PART, PROOF, PART_PROOF, common(b"tables"), PACK, PICTURE, CODENAME, CODENAME_PROOF),
+    block(0, 9),
+]
+
+
+@given(st.lists(st.sampled_from(ALL), max_size=8))
+def test_any_order_is_judged(requests):
+    """Whatever comes behind whatever, there is a sentence or none; each begins with one request."""
+    order = Order()
+    complaints = [order.complaint(*request) for request in requests]
+    if requests and requests[0][0] not in {"root", "codename", "package", "picture"}:
+        assert complaints[0].endswith("may not follow the start of a connection")
