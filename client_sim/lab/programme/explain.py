@@ -21,7 +21,7 @@ def explain_poll(factory: Factory, public: Public, now: float) -> tuple[Exchange
     world.phase = "poll 1"
     try:
         outcome = factory(world).poll()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         said_so = " ".join(f"{type(error).__name__}: {error}".split())
         raise LabError(f"the client cannot be explained, as its poll raised {said_so}") from error
     connections = world.observation().connections()

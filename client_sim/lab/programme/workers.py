@@ -4,14 +4,16 @@ Tasks are cut and numbered before anything runs, and their results are put toget
 """
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from multiprocessing import get_context
 from typing import Final, TypeVar
 
 from client_sim.lab.clients.loading import load_client
+from client_sim.lab.errors import LabError
 from client_sim.lab.programme.batteries.sockets import network
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import plan_ground
@@ -50,10 +52,23 @@ class Mapper:
     def map(
         self, call: Callable[..., _RESULT], arguments: Sequence[tuple[object, ...]]
     ) -> Iterator[_RESULT]:
-        """Give the results in the order of the arguments, each as soon as it is there."""
+        """Give the results in the order of the arguments, each as soon as it is there.
+
+        LabError where a process died of what it ran, such as of a client that ends it.
+        """
         if self._executor is None:
             return (call(*each) for each in arguments)
-        return self._executor.map(call, *zip(*arguments, strict=True)) if arguments else iter(())
+        return _results(self._executor.map(call, *zip(*arguments, strict=True)) if arguments else ())
+
+
+def _results(coming: Iterable[_RESULT]) -> Iterator[_RESULT]:
+    try:
+        yield from coming
+    except BrokenProcessPool as error:
+        raise LabError(
+            "a process in which the client ran has ended, killed or by the client itself: look"
+            " for what ends it, or for what takes the memory, and run the programme again"
+        ) from error
 
 
 def run_planned(plan: Plan, task: Task) -> Tallies:

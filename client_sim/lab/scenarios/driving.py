@@ -1,5 +1,6 @@
 """What happens to a phone between polls: what a laboratory staged in 2014, and everyday life."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,11 +76,12 @@ def run_scenario(
 
     Each poll happens when the client says that it is due; events spread evenly over the time
     between. An exception ends the run and is part of the trace: a crash is visible from outside.
+    So does a client that ends its process, or that names no time for its next poll.
     """
     recording = RecordingWorld(world)
     try:
         _drive(factory, recording, world, scenario, persona)
-    except Exception as error:  # noqa: BLE001  # any client may be brought here
+    except (Exception, SystemExit) as error:  # noqa: BLE001  # any client may be brought here
         recording.note(Channel.CRASH, type(error).__qualname__.encode())
     return recording.observation()
 
@@ -101,6 +103,8 @@ def _drive(
             recording.begin_poll(polls)
             recording.note_outcome(client.poll())
             due = client.next_poll(world.now())
+            if not math.isfinite(due):
+                raise ValueError(f"{due} is no time to poll at")
             recording.note(Channel.SCHEDULE, repr(float(due)).encode())
             continue
         rest = scenario.steps[place:]

@@ -1,5 +1,6 @@
 """A scenario moves the clock, tells the events, and notes phases and crashes."""
 
+import sys
 from itertools import pairwise
 
 import pytest
@@ -60,6 +61,36 @@ def test_a_crash_ends_the_run_and_is_seen(world):
     seen = run_scenario(broken, world, Scenario("one poll", (POLL,)), OWNER)
     (crash,) = seen.departures
     assert (crash.channel, crash.octets) == (Channel.CRASH, b"ZeroDivisionError")
+
+
+def test_a_client_that_ends_the_process_ends_the_run_alone(world):
+    """Who examines a client is not to end with status 0 because the client says so."""
+
+    class Leaving(ToyClient):
+        def next_poll(self, now):
+            sys.exit(0 if now else 1)
+
+    seen = run_scenario(Leaving, world, Scenario("one poll", (POLL,)), OWNER)
+    assert (seen.departures[-1].channel, seen.departures[-1].octets) == (
+        Channel.CRASH,
+        b"SystemExit",
+    )
+
+
+@pytest.mark.parametrize("due", [float("inf"), float("-inf"), float("nan")])
+def test_a_client_that_names_no_time_ends_the_run(world, due):
+    """No interval can be measured to infinity: the run ends there, and the trace shows it."""
+
+    class Endless(ToyClient):
+        def next_poll(self, now):
+            return now + due
+
+    seen = run_scenario(Endless, world, Scenario("two polls", (POLL, POLL)), OWNER)
+    assert (seen.departures[-1].channel, seen.departures[-1].octets) == (
+        Channel.CRASH,
+        b"ValueError",
+    )
+    assert not [d for d in seen.departures if d.channel is Channel.SCHEDULE]
 
 
 def test_unknown_events_do_not_exist():
