@@ -40,10 +40,19 @@ class _Pair(msgspec.Struct):
     value: str = ""
 
 
+class _Field(_Pair):
+    fileName: str = ""  # noqa: N815 -- as the format spells it
+
+    @property
+    def told(self) -> tuple[str, str]:
+        """Give the name and all that it holds."""
+        return self.name, " ".join(filter(None, (self.fileName, self.value)))
+
+
 class _Body(msgspec.Struct):
     text: str | None = None
     encoding: str | None = None
-    params: list[_Pair] = []
+    params: list[_Field] = []
 
 
 class _Request(msgspec.Struct):
@@ -111,15 +120,14 @@ def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry
     if has_connections:
         groups: dict[tuple[str, str], list[_Entry]] = {}
         for entry in entries:
-            key = (str(entry.connection), _authority(entry.request.url))
+            key = (str(entry.connection), _authority(entry.request.url)[1])
             groups.setdefault(key, []).append(entry)
         yield from groups.values()
         return
     group: list[_Entry] = entries[:1]
     for before, entry in pairwise(entries):
-        if _authority(before.request.url) != _authority(entry.request.url) or _begins(
-            before, entry
-        ):
+        hosts = {_authority(each.request.url)[1] for each in (before, entry)}
+        if len(hosts) > 1 or _begins(before, entry):
             yield group
             group = []
         group.append(entry)
@@ -136,7 +144,7 @@ def _begins(before: _Entry, entry: _Entry) -> bool:
 
 def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
     first = group[0]
-    authority = _authority(first.request.url)
+    _, authority = _authority(first.request.url)
     octets = bytearray()
     for entry in group:
         octets += _encode(entry.request)
@@ -169,8 +177,9 @@ def _encode(request: _Request) -> bytes:
 def _encode_body(body: _Body | None) -> bytes:
     if body is None:
         return b""
-    if body.text is None:
-        return urlencode([(pair.name, pair.value) for pair in body.params]).encode()
+    if not body.text:
+        # Exporters write down a form in one way or the other, or one of them empty.
+        return urlencode([pair.told for pair in body.params], errors="surrogatepass").encode()
     if body.encoding == "base64":
         try:
             return base64.b64decode(body.text)
@@ -179,11 +188,13 @@ def _encode_body(body: _Body | None) -> bytes:
     return body.text.encode("utf-8", "surrogatepass")
 
 
-def _authority(url: str) -> str:
+def _authority(url: str) -> tuple[str, str]:
+    """Give what a URL tells of its user, and the host with its port."""
     try:
-        return urlsplit(url).netloc
+        user, _, host = urlsplit(url).netloc.rpartition("@")
     except ValueError:
-        return url
+        return "", url
+    return user, host
 
 
 def _target(url: str) -> str:
@@ -195,8 +206,12 @@ def _target(url: str) -> str:
 
 
 def _messages(entries: list[_Entry]) -> Iterator[Loose]:
+    """Give what was sent beside requests: by WebSocket, and before the host of a URL."""
     for entry in entries:
+        user, host = _authority(entry.request.url)
+        if user:
+            yield Loose("user in a URL", host, 1, user.encode("utf-8", "surrogatepass"))
         sent = [str(each.data) for each in entry.messages if each.type == "send"]
         if sent:
             octets = "\n".join(sent).encode("utf-8", "surrogatepass")
-            yield Loose("WebSocket messages", _authority(entry.request.url), len(sent), octets)
+            yield Loose("WebSocket messages", host, len(sent), octets)

@@ -40,6 +40,9 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
                 asked, still_open = 0, departure
             case Channel.CLOSE:
                 still_open = None
+            case Channel.DETOUR:
+                words = "all that leaves must go through the world that the client is given"
+                found.append(Stray(departure, words, "detour"))
             case Channel.SCHEDULE if still_open is not None:
                 words = "the connection was not closed after the poll"
                 found.append(Stray(still_open, words, "close"))

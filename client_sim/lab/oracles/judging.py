@@ -88,7 +88,7 @@ def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Find
     places += [
         (d.channel, f"{d.channel.value}, {d.phase}", d.octets)
         for d in observation.departures
-        if d.channel in {Channel.DNS, Channel.CONNECT, Channel.TLS}
+        if d.channel in {Channel.DNS, Channel.CONNECT, Channel.TLS, Channel.DETOUR}
     ]
     return tuple(_canaries(places, search)) or tuple(
         _canaries([("", *joined) for joined in join_fields(observation)], search)

@@ -58,7 +58,9 @@ class Mapper:
         """
         if self._executor is None:
             return (call(*each) for each in arguments)
-        return _results(self._executor.map(call, *zip(*arguments, strict=True)) if arguments else ())
+        return _results(
+            self._executor.map(call, *zip(*arguments, strict=True)) if arguments else ()
+        )
 
 
 def _results(coming: Iterable[_RESULT]) -> Iterator[_RESULT]:

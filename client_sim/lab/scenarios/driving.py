@@ -1,9 +1,11 @@
 """What happens to a phone between polls: what a laboratory staged in 2014, and everyday life."""
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.lab.trace.detours import watch_detours
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.lab.trace.worlds import DrivenWorld
@@ -80,10 +82,18 @@ def run_scenario(
     """
     recording = RecordingWorld(world)
     try:
-        _drive(factory, recording, world, scenario, persona)
+        with _watch(recording, world):
+            _drive(factory, recording, world, scenario, persona)
     except (Exception, SystemExit) as error:  # noqa: BLE001  # any client may be brought here
         recording.note(Channel.CRASH, type(error).__qualname__.encode())
     return recording.observation()
+
+
+def _watch(recording: RecordingWorld, world: DrivenWorld) -> AbstractContextManager[None]:
+    """Note what goes past a world that needs no sockets itself."""
+    if world.far_ends() is not None:
+        return nullcontext()
+    return watch_detours(lambda tried: recording.note(Channel.DETOUR, tried))
 
 
 def _drive(

@@ -16,6 +16,7 @@ class Channel(StrEnum):
     SIZES = "sizes on the wire"
     CLOSE = "close"
     SCHEDULE = "next poll"
+    DETOUR = "past the world"
     CRASH = "crash"
 
 
@@ -25,7 +26,8 @@ class Departure:
 
     `connection` counts from 0 in the order of connecting and is -1 where there is none. `octets`
     are the octets of one send call, the name of a DNS question, `ADDRESS PORT TLS-NAME` of a
-    connect target, the due time of the next poll, the name of an exception.
+    connect target, the due time of the next poll, what was tried past the world, the name of an
+    exception.
     """
 
     at: float

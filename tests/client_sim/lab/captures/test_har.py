@@ -54,6 +54,9 @@ def test_a_request_is_put_together_in_its_order():
         ({"text": "AAEC", "encoding": "base64"}, b"\0\1\2"),
         ({"text": "é", "encoding": "base64"}, "é".encode()),
         ({"text": ""}, b""),
+        ({"text": "", "params": pairs(imei="1")}, b"imei=1"),
+        ({"params": [{"name": "f", "fileName": "a.vcf"}]}, b"f=a.vcf"),
+        ({"params": [{"name": "f", "fileName": "a.vcf", "value": "b"}]}, b"f=a.vcf+b"),
     ],
 )
 def test_bodies_come_in_several_forms(body, octets):
@@ -141,3 +144,13 @@ def test_any_text_in_a_url_or_a_header_is_kept(url, name, value):
     """Lone surrogates and line ends too; nothing is raised."""
     told = octets_of(entry(url, headers=[{"name": name, "value": value}]))
     assert value.encode("utf-8", "surrogatepass") in told[0]
+
+
+def test_a_user_in_a_url_is_read_and_is_no_part_of_a_host():
+    """`http://USER@HOST/` tells the host who asks; places of findings name the host alone."""
+    capture = read(entry("http://001017123456785@h.example:80/a"))
+    (talk,), (loose,) = capture.conversations, capture.loose
+    assert (loose.where, loose.octets) == ("h.example:80", b"001017123456785")
+    assert talk.name == b"h.example:80"
+    assert "001017" not in talk.where
+    assert "001017" not in talk.far
