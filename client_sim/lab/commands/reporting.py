@@ -70,6 +70,11 @@ def show_report(report: Report, wanted: Wanted) -> None:
     """Print a report and write the files that were asked for; exit 3 where one cannot be."""
     redaction = Revealed() if wanted.show_personal else Covered(report.result.owners)
     presentable = present(report, redaction)
+    if wanted.as_json:
+        click.echo(json.dumps(report_to_dict(presentable), indent=2))
+    else:
+        render_terminal(presentable, Console())
+    # Printed first: what took a quarter of an hour is not lost with a folder that is not there.
     for name, path, render in (
         ("--html", wanted.html, render_page),
         ("--junit", wanted.junit, render_junit),
@@ -77,10 +82,6 @@ def show_report(report: Report, wanted: Wanted) -> None:
     ):
         if path is not None:
             _write(name, path, render(presentable))
-    if wanted.as_json:
-        click.echo(json.dumps(report_to_dict(presentable), indent=2))
-    else:
-        render_terminal(presentable, Console())
 
 
 def _write(option: str, path: Path, text: str) -> None:

@@ -107,7 +107,7 @@ def _history(one: Observation, other: Observation, polls: frozenset[int]) -> Ite
             yield _finding(
                 mine,
                 f"the same randomness gives {mine.seconds:g} s and {its.seconds:g} s, "
-                "so the interval depends on what came before",
+                "so the interval depends on more than it",
                 its,
             )
 

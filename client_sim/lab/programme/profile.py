@@ -34,7 +34,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "downloads": (50, 4, 1, 1),
     "split": (24, 4, 0, 0),
     "public": (200, 24, 8, 8),
-    "horizon": (6, 2, 2, 2),
+    "horizon": (12, 2, 2, 2),
     "phases": (10, 1, 1, 1),
     "server-state": (_ALL, _ALL, 122, 122),
     "timing": (200, 20, 4, 4),

@@ -17,6 +17,7 @@ POLL: Final = "poll"
 REBOOT: Final = Kind.REBOOT.value
 RESET: Final = Kind.FACTORY_RESET.value
 OFF: Final = "off "
+AT: Final = "at "
 
 _KINDS: Final = {kind.value: kind for kind in Kind}
 
@@ -29,7 +30,8 @@ class Scenario:
     """Steps in order: `poll`, or what happens in between.
 
     `reboot` makes a new client with the old state, `factory-reset` one without, `off SECONDS` one
-    after so long without power; all else is an event's name.
+    after so long without power; `at SECONDS` lets a phone sleep until so long behind the start,
+    where that is still to come; all else is an event's name.
     """
 
     name: str
@@ -104,9 +106,12 @@ def _drive(
     persona: Persona,
 ) -> None:
     client = factory(recording)
-    due = world.now()
+    start = due = world.now()
     polls = 0
     for place, step in enumerate(scenario.steps):
+        if step.startswith(AT):
+            world.advance_to(max(world.now(), start + float(step.removeprefix(AT))))
+            continue
         if step == POLL:
             world.advance_to(max(world.now(), due))
             polls += 1

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
+from client_sim.lab.scenarios.driving import AT, POLL, REBOOT, Scenario
 from client_sim.life.kinds import EVERYDAY, KINDS_2014
 from client_sim.tape import Tape
 
 _HAPPENINGS: Final = (*(kind.value for kind in (*KINDS_2014, *EVERYDAY)), REBOOT)
+_LONGEST: Final = 28_800
 TWO_YEARS: Final = 63_072_000
 """Seconds that a phone lies in a drawer."""
 
@@ -32,9 +33,23 @@ def shuffled_story(tape: Tape, polls: int) -> Scenario:
 
 
 def without_events(scenario: Scenario) -> Scenario:
-    """Give the same polls with nothing in between; restarts stay, they are the phone's own."""
-    kept = tuple(step for step in scenario.steps if step in {POLL, REBOOT})
+    """Give the same polls with nothing in between, and no restart either."""
+    kept = tuple(step for step in scenario.steps if step == POLL)
     return Scenario(f"{scenario.name}, without events", kept)
+
+
+def with_restarts(scenario: Scenario, tape: Tape) -> Scenario:
+    """Add up to eight restarts at random places behind the first step."""
+    steps = list(scenario.steps)
+    for _ in range(1 + tape.below(8)):
+        steps.insert(1 + tape.below(len(steps) - 1), REBOOT)
+    return Scenario(f"{scenario.name}, restarted often", tuple(steps))
+
+
+def overslept(polls: int) -> Scenario:
+    """Give polls of which the last comes at a time of its own, whatever was drawn before."""
+    steps = (*((POLL,) * (polls - 1)), f"{AT}{_LONGEST * polls}", POLL)
+    return Scenario(f"{polls} polls, the last of them late", steps)
 
 
 def idle(polls: int) -> Scenario:

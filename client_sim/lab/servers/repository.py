@@ -5,12 +5,13 @@ from itertools import product
 from typing import Final
 
 from client_sim.lab.servers.contents import Contents, Publication
-from client_sim.lab.servers.descriptions import BORN, Describer, fingerprint, post_timestamp
+from client_sim.lab.servers.descriptions import Describer, fingerprint, post_timestamp
 from client_sim.lab.servers.session import ROOT_EXPIRES, Session, sign_role
 from client_sim.lab.servers.signing import Keys
 from client_sim.world import Public, RunningBuild
 
 HOST: Final = "updates.hening.example"
+_PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
 
 
 class Repository:
@@ -32,11 +33,11 @@ class Repository:
         self._root = sign_role(said, 1, ROOT_EXPIRES, keys)
 
     def publics(self) -> tuple[Public, ...]:
-        """Give a phone of every model, region and channel."""
-        return tuple(self.public(*name) for name in self._names)
+        """Give a phone of every model, region and channel, then one of each with an older build."""
+        return tuple(self.public(*name, counter) for counter in (1, 0) for name in self._names)
 
-    def public(self, codename: str, region: str, channel: str) -> Public:
-        """Give what anybody knows of a phone: it runs build 1 and trusts the first root."""
+    def public(self, codename: str, region: str, channel: str, counter: int = 1) -> Public:
+        """Give what anybody knows of a phone: it runs a build and trusts the first root."""
         if (codename, region, channel) not in self._names:
             raise ValueError(f"the repository has no {codename}/{region}/{channel}")
         return Public(
@@ -48,13 +49,13 @@ class Repository:
             channel=channel,
             root=self._root,
             ota_certificate=b"",
-            built_at=BORN,
+            built_at=post_timestamp(counter - 1),
             build=RunningBuild(
-                fingerprint=fingerprint(codename, 1),
-                incremental="1",
-                counter=1,
-                post_timestamp=post_timestamp(1),
-                security_patch_level="2025-01-05",
+                fingerprint=fingerprint(codename, counter),
+                incremental=str(counter),
+                counter=counter,
+                post_timestamp=post_timestamp(counter),
+                security_patch_level=_PATCH_LEVELS[counter],
             ),
         )
 

@@ -152,14 +152,17 @@ class MemoryWorld:
         self.entropy.begin_poll(poll)
 
     def resolve(self, host: str) -> Sequence[str]:
-        """Answer every question: the update server has an address, all others share one."""
+        """Answer every question: the update server has two addresses, all others share one.
+
+        With one there would be nothing to choose, and no choice could tell.
+        """
         try:
             self._reach(Asked(b"", self._now, self._connections, host, 0, None))
         except OSError:
             # The connection that was to follow is used up: the next attempt is another one.
             self._connections += 1
             raise
-        return ["198.51.100.1"] if host == self.public.host else [ELSEWHERE]
+        return ["198.51.100.1", "198.51.100.2"] if host == self.public.host else [ELSEWHERE]
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Connect to the script."""

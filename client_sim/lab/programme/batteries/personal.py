@@ -8,9 +8,16 @@ from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
 from client_sim.lab.scenarios.driving import STORY, Scenario
-from client_sim.lab.scenarios.lives import drawer, random_life, shuffled_story, without_events
+from client_sim.lab.scenarios.lives import (
+    drawer,
+    random_life,
+    shuffled_story,
+    with_restarts,
+    without_events,
+)
 from client_sim.lab.trace.entropy import Entropy
 
+_DRAWERS = 6  # phones in drawers: two owners may agree in a bit, six seldom do
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
 
@@ -66,13 +73,15 @@ def events(ground: Ground, size: int) -> Battery:
     def make(number: int) -> Case:
         tape = ground.tape("events", number)
         scenario = shuffled_story(tape, 3 + tape.below(3))
+        if number % 2:
+            scenario = with_restarts(scenario, tape)
         setting = ground.setting(
             scenario, personal=ground.owner(number), entropy=Entropy(tape.octets(8))
         )
         still = replace(setting, scenario=without_events(scenario))
         return Case((setting, still), judge_same_polls)
 
-    question = "Are polls the same, and as late, whatever happens to the owner in between?"
+    question = "Are polls the same, and as late, whatever happens in between, restarts included?"
     return Battery("events", "N1", question, size, make)
 
 
@@ -97,7 +106,7 @@ def public(ground: Ground, size: int) -> Battery:
 
 
 def horizon(ground: Ground, size: int) -> Battery:
-    """Compare two owners over hundreds of polls, and over two years in a drawer."""
+    """Compare two owners over hundreds of polls, and more of them over two years in a drawer."""
 
     def make(number: int) -> Case:
         long = number % 2 == 0
@@ -110,8 +119,10 @@ def horizon(ground: Ground, size: int) -> Battery:
                 entropy=Entropy(b"horizon %d" % number),
             )
         )
+        others = range(1, 2 if long else _DRAWERS)
+        owners = [ground.owner(size + _DRAWERS * number + place) for place in others]
         return Case(
-            (setting, replace(setting, personal=ground.owner(number + size))), judge_same_trace
+            (setting, *(replace(setting, personal=owner) for owner in owners)), judge_same_trace
         )
 
     question = f"Does the same hold for {HUNDRED_DAYS} polls, and after two years in a drawer?"

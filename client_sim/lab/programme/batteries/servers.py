@@ -48,21 +48,23 @@ def wrapped(serve: Serve, wrap: Wrap) -> Serve:
 
 def faults(ground: Ground, size: int) -> Battery:
     """Let two owners' phones meet the same fault, in one poll or in all, and one of them none."""
-    first = ground.owner(0), ground.owner(1)
 
     def make(number: int) -> Case:
         fault = FAULTS[number * _STRIDE % len(FAULTS)]
-        struck = (2,) if number < len(FAULTS) else tuple(range(_POLLS))
+        # Two polls follow: what a client keeps of a failure may come out later.
+        struck = (1,) if number < len(FAULTS) else tuple(range(_POLLS))
         serve = ground.changing(number)
         sound = ground.setting(
             idle(_POLLS),
-            personal=first[0],
+            personal=ground.owner(2 * number),
             entropy=Entropy(b"fault %d" % number),
             serve=serve,
         )
         failing = replace(sound, serve=wrapped(serve, fault.at(struck)))
         spared = _FAILING if fault.is_reached else _UNREACHED
-        return Case((failing, replace(failing, personal=first[1]), sound), _judge_fault, spared)
+        # Two owners of every case: the same two would agree in half of what is one bit.
+        other = replace(failing, personal=ground.owner(2 * number + 1))
+        return Case((failing, other, sound), _judge_fault, spared)
 
     question = (
         f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"

@@ -11,7 +11,7 @@ from client_sim.lab.oracles.stationarity import judge_stationarity
 from client_sim.lab.oracles.timing import decode_intervals, judge_freshness, judge_history
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.scenarios.lives import idle, overslept
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
@@ -20,7 +20,11 @@ _FRESH: Final = 4  # runs with other randomness in one poll
 
 
 def timing(ground: Ground, size: int) -> Battery:
-    """Change the randomness of all polls before one, then of that one alone."""
+    """Change the randomness of all polls before one, then of that one alone; then the phone.
+
+    A phase that is kept shows in what is drawn at one time of the clock: so the poll comes at a
+    time that nobody drew, too.
+    """
 
     def make(number: int) -> Case:
         tape = ground.tape("timing", number)
@@ -30,19 +34,31 @@ def timing(ground: Ground, size: int) -> Battery:
             idle(_POLLS), personal=ground.owner(number), entropy=Entropy(seed)
         )  # fmt: skip
         before = {earlier: tape.octets(8) for earlier in range(poll)}
-        entropies = [Entropy(seed, before)]
-        entropies += [Entropy(seed, {poll: tape.octets(8)}) for _ in range(_FRESH)]
+        fresh = [Entropy(seed, {poll: tape.octets(8)}) for _ in range(_FRESH)]
+        late = replace(usual, scenario=overslept(poll))
+        settings = (
+            usual,
+            replace(usual, entropy=Entropy(seed, before)),
+            replace(usual, public=ground.publics[(5 + 2 * number) % len(ground.publics)]),
+            late,
+            replace(late, entropy=Entropy(seed, before)),
+            *(replace(usual, entropy=each) for each in fresh),
+        )
 
         def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-            first, history, *fresh = seen
+            first, history, stranger, late, late_history, *fresh = seen
             return (
                 *judge_history(first, history, (poll,)),
+                *judge_history(first, stranger, range(1, _POLLS + 1)),
+                *judge_history(late, late_history, (poll,)),
                 *judge_freshness([(first, other) for other in fresh], poll),
             )
 
-        return Case((usual, *(replace(usual, entropy=e) for e in entropies)), judge)
+        return Case(settings, judge)
 
-    question = "Is each interval drawn afresh, without a memory of earlier ones?"
+    question = (
+        "Is each interval drawn afresh, whatever the phone, without a memory of earlier ones?"
+    )
     return Battery("timing", "N4", question, size, make)
 
 

@@ -197,11 +197,12 @@ def test_a_module_that_cannot_be_imported_gives_1(text, url, root, tmp_path, mon
 
 
 def test_a_page_that_cannot_be_written_gives_3(url, root, tmp_path):
-    """The sentence names the option."""
+    """The sentence names the option; what was found is printed all the same."""
     page = tmp_path / "no" / "page.html"
     result = call("run", "--url", url, "--root", root, *TOY, "--html", page)
     assert result.exit_code == 3
     assert result.stderr.startswith("error: --html cannot be written")
+    assert "polls" in result.stdout
 
 
 def test_a_client_that_needs_an_owner_cannot_be_explained(root):

@@ -52,6 +52,16 @@ def test_events_happen_between_polls_and_tell_the_truth(world):
         assert 14_400 <= after.at - before.at <= 28_800
 
 
+def test_a_phone_can_oversleep_to_a_time_that_nobody_drew(world):
+    """The poll comes so long behind the start, if its own time is over by then; else it waits."""
+    steps = (POLL, "at 40000", POLL, "at 40001", POLL)
+    seen = run_scenario(ToyClient, world, Scenario("late", steps), OWNER)
+    first, second, third = (d for d in seen.departures if d.channel is Channel.SCHEDULE)
+    assert float(first.octets) < 41_000.0
+    assert second.at == 41_000.0
+    assert third.at == float(second.octets)
+
+
 def test_a_crash_ends_the_run_and_is_seen(world):
     """The exception's name is part of the trace."""
 

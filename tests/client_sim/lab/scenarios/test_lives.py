@@ -5,8 +5,10 @@ from client_sim.lab.scenarios.lives import (
     TWO_YEARS,
     drawer,
     idle,
+    overslept,
     random_life,
     shuffled_story,
+    with_restarts,
     without_events,
 )
 from client_sim.tape import Tape
@@ -38,12 +40,28 @@ def test_a_shuffled_story_has_every_event_of_2014_in_some_order():
     assert len(orders) == 30
 
 
-def test_without_events_leaves_polls_and_restarts():
-    """A restart is the phone's own affair and stays."""
+def test_without_events_leaves_polls_alone():
+    """A restart is part of an owner's life, as all else that happens."""
     story = shuffled_story(Tape(3), 3)
     still = without_events(story)
-    assert set(still.steps) == {POLL, "reboot"}
-    assert still.steps.count(POLL) == story.steps.count(POLL)
+    assert still.steps == (POLL,) * story.steps.count(POLL)
+
+
+def test_restarts_are_added_behind_the_first_poll():
+    """One to eight of them, and nothing is lost."""
+    story = shuffled_story(Tape(3), 3)
+    counts = set()
+    for seed in range(40):
+        steps = with_restarts(story, Tape(seed)).steps
+        assert steps[0] == POLL
+        counts.add(steps.count("reboot") - story.steps.count("reboot"))
+        assert [s for s in steps if s != "reboot"] == [s for s in story.steps if s != "reboot"]
+    assert counts == set(range(1, 9))
+
+
+def test_the_last_poll_of_an_overslept_life_comes_when_no_draw_says():
+    """Later than the longest intervals lead."""
+    assert overslept(3).steps == (POLL, POLL, "at 86400", POLL)
 
 
 def test_idle_and_drawer():

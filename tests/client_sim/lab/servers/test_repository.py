@@ -269,4 +269,20 @@ def test_a_phone_of_no_published_name_is_refused(repository):
     """There is no phone of a channel that the repository does not have."""
     with pytest.raises(ValueError, match="armani/id/weekly"):
         repository.public("armani", "id", "weekly")
-    assert len(repository.publics()) == 8
+    assert len(repository.publics()) == 16
+
+
+def test_phones_of_a_repository_differ_in_their_builds(repository):
+    """A phone must not show which build it runs: there is nothing to see where all run one."""
+    publics = repository.publics()
+    names = {(each.codename, each.region, each.channel) for each in publics}
+    assert len(names) == 8
+    for read in (
+        lambda each: each.built_at,
+        lambda each: each.build.counter,
+        lambda each: each.build.incremental,
+        lambda each: each.build.post_timestamp,
+        lambda each: each.build.security_patch_level,
+    ):
+        assert len({read(each) for each in publics}) == 2
+    assert len({each.build.fingerprint for each in publics}) == 4
