@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from client_sim.lab.trace.detours import watch_detours
+from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Observation
 from client_sim.lab.trace.recording import RecordingWorld
 from client_sim.lab.trace.worlds import DrivenWorld
@@ -93,7 +94,7 @@ def run_scenario(
 
 def _watch(recording: RecordingWorld, world: DrivenWorld) -> AbstractContextManager[None]:
     """Note what goes past a world that needs no sockets itself."""
-    if world.far_ends() is not None:
+    if not isinstance(world, MemoryWorld):
         return nullcontext()
     return watch_detours(lambda tried: recording.note(Channel.DETOUR, tried))
 

@@ -93,9 +93,9 @@ class SocketWorld:
             hole = _Hole()
             self._streams.append(hole)
             return hole
+        self._streams.append(_Hole())  # in its place, should there be no connection at all
         if tls is not None and self._dial is None:
             raise OSError("this world speaks plain text only")
-        self._streams.append(_Hole())  # in its place, should there be no connection at all
         wire = socket.create_connection(self._relay.address, timeout=_PATIENCE)
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
         stream = _SocketStream(wire, wire.getsockname()[1])

@@ -10,7 +10,6 @@ import pytest
 
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.judging import judge_egress
-from client_sim.lab.programme.examine import Run
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
 from client_sim.lab.trace.detours import watch_detours
 from client_sim.lab.trace.observation import Channel
@@ -86,7 +85,7 @@ def test_a_detour_is_a_departure_and_a_finding(make_world):
                 send_datagram()
             return super().poll()
 
-    world = make_world(Run(OWNER, b"seed", 1000.0))
+    world = make_world(OWNER, b"seed", 1000.0)
     seen = run_scenario(Counting, world, Scenario("one poll", (POLL,)), OWNER)
     assert seen.departures[0].channel is Channel.DETOUR
     (finding,) = judge_egress(seen, world.public)

@@ -5,6 +5,7 @@ import pytest
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.handshakes import MUTANTS
+from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.oracles.tls import judge_tls
 from client_sim.lab.programme.batteries.sockets import network, sockets
 from client_sim.lab.programme.ground import plan_ground
@@ -44,3 +45,17 @@ def test_a_session_that_comes_back_is_called_so(mutant):
     found, seen = judged(network(plan_ground(ToyClient, 0), 1, mutant.dial), mutant.make)
     named = [finding for finding in found if finding.explanation.startswith("resumes is yes")]
     assert len(named) == sum(len(each.connections()) - 1 for each in seen)
+
+
+def test_a_client_that_wants_tls_where_there_is_none_is_judged():
+    """Its connections fail before they begin; the run has an observation all the same."""
+
+    class Insisting(ToyClient):
+        def server_name(self):
+            return self.host()
+
+    ground = plan_ground(ToyClient, 0)
+    _, seen = judged(sockets(ground, 1), Insisting)
+    assert all("TLS name" in judge_egress(each, ground.publics[0])[0].explanation for each in seen)
+    assert [len(each.connections()) for each in seen] == [3] * len(seen)
+    assert not any(connection.octets for each in seen for connection in each.connections())
