@@ -96,7 +96,7 @@ class _TwoPollsLater(Snoop):
 
 MUTANTS: Final = (
     Mutant("build-pieces", "L24", "Writes requests in pieces by its build.", _PiecesByBuild),
-    Mutant("birth-second", "L34", "Polls by seconds sooner by its ROM's date.", _SecondsByBirth),
+    Mutant("rom-second", "L34", "Polls by seconds sooner by its ROM's date.", _SecondsByBirth),
     Mutant("kept-fraction", "L38", "Keeps a fraction of a second for ever.", _KeptFraction),
     Mutant("restart-second", "L29", "Polls a second sooner per restart.", _SecondsByRestarts),
     Mutant("restart-order", "L29", "Connects twice after restarts.", _OrderAfterRestarts),

@@ -60,8 +60,8 @@ def judge_history(
 ) -> tuple[Finding, ...]:
     """Find intervals that depend on what came before the poll that they follow.
 
-    Both runs are of one phone and differ in randomness; in and behind each of `polls` it is the
-    same. A phase that was drawn once, a drawing that is repeated until it fits a number kept from
+    The runs differ in randomness, or are of two phones; in and behind each of `polls` randomness is
+    the same. A phase that was drawn once, a drawing that is repeated until it fits a number kept from
     earlier, and a next poll at a fixed hour all show themselves: the same draw, another interval.
     """
     return tuple(_history(one, other, frozenset(polls)))

@@ -73,7 +73,7 @@ def fleet(ground: Ground, size: int) -> Battery:
 def split(ground: Ground, size: int) -> Battery:
     """Compare phones whose channels are in one part of a `latest` that is split meanwhile.
 
-    Of each model, region and channel two phones of different owners, randomness and clocks.
+    Of each model, region and channel two phones of different builds, owners, randomness and clocks.
     """
 
     def make(number: int) -> Case:
@@ -87,7 +87,7 @@ def split(ground: Ground, size: int) -> Battery:
                 start=ground.start + tape.below(WEEK),
                 serve=ground.splitting(number),
             )
-            for place, public in enumerate((*ground.publics, *ground.publics))
+            for place, public in enumerate(ground.publics)
         )
         return Case(settings, _judge_split(ground.publics))
 
@@ -97,7 +97,7 @@ def split(ground: Ground, size: int) -> Battery:
 
 def _judge_split(publics: Sequence[Public]) -> Judge:
     """Judge the phones of each part as a fleet of their own, and all by what a split may show."""
-    parts = [name_part(public, _PARTS) for public in (*publics, *publics)]
+    parts = [name_part(public, _PARTS) for public in publics]
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
         findings = [*judge_cardinality(seen, {"parts": _PARTS})]

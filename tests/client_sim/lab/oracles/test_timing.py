@@ -180,8 +180,8 @@ def test_every_sentence():
     assert judge_history(short, long, [1, 2, 3]) == (
         finding(
             2,
-            "the same randomness gives 20000 s and 20001 s, so the interval depends on what came "
-            "before",
+            "the same randomness gives 20000 s and 20001 s, so the interval depends on more than "
+            "it",
             *(b"20000", b"20001"),
         ),
         finding(3, "only one of two runs has an interval behind poll 3", b"20000"),

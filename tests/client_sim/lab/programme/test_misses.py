@@ -18,7 +18,7 @@ from client_sim.lab.programme.runner import find_killers
 BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
 FOUND_BY = {
     "build-pieces": "fleet",
-    "birth-second": "timing",
+    "rom-second": "timing",
     "kept-fraction": "timing",
     "restart-second": "events",
     "restart-order": "events",
