@@ -61,8 +61,9 @@ def judge_history(
     """Find intervals that depend on what came before the poll that they follow.
 
     The runs differ in randomness, or are of two phones; in and behind each of `polls` randomness is
-    the same. A phase that was drawn once, a drawing that is repeated until it fits a number kept from
-    earlier, and a next poll at a fixed hour all show themselves: the same draw, another interval.
+    the same. A phase that was drawn once, a drawing that is repeated until it fits a number kept
+    from earlier, and a next poll at a fixed hour all show themselves: the same draw, another
+    interval.
     """
     return tuple(_history(one, other, frozenset(polls)))
 
