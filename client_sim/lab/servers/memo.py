@@ -15,7 +15,7 @@ from tuf.api.metadata import Metadata
 
 from client_sim.device import tlog
 
-_FILES: Final = 2_048  # some of which have a hundred pointers
+_FILES: Final = 4_096  # some of which have a hundred pointers
 _CHECKS: Final = 16_384
 _KEPT: Final = "_signed_octets"
 
