@@ -1,4 +1,5 @@
 import contextlib
+import hashlib
 import json
 
 import pytest
@@ -9,11 +10,14 @@ from tuf.api.metadata import Metadata, MetaFile
 
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import (
+    ExpiredError,
     LogError,
+    PointerError,
     ProfileError,
     TransportError,
     TrustError,
 )
+from client_sim.device.records import load_clock, raise_clock
 from client_sim.device.trust import Trust
 from client_sim.transport import Connection
 from tests.client_sim.device.fake_world import FakeWorld
@@ -355,3 +359,39 @@ def _resign(metadata, signer, version):
         payload = encode_canonical(signed).encode()
     signature = signer.sign(payload).to_dict()
     return json.dumps({"signatures": [signature], "signed": signed}).encode()
+
+
+@pytest.mark.parametrize(
+    ("length", "sha256"), [(1, hashlib.sha256().hexdigest()), (0, hashlib.sha256(b"x").hexdigest())]
+)
+def test_a_pointer_is_an_empty_file(repository, world, length, sha256):
+    """One that names octets is no pointer, though `latest` is signed: FORMATS section 4."""
+    repository.offer()
+    target = repository.signed["latest"].targets["latest/armani/id/stable"]
+    target.length, target.hashes = length, {"sha256": sha256}
+    repository.publish("latest")
+    outcome = _poll(world)
+    assert isinstance(outcome.failure, PointerError)
+    assert outcome.offer is None
+
+
+def test_no_clock_is_believed_below_what_maintainers_have_signed(world):
+    """A clock that was set back does not bring expired metadata back to life."""
+    assert _poll(world).failure is None
+    raise_clock(world.state, START + 400 * DAY)
+    assert isinstance(_poll(world).failure, ExpiredError)
+
+
+def test_a_build_of_the_moment_its_role_expires_states_no_time(repository, world):
+    """The newest time before the expiry is the phone's floor: FORMATS section 9, Clock."""
+    link = repository.add_release()
+    expires = int(repository.signed["armani"].expires.timestamp())
+    for name, time in (("late.zip", expires), ("later.zip", expires + 1)):
+        repository.add_release(name=name, post_timestamp=time)
+    repository.point(make_pointer([make_step(2, [link])]))
+    repository.publish("armani", "latest")
+    client = PollingClient(world)
+    offer = client.poll().offer
+    with Connection(world) as connection:
+        client.fetch_release(offer, connection)
+    assert load_clock(world.state) == START

@@ -88,7 +88,7 @@ def test_twins_take_no_more_time_than_they_may(tmp_path, signer, monkeypatch):
 def test_a_package_of_another_key_is_told(tmp_path, signer):
     """A twin that the engine refuses is no install, and its sentence is kept; not all of them."""
     package = make_package(BUILDS[1], PackageSigner(START))
-    with follow(tmp_path, signer, REASONS + 1, package=package) as (tally, _):
+    with follow(tmp_path, signer, REASONS + 1, package=package, share=1.0) as (tally, _):
         assert (tally.twins, tally.twins_installed) == (REASONS + 1, 0)
         assert len(tally.twin_refusals) == REASONS
         assert "not signed by the key" in tally.twin_refusals[0]
