@@ -57,7 +57,7 @@ def decode_pem(octets: bytes) -> dict[str, str]:
                 ).hexdigest(): one.subject.rfc4514_string()
                 for one in found
             }
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise ContentError("The file has no certificates in PEM that can be read.") from error
 
 
@@ -75,7 +75,13 @@ def _is_authority(der: bytes) -> bool:
         with _quiet():
             certificate = x509.load_der_x509_certificate(der)
             constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
+    except (
+        ValueError,
+        x509.DuplicateExtension,
+        x509.ExtensionNotFound,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ):
         return False
     return constraints.value.ca
 

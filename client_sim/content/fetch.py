@@ -1,7 +1,7 @@
 """Fetches what is new of the packs, in a poll and over its connection.
 
 Whatever goes wrong here is a sentence for the owner and nothing else: an update does not wait for
-a list of holidays, and the next poll goes on with what is missing.
+a list of holidays, and the next poll asks again.
 """
 
 import hashlib
@@ -27,7 +27,8 @@ def update_contents(
     """Fetch and judge what is missing of the packs that `roles` list, as this poll trusts them.
 
     What is refused, and what the phone's disk will not hold, is added to `warnings`. Raises
-    TransportError when the connection broke; what was fetched until then is kept.
+    TransportError when the connection broke. Of a version of a role all parts are fetched in one
+    poll, or none of them counts.
     """
     update = _Update(connection, Store(trust.state), warnings)
     try:
@@ -50,14 +51,20 @@ class _Update:
         if self.store.is_seen(name, role.version):
             return
         index = self._read_index(name, role)
-        # Each kind is brought as far as it goes: one that lacks a part is in nobody's way.
-        followed = [
-            self._follow_kind(kind, pack, index)
+        listed = [
+            (kind, pack, record)
             for kind in kinds_of(name)
             if (pack := index.packs.get(kind.name)) is not None
+            and (record := self._list(kind, pack)) is not None
         ]
-        if all(followed):
-            self.store.mark_seen(name, role.version)
+        if not all(self._fetch_parts(kind, pack, record) for kind, pack, record in listed):
+            # Nothing of it counts: which parts came is the server's choice, and the next poll
+            # would carry that back to it.
+            self.store.sweep()
+            return
+        for kind, pack, record in listed:
+            self._complete(kind, pack, record, index)
+        self.store.mark_seen(name, role.version)
         self.store.sweep()
 
     def _read_index(self, name: str, role: Targets) -> Index:
@@ -76,34 +83,34 @@ class _Update:
         self.warnings += index.warnings
         return index
 
-    def _follow_kind(self, kind: Kind, pack: Pack, index: Index) -> bool:
-        """Return whether nothing of a kind's pack is missing any more."""
+    def _list(self, kind: Kind, pack: Pack) -> Record | None:
+        """Return the record behind the index, or None where that says what cannot be."""
         try:
             record = plan_listing(self.store.load(kind), pack)
         except ContentError as error:
             self.warnings.append(f"The pack {kind.name} is passed over: {error}")
-            return True
-        fetched = set(record.fetched)
-        try:
-            for number in plan_parts(record):
-                file = pack.parts[number]
-                if self._fetch_part(kind, number, file):
-                    fetched.add(file.sha256)
-        finally:
-            # Also when the connection broke: what was fetched is not asked for again.
-            record = replace(record, fetched=frozenset(fetched))
-            self.store.keep(kind, record)
-        if missing := len(plan_parts(record)):
-            self.warnings.append(f"The pack {kind.name} lacks {missing} parts still.")
-            return False
-        if record.verdict == "open" and not pack.withdrawn:
-            self.store.keep(kind, self._judge(kind, record, pack, index))
+            return None
+        self.store.keep(kind, record)
+        return record
+
+    def _fetch_parts(self, kind: Kind, pack: Pack, record: Record) -> bool:
+        """Return whether every part of a kind that was missing came."""
+        for number in plan_parts(record):
+            if not self._fetch_part(kind, number, pack.parts[number]):
+                self.warnings.append(f"Part {number} of the pack {kind.name} does not come.")
+                return False
         return True
+
+    def _complete(self, kind: Kind, pack: Pack, record: Record, index: Index) -> None:
+        """Remember that all parts are held, and whether the pack may be used."""
+        if record.verdict != "open" or pack.withdrawn:
+            return
+        parts = frozenset(file.sha256 for file in pack.parts)
+        self.store.keep(kind, self._judge(kind, replace(record, fetched=parts), pack, index))
 
     def _fetch_part(self, kind: Kind, number: int, file: File) -> bool:
         """Fetch and store a part; return false where the server has it not, or another."""
         path = f"/targets/{kind.role}/{kind.name}/{file.sha256}.{number:02}.xz"
-        # Of all refusals this one leaves the connection as it was, so other parts can follow.
         octets = self.connection.get_if_there(path, limit=file.length)
         if octets is None or hashlib.sha256(octets).hexdigest() != file.sha256:
             return False
@@ -114,7 +121,9 @@ class _Update:
         try:
             entries = self.store.load_entries(kind, pack)
             check_entries(kind.name, entries, hosts=index.hosts, pictures=pack.pictures)
-        except ContentError as error:
+        except (StateError, StorageError):
+            raise
+        except Exception as error:  # noqa: BLE001 - no update waits for what a library says of a table
             self.warnings.append(f"Version {pack.version} of {kind.name} is not used: {error}")
             return replace(record, verdict="bad")
         return replace(record, verdict="ready")

@@ -83,6 +83,8 @@ def decode_index(
     """
     if custom is None:
         return Index({}, frozenset(), ())
+    if not isinstance(custom, dict):
+        raise ContentError(f"The index of {role} is no object.")
     # What a role says beside its packs is not looked at.
     members = {name: custom.get(name) for name in ("hosts", "packs", "schema")}
     if len(encode_canonical(custom)) > _INDEX_LIMIT:

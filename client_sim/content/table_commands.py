@@ -10,7 +10,7 @@ from client_sim.content.emergency import find_emergency
 from client_sim.content.kinds import KINDS
 from client_sim.content.options import COUNTRY, read_moment, show_table
 from client_sim.content.shelf import Shelf
-from client_sim.content.zones import find_local_time, load_zone
+from client_sim.content.zones import load_zone
 from client_sim.device.errors import ContentError
 from client_sim.device.options import AS_JSON, FILE, PHONE, print_json
 from client_sim.device.telling import tell_date
@@ -83,7 +83,7 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
 @AS_JSON
 def zone_command(folder: Path, name: str, seconds: int, as_json: bool) -> None:
     """Show the offset of a time zone at a time, its short name, and whether it is summer time."""
-    local = find_local_time(load_zone(Shelf(folder).entries("zones"), name), seconds)
+    local = load_zone(Shelf(folder).entries("zones"), name).find(seconds)
     if as_json:
         print_json(
             {

@@ -1,21 +1,46 @@
-"""Checks that octets are a TZif file (RFC 9636, versions 2 to 4) before a library reads them."""
+"""Reads a TZif file (RFC 9636, versions 2 to 4) with nothing but what this module checks.
 
-import io
+The standard library's reader is not given octets of strangers: it is written in C and trusts them.
+"""
+
 import itertools
 import re
 import struct
-import zoneinfo
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.content.local_time import LocalTime
+from client_sim.content.tz_rule import Rule, decode_rule
 from client_sim.device.errors import ContentError
 
 _HEADER: Final = struct.Struct(">4s1s15x6I")
 _TYPE: Final = struct.Struct(">i2B")
 _LEAP_CORRECTION: Final = 4
-_DAY: Final = 86_400
-_FOOTER: Final = re.compile(rb"\n[ -~]{0,128}\n")
+_FIRST_OFFSET: Final = -89_999
+_LAST_OFFSET: Final = 93_599
+_FOOTER: Final = re.compile(rb"\n([ -~]{0,128})\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """A time zone: from each of `times` on, ascending seconds of the epoch, one of `kinds` holds.
+
+    Before the first of them `first` does, and from the last on the `rule` if there is one.
+    """
+
+    times: tuple[int, ...]
+    kinds: tuple[LocalTime, ...]
+    first: LocalTime
+    rule: Rule | None
+
+    def find(self, seconds: int) -> LocalTime:
+        """Return what holds at `seconds` of the epoch; raises ContentError out of years."""
+        place = bisect_right(self.times, seconds)
+        if self.rule is not None and place == len(self.times):
+            return self.rule.find(seconds)
+        return self.kinds[place - 1] if place else self.first
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +64,20 @@ class _Counts:
         )
 
 
-def decode_tzif(octets: bytes) -> zoneinfo.ZoneInfo:
+def decode_tzif(octets: bytes) -> Zone:
     """Return the time zone of a TZif file; raises ContentError for any that is malformed."""
-    _check_blocks(octets)
-    try:
-        return zoneinfo.ZoneInfo.from_file(io.BytesIO(octets))
-    except (ValueError, IndexError, OverflowError):
-        raise ContentError("A time zone has a rule for later years that is none.") from None
-
-
-def _check_blocks(octets: bytes) -> None:
     first, version = _read_header(octets, 0)
     second_at = _HEADER.size + first.size(4)
     second, again = _read_header(octets, second_at)
     if version != again:
         raise ContentError("A time zone states two versions of its format.")
     data_at = second_at + _HEADER.size
-    _check_data(octets[_HEADER.size : second_at], first, 4)
     footer_at = data_at + second.size(8)
-    _check_data(octets[data_at:footer_at], second, 8)
-    if _FOOTER.fullmatch(octets[footer_at:]) is None:
+    footer = _FOOTER.fullmatch(octets[footer_at:])
+    if footer is None:
         raise ContentError("A time zone does not end as it should.")
+    rule = decode_rule(footer[1].decode()) if footer[1] else None
+    return _read_data(octets[data_at:footer_at], second, rule)
 
 
 def _read_header(octets: bytes, at: int) -> tuple[_Counts, bytes]:
@@ -76,32 +94,32 @@ def _read_header(octets: bytes, at: int) -> tuple[_Counts, bytes]:
     return found, version
 
 
-def _check_data(data: bytes, counts: _Counts, width: int) -> None:
-    if len(data) != counts.size(width):
+def _read_data(data: bytes, counts: _Counts, rule: Rule | None) -> Zone:
+    if len(data) != counts.size(8):
         raise ContentError("A time zone is cut short.")
-    code = {4: "i", 8: "q"}[width]
-    times = struct.unpack_from(f">{counts.time}{code}", data)
-    at = counts.time * width
-    kinds = data[at : at + counts.time]
+    if counts.leap:
+        raise ContentError("A time zone counts leap seconds, which phones do not.")
+    times = struct.unpack_from(f">{counts.time}q", data)
+    at = counts.time * 8
+    numbers = data[at : at + counts.time]
     at += counts.time
     names_at = at + counts.type * _TYPE.size
     names = data[names_at : names_at + counts.char]
-    if not _ascend(times) or any(kind >= counts.type for kind in kinds):
+    if not _ascend(times) or any(number >= counts.type for number in numbers):
         raise ContentError("A time zone has changes out of order, or to a time that is not there.")
-    for offset, is_summer, place in _TYPE.iter_unpack(data[at:names_at]):
-        end = names.find(b"\0", place)
-        if not -_DAY < offset < _DAY or is_summer > 1 or place >= counts.char or end < 0:
-            raise ContentError("A time zone has a local time that cannot be.")
-        if not re.fullmatch(rb"[A-Za-z0-9+-]*", names[place:end]):
-            raise ContentError("A time zone has a name of a time that is no name.")
-    leaps_at = names_at + counts.char
-    leaps = struct.Struct(f">{code}i")
-    rows = leaps.iter_unpack(data[leaps_at : leaps_at + counts.leap * leaps.size])
-    if not _ascend([second for second, _ in rows]):
-        raise ContentError("A time zone has leap seconds out of order.")
-    indicators = data[leaps_at + counts.leap * leaps.size :]
-    if any(indicator > 1 for indicator in indicators):
+    kinds = [_read_kind(names, *row) for row in _TYPE.iter_unpack(data[at:names_at])]
+    if any(indicator > 1 for indicator in data[names_at + counts.char :]):
         raise ContentError("A time zone has an indicator that is neither 0 nor 1.")
+    return Zone(times, tuple(kinds[number] for number in numbers), kinds[0], rule)
+
+
+def _read_kind(names: bytes, offset: int, summer: int, place: int) -> LocalTime:
+    if not _FIRST_OFFSET <= offset <= _LAST_OFFSET or summer > 1 or place >= len(names):
+        raise ContentError("A time zone has a local time that cannot be.")
+    name, end, _ = names[place:].partition(b"\0")
+    if names[-1:] != b"\0" or not end or not re.fullmatch(rb"[A-Za-z0-9+-]{3,16}", name):
+        raise ContentError("A time zone has a name of a time that is no name.")
+    return LocalTime(offset, name.decode(), bool(summer))
 
 
 def _ascend(times: Sequence[int]) -> bool:

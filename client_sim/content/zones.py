@@ -1,25 +1,13 @@
-"""Time zones: their schema, and the offset of a zone at a time."""
+"""Time zones: their schema, and how one is found by name."""
 
-import datetime as dt
-import zoneinfo
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from client_sim.content.shape import decode_base64, read_object
-from client_sim.content.tzif import decode_tzif
+from client_sim.content.tzif import Zone, decode_tzif
 from client_sim.device.errors import ContentError
 
 _TZIF_LIMIT: Final = 65_536
-
-
-@dataclass(frozen=True, slots=True)
-class LocalTime:
-    """What holds in a zone at a time: seconds east of UTC, its short name, summer time or not."""
-
-    offset: int
-    name: str
-    is_summer: bool
 
 
 def check_zones(entries: Mapping[str, Any]) -> None:
@@ -35,7 +23,7 @@ def check_zones(entries: Mapping[str, Any]) -> None:
             decode_tzif(decode_base64("A time zone", tzif, _TZIF_LIMIT))
 
 
-def load_zone(entries: Mapping[str, Any], name: str) -> zoneinfo.ZoneInfo:
+def load_zone(entries: Mapping[str, Any], name: str) -> Zone:
     """Return a zone of the pack by its name or link; raises ContentError if there is none."""
     entry = entries.get(name)
     if entry is None:
@@ -43,18 +31,3 @@ def load_zone(entries: Mapping[str, Any], name: str) -> zoneinfo.ZoneInfo:
     if "link" in entry:
         entry = entries[entry["link"]]
     return decode_tzif(decode_base64("A time zone", entry["tzif"], _TZIF_LIMIT))
-
-
-def find_local_time(zone: zoneinfo.ZoneInfo, seconds: int) -> LocalTime:
-    """Return what holds in a zone at `seconds` of the epoch; raises ContentError out of years."""
-    try:
-        moment = dt.datetime.fromtimestamp(seconds, dt.UTC).astimezone(zone)
-    except (OverflowError, ValueError, OSError):
-        raise ContentError("No calendar goes so far.") from None
-    offset, summer = moment.utcoffset(), moment.dst()
-    assert offset is not None
-    return LocalTime(
-        offset=int(offset.total_seconds()),
-        name=moment.tzname() or "",
-        is_summer=bool(summer),
-    )

@@ -34,7 +34,7 @@ _LOG = re.compile(
 
 # What a phone asks for: the rows of the request table in docs/PRIVACY.md, by their id.
 _CODENAME = (
-    r"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)\b|latest-)"
+    r"(?!(?:root|targets|snapshot|timestamp|mirrors|latest|tables|content)(?![a-z0-9_-])|latest-)"
     rf"{_ROLE}"
 )
 _PART = r"latest-[0-9a-f]"

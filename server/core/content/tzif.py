@@ -11,10 +11,17 @@ from itertools import pairwise
 from server.core.errors import FormatError
 
 _HEADER = struct.Struct(">4sc15x6I")
-_OFFSET = r"[+-]?[0-9]{1,3}(?::[0-5][0-9](?::[0-5][0-9])?)?"
-_NAME = r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)"
-_RULE = rf",(?:M(?:1[0-2]|[1-9])\.[1-5]\.[0-6]|J[0-9]{{1,3}}|[0-9]{{1,3}})(?:/{_OFFSET})?"
-_TZ = re.compile(rf"{_NAME}{_OFFSET}(?:{_NAME}(?:{_OFFSET})?(?:{_RULE}{_RULE})?)?")
+_CLOCK = r"(?::[0-5][0-9](?::[0-5][0-9])?)?"
+_OFFSET = rf"[+-]?(?:2[0-4]|1[0-9]|0?[0-9]){_CLOCK}"
+_TIME = rf"[+-]?(?:16[0-7]|1[0-5][0-9]|0?[0-9]?[0-9]){_CLOCK}"
+_NAME = r"(?:[A-Za-z]{3,16}|<[A-Za-z0-9+-]{3,16}>)"
+_DAY = (
+    r"(?:M(?:1[0-2]|0?[1-9])\.[1-5]\.[0-6]"
+    r"|J(?:36[0-5]|3[0-5][0-9]|[12][0-9]{2}|[1-9][0-9]?)"
+    r"|36[0-5]|3[0-5][0-9]|[12][0-9]{2}|[1-9]?[0-9])"
+)
+_RULE = rf",{_DAY}(?:/{_TIME})?"
+_TZ = re.compile(rf"{_NAME}{_OFFSET}(?:{_NAME}(?:{_OFFSET})?{_RULE}{_RULE})?")
 _DESIGNATION = re.compile(rb"[A-Za-z0-9+-]{3,16}")
 _FIRST_OFFSET, _LAST_OFFSET = -89_999, 93_599  # RFC 9636 section 3.2: what readers accept
 
@@ -55,7 +62,7 @@ def check_tzif(data: bytes) -> None:
     if len(footer) < 2 or footer[:1] + footer[-1:] != b"\n\n" or not footer.isascii():
         raise FormatError("a TZif file has no footer, or goes on behind it")
     rule = footer[1:-1].decode()
-    if rule and _TZ.fullmatch(rule) is None:
+    if rule and (len(rule) > 128 or _TZ.fullmatch(rule) is None):
         raise FormatError(f"a TZif file's footer holds {rule[:60]!r}, which is no TZ string")
 
 
@@ -77,6 +84,8 @@ def _read_header(data: bytes) -> tuple[bytes, _Counts]:
 
 
 def _check_block(block: bytes, counts: _Counts) -> None:
+    if counts.leap:
+        raise FormatError("a TZif file counts leap seconds, which phones do not")
     at = counts.time * 8
     times = struct.unpack(f">{counts.time}q", block[:at])
     if any(first >= second for first, second in pairwise(times)):

@@ -95,7 +95,7 @@ def test_a_poll_without_news_decodes_nothing(repository, world, monkeypatch):
 
 
 def test_what_is_missing_comes_with_the_next_poll(repository, world):
-    """A part that is not there stops no other, and no update; then it alone is asked for."""
+    """A part that is not there stops no update; nothing of its role counts until all is there."""
     paths = publish(repository)
     put_pack(repository, "zones", entries_of("zones"))
     repository.offer()
@@ -103,13 +103,27 @@ def test_what_is_missing_comes_with_the_next_poll(repository, world):
     gone = repository.files.pop(paths[2])
     outcome = poll(world)
     assert outcome.offer is not None
-    assert outcome.warnings == ("The pack emergency lacks 1 parts still.",)
-    assert used(world, "zones") == (1, entries_of("zones"))
+    assert outcome.warnings == ("Part 2 of the pack emergency does not come.",)
     with pytest.raises(ContentError, match="has no emergency"):
         used(world)
+    assert not [name for name in world.state if name.startswith("part.")]
     repository.files[paths[2]] = gone
     poll(world)
-    assert world.paths == [*POLL, paths[2]]
+    assert world.paths[:6] == [*POLL, *paths]
+    assert used(world) == (1, ID)
+    assert used(world, "zones") == (1, entries_of("zones"))
+
+
+@pytest.mark.parametrize("answer", [response(b"404 Not Found", b""), OSError("cut")])
+def test_which_parts_came_is_carried_back_to_nobody(repository, world, answer):
+    """Whichever a server keeps back from a phone, it then asks as one that had got none."""
+    paths = publish(repository)
+    asked = []
+    for kept_back in ([0], [1, 2], [3], []):
+        repository.overrides = {paths[number]: answer for number in kept_back}
+        poll(world)
+        asked.append([path for path in world.paths if path.startswith("/targets/")][:1])
+    assert asked == [paths[:1]] * 4
     assert used(world) == (1, ID)
 
 
@@ -153,7 +167,7 @@ def test_whatever_breaks_behind_latest_stops_no_update(repository, world, answer
     asked = world.paths
     assert poll(world).requests == tuple(POLL)
     if place == "part":
-        assert [path for path in asked if path.startswith("/targets/")] == paths[1:]
+        assert [path for path in asked if path.startswith("/targets/")] == paths
 
 
 def test_tables_without_a_good_proof_are_not_used(repository, world):

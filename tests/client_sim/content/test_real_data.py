@@ -16,7 +16,7 @@ from client_sim.content.checks import check_entries
 from client_sim.content.emergency import find_emergency
 from client_sim.content.kinds import KINDS
 from client_sim.content.part import decode_part
-from client_sim.content.zones import find_local_time, load_zone
+from client_sim.content.zones import load_zone
 from signer.content.sources.apn import load_apn
 from signer.content.sources.ca import load_ca
 from signer.content.sources.emergency import load_emergency
@@ -51,7 +51,7 @@ def test_zones_answer_as_the_standard_library_does():
             seconds = draw.randrange(-2_208_988_800, 5_680_281_600)
             moment = dt.datetime.fromtimestamp(seconds, theirs)
             expected = (moment.utcoffset(), moment.tzname(), bool(moment.dst()))
-            found = find_local_time(own, seconds)
+            found = own.find(seconds)
             offset = dt.timedelta(seconds=found.offset)
             assert (offset, found.name, found.is_summer) == expected, (name, seconds)
 
