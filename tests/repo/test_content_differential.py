@@ -8,7 +8,7 @@ from client_sim.device.errors import ContentError
 from server.core.content.entries import check_entries as check_on_server
 from server.core.errors import FormatError
 from tests.client_sim.content.test_entries import paths, put
-from tests.server.core.content.samples import KINDS, entries_of
+from tests.server.core.content.samples import KINDS, b64, entries_of, tzif
 
 HOSTS = {"example.com"}
 VALUES = [
@@ -57,3 +57,40 @@ def test_both_say_the_same(kind):
             assert on_phone == passes_on_server(kind, changed), (path, value)
             said.add(on_phone)
     assert False in said
+
+
+FOOTERS = {
+    "": True,
+    "CET-1CEST,M3.5.0,M10.5.0/3": True,
+    "<-02>2<-01>,M3.5.0/-1,M10.5.0/0": True,
+    "XXX3EDT4,0/0,J365/23": True,
+    "EST5EDT": False,
+    "EST25": False,
+    "EST5EDT,J0,J365": False,
+    "EST5EDT,J1,J366": False,
+    "EST5EDT,366,1": False,
+    "EST5EDT,M3.2.0/168,M11.1.0": False,
+    "EST5EDT,M13.2.0,M11.1.0": False,
+    "EST5EDT,M3.2.0": False,
+    "ES5": False,
+    "<+07-7": False,
+    f"<{'A' * 17}>5": False,
+}
+
+
+@pytest.mark.parametrize("footer", FOOTERS)
+def test_both_know_the_rules_for_later_years(footer):
+    """Those of RFC 9636 section 3.3.2 and no others; a summer time has both of its changes."""
+    entries = {"Asia/Jakarta": {"tzif": b64(tzif(footer.encode()))}}
+    assert passes_on_phone("zones", entries) == FOOTERS[footer]
+    assert passes_on_server("zones", entries) == FOOTERS[footer]
+
+
+@pytest.mark.parametrize("text", ["http\u017f:", "java\u017fcript:", "HTTPS:"])
+def test_both_fold_letters_alike(text):
+    """A word that is not allowed is none in capitals or with a long s either."""
+    entries = entries_of("notices")
+    changed = {
+        key: {**entry, "title": {**entry["title"], "en": text}} for key, entry in entries.items()
+    }
+    assert passes_on_phone("notices", changed) == passes_on_server("notices", changed)

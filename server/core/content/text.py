@@ -34,7 +34,7 @@ def check_text(text: str, limit: int, *, lines: bool = False) -> None:
             _check_character(character)
     if not unicodedata.is_normalized("NFC", text):
         raise FormatError("a text is not in Unicode's form NFC")
-    folded = text.lower()
+    folded = text.casefold()
     for word in _FORBIDDEN:
         if word in folded:
             raise FormatError(f"a text holds {word!r}; a link is a member of its own")

@@ -1,9 +1,15 @@
 """Each kind's schema: sound entries pass, and each change that a stranger would make does not."""
 
 import base64
+import datetime as dt
+import hashlib
 import json
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import ExtensionOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -184,3 +190,22 @@ def test_a_zone_is_read_to_its_last_octet():
     for octets in (*(good[:end] for end in range(len(good))), good + b"\n"):
         with pytest.raises(ContentError):
             check("zones", {"A": {"tzif": base64.b64encode(octets).decode()}})
+
+
+@pytest.mark.parametrize("names", ["3002a300", "3002a500"])
+def test_a_certificate_with_a_name_that_no_library_knows(names):
+    """It is refused like any other that cannot be read: a poll does not end by it."""
+    key = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(32))
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Odd")])
+    odd = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, bytes.fromhex(names))
+    start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    der = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, start, start.replace(year=2036))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(odd, critical=False)
+        .sign(key, None)
+        .public_bytes(Encoding.DER)
+    )
+    entry = {"der": base64.b64encode(der).decode(), "name": "Odd"}
+    with pytest.raises(ContentError, match="none of an authority"):
+        check("ca", {hashlib.sha256(der).hexdigest(): entry})

@@ -30,6 +30,8 @@ def head(path, *lines):
         head(PACKAGE, "Host: a", f"Range: bytes={BLOCK}-{BLOCK + 8}"),
         head(PART, "Host: a", GZIP),
         head(PICTURE, "Host: a", GZIP),
+        head("/metadata/1.content-pro.json", "Host: a", GZIP),
+        head("/log/proof/root-2.1", "Host: a", GZIP),
     ],
 )
 def test_phones_heads(octets):
