@@ -33,6 +33,11 @@ _HIDDEN: Final[Mapping[str, Transform]] = {
     "upper": TRANSFORMS["upper"],
 }
 """Encodings of which two are tried beneath a digest, which cannot be undone."""
+_CHAINS: Final[tuple[tuple[str, ...], ...]] = (
+    *((), *((name,) for name in TRANSFORMS)),
+    *product(TRANSFORMS, repeat=2),
+)
+"""What a token may be made by, which it keeps the number of."""
 _USUAL: Final = ("md5", "sha1", "sha256")
 
 
@@ -83,11 +88,7 @@ class CanarySearch:
             for spelling, spelled in spell(value)
         ]
         self._digested: set[int] = set()
-        self._chains: list[tuple[str, ...]] = [()]
-        if layers > 0:
-            self._chains += [(name,) for name in TRANSFORMS]
-        if layers > 1:
-            self._chains += [(first, second) for first in TRANSFORMS for second in TRANSFORMS]
+        self._chains = list(_CHAINS)
         for place, (_, _, _, spelled) in enumerate(self._spelled):
             self._add_tokens(place, spelled, layers)
             self._deltas.setdefault(step_differences(spelled)[:WINDOW], []).append(place)

@@ -352,3 +352,26 @@ def test_sightings_are_told_exactly(octets, sightings, small):
         for field, chain, offset, there in sightings
     )
     assert small.search(octets) == small.search_again(octets) == expected
+
+
+def test_turned_digits_are_computed_from_one_layer_on():
+    """With none they are no reading of a value."""
+    turned = b"112128315973240"
+    none = CanarySearch({"imei": (IMEI,)}, layers=0).search(b"-" + turned)
+    assert all(found.chain[0] != "digits+1" for found in none)
+    (found,) = CanarySearch({"imei": (IMEI,)}, layers=1).search(turned)
+    assert found.chain == ("digits+1",)
+
+
+def test_eight_octets_are_enough_in_each_layer():
+    """A value of eight turned round, and one of six that is eight in base64."""
+    (found,) = CanarySearch({"serial": (b"a1b2c3d4",)}, layers=1).search(b"4d3c2b1a")
+    assert found.chain == ("reversed",)
+    (found,) = CanarySearch({"serial": (b"a1b2c3",)}).search(base64.b64encode(b"3c2b1a"))
+    assert found.chain == ("reversed", "base64+0")
+
+
+def test_a_value_is_no_salt_of_itself(small):
+    """Two identifiers together are looked for, one twice is not."""
+    assert small.search(hashlib.md5(IMEI + IMEI).digest()) == ()
+    assert small.search(hashlib.md5(IMEI + SERIAL).digest()) != ()

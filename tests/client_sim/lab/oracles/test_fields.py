@@ -1,5 +1,7 @@
 """What leaves in a poll is a list of fields with values, whatever it is."""
 
+from dataclasses import replace
+
 from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 
@@ -87,3 +89,22 @@ def test_fields_of_requests_are_octets():
     assert [name_channel(of) for of in ("poll", "connection", "request", "package")] == [
         *("", "", "octets", "octets"),
     ]
+
+
+def test_a_poll_without_a_connection_has_fields():
+    """What was asked for, and that nothing was connected to."""
+    assert decode_fields(observe()) == {
+        1: (
+            Field("", "names", "poll", b"h.example i.example"),
+            Field("", "connections", "poll", b"0"),
+        )
+    }
+
+
+def test_a_connection_may_be_closed_behind_its_poll():
+    """Then it says so, and how often it was closed."""
+    seen = observe(b"junk")
+    late = Departure(9.0, "step 2 call-placed", Channel.CLOSE, 0, b"")
+    seen = replace(seen, departures=(*seen.departures, late))
+    (fields,) = decode_fields(seen).values()
+    assert Field("connection 1", "close", "connection", b"2 later") in fields
