@@ -42,6 +42,14 @@ def test_an_unknown_hash_leads_nowhere():
     assert second.recognise(500, b"a", hashed(b"a"), is_gzip=False) is None
 
 
+def test_octets_that_were_recognised_are_unknown_under_another_status():
+    """An error page that is the very role is still an error."""
+    place, ends = make_tree(b"a")
+    second = place.recognise(404, b"", hashed(b""), is_gzip=False).following
+    assert second.recognise(200, b"a", hashed(b"a"), is_gzip=False).following is ends[0]
+    assert second.recognise(500, b"a", hashed(b"a"), is_gzip=False) is None
+
+
 def test_a_compressed_body_is_known_by_what_it_decodes_to():
     """Also when its octets are others the next time; damaged or trailing ones are unknown."""
     place, ends = make_tree(b"a" * 100)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from client_sim.fleet.call import Call
 from client_sim.fleet.population import Habits
 from client_sim.fleet.tally import Failure
 from client_sim.fleet.wheel import TICKS
@@ -237,6 +238,20 @@ def test_a_release_that_its_maintainers_did_not_sign_is_not_fetched(town):
     live(driver, 1)
     assert driver.tally.failures == {Failure.TRUST: 2}
     assert not any("/targets/" in path for paths in town.paths() for path in paths)
+
+
+def test_a_timestamp_is_expired_in_the_second_that_it_names(town):
+    """As the real code has it: TUF 5.4.4, not expired is strictly before."""
+    driver = town.make_driver(1)
+    live(driver, 1)
+    expires = town.repository.signed["timestamp"].expires.timestamp()
+    for second, polls in ((expires - 1, 2), (expires, 2)):
+        call = Call()
+        call.now = second
+        driver._walk.poll(call)
+        settle(driver)
+        assert driver.tally.polls == polls
+    assert driver.tally.failures == {Failure.CLOCK: 1}
 
 
 def test_a_clock_beyond_the_expiry_ends_polls_at_the_timestamp(town):
