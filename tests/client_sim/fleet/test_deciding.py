@@ -40,6 +40,23 @@ def test_every_phone_decides_as_the_real_code_does(town):
     assert 29 <= offers[START + 15] <= 91  # Binomial(200, 0.3): mean 60, 4.5 sigma are 29
 
 
+def test_the_first_phone_that_a_share_leaves_out_decides_for_itself(town):
+    """Place 300 is not among 300 of a thousand, whatever place 299 was offered before."""
+    state = make_state(town, [[START, 300]])
+    phones = draw_phones(4000, (GROUP,), PLAIN, Draws(5, "x"))
+    decider = Decider((GROUP,), phones, 5, 0)
+    found = [decider.decide(phone, state, START) for phone in range(4000)]
+    pointer = state.find_pointer(GROUP)
+    seen = set()
+    for phone in range(4000):
+        if phones.place[phone] in {299, 300}:
+            secret = decider.secret(phone)
+            expected = plan_update(pointer, BUILDS[0], 1, secret, START, ())
+            assert found[phone] == (expected if isinstance(expected, Offer) else None)
+            seen.add((phones.place[phone], found[phone] is None))
+    assert seen == {(299, False), (300, True)}
+
+
 def test_secrets_are_different_ones_in_every_worker_and_fleet():
     """32 octets that follow from the seed and the phone's number in the fleet."""
     phones = draw_phones(4, (GROUP,), PLAIN, Draws(5, "x"))
