@@ -15,6 +15,7 @@ COVER: Final = b"*"
 _SHORTEST: Final = 5  # octets: shorter values stand in every report by chance
 _TEXT_STEPS: Final = ("base16", "base32", "base64", "unescape url")
 _WORD: Final = re.compile(rb"[A-Za-z0-9%+/_=.-]+")
+_ROUNDS: Final = 16  # of a search that finds one dress of a value each time
 _MANY: Final = 2000  # values for which encodings are computed in advance
 
 
@@ -96,16 +97,20 @@ class Covered:
         return replace(finding, explanation=f"{head}: {label}", octets=octets)
 
     def _spans(self, octets: bytes) -> Iterator[tuple[int, int, str]]:
-        for match in self._plain.finditer(octets):
-            yield match.start(), match.end(), self._labels[match[0]]
-        found = self._search.search(octets)
-        direct = {sighting.value for sighting in found if not _undone(sighting)}
-        for sighting in found:
-            # A reading of the whole text as another one says nothing about where a value stands.
-            if sighting.value in direct and _is_whole_text(sighting):
-                continue
-            label = f"{sighting.field}({_measure(sighting.value.decode())})"
-            yield sighting.offset, _end(octets, sighting), label
+        rest = bytearray(octets)
+        spans = [(m.start(), m.end(), self._labels[m[0]]) for m in self._plain.finditer(octets)]
+        # A value that stands there twice is found in one dress: the other one shows when that is
+        # covered. A reading of the whole text does not say where a value stands, so it comes last.
+        for _ in range(_ROUNDS):
+            yield from spans
+            for start, stop, _label in spans:
+                rest[start:stop] = COVER * (stop - start)
+            found = self._search.search(bytes(rest))
+            placed = [each for each in found if not _is_whole_text(each)]
+            spans = [_span(octets, each) for each in placed or found]
+            if not spans:
+                return
+        yield 0, len(octets), "several values"
 
 
 def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
@@ -118,6 +123,11 @@ def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
             own = found.setdefault(field, {})
             own |= {value: None for value in values if len(value) >= _SHORTEST}
     return {field: tuple(own) for field, own in found.items()}
+
+
+def _span(octets: bytes, sighting: Sighting) -> tuple[int, int, str]:
+    label = f"{sighting.field}({_measure(sighting.value.decode())})"
+    return sighting.offset, _end(octets, sighting), label
 
 
 def _undone(sighting: Sighting) -> list[str]:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -76,3 +77,25 @@ def test_no_owner_covers_nothing_and_those_who_ask_see():
     finding = Finding("here", "imei as it is: 1", b"1", 0, 1)
     seen = Revealed()
     assert (seen.octets(IMEI), seen.text("x"), seen.sighting(finding)) == (IMEI, "x", finding)
+
+
+def test_a_value_of_one_owner_that_is_anothers_backwards_is_covered_alone():
+    """The lab makes such owners; what stands around the value is what a report is read for."""
+    many = tuple(f"org.example.app{number}" for number in range(2001))
+    backwards = replace(OWNER, imei=OWNER.imei[::-1], apps=many)
+    octets = b"GET /a?i=%b HTTP/1.1\r\n\r\n" % OWNER.imei.encode()
+    shown = Covered([OWNER, backwards]).octets(octets)
+    assert shown == b"GET /a?i=*************** HTTP/1.1\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "dress", [lambda v: v[::-1], base64.b64encode, lambda v: v.hex().encode(), lambda v: v]
+)
+def test_a_value_that_is_told_twice_is_covered_twice(dress):
+    """As it is, and in another dress."""
+    value = OWNER.imei.encode()
+    octets = b"GET /a?i=%b&j=%b HTTP/1.1\r\n\r\n" % (value, dress(value))
+    shown = Covered([OWNER]).octets(octets)
+    assert value not in shown
+    assert dress(value) not in shown
+    assert len(shown) == len(octets)
