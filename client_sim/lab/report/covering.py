@@ -85,6 +85,8 @@ class _Cover:
             offset=finding.offset,
             length=finding.length,
             other=None if finding.other is None else self._redaction.octets(finding.other),
+            channel=finding.channel,
+            field=self.text(finding.field),
         )
 
     def smallest(self, smallest: Smallest) -> Smallest:

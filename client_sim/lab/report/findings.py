@@ -14,7 +14,8 @@ def render_findings(name: str, findings: Iterable[Finding], console: Console) ->
     """Print findings, which must be presentable, each with a dump of what it is about."""
     for finding in findings:
         console.print()
-        say(console, f"{name}: {finding.where}, offset {finding.offset}", "bold")
+        field = f", {finding.field}" if finding.field else ""
+        say(console, f"{name}: {finding.where}{field}, offset {finding.offset}", "bold")
         say(console, f"  {finding.explanation}")
         _print_rows(dump(finding.octets, finding.offset, finding.length), console)
         if finding.other is not None:

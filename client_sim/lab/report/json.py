@@ -86,6 +86,8 @@ def finding_to_dict(finding: Finding) -> dict[str, Any]:
     """Give one finding."""
     return {
         "where": finding.where,
+        "channel": finding.channel,
+        "field": finding.field,
         "explanation": finding.explanation,
         "offset": finding.offset,
         "length": finding.length,

@@ -94,7 +94,8 @@ def _count(element: Element, counted: Element) -> None:
 
 
 def _describe(finding: Finding) -> str:
-    head = f"{finding.where}, offset {finding.offset}\n{finding.explanation}"
+    field = f", {finding.field}" if finding.field else ""
+    head = f"{finding.where}{field}, offset {finding.offset}\n{finding.explanation}"
     rows = [_row(finding.octets, finding)]
     if finding.other is not None:
         rows += ["where the other has", _row(finding.other, finding)]

@@ -8,14 +8,12 @@ from urllib.parse import quote_plus
 
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.report.spans import Span, locate, measure, span_of
 from client_sim.persona import Persona, canaries
 
 COVER: Final = b"*"
 
 _SHORTEST: Final = 5  # octets: shorter values stand in every report by chance
-_TEXT_STEPS: Final = ("base16", "base32", "base64", "unescape url")
-_WORD: Final = re.compile(rb"[A-Za-z0-9%+/_=.-]+")
-_ROUNDS: Final = 16  # of a search that finds one dress of a value each time
 _MANY: Final = 2000  # values for which encodings are computed in advance
 
 
@@ -60,7 +58,7 @@ class Covered:
         total = sum(len(own) for own in values.values())
         self._search = CanarySearch(values, 1 if total <= _MANY else 0)
         self._labels = {
-            value: f"{field}({_measure(value.decode())})"
+            value: f"{field}({measure(value.decode())})"
             for field, own in values.items()
             for value in own
         }
@@ -91,26 +89,28 @@ class Covered:
     def sighting(self, finding: Finding) -> Finding:
         """Cover the value whoever its owner is, and however it was dressed."""
         head, _, value = finding.explanation.partition(": ")
-        label = f"{head.split(' as ')[0]}({_measure(value)})"
-        start, stop = finding.offset, finding.offset + len(finding.offending())
-        octets = finding.octets[:start] + COVER * (stop - start) + finding.octets[stop:]
-        return replace(finding, explanation=f"{head}: {label}", octets=octets)
+        field, _, dress = head.partition(" as ")
+        chain = tuple(dress.split(" → "))
+        seen = Sighting(field, value.encode(), chain, finding.offset, finding.offending())
+        start, stop, label = span_of(finding.octets, seen)
+        octets = bytearray(self.octets(finding.octets))
+        octets[start:stop] = COVER * (stop - start)
+        return replace(finding, explanation=f"{head}: {label}", octets=bytes(octets))
 
-    def _spans(self, octets: bytes) -> Iterator[tuple[int, int, str]]:
+    def _spans(self, octets: bytes) -> Iterator[Span]:
         rest = bytearray(octets)
         spans = [(m.start(), m.end(), self._labels[m[0]]) for m in self._plain.finditer(octets)]
-        # A value that stands there twice is found in one dress: the other one shows when that is
-        # covered. A reading of the whole text does not say where a value stands, so it comes last.
-        for _ in range(_ROUNDS):
-            yield from spans
+        while True:
+            before = bytes(rest)
             for start, stop, _label in spans:
                 rest[start:stop] = COVER * (stop - start)
-            found = self._search.search(bytes(rest))
-            placed = [each for each in found if not _is_whole_text(each)]
-            spans = [_span(octets, each) for each in placed or found]
+            yield from spans
+            if spans and rest == before:
+                return  # somebody is called by stars
+            # The search gives one dress of a value: the others show when that is covered.
+            spans = locate(bytes(rest), self._search.search(bytes(rest)))
             if not spans:
                 return
-        yield 0, len(octets), "several values"
 
 
 def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
@@ -125,38 +125,9 @@ def _values(owners: Iterable[Persona]) -> Mapping[str, tuple[bytes, ...]]:
     return {field: tuple(own) for field, own in found.items()}
 
 
-def _span(octets: bytes, sighting: Sighting) -> tuple[int, int, str]:
-    label = f"{sighting.field}({_measure(sighting.value.decode())})"
-    return sighting.offset, _end(octets, sighting), label
-
-
-def _undone(sighting: Sighting) -> list[str]:
-    return [step for step in sighting.chain if step.startswith("undone by ")]
-
-
-def _is_whole_text(sighting: Sighting) -> bool:
-    undone = _undone(sighting)
-    return bool(undone) and sighting.offset == 0 and not undone[-1].endswith(_TEXT_STEPS)
-
-
-def _end(octets: bytes, sighting: Sighting) -> int:
-    """Give the offset behind the octets that a value was read from."""
-    undone = _undone(sighting)
-    if not undone:
-        return sighting.offset + len(sighting.octets)
-    # The step that was undone first is named last.
-    if undone[-1].endswith(_TEXT_STEPS) and (run := _WORD.match(octets, sighting.offset)):
-        return run.end()
-    return len(octets)  # nobody knows where compressed octets end
-
-
-def _measure(value: str) -> str:
-    return f"{len(value)} {'digits' if value.isdigit() else 'characters'}"
-
-
-def _apart(spans: Iterable[tuple[int, int, str]]) -> Iterator[tuple[int, int, str]]:
+def _apart(spans: Iterable[Span]) -> Iterator[Span]:
     """Give spans in order; of those that overlap the first, as far as all of them reach."""
-    last: tuple[int, int, str] | None = None
+    last: Span | None = None
     for start, stop, label in sorted(spans, key=lambda span: (span[0], -span[1])):
         if last is not None and start < last[1]:
             last = (last[0], max(last[1], stop), last[2])

@@ -91,7 +91,11 @@ def _result(battery: BatteryResult, place: int, finding: Finding) -> dict[str, A
             }
         ],
         "partialFingerprints": {"finding/v1": _fingerprint(battery.oracle, finding)},
-        "properties": _other(finding),
+        "properties": {
+            "channel": finding.channel,
+            "field": finding.field,
+            **_other(finding),
+        },
     }
 
 

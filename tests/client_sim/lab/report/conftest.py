@@ -85,7 +85,11 @@ LEAKING = replace(
         battery(
             "personal",
             "N1",
-            Finding("octets, connection 1, poll 1", "owner 2 differs", LEAK, AT, 15, POLL),
+            Finding(
+                *("octets, connection 1, poll 1", "owner 2 differs", LEAK, AT, 15, POLL),
+                channel="octets",
+                field="request 1, body",
+            ),
             smallest=SMALLEST,
         ),
         battery("fleet", "N2"),

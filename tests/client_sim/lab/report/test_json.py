@@ -23,10 +23,11 @@ def test_a_clean_report(reports):
 
 
 def test_a_finding_has_its_octets(reports):
-    """Offending octets lie where the offset says."""
+    """Offending octets lie where the offset says, and the field has its name."""
     told = report_to_dict(reports.leaking)
     check = told["checks"][0]
     (finding,) = check["findings"]
+    assert (finding["channel"], finding["field"]) == ("octets", "request 1, body")
     start = finding["offset"] * 2
     assert finding["octets"][start:].startswith(finding["offending"])
     assert finding["offending"] == "2a" * 15

@@ -79,23 +79,56 @@ def test_no_owner_covers_nothing_and_those_who_ask_see():
     assert (seen.octets(IMEI), seen.text("x"), seen.sighting(finding)) == (IMEI, "x", finding)
 
 
+MANY = tuple(f"org.example.app{number}" for number in range(2001))
+
+
 def test_a_value_of_one_owner_that_is_anothers_backwards_is_covered_alone():
     """The lab makes such owners; what stands around the value is what a report is read for."""
-    many = tuple(f"org.example.app{number}" for number in range(2001))
-    backwards = replace(OWNER, imei=OWNER.imei[::-1], apps=many)
+    backwards = replace(OWNER, imei=OWNER.imei[::-1], apps=MANY)
     octets = b"GET /a?i=%b HTTP/1.1\r\n\r\n" % OWNER.imei.encode()
     shown = Covered([OWNER, backwards]).octets(octets)
     assert shown == b"GET /a?i=*************** HTTP/1.1\r\n\r\n"
 
 
+@pytest.mark.parametrize("apps", [(), MANY], ids=["computed", "decoded"])
 @pytest.mark.parametrize(
-    "dress", [lambda v: v[::-1], base64.b64encode, lambda v: v.hex().encode(), lambda v: v]
+    "dress",
+    [
+        lambda value: value,
+        lambda value: value[::-1],
+        base64.b64encode,
+        lambda value: value.hex().encode(),
+        lambda value: bytes(255 - octet for octet in value),
+        lambda value: value.decode().encode("utf-16-le"),
+        lambda value: base64.b64encode(value.hex().encode()),
+    ],
+    ids=["plain", "backwards", "base64", "hex", "complement", "utf-16", "two"],
 )
-def test_a_value_that_is_told_twice_is_covered_twice(dress):
-    """As it is, and in another dress."""
-    value = OWNER.imei.encode()
-    octets = b"GET /a?i=%b&j=%b HTTP/1.1\r\n\r\n" % (value, dress(value))
-    shown = Covered([OWNER]).octets(octets)
-    assert value not in shown
-    assert dress(value) not in shown
-    assert len(shown) == len(octets)
+def test_a_value_that_is_told_thrice_is_covered_thrice_and_nothing_else(dress, apps):
+    """As it is, twice in another dress; the dresses of many values are not computed before."""
+    plain, dressed = OWNER.imei.encode(), dress(OWNER.imei.encode())
+    told = [b"GET /a?i=", plain, b"&j=", dressed, b"&k=", dressed, b" HTTP/1.1\r\n\r\n"]
+    stars = [text if at % 2 == 0 else b"*" * len(text) for at, text in enumerate(told)]
+    shown = Covered([replace(OWNER, apps=apps)]).octets(b"".join(told))
+    assert shown == b"".join(stars)
+
+
+def test_a_digit_of_base64_that_a_value_shares_with_its_neighbour_is_covered(covered):
+    """Its other bits would tell the value's last digit: 17 octets begin within a group."""
+    text = base64.b64encode(b"x" + OWNER.gsf_id.encode() + b"y")
+    shown = covered.octets(b"a=%b&b" % text)
+    assert shown.startswith(b"a=" + text[:1] + b"***")
+    assert set(shown[3 : 2 + (1 + len(OWNER.gsf_id)) * 8 // 6 + 1]) == {ord("*")}
+
+
+def test_a_sighting_behind_a_decoding_is_covered_to_its_end(covered):
+    """What is decoded is shorter than what was sent."""
+    sent = b"x=%b&y" % base64.b64encode(b"a stranger: 490154203237518")
+    said = "imei as undone by decode base64: 490154203237518"
+    shown = covered.sighting(Finding("here", said, sent, 2, 15)).octets
+    assert shown == b"x=" + b"*" * (len(sent) - 4) + b"&y"
+
+
+def test_somebody_whose_name_is_stars_ends_no_search():
+    """What is covered already is found again and again."""
+    assert Covered([replace(OWNER, serial="*********")]).octets(b"a*********b") == b"a*********b"

@@ -46,7 +46,7 @@ def test_questions_are_beside_the_numbers_where_there_is_room(reports):
 def test_a_leak_is_shown_with_its_octets_and_the_smallest_scenario(reports):
     """Covered, marked, and named at the end."""
     said = show(reports.leaking, 120, terminal=False)
-    assert "personal: octets, connection 1, poll 1, offset 28" in said
+    assert "personal: octets, connection 1, poll 1, request 1, body, offset 28" in said
     assert "canaries: connection 1, poll 1, offset 28" in said
     assert "  imei as it is: imei(15 digits)\n" in said
     assert "personal, made small: It still shows with two polls.\n" in said
