@@ -11,6 +11,7 @@ from typing import Any, Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from client_sim.content.der import check_authority
 from client_sim.content.shape import decode_base64, read_match, read_object
 from client_sim.content.text import check_text
 from client_sim.device.errors import ContentError
@@ -37,8 +38,7 @@ def check_certificates(entries: Mapping[str, Any]) -> None:
         der = decode_base64("A certificate", certificate["der"], _DER_LIMIT)
         if hashlib.sha256(der).hexdigest() != key:
             raise ContentError("A certificate is not the one that its key names.")
-        if not _is_authority(der):
-            raise ContentError("A certificate is none of an authority.")
+        check_authority(der)
 
 
 def list_certificates(entries: Mapping[str, Any]) -> dict[str, str]:
@@ -68,22 +68,6 @@ def compare_trust(before: Mapping[str, str], after: Mapping[str, str]) -> TrustD
         removed={key: before[key] for key in sorted(before.keys() - after.keys())},
         kept=len(after.keys() & before.keys()),
     )
-
-
-def _is_authority(der: bytes) -> bool:
-    try:
-        with _quiet():
-            certificate = x509.load_der_x509_certificate(der)
-            constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except (
-        ValueError,
-        x509.DuplicateExtension,
-        x509.ExtensionNotFound,
-        x509.InvalidVersion,
-        x509.UnsupportedGeneralNameType,
-    ):
-        return False
-    return constraints.value.ca
 
 
 @contextmanager

@@ -24,7 +24,8 @@ from client_sim.device.errors import ContentError
 
 _OCCASION: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _NUMBER: Final = re.compile(r"0|[1-9][0-9]{0,15}")
-_PLACES_LIMIT: Final = 300
+_PLACES_LIMIT: Final = 26 * 26 + 1
+"""As many as there can be: two letters, or everywhere."""
 _SEGMENTS: Final = 4
 _EVERYWHERE: Final = "*"
 

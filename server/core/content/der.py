@@ -2,7 +2,8 @@
 
 A library is not asked: some roots that browsers trust have serial numbers that it refuses.
 
-Source: ITU-T X.690 section 10; RFC 5280 sections 4.1 and 4.2.1.9.
+Source: docs/FORMATS.md section 15, Certificate; ITU-T X.690 section 10; RFC 5280 sections 4.1
+and 4.2.1.9.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,13 @@ from collections.abc import Iterator
 from server.core.errors import FormatError
 
 _SEQUENCE, _BOOLEAN, _INTEGER, _OCTETS, _BITS, _OBJECT = 0x30, 0x01, 0x02, 0x04, 0x03, 0x06
-_VERSION, _EXTENSIONS = 0xA0, 0xA3
+_VERSION, _ISSUER_ID, _SUBJECT_ID, _EXTENSIONS = 0xA0, 0x81, 0x82, 0xA3
+_LAST_MEMBERS = (
+    [_EXTENSIONS],
+    [_ISSUER_ID, _EXTENSIONS],
+    [_SUBJECT_ID, _EXTENSIONS],
+    [_ISSUER_ID, _SUBJECT_ID, _EXTENSIONS],
+)
 _VERSION_3 = b"\x02\x01\x02"
 _BASIC_CONSTRAINTS = bytes.fromhex("551d13")  # 2.5.29.19
 _TRUE = b"\xff"
@@ -26,26 +33,29 @@ def check_ca_certificate(der: bytes) -> None:
         raise FormatError("the certificate is not of what is signed, how, and the signature")
     signed = list(_elements(parts[0][1]))
     tags = [tag for tag, _ in signed]
-    if tags[:7] != [_VERSION, _INTEGER, *[_SEQUENCE] * 5] or tags[-1] != _EXTENSIONS:
+    if tags[:7] != [_VERSION, _INTEGER, *[_SEQUENCE] * 5] or tags[7:] not in _LAST_MEMBERS:
         raise FormatError("the certificate has no version, or no extensions")
     if signed[0][1] != _VERSION_3:
         raise FormatError("the certificate is not of version 3")
     extensions = _only(signed[-1][1], _SEQUENCE)
-    found = [
-        body for oid, body in map(_extension, _elements(extensions)) if oid == _BASIC_CONSTRAINTS
-    ]
-    if len(found) != 1:
-        raise FormatError("the certificate does not have basic constraints, once")
-    constraints = list(_elements(_only(found[0], _SEQUENCE)))
+    found = list(map(_extension, _elements(extensions)))
+    if len(dict(found)) != len(found):
+        raise FormatError("the certificate has an extension twice")
+    if _BASIC_CONSTRAINTS not in dict(found):
+        raise FormatError("the certificate does not have basic constraints")
+    constraints = list(_elements(_only(dict(found)[_BASIC_CONSTRAINTS], _SEQUENCE)))
     if constraints[:1] != [(_BOOLEAN, _TRUE)]:
         raise FormatError("the certificate is not of a CA by its basic constraints")
+    if [tag for tag, _ in constraints[1:]] not in ([], [_INTEGER]):
+        raise FormatError("the certificate's basic constraints are malformed")
 
 
 def _extension(element: tuple[int, bytes]) -> tuple[bytes, bytes]:
     tag, body = element
     members = list(_elements(body)) if tag == _SEQUENCE else []
     tags = [member[0] for member in members]
-    if tags not in ([_OBJECT, _OCTETS], [_OBJECT, _BOOLEAN, _OCTETS]):
+    is_critical = tags == [_OBJECT, _BOOLEAN, _OCTETS] and members[1][1] == _TRUE
+    if tags != [_OBJECT, _OCTETS] and not is_critical:
         raise FormatError("an extension of the certificate is malformed")
     return members[0][1], members[-1][1]
 

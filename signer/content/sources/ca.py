@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
+from server.core.content.der import check_ca_certificate
+from server.core.errors import FormatError
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.errors import SourceError
 
@@ -70,17 +72,17 @@ def _judge(block: bytes) -> tuple[str, bytes, str]:
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         certificate = x509.load_pem_x509_certificate(block)
         der = certificate.public_bytes(Encoding.DER)
-        return _title_of(certificate), der, _why_left_out(certificate, der)
+        return _title_of(certificate), der, _why_left_out(der)
 
 
-def _why_left_out(certificate: x509.Certificate, der: bytes) -> str:
+def _why_left_out(der: bytes) -> str:
     if len(der) > MAX_DER:
         return f"it has more than {MAX_DER} octets"
     try:
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
-    except x509.ExtensionNotFound:
-        return "it has no basic constraints, so it may sign nothing"
-    return "" if constraints.value.ca else "its basic constraints say that it is no CA"
+        check_ca_certificate(der)
+    except FormatError as error:
+        return str(error)
+    return ""
 
 
 def _title_of(certificate: x509.Certificate) -> str:

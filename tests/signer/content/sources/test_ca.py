@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from signer.content.sources.ca import load_ca
 from signer.content.sources.errors import SourceError
+from tests.certificates import CONSTRAINTS, EXTENSIONS_OF_ODD_FORM, make_certificate
 from tests.content_rules import check_pack
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -87,8 +88,8 @@ def test_what_may_not_sign_is_left_out_and_told(tmp_path):
         {"licence": "MPL-2.0", "name": "ca-certificates", "version": "20250419"}
     ]
     assert [note.partition(": ")[2] for note in built.notes] == [
-        "B is left out: its basic constraints say that it is no CA",
-        "C is left out: it has no basic constraints, so it may sign nothing",
+        "B is left out: the certificate is not of a CA by its basic constraints",
+        "C is left out: the certificate has no version, or no extensions",
         "D is left out: it has more than 8192 octets",
     ]
     lines = path.read_bytes().splitlines()
@@ -96,6 +97,18 @@ def test_what_may_not_sign_is_left_out_and_told(tmp_path):
     assert [note.partition(": ")[0] for note in built.notes] == [
         f"{path}, line {number}" for number in begins[1:]
     ]
+
+
+@pytest.mark.parametrize("name", EXTENSIONS_OF_ODD_FORM)
+def test_an_extension_that_no_library_reads_keeps_nothing_out(tmp_path, name):
+    """What server and phones take, the builder takes."""
+    der = make_certificate(EXTENSIONS_OF_ODD_FORM[name], CONSTRAINTS)
+    path = tmp_path / "ca.pem"
+    path.write_text(ssl.DER_cert_to_PEM_cert(der))
+    built = load_ca(path, "1")
+    assert built.notes == ()
+    check_pack("ca", built.entries)
+    assert list(built.entries) == [hashlib.sha256(der).hexdigest()]
 
 
 def test_a_subject_without_the_usual_names_is_named_whole(tmp_path):
