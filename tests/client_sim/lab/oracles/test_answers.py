@@ -68,3 +68,14 @@ def test_arbitrary_octets_never_raise(octets):
     decode_answers(octets)
     (found,) = decode_answers(answer(octets))
     assert isinstance(found.versions(), dict)
+
+
+def test_a_role_lists_the_hashes_of_its_targets():
+    """Those that are texts, under sha256; what is none is passed over."""
+    body = (
+        b'{"signed":{"targets":{"a":{"hashes":{"sha256":"00","sha512":"11"}},"b":1,'
+        b'"c":{"hashes":[]},"d":{"hashes":{"sha256":2}},"e":{"hashes":{"sha256":"33"}}}}}'
+    )
+    assert Answer(200, body).hashes() == {"a": "00", "e": "33"}
+    assert Answer(200, b'{"signed":{"targets":[]}}').hashes() == {}
+    assert Answer(200, BODY).hashes() == {}

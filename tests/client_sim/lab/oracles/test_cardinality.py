@@ -151,11 +151,12 @@ def test_phones_in_other_states_are_not_compared():
 
 
 def test_the_joint_value_is_that_of_the_poll():
-    """Without what is asked for an installation."""
+    """Without what is asked for an installation, and without a picture."""
+    picture = ASK % (b"/targets/content/wallpapers/" + b"a" * 64 + b".dawn.jpg")
     role = b"GET /metadata/3.armani.json HTTP/1.1\r\nHost: h.example\r\n\r\n"
     joint = [
         (c.poll, c.place, c.of, dict(c.values))
-        for seen in (phone(), phone((HEAD, ASK % PACKAGE)), phone((HEAD, role)))
+        for seen in (phone(), *(phone((HEAD, more)) for more in (ASK % PACKAGE, role, picture)))
         for c in count_fields([seen])
         if c.field == "all"
     ]
@@ -173,7 +174,7 @@ def test_the_joint_value_is_that_of_the_poll():
     ]
     assert joint[0] == (1, "", "poll", {b"\n".join(values): 1})
     without_pieces = b"\n".join(values[:4] + values[5:])
-    assert [each[3] for each in joint[1:]] == [{without_pieces: 1}] * 2
+    assert [each[3] for each in joint[1:]] == [{without_pieces: 1}] * 3
 
 
 def test_values_that_one_phone_repeats_are_one_value():

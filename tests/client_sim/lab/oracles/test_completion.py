@@ -307,3 +307,36 @@ def test_a_failure_is_told_where_nothing_is_lacking(public):
     seen = observe(whole, whole, failures={"poll 2": "so it ended"})
     (found,) = find_incompletions(seen, public)
     assert (found.departure.phase, found.explanation) == ("poll 2", "so it ended")
+
+
+def list_parts(*digests):
+    """Give the parts of a pack as `tables` lists them, and where each is asked for."""
+    listed = {
+        f"tables/ca/{number:02}.xz": {"hashes": {"sha256": digest}}
+        for number, digest in enumerate(digests)
+    }
+    paths = [f"/targets/tables/ca/{each}.{n:02}.xz" for n, each in enumerate(digests)]
+    return json.dumps({"signed": {"targets": listed}}).encode(), paths
+
+
+def test_of_a_pack_the_parts_are_called_for_that_are_new(public):
+    """One that an earlier version listed is held already."""
+    polls = []
+    for version, digests in ((1, ("5c" * 32,)), (2, ("5c" * 32, "5d" * 32))):
+        body, paths = list_parts(*digests)
+        polls.append(
+            (
+                *(NO_ROOT, answer(TIMESTAMP, snapshot=version)),
+                answer(f"/metadata/{version}.snapshot.json", tables=version),
+                (
+                    f"/metadata/{version}.tables.json",
+                    b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body),
+                ),
+                *(answer(f"/log/proof/tables.{version}"), answer(paths[-1])),
+            )
+        )
+    assert find_incompletions(observe(*polls), public) == ()
+    (found,) = find_incompletions(observe(polls[0], polls[1][:-1]), public)
+    assert found.explanation == (
+        f"the poll ended before /targets/tables/ca/{'5d' * 32}.01.xz, which its role lists"
+    )

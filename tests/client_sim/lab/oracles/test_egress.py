@@ -57,6 +57,15 @@ def test_a_tls_name_is_the_host(public):
     assert "TLS name is not the ROM's, none" in strays(public, NAME, named, CLOSE)[0]
 
 
+def test_what_does_not_go_through_the_world_is_told_word_for_word(public):
+    """Whatever it is, in the middle of a poll that is clean."""
+    detour = Departure(1.0, "poll 1", Channel.DETOUR, -1, b"socket.connect")
+    others = [Departure(1.0, "poll 1", *departure) for departure in (NAME, TARGET, CLOSE, DUE)]
+    seen = Observation((others[0], detour, *others[1:]), (), (), (b"",), None)
+    words = "all that leaves must go through the world that the client is given"
+    assert find_strays(seen, public) == (Stray(detour, words, "detour"),)
+
+
 def test_each_stray_names_its_field(public):
     """As a finding it has channel and field."""
     other = (Channel.CONNECT, 1, b"198.51.100.1 443 a.example")

@@ -88,6 +88,10 @@ CODENAME_PROOF = ("proof-codename", {"codename": b"armani", "version": b"4"}, b"
             (*POLL, role(b"latest"), role(b"tables")),
             "role may not follow a latest that was not proven",
         ),
+        (
+            (*POLL, role(b"targets"), role(b"latest"), role(b"tables")),
+            "role may not follow a latest that was not proven",
+        ),
         ((*POLL, PART, block(0, 9)), "package may not follow part"),
         (
             (CODENAME, ("proof-codename", {"codename": b"armani", "version": b"5"}, b"")),
