@@ -5,10 +5,11 @@ summary says why; with REQUIRE_ALL_TESTS set, as in continuous integration, a mi
 skipped test is an error.
 """
 
+import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -109,6 +110,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs(name): what the test needs besides Python")
     if REQUIRE_ALL and (lacking := MISSING.keys() - UNREQUIRED):
         pytest.exit("; ".join(MISSING[name] for name in sorted(lacking)), returncode=1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage among some ten thousand tests that all stay, now or later."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import socket
 import uuid
+from array import array
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -16,7 +17,7 @@ from tests.server.device.packages import URL, package_snapshot, until
 from tests.server.device.served import read_response, request, serve_snapshot
 
 pytestmark = pytest.mark.needs("seaweed")
-LONG = b"".join(n.to_bytes(4) for n in range(5_000_000))  # three windows, the last short
+LONG = array("I", range(5_000_000)).tobytes()  # three windows, the last short
 SHA256 = hashlib.sha256(LONG).hexdigest()
 BLOCK = b"Range: bytes=0-%d" % (WINDOW - 1)
 

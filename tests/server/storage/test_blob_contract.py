@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import uuid
+from array import array
 from datetime import UTC, datetime
 
 import obstore
@@ -17,9 +18,7 @@ from server.storage.s3_blobs import PART, S3Blobs
 from server.storage.s3_reader import WINDOW
 
 SMALL = b"package" * 1000
-LARGE = b"".join(
-    n.to_bytes(4) for n in range(2 * PART // 4 + 25_000)
-)  # three parts, the last short
+LARGE = array("I", range(2 * PART // 4 + 25_000)).tobytes()  # three parts, the last short
 DATA = {"small": SMALL, "large": LARGE}
 KINDS = ["local", pytest.param("s3", marks=pytest.mark.needs("seaweed"))]
 
