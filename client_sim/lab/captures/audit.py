@@ -6,20 +6,19 @@ from typing import Final
 
 from client_sim.lab.captures.evidence import list_places
 from client_sim.lab.captures.fields import FieldRow, measure_fields
+from client_sim.lab.captures.hosts import hosts_of, judge_egress, judge_handshake
 from client_sim.lab.captures.judging import (
-    READABLE,
-    Question,
-    hosts_of,
     judge_canaries,
     judge_completeness,
-    judge_egress,
     judge_encryption,
     judge_grammar,
     judge_traffic,
 )
 from client_sim.lab.captures.known import Known
+from client_sim.lab.captures.observing import observe_capture
+from client_sim.lab.captures.question import Question
 from client_sim.lab.captures.requests import split_requests
-from client_sim.lab.captures.seen import Capture
+from client_sim.lab.captures.seen import READABLE, Capture
 from client_sim.lab.oracles.canary import CanarySearch
 
 _MANY: Final = 200  # values from which on fewer layers of encodings are computed in advance
@@ -52,7 +51,7 @@ class Audit:
         failed = {question.name for question in self.questions if not question.passed}
         if "canaries" in failed:
             return "leak"
-        if failed & {"grammar", "egress", "traffic"}:
+        if failed & {"grammar", "egress", "tls", "traffic"}:
             return "unexplained"
         if "readable" in failed:
             return "not judged: encrypted"
@@ -72,10 +71,12 @@ def audit_capture(
     if known is not None:
         count = sum(map(len, known.anywhere.values()))
         search = CanarySearch(known.anywhere, layers=2 if count <= _MANY else 1)
-    places = list_places(capture, search)
+    seen = observe_capture(capture)
+    places = list_places(seen, search)
     questions = [
-        judge_grammar(capture, host if is_told else None, personal=personal),
-        judge_egress(capture, host, personal=personal),
+        judge_grammar(capture, seen, host if is_told else None, personal=personal),
+        judge_egress(capture, seen, host, personal=personal),
+        judge_handshake(capture, seen, host, personal=personal),
         judge_traffic(capture, personal=personal),
         judge_encryption(capture),
         judge_completeness(capture),
@@ -96,7 +97,7 @@ def audit_capture(
 
 
 def _first_host(capture: Capture) -> bytes | None:
-    """Give the value of the first Host header, or the name in the first client hello."""
+    """Give the first value of Host or name in a client hello, else the first name asked for."""
     for talk in capture.conversations:
         if talk.state in READABLE:
             for request in split_requests(talk.octets):
@@ -104,4 +105,4 @@ def _first_host(capture: Capture) -> bytes | None:
                     return host
         if talk.hello is not None and talk.hello.server_name:
             return talk.hello.server_name
-    return None
+    return next((asked.name for asked in capture.asked), None)

@@ -29,8 +29,8 @@ class Endpoint:
 class Contact:
     """A TCP connection: `frame` and `at` are those of its first segment.
 
-    `sent` is what left the phone. `is_guess` says that no SYN was seen, so that who opened the
-    connection follows from the ports alone.
+    `sent` is what left the phone, `closed` when it first said that all is over. `is_guess` says
+    that no SYN was seen, so that who opened the connection follows from the ports alone.
     """
 
     near: Endpoint
@@ -41,7 +41,7 @@ class Contact:
     sent: Stream = field(default_factory=Stream)
     received: int = 0
     start: int | None = None  # sequence number of the SYN
-    closed: bool = False
+    closed: float | None = None
 
 
 class Contacts:
@@ -68,7 +68,7 @@ class Contacts:
         is_first = bool(segment.flags & SYN) and not segment.flags & ACK
         if contact is None or (is_first and _is_another(contact, source, segment)):
             contact = self._new(frame, at, source, target, segment)
-        self._take(contact, source, segment)
+        self._take(contact, at, source, segment)
 
     def finish(self) -> Iterator[Contact]:
         """End all connections and give them in the order of their first segments."""
@@ -97,12 +97,12 @@ class Contacts:
         self._all.append(contact)
         return contact
 
-    def _take(self, contact: Contact, source: Endpoint, segment: Segment) -> None:
-        if segment.flags & (FIN | RST):
-            contact.closed = True
+    def _take(self, contact: Contact, at: float, source: Endpoint, segment: Segment) -> None:
         if source != contact.near:
             contact.received += len(segment.payload) + segment.missing
             return
+        if segment.flags & (FIN | RST) and contact.closed is None:
+            contact.closed = at
         sequence, stream = segment.sequence, contact.sent
         if segment.flags & RST and segment.payload:
             self._budget.spend(len(segment.payload) + OVERHEAD)
@@ -114,7 +114,7 @@ class Contacts:
                 stream.begin(sequence)
         if segment.flags & FIN:
             stream.ended = True
-        stream.add(sequence, segment.payload, segment.missing, self._budget)
+        stream.add(sequence, segment.payload, segment.missing, self._budget, at)
 
 
 def _is_another(contact: Contact, source: Endpoint, segment: Segment) -> bool:
@@ -124,13 +124,13 @@ def _is_another(contact: Contact, source: Endpoint, segment: Segment) -> bool:
 
 @dataclass(slots=True)
 class Flow:
-    """Datagrams between two endpoints: how many left the phone, and what they carried."""
+    """Datagrams between two endpoints: those that left the phone, each with its time."""
 
     near: Endpoint
     far: Endpoint
     frame: int
     at: float
-    sent: list[bytes] = field(default_factory=list)
+    sent: list[tuple[float, bytes]] = field(default_factory=list)
     received: int = 0
 
 
@@ -160,7 +160,7 @@ class Flows:
             flow.received += 1
             return False
         self._budget.spend(len(datagram.payload) + OVERHEAD)
-        flow.sent.append(datagram.payload)
+        flow.sent.append((at, datagram.payload))
         return True
 
     def __iter__(self) -> Iterator[Flow]:

@@ -1,12 +1,12 @@
 """Frames taken apart, down to connections, questions and what is neither."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from typing import Final
 
 from client_sim.lab.captures import dns
-from client_sim.lab.captures.contacts import Contact, Contacts, Flow, Flows
+from client_sim.lab.captures.contacts import Contact, Contacts, Endpoint, Flow, Flows
 from client_sim.lab.captures.fragments import Fragments
 from client_sim.lab.captures.frame import Frame, Unread
 from client_sim.lab.captures.links import ARP, IPV4, IPV6, Opaque, strip_link
@@ -14,7 +14,8 @@ from client_sim.lab.captures.packets import TCP, UDP, Packet, read_packet
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
 from client_sim.lab.captures.segments import read_datagram, read_segment
 from client_sim.lab.captures.streams import OVERHEAD, Budget
-from client_sim.lab.trace.hello import is_tls, read_hello
+from client_sim.lab.trace.hello import ClientHello, is_tls, read_hello
+from client_sim.lab.trace.wires import read_wire
 
 _ICMP, _IGMP, _ICMP6 = 1, 2, 58
 _PROTOCOLS: Final = {_ICMP: "ICMP", 47: "GRE", 50: "ESP", _ICMP6: "ICMPv6", 132: "SCTP"}
@@ -54,10 +55,13 @@ class Dissection:
         self._addresses: dict[bytes, set[str]] = defaultdict(set)
         self._names: dict[bytes, set[bytes]] = defaultdict(set)
         self._frames = 0
+        self._at = 0.0
+        self._begun: dict[tuple[str, str], float] = {}
 
     def take(self, frame: Frame) -> None:
         """Take the next frame."""
         self._frames += 1
+        self._at = frame.at
         inner = strip_link(frame.link, frame.octets)
         if isinstance(inner, Opaque):
             self._keep(inner.label, "", frame.octets)
@@ -93,7 +97,7 @@ class Dissection:
             conversations=tuple(talks),
             asked=tuple(asked),
             loose=tuple(
-                Loose(label, where, len(pieces), b"".join(pieces))
+                Loose(label, where, len(pieces), b"".join(pieces), self._begun[label, where])
                 for (label, where), pieces in self._loose.items()
             ),
             addresses=self._follow_names(),
@@ -148,7 +152,11 @@ class Dissection:
         self._budget.spend(len(octets) + OVERHEAD)
         if len(self._loose) >= _PLACES:
             where = "more places"
-        self._loose[label, where].append(octets)
+        self._add_loose(label, where, [octets], self._at)
+
+    def _add_loose(self, label: str, where: str, pieces: Iterable[bytes], at: float) -> None:
+        self._loose[label, where] += pieces
+        self._begun.setdefault((label, where), at)
 
     def _learn(self, message: bytes) -> None:
         for answer in dns.read_answers(message):
@@ -176,22 +184,22 @@ class Dissection:
         if flow.far.port != dns.PORT:
             name = _PORTS.get(flow.far.port)
             label = f"UDP port {flow.far.port}" + (f" ({name})" if name else "")
-            for octets in flow.sent:
-                self._loose[label, where].append(octets)
+            self._add_loose(label, where, [octets for _, octets in flow.sent], flow.at)
             return
-        for message in flow.sent:
-            yield from self._read_message(message, where)
+        for at, message in flow.sent:
+            yield from self._read_message(message, where, at)
 
     def _asked_over_tcp(self, contact: Contact) -> Iterator[Asked]:
         for message in dns.split_messages(bytes(contact.sent.octets)):
-            yield from self._read_message(message, f"{contact.near} to {contact.far}")
+            where = f"{contact.near} to {contact.far}"
+            yield from self._read_message(message, where, contact.at)
 
-    def _read_message(self, message: bytes, where: str) -> Iterator[Asked]:
+    def _read_message(self, message: bytes, where: str, at: float) -> Iterator[Asked]:
         question = dns.read_question(message)
         if question is None:
-            self._loose["port 53 without a question", where].append(message)
+            self._add_loose("port 53 without a question", where, [message], at)
         else:
-            yield Asked(where, question.name, question.kind, question.extra)
+            yield Asked(where, question.name, question.kind, question.extra, at)
 
 
 def _converse(number: int, contact: Contact) -> Conversation:
@@ -204,19 +212,29 @@ def _converse(number: int, contact: Contact) -> Conversation:
     if contact.is_guess:
         gaps.append("the capture begins behind the beginning of the connection")
     secure = is_tls(octets)
+    hello = read_hello(octets) if secure else None
     state = State.ENCRYPTED if secure else State.PLAIN
     if contact.far.port == dns.PORT:
         state = State.NAMES
     return Conversation(
         where=f"connection {number}, {contact.near} to {contact.far}, frame {contact.frame}",
         near=str(contact.near),
-        far=str(contact.far),
+        target=_name_target(contact.far, hello),
         frame=contact.frame,
         at=contact.at,
         octets=octets,
         state=state if octets else State.SILENT,
-        hello=read_hello(octets) if secure else None,
+        hello=hello,
+        wire=read_wire(octets),
+        pieces=tuple(sent.pieces),
+        closed=contact.closed,
         received=contact.received,
         gaps=tuple(gaps),
         odd=tuple((piece.label, piece.octets) for piece in sent.odd),
     )
+
+
+def _name_target(far: Endpoint, hello: ClientHello | None) -> bytes:
+    """Write where a connection goes as a recording world does."""
+    name = b"plain" if hello is None else hello.server_name or b""
+    return f"{ip_address(far.address)} {far.port} ".encode() + name

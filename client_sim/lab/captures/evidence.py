@@ -1,13 +1,15 @@
 """Findings about a stranger's octets: a window of them, covered where they may be personal."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from client_sim.lab.captures.redaction import redact
-from client_sim.lab.captures.seen import Capture, State
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
 from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.joined import join_fields
+from client_sim.lab.trace.observation import Channel, Departure, Observation
 
 KEPT: Final = 50
 """Findings of one check that are shown; the others are counted."""
@@ -15,6 +17,12 @@ KEPT: Final = 50
 _AROUND: Final = 48  # octets that are shown on both sides
 _MOST: Final = 256  # octets of one finding that are shown
 _MARGIN: Final = 512  # octets beyond, which say what those at the edge are part of
+_SEARCHED: Final = {
+    Channel.DNS: "name asked for",
+    Channel.CONNECT: "target",
+    Channel.TLS: "client hello",
+    Channel.OTHER: "",  # is named already
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,28 +66,39 @@ class Place:
         return covered[start - first : stop - first]
 
 
-def list_places(capture: Capture, search: CanarySearch | None) -> tuple[Place, ...]:
-    """Give all octets that left and can be read, each with the known values that were found."""
-    return tuple(
-        Place(where, octets, _outermost(search.search(octets)) if search and octets else ())
-        for where, octets in _all_octets(capture)
-    )
+def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, ...]:
+    """Give all octets that left and can be read, each with the known values that were found.
+
+    What was split over fields, requests or names is looked for where nothing is found in one piece.
+    """
+    if search is None:
+        return tuple(Place(where, octets) for where, octets in _all_octets(seen))
+    # Polls repeat each other, and a search takes seconds.
+    find = cache(lambda octets: _outermost(search.search(octets)))
+    places = tuple(Place(where, octets, find(octets)) for where, octets in _all_octets(seen))
+    if any(place.sightings for place in places):
+        return places
+    joined = (Place(_cover(where), octets, find(octets)) for where, octets in join_fields(seen))
+    return (*places, *(place for place in joined if place.sightings))
 
 
-def _all_octets(capture: Capture) -> Iterable[tuple[str, bytes]]:
-    for talk in capture.conversations:
-        if talk.state in {State.PLAIN, State.DECRYPTED}:
-            yield talk.where, talk.octets
-        if talk.hello is not None:
-            yield f"client hello of {talk.where}", talk.hello.session
-            yield f"server name of {talk.where}", talk.hello.server_name or b""
-        for label, octets in (*talk.odd, *talk.readings):
-            yield f"{talk.where}, {label}", octets
-    for question in capture.asked:
-        yield f"name asked for, {question.where}", question.name
-        yield f"octets beside a question, {question.where}", question.extra
-    for loose in capture.loose:
-        yield f"{loose.label}, {loose.where}".removesuffix(", "), loose.octets
+def _cover(where: str) -> str:
+    """Cover what may be a value in the name of a field, which a stranger chose."""
+    return redact(where.encode(), ()).decode("utf-8", "replace")
+
+
+def _all_octets(seen: Observation) -> Iterator[tuple[str, bytes]]:
+    for connection in seen.connections():
+        yield connection.phase, connection.octets
+    for departure in seen.departures:
+        if departure.channel in _SEARCHED:
+            yield name_place(departure), departure.octets
+
+
+def name_place(departure: Departure) -> str:
+    """Say what left, and where that stands in the capture."""
+    named = _SEARCHED.get(departure.channel, "")
+    return f"{named}, {departure.phase}" if named else departure.phase
 
 
 def _outermost(found: tuple[Sighting, ...]) -> tuple[Sighting, ...]:

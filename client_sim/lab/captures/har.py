@@ -8,6 +8,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -146,19 +147,47 @@ def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
     first = group[0]
     _, authority = _authority(first.request.url)
     octets = bytearray()
+    pieces: list[tuple[float, int]] = []
     for entry in group:
-        octets += _encode(entry.request)
+        request = _encode(entry.request)
+        octets += request
+        pieces.append((_read_time(entry.startedDateTime), len(request)))
         if len(octets) > limit:
             break
     return Conversation(
         where=f"connection {number}, to {authority}, {first.startedDateTime}",
-        far=first.serverIPAddress or authority,
+        target=_name_target(first),
         frame=0,
-        at=0.0,
+        at=pieces[0][0],
         octets=bytes(octets),
         state=State.PLAIN,
+        pieces=tuple(pieces),
         name=authority.encode("utf-8", "surrogatepass"),
     )
+
+
+def _read_time(text: str) -> float:
+    """Give epoch seconds; 0 where the text is no time."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        return 0.0
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
+
+
+def _name_target(entry: _Entry) -> bytes:
+    """Write where a request goes as a recording world does."""
+    _, authority = _authority(entry.request.url)
+    host, mark, port = authority.rpartition(":")
+    if not (mark and port.isdigit()):
+        host, port = authority, ""
+    secure = entry.request.url.startswith(("https:", "wss:"))
+    told = (
+        entry.serverIPAddress or host,
+        port or ("443" if secure else "80"),
+        host if secure else "plain",
+    )
+    return " ".join(told).encode("utf-8", "surrogatepass")
 
 
 def _encode(request: _Request) -> bytes:

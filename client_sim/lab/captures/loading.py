@@ -92,7 +92,7 @@ def _dissect(
 
 
 def _read_octets(octets: bytes) -> Capture:
-    talk = Conversation("recording", "", 0, 0.0, octets, State.PLAIN if octets else State.SILENT)
+    talk = Conversation("recording", b"", 0, 0.0, octets, State.PLAIN if octets else State.SILENT)
     note = "raw octets are those of one connection: nothing else that left the phone is in them"
     return Capture("octets", (talk,), notes=(note,))
 
@@ -124,5 +124,9 @@ def _unlock(talk: Conversation, opened: Opened | None) -> Conversation:
         return talk
     headers = (("headers of HTTP/2", opened.headers),) if opened.headers else ()
     return replace(
-        talk, octets=opened.octets, state=State.DECRYPTED, readings=(*talk.readings, *headers)
+        talk,
+        octets=opened.octets,
+        pieces=(),  # tshark does not say which packet had them
+        state=State.DECRYPTED,
+        readings=(*talk.readings, *headers),
     )

@@ -1,10 +1,16 @@
-"""What a capture shows, whatever its format: the trace that an audit judges."""
+"""What the readers of captures make of them, whatever the format.
+
+`observe_capture` makes of it the trace that oracles read; what only an audit asks about, such as
+gaps and whether there were keys, stays here.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from client_sim.lab.trace.hello import ClientHello
+from client_sim.lab.trace.wires import Wire
 
 
 class State(StrEnum):
@@ -17,18 +23,24 @@ class State(StrEnum):
     NAMES = "names"
 
 
+READABLE: Final = frozenset({State.PLAIN, State.DECRYPTED})
+"""States in which requests can be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """One connection: `octets` are what left the phone on it, before TLS where that is known.
 
-    `frame` is the number of its first frame, 0 where the format has none. `name` is the host that
-    the format itself says was contacted. `gaps` are sentences
-    about what is missing, `odd` octets that contradict others, each with a label, `readings` what
-    another program makes of the octets.
+    `target` is `ADDRESS PORT TLS-NAME`, empty where nothing says it. `frame` is the number of its
+    first frame, 0 where the format has none. `pieces` says when which part of the octets left
+    (epoch seconds, length), `closed` when the phone closed, `wire` what the network saw. `name` is
+    the host that the format itself says was contacted. `gaps` are sentences about what is missing,
+    `odd` octets that contradict others, each with a label, `readings` what another program makes of
+    the octets.
     """
 
     where: str
-    far: str
+    target: bytes
     frame: int
     at: float
     octets: bytes
@@ -36,6 +48,9 @@ class Conversation:
     near: str = ""
     name: bytes | None = None
     hello: ClientHello | None = None
+    wire: Wire | None = None
+    pieces: tuple[tuple[float, int], ...] = ()
+    closed: float | None = None
     received: int = 0
     gaps: tuple[str, ...] = ()
     odd: tuple[tuple[str, bytes], ...] = ()
@@ -44,22 +59,27 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A name that was asked for: where, as it was spelled, with what beside it."""
+    """A name that was asked for: where, as it was spelled, with what beside it, and when."""
 
     where: str
     name: bytes
     kind: int
     extra: bytes
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Loose:
-    """Traffic that is neither a connection nor a question: `octets` are all that it carried."""
+    """Traffic that is neither a connection nor a question: `octets` are all that it carried.
+
+    `at` is when it began.
+    """
 
     label: str
     where: str
     frames: int
     octets: bytes
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from rich.text import Text
 from client_sim.lab.captures.audit import Audit
 from client_sim.lab.captures.evidence import Evidence
 from client_sim.lab.captures.fields import FieldRow
-from client_sim.lab.captures.judging import Question
+from client_sim.lab.captures.question import Question
 from client_sim.lab.captures.redaction import redact
 from client_sim.lab.report.dump import dump
 

@@ -52,7 +52,10 @@ class Gap:
 
 @dataclass(slots=True)
 class Stream:
-    """What one end sent. `octets` are whole up to the first gap, and joined over later ones."""
+    """What one end sent. `octets` are whole up to the first gap, and joined over later ones.
+
+    `pieces` says of them when each part was whole (epoch seconds), and how many octets it has.
+    """
 
     octets: bytearray = field(default_factory=bytearray)
     gaps: list[Gap] = field(default_factory=list)
@@ -60,6 +63,8 @@ class Stream:
     retransmitted: int = 0
     begun: bool = False
     ended: bool = False
+    pieces: list[tuple[float, int]] = field(default_factory=list)
+    _at: float = 0.0
     _next: int | None = None
     _ahead: dict[int, bytes] = field(default_factory=dict)
 
@@ -67,8 +72,11 @@ class Stream:
         """Note the sequence number of the first octet, as SYN tells it."""
         self.begun, self._next = True, sequence % _RING
 
-    def add(self, sequence: int, octets: bytes, missing: int, budget: Budget) -> None:
-        """Take the payload of a segment; `missing` octets of it were not kept."""
+    def add(
+        self, sequence: int, octets: bytes, missing: int, budget: Budget, at: float = 0.0
+    ) -> None:
+        """Take the payload of a segment of `at`; `missing` octets of it were not kept."""
+        self._at = at
         if self._next is None:
             self._next = sequence
         if missing:
@@ -76,9 +84,8 @@ class Stream:
         distance = self._distance(sequence)
         if not octets or (distance == -1 and octets in _KEEP_ALIVE):
             return
-        budget.spend(len(octets))
+        budget.spend(len(octets) + OVERHEAD)
         if distance > 0:
-            budget.spend(OVERHEAD)
             self._wait(sequence, octets)
             return
         self._take(len(self.octets) + distance, octets)
@@ -127,4 +134,6 @@ class Stream:
                 self.odd.append(Piece(offset, octets, "sent twice, differing"))
         fresh = octets[len(old) :]
         self.octets += fresh
+        if fresh:
+            self.pieces.append((self._at, len(fresh)))
         self._next = ((self._next or 0) + len(fresh)) % _RING

@@ -14,6 +14,7 @@ class Channel(StrEnum):
     TLS = "tls parameters"
     OCTETS = "octets"
     SIZES = "sizes on the wire"
+    OTHER = "other traffic"
     CLOSE = "close"
     SCHEDULE = "next poll"
     DETOUR = "past the world"
@@ -24,10 +25,11 @@ class Channel(StrEnum):
 class Departure:
     """One thing that left: when (epoch seconds), during which phase, by which channel.
 
-    `connection` counts from 0 in the order of connecting and is -1 where there is none. `octets`
-    are the octets of one send call, the name of a DNS question, `ADDRESS PORT TLS-NAME` of a
-    connect target, the due time of the next poll, what was tried past the world, the name of an
-    exception.
+    `phase` is a step of a scenario, in a capture the place where it stands. `connection` counts
+    from 0 in the order of connecting and is -1 where there is none. `octets` are the octets of one
+    send call, the name of a DNS question, `ADDRESS PORT TLS-NAME` of a connect target, the due time
+    of the next poll, what was tried past the world, the name of an exception; in a capture those of
+    one segment, and whatever else left.
     """
 
     at: float

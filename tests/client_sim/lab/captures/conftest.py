@@ -23,16 +23,15 @@ def secure_poll(certificate, tmp_path):
     `said` are other requests and answers than those of a poll, `protocols` what is told by ALPN.
     """
 
-    def make(version=ssl.TLSVersion.TLSv1_3, number=0, said=PLAIN, protocols=()):
+    def make(version=ssl.TLSVersion.TLSv1_3, number=0, said=PLAIN, protocols=("http/1.1",)):
         keys = tmp_path / "keys.log"
         client = ssl.create_default_context(cafile=certificate)
         client.maximum_version = version
         client.keylog_filename = str(keys)
         server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         server.load_cert_chain(certificate)
-        if protocols:
-            client.set_alpn_protocols(protocols)
-            server.set_alpn_protocols(protocols)
+        client.set_alpn_protocols(protocols)
+        server.set_alpn_protocols(protocols)
         exchanges = list(_exchange(client, server, said))
         at, port = START + number * 1_000_000, 43_000 + number
         packets = [*dns(at, port, HOST, SERVER), *connection(at, (port, 443), SERVER, exchanges)]

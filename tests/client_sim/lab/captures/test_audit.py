@@ -1,5 +1,6 @@
 """Sample captures and made ones, judged: clean is said of ours alone, and every leak is named."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.known import decode_known
 from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.trace.wires import Wire
 from fixtures.captures import FOLDER, HOST, KNOWN, POLL
 
 HOST_LINE = f"{HOST}:8080".encode()
@@ -28,7 +30,9 @@ def found(result, name):
 def capture(*octets, form="pcap", **more):
     """Give a capture with connections that carry these octets."""
     talks = tuple(
-        Conversation(f"connection {number}", "198.51.100.10:8080", number, 0.0, each, State.PLAIN)
+        Conversation(
+            f"connection {number}", b"198.51.100.10 8080 plain", number, 0.0, each, State.PLAIN
+        )
         for number, each in enumerate(octets, 1)
     )
     return Capture(form, talks, **more)
@@ -136,14 +140,74 @@ def test_questions_with_more_than_their_name_are_told():
     """An option of EDNS; a name in other letters is another name."""
     asked = (Asked("p to r", HOST.encode(), 1, b"cookie"), Asked("p to r", b"UPDATES", 1, b""))
     assert found(audit_capture(capture(POLL_OCTETS, asked=asked), HOST_LINE, None), "egress") == [
-        "a question carries more than its name",
         "another name is asked for",
+        "a question carries more than its name",
     ]
+
+
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        (b"198.51.100.10 8080 plain", []),
+        (b"198.51.100.11 8080 plain", []),
+        (b"198.51.100.10 8081 plain", ["another port is contacted"]),
+        (
+            f"198.51.100.10 8080 {HOST}".encode(),
+            ["TLS is begun with another name, or not begun"],
+        ),
+    ],
+)
+def test_ports_and_tls_are_those_of_the_first_connection(target, told):
+    """An address is the resolver's to choose."""
+    first = capture(POLL_OCTETS).conversations[0]
+    seen = Capture("pcap", (first, replace(first, target=target)))
+    assert found(audit_capture(seen, HOST_LINE, None), "egress") == told
+
+
+def test_a_value_that_is_split_over_headers_is_found():
+    """A third of the IMEI in each; the fields that it was put together from are named."""
+    imei = KNOWN["imei"].encode()
+    lines = b"".join(b"X-%d: %s\r\n" % (place, imei[place : place + 5]) for place in (0, 5, 10))
+    octets = b"GET / HTTP/1.1\r\n" + lines + b"\r\n"
+    result = audit_capture(capture(octets), None, KNOWN_FILE)
+    (canaries,) = [each for each in result.questions if each.name == "canaries"]
+    assert [each.finding.where for each in canaries.evidence] == ["all headers of connection 1"]
+    assert imei not in canaries.evidence[0].finding.octets
+
+
+def hello(**told):
+    """Give what a network sees of TLS; `told` in place of what a phone of ours shows."""
+    shown = {"name": HOST, "protocols": "http/1.1", "resumes": "no", "early-data": "no"} | told
+    lines = "\n".join(f"{name} {value}" for name, value in shown.items())
+    return Wire(lines.encode(), b"22:200")
+
+
+@pytest.mark.parametrize(
+    ("told", "fields"),
+    [
+        ({}, []),
+        ({"resumes": "yes"}, ["resumes", "handshake"]),
+        ({"protocols": "h2"}, ["protocols", "handshake"]),
+        ({"name": KNOWN["imei"]}, ["name", "handshake"]),
+    ],
+)
+def test_tls_shows_one_configuration(told, fields):
+    """Also of connections whose requests nobody can read; values in it are covered."""
+    target = f"198.51.100.10 443 {HOST}".encode()
+    talks = tuple(
+        Conversation("c", target, 1, 0.0, b"", State.ENCRYPTED, name=HOST.encode(), wire=wire)
+        for wire in (hello(), hello(**told))
+    )
+    result = audit_capture(Capture("pcap", talks), HOST.encode(), None)
+    says = [f"{field} is not what all phones of a fleet show" for field in fields]
+    assert found(result, "tls") == says
+    (tls,) = [each for each in result.questions if each.name == "tls"]
+    assert not any(KNOWN["imei"].encode() in each.finding.octets for each in tls.evidence)
 
 
 def test_an_address_that_no_name_led_to_is_told():
     """Unless an answer gave it: a connection alone says something."""
-    silent = Conversation("c", "198.51.100.10:80", 1, 0.0, b"", State.SILENT)
+    silent = Conversation("c", b"198.51.100.10 80 plain", 1, 0.0, b"", State.SILENT)
     for addresses, told in (
         ({}, ["an address is contacted that no name led to"]),
         ({HOST.encode(): frozenset({"198.51.100.10"})}, []),
@@ -166,7 +230,13 @@ def test_known_values_are_looked_for_in_all_that_left():
     """Names, options, other protocols, octets that contradict others."""
     imei = KNOWN["imei"].encode()
     talk = Conversation(
-        "c", "f", 1, 0.0, POLL_OCTETS, State.PLAIN, odd=(("sent twice, differing", imei),)
+        "c",
+        b"198.51.100.10 8080 plain",
+        1,
+        0.0,
+        POLL_OCTETS,
+        State.PLAIN,
+        odd=(("sent twice, differing", imei),),
     )
     seen = Capture(
         "pcap",
@@ -190,7 +260,9 @@ def test_known_values_are_looked_for_in_all_that_left():
 def test_what_could_not_be_judged_is_never_clean(talk, verdict):
     """Encrypted requests and gaps, beside a poll that is."""
     told = {"state": State.PLAIN, **talk}
-    other = Conversation("c", "f", 1, 0.0, POLL_OCTETS, name=HOST.encode(), **told)
+    other = Conversation(
+        "c", b"198.51.100.10 8080 plain", 1, 0.0, POLL_OCTETS, name=HOST.encode(), **told
+    )
     seen = Capture("pcap", (*capture(POLL_OCTETS).conversations, other))
     result = audit_capture(seen, HOST_LINE, None)
     assert (result.verdict, result.is_clean) == (verdict, False)

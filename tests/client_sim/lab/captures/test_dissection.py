@@ -55,7 +55,11 @@ def test_a_poll_is_a_question_and_a_connection():
     capture = dissect(poll(0, SERVER))
     (talk,) = capture.conversations
     assert (talk.octets, talk.state, talk.gaps, talk.odd) == (b"".join(POLL), State.PLAIN, (), ())
-    assert (talk.near, talk.far, talk.frame) == (f"{PHONE}:40000", f"{SERVER}:8080", 3)
+    assert (talk.near, talk.target, talk.frame) == (
+        f"{PHONE}:40000",
+        f"{SERVER} 8080 plain".encode(),
+        3,
+    )
     assert talk.received > 0
     assert [question.name for question in capture.asked] == [b"updates.hening.example"]
     assert capture.addresses == {b"updates.hening.example": frozenset({SERVER})}

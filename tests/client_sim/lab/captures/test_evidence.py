@@ -3,6 +3,7 @@
 import gzip
 
 from client_sim.lab.captures.evidence import Place, list_places
+from client_sim.lab.captures.observing import observe_capture
 from client_sim.lab.captures.seen import Capture, Conversation, State
 from client_sim.lab.oracles.canary import CanarySearch
 
@@ -11,13 +12,13 @@ NAME = b"Sari Fiktif von Nirgendwo"
 
 def places(octets):
     """Look for a name in the octets of one connection."""
-    talk = Conversation("c", "f", 1, 0.0, octets, State.PLAIN)
-    return list_places(Capture("pcap", (talk,)), CanarySearch({"name": (NAME,)}))
+    talk = Conversation("c", b"198.51.100.10 8080 plain", 1, 0.0, octets, State.PLAIN)
+    return list_places(observe_capture(Capture("pcap", (talk,))), CanarySearch({"name": (NAME,)}))
 
 
 def test_a_name_is_covered_where_it_was_found():
     """In the window of another finding, too."""
-    (place,) = places(b"x" * 100 + b"owner=" + NAME + b"&rest")
+    place, *_ = places(b"x" * 100 + b"owner=" + NAME + b"&rest")
     window = place.evidence("", 95, 5, personal=False).finding.octets
     assert window == b"x" * 53 + b"owner=" + b"*" * len(NAME) + b"&rest"
     assert NAME in place.evidence("", 95, 5, personal=True).finding.octets
@@ -26,7 +27,7 @@ def test_a_name_is_covered_where_it_was_found():
 def test_what_was_compressed_is_covered_to_its_end():
     """Whoever sees the octets could inflate them."""
     packed = gzip.compress(NAME * 3, mtime=0)
-    (place,) = places(b"POST / HTTP/1.1\r\n\r\n" + packed)
+    place, *_ = places(b"POST / HTTP/1.1\r\n\r\n" + packed)
     (sighting, *_) = place.sightings
     assert sighting.chain[-1].startswith("undone by ")
     window = place.evidence("", sighting.offset, 9, personal=False).finding.octets
@@ -36,8 +37,10 @@ def test_what_was_compressed_is_covered_to_its_end():
 def test_spellings_within_a_longer_one_are_one_finding():
     """A number without its country's code is part of the number."""
     search = CanarySearch({"phone": (b"+62812345678", b"62812345678", b"812345678")})
-    talk = Conversation("c", "f", 1, 0.0, b"phone=+62812345678", State.PLAIN)
-    (place,) = list_places(Capture("pcap", (talk,)), search)
+    talk = Conversation(
+        "c", b"198.51.100.10 8080 plain", 1, 0.0, b"phone=+62812345678", State.PLAIN
+    )
+    place, *_ = list_places(observe_capture(Capture("pcap", (talk,))), search)
     assert [(s.offset, s.value) for s in place.sightings] == [(6, b"+62812345678")]
 
 

@@ -13,7 +13,7 @@ ROOT = HEAD.replace(b"timestamp", b"2.root")
 
 def talk(octets):
     """Give a connection."""
-    return Conversation("connection", "", 1, 0.0, octets, State.PLAIN)
+    return Conversation("connection", b"", 1, 0.0, octets, State.PLAIN)
 
 
 @pytest.mark.parametrize(

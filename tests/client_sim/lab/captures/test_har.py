@@ -153,4 +153,4 @@ def test_a_user_in_a_url_is_read_and_is_no_part_of_a_host():
     assert (loose.where, loose.octets) == ("h.example:80", b"001017123456785")
     assert talk.name == b"h.example:80"
     assert "001017" not in talk.where
-    assert "001017" not in talk.far
+    assert talk.target == b"h.example 80 plain"

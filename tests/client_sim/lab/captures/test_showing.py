@@ -21,7 +21,9 @@ HOSTILE = (
 def hostile():
     """Audit a capture that is all escapes."""
     where = "connection 1, to \x1b[31m<i>"
-    talk = Conversation(where, "f", 0, 0.0, HOSTILE, State.PLAIN, name=b"<u>\x1b[5mh")
+    talk = Conversation(
+        where, b"198.51.100.10 8080 plain", 0, 0.0, HOSTILE, State.PLAIN, name=b"<u>\x1b[5mh"
+    )
     asked = (Asked("q", b"\x1b[2J<script>", 1, b""),)
     return audit_capture(Capture("HAR", (talk,), asked=asked), None, None, personal=True)
 

@@ -1,0 +1,130 @@
+"""Whom a phone talks to, judged: names, targets, hosts, and how TLS is begun with them."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from client_sim.lab.captures.evidence import Place, name_place
+from client_sim.lab.captures.observing import list_talks
+from client_sim.lab.captures.question import Case, Question, ask
+from client_sim.lab.captures.requests import split_requests
+from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State
+from client_sim.lab.oracles.egress import find_strays
+from client_sim.lab.oracles.tls import judge_handshakes, judge_tls
+from client_sim.lab.trace.observation import Channel, Observation
+from client_sim.world import Public, RunningBuild
+
+# What of the egress list is a phone's doing and not its system's: a resolver asks for both kinds of
+# addresses, asks again, and remembers; a capture may begin behind a question; and connections of
+# other programs overlap. Host names are covered elsewhere, so the sentences have none.
+_STRAYS: Final = {
+    "name": "another name is asked for",
+    "port": "another port is contacted",
+    "TLS name": "TLS is begun with another name, or not begun",
+}
+
+
+def judge_egress(
+    capture: Capture, seen: Observation, host: bytes | None, *, personal: bool
+) -> Question:
+    """Find names that were asked for and hosts that were contacted, other than the one."""
+    name = None if host is None else without_port(host)
+    found = (
+        *_strays(capture, seen, name),
+        *_stray_questions(capture),
+        *_stray_hosts(capture, name),
+    )
+    asks = "Is the one host all that is asked for and contacted?"
+    cases = len(capture.asked) + len(capture.conversations)
+    return ask("egress", asks, cases, found, personal=personal)
+
+
+def judge_handshake(
+    capture: Capture, seen: Observation, host: bytes | None, *, personal: bool
+) -> Question:
+    """Find TLS that names another host or protocol, comes back to a session, or varies."""
+    name = None if host is None else without_port(host)
+    found = (
+        Case(
+            Place(finding.where, finding.octets),
+            # The oracle's own sentence has values in it.
+            f"{finding.field} is not what all phones of a fleet show",
+            finding.offset,
+            finding.length,
+        )
+        for finding in (*judge_tls(seen, guess_rom(capture, name)), *judge_handshakes(seen))
+    )
+    cases = sum(talk.hello is not None for talk in capture.conversations)
+    asks = "Does TLS name one host and one protocol, and come back to no session?"
+    return ask("tls", asks, cases, found, personal=personal)
+
+
+def guess_rom(capture: Capture, name: bytes | None) -> Public:
+    """Give what the ROM of the phone says of its host, as far as the capture shows it.
+
+    Port and TLS are those of the first connection to the host, or where there is none of the first.
+    """
+    talks = list_talks(capture)
+    first = next((talk for talk in talks if name in hosts_of(talk)), talks[0] if talks else None)
+    _, port, tls = [*(b"" if first is None else first.target).split(b" ", 2), b"", b""][:3]
+    return Public(
+        host=(name or b"").decode("latin-1"),
+        port=int(port) if port.isdigit() and len(port) < 6 else 0,
+        tls=tls not in {b"", b"plain"},
+        codename="",
+        region="",
+        channel="",
+        root=b"",
+        ota_certificate=b"",
+        built_at=0,
+        build=RunningBuild("", "", 0, 0, ""),
+    )
+
+
+def hosts_of(talk: Conversation) -> frozenset[bytes]:
+    """Give the names by which a connection calls its far end, without ports."""
+    told = {talk.name} if talk.name else set[bytes]()
+    if talk.hello is not None and talk.hello.server_name:
+        told.add(talk.hello.server_name)
+    if talk.state in READABLE:
+        told |= {request.header(b"host") or b"" for request in split_requests(talk.octets)}
+    return frozenset(without_port(name) for name in told if name)
+
+
+def without_port(name: bytes) -> bytes:
+    """Give a host as Host has it without its port."""
+    head, mark, port = name.rpartition(b":")
+    return head if mark and port.isdigit() else name
+
+
+def _strays(capture: Capture, seen: Observation, name: bytes | None) -> Iterator[Case]:
+    """Give what the egress list has against names and targets."""
+    talks = list_talks(capture)
+    for stray in find_strays(seen, guess_rom(capture, name)):
+        left = stray.departure
+        says = _STRAYS.get(stray.field)
+        if says is None or (left.channel is Channel.CONNECT and not left.octets):
+            continue  # the system's doing, or the capture does not say where it went
+        # Another host may well have another port: that is one thing, and told of the host.
+        if stray.field == "port" and hosts_of(talks[left.connection]) - {name}:
+            continue
+        yield Case(Place(name_place(left), left.octets), says, 0, len(left.octets))
+
+
+def _stray_questions(capture: Capture) -> Iterator[Case]:
+    for question in capture.asked:
+        if question.extra:
+            beside = Place(f"name asked for, {question.where}", question.extra)
+            yield Case(beside, "a question carries more than its name", 0, len(question.extra))
+
+
+def _stray_hosts(capture: Capture, name: bytes | None) -> Iterator[Case]:
+    addresses = capture.addresses.get(name or b"", frozenset())
+    for talk in capture.conversations:
+        if talk.state is State.NAMES or capture.form == "octets":
+            continue
+        hosts = hosts_of(talk)
+        for other in sorted(hosts - {name}):
+            yield Case(Place(talk.where, other), "another host is contacted", 0, len(other))
+        if not hosts and talk.target.partition(b" ")[0].decode("latin-1") not in addresses:
+            where = Place(talk.where, b"")
+            yield Case(where, "an address is contacted that no name led to", 0, 0)

@@ -1,0 +1,131 @@
+"""A capture as the trace that oracles read: every way out, in time, with nothing left out."""
+
+import ssl
+
+import pytest
+
+from client_sim.lab.captures.loading import load_capture
+from client_sim.lab.captures.observing import list_talks, observe_capture
+from client_sim.lab.captures.seen import Asked, Capture, Conversation, Loose, State
+from client_sim.lab.oracles.grammar import find_violations
+from client_sim.lab.trace.observation import Channel
+from fixtures.capture_writer import write_pcap
+from fixtures.captures import FOLDER, HOST, POLL, SERVER, START
+from fixtures.packet_writer import ACK, FIN, PHONE, SYN, Sent, tcp
+
+HOST_LINE = f"{HOST}:8080".encode()
+
+
+def left(seen, channel):
+    """Give what left by a channel."""
+    return [each.octets for each in seen.departures if each.channel is channel]
+
+
+@pytest.mark.parametrize("name", ["ours.pcap", "ours.pcapng", "ours.har"])
+def test_a_poll_of_ours_is_a_clean_trace_in_every_format(name):
+    """Whole requests, at their times, to one target; the oracle of the lab has nothing to say."""
+    seen = observe_capture(load_capture(FOLDER / name))
+    for connection in seen.connections():
+        assert find_violations(connection.octets, HOST_LINE) == ()
+        assert connection.target.partition(b" ")[2] == b"8080 plain"
+    assert seen.connections()[0].octets == b"".join(POLL)
+    assert left(seen, Channel.OCTETS)[: len(POLL)] == list(POLL)
+    times = [each.at for each in seen.departures]
+    assert times == sorted(times)
+    assert START <= times[0] * 1e6 < START + 60_000_000
+
+
+def test_packets_show_names_sizes_and_closes_too():
+    """What a network sees of plain text is one size."""
+    seen = observe_capture(load_capture(FOLDER / "ours.pcap"))
+    first = seen.connections()[0]
+    assert set(left(seen, Channel.DNS)) == {HOST.encode()}
+    assert (first.closes, first.parameters) == (1, (b"plain text",))
+    assert left(seen, Channel.SIZES)[0] == b"%d" % len(b"".join(POLL))
+
+
+def test_each_piece_leaves_when_it_became_whole(tmp_path):
+    """A segment that was late lets those behind it through; the server's end closes nothing."""
+    ports, back = (40_000, 80), (80, 40_000)
+    segments = [
+        (1_000_000, tcp(PHONE, SERVER, ports, (100, 0, SYN), b"")),
+        (2_000_000, tcp(PHONE, SERVER, ports, (101, 0, ACK), b"abc")),
+        (3_000_000, tcp(PHONE, SERVER, ports, (106, 0, ACK), b"fg")),
+        (4_000_000, tcp(PHONE, SERVER, ports, (104, 0, ACK), b"de")),
+        (5_000_000, tcp(SERVER, PHONE, back, (9, 0, FIN), b"")),
+        (6_000_000, tcp(PHONE, SERVER, ports, (108, 0, FIN | ACK), b"")),
+    ]
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap([Sent(at, octets, True) for at, octets in segments]))
+    seen = observe_capture(load_capture(path))
+    told = [(each.at, each.octets) for each in seen.departures if each.connection == 0]
+    assert told == [
+        (1.0, f"{SERVER} 80 plain".encode()),
+        (1.0, b"plain text"),
+        (1.0, b"7"),
+        (2.0, b"abc"),
+        (4.0, b"de"),
+        (4.0, b"fg"),
+        (6.0, b""),
+    ]
+
+
+def test_of_an_encrypted_connection_there_is_what_the_network_saw(secure_poll, tmp_path):
+    """Name, version, fingerprint, the sizes of its records; no octet of a request."""
+    packets, _ = secure_poll(ssl.TLSVersion.TLSv1_2)
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap(packets))
+    seen = observe_capture(load_capture(path))
+    (connection,) = seen.connections()
+    assert connection.octets == b""
+    assert connection.target == f"198.51.100.10 443 {HOST}".encode()
+    assert f"name {HOST}\nprotocols http/1.1".encode() in connection.parameters[0]
+    (sizes,) = left(seen, Channel.SIZES)
+    assert sizes.startswith(b"22:")  # the handshake; 23 are application data (RFC 8446, 5.1)
+    assert b" 23:" in sizes
+
+
+@pytest.mark.needs("tshark")
+def test_with_keys_the_octets_are_those_before_tls(secure_poll, tmp_path):
+    """Parameters and sizes stay those of the wire."""
+    packets, keys = secure_poll()
+    path = tmp_path / "capture"
+    path.write_bytes(write_pcap(packets))
+    seen = observe_capture(load_capture(path, key_log=keys))
+    (connection,) = seen.connections()
+    assert connection.octets == b"".join(POLL).replace(b":8080", b"")
+    assert b" 23:" in left(seen, Channel.SIZES)[0]
+
+
+def test_nothing_that_left_is_left_out():
+    """Other traffic, contradictions, readings, octets beside a question; names over TCP."""
+    talk = Conversation(
+        *("c", b"198.51.100.10 80 plain", 1, 5.0, b"GET", State.PLAIN),
+        odd=(("sent twice, differing", b"PUT"),),
+        readings=(("headers of HTTP/2", b"a: b"),),
+    )
+    names = Conversation("d", b"192.0.2.1 53 plain", 2, 5.0, b"\0\1x", State.NAMES)
+    capture = Capture(
+        *("pcap", (names, talk)),
+        asked=(Asked("q", b"h.example", 1, b"cookie", 7.0),),
+        loose=(Loose("ICMP", "p to s", 1, b"ping", 6.0),),
+    )
+    seen = observe_capture(capture)
+    assert list_talks(capture) == (talk,)
+    assert [each.octets for each in seen.connections()] == [b"GET"]
+    assert [(each.at, each.phase, each.octets) for each in seen.departures[2:]] == [
+        (5.0, "c, sent twice, differing", b"PUT"),
+        (5.0, "c, headers of HTTP/2", b"a: b"),
+        (6.0, "ICMP, p to s", b"ping"),
+        (7.0, "q", b"h.example"),
+        (7.0, "octets beside a question, q", b"cookie"),
+    ]
+
+
+def test_times_that_go_back_do_not_turn_octets_round():
+    """A clock that is set back, or a capture that was made up."""
+    pieces = ((9.0, 2), (3.0, 2), (4.0, 1))
+    talk = Conversation("c", b"", 1, 8.0, b"abcde", State.PLAIN, pieces=pieces, closed=1.0)
+    seen = observe_capture(Capture("pcap", (talk,)))
+    assert seen.connections()[0].octets == b"abcde"
+    assert seen.departures[-1].channel is Channel.CLOSE
