@@ -8,12 +8,14 @@ from typing import Final
 import click
 from rich.console import Console
 
-from client_sim.lab.captures.audit import Audit, audit_capture
+from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.exporting import render_audit_junit, render_audit_sarif
 from client_sim.lab.captures.known import Known, decode_known
 from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.captures.page import render_page
 from client_sim.lab.captures.showing import audit_to_dict, render_audit
 from client_sim.lab.commands.ending import fail
+from client_sim.lab.commands.reporting import Wanted, report_options, write_forms
 from client_sim.lab.errors import LabError, SurroundingsError
 from client_sim.persona import PERSONA_LIMIT
 
@@ -48,50 +50,44 @@ def _read_phones(
     metavar="ADDRESS",
     help="An address of the phone (default: who opens connections); may be repeated.",
 )
-@click.option("--show-personal", is_flag=True, help="Do not cover what may be about the owner.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page.")
+@report_options
 def audit_command(
     capture: Path,
     persona: Path | None,
     host: str | None,
     keylog: Path | None,
     phone: frozenset[bytes],
-    show_personal: bool,
-    as_json: bool,
-    html: Path | None,
+    wanted: Wanted,
 ) -> None:
     """Judge a capture of a real phone: pcap, pcapng, HAR, or the raw octets of one connection.
 
     Exit status 0 only where every octet that left is explained: 1 also where something could not be
     judged, such as requests under TLS without their keys; 3 where tshark is needed and missing.
     """
+    personal = wanted.show_personal
     try:
         known = None if persona is None else _load_known(persona)
         seen = load_capture(capture, phone, keylog)
         audit = audit_capture(
-            seen, None if host is None else host.encode(), known, personal=show_personal
+            seen, None if host is None else host.encode(), known, personal=personal
         )
     except (SurroundingsError, OSError) as error:
         fail(str(error), 3)
     except LabError as error:
         fail(str(error), 1)
-    if html is not None:
-        _write_page(html, audit, personal=show_personal)
-    if as_json:
-        click.echo(json.dumps(audit_to_dict(audit, personal=show_personal), indent=2))
+    if wanted.as_json:
+        click.echo(json.dumps(audit_to_dict(audit, personal=personal), indent=2))
     else:
-        render_audit(audit, Console(), personal=show_personal)
+        render_audit(audit, Console(), personal=personal)
+    write_forms(
+        wanted,
+        html=lambda: render_page(audit, personal=personal),
+        junit=lambda: render_audit_junit(audit, capture.name),
+        sarif=lambda: render_audit_sarif(audit, capture.name),
+    )
     raise SystemExit(0 if audit.is_clean else 1)
 
 
 def _load_known(path: Path) -> Known:
     with path.open("rb") as file:
         return decode_known(file.read(PERSONA_LIMIT + 1))
-
-
-def _write_page(path: Path, audit: Audit, *, personal: bool) -> None:
-    try:
-        path.write_text(render_page(audit, personal=personal), encoding="utf-8")
-    except OSError as error:
-        fail(f"--html cannot be written ({error}): name a file in a folder that is there", 3)

@@ -75,13 +75,25 @@ def show_report(report: Report, wanted: Wanted) -> None:
     else:
         render_terminal(presentable, Console())
     # Printed first: what took a quarter of an hour is not lost with a folder that is not there.
+    write_forms(
+        wanted,
+        html=lambda: render_page(presentable),
+        junit=lambda: render_junit(presentable),
+        sarif=lambda: render_sarif(presentable),
+    )
+
+
+def write_forms(
+    wanted: Wanted, *, html: Callable[[], str], junit: Callable[[], str], sarif: Callable[[], str]
+) -> None:
+    """Write the files that were asked for; exit 3 where one cannot be."""
     for name, path, render in (
-        ("--html", wanted.html, render_page),
-        ("--junit", wanted.junit, render_junit),
-        ("--sarif", wanted.sarif, render_sarif),
+        ("--html", wanted.html, html),
+        ("--junit", wanted.junit, junit),
+        ("--sarif", wanted.sarif, sarif),
     ):
         if path is not None:
-            _write(name, path, render(presentable))
+            _write(name, path, render())
 
 
 def _write(option: str, path: Path, text: str) -> None:

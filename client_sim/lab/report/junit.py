@@ -1,110 +1,76 @@
-"""The report as JUnit XML: a suite for each claim, a case for each oracle.
+"""The report as JUnit XML: a suite for each claim, a case for each oracle."""
 
-The form is the one that Ant writes and build servers read: `testsuites`, `testsuite`, `testcase`,
-`failure`. There are no times, so that the same report gives the same octets.
-"""
-
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+from xml.etree.ElementTree import Element
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix, WallClockRow
 from client_sim.lab.report.covering import Presentable
-from client_sim.lab.report.dump import dump
+from client_sim.lab.report.junit_form import (
+    add_case,
+    encode_suites,
+    fail,
+    open_suite,
+    open_suites,
+    show_rows,
+)
 
 
 def render_junit(presentable: Presentable) -> str:
     """Render the claims, the kill matrix and the real clocks as test suites."""
     report = presentable.report
-    root = Element("testsuites", {"name": f"hening lab: {report.result.client}"})
+    root = open_suites(f"hening lab: {report.result.client}")
     for claim, says in CLAIMS.items():
         batteries = report.result.of_claim(claim)
         if batteries:
-            suite = _open_suite(root, claim, says)
+            suite = open_suite(root, claim, says)
             for battery in batteries:
                 _add_battery(suite, claim, battery)
     if report.matrix is not None:
         _add_matrix(root, report.matrix)
     if report.wall_clock:
-        suite = _open_suite(root, "real clocks", "Statistics on real clocks")
+        suite = open_suite(root, "real clocks", "Statistics on real clocks")
         for row in report.wall_clock:
             _add_wall_clock(suite, row)
-    for suite in root:
-        _count(suite, suite)
-    _count(root, root)
-    indent(root)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, encoding="unicode") + "\n"
-
-
-def _open_suite(root: Element, name: str, says: str) -> Element:
-    suite = SubElement(root, "testsuite", {"name": name})
-    properties = SubElement(suite, "properties")
-    SubElement(properties, "property", {"name": "claim", "value": says})
-    return suite
-
-
-def _add_case(suite: Element, classname: str, name: str) -> Element:
-    return SubElement(
-        suite, "testcase", {"classname": f"lab.{classname}", "name": name, "time": "0"}
-    )
+    return encode_suites(root)
 
 
 def _add_battery(suite: Element, claim: str, battery: BatteryResult) -> None:
-    case = _add_case(suite, claim, battery.oracle)
+    case = add_case(suite, claim, battery.oracle)
     if battery.passed:
         return
     said = [_describe(finding) for finding in battery.findings]
     if battery.smallest is not None:
         said.append(f"made small: {battery.smallest.text}")
     first = battery.findings[0].explanation if battery.findings else "not kept"
-    _fail(case, f"{battery.count} found: {first}", "leak", "\n\n".join(said))
+    fail(case, f"{battery.count} found: {first}", "leak", "\n\n".join(said))
 
 
 def _add_matrix(root: Element, matrix: Matrix) -> None:
-    suite = _open_suite(root, "kill matrix", "Every leak is found, by two independent oracles")
+    suite = open_suite(root, "kill matrix", "Every leak is found, by two independent oracles")
     rows = {family: [r for r in matrix.rows if r.family == family] for family in matrix.killers}
     for family, own in rows.items():
-        case = _add_case(suite, "kill matrix", family)
+        case = add_case(suite, "kill matrix", family)
         survivors = [row.id for row in own if not row.killed_by]
         if survivors:
-            _fail(case, f"survived: {', '.join(survivors)}", "survivor", "")
+            fail(case, f"survived: {', '.join(survivors)}", "survivor", "")
         elif family in matrix.thin:
-            _fail(case, "fewer than two independent oracles, and nobody argues for it", "thin", "")
+            fail(case, "fewer than two independent oracles, and nobody argues for it", "thin", "")
     for row in matrix.equivalents:
-        case = _add_case(suite, "harmless", row.id)
+        case = add_case(suite, "harmless", row.id)
         if row in matrix.alarmed:
-            _fail(case, f"false alarm: {', '.join(row.killed_by)}", "false alarm", "")
+            fail(case, f"false alarm: {', '.join(row.killed_by)}", "false alarm", "")
 
 
 def _add_wall_clock(suite: Element, row: WallClockRow) -> None:
-    case = _add_case(suite, "real clocks", row.test)
+    case = add_case(suite, "real clocks", row.test)
     if not row.passed:
-        _fail(case, f"p = {row.p_value:.3g}, below {row.alpha:.3g}", "timing", "")
-
-
-def _fail(case: Element, message: str, kind: str, text: str) -> None:
-    SubElement(case, "failure", {"message": message, "type": kind}).text = text or message
-
-
-def _count(element: Element, counted: Element) -> None:
-    cases = list(counted.iter("testcase"))
-    element.set("tests", str(len(cases)))
-    element.set("failures", str(sum(case.find("failure") is not None for case in cases)))
-    element.set("errors", "0")
-    element.set("time", "0")
+        fail(case, f"p = {row.p_value:.3g}, below {row.alpha:.3g}", "timing", "")
 
 
 def _describe(finding: Finding) -> str:
     field = f", {finding.field}" if finding.field else ""
     head = f"{finding.where}{field}, offset {finding.offset}\n{finding.explanation}"
-    rows = [_row(finding.octets, finding)]
+    rows = [show_rows(finding.octets, finding)]
     if finding.other is not None:
-        rows += ["where the other has", _row(finding.other, finding)]
+        rows += ["where the other has", show_rows(finding.other, finding)]
     return "\n".join([head, *rows])
-
-
-def _row(octets: bytes, finding: Finding) -> str:
-    return "\n".join(
-        f"{row.offset:06x}  {' '.join(cell.digits for cell in row.cells):<47}  "
-        f"{''.join(cell.sign for cell in row.cells)}"
-        for row in dump(octets, finding.offset, finding.length)
-    )

@@ -1,19 +1,13 @@
 """The report as SARIF 2.1.0 (OASIS): oracles are rules, findings are results."""
 
-import hashlib
-import json
-from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any, Final
-from urllib.parse import quote
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.result import CLAIMS, BatteryResult, Matrix
 from client_sim.lab.report.covering import Presentable
+from client_sim.lab.report.sarif_form import SNIPPET, encode_log, encode_result
 
-_VERSION: Final = "2.1.0"
-_SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
-_SNIPPET: Final = 128  # octets of a snippet
 _MATRIX_RULES: Final = {
     "survivor": "Is every leak found?",
     "thin": "Is every family of leaks found by two independent oracles, or argued for?",
@@ -22,7 +16,7 @@ _MATRIX_RULES: Final = {
 
 
 def render_sarif(presentable: Presentable) -> str:
-    """Render one run; octets are snippets of at most 128, readable as hexadecimal."""
+    """Render one run."""
     report = presentable.report
     result = report.result
     rules = [_rule(battery) for battery in result.batteries]
@@ -36,26 +30,19 @@ def render_sarif(presentable: Presentable) -> str:
         rules += [
             {"id": name, "shortDescription": {"text": says}} for name, says in _MATRIX_RULES.items()
         ]
-    run = {
-        "tool": {
-            "driver": {
-                "name": "hening lab",
-                "fullName": f"hening lab, profile {result.profile}, seed {result.seed}",
-                "rules": rules,
-            }
-        },
-        "automationDetails": {"id": f"{quote(result.client)}/{quote(result.profile)}/"},
-        "invocations": [{"executionSuccessful": result.word != "unproven"}],
-        "columnKind": "utf16CodeUnits",
-        "results": results,
-        "properties": {
+    return encode_log(
+        f"hening lab, profile {result.profile}, seed {result.seed}",
+        (result.client, result.profile),
+        rules,
+        results,
+        is_proven=result.word != "unproven",
+        properties={
             "verdict": result.word,
             "runs": result.runs,
             "polls": result.polls,
             "octets": result.octets,
         },
-    }
-    return json.dumps({"$schema": _SCHEMA, "version": _VERSION, "runs": [run]}, indent=2) + "\n"
+    )
 
 
 def _rule(battery: BatteryResult) -> dict[str, Any]:
@@ -73,24 +60,9 @@ def _result(battery: BatteryResult, place: int, finding: Finding) -> dict[str, A
     if battery.smallest is not None:
         message += f" Made small: {battery.smallest.text}"
     return {
-        "ruleId": battery.oracle,
-        "ruleIndex": place,
-        "level": "error",
-        "message": {"text": message},
-        "locations": [
-            {
-                "physicalLocation": {
-                    "artifactLocation": {"uri": f"trace/{quote(finding.where, safe='')}"},
-                    "region": {
-                        "byteOffset": finding.offset,
-                        "byteLength": len(finding.offending()),
-                        "snippet": _snippet(finding.offending()),
-                    },
-                },
-                "logicalLocations": [{"name": finding.where, "kind": "member"}],
-            }
-        ],
-        "partialFingerprints": {"finding/v1": _fingerprint(battery.oracle, finding)},
+        **encode_result(
+            battery.oracle, place, message, finding, finding.offset, len(finding.offending())
+        ),
         "properties": {
             "channel": finding.channel,
             "field": finding.field,
@@ -99,24 +71,11 @@ def _result(battery: BatteryResult, place: int, finding: Finding) -> dict[str, A
     }
 
 
-def _snippet(octets: bytes) -> dict[str, Any]:
-    shown = octets[:_SNIPPET]
-    return {
-        "binary": b64encode(shown).decode(),
-        "rendered": {"text": shown.hex(" ") + (" …" if len(octets) > _SNIPPET else "")},
-    }
-
-
 def _other(finding: Finding) -> dict[str, Any]:
     if finding.other is None:
         return {}
     other = finding.other[finding.offset : finding.offset + finding.length]
-    return {"otherOctets": other[:_SNIPPET].hex(" ")}
-
-
-def _fingerprint(oracle: str, finding: Finding) -> str:
-    told = "\0".join((oracle, finding.where, finding.explanation, str(finding.offset)))
-    return hashlib.sha256(told.encode()).hexdigest()
+    return {"otherOctets": other[:SNIPPET].hex(" ")}
 
 
 def _matrix_results(matrix: Matrix, first: int) -> Iterator[dict[str, Any]]:

@@ -127,10 +127,27 @@ def test_an_address_that_is_none_gives_2(phone, recording):
 
 
 def test_a_page_that_cannot_be_written_gives_3(recording, tmp_path):
-    """The sentence names the option."""
-    result = audit(recording, "--html", tmp_path / "no" / "page.html")
-    assert result.exit_code == 3
-    assert result.stderr.startswith("error: --html cannot be written")
+    """The sentence names the option, and what was found is printed all the same."""
+    for option in ("--html", "--junit", "--sarif"):
+        result = audit(recording, option, tmp_path / "no" / "page")
+        assert result.exit_code == 3
+        assert result.stderr.startswith(f"error: {option} cannot be written")
+        assert result.stdout.splitlines()[-1] == "verdict: clean"
+
+
+def test_every_form_is_written_and_covers_values(tmp_path):
+    """Beside what is printed; the status is that of the verdict."""
+    paths = {name: tmp_path / name for name in ("html", "junit", "sarif")}
+    options = [word for name, path in paths.items() for word in (f"--{name}", path)]
+    known = FOLDER / "known.json"
+    sample = FOLDER / "redmi-1s-2014.pcap"
+    assert audit(sample, "--persona", known, *options).exit_code == 1
+    texts = {name: path.read_text() for name, path in paths.items()}
+    assert not any(KNOWN["imei"] in text for text in texts.values())
+    assert texts["junit"].startswith("<?xml")
+    assert json.loads(texts["sarif"])["runs"][0]["properties"]["verdict"] == "leak"
+    audit(sample, "--persona", known, *options, "--show-personal")
+    assert KNOWN["imei"] in paths["junit"].read_text()
 
 
 def test_a_har_of_another_system_is_unexplained():
