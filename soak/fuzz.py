@@ -1,10 +1,11 @@
-"""Coverage-guided fuzzing: `python -m soak.fuzz heads|protocol|captures CORPUS …`.
+"""Coverage-guided fuzzing: `python -m soak.fuzz heads|protocol|captures|packs CORPUS …`.
 
 `heads` gives octets to the pure parser as what follows a request line that is known, and holds what
 it takes against h11.
 `protocol` gives them to a connection, by the lane and by aiohttp alone, cut anywhere; both must
 answer alike.
 `captures` gives them to the lab as a capture of a stranger's phone.
+`packs` lets them change a content pack; server, signer and phone must judge it alike.
 Whatever else is on the command line goes to libFuzzer.
 """
 
@@ -15,7 +16,14 @@ from collections.abc import Callable
 import atheris
 
 with atheris.instrument_imports(
-    include=["server.device", "h11", "client_sim.lab.captures", "client_sim.lab.oracles"]
+    include=[
+        "server.device",
+        "h11",
+        "client_sim.lab.captures",
+        "client_sim.lab.oracles",
+        "client_sim.content",
+        "server.core.content",
+    ]
 ):
     import h11
 
@@ -24,6 +32,7 @@ with atheris.instrument_imports(
     from soak.agreement import check_input
     from soak.captures import check_capture
     from soak.two_ways import TwoWays
+    from tests.changed_packs import fuzz_packs
 
 LINE = b"GET /metadata/timestamp.json HTTP/1.1\r\n"
 
@@ -62,9 +71,17 @@ def fuzz_captures() -> Callable[[bytes], None]:
     return check_capture
 
 
+def fuzz_pack_judges() -> Callable[[bytes], object]:
+    """Return what lets octets change a pack that is then judged."""
+    return fuzz_packs
+
+
 if __name__ == "__main__":
-    target = {"heads": fuzz_heads, "protocol": fuzz_protocol, "captures": fuzz_captures}[
-        sys.argv.pop(1)
-    ]()
+    target = {
+        "heads": fuzz_heads,
+        "protocol": fuzz_protocol,
+        "captures": fuzz_captures,
+        "packs": fuzz_pack_judges,
+    }[sys.argv.pop(1)]()
     atheris.Setup(sys.argv, target)
     atheris.Fuzz()

@@ -21,14 +21,18 @@ def check_entries(
     *,
     hosts: Collection[str],
     pictures: Mapping[str, File],
+    wallpapers: Collection[str] | None,
 ) -> None:
     """Check all entries of a pack; raises ContentError.
 
-    `hosts` are where links may lead, `pictures` what the index lists beside the pack.
+    `hosts` are where links may lead, `pictures` what the index lists beside the pack, `wallpapers`
+    those that a theme may name, any where it is None.
     """
     match kind:
         case "features" | "notices":
             check_notices(entries, hosts)
+        case "themes":
+            check_themes(entries, wallpapers)
         case "wallpapers":
             check_wallpapers(entries, pictures)
         case _:
@@ -41,6 +45,5 @@ _CHECKS = {
     "emergency": check_emergency,
     "greetings": check_greetings,
     "holidays": check_holidays,
-    "themes": check_themes,
     "zones": check_zones,
 }

@@ -120,7 +120,13 @@ class _Update:
     def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record:
         try:
             entries = self.store.load_entries(kind, pack)
-            check_entries(kind.name, entries, hosts=index.hosts, pictures=pack.pictures)
+            check_entries(
+                kind.name,
+                entries,
+                hosts=index.hosts,
+                pictures=pack.pictures,
+                wallpapers=index.wallpapers,
+            )
         except (StateError, StorageError):
             raise
         except Exception as error:  # noqa: BLE001 - no update waits for what a library says of a table

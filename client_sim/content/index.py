@@ -66,11 +66,16 @@ class Pack:
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """The packs of a role by kind, the hosts that links may lead to, what was passed over."""
+    """The packs of a role by kind, the hosts that links may lead to, what was passed over.
+
+    `wallpapers` are those that themes may name, None where nobody can tell: their pack was
+    withdrawn, or passed over.
+    """
 
     packs: Mapping[str, Pack]
     hosts: frozenset[str]
     warnings: tuple[str, ...]
+    wallpapers: frozenset[str] | None = frozenset()
 
 
 def decode_index(
@@ -108,7 +113,13 @@ def decode_index(
                 packs[kind.name] = _read_pack(kind, stated[kind.name], targets)
             except ContentError as error:
                 warnings.append(f"The pack {kind.name} is passed over: {error}")
-    return Index(packs, frozenset(hosts), tuple(warnings))
+    wallpapers = _find_wallpapers(packs) if PICTURES in stated else frozenset()
+    return Index(packs, frozenset(hosts), tuple(warnings), wallpapers)
+
+
+def _find_wallpapers(packs: Mapping[str, Pack]) -> frozenset[str] | None:
+    pack = packs.get(PICTURES)
+    return None if pack is None or pack.withdrawn else frozenset(pack.pictures)
 
 
 def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, File]) -> Pack:

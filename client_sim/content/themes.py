@@ -1,7 +1,7 @@
 """Themes: colours that can be read, and the wallpaper that goes with them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from client_sim.content.shape import (
@@ -19,8 +19,11 @@ _COLOURS: Final = ("background", "primary", "text")
 _CONTRAST: Final = 4.5
 
 
-def check_themes(entries: Mapping[str, Any]) -> None:
-    """Check the entries of a pack; raises ContentError."""
+def check_themes(entries: Mapping[str, Any], wallpapers: Collection[str] | None) -> None:
+    """Check the entries of a pack; raises ContentError.
+
+    `wallpapers` are those that a theme may name, any where it is None.
+    """
     for key, entry in entries.items():
         read_match("The name of a theme", key, NAME)
         theme = read_object(
@@ -30,7 +33,9 @@ def check_themes(entries: Mapping[str, Any]) -> None:
         read_licence(theme["licence"])
         read_locales("The title of a theme", theme["title"], 80)
         if "wallpaper" in theme:
-            read_match("The wallpaper of a theme", theme["wallpaper"], NAME)
+            name = read_match("The wallpaper of a theme", theme["wallpaper"], NAME)
+            if wallpapers is not None and name not in wallpapers:
+                raise ContentError("A theme has a wallpaper that is not there.")
         for side in ("dark", "light"):
             colours = read_object("The colours of a theme", theme[side], _COLOURS)
             for name in _COLOURS:

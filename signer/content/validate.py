@@ -47,7 +47,8 @@ def _check_pictures(pack: PackFolder) -> None:
             check_picture(picture, entry["width"], entry["height"])
         except FormatError as error:
             raise entry_error(pack.kind, key, str(error)) from error
-        if hashlib.sha256(picture).hexdigest() != entry["sha256"]:
-            raise entry_error(pack.kind, key, "its picture is not the one of its sha256")
+        is_same = hashlib.sha256(picture).hexdigest() == entry["sha256"]
+        if not is_same or len(picture) != entry["length"]:
+            raise entry_error(pack.kind, key, "its picture is not of its sha256 and length")
     for name in pack.pictures.keys() - pack.entries.keys():
         raise FormatError(f"the picture {name}.jpg has no entry.")

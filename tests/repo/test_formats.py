@@ -25,7 +25,7 @@ from server.core import (
     release,
     tlog,
 )
-from server.core.content import greetings, part, picture, xz
+from server.core.content import greetings, jpeg_frame, part, picture, xz
 from server.core.content.kinds import KINDS
 from server.core.errors import HeningError
 from server.release.people import accounts, permissions, principal, tokens, trail
@@ -377,7 +377,7 @@ def test_the_parts_of_keys_are_those_of_section_15():
 def test_the_limits_of_section_15_are_those_of_the_code():
     """Of a part encoded and decoded, of its entries, of a picture's sides."""
     text = section(15)
-    for limit in (xz.ENCODED_LIMIT, xz.DECODED_LIMIT, part.MAX_ENTRIES, picture.MAX_SIDE):
+    for limit in (xz.ENCODED_LIMIT, xz.DECODED_LIMIT, part.MAX_ENTRIES, jpeg_frame.MAX_SIDE):
         assert f"{limit:,}" in text
     assert f"at most {picture.MAX_SCANS} scans" in text
     assert f"at most {greetings.MAX_SEGMENTS} SMS segments" in text

@@ -26,7 +26,7 @@ def check(kind, entries):
             key: File(entry["length"], entry["sha256"])
             for key, entry in entries_of("wallpapers").items()
         }
-    check_entries(kind, entries, hosts=HOSTS, pictures=pictures)
+    check_entries(kind, entries, hosts=HOSTS, pictures=pictures, wallpapers={"waves"})
 
 
 def paths(value, path=()):
@@ -130,6 +130,7 @@ BROKEN = {
     "a greeting of five SMS": ("greetings", ("text/id/new-year/1", "text"), "\u4e2d" * 269),
     "a holiday of another year": ("holidays", ("ID-2026", "days", 0, 0), "2025-12-31"),
     "colours that cannot be read": ("themes", ("sea", "light", "text"), "#cccccc"),
+    "a wallpaper that is not there": ("themes", ("sea", "wallpaper"), "moon"),
     "a colour in capitals": ("themes", ("sea", "light", "primary"), "#FFFFFF"),
     "another picture": ("wallpapers", ("waves", "sha256"), "0" * 64),
     "a picture of another length": ("wallpapers", ("waves", "length"), 1),
@@ -154,7 +155,14 @@ def test_what_each_schema_forbids(name):
 def test_pictures_that_no_wallpaper_has_are_refused():
     """The index lists exactly those of the entries."""
     with pytest.raises(ContentError, match="no wallpaper has"):
-        check_entries("wallpapers", {}, hosts=(), pictures={"x": File(1, "0" * 64)})
+        check_entries("wallpapers", {}, hosts=(), pictures={"x": File(1, "0" * 64)}, wallpapers=())
+
+
+def test_themes_may_name_any_wallpaper_of_a_pack_that_was_withdrawn():
+    """Or that this phone cannot read: the pack of themes is not the one that is bad."""
+    check_entries("themes", entries_of("themes"), hosts=(), pictures={}, wallpapers=None)
+    with pytest.raises(ContentError, match="not there"):
+        check_entries("themes", entries_of("themes"), hosts=(), pictures={}, wallpapers=())
 
 
 JSON = st.recursive(
@@ -174,7 +182,7 @@ JSON = st.recursive(
 def test_whatever_is_in_a_pack_it_is_good_or_refused(kind, entries):
     """No entry brings the phone down."""
     try:
-        check_entries(kind, entries, hosts=HOSTS, pictures={})
+        check_entries(kind, entries, hosts=HOSTS, pictures={}, wallpapers=None)
     except ContentError:
         return
     assert kind == "wallpapers" or isinstance(entries, dict)

@@ -34,7 +34,7 @@ def through_parts(kind, built):
     entries = {}
     for number, octets in enumerate(encode_parts(kind, built.entries)):
         entries |= decode_part(octets, KINDS[kind], number)
-    check_entries(kind, entries, hosts=frozenset(), pictures={})
+    check_entries(kind, entries, hosts=frozenset(), pictures={}, wallpapers=None)
     return entries
 
 

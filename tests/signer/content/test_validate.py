@@ -94,7 +94,7 @@ def test_pictures_and_entries_are_pairs() -> None:
 def test_a_picture_is_the_one_of_its_entry() -> None:
     """By length and hash."""
     with pytest.raises(
-        ContentError, match=r"'waves' of wallpapers: .*is not the one of its sha256"
+        ContentError, match=r"'waves' of wallpapers: .*is not of its sha256 and length"
     ):
         check_packs_to_sign(
             [make("wallpapers", pictures={"waves": jpeg()[:-2] + b"\0\xff\xd9"})], ()

@@ -1,0 +1,44 @@
+"""Server, signer and phone say the same of every pack, however it was changed."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests import pack_judges
+from tests.changed_packs import changed_packs, fuzz_packs
+from tests.pack_judges import PacksDisagreementError, check_judges, make_sound
+from tests.server.core.content.samples import KINDS
+
+CORPUS = sorted((Path(__file__).parents[2] / "fixtures" / "fuzz" / "packs").iterdir())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sound_pack_is_taken_by_all(kind):
+    """Which shows that what follows is not refused by everyone for some other reason."""
+    assert check_judges(make_sound(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=20)  # `make soak` tries more
+@given(st.data())
+def test_the_judges_agree(kind, data):
+    """Entries, octets and members of the index are exchanged, bent, moved, gone or new."""
+    check_judges(data.draw(changed_packs(kind)))
+
+
+@pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
+def test_what_a_fuzzer_once_tried(file):
+    """Its seeds, and whatever it found."""
+    fuzz_packs(file.read_bytes())
+
+
+@pytest.mark.parametrize("lax", ["_ask_server", "_ask_signer", "_ask_phone"])
+def test_a_judge_that_takes_everything_is_noticed(monkeypatch, lax):
+    """Whichever of the three it is."""
+    monkeypatch.setattr(pack_judges, lax, lambda _published, _parts: None)
+    packs = make_sound("emergency")
+    packs.entries["ID"]["numbers"].reverse()
+    with pytest.raises(PacksDisagreementError, match="ascend"):
+        check_judges(packs)
