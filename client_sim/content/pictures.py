@@ -3,19 +3,18 @@
 import hashlib
 from typing import Any
 
-from client_sim.content.index import Pack
+from client_sim.content.index import File
 from client_sim.content.picture import check_picture
 from client_sim.device.errors import ContentError
 from client_sim.transport import Connection
 from client_sim.world import World
 
 
-def fetch_picture(world: World, pack: Pack, entry: dict[str, Any], name: str) -> bytes:
+def fetch_picture(world: World, file: File, entry: dict[str, Any], name: str) -> bytes:
     """Return the picture of a wallpaper; shows the server which one (docs/PRIVACY.md).
 
     Raises ContentError if it is not the signed one or no plain picture, and TransportError.
     """
-    file = pack.pictures[name]
     with Connection(world) as connection:
         path = f"/targets/content/wallpapers/{file.sha256}.{name}.jpg"
         data = connection.get(path, limit=file.length)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from client_sim.content.index import Pack
+from client_sim.content.index import File, Pack
 from client_sim.content.record import Record
 from client_sim.device.errors import ContentError
 from client_sim.device.pointer import permille_at
@@ -76,6 +76,23 @@ def plan_rollback(record: Record, now: float) -> Record:
     is_listed = record.listed is not None and record.listed.version == used.version
     verdict = "turned back" if is_listed else record.verdict
     return replace(record, verdict=verdict, used=before, before=None)
+
+
+def plan_picture(record: Record, name: str) -> File:
+    """Return the picture to ask for when the owner wants the wallpaper `name`, as it is in use.
+
+    Raises ContentError unless the index lists it now: who asks for an older one tells which pack
+    the phone uses, and with it its place in a roll-out or its owner's choice.
+    """
+    file = None if record.used is None else record.used.pictures.get(name)
+    if file is None:
+        raise ContentError(f"The phone knows no wallpaper {name!a}.")
+    if record.listed is None or record.listed.pictures.get(name) != file:
+        raise ContentError(
+            f"The picture of {name} is not listed any more: the wallpapers in use are an older"
+            " pack than the published one. Nothing was asked for."
+        )
+    return file
 
 
 def _is_good(pack: Pack, now: float) -> bool:

@@ -9,8 +9,8 @@ from client_sim.content.kinds import KINDS
 from client_sim.content.locale import pick_text
 from client_sim.content.options import LOCALE_OPTION, show_table
 from client_sim.content.pictures import fetch_picture
+from client_sim.content.plan import plan_picture
 from client_sim.content.shelf import Shelf
-from client_sim.device.errors import ContentError
 from client_sim.device.options import AS_JSON, PHONE, RESOLVE, print_json
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -63,13 +63,12 @@ def get_command(
 ) -> None:
     """Fetch a wallpaper; whoever serves or carries it sees which one."""
     shelf = Shelf(folder, resolver=resolve)
-    pack, entries = shelf.store.load_used(KINDS["wallpapers"])
-    entry = entries.get(name)
-    if entry is None:
-        raise ContentError(f"The phone knows no wallpaper {name!a}.")
-    data = fetch_picture(shelf.phone.open_world(), pack, entry, name)
+    entries = shelf.entries("wallpapers")
+    file = plan_picture(shelf.store.load(KINDS["wallpapers"]), name)
+    data = fetch_picture(shelf.phone.open_world(), file, entries[name], name)
     out.write_bytes(data)
     if as_json:
-        print_json({"name": name, "file": str(out), **entry})
+        print_json({"name": name, "file": str(out), **entries[name]})
     else:
-        click.echo(f"{out} is {name}, {entry['width']}x{entry['height']}, {len(data)} octets.")
+        width, height = (entries[name][side] for side in ("width", "height"))
+        click.echo(f"{out} is {name}, {width}x{height}, {len(data)} octets.")

@@ -1,5 +1,6 @@
 """`hening-device content`: what it prints about a phone on disk that polled once."""
 
+import hashlib
 import json
 import xml.etree.ElementTree as ET
 
@@ -14,7 +15,7 @@ from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.device.web_server import serve
-from tests.server.core.content.samples import PICTURE, entries_of
+from tests.server.core.content.samples import PICTURE, entries_of, jpeg
 
 RESOLVE = f"--resolve={HOST}=127.0.0.1"
 OTHER = {"ID": {"exact": False, "numbers": ["113"]}}
@@ -201,6 +202,45 @@ def test_a_wallpaper_is_one_request_of_its_own(town, tmp_path):
     other = tmp_path / "other.jpg"
     assert town.run("wallpapers", "get", "waves", "--out", other, RESOLVE).exit_code == 1
     assert not other.exists()
+
+
+@pytest.mark.parametrize("change", ["gone", "another"])
+def test_a_picture_that_is_listed_no_more_is_not_asked_for(town, tmp_path, change):
+    """It would tell that this phone still uses the pack from before."""
+    entries, pictures = {}, {}
+    if change == "another":
+        pictures = {"waves": jpeg(128, 64)}
+        sha256 = hashlib.sha256(pictures["waves"]).hexdigest()
+        entries = entries_of("wallpapers")
+        entries["waves"] |= {"width": 128, "length": len(pictures["waves"]), "sha256": sha256}
+    else:
+        del town.repository.signed["content"].targets["content/wallpapers/waves.jpg"]
+    put_pack(town.repository, "wallpapers", entries, 2, pictures=pictures, rollout=[[0, 0]])
+    town.repository.publish("content")
+    town.poll()
+    assert town.read("list")["wallpapers"]["used"]["version"] == 1
+    assert "waves" in town.read("wallpapers", "list")
+    before = len(town.server.received)
+    result = town.run("wallpapers", "get", "waves", "--out", tmp_path / "w.jpg", RESOLVE)
+    assert result.exit_code == 1
+    assert "waves is not listed any more" in str(result.exception)
+    assert len(town.server.received) == before
+
+
+def test_a_picture_of_the_pack_before_that_is_still_listed_is_fetched(town, tmp_path):
+    """Whoever uses either pack asks with the same octets."""
+    put_pack(
+        town.repository,
+        "wallpapers",
+        entries_of("wallpapers"),
+        2,
+        pictures={"waves": PICTURE},
+        rollout=[[0, 0]],
+    )
+    town.repository.publish("content")
+    town.poll()
+    assert town.read("list")["wallpapers"]["used"]["version"] == 1
+    assert "64x64" in town.tell("wallpapers", "get", "waves", "--out", tmp_path / "w.jpg", RESOLVE)
 
 
 def test_a_picture_with_something_in_it_is_not_written(town, tmp_path):
