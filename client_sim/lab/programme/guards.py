@@ -40,7 +40,8 @@ GUARDS: Final[Mapping[str, Callable[[Observation, Public], tuple[Finding, ...]]]
 
 def judge_canaries(observation: Observation, setting: Setting, layers: int) -> tuple[Finding, ...]:
     """Search one run for its owner's values, so many layers deep."""
-    return judging.judge_canaries(observation, _search_for(setting.personal, layers))
+    search = _deep_search(setting.personal, layers) if layers else _plain_search(setting.personal)
+    return judging.judge_canaries(observation, search)
 
 
 def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
@@ -54,6 +55,12 @@ def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
     return judge
 
 
+# Few owners are searched for deeply, which takes a second each; nearly all of them plainly.
+@lru_cache(maxsize=256)
+def _plain_search(persona: Persona) -> CanarySearch:
+    return CanarySearch(canaries(persona), 0)
+
+
 @lru_cache(maxsize=24)  # batteries begin with the same owners
-def _search_for(persona: Persona, layers: int) -> CanarySearch:
+def _deep_search(persona: Persona, layers: int) -> CanarySearch:
     return CanarySearch(canaries(persona), layers)

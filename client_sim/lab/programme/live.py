@@ -130,7 +130,8 @@ def examine_live(
     ground = plan_live_ground(target, public, now=now, seed=seed)
     batteries = make_live_batteries(factory, ground, pairs)
     plan = Plan(name, "live", seed)
-    profile = Profile("live", {each.oracle: each.size for each in batteries}, pairs, 2)
+    sizes = {each.oracle: each.size for each in batteries}
+    profile = Profile("live", sizes, pairs, 2, is_plain_searched=True)
 
     def take() -> ProgrammeResult:
         before = _ask(factory, ground)

@@ -12,7 +12,8 @@ class Profile:
 
     The first run of the first `searched` cases of each battery, but for those of `unsearched`, is
     searched for planted values, `layers` deep: what is searched for is computed anew for each
-    owner.
+    owner. With `is_plain_searched` all other runs are searched as well, for values as they are
+    spelled: what was recorded is decoded there, too, but no digest is computed.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Profile:
     searched: int
     layers: int
     unsearched: frozenset[str] = frozenset()
+    is_plain_searched: bool = False
 
 
 _ALL: Final = 10_000  # of a battery that has no more cases than there are kinds of something
@@ -46,10 +48,23 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
 
 
 def _profile(
-    column: int, name: str, *, searched: int = 1, layers: int = 2, unsearched: tuple[str, ...] = ()
+    column: int,
+    name: str,
+    *,
+    searched: int = 1,
+    layers: int = 2,
+    unsearched: tuple[str, ...] = (),
+    is_plain_searched: bool = False,
 ) -> Profile:
     sizes = {oracle: row[column] for oracle, row in _SIZES.items() if row[column]}
-    return Profile(name, MappingProxyType(sizes), searched, layers, frozenset(unsearched))
+    return Profile(
+        name,
+        MappingProxyType(sizes),
+        searched,
+        layers,
+        frozenset(unsearched),
+        is_plain_searched,
+    )
 
 
 _LONG: Final = ("horizon", "phases")
@@ -60,7 +75,7 @@ PROFILES: Final = MappingProxyType(
         profile.name: profile
         for profile in (
             # More runs than any published instrument, and every claim's own number.
-            _profile(0, "full", searched=10),
+            _profile(0, "full", searched=10, is_plain_searched=True),
             _profile(1, "quick"),  # a minute
             _profile(2, "mutant", unsearched=_LONG),
             _profile(3, "probe", unsearched=_LONG),  # until two have found it

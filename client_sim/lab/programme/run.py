@@ -30,13 +30,13 @@ class Run:
         return measure(self.seen)
 
     def ask_guards(
-        self, layers: int, unasked: AbstractSet[str]
+        self, layers: int | None, unasked: AbstractSet[str]
     ) -> Iterator[tuple[str, tuple[Finding, ...]]]:
-        """Let all guards but some look at the run; `layers` of the canary search, 0 for none."""
+        """Let all guards but some look at the run; `layers` of the canary search, None without."""
         for guard in GUARDS:
             if guard not in unasked:
                 yield guard, self._ask(guard, 0)
-        if layers and CANARIES not in unasked:
+        if layers is not None and CANARIES not in unasked:
             yield CANARIES, self._ask(CANARIES, layers)
 
     def _ask(self, guard: str, layers: int) -> tuple[Finding, ...]:

@@ -62,7 +62,9 @@ def run_task(
         found = case.judge([run.seen for run in made])
         tallies.setdefault(battery.oracle, Tally()).add(place, [r.extent for r in made], found)
         for nth, run in enumerate(made):
-            layers = profile.layers if number < searched and nth == 0 else 0
+            layers = 0 if profile.is_plain_searched else None
+            if number < searched and nth == 0:
+                layers = profile.layers
             for oracle, findings in run.ask_guards(layers, case.spared | known):
                 tallies.setdefault(oracle, Tally()).add(place, (run.extent,), findings)
     return tallies

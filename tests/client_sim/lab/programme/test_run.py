@@ -61,11 +61,12 @@ def test_guards_judge_a_run_once(ground, monkeypatch):
 
 
 def test_guards_are_left_out_by_name(ground):
-    """All guards look but those that are spared, and the search for canaries where it has depth."""
+    """All guards look but those that are spared, and the canary search where it is asked for."""
     run = Run(LEAKY, ground.setting(idle(1)))
     said = dict(run.ask_guards(1, frozenset({"grammar"})))
     assert set(said) == {*GUARDS, CANARIES} - {"grammar"}
     assert said[CANARIES]
     assert said["tripwire"]
-    assert CANARIES not in dict(run.ask_guards(0, frozenset()))
+    assert CANARIES not in dict(run.ask_guards(None, frozenset()))
+    assert dict(run.ask_guards(0, frozenset()))[CANARIES]
     assert CANARIES not in dict(run.ask_guards(1, frozenset({CANARIES})))

@@ -88,3 +88,20 @@ def test_killers_are_named_in_their_order_until_there_are_enough(ground):
     assert len(set(killers)) == len(killers)
     assert "public" not in find_killers(LEAKY, batteries, PROBE, enough=2)
     assert find_killers(TOY, batteries, PROBE) == ()
+
+
+@pytest.mark.parametrize("is_plain", [False, True])
+def test_every_run_may_be_searched_for_values_as_they_are_spelled(ground, is_plain):
+    """Beside the first of a battery, which is searched for what they may be dressed as."""
+    profile = replace(PROBE, is_plain_searched=is_plain)
+    batteries = (personal(ground, 3),)
+    clean = run_task(Runs(TOY), batteries, Task(0, 0, 3), profile)["canaries"]
+    assert (clean.runs, clean.count) == (6 if is_plain else 1, 0)
+    told = run_task(Runs(LEAKY), batteries, Task(0, 1, 3), profile)
+    assert ("canaries" in told) == is_plain
+    assert not is_plain or told["canaries"].count >= 4
+
+
+def test_a_release_searches_all_its_runs():
+    """More than 30,000 of them, each for its own owner's values."""
+    assert PROFILES["full"].is_plain_searched
