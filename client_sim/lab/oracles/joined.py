@@ -1,6 +1,7 @@
 """What stands in several fields, requests or names, put together: a value may be split."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from client_sim.lab.oracles.parts import Part, decode_parts
 from client_sim.lab.trace.observation import Observation
@@ -13,14 +14,22 @@ def join_fields(observation: Observation) -> tuple[tuple[str, bytes], ...]:
     over all requests, as it is and without what all its values begin and end with; the parameters
     of queries; names asked for without their dots.
     """
-    connections = [(c.index, decode_parts(c.octets)) for c in observation.connections()]
+    return _join(
+        tuple(connection.octets for connection in observation.connections()),
+        tuple(question.octets for question in observation.questions()),
+    )
+
+
+@lru_cache(maxsize=256)  # runs of many owners send the same
+def _join(sent: tuple[bytes, ...], names: tuple[bytes, ...]) -> tuple[tuple[str, bytes], ...]:
+    connections = [(index, decode_parts(octets)) for index, octets in enumerate(sent)]
     parts = [part for _, own in connections for part in own]
     texts: dict[bytes, str] = {}
     for where, text in (
         *_over_headers(connections),
         *_over_requests(parts),
         ("parameters of queries", b"".join(_parameters(parts))),
-        *_over_names([question.octets for question in observation.questions()]),
+        *_over_names(names),
     ):
         texts.setdefault(text, where)
     return tuple((where, text) for text, where in texts.items() if text)

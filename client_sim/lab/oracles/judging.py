@@ -1,6 +1,7 @@
 """The oracles' answers as findings: each judges one run by itself."""
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from client_sim.lab.oracles.canary import CanarySearch
 from client_sim.lab.oracles.completion import find_incompletions
@@ -11,8 +12,11 @@ from client_sim.lab.oracles.joined import join_fields
 from client_sim.lab.oracles.parts import find_part
 from client_sim.lab.oracles.silence import judge_silence
 from client_sim.lab.oracles.timing import judge_range
+from client_sim.lab.oracles.windows import Windows
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 from client_sim.world import Public
+
+_SEEN: Final = Windows()  # of all runs: what two owners' phones send alike is looked at once
 
 
 def host_line(public: Public) -> bytes:
@@ -90,9 +94,11 @@ def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Find
         for d in observation.departures
         if d.channel in {Channel.DNS, Channel.CONNECT, Channel.TLS, Channel.DETOUR}
     ]
-    return tuple(_canaries(places, search)) or tuple(
-        _canaries([("", *joined) for joined in join_fields(observation)], search)
-    )
+    joined = [("", where, octets) for where, octets in join_fields(observation)]
+    _SEEN.add({octets for _, _, octets in (*places, *joined)})
+    if search.is_absent(_SEEN):
+        return ()
+    return tuple(_canaries(places, search)) or tuple(_canaries(joined, search))
 
 
 def _canaries(places: Sequence[tuple[str, str, bytes]], search: CanarySearch) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """Windows of eight octets: what the canary search looks up, and keeps of octets that repeat."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Final
 
@@ -10,11 +10,41 @@ WINDOW: Final = 8
 """Octets; what is shorter has too little entropy to be looked for."""
 
 
-@lru_cache(maxsize=1024)
+_MOST: Final = 1_000_000  # windows that are kept: a quarter of a GiB
+
+
+@lru_cache(maxsize=256)
 def find_windows(octets: bytes) -> tuple[tuple[bytes, ...], frozenset[bytes], frozenset[bytes]]:
     """Give all readings of the octets, all their windows, and those of their differences."""
     readings = tuple(seen.octets for seen in view(octets))
     return readings, _slide(readings), _slide(map(step_differences, readings))
+
+
+class Windows:
+    """All windows of the texts that were seen so far: many owners' phones send the same texts.
+
+    What is in none of them is in no text, so a search for another owner's values, which nobody
+    sent, looks at their beginnings and at no text. `found` and `deltas` are as `find_windows` gives
+    them. Behind `most` windows they begin anew: a client that leaks sends ever new texts.
+    """
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self.found: set[bytes] = set()
+        self.deltas: set[bytes] = set()
+        self._texts: set[bytes] = set()
+
+    def add(self, texts: Collection[bytes]) -> None:
+        """See to it that the windows of these texts are among those that are kept."""
+        if len(self.found) > self._most:
+            for kept in (self.found, self.deltas, self._texts):
+                kept.clear()
+        for text in texts:
+            if text not in self._texts:
+                _, found, deltas = find_windows(text)
+                self.found |= found
+                self.deltas |= deltas
+                self._texts.add(text)
 
 
 def _slide(texts: Iterable[bytes]) -> frozenset[bytes]:

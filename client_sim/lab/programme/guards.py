@@ -56,7 +56,7 @@ def judge_of(oracle: str, setting: Setting, layers: int) -> Judge:
 
 
 # Few owners are searched for deeply, which takes a second each; nearly all of them plainly.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16)
 def _plain_search(persona: Persona) -> CanarySearch:
     return CanarySearch(canaries(persona), 0)
 

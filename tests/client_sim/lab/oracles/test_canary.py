@@ -12,6 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
+from client_sim.lab.oracles.windows import Windows
 from client_sim.persona import canaries, make_persona
 
 PERSONA = make_persona(b"canary test")
@@ -226,6 +227,19 @@ def test_known_octets_are_searched_quickly_with_the_same_result(search):
     other = FRAME % b"org.example@gro.elpmaxe@somebody"
     assert search.search_again(other) == search.search_again(other) == ()
     assert search.search_again(b"") == ()
+
+
+def test_octets_of_others_are_known_to_hold_nothing():
+    """What is clean holds no IMEI; whatever that is dressed as, it is not passed by."""
+    clean = FRAME % b"somebody"
+    search = CanarySearch({"imei": FEW["imei"]})
+    seen = Windows()
+    seen.add([clean])
+    assert search.is_absent(seen)
+    for dress in ("plain", "xor 90", "sha1 hex of 12", "gzip", "html", "rot13", "HMAC of value"):
+        seen = Windows()
+        seen.add([clean, FRAME % DRESSES[dress](PERSONA.imei.encode())])
+        assert not search.is_absent(seen), dress
 
 
 def test_a_digest_that_is_cut_too_short_is_not_found(search):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from client_sim.lab.oracles.windows import WINDOW, find_windows, step_differences
+from client_sim.lab.oracles.windows import WINDOW, Windows, find_windows, step_differences
 
 
 def test_all_windows_of_all_readings_are_there():
@@ -39,3 +39,26 @@ def test_few_octets_have_no_window():
 def test_a_difference_is_the_exclusive_or_of_neighbours(octets, differences):
     """One less than there are octets."""
     assert step_differences(octets) == differences
+
+
+def test_windows_of_all_texts_are_kept():
+    """Each text is looked at once, whoever sent it."""
+    seen = Windows()
+    seen.add([b"abcdefghi", b"0123456789"])
+    seen.add([b"abcdefghi"])
+    for text in (b"abcdefghi", b"0123456789"):
+        _, windows, deltas = find_windows(text)
+        assert windows <= seen.found
+        assert deltas <= seen.deltas
+    assert b"jklmnopq" not in seen.found
+
+
+def test_too_many_windows_are_given_up_but_not_those_of_the_texts_at_hand():
+    """The texts that are given last are always among them, also when they were seen before."""
+    seen = Windows(most=1)
+    for _ in range(2):
+        seen.add([b"abcdefghi"])
+        assert b"abcdefgh" in seen.found
+        seen.add([b"5172839406"])
+        assert b"51728394" in seen.found
+        assert b"abcdefgh" not in seen.found
