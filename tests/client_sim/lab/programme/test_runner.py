@@ -102,6 +102,7 @@ def test_every_run_may_be_searched_for_values_as_they_are_spelled(ground, is_pla
     assert not is_plain or told["canaries"].count >= 4
 
 
-def test_a_release_searches_all_its_runs():
+def test_a_release_and_a_commit_search_all_their_runs():
     """More than 30,000 of them, each for its own owner's values."""
     assert PROFILES["full"].is_plain_searched
+    assert PROFILES["quick"].is_plain_searched
