@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Collection
 from typing import Final
 
+from client_sim.content.invisible import find_needless
 from client_sim.device.errors import ContentError
 
 HOST: Final = re.compile(
@@ -12,10 +13,10 @@ HOST: Final = re.compile(
 )
 _LINK: Final = re.compile(r"https://([a-z0-9.-]+)/[!$-;=?-\[\]_a-z~]*")
 _LINK_LIMIT: Final = 300
-# Joiners, which scripts need, and the tags that flags of regions are made of.
+# Joiners and the tags of flags: where they stand is for `find_needless` to judge.
 _KEPT_FORMATS: Final = frozenset({"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))})
 _REFUSED: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-_MARKUP: Final = re.compile(r"[<>]|https?:|javascript:|data:|www\.")
+_MARKUP: Final = re.compile(r"[<>]|//|https?:|javascript:|data:|www[.\u3002]")
 # 3GPP TS 23.038 section 6.2.1, row by row, without the escape, and its extension table.
 _GSM: Final = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
@@ -36,8 +37,12 @@ def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
     for character in value:
         if not _is_allowed(character) and not (is_long and character == "\n"):
             raise ContentError(f"A text has the character U+{ord(character):04X}.")
-    if _MARKUP.search(value.casefold()):
-        raise ContentError("A text has markup or a link of its own.")
+    if (hidden := find_needless(value)) is not None:
+        raise ContentError(f"A text has U+{ord(hidden):04X} where nothing needs it.")
+    # As some reader may take it who cares for no width, no style and no case of letters.
+    for form in (value, unicodedata.normalize("NFKC", value)):
+        if _MARKUP.search(form.casefold()):
+            raise ContentError("A text has markup or a link of its own.")
     return value
 
 

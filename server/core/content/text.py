@@ -10,6 +10,7 @@ from typing import Annotated
 
 import msgspec
 
+from server.core.content.invisible import stray_characters
 from server.core.errors import FormatError
 from server.core.release import Locale
 
@@ -17,7 +18,7 @@ Text = Annotated[str, msgspec.Meta(min_length=1)]
 Localized = Annotated[dict[Locale, Text], msgspec.Meta(min_length=1, max_length=64)]
 Licence = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9.+:() -]{1,64}\Z")]
 
-_FORBIDDEN = ("http:", "https:", "javascript:", "data:", "www.")
+_FORBIDDEN = ("<", ">", "//", "http:", "https:", "javascript:", "data:", "www.", "www\u3002")
 _JOINERS = "\u200c\u200d"  # of Indic and Arabic scripts, and of emoji
 _TAGS = range(0xE0020, 0xE0080)  # of flags
 _CATEGORIES = {"Cc": "control", "Cf": "format", "Cs": "surrogate", "Co": "private"}
@@ -34,9 +35,13 @@ def check_text(text: str, limit: int, *, lines: bool = False) -> None:
             _check_character(character)
     if not unicodedata.is_normalized("NFC", text):
         raise FormatError("a text is not in Unicode's form NFC")
+    for code in stray_characters(text):
+        raise FormatError(f"a text holds U+{code:04X}, which nothing around it needs")
     folded = text.casefold()
+    # What other forms of the same letters spell, such as wide ones, is a link for some programs.
+    plain = unicodedata.normalize("NFKC", text).casefold()
     for word in _FORBIDDEN:
-        if word in folded:
+        if word in folded or word in plain:
             raise FormatError(f"a text holds {word!r}; a link is a member of its own")
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from client_sim.content.text import check_link, check_text, count_segments
 from client_sim.device.errors import ContentError
+from tests import texts
 
 HOSTS = {"updates.hening.example"}
 
@@ -16,7 +17,7 @@ HOSTS = {"updates.hening.example"}
     "text",
     [
         "Selamat tahun baru!",
-        "नया साल मुबारक\u200dहो",
+        "नया साल मुबारक हो",
         "خوش\u200cآمدید",
         "\U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f",
         "新年快乐",
@@ -44,6 +45,28 @@ def test_text_that_turns_hides_or_links_is_refused(text):
         check_text(text, 40)
     with pytest.raises(ContentError):
         check_text(f"a{text or 'b' * 41}b"[:42], 41)
+
+
+@pytest.mark.parametrize("name", texts.NEEDED)
+def test_what_a_script_or_an_emoji_needs_passes(name):
+    """Joiners, styles and tags, each where it belongs; and in the middle of a text."""
+    for text in (texts.NEEDED[name], f"a {texts.NEEDED[name]} b"):
+        assert check_text(text, 40) == text
+
+
+@pytest.mark.parametrize("name", texts.NEEDLESS)
+def test_what_cannot_be_seen_and_is_not_needed_is_refused(name):
+    """Whoever writes it says something to somebody else than the reader."""
+    for text in (texts.NEEDLESS[name], f"a {texts.NEEDLESS[name]} b"):
+        with pytest.raises(ContentError, match=r"U\+"):
+            check_text(text, 40)
+
+
+@pytest.mark.parametrize("text", texts.LINKS)
+def test_links_in_disguise_are_refused(text):
+    """Of any scheme and none, in wide letters, circled ones, or with a long s."""
+    with pytest.raises(ContentError, match="link of its own"):
+        check_text(text, 40)
 
 
 def test_only_long_texts_have_lines():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from server.core.content.text import check_host, check_link, check_localized, check_text
 from server.core.errors import FormatError
+from tests import texts
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,6 @@ def test_what_people_write_is_taken(text):
         ("\u00ad", "format"),
         ("\ufeff", "format"),
         ("\U000e0001", "format"),
-        ("\U000e0080", "forbidden|Cn"),
         ("\ud800", "surrogate"),
         ("\ue000", "private"),
         ("\ufffe", "forbidden"),
@@ -60,11 +60,30 @@ def test_what_people_write_is_taken(text):
 )
 def test_what_is_refused(text, sentence):
     """With the character's number, which is all that can be shown of some."""
-    if sentence == "forbidden|Cn":  # not assigned, and no format character
-        check_text(text, 3)
-        return
     with pytest.raises(FormatError, match=sentence):
         check_text(text, 3)
+
+
+@pytest.mark.parametrize("name", texts.NEEDED)
+def test_what_a_script_or_an_emoji_needs_is_taken(name):
+    """Joiners, styles and tags, each where it belongs; and in the middle of a text."""
+    check_text(texts.NEEDED[name], 40)
+    check_text(f"a {texts.NEEDED[name]} b", 40)
+
+
+@pytest.mark.parametrize("name", texts.NEEDLESS)
+def test_what_cannot_be_seen_and_is_not_needed_is_refused(name):
+    """Whoever writes it says something to somebody else than the reader."""
+    for text in (texts.NEEDLESS[name], f"a {texts.NEEDLESS[name]} b"):
+        with pytest.raises(FormatError, match=r"holds U\+[0-9A-F]{4,6}, (which|a format)"):
+            check_text(text, 40)
+
+
+@pytest.mark.parametrize("text", texts.LINKS)
+def test_links_in_disguise_are_refused(text):
+    """Of any scheme and none, in wide letters, circled ones, or with a long s."""
+    with pytest.raises(FormatError, match="a link is a member"):
+        check_text(text, 40)
 
 
 @pytest.mark.parametrize("word", ["http:", "HTTPS:", "JavaScript:", "data:", "Www."])

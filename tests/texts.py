@@ -1,0 +1,85 @@
+"""Texts with characters that nobody sees, and links in disguise, for all who judge texts."""
+
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+#: Written by people: scripts and emoji that need what cannot be seen.
+NEEDED = {
+    "a joiner behind a virama": "\u0930\u094d\u200d\u092f",
+    "a joiner in front of one, in Bengali": "\u09b0\u200d\u09cd\u09af",
+    "a joiner in Sinhala": "\u0dc1\u0dca\u200d\u0dbb\u0dd3",
+    "a non-joiner behind a virama": "\u0915\u094d\u200c\u0937",
+    "a non-joiner of Persian": "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+    "a non-joiner behind a mark": "\u0645\u064e\u200c\u0645",
+    "an abbreviation in Arabic": "1447 \u0647\u200d",
+    "a family": "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "an astronaut with a skin": "\U0001f469\U0001f3fd\u200d\U0001f680",
+    "a heart on fire": "\u2764\ufe0f\u200d\U0001f525",
+    "a rainbow flag": "\U0001f3f3\ufe0f\u200d\U0001f308",
+    "a pirate's flag": "\U0001f3f4\u200d\u2620\ufe0f",
+    "a shaken head": "\U0001f642\u200d\u2194\ufe0f",
+    "a heart": "\u2764\ufe0f",
+    "a heart as text": "\u2764\ufe0e",
+    "a mark as an emoji": "\u203c\ufe0f",
+    "a keycap": "1\ufe0f\u20e3#\ufe0f\u20e3",
+    "England": ENGLAND,
+    "two flags": ENGLAND * 2,
+    "a flag joined on both sides": f"\U0001f468\u200d{ENGLAND}\u200d\U0001f469",
+}
+
+#: Nothing around them needs them, and they can carry a message, or hide a word from a filter.
+NEEDLESS = {
+    "a joiner among letters": "ht\u200dtp",
+    "a non-joiner among letters": "a\u200cb",
+    "a joiner in front": "\u200d\U0001f468",
+    "a joiner behind": "\U0001f468\u200d",
+    "two joiners": "\U0001f468\u200d\u200d\U0001f469",
+    "a joiner between Devanagari letters": "\u0915\u200d\u0939",
+    "a non-joiner behind Arabic": "\u0645\u200c ",
+    "a non-joiner in front of Arabic": "\u200c\u0645",
+    "a style of a letter": "a\ufe0f",
+    "a style of a digit": "1\ufe0f",
+    "a keycap as text": "1\ufe0e\u20e3",
+    "a style twice": "\u2764\ufe0f\ufe0f",
+    "a style of a flag": f"{ENGLAND}\ufe0f",
+    "a style of a skin": "\U0001f469\U0001f3fd\ufe0f",
+    "another style": "\u4e2d\ufe00",
+    "a style of an ideograph": "\u8fbb\U000e0100",
+    "a tag": "\U000e0061",
+    "tags without a flag": "a\U000e0067\U000e0062\U000e0065\U000e007f",
+    "a flag without an end": "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e",
+    "a flag without a part": "\U0001f3f4\U000e0067\U000e0062\U000e007f",
+    "a flag with too long a part": "\U0001f3f4" + "\U000e0061" * 7 + "\U000e007f",
+    "a flag of digits": "\U0001f3f4\U000e0031\U000e0032\U000e0033\U000e007f",
+    "a flag in capitals": "\U0001f3f4\U000e0047\U000e0042\U000e0045\U000e007f",
+    "a language tag": "\U000e0001\U000e0065\U000e006e",
+    "a white flag with tags": ENGLAND.replace("\U0001f3f4", "\U0001f3f3"),
+    "more tags behind a flag": f"{ENGLAND}\U000e0067",
+    "a grapheme joiner": "a\u034fb",
+    "a filler of Hangul": "\u3164",
+    "half a filler": "\uffa0",
+    "a filler in front": "\u115f",
+    "a filler behind": "\u1160",
+    "a vowel of Khmer": "\u1780\u17b4",
+    "a selector of Mongolian": "\u1820\u180b",
+    "a space of no width": "a\u200bb",
+    "a joiner of words": "a\u2060b",
+    "a soft hyphen": "a\u00adb",
+    "a mark of the order of octets": "\ufeffa",
+    "a sign of shorthand": "\U0001bca0",
+    "a sign of music": "\U0001d173",
+    "what is not assigned yet": "\u2065\ufff0",
+    "what never will be": "\U000e0080",
+}
+
+#: Links, or what some program makes a link of.
+LINKS = [
+    *("ftp://a.b", "see //a.b/c", "//a", "a:// b", "x-y://z", "HTTP:a", "www.a", "Www\u3002a"),
+    *(
+        "\uff48\uff54\uff54\uff50\uff1a\uff0f\uff0fa.b",
+        "http\uff1aa",
+        "\uff0f\uff0fa.b",
+        "/\uff0fa",
+    ),
+    *("\uff57\uff57\uff57\uff0ea", "www\uff61a", "\U0001d5c1\U0001d5cd\U0001d5cd\U0001d5c9:a"),
+    *("\u24d3\u24d0\u24e3\u24d0:a", "java\u017fcript\ufe55a", "\uff1cb\uff1e", "\ufe64b", "\ufe65"),
+]
