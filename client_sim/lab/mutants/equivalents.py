@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.clients.downloading import DownloadingToy
+from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.around import Around
 from client_sim.lab.mutants.mutant import Mutant
@@ -195,5 +196,6 @@ EQUIVALENTS: Final = (
     Mutant("same-careful", _FAMILY, "Reads answers as JSON and survives what is none.", _Careful),
     Mutant("same-reading", _FAMILY, "Keeps all that was answered, for nothing.", _ReadsAnswers),
     Mutant("same-download", _FAMILY, "Fetches the package of its model.", DownloadingToy),
+    Mutant("same-packs", _FAMILY, "Follows what is new, unread, and fetches packs.", FollowingToy),
     Mutant("same-around", _FAMILY, "The real client in a world that passes all on.", Around),
 )

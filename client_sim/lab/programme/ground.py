@@ -9,8 +9,9 @@ from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers import scripted
-from client_sim.lab.servers.contents import CHANGES, SPLITS, one_by_one
+from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
 from client_sim.lab.servers.faults import make_faults
+from client_sim.lab.servers.packs import PARTS
 from client_sim.lab.servers.repository import Repository
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.memory import Responder
@@ -28,9 +29,10 @@ YEAR: Final = 31_536_000
 """Seconds over which the starts of runs are spread."""
 
 Serve = Callable[[], Responder]
-
+History = tuple[Publication, ...]
 
 _REPOSITORY: Final = Repository(b"lab")
+_STOCKED: Final = Repository(b"lab", kinds=tuple(PARTS))
 FAULTS: Final = make_faults(_REPOSITORY)
 """Everything that can go wrong with the servers of a ground."""
 
@@ -41,9 +43,10 @@ class Ground:
 
     `quiet` never has anything new; `changing(number)` publishes something else before each poll,
     beginning with change `number` of all that can happen, for clients that follow;
-    `splitting(number)` splits `latest` before a poll, in one of six orders. Runs begin at `start`
-    (epoch seconds), or up to `spread` seconds later. `upstream` is the address of a server that is
-    polled in place of these.
+    `splitting(number)` splits `latest` before a poll, in one of six orders. `publishing(history)`
+    makes what it is told public; `stocked(history)`, too, with packs of every kind. Runs begin at
+    `start` (epoch seconds), or up to `spread` seconds later. `upstream` is the address of a server
+    that is polled in place of these.
     """
 
     seed: int
@@ -51,6 +54,8 @@ class Ground:
     quiet: Serve
     changing: Callable[[int], Serve]
     splitting: Callable[[int], Serve]
+    publishing: Callable[[History], Serve]
+    stocked: Callable[[History], Serve]
     start: float = START
     spread: int = YEAR
     upstream: str | None = None
@@ -96,7 +101,15 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
     Such a client asks what every poll asks and goes no further; what it would have to fetch next is
     not what is examined.
     """
-    ground = Ground(seed, _REPOSITORY.publics(), _REPOSITORY.serve, _serve_changes, _serve_splits)
+    ground = Ground(
+        seed,
+        _REPOSITORY.publics(),
+        _REPOSITORY.serve,
+        _serve_changes,
+        _serve_splits,
+        partial(partial, _REPOSITORY.serve),
+        partial(partial, _STOCKED.serve),
+    )
     seen = observe(factory, ground.setting(idle(1)))
     if any(b".snapshot.json" in connection.octets for connection in seen.connections()):
         return ground
@@ -105,6 +118,8 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         quiet=_serve_nothing,
         changing=lambda _number: _serve_nothing,
         splitting=lambda _number: _serve_nothing,
+        publishing=lambda _history: _serve_nothing,
+        stocked=lambda _history: _serve_nothing,
     )
 
 

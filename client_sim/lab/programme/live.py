@@ -86,7 +86,16 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
 
     start = now - WEEK - idle(_LONGEST).longest
     return Ground(
-        seed, (public,), serve, lambda _: serve, lambda _: serve, start, WEEK, target.address
+        seed,
+        (public,),
+        quiet=serve,
+        changing=lambda _: serve,
+        splitting=lambda _: serve,
+        publishing=lambda _: serve,
+        stocked=lambda _: serve,
+        start=start,
+        spread=WEEK,
+        upstream=target.address,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.programme.batteries import fleet, personal, servers, sockets, timing
+from client_sim.lab.programme.batteries import fleet, packs, personal, servers, sockets, timing
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.profile import PROFILES, Profile
@@ -24,6 +24,9 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "timing": timing.timing,
     "stationarity": timing.stationarity,
     "server-state": servers.server_state,
+    "parts": packs.parts,
+    "packs": packs.packs,
+    "holdings": packs.holdings,
     "faults": servers.faults,
     "horizon": personal.horizon,
     "phases": timing.phases,

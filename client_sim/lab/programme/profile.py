@@ -41,6 +41,9 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "server-state": (_ALL, _ALL, 122, 122),
     "timing": (200, 20, 4, 4),
     "stationarity": (50, 4, 2, 1),
+    "parts": (_ALL, _ALL, 2, 1),
+    "packs": (_ALL, 14, 4, 1),
+    "holdings": (40, 8, 2, 1),
     "faults": (_ALL, _ALL, 30, 40),
     "sockets": (20, 2, 0, 0),
     "network": (20, 2, 0, 0),
@@ -69,16 +72,18 @@ def _profile(
 
 _LONG: Final = ("horizon", "phases")
 """Runs of a hundred days: a leaky client that tells something else each time takes seconds."""
+_PACKS: Final = ("parts", "packs", "holdings")
+"""Each of them polls as phones do in batteries that are searched."""
 
 PROFILES: Final = MappingProxyType(
     {
         profile.name: profile
         for profile in (
             # More runs than any published instrument, and every claim's own number.
-            _profile(0, "full", searched=10, is_plain_searched=True),
-            _profile(1, "quick", is_plain_searched=True),  # a minute
-            _profile(2, "mutant", unsearched=_LONG),
-            _profile(3, "probe", unsearched=_LONG),  # until two have found it
+            _profile(0, "full", searched=10, unsearched=_PACKS, is_plain_searched=True),
+            _profile(1, "quick", unsearched=_PACKS, is_plain_searched=True),  # a minute
+            _profile(2, "mutant", unsearched=(*_LONG, *_PACKS)),
+            _profile(3, "probe", unsearched=(*_LONG, *_PACKS)),  # until two have found it
         )
     }
 )

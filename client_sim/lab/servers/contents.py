@@ -15,6 +15,8 @@ class Contents:
     `schedule` (pairs of epoch seconds and permille), `paused` and `halted` are of the pointers to
     the newest; `rotated` names a role once for each time that its key was replaced; `root`,
     `tables` and `content` count editions. `parts` is into how many `latest` is split: 0, 4 or 16.
+    `packs` lists (kind, edition, state) of the packs of which there is something to be said:
+    `withdrawn`, `bad`, `turned back`, `timed`, `ended`, `to come`, `for nobody`, `for all`.
     """
 
     newest: int = 1
@@ -26,6 +28,15 @@ class Contents:
     tables: int = 1
     content: int = 1
     parts: int = 0
+    packs: tuple[tuple[str, int, str], ...] = ()
+
+    def edition(self, role: str) -> int:
+        """Give the edition of `tables` or `content`."""
+        return self.tables if role == "tables" else self.content
+
+    def states(self, kind: str, edition: int) -> frozenset[str]:
+        """Give what is to be said of an edition of a kind."""
+        return frozenset(state for *which, state in self.packs if which == [kind, edition])
 
 
 Change = Callable[[Contents], Contents]
@@ -89,6 +100,11 @@ def rotate(role: str) -> Change:
 def split(parts: int) -> Change:
     """Make the change that splits `latest` into 4 or 16 parts, for good."""
     return lambda was: replace(was, parts=parts)
+
+
+def mark(kind: str, role: str, state: str) -> Change:
+    """Make the change that says something of the pack of a kind that there is."""
+    return lambda was: replace(was, packs=(*was.packs, (kind, was.edition(role), state)))
 
 
 def keep(was: Contents) -> Contents:

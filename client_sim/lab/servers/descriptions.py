@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from client_sim.lab.servers.contents import Contents
 from client_sim.lab.servers.log import encode_verifier
-from client_sim.lab.servers.packs import describe_pack, encode_parts
+from client_sim.lab.servers.packs import describe_packs, list_files
 from client_sim.lab.servers.signing import Key, Keys, threshold
 
 BORN: Final = 1_735_689_600
@@ -33,12 +33,18 @@ def post_timestamp(counter: int) -> int:
 
 
 class Describer:
-    """Says what each role of a repository of these models, regions and channels signs."""
+    """Says what each role of a repository of these models, regions, channels and kinds signs."""
 
     def __init__(
-        self, keys: Keys, models: Sequence[str], regions: Sequence[str], channels: Sequence[str]
+        self,
+        keys: Keys,
+        models: Sequence[str],
+        regions: Sequence[str],
+        channels: Sequence[str],
+        kinds: Sequence[str],
     ) -> None:
         self._keys = keys
+        self._kinds = tuple(kinds)
         self._models = tuple(models)
         self._places = tuple(product(regions, channels))
         self._said: dict[tuple[Contents, str], tuple[dict[str, Any], tuple[Key, ...]]] = {}
@@ -84,7 +90,7 @@ class Describer:
             pointers = [self._pointer(contents, *name) for name in self._all_names()]
             named = [pair for pair in pointers if _holder(contents, pair[0]) == role]
         elif role in _PUBLIC:
-            custom, parts = describe_pack(role, getattr(contents, role))
+            custom, parts = describe_packs(role, self._kinds, contents)
             return {**_COMMON, "_type": "targets", "custom": custom, "targets": parts}
         else:
             named = [
@@ -169,11 +175,8 @@ class Describer:
             for counter in range(1, contents.newest + 1):
                 for path, target in _releases(codename, region, channel, counter):
                     blobs[_published(path, target)] = _package(path)
-        for role in _PUBLIC:
-            for edition in range(1, getattr(contents, role) + 1):
-                _, parts = describe_pack(role, edition)
-                paths = [_published(path, target) for path, target in parts.items()]
-                blobs |= dict(zip(paths, encode_parts(role, edition), strict=True))
+        for path, target, octets in list_files(self._kinds, contents):
+            blobs[_published(path, target)] = octets
         return blobs
 
     def _all_names(self) -> list[tuple[str, str, str]]:

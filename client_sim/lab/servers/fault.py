@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.lab.servers.packs import PARTS, name_part
 from client_sim.lab.servers.replies import Alter, Reply, Wrap, alter_replies, only_at
 from client_sim.lab.trace.memory import Asked, Responder
 
@@ -19,6 +20,21 @@ PLACES: Final = {
 }
 """The requests of a poll in which a fault can strike, as patterns of their targets."""
 
+PACK_PLACES: Final = {
+    "content": r"/metadata/[0-9]+\.content\.json",
+    "the proof of tables": r"/log/proof/tables\.[0-9]+",
+    "the proof of content": r"/log/proof/content\.[0-9]+",
+    "parts of tables": r"/targets/tables/[a-z]+/[0-9a-f]{64}\.[0-9]{2}\.xz",
+    "parts of content": r"/targets/content/[a-z]+/[0-9a-f]{64}\.[0-9]{2}\.xz",
+    **{
+        name_part(kind, number): rf"/targets/[a-z]+/{kind}/[0-9a-f]{{64}}\.{number:02}\.xz"
+        for kind, count in PARTS.items()
+        for number in range(count)
+    },
+}
+"""Those behind the decision about an update: whatever fails there, the poll is no failure."""
+
+_PATTERNS: Final = {place: re.compile(pattern) for place, pattern in (PLACES | PACK_PLACES).items()}
 _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?\r\n]+)")
 
 
@@ -27,11 +43,13 @@ class Fault:
     """A fault; `wrap` makes a server that has it out of one that has not.
 
     `is_reached` tells whether a request leaves at all: no name and no connection, no request.
+    `poll`, from 0, is one in which it finds what it is to strike.
     """
 
     name: str
     wrap: Wrap
     is_reached: bool = True
+    poll: int = 1
 
     def at(self, connections: Collection[int]) -> Wrap:
         """Give the wrap in which the fault strikes in some connections of a run, from 0."""
@@ -40,7 +58,7 @@ class Fault:
 
 def is_at(place: str, target: str) -> bool:
     """Tell whether a request's target is at a place of a poll."""
-    return re.fullmatch(PLACES[place], target.partition("?")[0]) is not None
+    return _PATTERNS[place].fullmatch(target.partition("?")[0]) is not None
 
 
 def say_instead(place: str, say: Callable[[Reply], Reply]) -> Wrap:

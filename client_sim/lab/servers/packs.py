@@ -1,65 +1,127 @@
-"""Two small packs of public content, edition by edition (FORMATS section 15).
+"""Small packs of public content, edition by edition (FORMATS section 15).
 
-Of the emergency numbers one part in four changes with each edition, the notices have one part. Who
-uses an edition is a matter of the phone's place; who fetches it must not be.
+With each edition of a role one entry of each of its kinds changes, and so one part. Who uses an
+edition is a matter of the phone's place; who fetches it must not be.
 """
 
 import hashlib
 import json
 import lzma
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 
-KINDS: Final[Mapping[str, str]] = MappingProxyType({"tables": "emergency", "content": "notices"})
-"""The kind of pack that each role has here."""
+from client_sim.lab.servers.contents import Contents
+from client_sim.lab.servers.entries import PICTURE, make_bad_entry, make_entries
 
-_PARTS: Final = {"emergency": 4, "notices": 1}
+ROLES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **dict.fromkeys(("apn", "ca", "emergency", "zones"), "tables"),
+        **dict.fromkeys(("features", "greetings", "holidays"), "content"),
+        **dict.fromkeys(("notices", "themes", "wallpapers"), "content"),
+    }
+)
+"""The role of each kind there is."""
+
+PARTS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        kind: {"emergency": 4, "greetings": 8, "holidays": 8}.get(
+            kind, 1 if role == "content" else 16
+        )
+        for kind, role in ROLES.items()
+    }
+)
+"""Into how many parts each kind is cut."""
+
+SMALL: Final = ("emergency", "notices")
+"""A kind of each role: what is cheap enough to be fetched in tens of thousands of runs."""
+
 _SOURCES: Final = [{"licence": "CC0-1.0", "name": "made for the lab", "version": "1"}]
+_DAY: Final = 86_400
+_SPAN: Final = (1_767_225_600 + _DAY, 1_767_225_600 + 4 * _DAY)
+"""Begin and end of packs that have a time: while the phones of a fleet make their polls."""
+
+_STATES: Final[Mapping[str, Mapping[str, object]]] = {
+    "withdrawn": {"withdrawn": True},
+    "timed": {"end": _SPAN[1], "start": _SPAN[0]},
+    "ended": {"end": 1},
+    "to come": {"start": 4_102_444_800},
+    "for nobody": {"rollout": [[0, 0]]},
+    "for all": {"rollout": [[0, 1000]]},
+}
 
 
-def describe_pack(role: str, edition: int) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
-    """Give the index of a role with its pack, and the targets that are its parts."""
-    kind = KINDS[role]
-    pack = {
+def name_part(kind: str, number: int) -> str:
+    """Name a part of a kind for people."""
+    return f"part {number} of {kind}"
+
+
+def describe_packs(
+    role: str, kinds: Sequence[str], contents: Contents
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """Give the index of a role with its packs, and the targets that are their files."""
+    packs: dict[str, Any] = {}
+    targets: dict[str, dict[str, Any]] = {}
+    edition = contents.edition(role)
+    for kind in kinds:
+        if ROLES[kind] == role:
+            states = contents.states(kind, edition)
+            packs[kind] = _describe(edition, states)
+            targets |= {path: _target(octets) for path, octets in _files(kind, edition, states)}
+    return {"hosts": [], "packs": packs, "schema": 1}, targets
+
+
+def list_files(
+    kinds: Sequence[str], contents: Contents
+) -> Iterator[tuple[str, dict[str, Any], bytes]]:
+    """Give path, target and octets of every file of every edition so far."""
+    for kind in kinds:
+        for edition in range(1, contents.edition(ROLES[kind]) + 1):
+            for path, octets in _files(kind, edition, contents.states(kind, edition)):
+                yield path, _target(octets), octets
+
+
+def _describe(edition: int, states: frozenset[str]) -> dict[str, Any]:
+    described: dict[str, Any] = {
         "rollout": [[0, 500]],
         "sources": _SOURCES,
         "start": 0,
         "title": {"en": "Known to everybody", "id": "Diketahui semua orang"},
-        "version": edition,
+        # Nobody signs a version that falls; a phone passes over the pack if somebody does.
+        "version": 1 if "turned back" in states else edition,
         "withdrawn": False,
     }
-    targets = {
-        f"{role}/{kind}/{number:02}.xz": {
-            "custom": {"schema": 1},
-            "hashes": {"sha256": hashlib.sha256(octets).hexdigest()},
-            "length": len(octets),
-        }
-        for number, octets in enumerate(encode_parts(role, edition))
-    }
-    return {"hosts": [], "packs": {kind: pack}, "schema": 1}, targets
+    for state in states:
+        described |= _STATES.get(state, {})
+    return described
 
 
-@lru_cache(maxsize=256)
-def encode_parts(role: str, edition: int) -> tuple[bytes, ...]:
-    """Give the octets of all parts of a role's pack."""
-    kind = KINDS[role]
-    parts: list[dict[str, Any]] = [{} for _ in range(_PARTS[kind])]
-    for key, entry in _entries(kind, edition).items():
+def _files(kind: str, edition: int, states: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+    folder = f"{ROLES[kind]}/{kind}"
+    for number, octets in enumerate(encode_parts(kind, edition, is_bad="bad" in states)):
+        yield f"{folder}/{number:02}.xz", octets
+    if kind == "wallpapers":
+        for name in make_entries(kind, edition):
+            yield f"{folder}/{name}.jpg", PICTURE
+
+
+@lru_cache(maxsize=4096)
+def _target(octets: bytes) -> dict[str, Any]:
+    hashes = {"sha256": hashlib.sha256(octets).hexdigest()}
+    return {"custom": {"schema": 1}, "hashes": hashes, "length": len(octets)}
+
+
+@lru_cache(maxsize=512)
+def encode_parts(kind: str, edition: int, *, is_bad: bool = False) -> tuple[bytes, ...]:
+    """Give the octets of all parts of an edition of a kind; of a bad one an entry is none."""
+    parts: list[dict[str, Any]] = [{} for _ in range(PARTS[kind])]
+    entries = make_entries(kind, edition)
+    if is_bad:
+        entries |= make_bad_entry(kind)
+    for key, entry in entries.items():
         parts[hashlib.sha256(key.encode()).digest()[0] * len(parts) // 256][key] = entry
-    return tuple(_encode(kind, number, entries) for number, entries in enumerate(parts))
-
-
-def _entries(kind: str, edition: int) -> dict[str, Any]:
-    if kind == "emergency":
-        return {
-            "DE": {"exact": False, "numbers": ["110", "112"]},
-            "ID": {"exact": False, "numbers": ["112", str(200 + edition)]},
-        }
-    said = {"en": f"Notice {edition}.", "id": f"Pemberitahuan {edition}."}
-    notice = {"body": said, "published": "2025-01-05", "severity": "info", "title": said}
-    return {f"notice-{edition}": notice}
+    return tuple(_encode(kind, number, own) for number, own in enumerate(parts))
 
 
 def _encode(kind: str, number: int, entries: dict[str, Any]) -> bytes:

@@ -6,6 +6,7 @@ from typing import Final
 
 from client_sim.lab.servers.contents import Contents, Publication
 from client_sim.lab.servers.descriptions import Describer, fingerprint, post_timestamp
+from client_sim.lab.servers.packs import SMALL
 from client_sim.lab.servers.session import ROOT_EXPIRES, Session, sign_role
 from client_sim.lab.servers.signing import Keys
 from client_sim.world import Public, RunningBuild
@@ -15,9 +16,9 @@ _PATCH_LEVELS: Final = ("2024-12-05", "2025-01-05")
 
 
 class Repository:
-    """What signer and server make of some models, regions and channels; the same for a seed.
+    """What signer and server make of some models, regions, channels and kinds of packs.
 
-    It keeps nothing of a run: `serve` makes a server for each.
+    It is the same for a seed, and keeps nothing of a run: `serve` makes a server for each.
     """
 
     def __init__(
@@ -26,9 +27,10 @@ class Repository:
         models: Sequence[str] = ("armani", "cancro"),
         regions: Sequence[str] = ("cn", "id"),
         channels: Sequence[str] = ("beta", "stable"),
+        kinds: Sequence[str] = SMALL,
     ) -> None:
         self._names = tuple(product(models, regions, channels))
-        self._describer = Describer(Keys(seed), models, regions, channels)
+        self._describer = Describer(Keys(seed), models, regions, channels, kinds)
         said, keys = self._describer.describe(Contents(), "root")
         self._root = sign_role(said, 1, ROOT_EXPIRES, keys)
 

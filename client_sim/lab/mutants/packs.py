@@ -1,0 +1,127 @@
+"""What is asked for of packs, and what is not: pieces that were handed out, or a use for them."""
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from client_sim.lab.clients.following import FollowingToy, Part
+from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.spy import Spy
+from client_sim.transport import Connection
+from client_sim.world import Stream, World
+
+_FAMILY: Final = "packs"
+_PART: Final = re.compile(rb"GET (/targets/(?:tables|content)/[^ ]+\.xz) ")
+
+
+class _Follower(FollowingToy):
+    """The clean client that fetches packs, with a look at its owner."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.spy = Spy(world)
+
+
+class _SinglePieces(_Follower):
+    """Holds each part as soon as it has come, whatever became of the others."""
+
+    def fetch_part(self, connection: Connection, part: Part) -> bool:
+        came = super().fetch_part(connection, part)
+        if came:
+            self.keep("pieces", [*(self.load("pieces") or []), part.path])
+        return came
+
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        return super().choose(parts, [*held, *(self.load("pieces") or [])])
+
+
+class _Further(_SinglePieces):
+    """Goes on behind a part that did not come, and asks for that one alone the next time."""
+
+    def fetch_parts(self, connection: Connection, chosen: Sequence[Part]) -> bool:
+        came = [self.fetch_part(connection, part) for part in chosen]
+        return all(came)
+
+
+class _LastFirst(_Follower):
+    """Asks next for the part that did not come, before all others."""
+
+    def fetch_part(self, connection: Connection, part: Part) -> bool:
+        came = super().fetch_part(connection, part)
+        if not came:
+            self.keep("missed", part.path)
+        return came
+
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        missed = self.load("missed")
+        return sorted(super().choose(parts, held), key=lambda part: part.path != missed)
+
+
+class _Cache(LeakingWorld):
+    """A library's cache of what will never change: parts do not, as their answers say."""
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        return _CachingStream(self, super().connect(address, port, tls))
+
+
+class _CachingStream:
+    def __init__(self, world: _Cache, inner: Stream) -> None:
+        self._world = world
+        self._inner = inner
+        self._name = ""
+        self._answer = b""
+
+    def send(self, data: bytes) -> None:
+        asked = _PART.match(data)
+        self._name = "" if asked is None else f"cached {asked[1].decode()}"
+        self._answer = self._world.state.get(self._name, b"")
+        if not self._answer:
+            self._inner.send(data)
+
+    def recv(self, limit: int) -> bytes:
+        if self._answer:
+            taken, self._answer = self._answer[:limit], self._answer[limit:]
+            return taken
+        octets = self._inner.recv(limit)
+        # An answer is small and comes at once, or it is none to keep.
+        if self._name and octets.startswith(b"HTTP/1.1 200 ") and _is_whole(octets):
+            self._world.state[self._name] = octets
+        return octets
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+def _is_whole(octets: bytes) -> bool:
+    head, _, body = octets.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: ([0-9]+)", head)
+    return length is not None and int(length[1]) == len(body)
+
+
+MUTANTS: Final = (
+    Mutant(
+        "packs-single-parts",
+        _FAMILY,
+        "Holds every part that came, and asks for the others the next time.",
+        _SinglePieces,
+    ),
+    Mutant(
+        "packs-single-parts-further",
+        _FAMILY,
+        "Asks for all parts, and the next time for those alone that did not come.",
+        _Further,
+    ),
+    Mutant(
+        "packs-missed-first",
+        _FAMILY,
+        "Asks first for the part that did not come the last time.",
+        _LastFirst,
+    ),
+    Mutant(
+        "packs-cache-beneath",
+        _FAMILY,
+        "Keeps parts in the cache of a library, and does not ask for them again.",
+        leak_beneath(_Cache),
+    ),
+)

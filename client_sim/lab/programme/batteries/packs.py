@@ -1,0 +1,142 @@
+"""Packs of public content: whatever comes of them, is done with them, or is wrong with them."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from client_sim.lab.oracles.cardinality import judge_cardinality
+from client_sim.lab.oracles.finding import Finding
+from client_sim.lab.oracles.server_state import judge_server_state
+from client_sim.lab.programme.batteries.servers import wrapped
+from client_sim.lab.programme.case import Battery, Case
+from client_sim.lab.programme.ground import WEEK, Ground, History, Serve
+from client_sim.lab.programme.judges import judge_same_trace
+from client_sim.lab.programme.setting import Setting
+from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.servers.hostile_parts import MANNERS, SMALL_PARTS, STOCKED_PARTS
+from client_sim.lab.servers.pack_histories import HISTORIES, make_history
+from client_sim.lab.servers.packs import PARTS, SMALL
+from client_sim.lab.servers.replies import only_at
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Channel, Observation
+
+_STRUCK: Final = (0,)  # the first poll, which asks for all parts
+_FIRST: Final = "poll 1"
+_POLLS: Final = 4
+_GROUP: Final = 6  # phones that are compared at once
+_FAILING: Final = frozenset({"completes"})
+_KEPT_BACK: Final = (*SMALL_PARTS, *STOCKED_PARTS)
+_KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
+_DONE: Final = tuple((name, kind) for kind in _KINDS for name in HISTORIES)
+# A version that falls is passed over by phones, and nobody fetches what it lists.
+_PASSED_OVER: Final = "turned back to the first version"
+
+
+def parts(ground: Ground, size: int) -> Battery:
+    """Let one phone meet two servers of which each keeps back another part of a pack.
+
+    The poll in which that happens ends behind that part, as the server chose; what follows may not
+    tell which part it was.
+    """
+
+    def make(number: int) -> Case:
+        pair = _KEPT_BACK[number]
+        serve = ground.quiet if number < len(SMALL_PARTS) else ground.stocked(())
+        setting = ground.setting(
+            idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"parts %d" % number)
+        )
+        settings = tuple(
+            replace(setting, serve=wrapped(serve, only_at(_STRUCK, wrap)))
+            for wrap in (pair.first, pair.second)
+        )
+        return Case(settings, _judge_behind, _FAILING)
+
+    question = (
+        f"Where a server keeps back a part of a pack, in {len(_KEPT_BACK)} ways: does what a phone"
+        " asks for next not tell which?"
+    )
+    return Battery("parts", "N3", question, min(size, len(_KEPT_BACK)), make)
+
+
+def packs(ground: Ground, size: int) -> Battery:
+    """Let two owners' phones see what is done with packs, of every kind there is."""
+
+    def make(number: int) -> Case:
+        name, kind = _DONE[number]
+        setting = ground.setting(
+            idle(_POLLS),
+            personal=ground.owner(2 * number),
+            entropy=Entropy(b"packs %d" % number),
+            serve=_publish(ground, kind, make_history(name, kind)),
+        )
+        other = replace(setting, personal=ground.owner(2 * number + 1))
+        return Case((setting, other), judge_same_trace, _spared(name))
+
+    question = (
+        f"Are all owners' phones alike where packs of {len(_KINDS)} kinds are staged, timed, bad,"
+        " withdrawn, turned back?"
+    )
+    return Battery("packs", "N1", question, min(size, len(_DONE)), make)
+
+
+def holdings(ground: Ground, size: int) -> Battery:
+    """Compare phones that differ in everything but the public trust state, in what they lack.
+
+    Either each of them was kept from another part in its first poll, which is left out; or packs
+    are staged, timed, bad, withdrawn, turned back while they poll: some use them, others do not.
+    """
+
+    def make(number: int) -> Case:
+        is_kept = number % 2 == 0
+        name, kind = _DONE[number // 2 % len(_DONE)]
+        serve = ground.quiet if is_kept else _publish(ground, kind, make_history(name, kind))
+        settings = []
+        for place in range(_GROUP):
+            setting = _phone(ground, number * _GROUP + place, serve)
+            if is_kept:
+                pair = SMALL_PARTS[number // 2 % MANNERS + place % 3 * MANNERS]
+                wrap = only_at(_STRUCK, pair.first if place < 3 else pair.second)
+                setting = replace(setting, serve=wrapped(serve, wrap))
+            settings.append(setting)
+        if is_kept:
+            return Case(tuple(settings), _judge_crowd_behind, _FAILING)
+        return Case(tuple(settings), judge_cardinality, _spared(name))
+
+    question = "Do phones ask for the same parts, whatever came before, and whatever they use?"
+    return Battery("holdings", "N2", question, min(size, 2 * len(_DONE)), make)
+
+
+def _phone(ground: Ground, number: int, serve: Serve) -> Setting:
+    tape = ground.tape("holdings", number)
+    return ground.setting(
+        idle(_POLLS),
+        public=ground.publics[number % len(ground.publics)],
+        personal=ground.owner(number),
+        entropy=Entropy(tape.octets(8)),
+        start=ground.start + tape.below(WEEK),
+        serve=serve,
+    )
+
+
+def _publish(ground: Ground, kind: str, history: History) -> Serve:
+    return (ground.publishing if kind in SMALL else ground.stocked)(history)
+
+
+def _spared(name: str) -> frozenset[str]:
+    return _FAILING if name == _PASSED_OVER else frozenset()
+
+
+def _judge_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_server_state(*(_without_first(each) for each in seen))
+
+
+def _judge_crowd_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_cardinality([_without_first(each) for each in seen])
+
+
+def _without_first(observation: Observation) -> Observation:
+    """Leave out what the first poll asked for; when the next one is due stays."""
+    kept = tuple(
+        d for d in observation.departures if d.phase != _FIRST or d.channel is not Channel.OCTETS
+    )
+    return replace(observation, departures=kept)

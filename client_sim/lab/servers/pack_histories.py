@@ -1,0 +1,49 @@
+"""What is done with packs in public, step by step: each step before another poll."""
+
+from typing import Final
+
+from client_sim.lab.servers.contents import (
+    Change,
+    Contents,
+    Publication,
+    keep,
+    mark,
+    one_by_one,
+    renew_content,
+    renew_tables,
+)
+from client_sim.lab.servers.packs import ROLES
+
+_STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("withdrawn, and followed", ("! withdrawn", "", "")),
+    ("staged for nobody, then for all", ("for nobody", "! for all", "")),
+    ("to begin and to end while phones poll", ("timed", "-", "")),
+    ("bad, and followed", ("bad", "-", "")),
+    ("to come, or over", ("to come", "ended", "")),
+    ("bad, and withdrawn", ("bad", "! withdrawn", "")),
+    ("turned back to the first version", ("", "turned back", "")),
+)
+"""By step the state of a new version, of the one that there is behind `!`; `-` is no step."""
+
+HISTORIES: Final = tuple(name for name, _ in _STEPS)
+"""What can be done with a pack, by name."""
+
+
+def make_history(name: str, kind: str) -> tuple[Publication, ...]:
+    """Make what is done with the pack of a kind; a step before each poll but the first."""
+    steps = dict(_STEPS)[name]
+    return one_by_one(tuple((f"{kind}: {step}", _change(kind, step)) for step in steps))
+
+
+def _change(kind: str, step: str) -> Change:
+    role = ROLES[kind]
+    if step == "-":
+        return keep
+    if step.startswith("! "):
+        return mark(kind, role, step.removeprefix("! "))
+
+    def change(was: Contents) -> Contents:
+        renewed = renew_tables(was) if role == "tables" else renew_content(was)
+        return mark(kind, role, step)(renewed) if step else renewed
+
+    return change

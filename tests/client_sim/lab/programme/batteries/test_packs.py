@@ -1,0 +1,56 @@
+"""Batteries about packs: each leaky client is found by those that vary what it follows."""
+
+from functools import cache
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.following import FollowingToy
+from client_sim.lab.mutants.packs import MUTANTS
+from client_sim.lab.programme.argued import METHODS
+from client_sim.lab.programme.ground import plan_ground
+from client_sim.lab.programme.plan import BATTERIES
+from client_sim.lab.programme.profile import PROFILES, Profile
+from client_sim.lab.programme.runner import find_killers
+from client_sim.lab.servers.memo import memoised
+
+BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
+FOUND_BY = {
+    "packs-single-parts": "parts holdings",
+    "packs-single-parts-further": "parts holdings",
+    "packs-missed-first": "parts holdings",
+    "packs-cache-beneath": "parts holdings",
+}
+
+
+@cache
+def ground():
+    """Make the ground of clients that follow what is new."""
+    return plan_ground(PollingClient, 0)
+
+
+def killers(make, oracles):
+    """Let some batteries, of the size for leaky clients, and the guards look at a client."""
+    sizes = {oracle: PROFILES["mutant"].sizes[oracle] for oracle in oracles}
+    batteries = tuple(BATTERIES[oracle](ground(), size) for oracle, size in sizes.items())
+    with memoised():
+        return set(find_killers(make, batteries, Profile("some", sizes, 0, 0)))
+
+
+def test_every_leak_of_packs_is_here():
+    """None is forgotten; and each is found by two methods that work differently."""
+    assert set(FOUND_BY) == set(BY_ID)
+    for oracles in FOUND_BY.values():
+        assert len({METHODS[oracle] for oracle in oracles.split()}) >= 2
+
+
+@pytest.mark.parametrize(("mutant_id", "oracles"), FOUND_BY.items())
+def test_a_leak_is_found_by_what_it_varies_with(mutant_id, oracles):
+    """By each battery that is named, whatever guards see."""
+    assert set(oracles.split()) <= killers(BY_ID[mutant_id], oracles.split())
+
+
+@pytest.mark.parametrize("make_client", [PollingClient, FollowingToy])
+def test_a_clean_client_is_not_accused(make_client):
+    """Nor does any guard speak."""
+    assert killers(make_client, ("parts", "packs", "holdings")) == set()

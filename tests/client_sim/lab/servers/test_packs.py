@@ -1,0 +1,110 @@
+"""Packs of the lab: of every kind, as server and phone want them, and what is done with them."""
+
+import lzma
+
+import pytest
+
+from client_sim.content.kinds import KINDS
+from client_sim.content.picture import check_picture
+from client_sim.content.store import Store
+from client_sim.lab.servers.contents import Contents
+from client_sim.lab.servers.entries import PICTURE, make_bad_entry, make_entries
+from client_sim.lab.servers.pack_histories import HISTORIES, make_history
+from client_sim.lab.servers.packs import PARTS, ROLES, describe_packs, encode_parts
+from client_sim.lab.servers.repository import Repository
+from server.core.content.entries import check_entries
+from server.core.errors import FormatError
+
+EVERY = tuple(PARTS)
+
+
+@pytest.fixture(scope="module")
+def stocked():
+    """Give a repository with packs of every kind."""
+    return Repository(kinds=EVERY)
+
+
+def verdicts(phone):
+    """Give what a phone thinks of the listed pack of each kind."""
+    store = Store(phone.world.state)
+    return {name: store.load(kind).verdict for name, kind in KINDS.items()}
+
+
+def test_kinds_are_those_of_the_phone():
+    """With the same roles and as many parts; one part of each, or none, changes with an edition."""
+    assert {name: (kind.role, kind.parts) for name, kind in KINDS.items()} == {
+        name: (ROLES[name], parts) for name, parts in PARTS.items()
+    }
+    for kind in EVERY:
+        before, after = encode_parts(kind, 1), encode_parts(kind, 2)
+        assert sum(one != other for one, other in zip(before, after, strict=True)) in {1, 2}
+
+
+def test_a_phone_takes_every_kind_and_fetches_all_parts_at_once(make_phone, stocked):
+    """72 parts in ten kinds, and no picture; the next poll asks for nothing."""
+    phone = make_phone(stocked.serve())
+    phone.poll(2)
+    parts = [path for path in phone.asked[0] if path.endswith(".xz")]
+    assert len(parts) == sum(PARTS.values()) == 72
+    assert not [path for path in phone.asked[0] if path.endswith(".jpg")]
+    assert set(verdicts(phone).values()) == {"ready"}
+    assert phone.outcomes[0].warnings == ()
+    assert len(phone.asked[1]) == 2
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_bad_version_is_refused_by_the_phone(make_phone, stocked, kind):
+    """Its parts are fetched once, found bad, and not asked for again; what is used stays."""
+    phone = make_phone(stocked.serve(make_history("bad, and followed", kind)))
+    phone.poll(3)
+    assert verdicts(phone)[kind] == "bad"
+    assert len(phone.asked[2]) == 2
+    assert [bool(outcome.warnings) for outcome in phone.outcomes] == [False, True, False]
+    phone.poll()
+    assert verdicts(phone)[kind] == "ready"
+
+
+@pytest.mark.parametrize("name", HISTORIES)
+def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
+    """No poll fails; behind a withdrawal all four parts are fetched again, otherwise one or two."""
+    phone = make_phone(repository.serve(make_history(name, "emergency")))
+    phone.poll(4)
+    assert [outcome.failure for outcome in phone.outcomes] == [None] * 4
+    fetched = [sum(path.endswith(".xz") for path in asked) for asked in phone.asked]
+    assert (
+        fetched
+        == {
+            "withdrawn, and followed": [5, 0, 4, 1],
+            "staged for nobody, then for all": [5, 1, 0, 1],
+            "to begin and to end while phones poll": [5, 1, 0, 1],
+            "bad, and followed": [5, 2, 0, 2],
+            "to come, or over": [5, 1, 1, 1],
+            "bad, and withdrawn": [5, 2, 0, 4],
+            "turned back to the first version": [5, 1, 0, 1],
+        }[name]
+    )
+    turned_back = "turned back" in name
+    assert any("passed over" in w for o in phone.outcomes for w in o.warnings) == turned_back
+
+
+def test_entries_are_small_and_the_picture_is_a_picture():
+    """All packs together are a few kilobytes; an entry that is bad is not one of the good."""
+    assert sum(len(part) for kind in EVERY for part in encode_parts(kind, 1)) < 16_000
+    check_picture(PICTURE, 64, 64)
+    for kind in EVERY:
+        assert not make_entries(kind, 1).keys() & make_bad_entry(kind).keys()
+    assert lzma.decompress(encode_parts("notices", 3)[0]).startswith(b'{"entries":{"notice-3":')
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_the_server_takes_the_good_entries_and_refuses_the_bad(kind):
+    """By its own rules, which the lab does not know."""
+    check_entries(kind, make_entries(kind, 1), ())
+    with pytest.raises(FormatError):
+        check_entries(kind, make_entries(kind, 1) | make_bad_entry(kind), ())
+
+
+def test_wallpapers_are_listed_with_their_pictures():
+    """Two of them, beside the one part that every phone fetches."""
+    _, targets = describe_packs("content", ("wallpapers",), Contents())
+    assert sorted(targets) == [f"content/wallpapers/{n}" for n in ("00.xz", "dawn.jpg", "dusk.jpg")]
