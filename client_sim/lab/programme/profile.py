@@ -43,7 +43,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "stationarity": (50, 4, 2, 1),
     "parts": (_ALL, _ALL, 2, 1),
     "packs": (_ALL, 14, 4, 1),
-    "holdings": (40, 8, 2, 1),
+    "holdings": (24, 6, 2, 1),
     "faults": (_ALL, _ALL, 30, 40),
     "sockets": (20, 2, 0, 0),
     "network": (20, 2, 0, 0),
