@@ -1,12 +1,12 @@
-"""Making a failing case small: fewer steps, fewer differences between two owners."""
+"""Making a failing case small: fewer steps, fewer differences between its owners."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Case
-from client_sim.lab.programme.setting import Setting, observe
+from client_sim.lab.programme.setting import observe
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.persona import Persona
 from client_sim.world import Factory
@@ -20,8 +20,8 @@ Judge = Callable[[Case], tuple[Finding, ...]]
 class Smallest:
     """What is left of a case when nothing more can be taken away.
 
-    `steps` are those of its runs, `fields` the fields of the owner in which two runs must differ
-    (none where both have one owner), `finding` what the small case shows.
+    `steps` are those of its runs, `fields` the fields of the owner in which its runs must differ
+    (none where all have one owner), `finding` what the small case shows.
     """
 
     steps: tuple[str, ...]
@@ -43,11 +43,9 @@ def shrink(factory: Factory, case: Case) -> Smallest | None:
         return None
     for make in (_without_steps, _with_fewer_differences):
         case = _repeat(case, make, judge, tries)
-    first, *others = case.settings
-    differing = {
-        name for other in others for name in _differing(first.personal, other.personal)
-    }  # fmt: skip
-    return Smallest(first.scenario.steps, tuple(sorted(differing)), judge(case)[0])
+    differing = _differing([setting.personal for setting in case.settings])
+    steps = case.settings[0].scenario.steps
+    return Smallest(steps, tuple(sorted(differing)), judge(case)[0])
 
 
 def _repeat(
@@ -86,17 +84,24 @@ def _with_steps(case: Case, steps: tuple[str, ...]) -> Case:
 
 
 def _with_fewer_differences(case: Case) -> Iterator[Case]:
-    """Let the second owner have one field more of the first."""
-    if len(case.settings) != 2:
-        return
-    first, second = case.settings
-    differing = _differing(first.personal, second.personal)
-    for name in differing if len(differing) > 1 else ():
-        change: dict[str, Any] = {name: getattr(first.personal, name)}
-        closer: Setting = replace(second, personal=replace(second.personal, **change))
-        yield replace(case, settings=(first, closer))
+    """Let all other owners have all of the first one's fields, a half, … a single one."""
+    first, *others = case.settings
+    differing = _differing([setting.personal for setting in case.settings])
+    size = len(differing)
+    while size:
+        for start in range(0, len(differing), size):
+            alike: dict[str, Any] = {
+                name: getattr(first.personal, name) for name in differing[start : start + size]
+            }
+            closer = (replace(s, personal=replace(s.personal, **alike)) for s in others)
+            yield replace(case, settings=(first, *closer))
+        size //= 2
 
 
-def _differing(one: Persona, other: Persona) -> tuple[str, ...]:
+def _differing(owners: Sequence[Persona]) -> tuple[str, ...]:
+    """Name the fields in which not all owners are alike."""
+    first, *others = owners
     names = (field.name for field in fields(Persona))
-    return tuple(name for name in names if getattr(one, name) != getattr(other, name))
+    return tuple(
+        name for name in names if any(getattr(o, name) != getattr(first, name) for o in others)
+    )

@@ -51,6 +51,27 @@ def test_what_is_left_is_what_the_leak_needs(public):
     assert b"X-Serial: " in small.finding.octets
 
 
+def test_more_than_two_owners_are_made_alike_but_for_what_is_told(public):
+    """A fleet of three differs in 26 fields, of which the serial number is enough."""
+    pair = case_of(public)
+    third = replace(pair.settings[1], personal=make_persona(3))
+    small = shrink(TellsSerialAfterRestart, replace(pair, settings=(*pair.settings, third)))
+    assert small.steps == ("reboot", "poll")
+    assert small.fields == ("serial",)
+
+
+def test_what_no_owner_has_to_do_with_needs_no_field(public):
+    """Phones that draw a number tell themselves apart, though all have one owner."""
+
+    class TellsANumber(ToyClient):
+        def headers(self):
+            return (*super().headers(), f"X-Number: {self.world.entropy(8).hex()}")
+
+    first, second = case_of(public).settings
+    pair = (first, replace(second, entropy=Entropy(b"other")))
+    assert shrink(TellsANumber, Case(pair, judge_same_trace)).fields == ()
+
+
 def test_runs_that_differ_in_their_steps_are_left_as_they_are(public):
     """There the steps are what is compared."""
     first, _ = case_of(public).settings
