@@ -20,6 +20,8 @@ _TYPE: Final = struct.Struct(">i2B")
 _LEAP_CORRECTION: Final = 4
 _FIRST_OFFSET: Final = -89_999
 _LAST_OFFSET: Final = 93_599
+_NAME: Final = re.compile(rb"[A-Za-z0-9+-]{3,16}\x00")
+_NAMES: Final = re.compile(rb"(?:[A-Za-z0-9+-]{3,16}\x00)+")
 _FOOTER: Final = re.compile(rb"\n([ -~]{0,128})\n")
 
 
@@ -107,7 +109,12 @@ def _read_data(data: bytes, counts: _Counts, rule: Rule | None) -> Zone:
     names = data[names_at : names_at + counts.char]
     if not _ascend(times) or any(number >= counts.type for number in numbers):
         raise ContentError("A time zone has changes out of order, or to a time that is not there.")
-    kinds = [_read_kind(names, *row) for row in _TYPE.iter_unpack(data[at:names_at])]
+    rows = list(_TYPE.iter_unpack(data[at:names_at]))
+    kinds = [_read_kind(names, *row) for row in rows]
+    used = {names.index(b"\0", place) for _, _, place in rows}
+    ends = [found.end() - 1 for found in _NAME.finditer(names)]
+    if _NAMES.fullmatch(names) is None or used != set(ends):
+        raise ContentError("A time zone has a name that none of its times has.")
     if any(indicator > 1 for indicator in data[names_at + counts.char :]):
         raise ContentError("A time zone has an indicator that is neither 0 nor 1.")
     return Zone(times, tuple(kinds[number] for number in numbers), kinds[0], rule)
@@ -117,7 +124,7 @@ def _read_kind(names: bytes, offset: int, summer: int, place: int) -> LocalTime:
     if not _FIRST_OFFSET <= offset <= _LAST_OFFSET or summer > 1 or place >= len(names):
         raise ContentError("A time zone has a local time that cannot be.")
     name, end, _ = names[place:].partition(b"\0")
-    if names[-1:] != b"\0" or not end or not re.fullmatch(rb"[A-Za-z0-9+-]{3,16}", name):
+    if names[-1:] != b"\0" or not end or not _NAME.fullmatch(name + end):
         raise ContentError("A time zone has a name of a time that is no name.")
     return LocalTime(offset, name.decode(), bool(summer))
 

@@ -97,6 +97,7 @@ def _check_block(block: bytes, counts: _Counts) -> None:
     names = block[at : at + counts.char]
     if names[-1:] != b"\0":
         raise FormatError("a TZif file's designations have no end")
+    _check_designations(names, {index for _, _, index in struct.iter_unpack(">iBB", records)})
     for offset, is_dst, index in struct.iter_unpack(">iBB", records):
         if not _FIRST_OFFSET <= offset <= _LAST_OFFSET or is_dst > 1 or index >= counts.char:
             raise FormatError("a TZif file has a type out of range")
@@ -107,3 +108,13 @@ def _check_block(block: bytes, counts: _Counts) -> None:
     flags = block[len(block) - counts.isstd - counts.isut :]
     if any(flag > 1 for flag in flags):
         raise FormatError("a TZif file has an indicator that is neither 0 nor 1")
+
+
+def _check_designations(names: bytes, indices: set[int]) -> None:
+    """Raise FormatError unless each designation is one, and begins or ends one that is used."""
+    at = 0
+    for name in names[:-1].split(b"\0"):
+        following = at + len(name) + 1
+        if _DESIGNATION.fullmatch(name) is None or indices.isdisjoint(range(at, following)):
+            raise FormatError("a TZif file has a designation that no local time has")
+        at = following

@@ -100,9 +100,53 @@ def test_no_object_takes_another_member(kind):
                     check(kind, put(entries, path, {**inner, "Not a member!": 1}))
 
 
+@pytest.mark.parametrize(
+    "key",
+    ["", "/", "/A", "A/", "A//B", ".", "..", "../A", "A/..", "A/./B", "A./B", "A b", "\u0410"],
+)
+def test_a_zone_has_the_name_of_a_file_of_the_database(key):
+    """Whoever makes files of them stays where he is."""
+    with pytest.raises(ContentError, match="name of a time zone"):
+        check("zones", {key: {"tzif": base64.b64encode(tzif()).decode()}})
+    with pytest.raises(ContentError, match="name of a time zone"):
+        check("zones", {**entries_of("zones"), key: {"link": "Asia/Jakarta"}})
+
+
+@pytest.mark.parametrize("key", ["UTC", "Etc/GMT+7", "America/Port-au-Prince", "America/A.B/C_d"])
+def test_zones_of_every_name_pass(key):
+    """With a sign, a hyphen, a dot within, on three levels."""
+    check("zones", {key: {"tzif": base64.b64encode(tzif()).decode()}})
+
+
+NAMES = {
+    b"+07\0": True,
+    b"AHST\0": True,
+    b"+07\0more\0": False,
+    b"+07\0\0": False,
+    b"+07\0<b>\0": False,
+    b"+07\0ab\0": False,
+    b"+07": False,
+    b"\0+07\0": False,
+    b"a b\0": False,
+    b"A" * 16 + b"\0": True,
+    b"A" * 17 + b"\0": False,
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+def test_names_of_times_are_names_and_each_is_used(names):
+    """What no local time is called would be a text that nobody reads."""
+    entries = {"A": {"tzif": base64.b64encode(tzif(names=names)).decode()}}
+    if NAMES[names]:
+        check("zones", entries)
+    else:
+        with pytest.raises(ContentError, match="time zone has a name"):
+            check("zones", entries)
+
+
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - {"ca", "zones", "wallpapers"}))
 def test_no_entry_has_just_any_key(kind):
-    """Keys are narrow, but for those of zones, which parts limit."""
+    """Keys are narrow."""
     for entry in entries_of(kind).values():
         for key in ("", "UPPER case", "../x", "ID-", "text/en/none/1", "occasion/"):
             with pytest.raises(ContentError):
