@@ -6,6 +6,7 @@ A response is parsed by h11, which does no I/O. Nothing in its headers is kept.
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import h11
@@ -20,6 +21,15 @@ _HEADER_COUNT: Final = 64
 _RECEIVE: Final = 65_536
 # What framing (chunk sizes, gzip's own bytes) may add to a body.
 _OVERHEAD: Final = 65_536
+
+
+_END: Final = h11.EndOfMessage()
+_KEPT: Final = 64  # requests that polls begin with, for whoever simulates many phones
+
+
+@lru_cache(_KEPT)
+def _make_request(path: str, host: str) -> h11.Request:
+    return h11.Request(method="GET", target=path, headers=[("Host", host)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,8 @@ class AnswerReader:
                 self._machine.start_next_cycle()
             if self._machine.trailing_data[0]:
                 raise TransportError("The server sent octets that nobody asked for.")
-            self._machine.send(h11.Request(method="GET", target=path, headers=[("Host", host)]))
-            self._machine.send(h11.EndOfMessage())
+            self._machine.send(_make_request(path, host))
+            self._machine.send(_END)
         except h11.ProtocolError:
             raise TransportError("The server ended the connection before all was asked.") from None
 

@@ -41,7 +41,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "server-state": (_ALL, _ALL, 122, 122),
     "timing": (200, 20, 4, 4),
     "stationarity": (50, 4, 2, 1),
-    "parts": (_ALL, _ALL, 2, 1),
+    "parts": (_ALL, 16, 2, 1),
     "packs": (_ALL, 14, 4, 1),
     "holdings": (24, 6, 2, 1),
     "faults": (_ALL, _ALL, 30, 40),

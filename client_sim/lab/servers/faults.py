@@ -8,9 +8,10 @@ from client_sim.lab.servers.fault import Fault
 from client_sim.lab.servers.faults_answers import ANSWERS
 from client_sim.lab.servers.faults_metadata import METADATA, make_signed_faults
 from client_sim.lab.servers.faults_network import NETWORK
+from client_sim.lab.servers.faults_packs import PACKS
 from client_sim.lab.servers.repository import Repository
 
 
 def make_faults(repository: Repository) -> tuple[Fault, ...]:
     """Give all faults; for some the repository signs what it should not."""
-    return (*NETWORK, *ANSWERS, *METADATA, *make_signed_faults(repository))
+    return (*NETWORK, *ANSWERS, *METADATA, *PACKS, *make_signed_faults(repository))

@@ -51,8 +51,8 @@ def faults(ground: Ground, size: int) -> Battery:
 
     def make(number: int) -> Case:
         fault = FAULTS[number * _STRIDE % len(FAULTS)]
-        # Two polls follow: what a client keeps of a failure may come out later.
-        struck = (1,) if number < len(FAULTS) else tuple(range(_POLLS))
+        # Two polls follow, or three: what a client keeps of a failure may come out later.
+        struck = (fault.poll,) if number < len(FAULTS) else tuple(range(_POLLS))
         serve = ground.changing(number)
         sound = ground.setting(
             idle(_POLLS),

@@ -11,8 +11,9 @@ from client_sim.lab.servers.contents import (
     renew_tables,
     rotate,
 )
-from client_sim.lab.servers.fault import PLACES, is_at
+from client_sim.lab.servers.fault import PACK_PLACES, PLACES, is_at
 from client_sim.lab.servers.faults import make_faults
+from client_sim.lab.servers.faults_packs import PACKS
 from client_sim.lab.servers.repository import Repository
 
 STRUCK = 2
@@ -30,7 +31,9 @@ HISTORY = (
     ),
 )
 FAULTS = make_faults(Repository())
+OF_PACKS = {fault.name for fault in PACKS}
 GROUPS = {
+    "packs": tuple(OF_PACKS),
     "network": ("in time", "reset", "hang-up", "twenty", "after a", "resolve", "silent", "refused"),
     "statuses": tuple(f"{status} " for status in range(400, 600))
     + tuple(f"{status}," for status in range(400, 600)),
@@ -57,7 +60,18 @@ def group_of(fault):
 def is_harmless(name):
     """Tell whether a poll may go on, with a warning at most."""
     is_tables = name.endswith(("as tables", "'s tables", "tables again", "at tables"))
-    return name in HARMLESS or is_tables
+    return name in HARMLESS or name in OF_PACKS or is_tables
+
+
+def test_a_fault_of_packs_is_told_and_made_good(make_phone, repository):
+    """The poll is no failure and says what it lacks; the next one asks for all of that again."""
+    for fault in PACKS:
+        phone = make_phone(fault.at({fault.poll})(repository.serve()))
+        phone.poll(3)
+        assert phone.outcomes[0].warnings, fault.name
+        assert [each.failure for each in phone.outcomes] == [None] * 3, fault.name
+        assert len(phone.asked[1]) > 2, fault.name
+        assert (len(phone.asked[2]), phone.outcomes[1].warnings) == (2, ()), fault.name
 
 
 def complain(phone, usual, name):
@@ -101,7 +115,7 @@ def test_names_are_unique_and_each_place_is_struck():
     """There is a fault at every request of a poll, and of every kind of the programme."""
     names = [fault.name for fault in FAULTS]
     assert len(set(names)) == len(names)
-    for place in PLACES:
+    for place in (*PLACES, "content", "proof of tables", "parts of tables", "parts of content"):
         assert any(place in name for name in names)
     for kind in (
         "in time",
@@ -124,7 +138,7 @@ def test_names_are_unique_and_each_place_is_struck():
 
 
 def test_places_are_the_requests_of_a_poll(make_phone, repository):
-    """Each request of a poll that finds all new is at one place, content's and packs' at none."""
+    """Each request of a poll that finds all new is at one place, or is one of public content."""
     phone = make_phone(repository.serve(HISTORY))
     phone.poll(STRUCK + 1)
     places = [[p for p in PLACES if is_at(p, path)] for path in phone.asked[STRUCK]]
@@ -138,6 +152,15 @@ def test_places_are_the_requests_of_a_poll(make_phone, repository):
         ["proof"],
         ["tables"],
         *[[]] * 5,
+    ]
+    public = [[p for p in PACK_PLACES if is_at(p, path)] for path in phone.asked[STRUCK]]
+    assert public == [
+        *[[]] * 8,
+        ["the proof of tables"],
+        ["content"],
+        ["the proof of content"],
+        ["parts of tables", "part 0 of emergency"],
+        ["parts of content", "part 0 of notices"],
     ]
 
 
