@@ -111,6 +111,13 @@ class _RetryAdded(_Obedient):
         return Hearing.next_poll(self, now) + (_seconds(self.heard) or 0) % 60
 
 
+class _RetryOdd(Hearing):
+    name = "Retry-After"
+
+    def next_poll(self, now: float) -> float:
+        return super().next_poll(now) + (_seconds(self.heard) or 0) % 2
+
+
 class _RetryAround(Around):
     def overhear(self, octets: bytes) -> None:
         if wait := find_value(octets.decode("latin-1"), "Retry-After"):
@@ -180,6 +187,12 @@ MUTANTS: Final = (
     Mutant("wait-retry", "L45", "Comes back after as long as Retry-After says.", _RetryAfter),
     Mutant("wait-max-age", "L45", "Comes back when the answer is no longer fresh.", _Fresh),
     Mutant("wait-added", "L45", "Adds the server's seconds to an honest draw.", _RetryAdded),
+    Mutant(
+        "wait-odd",
+        "L45",
+        "Comes a second later where the server's number of seconds is odd.",
+        _RetryOdd,
+    ),
     Mutant(
         "wait-retry-around",
         "L45",

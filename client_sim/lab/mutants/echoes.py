@@ -49,6 +49,22 @@ class _TagInOrder(Hearing):
         return super().headers()[:: (-1) ** sha256(self.heard.encode()).digest()[0]]
 
 
+class _BitOfTag(Hearing):
+    name = "ETag"
+
+    def headers(self) -> Sequence[str]:
+        lines = super().headers()
+        return lines[::-1] if sha256(self.heard.encode()).digest()[1] & 4 else lines
+
+
+class _BitOfFirstTag(_BitOfTag):
+    def answered(self, head: str) -> None:
+        if self.heard:
+            Snoop.answered(self, head)
+        else:
+            super().answered(head)
+
+
 class _TagInTime(Hearing):
     name = "ETag"
 
@@ -116,6 +132,13 @@ MUTANTS: Final = (
     ),
     Mutant("tag-query", "L41", "Brings a digest of the validator back in a query.", _TagInQuery),
     Mutant("tag-order", "L41", "Orders its lines by a bit of the validator.", _TagInOrder),
+    Mutant("tag-bit", "L41", "Orders its lines by one bit of the validator's hash.", _BitOfTag),
+    Mutant(
+        "tag-bit-first",
+        "L41",
+        "Orders its lines by one bit of the hash of the first validator it was ever handed.",
+        _BitOfFirstTag,
+    ),
     Mutant("tag-time", "L41", "Polls in a second that the validator chose.", _TagInTime),
     Mutant(
         "tag-echo-around",

@@ -38,7 +38,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "public": (200, 24, 8, 8),
     "horizon": (12, 2, 2, 2),
     "phases": (10, 1, 1, 1),
-    "server-state": (_ALL, _ALL, 122, 122),
+    "server-state": (_ALL, 244, 122, 122),
     "timing": (200, 20, 4, 4),
     "stationarity": (50, 4, 2, 1),
     "parts": (_ALL, 16, 2, 1),

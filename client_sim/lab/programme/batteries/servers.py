@@ -11,7 +11,7 @@ from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import FAULTS, Ground, Serve
 from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle
-from client_sim.lab.servers.hostile import HOSTILE
+from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
 from client_sim.lab.servers.replies import Wrap
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -24,21 +24,32 @@ _UNREACHED: Final = _FAILING | {"grammar", "egress"}
 
 
 def server_state(ground: Ground, size: int) -> Battery:
-    """Let one phone meet two servers that differ in one thing that is not content."""
+    """Let one phone meet two servers that differ in one thing that is not content.
+
+    Then with changes; then, and where all fields differ together from the start, more servers.
+    """
 
     def make(number: int) -> Case:
-        pair = HOSTILE[number % len(HOSTILE)]
-        serve = ground.quiet if number < len(HOSTILE) else ground.changing(number)
+        turn, place = divmod(number, len(HOSTILE))
+        pair = HOSTILE[place]
+        serve = ground.changing(number) if turn == 1 else ground.quiet
+        others = pair.others if turn == 2 or pair is TOGETHER else ()
         setting = ground.setting(
             idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"server %d" % number)
         )
         settings = tuple(
-            replace(setting, serve=wrapped(serve, wrap)) for wrap in (pair.first, pair.second)
+            replace(setting, serve=wrapped(serve, wrap))
+            for wrap in (pair.first, pair.second, *others)
         )
-        return Case(settings, lambda seen: judge_server_state(*seen), _FAILING)
+        return Case(settings, _judge_servers, _FAILING)
 
     question = f"Is the trace the same for {len(HOSTILE)} pairs of servers that want it to differ?"
-    return Battery("server-state", "N3", question, min(size, 2 * len(HOSTILE)), make)
+    return Battery("server-state", "N3", question, min(size, 3 * len(HOSTILE)), make)
+
+
+def _judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    first, *others = seen
+    return tuple(finding for other in others for finding in judge_server_state(first, other))
 
 
 def wrapped(serve: Serve, wrap: Wrap) -> Serve:

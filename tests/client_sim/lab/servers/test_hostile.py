@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from email.utils import parsedate_to_datetime
 
 import pytest
 
@@ -13,6 +14,7 @@ from client_sim.lab.programme.setting import Setting, observe
 from client_sim.lab.scenarios.driving import POLL, Scenario
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
+from client_sim.lab.servers.pairs import FIRST, OTHERS
 from client_sim.lab.servers.replies import only_at
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.persona import make_persona
@@ -106,6 +108,29 @@ def test_whoever_acts_when_a_piece_arrives_is_found(run):
     assert differs(*run(Hasty, BY_NAME["sizes of the pieces"]))
 
 
+def test_servers_differ_in_every_bit_that_one_may_bring_back():
+    """Of a number all that ports and waits have; of a text the parities, of a date each part."""
+    marks = (FIRST, *OTHERS)
+    for bit in range(16):
+        assert {mark.number >> bit & 1 for mark in marks} == {0, 1}
+    assert {len(mark.text) % 2 for mark in marks} == {0, 1}
+    assert {sum(mark.text.encode()).bit_count() % 2 for mark in marks} == {0, 1}
+    assert {len(str(mark.number)) % 2 for mark in marks} == {0, 1}
+    for mark in marks:
+        assert parsedate_to_datetime(mark.date).strftime("%a, %d %b %Y %H:%M:%S GMT") == mark.date
+    dates = [parsedate_to_datetime(mark.date).timetuple() for mark in marks]
+    for part in zip(*(date[2:6] for date in dates), strict=True):
+        assert {number % 2 for number in part} == {0, 1}
+
+
+def test_the_second_of_a_pair_says_something_else_each_time(run):
+    """A client that brings back one bit of it differs sooner or later."""
+    one, other = run(ToyClient, BY_NAME["strong validator"], connections=range(3))
+    tags = [re.findall(rb"ETag: (.+?)\r\n", b"".join(seen.received)) for seen in (one, other)]
+    assert len(set(tags[0])) == 1
+    assert len(set(tags[1])) == len(tags[1]) > 3
+
+
 def test_names_are_unique_and_all_fields_of_the_programme_are_there():
     """There is a pair for every field by which servers are known to recognise clients."""
     assert len(BY_NAME) == len(HOSTILE)
@@ -118,10 +143,10 @@ def test_names_are_unique_and_all_fields_of_the_programme_are_there():
 
 def test_all_together_has_all_fields_in_good_answers(run):
     """The clean client polls with success where each answer holds every field at once."""
-    one, _ = run(PollingClient, TOGETHER, connections=range(3))
-    assert not one.failures
-    head = one.received[0].split(b"\r\n\r\n")[0]
-    assert len(re.findall(rb"\r\n", head)) > 45
+    for seen in run(PollingClient, TOGETHER, connections=range(3)):
+        assert not seen.failures
+        head = seen.received[0].split(b"\r\n\r\n")[0]
+        assert len(re.findall(rb"\r\n", head)) > 45
 
 
 def test_a_pair_is_in_the_way_where_it_is_told_to_be(run):
