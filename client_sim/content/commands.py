@@ -46,6 +46,8 @@ def content() -> None:
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the packs of a phone: in use, before, and what comes next, with their sources."""
     shelf = Shelf(folder)
+    for sentence in shelf.store.forgotten.values():
+        click.echo(sentence, err=True)
     records = {kind: shelf.store.load(kind) for kind in KINDS.values()}
     if as_json:
         print_json({kind.name: _describe(kind, record) for kind, record in records.items()})

@@ -5,7 +5,7 @@ a list of holidays, and the next poll asks again.
 """
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tuf.api.metadata import Targets
@@ -28,16 +28,22 @@ def update_contents(
 
     What is refused, and what the phone's disk will not hold, is added to `warnings`. Raises
     TransportError when the connection broke. Of a version of a role all parts are fetched in one
-    poll, or none of them counts.
+    poll, or none of them counts; they are stored when all have come, so that what is asked for
+    does not tell how much room there is.
     """
-    update = _Update(connection, Store(trust.state), warnings)
-    try:
-        for name in ROLES:
-            role = trust.verified.role(name) if name in roles else None
-            if role is not None:
+    store = Store(trust.state)
+    update = _Update(connection, store, warnings)
+    for name in ROLES:
+        role = trust.verified.role(name) if name in roles else None
+        if role is not None:
+            try:
                 update.follow(name, role)
-    except (StateError, StorageError) as error:
-        warnings.append(f"Public content stays as it is: {error}")
+            except (StateError, StorageError) as error:
+                warnings.append(f"Public content stays as it is: {error}")
+    warnings += [said for said in store.forgotten.values() if said not in " ".join(warnings)]
+
+
+_Listed = tuple[Kind, Pack, Record]
 
 
 @dataclass(slots=True)
@@ -57,15 +63,26 @@ class _Update:
             if (pack := index.packs.get(kind.name)) is not None
             and (record := self._list(kind, pack)) is not None
         ]
-        if not all(self._fetch_parts(kind, pack, record) for kind, pack, record in listed):
-            # Nothing of it counts: which parts came is the server's choice, and the next poll
-            # would carry that back to it.
-            self.store.sweep()
-            return
-        for kind, pack, record in listed:
-            self._complete(kind, pack, record, index)
-        self.store.mark_seen(name, role.version)
+        failed = self._keep_listed(listed)
+        parts: dict[str, bytes] = {}
+        are_all = all(self._fetch_parts(kind, pack, record, parts) for kind, pack, record in listed)
+        if failed is not None:
+            raise failed
+        if are_all:
+            self._complete(parts, listed, index)
+            self.store.mark_seen(name, role.version)
+        # Where some did not come nothing counts: which ones did is the server's choice, and the
+        # next poll would carry that back to it.
         self.store.sweep()
+
+    def _keep_listed(self, listed: Sequence[_Listed]) -> StorageError | None:
+        """Remember what is listed, and return why that failed: to be raised behind the requests."""
+        try:
+            for kind, _, record in listed:
+                self.store.keep(kind, record)
+        except StorageError as error:
+            return error
+        return None
 
     def _read_index(self, name: str, role: Targets) -> Index:
         targets = {
@@ -86,36 +103,38 @@ class _Update:
     def _list(self, kind: Kind, pack: Pack) -> Record | None:
         """Return the record behind the index, or None where that says what cannot be."""
         try:
-            record = plan_listing(self.store.load(kind), pack)
+            return plan_listing(self.store.load(kind), pack)
         except ContentError as error:
             self.warnings.append(f"The pack {kind.name} is passed over: {error}")
             return None
-        self.store.keep(kind, record)
-        return record
 
-    def _fetch_parts(self, kind: Kind, pack: Pack, record: Record) -> bool:
-        """Return whether every part of a kind that was missing came."""
+    def _fetch_parts(self, kind: Kind, pack: Pack, record: Record, parts: dict[str, bytes]) -> bool:
+        """Add the parts that are missing of a kind to `parts`; return whether every one came."""
         for number in plan_parts(record):
-            if not self._fetch_part(kind, number, pack.parts[number]):
+            file = pack.parts[number]
+            path = f"/targets/{kind.role}/{kind.name}/{file.sha256}.{number:02}.xz"
+            octets = self.connection.get_if_there(path, limit=file.length)
+            if octets is None or hashlib.sha256(octets).hexdigest() != file.sha256:
                 self.warnings.append(f"Part {number} of the pack {kind.name} does not come.")
                 return False
+            parts[file.sha256] = octets
         return True
 
-    def _complete(self, kind: Kind, pack: Pack, record: Record, index: Index) -> None:
-        """Remember that all parts are held, and whether the pack may be used."""
-        if record.verdict != "open" or pack.withdrawn:
-            return
-        parts = frozenset(file.sha256 for file in pack.parts)
-        self.store.keep(kind, self._judge(kind, replace(record, fetched=parts), pack, index))
-
-    def _fetch_part(self, kind: Kind, number: int, file: File) -> bool:
-        """Fetch and store a part; return false where the server has it not, or another."""
-        path = f"/targets/{kind.role}/{kind.name}/{file.sha256}.{number:02}.xz"
-        octets = self.connection.get_if_there(path, limit=file.length)
-        if octets is None or hashlib.sha256(octets).hexdigest() != file.sha256:
-            return False
-        self.store.keep_part(file.sha256, octets)
-        return True
+    def _complete(
+        self, parts: Mapping[str, bytes], listed: Sequence[_Listed], index: Index
+    ) -> None:
+        """Store what came, and remember for each kind whether its pack may be used."""
+        try:
+            for sha256, octets in parts.items():
+                self.store.keep_part(sha256, octets)
+            for kind, pack, record in listed:
+                if record.verdict == "open" and not pack.withdrawn:
+                    fetched = frozenset(file.sha256 for file in pack.parts)
+                    judged = self._judge(kind, replace(record, fetched=fetched), pack, index)
+                    self.store.keep(kind, judged)
+        except StorageError:
+            self.store.sweep()
+            raise
 
     def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record:
         try:

@@ -52,7 +52,7 @@ def encode_record(record: Record) -> bytes:
 @lru_cache(_CACHED)
 def decode_record(data: bytes) -> Record:
     """Return the record in octets that `encode_record` made; raises StateError for others."""
-    damaged = StateError("The phone's record of public content is damaged; reset the phone.")
+    damaged = StateError("The phone's record of public content is damaged.")
     try:
         value = json.loads(data)
         record = Record(

@@ -25,15 +25,26 @@ _PART: Final = "part."
 
 
 class Store:
-    """What `state` holds of packs; raises StateError where that is damaged."""
+    """What `state` holds of packs.
+
+    What is damaged is forgotten, and its role counts as not seen to, so that a poll fetches it
+    again; `forgotten` are the sentences that say so.
+    """
 
     def __init__(self, state: MutableMapping[str, bytes]) -> None:
         self._state = state
+        self.forgotten: dict[str, str] = {}
 
     def load(self, kind: Kind) -> Record:
-        """Return what is remembered of a kind."""
+        """Return what is remembered of a kind: nothing where it is damaged."""
         octets = self._state.get(f"content.{kind.name}")
-        return Record() if octets is None else decode_record(octets)
+        if octets is None:
+            return Record()
+        try:
+            return decode_record(octets)
+        except StateError:
+            self._forget(kind)
+            return Record()
 
     def keep(self, kind: Kind, record: Record) -> None:
         """Store a record if it says something new."""
@@ -46,12 +57,16 @@ class Store:
         self._state[_PART + sha256] = octets
 
     def load_entries(self, kind: Kind, pack: Pack) -> dict[str, Any]:
-        """Return all entries of a pack by key; raises ContentError for a part that is none."""
+        """Return all entries of a pack by key.
+
+        Raises ContentError for a part that is none, StateError for one that is damaged here.
+        """
         entries: dict[str, Any] = {}
         for number, file in enumerate(pack.parts):
             octets = self._state.get(_PART + file.sha256, b"")
             if hashlib.sha256(octets).hexdigest() != file.sha256:
-                raise StateError(f"A part of {kind.name} is damaged on this phone; reset it.")
+                self._forget(kind)
+                raise StateError(self.forgotten[kind.name])
             entries |= decode_part(octets, kind, number)
         return entries
 
@@ -66,9 +81,7 @@ class Store:
     def settle(self, now: float, entropy: Callable[[int], bytes]) -> None:
         """Use the packs that `now` wants, epoch seconds, and none else."""
         for kind in KINDS.values():
-            if (octets := self._state.get(f"content.{kind.name}")) is None:
-                continue
-            record = decode_record(octets)
+            record = self.load(kind)
 
             def place(version: int, kind: Kind = kind) -> int:
                 secret = load_secret(self._state, entropy)
@@ -90,5 +103,14 @@ class Store:
         """Return the pack in use and its entries; raises ContentError if there is none."""
         pack = self.load(kind).used
         if pack is None:
-            raise ContentError(f"The phone has no {kind.name} yet; they come with its polls.")
+            none = f"The phone has no {kind.name} yet; they come with its polls."
+            raise ContentError(self.forgotten.get(kind.name, none))
         return pack, self.load_entries(kind, pack)
+
+    def _forget(self, kind: Kind) -> None:
+        self._state.pop(f"content.{kind.name}", None)
+        self._state.pop(f"contents.{kind.role}", None)
+        self.forgotten[kind.name] = (
+            f"What the phone held of {kind.name} was damaged, and is forgotten; the next poll"
+            " fetches it again."
+        )

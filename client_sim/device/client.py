@@ -155,11 +155,12 @@ class PollingClient:
 
     def _settle(self, trust: Trust) -> tuple[str, ...]:
         """Use the packs of public content whose time has come; what fails is only told."""
+        store = Store(self._world.state)
         try:
-            Store(self._world.state).settle(trust.now, self._world.entropy)
+            store.settle(trust.now, self._world.entropy)
         except DeviceError as error:
             return (f"Public content stays as it is: {error}",)
-        return ()
+        return tuple(store.forgotten.values())
 
     def _decide(self, trust: Trust) -> Decision:
         public, state = self._world.public, self._world.state

@@ -258,6 +258,18 @@ def test_a_picture_with_something_in_it_is_not_written(town, tmp_path):
     assert not out.exists()
 
 
+def test_what_is_damaged_is_told_and_comes_again(town):
+    """Once: behind that it is missing like anything that has not come yet."""
+    (town.phone / "state" / "content.emergency").write_bytes(b"x")
+    assert "was damaged, and is forgotten" in str(town.run("emergency", "ID").exception)
+    assert "has no emergency yet" in str(town.run("emergency", "ID").exception)
+    (town.phone / "state" / "content.zones").write_bytes(b"x")
+    assert "held of zones was damaged" in town.run("list").stderr
+    town.poll()
+    assert town.tell("emergency", "ID") == "ID: 110 112\n"
+    assert not town.run("list").stderr
+
+
 def test_a_reset_leaves_no_pack(town):
     """The phone is as it left the factory, and fetches everything again."""
     done = CliRunner().invoke(cli, ["reset", "--phone", str(town.phone), "--yes"])

@@ -7,7 +7,7 @@ import pytest
 from client_sim.content.kinds import KINDS
 from client_sim.content.store import Store
 from client_sim.device.client import PollingClient
-from client_sim.device.errors import ContentError
+from client_sim.device.errors import ContentError, StateError, StorageError
 from tests.client_sim.content.packs import encode_part, encode_parts, put_pack
 from tests.client_sim.device.fake_world import FakeWorld, PowerCutError, State
 from tests.client_sim.device.repository_simulator import DAY, START, response
@@ -359,3 +359,113 @@ def test_unknown_kinds_and_members_are_no_obstacle(repository, world):
     repository.publish("tables")
     assert not poll(world).warnings
     assert used(world) == (1, ID)
+
+
+class FullDisk(State):
+    """A state that stores no more than `room` new values whose names begin with `prefix`."""
+
+    def __init__(self, held, prefix, room):
+        super().__init__(held)
+        self.prefix, self.room = prefix, room
+
+    def __setitem__(self, name, value):
+        if name.startswith(self.prefix) and name not in self:
+            if not self.room:
+                message = "The phone's disk failed: no space left."
+                raise StorageError(message)
+            self.room -= 1
+        super().__setitem__(name, value)
+
+
+@pytest.mark.parametrize("prefix", ["part.", "content."])
+def test_how_full_a_disk_is_does_not_show(repository, world, prefix):
+    """All missing parts of both roles are asked for, in this poll and the next; it is told."""
+    paths = publish(repository) + publish(repository, "zones", entries_of("zones"))
+    paths += publish(repository, "greetings", entries_of("greetings"))
+    poll(world)
+    asked = [path for path in world.paths if path.startswith("/targets/")]
+    assert asked == paths
+    everything = len([name for name in world.state if name.startswith(prefix)])
+    assert everything > 1
+    sent = set()
+    for room in range(everything):
+        full = FakeWorld(repository)
+        full.state = FullDisk({}, prefix, room)
+        for _ in range(2):
+            outcome = poll(full)
+            assert any("no space left" in warning for warning in outcome.warnings)
+            sent.add(tuple(path for path in full.paths if path.startswith("/targets/")))
+        full.state.room = everything
+        assert not poll(full).warnings
+        assert used(full) == (1, ID)
+        assert used(full, "greetings") == (1, entries_of("greetings"))
+    assert len(sent) <= 3  # tables and content, or one of them
+    assert tuple(paths) in sent
+
+
+def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
+    """Behind the first thing that has to be kept; nothing else is asked for."""
+    world.state = FullDisk({}, "", 0)
+    asked = []
+    for _ in range(2):
+        world.sent.clear()
+        assert isinstance(PollingClient(world).poll().failure, StorageError)
+        asked.append(world.paths)
+    assert asked == [POLL, POLL]
+
+
+@pytest.mark.parametrize("octets", [b"", b"x", b"{}\n", b'{"schema":1}\n'])
+def test_a_damaged_record_is_forgotten_and_fetched_again(repository, world, octets):
+    """It is told; the other kinds are as they were."""
+    paths = publish(repository)
+    put_pack(repository, "zones", entries_of("zones"))
+    repository.publish("tables")
+    poll(world)
+    world.state["content.emergency"] = octets
+    (warning,) = poll(world).warnings
+    assert warning.startswith("What the phone held of emergency was damaged, and is forgotten;")
+    assert world.paths == POLL
+    with pytest.raises(ContentError, match="has no emergency yet"):
+        used(world)
+    assert used(world, "zones") == (1, entries_of("zones"))
+    assert not poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert used(world) == (1, ID)
+
+
+def test_a_damaged_record_is_fetched_again_with_what_is_new(repository, world):
+    """In the poll that hears of a version: whole, and not what changed alone."""
+    publish(repository)
+    poll(world)
+    world.state["content.emergency"] = b"x"
+    paths = publish(repository, entries=MORE, version=2)
+    (warning,) = poll(world).warnings
+    assert "damaged" in warning
+    assert [path for path in world.paths if path.startswith("/targets/")] == paths
+    assert used(world) == (2, MORE)
+
+
+def test_a_damaged_part_is_fetched_again(repository, world):
+    """Found when it is asked for; the kind is forgotten, and comes whole."""
+    paths = publish(repository)
+    poll(world)
+    name = "part." + paths[0].rpartition("/")[2].split(".")[0]
+    world.state[name] += b"x"
+    with pytest.raises(StateError, match="damaged, and is forgotten"):
+        used(world)
+    assert not poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert used(world) == (1, ID)
+
+
+def test_a_damaged_part_that_a_new_pack_still_has(repository, world):
+    """It counts as held and is not fetched: the pack cannot be used, and the next poll mends it."""
+    paths = publish(repository)
+    poll(world)
+    name = "part." + paths[0].rpartition("/")[2].split(".")[0]
+    world.state[name] += b"x"
+    paths = publish(repository, entries=MORE, version=2)
+    assert any("damaged" in warning for warning in poll(world).warnings)
+    assert not poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert used(world) == (2, MORE)
