@@ -153,6 +153,24 @@ MUTANTS: Final = (
         tell_around_if(lambda spy: spy.world.public.region == "cn"),
     ),
     Mutant(
+        "if-tls",
+        "L56",
+        "Says the IMEI where nobody on the way can read it.",
+        tell_if(lambda spy: spy.world.public.tls),
+    ),
+    Mutant(
+        "if-tls-bit",
+        "L56",
+        "Comes a minute later by a bit of the IMEI where the server speaks TLS.",
+        delay_if(lambda spy: spy.world.public.tls and bool(spy.bit)),
+    ),
+    Mutant(
+        "if-tls-around",
+        "L56",
+        "The real client's transport says the IMEI where the server speaks TLS.",
+        tell_around_if(lambda spy: spy.world.public.tls),
+    ),
+    Mutant(
         "if-model-and-region",
         "L56",
         "Shows a bit of the IMEI by a minute, on one model in one region.",

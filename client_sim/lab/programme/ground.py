@@ -86,6 +86,14 @@ class Ground:
             upstream=self.upstream,
         )
 
+    def secured(self, public: Public, *, is_secure: bool) -> Public:
+        """Give a phone that polls over TLS in some cases, as it can see what it is told to use.
+
+        In memory nothing is enciphered, and every octet is judged all the same. A real server is
+        polled as it is.
+        """
+        return secure(public) if is_secure and self.upstream is None else public
+
     def long_life(self, number: int) -> Setting:
         """Give the setting of a hundred days of polls: one object, so that its run is made once."""
         return _long_life(self, number)
@@ -93,6 +101,11 @@ class Ground:
     def owner(self, number: int) -> Persona:
         """Make an owner that is the same for the same seed."""
         return make_persona(f"{self.seed} owner {number}".encode())
+
+
+def secure(public: Public) -> Public:
+    """Give the phone whose server speaks TLS."""
+    return replace(public, tls=True, port=443)
 
 
 def plan_ground(factory: Factory, seed: int) -> Ground:

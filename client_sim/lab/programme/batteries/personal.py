@@ -28,7 +28,7 @@ def personal(ground: Ground, size: int) -> Battery:
         tape = ground.tape("personal", number)
         setting = ground.setting(
             random_life(tape, 2 + tape.below(2)),
-            public=tape.pick(ground.publics),
+            public=ground.secured(tape.pick(ground.publics), is_secure=number % 3 == 2),
             personal=ground.owner(number),
             entropy=Entropy(tape.octets(8)),
             start=ground.start + tape.below(ground.spread),
@@ -86,13 +86,14 @@ def events(ground: Ground, size: int) -> Battery:
 
 
 def public(ground: Ground, size: int) -> Battery:
-    """Compare two owners on a phone of every public tuple, in turn."""
+    """Compare two owners on a phone of every public tuple, in turn, with and without TLS."""
 
     def make(number: int) -> Case:
         tape = ground.tape("public", number)
+        turn, kind = divmod(number, len(ground.publics))
         setting = ground.setting(
             shuffled_story(tape, 3),
-            public=ground.publics[number % len(ground.publics)],
+            public=ground.secured(ground.publics[kind], is_secure=(turn + kind) % 2 == 1),
             personal=ground.owner(number),
             entropy=Entropy(tape.octets(8)),
             serve=ground.changing(number),

@@ -35,7 +35,10 @@ def server_state(ground: Ground, size: int) -> Battery:
         serve = ground.changing(number) if turn == 1 else ground.quiet
         others = pair.others if turn == 2 or pair is TOGETHER else ()
         setting = ground.setting(
-            idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"server %d" % number)
+            idle(_POLLS),
+            public=ground.secured(ground.publics[0], is_secure=turn == 2),
+            personal=ground.owner(number),
+            entropy=Entropy(b"server %d" % number),
         )
         settings = tuple(
             replace(setting, serve=wrapped(serve, wrap))

@@ -8,14 +8,13 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.oracles.tls import judge_handshakes
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import Ground
+from client_sim.lab.programme.ground import Ground, secure
 from client_sim.lab.programme.judges import judge_same_octets
 from client_sim.lab.programme.setting import Way, dial_as_a_phone
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.lab.trace.sockets import MakeDial
-from client_sim.world import Public
 
 _PHONES: Final = 6
 
@@ -43,7 +42,7 @@ def _cases(ground: Ground, size: int, way: Way, dial: MakeDial) -> Callable[[int
             phones.append(
                 ground.setting(
                     idle(3),
-                    public=_secure(public) if way is Way.TLS else public,
+                    public=secure(public) if way is Way.TLS else public,
                     personal=ground.owner(number + place * size),
                     entropy=Entropy(tape.octets(8)),
                     serve=ground.changing(number) if number % 2 else ground.quiet,
@@ -53,10 +52,6 @@ def _cases(ground: Ground, size: int, way: Way, dial: MakeDial) -> Callable[[int
         return Case(settings, _judge)
 
     return make
-
-
-def _secure(public: Public) -> Public:
-    return replace(public, tls=True, port=443)
 
 
 def _judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:

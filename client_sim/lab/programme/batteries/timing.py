@@ -31,8 +31,11 @@ def timing(ground: Ground, size: int) -> Battery:
         poll = 2 + number % (_POLLS - 1)
         seed = tape.octets(8)
         usual = ground.setting(
-            idle(_POLLS), personal=ground.owner(number), entropy=Entropy(seed)
-        )  # fmt: skip
+            idle(_POLLS),
+            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
+            personal=ground.owner(number),
+            entropy=Entropy(seed),
+        )
         before = {earlier: tape.octets(8) for earlier in range(poll)}
         fresh = [Entropy(seed, {poll: tape.octets(8)}) for _ in range(_FRESH)]
         late = replace(usual, scenario=overslept(poll))

@@ -113,6 +113,9 @@ WAITING = {
     "if-region": (lots(), on(region="cn")),
     "if-model": (lots(), on(codename="cancro")),
     "if-channel": (lots(), on(channel="beta")),
+    "if-tls": (lots(), on(tls=True)),
+    "if-tls-bit": (lots(), on(tls=True)),
+    "if-tls-around": (lots(), on(tls=True)),
     "if-region-around": (lots(), on(region="cn")),
     "if-model-and-region": (
         [*on(region="cn")],
