@@ -3,6 +3,7 @@
     LabError
     ├── CaptureError           a capture, or what is said to be known, cannot be read
     ├── ClientNotFoundError    the client under test cannot be loaded
+    ├── ClientOverdueError     the client under test does not come back
     └── SurroundingsError      the server, the network or a file that a run needs is not there
 
 A leak is no error: it is a finding of a verdict. Each message is one sentence to act on.
@@ -21,6 +22,10 @@ class CaptureError(LabError):
 
 class ClientNotFoundError(LabError):
     """The client to examine cannot be imported, or is no factory."""
+
+
+class ClientOverdueError(LabError):
+    """The client to examine waits for something that does not come, or never ends."""
 
 
 class SurroundingsError(LabError):

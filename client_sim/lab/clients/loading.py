@@ -6,8 +6,9 @@ from typing import cast
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.clients.toy import ToyClient
-from client_sim.lab.errors import ClientNotFoundError
+from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
 from client_sim.lab.mutants.library import find_mutant
+from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
 from client_sim.world import Factory
 
 
@@ -29,7 +30,10 @@ def load_client(name: str) -> Factory:
 
 
 def import_attribute(name: str) -> object:
-    """Import what `package.module:name` names; raise ClientNotFoundError where that fails."""
+    """Import what `package.module:name` names.
+
+    ClientNotFoundError where that fails, ClientOverdueError where it does not end.
+    """
     module, colon, attribute = name.partition(":")
     if not colon:
         raise ClientNotFoundError(
@@ -37,7 +41,13 @@ def import_attribute(name: str) -> object:
             " package.module:factory"
         )
     try:
-        found: object = getattr(importlib.import_module(module), attribute)
+        with confine(PATIENCE):
+            found: object = getattr(importlib.import_module(module), attribute)
+    except Overdue as error:
+        raise ClientOverdueError(
+            f"the client {name} is still being imported after {PATIENCE:g} seconds: look for what"
+            " its module waits for"
+        ) from error
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise ClientNotFoundError(

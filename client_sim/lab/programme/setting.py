@@ -9,6 +9,7 @@ from typing import Final
 
 from client_sim.clock import read_clock
 from client_sim.device.internet import make_tls_context
+from client_sim.lab.scenarios.confines import PATIENCE
 from client_sim.lab.scenarios.driving import Scenario, run_scenario
 from client_sim.lab.servers.authority import Authority, make_authority
 from client_sim.lab.servers.listening import Listening
@@ -41,7 +42,8 @@ class Setting:
     `public` and `personal` are the phone and its owner, `entropy` the randomness, `start` the clock
     at the beginning (epoch seconds), `serve` makes the server: a new one for each run, so that none
     remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
-    of a server that is there already and is polled in place of what `serve` makes.
+    of a server that is there already and is polled in place of what `serve` makes. A run that takes
+    longer than `patience` seconds of the wall clock is given up.
     """
 
     public: Public
@@ -53,10 +55,14 @@ class Setting:
     way: Way = Way.MEMORY
     dial: MakeDial = dial_as_a_phone
     upstream: str | None = None
+    patience: float = PATIENCE
 
 
 def observe(factory: Factory, setting: Setting) -> Observation:
-    """Run a client in a setting under virtual time and give everything that left it."""
+    """Run a client in a setting under virtual time and give everything that left it.
+
+    ClientOverdueError where it does not come back.
+    """
     if setting.way is not Way.MEMORY:
         return _observe_on_sockets(factory, setting)
     world = MemoryWorld(
@@ -66,7 +72,7 @@ def observe(factory: Factory, setting: Setting) -> Observation:
         start=setting.start,
         respond=setting.serve(),
     )
-    return run_scenario(factory, world, setting.scenario, setting.personal)
+    return run_scenario(factory, world, setting.scenario, setting.personal, setting.patience)
 
 
 _ADDRESS: Final = "127.0.0.1"
@@ -99,7 +105,7 @@ def _observe_on_sockets(factory: Factory, setting: Setting) -> Observation:
             received=received,
         )
         worlds.append(world)
-        return run_scenario(factory, world, setting.scenario, setting.personal)
+        return run_scenario(factory, world, setting.scenario, setting.personal, setting.patience)
 
 
 @cache

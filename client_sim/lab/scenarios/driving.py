@@ -5,6 +5,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
+from client_sim.lab.errors import ClientOverdueError
+from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
 from client_sim.lab.trace.detours import watch_detours
 from client_sim.lab.trace.memory import MemoryWorld
 from client_sim.lab.trace.observation import Channel, Observation
@@ -75,18 +77,28 @@ def make_event(name: str, persona: Persona) -> Event:
 
 
 def run_scenario(
-    factory: Factory, world: DrivenWorld, scenario: Scenario, persona: Persona
+    factory: Factory,
+    world: DrivenWorld,
+    scenario: Scenario,
+    persona: Persona,
+    patience: float = PATIENCE,
 ) -> Observation:
     """Drive a client through a scenario and give everything that left it.
 
     Each poll happens when the client says that it is due; events spread evenly over the time
     between. An exception ends the run and is part of the trace: a crash is visible from outside.
-    So does a client that ends its process, or that names no time for its next poll.
+    So does a client that ends its process, or that names no time for its next poll. One that does
+    not come back for `patience` seconds of the wall clock is a ClientOverdueError.
     """
     recording = RecordingWorld(world)
     try:
-        with _watch(recording, world):
+        with confine(patience), _watch(recording, world):
             _drive(factory, recording, world, scenario, persona)
+    except Overdue as error:
+        raise ClientOverdueError(
+            f"the client had not come back after {patience:g} seconds ({scenario.name}, in"
+            f" {recording.phase}): look for what it waits for, and run the programme again"
+        ) from error
     except (Exception, SystemExit) as error:  # noqa: BLE001  # any client may be brought here
         recording.note(Channel.CRASH, type(error).__qualname__.encode())
     return recording.observation()

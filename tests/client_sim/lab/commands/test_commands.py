@@ -185,7 +185,13 @@ def test_a_client_that_bides_its_time_is_waited_for(name, url, root):
     assert "imei as it is: imei(15 digits)" in result.output
 
 
-@pytest.mark.parametrize("text", ["def", "raise ZeroDivisionError('a\\nb')", "raise SystemExit(0)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("def", "raise ZeroDivisionError('a\\nb')", "raise SystemExit(0)"),
+        "from os import _exit\n_exit(0)",
+    ],
+)
 def test_a_module_that_cannot_be_imported_gives_1(text, url, root, tmp_path, monkeypatch):
     """Whatever it raises is one sentence."""
     (tmp_path / "their_client.py").write_text(text)

@@ -1,11 +1,14 @@
 """A scenario moves the clock, tells the events, and notes phases and crashes."""
 
+import os
 import sys
+import time
 from itertools import pairwise
 
 import pytest
 
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.errors import ClientOverdueError
 from client_sim.lab.scenarios.driving import (
     EVENTS_2014,
     POLL,
@@ -73,12 +76,26 @@ def test_a_crash_ends_the_run_and_is_seen(world):
     assert (crash.channel, crash.octets) == (Channel.CRASH, b"ZeroDivisionError")
 
 
-def test_a_client_that_ends_the_process_ends_the_run_alone(world):
+def test_a_client_that_does_not_come_back_is_one_sentence(world):
+    """It says where the client hangs and after how long it was given up."""
+
+    class Waiting(ToyClient):
+        def poll(self):
+            while True:
+                time.sleep(1)
+
+    scenario = Scenario("two polls", (POLL, POLL))
+    with pytest.raises(ClientOverdueError, match=r"after 0\.05 seconds \(two polls, in poll 1\)"):
+        run_scenario(Waiting, world, scenario, OWNER, patience=0.05)
+
+
+@pytest.mark.parametrize(("module", "name"), [(sys, "exit"), (os, "_exit")])
+def test_a_client_that_ends_the_process_ends_the_run_alone(world, module, name):
     """Who examines a client is not to end with status 0 because the client says so."""
 
     class Leaving(ToyClient):
         def next_poll(self, now):
-            sys.exit(0 if now else 1)
+            getattr(module, name)(0 if now else 1)
 
     seen = run_scenario(Leaving, world, Scenario("one poll", (POLL,)), OWNER)
     assert (seen.departures[-1].channel, seen.departures[-1].octets) == (

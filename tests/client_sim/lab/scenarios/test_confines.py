@@ -1,0 +1,63 @@
+"""A client neither holds the lab up nor ends its process."""
+
+import os
+import posix
+import signal
+import time
+
+import pytest
+
+from client_sim.lab.scenarios.confines import Overdue, confine
+
+
+class Stubborn:
+    """Waits, and goes on behind so many exceptions of a kind."""
+
+    def __init__(self, kind, times):
+        self.kind, self.times, self.swallowed = kind, times, 0
+
+    def wait(self):
+        """Wait for what never comes."""
+        while True:
+            try:
+                time.sleep(30)
+            except self.kind:
+                self.swallowed += 1
+                if self.swallowed == self.times:
+                    raise
+
+
+def test_a_client_that_waits_is_interrupted():
+    """However it goes on behind what else may happen."""
+    client = Stubborn(Exception, 1)
+    with pytest.raises(Overdue), confine(0.05):
+        client.wait()
+    assert client.swallowed == 0
+
+
+def test_who_swallows_everything_is_interrupted_again(monkeypatch):
+    """Until it gives up."""
+    monkeypatch.setattr("client_sim.lab.scenarios.confines._AGAIN", 0.05)
+    client = Stubborn(BaseException, 3)
+    with pytest.raises(Overdue), confine(0.05):
+        client.wait()
+    assert client.swallowed == 3
+
+
+@pytest.mark.parametrize("module", [os, posix])
+def test_a_process_does_not_end_by_a_client(module):
+    """Whatever status it chose; afterwards the function is what it was."""
+    before = module._exit
+    with pytest.raises(SystemExit), confine(5.0):
+        module._exit(0)
+    assert module._exit is before
+
+
+def test_somebody_elses_timer_goes_on_afterwards():
+    """A test runner has one of its own."""
+    handler = signal.getsignal(signal.SIGALRM)
+    left = signal.getitimer(signal.ITIMER_REAL)[0]
+    with confine(5.0):
+        assert 4.0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 5.0
+    assert signal.getsignal(signal.SIGALRM) == handler
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == pytest.approx(left, abs=5.0)
