@@ -65,7 +65,7 @@ class PollingClient:
     """
 
     def __init__(self, world: World, *, retry_failed: bool = False) -> None:
-        self._world = world
+        self.world = world
         self._retry_failed = retry_failed
         self._trust: Trust | None = None
 
@@ -75,16 +75,16 @@ class PollingClient:
         StateError and StorageError become a failed outcome, too: a phone must go on polling.
         """
         self._trust = None
-        connection = Connection(self._world)
+        connection = Connection(self.world)
         trust: Trust | None = None
         decision = Decision((), None)
         try:
             # Used up before anything leaves: a phone that dies here does not poll twice for it.
-            forget_due(self._world.state)
-            public, state = self._world.public, self._world.state
+            forget_due(self.world.state)
+            public, state = self.world.public, self.world.state
             # What runs was built later than the ROM that the factory wrote, if it was updated.
             built_at = max(public.built_at, public.build.post_timestamp)
-            trust = Trust(public.root, state, now=self._world.now(), built_at=built_at)
+            trust = Trust(public.root, state, now=self.world.now(), built_at=built_at)
             with connection:
                 pointer = pointer_name(public.codename, public.region, public.channel)
                 refreshed = refresh(connection, trust, pointer)
@@ -133,11 +133,11 @@ class PollingClient:
         A stored time that lies further ahead than any that is ever drawn is drawn afresh: the
         clock was wrong when it was stored.
         """
-        due = load_due(self._world.state)
+        due = load_due(self.world.state)
         if due is not None and due - now <= SHORTEST + SPREAD:
             return due
-        draw = int.from_bytes(self._world.entropy(8), "big")
-        return store_due(self._world.state, now + SHORTEST + draw % SPREAD)
+        draw = int.from_bytes(self.world.entropy(8), "big")
+        return store_due(self.world.state, now + SHORTEST + draw % SPREAD)
 
     def fetch_release(self, offer: Offer, connection: Connection) -> SignedTarget:
         """Fetch the codename role and its proof and check that they agree with `offer`.
@@ -148,28 +148,28 @@ class PollingClient:
         if self._trust is None:
             raise TrustError("The last poll did not succeed, so there is nothing to install from.")
         # An offer's path lies below the phone's own model: its pointer was decoded so.
-        refresh_codename(connection, self._trust, self._world.public.codename)
+        refresh_codename(connection, self._trust, self.world.public.codename)
         target = self._trust.find_release(offer.path)
         check_agreement(offer, target)
         return target
 
     def _settle(self, trust: Trust) -> tuple[str, ...]:
         """Use the packs of public content whose time has come; what fails is only told."""
-        store = Store(self._world.state)
+        store = Store(self.world.state)
         try:
-            store.settle(trust.now, self._world.entropy)
+            store.settle(trust.now, self.world.entropy)
         except DeviceError as error:
             return (f"Public content stays as it is: {error}",)
         return tuple(store.forgotten.values())
 
     def _decide(self, trust: Trust) -> Decision:
-        public, state = self._world.public, self._world.state
+        public, state = self.world.public, self.world.state
         pointer = trust.find_pointer(public.codename, public.region, public.channel)
         return decide_update(
             pointer,
             public.build,
             max(load_floor(state), public.build.counter),
-            load_secret(state, self._world.entropy),
+            load_secret(state, self.world.entropy),
             trust.now,
             load_failed(state),
             load_unusable(state),

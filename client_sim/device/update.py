@@ -19,10 +19,9 @@ from client_sim.device.download import Downloads, PackageBlocks, Progress
 from client_sim.device.engine_errors import engine_refuses
 from client_sim.device.errors import AgreementError, DownloadError, GoneError, InstallError
 from client_sim.device.image import Image
-from client_sim.device.records import add_unusable, load_agreed, store_agreed
+from client_sim.device.records import State, add_unusable, load_agreed, store_agreed
 from client_sim.device.release import Release
 from client_sim.device.rules import Check
-from client_sim.device.vault import Vault
 from client_sim.device.wishes import load_wishes
 from client_sim.engine.build import BuildFacts
 from client_sim.engine.errors import NotStreamableError
@@ -51,7 +50,7 @@ class Installation:
     checks: tuple[Check, ...] = ()
 
 
-def ask_conditions(state: Vault, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
+def ask_conditions(state: State, offer: Offer, conditions: Conditions) -> tuple[Check, ...]:
     """Ask all conditions of an installation; the owner's wishes and consent come from `state`."""
     return judge_conditions(
         offer,
@@ -73,7 +72,7 @@ class Update:
     world: World
     slots: Slots
     downloads: Downloads
-    state: Vault
+    state: State
     image: Image
     conditions: Conditions
     say: Report

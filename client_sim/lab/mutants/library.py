@@ -18,12 +18,14 @@ from client_sim.lab.mutants import (
     higher_order,
     hosts,
     identifiers,
+    installs,
     kept_phases,
     lengths,
     libraries,
     memories,
     misses,
     occasions,
+    on_split,
     packages,
     packs,
     phases,
@@ -68,15 +70,21 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     *packs.MUTANTS,
     *crashes.MUTANTS,
     *detours.MUTANTS,
+    *installs.MUTANTS,
     *misses.MUTANTS,
     *triggers.MUTANTS,
     *occasions.MUTANTS,
+    *on_split.MUTANTS,
     *higher_order.MUTANTS,
     *rare.MUTANTS,
     *gather.MUTANTS,
 )
 
-EQUIVALENTS: Final[tuple[Mutant, ...]] = equivalents.EQUIVALENTS
+EQUIVALENTS: Final[tuple[Mutant, ...]] = (
+    *equivalents.EQUIVALENTS,
+    *installs.EQUIVALENTS,
+    *on_split.EQUIVALENTS,
+)
 """Clients that differ from the clean ones and leak nothing: whoever is alarmed is wrong."""
 
 _BY_ID: Final = {mutant.id: mutant for mutant in (*MUTANTS, *EQUIVALENTS)}

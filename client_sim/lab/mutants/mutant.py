@@ -11,7 +11,8 @@ class Mutant:
     """A leaky client: `family` is its row of the channel catalogue (`L01` to `L58`).
 
     `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it tells and
-    how. Where it is not the client that leaks but what lies below it, `dial` begins its TLS.
+    how. Where it is not the client that leaks but what lies below it, `dial` begins its TLS. `only`
+    names the batteries that examine it, where no other one meets what it waits for.
     """
 
     id: str
@@ -19,3 +20,4 @@ class Mutant:
     leak: str
     make: Factory
     dial: MakeDial | None = None
+    only: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "public": "comparison of owners",
         "horizon": "comparison of owners",
         "faults": "comparison of owners",
+        "install-faults": "comparison of owners",
         "fleet": "comparison of phones",
         "downloads": "comparison of phones",
         "split": "comparison of phones",

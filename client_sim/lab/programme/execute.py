@@ -166,7 +166,8 @@ def run_matrix(
             add(mutant, killed, is_leaky=name != HARMLESS)
         for (number, server), killed in zip(servers, examined, strict=True):
             add(server, killed, is_leaky=number < LEAKY)
-    oracles = (*(o for o in BATTERIES if o in profile_of(plan).sizes), *QUESTIONS)
+    asked = {*profile_of(plan).sizes, *(oracle for _, _, m in mutants for oracle in m.only)}
+    oracles = (*(o for o in BATTERIES if o in asked), *QUESTIONS)
     columns = (*oracles, *(CHECKS if servers else ()))
     return Matrix(columns, tuple(rows), tuple(equivalents), ARGUED, METHODS, quick)
 

@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.programme.batteries import fleet, packs, personal, servers, sockets, timing
+from client_sim.lab.programme.batteries import (
+    fleet,
+    installs,
+    packs,
+    personal,
+    servers,
+    sockets,
+    timing,
+)
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import Ground, plan_ground
 from client_sim.lab.programme.profile import PROFILES, Profile
@@ -28,6 +36,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "packs": packs.packs,
     "holdings": packs.holdings,
     "faults": servers.faults,
+    "install-faults": installs.install_faults,
     "horizon": personal.horizon,
     "phases": timing.phases,
     "sockets": sockets.sockets,

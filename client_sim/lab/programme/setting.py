@@ -35,6 +35,11 @@ def dial_as_a_phone(trusted: str, _owner: Persona) -> Dial:
     return lambda wire, name: make_tls_context(trusted).wrap_socket(wire, server_hostname=name)
 
 
+def keep(factory: Factory) -> Factory:
+    """Examine a client as it is."""
+    return factory
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """The five inputs of a client, and what happens to it.
@@ -43,7 +48,8 @@ class Setting:
     at the beginning (epoch seconds), `serve` makes the server: a new one for each run, so that none
     remembers another's. `way` and `dial` are what carries it; `upstream`, over sockets, the address
     of a server that is there already and is polled in place of what `serve` makes. A run that takes
-    longer than `patience` seconds of the wall clock is given up.
+    longer than `patience` seconds of the wall clock is given up. `adapt` is what is made of the
+    client before it is run.
     """
 
     public: Public
@@ -56,6 +62,7 @@ class Setting:
     dial: MakeDial = dial_as_a_phone
     upstream: str | None = None
     patience: float = PATIENCE
+    adapt: Callable[[Factory], Factory] = keep
 
 
 def observe(factory: Factory, setting: Setting) -> Observation:
@@ -63,6 +70,7 @@ def observe(factory: Factory, setting: Setting) -> Observation:
 
     ClientOverdueError where it does not come back.
     """
+    factory = setting.adapt(factory)
     if setting.way is not Way.MEMORY:
         return _observe_on_sockets(factory, setting)
     world = MemoryWorld(

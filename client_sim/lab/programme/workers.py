@@ -18,7 +18,7 @@ from client_sim.lab.programme.batteries.sockets import network
 from client_sim.lab.programme.case import Battery
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library
-from client_sim.lab.programme.plan import Plan, batteries_of, profile_of
+from client_sim.lab.programme.plan import Plan, batteries_of, make_batteries, profile_of
 from client_sim.lab.programme.run import Runs
 from client_sim.lab.programme.runner import Tallies, Task, find_killers, run_task
 from client_sim.lab.servers.memo import memoised
@@ -83,7 +83,9 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tup
     """Give the oracles that raise an alarm at one mutant of a library."""
     mutant = load_library(library)[number]
     profile = profile_of(plan)
-    batteries = batteries_of(plan, mutant.make)
+    if mutant.only:
+        profile = profile.only(mutant.only)
+    batteries = make_batteries(plan_ground(mutant.make, plan.seed), profile)
     if mutant.dial is not None:
         batteries = (network(plan_ground(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
     return find_killers(mutant.make, batteries, profile, enough=enough)

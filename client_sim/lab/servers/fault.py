@@ -34,7 +34,17 @@ PACK_PLACES: Final = {
 }
 """Those behind the decision about an update: whatever fails there, the poll is no failure."""
 
-_PATTERNS: Final = {place: re.compile(pattern) for place, pattern in (PLACES | PACK_PLACES).items()}
+_MODEL: Final = r"(?!(?:root|targets|snapshot|timestamp|latest|tables|content)\b)[a-z0-9_-]+"
+INSTALL_PLACES: Final = {
+    "codename": rf"/metadata/[0-9]+\.{_MODEL}\.json",
+    "codename's proof": rf"/log/proof/{_MODEL}\.[0-9]+",
+    "package": r"/targets/(?!tables/|content/|latest/).*\.zip",
+}
+"""The requests of an installation in which one can."""
+
+_PATTERNS: Final = {
+    place: re.compile(pattern) for place, pattern in (PLACES | PACK_PLACES | INSTALL_PLACES).items()
+}
 _TARGET: Final = re.compile(rb"[A-Z]+ ([^ ?\r\n]+)")
 
 
@@ -57,7 +67,7 @@ class Fault:
 
 
 def is_at(place: str, target: str) -> bool:
-    """Tell whether a request's target is at a place of a poll."""
+    """Tell whether a request's target is at a place of a poll or an installation."""
     return _PATTERNS[place].fullmatch(target.partition("?")[0]) is not None
 
 

@@ -27,7 +27,7 @@ def _middle(octets: bytes) -> int:
     return head + (len(octets) - head) // 2
 
 
-_SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
+SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("no answer in time", lambda _: Pieces(b"", [(_PATIENCE, 1)], error=_late())),
     ("a reset in place of an answer", lambda _: Pieces(b"", error=_reset())),
     ("a reset in the head", lambda octets: Pieces(octets[:30], error=_reset())),
@@ -46,6 +46,7 @@ _SENDINGS: Final[tuple[tuple[str, Callable[[bytes], bytes]], ...]] = (
     ("an answer after a minute", lambda octets: Pieces(octets, [(60.0, 1 << 20)])),
     ("an answer after an hour", lambda octets: Pieces(octets, [(3_600.0, 1 << 20)])),
 )
+"""Ways in which an answer does not arrive, or late, by name; each is given the sound one."""
 
 
 class _Unreachable:
@@ -83,7 +84,7 @@ NETWORK: Final[tuple[Fault, ...]] = (
     *(Fault(name, wrap, is_reached=False) for name, wrap in _NOTHINGS),
     *(
         Fault(f"{name}, at {place}", send_instead(place, send))
-        for name, send in _SENDINGS
+        for name, send in SENDINGS
         for place in _PLACES
     ),
 )

@@ -1,0 +1,137 @@
+"""The phone's own client with what follows an offer: codename role, proof, package, a second look.
+
+The engine is left out, and so is the restart into what was installed: of an installation the lab
+examines what leaves. A client that is brought installs by itself, or not at all.
+"""
+
+import tempfile
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from client_sim.device.choose import Offer
+from client_sim.device.client import PollingClient
+from client_sim.device.conditions import Conditions
+from client_sim.device.download import Downloads
+from client_sim.device.errors import DeviceError
+from client_sim.device.image import Image, ImageFacts
+from client_sim.device.release import Release
+from client_sim.device.update import Update
+from client_sim.engine.build import BuildFacts
+from client_sim.engine.disk import Disk
+from client_sim.engine.slots import Slots
+from client_sim.world import Client, Event, Factory, Public, World
+
+_KEPT: Final = "download "
+"""Begins the names under which the folder of downloads is kept among the client's state."""
+
+
+def install_too(factory: Factory) -> Factory:
+    """Make the polling client install what it is offered, also over a transport that leaks.
+
+    Every other client is left as it is.
+    """
+
+    def make(world: World) -> Client:
+        client = factory(world)
+        return InstallingClient(client) if isinstance(client, PollingClient) else client
+
+    return make
+
+
+class InstallingClient:
+    """Polls, and installs at once whatever is offered, with conditions that are always met."""
+
+    def __init__(self, client: PollingClient) -> None:
+        self.world = client.world
+        self._client = client
+
+    def poll(self) -> str:
+        """Poll and install; say in a sentence how that ended."""
+        with tempfile.TemporaryDirectory(prefix="hening-lab-") as name:
+            folder = Path(name)
+            _unpack(self.world.state, folder)
+            try:
+                return self._update(folder).run(is_agreed=True).reason
+            except DeviceError as error:
+                return str(error)
+            finally:
+                _pack(folder, self.world.state)
+
+    def on_event(self, event: Event) -> None:
+        """Take no notice."""
+
+    def next_poll(self, now: float) -> float:
+        """Give what the polling client has drawn."""
+        return self._client.next_poll(now)
+
+    def _update(self, folder: Path) -> Update:
+        return _WithoutEngine(
+            client=self._client,
+            world=self.world,
+            slots=cast("Slots", _Slots()),
+            downloads=Downloads(folder, disk=_Volatile()),
+            state=self.world.state,
+            image=_image(self.world.public),
+            conditions=Conditions(),
+            say=lambda _: None,
+            progress=None,
+            is_whole=True,
+        )
+
+
+class _WithoutEngine(Update):
+    """An installation in which each package that was fetched whole is a good one."""
+
+    def _install_file(self, package: Path, offer: Offer, release: Release) -> BuildFacts:
+        del package, offer
+        return BuildFacts(
+            fingerprint=release.fingerprint,
+            incremental=release.incremental,
+            counter=release.counter,
+            post_timestamp=release.post_timestamp,
+            security_patch_level=release.security_patch_level,
+        )
+
+
+class _Slots:
+    """Slots that are switched and emptied without a trace."""
+
+    def switch(self) -> None:
+        """Do nothing."""
+
+    def begin_update(self) -> None:
+        """Do nothing."""
+
+
+class _Volatile(Disk):
+    """A disk that waits for nothing: what is on it lives as long as a poll."""
+
+    def sync(self, file: BinaryIO) -> None:
+        """Do nothing."""
+
+    def sync_directory(self, path: Path) -> None:
+        """Do nothing."""
+
+
+def _unpack(state: MutableMapping[str, bytes], folder: Path) -> None:
+    for name in [name for name in state if name.startswith(_KEPT)]:
+        (folder / name.removeprefix(_KEPT)).write_bytes(state.pop(name))
+
+
+def _pack(folder: Path, state: MutableMapping[str, bytes]) -> None:
+    for path in folder.iterdir():
+        state[_KEPT + path.name] = path.read_bytes()
+
+
+def _image(public: Public) -> Image:
+    facts = ImageFacts(
+        codename=public.codename,
+        region=public.region,
+        channel=public.channel,
+        host=public.host,
+        port=public.port,
+        tls=public.tls,
+        built_at=public.built_at,
+    )
+    return Image(facts, public.root, public.ota_certificate, None)

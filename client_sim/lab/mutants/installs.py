@@ -1,0 +1,118 @@
+"""Leaks behind an offer that does not come as it should, beneath the real installation (L55)."""
+
+import hashlib
+import re
+from typing import Final
+
+from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.telling import add_line
+from client_sim.world import Stream, World
+
+_INSTALL: Final = re.compile(rb"GET /(?:targets/(?!tables/|content/)|log/proof/(?!latest|tables))")
+_REFUSED: Final = re.compile(rb"HTTP/1\.1 (?!20[06])")
+_FAMILY: Final = "L55"
+_ONLY: Final = ("install-faults",)
+
+
+class _Listening(LeakingWorld):
+    """Hears whether a request of an installation was refused; `refusals` counts."""
+
+    refusals = 0
+
+    def __init__(self, outer: World) -> None:
+        super().__init__(outer)
+        self.installs = False
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect, and listen to what comes back."""
+        self.installs = False
+        return _Heard(self, super().connect(address, port, tls))
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        """Send, and remember what for."""
+        self.installs = _INSTALL.match(octets) is not None
+        super().transmit(stream, octets)
+
+    def hear(self, octets: bytes) -> None:
+        """Take octets of an answer."""
+        if self.installs and _REFUSED.match(octets):
+            self.refusals += 1
+
+
+class _Heard:
+    def __init__(self, world: _Listening, inner: Stream) -> None:
+        self._world = world
+        self._inner = inner
+
+    def send(self, data: bytes) -> None:
+        self._inner.send(data)
+
+    def recv(self, limit: int) -> bytes:
+        octets = self._inner.recv(limit)
+        self._world.hear(octets)
+        return octets
+
+    def close(self) -> None:
+        self._inner.close()
+
+
+class _Reporting(_Listening):
+    """Says with its next request whose installation failed."""
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        if self.refusals:
+            self.refusals = 0
+            told = hashlib.sha256(self.spy.owner.serial.encode()).hexdigest()
+            octets = add_line(octets, f"X-Failed: {told}")
+        super().transmit(stream, octets)
+
+
+class _InTwo(_Listening):
+    """Sends what follows a refusal in two pieces, on phones of some owners."""
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        middle = 0
+        if self.refusals:
+            self.refusals = 0
+            middle = 16 * self.spy.bit
+        if middle:
+            stream.send(octets[:middle])
+        super().transmit(stream, octets[middle:])
+
+
+class _Noting(_Listening):
+    """Notes in its state what was refused, for nothing."""
+
+    def hear(self, octets: bytes) -> None:
+        super().hear(octets)
+        self.state["refused"] = b"%d" % self.refusals
+
+
+MUTANTS: Final = (
+    Mutant(
+        "failed-install-report-beneath",
+        _FAMILY,
+        "After a refused proof or package, names the digest of its serial number in a header.",
+        leak_beneath(_Reporting),
+        only=_ONLY,
+    ),
+    Mutant(
+        "failed-install-pieces-beneath",
+        _FAMILY,
+        "After a refused proof or package, sends the next request in two pieces where a bit of the"
+        " IMEI is set.",
+        leak_beneath(_InTwo),
+        only=_ONLY,
+    ),
+)
+
+EQUIVALENTS: Final = (
+    Mutant(
+        "same-noting-refusals",
+        "equivalent",
+        "The phone's own installation over a transport that counts refusals, for nothing.",
+        leak_beneath(_Noting),
+        only=_ONLY,
+    ),
+)

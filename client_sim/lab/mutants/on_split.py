@@ -1,0 +1,97 @@
+"""Leaks that wait until an operator splits `latest`, and then tell more than a part (L56).
+
+Each is the real client over a transport of a vendor's that takes requests for parts in a way of its
+own: not an octet is another, and nobody is looked at.
+"""
+
+import re
+from typing import Final
+
+from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.world import Stream
+
+_PART: Final = re.compile(rb"GET /(?:metadata/[0-9]+\.|log/proof/)latest-[0-9a-f]")
+_LINE: Final = b"\r\n"
+_FAMILY: Final = "L56"
+_SPLIT: Final = ("split",)
+
+
+class _InTwo(LeakingWorld):
+    """Sends a request for a part as its line and the rest, on some phones."""
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        if _PART.match(octets) is None or not self.is_one():
+            stream.send(octets)
+            return
+        middle = octets.index(_LINE) + len(_LINE)
+        stream.send(octets[:middle])
+        stream.send(octets[middle:])
+
+    def is_one(self) -> bool:
+        """Tell whether this is one of them."""
+        return True
+
+
+class _InTwoByBuild(_InTwo):
+    def is_one(self) -> bool:
+        return self.public.build.counter == 0
+
+
+class _ClosedTwice(LeakingWorld):
+    """Closes the connection that asked for a part twice, where a bit that was kept is set."""
+
+    has_asked = False
+
+    def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        self.has_asked = False
+        return _TwiceClosed(self, super().connect(address, port, tls))
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        self.has_asked = self.has_asked or _PART.match(octets) is not None
+        super().transmit(stream, octets)
+
+
+class _TwiceClosed:
+    def __init__(self, world: _ClosedTwice, inner: Stream) -> None:
+        self._world = world
+        self._inner = inner
+
+    def send(self, data: bytes) -> None:
+        self._inner.send(data)
+
+    def recv(self, limit: int) -> bytes:
+        return self._inner.recv(limit)
+
+    def close(self) -> None:
+        self._inner.close()
+        if self._world.has_asked and self._world.spy.keep("part", 1)[0] & 1:
+            self._inner.close()
+
+
+MUTANTS: Final = (
+    Mutant(
+        "part-in-two-beneath",
+        _FAMILY,
+        "Where latest is split, phones of an older build send a part's request in two pieces.",
+        leak_beneath(_InTwoByBuild),
+        only=_SPLIT,
+    ),
+    Mutant(
+        "part-closed-twice-beneath",
+        _FAMILY,
+        "Where latest is split, closes once or twice: a bit that was drawn once and kept.",
+        leak_beneath(_ClosedTwice),
+        only=_SPLIT,
+    ),
+)
+
+EQUIVALENTS: Final = (
+    Mutant(
+        "same-part-in-two",
+        "equivalent",
+        "Where latest is split, every phone sends a part's request in two pieces.",
+        leak_beneath(_InTwo),
+        only=_SPLIT,
+    ),
+)

@@ -1,0 +1,123 @@
+"""The phone's own client with its installation: what it asks behind an offer, and after a fault."""
+
+import re
+
+import pytest
+
+from client_sim.device.client import PollingClient
+from client_sim.lab.clients.installing import InstallingClient, install_too
+from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
+from client_sim.lab.scenarios.driving import run_scenario
+from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.servers.contents import Publication, release
+from client_sim.lab.servers.faults_install import INSTALL
+from client_sim.lab.servers.repository import Repository
+from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.memory import MemoryWorld
+from client_sim.persona import make_persona
+
+REPOSITORY = Repository()
+OWNER = make_persona(3)
+LINE = re.compile(rb"GET ([^ ]+) HTTP/1\.1")
+
+
+def install(polls, counter=0, fault=None, struck=range(64)):
+    """Let a phone that runs build `counter` of 2 poll; give what it asked and what it said.
+
+    For each connection a list of words: `poll`, `codename`, `proof`, `full`, `incremental`.
+    """
+    serve = REPOSITORY.serve((Publication("a release for all", release(1000)),))
+    world = MemoryWorld(
+        REPOSITORY.public("cancro", "id", "stable", counter),
+        OWNER,
+        entropy=Entropy(b"0"),
+        start=1_767_225_600.0,
+        respond=serve if fault is None else fault.at(struck)(serve),
+    )
+    seen = run_scenario(install_too(PollingClient), world, idle(polls), OWNER)
+    asked = [[name(path) for path in LINE.findall(c.octets)] for c in seen.connections()]
+    assert all(c.closes == 1 for c in seen.connections())
+    return [["poll"] if "root" in words else words for words in asked], seen.outcomes
+
+
+def name(path):
+    """Name a request by its path."""
+    for word, part in (
+        *(("root", b".root.json"), ("codename", b".cancro.json"), ("proof", b"/log/proof/cancro.")),
+        *(("full", b"-2-full.zip"), ("incremental", b"-2-incremental.zip")),
+    ):
+        if part in path:
+            return word
+    return path.decode()
+
+
+def find_fault(sentence):
+    """Find a fault by its name."""
+    return next(fault for fault in INSTALL if fault.name == sentence)
+
+
+def test_an_offer_is_installed_as_the_request_table_has_it():
+    """Poll, then role, proof and package over another connection, then a look before the switch."""
+    asked, said = install(1)
+    assert asked == [["poll"], ["codename", "proof", "full"], ["poll"]]
+    assert said == ("Build 2 starts at the next reboot.",)
+    asked, _ = install(1, counter=1)
+    assert asked[1] == ["codename", "proof", "incremental"]
+
+
+def test_an_incremental_that_is_gone_is_given_up_for_the_full_package():
+    """It is remembered: the next installation does not ask for it again."""
+    asked, said = install(2, counter=1, fault=find_fault("410, at package"), struck=(1,))
+    assert asked == [
+        *(["poll"], ["codename", "proof", "incremental"], ["full"], ["poll"]),
+        *(["poll"], ["full"], ["poll"]),
+    ]
+    assert said[0] == "Build 2 starts at the next reboot."
+
+
+@pytest.mark.parametrize(
+    ("sentence", "last", "then"),
+    [
+        ("404, at codename", ["codename"], ["codename", "proof", "full"]),
+        ("429, at codename's proof", ["codename", "proof"], ["codename", "proof", "full"]),
+        ("416, at package", ["codename", "proof", "full"], ["full"]),
+        ("302, at package", ["codename", "proof", "full"], ["full"]),
+        ("other octets, at package", ["codename", "proof", "full"], ["full"]),
+        ("an octet in twenty seconds, at package", ["codename", "proof", "full"], ["full"]),
+    ],
+)
+def test_a_fault_ends_the_installation_and_the_next_poll_begins_anew(sentence, last, then):
+    """No retry, no redirect, no other request; a role with its proof is not asked for again."""
+    asked, said = install(2, fault=find_fault(sentence), struck=(1,))
+    assert asked[:3] == [["poll"], last, ["poll"]]
+    assert asked[3] == then
+    assert said[0] != said[1] == "Build 2 starts at the next reboot."
+
+
+def test_other_clients_are_left_as_they_are():
+    """Whoever brings one decides what it does; a transport below the polling client is kept."""
+    world = MemoryWorld(
+        REPOSITORY.public("cancro", "id", "stable"),
+        OWNER,
+        entropy=Entropy(b"0"),
+        start=0.0,
+        respond=REPOSITORY.serve(),
+    )
+    assert isinstance(install_too(ToyClient)(world), ToyClient)
+    beneath = install_too(leak_beneath(LeakingWorld))(world)
+    assert isinstance(beneath, InstallingClient)
+    assert isinstance(beneath.world, LeakingWorld)
+
+
+def test_names_are_unique_and_each_place_meets_each_kind():
+    """What the issue names: statuses, lengths, octets, cuts, slowness, redirects, Retry-After."""
+    names = [fault.name for fault in INSTALL]
+    assert len(set(names)) == len(names)
+    for kind in (
+        *("404", "410", "416", "500", "302", "429", "503", "an empty body", "half a body"),
+        *("other octets", "too long", "too short", "reset in the body", "hang-up in the body"),
+        *("twenty seconds", "no answer in time"),
+    ):
+        for place in ("codename", "codename's proof", "package"):
+            assert any(kind in each and each.endswith(f"at {place}") for each in names), kind
