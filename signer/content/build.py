@@ -24,7 +24,25 @@ def build_entries(kind: str, upstream: Upstream) -> Built:
 
     Raises SourceError where the source is malformed.
     """
+    _check_path(kind, upstream.path)
     return _BUILDERS[kind](upstream)
+
+
+def _check_path(kind: str, path: Path | None) -> None:
+    """Raise ContentError for a file in place of a folder or the other way, and for one in vain."""
+    if path is None:
+        return
+    if kind in _FROM_PACKAGES:
+        raise ContentError(
+            f"The pack {kind} is built from what comes with the signer; leave --source away."
+        )
+    if kind in _FOLDERS and not path.is_dir():
+        raise ContentError(
+            f"{path} is a file, and the pack {kind} is built from a folder, with"
+            f" {_FOLDERS[kind]} in it."
+        )
+    if kind not in _FOLDERS and path.is_dir():
+        raise ContentError(f"{path} is a folder, and the pack {kind} is built from a file.")
 
 
 def _build_apn(upstream: Upstream) -> Built:
@@ -64,6 +82,17 @@ def _years(kind: str, upstream: Upstream) -> Sequence[int]:
     return upstream.years
 
 
+_FROM_PACKAGES = frozenset({"emergency", "holidays"})
+_FOLDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "features": "index.yaml and the texts",
+        "greetings": "occasions.yaml and the texts",
+        "notices": "index.yaml and the texts",
+        "themes": "themes.yaml",
+        "wallpapers": "wallpapers.yaml and the pictures",
+        "zones": "compiled time zones",
+    }
+)
 _BUILDERS: Mapping[str, Callable[[Upstream], Built]] = MappingProxyType(
     {
         "apn": _build_apn,

@@ -27,7 +27,12 @@ class Message:
 def make_message(
     key: str, locale: str, text: str, where: str, *, author: str = "", licence: str = ""
 ) -> Message:
-    """Return a message, in form NFC and without spaces around it; SourceError for no locale."""
+    """Return a message, in form NFC and without spaces around it.
+
+    SourceError where it has no key or no locale.
+    """
+    if not key.strip():
+        raise SourceError(f"{where}: the message has no key.")
     if LOCALE.fullmatch(locale) is None:
         raise SourceError(f"{where}: {locale!r} is no language, such as id or zh-TW.")
     clean = unicodedata.normalize("NFC", text.replace("\r\n", "\n")).strip()
