@@ -24,6 +24,7 @@ from signer.cli.content_options import (
 from signer.cli.failures import json_option
 from signer.cli.release_order import expires_option
 from signer.cli.surroundings import Surroundings
+from signer.content.agreement import check_links_that_stay
 from signer.content.pack_folder import PackFolder, list_files, load_pack
 from signer.content.plan import plan_pack_edit, plan_packs
 from signer.content.validate import check_packs_to_sign
@@ -41,6 +42,13 @@ from signer.signing import expiry, load_delegated, load_trusted
 @end_option
 @rollout_option
 @hosts_option
+@click.option(
+    "--stays",
+    "kept",
+    type=PACK,
+    multiple=True,
+    help="A pack that is signed and stays: its links are read again where a host goes.",
+)
 @expires_option
 @change_options
 @json_option
@@ -52,6 +60,7 @@ def release(
     end: int | None,
     rollout: tuple[tuple[int, int], ...],
     hosts: tuple[str, ...],
+    kept: tuple[Path, ...],
     expiry_days: int,
     ending: Ending,
     as_json: bool,
@@ -70,6 +79,9 @@ def release(
         current = _load(surroundings, ending, role)
         own = [pack for pack in packs if pack.role == role]
         _check(role, current, own, hosts)
+        if role == "content":
+            staying = [load_pack(folder) for folder in kept]
+            check_links_that_stay(current, own, hosts or _hosts(current), staying)
         wanted = list(hosts) if hosts and role == "content" else None
         planned = plan_packs(current, own, wanted, expiry(surroundings.now, expiry_days))
         roles[role] = planned
@@ -147,6 +159,10 @@ def _edit(
 def _load(surroundings: Surroundings, ending: Ending, role: str) -> Targets:
     _, current = load_delegated(ending.folder, load_trusted(ending.folder, surroundings.now), role)
     return current
+
+
+def _hosts(current: Targets) -> tuple[str, ...]:
+    return decode_index("content", current).hosts
 
 
 def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequence[str]) -> None:

@@ -13,6 +13,7 @@ from signer.content.sources.marked import Marked
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 FIXED = re.compile(r"(\d\d)-(\d\d)")
 NTH = re.compile(rf"({'|'.join(WEEKDAYS)}) ([1-4]|last) of (\d\d)")
+BEFORE = re.compile(r"(\d{1,2}) days before (\S.*)")
 #: A day that depends on who sees the moon is a good day for a greeting all the same.
 ESTIMATED = " (estimated)"
 
@@ -38,7 +39,8 @@ def days_of(marked: Marked, calendar: Calendar, years: Iterable[int]) -> dict[st
     `named` lists holidays as the package calls them in English: a country that has one has the
     occasion on that day. `countries` are the only ones that are looked at. `like` gives a place the
     days of a country that has one, `on` days by a rule: `12-25`, or `sunday 2 of 05` and `sunday
-    last of 05`; the place `*` is everywhere else. `without` are places that have no such day.
+    last of 05`, or `22 days before Easter Monday` by a holiday of that country; the place `*` is
+    everywhere else. `without` are places that have no such day.
     Without any rule the occasion is on any day. SourceError for a rule that says nothing.
     """
     rules = marked.members((), {"countries", "like", "named", "on", "without"})
@@ -52,7 +54,8 @@ def days_of(marked: Marked, calendar: Calendar, years: Iterable[int]) -> dict[st
             found[place] = found[model.text()]
     if "on" in rules:
         for place, rule in rules["on"].mapping().items():
-            found[place] = [str(_day_in(rule, year)) for year in sorted(set(years))]
+            own = calendar.get(place, {})
+            found[place] = [str(_day_in(rule, year, own)) for year in sorted(set(years))]
     if "without" in rules:
         found |= {each.text(): [] for each in rules["without"].sequence()}
     return dict(sorted(found.items()))
@@ -76,8 +79,14 @@ def _named(rules: Mapping[str, Marked], calendar: Calendar) -> dict[str, list[st
     return {country: days for country, days in found.items() if days}
 
 
-def _day_in(rule: Marked, year: int) -> dt.date:
+def _day_in(rule: Marked, year: int, own: Mapping[dt.date, list[str]]) -> dt.date:
+    """Return the day of a year by a rule; `own` are the holidays of the rule's place."""
     text = rule.text()
+    if before := BEFORE.fullmatch(text):
+        for day, names in own.items():
+            if day.year == year and before[2] in names:
+                return day - dt.timedelta(days=int(before[1]))
+        raise rule.error(f"there is no holiday {before[2]!r} in {year}")
     try:
         if fixed := FIXED.fullmatch(text):
             return dt.date(year, int(fixed[1]), int(fixed[2]))

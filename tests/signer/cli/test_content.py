@@ -251,6 +251,22 @@ def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
     assert "content 5, links to example.com" in output
 
 
+def test_a_host_goes_when_no_link_that_stays_leads_there(
+    run, run_json, ending, notices, tmp_path
+) -> None:
+    """The pack that stays is read again, from its folder."""
+    write_pack(tmp_path / "features-1", make("features", {}, start=5))
+    both = (*HOST, "--host", "example.org")
+    run_json("content", "release", notices, *both, *ending)
+    release = ("content", "release", tmp_path / "features-1")
+    status, _, errors = run(*release, *HOST, *ending)
+    assert (status, "notices 1 stays, and may link to example.org" in errors) == (1, True)
+    stays = ("--stays", notices)
+    status, _, errors = run(*release, "--host", "example.org", *stays, *ending)
+    assert (status, "leads to example.com, which is not an allowed host" in errors) == (1, True)
+    assert run_json(*release, *HOST, *stays, *ending)
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

@@ -2,9 +2,13 @@
 
 import pytest
 
-from signer.content.agreement import check_is_proposed, find_replaced
+from signer.content.agreement import (
+    check_is_proposed,
+    check_links_that_stay,
+    find_replaced,
+)
 from signer.content.errors import ContentError
-from signer.content.plan import plan_packs
+from signer.content.plan import plan_pack_edit, plan_packs
 from signer.proposal.trust import State, Transition
 from tests.server.core.content.samples import NEWS
 from tests.signer.content.packs import make
@@ -35,3 +39,31 @@ def test_the_pack_itself() -> None:
         check_is_proposed(found, make("zones"))
     with pytest.raises(ContentError, match="is not the pack"):
         find_replaced(transition(None, before), [old])
+
+
+def test_links_of_packs_that_stay_are_read_again_where_a_host_goes() -> None:
+    """Those that nobody can read, or that lead there, keep the host."""
+    notices, features = make("notices"), make("features")  # both link to example.com
+    plain = make("notices", {"a": {key: NEWS[key] for key in NEWS if key != "link"}}, version=2)
+    both = ["example.com", "example.org"]
+    current = plan_packs(EMPTY, [notices, features], both, EXPIRES)
+    check_links_that_stay(current, [], both, [])
+    check_links_that_stay(current, [], ["example.com"], [notices, features])
+    check_links_that_stay(current, [plain], ["example.com"], [features])
+    with pytest.raises(
+        ContentError, match=r"notices 1 stays, and may link to example\.org, .*--st"
+    ):
+        check_links_that_stay(current, [], ["example.com"], [features])
+    with pytest.raises(ContentError, match=r"leads to example\.com, which is not an allowed host"):
+        check_links_that_stay(current, [plain], ["example.org"], [features])
+    with pytest.raises(ContentError, match="notices 2 is not the pack that is signed"):
+        check_links_that_stay(current, [], ["example.com"], [plain, features])
+
+
+def test_a_pack_that_was_withdrawn_keeps_no_host() -> None:
+    """Nobody uses its links."""
+    current = plan_packs(EMPTY, [make("notices")], ["example.com"], EXPIRES)
+    with pytest.raises(ContentError, match="stays"):
+        check_links_that_stay(current, [], [], [])
+    gone = plan_pack_edit(current, "notices", {"withdrawn": True}, EXPIRES)
+    check_links_that_stay(gone, [], [], [])

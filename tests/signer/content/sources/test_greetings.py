@@ -102,6 +102,9 @@ def test_days_are_those_of_the_calendars(built):
     assert days(built, "independence-day", "US") == ["2026-07-04", "2027-07-04"]
     assert days(built, "mothers-day", "*") == ["2026-05-10", "2027-05-09"]
     assert days(built, "mothers-day", "ID") == ["2026-12-22", "2027-12-22"]
+    # Easter is on 5 April 2026 and 28 March 2027; the fourth Sunday of Lent is 21 days before.
+    assert days(built, "mothers-day", "GB") == ["2026-03-15", "2027-03-07"]
+    assert days(built, "mothers-day", "IE") == ["2026-03-15", "2027-03-07"]
     assert built.entries["occasion/birthday"]["days"] == {}
 
 
@@ -144,6 +147,8 @@ def test_the_rules_of_an_occasion(tmp_path):
         (INDEX.replace('"*": DE', '"*": XX'), TEXTS, "line 9: XX has no such holiday"),
         (INDEX.replace('"07-14"', '"07-32"'), TEXTS, "line 10: '07-32' is no day"),
         (INDEX.replace("sunday 2 of 05", "someday"), TEXTS, "line 10: 'someday' is no day"),
+        (INDEX.replace("sunday 2 of 05", "9 days before Eve"), TEXTS,
+         "line 10: there is no holiday 'Eve' in 2026"),
     ],
 )  # fmt: skip
 def test_what_does_not_fit_together_is_refused(tmp_path, monkeypatch, index, texts, words):
