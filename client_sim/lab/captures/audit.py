@@ -17,8 +17,8 @@ from client_sim.lab.captures.judging import (
 from client_sim.lab.captures.known import Known
 from client_sim.lab.captures.observing import observe_capture
 from client_sim.lab.captures.question import Question
-from client_sim.lab.captures.requests import split_requests
-from client_sim.lab.captures.seen import READABLE, Capture
+from client_sim.lab.captures.requests import iterate_requests
+from client_sim.lab.captures.seen import READABLE, Capture, Conversation
 from client_sim.lab.oracles.canary import CanarySearch
 
 _MANY: Final = 200  # values from which on fewer layers of encodings are computed in advance
@@ -92,15 +92,19 @@ def audit_capture(
         fields=measure_fields(capture, host if is_told else None),
         hosts=Counter(name for talk in talks for name in hosts_of(talk)),
         names=Counter(question.name for question in capture.asked),
-        requests=sum(len(split_requests(t.octets)) for t in talks if t.state in READABLE),
+        requests=sum(_count_requests(talk) for talk in talks if talk.state in READABLE),
     )
+
+
+def _count_requests(talk: Conversation) -> int:
+    return sum(1 for _ in iterate_requests(talk.octets))
 
 
 def _first_host(capture: Capture) -> bytes | None:
     """Give the first value of Host or name in a client hello, else the first name asked for."""
     for talk in capture.conversations:
         if talk.state in READABLE:
-            for request in split_requests(talk.octets):
+            for request in iterate_requests(talk.octets):
                 if (host := request.header(b"host")) is not None:
                     return host
         if talk.hello is not None and talk.hello.server_name:

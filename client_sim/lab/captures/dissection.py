@@ -108,6 +108,7 @@ class Dissection:
 
     def _take_packet(self, frame: Frame, packet: Packet) -> None:
         if packet.is_fragment:
+            self._budget.spend(len(packet.payload) + OVERHEAD)
             whole = self._fragments.add(packet)
             if whole is None:
                 return
@@ -159,6 +160,8 @@ class Dissection:
         self._begun.setdefault((label, where), at)
 
     def _learn(self, message: bytes) -> None:
+        # Names that point at each other take time, also where nothing is learned.
+        self._budget.spend(len(message) + OVERHEAD)
         for answer in dns.read_answers(message):
             self._budget.spend(len(answer.name) + OVERHEAD)
             if answer.address is not None:

@@ -6,6 +6,7 @@ from functools import cache
 from typing import Final
 
 from client_sim.lab.captures.redaction import redact
+from client_sim.lab.errors import CaptureError
 from client_sim.lab.oracles.canary import CanarySearch, Sighting
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.joined import join_fields
@@ -17,6 +18,7 @@ KEPT: Final = 50
 _AROUND: Final = 48  # octets that are shown on both sides
 _MOST: Final = 256  # octets of one finding that are shown
 _MARGIN: Final = 512  # octets beyond, which say what those at the edge are part of
+_LINES_LIMIT: Final = 1_000_000  # of connections, of which each may be a field
 _SEARCHED: Final = {
     Channel.DNS: "name asked for",
     Channel.CONNECT: "target",
@@ -78,6 +80,12 @@ def list_places(seen: Observation, search: CanarySearch | None) -> tuple[Place, 
     places = tuple(Place(where, octets, find(octets)) for where, octets in _all_octets(seen))
     if any(place.sightings for place in places):
         return places
+    lines = sum(connection.octets.count(b"\n") for connection in seen.connections())
+    if lines > _LINES_LIMIT:
+        raise CaptureError(
+            f"more than {_LINES_LIMIT} lines left the phone, which are too many to be put together:"
+            " cut the capture into parts"
+        )
     joined = (Place(_cover(where), octets, find(octets)) for where, octets in join_fields(seen))
     return (*places, *(place for place in joined if place.sightings))
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.captures.requests import list_fields, split_requests
+from client_sim.lab.captures.requests import iterate_requests, list_fields
 from client_sim.lab.captures.seen import Capture, Conversation, State
 from client_sim.lab.oracles.grammar import iterate_violations
 from client_sim.lab.trace.ja4 import ja4
@@ -83,11 +83,11 @@ def _values(talk: Conversation) -> Iterator[tuple[str, bytes]]:
         yield "TLS protocols", b",".join(talk.hello.protocols)
         yield "TLS resumption", b"yes" if talk.hello.resumes else b"no"
     if talk.state in {State.PLAIN, State.DECRYPTED}:
-        requests = split_requests(talk.octets)
-        for request in requests:
+        end = 0
+        for request in iterate_requests(talk.octets):
+            end = request.end
             for field in list_fields(request):
                 yield field.name, field.value
-        end = requests[-1].end if requests else 0
         if end < len(talk.octets):
             yield "octets that are no request", talk.octets[end:]
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -22,6 +22,9 @@ HAR_LIMIT: Final = 256 * 1024 * 1024
 """Octets of the file; answers are in it, too, and are passed over."""
 
 _ENTRIES_LIMIT: Final = 50_000
+_OBJECTS_LIMIT: Final = 4_000_000  # braces: what is decoded takes many times its octets
+_URL_LIMIT: Final = 65_536
+_TIME_LIMIT: Final = 64
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _NEXT_ROOT: Final = re.compile(rb"/metadata/([1-9][0-9]{0,15})\.root\.json")
 _READ: Final = (
@@ -67,7 +70,7 @@ class _Request(msgspec.Struct):
 
 class _Message(msgspec.Struct):
     type: str = ""
-    data: Any = ""
+    data: msgspec.Raw = msgspec.Raw(b'""')
 
 
 class _Entry(msgspec.Struct):
@@ -93,6 +96,8 @@ def is_har(octets: bytes) -> bool:
 
 def read_har(octets: bytes, octets_limit: int) -> Capture:
     """Read a HAR; raise CaptureError where it is none, or more than the limit left the phone."""
+    if octets.count(b"{") > _OBJECTS_LIMIT:
+        raise CaptureError(f"the HAR has more than {_OBJECTS_LIMIT} objects: export fewer requests")
     try:
         har = msgspec.json.decode(octets.removeprefix(_BYTE_ORDER_MARK), type=_Har)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -100,6 +105,8 @@ def read_har(octets: bytes, octets_limit: int) -> Capture:
     entries = har.log.entries
     if len(entries) > _ENTRIES_LIMIT:
         raise CaptureError(f"the HAR has more than {_ENTRIES_LIMIT} requests: export fewer")
+    if any(len(entry.request.url) > _URL_LIMIT for entry in entries):
+        raise CaptureError(f"the HAR has a URL of more than {_URL_LIMIT} signs: leave it out")
     has_connections = all(entry.connection for entry in entries)
     talks = tuple(
         _converse(number, group, octets_limit)
@@ -138,8 +145,8 @@ def _group(entries: list[_Entry], has_connections: bool) -> Iterator[list[_Entry
 
 def _begins(before: _Entry, entry: _Entry) -> bool:
     """Say whether a request is the first of a poll, behind the one before."""
-    this = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode())
-    last = _NEXT_ROOT.fullmatch(_target(before.request.url).encode())
+    this = _NEXT_ROOT.fullmatch(_target(entry.request.url).encode("utf-8", "surrogatepass"))
+    last = _NEXT_ROOT.fullmatch(_target(before.request.url).encode("utf-8", "surrogatepass"))
     return this is not None and (last is None or int(this[1]) != int(last[1]) + 1)
 
 
@@ -155,7 +162,7 @@ def _converse(number: int, group: list[_Entry], limit: int) -> Conversation:
         if len(octets) > limit:
             break
     return Conversation(
-        where=f"connection {number}, to {authority}, {first.startedDateTime}",
+        where=f"connection {number}, to {authority}, {first.startedDateTime[:_TIME_LIMIT]}",
         target=_name_target(first),
         frame=0,
         at=pieces[0][0],
@@ -183,7 +190,7 @@ def _name_target(entry: _Entry) -> bytes:
         host, port = authority, ""
     secure = entry.request.url.startswith(("https:", "wss:"))
     told = (
-        entry.serverIPAddress or host,
+        entry.serverIPAddress[:_TIME_LIMIT] or host,
         port or ("443" if secure else "80"),
         host if secure else "plain",
     )
@@ -240,7 +247,14 @@ def _messages(entries: list[_Entry]) -> Iterator[Loose]:
         user, host = _authority(entry.request.url)
         if user:
             yield Loose("user in a URL", host, 1, user.encode("utf-8", "surrogatepass"))
-        sent = [str(each.data) for each in entry.messages if each.type == "send"]
+        sent = [_read_data(each.data) for each in entry.messages if each.type == "send"]
         if sent:
-            octets = "\n".join(sent).encode("utf-8", "surrogatepass")
-            yield Loose("WebSocket messages", host, len(sent), octets)
+            yield Loose("WebSocket messages", host, len(sent), b"\n".join(sent))
+
+
+def _read_data(data: msgspec.Raw) -> bytes:
+    """Give a text as it was sent, and whatever else stands in its place as it is written."""
+    try:
+        return msgspec.json.decode(data, type=str).encode("utf-8", "surrogatepass")
+    except msgspec.MsgspecError:
+        return bytes(data)

@@ -6,7 +6,7 @@ from typing import Final
 from client_sim.lab.captures.evidence import Place, name_place
 from client_sim.lab.captures.observing import list_talks
 from client_sim.lab.captures.question import Case, Question, ask
-from client_sim.lab.captures.requests import split_requests
+from client_sim.lab.captures.requests import iterate_requests
 from client_sim.lab.captures.seen import READABLE, Capture, Conversation, State
 from client_sim.lab.oracles.egress import find_strays
 from client_sim.lab.oracles.tls import judge_handshakes, judge_tls
@@ -86,7 +86,7 @@ def hosts_of(talk: Conversation) -> frozenset[bytes]:
     if talk.hello is not None and talk.hello.server_name:
         told.add(talk.hello.server_name)
     if talk.state in READABLE:
-        told |= {request.header(b"host") or b"" for request in split_requests(talk.octets)}
+        told |= {request.header(b"host") or b"" for request in iterate_requests(talk.octets)}
     return frozenset(without_port(name) for name in told if name)
 
 

@@ -7,7 +7,7 @@ from client_sim.lab.captures.known import Known
 from client_sim.lab.captures.observing import list_talks
 from client_sim.lab.captures.question import Case, Question, ask
 from client_sim.lab.captures.redaction import show_value
-from client_sim.lab.captures.requests import list_fields, split_requests
+from client_sim.lab.captures.requests import iterate_requests, list_fields
 from client_sim.lab.captures.seen import READABLE, Capture, State
 from client_sim.lab.oracles.canary import Sighting
 from client_sim.lab.oracles.grammar import iterate_violations
@@ -116,7 +116,7 @@ def _find_whole(capture: Capture, known: Known) -> Iterator[Case]:
         if not wanted or talk.state not in READABLE:
             continue
         place = Place(talk.where, talk.octets)
-        for request in split_requests(talk.octets):
+        for request in iterate_requests(talk.octets):
             for field in list_fields(request):
                 if field.value in wanted and field.name not in {"method", "version"}:
                     said = f"{wanted[field.value]} as the whole of {field.name}"

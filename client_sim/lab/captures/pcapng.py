@@ -8,7 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from client_sim.lab.captures.frame import FRAME_LIMIT, Frame, Secrets, Source, Unread, check_frame
+from client_sim.lab.captures.frame import (
+    FRAME_LIMIT,
+    FRAMES_LIMIT,
+    Frame,
+    Secrets,
+    Source,
+    Unread,
+    check_frame,
+)
 from client_sim.lab.errors import CaptureError
 
 SECTION: Final = b"\x0a\x0d\x0d\x0a"
@@ -19,6 +27,7 @@ _TLS_KEY_LOG: Final = 0x544C534B
 _RESOLUTION, _OFFSET = 9, 14  # options of an interface
 _BLOCK_LIMIT: Final = 16 * 1024 * 1024
 _INTERFACES_LIMIT: Final = 1024
+_BLOCKS_LIMIT: Final = 2 * FRAMES_LIMIT  # with counters, names and comments between frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +45,13 @@ def read_pcapng(source: Source) -> Iterator[Frame | Secrets | Unread]:
     """Read frames, keys and what is unknown; raise CaptureError where the file is damaged."""
     order = "<"
     interfaces: list[_Interface] = []
-    number = 0
+    number = blocks = 0
     while not source.peek_end():
+        blocks += 1
+        if blocks > _BLOCKS_LIMIT:
+            raise CaptureError(
+                f"the capture has more than {_BLOCKS_LIMIT} blocks: cut it into parts"
+            )
         head = source.take(8, "the head of a block")
         if head[:4] == SECTION:
             order, interfaces = _read_section(source, head), []

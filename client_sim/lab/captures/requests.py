@@ -44,10 +44,11 @@ class HttpRequest:
 
 def split_requests(octets: bytes) -> tuple[HttpRequest, ...]:
     """Give the requests from the beginning on, up to the first octets that are none."""
-    return tuple(_split(octets))
+    return tuple(iterate_requests(octets))
 
 
-def _split(octets: bytes) -> Iterator[HttpRequest]:
+def iterate_requests(octets: bytes) -> Iterator[HttpRequest]:
+    """Give them one by one: a stranger's may have millions of headers."""
     at = 0
     while at < len(octets):
         end = _END.search(octets, at, at + _HEAD_LIMIT)

@@ -25,7 +25,8 @@ def printable(text: str | bytes) -> str:
     if isinstance(text, bytes):
         text = text.decode("utf-8", "backslashreplace")
     shown = "".join(
-        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+        for sign in text[: _NAME * 4 + 1]
     )
     return shown if len(shown) <= _NAME * 4 else shown[: _NAME * 4] + "…"
 

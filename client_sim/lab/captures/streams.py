@@ -18,7 +18,7 @@ _KEEP_ALIVE: Final = frozenset({b"", b"\x00"})
 
 
 class Budget:
-    """How many octets may still be kept of a capture."""
+    """How many octets may still be kept of a capture, with what each piece of them costs."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -44,7 +44,7 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Octets that the capture lacks: `size` of them from `offset` on; 0 where that is unknown."""
+    """Octets that the capture lacks: `size` of them from `offset` on; -1 where none knows where."""
 
     offset: int
     size: int
@@ -65,6 +65,7 @@ class Stream:
     ended: bool = False
     pieces: list[tuple[float, int]] = field(default_factory=list)
     _at: float = 0.0
+    _missing: int = 0
     _next: int | None = None
     _ahead: dict[int, bytes] = field(default_factory=dict)
 
@@ -79,8 +80,7 @@ class Stream:
         self._at = at
         if self._next is None:
             self._next = sequence
-        if missing:
-            self.gaps.append(Gap(-1, missing))
+        self._missing += missing
         distance = self._distance(sequence)
         if not octets or (distance == -1 and octets in _KEEP_ALIVE):
             return
@@ -101,6 +101,8 @@ class Stream:
                 self._next = start
             self._take(len(self.octets) + min(distance, 0), self._ahead[start])
         self._ahead.clear()
+        if self._missing:
+            self.gaps.append(Gap(-1, self._missing))
 
     def _distance(self, sequence: int) -> int:
         # Sequence numbers go round: the nearest place to what comes next is the one that is meant.

@@ -74,9 +74,11 @@ def iterate_violations(octets: bytes, host: bytes | None) -> Iterator[Violation]
 
 def _heads(octets: bytes) -> Iterator[tuple[int, int]]:
     """Cut the octets into what should each be one request: up to the next empty line or head."""
-    start = 0
+    start, found = 0, octets.find(_END)
     while start < len(octets):
-        found = octets.find(_END, start)
+        # Not looked for again where it lies ahead, or nowhere: there may be a million heads.
+        if 0 <= found < start:
+            found = octets.find(_END, start)
         end = len(octets) if found < 0 else found + len(_END)
         # After a head that smuggles a body, the next head starts in the middle of a piece.
         inner = _NEXT_HEAD.search(octets, start + 1, end)
@@ -89,7 +91,7 @@ def _heads(octets: bytes) -> Iterator[tuple[int, int]]:
 def _read(octets: bytes, start: int, end: int, host: bytes | None) -> Request | Violation:
     offset = start
     lines: list[tuple[int, bytes]] = []
-    for line in octets[start:end].split(b"\r\n"):
+    for line in octets[start:end].split(b"\r\n", 4):  # no request has more
         lines.append((offset, line))
         offset += len(line) + 2
 

@@ -16,6 +16,7 @@ from typing import Final
 _INFLATED: Final = 1_000_000  # octets of one inflated reading: a bomb shows no more than this
 _DEPTH: Final = 2
 _MOST: Final = 300  # readings of one string, so that hostile input takes bounded time
+_OCTETS: Final = 256 * 1024 * 1024  # of all of them, and bounded memory
 
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){12,}")
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{12,}")
@@ -48,6 +49,7 @@ def view(octets: bytes) -> tuple[View, ...]:
     """List the octets themselves and what up to two decoding steps make of them."""
     found = [View((), 0, octets)]
     seen = {octets}
+    total = len(octets)
     for seeing in found:  # grows while it is walked
         if len(seeing.chain) == _DEPTH:
             continue
@@ -55,10 +57,11 @@ def view(octets: bytes) -> tuple[View, ...]:
         if not seeing.chain:
             readings = chain(readings, _turned(octets))
         for name, offset, inner in readings:
-            if len(found) >= _MOST:
+            if len(found) >= _MOST or total > _OCTETS:
                 return tuple(found)
             if len(inner) >= 6 and inner not in seen:
                 seen.add(inner)
+                total += len(inner)
                 # Offsets name the recorded octets, so only the outermost step moves them.
                 at = seeing.offset if seeing.chain else offset
                 found.append(View((*seeing.chain, name), at, inner))
@@ -68,7 +71,7 @@ def view(octets: bytes) -> tuple[View, ...]:
 def _readings(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
     for name, pattern, window in (("gunzip", _GZIP, 31), ("inflate zlib", _ZLIB, 15)):
         for match in pattern.finditer(octets):
-            yield name, match.start(), _inflate(octets[match.start() :], window)
+            yield name, match.start(), _inflate(memoryview(octets)[match.start() :], window)
     body = octets.find(b"\r\n\r\n")
     if body >= 0:
         yield "inflate", body + 4, _inflate(octets[body + 4 :], -15)
@@ -144,7 +147,7 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match[0][1:].decode())
 
 
-def _inflate(octets: bytes, window: int) -> bytes:
+def _inflate(octets: bytes | memoryview, window: int) -> bytes:
     try:
         return zlib.decompressobj(window).decompress(octets, _INFLATED)
     except zlib.error:

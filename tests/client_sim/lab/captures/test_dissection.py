@@ -211,15 +211,29 @@ def test_unknown_parts_of_a_capture_are_traffic():
     assert [each.label for each in dissection.finish("pcapng").loose] == ["block"]
 
 
+# The first of several pieces of a packet that never is whole: bit 13 says that more follow.
+FRAGMENT = ip_packet(PHONE, SERVER, 17, b"x" * 480)
+FRAGMENT = FRAGMENT[:6] + b"\x20\0" + FRAGMENT[8:]
+
+
 def test_what_left_is_limited_however_it_left():
     """Streams, datagrams, other protocols, names in answers: memory has a bound."""
     for packet in (
         out(1, ACK, b"x" * 500),
         udp(PHONE, SERVER, (1, 9), b"x" * 500),
         ip_packet(PHONE, SERVER, 253, b"x" * 500),
+        FRAGMENT,
+        udp(RESOLVER, PHONE, (53, 4000), struct.pack(">6H", 1, 0x8180, 1, 9, 0, 0) + b"x" * 90),
     ):
         with pytest.raises(CaptureError, match="more than 100 octets left"):
             dissect([packet], limit=100)
+
+
+def test_fragments_that_wait_are_limited_too():
+    """Also where none of them ever completes a packet."""
+    packets = [FRAGMENT[:4] + struct.pack(">H", number) + FRAGMENT[6:] for number in range(20)]
+    with pytest.raises(CaptureError, match="more than 5000 octets left"):
+        dissect(packets, limit=5_000)
 
 
 def test_connections_and_flows_are_limited(monkeypatch):

@@ -2,9 +2,12 @@
 
 import gzip
 
+import pytest
+
 from client_sim.lab.captures.evidence import Place, list_places
 from client_sim.lab.captures.observing import observe_capture
 from client_sim.lab.captures.seen import Capture, Conversation, State
+from client_sim.lab.errors import CaptureError
 from client_sim.lab.oracles.canary import CanarySearch
 
 NAME = b"Sari Fiktif von Nirgendwo"
@@ -42,6 +45,14 @@ def test_spellings_within_a_longer_one_are_one_finding():
     )
     place, *_ = list_places(observe_capture(Capture("pcap", (talk,))), search)
     assert [(s.offset, s.value) for s in place.sightings] == [(6, b"+62812345678")]
+
+
+def test_lines_without_end_are_not_put_together(monkeypatch):
+    """Each may be a field, and takes a hundred times its octets."""
+    monkeypatch.setattr("client_sim.lab.captures.evidence._LINES_LIMIT", 3)
+    assert places(b"a\n" * 3)
+    with pytest.raises(CaptureError, match="more than 3 lines left the phone"):
+        places(b"a\n" * 4)
 
 
 def test_a_window_has_its_place_and_its_limits():

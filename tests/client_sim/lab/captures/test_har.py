@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client_sim.lab.captures.audit import audit_capture
 from client_sim.lab.captures.har import is_har, read_har
 from client_sim.lab.errors import CaptureError
 
@@ -109,6 +110,55 @@ def test_messages_of_web_sockets_are_traffic():
     assert (loose.label, loose.frames, loose.octets) == ("WebSocket messages", 1, b"imei")
 
 
+@pytest.mark.parametrize(
+    ("data", "octets"),
+    [
+        ('"caf\\u00e9"', "café".encode()),
+        ("9" * 30, b"9" * 30),
+        ("[" * 200 + "]" * 200, b"[" * 200 + b"]" * 200),
+        ('{"imei": [1, null]}', b'{"imei": [1, null]}'),
+    ],
+)
+def test_what_is_no_text_of_a_web_socket_is_kept_as_it_is_written(data, octets):
+    """It is not decoded: nothing of a stranger's depth, length or type matters."""
+    told = json.dumps({"log": {"entries": [entry("ws://h.example/")]}})
+    message = '"_webSocketMessages": [{"type": "send", "data": ' + data + "}], "
+    told = told.replace('"request"', message + '"request"', 1).encode()
+    (loose,) = read_har(told, LIMIT).loose
+    assert loose.octets == octets
+
+
+def test_times_of_requests_are_read_where_they_are_times():
+    """Whatever else stands there gives 0, at the edges of the calendar, too."""
+    for text, at in (
+        ("2026-01-01T00:00:00.500Z", 1_767_225_600.5),
+        ("2026-01-01T01:00:00+01:00", 1_767_225_600.0),
+        ("2026-01-01T00:00:00", 1_767_225_600.0),
+        ("0001-01-01T00:00:00+23:59", -62_135_683_140.0),
+        ("yesterday", 0.0),
+    ):
+        told = entry("http://h.example/")
+        told["startedDateTime"] = text
+        assert read(told).conversations[0].pieces[0][0] == at, text
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        ("https://h.example/a", b"h.example 443 h.example"),
+        ("http://h.example:8080/a", b"h.example 8080 plain"),
+        ("wss://h.example:1/a", b"h.example 1 h.example"),
+        ("nothing", b" 80 plain"),
+        (f"http://h.example:{'9' * 6000}/", f"h.example {'9' * 6000} plain".encode()),
+    ],
+)
+def test_where_a_request_went(url, target):
+    """Host, port of the scheme where there is none, and the name for TLS."""
+    capture = read(entry(url))
+    assert capture.conversations[0].target == target
+    audit_capture(capture, None, None)
+
+
 def test_a_byte_order_mark_is_no_obstacle():
     """Some exporters write one."""
     octets = b"\xef\xbb\xbf" + json.dumps({"log": {"entries": []}}).encode()
@@ -134,9 +184,14 @@ def test_too_much_is_refused(monkeypatch):
     """In octets, and in requests."""
     with pytest.raises(CaptureError, match="more than 10 octets"):
         read_har(json.dumps({"log": {"entries": [entry("http://h/")]}}).encode(), 10)
+    with pytest.raises(CaptureError, match="a URL of more than 65536 signs"):
+        read(entry("http://h/" + "a" * 65_536))
     monkeypatch.setattr("client_sim.lab.captures.har._ENTRIES_LIMIT", 1)
     with pytest.raises(CaptureError, match="more than 1 requests"):
         read(entry("http://h/"), entry("http://h/"))
+    monkeypatch.setattr("client_sim.lab.captures.har._OBJECTS_LIMIT", 5)
+    with pytest.raises(CaptureError, match="more than 5 objects"):
+        read(entry("http://h/", headers=[{}] * 5))
 
 
 @given(st.text(max_size=60), st.text(max_size=20), st.text(max_size=20))

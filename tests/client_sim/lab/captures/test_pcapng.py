@@ -115,3 +115,13 @@ def test_damage_is_one_sentence(octets, words):
     """Nothing but CaptureError comes out."""
     with pytest.raises(CaptureError, match=words):
         read(octets)
+
+
+def test_blocks_are_limited(monkeypatch):
+    """A capture of counters alone is read for a while; sections begin nothing anew."""
+    monkeypatch.setattr("client_sim.lab.captures.pcapng._BLOCKS_LIMIT", 5)
+    counters = block(5, b"")
+    assert read(section() + counters * 4) == []
+    for octets in (section() + counters * 5, section() * 6):
+        with pytest.raises(CaptureError, match="more than 5 blocks"):
+            read(octets)

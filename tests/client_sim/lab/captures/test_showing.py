@@ -43,6 +43,13 @@ def test_a_terminal_gets_no_control_characters():
     assert "[red]x[/red]" in text
 
 
+def test_a_text_without_end_is_cut_before_it_is_looked_through():
+    """A stranger's name may have millions of signs; escapes count as they are shown."""
+    assert printable("a" * 10_000_000) == "a" * 480 + "…"
+    assert printable(b"\x1b" * 300) == ("\\x1b" * 300)[:480] + "…"
+    assert printable("a" * 480) == "a" * 480
+
+
 def test_a_page_gets_no_elements_of_a_stranger():
     """Everything is escaped, and it needs nothing from elsewhere."""
     page = render_page(hostile(), personal=True)

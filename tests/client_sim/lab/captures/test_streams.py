@@ -79,6 +79,15 @@ def test_a_segment_that_was_not_kept_whole_is_a_gap():
     assert made.gaps == [Gap(-1, 4)]
 
 
+def test_many_segments_that_were_not_kept_whole_are_one_gap():
+    """A short snap length cuts all of them: they are added up, in no more memory than one."""
+    made, budget = Stream(), Budget(10_000)
+    for number in range(100):
+        made.add(5 * number, b"a", 4, budget)
+    made.finish()
+    assert [gap for gap in made.gaps if gap.offset < 0] == [Gap(-1, 400)]
+
+
 def test_a_budget_is_spent_once():
     """More than it has raises, with what to do."""
     budget = Budget(10)

@@ -166,3 +166,13 @@ def test_a_run_of_letters_is_read_from_each_place_of_a_group(name, places):
     """Four of base64, eight of base32: from the next one on all is said already."""
     offsets = [seen.offset for seen in view(b" ORSXG5BAMRSWG33EMRSWG33E") if seen.chain == (name,)]
     assert offsets == list(range(1, 1 + places))
+
+
+def test_readings_have_a_limit_of_octets_together(monkeypatch):
+    """Of megabytes of digits each reading is nearly as long: memory has a bound."""
+    octets = b"0123456789abcdef" * 100
+    usual = view(octets)
+    monkeypatch.setattr("client_sim.lab.oracles.views._OCTETS", 3 * len(octets))
+    few = view(octets)
+    assert few == usual[: len(few)]
+    assert 3 * len(octets) < sum(len(seen.octets) for seen in few) <= 4 * len(octets)
