@@ -1,4 +1,4 @@
-"""What is asked for of packs, and what is not: pieces that were handed out, or a use for them."""
+"""Whoever holds single parts of packs holds what a server chose to hand out."""
 
 import re
 from collections.abc import Sequence
@@ -7,23 +7,14 @@ from typing import Final
 from client_sim.lab.clients.following import FollowingToy, Part
 from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
-from client_sim.lab.mutants.spy import Spy
 from client_sim.transport import Connection
-from client_sim.world import Stream, World
+from client_sim.world import Stream
 
 _FAMILY: Final = "packs"
 _PART: Final = re.compile(rb"GET (/targets/(?:tables|content)/[^ ]+\.xz) ")
 
 
-class _Follower(FollowingToy):
-    """The clean client that fetches packs, with a look at its owner."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(world)
-        self.spy = Spy(world)
-
-
-class _SinglePieces(_Follower):
+class _SinglePieces(FollowingToy):
     """Holds each part as soon as it has come, whatever became of the others."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
@@ -36,15 +27,7 @@ class _SinglePieces(_Follower):
         return super().choose(parts, [*held, *(self.load("pieces") or [])])
 
 
-class _Further(_SinglePieces):
-    """Goes on behind a part that did not come, and asks for that one alone the next time."""
-
-    def fetch_parts(self, connection: Connection, chosen: Sequence[Part]) -> bool:
-        came = [self.fetch_part(connection, part) for part in chosen]
-        return all(came)
-
-
-class _LastFirst(_Follower):
+class _LastFirst(FollowingToy):
     """Asks next for the part that did not come, before all others."""
 
     def fetch_part(self, connection: Connection, part: Part) -> bool:
@@ -105,12 +88,6 @@ MUTANTS: Final = (
         _FAMILY,
         "Holds every part that came, and asks for the others the next time.",
         _SinglePieces,
-    ),
-    Mutant(
-        "packs-single-parts-further",
-        _FAMILY,
-        "Asks for all parts, and the next time for those alone that did not come.",
-        _Further,
     ),
     Mutant(
         "packs-missed-first",

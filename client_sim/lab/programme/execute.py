@@ -27,6 +27,7 @@ from client_sim.lab.programme.shrink import shrink
 from client_sim.lab.programme.survey import survey_fields, survey_intervals
 from client_sim.lab.programme.tally import Tally
 from client_sim.lab.programme.workers import open_pool, run_planned, try_mutant
+from client_sim.lab.scenarios.countries import count_homes
 from client_sim.lab.server_mutants.mutant import ServerMutant
 from client_sim.lab.servers.memo import memoised
 from client_sim.tape import Tape
@@ -120,8 +121,18 @@ def _conclude(
         sample=observe(factory, sample),
         fields=survey_fields(factory, ground, phones),
         intervals=survey_intervals(factory, ground, phones),
-        scope=f"{len(batteries)} batteries, profile {plan.profile}",
+        scope=_describe_scope(batteries, plan.profile),
         owners=(sample.personal, *owners),
+    )
+
+
+def _describe_scope(batteries: Sequence[Battery], profile: str) -> str:
+    """Say how much was asked, and from how many countries its owners are."""
+    owners = 2 * next((each.size for each in batteries if each.oracle == "personal"), 1)
+    countries, networks, languages = count_homes(owners)
+    return (
+        f"{len(batteries)} batteries, profile {profile}; owners of {countries} countries,"
+        f" {networks} networks and {languages} languages"
     )
 
 

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from typing import Final
 
 from client_sim.lab.programme.setting import Setting, Way, observe
+from client_sim.lab.scenarios.countries import settle
 from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers import scripted
@@ -99,8 +100,8 @@ class Ground:
         return _long_life(self, number)
 
     def owner(self, number: int) -> Persona:
-        """Make an owner that is the same for the same seed."""
-        return make_persona(f"{self.seed} owner {number}".encode())
+        """Make an owner that is the same for the same seed; neighbours live in other countries."""
+        return settle(make_persona(f"{self.seed} owner {number}".encode()), number)
 
 
 def secure(public: Public) -> Public:

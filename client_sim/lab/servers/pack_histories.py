@@ -15,11 +15,12 @@ from client_sim.lab.servers.contents import (
 from client_sim.lab.servers.packs import ROLES
 
 _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("to begin and to end, withdrawn, and followed", ("timed", "! withdrawn", "")),
     ("withdrawn, and followed", ("! withdrawn", "", "")),
     ("staged for nobody, then for all", ("for nobody", "! for all", "")),
-    ("to begin and to end while phones poll", ("timed", "-", "")),
-    ("bad, and followed", ("bad", "-", "")),
+    ("to begin and to end", ("timed", "-", "")),
     ("to come, or over", ("to come", "ended", "")),
+    ("bad, and followed", ("bad", "-", "")),
     ("bad, and withdrawn", ("bad", "! withdrawn", "")),
     ("turned back to the first version", ("", "turned back", "")),
 )

@@ -38,8 +38,17 @@ SMALL: Final = ("emergency", "notices")
 """A kind of each role: what is cheap enough to be fetched in tens of thousands of runs."""
 
 _SOURCES: Final = [{"licence": "CC0-1.0", "name": "made for the lab", "version": "1"}]
+_TITLE: Final = {
+    "ar": "معروف للجميع",
+    "en": "Known to everybody",
+    "es": "Conocido por todos",
+    "hi": "सबको ज्ञात",
+    "id": "Diketahui semua orang",
+    "ru": "Известно всем",
+    "zh": "众所周知",
+}
 _DAY: Final = 86_400
-_SPAN: Final = (1_767_225_600 + _DAY, 1_767_225_600 + 4 * _DAY)
+_SPAN: Final = (1_767_225_600 + 2 * _DAY, 1_767_225_600 + 6 * _DAY)
 """Begin and end of packs that have a time: while the phones of a fleet make their polls."""
 
 _STATES: Final[Mapping[str, Mapping[str, object]]] = {
@@ -87,7 +96,7 @@ def _describe(edition: int, states: frozenset[str]) -> dict[str, Any]:
         "rollout": [[0, 500]],
         "sources": _SOURCES,
         "start": 0,
-        "title": {"en": "Known to everybody", "id": "Diketahui semua orang"},
+        "title": _TITLE,
         # Nobody signs a version that falls; a phone passes over the pack if somebody does.
         "version": 1 if "turned back" in states else edition,
         "withdrawn": False,

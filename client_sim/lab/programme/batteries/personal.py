@@ -7,6 +7,7 @@ from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
+from client_sim.lab.scenarios.countries import COUNTRIES, settle
 from client_sim.lab.scenarios.driving import STORY, Scenario
 from client_sim.lab.scenarios.lives import (
     drawer,
@@ -15,9 +16,11 @@ from client_sim.lab.scenarios.lives import (
     with_restarts,
     without_events,
 )
+from client_sim.lab.servers.contents import one_by_one, renew_content, renew_tables
 from client_sim.lab.trace.entropy import Entropy
 
 _DRAWERS = 6  # phones in drawers: two owners may agree in a bit, six seldom do
+_EVER_NEW = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
 
@@ -42,8 +45,9 @@ def personal(ground: Ground, size: int) -> Battery:
 
 
 def boundary(ground: Ground, size: int) -> Battery:
-    """Compare an ordinary owner with one at the edge in one field, or in two."""
+    """Compare an ordinary owner with one at the edge in one field, or in two, or elsewhere."""
     singles, pairs = list_singles(), list_pairs()
+    count = len(singles) + len(pairs) + len(COUNTRIES)
 
     @lru_cache(maxsize=1)
     def usual() -> Case:
@@ -53,6 +57,8 @@ def boundary(ground: Ground, size: int) -> Battery:
         (setting,) = usual().settings
         if number < len(singles):
             stranger = reshape(setting.personal, *singles[number])
+        elif number >= len(singles) + len(pairs):
+            stranger = settle(setting.personal, number - len(singles) - len(pairs))
         else:
             one, two = pairs[number - len(singles)]
             tape = ground.tape("boundary", number)
@@ -62,9 +68,9 @@ def boundary(ground: Ground, size: int) -> Battery:
 
     question = (
         f"Do the {len(FIELDS)} fields of an owner stay unseen where they are absent, empty, huge, "
-        "reversed, foreign, or equal to another?"
+        f"reversed, foreign, or equal to another, and home in each of {len(COUNTRIES)} countries?"
     )
-    return Battery("boundary", "N1", question, min(size, len(singles) + len(pairs)), make)
+    return Battery("boundary", "N1", question, min(size, count), make)
 
 
 def events(ground: Ground, size: int) -> Battery:
@@ -76,7 +82,11 @@ def events(ground: Ground, size: int) -> Battery:
         if number % 2:
             scenario = with_restarts(scenario, tape)
         setting = ground.setting(
-            scenario, personal=ground.owner(number), entropy=Entropy(tape.octets(8))
+            scenario,
+            personal=ground.owner(number),
+            entropy=Entropy(tape.octets(8)),
+            # What happened may show in what is fetched: in some cases there is always something.
+            serve=ground.quiet if number % 4 else ground.publishing(_EVER_NEW),
         )
         still = replace(setting, scenario=without_events(scenario))
         return Case((setting, still), judge_same_polls)

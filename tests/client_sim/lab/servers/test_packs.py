@@ -74,9 +74,10 @@ def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
     assert (
         fetched
         == {
+            "to begin and to end, withdrawn, and followed": [5, 1, 0, 4],
             "withdrawn, and followed": [5, 0, 4, 1],
             "staged for nobody, then for all": [5, 1, 0, 1],
-            "to begin and to end while phones poll": [5, 1, 0, 1],
+            "to begin and to end": [5, 1, 0, 1],
             "bad, and followed": [5, 2, 0, 2],
             "to come, or over": [5, 1, 1, 1],
             "bad, and withdrawn": [5, 2, 0, 4],

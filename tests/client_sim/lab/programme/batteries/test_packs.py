@@ -6,7 +6,7 @@ import pytest
 
 from client_sim.device.client import PollingClient
 from client_sim.lab.clients.following import FollowingToy
-from client_sim.lab.mutants.packs import MUTANTS
+from client_sim.lab.mutants import packs, picking
 from client_sim.lab.programme.argued import METHODS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
@@ -14,12 +14,24 @@ from client_sim.lab.programme.profile import PROFILES, Profile
 from client_sim.lab.programme.runner import find_killers
 from client_sim.lab.servers.memo import memoised
 
-BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
+BY_ID = {mutant.id: mutant.make for mutant in (*packs.MUTANTS, *picking.MUTANTS)}
 FOUND_BY = {
     "packs-single-parts": "parts holdings",
-    "packs-single-parts-further": "parts holdings",
     "packs-missed-first": "parts holdings",
     "packs-cache-beneath": "parts holdings",
+    "picks-language": "packs holdings",
+    "picks-country": "packs holdings",
+    "picks-network": "packs holdings",
+    "picks-country-code": "packs holdings",
+    "picks-zone": "packs holdings",
+    "picks-at-home": "events completes",
+    "picks-order": "packs holdings grammar",
+    "picks-own-first": "packs holdings grammar",
+    "picks-once-used": "events completes",
+    "picks-looked-at": "events completes schedule",
+    "picks-bucket": "holdings completes",
+    "picks-begun": "holdings completes",
+    "picks-withdrawn": "packs holdings",
 }
 
 
@@ -31,7 +43,9 @@ def ground():
 
 def killers(make, oracles):
     """Let some batteries, of the size for leaky clients, and the guards look at a client."""
-    sizes = {oracle: PROFILES["mutant"].sizes[oracle] for oracle in oracles}
+    usual = PROFILES["mutant"].sizes
+    # Guards look at any run; that of `packs` has the fewest.
+    sizes = {oracle: usual[oracle] for oracle in (*oracles, "packs") if oracle in usual}
     batteries = tuple(BATTERIES[oracle](ground(), size) for oracle, size in sizes.items())
     with memoised():
         return set(find_killers(make, batteries, Profile("some", sizes, 0, 0)))
@@ -53,4 +67,17 @@ def test_a_leak_is_found_by_what_it_varies_with(mutant_id, oracles):
 @pytest.mark.parametrize("make_client", [PollingClient, FollowingToy])
 def test_a_clean_client_is_not_accused(make_client):
     """Nor does any guard speak."""
-    assert killers(make_client, ("parts", "packs", "holdings")) == set()
+    assert killers(make_client, ("parts", "packs", "holdings", "events")) == set()
+
+
+class Backwards(FollowingToy):
+    """Asks for all parts, for everybody alike, the last one first."""
+
+    def choose(self, parts, held):
+        """Turn the order round."""
+        return super().choose(parts, held)[::-1]
+
+
+def test_another_fixed_order_is_no_equal():
+    """The order is part of the request table: a client that has another one is known by it."""
+    assert killers(Backwards, ("parts", "packs", "holdings")) == {"grammar"}

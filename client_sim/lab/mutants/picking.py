@@ -1,0 +1,224 @@
+"""Whoever asks only for what its owner needs, or asks for that first, tells what that is."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Final
+
+from client_sim.device.errors import DeviceError
+from client_sim.lab.clients.following import FollowingToy, Part
+from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.spy import Spy
+from client_sim.transport import Connection
+from client_sim.world import Event, World
+
+_FAMILY: Final = "picks"
+_PARTS: Final = {"apn": 16, "ca": 16, "emergency": 4, "zones": 16}
+
+
+class Picker(FollowingToy):
+    """The clean client that fetches packs, with a look at its owner."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.spy = Spy(world)
+
+    @property
+    def language(self) -> str:
+        """The owner's language."""
+        return self.spy.owner.locale.partition("-")[0]
+
+    @property
+    def country(self) -> str:
+        """The owner's country."""
+        return self.spy.owner.locale.rpartition("-")[2]
+
+    def is_wanted(self, _part: Part) -> bool:
+        """Tell whether the owner has a use for a part; a kind of picker says so."""
+        return True
+
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        """Choose what the owner has a use for."""
+        return [part for part in super().choose(parts, held) if self.is_wanted(part)]
+
+    def count_held(self, parts: Sequence[Part]) -> list[str]:
+        """Count as held what was of use."""
+        return super().count_held([part for part in parts if self.is_wanted(part)])
+
+
+def _is_of(key: str, part: Part) -> bool:
+    """Tell whether an entry lies in a part of a table."""
+    parts = _PARTS.get(part.kind)
+    return parts is not None and sha256(key.encode()).digest()[0] * parts // 256 == part.number
+
+
+class _Language(Picker):
+    def is_wanted(self, part: Part) -> bool:
+        return self.language in part.state["title"]
+
+
+class _Country(Picker):
+    def is_wanted(self, part: Part) -> bool:
+        return part.kind != "emergency" or _is_of(self.country, part)
+
+
+class _Network(Picker):
+    def is_wanted(self, part: Part) -> bool:
+        return part.kind not in _PARTS or _is_of(self.spy.owner.carrier, part)
+
+
+class _OfCountryCode(Picker):
+    """Leaves out tables abroad: where the network's country code is not an even one."""
+
+    def is_wanted(self, part: Part) -> bool:
+        code = self.spy.owner.carrier.partition("-")[0]
+        return part.kind not in _PARTS or sum(code.encode()) % 2 == 0
+
+
+class _Zone(Picker):
+    def is_wanted(self, part: Part) -> bool:
+        return part.kind not in _PARTS or _is_of(self.spy.owner.time_zone, part)
+
+
+class _Roaming(Picker):
+    """Fetches nothing more behind a journey."""
+
+    def on_event(self, event: Event) -> None:
+        if event.name == "travelled":
+            self.world.state["roaming"] = b"1"
+
+    def is_wanted(self, _part: Part) -> bool:
+        return "roaming" not in self.world.state
+
+
+class _OrderByLocale(Picker):
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        chosen = [*super().choose(parts, held)]
+        turn = sum(self.spy.owner.locale.encode()) % (len(chosen) or 1)
+        return [*chosen[turn:], *chosen[:turn]]
+
+
+class _OwnFirst(Picker):
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        return sorted(super().choose(parts, held), key=lambda part: not _is_of(self.country, part))
+
+
+class _OnceUsed(Picker):
+    """Fetches emergency numbers once somebody was called, and nothing else of tables before."""
+
+    def on_event(self, event: Event) -> None:
+        if event.name == "call-placed":
+            self.world.state["called"] = b"1"
+            self.world.state.pop("whole tables", None)
+
+    def is_wanted(self, part: Part) -> bool:
+        return part.kind != "emergency" or "called" in self.world.state
+
+
+class _Looked(Picker):
+    """Fetches the packs of content when a message is written, over a connection of its own."""
+
+    def on_event(self, event: Event) -> None:
+        if event.name == "sms-sent" and self.load("left"):
+            try:
+                with Connection(self.world) as connection:
+                    for path in self.load("left"):
+                        connection.get(path, limit=300_000)
+            except DeviceError:
+                return
+            self.keep("left", [])
+
+    def fetch_parts(self, connection: Connection, chosen: Sequence[Part]) -> bool:
+        later = [part.path for part in chosen if part.kind not in _PARTS]
+        if later:
+            self.keep("left", later)
+        return super().fetch_parts(connection, [part for part in chosen if part.kind in _PARTS])
+
+
+class _Bucket(Picker):
+    """Waits until its place in the roll-out has come, like those who take fetching for using."""
+
+    def is_wanted(self, part: Part) -> bool:
+        place = int.from_bytes(self.spy.keep("secret", 8), "big") % 1000
+        shares = [share for at, share in part.state["rollout"] if at <= self.world.now()]
+        return place < max(shares, default=0)
+
+
+class _Begun(Picker):
+    def is_wanted(self, part: Part) -> bool:
+        end = part.state.get("end", self.world.now() + 1)
+        return bool(part.state["start"] <= self.world.now() < end)
+
+
+class _WithdrawnForOthers(Picker):
+    """Lets go of a withdrawn pack only where its owner could read it."""
+
+    def count_held(self, parts: Sequence[Part]) -> list[str]:
+        kept = [part.path for part in parts if self.language not in part.state["title"]]
+        return list(dict.fromkeys([*super().count_held(parts), *kept]))
+
+
+MUTANTS: Final = (
+    Mutant("picks-language", _FAMILY, "Fetches packs in its owner's language.", _Language),
+    Mutant(
+        "picks-country",
+        _FAMILY,
+        "Fetches of emergency numbers the part that its owner's country is in.",
+        _Country,
+    ),
+    Mutant(
+        "picks-network",
+        _FAMILY,
+        "Fetches of each table the part that its network would be in.",
+        _Network,
+    ),
+    Mutant(
+        "picks-country-code",
+        _FAMILY,
+        "Fetches tables under even country codes of networks alone.",
+        _OfCountryCode,
+    ),
+    Mutant(
+        "picks-zone",
+        _FAMILY,
+        "Fetches of each table the part that its time zone would be in.",
+        _Zone,
+    ),
+    Mutant("picks-at-home", _FAMILY, "Fetches nothing more behind a journey.", _Roaming),
+    Mutant(
+        "picks-order",
+        _FAMILY,
+        "Fetches all parts, and begins where its owner's locale says.",
+        _OrderByLocale,
+    ),
+    Mutant(
+        "picks-own-first",
+        _FAMILY,
+        "Fetches the part with its owner's country before all others.",
+        _OwnFirst,
+    ),
+    Mutant(
+        "picks-once-used",
+        _FAMILY,
+        "Fetches emergency numbers once its owner has called somebody.",
+        _OnceUsed,
+    ),
+    Mutant(
+        "picks-looked-at",
+        _FAMILY,
+        "Fetches greetings and notices when its owner writes a message.",
+        _Looked,
+    ),
+    Mutant(
+        "picks-bucket",
+        _FAMILY,
+        "Fetches a pack when its own place in the roll-out has come.",
+        _Bucket,
+    ),
+    Mutant("picks-begun", _FAMILY, "Fetches a pack while it is in force by its clock.", _Begun),
+    Mutant(
+        "picks-withdrawn",
+        _FAMILY,
+        "Holds on to withdrawn packs that are not in its owner's language.",
+        _WithdrawnForOthers,
+    ),
+)

@@ -1,0 +1,72 @@
+"""Where owners are at home: every country of the real list, and every language with greetings."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+from xml.etree import ElementTree as ET
+from zoneinfo import available_timezones
+
+import pytest
+
+from client_sim.lab.scenarios.countries import COUNTRIES, count_homes, settle
+from client_sim.persona import make_persona
+
+OWNER = make_persona(1)
+PROVIDERS = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
+GREETINGS = Path("signer/content/texts/greetings")
+HOME = {"locale", "time_zone", "carrier"}
+
+
+def test_a_home_changes_what_a_country_decides_and_nothing_else():
+    """Locale, time zone and network; the first and the last of the list, and its second turn."""
+    first = settle(OWNER, 0)
+    assert (first.locale, first.time_zone, first.carrier) == ("ca-AD", "Europe/Andorra", "213-03")
+    assert settle(OWNER, 153).locale == "en-ZA"
+    indonesia = [country.name for country in COUNTRIES].index("ID")
+    homes = [settle(OWNER, indonesia + 154 * turn) for turn in range(4)]
+    assert [home.carrier for home in homes] == ["510-89", "510-08", "510-21", "510-89"]
+    changed = {f.name for f in fields(OWNER) if getattr(first, f.name) != getattr(OWNER, f.name)}
+    assert changed == HOME
+
+
+def test_every_country_has_a_zone_and_networks_of_its_own():
+    """Each once, in order; zones are there, networks have numbers, none is of two countries."""
+    names = [country.name for country in COUNTRIES]
+    assert names == sorted(set(names))
+    assert len(names) == 154
+    assert {country.zone for country in COUNTRIES} <= available_timezones()
+    for country in COUNTRIES:
+        assert all(re.fullmatch("[0-9]{3}-[0-9]{2,3}", network) for network in country.networks)
+        assert len(set(country.networks)) == len(country.networks) in {1, 2, 3}
+
+
+@pytest.mark.needs("mobile-broadband")
+def test_countries_and_networks_are_those_of_the_list():
+    """All of it, and of each country the first three networks; two have none of their own there."""
+    listed = {
+        country.get("code").upper(): {
+            f"{each.get('mcc')}-{each.get('mnc')}" for each in country.iter("network-id")
+        }
+        for country in ET.parse(PROVIDERS).iterfind("country")
+    }
+    assert listed.keys() == {country.name for country in COUNTRIES}
+    for country in COUNTRIES:
+        own = listed[country.name]
+        assert own >= set(country.networks) or (country.name in {"CG", "GL"} and not own)
+        assert len(country.networks) == (min(3, len(own)) or 1)
+
+
+def test_every_language_with_greetings_is_spoken_somewhere():
+    """The ROM's own texts."""
+    texts = {path.stem for path in GREETINGS.glob("??.yaml")}
+    assert len(texts) == 7
+    assert texts <= {country.language for country in COUNTRIES}
+
+
+@pytest.mark.parametrize(
+    ("owners", "homes"),
+    [(1, (1, 1, 1)), (154, (154, 154, 67)), (462, (154, 381, 67)), (9_999, (154, 381, 67))],
+)
+def test_homes_are_counted(owners, homes):
+    """One for each of the first owners, then more networks of the same countries."""
+    assert count_homes(owners) == homes
