@@ -197,5 +197,12 @@ EQUIVALENTS: Final = (
     Mutant("same-reading", _FAMILY, "Keeps all that was answered, for nothing.", _ReadsAnswers),
     Mutant("same-download", _FAMILY, "Fetches the package of its model.", DownloadingToy),
     Mutant("same-packs", _FAMILY, "Follows what is new, unread, and fetches packs.", FollowingToy),
+    Mutant(
+        "same-packs-kept-back",
+        _FAMILY,
+        "The same, where parts are kept back, or packs are bad, withdrawn, turned back.",
+        FollowingToy,
+        only=("parts", "packs", "holdings"),
+    ),
     Mutant("same-around", _FAMILY, "The real client in a world that passes all on.", Around),
 )

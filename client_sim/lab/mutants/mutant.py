@@ -12,7 +12,7 @@ class Mutant:
 
     `id` is short and unique, of a-z, 0-9 and hyphens; `leak` says in a sentence what it tells and
     how. Where it is not the client that leaks but what lies below it, `dial` begins its TLS. `only`
-    names the batteries that examine it, where no other one meets what it waits for.
+    names the batteries that examine it, where others do not meet what it waits for, or see no more.
     """
 
     id: str

@@ -10,6 +10,7 @@ from client_sim.lab.mutants.mutant import Mutant
 from client_sim.transport import Connection
 from client_sim.world import Stream
 
+_EXAMINED: Final = ("parts", "packs", "holdings")
 _FAMILY: Final = "packs"
 _PART: Final = re.compile(rb"GET (/targets/(?:tables|content)/[^ ]+\.xz) ")
 
@@ -88,17 +89,20 @@ MUTANTS: Final = (
         _FAMILY,
         "Holds every part that came, and asks for the others the next time.",
         _SinglePieces,
+        only=_EXAMINED,
     ),
     Mutant(
         "packs-missed-first",
         _FAMILY,
         "Asks first for the part that did not come the last time.",
         _LastFirst,
+        only=_EXAMINED,
     ),
     Mutant(
         "packs-cache-beneath",
         _FAMILY,
         "Keeps parts in the cache of a library, and does not ask for them again.",
         leak_beneath(_Cache),
+        only=_EXAMINED,
     ),
 )

@@ -11,6 +11,7 @@ from client_sim.lab.mutants.spy import Spy
 from client_sim.transport import Connection
 from client_sim.world import Event, World
 
+_EXAMINED: Final = ("personal", "events", "fleet", "packs", "holdings")
 _FAMILY: Final = "picks"
 _PARTS: Final = {"apn": 16, "ca": 16, "emergency": 4, "zones": 16}
 
@@ -158,67 +159,91 @@ class _WithdrawnForOthers(Picker):
 
 
 MUTANTS: Final = (
-    Mutant("picks-language", _FAMILY, "Fetches packs in its owner's language.", _Language),
+    Mutant(
+        "picks-language",
+        _FAMILY,
+        "Fetches packs in its owner's language.",
+        _Language,
+        only=_EXAMINED,
+    ),
     Mutant(
         "picks-country",
         _FAMILY,
         "Fetches of emergency numbers the part that its owner's country is in.",
         _Country,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-network",
         _FAMILY,
         "Fetches of each table the part that its network would be in.",
         _Network,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-country-code",
         _FAMILY,
         "Fetches tables under even country codes of networks alone.",
         _OfCountryCode,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-zone",
         _FAMILY,
         "Fetches of each table the part that its time zone would be in.",
         _Zone,
+        only=_EXAMINED,
     ),
-    Mutant("picks-at-home", _FAMILY, "Fetches nothing more behind a journey.", _Roaming),
+    Mutant(
+        "picks-at-home", _FAMILY, "Fetches nothing more behind a journey.", _Roaming, only=_EXAMINED
+    ),
     Mutant(
         "picks-order",
         _FAMILY,
         "Fetches all parts, and begins where its owner's locale says.",
         _OrderByLocale,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-own-first",
         _FAMILY,
         "Fetches the part with its owner's country before all others.",
         _OwnFirst,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-once-used",
         _FAMILY,
         "Fetches emergency numbers once its owner has called somebody.",
         _OnceUsed,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-looked-at",
         _FAMILY,
         "Fetches greetings and notices when its owner writes a message.",
         _Looked,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-bucket",
         _FAMILY,
         "Fetches a pack when its own place in the roll-out has come.",
         _Bucket,
+        only=_EXAMINED,
     ),
-    Mutant("picks-begun", _FAMILY, "Fetches a pack while it is in force by its clock.", _Begun),
+    Mutant(
+        "picks-begun",
+        _FAMILY,
+        "Fetches a pack while it is in force by its clock.",
+        _Begun,
+        only=_EXAMINED,
+    ),
     Mutant(
         "picks-withdrawn",
         _FAMILY,
         "Holds on to withdrawn packs that are not in its owner's language.",
         _WithdrawnForOthers,
+        only=_EXAMINED,
     ),
 )

@@ -25,10 +25,12 @@ class Profile:
 
     def only(self, oracles: Iterable[str]) -> "Profile":
         """Give the profile with some batteries alone, as large as a leaky client needs."""
-        return replace(self, sizes={each: RARE[each] for each in oracles})
+        return replace(self, sizes={each: RARE.get(each) or self.sizes[each] for each in oracles})
 
 
-RARE: Final[Mapping[str, int]] = MappingProxyType({"split": 1, "install-faults": 40})
+RARE: Final[Mapping[str, int]] = MappingProxyType(
+    {"split": 1, "parts": 2, "packs": 4, "holdings": 2, "install-faults": 40}
+)
 """Cases of the batteries that a leaky client does not meet unless it waits for what they do."""
 
 _ALL: Final = 10_000  # of a battery that has no more cases than there are kinds of something
@@ -48,9 +50,9 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "server-state": (_ALL, 244, 122, 122),
     "timing": (200, 20, 4, 4),
     "stationarity": (50, 4, 2, 1),
-    "parts": (_ALL, 16, 2, 1),
-    "packs": (_ALL, 14, 4, 1),
-    "holdings": (24, 6, 2, 1),
+    "parts": (_ALL, 16, 0, 0),
+    "packs": (_ALL, 14, 0, 0),
+    "holdings": (24, 6, 0, 0),
     "faults": (_ALL, _ALL, 30, 40),
     "install-faults": (_ALL, 49, 0, 0),
     "sockets": (20, 2, 0, 0),

@@ -33,7 +33,7 @@ def choosing(name):
 
     class Choosing(PollingClient):
         def on_event(self, _event):
-            world = self._world
+            world = self.world
             if name:
                 store, kind = Store(world.state), KINDS["wallpapers"]
                 file = plan_picture(store.load(kind), name)

@@ -9,12 +9,12 @@ from client_sim.lab.clients.following import FollowingToy
 from client_sim.lab.mutants import packs, picking
 from client_sim.lab.programme.argued import METHODS
 from client_sim.lab.programme.ground import plan_ground
-from client_sim.lab.programme.plan import BATTERIES
-from client_sim.lab.programme.profile import PROFILES, Profile
+from client_sim.lab.programme.plan import make_batteries
+from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import find_killers
 from client_sim.lab.servers.memo import memoised
 
-BY_ID = {mutant.id: mutant.make for mutant in (*packs.MUTANTS, *picking.MUTANTS)}
+MUTANTS = {mutant.id: mutant for mutant in (*packs.MUTANTS, *picking.MUTANTS)}
 FOUND_BY = {
     "packs-single-parts": "parts holdings",
     "packs-missed-first": "parts holdings",
@@ -43,17 +43,14 @@ def ground():
 
 def killers(make, oracles):
     """Let some batteries, of the size for leaky clients, and the guards look at a client."""
-    usual = PROFILES["mutant"].sizes
-    # Guards look at any run; that of `packs` has the fewest.
-    sizes = {oracle: usual[oracle] for oracle in (*oracles, "packs") if oracle in usual}
-    batteries = tuple(BATTERIES[oracle](ground(), size) for oracle, size in sizes.items())
+    profile = PROFILES["mutant"].only(oracles)
     with memoised():
-        return set(find_killers(make, batteries, Profile("some", sizes, 0, 0)))
+        return set(find_killers(make, make_batteries(ground(), profile), profile))
 
 
 def test_every_leak_of_packs_is_here():
     """None is forgotten; and each is found by two methods that work differently."""
-    assert set(FOUND_BY) == set(BY_ID)
+    assert set(FOUND_BY) == set(MUTANTS)
     for oracles in FOUND_BY.values():
         assert len({METHODS[oracle] for oracle in oracles.split()}) >= 2
 
@@ -61,7 +58,8 @@ def test_every_leak_of_packs_is_here():
 @pytest.mark.parametrize(("mutant_id", "oracles"), FOUND_BY.items())
 def test_a_leak_is_found_by_what_it_varies_with(mutant_id, oracles):
     """By each battery that is named, whatever guards see."""
-    assert set(oracles.split()) <= killers(BY_ID[mutant_id], oracles.split())
+    mutant = MUTANTS[mutant_id]
+    assert set(oracles.split()) <= killers(mutant.make, mutant.only)
 
 
 @pytest.mark.parametrize("make_client", [PollingClient, FollowingToy])
