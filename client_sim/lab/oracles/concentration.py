@@ -68,7 +68,8 @@ def judge_concentration(observation: Observation, alpha: float = 1e-9) -> tuple[
             where=Channel.SCHEDULE.value,
             explanation=(
                 f"{found.of} of one device lie together: R = {found.length:.3f} over "
-                f"{found.count} polls, which chance alone makes {found.chance:.1g}"
+                f"{found.count} polls, which uniform draws (FORMATS section 9) make with a chance "
+                f"of {found.chance:.1g}"
             ),
             octets=(octets := b" ".join(b"%d" % i.due for i in intervals)),
             offset=0,

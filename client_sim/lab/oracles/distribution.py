@@ -1,7 +1,8 @@
 """Whether many intervals look drawn: their bits, their spread, their order.
 
 For real clocks, and for clients that are only seen from outside; under virtual time `timing` is
-exact and needs none of this.
+exact and needs none of this. FORMATS section 9 has a uniform draw: another one that depends on
+nobody is a finding, too, as one phone's intervals cannot show that all phones draw like it.
 """
 
 import math
@@ -109,8 +110,8 @@ def _findings(
             yield Finding(
                 where=Channel.SCHEDULE.value,
                 explanation=(
-                    f"{name} of {len(seconds)} intervals is not that of fresh draws: "
-                    f"statistic {statistic:.4g}, chance {chance:.1g}"
+                    f"{name} of {len(seconds)} intervals is not that of fresh uniform draws, which"
+                    f" FORMATS section 9 asks for: statistic {statistic:.4g}, chance {chance:.1g}"
                 ),
                 octets=octets,
                 offset=0,

@@ -12,8 +12,9 @@ class Profile:
 
     The first run of the first `searched` cases of each battery, but for those of `unsearched`, is
     searched for planted values, `layers` deep: what is searched for is computed anew for each
-    owner. With `is_plain_searched` all other runs are searched as well, for values as they are
-    spelled: what was recorded is decoded there, too, but no digest is computed.
+    owner. With `is_plain_searched` all other runs are searched as well, but for cases in which the
+    battery itself found something, for values as they are spelled: what was recorded is decoded
+    there, too, but no digest is computed.
     """
 
     name: str

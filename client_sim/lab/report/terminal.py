@@ -17,6 +17,7 @@ from client_sim.lab.programme.result import (
 from client_sim.lab.report.clocks import make_clock_table
 from client_sim.lab.report.covering import Presentable
 from client_sim.lab.report.findings import render_findings
+from client_sim.lab.report.gathering import gather
 from client_sim.lab.report.kill_matrix import summarise_matrix
 from client_sim.lab.report.saying import say
 
@@ -88,8 +89,7 @@ def _battery_line(battery: BatteryResult, width: int) -> Text:
 
 def _render_battery(battery: BatteryResult, console: Console) -> None:
     # The same sentence twice teaches nothing.
-    told = list({finding.explanation: finding for finding in reversed(battery.findings)}.values())
-    told = told[::-1][:_SHOWN]
+    told = [each.finding for each in gather(battery.findings)][:_SHOWN]
     render_findings(battery.oracle, told, console)
     if battery.count > len(told):
         say(console, f"{battery.oracle}: {battery.count - len(told):,} more", "bold")

@@ -25,10 +25,11 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request and its chips."""
+    """A request and its chips; `is_known` where the same octets were taken apart above."""
 
     exchange: Exchange
     chips: tuple[Chip, ...]
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +47,32 @@ def list_polls(sample: Observation) -> tuple[PollKind, ...]:
     connections = sample.connections()
     counted = Counter(connection.octets for connection in connections)
     targets = {c.octets: printable(c.target.decode("latin-1")) for c in reversed(connections)}
+    seen: set[tuple[bytes, ...]] = set()
     return tuple(
         PollKind(
             times,
             len(octets),
             targets[octets],
-            tuple(_request(each) for each in dissect(octets[:_MOST], None)),
+            tuple(_request(each, seen) for each in dissect(octets[:_MOST], None)),
         )
         for octets, times in counted.most_common(_KINDS)
     )
 
 
-def _request(exchange: Exchange) -> Request:
-    return Request(
-        exchange,
-        tuple(
-            Chip(
-                field,
-                show_lines(field.octets),
-                field.octets[:64].hex(" ") + (" …" if len(field.octets) > 64 else ""),
-                _kind(exchange, field),
-            )
-            for field in exchange.fields
-        ),
+def _request(exchange: Exchange, seen: set[tuple[bytes, ...]]) -> Request:
+    octets = tuple(field.octets for field in exchange.fields)
+    is_known = octets in seen
+    seen.add(octets)
+    chips = tuple(
+        Chip(
+            field,
+            show_lines(field.octets),
+            field.octets[:64].hex(" ") + (" …" if len(field.octets) > 64 else ""),
+            _kind(exchange, field),
+        )
+        for field in exchange.fields
     )
+    return Request(exchange, chips, is_known)
 
 
 def _kind(exchange: Exchange, field: Field) -> str:

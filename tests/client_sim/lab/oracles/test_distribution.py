@@ -129,7 +129,7 @@ def test_a_finding_lists_the_intervals():
     chance = 4 * tail_of_kolmogorov(distance, 40)
     assert found["spread"] == Finding(
         "next poll",
-        f"spread of 40 intervals is not that of fresh draws: statistic {distance:.4g}, "
-        f"chance {chance:.1g}",
+        "spread of 40 intervals is not that of fresh uniform draws, which FORMATS section 9 asks"
+        f" for: statistic {distance:.4g}, chance {chance:.1g}",
         *(octets, 0, len(octets), None, "next poll", "interval"),
     )

@@ -1,6 +1,7 @@
 """What the polls of a run sent, equal ones once."""
 
 from client_sim.lab.report.html.polls import list_polls
+from tests.client_sim.lab.report.conftest import observe
 
 
 def test_equal_polls_are_shown_once(reports):
@@ -19,3 +20,12 @@ def test_what_nobody_explains_is_red(reports):
     assert chip.kind == "stray"
     assert chip.lines[0] == "POST /pass HTTP/1.1\\r\\n"
     assert chip.lines[-1] == "imei=***************&end"
+
+
+def test_a_request_is_taken_apart_once(reports):
+    """Another poll that begins with the same request says so."""
+    first, _ = reports.poll.split(b"\r\n\r\n", 1)
+    sample = observe(reports.poll, reports.poll, first + b"\r\n\r\n")
+    long, short = list_polls(sample)
+    assert [request.is_known for request in long.requests] == [False, False]
+    assert [request.is_known for request in short.requests] == [True]
