@@ -35,8 +35,8 @@ def make_entries(kind: str, edition: int) -> dict[str, Any]:
 
 
 def make_bad_entry(kind: str) -> dict[str, Any]:
-    """Make an entry that no phone takes for one of the kind."""
-    key = {"apn": "510-11", "ca": "0" * 64, "emergency": "US", "zones": "Etc/GMT"}.get(kind, "bad")
+    """Make an entry that no phone takes for one of the kind, in place of the one that changes."""
+    key = {"apn": "510-10", "emergency": "ID", "ca": "0" * 64}.get(kind, "bad")
     return {key: {"script": "<script>"}}
 
 

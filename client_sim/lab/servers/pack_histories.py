@@ -1,5 +1,6 @@
 """What is done with packs in public, step by step: each step before another poll."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from client_sim.lab.servers.contents import (
@@ -26,13 +27,25 @@ _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 """By step the state of a new version, of the one that there is behind `!`; `-` is no step."""
 
+SAID: Final = (
+    ("for nobody", "for all"),
+    ("to come", "ended"),
+    ("timed", "for nobody"),
+    ("bad", "for all"),
+)
+"""Pairs of states of which servers may tell one phone the one, and the other the other."""
+
 HISTORIES: Final = tuple(name for name, _ in _STEPS)
 """What can be done with a pack, by name."""
 
 
 def make_history(name: str, kind: str) -> tuple[Publication, ...]:
     """Make what is done with the pack of a kind; a step before each poll but the first."""
-    steps = dict(_STEPS)[name]
+    return make_steps(dict(_STEPS)[name], kind)
+
+
+def make_steps(steps: Sequence[str], kind: str) -> tuple[Publication, ...]:
+    """Make the history of such steps as are those of `HISTORIES`."""
     return one_by_one(tuple((f"{kind}: {step}", _change(kind, step)) for step in steps))
 
 

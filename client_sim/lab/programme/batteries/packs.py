@@ -14,7 +14,7 @@ from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile_parts import MANNERS, SMALL_PARTS, STOCKED_PARTS
-from client_sim.lab.servers.pack_histories import HISTORIES, make_history
+from client_sim.lab.servers.pack_histories import HISTORIES, SAID, make_history, make_steps
 from client_sim.lab.servers.packs import PARTS, SMALL
 from client_sim.lab.servers.replies import only_at
 from client_sim.lab.trace.entropy import Entropy
@@ -22,10 +22,12 @@ from client_sim.lab.trace.observation import Channel, Observation
 
 _STRUCK: Final = (0,)  # the first poll, which asks for all parts
 _FIRST: Final = "poll 1"
+_SECOND: Final = "poll 2"
 _POLLS: Final = 4
 _GROUP: Final = 6  # phones that are compared at once
 _FAILING: Final = frozenset({"completes"})
 _KEPT_BACK: Final = (*SMALL_PARTS, *STOCKED_PARTS)
+_SAID: Final = tuple((kind, states) for kind in SMALL for states in SAID)
 _KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
 _DONE: Final = tuple((name, kind) for kind in _KINDS for name in HISTORIES)
 # A version that falls is passed over by phones, and nobody fetches what it lists.
@@ -36,10 +38,14 @@ def parts(ground: Ground, size: int) -> Battery:
     """Let one phone meet two servers of which each keeps back another part of a pack.
 
     The poll in which that happens ends behind that part, as the server chose; what follows may not
-    tell which part it was.
+    tell which part it was. Other pairs say other things of a new version: whose it is, from when on
+    and how long. Of two that are not the same octets, one of them bad, the next poll does not tell.
     """
+    count = len(_KEPT_BACK) + len(_SAID)
 
     def make(number: int) -> Case:
+        if number >= len(_KEPT_BACK):
+            return _say(ground, number, *_SAID[number - len(_KEPT_BACK)])
         pair = _KEPT_BACK[number]
         serve = ground.quiet if number < len(SMALL_PARTS) else ground.stocked(())
         setting = ground.setting(
@@ -52,10 +58,22 @@ def parts(ground: Ground, size: int) -> Battery:
         return Case(settings, _judge_behind, _FAILING)
 
     question = (
-        f"Where a server keeps back a part of a pack, in {len(_KEPT_BACK)} ways: does what a phone"
-        " asks for next not tell which?"
+        f"Where servers keep back a part of a pack, or say something of it, in {count} ways: does"
+        " what a phone asks for next not tell which?"
     )
-    return Battery("parts", "N3", question, min(size, len(_KEPT_BACK)), make)
+    return Battery("parts", "N3", question, min(size, count), make)
+
+
+def _say(ground: Ground, number: int, kind: str, states: tuple[str, str]) -> Case:
+    """Let a new version of a pack be said to be in one of two states, and another one follow."""
+    setting = ground.setting(
+        idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"said %d" % number)
+    )
+    settings = tuple(
+        replace(setting, serve=_publish(ground, kind, make_steps((state, "-", ""), kind)))
+        for state in states
+    )
+    return Case(settings, _judge_said if "bad" in states else _judge_servers)
 
 
 def packs(ground: Ground, size: int) -> Battery:
@@ -126,17 +144,25 @@ def _spared(name: str) -> frozenset[str]:
     return _FAILING if name == _PASSED_OVER else frozenset()
 
 
+def _judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_server_state(*seen)
+
+
 def _judge_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_server_state(*(_without_first(each) for each in seen))
+    return judge_server_state(*(_without(_FIRST, each) for each in seen))
+
+
+def _judge_said(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_server_state(*(_without(_SECOND, each) for each in seen))
 
 
 def _judge_crowd_behind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    return judge_cardinality([_without_first(each) for each in seen])
+    return judge_cardinality([_without(_FIRST, each) for each in seen])
 
 
-def _without_first(observation: Observation) -> Observation:
-    """Leave out what the first poll asked for; when the next one is due stays."""
+def _without(poll: str, observation: Observation) -> Observation:
+    """Leave out what one poll asked for; when the next one is due stays."""
     kept = tuple(
-        d for d in observation.departures if d.phase != _FIRST or d.channel is not Channel.OCTETS
+        d for d in observation.departures if d.phase != poll or d.channel is not Channel.OCTETS
     )
     return replace(observation, departures=kept)
