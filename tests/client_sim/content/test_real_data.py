@@ -2,15 +2,17 @@
 
 import datetime as dt
 import random
+import xml.etree.ElementTree as ET
 import zoneinfo
 from importlib.resources import files
 from pathlib import Path
 
 import certifi
 import phonenumbers
+import pytest
 from phonenumbers import shortnumberinfo
 
-from client_sim.content.apn import find_apns
+from client_sim.content.apn import encode_android, find_apns
 from client_sim.content.ca import compare_trust, decode_pem, list_certificates
 from client_sim.content.checks import check_entries
 from client_sim.content.emergency import find_emergency
@@ -23,6 +25,7 @@ from signer.content.sources.emergency import load_emergency
 from signer.content.sources.zones import load_zones
 from tests.client_sim.content.packs import encode_parts
 
+DEBIANS = Path("/usr/share/mobile-broadband-provider-info/serviceproviders.xml")
 PROVIDERS = """<serviceproviders format="2.0"><country code="id"><provider>
 <name>Telkomsel</name><gsm><network-id mcc="510" mnc="10"/>
 <apn value="internet"><usage type="internet"/><username>wap</username></apn>
@@ -86,3 +89,25 @@ def test_access_points_are_those_of_the_source(tmp_path):
     entries = through_parts("apn", load_apn(file, "1"))
     (apn,) = find_apns(entries, "510", "10")
     assert (apn["apn"], apn["carrier"], apn["user"]) == ("internet", "Telkomsel", "wap")
+
+
+@pytest.mark.needs("mobile-broadband")
+def test_the_whole_list_of_debian_is_on_the_phone():
+    """Each of 1,263 access points of upstream's Android form, by its network's numbers.
+
+    And back in that form, as a phone's system reads it: each network in XML of its own.
+    """
+    entries = through_parts("apn", load_apn(DEBIANS, "20250613"))
+    android = ET.parse(DEBIANS.with_name("apns-conf.xml"))
+    wanted = [apn.attrib for apn in android.iterfind("apn") if apn.get("mcc")]
+    assert len(wanted) == 1_281 - 18  # those of no network
+    written: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for each in wanted:
+        network = (each["mcc"], each["mnc"])
+        if network not in written:
+            text = encode_android(find_apns(entries, *network), *network)
+            written[network] = [apn.attrib for apn in ET.fromstring(text.encode())]
+        found = [apn for apn in written[network] if apn["apn"] == each["apn"].strip()]
+        assert found, each
+        assert {(apn["mcc"], apn["mnc"]) for apn in found} == {network}
+    assert len(written) == 521
