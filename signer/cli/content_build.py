@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from signer.cli.content_difference import SHOWN, difference_json, print_difference
 from signer.cli.content_options import (
     KIND,
     PACK,
@@ -21,16 +22,13 @@ from signer.cli.failures import json_option
 from signer.cli.output import print_json, print_table
 from signer.cli.parameters import FOLDER, collect
 from signer.cli.surroundings import Surroundings
-from signer.content.diff import PackDifference, diff_packs
+from signer.content.diff import diff_packs
 from signer.content.errors import ContentError
 from signer.content.extra import load_extra
 from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_pack, write_pack
 from signer.content.sources.completeness import Completeness
 from signer.content.upstream import TITLES, Upstream
 from signer.content.validate import check_packs_to_sign
-
-SHOWN = 40
-"""Keys that a table shows of each sort; `--json` has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +134,18 @@ def validate(folders: tuple[Path, ...], hosts: tuple[str, ...], as_json: bool) -
 @click.command(epilog="Example: hening-signer content diff packs/apn-1 packs/apn-2")
 @click.argument("old", type=PACK)
 @click.argument("new", type=PACK)
+@click.option("--all", "is_whole", is_flag=True, help="Every entry, however many there are.")
 @json_option
-def diff(old: Path, new: Path, as_json: bool) -> None:
-    """Say what differs between two pack folders of a kind, and what phones fetch for it."""
+def diff(old: Path, new: Path, is_whole: bool, as_json: bool) -> None:
+    """Say what differs between two pack folders of a kind, and what phones fetch for it.
+
+    Each entry that joins, changes or leaves is shown with its values before and after.
+    """
     difference = diff_packs(load_pack(old), load_pack(new))
     if as_json:
         print_json(difference_json(difference))
     else:
-        print_difference(difference)
+        print_difference(difference, limit=None if is_whole else SHOWN)
 
 
 def _report(
@@ -184,38 +186,6 @@ def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
 def _read_edited(folder: Path, kind: str) -> _Draft:
     edited = load_edited(folder, kind)
     return _Draft(edited.members, edited.entries, edited.pictures)
-
-
-def print_difference(difference: PackDifference) -> None:
-    """Print what differs between two packs as tables."""
-    rows = [
-        (sort, key)
-        for sort in ("added", "changed", "removed")
-        for key in _shorten(getattr(difference, sort))
-    ]
-    print_table(f"{difference}", ("entry", "key"), rows)
-    members = [(n, str(a), str(b)) for n, (a, b) in difference.members.items()]
-    print_table(f"{difference.kind}: what the index says", ("member", "before", "after"), members)
-    parts = " ".join(f"{number:02}" for number in difference.parts) or "none"
-    click.echo(f"Parts that phones fetch anew: {parts}; {difference.octets} octets.")
-
-
-def difference_json(difference: PackDifference) -> dict[str, Any]:
-    """Return what differs between two packs as JSON."""
-    return {
-        "added": list(difference.added),
-        "changed": list(difference.changed),
-        "kind": difference.kind,
-        "members": {name: list(pair) for name, pair in difference.members.items()},
-        "octets": difference.octets,
-        "parts": list(difference.parts),
-        "removed": list(difference.removed),
-    }
-
-
-def _shorten(keys: tuple[str, ...]) -> list[str]:
-    more = [f"and {len(keys) - SHOWN} more"] if len(keys) > SHOWN else []
-    return [*keys[:SHOWN], *more]
 
 
 def _describe(pack: PackFolder) -> str:

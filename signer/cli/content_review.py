@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from server.core.content.index import decode_index
-from signer.cli.content_build import difference_json, print_difference
+from signer.cli.content_difference import difference_json, print_difference
 from signer.cli.content_options import PACK
 from signer.cli.failures import json_option
 from signer.cli.output import print_json
@@ -41,8 +41,9 @@ def review(
 ) -> None:
     """Hold pack folders against a proposal, and say which entries it adds, changes and removes.
 
-    Refuses a folder that is not, octet by octet, what the proposal lists, and one with --before
-    that is not what the proposal replaces.
+    Every entry is shown with its values before and after; without the folder of the pack before it,
+    given with --before, all of a pack's entries. Refuses a folder that is not, octet by octet, what
+    the proposal lists, and one with --before that is not what the proposal replaces.
     """
     proposed = load_proposal_file(surroundings, path, None)
     packs = [load_pack(folder) for folder in folders]
@@ -51,7 +52,7 @@ def review(
         index = decode_index(pack.role, proposed.transition.after.roles[pack.role])
         check_packs_to_sign([pack], index.hosts)
     replaced = find_replaced(proposed.transition, [load_pack(folder) for folder in earlier])
-    differences = [diff_packs(replaced[pack.kind], pack) for pack in packs if pack.kind in replaced]
+    differences = [diff_packs(replaced.get(pack.kind), pack) for pack in packs]
     if as_json:
         print_json(
             {
@@ -69,4 +70,4 @@ def review(
             f" it has {len(pack.entries)} entries."
         )
     for difference in differences:
-        print_difference(difference)
+        print_difference(difference, limit=None)

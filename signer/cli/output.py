@@ -24,8 +24,11 @@ _LINE_EACH = 1 << 30
 
 
 def print_json(value: dict[str, Any]) -> None:
-    """Print one line of JSON."""
-    click.echo(json.dumps(value, sort_keys=True, ensure_ascii=False))
+    """Print one line of JSON, with escapes for all that does not print."""
+    line = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    if not line.isprintable():
+        line = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
+    click.echo(line)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

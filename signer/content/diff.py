@@ -12,7 +12,8 @@ from signer.content.pack_folder import PackFolder
 class PackDifference:
     """Keys of entries that joined, changed and left; parts, and octets that a phone fetches anew.
 
-    `members` are those of what the index says that differ, with the value before and after.
+    `members` are those of what the index says that differ, with the value before and after;
+    `before` and `after` hold the entries themselves.
     """
 
     kind: str
@@ -22,6 +23,8 @@ class PackDifference:
     parts: tuple[int, ...]
     octets: int
     members: Mapping[str, tuple[Any, Any]]
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
     def __str__(self) -> str:
         return (
@@ -30,26 +33,34 @@ class PackDifference:
         )
 
 
-def diff_packs(old: PackFolder, new: PackFolder) -> PackDifference:
-    """Return what `new` changes about `old`; ContentError where they are of two kinds."""
-    if old.kind != new.kind:
+def diff_packs(old: PackFolder | None, new: PackFolder) -> PackDifference:
+    """Return what `new` changes about `old`, or, without one, that all of it joins.
+
+    Raises ContentError where they are of two kinds.
+    """
+    if old is not None and old.kind != new.kind:
         raise ContentError(f"One pack is of {old.kind} and the other of {new.kind}.")
-    parts = tuple(n for n, (a, b) in enumerate(zip(old.parts, new.parts, strict=True)) if a != b)
-    names = sorted(old.members.keys() | new.members.keys())
+    known = () if old is None else old.parts
+    parts = tuple(n for n, part in enumerate(new.parts) if known[n : n + 1] != (part,))
+    members = {} if old is None else old.members
+    entries = {} if old is None else old.entries
+    names = sorted(members.keys() | new.members.keys())
     return PackDifference(
         kind=new.kind,
-        added=tuple(sorted(new.entries.keys() - old.entries.keys())),
+        added=tuple(sorted(new.entries.keys() - entries.keys())),
         changed=tuple(
             key
-            for key in sorted(new.entries.keys() & old.entries.keys())
-            if new.entries[key] != old.entries[key]
+            for key in sorted(new.entries.keys() & entries.keys())
+            if new.entries[key] != entries[key]
         ),
-        removed=tuple(sorted(old.entries.keys() - new.entries.keys())),
+        removed=tuple(sorted(entries.keys() - new.entries.keys())),
         parts=parts,
         octets=sum(len(new.parts[number]) for number in parts),
         members={
-            name: (old.members.get(name), new.members.get(name))
+            name: (members.get(name), new.members.get(name))
             for name in names
-            if old.members.get(name) != new.members.get(name)
+            if members.get(name) != new.members.get(name)
         },
+        before=entries,
+        after=new.entries,
     )

@@ -73,9 +73,13 @@ def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[s
 
 
 def quote(text: str) -> str:
-    """Return a text on one line, with escapes for what does not print."""
-    shown = "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
-    return f"\u201c{shown}\u201d"
+    """Return a text on one line, with quotes, and with escapes for what does not print."""
+    return f"\u201c{escape(text)}\u201d"
+
+
+def escape(text: str) -> str:
+    """Return a text on one line, with escapes for what does not print or turns what follows."""
+    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
 
 
 def _others(target: TargetFile) -> str:

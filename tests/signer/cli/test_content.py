@@ -107,14 +107,47 @@ def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
 
 
 def test_a_difference_in_words(run, notices, tmp_path) -> None:
-    """As tables; long lists are cut short."""
+    """Line by line; long lists are cut short unless all is asked for."""
     entries = {f"n{number:02}": NEWS for number in range(50)}
     write_pack(tmp_path / "2", make("notices", entries, version=2))
     status, output, _ = run("content", "diff", notices, tmp_path / "2")
     assert status == 0
     assert "notices: 50 entries added, 0 changed, 1 removed" in output
-    assert "and 10 more" in output
+    assert "added n39\n" in output
+    assert "added n40\n" not in output
+    assert "and 10 more added, which --all shows" in output
     assert "Parts that phones fetch anew: 00;" in output
+    assert "added n49\n" in run("content", "diff", notices, tmp_path / "2", "--all")[1]
+
+
+def test_values_before_and_after_can_be_read(run, run_json, tmp_path) -> None:
+    """Of what joins, changes and leaves; what does not print is escaped, in JSON too."""
+    old = {"ID": {"exact": True, "numbers": ["110", "112"]}}
+    new = {"ID": {"exact": True, "numbers": ["777"]}, "JP": {"exact": 0, "a\u202e": "b\x1b"}}
+    write_pack(tmp_path / "1", make("emergency", old))
+    write_pack(tmp_path / "2", make("emergency", new, version=2))
+    status, output, _ = run("content", "diff", tmp_path / "1", tmp_path / "2")
+    assert status == 0
+    assert output.splitlines()[1:8] == [
+        "added JP",
+        "  + a\\u{202e}: “b\\u{1b}”",
+        "  + exact: “0”",
+        "changed ID",
+        "  - numbers: “110, 112”",
+        "  + numbers: “777”",
+        "emergency: what the index says",
+    ]
+    assert "  - version: “1”\n  + version: “2”\n" in output
+    told = run_json("content", "diff", tmp_path / "1", tmp_path / "2")
+    assert told["entries"]["ID"] == {
+        "after": new["ID"],
+        "before": old["ID"],
+        "members": {"numbers": ["110, 112", "777"]},
+    }
+    assert told["entries"]["JP"]["members"]["a\u202e"] == [None, "b\x1b"]
+    status, output, _ = run("content", "diff", tmp_path / "1", tmp_path / "2", "--json")
+    assert "\\u202e" in output
+    assert output.rstrip("\n").isprintable()
 
 
 def test_validation_names_kind_key_and_rule(run, run_json, notices) -> None:
@@ -175,7 +208,8 @@ def test_two_holders_sign_tables_apart(
         before = ("--before", base) if base else ()
         told = run_json("content", "review", proposal, folder, *before)
         assert told["packs"] == [{"entries": 2 + len(entries), "kind": "zones", "version": number}]
-        assert [each["added"] for each in told["differences"]] == ([[*entries]] if base else [])
+        joined = [*entries] if base else ["Asia/Jakarta", "WIB"]
+        assert [each["added"] for each in told["differences"]] == [joined]
         signatures = []
         for holder in ("tables-1", "tables-2"):
             desk = tmp_path / f"{number}-{holder}"
@@ -197,7 +231,7 @@ def test_two_holders_sign_tables_apart(
     assert bundles(incoming) == {("tables", 2): 16, ("tables", 3): 1}
     status, output, _ = run("content", "review", proposal, folder, "--before", base)
     assert "zones 2 is what the proposal lists, and keeps every rule; it has 3 entries" in output
-    assert "Etc/Jakarta" in output
+    assert "added Etc/Jakarta\n  + link: “Asia/Jakarta”\n" in output
     status, _, errors = run("content", "review", proposal, base)
     assert (status, "lists another zones" in errors) == (1, True)
     assert index("tables").packs["zones"].version == 2

@@ -1,0 +1,1 @@
+"""What entries of packs say, in words for whoever is asked to sign them."""
