@@ -68,7 +68,7 @@ def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
     """Use the pack from before again, and not the one in use: the owner has found it bad."""
     shelf = Shelf(folder)
     record = plan_rollback(shelf.store.load(KINDS[kind]), shelf.now)
-    shelf.store.keep(KINDS[kind], record)
+    shelf.store.keep(KINDS[kind].role, {KINDS[kind]: record})
     shelf.store.sweep()
     if as_json:
         print_json(_describe(KINDS[kind], record))

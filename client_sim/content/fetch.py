@@ -13,7 +13,7 @@ from tuf.api.metadata import Targets
 from client_sim.content.checks import check_entries
 from client_sim.content.index import File, Index, Pack, decode_index
 from client_sim.content.kinds import ROLES, Kind, kinds_of
-from client_sim.content.plan import plan_listing, plan_parts
+from client_sim.content.plan import is_open, plan_listing, plan_parts
 from client_sim.content.record import Record
 from client_sim.content.store import Store
 from client_sim.device.errors import ContentError, StateError, StorageError
@@ -63,23 +63,21 @@ class _Update:
             if (pack := index.packs.get(kind.name)) is not None
             and (record := self._list(kind, pack)) is not None
         ]
-        failed = self._keep_listed(listed)
+        failed = self._keep_listed(name, listed)
         parts: dict[str, bytes] = {}
         are_all = all(self._fetch_parts(kind, pack, record, parts) for kind, pack, record in listed)
         if failed is not None:
             raise failed
         if are_all:
-            self._complete(parts, listed, index)
-            self.store.mark_seen(name, role.version)
+            self._complete(name, role.version, parts, listed, index)
         # Where some did not come nothing counts: which ones did is the server's choice, and the
         # next poll would carry that back to it.
         self.store.sweep()
 
-    def _keep_listed(self, listed: Sequence[_Listed]) -> StorageError | None:
+    def _keep_listed(self, name: str, listed: Sequence[_Listed]) -> StorageError | None:
         """Remember what is listed, and return why that failed: to be raised behind the requests."""
         try:
-            for kind, _, record in listed:
-                self.store.keep(kind, record)
+            self.store.keep(name, {kind: record for kind, _, record in listed})
         except StorageError as error:
             return error
         return None
@@ -103,10 +101,15 @@ class _Update:
     def _list(self, kind: Kind, pack: Pack) -> Record | None:
         """Return the record behind the index, or None where that says what cannot be."""
         try:
-            return plan_listing(self.store.load(kind), pack)
+            record = plan_listing(self.store.load(kind), pack)
         except ContentError as error:
             self.warnings.append(f"The pack {kind.name} is passed over: {error}")
             return None
+        if is_open(record) and not self.store.are_whole(record.fetched):
+            # Not that one alone: which one it is would show.
+            self.warnings.append(f"A part of {kind.name} was damaged; all of them are fetched.")
+            return replace(record, fetched=frozenset())
+        return record
 
     def _fetch_parts(self, kind: Kind, pack: Pack, record: Record, parts: dict[str, bytes]) -> bool:
         """Add the parts that are missing of a kind to `parts`; return whether every one came."""
@@ -121,22 +124,38 @@ class _Update:
         return True
 
     def _complete(
-        self, parts: Mapping[str, bytes], listed: Sequence[_Listed], index: Index
+        self,
+        name: str,
+        version: int,
+        parts: Mapping[str, bytes],
+        listed: Sequence[_Listed],
+        index: Index,
     ) -> None:
-        """Store what came, and remember for each kind whether its pack may be used."""
+        """Store what came, and remember at once for all kinds whether their packs may be used."""
         try:
             for sha256, octets in parts.items():
                 self.store.keep_part(sha256, octets)
-            for kind, pack, record in listed:
-                if record.verdict == "open" and not pack.withdrawn:
-                    fetched = frozenset(file.sha256 for file in pack.parts)
-                    judged = self._judge(kind, replace(record, fetched=fetched), pack, index)
-                    self.store.keep(kind, judged)
+            judged = {
+                kind: record
+                for kind, pack, listed_record in listed
+                if (record := self._judge(kind, listed_record, pack, index)) is not None
+            }
+            are_judged = len(judged) == len(listed) and not any(
+                is_open(record) for record in judged.values()
+            )
+            self.store.keep(name, judged, seen=version if are_judged else None)
         except StorageError:
             self.store.sweep()
             raise
 
-    def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record:
+    def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record | None:
+        """Return the record of a pack whose parts have all come, with a verdict where it is open.
+
+        It stays open where none could be found. None where a part is damaged on the phone's disk.
+        """
+        if not is_open(record):
+            return record
+        record = replace(record, fetched=frozenset(file.sha256 for file in pack.parts))
         try:
             entries = self.store.load_entries(kind, pack)
             check_entries(
@@ -146,9 +165,18 @@ class _Update:
                 pictures=pack.pictures,
                 wallpapers=index.wallpapers,
             )
-        except (StateError, StorageError):
-            raise
-        except Exception as error:  # noqa: BLE001 - no update waits for what a library says of a table
+        except ContentError as error:
             self.warnings.append(f"Version {pack.version} of {kind.name} is not used: {error}")
             return replace(record, verdict="bad")
+        except StateError as error:
+            self.warnings.append(str(error))
+            return None
+        except StorageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - no update waits for a table, nor for the memory that it takes
+            self.warnings.append(
+                f"Version {pack.version} of {kind.name} could not be looked at, which the next"
+                f" poll tries again: {error!r}"
+            )
+            return record
         return replace(record, verdict="ready")

@@ -33,10 +33,16 @@ def plan_listing(record: Record, pack: Pack) -> Record:
     )
 
 
+def is_open(record: Record) -> bool:
+    """Tell whether the listed pack has to be fetched or judged still."""
+    pack = record.listed
+    return pack is not None and not pack.withdrawn and record.verdict == "open"
+
+
 def plan_parts(record: Record) -> tuple[int, ...]:
     """Return the numbers of the parts to fetch, in ascending order."""
     pack = record.listed
-    if pack is None or pack.withdrawn or record.verdict != "open":
+    if pack is None or not is_open(record):
         return ()
     return tuple(
         number for number, file in enumerate(pack.parts) if file.sha256 not in record.fetched

@@ -1,26 +1,27 @@
 """The packs that a phone holds, in its state.
 
-content.KIND     the record of a kind (`record.py`)
+contents.ROLE    what is remembered of the packs of a role (`holding.py`)
 part.SHA256      a part's octets as they were fetched
-contents.ROLE    the version of the role whose packs have all been seen to, decimal
 
 A part is written before a record names it, and removed after none does any more: a phone that dies
 in between holds more than it needs, and never less.
 """
 
 import hashlib
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
+from client_sim.content.holding import Holding, decode_holding, encode_holding
 from client_sim.content.index import Pack
-from client_sim.content.kinds import KINDS, Kind
+from client_sim.content.kinds import KINDS, ROLES, Kind, kinds_of
 from client_sim.content.part import decode_part
 from client_sim.content.plan import plan_use
-from client_sim.content.record import Record, decode_record, encode_record
+from client_sim.content.record import Record
 from client_sim.device.errors import ContentError, StateError
 from client_sim.device.pointer import bucket
 from client_sim.device.records import load_secret
 
+_HOLDING: Final = "contents."
 _PART: Final = "part."
 
 
@@ -28,7 +29,7 @@ class Store:
     """What `state` holds of packs.
 
     What is damaged is forgotten, and its role counts as not seen to, so that a poll fetches it
-    again; `forgotten` are the sentences that say so.
+    again; `forgotten` are the sentences that say so, by role or kind.
     """
 
     def __init__(self, state: MutableMapping[str, bytes]) -> None:
@@ -36,21 +37,19 @@ class Store:
         self.forgotten: dict[str, str] = {}
 
     def load(self, kind: Kind) -> Record:
-        """Return what is remembered of a kind: nothing where it is damaged."""
-        octets = self._state.get(f"content.{kind.name}")
-        if octets is None:
-            return Record()
-        try:
-            return decode_record(octets)
-        except StateError:
-            self._forget(kind)
-            return Record()
+        """Return what is remembered of a kind: nothing where its role's record is damaged."""
+        return self._load(kind.role).records.get(kind.name, Record())
 
-    def keep(self, kind: Kind, record: Record) -> None:
-        """Store a record if it says something new."""
-        name, octets = f"content.{kind.name}", encode_record(record)
-        if self._state.get(name) != octets:
-            self._state[name] = octets
+    def keep(self, role: str, records: Mapping[Kind, Record], *, seen: int | None = None) -> None:
+        """Store records of kinds of a role in one step, if they say something new.
+
+        With `seen` the packs of this version of the role have been seen to.
+        """
+        held = self._load(role)
+        named = {kind.name: record for kind, record in records.items()}
+        holding = Holding(held.seen if seen is None else seen, {**held.records, **named})
+        if holding != held:
+            self._state[_HOLDING + role] = encode_holding(holding)
 
     def keep_part(self, sha256: str, octets: bytes) -> None:
         """Store a part."""
@@ -70,26 +69,27 @@ class Store:
             entries |= decode_part(octets, kind, number)
         return entries
 
+    def are_whole(self, parts: Iterable[str]) -> bool:
+        """Tell whether the parts with these sha256 are there as they were fetched."""
+        return all(
+            hashlib.sha256(self._state.get(_PART + sha256, b"")).hexdigest() == sha256
+            for sha256 in parts
+        )
+
     def is_seen(self, role: str, version: int) -> bool:
         """Tell whether the packs of a version of a role have been seen to."""
-        return self._state.get(f"contents.{role}") == str(version).encode()
-
-    def mark_seen(self, role: str, version: int) -> None:
-        """Remember that they have been."""
-        self._state[f"contents.{role}"] = str(version).encode()
+        return self._load(role).seen == version
 
     def settle(self, now: float, entropy: Callable[[int], bytes]) -> None:
         """Use the packs that `now` wants, epoch seconds, and none else."""
-        for kind in KINDS.values():
-            record = self.load(kind)
-
-            def place(version: int, kind: Kind = kind) -> int:
-                secret = load_secret(self._state, entropy)
-                return bucket(secret, kind.role, kind.name, "pack", version)
-
-            settled = plan_use(record, now, place)
-            if settled != record:
-                self.keep(kind, settled)
+        for role in ROLES:
+            records = {kind: self.load(kind) for kind in kinds_of(role)}
+            settled = {
+                kind: plan_use(record, now, self._place(kind, entropy))
+                for kind, record in records.items()
+            }
+            if settled != records:
+                self.keep(role, settled)
                 self.sweep()
 
     def sweep(self) -> None:
@@ -104,13 +104,37 @@ class Store:
         pack = self.load(kind).used
         if pack is None:
             none = f"The phone has no {kind.name} yet; they come with its polls."
-            raise ContentError(self.forgotten.get(kind.name, none))
+            said = self.forgotten.get(kind.role, none)
+            raise ContentError(self.forgotten.get(kind.name, said))
         return pack, self.load_entries(kind, pack)
 
+    def _place(self, kind: Kind, entropy: Callable[[int], bytes]) -> Callable[[int], int]:
+        def place(version: int) -> int:
+            secret = load_secret(self._state, entropy)
+            return bucket(secret, kind.role, kind.name, "pack", version)
+
+        return place
+
+    def _load(self, role: str) -> Holding:
+        octets = self._state.get(_HOLDING + role)
+        if octets is None:
+            return Holding()
+        try:
+            return decode_holding(octets)
+        except StateError:
+            self._state.pop(_HOLDING + role, None)
+            self.forgotten[role] = _tell_forgotten(role)
+            return Holding()
+
     def _forget(self, kind: Kind) -> None:
-        self._state.pop(f"content.{kind.name}", None)
-        self._state.pop(f"contents.{kind.role}", None)
-        self.forgotten[kind.name] = (
-            f"What the phone held of {kind.name} was damaged, and is forgotten; the next poll"
-            " fetches it again."
-        )
+        records = {**self._load(kind.role).records}
+        records.pop(kind.name, None)
+        self._state[_HOLDING + kind.role] = encode_holding(Holding(0, records))
+        self.forgotten[kind.name] = _tell_forgotten(kind.name)
+
+
+def _tell_forgotten(name: str) -> str:
+    return (
+        f"What the phone held of {name} was damaged, and is forgotten; the next poll fetches it"
+        " again."
+    )

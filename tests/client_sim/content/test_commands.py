@@ -260,11 +260,13 @@ def test_a_picture_with_something_in_it_is_not_written(town, tmp_path):
 
 def test_what_is_damaged_is_told_and_comes_again(town):
     """Once: behind that it is missing like anything that has not come yet."""
-    (town.phone / "state" / "content.emergency").write_bytes(b"x")
-    assert "was damaged, and is forgotten" in str(town.run("emergency", "ID").exception)
+    (town.phone / "state" / "contents.tables").write_bytes(b"x")
+    assert "held of tables was damaged, and is forgotten" in str(
+        town.run("emergency", "ID").exception
+    )
     assert "has no emergency yet" in str(town.run("emergency", "ID").exception)
-    (town.phone / "state" / "content.zones").write_bytes(b"x")
-    assert "held of zones was damaged" in town.run("list").stderr
+    (town.phone / "state" / "contents.content").write_bytes(b"x")
+    assert "held of content was damaged" in town.run("list").stderr
     town.poll()
     assert town.tell("emergency", "ID") == "ID: 110 112\n"
     assert not town.run("list").stderr
