@@ -3,7 +3,10 @@
 import io
 import json
 
+from defusedxml.ElementTree import fromstring
+
 from client_sim.lab.captures.audit import audit_capture
+from client_sim.lab.captures.exporting import render_audit_junit, render_audit_sarif
 from client_sim.lab.captures.key_log import list_randoms
 from client_sim.lab.captures.loading import decode_capture
 from client_sim.lab.captures.page import render_page
@@ -24,7 +27,14 @@ def check_capture(octets: bytes) -> None:
     for keys in secrets:
         list_randoms(keys)
     audit = audit_capture(capture, HOST, None, personal=True)
-    shown = json.dumps(audit_to_dict(audit, personal=True)) + render_page(audit, personal=True)
+    forms = (
+        json.dumps(audit_to_dict(audit, personal=True)),
+        render_page(audit, personal=True),
+        render_audit_junit(audit, "capture"),
+        render_audit_sarif(audit, "capture"),
+    )
+    fromstring(forms[2])
+    shown = "".join(forms)
     if any(not sign.isprintable() and sign != "\n" for sign in shown):
         raise AssertionError("a stranger's octets are shown as they are")
     audit_capture(capture, None, None)
