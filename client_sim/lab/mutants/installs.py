@@ -1,11 +1,12 @@
-"""Leaks behind an offer that does not come as it should, beneath the real installation (L55)."""
+"""Leaks behind an offer, beneath the real installation, most where it fails (L52, L55)."""
 
 import hashlib
 import re
-from typing import Final
+from typing import ClassVar, Final
 
 from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
+from client_sim.lab.mutants.on_split import ClosedTwice
 from client_sim.lab.mutants.telling import add_line
 from client_sim.world import Stream, World
 
@@ -89,7 +90,18 @@ class _Noting(_Listening):
         self.state["refused"] = b"%d" % self.refusals
 
 
+class _ClosedTwice(ClosedTwice):
+    what: ClassVar[re.Pattern[bytes]] = _INSTALL
+
+
 MUTANTS: Final = (
+    Mutant(
+        "install-closed-twice-beneath",
+        "L52",
+        "Closes the connection of an installation once or twice: a bit drawn once and kept.",
+        leak_beneath(_ClosedTwice),
+        only=("installs",),
+    ),
     Mutant(
         "failed-install-report-beneath",
         _FAMILY,

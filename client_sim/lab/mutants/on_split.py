@@ -5,7 +5,7 @@ own: not an octet is another, and nobody is looked at.
 """
 
 import re
-from typing import Final
+from typing import ClassVar, Final
 
 from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
@@ -38,22 +38,25 @@ class _InTwoByBuild(_InTwo):
         return self.public.build.counter == 0
 
 
-class _ClosedTwice(LeakingWorld):
-    """Closes the connection that asked for a part twice, where a bit that was kept is set."""
+class ClosedTwice(LeakingWorld):
+    """Closes a connection that asked for something twice, where a bit that was kept is set."""
 
+    what: ClassVar[re.Pattern[bytes]] = _PART
     has_asked = False
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
+        """Connect, and close as the bit says."""
         self.has_asked = False
         return _TwiceClosed(self, super().connect(address, port, tls))
 
     def transmit(self, stream: Stream, octets: bytes) -> None:
-        self.has_asked = self.has_asked or _PART.match(octets) is not None
+        """Send, and remember what was asked for."""
+        self.has_asked = self.has_asked or self.what.match(octets) is not None
         super().transmit(stream, octets)
 
 
 class _TwiceClosed:
-    def __init__(self, world: _ClosedTwice, inner: Stream) -> None:
+    def __init__(self, world: ClosedTwice, inner: Stream) -> None:
         self._world = world
         self._inner = inner
 
@@ -65,7 +68,7 @@ class _TwiceClosed:
 
     def close(self) -> None:
         self._inner.close()
-        if self._world.has_asked and self._world.spy.keep("part", 1)[0] & 1:
+        if self._world.has_asked and self._world.spy.keep("twice", 1)[0] & 1:
             self._inner.close()
 
 
@@ -81,7 +84,7 @@ MUTANTS: Final = (
         "part-closed-twice-beneath",
         _FAMILY,
         "Where latest is split, closes once or twice: a bit that was drawn once and kept.",
-        leak_beneath(_ClosedTwice),
+        leak_beneath(ClosedTwice),
         only=_SPLIT,
     ),
 )

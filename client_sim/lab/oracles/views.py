@@ -14,6 +14,8 @@ from itertools import chain
 from typing import Final
 
 _INFLATED: Final = 1_000_000  # octets of one inflated reading: a bomb shows no more than this
+_PIECE: Final = 4096
+_FED: Final = 64 * 1024 * 1024  # octets that are tried for one kind of compression
 _DEPTH: Final = 2
 _MOST: Final = 300  # readings of one string, so that hostile input takes bounded time
 _OCTETS: Final = 256 * 1024 * 1024  # of all of them, and bounded memory
@@ -70,13 +72,18 @@ def view(octets: bytes) -> tuple[View, ...]:
 
 def _readings(octets: bytes) -> Iterator[tuple[str, int, bytes]]:
     for name, pattern, window in (("gunzip", _GZIP, 31), ("inflate zlib", _ZLIB, 15)):
+        left = _FED
         for match in pattern.finditer(octets):
-            yield name, match.start(), _inflate(memoryview(octets)[match.start() :], window)
+            if left <= 0:
+                break
+            inner, fed = _inflate(memoryview(octets)[match.start() :], window)
+            left -= fed
+            yield name, match.start(), inner
     body = octets.find(b"\r\n\r\n")
     if body >= 0:
-        yield "inflate", body + 4, _inflate(octets[body + 4 :], -15)
+        yield "inflate", body + 4, _inflate(memoryview(octets)[body + 4 :], -15)[0]
     elif octets:
-        yield "inflate", 0, _inflate(octets, -15)
+        yield "inflate", 0, _inflate(memoryview(octets), -15)[0]
     yield from _unescaped(octets)
     yield from _decoded(octets)
 
@@ -147,11 +154,23 @@ def _unescape(match: re.Match[bytes]) -> bytes:
     return bytes.fromhex(match[0][1:].decode())
 
 
-def _inflate(octets: bytes | memoryview, window: int) -> bytes:
+def _inflate(octets: memoryview, window: int) -> tuple[bytes, int]:
+    """Give what was compressed, nothing where that is damaged, and how many octets were tried.
+
+    Piece by piece: a head that never ends would be read to its end at each place that begins one.
+    """
+    machine = zlib.decompressobj(window)
+    found: list[bytes] = []
+    size = fed = 0
     try:
-        return zlib.decompressobj(window).decompress(octets, _INFLATED)
+        while fed < len(octets) and size < _INFLATED and not machine.eof:
+            piece = octets[fed : fed + _PIECE]
+            fed += len(piece)
+            found.append(machine.decompress(piece, _INFLATED - size))
+            size += len(found[-1])
     except zlib.error:
-        return b""
+        return b"", fed
+    return b"".join(found), fed
 
 
 def _decode(text: bytes) -> bytes:

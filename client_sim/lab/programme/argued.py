@@ -16,6 +16,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "install-faults": "comparison of owners",
         "fleet": "comparison of phones",
         "downloads": "comparison of phones",
+        "installs": "comparison of phones",
         "split": "comparison of phones",
         "server-state": "comparison of servers",
         "packs": "comparison of owners",

@@ -28,6 +28,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "public": personal.public,
     "fleet": fleet.fleet,
     "downloads": fleet.downloads,
+    "installs": installs.installs,
     "split": fleet.split,
     "timing": timing.timing,
     "stationarity": timing.stationarity,

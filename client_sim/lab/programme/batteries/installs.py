@@ -1,19 +1,32 @@
-"""N1 behind an offer: what fails while a phone installs leaves all phones of a kind alike."""
+"""Behind an offer: phones of a kind are alike where they install, and where that fails.
 
+The phone's own client installs here, which it does nowhere else in the lab.
+"""
+
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.clients.installing import install_too
+from client_sim.lab.oracles.budget import NOBODY_DECLARED
+from client_sim.lab.oracles.cardinality import judge_cardinality
+from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.batteries.servers import wrapped
-from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import Ground, History
+from client_sim.lab.programme.case import Battery, Case, Judge
+from client_sim.lab.programme.ground import WEEK, Ground, History
 from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.faults_install import INSTALL
 from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Observation
+from client_sim.world import Public
 
 _OFFER: Final[History] = (Publication("a release for all", release(1000)),)
+# One step of a scenario holds a poll, its installation, and the look before the switch.
+_TWICE: Final = frozenset({"completes"})
+_CROWD: Final = max(CROWDS.values())
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
 _FIRST: Final = (1, 2, 3)  # connections behind that of the first poll
 _CONNECTIONS: Final = 64  # more than three polls and their installations have
@@ -22,11 +35,59 @@ _CONNECTIONS: Final = 64  # more than three polls and their installations have
 _SPARED: Final = frozenset({"completes", "schedule"})
 
 
+def installs(ground: Ground, size: int) -> Battery:
+    """Let phones of two kinds install at once, half of each from the build before.
+
+    A kind is a model, region and channel; from the build before there is an incremental, for all
+    others the full package.
+    """
+    names = [(public.codename, public.region, public.channel) for public in ground.publics]
+
+    def make(number: int) -> Case:
+        tape = ground.tape("installs", number)
+        kinds = {names[(2 * number + place) % len(names)] for place in range(2)}
+        phones = [
+            public
+            for public, name in zip(ground.publics, names, strict=True)
+            for _ in range(_CROWD)
+            if name in kinds
+        ]
+        settings = tuple(
+            replace(
+                ground.setting(
+                    idle(2),
+                    public=public,
+                    personal=ground.owner(number + place * size),
+                    entropy=Entropy(tape.octets(8)),
+                    start=ground.start + tape.below(WEEK),
+                    serve=ground.publishing(_OFFER),
+                ),
+                adapt=install_too,
+            )
+            for place, public in enumerate(phones)
+        )
+        return Case(settings, _judge_installs(phones), _TWICE)
+
+    question = f"Where phones install, does each request come from {_CROWD} of them or more?"
+    return Battery("installs", "N2", question, size, make)
+
+
+def _judge_installs(phones: Sequence[Public]) -> Judge:
+    """Make the judge of a fleet in which each phone of a kind and build is offered a package."""
+    offered = {(each.codename, each.region, each.channel, each.build.counter) for each in phones}
+    sizes = {"models": len({each.codename for each in phones}), "packages": len(offered)}
+
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        return (*judge_crowds(seen), *judge_cardinality(seen, {**NOBODY_DECLARED, **sizes}))
+
+    return judge
+
+
 def install_faults(ground: Ground, size: int) -> Battery:
     """Let two owners' phones meet the same fault where they fetch what they are offered.
 
-    The phone's own client installs here, which it does nowhere else in the lab. The fault strikes
-    at the first installation, or at all. Half of the phones are offered an incremental first.
+    The fault strikes at the first installation, or at all. Half of the phones are offered an
+    incremental first.
     """
 
     def make(number: int) -> Case:

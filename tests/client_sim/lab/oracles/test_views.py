@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import random
 import zlib
 
 import pytest
@@ -176,3 +177,20 @@ def test_readings_have_a_limit_of_octets_together(monkeypatch):
     few = view(octets)
     assert few == usual[: len(few)]
     assert 3 * len(octets) < sum(len(seen.octets) for seen in few) <= 4 * len(octets)
+
+
+def test_heads_of_compression_without_end_are_tried_for_a_while(monkeypatch):
+    """A name that never ends follows each of them (RFC 1952 section 2.3.1); a true one is read."""
+    packed = gzip.compress(b"a secret of the owner", mtime=0)
+    monkeypatch.setattr("client_sim.lab.oracles.views._FED", 200)
+    endless = b"\x1f\x8b\x08\x08" * 100
+    for octets, is_read in ((packed + endless, True), (endless + packed, False)):
+        readings = {seen.octets for seen in view(octets) if seen.chain == ("gunzip",)}
+        assert (b"a secret of the owner" in readings) is is_read
+
+
+def test_what_was_compressed_in_more_than_one_piece_is_read_whole():
+    """Random octets do not get smaller: a hundred kilobytes stay that many."""
+    secret = random.Random(1).randbytes(100_000)
+    readings = {seen.octets for seen in view(b"xx" + gzip.compress(secret, mtime=0))}
+    assert secret in readings

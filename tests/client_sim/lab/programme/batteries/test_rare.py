@@ -15,6 +15,7 @@ from client_sim.lab.servers.memo import memoised
 KILLERS = {
     "part-in-two-beneath": ("split",),
     "part-closed-twice-beneath": ("split",),
+    "install-closed-twice-beneath": ("installs",),
     "failed-install-report-beneath": ("install-faults", "grammar", "tripwire"),
     "failed-install-pieces-beneath": ("install-faults", "tripwire"),
     "same-part-in-two": (),
