@@ -95,7 +95,7 @@ def _findings(counts: Sequence[Count], sizes: Mapping[str, int]) -> Iterator[Fin
             offset=0,
             length=len(rarest),
             other=commonest,
-            channel=name_channel(count.of),
+            channel=name_channel(count.field),
             field=count.field,
         )
 

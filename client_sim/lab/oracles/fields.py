@@ -18,6 +18,14 @@ _KINDS: Final = {
     "package": "package",
     "picture": "picture",
 }
+_CHANNELS: Final = {
+    "names": Channel.DNS,
+    "connections": Channel.CONNECT,
+    "port and TLS name": Channel.CONNECT,
+    "TLS parameters": Channel.TLS,
+    "close": Channel.CLOSE,
+}
+"""Of the fields of polls and connections; all others are octets."""
 _TARGET: Final = re.compile(rb"[^ ]* (.*)", re.DOTALL)
 
 
@@ -31,9 +39,9 @@ class Field:
     value: bytes
 
 
-def name_channel(of: str) -> str:
-    """Name the way out that a field belongs to: octets, but for those of polls and connections."""
-    return "" if of in {"poll", "connection"} else Channel.OCTETS.value
+def name_channel(name: str) -> str:
+    """Name the way out that a field belongs to."""
+    return _CHANNELS.get(name, Channel.OCTETS).value
 
 
 def decode_fields(observation: Observation) -> dict[int, tuple[Field, ...]]:

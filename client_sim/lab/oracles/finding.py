@@ -8,8 +8,8 @@ class Finding:
     """One reason for an alarm: `length` octets at `offset` of `octets`, and where those left.
 
     `other` is what another run showed in the same place, where the check compares two. `channel` is
-    the way out (a value of Channel) and `field` the part of it, such as `path`, `header Host value`
-    or `interval`; both are empty where a finding is about no single place.
+    the way out (a value of Channel, or "the owner's data" for a look at it) and `field` the part of
+    it, such as `path`, `header Host value` or `interval`.
     """
 
     where: str

@@ -1,6 +1,7 @@
 """The oracles' answers as findings: each judges one run by itself."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from client_sim.lab.oracles.canary import CanarySearch
@@ -76,7 +77,11 @@ def judge_reads(observation: Observation) -> tuple[Finding, ...]:
     """Find looks at the owner's data, each field once."""
     first = {read.field: read.phase for read in reversed(observation.reads)}
     return tuple(
-        Finding(phase, f"the client read {field}", field.encode(), 0, len(field), field=field)
+        Finding(
+            *(phase, f"the client read {field}", field.encode(), 0, len(field)),
+            channel="the owner's data",
+            field=field,
+        )
         for field, phase in first.items()
     )
 
@@ -94,14 +99,21 @@ def judge_canaries(observation: Observation, search: CanarySearch) -> tuple[Find
         for d in observation.departures
         if d.channel in {Channel.DNS, Channel.CONNECT, Channel.TLS, Channel.DETOUR}
     ]
-    joined = [("", where, octets) for where, octets in join_fields(observation)]
+    joined = [
+        (Channel.DNS if where.endswith(" of names") else Channel.OCTETS, where, octets)
+        for where, octets in join_fields(observation)
+    ]
     _SEEN.add({octets for _, _, octets in (*places, *joined)})
     if search.is_absent(_SEEN):
         return ()
-    return tuple(_canaries(places, search)) or tuple(_canaries(joined, search))
+    return tuple(_canaries(places, search)) or tuple(
+        replace(finding, field=finding.where) for finding in _canaries(joined, search)
+    )
 
 
-def _canaries(places: Sequence[tuple[str, str, bytes]], search: CanarySearch) -> Iterator[Finding]:
+def _canaries(
+    places: Sequence[tuple[Channel, str, bytes]], search: CanarySearch
+) -> Iterator[Finding]:
     for channel, where, octets in places:
         for sighting in search.search_again(octets):
             dress = " → ".join(sighting.chain) or "it is"
@@ -111,11 +123,9 @@ def _canaries(places: Sequence[tuple[str, str, bytes]], search: CanarySearch) ->
                 octets,
                 sighting.offset,
                 len(sighting.octets),
-                channel=str(channel),
+                channel=channel.value,
                 field=(
-                    _field(octets, sighting.offset)
-                    if channel == Channel.OCTETS
-                    else str(channel) or where
+                    _field(octets, sighting.offset) if channel is Channel.OCTETS else channel.value
                 ),
             )
 

@@ -44,6 +44,6 @@ def _finding(
         offset=0,
         length=len(octets),
         other=theirs.value if theirs else b"",
-        channel=name_channel(there.of),
+        channel=name_channel(there.name),
         field=there.name,
     )

@@ -15,11 +15,18 @@ class Told:
 
 
 def gather(findings: Sequence[Finding]) -> tuple[Told, ...]:
-    """Give the first of those with one sentence, or of which one value left, in their order."""
+    """Give the first of those with one sentence, or of which one value left, in their order.
+
+    What the canary search found in one place is one value, too: a number is a contact's and stands
+    in the log of calls.
+    """
     counted: dict[tuple[str, str], int] = {}
     firsts: dict[tuple[str, str], Finding] = {}
+    places: dict[tuple[bytes, int], tuple[str, str]] = {}
     for finding in findings:
         subject = _subject(finding.explanation)
+        if subject[1]:
+            subject = places.setdefault((finding.octets, finding.offset), subject)
         counted[subject] = counted.get(subject, 0) + 1
         firsts.setdefault(subject, finding)
     return tuple(Told(firsts[subject], times) for subject, times in counted.items())

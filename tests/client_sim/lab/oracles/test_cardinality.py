@@ -126,7 +126,7 @@ def test_a_finding_is_one_sentence_with_both_values():
             "poll 1, connection 1",
             "port and TLS name has 2 values among 3 phones in the same public trust state, where 1 "
             "may be: b'443 h.example' in 2, b'444 h.example' in 1",
-            *(b"444 h.example", 0, 13, b"443 h.example", "", "port and TLS name"),
+            *(b"444 h.example", 0, 13, b"443 h.example", "connect target", "port and TLS name"),
         ),
     )
 

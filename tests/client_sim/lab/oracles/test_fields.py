@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from client_sim.lab.oracles.fields import Field, decode_fields, name_channel
 from client_sim.lab.trace.observation import Channel, Departure, Observation
 
@@ -84,11 +86,22 @@ def test_what_is_no_poll_has_no_fields():
     assert decode_fields(observe(ROLE, phase="start")) == {}
 
 
-def test_fields_of_requests_are_octets():
-    """Those of polls and connections belong to no single way out."""
-    assert [name_channel(of) for of in ("poll", "connection", "request", "package")] == [
-        *("", "", "octets", "octets"),
-    ]
+@pytest.mark.parametrize(
+    ("name", "channel"),
+    [
+        ("names", "dns question"),
+        ("connections", "connect target"),
+        ("port and TLS name", "connect target"),
+        ("TLS parameters", "tls parameters"),
+        ("close", "close"),
+        ("pieces", "octets"),
+        ("requests", "octets"),
+        ("header Host value", "octets"),
+    ],
+)
+def test_each_field_has_its_way_out(name, channel):
+    """What is no name, target, parameter or close is octets."""
+    assert name_channel(name) == channel
 
 
 def test_a_poll_without_a_connection_has_fields():

@@ -205,7 +205,11 @@ def test_a_look_is_told_word_for_word():
     """The field stands for its value, which nobody recorded."""
     seen = Observation((), (), (Read("poll 1", "imei"),), (), None)
     assert judge_reads(seen) == (
-        Finding("poll 1", "the client read imei", b"imei", 0, 4, field="imei"),
+        Finding(
+            *("poll 1", "the client read imei", b"imei", 0, 4, None),
+            channel="the owner's data",
+            field="imei",
+        ),
     )
 
 
@@ -280,7 +284,7 @@ def test_a_planted_value_in_a_request_is_told_word_for_word():
 
 
 def test_a_value_in_halves_is_told_word_for_word():
-    """The text that was put together, where its pieces stand, and no channel."""
+    """The text that was put together, where its pieces stand, and how they left."""
     seen = Observation(
         (left(Channel.DNS, IMEI[:7] + b".example"), left(Channel.DNS, IMEI[7:] + b".example")),
         *((), (), (), None),
@@ -289,6 +293,6 @@ def test_a_value_in_halves_is_told_word_for_word():
         Finding(
             "first labels of names",
             "imei as it is: 001017204862139",
-            *(IMEI, 0, 15, None, "", "first labels of names"),
+            *(IMEI, 0, 15, None, "dns question", "first labels of names"),
         ),
     )

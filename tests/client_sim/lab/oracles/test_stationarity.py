@@ -128,7 +128,7 @@ def test_a_body_more_shows_in_what_is_sent_at_once(first, second, octets, other,
     """The first field that differs is the one that is named."""
     del octets, other
     (found,) = judge_stationarity(polls(first, second))
-    assert (found.where, found.channel, found.field) == ("poll 2, connection 1", "", name)
+    assert (found.where, found.channel, found.field) == ("poll 2, connection 1", "octets", name)
     assert (found.octets, found.other) == (b"%d" % len(second), b"%d" % len(first))
     assert (found.offset, found.length) == (0, 2)
 
