@@ -56,8 +56,12 @@ def test_one_odd_phone_is_named(odd, field):
     finding = found[field]
     assert "2 values among 3 phones" in finding.explanation
     assert (finding.offset, finding.length) == (0, len(finding.octets))
-    in_octets = field not in {"names", "port and TLS name", "TLS parameters", "pieces"}
-    assert finding.channel == ("octets" if in_octets else "")
+    others = {
+        "names": "dns question",
+        "port and TLS name": "connect target",
+        "TLS parameters": "tls parameters",
+    }
+    assert finding.channel == others.get(field, "octets")
     assert f"{finding.octets!r} in 1" in finding.explanation
     assert f"{finding.other!r} in 2" in finding.explanation
 
