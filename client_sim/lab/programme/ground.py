@@ -31,9 +31,10 @@ YEAR: Final = 31_536_000
 
 Serve = Callable[[], Responder]
 History = tuple[Publication, ...]
+Kinds = tuple[str, ...]
+EVERY_KIND: Final = tuple(PARTS)
 
 _REPOSITORY: Final = Repository(b"lab")
-_STOCKED: Final = Repository(b"lab", kinds=tuple(PARTS))
 FAULTS: Final = make_faults(_REPOSITORY)
 """Everything that can go wrong with the servers of a ground."""
 
@@ -45,7 +46,7 @@ class Ground:
     `quiet` never has anything new; `changing(number)` publishes something else before each poll,
     beginning with change `number` of all that can happen, for clients that follow;
     `splitting(number)` splits `latest` before a poll, in one of six orders. `publishing(history)`
-    makes what it is told public; `stocked(history)`, too, with packs of every kind. Runs begin at
+    makes what it is told public; `stocked(history, kinds)`, too, with packs of these. Runs begin at
     `start` (epoch seconds), or up to `spread` seconds later. `upstream` is the address of a server
     that is polled in place of these.
     """
@@ -56,7 +57,7 @@ class Ground:
     changing: Callable[[int], Serve]
     splitting: Callable[[int], Serve]
     publishing: Callable[[History], Serve]
-    stocked: Callable[[History], Serve]
+    stocked: Callable[[History, Kinds], Serve]
     start: float = START
     spread: int = YEAR
     upstream: str | None = None
@@ -122,7 +123,7 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         _serve_changes,
         _serve_splits,
         partial(partial, _REPOSITORY.serve),
-        partial(partial, _STOCKED.serve),
+        _serve_stocked,
     )
     seen = observe(factory, ground.setting(idle(1)))
     if any(b".snapshot.json" in connection.octets for connection in seen.connections()):
@@ -133,7 +134,7 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         changing=lambda _number: _serve_nothing,
         splitting=lambda _number: _serve_nothing,
         publishing=lambda _history: _serve_nothing,
-        stocked=lambda _history: _serve_nothing,
+        stocked=lambda _history, _kinds: _serve_nothing,
     )
 
 
@@ -153,6 +154,15 @@ def _serve_splits(number: int) -> Serve:
     """Let 0 to 2 changes pass before the split into 4 parts, or in its place that into 16."""
     first = SPLITS[3:] if number % 6 >= 3 else SPLITS
     return partial(_REPOSITORY.serve, one_by_one((*CHANGES[: number % 3], *first)))
+
+
+@lru_cache(maxsize=16)
+def _stock(kinds: Kinds) -> Repository:
+    return Repository(b"lab", kinds=kinds)
+
+
+def _serve_stocked(history: History, kinds: Kinds) -> Serve:
+    return partial(_stock(kinds).serve, history)
 
 
 def _serve_nothing() -> Responder:

@@ -92,7 +92,7 @@ def plan_live_ground(target: Target, public: Public, *, now: float, seed: int) -
         changing=lambda _: serve,
         splitting=lambda _: serve,
         publishing=lambda _: serve,
-        stocked=lambda _: serve,
+        stocked=lambda _history, _kinds: serve,
         start=start,
         spread=WEEK,
         upstream=target.address,

@@ -9,7 +9,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case
-from client_sim.lab.programme.ground import WEEK, Ground, History, Serve
+from client_sim.lab.programme.ground import EVERY_KIND, WEEK, Ground, History, Serve
 from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.lives import idle
@@ -28,6 +28,7 @@ _GROUP: Final = 6  # phones that are compared at once
 _FAILING: Final = frozenset({"completes"})
 _KEPT_BACK: Final = (*SMALL_PARTS, *STOCKED_PARTS)
 _SAID: Final = tuple((kind, states) for kind in SMALL for states in SAID)
+_WITH_ALL: Final = "greetings"  # what is done with them is done where there is every kind
 _KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
 _DONE: Final = tuple((name, kind) for kind in _KINDS for name in HISTORIES)
 # A version that falls is passed over by phones, and nobody fetches what it lists.
@@ -47,7 +48,7 @@ def parts(ground: Ground, size: int) -> Battery:
         if number >= len(_KEPT_BACK):
             return _say(ground, number, *_SAID[number - len(_KEPT_BACK)])
         pair = _KEPT_BACK[number]
-        serve = ground.quiet if number < len(SMALL_PARTS) else ground.stocked(())
+        serve = ground.quiet if number < len(SMALL_PARTS) else ground.stocked((), EVERY_KIND)
         setting = ground.setting(
             idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"parts %d" % number)
         )
@@ -137,7 +138,10 @@ def _phone(ground: Ground, number: int, serve: Serve) -> Setting:
 
 
 def _publish(ground: Ground, kind: str, history: History) -> Serve:
-    return (ground.publishing if kind in SMALL else ground.stocked)(history)
+    """Do something with the pack of a kind, where it is the only one but for one kind in all."""
+    if kind in SMALL:
+        return ground.publishing(history)
+    return ground.stocked(history, EVERY_KIND if kind == _WITH_ALL else (kind,))
 
 
 def _spared(name: str) -> frozenset[str]:
