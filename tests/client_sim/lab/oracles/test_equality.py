@@ -214,7 +214,16 @@ def test_a_difference_is_a_finding():
     assert found.explanation.startswith("owner 2 shows something else from octet 10 on, in request")
     assert (found.octets, found.other) == (first, second)
     assert (found.offset, found.length, found.channel) == (10, 32, "octets")
+    assert found.explanation.endswith(f", in {found.field}")
     assert judge_equality(one, one, "owner 2", with_time=True) == ()
+
+
+def test_a_time_is_a_finding_where_times_are_compared():
+    """Two phones of one randomness poll at the same second; others do not."""
+    later = observe(*changed(4, at=2.0))
+    (found,) = judge_equality(BASE_SEEN, later, "owner 2", with_time=True)
+    assert found.field == "time"
+    assert judge_equality(BASE_SEEN, later, "owner 2", with_time=False) == ()
 
 
 def test_every_difference_is_shown_whole():
