@@ -11,7 +11,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Final
+from typing import Final, TypeAlias
 
 from client_sim.lab.oracles.salted import salted_digests
 from client_sim.lab.oracles.spellings import spell
@@ -40,6 +40,8 @@ _CHAINS: Final[tuple[tuple[str, ...], ...]] = (
 )
 """What a token may be made by, which it keeps the number of."""
 _USUAL: Final = ("md5", "sha1", "sha256")
+_Planted: TypeAlias = tuple[str, bytes, str, bytes]
+"""A value as it is looked for: its field, the value, the name of a spelling, and that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +59,6 @@ class Sighting:
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    field: str
-    value: bytes
-    spelling: str
-    spelled: bytes
-    chain: tuple[str, ...]
-
-    def octets(self) -> bytes:
-        octets = self.spelled
-        for name in self.chain:
-            octets = TRANSFORMS[name](octets)
-        return octets
-
-
 class CanarySearch:
     """A search for the values of one persona, given as `canaries` lists them.
 
@@ -82,7 +69,7 @@ class CanarySearch:
     def __init__(self, values: Mapping[str, tuple[bytes, ...]], layers: int = 2) -> None:
         self._index: dict[bytes, list[tuple[int, int]]] = {}
         self._deltas: dict[bytes, list[int]] = {}
-        self._spelled: list[tuple[str, bytes, str, bytes]] = [
+        self._spelled: list[_Planted] = [
             (field, value, spelling, spelled)
             for field, own in values.items()
             for value in own
@@ -120,7 +107,7 @@ class CanarySearch:
     def _is_there(self, window: bytes, readings: Sequence[bytes]) -> bool:
         """Say whether any token that begins with a window stands in one of the readings."""
         for place, number in self._index[window]:
-            whole = _Token(*self._spelled[place], self._chains[number]).octets()
+            whole = _dress(self._spelled[place][3], self._chains[number])
             needed = self._needed(place, number, len(whole))
             if any(whole[:needed] in text for text in readings):
                 return True
@@ -206,36 +193,42 @@ class CanarySearch:
         for offset in range(len(octets) - window + 1):
             hits = index.get(octets[offset : offset + window])
             for place, number in hits or ():
-                token = _Token(*self._spelled[place], self._chains[number])
-                whole = token.octets()
+                planted, chain = self._spelled[place], self._chains[number]
+                whole = _dress(planted[3], chain)
                 length = _common(whole, octets[offset : offset + len(whole)])
                 if length >= self._needed(place, number, len(whole)):
                     cut = () if length == len(whole) else (f"first {length} of {len(whole)}",)
-                    yield _sighting(token, (*token.chain, *cut), seen, offset, length)
+                    yield _sighting(planted, (*chain, *cut), seen, offset, length)
 
     def _xored(self, seen: View) -> Iterator[Sighting]:
         """Find values under XOR with one octet: the differences of neighbours do not change."""
         deltas = step_differences(seen.octets)
         for offset in range(len(deltas) - WINDOW + 1):
             for place in self._deltas.get(deltas[offset : offset + WINDOW], ()):
-                field, value, spelling, spelled = self._spelled[place]
+                planted = self._spelled[place]
+                spelled = planted[3]
                 key = spelled[0] ^ seen.octets[offset]
                 there = seen.octets[offset : offset + len(spelled)]
                 if key and there == bytes(octet ^ key for octet in spelled):
-                    token = _Token(field, value, spelling, spelled, ())
-                    yield _sighting(token, (f"xor {key:02x}",), seen, offset, len(spelled))
+                    yield _sighting(planted, (f"xor {key:02x}",), seen, offset, len(spelled))
+
+
+def _dress(spelled: bytes, chain: tuple[str, ...]) -> bytes:
+    for name in chain:
+        spelled = TRANSFORMS[name](spelled)
+    return spelled
 
 
 def _sighting(
-    token: _Token, chain: tuple[str, ...], seen: View, offset: int, length: int
+    planted: _Planted, chain: tuple[str, ...], seen: View, offset: int, length: int
 ) -> Sighting:
+    field, value, spelling, _ = planted
     # Decoding steps were done last by the client, in the opposite order.
     dressed = tuple(f"undone by {name}" for name in reversed(seen.chain))
-    spelling = (token.spelling,) if token.spelling else ()
     return Sighting(
-        field=token.field,
-        value=token.value,
-        chain=(*spelling, *chain, *dressed),
+        field=field,
+        value=value,
+        chain=(*filter(None, (spelling,)), *chain, *dressed),
         offset=seen.offset if seen.chain else offset,
         octets=seen.octets[offset : offset + length],
     )

@@ -296,6 +296,12 @@ SHA = hashlib.sha256(IMEI).digest()
 SALTED = hashlib.md5(b"miui" + IMEI).digest()
 HIDDEN = hashlib.md5(base64.b64encode(IMEI[::-1])).digest()
 PACKED = gzip.compress(b"--" + SERIAL, mtime=0)
+DASHED = b"00-101720-486213-9"
+
+
+def xor(octets):
+    """Change each octet in the same way."""
+    return bytes(octet ^ 0x5A for octet in octets)
 
 
 @pytest.fixture
@@ -342,9 +348,10 @@ def small():
         (HIDDEN, [("imei", ("reversed → base64 → md5",), 0, HIDDEN)]),
         (b"112128315973240", [("imei", ("digits+1",), 0, b"112128315973240")]),
         (
-            b"-" + bytes(octet ^ 0x5A for octet in SERIAL) + b"-",
-            [("serial", ("xor 5a",), 1, bytes(octet ^ 0x5A for octet in SERIAL))],
+            b"-" + xor(SERIAL) + b"-",
+            [("serial", ("xor 5a",), 1, xor(SERIAL))],
         ),
+        (xor(DASHED), [("imei", ("with dashes", "xor 5a"), 0, xor(DASHED))]),
         (b"xx" + PACKED, [("serial", ("undone by gunzip",), 2, SERIAL)]),
         (
             b"xx" + base64.b64encode(PACKED),
@@ -383,6 +390,14 @@ def test_eight_octets_are_enough_in_each_layer():
     assert found.chain == ("reversed",)
     (found,) = CanarySearch({"serial": (b"a1b2c3",)}).search(base64.b64encode(b"3c2b1a"))
     assert found.chain == ("reversed", "base64+0")
+
+
+def test_what_says_less_than_64_bits_is_not_found():
+    """Seven octets at the end, and eight that are known by seven differences; chance has them."""
+    assert CanarySearch({"serial": (b"a1b2c3d",)}).search(b"--a1b2c3d") == ()
+    assert CanarySearch({"serial": (b"a1b2c3d4",)}).search(b"--" + xor(b"a1b2c3d4")) == ()
+    (found,) = CanarySearch({"serial": (b"a1b2c3d4e",)}).search(b"--" + xor(b"a1b2c3d4e"))
+    assert (found.chain, found.offset) == (("xor 5a",), 2)
 
 
 def test_a_value_is_no_salt_of_itself(small):
