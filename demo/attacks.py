@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from client_sim.device.errors import DeviceError, DownloadError, PointerError, TrustError
+from client_sim.persona import make_persona
 from demo.handsets import Handset, make_handset
 from demo.hostile import HostileServer, flip_last_byte, forge_pointer
 from demo.stage import Stage
@@ -52,7 +53,7 @@ def cross_channels(stage: Stage) -> Attack:
 
 
 def _victim(stage: Stage, name: str, port: int) -> Handset:
-    return make_handset(stage, name, Build("armani", "id", 0), seed=7, port=port)
+    return make_handset(stage, name, Build("armani", "id", 0), make_persona(7), port=port)
 
 
 def _check_honest(handset: Handset) -> None:

@@ -1,12 +1,14 @@
 """The chapter of public content: two phones far apart ask alike, and each finds what is its own."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from client_sim.persona import Persona, make_persona
 from demo.handsets import Handset, make_handset
 from demo.stage import HOST, Stage
+from demo.wiretap import TappedWorld
 from fixtures.catalogue import Build
 from fixtures.wallpapers import write_wallpapers
 
@@ -18,18 +20,38 @@ PICTURE = "sea"
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whom a phone belongs to, which it never says: town, locale, network, zone and country."""
+    """Whom a phone belongs to, which it never says: town, place, locale, network, zone, country."""
 
     town: str
+    place: tuple[str, str]
     locale: str
+    carrier: str
     network: tuple[str, str]
     zone: str
     country: str
 
+    def persona(self, seed: int) -> Persona:
+        """Make the owner's data, with all of this in it."""
+        latitude, longitude = self.place
+        return replace(
+            make_persona(seed),
+            locale=self.locale,
+            time_zone=self.zone,
+            carrier=self.carrier,
+            latitude=latitude,
+            longitude=longitude,
+        )
+
 
 OWNERS = (
-    Owner("Jakarta", "id-ID", ("510", "10"), "Asia/Jakarta", "ID"),
-    Owner("Berlin", "de-DE", ("262", "01"), "Europe/Berlin", "DE"),
+    Owner(
+        *("Jakarta", ("-6.175400", "106.827200"), "id-ID", "Telkomsel"),
+        *(("510", "10"), "Asia/Jakarta", "ID"),
+    ),
+    Owner(
+        *("Berlin", ("52.518600", "13.376200"), "de-DE", "T-Mobile"),
+        *(("262", "01"), "Europe/Berlin", "DE"),
+    ),
 )
 
 
@@ -38,7 +60,8 @@ class Content:
     """What the chapter showed.
 
     `rows` are questions and what each phone answered without a network; `requests` and `octets`
-    are what one phone sent for all packs; `is_same` says whether both sent and got the same;
+    are what one phone sent for all packs; `is_same` says whether both sent and got the same, also
+    when they polled again behind the questions;
     `picture` is a wallpaper as a `data:` address.
     """
 
@@ -56,21 +79,25 @@ def show_content(stage: Stage) -> Content:
     packs = _publish(stage)
     builds = (Build("armani", "id", 0), Build("dior", "eu", 0))
     phones = [
-        make_handset(stage, owner.town.lower(), build, seed=200 + number)
+        make_handset(stage, owner.town.lower(), build, owner.persona(200 + number))
         for number, (owner, build) in enumerate(zip(OWNERS, builds, strict=True))
     ]
-    wires = [phone.poll_tapped()[1] for phone in phones]
-    first, second = wires
+    first, second = (phone.poll_tapped()[1] for phone in phones)
     told = [_ask(stage, phone, owner) for phone, owner in zip(phones, OWNERS, strict=True)]
+    later = [phone.poll_tapped()[1] for phone in phones]
     return Content(
         packs=packs,
         rows=[(question, told[0][question], told[1][question]) for question in told[0]],
         requests=first.sent.count(b"GET "),
         octets=len(first.sent),
         received=len(first.got),
-        is_same=(first.sent, first.answers()) == (second.sent, second.answers()),
+        is_same=_is_same(first, second) and _is_same(*later),
         picture=_fetch_picture(stage, phones[0]),
     )
+
+
+def _is_same(one: TappedWorld, other: TappedWorld) -> bool:
+    return (one.sent, one.answers()) == (other.sent, other.answers())
 
 
 def _publish(stage: Stage) -> list[dict[str, Any]]:
@@ -102,7 +129,7 @@ def _publish(stage: Stage) -> list[dict[str, Any]]:
 def _ask(stage: Stage, phone: Handset, owner: Owner) -> dict[str, str]:
     def ask(*question: str) -> Any:  # noqa: ANN401 - JSON
         kind, *rest = question
-        return stage.device("content", kind, "--phone", phone.folder, *rest, "--json")
+        return stage.ask("content", kind, "--phone", phone.folder, *rest, "--json")
 
     greetings = ask("greetings", "--locale", owner.locale, "--date", DAY)
     access = next(apn for apn in ask("apn", *owner.network) if "default" in apn["types"])

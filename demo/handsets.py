@@ -11,7 +11,7 @@ from client_sim.device.phone import Phone
 from client_sim.device.pointer import bucket
 from client_sim.device.vault import Vault
 from client_sim.engine.build import BuildFacts
-from client_sim.persona import make_persona
+from client_sim.persona import Persona
 from client_sim.world import Public
 from demo.stage import HOST, Stage
 from demo.wiretap import TappedWorld
@@ -78,9 +78,9 @@ def counter_of(build: Build) -> int:
 
 
 def make_handset(
-    stage: Stage, name: str, build: Build, seed: int, *, channel: str = "stable", port: int = 0
+    stage: Stage, name: str, build: Build, owner: Persona, *, channel: str = "stable", port: int = 0
 ) -> Handset:
-    """Make a phone that left the factory with `build` and belongs to the owner `seed`."""
+    """Make a phone that left the factory with `build` and belongs to `owner`."""
     image = Image(
         facts=ImageFacts(
             codename=build.codename,
@@ -107,6 +107,6 @@ def make_handset(
             post_timestamp=build.post_timestamp,
             security_patch_level=build.security_patch_level,
         ),
-        persona=make_persona(seed),
+        persona=owner,
     )
     return Handset(name, folder, Phone(folder, resolver=RESOLVER), build)

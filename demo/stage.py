@@ -11,6 +11,17 @@ from typing import Any
 HOST = "updates.hening.example"
 PASSPHRASE = "demo-only-passphrase"  # noqa: S105 - the demo's keys live and die with var/demo
 PATIENCE_SECONDS = 20.0
+STAY_IN = """
+import os, sys
+OUT = ("socket.connect", "socket.send", "socket.getaddrinfo", "socket.gethost",
+       "subprocess.", "os.exec", "os.fork", "os.posix_spawn", "os.system")
+def stay_in(event, _):
+    if event.startswith(OUT):
+        os.write(2, f"{event}: a question is answered without a network".encode())
+        os._exit(70)
+sys.addaudithook(stay_in)
+"""
+"""What a program begins with that has to find its answers on the phone."""
 
 
 class StageError(Exception):
@@ -41,6 +52,10 @@ class Stage:
     def device(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
         """Run hening-device and return what it printed, read as JSON where it is."""
         return self._run("client_sim.cli", "hening-device", *arguments)
+
+    def ask(self, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
+        """Run hening-device as `device` does; its first step to a network ends it."""
+        return self._run("client_sim.cli", "hening-device", *arguments, before=STAY_IN)
 
     def start_server(self, *options: str) -> None:
         """Start `hening-server run` on a free port and wait until it says where it listens."""
@@ -80,9 +95,9 @@ class Stage:
             if result["status"] != "published":
                 raise StageError(f"the server refused a submission: {result['reason']}")
 
-    def _run(self, module: str, name: str, *arguments: str | Path) -> Any:  # noqa: ANN401 - JSON
+    def _run(self, module: str, name: str, *arguments: str | Path, before: str = "") -> Any:  # noqa: ANN401 - JSON
         done = subprocess.run(
-            [*_python(module), *map(str, arguments)],
+            [*_python(module, before), *map(str, arguments)],
             capture_output=True,
             text=True,
             check=False,
@@ -96,8 +111,9 @@ class Stage:
             return done.stdout
 
 
-def _python(module: str) -> list[str]:
-    return [sys.executable, "-c", f"import sys; from {module} import main; sys.exit(main())"]
+def _python(module: str, before: str = "") -> list[str]:
+    program = f"{before}import sys; from {module} import main; sys.exit(main())"
+    return [sys.executable, "-c", program]
 
 
 def _environment() -> dict[str, str]:

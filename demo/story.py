@@ -9,6 +9,7 @@ from client_sim.lab.clients.phone_2014 import phone_2014
 from client_sim.lab.programme.explain import explain_poll
 from client_sim.lab.programme.live import Target, examine_live, plan_public
 from client_sim.lab.programme.result import ProgrammeResult
+from client_sim.persona import make_persona
 from client_sim.world import Factory
 from demo.attacks import Attack, cross_channels, replay_timestamp, tamper_with_package
 from demo.content import OWNERS, Content, show_content
@@ -120,7 +121,7 @@ def _first_installation(stage: Stage, voice: Voice, story: Story) -> None:
             codename, region, _ = channel.split("/")
             name = f"{codename}-{region}-{1 + number // len(CHANNELS)}"
             factory = Build(codename, region, 0)
-            story.handsets.append(make_handset(stage, name, factory, seed=number))
+            story.handsets.append(make_handset(stage, name, factory, make_persona(number)))
         for handset in story.handsets:
             handset.install()
     running = sum(_number(handset) == 1 for handset in story.handsets)
@@ -193,7 +194,8 @@ def _beta(stage: Stage, voice: Voice, story: Story) -> None:
             "rollout", "offer", "armani/id/beta", "--state", stage.server_state,
             "--share", "100%", "--public-url", f"http://127.0.0.1:{stage.port}", "--json",
         )  # fmt: skip
-        tester = make_handset(stage, "tester", Build("armani", "id", 2), seed=99, channel="beta")
+        sold = Build("armani", "id", 2)
+        tester = make_handset(stage, "tester", sold, make_persona(99), channel="beta")
         running = tester.install(is_healthy=False)
         again = tester.poll()
     back = running == Build("armani", "id", 2).incremental and again.offer is None

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from client_sim.persona import make_persona
 from demo.handsets import CERTIFICATE, counter_of, make_handset
 from demo.stage import Stage
 from fixtures.build import build_zip
@@ -70,7 +71,7 @@ class Town(Stage):
 
     def phone(self, name, number=0, seed=1):
         """Make a phone that left the factory with build `number`."""
-        return make_handset(self, name, Build("armani", "id", number), seed)
+        return make_handset(self, name, Build("armani", "id", number), make_persona(seed))
 
 
 @pytest.fixture(scope="session")

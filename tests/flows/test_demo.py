@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.stage import HOST, Stage
+from demo.stage import HOST, Stage, StageError
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -63,11 +63,28 @@ def test_a_phone_in_jakarta_and_one_in_berlin(demo):
     """Both send and get the same octets for content, and each answers for its own country."""
     content = json.loads((demo[0] / "report.json").read_text())["content"]
     assert content["is_same"]
+    owners = [
+        json.loads((demo[0] / "phones" / town / "personal" / "persona.json").read_text())
+        for town in ("jakarta", "berlin")
+    ]
+    assert [(owner["locale"], owner["time_zone"]) for owner in owners] == [
+        ("id-ID", "Asia/Jakarta"),
+        ("de-DE", "Europe/Berlin"),
+    ]
     rows = {question: (jakarta, berlin) for question, jakarta, berlin in content["rows"]}
     assert rows["local time"] == ("Asia/Jakarta: UTC+7 (WIB)", "Europe/Berlin: UTC+1 (CET)")
     assert [set(numbers.split()) >= {"112"} for numbers in rows["emergency numbers"]] == [True] * 2
     assert rows["access point of the SIM"][0].startswith("Telkomsel: ")
     assert base64.b64decode(content["picture"].partition(",")[2])[:3] == b"\xff\xd8\xff"
+
+
+def test_a_question_that_goes_to_a_network_ends_the_demo(demo):
+    """Whatever the phone asks, and though the program that asks would swallow a refusal."""
+    stage = Stage(demo[0])
+    phone = demo[0] / "phones" / "berlin"
+    assert stage.ask("content", "emergency", "--phone", phone, "DE", "--json")["numbers"]
+    with pytest.raises(StageError, match=r"socket\.\w+: a question is answered without"):
+        stage.ask("poll", "--phone", phone, "--resolve", f"{HOST}=127.0.0.1")
 
 
 def test_the_recorded_octets_of_good_phones_are_two_requests(demo):

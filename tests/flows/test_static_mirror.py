@@ -2,6 +2,7 @@
 
 import pytest
 
+from client_sim.persona import make_persona
 from demo.handsets import make_handset
 from fixtures.catalogue import Build
 from tests.nginx import run_nginx
@@ -20,7 +21,7 @@ def test_a_phone_follows_a_static_mirror(town, tmp_path):
     town.rollout("offer", "--share", "100%")
     assert export()["removed"] == 0
     with run_nginx(out, tmp_path / "nginx") as port:
-        handset = make_handset(town, "far", Build("armani", "id", 0), 1, port=port)
+        handset = make_handset(town, "far", Build("armani", "id", 0), make_persona(1), port=port)
         assert handset.install() == Build("armani", "id", 1).incremental
         town.release(2, source=1)
         town.rollout("offer", "--share", "100%")

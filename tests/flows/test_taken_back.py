@@ -2,6 +2,7 @@
 
 import socket
 
+from client_sim.persona import make_persona
 from demo.handsets import counter_of, make_handset
 from demo.stage import HOST
 from fixtures.catalogue import Build
@@ -58,7 +59,7 @@ def test_an_edge_is_withdrawn_and_a_model_retired(town):
         "rollout", "offer", BETA, "--state", town.server_state, "--share", "100%",
         "--public-url", f"http://127.0.0.1:{town.port}", "--json",
     )  # fmt: skip
-    tester = make_handset(town, "tester", Build("armani", "id", 1), 2, channel="beta")
+    tester = make_handset(town, "tester", Build("armani", "id", 1), make_persona(2), channel="beta")
     assert tester.install() == Build("armani", "id", 2).incremental
 
     assert '"published"' in edit(town, "retire", "armani")
