@@ -43,7 +43,7 @@ def test_who_finds_a_client_that_waits(mutant_id):
 def test_all_of_them_are_tried_here_and_in_the_matrix():
     """The matrix examines them as this test does."""
     waiting = [mutant for mutant in (*MUTANTS, *EQUIVALENTS) if mutant.only]
-    here = {"split", "install-faults"}
+    here = {"split", "installs", "install-faults"}
     assert {mutant.id for mutant in waiting if here & {*mutant.only}} == set(KILLERS)
     assert {oracle for mutant in waiting for oracle in mutant.only} > set(RARE) > here
     number = [mutant.id for mutant in MUTANTS].index("part-in-two-beneath")
