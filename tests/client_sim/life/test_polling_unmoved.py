@@ -103,8 +103,8 @@ class _Curious(PollingClient):
 
     def poll(self):
         """Look."""
-        if self._world.personal is not None:
-            len(self._world.personal.contacts)
+        if self.world.personal is not None:
+            len(self.world.personal.contacts)
         return super().poll()
 
 
