@@ -46,11 +46,16 @@ def check_apns(entries: Mapping[str, Any]) -> None:
             _check_apn(apn)
 
 
-def find_apns(entries: Mapping[str, Any], mcc: str, mnc: str) -> list[dict[str, Any]]:
-    """Return the access points of a network; raises ContentError if the pack has none of it."""
-    entry = entries.get(f"{mcc}-{mnc}")
+def find_apns(entries: Mapping[str, Any], mcc: str, mnc: str | None) -> list[dict[str, Any]]:
+    """Return the access points of a network; raises ContentError if the pack has none of it.
+
+    Without an MNC, `mcc` is a country: those of its networks whose numbers are not known.
+    """
+    key = mcc.upper() if mnc is None else f"{mcc}-{mnc}"
+    entry = entries.get(key)
     if entry is None:
-        raise ContentError(f"The pack has no access points of the network {mcc}-{mnc}.")
+        whose = f"networks of {key} without numbers" if mnc is None else f"the network {key}"
+        raise ContentError(f"The pack has no access points of {whose}.")
     apns: list[dict[str, Any]] = entry["apns"]
     return apns
 

@@ -1,6 +1,7 @@
 """Emergency numbers of countries: their schema, and whether a number is one."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,8 @@ from client_sim.content.shape import (
 from client_sim.device.errors import ContentError
 
 _NUMBER: Final = re.compile(r"[0-9]{2,8}")
+_FIRST: Final = re.compile(r"[+\uff0b\d]")
+_SECOND_NUMBER: Final = re.compile(r"[\\/] *x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +29,12 @@ class EmergencyNumbers:
     exact: bool
 
     def is_emergency(self, dialled: str) -> bool:
-        """Answer whether dialling this calls for help."""
-        if self.exact:
-            return dialled in self.numbers
-        return dialled.startswith(self.numbers)
+        """Answer whether dialling this calls for help, as phonenumbers reads what is dialled.
+
+        Digits may be of any script, and what is none is passed over; with `+` in front it does not.
+        """
+        digits = _read_digits(dialled)
+        return digits in self.numbers if self.exact else digits.startswith(self.numbers)
 
 
 def check_emergency(entries: Mapping[str, Any]) -> None:
@@ -51,3 +56,13 @@ def find_emergency(entries: Mapping[str, Any], country: str) -> EmergencyNumbers
     if entry is None:
         raise ContentError(f"The pack has no emergency numbers of {country}.")
     return EmergencyNumbers(tuple(entry["numbers"]), entry["exact"])
+
+
+def _read_digits(dialled: str) -> str:
+    """Return the digits of what is dialled, up to a second number's; none where `+` leads."""
+    first = _FIRST.search(dialled)
+    if first is None or not first[0].isdecimal():
+        return ""
+    number = _SECOND_NUMBER.split(dialled[first.start() :], maxsplit=1)[0]
+    digits = (unicodedata.digit(character, None) for character in number)
+    return "".join(str(digit) for digit in digits if digit is not None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class LocalTime:
-    """Seconds east of UTC, the short name, and whether it is summer time."""
+    """Seconds east of UTC, the short name, and whether the database marks it as summer time."""
 
     offset: int
     name: str

@@ -44,6 +44,20 @@ class Zone:
             return self.rule.find(seconds)
         return self.kinds[place - 1] if place else self.first
 
+    def is_summer(self, seconds: int) -> bool:
+        """Tell whether it is summer time; raises ContentError out of years.
+
+        What the database marks as such is not where the clock is put back in winter, as in Dublin.
+        """
+        local = self.find(seconds)
+        place = bisect_right(self.times, seconds)
+        if self.rule is not None and place == len(self.times):
+            usual = self.rule.usual
+        else:
+            earlier = (self.first, *self.kinds[:place])
+            usual = next((one for one in reversed(earlier) if not one.is_summer), local)
+        return local.is_summer and local.offset >= usual.offset
+
 
 @dataclass(frozen=True, slots=True)
 class _Counts:

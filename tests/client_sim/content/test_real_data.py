@@ -1,9 +1,11 @@
 """Packs of real sources are good on the phone, and answer as their sources do."""
 
 import datetime as dt
+import itertools
 import random
 import xml.etree.ElementTree as ET
 import zoneinfo
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -41,9 +43,21 @@ def through_parts(kind, built):
     return entries
 
 
+@cache
+def real_zones():
+    """Return the entries of the pack of zones."""
+    return through_parts("zones", load_zones())
+
+
+@cache
+def real_numbers():
+    """Return the entries of the pack of emergency numbers."""
+    return through_parts("emergency", load_emergency())
+
+
 def test_zones_answer_as_the_standard_library_does():
     """Of 20,000 random zones and times, 1900 to 2150, offset, name and summer time are equal."""
-    zones = through_parts("zones", load_zones())
+    zones = real_zones()
     assert len(zones) > 590
     draw = random.Random(8)
     for name in sorted(zones):
@@ -61,7 +75,7 @@ def test_zones_answer_as_the_standard_library_does():
 
 def test_emergency_numbers_are_those_of_phonenumbers():
     """In every region of the package: its numbers, longer ones, and short ones that are none."""
-    entries = through_parts("emergency", load_emergency())
+    entries = real_numbers()
     draw = random.Random(8)
     others = [f"{draw.randrange(10**digits):0{digits}}" for digits in (2, 3, 3, 3, 4, 5, 6)]
     for region in phonenumbers.SUPPORTED_SHORT_REGIONS:
@@ -70,6 +84,63 @@ def test_emergency_numbers_are_those_of_phonenumbers():
             for dialled in (number, number + "0"):
                 expected = shortnumberinfo.connects_to_emergency_number(dialled, region)
                 assert found.is_emergency(dialled) == expected, (region, dialled)
+
+
+DIALLED = (
+    *(
+        "{0}-{1}",
+        "({0}{1})",
+        "{0} {1}",
+        "*{0}{1}",
+        "{0}{1}#",
+        "tel:{0}{1}",
+        "{0}{1}abc",
+        "a{0}{1}b",
+    ),
+    *("+{0}{1}", " +{0}{1}", "\uff0b{0}{1}", "x+{0}{1}", "{0}+{1}", "{0}{1}+", "{0}{1}/x5"),
+    *(
+        "{0}{1}\\  x5",
+        "{0}/ x{1}",
+        "{0}/{1}",
+        "{0}x{1}",
+        "\u200e{0}{1}",
+        "{0}\xb2{1}",
+        "\xb2{0}{1}",
+    ),
+    *("{0}{1}_", "{0}{1}\u2460", "", "()", "+", "\xb2"),
+)
+SCRIPTS = ["0123456789", *("".join(map(chr, range(s, s + 10))) for s in (0x660, 0x6F0, 0xFF10))]
+
+
+def test_what_is_dialled_is_read_as_phonenumbers_reads_it():
+    """With whatever stands between the digits, and with digits of other scripts."""
+    entries = real_numbers()
+    for region, number in (("US", "911"), ("ID", "112"), ("BR", "190"), ("DE", "110"), ("CL", "9")):
+        found = find_emergency(entries, region)
+        for digits, form in itertools.product(SCRIPTS, DIALLED):
+            written = number.translate({ord("0") + n: digits[n] for n in range(10)})
+            dialled = form.format(written[0], written[1:])
+            expected = shortnumberinfo.connects_to_emergency_number(dialled, region)
+            assert found.is_emergency(dialled) == expected, (region, dialled)
+    us = find_emergency(entries, "US")
+    assert all(us.is_emergency(dialled) for dialled in ("9-1-1", "(911)", "\u0661\u0661\u0662"))
+    assert not us.is_emergency("+911")
+
+
+def test_dublin_puts_its_clocks_back_in_winter():
+    """Which is no summer time, whatever the database marks; Berlin's is, by change and by rule."""
+    entries = real_zones()
+    for name, date, expected in (
+        ("Europe/Dublin", (2026, 1, 15), ("GMT", False)),
+        ("Europe/Dublin", (2026, 7, 15), ("IST", False)),
+        ("Europe/Dublin", (1999, 1, 15), ("GMT", False)),
+        ("Europe/Berlin", (2026, 7, 15), ("CEST", True)),
+        ("Europe/Berlin", (1999, 7, 15), ("CEST", True)),
+        ("Europe/Berlin", (1999, 1, 15), ("CET", False)),
+    ):
+        seconds = int(dt.datetime(*date, tzinfo=dt.UTC).timestamp())
+        zone = load_zone(entries, name)
+        assert (zone.find(seconds).name, zone.is_summer(seconds)) == expected
 
 
 def test_the_trust_store_is_that_of_certifi():
