@@ -46,9 +46,10 @@ def content() -> None:
 def list_command(folder: Path, locale: str, as_json: bool) -> None:
     """List the packs of a phone: in use, before, and what comes next, with their sources."""
     shelf = Shelf(folder)
-    for sentence in shelf.store.forgotten.values():
+    with shelf.read() as store:
+        records = {kind: store.load(kind) for kind in KINDS.values()}
+    for sentence in store.forgotten.values():
         click.echo(sentence, err=True)
-    records = {kind: shelf.store.load(kind) for kind in KINDS.values()}
     if as_json:
         print_json({kind.name: _describe(kind, record) for kind, record in records.items()})
     else:
@@ -67,9 +68,10 @@ def list_command(folder: Path, locale: str, as_json: bool) -> None:
 def rollback_command(folder: Path, kind: str, as_json: bool) -> None:
     """Use the pack from before again, and not the one in use: the owner has found it bad."""
     shelf = Shelf(folder)
-    record = plan_rollback(shelf.store.load(KINDS[kind]), shelf.now)
-    shelf.store.keep(KINDS[kind].role, {KINDS[kind]: record})
-    shelf.store.sweep()
+    with shelf.change() as store:
+        record = plan_rollback(store.load(KINDS[kind]), shelf.now)
+        store.keep(KINDS[kind].role, {KINDS[kind]: record})
+        store.sweep()
     if as_json:
         print_json(_describe(KINDS[kind], record))
     elif record.used is not None:

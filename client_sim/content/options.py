@@ -7,7 +7,6 @@ from typing import Final
 
 import click
 
-from client_sim.clock import read_clock
 from client_sim.device.names import LOCALE, LOCALE_LIMIT
 
 _COUNTRY: Final = re.compile(r"[A-Za-z]{2}")
@@ -29,16 +28,11 @@ def read_country(_context: click.Context, _parameter: click.Parameter, value: st
 
 def read_moment(
     _context: click.Context, _parameter: click.Parameter, value: dt.datetime | None
-) -> int:
-    """Read a time in UTC as epoch seconds, now where there is none."""
+) -> int | None:
+    """Read a time in UTC as epoch seconds."""
     if value is None:
-        return int(read_clock())
+        return None
     return int(value.replace(tzinfo=value.tzinfo or dt.UTC).timestamp())
-
-
-def today() -> dt.date:
-    """Return the day in UTC."""
-    return dt.datetime.fromtimestamp(read_clock(), dt.UTC).date()
 
 
 LOCALE_OPTION: Final = click.option(
@@ -53,6 +47,11 @@ DATE: Final = click.option(
     "moment",
     type=click.DateTime(["%Y-%m-%d"]),
     help="The day, such as 2026-03-20.  [default: today]",
+)
+ZONE: Final = click.option(
+    "--zone",
+    help="The owner's time zone, in which today is; it never leaves the phone."
+    "  [default: this machine's]",
 )
 COUNTRY: Final = click.argument("country", callback=read_country)
 

@@ -62,7 +62,6 @@ def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record
         pack is not None
         and record.verdict == "ready"
         and _is_good(pack, now)
-        and pack.start <= now
         and (used is None or used.version < pack.version)
         and (used is None or bucket(pack.version) < permille_at(pack.rollout, now))
     ):
@@ -102,7 +101,8 @@ def plan_picture(record: Record, name: str) -> File:
 
 
 def _is_good(pack: Pack, now: float) -> bool:
-    return not pack.withdrawn and (pack.end is None or now < pack.end)
+    is_time = pack.start <= now and (pack.end is None or now < pack.end)
+    return is_time and not pack.withdrawn
 
 
 def _fall_back(before: Pack | None, now: float) -> Pack | None:

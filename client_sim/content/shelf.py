@@ -1,28 +1,84 @@
-"""Opens the packs of a phone on disk for a question: offline, and with what is to be used now."""
+"""Opens the packs of a phone on disk for its owner: offline, and with what is to be used now."""
 
-from collections.abc import Mapping, Sequence
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from client_sim.clock import read_clock, read_entropy
 from client_sim.content.kinds import KINDS
 from client_sim.content.store import Store
+from client_sim.content.zones import load_zone
+from client_sim.device.errors import StateError
+from client_sim.device.lock import hold_folder
 from client_sim.device.phone import Phone
 from client_sim.device.records import load_clock
 
 
 class Shelf:
-    """The packs of the phone in `folder` at this moment; raises DeviceError."""
+    """The packs of the phone in `folder`; raises DeviceError.
+
+    `now` is what its clock says, epoch seconds, but not before what it knows to be past.
+    """
 
     def __init__(
         self, folder: Path, *, resolver: Mapping[str, Sequence[str]] | None = None
     ) -> None:
         self.phone = Phone(folder, resolver=resolver)
-        self.store = Store(self.phone.state)
+        self._folder = folder
         known = max(self.phone.public.built_at, load_clock(self.phone.state))
         self.now = max(read_clock(), float(known))
-        self.store.settle(self.now, read_entropy)
+
+    @contextmanager
+    def read(self) -> Iterator[Store]:
+        """Yield a copy of the packs, with those in use that `now` wants.
+
+        A question changes nothing, whatever the clock says, but for what it finds damaged: that is
+        forgotten, unless somebody else has the folder and may be changing it.
+        """
+        with hold_folder(self._folder, waits=False) as is_held:
+            state = self.phone.state
+            # Name by name, as each may go meanwhile.
+            copied = {name: octets for name in state if (octets := state.get(name)) is not None}
+            store = Store(copied)
+            try:
+                store.settle(self.now, read_entropy)
+                yield store
+            except StateError:
+                if is_held:
+                    raise
+                raise _busy() from None
+            finally:
+                if is_held:
+                    Store(state).forget(store.forgotten)
+
+    @contextmanager
+    def change(self) -> Iterator[Store]:
+        """Yield the packs themselves; raises StateError while somebody else changes them."""
+        with hold_folder(self._folder, waits=False) as is_held:
+            if not is_held:
+                raise _busy()
+            store = Store(self.phone.state)
+            store.settle(self.now, read_entropy)
+            yield store
 
     def entries(self, kind: str) -> dict[str, Any]:
         """Return the entries of the pack in use; raises ContentError if there is none."""
-        return self.store.load_used(KINDS[kind])[1]
+        with self.read() as store:
+            return store.load_used(KINDS[kind])[1]
+
+    def day(self, zone: str | None) -> dt.date:
+        """Return the day in a time zone of the pack in use, in this machine's where it is None.
+
+        Raises ContentError if the pack has no such zone.
+        """
+        moment = dt.datetime.fromtimestamp(self.now, dt.UTC)
+        if zone is None:
+            return moment.astimezone().date()
+        local = load_zone(self.entries("zones"), zone).find(int(self.now))
+        return (moment + dt.timedelta(seconds=local.offset)).date()
+
+
+def _busy() -> StateError:
+    return StateError("A poll is changing the packs of this phone; try again when it is over.")

@@ -64,7 +64,7 @@ class Store:
         for number, file in enumerate(pack.parts):
             octets = self._state.get(_PART + file.sha256, b"")
             if hashlib.sha256(octets).hexdigest() != file.sha256:
-                self._forget(kind)
+                self.forget([kind.name])
                 raise StateError(self.forgotten[kind.name])
             entries |= decode_part(octets, kind, number)
         return entries
@@ -91,6 +91,21 @@ class Store:
             if settled != records:
                 self.keep(role, settled)
                 self.sweep()
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget what is held of these roles and kinds, as it is damaged."""
+        for name in names:
+            self.forgotten[name] = (
+                f"What the phone held of {name} was damaged, and is forgotten; the next poll"
+                " fetches it again."
+            )
+            if name in ROLES:
+                self._state.pop(_HOLDING + name, None)
+            else:
+                role = KINDS[name].role
+                records = {**self._load(role).records}
+                records.pop(name, None)
+                self._state[_HOLDING + role] = encode_holding(Holding(0, records))
 
     def sweep(self) -> None:
         """Remove the parts that no record names."""
@@ -122,19 +137,5 @@ class Store:
         try:
             return decode_holding(octets)
         except StateError:
-            self._state.pop(_HOLDING + role, None)
-            self.forgotten[role] = _tell_forgotten(role)
+            self.forget([role])
             return Holding()
-
-    def _forget(self, kind: Kind) -> None:
-        records = {**self._load(kind.role).records}
-        records.pop(kind.name, None)
-        self._state[_HOLDING + kind.role] = encode_holding(Holding(0, records))
-        self.forgotten[kind.name] = _tell_forgotten(kind.name)
-
-
-def _tell_forgotten(name: str) -> str:
-    return (
-        f"What the phone held of {name} was damaged, and is forgotten; the next poll fetches it"
-        " again."
-    )

@@ -20,16 +20,21 @@ from client_sim.device.telling import tell_date
     "apn", epilog="\b\nExample:\n  hening-device content apn --phone var/phone 510 10 --xml\n"
 )
 @PHONE
-@click.argument("mcc")
-@click.argument("mnc")
+@click.argument("mcc", metavar="MCC|COUNTRY")
+@click.argument("mnc", required=False)
 @click.option("--xml", "as_xml", is_flag=True, help="Print Android's apns-conf.xml of it.")
 @AS_JSON
-def apn_command(folder: Path, mcc: str, mnc: str, as_xml: bool, as_json: bool) -> None:
-    """Show the access points of the network with a SIM's MCC and MNC."""
+def apn_command(folder: Path, mcc: str, mnc: str | None, as_xml: bool, as_json: bool) -> None:
+    """Show the access points of the network with a SIM's MCC and MNC.
+
+    With a country such as DE in their place: those of its networks whose numbers are not known.
+    """
+    if mnc is None and as_xml:
+        raise click.UsageError("Android's form needs the numbers of a network: MCC MNC --xml.")
     apns = find_apns(Shelf(folder).entries("apn"), mcc, mnc)
     if as_json:
         print_json(apns)
-    elif as_xml:
+    elif as_xml and mnc is not None:
         click.echo(encode_android(apns, mcc, mnc), nl=False)
     else:
         rows = [
@@ -81,9 +86,12 @@ def emergency_command(folder: Path, country: str, number: str | None, as_json: b
     help="A time in UTC.  [default: now]",
 )
 @AS_JSON
-def zone_command(folder: Path, name: str, seconds: int, as_json: bool) -> None:
+def zone_command(folder: Path, name: str, seconds: int | None, as_json: bool) -> None:
     """Show the offset of a time zone at a time, its short name, and whether it is summer time."""
-    local = load_zone(Shelf(folder).entries("zones"), name).find(seconds)
+    shelf = Shelf(folder)
+    seconds = int(shelf.now) if seconds is None else seconds
+    zone = load_zone(shelf.entries("zones"), name)
+    local = zone.find(seconds)
     if as_json:
         print_json(
             {
@@ -95,7 +103,7 @@ def zone_command(folder: Path, name: str, seconds: int, as_json: bool) -> None:
             }
         )
     else:
-        summer = ", summer time" if local.is_summer else ""
+        summer = ", summer time" if zone.is_summer(seconds) else ""
         said = f"{name} at {tell_date(seconds)}: UTC{_tell_offset(local.offset)}"
         click.echo(f"{said} ({local.name}{summer})")
 
@@ -118,10 +126,11 @@ def diff_command(folder: Path, pem: Path | None, as_json: bool) -> None:
     if pem is not None:
         before = decode_pem(pem.read_bytes())
     else:
-        kept = shelf.store.load(KINDS["ca"]).before
-        if kept is None:
-            raise ContentError("The phone has no pack from before to compare with; see --pem.")
-        before = list_certificates(shelf.store.load_entries(KINDS["ca"], kept))
+        with shelf.read() as store:
+            kept = store.load(KINDS["ca"]).before
+            if kept is None:
+                raise ContentError("The phone has no pack from before to compare with; see --pem.")
+            before = list_certificates(store.load_entries(KINDS["ca"], kept))
     found = compare_trust(before, after)
     if as_json:
         added, removed = dict(found.added), dict(found.removed)

@@ -10,7 +10,7 @@ from client_sim.content.greetings import list_greetings
 from client_sim.content.holidays import list_holidays
 from client_sim.content.locale import pick_text
 from client_sim.content.notices import list_notices
-from client_sim.content.options import COUNTRY, DATE, LOCALE_OPTION, show_table, today
+from client_sim.content.options import COUNTRY, DATE, LOCALE_OPTION, ZONE, show_table
 from client_sim.content.shelf import Shelf
 from client_sim.device.options import AS_JSON, PHONE, print_json
 
@@ -22,11 +22,15 @@ from client_sim.device.options import AS_JSON, PHONE, print_json
 @PHONE
 @LOCALE_OPTION
 @DATE
+@ZONE
 @AS_JSON
-def greetings_command(folder: Path, locale: str, moment: dt.datetime | None, as_json: bool) -> None:
+def greetings_command(
+    folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
+) -> None:
     """Show the greetings that fit a day in the owner's language and country."""
-    day = today() if moment is None else moment.date()
-    greetings = list_greetings(Shelf(folder).entries("greetings"), locale, day)
+    shelf = Shelf(folder)
+    day = shelf.day(zone) if moment is None else moment.date()
+    greetings = list_greetings(shelf.entries("greetings"), locale, day)
     if as_json:
         print_json([asdict(greeting) for greeting in greetings])
         return
@@ -61,10 +65,15 @@ def holidays_command(folder: Path, country: str, year: int, locale: str, as_json
 @PHONE
 @LOCALE_OPTION
 @DATE
+@ZONE
 @AS_JSON
-def notices_command(folder: Path, locale: str, moment: dt.datetime | None, as_json: bool) -> None:
+def notices_command(
+    folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
+) -> None:
     """Show the notices to owners of this model, the gravest first."""
-    _show_notices("notices", folder, locale, moment, as_json=as_json)
+    shelf = Shelf(folder)
+    day = shelf.day(zone) if moment is None else moment.date()
+    _show_notices("notices", shelf, locale, day, as_json=as_json)
 
 
 @click.command(
@@ -73,10 +82,15 @@ def notices_command(folder: Path, locale: str, moment: dt.datetime | None, as_js
 @PHONE
 @LOCALE_OPTION
 @DATE
+@ZONE
 @AS_JSON
-def features_command(folder: Path, locale: str, moment: dt.datetime | None, as_json: bool) -> None:
+def features_command(
+    folder: Path, locale: str, moment: dt.datetime | None, zone: str | None, as_json: bool
+) -> None:
     """Show what the ROM has newly learned."""
-    _show_notices("features", folder, locale, moment, as_json=as_json)
+    shelf = Shelf(folder)
+    day = shelf.day(zone) if moment is None else moment.date()
+    _show_notices("features", shelf, locale, day, as_json=as_json)
 
 
 @click.command("themes", epilog="\b\nExample:\n  hening-device content themes --phone var/phone\n")
@@ -102,11 +116,7 @@ def themes_command(folder: Path, locale: str, as_json: bool) -> None:
     show_table(("name", "title", "light", "dark", "wallpaper", "by"), rows)
 
 
-def _show_notices(
-    kind: str, folder: Path, locale: str, moment: dt.datetime | None, *, as_json: bool
-) -> None:
-    shelf = Shelf(folder)
-    day = today() if moment is None else moment.date()
+def _show_notices(kind: str, shelf: Shelf, locale: str, day: dt.date, *, as_json: bool) -> None:
     codename = shelf.phone.image.facts.codename
     notices = list_notices(shelf.entries(kind), locale, day, codename)
     if as_json:

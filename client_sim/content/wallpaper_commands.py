@@ -63,8 +63,9 @@ def get_command(
 ) -> None:
     """Fetch a wallpaper; whoever serves or carries it sees which one."""
     shelf = Shelf(folder, resolver=resolve)
-    entries = shelf.entries("wallpapers")
-    file = plan_picture(shelf.store.load(KINDS["wallpapers"]), name)
+    with shelf.read() as store:
+        entries = store.load_used(KINDS["wallpapers"])[1]
+        file = plan_picture(store.load(KINDS["wallpapers"]), name)
     data = fetch_picture(shelf.phone.open_world(), file, entries[name], name)
     out.write_bytes(data)
     if as_json:

@@ -19,6 +19,7 @@ from client_sim.device.engine_errors import engine_refuses
 from client_sim.device.errors import InstallError
 from client_sim.device.image import load_image
 from client_sim.device.internet import RealWorld
+from client_sim.device.lock import hold_folder
 from client_sim.device.records import (
     forget_agreed,
     forget_unusable,
@@ -57,6 +58,7 @@ class Phone:
         make_world: Callable[[Public, Vault], World] | None = None,
         disk: Disk | None = None,
     ) -> None:
+        self._directory = directory
         self.image = load_image(directory / "image")
         finish_reset(directory, disk=disk)
         self.slots = Slots(directory / "slots", disk=disk)
@@ -108,8 +110,9 @@ class Phone:
         )
 
     def poll(self) -> PollOutcome:
-        """Ask once and decide; nothing is installed."""
-        return self._client()[0].poll()
+        """Ask once and decide; nothing is installed. Waits for another poll of this phone."""
+        with hold_folder(self._directory, waits=True):
+            return self._client()[0].poll()
 
     def next_poll(self) -> float:
         """Return when the phone polls next, epoch seconds."""
@@ -140,8 +143,8 @@ class Phone:
         `is_agreed` is the owner's word for what is offered, `retry_failed` for a build that did not
         start before. The package is installed while it is fetched; with `is_whole` it is fetched
         whole first. The pointer and the codename role are looked at once more right before the
-        switch. After it, `reboot` starts the new build. Raises DeviceError with the running slot
-        untouched.
+        switch. After it, `reboot` starts the new build. Waits for another poll of this phone.
+        Raises DeviceError with the running slot untouched.
         """
         self._check_confirmed()
         client, world = self._client(retry_failed=retry_failed)
@@ -157,7 +160,8 @@ class Phone:
             progress=progress,
             is_whole=is_whole,
         )
-        return update.run(is_agreed=is_agreed)
+        with hold_folder(self._directory, waits=True):
+            return update.run(is_agreed=is_agreed)
 
     def reboot(self, *, is_healthy: Callable[[BuildFacts], bool]) -> BootOutcome:
         """Start the phone; confirm what came up, remember what did not. Raises DeviceError."""

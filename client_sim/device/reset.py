@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from client_sim.device.errors import StorageError
+from client_sim.device.lock import hold_folder
 from client_sim.engine.disk import Disk
 
 _MARK: Final = "reset"
@@ -20,9 +21,14 @@ def reset_phone(directory: Path, *, disk: Disk | None = None) -> None:
 
     1. A mark that a reset has begun. 2. All files of the folders that are wiped. 3. The mark goes.
     A power cut before the mark is durable leaves the phone as it was; behind that `finish_reset`
-    completes what was begun. Nothing that is removed is opened.
+    completes what was begun. Nothing that is removed is opened. It waits for the end of a poll,
+    which would write something again.
     """
-    disk = disk or Disk()
+    with hold_folder(directory, waits=True):
+        _reset(directory, disk or Disk())
+
+
+def _reset(directory: Path, disk: Disk) -> None:
     try:
         with disk.create(directory / _MARK) as file:
             disk.sync(file)

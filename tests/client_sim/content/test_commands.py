@@ -1,7 +1,11 @@
 """`hening-device content`: what it prints about a phone on disk that polled once."""
 
+import contextlib
+import datetime as dt
 import hashlib
 import json
+import threading
+import time
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -9,13 +13,16 @@ from click.testing import CliRunner
 
 from client_sim.cli import cli
 from client_sim.content.kinds import KINDS
+from client_sim.content.store import Store
+from client_sim.device.lock import hold_folder
 from client_sim.device.phone import Phone
+from client_sim.device.reset import reset_phone
 from tests.client_sim.content.packs import put_file, put_pack
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import Repository
 from tests.client_sim.device.web_server import serve
-from tests.server.core.content.samples import PICTURE, entries_of, jpeg
+from tests.server.core.content.samples import NEWS, PICTURE, entries_of, jpeg
 
 RESOLVE = f"--resolve={HOST}=127.0.0.1"
 OTHER = {"ID": {"exact": False, "numbers": ["113"]}}
@@ -38,9 +45,11 @@ class Town:
         self.poll()
 
     def poll(self):
-        """Let the phone poll."""
+        """Let the phone poll; the outcome."""
         phone = Phone(self.phone, resolver={HOST: ["127.0.0.1"]}, now=lambda: float(shop.NOW))
-        assert phone.poll().failure is None
+        outcome = phone.poll()
+        assert outcome.failure is None
+        return outcome
 
     def run(self, *arguments):
         """Run a command about the phone's content."""
@@ -270,6 +279,142 @@ def test_what_is_damaged_is_told_and_comes_again(town):
     town.poll()
     assert town.tell("emergency", "ID") == "ID: 110 112\n"
     assert not town.run("list").stderr
+
+
+def test_a_command_in_a_poll_changes_nothing(town, monkeypatch):
+    """It is told to come again; questions are answered. The poll ends well and so does the next."""
+    put_pack(town.repository, "emergency", OTHER, 2)
+    town.repository.publish("tables")
+    town.poll()
+    zones = {**entries_of("zones"), "Asia/Pontianak": entries_of("zones")["WIB"]}
+    put_pack(town.repository, "zones", zones, 2)
+    town.repository.publish("tables")
+    keep_part, found = Store.keep_part, []
+
+    def keep_part_and_ask(store, sha256, octets):
+        keep_part(store, sha256, octets)
+        monkeypatch.setattr(Store, "keep_part", keep_part)
+        found.append(town.run("rollback", "emergency"))
+        before = shop.digest_tree(town.phone)
+        found.append(town.tell("emergency", "ID"))
+        assert shop.digest_tree(town.phone) == before
+
+    monkeypatch.setattr(Store, "keep_part", keep_part_and_ask)
+    assert not town.poll().warnings
+    assert found[0].exit_code == 1
+    assert "A poll is changing the packs of this phone" in str(found[0].exception)
+    assert found[1].startswith("ID: 113")
+    assert town.read("list")["zones"]["used"]["version"] == 2
+    assert not [path for path in town.poll().requests if path.startswith("/targets/")]
+    assert "again" in town.tell("rollback", "emergency")
+
+
+def test_what_a_poll_may_be_changing_is_not_called_damaged(town):
+    """A part that is missing while somebody has the folder: the question is told to come again."""
+    (part, *_) = town.read("list")["emergency"]["used"]["parts"]
+    (town.phone / "state" / f"part.{part['sha256']}").unlink()
+    before = shop.digest_tree(town.phone)
+    with hold_folder(town.phone, waits=False):
+        assert "A poll is changing" in str(town.run("emergency", "ID").exception)
+    assert shop.digest_tree(town.phone) == before
+    assert "was damaged" in str(town.run("emergency", "ID").exception)
+    assert "no emergency yet" in str(town.run("emergency", "ID").exception)
+
+
+def test_polls_resets_and_installations_wait_for_each_other(town):
+    """None of them begins while somebody else has the folder."""
+    asked = len(town.server.received)
+    waiting = threading.Thread(target=town.poll)
+    resetting = threading.Thread(target=reset_phone, args=[town.phone])
+    with hold_folder(town.phone, waits=False):
+        waiting.start()
+        waiting.join(0.2)
+        resetting.start()
+        resetting.join(0.2)
+        assert waiting.is_alive()
+        assert resetting.is_alive()
+        assert len(town.server.received) == asked
+        assert list((town.phone / "state").iterdir())
+    waiting.join(30)
+    resetting.join(30)
+    assert len(town.server.received) > asked
+
+
+def test_a_question_under_a_wrong_clock_leaves_nothing_behind(town, monkeypatch):
+    """It is answered by that clock; when that is right again, everything is as it was."""
+    later = {"start": shop.NOW + 86_400, "end": shop.NOW + 2 * 86_400}
+    put_pack(town.repository, "emergency", OTHER, 2, **later)
+    town.repository.publish("tables")
+    town.poll()
+    before = shop.digest_tree(town.phone)
+    for days, said in ((0, "110"), (1, "113"), (2, "110"), (0, "110")):
+        moment = float(shop.NOW + 86_400 * days)
+        monkeypatch.setattr("client_sim.content.shelf.read_clock", lambda at=moment: at)
+        assert town.tell("emergency", "ID").startswith(f"ID: {said}")
+    assert shop.digest_tree(town.phone) == before
+
+
+DAYS = {
+    **entries_of("greetings"),
+    "occasion/new-year": {
+        "days": {"*": ["2027-01-01", "2027-01-15"]},
+        "name": {"en": "New Year"},
+    },
+}
+
+
+def test_today_is_the_owners_day(town, monkeypatch):
+    """By this machine's zone or the one that is named; never before what is known to be past."""
+    put_pack(town.repository, "greetings", DAYS, 2)
+    put_pack(
+        town.repository,
+        "notices",
+        {"new": NEWS | {"published": "2027-01-01", "end": "2027-02-01"}},
+        2,
+    )
+    town.repository.publish("content")
+    town.poll()
+    asked = len(town.server.received)
+    clock = [dt.datetime(2026, 12, 31, 18, tzinfo=dt.UTC).timestamp()]
+    monkeypatch.setattr("client_sim.content.shelf.read_clock", lambda: clock[0])
+    with machine_zone(monkeypatch, "UTC0"):
+        assert "New Year" not in town.tell("greetings", "--locale", "id")
+        assert "New Year (today" in town.tell("greetings", "--locale", "id", "--zone", "WIB")
+        assert "News" in town.tell("notices", "--zone", "Asia/Jakarta")
+        assert "nothing to tell" in town.tell("notices")
+        assert "no time zone 'Mars'" in str(town.run("features", "--zone", "Mars").exception)
+    with machine_zone(monkeypatch, "WIB-7"):
+        assert "New Year (today" in town.tell("greetings", "--locale", "id")
+        clock[0] = 0.0
+        assert "New Year" not in town.tell("greetings", "--locale", "id")
+        (town.phone / "state" / "clock").write_bytes(b"1800000000")  # 2027-01-15 08:00 UTC
+        assert "New Year (today" in town.tell("greetings", "--locale", "id")
+        assert "2027-01-15 08:00:00 UTC" in town.tell("zone", "WIB")
+    assert len(town.server.received) == asked
+
+
+@contextlib.contextmanager
+def machine_zone(monkeypatch, rule):
+    """Let the machine be in a zone."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", rule)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def test_access_points_of_a_country(town):
+    """Those of its networks whose numbers are not known; they have no form of Android's."""
+    entries = entries_of("apn")
+    put_pack(town.repository, "apn", {**entries, "DE": entries["510-10"]}, 2)
+    town.repository.publish("tables")
+    town.poll()
+    assert town.read("apn", "DE") == town.read("apn", "de") == town.read("apn", "510", "10")
+    result = town.run("apn", "DE", "--xml")
+    assert result.exit_code == 2
+    assert "needs the numbers of a network" in result.output
+    result = town.run("apn", "BR")
+    assert "no access points of networks of BR without numbers" in str(result.exception)
 
 
 def test_a_reset_leaves_no_pack(town):

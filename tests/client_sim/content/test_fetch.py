@@ -6,6 +6,7 @@ import pytest
 
 from client_sim.content.checks import check_entries
 from client_sim.content.kinds import KINDS
+from client_sim.content.plan import plan_rollback
 from client_sim.content.store import Store
 from client_sim.device.client import PollingClient
 from client_sim.device.errors import ContentError, StateError, StorageError
@@ -568,3 +569,31 @@ def test_where_power_was_lost_is_carried_back_to_nobody(repository, world):
     assert {frozenset(paths) for paths in asked} == {
         *(frozenset(tables | content), frozenset(content), frozenset()),
     }
+
+
+def test_an_owner_who_turns_back_as_power_is_lost_has_either_pack(repository, world):
+    """At each change; nothing is asked for behind it, and no part is kept that nobody needs."""
+    publish(repository)
+    poll(world)
+    publish(repository, entries=MORE, version=2)
+    poll(world)
+    held = dict(world.state)
+    seen = []
+    while len(seen) < 10:
+        world.state = State(held)
+        world.state.left = len(seen) + 1
+        store, kind = Store(world.state), KINDS["emergency"]
+        try:
+            record = plan_rollback(store.load(kind), START)
+            store.keep("tables", {kind: record})
+            store.sweep()
+        except PowerCutError:
+            world.state.left = None
+            seen.append(used(world)[0])
+            assert not poll(world).warnings
+            assert world.paths == POLL
+            continue
+        break
+    # The pack that was turned back stays in the record: its parts are what the next one is held to.
+    assert seen == [2]
+    assert used(world) == (1, ID)

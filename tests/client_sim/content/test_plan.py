@@ -158,6 +158,19 @@ def test_the_owner_turns_a_pack_back():
             plan_rollback(alone, NOW)
 
 
+def test_a_pack_that_was_used_before_its_start_is_out_of_use_until_then():
+    """The clock ran ahead, and was set right: the one before is used, and at its time that one."""
+    both = take(use(take(Record(), pack(1))[0]), pack(2, "abcx", start=NOW + 50))[0]
+    ahead = use(both, NOW + 60)
+    assert versions(ahead) == (2, 1)
+    right = use(ahead)
+    assert versions(right) == (1, None)
+    assert versions(use(right, NOW + 50)) == (2, 1)
+    alone = use(take(Record(), pack(1, start=NOW + 50))[0], NOW + 60)
+    assert versions(use(alone)) == (None, None)
+    assert versions(use(use(alone), NOW + 50)) == (1, None)
+
+
 def test_parts_are_kept_for_two_packs_and_one_that_waits():
     """And no others."""
     record = use(take(use(take(Record(), pack(1, "ab"))[0]), pack(2, "ac"))[0])
@@ -171,7 +184,8 @@ PACKS = st.builds(
     st.integers(1, 3),
     st.text("abcdef", min_size=1, max_size=3),
     withdrawn=st.booleans(),
-    end=st.none() | st.integers(1, 2_000),
+    start=st.sampled_from([0, 500]),
+    end=st.none() | st.integers(501, 2_000),
     rollout=st.just(((0, 500),)),
 )
 
@@ -189,6 +203,7 @@ def test_a_history_of_indexes_never_leads_to_what_is_not_good(history, place):
         assert decode_record(encode_record(record)) == record
         if record.used is not None:
             assert not record.used.withdrawn
+            assert record.used.start <= now
             assert record.used.end is None or now < record.used.end
             assert {file.sha256 for file in record.used.parts} <= record.files()
 
