@@ -30,7 +30,7 @@ class Profile:
 
 
 RARE: Final[Mapping[str, int]] = MappingProxyType(
-    {"split": 1, "parts": 2, "packs": 4, "holdings": 2, "installs": 1, "install-faults": 40}
+    {"split": 1, "parts": 2, "packs": 4, "holdings": 2, "installs": 1, "install-faults": 20}
 )
 """Cases of the batteries that a leaky client does not meet unless it waits for what they do."""
 
@@ -43,7 +43,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "boundary": (_ALL, _ALL, 208, 208),
     "events": (500, 40, 8, 4),
     "fleet": (1150, 40, 3, 3),
-    "installs": (10, 1, 0, 0),
+    "installs": (4, 1, 0, 0),
     "downloads": (50, 4, 1, 1),
     "split": (24, 4, 0, 0),
     "public": (200, 24, 8, 8),
@@ -56,7 +56,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "packs": (_ALL, 14, 0, 0),
     "holdings": (24, 6, 0, 0),
     "faults": (_ALL, _ALL, 30, 40),
-    "install-faults": (_ALL, 49, 0, 0),
+    "install-faults": (116, 49, 0, 0),
     "sockets": (20, 2, 0, 0),
     "network": (20, 2, 0, 0),
 }
