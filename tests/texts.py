@@ -71,6 +71,71 @@ NEEDLESS = {
     "what never will be": "\U000e0080",
 }
 
+#: What people write with dots, colons and ampersands.
+PLAIN = [
+    *("3.5", "e.g. this, i.e. that", "Android 16.5", "16.0.1.2", "Dr. Smith", "Ph.D", "U.S.A."),
+    *("10:30", "2026-01-01T10:30", "Tel: 110", "Well...yes", "a .NET program", "wait\u2026what"),
+    *("R&D; no", "a&b", "AT&T", "&", "&;", "\u0939\u0940.", "\u0928\u092f\u093e\u0964Android"),
+    *(
+        "\u66f4\u65b0\u3002Android",
+        "Wi-Fi\uff1a5GHz",
+        "\u65f6\u95f4\uff1a10:30",
+        "\u5b8c\u6210.",
+        "1.\u65b0",
+    ),
+    *(
+        "\u0442.\u0435.",
+        "EE. UU.",
+        "life:)",
+        "love :)",
+        "love:-)",
+        "\U0001f389",
+        "\u2764\ufe0f",
+        "v2.beta2",
+        "ab.c1",
+    ),
+]
+
+#: Names of carriers and authorities as they are, which no text may have.
+NAMES = ["blau.de", "SSL.com Root", "Izenpe.com", "m:tel", "MMS Vodafone.eg", "8.ta"]
+
+#: What some program makes a link of: names of domains, and schemes.
+LEADING = [
+    *("Visit evil.com/login now", "evil.com", "bit.ly/abc", "t.me/x", "163.com", "a@evil.com"),
+    *("evil.Com", "evil.co.uk", "(evil.com)", "evil.com.", "\u0430pple.com", "xn--a.xn--p1ai/"),
+    *(
+        "evil.com\u767b\u5f55",
+        "\u0939\u093f\u0928\u094d\u0926\u0940.com",
+        "evil\uff0ecom",
+        "evil\u2024com",
+        "Dr.Smith",
+    ),
+    *(
+        "16.Next",
+        "\U0001d5be\U0001d5cf.\U0001d5bc\U0001d5c8",
+        "ab.cd-e",
+        "mailto:a",
+        "tel:*06#",
+        "sms:+1900",
+    ),
+    *(
+        "intent:#I;end",
+        "file:-1",
+        "vbscript:x",
+        "market:details",
+        "ftp:x",
+        "a+b-c.d:e",
+        "\u89c1geo:-6",
+    ),
+    *("\U0001d5cd\U0001d5be\U0001d5c5:1", "a::b:c"),
+]
+
+#: Markup as HTML writes characters.
+ENTITIES = ["&lt;script&gt;", "a &amp; b", "&#60;", "&#x3C;", "\uff06lt\uff1b", f"&{'a' * 32};"]
+
+#: Nothing that can be seen.
+UNSEEN = [" ", "   ", "\u2800", " \u2800\u00a0", "\u3000", "\u0301", "\u20dd "]
+
 #: Links, or what some program makes a link of.
 LINKS = [
     *("ftp://a.b", "see //a.b/c", "//a", "a:// b", "x-y://z", "HTTP:a", "www.a", "Www\u3002a"),

@@ -13,7 +13,7 @@ from client_sim.content.shape import (
     read_list,
     read_object,
 )
-from client_sim.content.text import check_text
+from client_sim.content.text import check_name
 from client_sim.device.errors import ContentError
 
 _NETWORK: Final = re.compile(r"[0-9]{3}-[0-9]{2,3}")
@@ -78,7 +78,7 @@ def encode_android(apns: list[dict[str, Any]], mcc: str, mnc: str) -> str:
 def _check_apn(value: object) -> None:
     apn = read_object("An access point", value, ("apn", "carrier", "types"), _OPTIONAL)
     read_ascii("The name of an access point", apn["apn"], 1, 100)
-    check_text(apn["carrier"], 100)
+    check_name(apn["carrier"], 100)
     types = read_list("The types of an access point", apn["types"], 1, 16)
     if not all(isinstance(item, str) and item in _TYPES for item in types):
         raise ContentError("An access point has a type that Android does not know.")

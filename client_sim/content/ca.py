@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from client_sim.content.der import check_authority
 from client_sim.content.shape import decode_base64, read_match, read_object
-from client_sim.content.text import check_text
+from client_sim.content.text import check_name
 from client_sim.device.errors import ContentError
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -34,7 +34,7 @@ def check_certificates(entries: Mapping[str, Any]) -> None:
     for key, entry in entries.items():
         read_match("A certificate's key", key, _SHA256)
         certificate = read_object("A certificate", entry, ("der", "name"))
-        check_text(certificate["name"], 200)
+        check_name(certificate["name"], 200)
         der = decode_base64("A certificate", certificate["der"], _DER_LIMIT)
         if hashlib.sha256(der).hexdigest() != key:
             raise ContentError("A certificate is not the one that its key names.")

@@ -19,7 +19,7 @@ from client_sim.content.shape import (
     read_match,
     read_object,
 )
-from client_sim.content.text import HOST, check_text
+from client_sim.content.text import HOST, check_name
 from client_sim.device.errors import ContentError
 from client_sim.device.names import MAX_INTEGER
 
@@ -179,8 +179,8 @@ def _check_file(file: File, custom: object, limit: int) -> None:
 def _read_source(value: object) -> Origin:
     members = read_object("A source of a pack", value, ("licence", "name", "version"))
     return Origin(
-        name=check_text(members["name"], 80),
-        version=check_text(members["version"], 80),
+        name=check_name(members["name"], 80),
+        version=check_name(members["version"], 80),
         licence=read_licence(members["licence"]),
     )
 

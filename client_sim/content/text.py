@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Final
 
 from client_sim.content.invisible import find_needless
+from client_sim.content.prose import has_entity, is_blank, leads_away
 from client_sim.device.errors import ContentError
 
 HOST: Final = re.compile(
@@ -30,6 +31,14 @@ def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
 
     Raises ContentError for anything else, and for whatever turns, hides or links.
     """
+    text = check_name(value, limit, is_long=is_long)
+    if leads_away(text):
+        raise ContentError("A text has a word that looks like a link.")
+    return text
+
+
+def check_name(value: object, limit: int, *, is_long: bool = False) -> str:
+    """Return a name, which may have dots as a domain has, and otherwise is as `check_text` says."""
     if not isinstance(value, str) or not 1 <= len(value) <= limit:
         raise ContentError(f"A text is missing, or has more than {limit} characters.")
     if not value.isascii() and not unicodedata.is_normalized("NFC", value):
@@ -43,6 +52,10 @@ def check_text(value: object, limit: int, *, is_long: bool = False) -> str:
     for form in (value, unicodedata.normalize("NFKC", value)):
         if _MARKUP.search(form.casefold()):
             raise ContentError("A text has markup or a link of its own.")
+    if is_blank(value):
+        raise ContentError("A text has nothing that can be seen.")
+    if has_entity(value):
+        raise ContentError("A text has markup: a character as in HTML.")
     return value
 
 

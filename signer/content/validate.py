@@ -14,6 +14,7 @@ from server.core.content.role import check_themes
 from server.core.errors import FormatError
 from signer.content.errors import ContentError
 from signer.content.pack_folder import PackFolder
+from signer.content.prose import check_name, check_prose, list_names, list_texts
 from signer.errors import refusing
 
 
@@ -31,6 +32,7 @@ def check_packs_to_sign(
     with refusing(ContentError):
         for pack in packs:
             check_entries(pack.kind, pack.entries, hosts)
+            _check_texts(pack)
             if pack.kind == "wallpapers":
                 _check_pictures(pack)
         entries: dict[str, Mapping[str, Any]] = {pack.kind: pack.entries for pack in packs}
@@ -38,6 +40,19 @@ def check_packs_to_sign(
             entries["wallpapers"] = dict.fromkeys(wallpapers)
         if "wallpapers" in entries:
             check_themes(entries)
+
+
+def _check_texts(pack: PackFolder) -> None:
+    for text in pack.pack.title.values():
+        check_prose(text)
+    for key, entry in pack.entries.items():
+        try:
+            for name in list_names(pack.kind, entry):
+                check_name(name)
+            for text in list_texts(pack.kind, entry):
+                check_prose(text)
+        except ContentError as error:
+            raise entry_error(pack.kind, key, str(error)) from error
 
 
 def _check_pictures(pack: PackFolder) -> None:

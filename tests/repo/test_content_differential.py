@@ -1,12 +1,18 @@
 """Phone and server hold the schemas of packs in code of their own, and say the same of entries."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from client_sim.content.checks import check_entries as check_on_phone
 from client_sim.content.index import File
+from client_sim.content.prose import has_entity, is_blank, leads_away
 from client_sim.device.errors import ContentError
 from server.core.content.entries import check_entries as check_on_server
+from server.core.content.prose import check_is_seen, check_links_nowhere
 from server.core.errors import FormatError
+from signer.content.errors import ContentError as BuilderError
+from signer.content.prose import check_prose
 from tests.client_sim.content.test_entries import paths, put
 from tests.server.core.content.samples import KINDS, b64, entries_of, tzif
 
@@ -57,6 +63,33 @@ def test_both_say_the_same(kind):
             assert on_phone == passes_on_server(kind, changed), (path, value)
             said.add(on_phone)
     assert False in said
+
+
+def is_taken(check, text, error):
+    """Tell whether one of the implementations takes a text."""
+    try:
+        check(text)
+    except error:
+        return False
+    return True
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.text(
+        st.sampled_from("aaZ0.:/ &;#-+@é\uff1a。\u0940\u2800\U0001d5ba\uff0e中"),
+        min_size=1,
+        max_size=9,
+    )
+)
+def test_builder_publisher_and_phone_agree_about_links(text):
+    """Each by code of its own: what looks like a link or markup, or like nothing."""
+    builder = is_taken(check_prose, text, BuilderError)
+    assert (
+        is_taken(lambda each: check_is_seen(each) or check_links_nowhere(each), text, FormatError)
+        == builder
+    )
+    assert builder == (not (leads_away(text) or has_entity(text) or is_blank(text)))
 
 
 FOOTERS = {

@@ -11,7 +11,7 @@ import msgspec
 from server.core.content.entry import convert_entries
 from server.core.content.keys import is_country
 from server.core.content.part import Entries
-from server.core.content.text import Text, check_text
+from server.core.content.text import Text, check_name
 
 Ascii = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*\Z", max_length=100)]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[ -~]*\Z", max_length=200)]
@@ -41,7 +41,7 @@ class Apn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     user: Ascii | Unset = msgspec.UNSET
 
     def __post_init__(self) -> None:
-        check_text(self.carrier, 100)
+        check_name(self.carrier, 100)
         if self.types != sorted(set(self.types)):
             raise ValueError("the types are not ascending")
 

@@ -11,7 +11,7 @@ import msgspec
 from server.core.content.der import check_ca_certificate
 from server.core.content.entry import convert_entries
 from server.core.content.part import Entries
-from server.core.content.text import Text, check_text
+from server.core.content.text import Text, check_name
 from server.core.encodings import decode_base64
 
 _LIMIT = 8192
@@ -24,7 +24,7 @@ class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: Text
 
     def __post_init__(self) -> None:
-        check_text(self.name, 200)
+        check_name(self.name, 200)
 
 
 def check_entries(kind: str, entries: Entries) -> None:

@@ -20,7 +20,7 @@ from server.core.content.text import (
     Text,
     check_host,
     check_localized,
-    check_text,
+    check_name,
 )
 from server.core.content.xz import ENCODED_LIMIT
 from server.core.encodings import encode_canonical_json
@@ -41,8 +41,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Text
 
     def __post_init__(self) -> None:
-        check_text(self.name, 80)
-        check_text(self.version, 80)
+        check_name(self.name, 80)
+        check_name(self.version, 80)
 
 
 class Pack(msgspec.Struct, frozen=True, omit_defaults=True):

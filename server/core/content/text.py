@@ -11,6 +11,7 @@ from typing import Annotated
 import msgspec
 
 from server.core.content.invisible import stray_characters
+from server.core.content.prose import check_is_seen, check_links_nowhere
 from server.core.errors import FormatError
 from server.core.release import Locale
 
@@ -27,7 +28,16 @@ _LINK = re.compile(r"https://([a-z0-9.-]{1,100})/[!$-;=?-Z\[\]_a-z~]*")
 
 
 def check_text(text: str, limit: int, *, lines: bool = False) -> None:
-    """Raise FormatError unless `text` may be shown: 1 to `limit` characters, with `lines` feeds."""
+    """Raise FormatError unless `text` may be shown: 1 to `limit` characters, with `lines` feeds.
+
+    Whatever a program might make a link of is refused.
+    """
+    check_name(text, limit, lines=lines)
+    check_links_nowhere(text)
+
+
+def check_name(text: str, limit: int, *, lines: bool = False) -> None:
+    """Raise FormatError as `check_text`, but where a word has dots: of what bears such a name."""
     if not 1 <= len(text) <= limit:
         raise FormatError(f"a text has {len(text)} characters, and 1 to {limit} are allowed")
     for character in text:
@@ -43,6 +53,7 @@ def check_text(text: str, limit: int, *, lines: bool = False) -> None:
     for word in _FORBIDDEN:
         if word in folded or word in plain:
             raise FormatError(f"a text holds {word!r}; a link is a member of its own")
+    check_is_seen(text)
 
 
 def check_localized(texts: Mapping[str, str], limit: int, *, lines: bool = False) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client_sim.content.text import check_link, check_text, count_segments
+from client_sim.content.text import check_link, check_name, check_text, count_segments
 from client_sim.device.errors import ContentError
 from tests import texts
 
@@ -67,6 +67,35 @@ def test_links_in_disguise_are_refused(text):
     """Of any scheme and none, in wide letters, circled ones, or with a long s."""
     with pytest.raises(ContentError, match="link of its own"):
         check_text(text, 40)
+
+
+@pytest.mark.parametrize("text", [*texts.PLAIN, *texts.NAMES])
+def test_what_only_looks_a_little_like_a_link_passes(text):
+    """Numbers, abbreviations, times; and names as carriers and authorities have them."""
+    assert check_name(text, 40) == text
+    if text in texts.PLAIN:
+        assert check_text(text, 40) == text
+    else:
+        with pytest.raises(ContentError, match="looks like a link"):
+            check_text(text, 40)
+
+
+@pytest.mark.parametrize("text", texts.LEADING)
+def test_what_a_program_makes_a_link_of_is_refused(text):
+    """A domain's name, or a scheme, also within a sentence."""
+    for each in (text, f"\u89c1 {text} b"):
+        with pytest.raises(ContentError, match="looks like a link"):
+            check_text(each, 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [*((e, "as in HTML") for e in texts.ENTITIES), *((u, "can be seen") for u in texts.UNSEEN)],
+)
+def test_markup_and_nothing_are_refused_in_names_too(text, sentence):
+    """Characters as HTML writes them; spaces, and marks upon nothing."""
+    with pytest.raises(ContentError, match=sentence):
+        check_name(text, 40)
 
 
 def test_only_long_texts_have_lines():

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.core.content.text import check_host, check_link, check_localized, check_text
+from server.core.content.text import (
+    check_host,
+    check_link,
+    check_localized,
+    check_name,
+    check_text,
+)
 from server.core.errors import FormatError
 from tests import texts
 
@@ -84,6 +90,35 @@ def test_links_in_disguise_are_refused(text):
     """Of any scheme and none, in wide letters, circled ones, or with a long s."""
     with pytest.raises(FormatError, match="a link is a member"):
         check_text(text, 40)
+
+
+@pytest.mark.parametrize("text", [*texts.PLAIN, *texts.NAMES])
+def test_what_only_looks_a_little_like_a_link_is_taken(text):
+    """Numbers, abbreviations, times; and names as carriers and authorities have them."""
+    check_name(text, 40)
+    if text in texts.PLAIN:
+        check_text(text, 40)
+    else:
+        with pytest.raises(FormatError, match="some program takes for a link"):
+            check_text(text, 40)
+
+
+@pytest.mark.parametrize("text", texts.LEADING)
+def test_what_a_program_makes_a_link_of_is_refused(text):
+    """A domain's name, or a scheme; it says what to write."""
+    for each in (text, f"\u89c1 {text} b"):
+        with pytest.raises(FormatError, match=r"takes for a link; write a space"):
+            check_text(each, 40)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [*((e, "is markup") for e in texts.ENTITIES), *((u, "can be seen") for u in texts.UNSEEN)],
+)
+def test_markup_and_nothing_are_refused_in_names_too(text, sentence):
+    """Characters as HTML writes them; spaces, and marks upon nothing."""
+    with pytest.raises(FormatError, match=sentence):
+        check_name(text, 40)
 
 
 @pytest.mark.parametrize("word", ["http:", "HTTPS:", "JavaScript:", "data:", "Www."])
