@@ -12,7 +12,7 @@ from signer.cli.content_options import (
     KIND,
     PACK,
     end_option,
-    hosts_option,
+    own_hosts_option,
     rollout_option,
     start_option,
     title_option,
@@ -25,9 +25,10 @@ from signer.cli.surroundings import Surroundings
 from signer.content.diff import diff_packs
 from signer.content.errors import ContentError
 from signer.content.extra import load_extra
+from signer.content.loss import check_has_enough
 from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_pack, write_pack
 from signer.content.sources.completeness import Completeness
-from signer.content.upstream import TITLES, Upstream
+from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.content.validate import check_packs_to_sign
 
 
@@ -53,17 +54,22 @@ class _Draft:
     help="File or folder to build from. Default: the package that comes with the signer.",
 )
 @click.option("--source-version", default="", help="Which version of the source that is.")
+@click.option("--source-name", default="", help="What the source is called, where it does not say.")
+@click.option("--source-licence", default="", help="Its licence, as an SPDX expression; likewise.")
 @click.option(
     "--year", "years", type=click.IntRange(1970, 2200), multiple=True, help="May be repeated."
 )
 @click.option("--edited", type=PACK, help="A pack folder whose entries.json was edited by hand.")
 @click.option("--base", type=PACK, help="The pack before it: parts that do not change are kept.")
+@click.option(
+    "--accept-loss", is_flag=True, help="Also where more than a fifth of the entries of --base go."
+)
 @click.option("--version", type=click.IntRange(min=1), help="Default: one above that of --base.")
 @title_option
 @start_option
 @end_option
 @rollout_option
-@hosts_option
+@own_hosts_option
 @click.option("--out", type=FOLDER, required=True, help="The pack folder to make.")
 @json_option
 @click.pass_obj
@@ -72,9 +78,12 @@ def build(
     kind: str,
     source: Path | None,
     source_version: str,
+    source_name: str,
+    source_licence: str,
     years: tuple[int, ...],
     edited: Path | None,
     base: Path | None,
+    accept_loss: bool,
     version: int | None,
     title: tuple[tuple[str, str], ...],
     start: int | None,
@@ -88,9 +97,12 @@ def build(
 
     It holds `pack.json` and `entries.json` for people, and the parts as phones get them.
     """
-    upstream = Upstream(source, source_version, years)
+    upstream = Upstream(source, source_version, source_name, source_licence, years)
     if edited is not None and upstream != Upstream():
         raise click.UsageError("--edited takes the entries from a folder: leave the source away.")
+    if refused := list_refused(kind, upstream):
+        without = "" if source is not None else " without --source"
+        raise click.UsageError(f"The pack {kind} takes no {' and no '.join(refused)}{without}.")
     before = None if base is None else load_pack(base)
     if before is not None and before.kind != kind:
         raise ContentError(f"{base} is a pack of {before.kind}, not of {kind}.")
@@ -108,6 +120,7 @@ def build(
     members = with_dates(members, start, end, rollout)
     made = make_pack(kind, members, draft.entries, draft.pictures, before)
     check_packs_to_sign([made], hosts)
+    check_has_enough(made, None if accept_loss else before)
     if made.pictures:
         load_extra().check_decodes(made)
     write_pack(out, made)
@@ -118,7 +131,7 @@ def build(
     epilog="Example: hening-signer content validate --host hening.example packs/notices-1"
 )
 @click.argument("folders", metavar="DIR...", type=PACK, nargs=-1, required=True)
-@hosts_option
+@own_hosts_option
 @json_option
 def validate(folders: tuple[Path, ...], hosts: tuple[str, ...], as_json: bool) -> None:
     """Say whether pack folders may be signed, and otherwise which entry breaks which rule."""

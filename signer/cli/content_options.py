@@ -58,6 +58,13 @@ hosts_option = click.option(
     multiple=True,
     help="A host to which links may lead; may be repeated. Default: those that are signed.",
 )
+own_hosts_option = click.option(
+    "--host",
+    "hosts",
+    type=HOST,
+    multiple=True,
+    help="A host to which links may lead; may be repeated. Without it no link may be there.",
+)
 start_option = click.option("--start", type=Moment(), help="From when on phones may use it.")
 end_option = click.option("--end", type=Moment(), help="From when on phones may not use it.")
 rollout_option = click.option(

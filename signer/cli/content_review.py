@@ -69,5 +69,10 @@ def review(
             f"{pack.kind} {pack.pack.version} is what the proposal lists, and keeps every rule;"
             f" it has {len(pack.entries)} entries."
         )
+        if pack.kind not in replaced:
+            click.echo(
+                f"All entries of {pack.kind} {pack.pack.version} are shown: give the pack that it"
+                " replaces, if there is one, with --before."
+            )
     for difference in differences:
         print_difference(difference, limit=None)

@@ -5,6 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from signer.content.errors import ContentError
+from signer.content.sources import zones
 from signer.content.sources.apn import load_apn
 from signer.content.sources.built import Built
 from signer.content.sources.ca import load_ca
@@ -16,7 +17,7 @@ from signer.content.sources.notices import load_notices
 from signer.content.sources.themes import load_themes
 from signer.content.sources.wallpapers import load_wallpapers
 from signer.content.sources.zones import load_zones
-from signer.content.upstream import Upstream
+from signer.content.upstream import OPTIONS, Upstream
 
 
 def build_entries(kind: str, upstream: Upstream) -> Built:
@@ -29,13 +30,9 @@ def build_entries(kind: str, upstream: Upstream) -> Built:
 
 
 def _check_path(kind: str, path: Path | None) -> None:
-    """Raise ContentError for a file in place of a folder or the other way, and for one in vain."""
+    """Raise ContentError for a file in place of a folder or the other way."""
     if path is None:
         return
-    if kind in _FROM_PACKAGES:
-        raise ContentError(
-            f"The pack {kind} is built from what comes with the signer; leave --source away."
-        )
     if kind in _FOLDERS and not path.is_dir():
         raise ContentError(
             f"{path} is a file, and the pack {kind} is built from a folder, with"
@@ -46,12 +43,26 @@ def _check_path(kind: str, path: Path | None) -> None:
 
 
 def _build_apn(upstream: Upstream) -> Built:
-    return load_apn(_path("apn", upstream), _version("apn", upstream))
+    path, version = _path("apn", upstream), _told("apn", upstream, "version")
+    return load_apn(path, version, name=upstream.name, licence=upstream.licence)
 
 
 def _build_ca(upstream: Upstream) -> Built:
-    version = "" if upstream.path is None else _version("ca", upstream)
-    return load_ca(upstream.path, version)
+    if upstream.path is None:
+        return load_ca()
+    version, name, licence = (
+        _told("ca", upstream, each) for each in ("version", "name", "licence")
+    )
+    return load_ca(upstream.path, version, name=name, licence=licence)
+
+
+def _build_zones(upstream: Upstream) -> Built:
+    return load_zones(
+        upstream.path,
+        version=upstream.version,
+        name=upstream.name or zones.NAME,
+        licence=upstream.licence or zones.LICENCE,
+    )
 
 
 def _build_greetings(upstream: Upstream) -> Built:
@@ -68,12 +79,13 @@ def _path(kind: str, upstream: Upstream) -> Path:
     return upstream.path
 
 
-def _version(kind: str, upstream: Upstream) -> str:
-    if not upstream.version:
+def _told(kind: str, upstream: Upstream, member: str) -> str:
+    value: str = getattr(upstream, member)
+    if not value:
         raise ContentError(
-            f"The source of {kind} does not say of which version it is; give --source-version."
+            f"The source of {kind} does not say its {member}; give it with {OPTIONS[member]}."
         )
-    return upstream.version
+    return value
 
 
 def _years(kind: str, upstream: Upstream) -> Sequence[int]:
@@ -82,7 +94,6 @@ def _years(kind: str, upstream: Upstream) -> Sequence[int]:
     return upstream.years
 
 
-_FROM_PACKAGES = frozenset({"emergency", "holidays"})
 _FOLDERS: Mapping[str, str] = MappingProxyType(
     {
         "features": "index.yaml and the texts",
@@ -104,6 +115,6 @@ _BUILDERS: Mapping[str, Callable[[Upstream], Built]] = MappingProxyType(
         "notices": lambda upstream: load_notices(_path("notices", upstream)),
         "themes": lambda upstream: load_themes(_path("themes", upstream)),
         "wallpapers": lambda upstream: load_wallpapers(_path("wallpapers", upstream)),
-        "zones": lambda upstream: load_zones(upstream.path),
+        "zones": _build_zones,
     }
 )

@@ -5,6 +5,7 @@ for a virtual operator's SIM cards alone (`mvno_type`) is kept among the network
 chooses.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
@@ -13,11 +14,18 @@ from signer.content.sources.access_point import NETWORK, TYPES, Note, make_acces
 #: android.provider.Telephony.Carriers, AUTH_TYPE
 METHODS = {"0": "none", "1": "pap", "2": "chap", "3": "pap-chap"}
 PROTOCOLS = frozenset({"IP", "IPV6", "IPV4V6"})
+TAKEN = frozenset({
+    "apn", "authtype", "carrier", "carrier_enabled", "mcc", "mmsc", "mmsport", "mmsproxy", "mnc",
+    "password", "port", "protocol", "proxy", "type", "user",
+})  # fmt: skip
 WORDS = ("apn", "mmsc", "mmsport", "mmsproxy", "password", "port", "proxy", "user")
 
 
 def read_android(root: Element, path: str, note: Note) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield pairs of an entry's key and an access point, in the file's order."""
+    unknown = Counter(name for each in root.iterfind("apn") for name in set(each.keys()) - TAKEN)
+    for name, count in sorted(unknown.items()):
+        note(f"{path}: left out, for entries have no place for it: {name}, {count} times")
     for number, element in enumerate(root.iterfind("apn"), start=1):
         carrier = element.get("carrier") or ""
         where = f"{path}: access point {number}, {carrier}"

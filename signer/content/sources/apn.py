@@ -21,14 +21,15 @@ LICENCE = "CC-PDDC"
 #: The upstream files have less than a megabyte.
 MAX_OCTETS = 16 * 1024 * 1024
 READERS = {"serviceproviders": read_providers, "apns": read_android}
-MAX_CARRIER = 100
 
 
-def load_apn(path: Path, version: str, *, name: str = NAME, licence: str = LICENCE) -> Built:
+def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> Built:
     """Build the kind `apn` from either form; `version` is that of the package the file is from.
 
-    An access point that a network has twice in all members is kept once. SourceError if the file is
-    neither, is not well formed, or declares entities.
+    GNOME's form is of mobile-broadband-provider-info where nothing else is said; Android's may be
+    anybody's, so `name` and `licence` have to be. An access point that a network has twice in all
+    members is kept once. SourceError if the file is neither, is not well formed, declares entities,
+    or nobody says what it is.
     """
     root = _parse(path)
     reader = READERS.get(root.tag)
@@ -36,12 +37,23 @@ def load_apn(path: Path, version: str, *, name: str = NAME, licence: str = LICEN
         raise SourceError(
             f"{path} begins with <{root.tag}>; give a serviceproviders.xml or an apns-conf.xml."
         )
+    if root.tag == "serviceproviders":
+        name, licence = name or NAME, licence or (LICENCE if name in {"", NAME} else "")
+    if not name or not licence:
+        raise SourceError(
+            f"{path} does not say whose list it is; give --source-name and --source-licence."
+        )
     notes: list[str] = []
+    twice = 0
     networks: dict[str, list[dict[str, object]]] = {}
     for key, point in reader(root, str(path), notes.append):
         points = networks.setdefault(key, [])
-        if point not in points:
+        if point in points:
+            twice += 1
+        else:
             points.append(point)
+    if twice:
+        notes.append(f"{path}: access points that a network has twice, kept once: {twice}")
     entries: dict[str, object] = {key: {"apns": networks[key]} for key in sorted(networks)}
     return Built(entries, [name_source(name, version, licence)], notes=tuple(notes))
 

@@ -5,12 +5,15 @@ the occasion, `OCCASION` a text for it, of which there may be several.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from server.core.content.sms import count_segments
 from signer.content.sources import holidays
 from signer.content.sources.built import Built, name_source
+from signer.content.sources.checked import check_greeting, check_words
 from signer.content.sources.completeness import Completeness
 from signer.content.sources.errors import SourceError
 from signer.content.sources.message import Message
@@ -42,8 +45,11 @@ def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
         if occasion not in occasions or rest not in {"", "name"}:
             raise SourceError(f"{message.where}: {INDEX} has no occasion {message.key}.")
         if not rest:
+            check_greeting(message.text, message.where)
             texts.append(message)
-        elif names[occasion].setdefault(message.locale, message.text) != message.text:
+            continue
+        check_words(message.text, message.where, 80)
+        if names[occasion].setdefault(message.locale, message.text) != message.text:
             raise SourceError(f"{message.where}: {occasion} has another name before.")
     calendar = load_calendar(wanted_years)
     entries: dict[str, object] = {}
@@ -65,7 +71,17 @@ def load_greetings(years: Iterable[int], folder: Path = OUR_TEXTS) -> Built:
             name_source(index["source"].text(), index["version"].text(), licence),
             HOLIDAYS,
         ],
+        notes=_count_segments(texts),
         completeness=Completeness({occasion: counts.get(occasion, {}) for occasion in occasions}),
+    )
+
+
+def _count_segments(texts: Iterable[Message]) -> tuple[str, ...]:
+    """Say how many SMS the texts take that take more than one."""
+    counts = Counter(count_segments(message.text) for message in texts)
+    return tuple(
+        f"Texts that take {segments} SMS: {counts[segments]}"
+        for segments in sorted(counts.keys() - {1})
     )
 
 

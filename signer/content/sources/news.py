@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from signer.content.sources.built import Built, name_source
+from signer.content.sources.checked import check_words
 from signer.content.sources.completeness import Completeness
 from signer.content.sources.errors import SourceError
 from signer.content.sources.marked import Marked
@@ -17,6 +18,7 @@ INDEX = "index.yaml"
 SEVERITIES = ("info", "important", "urgent")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 PARTS = ("title", "body")
+LIMITS = {"title": 120, "body": 2000}
 
 
 def load_news(folder: Path, noun: str) -> Built:
@@ -37,6 +39,7 @@ def load_news(folder: Path, noun: str) -> Built:
                 f"{message.where}: {message.key} is neither the title nor the body of a {noun}"
                 f" in {INDEX}."
             )
+        check_words(message.text, message.where, LIMITS[part], lines=part == "body")
         of_part = texts[name].setdefault(part, {})
         if message.locale in of_part:
             raise SourceError(f"{message.where}: {message.key} is there twice.")
@@ -62,6 +65,8 @@ def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> di
     for key in ("published", "end"):
         if key in members:
             entry[key] = _day_of(members[key])
+    if "end" in entry and str(entry["end"]) < str(entry["published"]):
+        raise members["end"].error(f"{name} ends before it is published")
     if "link" in members:
         entry["link"] = members["link"].text()
     if "models" in members:

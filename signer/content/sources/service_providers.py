@@ -1,9 +1,10 @@
 """Reads GNOME's list of providers, format 2.0 (`serviceproviders.2.dtd`).
 
 A provider's access points hold for each of its networks. Not taken over, for the entries have no
-place for it: plans, name servers, gateways, balances, CDMA.
+place for it: plans, name servers, gateways, balances, CDMA. A note says how many there are.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
@@ -19,6 +20,10 @@ USAGES = {
     "mms-internet-hipri-fota": ("default", "mms", "supl", "hipri", "fota"),
     "wap": ("default",),
 }
+TAKEN = frozenset({
+    "apn", "authentication", "country", "gsm", "mmsc", "mmsproxy", "name", "network-id", "password",
+    "provider", "usage", "username",
+})  # fmt: skip
 
 
 def read_providers(root: Element, path: str, note: Note) -> Iterator[tuple[str, dict[str, object]]]:
@@ -28,6 +33,8 @@ def read_providers(root: Element, path: str, note: Note) -> Iterator[tuple[str, 
         for country in root.iterfind("country")
         for provider in country.iterfind("provider")
     ]
+    for tag, count in sorted(Counter(_list_left_out(root)).items()):
+        note(f"{path}: left out, for entries have no place for it: <{tag}>, {count} times")
     for country, provider in sorted(providers, key=lambda pair: pair[1].get("primary") != "true"):
         name = _name_of(provider)
         where = f"{path}: {country}, {name or 'a provider without a name'}"
@@ -39,6 +46,15 @@ def read_providers(root: Element, path: str, note: Note) -> Iterator[tuple[str, 
             point = _point_of(element, name, where, note)
             if point is not None:
                 yield from ((key, dict(point)) for key in keys or [country])
+
+
+def _list_left_out(element: Element) -> Iterator[str]:
+    """Yield the tags of the elements that are not taken over, those below them apart."""
+    for child in element:
+        if child.tag in TAKEN:
+            yield from _list_left_out(child)
+        else:
+            yield str(child.tag)
 
 
 def _networks_of(provider: Element, where: str, note: Note) -> Iterator[str]:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from signer.content.sources.built import Built, name_source
+from signer.content.sources.checked import check_words
 from signer.content.sources.marked import Marked
 from signer.content.sources.picture import encode_picture, placeholder_of, read_picture
 from signer.content.sources.yaml_file import read_yaml
@@ -54,4 +55,7 @@ def check_name(name: str, marked: Marked) -> None:
 
 def titles_of(marked: Marked) -> dict[str, str]:
     """Return titles by locale, in the order of the locales."""
-    return {locale: title.text() for locale, title in sorted(marked.mapping().items())}
+    return {
+        locale: check_words(title.text(), title.where, 80)
+        for locale, title in sorted(marked.mapping().items())
+    }

@@ -22,26 +22,31 @@ OTHERS = frozenset({"localtime", "posix", "posixrules", "right"})
 VERSION = re.compile(r"# version (\S+)")
 
 
-def load_zones(folder: Path | None = None) -> Built:
+def load_zones(
+    folder: Path | None = None, *, version: str = "", name: str = NAME, licence: str = LICENCE
+) -> Built:
     """Build the kind `zones` from `folder`, such as /usr/share/zoneinfo; without one from tzdata.
 
-    SourceError if it has no zones, or no `tzdata.zi` that says of which version they are.
+    SourceError if it has no zones, no `tzdata.zi` that says of which version they are, or one that
+    says another than `version`.
     """
     root: Traversable = files("tzdata") / "zoneinfo" if folder is None else folder
     found = dict(_find_zones(root, ""))
     if not found:
         raise SourceError(f"{root} holds no compiled time zones; give a folder like zoneinfo.")
-    version, zones = _read_source(root / "tzdata.zi")
+    told, zones = _read_source(root / "tzdata.zi")
+    if version not in {"", told}:
+        raise SourceError(f"{root / 'tzdata.zi'} says version {told}, and not {version}.")
     targets: dict[bytes, str] = {}
-    for name in sorted(found, key=lambda name: (name not in zones, name)):
-        targets.setdefault(found[name], name)
+    for key in sorted(found, key=lambda key: (key not in zones, key)):
+        targets.setdefault(found[key], key)
     entries: dict[str, object] = {
-        name: {"tzif": base64.b64encode(octets).decode()}
-        if targets[octets] == name
+        key: {"tzif": base64.b64encode(octets).decode()}
+        if targets[octets] == key
         else {"link": targets[octets]}
-        for name, octets in sorted(found.items())
+        for key, octets in sorted(found.items())
     }
-    return Built(entries, [name_source(NAME, version, LICENCE)])
+    return Built(entries, [name_source(name, told, licence)])
 
 
 def _find_zones(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

@@ -78,6 +78,46 @@ def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
     assert new.pack.end == 1_798_761_600
 
 
+def test_options_that_mean_nothing_are_wrong_usage(run, tmp_path) -> None:
+    """Of a kind that does not take them, and without a source to say them of."""
+    build = ("content", "build", "--out", tmp_path / "1")
+    status, _, errors = run(*build, "emergency", "--source", tmp_path, "--year", 2026)
+    assert (status, "The pack emergency takes no --source and no --year." in errors) == (2, True)
+    status, _, errors = run(*build, "zones", "--source-name", "x")
+    assert (status, "takes no --source-name without --source." in errors) == (2, True)
+    assert not (tmp_path / "1").exists()
+
+
+def test_too_few_entries(run, run_json, tmp_path) -> None:
+    """A pack that loses much wants a word for it; one without any is not made."""
+    two = {c: {"exact": True, "numbers": ["110"]} for c in ("ID", "JP")}
+    write_pack(tmp_path / "1", make("emergency", two))
+    shutil.copytree(tmp_path / "1", tmp_path / "edited")
+    (tmp_path / "edited" / "entries.json").write_text(json.dumps({"ID": two["ID"]}))
+    build = ("content", "build", "emergency", "--edited", tmp_path / "edited")
+    more = ("--base", tmp_path / "1", "--out", tmp_path / "2")
+    status, _, errors = run(*build, *more)
+    assert (status, "would lose 1 of the 2 entries of version 1 (JP)" in errors) == (1, True)
+    assert run_json(*build, *more, "--accept-loss")["entries"] == 1
+    (tmp_path / "edited" / "entries.json").write_text("{}")
+    status, _, errors = run(*build, "--accept-loss", "--out", tmp_path / "3")
+    assert (status, "would have no entry" in errors) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "default"),
+    [
+        ("build", "Without it no link may be there."),
+        ("validate", "Without it no link may be there."),
+        ("release", "Default: those that are signed."),
+    ],
+)
+def test_which_hosts_hold_without_an_option(run, command, default) -> None:
+    """Only a release has the signed ones at hand."""
+    status, output, _ = run("content", command, "--help")
+    assert (status, default in " ".join(output.split())) == (0, True)
+
+
 def test_how_complete_translations_are(run, run_json, tmp_path) -> None:
     """Our own greetings are there in all of their languages."""
     status, output, errors = run(
@@ -232,6 +272,9 @@ def test_two_holders_sign_tables_apart(
     status, output, _ = run("content", "review", proposal, folder, "--before", base)
     assert "zones 2 is what the proposal lists, and keeps every rule; it has 3 entries" in output
     assert "added Etc/Jakarta\n  + link: “Asia/Jakarta”\n" in output
+    status, output, _ = run("content", "review", proposal, folder)
+    assert "All entries of zones 2 are shown: give the pack that it replaces" in output
+    assert "added Asia/Jakarta\n  + times: “+07:00 +07 at first, no change”\n" in output
     status, _, errors = run("content", "review", proposal, base)
     assert (status, "lists another zones" in errors) == (1, True)
     assert index("tables").packs["zones"].version == 2

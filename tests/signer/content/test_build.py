@@ -1,11 +1,14 @@
 """Which builder reads what, and what each of them needs to be told."""
 
+from pathlib import Path
+
+import certifi
 import pytest
 
 from server.core.content.kinds import KINDS
 from signer.content.build import build_entries
 from signer.content.errors import ContentError
-from signer.content.upstream import TITLES, Upstream
+from signer.content.upstream import TITLES, Upstream, list_refused
 from tests.signer.content.sources.test_apn import PROVIDERS, VERSION
 
 
@@ -24,7 +27,7 @@ def test_what_has_to_be_told() -> None:
     """Where the source lies, of which version it is, and which years."""
     with pytest.raises(ContentError, match="give one with --source"):
         build_entries("apn", Upstream(version="1"))
-    with pytest.raises(ContentError, match="give --source-version"):
+    with pytest.raises(ContentError, match="its version; give it with --source-version"):
         build_entries("apn", Upstream(PROVIDERS))
     with pytest.raises(ContentError, match="give them with --year"):
         build_entries("holidays", Upstream())
@@ -46,7 +49,7 @@ def test_a_file_in_place_of_a_folder(kind, tmp_path) -> None:
     with pytest.raises(
         ContentError, match=rf"is a file, and the pack {kind} .* folder, with .* in"
     ):
-        build_entries(kind, Upstream(path, "1", [2026]))
+        build_entries(kind, Upstream(path, "1", years=[2026]))
 
 
 @pytest.mark.parametrize("kind", ["apn", "ca"])
@@ -58,8 +61,39 @@ def test_a_folder_in_place_of_a_file(kind, tmp_path) -> None:
         build_entries(kind, Upstream(tmp_path, "1"))
 
 
-@pytest.mark.parametrize("kind", ["emergency", "holidays"])
-def test_a_source_that_nobody_reads(kind, tmp_path) -> None:
-    """Is not passed over: the pack would not be what somebody takes it for."""
-    with pytest.raises(ContentError, match=f"{kind} is built from what comes with the signer"):
-        build_entries(kind, Upstream(tmp_path, "", [2026]))
+@pytest.mark.parametrize(
+    ("kind", "upstream", "options"),
+    [
+        ("emergency", Upstream(Path("x")), ["--source"]),
+        ("holidays", Upstream(Path("x"), years=[2026]), ["--source"]),
+        ("zones", Upstream(years=[2026]), ["--year"]),
+        ("zones", Upstream(version="1"), ["--source-version"]),
+        ("ca", Upstream(name="x", licence="MIT"), ["--source-name", "--source-licence"]),
+        ("greetings", Upstream(Path("x"), name="x", years=[2026]), ["--source-name"]),
+        ("notices", Upstream(Path("x"), "1"), ["--source-version"]),
+        ("apn", Upstream(Path("x"), "1", "x", "MIT"), []),
+        ("ca", Upstream(Path("x"), "1", "x", "MIT"), []),
+        ("greetings", Upstream(years=[2026]), []),
+        ("emergency", Upstream(), []),
+    ],
+)
+def test_options_that_a_kind_does_not_take(kind, upstream, options) -> None:
+    """Are not passed over: the pack would not be what somebody takes it for."""
+    assert list_refused(kind, upstream) == options
+
+
+def test_nobody_says_of_a_file_what_it_may_not_be(tmp_path) -> None:
+    """Certificates of another package are not certifi's; whoever gives them says whose they are."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(Path(certifi.where()).read_bytes())
+    for told, option in (
+        (Upstream(path), "--source-version"),
+        (Upstream(path, "1"), "--source-name"),
+        (Upstream(path, "1", "ca-certificates"), "--source-licence"),
+    ):
+        with pytest.raises(ContentError, match=f"give it with {option}"):
+            build_entries("ca", told)
+    built = build_entries("ca", Upstream(path, "20250419", "ca-certificates", "MPL-2.0"))
+    assert built.sources == [
+        {"licence": "MPL-2.0", "name": "ca-certificates", "version": "20250419"}
+    ]

@@ -82,7 +82,7 @@ def test_every_access_point_of_debians_list_is_held():
     assert xpath(ANDROID, "count(//apn)") == ["1281"]
     assert xpath(ANDROID, "count(//apn[@mcc=''])") == ["18"]
     whole = load_apn(PROVIDERS, VERSION).entries
-    android = load_apn(ANDROID, VERSION)
+    android = load_apn(ANDROID, VERSION, name="x", licence="MIT")
     held = points_of(whole)
     without_centre = {(key, apn, *rest) for key, apn, _, *rest in held}
     # Upstream's own form forgets the MMS centre of an access point that is for data, too.
@@ -157,7 +157,52 @@ def test_points_without_numbers_are_a_countrys_and_networks_without_points_are_t
     assert [note.partition(": ")[2] for note in built.notes] == [
         "ID, B: no access points for 510-02",
         "ID, C: no network can have the numbers 5-0",
+        "access points that a network has twice, kept once: 1",
     ]
+
+
+def test_what_is_left_out_is_counted(tmp_path):
+    """By element or attribute; what lies within one that is left out is not counted apart."""
+    path = write(
+        tmp_path / "a.xml",
+        "<provider><name>A</name><cdma><name>B</name><dns>1</dns></cdma><gsm><balance-check>"
+        "<ussd>1</ussd></balance-check>"
+        '<apn value="a"><plan type="prepaid"/><dns>1</dns><dns>2</dns></apn></gsm></provider>',
+    )
+    assert [note.partition(": ")[2] for note in load_apn(path, "1").notes] == [
+        f"left out, for entries have no place for it: {words}"
+        for words in (
+            "<balance-check>, 1 times",
+            "<cdma>, 1 times",
+            "<dns>, 2 times",
+            "<plan>, 1 times",
+        )
+    ]
+    path.write_text(
+        '<apns version="8"><apn carrier="A" mcc="510" mnc="11" apn="a" mtu="1400" mvno_type="spn"/>'
+        '<apn carrier="A" mcc="510" mnc="12" apn="a" mtu="1400"/></apns>'
+    )
+    notes = load_apn(path, "1", name="x", licence="MIT").notes
+    assert [note.partition(": ")[2] for note in notes] == [
+        f"left out, for entries have no place for it: {words}"
+        for words in ("mtu, 2 times", "mvno_type, 1 times")
+    ]
+
+
+def test_whose_list_it_is(tmp_path):
+    """Android's form may be anybody's; a list of another name has no licence of its own accord."""
+    path = tmp_path / "a.xml"
+    path.write_text('<apns version="8"><apn carrier="A" mcc="510" mnc="11" apn="a"/></apns>')
+    for told in ({}, {"name": "x"}, {"licence": "MIT"}):
+        with pytest.raises(SourceError, match="give --source-name and --source-licence"):
+            load_apn(path, "1", **told)
+    own = write(
+        tmp_path / "b.xml", '<provider><name>A</name><gsm><apn value="a"/></gsm></provider>'
+    )
+    with pytest.raises(SourceError, match="does not say whose list"):
+        load_apn(own, "1", name="our list")
+    built = load_apn(own, "1", name="our list", licence="MIT")
+    assert built.sources == [{"licence": "MIT", "name": "our list", "version": "1"}]
 
 
 def test_androids_form_has_what_gnomes_has_not(tmp_path):

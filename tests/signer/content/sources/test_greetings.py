@@ -135,10 +135,22 @@ def test_the_rules_of_an_occasion(tmp_path):
     assert [source["name"] for source in built.sources] == ["Ours", "holidays"]
 
 
+def test_how_many_texts_take_more_than_one_sms(tmp_path):
+    """Is told, also where all of them may: whoever sends them pays for each."""
+    texts = TEXTS.replace("[A,", f"[{'a' * 161}, {'b' * 306}, {'c' * 307}, {'d' * 160},")
+    built = load_greetings([2026], make(tmp_path, texts=texts))
+    assert built.notes == ("Texts that take 2 SMS: 2", "Texts that take 3 SMS: 1")
+
+
 @pytest.mark.parametrize(
     ("index", "texts", "words"),
     [
         (INDEX, TEXTS + "  other: X\n", "en.yaml, line 6: .* no occasion other"),
+        (INDEX, TEXTS.replace("text: B", f"text: {'a' * 460} \u2026"),
+         "en.yaml, line 4: the text takes 7 SMS, and 4 are allowed"),
+        (INDEX, TEXTS.replace("[A,", f"[{'a' * 501},"), "line 4: a text has 501 characters"),
+        (INDEX, TEXTS.replace("name: Day", f"name: {'a' * 81}"), "line 3: a text has 81 char"),
+        (INDEX, TEXTS.replace("[A,", "[t.me/x,"), "line 4: a text holds 't.me'"),
         (INDEX, TEXTS + "  day/title: X\n", "line 6: .* no occasion day/title"),
         (INDEX, TEXTS.replace("  any/name: Any\n", ""), "line 12: any has no name in en"),
         (INDEX + "  Big: {}\n", TEXTS + "  Big/name: X\n", "line 13: 'Big' is no name"),

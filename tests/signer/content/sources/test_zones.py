@@ -93,6 +93,15 @@ def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
     }
 
 
+def test_whose_zones_they_are(tmp_path):
+    """Name and licence as they are given; the folder's own version, and no other."""
+    folder = folder_of(tmp_path / "zoneinfo")
+    built = load_zones(folder, version="2026z", name="our zones", licence="MIT")
+    assert built.sources == [{"licence": "MIT", "name": "our zones", "version": "2026z"}]
+    with pytest.raises(SourceError, match="says version 2026z, and not 2026a"):
+        load_zones(folder, version="2026a")
+
+
 def test_a_folder_without_zones_or_version_is_refused(tmp_path):
     """Nobody could say of which version such a pack is."""
     folder = folder_of(tmp_path / "zoneinfo")
