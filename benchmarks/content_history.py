@@ -1,11 +1,12 @@
-"""What two years of real changes cost a phone: time zones, certificates, emergency numbers.
+"""What years of real changes cost a phone: zones, certificates, emergency numbers, access points.
 
-    python -m benchmarks.content_history [--keep var/history]
+    python -m benchmarks.content_history [--keep var/history] [--apn FILE]...
 
 Earlier versions of tzdata, certifi and phonenumbers are fetched from wherever pip fetches packages,
-at most twelve of each, and kept. A pack is built of each version by our builders and written as
-parts; a phone that polls fetches the parts whose octets are others than in the version before.
-Counted are their octets, without the heads of answers.
+at most twelve of each, and kept. Versions of mobile-broadband-provider-info are given as files with
+the day in the name, such as `serviceproviders-20250613.xml`: Debian's releases have one each. Of
+each version our builders make a pack, written as parts; a phone that polls fetches the parts whose
+octets are others than in the version before. Counted are their octets, without heads of answers.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from server.core.content.part import encode_part, split_entries
+from signer.content.sources.apn import load_apn
 from signer.content.sources.ca import load_ca
 from signer.content.sources.zones import load_zones
 
@@ -115,10 +117,25 @@ def releases_of(kind: str, folder: Path) -> list[Release]:
     for version in VERSIONS[package].split():
         place, day = fetch(package, version, folder)
         entries = read(place)
-        split = enumerate(split_entries(kind, entries))
-        parts = [encode_part(kind, number, part) for number, part in split]
-        releases.append(Release(version, day, entries, parts))
+        releases.append(Release(version, day, entries, parts_of(kind, entries)))
     return releases
+
+
+def parts_of(kind: str, entries: Entries) -> list[bytes]:
+    """Return the parts of a pack."""
+    split = enumerate(split_entries(kind, entries))
+    return [encode_part(kind, number, part) for number, part in split]
+
+
+def lists_of(files: Sequence[Path]) -> list[Release]:
+    """Return lists of access points as packs, the oldest first."""
+    return sorted(map(_list_of, files), key=lambda release: release.day)
+
+
+def _list_of(file: Path) -> Release:
+    version = file.stem.rpartition("-")[2]
+    entries = load_apn(file, version).entries
+    return Release(version, dt.date.fromisoformat(version), entries, parts_of("apn", entries))
 
 
 def changes_of(releases: Sequence[Release]) -> list[Change]:
@@ -132,13 +149,15 @@ def changes_of(releases: Sequence[Release]) -> list[Change]:
     return changes
 
 
-def print_tables(folder: Path) -> None:
+def print_tables(folder: Path, lists: Sequence[Path]) -> None:
     """Print a line for each version, and a sum for each kind."""
     sums = []
+    sources = {kind: (package, releases_of(kind, folder)) for kind, (package, _) in KINDS.items()}
+    if lists:
+        sources["apn"] = ("mobile-broadband-provider-info", lists_of(lists))
     print("| kind | version | packed | entries changed | parts | octets fetched |")
     print("| --- | --- | --- | --- | --- | --- |")
-    for kind, (package, _) in KINDS.items():
-        releases = releases_of(kind, folder)
+    for kind, (package, releases) in sources.items():
         changes = changes_of(releases)
         for change in changes:
             print(
@@ -162,9 +181,10 @@ def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.content_history")
     parser.add_argument("--keep", type=Path, default=Path("var/history"), metavar="DIR")
-    folder = parser.parse_args().keep
-    folder.mkdir(parents=True, exist_ok=True)
-    print_tables(folder)
+    parser.add_argument("--apn", type=Path, nargs="*", default=(), metavar="FILE")
+    arguments = parser.parse_args()
+    arguments.keep.mkdir(parents=True, exist_ok=True)
+    print_tables(arguments.keep, arguments.apn)
 
 
 if __name__ == "__main__":
