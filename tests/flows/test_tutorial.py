@@ -40,6 +40,10 @@ def test_the_tutorial_works(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "runs build 1, Hening/armani/armani:14/UKQ1.250101.001/1.1.0-id" in done.stdout
     assert "It drains the battery." in done.stdout
+    assert "Idul Fitri (today, id): Selamat Hari Raya Idul Fitri." in done.stdout
+    assert "Telkomsel  internet  default,supl" in done.stdout
+    assert "112 is an emergency number in ID." in done.stdout
+    assert "Asia/Jakarta at 2026-03-21 12:00:00 UTC: UTC+07:00 (WIB)" in done.stdout
     assert "imei" in (tmp_path / "leaks.txt").read_text()
     assert "verdict: clean" in done.stdout
     assert "contacts.number as url" in (tmp_path / "leaks-2014.txt").read_text()
