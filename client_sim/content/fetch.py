@@ -54,6 +54,8 @@ class _Update:
 
     def follow(self, name: str, role: Targets) -> None:
         """Bring the packs of a role up to date; raises DeviceError where the poll cannot go on."""
+        # In each poll, so that it does not show when the owner asked for what is damaged.
+        self.store.forget_damaged(name)
         if self.store.is_seen(name, role.version):
             return
         index = self._read_index(name, role)
@@ -101,15 +103,10 @@ class _Update:
     def _list(self, kind: Kind, pack: Pack) -> Record | None:
         """Return the record behind the index, or None where that says what cannot be."""
         try:
-            record = plan_listing(self.store.load(kind), pack)
+            return plan_listing(self.store.load(kind), pack)
         except ContentError as error:
             self.warnings.append(f"The pack {kind.name} is passed over: {error}")
             return None
-        if is_open(record) and not self.store.are_whole(record.fetched):
-            # Not that one alone: which one it is would show.
-            self.warnings.append(f"A part of {kind.name} was damaged; all of them are fetched.")
-            return replace(record, fetched=frozenset())
-        return record
 
     def _fetch_parts(self, kind: Kind, pack: Pack, record: Record, parts: dict[str, bytes]) -> bool:
         """Add the parts that are missing of a kind to `parts`; return whether every one came."""
@@ -151,7 +148,8 @@ class _Update:
     def _judge(self, kind: Kind, record: Record, pack: Pack, index: Index) -> Record | None:
         """Return the record of a pack whose parts have all come, with a verdict where it is open.
 
-        It stays open where none could be found. None where a part is damaged on the phone's disk.
+        It stays open where none could be found. None where a part was damaged as it was stored:
+        then it counts as one that did not come.
         """
         if not is_open(record):
             return record

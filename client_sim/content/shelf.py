@@ -34,8 +34,7 @@ class Shelf:
     def read(self) -> Iterator[Store]:
         """Yield a copy of the packs, with those in use that `now` wants.
 
-        A question changes nothing, whatever the clock says, but for what it finds damaged: that is
-        forgotten, unless somebody else has the folder and may be changing it.
+        A question changes nothing, whatever the clock says and whatever it finds damaged.
         """
         with hold_folder(self._folder, waits=False) as is_held:
             state = self.phone.state
@@ -48,10 +47,8 @@ class Shelf:
             except StateError:
                 if is_held:
                     raise
+                # What is missing may be what they have just removed.
                 raise _busy() from None
-            finally:
-                if is_held:
-                    Store(state).forget(store.forgotten)
 
     @contextmanager
     def change(self) -> Iterator[Store]:

@@ -17,7 +17,7 @@ from client_sim.content.kinds import KINDS, ROLES, Kind, kinds_of
 from client_sim.content.part import decode_part
 from client_sim.content.plan import plan_use
 from client_sim.content.record import Record
-from client_sim.device.errors import ContentError, StateError
+from client_sim.device.errors import ContentError, StateError, StorageError
 from client_sim.device.pointer import bucket
 from client_sim.device.records import load_secret
 
@@ -28,8 +28,8 @@ _PART: Final = "part."
 class Store:
     """What `state` holds of packs.
 
-    What is damaged is forgotten, and its role counts as not seen to, so that a poll fetches it
-    again; `forgotten` are the sentences that say so, by role or kind.
+    What a poll finds damaged is forgotten, and its role counts as not seen to, so that it is
+    fetched again; `forgotten` are the sentences that say so, by role or kind.
     """
 
     def __init__(self, state: MutableMapping[str, bytes]) -> None:
@@ -64,17 +64,9 @@ class Store:
         for number, file in enumerate(pack.parts):
             octets = self._state.get(_PART + file.sha256, b"")
             if hashlib.sha256(octets).hexdigest() != file.sha256:
-                self.forget([kind.name])
-                raise StateError(self.forgotten[kind.name])
+                raise StateError(_tell_damaged(kind.name))
             entries |= decode_part(octets, kind, number)
         return entries
-
-    def are_whole(self, parts: Iterable[str]) -> bool:
-        """Tell whether the parts with these sha256 are there as they were fetched."""
-        return all(
-            hashlib.sha256(self._state.get(_PART + sha256, b"")).hexdigest() == sha256
-            for sha256 in parts
-        )
 
     def is_seen(self, role: str, version: int) -> bool:
         """Tell whether the packs of a version of a role have been seen to."""
@@ -92,20 +84,16 @@ class Store:
                 self.keep(role, settled)
                 self.sweep()
 
-    def forget(self, names: Iterable[str]) -> None:
-        """Forget what is held of these roles and kinds, as it is damaged."""
-        for name in names:
-            self.forgotten[name] = (
-                f"What the phone held of {name} was damaged, and is forgotten; the next poll"
-                " fetches it again."
-            )
-            if name in ROLES:
-                self._state.pop(_HOLDING + name, None)
-            else:
-                role = KINDS[name].role
-                records = {**self._load(role).records}
-                records.pop(name, None)
-                self._state[_HOLDING + role] = encode_holding(Holding(0, records))
+    def forget_damaged(self, role: str) -> None:
+        """Forget the kinds of a role of which a part is damaged, in one step."""
+        held = self._load(role)
+        whole = {
+            name: record for name, record in held.records.items() if self._are_whole(record.files())
+        }
+        damaged = held.records.keys() - whole.keys()
+        if damaged:
+            self._state[_HOLDING + role] = encode_holding(Holding(0, whole))
+            self.forgotten |= {name: _tell_damaged(name) for name in sorted(damaged)}
 
     def sweep(self) -> None:
         """Remove the parts that no record names."""
@@ -119,8 +107,7 @@ class Store:
         pack = self.load(kind).used
         if pack is None:
             none = f"The phone has no {kind.name} yet; they come with its polls."
-            said = self.forgotten.get(kind.role, none)
-            raise ContentError(self.forgotten.get(kind.name, said))
+            raise ContentError(self.forgotten.get(kind.role, none))
         return pack, self.load_entries(kind, pack)
 
     def _place(self, kind: Kind, entropy: Callable[[int], bytes]) -> Callable[[int], int]:
@@ -137,5 +124,19 @@ class Store:
         try:
             return decode_holding(octets)
         except StateError:
-            self.forget([role])
+            self._state.pop(_HOLDING + role, None)
+            self.forgotten[role] = _tell_damaged(role)
             return Holding()
+
+    def _are_whole(self, parts: Iterable[str]) -> bool:
+        try:
+            return all(
+                hashlib.sha256(self._state.get(_PART + sha256, b"")).hexdigest() == sha256
+                for sha256 in parts
+            )
+        except StorageError:  # a part that cannot be read any more
+            return False
+
+
+def _tell_damaged(name: str) -> str:
+    return f"What the phone held of {name} is damaged; its polls fetch it again."

@@ -417,14 +417,14 @@ def test_a_disk_that_holds_nothing_ends_each_poll_at_the_same_place(world):
 
 
 @pytest.mark.parametrize("octets", [b"", b"x", b"{}\n", b"1\n"])
-def test_a_damaged_record_is_forgotten_and_fetched_again(repository, world, octets):
-    """It is told; the other role is as it was."""
+def test_a_damaged_record_is_fetched_again(repository, world, octets):
+    """All of its role, in that poll; the other role is as it was."""
     paths = publish(repository)
     publish(repository, "notices", entries_of("notices"), hosts=["example.com"])
     poll(world)
     world.state["contents.tables"] = octets
     (warning,) = poll(world).warnings
-    assert warning.startswith("What the phone held of tables was damaged, and is forgotten;")
+    assert warning.startswith("What the phone held of tables is damaged;")
     assert world.paths == [*POLL, *paths]
     assert used(world) == (1, ID)
     assert used(world, "notices") == (1, entries_of("notices"))
@@ -432,7 +432,7 @@ def test_a_damaged_record_is_forgotten_and_fetched_again(repository, world, octe
     assert world.paths == POLL
 
 
-def test_a_damaged_record_is_fetched_again_with_what_is_new(repository, world):
+def test_a_damaged_record_is_fetched_again_in_the_poll_that_has_news(repository, world):
     """In the poll that hears of a version: whole, and not what changed alone."""
     publish(repository)
     poll(world)
@@ -448,17 +448,68 @@ def test_a_damaged_record_is_fetched_again_with_what_is_new(repository, world):
     assert used(world) == (2, MORE)
 
 
-def test_a_damaged_part_is_fetched_again(repository, world):
-    """Found when it is asked for; the kind is forgotten, and comes whole."""
+@pytest.mark.parametrize("asks", [True, False])
+def test_a_damaged_part_is_fetched_again(repository, world, asks):
+    """With all of its kind in the next poll, whether its owner has asked for it or not."""
     paths = publish(repository)
     publish(repository, "zones", entries_of("zones"))
     poll(world)
     damage(world, paths[0])
-    with pytest.raises(StateError, match="damaged, and is forgotten"):
-        used(world)
-    assert used(world, "zones") == (1, entries_of("zones"))
-    assert not poll(world).warnings
+    if asks:
+        with pytest.raises(StateError, match="held of emergency is damaged"):
+            used(world)
+        assert used(world, "zones") == (1, entries_of("zones"))
+    (warning,) = poll(world).warnings
+    assert warning == "What the phone held of emergency is damaged; its polls fetch it again."
     assert world.paths == [*POLL, *paths]
+    assert used(world) == (1, ID)
+    assert not poll(world).warnings
+    assert world.paths == POLL
+
+
+def test_power_is_lost_while_damage_is_mended(repository, world):
+    """At each change: the next poll asks for all of the kind, or has all of it."""
+    paths = publish(repository)
+    poll(world)
+    damage(world, paths[0])
+    held, asked = dict(world.state), []
+    while True:
+        world.state = State(held)
+        world.state.left = len(asked) + 1
+        try:
+            poll(world)
+        except PowerCutError:
+            world.state.left = None
+            poll(world)
+            asked.append(world.paths)
+            assert used(world) == (1, ID)
+            continue
+        break
+    assert len(asked) > 5
+    assert {tuple(some) for some in asked} == {(*POLL, *paths), tuple(POLL)}
+
+
+def test_a_part_that_cannot_be_read_is_fetched_again(repository, world):
+    """A sector of the disk is bad until something is written there."""
+    paths = publish(repository)
+    poll(world)
+    bad = {"part." + paths[2].rpartition("/")[2].split(".")[0]}
+
+    class BadDisk(State):
+        def get(self, name, default=None):
+            if name in bad:
+                message = "The phone's disk failed: input/output error."
+                raise StorageError(message)
+            return super().get(name, default)
+
+        def __setitem__(self, name, value):
+            bad.discard(name)
+            super().__setitem__(name, value)
+
+    world.state = BadDisk(world.state)
+    assert poll(world).warnings
+    assert world.paths == [*POLL, *paths]
+    assert not poll(world).warnings
     assert used(world) == (1, ID)
 
 
@@ -479,7 +530,7 @@ def test_a_damaged_part_that_a_new_pack_still_has(repository, world):
     repository.publish("tables")
     paths += changed + publish(repository, "greetings", entries_of("greetings"))
     (warning,) = poll(world).warnings
-    assert warning == "A part of emergency was damaged; all of them are fetched."
+    assert warning == "What the phone held of emergency is damaged; its polls fetch it again."
     assert [path for path in world.paths if path.startswith("/targets/")] == paths
     assert len(changed) == 1
     assert (used(world), used(world, "zones")) == ((2, MORE), (2, zones))
@@ -508,7 +559,7 @@ def test_a_part_that_rots_as_it_is_stored_fails_its_kind_alone(repository, world
     publish(repository, "zones", entries_of("zones"))
     world.state = RottingDisk(paths[1].rpartition("/")[2].split(".")[0], 2)
     (warning,) = poll(world).warnings
-    assert warning.startswith("What the phone held of emergency was damaged")
+    assert warning.startswith("What the phone held of emergency is damaged")
     assert used(world, "zones") == (1, entries_of("zones"))
     assert poll(world).warnings
     assert world.paths == [*POLL, *paths]
