@@ -30,6 +30,7 @@ from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_
 from signer.content.sources.completeness import Completeness
 from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.content.validate import check_packs_to_sign
+from signer.proposal.release_review import escape
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,12 @@ def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
 
 def _read_edited(folder: Path, kind: str) -> _Draft:
     edited = load_edited(folder, kind)
-    return _Draft(edited.members, edited.entries, edited.pictures)
+    sources = ", ".join(f"{each.name} {each.version}" for each in edited.pack.sources)
+    note = (
+        f"The pack says that it is from {sources}: where you changed more than that holds, add a"
+        " source to pack.json."
+    )
+    return _Draft(edited.members, edited.entries, edited.pictures, (escape(note),))
 
 
 def _describe(pack: PackFolder) -> str:

@@ -43,6 +43,7 @@ def check_packs_to_sign(
 
 
 def _check_texts(pack: PackFolder) -> None:
+    """Raise ContentError for texts that are none, and for news that end before they begin."""
     for text in pack.pack.title.values():
         check_prose(text)
     for key, entry in pack.entries.items():
@@ -53,6 +54,9 @@ def _check_texts(pack: PackFolder) -> None:
                 check_prose(text)
         except ContentError as error:
             raise entry_error(pack.kind, key, str(error)) from error
+        if "published" in entry and entry.get("end", entry["published"]) < entry["published"]:
+            reason = "it ends before it is published, so nobody would see it"
+            raise entry_error(pack.kind, key, reason)
 
 
 def _check_pictures(pack: PackFolder) -> None:

@@ -1,5 +1,6 @@
 """A network's access points, each by its carrier and name."""
 
+import json
 from typing import Any
 
 from signer.content.wording.members import show_plain
@@ -14,9 +15,11 @@ def name_access_points(entry: dict[str, Any]) -> dict[str, str]:
     order: list[str] = []
     for point in entry["apns"]:
         name = f"{point['carrier']}, {point['apn']}"
-        again = sum(each == name or each.startswith(f"{name} (") for each in order)
-        title = f"{name} ({again + 1})" if again else name
+        title, number = name, 1
+        while title in order:
+            number += 1
+            title = f"{name} ({number})"
         order.append(title)
-        for member in sorted(point.keys() - {"apn", "carrier"}):
+        for member in sorted(point.keys() - {"carrier"}):
             named[f"{title}: {member}"] = show_plain(point[member])
-    return named | ({"order": "; ".join(order)} if len(order) > 1 else {})
+    return named | ({"order": json.dumps(order, ensure_ascii=False)} if len(order) > 1 else {})

@@ -135,9 +135,11 @@ def test_entries_that_were_edited(run_json, notices, tmp_path) -> None:
     path = notices / "entries.json"
     path.write_text(json.dumps({"more": NEWS, **json.loads(path.read_text())}))
     new = tmp_path / "notices-2"
-    run_json(
+    told = run_json(
         "content", "build", "notices", "--edited", notices, *HOST, "--version", 2, "--out", new
     )
+    (note,) = told["notes"]
+    assert note.startswith("The pack says that it is from hand-made 1: where you changed more")
     shutil.rmtree(notices)
     write_pack(notices, make("notices", start=5))
     told = run_json("content", "diff", notices, new)

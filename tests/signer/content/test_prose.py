@@ -60,6 +60,15 @@ def test_packs_are_held_to_it(kind, key, member, value, monkeypatch) -> None:
         check_packs_to_sign([pack], ["example.com"])
 
 
+def test_news_that_end_before_they_are_published() -> None:
+    """Nobody would ever see them; those of one day are seen on it."""
+    same = {**NEWS, "end": NEWS["published"]}
+    check_packs_to_sign([make("notices", {"a": same})], ["example.com"])
+    early = {**NEWS, "end": "2026-01-04"}
+    with pytest.raises(ContentError, match="The entry 'a' of notices: it ends before it is publ"):
+        check_packs_to_sign([make("notices", {"a": early})], ["example.com"])
+
+
 @pytest.mark.parametrize("kind", ["apn", "ca", "greetings", "holidays", "notices", "zones"])
 def test_sound_packs_pass(kind) -> None:
     """With all of the rules."""

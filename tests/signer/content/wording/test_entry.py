@@ -41,12 +41,29 @@ def test_access_points_by_carrier_and_name() -> None:
     assert compare_entries("apn", old, new) == [
         (
             "order",
-            "Telkomsel, internet; Telkomsel, internet (2)",
-            "Telkomsel, internet; Telkomsel, internet (2); Telkomsel, x",
+            '["Telkomsel, internet", "Telkomsel, internet (2)"]',
+            '["Telkomsel, internet", "Telkomsel, internet (2)", "Telkomsel, x"]',
         ),
         ("Telkomsel, internet: proxy", None, "10.0.0.1"),
+        ("Telkomsel, x: apn", None, "x"),
         ("Telkomsel, x: types", None, "default"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"apn": "a (2)"}, {"apn": "a"}),
+        ({"carrier": "A, b", "apn": "a"}, {"carrier": "A", "apn": "b, a"}),
+    ],
+)
+def test_no_name_hides_another(first, second) -> None:
+    """Names that read alike once they are put together are told apart all the same."""
+    points = [{**POINT, **each} for each in (first, second, second)]
+    before = [{**points[0], "proxy": "10.0.0.1"}, *points[1:]]
+    after = [points[0], {**points[1], "proxy": "10.0.0.1"}, points[2]]
+    words = compare_entries("apn", {"apns": before}, {"apns": after})
+    assert len([name for name, *_ in words if name.endswith(": proxy")]) == 2
 
 
 def test_a_certificate_by_subject_validity_and_sha256() -> None:
