@@ -57,7 +57,7 @@ def changed_packs(draw, kind=None):
                 _change(draw, packs.members)
             case _:
                 _change(draw, packs.entries)
-    packs.members["withdrawn"] = False  # of what is withdrawn nobody looks at the entries
+    packs.members["withdrawn"] = []  # of what is withdrawn nobody looks at the entries
     return packs
 
 

@@ -118,7 +118,7 @@ def _tell_next(record: Record, now: float) -> str:
     listed, used = record.listed, record.used
     if listed is None or (used is not None and used.version == listed.version):
         return "-"
-    if listed.withdrawn:
+    if listed.is_withdrawn:
         why = "withdrawn"
     elif missing := len(plan_parts(record)):
         why = f"lacks {missing} of {len(listed.parts)} parts"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 from client_sim.content.kinds import KINDS, PICTURES, Kind, kinds_of, part_path
@@ -10,7 +11,6 @@ from client_sim.content.part import ENCODED_LIMIT, encode_canonical
 from client_sim.content.shape import (
     NAME,
     check_ascending,
-    read_boolean,
     read_integer,
     read_licence,
     read_list,
@@ -25,6 +25,7 @@ from client_sim.device.names import MAX_INTEGER
 
 PICTURE_LIMIT: Final = 8 * 1024 * 1024
 _INDEX_LIMIT: Final = 1024 * 1024
+_WITHDRAWN_LIMIT: Final = 1000
 _KIND: Final = re.compile(r"[a-z][a-z0-9-]{0,15}")
 _MEMBERS: Final = ("rollout", "sources", "start", "title", "version", "withdrawn")
 
@@ -50,7 +51,8 @@ class Origin:
 class Pack:
     """A version of a pack as an index lists it; `end` is None where it has none.
 
-    `rollout` are pairs of epoch seconds and permille; `pictures` are by name, of wallpapers alone.
+    `rollout` are pairs of epoch seconds and permille; `withdrawn` are the versions of the kind that
+    may not be used, ascending; `pictures` are by name, of wallpapers alone.
     """
 
     version: int
@@ -59,9 +61,14 @@ class Pack:
     start: int
     end: int | None
     rollout: tuple[tuple[int, int], ...]
-    withdrawn: bool
+    withdrawn: tuple[int, ...]
     parts: tuple[File, ...]
     pictures: Mapping[str, File]
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether this version is one of them."""
+        return self.version in self.withdrawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ def decode_index(
 
 def _find_wallpapers(packs: Mapping[str, Pack]) -> frozenset[str] | None:
     pack = packs.get(PICTURES)
-    return None if pack is None or pack.withdrawn else frozenset(pack.pictures)
+    return None if pack is None or pack.is_withdrawn else frozenset(pack.pictures)
 
 
 def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, File]) -> Pack:
@@ -134,14 +141,15 @@ def read_pack(value: object, parts: tuple[File, ...], pictures: Mapping[str, Fil
     end = members.get("end")
     if "end" in members:
         end = read_integer("The end of a pack", end, start + 1, MAX_INTEGER)
+    version = read_integer("The version of a pack", members["version"], 1, MAX_INTEGER)
     return Pack(
-        version=read_integer("The version of a pack", members["version"], 1, MAX_INTEGER),
+        version=version,
         title=read_locales("The title of a pack", members["title"], 200),
         sources=tuple(map(_read_source, read_list("The sources", members["sources"], 1, 16))),
         start=start,
         end=end,
         rollout=tuple(_read_rollout(members["rollout"])),
-        withdrawn=read_boolean("The withdrawal of a pack", members["withdrawn"]),
+        withdrawn=_read_withdrawn(members["withdrawn"], version),
         parts=parts,
         pictures=pictures,
     )
@@ -183,6 +191,16 @@ def _read_source(value: object) -> Origin:
         version=check_name(members["version"], 80),
         licence=read_licence(members["licence"]),
     )
+
+
+def _read_withdrawn(value: object, newest: int) -> tuple[int, ...]:
+    versions = tuple(
+        read_integer("A withdrawn version of a pack", item, 1, newest)
+        for item in read_list("The withdrawn versions of a pack", value, 0, _WITHDRAWN_LIMIT)
+    )
+    if any(after <= before for before, after in pairwise(versions)):
+        raise ContentError("The withdrawn versions of a pack do not ascend.")
+    return versions
 
 
 def _read_rollout(value: object) -> Iterator[tuple[int, int]]:

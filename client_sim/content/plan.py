@@ -15,19 +15,23 @@ def plan_listing(record: Record, pack: Pack) -> Record:
     Raises ContentError if the index goes back, or says something else under the same version.
     """
     listed = record.listed
-    if listed is None or pack.version > listed.version:
-        parts = frozenset(file.sha256 for file in pack.parts)
-        fetched = frozenset[str]() if pack.withdrawn else record.fetched & parts
-        return replace(record, listed=pack, fetched=fetched, verdict="open")
-    if pack.version < listed.version:
+    if listed is not None and pack.version < listed.version:
         raise ContentError(f"version {pack.version} is listed behind version {listed.version}.")
-    if _constants(pack) != _constants(listed):
-        raise ContentError(f"version {pack.version} is listed with other parts or words.")
-    pack = replace(pack, withdrawn=pack.withdrawn or listed.withdrawn)
+    is_new = listed is None or pack.version > listed.version
+    if listed is not None:
+        if not is_new and _constants(pack) != _constants(listed):
+            raise ContentError(f"version {pack.version} is listed with other parts or words.")
+        withdrawn = {*listed.withdrawn, *pack.withdrawn}
+        pack = replace(pack, withdrawn=tuple(sorted(withdrawn)))
+    # A phone that slept through the withdrawal of what it holds asks as those that did not.
+    last = pack.version if listed is None else listed.version
+    are_held = not {pack.version, last} & {*pack.withdrawn}
+    parts = frozenset(file.sha256 for file in pack.parts)
     return replace(
         record,
         listed=pack,
-        fetched=frozenset[str]() if pack.withdrawn else record.fetched,
+        fetched=record.fetched & parts if are_held else frozenset[str](),
+        verdict="open" if is_new else record.verdict,
         used=_renewed(record.used, pack),
         before=_renewed(record.before, pack),
     )
@@ -36,7 +40,7 @@ def plan_listing(record: Record, pack: Pack) -> Record:
 def is_open(record: Record) -> bool:
     """Tell whether the listed pack has to be fetched or judged still."""
     pack = record.listed
-    return pack is not None and not pack.withdrawn and record.verdict == "open"
+    return pack is not None and not pack.is_withdrawn and record.verdict == "open"
 
 
 def plan_parts(record: Record) -> tuple[int, ...]:
@@ -55,6 +59,8 @@ def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record
     `bucket` gives this phone's place, 0 to 999, in the roll-out of a version.
     """
     used, before = record.used, record.before
+    if before is not None and before.is_withdrawn:
+        before = None
     if used is not None and not _is_good(used, now):
         used, before = _fall_back(before, now), None
     pack = record.listed
@@ -63,7 +69,7 @@ def plan_use(record: Record, now: float, bucket: Callable[[int], int]) -> Record
         and record.verdict == "ready"
         and _is_good(pack, now)
         and (used is None or used.version < pack.version)
-        and (used is None or bucket(pack.version) < permille_at(pack.rollout, now))
+        and bucket(pack.version) < permille_at(pack.rollout, now)
     ):
         used, before = pack, used
     return replace(record, used=used, before=before)
@@ -102,7 +108,7 @@ def plan_picture(record: Record, name: str) -> File:
 
 def _is_good(pack: Pack, now: float) -> bool:
     is_time = pack.start <= now and (pack.end is None or now < pack.end)
-    return is_time and not pack.withdrawn
+    return is_time and not pack.is_withdrawn
 
 
 def _fall_back(before: Pack | None, now: float) -> Pack | None:
@@ -110,9 +116,12 @@ def _fall_back(before: Pack | None, now: float) -> Pack | None:
 
 
 def _renewed(held: Pack | None, pack: Pack) -> Pack | None:
-    return pack if held is not None and held.version == pack.version else held
+    """Return a pack that the phone has with what the index says of it now."""
+    if held is None or held.version == pack.version:
+        return held and pack
+    return replace(held, withdrawn=pack.withdrawn)
 
 
 def _constants(pack: Pack) -> Pack:
     """Return a pack without what may change under one version."""
-    return replace(pack, end=None, rollout=(), withdrawn=False)
+    return replace(pack, end=None, rollout=(), withdrawn=())

@@ -101,6 +101,7 @@ def _decode_pack(value: Mapping[str, Any] | None) -> Pack | None:
         **{
             **value,
             "sources": tuple(Origin(**source) for source in value["sources"]),
+            "withdrawn": tuple(value["withdrawn"]),
             "rollout": tuple((start, permille) for start, permille in value["rollout"]),
             "parts": tuple(File(**file) for file in value["parts"]),
             "pictures": {name: File(**file) for name, file in value["pictures"].items()},

@@ -6,7 +6,7 @@ what is signed is not refused later.
 
 from tuf.api.metadata import Targets
 
-from server.core.content.index import check_index_succession, decode_index
+from server.core.content.index import check_index_succession
 from server.core.content.kinds import CONTENT_ROLES
 from server.core.errors import FormatError
 from server.core.names import is_codename
@@ -22,10 +22,7 @@ def check_role_content(name: str, before: Targets | None, after: Targets) -> Non
     """
     check_delegated(name, after)
     if name in CONTENT_ROLES:
-        if before is None:
-            decode_index(name, after)
-        else:
-            check_index_succession(name, before, after)
+        check_index_succession(name, before, after)
     elif not is_codename(name):
         for path in after.targets:
             raise FormatError(f"{name} lists {path[:80]!r}, and what it lists is for the server.")

@@ -20,6 +20,7 @@ from signer.cli.proposal_submit import accept, resubmit, submit
 from signer.cli.surroundings import Surroundings
 from signer.errors import CeremonyError
 from signer.proposal.change import Change
+from signer.proposal.review import ONE_SIGNATURE_OF_TABLES
 from signer.work_folder import WorkFolder
 
 
@@ -124,6 +125,11 @@ def init(
         surroundings.now,
         out,
     )
+    warnings = [
+        ONE_SIGNATURE_OF_TABLES
+        for role in made.roles
+        if role.name == "tables" and role.threshold < 2
+    ]
     if as_json:
         roles = [
             {
@@ -135,7 +141,14 @@ def init(
             }
             for role in made.roles
         ]
-        print_json({"bundle": made.bundle, "repeated": made.repeated, "roles": roles})
+        print_json(
+            {
+                "bundle": made.bundle,
+                "repeated": made.repeated,
+                "roles": roles,
+                "warnings": warnings,
+            }
+        )
         return
     print_table(
         f"Repository {repo}{', made before' if made.repeated else ''}",
@@ -150,5 +163,7 @@ def init(
             for role in made.roles
         ],
     )
+    for warning in warnings:
+        click.echo(f"Mind: {warning}")
     verb = "Submitted again" if made.repeated else "Submitted"
     click.echo(f"{verb} bundle {made.bundle} to {out}.")

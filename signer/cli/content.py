@@ -66,7 +66,7 @@ def list_command(repo: Path, as_json: bool) -> None:
                     show_moment(pack.start),
                     "" if pack.end is UNSET else show_moment(pack.end),
                     f"{pack.rollout[-1][1] / 10:g}%",
-                    "yes" if pack.withdrawn else "no",
+                    ", ".join(map(str, pack.withdrawn)),
                 )
                 for kind, pack in index.packs.items()
             ],

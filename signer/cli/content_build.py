@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from server.core.content.index import check_step
 from signer.cli.content_difference import SHOWN, difference_json, print_difference
 from signer.cli.content_options import (
     KIND,
@@ -30,6 +31,7 @@ from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_
 from signer.content.sources.completeness import Completeness
 from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.content.validate import check_packs_to_sign
+from signer.errors import refusing
 from signer.proposal.release_review import escape
 
 
@@ -110,12 +112,15 @@ def build(
     now = int(surroundings.now.timestamp())
     draft = _read_edited(edited, kind) if edited else _read_source(kind, upstream, now)
     members = dict(draft.members)
+    known = members["version"] if edited and before is None else 0
     if before is not None:
         members["version"] = before.pack.version + 1
         if edited is None:
             members["title"] = before.members["title"]
     if version is not None:
         members["version"] = version
+    with refusing(ContentError):
+        check_step(kind, known if before is None else before.pack.version, members["version"])
     if title:
         members["title"] = collect(title, "--title")
     members = with_dates(members, start, end, rollout)
@@ -192,7 +197,7 @@ def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
         "start": now,
         "title": {"en": TITLES[kind]},
         "version": 1,
-        "withdrawn": False,
+        "withdrawn": [],
     }
     return _Draft(members, built.entries, built.pictures, built.notes, built.completeness)
 

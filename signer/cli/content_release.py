@@ -26,7 +26,7 @@ from signer.cli.release_order import expires_option
 from signer.cli.surroundings import Surroundings
 from signer.content.agreement import check_links_that_stay
 from signer.content.pack_folder import PackFolder, list_files, load_pack
-from signer.content.plan import plan_pack_edit, plan_packs
+from signer.content.plan import plan_pack_edit, plan_packs, plan_withdrawal
 from signer.content.validate import check_packs_to_sign
 from signer.errors import WorkFolderError, refusing
 from signer.proposal.change import Change, Package
@@ -93,19 +93,29 @@ def release(
     epilog="Example: hening-signer content withdraw notices --repo repo --keys keys --out incoming"
 )
 @click.argument("kind", type=KIND)
+@click.option(
+    "--version", type=click.IntRange(min=1), help="Which one. Default: the one that is listed."
+)
 @expires_option
 @change_options
 @json_option
 @click.pass_obj
 def withdraw(
-    surroundings: Surroundings, kind: str, expiry_days: int, ending: Ending, as_json: bool
+    surroundings: Surroundings,
+    kind: str,
+    version: int | None,
+    expiry_days: int,
+    ending: Ending,
+    as_json: bool,
 ) -> None:
-    """Withdraw the pack of a kind, for ever: phones go back to the one that they had before.
+    """Withdraw a pack, for ever: phones go back to the one of its kind that they had before.
 
-    A later version of the kind may follow.
+    With --version it may be one that was followed already, which some phones use still. A later
+    version of the kind may follow.
     """
-    changes = {"withdrawn": True}
-    _edit(surroundings, ending, kind, changes, expiry_days, as_json=as_json)
+    current = _load(surroundings, ending, KINDS[kind].role)
+    planned = plan_withdrawal(current, kind, version, expiry(surroundings.now, expiry_days))
+    finish_change(surroundings, ending, Change({KINDS[kind].role: planned}), as_json=as_json)
 
 
 @click.command(
@@ -138,18 +148,6 @@ def schedule(
         changes["end"] = end
     if not changes:
         raise click.UsageError("Give --rollout, --end or --no-end.")
-    _edit(surroundings, ending, kind, changes, expiry_days, as_json=as_json)
-
-
-def _edit(
-    surroundings: Surroundings,
-    ending: Ending,
-    kind: str,
-    changes: dict[str, Any],
-    expiry_days: int,
-    *,
-    as_json: bool,
-) -> None:
     role = KINDS[kind].role
     current = _load(surroundings, ending, role)
     planned = plan_pack_edit(current, kind, changes, expiry(surroundings.now, expiry_days))
@@ -170,7 +168,7 @@ def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequ
         index = decode_index(role, current)
     wallpapers = [Path(path).stem for path in current.targets if path.endswith(".jpg")]
     published = index.packs.get("wallpapers")
-    is_gone = published is not None and published.withdrawn
+    is_gone = published is not None and published.is_withdrawn
     check_packs_to_sign(packs, hosts or index.hosts, None if is_gone else wallpapers)
 
 

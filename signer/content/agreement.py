@@ -56,7 +56,7 @@ def check_links_that_stay(
     given = {pack.kind for pack in (*packs, *staying)}
     for host in sorted(set(index.hosts) - set(hosts)):
         for kind in WITH_LINKS:
-            if kind in index.packs and not index.packs[kind].withdrawn and kind not in given:
+            if kind in index.packs and not index.packs[kind].is_withdrawn and kind not in given:
                 raise ContentError(
                     f"The pack {kind} {index.packs[kind].version} stays, and may link to {host},"
                     " which would be allowed no more: give its folder with --stays, so that it is"

@@ -42,7 +42,8 @@ def plan_packs(
         for path in targets_of(pack.kind, targets):
             del targets[path]
         targets |= pack_targets(pack)
-        index["packs"][pack.kind] = {**pack.members, "withdrawn": False}
+        withdrawn = index["packs"].get(pack.kind, {}).get("withdrawn", [])
+        index["packs"][pack.kind] = {**pack.members, "withdrawn": withdrawn}
     if hosts is not None:
         index["hosts"] = sorted(set(hosts))
     return _next(role, current, targets, index, expires)
@@ -53,15 +54,32 @@ def plan_pack_edit(
 ) -> Targets:
     """Return the version after `current` with members of the pack of `kind` changed.
 
-    `changes` gives `rollout`, `end` (None removes it) or `withdrawn`. Raises ContentError where
-    there is no such pack, or it may not go on so.
+    `changes` gives `rollout` or `end` (None removes it). Raises ContentError where there is no such
+    pack, or it may not go on so.
     """
     role = KINDS[kind].role
     index = _index(role, current)
-    if kind not in index["packs"]:
-        raise ContentError(f"{role} {current.version} has no pack {kind}; release one first.")
-    members = {**index["packs"][kind], **changes}
+    members = {**_find(role, current, index, kind), **changes}
     index["packs"][kind] = {name: each for name, each in members.items() if each is not None}
+    return _next(role, current, current.targets, index, expires)
+
+
+def plan_withdrawal(current: Targets, kind: str, version: int | None, expires: datetime) -> Targets:
+    """Return the version after `current` with a version of the pack of `kind` withdrawn.
+
+    None is the version that is listed. Raises ContentError where that is withdrawn already, or
+    higher than what is listed, and where there is no such pack.
+    """
+    role = KINDS[kind].role
+    index = _index(role, current)
+    members = _find(role, current, index, kind)
+    listed, withdrawn = members["version"], members["withdrawn"]
+    chosen = listed if version is None else version
+    if chosen > listed:
+        raise ContentError(f"There is no {kind} {chosen} yet: version {listed} is listed.")
+    if chosen in withdrawn:
+        raise ContentError(f"{kind} {chosen} is withdrawn already, and that is final.")
+    index["packs"][kind] = {**members, "withdrawn": sorted([*withdrawn, chosen])}
     return _next(role, current, current.targets, index, expires)
 
 
@@ -69,6 +87,13 @@ def pack_files(pack: PackFolder) -> dict[str, bytes]:
     """Return what phones get of a pack, by target path."""
     files = {part_path(pack.kind, number): data for number, data in enumerate(pack.parts)}
     return files | {picture_path(name): data for name, data in pack.pictures.items()}
+
+
+def _find(role: str, current: Targets, index: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    if kind not in index["packs"]:
+        raise ContentError(f"{role} {current.version} has no pack {kind}; release one first.")
+    members: dict[str, Any] = index["packs"][kind]
+    return members
 
 
 def _index(role: str, current: Targets) -> dict[str, Any]:

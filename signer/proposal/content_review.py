@@ -28,11 +28,13 @@ def describe_packs(role: str, old: Targets | None, new: Targets) -> tuple[list[s
                 f"The entries of {kind} {pack.version} are not in the proposal: hold its folder"
                 " against it with `content review`, which says what joins, changes and leaves."
             )
+            warnings += _warn_of_gap(kind, known, pack)
         else:
             changes += _describe_dates(kind, known, pack)
-        if pack.withdrawn and (known is None or not known.withdrawn):
+        for version in _newly_withdrawn(known, pack):
+            changes.append(f"Withdraws {kind} {version}, for ever.")
             warnings.append(
-                f"Nobody can use {kind} {pack.version} again once it is withdrawn; phones go back"
+                f"Nobody can use {kind} {version} again once it is withdrawn; phones go back"
                 " to the pack before it, if they have one."
             )
     if before.hosts != after.hosts:
@@ -63,17 +65,39 @@ def _describe_new(
     yield _describe_rollout(kind, pack)
     if pictures := [path for path in fresh if path.endswith(".jpg")]:
         yield f"Pictures that are new or changed: {', '.join(pictures)}."
-    if pack.withdrawn:
-        yield f"{kind} {pack.version} is withdrawn already."
 
 
 def _describe_dates(kind: str, old: Pack, new: Pack) -> Iterator[str]:
-    if new.withdrawn and not old.withdrawn:
-        yield f"Withdraws {kind} {new.version}, for ever."
     if new.end != old.end:
         yield f"{kind} {new.version} is used{_until(new) or ' without end'} from then on."
     if new.rollout != old.rollout:
         yield _describe_rollout(kind, new)
+
+
+def _warn_of_gap(kind: str, known: Pack | None, pack: Pack) -> Iterator[str]:
+    """Yield a sentence where phones outside the share may be left without a pack."""
+    shares = (max(at, pack.start) for at, permille in pack.rollout if permille == 1000)
+    full = next(shares, None)
+    outside = f"a phone outside the share of {kind} {pack.version}"
+    if full is not None and full <= pack.start:
+        return
+    if known is None:
+        yield f"There is no pack of {kind} yet: {outside} has none until its place has come."
+    elif known.version in pack.withdrawn:
+        yield (
+            f"{kind} {known.version} is withdrawn: {outside} uses one from before that, if it has"
+            " one, and otherwise none until its place has come."
+        )
+    elif known.end is not UNSET and (full is None or known.end < full):
+        yield (
+            f"{kind} {known.version} ends on {show_moment(known.end)}: from then on {outside} uses"
+            " one from before that, if it has one, and otherwise none until its place has come."
+        )
+
+
+def _newly_withdrawn(known: Pack | None, pack: Pack) -> list[int]:
+    before = set() if known is None else set(known.withdrawn)
+    return [version for version in pack.withdrawn if version not in before]
 
 
 def _until(pack: Pack) -> str:

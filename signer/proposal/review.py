@@ -27,6 +27,10 @@ RENEWAL = "Nothing but the expiry changes."
 SPLIT_WARNING = (
     "It cannot be taken back, and every phone shows its part to the network from then on."
 )
+ONE_SIGNATURE_OF_TABLES = (
+    "One signature is enough for tables: whoever steals a key of it says which certificates and"
+    " emergency numbers all phones use. Ask for two, with `ceremony holders --threshold tables=2`."
+)
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -82,6 +86,8 @@ def _review_role(
         warnings += [SPLIT_WARNING] if split else []
     elif role in CONTENT_ROLES:
         changes, warnings = describe_packs(role, old if isinstance(old, Targets) else None, new)
+        if role == "tables" and after.delegator(role).get_delegated_role(role).threshold < 2:
+            warnings.append(ONE_SIGNATURE_OF_TABLES)
     else:
         changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
     if others := list_unspoken(old, new, is_content=role in CONTENT_ROLES):

@@ -87,6 +87,6 @@ def test_tables_are_built_signed_published_and_published_again(town):
     publish(town, "withdraw", "emergency")
     listed = town.signer("content", "list", "--repo", town.repo)["packs"]
     assert [(each["kind"], each["version"], each["withdrawn"]) for each in listed] == [
-        ("emergency", 2, True)
+        ("emergency", 2, [2])
     ]
     assert fetch_pack(town, "tables", 5, "emergency") == (served, later)

@@ -33,13 +33,14 @@ class Part:
     @property
     def is_withdrawn(self) -> bool:
         """Whether its pack is."""
-        return self.state.get("withdrawn") is True
+        return self.state["version"] in self.state["withdrawn"]
 
 
 class FollowingToy:
     """Polls, asks for what is new, and for all parts of packs that it does not count as held.
 
-    `state["versions"]` are those of roles that it holds, `state["held ROLE"]` the paths of parts.
+    `state["versions"]` are those of roles that it holds, `state["held ROLE"]` the paths of parts,
+    `state["packs ROLE"]` the version of each pack that it was told of last.
     """
 
     def __init__(self, world: World) -> None:
@@ -94,6 +95,15 @@ class FollowingToy:
         """Give the paths that count as held behind a version of a role that came whole."""
         return [part.path for part in parts if not part.is_withdrawn]
 
+    def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
+        """Count what was withdrawn since as held no more, and give the paths of the rest."""
+        known = self.load(f"packs {role}") or {}
+        gone = {kind for kind, pack in packs.items() if known.get(kind) in pack["withdrawn"]}
+        held = [path for path in self.load(f"held {role}") or [] if path.split("/")[3] not in gone]
+        self.keep(f"held {role}", held)
+        self.keep(f"packs {role}", {kind: pack["version"] for kind, pack in packs.items()})
+        return held
+
     def load(self, name: str) -> Any:  # noqa: ANN401  # any JSON
         """Load what was kept, or None."""
         return json.loads(self.world.state.get(name, b"null"))
@@ -124,7 +134,8 @@ class FollowingToy:
             return
         targets, packs = self.load(f"listed {role}") or ({}, {})
         parts = sorted(_list_parts(role, targets, packs))
-        if self.fetch_parts(connection, self.choose(parts, self.load(f"held {role}") or [])):
+        held = self.let_go(role, packs)
+        if self.fetch_parts(connection, self.choose(parts, held)):
             self.keep(f"held {role}", self.count_held(parts))
             self.keep(f"whole {role}", version)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 from client_sim.device.errors import DeviceError
 from client_sim.lab.clients.following import FollowingToy, Part
@@ -152,6 +152,10 @@ class _Begun(Picker):
 
 class _WithdrawnForOthers(Picker):
     """Lets go of a withdrawn pack only where its owner could read it."""
+
+    def let_go(self, role: str, packs: dict[str, Any]) -> list[str]:
+        read = {kind: pack for kind, pack in packs.items() if self.language in pack["title"]}
+        return super().let_go(role, read)
 
     def count_held(self, parts: Sequence[Part]) -> list[str]:
         kept = [part.path for part in parts if self.language not in part.state["title"]]

@@ -18,6 +18,7 @@ from client_sim.lab.servers.packs import ROLES
 _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("to begin and to end, withdrawn, and followed", ("timed", "! withdrawn", "")),
     ("withdrawn, and followed", ("! withdrawn", "", "")),
+    ("withdrawn and followed while phones sleep", ("", "! withdrawn; ", "")),
     ("staged for nobody, then for all", ("for nobody", "! for all", "")),
     ("to begin and to end", ("timed", "-", "")),
     ("to come, or over", ("to come", "ended", "")),
@@ -25,7 +26,10 @@ _STEPS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("bad, and withdrawn", ("bad", "! withdrawn", "")),
     ("turned back to the first version", ("", "turned back", "")),
 )
-"""By step the state of a new version, of the one that there is behind `!`; `-` is no step."""
+"""By step the state of a new version, of the one that there is behind `!`; `-` is no step.
+
+What `; ` parts becomes public between the same two polls.
+"""
 
 SAID: Final = (
     ("for nobody", "for all"),
@@ -50,6 +54,9 @@ def make_steps(steps: Sequence[str], kind: str) -> tuple[Publication, ...]:
 
 
 def _change(kind: str, step: str) -> Change:
+    first, then, second = step.partition("; ")
+    if then:
+        return lambda was: _change(kind, second)(_change(kind, first)(was))
     role = ROLES[kind]
     if step == "-":
         return keep

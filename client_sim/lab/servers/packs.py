@@ -52,7 +52,6 @@ _SPAN: Final = (1_767_225_600 + 2 * _DAY, 1_767_225_600 + 6 * _DAY)
 """Begin and end of packs that have a time: while the phones of a fleet make their polls."""
 
 _STATES: Final[Mapping[str, Mapping[str, object]]] = {
-    "withdrawn": {"withdrawn": True},
     "timed": {"end": _SPAN[1], "start": _SPAN[0]},
     "ended": {"end": 1},
     "to come": {"start": 4_102_444_800},
@@ -76,7 +75,7 @@ def describe_packs(
     for kind in kinds:
         if ROLES[kind] == role:
             states = contents.states(kind, edition)
-            packs[kind] = _describe(edition, states)
+            packs[kind] = _describe(kind, edition, contents)
             targets |= {path: _target(octets) for path, octets in _files(kind, edition, states)}
     return {"hosts": [], "packs": packs, "schema": 1}, targets
 
@@ -91,15 +90,20 @@ def list_files(
                 yield path, _target(octets), octets
 
 
-def _describe(edition: int, states: frozenset[str]) -> dict[str, Any]:
+def _describe(kind: str, edition: int, contents: Contents) -> dict[str, Any]:
+    states = contents.states(kind, edition)
+    # Nobody signs a version that falls; a phone passes over the pack if somebody does.
+    version = 1 if "turned back" in states else edition
     described: dict[str, Any] = {
-        "rollout": [[0, 500]],
+        # The first one is for all; later ones are for half of the phones.
+        "rollout": [[0, 1000 if edition == 1 else 500]],
         "sources": _SOURCES,
         "start": 0,
         "title": _TITLE,
-        # Nobody signs a version that falls; a phone passes over the pack if somebody does.
-        "version": 1 if "turned back" in states else edition,
-        "withdrawn": False,
+        "version": version,
+        "withdrawn": [
+            each for each in range(1, version + 1) if "withdrawn" in contents.states(kind, each)
+        ],
     }
     for state in states:
         described |= _STATES.get(state, {})

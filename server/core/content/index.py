@@ -30,6 +30,8 @@ from server.core.release import Integer, Positive
 from server.core.schema import check_schema
 
 INDEX_LIMIT = 1_048_576
+VERSION_STEP = 1_000
+"""By how much the version of a pack may grow at once, so that nobody uses the numbers up."""
 _PICTURE = re.compile(r"content/wallpapers/[a-z0-9][a-z0-9-]{0,47}\.jpg")
 
 
@@ -48,7 +50,8 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
     """One version of a kind's pack. `start` and `end` in epoch seconds.
 
-    `rollout` holds pairs of a time and the permille of phones that use the pack from then on.
+    `rollout` holds pairs of a time and the permille of phones that use the pack from then on;
+    `withdrawn` are versions of the kind, up to this one, that nobody may use, in ascending order.
     """
 
     version: Positive
@@ -56,7 +59,7 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
     sources: Annotated[list[Source], msgspec.Meta(min_length=1, max_length=16)]
     start: Integer
     rollout: Annotated[list[tuple[Integer, Permille]], msgspec.Meta(min_length=1, max_length=16)]
-    withdrawn: bool
+    withdrawn: Annotated[list[Positive], msgspec.Meta(max_length=1000)]
     end: Integer | msgspec.UnsetType = msgspec.UNSET
 
     def __post_init__(self) -> None:
@@ -65,6 +68,15 @@ class Pack(msgspec.Struct, frozen=True, omit_defaults=True):
             raise ValueError("end is not above start")
         if any(a[0] >= b[0] or a[1] > b[1] for a, b in pairwise(self.rollout)):
             raise ValueError("the rollout does not grow")
+        if any(a >= b for a, b in pairwise(self.withdrawn)):
+            raise ValueError("the withdrawn versions do not ascend")
+        if self.withdrawn[-1:] > [self.version]:
+            raise ValueError("a version is withdrawn that is not there yet")
+
+    @property
+    def is_withdrawn(self) -> bool:
+        """Whether this very version is withdrawn."""
+        return self.version in self.withdrawn
 
     def permille_at(self, now: int) -> int:
         """Return the share of phones that use the pack at `now`, in permille."""
@@ -150,13 +162,16 @@ def _check_targets(role: str, index: Index, targets: Targets) -> None:
             raise FormatError(f"{path} has {target.length} octets, and 1 to {limit} are allowed.")
 
 
-def check_index_succession(role: str, before: Targets, after: Targets) -> None:
-    """Raise ReleaseError unless the packs of `after` may follow those of `before`.
+def check_index_succession(role: str, before: Targets | None, after: Targets) -> None:
+    """Raise ReleaseError unless the packs of `after` may follow those of `before`, None for none.
 
-    No kind leaves and no version falls; under one version only rollout, end and a withdrawal
-    change. Raises FormatError where one of the two is malformed.
+    No kind leaves, no version falls or leaps, and what is withdrawn stays so; under one version
+    only rollout, end and withdrawals change. Raises FormatError where one of the two is malformed.
     """
-    old, new = decode_index(role, before), decode_index(role, after)
+    old = Index((), {}) if before is None else decode_index(role, before)
+    new = decode_index(role, after)
+    for kind, pack in new.packs.items():
+        check_step(kind, old.packs[kind].version if kind in old.packs else 0, pack.version)
     for kind, pack in old.packs.items():
         if kind not in new.packs:
             raise ReleaseError(f"the pack {kind} is gone; withdraw it instead.")
@@ -165,9 +180,22 @@ def check_index_succession(role: str, before: Targets, after: Targets) -> None:
             raise ReleaseError(
                 f"the pack {kind} falls back from version {pack.version} to {follower.version}."
             )
-        if follower.version == pack.version:
+        if gone := sorted(set(pack.withdrawn) - set(follower.withdrawn)):
+            raise ReleaseError(
+                f"version {gone[0]} of the pack {kind} was withdrawn, and that is final."
+            )
+        if before is not None and follower.version == pack.version:
             for change in _changes(kind, pack, follower, before, after):
                 raise ReleaseError(f"the pack {kind} {pack.version} {change}.")
+
+
+def check_step(kind: str, before: int, after: int) -> None:
+    """Raise ReleaseError where the version of a pack leaps; `before` is 0 for a first one."""
+    if after > before + VERSION_STEP:
+        raise ReleaseError(
+            f"the pack {kind} leaps from version {before} to {after}; {VERSION_STEP} at once are"
+            " allowed, because a version never falls again."
+        )
 
 
 def _changes(kind: str, old: Pack, new: Pack, before: Targets, after: Targets) -> Iterator[str]:
@@ -177,8 +205,6 @@ def _changes(kind: str, old: Pack, new: Pack, before: Targets, after: Targets) -
             yield f"changes its {member}; that takes a new version"
     if _octets(kind, before) != _octets(kind, after):
         yield "changes its parts or pictures; that takes a new version"
-    if old.withdrawn and not new.withdrawn:
-        yield "was withdrawn, and that is final; give it a new version"
 
 
 def _octets(kind: str, targets: Targets) -> dict[str, tuple[int, str]]:

@@ -31,7 +31,7 @@ def check_packs(role: str, before: Targets | None, after: Targets, read: Read) -
     index = decode_index(role, after)
     packs: dict[str, dict[str, Any]] = {}
     for kind, pack in index.packs.items():
-        if not pack.withdrawn:
+        if not pack.is_withdrawn:
             packs[kind] = join_parts(kind, [read(path) for path in part_paths(kind)])
             check_entries(kind, packs[kind], index.hosts)
     if "wallpapers" in packs or "wallpapers" not in index.packs:

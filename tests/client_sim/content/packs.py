@@ -60,7 +60,7 @@ def describe(version=1, **changes):
         "start": 0,
         "title": {"en": "A pack", "id": "Paket"},
         "version": version,
-        "withdrawn": False,
+        "withdrawn": [],
         **changes,
     }
 

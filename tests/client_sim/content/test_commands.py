@@ -96,7 +96,7 @@ def test_packs_are_listed_with_what_they_are_from(town):
     town.repository.publish("tables")
     town.poll()
     assert "2: ready, waits for its share" in town.tell("list")
-    put_pack(town.repository, "emergency", OTHER, 2, rollout=[[0, 0]], withdrawn=True)
+    put_pack(town.repository, "emergency", OTHER, 2, rollout=[[0, 0]], withdrawn=[2])
     town.repository.publish("tables")
     town.poll()
     assert "2: withdrawn" in town.tell("list")

@@ -259,7 +259,7 @@ def test_a_withdrawn_pack_is_out_of_use(repository, world):
     poll(world)
     publish(repository, entries=MORE, version=2)
     poll(world)
-    publish(repository, entries=MORE, version=2, withdrawn=True)
+    publish(repository, entries=MORE, version=2, withdrawn=[2])
     poll(world)
     assert not [path for path in world.paths if path.startswith("/targets/")]
     assert used(world) == (1, ID)
@@ -339,7 +339,10 @@ def test_a_malformed_index_is_told_and_what_is_held_goes_on(repository, world, c
         {"sources": [{"licence": "<b>", "name": "a", "version": "1"}]},
         {"title": {}},
         {"title": {"en": "\u202e"}},
-        {"withdrawn": 0},
+        {"withdrawn": False},
+        {"withdrawn": [0]},
+        {"withdrawn": [2]},
+        {"withdrawn": [1, 1]},
     ],
 )
 def test_a_malformed_pack_is_passed_over_alone(repository, world, changes):

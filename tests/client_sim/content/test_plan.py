@@ -23,7 +23,7 @@ def pack(version, parts="abcd", **changes):
         start=0,
         end=None,
         rollout=((0, 1000),),
-        withdrawn=False,
+        withdrawn=(),
         parts=tuple(File(1, letter) for letter in parts),
         pictures={},
     )
@@ -34,7 +34,7 @@ def take(record, listed, verdict="ready"):
     """Give the record behind a poll that fetched all of a listed pack, and the parts fetched."""
     record = plan_listing(record, listed)
     asked = [listed.parts[number].sha256 for number in plan_parts(record)]
-    if not listed.withdrawn:
+    if not listed.is_withdrawn:
         record = replace(record, fetched=frozenset(f.sha256 for f in listed.parts))
         record = replace(record, verdict=verdict)
     return record, "".join(asked)
@@ -81,10 +81,37 @@ def test_nor_does_a_withdrawn_pack_show_who_had_it():
     had_not = take(Record(), pack(1))[0]
     asked = set()
     for record in (had, had_not):
-        behind, nothing = take(record, pack(2, "abxd", withdrawn=True))
+        behind, nothing = take(record, pack(2, "abxd", withdrawn=(2,)))
         assert nothing == ""
         asked.add(take(behind, pack(3, "abxy"))[1])
     assert asked == {"abxy"}
+
+
+def test_a_phone_that_slept_through_a_withdrawal():
+    """It lets go of the pack with the next index, also where another waits; asks as all others."""
+    had = use(take(use(take(Record(), pack(1))[0]), pack(2, "abxd"))[0])
+    awake = use(take(had, pack(2, "abxd", withdrawn=(2,)))[0])
+    next_one = pack(3, "abxy", rollout=((0, 0),), withdrawn=(2,))
+    asked = set()
+    for record in (had, awake):
+        behind, fetched = take(record, next_one)
+        asked.add(fetched)
+        assert versions(use(behind)) == (1, None)
+        again, fetched = take(use(behind), pack(4, "abxz", withdrawn=(2,)))
+        assert (versions(use(again)), fetched) == ((4, 1), "z")
+    assert asked == {"abxy"}
+
+
+def test_versions_that_are_listed_no_more_are_withdrawn():
+    """The one in use, or the one before it, under a version that is listed already."""
+    both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
+    third = pack(3, "abcy", rollout=((0, 0),))
+    waits = use(take(both, third)[0], place=999)
+    assert versions(waits) == (2, 1)
+    for withdrawn, left in (((2,), (1, None)), ((1,), (2, None)), ((1, 2), (None, None))):
+        record = plan_listing(waits, replace(third, withdrawn=withdrawn))
+        assert versions(use(record, place=999)) == left
+        assert plan_parts(record) == ()
 
 
 def test_a_bad_pack_is_not_asked_for_again():
@@ -106,16 +133,18 @@ def test_an_index_that_goes_back_is_passed_over():
 
 def test_a_withdrawal_is_final():
     """An index that lists the version as good again changes nothing."""
-    record, _ = take(Record(), pack(1, withdrawn=True))
+    record, _ = take(Record(), pack(1, withdrawn=(1,)))
     record = plan_listing(record, pack(1))
-    assert record.listed.withdrawn
+    assert record.listed.is_withdrawn
     assert plan_parts(record) == ()
 
 
 def test_a_pack_is_used_from_its_start_by_those_whose_place_is_in():
-    """And by everybody where there is none in use; one in use stays when the share falls."""
-    first = take(Record(), pack(1, rollout=((0, 0),)))[0]
-    assert versions(use(first, place=999)) == (1, None)
+    """Also where there is none in use; one in use stays when the share falls."""
+    first = take(Record(), pack(1, rollout=((0, 0), (NOW, 10))))[0]
+    for now, place in ((NOW - 1, 0), (NOW, 10)):
+        assert versions(use(first, now, place)) == (None, None)
+    assert versions(use(first, NOW, 9)) == (1, None)
     record = take(use(first), pack(2, "abcx", start=2_000, rollout=((2_000, 10), (3_000, 20))))[0]
     assert versions(use(record, 1_999, 0)) == (1, None)
     assert versions(use(record, 2_000, 9)) == (2, 1)
@@ -126,16 +155,17 @@ def test_a_pack_is_used_from_its_start_by_those_whose_place_is_in():
 
 
 def test_no_place_is_drawn_where_none_is_needed():
-    """A phone without packs to wait for makes no secret."""
+    """A phone without packs that are ready makes no secret."""
 
     def refuse(_version):
         raise AssertionError
 
     plan_use(Record(), NOW, refuse)
-    plan_use(take(Record(), pack(1))[0], NOW, refuse)
+    plan_use(take(Record(), pack(1, start=NOW + 1))[0], NOW, refuse)
+    plan_use(take(Record(), pack(1, withdrawn=(1,)))[0], NOW, refuse)
 
 
-@pytest.mark.parametrize("change", [{"withdrawn": True}, {"end": NOW}])
+@pytest.mark.parametrize("change", [{"withdrawn": (2,)}, {"end": NOW}])
 def test_what_is_withdrawn_or_over_gives_way_to_the_one_before(change):
     """If that is good still; a phone that has none is left with none."""
     both = use(take(use(take(Record(), pack(1))[0]), pack(2, "abcx"))[0])
@@ -183,7 +213,7 @@ PACKS = st.builds(
     pack,
     st.integers(1, 3),
     st.text("abcdef", min_size=1, max_size=3),
-    withdrawn=st.booleans(),
+    withdrawn=st.sampled_from([(), (1,), (2,), (1, 3)]),
     start=st.sampled_from([0, 500]),
     end=st.none() | st.integers(501, 2_000),
     rollout=st.just(((0, 500),)),
@@ -202,7 +232,8 @@ def test_a_history_of_indexes_never_leads_to_what_is_not_good(history, place):
         record = use(record, now, place)
         assert decode_record(encode_record(record)) == record
         if record.used is not None:
-            assert not record.used.withdrawn
+            assert not record.used.is_withdrawn
+            assert record.used.version not in record.listed.withdrawn
             assert record.used.start <= now
             assert record.used.end is None or now < record.used.end
             assert {file.sha256 for file in record.used.parts} <= record.files()

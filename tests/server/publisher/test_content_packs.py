@@ -150,7 +150,7 @@ def test_what_was_published_stays_and_may_be_withdrawn(world):
     )
     assert "the entry 'A' of notices" in refused(world, {("content", 3): bad}, worse)
     gone, _ = world.ceremony.packs(
-        "content", 3, {"notices": {"a": NEWS}}, packs={"notices": pack(withdrawn=True)}
+        "content", 3, {"notices": {"a": NEWS}}, packs={"notices": pack(withdrawn=[1])}
     )
     assert world.publish({("content", 3): gone}).reason == ""
     assert refresh_from_disk(world.folder, [PART])[1][PART] == blobs[0]

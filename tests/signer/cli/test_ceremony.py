@@ -28,6 +28,7 @@ def test_a_ceremony_reports_its_roles(run_json, arguments, incoming) -> None:
         "armani": (2, "2026-08-30T12:00:00Z"),
     }
     assert [path.name for path in incoming.iterdir()] == [made["bundle"]]
+    assert made["warnings"] == []
 
 
 def test_people_get_a_table(run, arguments) -> None:
@@ -40,6 +41,17 @@ def test_people_get_a_table(run, arguments) -> None:
     assert status == 0
     assert again.splitlines()[0].endswith("/new, made before")
     assert again.splitlines()[-1].startswith("Submitted again bundle ")
+
+
+def test_one_signature_for_tables_is_warned_of(run, run_json, arguments, tmp_path) -> None:
+    """Signed at once, proposed, or run again for programs."""
+    options = ("--model", "dior", "--threshold", "tables=1")
+    proposed = ("--propose", tmp_path / "first.json")
+    other = [*arguments[:2], "--repo", tmp_path / "other", *arguments[4:-2], *proposed]
+    for command in (arguments, other):
+        _, output, _ = run(*command, *options)
+        assert "Mind: One signature is enough for tables: " in output
+    assert len(run_json(*arguments, *options)["warnings"]) == 1
 
 
 @pytest.mark.parametrize(

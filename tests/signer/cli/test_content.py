@@ -118,6 +118,18 @@ def test_which_hosts_hold_without_an_option(run, command, default) -> None:
     assert (status, default in " ".join(output.split())) == (0, True)
 
 
+def test_a_version_may_not_leap(run, notices, tmp_path) -> None:
+    """From the pack before it, or from the folder that was edited; from none it counts as 0."""
+    build = ("content", "build", "notices", "--out", tmp_path / "2", *HOST, "--edited", notices)
+    for arguments in ((), ("--base", notices)):
+        status, _, errors = run(*build, *arguments, "--version", 1002)
+        assert (status, "notices leaps from version 1 to 1002" in errors) == (1, True)
+    build = ("content", "build", "emergency", "--out", tmp_path / "3", "--version", 2**53 - 1)
+    status, _, errors = run(*build)
+    assert (status, "emergency leaps from version 0 to 9007199254740991" in errors) == (1, True)
+    assert not {*tmp_path.iterdir()} & {tmp_path / "2", tmp_path / "3"}
+
+
 def test_how_complete_translations_are(run, run_json, tmp_path) -> None:
     """Our own greetings are there in all of their languages."""
     status, output, errors = run(
@@ -312,7 +324,7 @@ def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
     run_json("content", "schedule", "notices", "--no-end", *ending)
     status, output, _ = run("content", "withdraw", "notices", *ending)
     assert (status, "Nobody can use notices 1 again" in output) == (0, True)
-    assert index().packs["notices"].withdrawn
+    assert index().packs["notices"].is_withdrawn
     assert bundles(incoming)["content", 5] == 0
     listed = run_json("content", "list", "--repo", repo)
     assert listed["packs"] == [
@@ -323,11 +335,35 @@ def test_a_pack_that_is_signed_is_scheduled_and_withdrawn(
             "rollout": [[1_796_104_800, 100]],
             "start": 5,
             "version": 1,
-            "withdrawn": True,
+            "withdrawn": [1],
         }
     ]
     status, output, _ = run("content", "list", "--repo", repo)
     assert "content 5, links to example.com" in output
+
+
+def test_tables_of_one_signature_are_warned_of(run, ending, tmp_path) -> None:
+    """With each version that is signed; not where two must sign."""
+    write_pack(tmp_path / "emergency-1", make("emergency", start=5))
+    release = ("content", "release", tmp_path / "emergency-1", *ending)
+    warned = "Mind: One signature is enough for tables: "
+    assert run("ceremony", "holders", "--threshold", "tables=1", *ending)[0] == 0
+    assert warned in run(*release)[1]
+    assert run("ceremony", "holders", "--threshold", "tables=2", *ending)[0] == 0
+    assert warned not in run("content", "withdraw", "emergency", *ending)[1]
+
+
+def test_a_version_that_was_followed_is_withdrawn(run, ending, notices, index, tmp_path) -> None:
+    """Phones outside the share of the next one use it still."""
+    write_pack(tmp_path / "notices-2", make("notices", start=5, version=2))
+    for folder in (notices, tmp_path / "notices-2"):
+        assert run("content", "release", folder, *HOST, *ending)[0] == 0
+    status, output, _ = run("content", "withdraw", "notices", "--version", 1, *ending)
+    assert (status, "Withdraws notices 1, for ever." in output) == (0, True)
+    pack = index().packs["notices"]
+    assert (pack.version, pack.withdrawn, pack.is_withdrawn) == (2, [1], False)
+    status, _, errors = run("content", "withdraw", "notices", "--version", 1, *ending)
+    assert (status, "notices 1 is withdrawn already" in errors) == (1, True)
 
 
 def test_a_host_goes_when_no_link_that_stays_leads_there(

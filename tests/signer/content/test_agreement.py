@@ -8,7 +8,7 @@ from signer.content.agreement import (
     find_replaced,
 )
 from signer.content.errors import ContentError
-from signer.content.plan import plan_pack_edit, plan_packs
+from signer.content.plan import plan_packs, plan_withdrawal
 from signer.proposal.trust import State, Transition
 from tests.server.core.content.samples import NEWS
 from tests.signer.content.packs import make
@@ -65,5 +65,5 @@ def test_a_pack_that_was_withdrawn_keeps_no_host() -> None:
     current = plan_packs(EMPTY, [make("notices")], ["example.com"], EXPIRES)
     with pytest.raises(ContentError, match="stays"):
         check_links_that_stay(current, [], [], [])
-    gone = plan_pack_edit(current, "notices", {"withdrawn": True}, EXPIRES)
+    gone = plan_withdrawal(current, "notices", None, EXPIRES)
     check_links_that_stay(gone, [], [], [])

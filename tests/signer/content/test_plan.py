@@ -8,7 +8,7 @@ from tuf.api.metadata import Targets
 from server.core.content.index import decode_index
 from server.core.content.role import check_packs
 from signer.content.errors import ContentError
-from signer.content.plan import pack_files, plan_pack_edit, plan_packs
+from signer.content.plan import pack_files, plan_pack_edit, plan_packs, plan_withdrawal
 from tests.server.core.content.samples import entries_of
 from tests.signer.content.packs import make
 
@@ -51,8 +51,8 @@ def test_a_version_that_is_not_above() -> None:
 
 def test_a_withdrawn_folder_is_released_all_the_same() -> None:
     """A pack folder says nothing of withdrawals."""
-    role = planned(make("notices", withdrawn=True))
-    assert not decode_index("content", role).packs["notices"].withdrawn
+    role = planned(make("notices", withdrawn=[1]))
+    assert decode_index("content", role).packs["notices"].withdrawn == []
 
 
 def test_edits_of_a_pack_that_stays() -> None:
@@ -61,20 +61,43 @@ def test_edits_of_a_pack_that_stays() -> None:
     second = plan_pack_edit(first, "notices", {"end": 9, "rollout": [[3, 10]]}, EXPIRES)
     pack = decode_index("content", second).packs["notices"]
     assert (pack.end, pack.rollout, second.targets) == (9, [(3, 10)], first.targets)
-    third = plan_pack_edit(second, "notices", {"end": None, "withdrawn": True}, EXPIRES)
-    pack = decode_index("content", third).packs["notices"]
-    assert (pack.withdrawn, "end" in third.unrecognized_fields["custom"]["packs"]["notices"]) == (
-        True,
-        False,
+    third = plan_pack_edit(second, "notices", {"end": None}, EXPIRES)
+    assert "end" not in third.unrecognized_fields["custom"]["packs"]["notices"]
+    with pytest.raises(ContentError, match="end is not above start"):
+        plan_pack_edit(third, "notices", {"end": 0}, EXPIRES)
+
+
+def test_a_version_is_withdrawn() -> None:
+    """The listed one, or one that was followed already; what is withdrawn stays so."""
+    first = plan_withdrawal(planned(make("notices")), "notices", None, EXPIRES)
+    assert decode_index("content", first).packs["notices"].withdrawn == [1]
+    third = planned(
+        make("notices", version=3), current=planned(make("notices", version=2), current=first)
     )
-    with pytest.raises(ContentError, match="was withdrawn, and that is final"):
-        plan_pack_edit(third, "notices", {"withdrawn": False}, EXPIRES)
+    assert decode_index("content", third).packs["notices"].withdrawn == [1]
+    fourth = plan_withdrawal(third, "notices", 2, EXPIRES)
+    pack = decode_index("content", fourth).packs["notices"]
+    assert (pack.withdrawn, pack.is_withdrawn, fourth.targets) == ([1, 2], False, third.targets)
+    for version, sentence in (
+        (1, "notices 1 is withdrawn already, and that is final"),
+        (4, "There is no notices 4 yet: version 3 is listed"),
+    ):
+        with pytest.raises(ContentError, match=sentence):
+            plan_withdrawal(fourth, "notices", version, EXPIRES)
+
+
+def test_a_version_that_leaps() -> None:
+    """No later one could follow the highest number there is."""
+    with pytest.raises(ContentError, match="notices leaps from version 0 to 9007199254740991"):
+        planned(make("notices", version=2**53 - 1))
 
 
 def test_a_pack_that_is_not_there() -> None:
     """Nothing can be changed about it."""
     with pytest.raises(ContentError, match="content 1 has no pack notices"):
-        plan_pack_edit(EMPTY, "notices", {"withdrawn": True}, EXPIRES)
+        plan_pack_edit(EMPTY, "notices", {"end": 9}, EXPIRES)
+    with pytest.raises(ContentError, match="content 1 has no pack notices"):
+        plan_withdrawal(EMPTY, "notices", 1, EXPIRES)
 
 
 def test_unknown_members_of_the_index_stay() -> None:

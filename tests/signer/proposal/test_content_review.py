@@ -3,6 +3,8 @@
 import hashlib
 from datetime import UTC, datetime
 
+import pytest
+
 from signer.proposal.change import Change, Package
 from signer.proposal.content_review import describe_packs
 from signer.proposal.propose import propose_change
@@ -15,6 +17,7 @@ ENTRIES = (
     "The entries of notices 1 are not in the proposal: hold its folder against it with `content"
     " review`, which says what joins, changes and leaves."
 )
+NONE = "a phone outside the share of notices 1 has none until its place has come."
 FETCHED = "octets that every phone fetches."
 SHARES = (
     "notices 1 is used by 10.5% from 1970-01-02 00:00:00 UTC, then 100% from 1970-01-03 00:00:00"
@@ -42,8 +45,36 @@ def test_a_first_pack() -> None:
             SHARES,
             "Links may lead to example.com from then on.",
         ],
-        [ENTRIES],
+        [
+            ENTRIES,
+            f"There is no pack of notices yet: {NONE}",
+        ],
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ({}, {"rollout": [[0, 10]]}, None),
+        ({"withdrawn": [1]}, {"withdrawn": [1]}, None),
+        ({"withdrawn": [1]}, {"rollout": [[0, 10]], "withdrawn": [1]}, "1 is withdrawn: a phone"),
+        ({}, {"rollout": [[0, 10]], "withdrawn": [1]}, "notices 1 is withdrawn: a phone outside"),
+        (
+            {"end": 9},
+            {"rollout": [[0, 10]]},
+            "notices 1 ends on 1970-01-01 00:00:09 UTC: from then",
+        ),
+        ({"end": 9}, {"rollout": [[0, 10], [9, 1000]]}, None),
+        ({"end": 9}, {"rollout": [[0, 10], [10, 1000]]}, "the share of notices 2 uses one from"),
+        ({"end": 9}, {"rollout": [[9, 1000]], "start": 20}, None),
+    ],
+)
+def test_phones_outside_the_share_may_have_none(before, after, sentence) -> None:
+    """Behind a pack that is withdrawn, or ends before all phones are in."""
+    _, warnings = describe_packs("content", content(**before), content(version=2, **after))
+    said = [each for each in warnings if "outside the share" in each]
+    assert len(said) == (sentence is not None)
+    assert sentence is None or sentence in said[0]
 
 
 def test_a_next_pack_of_which_one_part_changes() -> None:
@@ -84,11 +115,15 @@ def test_other_dates() -> None:
 
 def test_a_withdrawal_is_warned_of() -> None:
     """It is final."""
-    changes, warnings = describe_packs("content", content(), content(withdrawn=True))
+    changes, warnings = describe_packs("content", content(), content(withdrawn=[1]))
     assert changes == ["Withdraws notices 1, for ever."]
     assert "Nobody can use notices 1 again" in warnings[0]
-    changes, _ = describe_packs("content", None, content(withdrawn=True))
-    assert "notices 1 is withdrawn already." in changes
+    changes, _ = describe_packs("content", None, content(withdrawn=[1]))
+    assert "Withdraws notices 1, for ever." in changes
+    older = content(version=3, withdrawn=[1]), content(version=3, withdrawn=[1, 2])
+    changes, warnings = describe_packs("content", *older)
+    assert changes == ["Withdraws notices 2, for ever."]
+    assert "Nobody can use notices 2 again" in warnings[0]
 
 
 def test_what_has_no_words_is_named() -> None:

@@ -38,9 +38,10 @@ def asked(factory, history, polls):
     [
         one_by_one(CHANGES[:10]),  # behind a change of keys a phone asks again
         make_history("withdrawn, and followed", "apn"),
+        make_history("withdrawn and followed while phones sleep", "emergency"),
         make_history("staged for nobody, then for all", "greetings"),
     ],
-    ids=["everything", "withdrawn", "staged"],
+    ids=["everything", "withdrawn", "slept", "staged"],
 )
 def test_it_asks_what_a_phone_asks(history):
     """Through everything that can happen to a repository, and to packs."""

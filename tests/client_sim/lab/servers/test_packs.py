@@ -76,6 +76,7 @@ def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
         == {
             "to begin and to end, withdrawn, and followed": [5, 1, 0, 4],
             "withdrawn, and followed": [5, 0, 4, 1],
+            "withdrawn and followed while phones sleep": [5, 1, 4, 1],
             "staged for nobody, then for all": [5, 1, 0, 1],
             "to begin and to end": [5, 1, 0, 1],
             "bad, and followed": [5, 1, 0, 1],
@@ -86,6 +87,22 @@ def test_what_is_done_with_a_pack_is_followed(make_phone, repository, name):
     )
     turned_back = "turned back" in name
     assert any("passed over" in w for o in phone.outcomes for w in o.warnings) == turned_back
+
+
+def test_a_phone_that_slept_through_a_withdrawal_asks_as_one_that_was_awake(make_phone, repository):
+    """The next version finds neither with a part; neither goes on with what was withdrawn."""
+    asked = []
+    for name, last in (
+        ("withdrawn and followed while phones sleep", 2),
+        ("to begin and to end, withdrawn, and followed", 3),
+    ):
+        phone = make_phone(repository.serve(make_history(name, "emergency")))
+        phone.poll(last + 1)
+        record = Store(phone.world.state).load(KINDS["emergency"])
+        assert (record.listed.version, record.listed.withdrawn) == (3, (2,))
+        assert 2 not in {pack.version for pack in (record.used, record.before) if pack}
+        asked.append([path for path in phone.asked[last] if path.endswith(".xz")])
+    assert asked[0] == asked[1]
 
 
 def test_entries_are_small_and_the_picture_is_a_picture():

@@ -149,7 +149,7 @@ def pack(version=1, **changes):
         "start": 0,
         "title": {"en": "A pack"},
         "version": version,
-        "withdrawn": False,
+        "withdrawn": [],
     } | changes
 
 

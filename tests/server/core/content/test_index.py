@@ -96,7 +96,12 @@ def test_unknown_members_of_a_pack_are_passed_over():
         (notices(rollout=[[0, 1001]]), "malformed"),
         (notices(rollout=[[0, 5], [0, 6]]), "does not grow"),
         (notices(rollout=[[0, 5], [1, 4]]), "does not grow"),
-        (notices(withdrawn=0), "malformed"),
+        (notices(withdrawn=False), "malformed"),
+        (notices(withdrawn=[0]), "malformed"),
+        (notices(withdrawn=[2]), "is not there yet"),
+        (notices(version=2, withdrawn=[2, 1]), "do not ascend"),
+        (notices(version=2, withdrawn=[1, 1]), "do not ascend"),
+        (notices(version=2000, withdrawn=[*range(1, 1002)]), "malformed"),
     ],
 )
 def test_what_an_index_may_not_say(role, sentence):
@@ -151,11 +156,15 @@ def test_every_part_is_listed_within_the_limits():
 def test_what_may_follow():
     """Under one version rollout, end, hosts and a withdrawal; with a new version everything."""
     end, hosts = notices(end=2**40), content(hosts=[])
-    for after in (content(), notices(rollout=[[5, 10]]), end, hosts, notices(withdrawn=True)):
+    for after in (content(), notices(rollout=[[5, 10]]), end, hosts, notices(withdrawn=[1])):
         check_index_succession("content", content(), after)
-    new = notices(version=2, title={"en": "b"}, start=9, withdrawn=False)
+    new = notices(version=2, title={"en": "b"}, start=9, withdrawn=[1])
     new.targets["content/notices/00.xz"].hashes["sha256"] = "0" * 64
-    check_index_succession("content", notices(withdrawn=True), new)
+    check_index_succession("content", notices(withdrawn=[1]), new)
+    later = notices(version=1001, withdrawn=[1])
+    check_index_succession("content", content(), later)
+    check_index_succession("content", later, notices(version=2001, withdrawn=[1, 5, 2001]))
+    check_index_succession("content", None, notices(version=1000))
     check_index_succession("content", make_role(), content())
 
 
@@ -175,7 +184,16 @@ def test_what_may_not_follow():
         (content(), notices(title={"en": "b"}), "notices 1 changes its title"),
         (content(), notices(sources=[source]), "changes its sources"),
         (content(), notices(start=1), "changes its start"),
-        (notices(withdrawn=True), content(), "was withdrawn, and that is final"),
+        (
+            notices(withdrawn=[1]),
+            content(),
+            "version 1 of the pack notices was withdrawn, and that",
+        ),
+        (notices(withdrawn=[1]), notices(version=2), "version 1 of the pack notices was withdrawn"),
+        (notices(version=2, withdrawn=[1]), notices(version=3, withdrawn=[2]), "version 1 of the"),
+        (content(), notices(version=1002), "notices leaps from version 1 to 1002"),
+        (make_role(), notices(version=1001), "notices leaps from version 0 to 1001"),
+        (None, notices(version=1001), "notices leaps from version 0 to 1001"),
         (content(), other, "notices 1 changes its parts or pictures"),
         (content(), fewer, "wallpapers 1 changes its parts or pictures"),
     ):

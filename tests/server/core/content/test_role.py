@@ -51,13 +51,13 @@ def test_a_theme_needs_its_wallpaper():
     made, files = make(["themes"])
     with pytest.raises(FormatError, match="'sea' of themes: there is no wallpaper 'waves'"):
         check_packs("content", None, made, files.__getitem__)
-    made, files = make(packs={"wallpapers": pack(withdrawn=True)})
+    made, files = make(packs={"wallpapers": pack(withdrawn=[1])})
     check_packs("content", None, made, files.__getitem__)
 
 
 def test_what_is_withdrawn_is_not_read():
     """A bad pack can go."""
-    made, _ = make(["notices"], packs={"notices": pack(withdrawn=True)})
+    made, _ = make(["notices"], packs={"notices": pack(withdrawn=[1])})
     check_packs("content", None, made, {}.__getitem__)
 
 
