@@ -106,6 +106,7 @@ BROKEN = [
     (POLL.replace(HOST, b"updates.example.org", 1), 36, b"Host: updates.example.org"),
     (POLL.replace(b"2.root", b"02.root"), 0, b"GET /metadata/02.root.json HTTP/1.1"),
     (POLL + b"x", 189, b"x"),
+    (POLL + b"x\r\n\r\n", 189, b"x"),
 ]
 
 

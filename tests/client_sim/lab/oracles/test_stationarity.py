@@ -70,18 +70,18 @@ def test_a_phone_that_repeats_itself_is_clean(public):
 
 
 @pytest.mark.parametrize(
-    ("factory", "field", "polls"),
+    ("factory", "channel", "field", "polls"),
     [
-        (Counter, "header X-N value", {"poll 2", "poll 3", "poll 4"}),
-        (Drip, "path", None),
-        (LateGuest, "names", {"poll 4"}),
-        (OneMore, "names", {"poll 4"}),
+        (Counter, "octets", "header X-N value", {"poll 2", "poll 3", "poll 4"}),
+        (Drip, "octets", "path", None),
+        (LateGuest, "dns question", "names", {"poll 4"}),
+        (OneMore, "dns question", "names", {"poll 4"}),
     ],
 )
-def test_what_changes_is_named(factory, field, polls, public):
-    """Field, poll, and both values."""
+def test_what_changes_is_named(factory, channel, field, polls, public):
+    """Channel, field, poll, and both values."""
     found = judge(factory, public)
-    assert {f.field for f in found} == {field}
+    assert {(f.channel, f.field) for f in found} == {(channel, field)}
     assert polls is None or {f.where.split(",")[0] for f in found} == polls
     assert all(f.octets != f.other for f in found)
 
