@@ -212,9 +212,9 @@ class MutationScore:
 
     @property
     def percent(self) -> float:
-        """Changes that were noticed, of those that could be, in percent."""
-        able = self.killed + self.survived - self.argued
-        return 100 * self.killed / able if able else 0.0
+        """Changes that were noticed, of all, in percent."""
+        tried = self.killed + self.survived
+        return 100 * self.killed / tried if tried else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,8 @@ def test_heads_of_compression_without_end_are_tried_for_a_while(monkeypatch):
     for octets, is_read in ((packed + endless, True), (endless + packed, False)):
         readings = {seen.octets for seen in view(octets) if seen.chain == ("gunzip",)}
         assert (b"a secret of the owner" in readings) is is_read
+    told = b" " + b"a secret of the owner".hex().encode()
+    assert View(("decode base16",), 401, b"a secret of the owner") in view(endless + told)
 
 
 def test_what_was_compressed_in_more_than_one_piece_is_read_whole():
@@ -194,3 +196,11 @@ def test_what_was_compressed_in_more_than_one_piece_is_read_whole():
     secret = random.Random(1).randbytes(100_000)
     readings = {seen.octets for seen in view(b"xx" + gzip.compress(secret, mtime=0))}
     assert secret in readings
+
+
+def test_what_was_compressed_in_many_pieces_has_the_same_limit(monkeypatch):
+    """To the octet, also where the last piece has more."""
+    monkeypatch.setattr("client_sim.lab.oracles.views._INFLATED", 10_000)
+    secret = random.Random(1).randbytes(30_000)
+    (one,) = [s for s in view(gzip.compress(secret, mtime=0)) if s.chain == ("gunzip",)]
+    assert one.octets == secret[:10_000]
