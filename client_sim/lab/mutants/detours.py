@@ -1,6 +1,10 @@
-"""A second way out: what leaves beside the world that a client was given (L21, L22, L55)."""
+"""A second way out: what leaves beside the world that a client was given (L21, L22, L55).
+
+Also the time that passes in between: real seconds, which the world's clock does not show.
+"""
 
 import subprocess
+import time
 from contextlib import suppress
 from socket import AF_INET, SOCK_DGRAM, getaddrinfo, socket
 from threading import Thread
@@ -9,6 +13,7 @@ from typing import Final
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.mutants.telling import Snoop
+from client_sim.world import Event, Stream
 
 _NOBODY: Final = ("127.0.0.1", 9)  # the discard port, in case that it is let through
 
@@ -59,9 +64,37 @@ class _Program(ToyClient):
             subprocess.run(["/bin/true", str(error)], check=False)  # noqa: S603  # it leaks
 
 
+class _PauseById(ToyClient):
+    """Lets a time pass before its second request that it drew once, for ever."""
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        state = self.world.state
+        drawn = state["pause"] = state.get("pause") or self.world.entropy(1)
+        if b"timestamp" in octets:
+            with suppress(OSError):
+                time.sleep((1 + drawn[0]) / 1e6)
+        super().transmit(stream, octets)
+
+
+class _PauseAfterMessage(ToyClient):
+    """Is a little slower in the first poll behind a message."""
+
+    def on_event(self, event: Event) -> None:
+        if event.name == "sms-received":
+            self.world.state["message"] = b"1"
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        if self.world.state.pop("message", None) is not None:
+            with suppress(OSError):
+                time.sleep(1e-3)
+        super().transmit(stream, octets)
+
+
 MUTANTS: Final = (
     Mutant("detour-beat", "L22", "Sends a datagram by a socket of its own.", _Heartbeat),
     Mutant("detour-beside", "L22", "Sends it in a thread of its own.", _HeartbeatBeside),
     Mutant("detour-name", "L21", "Asks the system's resolver for the serial number.", _Question),
     Mutant("detour-program", "L55", "Starts a program when a poll fails.", _Program),
+    Mutant("pause-id", "L31", "Pauses between two requests by a number drawn once.", _PauseById),
+    Mutant("pause-sms", "L39", "Pauses once behind a message.", _PauseAfterMessage),
 )

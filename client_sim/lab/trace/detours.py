@@ -1,15 +1,25 @@
-"""What a client does past its world: sockets, questions and programs of its own.
+"""What a client does past its world: sockets, questions and programs of its own, and pauses.
 
-The interpreter tells of each before it happens (PEP 578). While a client runs in virtual time
-nothing of the kind is needed, so it is noted, and it fails: what is planted stays on the machine.
-Not seen: what native code does by itself, and whoever takes the lab apart on purpose.
+The interpreter tells of each of the former before it happens (PEP 578). While a client runs in
+virtual time nothing of the kind is needed, so it is noted, and it fails: what is planted stays on
+the machine. Real time that passes between two requests tells, too, and no virtual clock shows it:
+the calls that wait for so many seconds are replaced for good by ones that look whether somebody
+watches. Not seen: what native code does by itself, loops that keep busy, and whoever takes the lab
+apart on purpose.
 """
 
 import errno
+import select
+import selectors
+import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from functools import wraps
+from threading import Condition, Thread, get_ident
+from threading import enumerate as list_threads
+from typing import Any, Final, SupportsFloat
 
 Note = Callable[[bytes], None]
 
@@ -23,7 +33,14 @@ _SOCKETS: Final = frozenset(
 _PROGRAMS: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
 )
+_SLEEP: Final = "time.sleep"  # the interpreter tells of it, too, from Python 3.13 on
+_WAITS: Final[tuple[tuple[Any, str], ...]] = (
+    *((time, "sleep"), (select, "select"), (signal, "sigtimedwait")),
+    *((Condition, "wait"), (Thread, "join")),
+    *((selectors.SelectSelector, "select"), (selectors.DefaultSelector, "select")),
+)
 _noted: Note | None = None
+_bystanders: frozenset[int | None] = frozenset()
 _hooked: bool = False
 
 
@@ -31,23 +48,58 @@ _hooked: bool = False
 def watch_detours(note: Note) -> Iterator[None]:
     """Hand what this process tries meanwhile to `note`, as `EVENT TARGET`.
 
-    OSError for whoever tries. One watch at a time, of all threads.
+    OSError for whoever tries. One watch at a time, of all threads; but threads that were there
+    before, such as that of a progress bar, may wait.
     """
-    global _noted, _hooked  # noqa: PLW0603  # a hook is one per interpreter, and for ever
+    global _noted, _hooked, _bystanders  # noqa: PLW0603  # a hook is one per interpreter
     if not _hooked:
         sys.addaudithook(_hook)
         _hooked = True
-    before, _noted = _noted, note
+    before = _noted, _bystanders
+    _bystanders = frozenset(thread.ident for thread in list_threads()) - {get_ident()}
+    _noted = note
     try:
         yield
     finally:
-        _noted = before
+        _noted, _bystanders = before
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
-    if _noted is None or (event not in _SOCKETS and event not in _PROGRAMS):
+    if _noted is None:
+        return
+    if event == _SLEEP:
+        _refuse_wait(event, arguments)
+    if event not in _SOCKETS and event not in _PROGRAMS:
         return
     said = next((each for each in arguments if isinstance(each, str | bytes | tuple)), "")
-    target = said.decode("latin-1") if isinstance(said, bytes) else str(said)
-    _noted(f"{event} {target}".encode("utf-8", "backslashreplace"))
-    raise OSError(errno.EPERM, f"a client that is examined has its world alone, and no {event}")
+    _refuse(event, said.decode("latin-1") if isinstance(said, bytes) else str(said))
+
+
+def _refuse_wait(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse a call that is given seconds; to look, or to wait for another thread, is no pause."""
+    seconds = [float(each) for each in arguments if isinstance(each, SupportsFloat)]
+    if get_ident() not in _bystanders and any(each > 0 for each in seconds):
+        _refuse(event, f"{max(seconds):g}")
+
+
+def _refuse(event: str, target: str) -> None:
+    if _noted is not None:
+        _noted(f"{event} {target}".encode("utf-8", "backslashreplace"))
+        raise OSError(errno.EPERM, f"a client that is examined has its world alone, and no {event}")
+
+
+def _watched(event: str, wait: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(wait)
+    def look_and_wait(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401  # as it is called
+        if _noted is not None:
+            _refuse_wait(event, (*arguments, *named.values()))
+        return wait(*arguments, **named)
+
+    return look_and_wait
+
+
+# As this is imported, not at the first watch: a client that takes `sleep` out of `time` is
+# imported later, and takes the watched one.
+for _owner, _name in _WAITS:
+    if hasattr(_owner, _name):  # not every system has every call
+        setattr(_owner, _name, _watched(f"{_owner.__name__}.{_name}", getattr(_owner, _name)))

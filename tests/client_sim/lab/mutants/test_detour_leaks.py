@@ -7,6 +7,7 @@ import pytest
 
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants import detours
+from client_sim.lab.trace.detours import watch_detours
 from client_sim.persona import make_persona
 from tests.client_sim.lab.mutants.leaving import live
 
@@ -59,3 +60,16 @@ def test_a_program_is_started_when_a_poll_fails(heard):
     client = BY_ID["detour-program"](live(ToyClient, OWNER))
     client.failed(ConnectionError("no such name"))
     assert ("subprocess.Popen", True) in [(name, "no such name" in text) for name, text in heard]
+
+
+@pytest.mark.parametrize(("mutant_id", "times"), [("pause-id", 4), ("pause-sms", 1)])
+def test_a_pause_is_asked_for_and_nothing_else_tells(mutant_id, times):
+    """Once a poll, or once behind the one message; what leaves is what a clean client sends."""
+    noted = []
+    with watch_detours(noted.append):
+        told = live(BY_ID[mutant_id], OWNER)
+    assert len(noted) == times
+    assert {note.split()[0] for note in noted} == {b"time.sleep"}
+    assert len(set(noted)) == 1
+    sent = [(what, octets) for what, _, octets in told.left if what != "due"]
+    assert sent == [(w, octets) for w, _, octets in live(ToyClient, OWNER).left if w != "due"]

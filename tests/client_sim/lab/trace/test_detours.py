@@ -1,10 +1,14 @@
 """What a client does past its world is noted, and fails."""
 
+import asyncio
 import os
+import select
+import selectors
 import socket
 import subprocess
+import time
 from contextlib import suppress
-from threading import Thread
+from threading import Condition, Event, Thread
 
 import pytest
 
@@ -65,6 +69,77 @@ def test_threads_are_watched():
         beside.start()
         beside.join()
     assert seen == [b"socket.sendto ('127.0.0.1', 9)", b"failed"]
+
+
+def choose(seconds):
+    """Wait for nothing in particular, as event loops do."""
+    with selectors.DefaultSelector() as selector:
+        selector.select(seconds)
+
+
+def doze(seconds):
+    """Sleep as whoever takes the call out of its module."""
+    from time import sleep  # noqa: PLC0415  # behind the lab, as a client does
+
+    sleep(seconds)
+
+
+def wait_for(seconds):
+    """Wait for somebody who does not come."""
+    with (one := Condition()):
+        one.wait(seconds)
+
+
+@pytest.mark.parametrize(
+    ("pause", "noted"),
+    [
+        (lambda: time.sleep(0.002), b"time.sleep 0.002"),
+        (lambda: doze(1e-6), b"time.sleep 1e-06"),
+        (lambda: select.select([], [], [], 0.25), b"select.select 0.25"),
+        (lambda: choose(0.5), selectors.DefaultSelector.__name__.encode() + b".select 0.5"),
+        (lambda: wait_for(3), b"Condition.wait 3"),
+        (lambda: Event().wait(timeout=0.5), b"Condition.wait 0.5"),
+    ],
+)
+def test_a_pause_is_noted_and_does_not_come_about(pause, noted):
+    """Seconds that pass between two requests tell what the virtual clock does not show."""
+    seen = []
+    with watch_detours(seen.append), pytest.raises(OSError, match="has its world alone"):
+        pause()
+    assert seen == [noted]
+
+
+def test_to_look_and_to_wait_for_ones_own_thread_is_no_pause():
+    """Nothing is chosen by it: no seconds are given, or none."""
+    seen = []
+    with watch_detours(seen.append):
+        choose(0)
+        select.select([], [], [], 0)
+        beside = Thread(target=lambda: None)
+        beside.start()
+        beside.join()
+        assert asyncio.run(asyncio.sleep(0, "done")) == "done"
+    assert seen == []
+
+
+def test_threads_that_were_there_before_may_wait():
+    """A progress bar, or a server of somebody else's, is not the client."""
+    seen, begun, watched, waited = [], Event(), Event(), []
+
+    def draw():
+        begun.set()
+        watched.wait()
+        time.sleep(1e-6)
+        waited.append(True)
+
+    bar = Thread(target=draw)
+    bar.start()
+    begun.wait()
+    with watch_detours(seen.append):
+        watched.set()
+        bar.join()
+    time.sleep(1e-6)
+    assert (seen, waited) == ([], [True])
 
 
 def test_all_is_open_again_behind_the_watch():
