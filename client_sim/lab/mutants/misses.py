@@ -75,6 +75,15 @@ class _AddressByBit(Snoop):
         return self.world.connect(chosen, self.port(), self.server_name())
 
 
+class _AddressKept(Snoop):
+    """Takes the address of the server that a number says which it drew once."""
+
+    def open(self) -> Stream:
+        addresses = self.world.resolve(self.host())
+        chosen = addresses[self.spy.keep("address", 1)[0] % len(addresses)]
+        return self.world.connect(chosen, self.port(), self.server_name())
+
+
 class _TwoPollsLater(Snoop):
     """Reads its owner's data two polls after an answer that it did not expect, and not before."""
 
@@ -101,5 +110,6 @@ MUTANTS: Final = (
     Mutant("restart-second", "L29", "Polls a second sooner per restart.", _SecondsByRestarts),
     Mutant("restart-order", "L29", "Connects twice after restarts.", _OrderAfterRestarts),
     Mutant("address-bit", "L20", "Takes one of two addresses by a bit.", _AddressByBit),
+    Mutant("address-kept", "L31", "Takes one of two addresses, drawn once.", _AddressKept),
     Mutant("late-report", "L55", "Shows a bit two polls after an error.", _TwoPollsLater),
 )

@@ -33,6 +33,7 @@ BUDGETS: Final = (
     Budget("names", "poll", "1"),
     Budget("connections", "poll", "1"),
     Budget("requests", "poll", "1"),
+    Budget("address", "connection", "1"),
     Budget("port and TLS name", "connection", "1"),
     Budget("TLS parameters", "connection", "1"),
     Budget("pieces", "connection", "1"),

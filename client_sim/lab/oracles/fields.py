@@ -1,6 +1,5 @@
 """What leaves in one poll, as fields with values: what a fleet is counted by."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,12 +20,12 @@ _KINDS: Final = {
 _CHANNELS: Final = {
     "names": Channel.DNS,
     "connections": Channel.CONNECT,
+    "address": Channel.CONNECT,
     "port and TLS name": Channel.CONNECT,
     "TLS parameters": Channel.TLS,
     "close": Channel.CLOSE,
 }
 """Of the fields of polls and connections; all others are octets."""
-_TARGET: Final = re.compile(rb"[^ ]* (.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,8 @@ def _of_poll(departures: Sequence[Departure], connections: Sequence[Connection])
         own = [d for d in departures if d.connection == connection.index]
         tls = b"\n".join(d.octets for d in own if d.channel is Channel.TLS)
         sent = [b"%d" % len(d.octets) for d in own if d.channel is Channel.OCTETS]
-        target = _TARGET.sub(rb"\1", connection.target)
+        address, _, target = connection.target.partition(b" ")
+        yield Field(place, "address", "connection", address)
         yield Field(place, "port and TLS name", "connection", target)
         yield Field(place, "TLS parameters", "connection", tls)
         requests = _requests(connection.octets)

@@ -30,15 +30,15 @@ def phone(sent=(HEAD,), target=b"192.0.2.1 443 h.example", tls=b"13", name=b"h.e
 
 
 def test_equal_phones_are_one_crowd():
-    """Whatever address the name has."""
-    fleet = [phone(), phone(), phone(target=b"192.0.2.9 443 h.example")]
-    assert judge_cardinality(fleet) == ()
+    """Nothing is found where all show the same."""
+    assert judge_cardinality([phone(), phone(), phone()]) == ()
 
 
 @pytest.mark.parametrize(
     ("odd", "field"),
     [
         (phone(name=b"t.example"), "names"),
+        (phone(target=b"192.0.2.9 443 h.example"), "address"),
         (phone(target=b"192.0.2.1 444 h.example"), "port and TLS name"),
         (phone(target=b"192.0.2.1 443 t.example"), "port and TLS name"),
         (phone(tls=b"13 resumed"), "TLS parameters"),
@@ -58,6 +58,7 @@ def test_one_odd_phone_is_named(odd, field):
     assert (finding.offset, finding.length) == (0, len(finding.octets))
     others = {
         "names": "dns question",
+        "address": "connect target",
         "port and TLS name": "connect target",
         "TLS parameters": "tls parameters",
     }
@@ -165,7 +166,7 @@ def test_the_joint_value_is_that_of_the_poll():
         if c.field == "all"
     ]
     values = [
-        *(b"h.example", b"1", b"443 h.example", b"13"),
+        *(b"h.example", b"1", b"192.0.2.1", b"443 h.example", b"13"),
         *(
             b"%d" % len(HEAD),
             b"1 with the poll",
@@ -177,7 +178,7 @@ def test_the_joint_value_is_that_of_the_poll():
         *(b"HTTP/1.1", b"h.example", b"gzip"),
     ]
     assert joint[0] == (1, "", "poll", {b"\n".join(values): 1})
-    without_pieces = b"\n".join(values[:4] + values[5:])
+    without_pieces = b"\n".join(values[:5] + values[6:])
     assert [each[3] for each in joint[1:]] == [{without_pieces: 1}] * 3
 
 

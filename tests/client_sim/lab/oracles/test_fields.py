@@ -31,6 +31,7 @@ def start(number, pieces):
     """Give the fields that every connection begins with."""
     place = f"connection {number}"
     return (
+        Field(place, "address", "connection", b"192.0.2.1"),
         Field(place, "port and TLS name", "connection", b"80 plain"),
         Field(place, "TLS parameters", "connection", b"name h\nresumes no"),
         *((Field(place, "pieces", "connection", pieces),) if pieces else ()),
@@ -69,7 +70,7 @@ def test_an_installation_has_places_of_its_own():
     part = b"GET /metadata/3.latest-a.json HTTP/1.1\r\n\r\n"
     part_proof = b"GET /log/proof/latest-a.3 HTTP/1.1\r\n\r\n"
     (fields,) = decode_fields(observe(part + part_proof + ROLE + proof + package)).values()
-    assert fields[2:6] == (*start(1, None), Field("connection 1", "requests", "poll", b"2"))
+    assert fields[2:7] == (*start(1, None), Field("connection 1", "requests", "poll", b"2"))
     paths = [(field.place, field.of) for field in fields if field.name == "path"]
     assert paths == [
         ("connection 1, request 1", "part"),
@@ -91,6 +92,7 @@ def test_what_is_no_poll_has_no_fields():
     [
         ("names", "dns question"),
         ("connections", "connect target"),
+        ("address", "connect target"),
         ("port and TLS name", "connect target"),
         ("TLS parameters", "tls parameters"),
         ("close", "close"),

@@ -47,6 +47,17 @@ class LateGuest(ToyClient):
         return super().poll()
 
 
+class OtherAddress(ToyClient):
+    """Takes the server's second address from its fourth poll on."""
+
+    def open(self):
+        """Choose."""
+        self.world.state["n"] = self.world.state.get("n", b"") + b"."
+        addresses = self.world.resolve(self.host())
+        chosen = addresses[len(self.world.state["n"]) > 3]
+        return self.world.connect(chosen, self.port(), self.server_name())
+
+
 class OneMore(ToyClient):
     """Asks once more in its last poll."""
 
@@ -76,6 +87,7 @@ def test_a_phone_that_repeats_itself_is_clean(public):
         (Drip, "octets", "path", None),
         (LateGuest, "dns question", "names", {"poll 4"}),
         (OneMore, "dns question", "names", {"poll 4"}),
+        (OtherAddress, "connect target", "address", {"poll 4"}),
     ],
 )
 def test_what_changes_is_named(factory, channel, field, polls, public):

@@ -23,6 +23,7 @@ FOUND_BY = {
     "restart-second": "events",
     "restart-order": "events",
     "address-bit": "personal",
+    "address-kept": "fleet",
     "late-report": "faults",
 }
 
