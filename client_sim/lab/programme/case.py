@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.setting import Setting
+from client_sim.lab.scenarios.driving import Scenario
 from client_sim.lab.trace.observation import Observation
 
 Judge = Callable[[Sequence[Observation]], tuple[Finding, ...]]
@@ -16,11 +17,14 @@ class Case:
     """Runs of one client and the judge of them; a smaller case is judged by the same judge.
 
     Guards in `spared` are not asked: where a server fails on purpose, polls do not get anywhere.
+    Where runs differ in their steps on purpose, `derive` makes the scenario of each but the first
+    of that of the first, so that a smaller first one has its own counterparts.
     """
 
     settings: tuple[Setting, ...]
     judge: Judge
     spared: frozenset[str] = frozenset()
+    derive: Callable[[Scenario], Scenario] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,9 @@ Judge = Callable[[Case], tuple[Finding, ...]]
 class Smallest:
     """What is left of a case when nothing more can be taken away.
 
-    `steps` are those of its runs, `fields` the fields of the owner in which its runs must differ
-    (none where all have one owner), `finding` what the small case shows.
+    `steps` are those of its runs (of the first, where others have theirs derived from it), `fields`
+    the fields of the owner in which its runs must differ (none where all have one owner), `finding`
+    what the small case shows.
     """
 
     steps: tuple[str, ...]
@@ -64,10 +65,13 @@ def _repeat(
 
 
 def _without_steps(case: Case) -> Iterator[Case]:
-    """Leave out a half of the steps, a quarter, … a single one, in all runs alike."""
+    """Leave out a half of the steps, a quarter, … a single one, in all runs alike.
+
+    Where the others' steps are derived from the first one's, they are derived again.
+    """
     steps = case.settings[0].scenario.steps
-    if any(setting.scenario.steps != steps for setting in case.settings):
-        return  # the runs differ in their steps: that is what the case compares
+    if case.derive is None and any(each.scenario.steps != steps for each in case.settings):
+        return  # the runs differ in their steps, and nobody says how
     size = len(steps) // 2
     while size:
         for start in range(0, len(steps), size):
@@ -78,8 +82,10 @@ def _without_steps(case: Case) -> Iterator[Case]:
 
 
 def _with_steps(case: Case, steps: tuple[str, ...]) -> Case:
-    name = case.settings[0].scenario.name
-    settings = tuple(replace(s, scenario=Scenario(name, steps)) for s in case.settings)
+    first, *others = case.settings
+    scenario = Scenario(first.scenario.name, steps)
+    other = scenario if case.derive is None else case.derive(scenario)
+    settings = (replace(first, scenario=scenario), *(replace(o, scenario=other) for o in others))
     return replace(case, settings=settings)
 
 

@@ -89,7 +89,7 @@ def events(ground: Ground, size: int) -> Battery:
             serve=ground.quiet if number % 4 else ground.publishing(_EVER_NEW),
         )
         still = replace(setting, scenario=without_events(scenario))
-        return Case((setting, still), judge_same_polls)
+        return Case((setting, still), judge_same_polls, derive=without_events)
 
     question = "Are polls the same, and as late, whatever happens in between, restarts included?"
     return Battery("events", "N1", question, size, make)

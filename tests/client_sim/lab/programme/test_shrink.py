@@ -2,8 +2,12 @@
 
 from dataclasses import replace
 
+import pytest
+
 from client_sim.lab.clients.toy import ToyClient
+from client_sim.lab.programme.batteries.personal import events
 from client_sim.lab.programme.case import Case
+from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.programme.shrink import shrink
@@ -79,6 +83,40 @@ def test_runs_that_differ_in_their_steps_are_left_as_they_are(public):
     small = shrink(TellsOfCalls, Case(pair, judge_same_polls))
     assert small.steps == STORY.steps
     assert small.fields == ()
+
+
+class TellsOfMessages(ToyClient):
+    """Sends a second header once a message came."""
+
+    def on_event(self, event):
+        """Hear of something."""
+        if event.name == "sms-received":
+            self.world.state["message"] = b"1"
+
+    def headers(self):
+        """Write the header lines."""
+        told = ("X: 1",) if "message" in self.world.state else ()
+        return (*super().headers(), *told)
+
+
+@pytest.mark.parametrize(
+    ("factory", "steps"),
+    [(TellsOfMessages, ("sms-received", "poll")), (TellsOfCalls, ("call-received",))],
+)
+def test_a_still_life_is_derived_again_from_the_smaller_one(factory, steps, public):
+    """Of 22 steps the one event is left, and a poll where it shows in one."""
+    first, _ = case_of(public).settings
+    pair = (first, replace(first, scenario=without_events(STORY)))
+    small = shrink(factory, Case(pair, judge_same_polls, derive=without_events))
+    assert small.steps == steps
+    assert small.fields == ()
+
+
+def test_the_battery_of_events_says_how_its_still_life_follows():
+    """Its case is made small, too: one message in 23 steps is named."""
+    case = events(plan_ground(TellsOfMessages, 0), 2).make(1)
+    assert len(case.settings[0].scenario.steps) > 15
+    assert shrink(TellsOfMessages, case).steps == ("sms-received", "poll")
 
 
 def test_what_does_not_repeat_is_not_made_small(public):
