@@ -86,6 +86,7 @@ EQUIVALENTS: Final[tuple[Mutant, ...]] = (
     *equivalents.EQUIVALENTS,
     *installs.EQUIVALENTS,
     *on_split.EQUIVALENTS,
+    *packs.EQUIVALENTS,
 )
 """Clients that differ from the clean ones and leak nothing: whoever is alarmed is wrong."""
 

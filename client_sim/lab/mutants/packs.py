@@ -42,6 +42,25 @@ class _LastFirst(FollowingToy):
         return sorted(super().choose(parts, held), key=lambda part: part.path != missed)
 
 
+class _AgainById(FollowingToy):
+    """Asks again for the access points whose bit is set in a random id, version by version."""
+
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        if self.load("id") is None:
+            self.keep("id", int.from_bytes(self.world.entropy(2), "big"))
+        again = [
+            part.path for part in parts if part.kind == "apn" and self.load("id") >> part.number & 1
+        ]
+        return super().choose(parts, [path for path in held if path not in again])
+
+
+class _AllAgain(FollowingToy):
+    """Asks again for all access points in every version, as every phone like it does."""
+
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        return super().choose(parts, [path for path in held if "/apn/" not in path])
+
+
 class _Cache(LeakingWorld):
     """A library's cache of what will never change: parts do not, as their answers say."""
 
@@ -99,10 +118,27 @@ MUTANTS: Final = (
         only=_EXAMINED,
     ),
     Mutant(
+        "packs-again-by-id",
+        _FAMILY,
+        "Asks for access points again, for those that a random number of its own chooses.",
+        _AgainById,
+        only=_EXAMINED,
+    ),
+    Mutant(
         "packs-cache-beneath",
         _FAMILY,
         "Keeps parts in the cache of a library, and does not ask for them again.",
         leak_beneath(_Cache),
+        only=_EXAMINED,
+    ),
+)
+
+EQUIVALENTS: Final = (
+    Mutant(
+        "same-packs-again",
+        "equivalent",
+        "Asks again for all access points in every version, whoever it is.",
+        _AllAgain,
         only=_EXAMINED,
     ),
 )

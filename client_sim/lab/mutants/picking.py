@@ -91,6 +91,13 @@ class _Roaming(Picker):
         return "roaming" not in self.world.state
 
 
+class _RoamingRarer(_Roaming):
+    """Fetches behind a journey what every small repository has, and nothing else."""
+
+    def is_wanted(self, part: Part) -> bool:
+        return part.kind in {"emergency", "notices"} or super().is_wanted(part)
+
+
 class _OrderByLocale(Picker):
     def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
         chosen = [*super().choose(parts, held)]
@@ -200,6 +207,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         "picks-at-home", _FAMILY, "Fetches nothing more behind a journey.", _Roaming, only=_EXAMINED
+    ),
+    Mutant(
+        "picks-some-at-home",
+        _FAMILY,
+        "Fetches emergency numbers and notices, but no other kinds behind a journey.",
+        _RoamingRarer,
+        only=_EXAMINED,
     ),
     Mutant(
         "picks-order",

@@ -10,9 +10,9 @@ from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.programme.batteries.servers import wrapped
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import EVERY_KIND, WEEK, Ground, History, Serve
-from client_sim.lab.programme.judges import judge_same_trace
+from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.scenarios.lives import idle, shuffled_story
 from client_sim.lab.servers.hostile_parts import MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.pack_histories import HISTORIES, SAID, make_history, make_steps
 from client_sim.lab.servers.packs import PARTS, SMALL
@@ -30,9 +30,12 @@ _KEPT_BACK: Final = (*SMALL_PARTS, *STOCKED_PARTS)
 _SAID: Final = tuple((kind, states) for kind in SMALL for states in SAID)
 _WITH_ALL: Final = "greetings"  # what is done with them is done where there is every kind
 _KINDS: Final = (*SMALL, *(kind for kind in PARTS if kind not in SMALL))
-_DONE: Final = tuple((name, kind) for kind in _KINDS for name in HISTORIES)
+_COUNT: Final = len(_KINDS) * len(HISTORIES)
 # A version that falls is passed over by phones, and nobody fetches what it lists.
 _PASSED_OVER: Final = "turned back to the first version"
+_APART: Final = 10  # has no divisor with their number: a few cases are of parts of all kinds
+_FIRST_HELD: Final = 72  # access points that begin, are withdrawn and followed: telling most
+_HELD_APART: Final = 7  # has no divisor with their number: three cases are of both roles
 
 
 def parts(ground: Ground, size: int) -> Battery:
@@ -44,13 +47,17 @@ def parts(ground: Ground, size: int) -> Battery:
     """
     count = len(_KEPT_BACK) + len(_SAID)
 
-    def make(number: int) -> Case:
+    def make(place: int) -> Case:
+        number = place * _APART % count
         if number >= len(_KEPT_BACK):
             return _say(ground, number, *_SAID[number - len(_KEPT_BACK)])
         pair = _KEPT_BACK[number]
         serve = ground.quiet if number < len(SMALL_PARTS) else ground.stocked((), EVERY_KIND)
         setting = ground.setting(
-            idle(_POLLS), personal=ground.owner(number), entropy=Entropy(b"parts %d" % number)
+            idle(_POLLS),
+            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
+            personal=ground.owner(number),
+            entropy=Entropy(b"parts %d" % number),
         )
         settings = tuple(
             replace(setting, serve=wrapped(serve, only_at(_STRUCK, wrap)))
@@ -78,24 +85,43 @@ def _say(ground: Ground, number: int, kind: str, states: tuple[str, str]) -> Cas
 
 
 def packs(ground: Ground, size: int) -> Battery:
-    """Let two owners' phones see what is done with packs, of every kind there is."""
+    """Let two owners' phones see what is done with packs, of every kind there is.
+
+    In a quarter of the cases every kind is public, and one of the two phones lives through all that
+    happens to phones, in a random order, while nothing happens to the other.
+    """
 
     def make(number: int) -> Case:
-        name, kind = _DONE[number]
+        name, kind = _done(number)
+        is_eventful = (number + number // len(_KINDS)) % 4 == 1
+        history = make_history(name, kind)
         setting = ground.setting(
             idle(_POLLS),
+            public=ground.secured(ground.publics[0], is_secure=number // 4 % 2 == 1),
             personal=ground.owner(2 * number),
             entropy=Entropy(b"packs %d" % number),
-            serve=_publish(ground, kind, make_history(name, kind)),
+            serve=(
+                ground.stocked(history, EVERY_KIND)
+                if is_eventful
+                else _publish(ground, kind, history)
+            ),
         )
         other = replace(setting, personal=ground.owner(2 * number + 1))
-        return Case((setting, other), judge_same_trace, _spared(name))
+        if not is_eventful:
+            return Case((setting, other), judge_same_trace, _spared(name))
+        life = shuffled_story(ground.tape("packs", number), _POLLS - 1)
+        return Case((replace(setting, scenario=life), other), judge_same_polls, _spared(name))
 
     question = (
         f"Are all owners' phones alike where packs of {len(_KINDS)} kinds are staged, timed, bad,"
-        " withdrawn, turned back?"
+        " withdrawn, turned back, whatever happens in between?"
     )
-    return Battery("packs", "N1", question, min(size, len(_DONE)), make)
+    return Battery("packs", "N1", question, min(size, _COUNT), make)
+
+
+def _done(number: int) -> tuple[str, str]:
+    """Give what is done, and with which kind: numbers in a row are of all kinds."""
+    return HISTORIES[number % len(HISTORIES)], _KINDS[number % len(_KINDS)]
 
 
 def holdings(ground: Ground, size: int) -> Battery:
@@ -107,11 +133,11 @@ def holdings(ground: Ground, size: int) -> Battery:
 
     def make(number: int) -> Case:
         is_kept = number % 2 == 0
-        name, kind = _DONE[number // 2 % len(_DONE)]
+        name, kind = _done(_FIRST_HELD + number // 2 * _HELD_APART)
         serve = ground.quiet if is_kept else _publish(ground, kind, make_history(name, kind))
         settings = []
         for place in range(_GROUP):
-            setting = _phone(ground, number * _GROUP + place, serve)
+            setting = _phone(ground, number * _GROUP + place, serve, is_secure=number // 2 % 2 == 1)
             if is_kept:
                 pair = SMALL_PARTS[number // 2 % MANNERS + place % 3 * MANNERS]
                 wrap = only_at(_STRUCK, pair.first if place < 3 else pair.second)
@@ -122,14 +148,14 @@ def holdings(ground: Ground, size: int) -> Battery:
         return Case(tuple(settings), judge_cardinality, _spared(name))
 
     question = "Do phones ask for the same parts, whatever came before, and whatever they use?"
-    return Battery("holdings", "N2", question, min(size, 2 * len(_DONE)), make)
+    return Battery("holdings", "N2", question, min(size, 2 * _COUNT), make)
 
 
-def _phone(ground: Ground, number: int, serve: Serve) -> Setting:
+def _phone(ground: Ground, number: int, serve: Serve, *, is_secure: bool) -> Setting:
     tape = ground.tape("holdings", number)
     return ground.setting(
         idle(_POLLS),
-        public=ground.publics[number % len(ground.publics)],
+        public=ground.secured(ground.publics[number % len(ground.publics)], is_secure=is_secure),
         personal=ground.owner(number),
         entropy=Entropy(tape.octets(8)),
         start=ground.start + tape.below(WEEK),

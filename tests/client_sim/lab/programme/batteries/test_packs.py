@@ -1,5 +1,6 @@
 """Batteries about packs: each leaky client is found by those that vary what it follows."""
 
+import re
 from functools import cache
 
 import pytest
@@ -12,19 +13,24 @@ from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.runner import find_killers
+from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.memo import memoised
+from client_sim.lab.servers.packs import PARTS, SMALL
 
 MUTANTS = {mutant.id: mutant for mutant in (*packs.MUTANTS, *picking.MUTANTS)}
+SAME = [equivalent.make for equivalent in packs.EQUIVALENTS]
 FOUND_BY = {
     "packs-single-parts": "parts holdings",
     "packs-missed-first": "parts holdings",
+    "packs-again-by-id": "holdings",
     "packs-cache-beneath": "parts holdings",
     "picks-language": "packs holdings",
     "picks-country": "packs holdings",
     "picks-network": "packs holdings",
     "picks-country-code": "packs holdings",
     "picks-zone": "packs holdings",
-    "picks-at-home": "events completes",
+    "picks-at-home": "events packs completes",
+    "picks-some-at-home": "packs completes",
     "picks-order": "packs holdings grammar",
     "picks-own-first": "packs holdings grammar",
     "picks-once-used": "events completes",
@@ -49,10 +55,14 @@ def killers(make, oracles):
 
 
 def test_every_leak_of_packs_is_here():
-    """None is forgotten; and each is found by two methods that work differently."""
+    """None is forgotten; and each is found by two methods, but for one that knows no owner.
+
+    What it asks for twice is a phone's own random number: only beside others does it differ.
+    """
     assert set(FOUND_BY) == set(MUTANTS)
-    for oracles in FOUND_BY.values():
-        assert len({METHODS[oracle] for oracle in oracles.split()}) >= 2
+    for name, oracles in FOUND_BY.items():
+        methods = {METHODS[oracle] for oracle in oracles.split()}
+        assert len(methods) >= 2 - (name == "packs-again-by-id")
 
 
 @pytest.mark.parametrize(("mutant_id", "oracles"), FOUND_BY.items())
@@ -62,7 +72,7 @@ def test_a_leak_is_found_by_what_it_varies_with(mutant_id, oracles):
     assert set(oracles.split()) <= killers(mutant.make, mutant.only)
 
 
-@pytest.mark.parametrize("make_client", [PollingClient, FollowingToy])
+@pytest.mark.parametrize("make_client", [PollingClient, FollowingToy, *SAME])
 def test_a_clean_client_is_not_accused(make_client):
     """Nor does any guard speak."""
     assert killers(make_client, ("parts", "packs", "holdings", "events")) == set()
@@ -79,3 +89,45 @@ class Backwards(FollowingToy):
 def test_another_fixed_order_is_no_equal():
     """The order is part of the request table: a client that has another one is known by it."""
     assert killers(Backwards, ("parts", "packs", "holdings")) == {"grammar"}
+
+
+def kinds_asked_for(profile, oracle, first, step):
+    """Give the kinds that the first phones of some cases of a battery ask for, case by case."""
+    batteries = make_batteries(ground(), PROFILES[profile])
+    (battery,) = (each for each in batteries if each.oracle == oracle)
+    asked = []
+    with memoised():
+        for number in range(first, battery.size, step):
+            seen = observe(FollowingToy, battery.make(number).settings[0])
+            octets = b"".join(connection.octets for connection in seen.connections())
+            asked.append(set(re.findall(rb"GET /targets/(?:tables|content)/([a-z]+)/", octets)))
+    return asked
+
+
+def test_different_phones_are_compared_at_each_of_the_ten_kinds():
+    """Those that lack parts of small packs aside; a commit's few cases are of both roles."""
+    asked = kinds_asked_for("full", "holdings", 1, 2)
+    assert all({kind.encode()} in asked for kind in PARTS if kind not in {*SMALL, "greetings"})
+    assert {kind.encode() for kind in PARTS} in asked
+    assert {b"apn", b"wallpapers"} <= set.union(*kinds_asked_for("quick", "holdings", 1, 2))
+
+
+@pytest.mark.parametrize("oracle", ["packs", "parts"])
+def test_a_commit_meets_all_ten_kinds(oracle):
+    """In repositories with some of them as well as in one with all."""
+    asked = kinds_asked_for("quick", oracle, 0, 1)
+    assert len(set(map(frozenset, asked))) > 1
+    assert max(map(len, asked)) == 10
+
+
+def test_some_phones_live_while_others_only_poll():
+    """A quarter of the cases, over TLS too, with another owner and all kinds in public."""
+    (battery,) = make_batteries(ground(), PROFILES["quick"].only(["packs"]))
+    cases = [battery.make(number).settings for number in range(90)]
+    eventful = [(one, other) for one, other in cases if one.scenario != other.scenario]
+    assert len(cases) // 5 < len(eventful) < len(cases) // 3
+    assert {one.public.tls for one, _ in eventful} == {False, True}
+    for one, other in eventful:
+        assert one.personal != other.personal
+        assert one.scenario.steps.count("poll") == len(other.scenario.steps)
+        assert "travelled" in one.scenario.steps
