@@ -20,7 +20,7 @@ from client_sim.lab.programme.result import (
     Smallest,
 )
 from client_sim.lab.programme.run import Runs
-from client_sim.lab.programme.runner import Tallies, Task, merge, plan_tasks, run_task
+from client_sim.lab.programme.runner import Tallies, Task, Trial, merge, plan_tasks, run_task
 from client_sim.lab.programme.server_trials import CHECKS, LEAKY, SERVERS, try_server
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.shrink import shrink
@@ -157,12 +157,15 @@ def run_matrix(
     if quick:
         mutants = _choose(mutants, lambda each: f"{seed} {each[0]} {each[2].family}")
         servers = _choose(servers, lambda each: f"{seed} server {each[1].family}")
+    met = {*profile_of(plan).sizes, *(oracle for _, _, m in mutants for oracle in m.only)}
+    oracles = (*(o for o in BATTERIES if o in met), *QUESTIONS, *(CHECKS if servers else ()))
     rows: list[MatrixRow] = []
     equivalents: list[MatrixRow] = []
     with open_pool(jobs) as pool:
 
-        def add(tried: Mutant | ServerMutant, killed: tuple[str, ...], *, is_leaky: bool) -> None:
-            row = MatrixRow(tried.id, tried.family, tried.leak, killed)
+        def add(tried: Mutant | ServerMutant, trial: Trial, *, is_leaky: bool) -> None:
+            not_asked = tuple(oracle for oracle in oracles if oracle not in trial.asked)
+            row = MatrixRow(tried.id, tried.family, tried.leak, trial.killed_by, not_asked)
             (rows if is_leaky else equivalents).append(row)
             tell("mutants", len(rows) + len(equivalents), len(mutants) + len(servers))
 
@@ -173,14 +176,11 @@ def run_matrix(
         # Both are handed out before either is waited for: no process is idle in between.
         tried = pool.map(try_mutant, calls)
         examined = pool.map(try_server, [(number, seed) for number, _ in servers])
-        for (name, _, mutant), killed in zip(mutants, tried, strict=True):
-            add(mutant, killed, is_leaky=name != HARMLESS)
+        for (name, _, mutant), trial in zip(mutants, tried, strict=True):
+            add(mutant, trial, is_leaky=name != HARMLESS)
         for (number, server), killed in zip(servers, examined, strict=True):
-            add(server, killed, is_leaky=number < LEAKY)
-    asked = {*profile_of(plan).sizes, *(oracle for _, _, m in mutants for oracle in m.only)}
-    oracles = (*(o for o in BATTERIES if o in asked), *QUESTIONS)
-    columns = (*oracles, *(CHECKS if servers else ()))
-    return Matrix(columns, tuple(rows), tuple(equivalents), ARGUED, METHODS, quick)
+            add(server, Trial(killed, frozenset(CHECKS)), is_leaky=number < LEAKY)
+    return Matrix(oracles, tuple(rows), tuple(equivalents), ARGUED, METHODS, quick)
 
 
 def _choose(those: Sequence[_Tried], family_of: Callable[[_Tried], str]) -> list[_Tried]:

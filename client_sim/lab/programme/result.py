@@ -126,12 +126,17 @@ class ProgrammeResult:
 
 @dataclass(frozen=True, slots=True)
 class MatrixRow:
-    """One leaky client and the oracles that raised an alarm at it."""
+    """One leaky client and the oracles that raised an alarm at it.
+
+    `not_asked` are oracles of the matrix that never looked at it, which is no silence: those of
+    servers, batteries that it was not meant for, and in a sample all behind the first alarms.
+    """
 
     id: str
     family: str
     leak: str
     killed_by: tuple[str, ...]
+    not_asked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,17 @@ class Task:
     last: int
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The oracles that raised an alarm at a client, in the order in which they did.
+
+    `asked` are all that looked at it, those that kept silent included.
+    """
+
+    killed_by: tuple[str, ...]
+    asked: frozenset[str]
+
+
 def plan_tasks(batteries: Sequence[Battery], chunk: int) -> tuple[Task, ...]:
     """Cut all cases into tasks of at most `chunk` cases, of fewer where they have many polls."""
     return tuple(
@@ -71,24 +82,26 @@ def run_task(
     return tallies
 
 
-def find_killers(
+def try_client(
     factory: Factory, batteries: Sequence[Battery], profile: Profile, *, enough: int | None = None
-) -> tuple[str, ...]:
-    """Give the oracles that raise an alarm at a client, in the order in which they do.
+) -> Trial:
+    """Let batteries and guards look at a client until each has raised an alarm or is through.
 
     With `enough`, stops as soon as so many have.
     """
     runs = Runs(factory)
     killers: dict[str, None] = {}
+    asked: set[str] = set()
     for task in plan_tasks(batteries, _FEW):
         if batteries[task.battery].oracle in killers:
             continue
         for oracle, tally in run_task(runs, batteries, task, profile, killers.keys()).items():
+            asked.add(oracle)
             if tally.count:
                 killers[oracle] = None
         if enough is not None and len(killers) >= enough:
             break
-    return tuple(killers)
+    return Trial(tuple(killers), frozenset(asked))
 
 
 def merge(parts: Iterable[Tallies]) -> Tallies:

@@ -20,7 +20,7 @@ from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.library import load_library
 from client_sim.lab.programme.plan import Plan, batteries_of, make_batteries, profile_of
 from client_sim.lab.programme.run import Runs
-from client_sim.lab.programme.runner import Tallies, Task, find_killers, run_task
+from client_sim.lab.programme.runner import Tallies, Task, Trial, run_task, try_client
 from client_sim.lab.servers.memo import memoised
 from client_sim.world import Factory
 
@@ -79,8 +79,8 @@ def run_planned(plan: Plan, task: Task) -> Tallies:
     return run_task(Runs(factory), batteries, task, profile_of(plan))
 
 
-def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tuple[str, ...]:
-    """Give the oracles that raise an alarm at one mutant of a library."""
+def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> Trial:
+    """Let the oracles look at one mutant of a library."""
     mutant = load_library(library)[number]
     profile = profile_of(plan)
     if mutant.only:
@@ -88,7 +88,7 @@ def try_mutant(plan: Plan, library: str, number: int, enough: int | None) -> tup
     batteries = make_batteries(plan_ground(mutant.make, plan.seed), profile)
     if mutant.dial is not None:
         batteries = (network(plan_ground(mutant.make, plan.seed), _HANDSHAKES, mutant.dial),)
-    return find_killers(mutant.make, batteries, profile, enough=enough)
+    return try_client(mutant.make, batteries, profile, enough=enough)
 
 
 def _begin() -> None:

@@ -146,6 +146,7 @@ def _rows(rows: Iterable[MatrixRow]) -> Sequence[MatrixRow]:
             printable(row.family),
             printable(row.leak),
             tuple(map(printable, row.killed_by)),
+            tuple(map(printable, row.not_asked)),
         )
         for row in rows
     ]

@@ -127,6 +127,7 @@ def _row_to_dict(row: MatrixRow) -> dict[str, Any]:
         "family": row.family,
         "leak": row.leak,
         "killed_by": list(row.killed_by),
+        "not_asked": list(row.not_asked),
     }
 
 

@@ -16,6 +16,7 @@ _NARROWEST: Final = 16
 _WIDEST: Final = 44  # columns of a name
 _SHADES: Final = ("·", "░", "▒", "▓", "█")
 _ASCII: Final = (".", "-", "+", "*", "#")
+_NOT_ASKED: Final = " "
 
 
 def render_matrix(matrix: Matrix, console: Console) -> None:
@@ -25,6 +26,7 @@ def render_matrix(matrix: Matrix, console: Console) -> None:
     # A number stays beside its name: textwrap breaks at no other kind of space.
     named = (f"{number}\N{NO-BREAK SPACE}{o}" for number, o in enumerate(matrix.oracles, 1))
     console.print(Text(fill("  ".join(named), console.width)), soft_wrap=True)
+    say(console, f"{shades[0]} looked and kept silent; an empty place was not asked", "dim")
     width = max(_NARROWEST, min(_WIDEST, console.width - _CELL * len(matrix.oracles)))
     numbers = [f"{number:2}" for number in range(1, len(matrix.oracles) + 1)]
     for place, title in enumerate(("", "leaks, by family")):
@@ -69,8 +71,11 @@ def summarise_matrix(matrix: Matrix, console: Console) -> None:
 def _cells(rows: Sequence[MatrixRow], oracles: Sequence[str], shades: Sequence[str]) -> Text:
     cells = Text()
     for oracle in oracles:
-        share = sum(oracle in row.killed_by for row in rows) / len(rows)
+        asked = sum(oracle not in row.not_asked for row in rows)
+        share = sum(oracle in row.killed_by for row in rows) / asked if asked else 0.0
         shade = shades[0] if share == 0 else shades[1 + int(share * 3)]
+        if not asked:
+            shade = _NOT_ASKED
         cells.append(f"{shade:>{_CELL}}", "green" if share else "dim")
     return cells
 

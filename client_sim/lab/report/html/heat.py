@@ -8,7 +8,10 @@ from client_sim.lab.programme.result import Matrix, MatrixRow
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How many leaks of a row an oracle found: `shade` is 0 for none to 4 for all."""
+    """How many leaks of a row an oracle found, of `total` that it was asked about.
+
+    `shade` is 0 for none to 4 for all. Where `total` is 0 nobody asked, which is no silence.
+    """
 
     oracle: str
     found: int
@@ -52,6 +55,7 @@ def _cells(rows: Sequence[MatrixRow], oracles: Sequence[str]) -> tuple[Cell, ...
     cells = []
     for oracle in oracles:
         found = sum(oracle in row.killed_by for row in rows)
-        shade = 0 if not found else 1 + found * 3 // len(rows)
-        cells.append(Cell(oracle, found, len(rows), shade))
+        asked = sum(oracle not in row.not_asked for row in rows)
+        shade = 0 if not found else 1 + found * 3 // asked
+        cells.append(Cell(oracle, found, asked, shade))
     return tuple(cells)

@@ -75,6 +75,7 @@ def test_a_library_may_be_brought(tmp_path, monkeypatch):
     killed = {row.id: row.killed_by for row in matrix.rows}
     assert {"grammar", "personal", "canaries"} <= set(killed["mail"])
     assert killed["nothing"] == ()
+    assert [row.not_asked for row in matrix.rows] == [(), ()]
     assert [row.id for row in matrix.survivors] == ["nothing"]
     assert not matrix.is_good
     with pytest.raises(ClientNotFoundError, match="no library"):

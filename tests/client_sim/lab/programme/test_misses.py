@@ -13,7 +13,7 @@ from client_sim.lab.mutants.misses import MUTANTS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
 from client_sim.lab.programme.profile import PROFILES, Profile
-from client_sim.lab.programme.runner import find_killers
+from client_sim.lab.programme.runner import try_client
 
 BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
 FOUND_BY = {
@@ -38,7 +38,7 @@ def killers(make, oracle):
     """Let one battery, of a small profile's size, and the guards look at a client."""
     size = PROFILES["probe"].sizes[oracle]
     profile = Profile("one battery", {oracle: size}, 0, 0)
-    return find_killers(make, (BATTERIES[oracle](ground(), size),), profile)
+    return try_client(make, (BATTERIES[oracle](ground(), size),), profile).killed_by
 
 
 def test_every_miss_is_here():

@@ -11,7 +11,7 @@ from client_sim.lab.programme.batteries.timing import phases
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.profile import PROFILES
 from client_sim.lab.programme.run import Runs
-from client_sim.lab.programme.runner import Task, find_killers, plan_tasks, run_task
+from client_sim.lab.programme.runner import Task, plan_tasks, run_task, try_client
 
 TOY = load_client("toy")
 LEAKY = load_client("imei-query")
@@ -83,11 +83,15 @@ def test_a_profile_may_leave_batteries_unsearched(ground):
 def test_killers_are_named_in_their_order_until_there_are_enough(ground):
     """Each oracle once; with `enough` the batteries behind are not run."""
     batteries = personal(ground, 2), public(ground, 2)
-    killers = find_killers(LEAKY, batteries, PROBE)
+    killers = try_client(LEAKY, batteries, PROBE).killed_by
     assert {"personal", "public", "grammar", "tripwire", "canaries"} <= set(killers)
     assert len(set(killers)) == len(killers)
-    assert "public" not in find_killers(LEAKY, batteries, PROBE, enough=2)
-    assert find_killers(TOY, batteries, PROBE) == ()
+    few = try_client(LEAKY, batteries, PROBE, enough=2)
+    assert "public" not in few.killed_by
+    assert "public" not in few.asked
+    clean = try_client(TOY, batteries, PROBE)
+    assert clean.killed_by == ()
+    assert {"personal", "public", "grammar", "tripwire", "canaries"} <= clean.asked
 
 
 @pytest.mark.parametrize("is_plain", [False, True])

@@ -43,6 +43,7 @@ def test_servers_are_rows_beside_clients(killed, monkeypatch):
     )
     (row,) = matrix.rows
     assert (row.family, row.killed_by) == ("L58", killed)
+    assert row.not_asked == matrix.oracles[: -len(CHECKS)]
     assert [row.family for row in matrix.equivalents] == ["clean"]
     assert [row.family for row in matrix.survivors] == ([] if killed else ["L58"])
     assert matrix.thin == (() if len(killed) == 2 else ("L58",))

@@ -1,6 +1,7 @@
 """JSON for programs: whole, offsets that hold, the kill matrix as it was agreed on."""
 
 import json
+from dataclasses import replace
 
 from client_sim.lab.report.json import matrix_to_dict, report_to_dict
 
@@ -42,7 +43,15 @@ def test_the_kill_matrix(reports):
     assert told["mutants"][1]["id"] == "query-2"
     assert told["mutants"][1]["family"] == "a value in the query"
     assert told["mutants"][1]["killed_by"] == ["grammar"]
+    assert told["mutants"][1]["not_asked"] == []
     assert (told["survivors"], told["false_alarms"]) == (["whisper"], ["reader"])
     assert told["thin"] == ["an echo", "a whisper"]
     assert told["good"] is False
     assert told["score"] == 0.75
+
+
+def test_who_was_not_asked_is_told_apart(reports):
+    """An oracle that never looked did not keep silent."""
+    row = replace(reports.poor.rows[1], not_asked=("server-state",))
+    told = matrix_to_dict(replace(reports.poor, rows=(row,)))
+    assert told["mutants"][0]["not_asked"] == ["server-state"]

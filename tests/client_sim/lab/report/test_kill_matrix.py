@@ -34,6 +34,17 @@ def test_rows_of_families_and_of_clients(reports):
     assert lines[-1] == "an echo: found by server-state alone; only a second server can tell"
 
 
+def test_who_was_not_asked_has_an_empty_place(reports):
+    """A dot is for who looked; a family has a place for who looked at any of it."""
+    matrix = reports.raw["clean"].matrix
+    first = replace(matrix.rows[1], not_asked=("canaries", "server-state"))
+    lines = show(replace(matrix, rows=(matrix.rows[0], first))).splitlines()
+    cells = {line[:44].strip(): line[44:50] for line in lines}
+    assert cells["a value in the query"] == " █ █ ·"
+    assert cells["query-2"] == " █    "
+    assert "· looked and kept silent; an empty place was not asked" in lines
+
+
 def test_everything_that_is_wrong_is_said(reports):
     """A survivor, thin families, a false alarm."""
     said = show(reports.poor, 200)

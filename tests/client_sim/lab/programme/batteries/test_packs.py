@@ -12,7 +12,7 @@ from client_sim.lab.programme.argued import METHODS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import make_batteries
 from client_sim.lab.programme.profile import PROFILES
-from client_sim.lab.programme.runner import find_killers
+from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.servers.memo import memoised
 from client_sim.lab.servers.packs import PARTS, SMALL
@@ -51,7 +51,7 @@ def killers(make, oracles):
     """Let some batteries, of the size for leaky clients, and the guards look at a client."""
     profile = PROFILES["mutant"].only(oracles)
     with memoised():
-        return set(find_killers(make, make_batteries(ground(), profile), profile))
+        return set(try_client(make, make_batteries(ground(), profile), profile).killed_by)
 
 
 def test_every_leak_of_packs_is_here():

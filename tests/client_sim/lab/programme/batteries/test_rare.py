@@ -7,7 +7,7 @@ from client_sim.lab.mutants.library import EQUIVALENTS, MUTANTS, find_mutant
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import Plan, make_batteries
 from client_sim.lab.programme.profile import PROFILES, RARE
-from client_sim.lab.programme.runner import find_killers
+from client_sim.lab.programme.runner import try_client
 from client_sim.lab.programme.setting import observe
 from client_sim.lab.programme.workers import try_mutant
 from client_sim.lab.servers.memo import memoised
@@ -37,7 +37,7 @@ def test_who_finds_a_client_that_waits(mutant_id):
     profile = PROFILES["mutant"].only(mutant.only)
     batteries = make_batteries(plan_ground(mutant.make, 1), profile)
     assert [battery.oracle for battery in batteries] == [*mutant.only]
-    assert find_killers(mutant.make, batteries, profile) == KILLERS[mutant_id]
+    assert try_client(mutant.make, batteries, profile).killed_by == KILLERS[mutant_id]
 
 
 def test_all_of_them_are_tried_here_and_in_the_matrix():
@@ -47,7 +47,7 @@ def test_all_of_them_are_tried_here_and_in_the_matrix():
     assert {mutant.id for mutant in waiting if here & {*mutant.only}} == set(KILLERS)
     assert {oracle for mutant in waiting for oracle in mutant.only} > set(RARE) > here
     number = [mutant.id for mutant in MUTANTS].index("part-in-two-beneath")
-    assert try_mutant(Plan("", "mutant", 1), "ours", number, None) == ("split",)
+    assert try_mutant(Plan("", "mutant", 1), "ours", number, None).killed_by == ("split",)
 
 
 def test_two_owners_of_every_case_differ_and_the_fault_strikes_both():

@@ -21,6 +21,15 @@ def test_a_shade_stands_for_the_share(found, total, shade):
     assert (cell.found, cell.total, cell.shade) == (found, total, shade)
 
 
+def test_who_was_not_asked_is_no_part_of_a_share():
+    """One of two that were asked about is a third to two; none that were asked about is none."""
+    beside = tuple(MatrixRow(f"b{n}", "f", "", ("p",), ("o",)) for n in range(3))
+    (row,) = family_rows(Matrix(("o", "p"), (*rows(1, 2), *beside)))
+    assert [(cell.found, cell.total, cell.shade) for cell in row.cells] == [(1, 2, 2), (3, 5, 2)]
+    cells = [row.cells[0] for row in leak_rows((*rows(0, 1), beside[0]), ("o",))]
+    assert [(cell.found, cell.total, cell.shade) for cell in cells] == [(0, 1, 0), (0, 0, 0)]
+
+
 def test_notes_say_what_is_wrong():
     """A survivor weighs more than a thin family; an argument is quoted."""
     assert family_rows(Matrix(("o",), rows(1, 2)))[0].note == "one of this family survived"
