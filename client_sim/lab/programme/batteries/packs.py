@@ -12,7 +12,7 @@ from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import EVERY_KIND, WEEK, Ground, History, Serve
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
-from client_sim.lab.scenarios.lives import idle, shuffled_story
+from client_sim.lab.scenarios.lives import idle, shuffled_story, without_events
 from client_sim.lab.servers.hostile_parts import MANNERS, SMALL_PARTS, STOCKED_PARTS
 from client_sim.lab.servers.pack_histories import HISTORIES, SAID, make_history, make_steps
 from client_sim.lab.servers.packs import PARTS, SMALL
@@ -110,7 +110,8 @@ def packs(ground: Ground, size: int) -> Battery:
         if not is_eventful:
             return Case((setting, other), judge_same_trace, _spared(name))
         life = shuffled_story(ground.tape("packs", number), _POLLS - 1)
-        return Case((replace(setting, scenario=life), other), judge_same_polls, _spared(name))
+        settings = (replace(setting, scenario=life), replace(other, scenario=without_events(life)))
+        return Case(settings, judge_same_polls, _spared(name), derive=without_events)
 
     question = (
         f"Are all owners' phones alike where packs of {len(_KINDS)} kinds are staged, timed, bad,"

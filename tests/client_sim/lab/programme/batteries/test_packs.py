@@ -123,11 +123,13 @@ def test_a_commit_meets_all_ten_kinds(oracle):
 def test_some_phones_live_while_others_only_poll():
     """A quarter of the cases, over TLS too, with another owner and all kinds in public."""
     (battery,) = make_batteries(ground(), PROFILES["quick"].only(["packs"]))
-    cases = [battery.make(number).settings for number in range(90)]
-    eventful = [(one, other) for one, other in cases if one.scenario != other.scenario]
+    cases = [battery.make(number) for number in range(90)]
+    eventful = [case for case in cases if case.derive is not None]
     assert len(cases) // 5 < len(eventful) < len(cases) // 3
-    assert {one.public.tls for one, _ in eventful} == {False, True}
-    for one, other in eventful:
+    assert {case.settings[0].public.tls for case in eventful} == {False, True}
+    for case in eventful:
+        one, other = case.settings
+        assert case.derive(one.scenario) == other.scenario
         assert one.personal != other.personal
         assert one.scenario.steps.count("poll") == len(other.scenario.steps)
         assert "travelled" in one.scenario.steps
