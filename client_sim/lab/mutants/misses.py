@@ -3,12 +3,14 @@
 Each was written by somebody who had not seen the oracles, and passed all of them.
 """
 
+from collections.abc import Sequence
+from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.mutants.telling import Snoop
-from client_sim.world import Stream, World
+from client_sim.world import Event, Stream, World
 
 _LINE: Final = b"\r\n"
 
@@ -103,6 +105,67 @@ class _TwoPollsLater(Snoop):
         stream.send(octets[size:])
 
 
+class _LateOverTls(Snoop):
+    """Says the IMEI where nobody on the way can read it, and not in its first five polls."""
+
+    number = 0
+
+    def poll(self) -> str:
+        self.number = self.spy.count("polls")
+        return super().poll()
+
+    def headers(self) -> Sequence[str]:
+        told = self.world.public.tls and self.number > 5
+        return (*super().headers(), *((f"X-Device: {self.spy.owner.imei}",) if told else ()))
+
+
+class _PiecesAbroadOverTls(Snoop):
+    """Writes requests in two pieces once it has travelled, over TLS alone; reads of no owner."""
+
+    abroad = False
+
+    def on_event(self, event: Event) -> None:
+        super().on_event(event)
+        self.abroad = self.abroad or event.name == "travelled"
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        size = 9 if self.abroad and self.world.public.tls else 0
+        if size:
+            stream.send(octets[:size])
+        stream.send(octets[size:])
+
+
+class _Generated(Snoop):
+    """Takes its intervals from a generator of its own from the eighth poll on."""
+
+    def next_poll(self, now: float) -> float:
+        number = self.spy.count("intervals")
+        due = super().next_poll(now)
+        if number < 7:
+            return due
+        seed = self.seed()
+        if number == 7:
+            return due
+        drawn = sha256(seed + b"%d" % number).digest()
+        return now + 14_400 + int.from_bytes(drawn[:8], "big") % 14_401
+
+    def seed(self) -> bytes:
+        """Give what all later intervals follow from: drawn once."""
+        return self.spy.keep("seed", 8)
+
+
+class _GeneratedByServer(_Generated):
+    """Begins that generator with the first answer's ETag."""
+
+    def answered(self, head: str) -> None:
+        super().answered(head)
+        lines = (line for line in head.splitlines() if line.lower().startswith("etag:"))
+        self.world.state.setdefault("etag", next(lines, "").encode())
+
+    def seed(self) -> bytes:
+        return self.world.state["etag"]
+
+
 MUTANTS: Final = (
     Mutant("build-pieces", "L24", "Writes requests in pieces by its build.", _PiecesByBuild),
     Mutant("rom-second", "L34", "Polls by seconds sooner by its ROM's date.", _SecondsByBirth),
@@ -112,4 +175,20 @@ MUTANTS: Final = (
     Mutant("address-bit", "L20", "Takes one of two addresses by a bit.", _AddressByBit),
     Mutant("address-kept", "L31", "Takes one of two addresses, drawn once.", _AddressKept),
     Mutant("late-report", "L55", "Shows a bit two polls after an error.", _TwoPollsLater),
+    Mutant("late-over-tls", "L56", "Says the IMEI over TLS from poll 6 on.", _LateOverTls),
+    Mutant("abroad-over-tls", "L56", "In pieces over TLS once abroad.", _PiecesAbroadOverTls),
+    Mutant(
+        "late-seed",
+        "L38",
+        "Draws a seed in poll 7 that all later intervals follow from.",
+        _Generated,
+        only=("timing",),
+    ),
+    Mutant(
+        "late-etag-seed",
+        "L38",
+        "From poll 8 on intervals follow from the first ETag of the server.",
+        _GeneratedByServer,
+        only=("timing",),
+    ),
 )

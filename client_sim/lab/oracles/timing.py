@@ -78,12 +78,28 @@ def judge_freshness(
     """
     if len(pairs) < _FEWEST:
         raise ValueError(f"freshness needs {_FEWEST} pairs or more")
+    return _freshness(pairs, range(poll, poll + 1))
+
+
+def judge_renewal(one: Observation, other: Observation, polls: range) -> tuple[Finding, ...]:
+    """Find intervals that stay the same over polls in all of which randomness is another.
+
+    An alarm takes what it takes in `judge_freshness`; fewer than three polls are a ValueError.
+    """
+    if len(polls) < _FEWEST:
+        raise ValueError(f"renewal needs {_FEWEST} polls or more")
+    return _freshness([(one, other)], polls)
+
+
+def _freshness(
+    pairs: Sequence[tuple[Observation, Observation]], polls: range
+) -> tuple[Finding, ...]:
     both = [
         (mine, theirs)
         for one, other in pairs
         for mine in decode_intervals(one)
         for theirs in decode_intervals(other)
-        if mine.poll == theirs.poll == poll
+        if mine.poll == theirs.poll and mine.poll in polls
     ]
     equal = [(mine, theirs) for mine, theirs in both if mine.is_as_long_as(theirs)]
     if len(equal) < _FEWEST or 2 * len(equal) <= len(both):

@@ -7,7 +7,7 @@ from typing import Final
 
 from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.countries import settle
-from client_sim.lab.scenarios.driving import Scenario
+from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
@@ -33,6 +33,9 @@ Serve = Callable[[], Responder]
 History = tuple[Publication, ...]
 Kinds = tuple[str, ...]
 EVERY_KIND: Final = tuple(PARTS)
+
+_LATER: Final = Scenario("polls around a restart", (*(POLL,) * 6, REBOOT, *(POLL,) * 4))
+"""What a client lives that is not given up yet as one that never follows."""
 
 _REPOSITORY: Final = Repository(b"lab")
 FAULTS: Final = make_faults(_REPOSITORY)
@@ -97,7 +100,10 @@ class Ground:
         return secure(public) if is_secure and self.upstream is None else public
 
     def long_life(self, number: int) -> Setting:
-        """Give the setting of a hundred days of polls: one object, so that its run is made once."""
+        """Give the setting of a hundred days of polls: one object, so that its run is made once.
+
+        Two of four are over TLS, the first among them.
+        """
         return _long_life(self, number)
 
     def owner(self, number: int) -> Persona:
@@ -113,8 +119,9 @@ def secure(public: Public) -> Public:
 def plan_ground(factory: Factory, seed: int) -> Ground:
     """Choose the servers that suit a client: one that never follows a change never meets one.
 
-    Such a client asks what every poll asks and goes no further; what it would have to fetch next is
-    not what is examined.
+    One that does not follow in its first poll is looked at in later ones, over TLS and behind a
+    restart. Such a client asks what every poll asks and goes no further; what it would have to
+    fetch next is not what is examined.
     """
     ground = Ground(
         seed,
@@ -125,8 +132,8 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
         partial(partial, _REPOSITORY.serve),
         _serve_stocked,
     )
-    seen = observe(factory, ground.setting(idle(1)))
-    if any(b".snapshot.json" in connection.octets for connection in seen.connections()):
+    ever = (ground.setting(idle(1)), ground.setting(_LATER, public=secure(ground.publics[0])))
+    if any(_follows(factory, setting) for setting in ever):
         return ground
     return replace(
         ground,
@@ -138,10 +145,18 @@ def plan_ground(factory: Factory, seed: int) -> Ground:
     )
 
 
+def _follows(factory: Factory, setting: Setting) -> bool:
+    seen = observe(factory, setting)
+    return any(b".snapshot.json" in connection.octets for connection in seen.connections())
+
+
 @lru_cache(maxsize=64)
 def _long_life(ground: Ground, number: int) -> Setting:
     return ground.setting(
-        idle(HUNDRED_DAYS), personal=ground.owner(number), entropy=Entropy(b"long %d" % number)
+        idle(HUNDRED_DAYS),
+        public=ground.secured(ground.publics[0], is_secure=number % 4 < 2),
+        personal=ground.owner(number),
+        entropy=Entropy(b"long %d" % number),
     )
 
 

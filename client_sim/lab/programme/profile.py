@@ -30,7 +30,15 @@ class Profile:
 
 
 RARE: Final[Mapping[str, int]] = MappingProxyType(
-    {"split": 1, "parts": 2, "packs": 4, "holdings": 2, "installs": 1, "install-faults": 20}
+    {
+        "split": 1,
+        "parts": 2,
+        "packs": 4,
+        "holdings": 2,
+        "installs": 1,
+        "install-faults": 20,
+        "timing": 5,
+    }
 )
 """Cases of the batteries that a leaky client does not meet unless it waits for what they do."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from client_sim.lab.oracles.budget import NOBODY_DECLARED
@@ -44,27 +45,30 @@ def fleet(ground: Ground, size: int) -> Battery:
     """Compare phones that differ in everything but the public trust state.
 
     Each case takes `_GROUP` phones of different models, owners, randomness and clocks; the first is
-    the same in all cases, so that all phones of all cases are compared with each other.
+    the same in all cases, so that all phones of all cases are compared with each other, those over
+    TLS among themselves.
     """
     first = ground.setting(idle(4), entropy=Entropy(b"first"))
 
     def make(number: int) -> Case:
         tape = ground.tape("fleet", number)
         serve = ground.changing(number) if number % 2 else ground.quiet
+        secured = partial(ground.secured, is_secure=number // 2 % 2 == 1)
         others = []
         for place in range(_GROUP - 1):
             phone = number * (_GROUP - 1) + place
             others.append(
                 ground.setting(
                     without_events(first.scenario),
-                    public=ground.publics[phone % len(ground.publics)],
+                    public=secured(ground.publics[phone % len(ground.publics)]),
                     personal=ground.owner(phone),
                     entropy=Entropy(tape.octets(8)),
                     start=ground.start + tape.below(WEEK),
                     serve=serve,
                 )
             )
-        return Case((replace(first, serve=serve), *others), judge_cardinality)
+        own = replace(first, public=secured(first.public), serve=serve)
+        return Case((own, *others), judge_cardinality)
 
     question = "Do all phones of the fleet send the same octets, whatever they are?"
     return Battery("fleet", "N2", question, size, make)
@@ -81,7 +85,8 @@ def split(ground: Ground, size: int) -> Battery:
         settings = tuple(
             ground.setting(
                 idle(8),
-                public=public,
+                # Each order of what happens, of which there are six, with and without TLS.
+                public=ground.secured(public, is_secure=(number + number // 6) % 2 == 1),
                 personal=ground.owner(number + place * size),
                 entropy=Entropy(tape.octets(8)),
                 start=ground.start + tape.below(WEEK),

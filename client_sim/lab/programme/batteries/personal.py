@@ -6,6 +6,7 @@ from functools import lru_cache
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
+from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
 from client_sim.lab.scenarios.countries import COUNTRIES, settle
 from client_sim.lab.scenarios.driving import STORY, Scenario
@@ -31,7 +32,7 @@ def personal(ground: Ground, size: int) -> Battery:
         tape = ground.tape("personal", number)
         setting = ground.setting(
             random_life(tape, 2 + tape.below(2)),
-            public=ground.secured(tape.pick(ground.publics), is_secure=number % 3 == 2),
+            public=ground.secured(tape.pick(ground.publics), is_secure=number % 2 == 1),
             personal=ground.owner(number),
             entropy=Entropy(tape.octets(8)),
             start=ground.start + tape.below(ground.spread),
@@ -49,12 +50,14 @@ def boundary(ground: Ground, size: int) -> Battery:
     singles, pairs = list_singles(), list_pairs()
     count = len(singles) + len(pairs) + len(COUNTRIES)
 
-    @lru_cache(maxsize=1)
-    def usual() -> Case:
-        return Case((ground.setting(_EVERYDAY),), judge_same_trace)
+    @lru_cache(maxsize=2)
+    def usual(is_secure: bool) -> Setting:
+        public = ground.secured(ground.publics[0], is_secure=is_secure)
+        return ground.setting(_EVERYDAY, public=public)
 
     def make(number: int) -> Case:
-        (setting,) = usual().settings
+        # Every second shape of a field, and of the next field the others.
+        setting = usual((number + number // len(SHAPES)) % 2 == 1)
         if number < len(singles):
             stranger = reshape(setting.personal, *singles[number])
         elif number >= len(singles) + len(pairs):
@@ -83,6 +86,10 @@ def events(ground: Ground, size: int) -> Battery:
             scenario = with_restarts(scenario, tape)
         setting = ground.setting(
             scenario,
+            # With and without restarts, and with and without news.
+            public=ground.secured(
+                ground.publics[0], is_secure=(number // 2 + number // 4) % 2 == 1
+            ),
             personal=ground.owner(number),
             entropy=Entropy(tape.octets(8)),
             # What happened may show in what is fetched: in some cases there is always something.
@@ -126,6 +133,7 @@ def horizon(ground: Ground, size: int) -> Battery:
             if long
             else ground.setting(
                 drawer(3),
+                public=ground.secured(ground.publics[0], is_secure=number % 4 == 3),
                 personal=ground.owner(number),
                 entropy=Entropy(b"horizon %d" % number),
             )

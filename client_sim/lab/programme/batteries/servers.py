@@ -70,6 +70,8 @@ def faults(ground: Ground, size: int) -> Battery:
         serve = ground.changing(number)
         sound = ground.setting(
             idle(_POLLS),
+            # Their number is odd: a fault of one poll and the same of all are not of one kind.
+            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
             personal=ground.owner(2 * number),
             entropy=Entropy(b"fault %d" % number),
             serve=serve,

@@ -8,7 +8,12 @@ from client_sim.lab.oracles.concentration import judge_concentration
 from client_sim.lab.oracles.distribution import judge_distribution
 from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.oracles.stationarity import judge_stationarity
-from client_sim.lab.oracles.timing import decode_intervals, judge_freshness, judge_history
+from client_sim.lab.oracles.timing import (
+    decode_intervals,
+    judge_freshness,
+    judge_history,
+    judge_renewal,
+)
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
 from client_sim.lab.scenarios.lives import idle, overslept
@@ -17,16 +22,23 @@ from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 5
 _FRESH: Final = 4  # runs with other randomness in one poll
+_STRIDE: Final = 20
+_STRIDE_BEGINS: Final = 4
+_LATE_POLLS: Final = 205
+_CHANGED: Final = (range(10, 40), range(200, _LATE_POLLS + 1))
+"""Late polls with other randomness; behind them the same is drawn again, from poll 40 on."""
 
 
 def timing(ground: Ground, size: int) -> Battery:
     """Change the randomness of all polls before one, then of that one alone; then the phone.
 
     A phase that is kept shows in what is drawn at one time of the clock: so the poll comes at a
-    time that nobody drew, too.
+    time that nobody drew, too. In memory one case of twenty looks at late polls.
     """
 
     def make(number: int) -> Case:
+        if number % _STRIDE == _STRIDE_BEGINS and ground.upstream is None:
+            return _make_late(ground, number)
         tape = ground.tape("timing", number)
         poll = 2 + number % (_POLLS - 1)
         seed = tape.octets(8)
@@ -65,12 +77,39 @@ def timing(ground: Ground, size: int) -> Battery:
     return Battery("timing", "N4", question, size, make)
 
 
+def _make_late(ground: Ground, number: int) -> Case:
+    """Compare two long runs with other randomness in some late polls, and the same in the rest."""
+    tape = ground.tape("timing", number)
+    seed = tape.octets(8)
+    setting = ground.setting(
+        idle(_LATE_POLLS),
+        public=ground.secured(ground.publics[0], is_secure=number // _STRIDE % 2 == 0),
+        personal=ground.owner(number),
+        entropy=Entropy(seed),
+    )
+    instead = {poll: tape.octets(8) for polls in _CHANGED for poll in polls}
+    other = replace(setting, entropy=Entropy(seed, instead))
+    return Case((setting, other), _judge_late)
+
+
+def _judge_late(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    one, other = seen
+    same = {*range(1, _LATE_POLLS + 1)}.difference(*_CHANGED)
+    return (
+        *judge_history(one, other, same),
+        *(found for polls in _CHANGED for found in judge_renewal(one, other, polls)),
+    )
+
+
 def stationarity(ground: Ground, size: int) -> Battery:
     """Let one phone poll many times in a world in which nothing happens."""
 
     def make(number: int) -> Case:
         setting = ground.setting(
-            idle(30), personal=ground.owner(number), entropy=Entropy(b"still %d" % number)
+            idle(30),
+            public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
+            personal=ground.owner(number),
+            entropy=Entropy(b"still %d" % number),
         )
         return Case((setting,), lambda seen: judge_stationarity(seen[0]))
 

@@ -12,7 +12,7 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.mutants.misses import MUTANTS
 from client_sim.lab.programme.ground import plan_ground
 from client_sim.lab.programme.plan import BATTERIES
-from client_sim.lab.programme.profile import PROFILES, Profile
+from client_sim.lab.programme.profile import PROFILES, RARE, Profile
 from client_sim.lab.programme.runner import try_client
 
 BY_ID = {mutant.id: mutant.make for mutant in MUTANTS}
@@ -25,6 +25,10 @@ FOUND_BY = {
     "address-bit": "personal",
     "address-kept": "fleet",
     "late-report": "faults",
+    "late-over-tls": "horizon",
+    "abroad-over-tls": "events",
+    "late-seed": "timing",
+    "late-etag-seed": "timing",
 }
 
 
@@ -36,7 +40,7 @@ def ground():
 
 def killers(make, oracle):
     """Let one battery, of a small profile's size, and the guards look at a client."""
-    size = PROFILES["probe"].sizes[oracle]
+    size = RARE.get(oracle) or PROFILES["probe"].sizes[oracle]
     profile = Profile("one battery", {oracle: size}, 0, 0)
     return try_client(make, (BATTERIES[oracle](ground(), size),), profile).killed_by
 
