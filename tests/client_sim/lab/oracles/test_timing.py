@@ -10,6 +10,7 @@ from client_sim.lab.oracles.timing import (
     judge_freshness,
     judge_history,
     judge_range,
+    judge_renewal,
 )
 from client_sim.lab.scenarios.driving import IDLE, run_scenario
 from client_sim.lab.servers.scripted import respond
@@ -220,3 +221,15 @@ def test_freshness_shows_the_first_pair():
     pairs = [(scheduled(at), scheduled(at)) for at in (20_000.0, 21_000.0, 22_000.0)]
     (found,) = judge_freshness(pairs, 1)
     assert (found.octets, found.other) == (b"20000", b"20000")
+
+
+def test_renewal_looks_at_polls_of_one_pair():
+    """Three equal of five are an alarm, two are not; polls that are not named say nothing."""
+    one = scheduled(15_000.0, 16_000.0, 17_000.0, 18_000.0, 19_000.0, 20_000.0)
+    other = scheduled(15_000.0, 16_001.0, 17_000.0, 18_000.0, 19_002.0, 20_000.0)
+    (found,) = judge_renewal(one, other, range(2, 7))
+    assert found.octets == b"17000"
+    assert judge_renewal(one, other, range(1, 4)) == ()
+    assert judge_renewal(one, other, range(2, 6)) == ()
+    with pytest.raises(ValueError, match="renewal needs 3 polls or more"):
+        judge_renewal(one, one, range(1, 3))
