@@ -1,0 +1,62 @@
+"""The committed record of `make mutation` covers every judge and leaves nothing open."""
+
+import json
+
+from mutation.__main__ import ENOUGH, PAGE, RECORD, REPOSITORY
+from mutation.record import argue, load_record, write_record
+from mutation.results import Module, Survivor
+from mutation.workshop import digest, find_tests, list_judges
+
+ARGUED = json.loads((REPOSITORY / "mutation" / "argued.json").read_text(encoding="utf-8"))
+
+
+def test_every_judge_was_mutated_and_every_survivor_is_argued():
+    """Whoever adds a judge mutates it."""
+    known = load_record(RECORD)
+    assert sorted(known) == list_judges(REPOSITORY)
+    assert all(module.unknown == 0 for module in known.values())
+    why = argue(known.values(), ARGUED)
+    assert None not in why.values()
+    killed = sum(module.killed for module in known.values())
+    assert killed / (killed + len(why)) >= ENOUGH
+
+
+def test_the_record_and_the_page_are_what_is_written_of_it(tmp_path):
+    """Reading and writing them again changes nothing: nobody wrote in them by hand."""
+    known = load_record(RECORD)
+    write_record(
+        tmp_path / "record", tmp_path / "page", list(known.values()), argue(known.values(), ARGUED)
+    )
+    assert (tmp_path / "record").read_text(encoding="utf-8") == RECORD.read_text(encoding="utf-8")
+    assert (tmp_path / "page").read_text(encoding="utf-8") == PAGE.read_text(encoding="utf-8")
+
+
+def test_an_argument_is_about_the_lines_that_it_names():
+    """In its module and its function, where it names them."""
+    one, other = (Survivor(name, "f", "a < b", "a <= b") for name in ("chance", "timing"))
+    modules = [Module(s.module, "", 1, (s,), 0) for s in (one, other)]
+    argued = [
+        {"module": "chance", "removed": "a >", "added": "", "why": "wrong lines"},
+        {"module": "chance", "function": "g", "removed": "a <", "added": "", "why": "elsewhere"},
+        {"module": "chance", "function": "f", "removed": "a <", "added": "<=", "why": "the same"},
+    ]
+    assert argue(modules, argued) == {one: "the same", other: None}
+
+
+def test_a_judge_is_tried_again_when_it_or_its_tests_change(tmp_path):
+    """The tests that import it by name, and no others."""
+    judges = tmp_path / "client_sim" / "lab" / "oracles"
+    tests = tmp_path / "tests" / "client_sim" / "lab" / "oracles"
+    judges.mkdir(parents=True)
+    tests.mkdir(parents=True)
+    for name in ("__init__", "odd", "odder"):
+        (judges / f"{name}.py").write_text("", encoding="utf-8")
+    (tests / "test_odder.py").write_text("from client_sim.lab.oracles.odder import x\n", "utf-8")
+    (tests / "test_odd.py").write_text("from client_sim.lab.oracles.odd import y\n", "utf-8")
+    assert list_judges(tmp_path) == ["odd", "odder"]
+    assert [path.name for path in find_tests(tmp_path, "odd")] == ["test_odd.py"]
+    before = digest(tmp_path, "odd"), digest(tmp_path, "odder")
+    (tests / "test_odd.py").write_text("from client_sim.lab.oracles.odd import z\n", "utf-8")
+    after = digest(tmp_path, "odd"), digest(tmp_path, "odder")
+    assert before[0] != after[0]
+    assert before[1] == after[1]
