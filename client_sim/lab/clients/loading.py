@@ -9,6 +9,7 @@ from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.errors import ClientNotFoundError, ClientOverdueError
 from client_sim.lab.mutants.library import find_mutant
 from client_sim.lab.scenarios.confines import PATIENCE, Overdue, confine
+from client_sim.lab.trace.detours import prepare_to_watch
 from client_sim.world import Factory
 
 
@@ -40,6 +41,7 @@ def import_attribute(name: str) -> object:
             f"there is no client {name}: say clean, 2014, toy, the id of a mutant or"
             " package.module:factory"
         )
+    prepare_to_watch()
     try:
         with confine(PATIENCE):
             found: object = getattr(importlib.import_module(module), attribute)

@@ -3,9 +3,9 @@
 The interpreter tells of each of the former before it happens (PEP 578). While a client runs in
 virtual time nothing of the kind is needed, so it is noted, and it fails: what is planted stays on
 the machine. Real time that passes between two requests tells, too, and no virtual clock shows it:
-the calls that wait for so many seconds are replaced for good by ones that look whether somebody
-watches. Not seen: what native code does by itself, loops that keep busy, and whoever takes the lab
-apart on purpose.
+before a client is loaded, the calls that wait for so many seconds are replaced for good by ones
+that look whether somebody watches. Not seen: what native code does by itself, loops that keep busy,
+and whoever takes the lab apart on purpose.
 """
 
 import errno
@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import cache, wraps
 from threading import Condition, Thread, get_ident
 from threading import enumerate as list_threads
 from typing import Any, Final, SupportsFloat
@@ -41,7 +41,6 @@ _WAITS: Final[tuple[tuple[Any, str], ...]] = (
 )
 _noted: Note | None = None
 _bystanders: frozenset[int | None] = frozenset()
-_hooked: bool = False
 
 
 @contextmanager
@@ -51,10 +50,8 @@ def watch_detours(note: Note) -> Iterator[None]:
     OSError for whoever tries. One watch at a time, of all threads; but threads that were there
     before, such as that of a progress bar, may wait.
     """
-    global _noted, _hooked, _bystanders  # noqa: PLW0603  # a hook is one per interpreter
-    if not _hooked:
-        sys.addaudithook(_hook)
-        _hooked = True
+    global _noted, _bystanders  # noqa: PLW0603  # a hook is one per interpreter
+    prepare_to_watch()
     before = _noted, _bystanders
     _bystanders = frozenset(thread.ident for thread in list_threads()) - {get_ident()}
     _noted = note
@@ -62,6 +59,15 @@ def watch_detours(note: Note) -> Iterator[None]:
         yield
     finally:
         _noted, _bystanders = before
+
+
+@cache
+def prepare_to_watch() -> None:
+    """Listen to the interpreter and replace the calls, once, before a client takes one of them."""
+    sys.addaudithook(_hook)
+    for owner, name in _WAITS:
+        if hasattr(owner, name):  # not every system has every call
+            setattr(owner, name, _watched(f"{owner.__name__}.{name}", getattr(owner, name)))
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -96,10 +102,3 @@ def _watched(event: str, wait: Callable[..., Any]) -> Callable[..., Any]:
         return wait(*arguments, **named)
 
     return look_and_wait
-
-
-# As this is imported, not at the first watch: a client that takes `sleep` out of `time` is
-# imported later, and takes the watched one.
-for _owner, _name in _WAITS:
-    if hasattr(_owner, _name):  # not every system has every call
-        setattr(_owner, _name, _watched(f"{_owner.__name__}.{_name}", getattr(_owner, _name)))

@@ -6,12 +6,14 @@ import select
 import selectors
 import socket
 import subprocess
+import sys
 import time
 from contextlib import suppress
 from threading import Condition, Event, Thread
 
 import pytest
 
+from client_sim.lab.clients.loading import load_client
 from client_sim.lab.clients.toy import ToyClient
 from client_sim.lab.oracles.judging import judge_egress
 from client_sim.lab.scenarios.driving import POLL, Scenario, run_scenario
@@ -167,3 +169,21 @@ def test_a_detour_is_a_departure_and_a_finding(make_world):
     assert "through the world that the client is given" in finding.explanation
     assert (finding.channel, finding.field) == ("past the world", "detour")
     assert finding.octets == b"socket.sendto ('127.0.0.1', 9)"
+
+
+def test_programs_that_load_no_client_keep_their_clock():
+    """A poll, a fleet: nothing of theirs is replaced for the lab's sake."""
+    code = "import time, client_sim.cli; print(time.sleep)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "<built-in function sleep>\n"
+
+
+def test_a_client_that_takes_a_call_for_itself_takes_the_watched_one(tmp_path, monkeypatch):
+    """`from time import sleep` in its module, which is imported to be examined."""
+    (tmp_path / "sleeper_of_its_own.py").write_text("from time import sleep as factory\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    noted = []
+    sleep = load_client("sleeper_of_its_own:factory")
+    with watch_detours(noted.append), suppress(OSError):
+        sleep(1)
+    assert noted == [b"time.sleep 1"]
