@@ -232,7 +232,8 @@ class Lane(asyncio.Protocol):
     def _end(self) -> None:
         """Send nothing more once all is taken; closing at once could take the answer back."""
         self._is_ending, self._is_plain = True, False
-        self.deadline, self.limit = self._front.until_linger, ""
+        if not self._is_paused:  # else it is the client that is waited for, as in every answer
+            self.deadline, self.limit = self._front.until_linger, ""
         if self._transport.can_write_eof():
             if self._is_paused:
                 self._transport.resume_reading()

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from server.device.documents import make_document
+from server.device.front import TICK_SECONDS
 from server.device.gate import GateMode
 from server.device.limits import Limits
 from server.device.served import Served, make_served
@@ -75,6 +76,17 @@ def test_the_last_answer_is_taken_slowly(published_state, first):
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
         client.sendall(first + request(BIG, b"Connection: close"))
         assert body(take_slowly(client, 2.0)) == OCTETS
+
+
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
+    """A client that takes nothing for longer than that moment is not cut off either."""
+    for module in ("lane", "handover"):
+        monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: len(OCTETS))
+    with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
+        client.sendall(first + request(BIG, b"Connection: close"))
+        time.sleep(2 * TICK_SECONDS)
+        assert body(take_slowly(client, 0.0)) == OCTETS
 
 
 def test_the_last_answer_of_a_process_that_drains(published_state):
