@@ -93,9 +93,10 @@ class Holder:
         await to_end(file.remove)
 
     async def drop(self, upload: Upload, file: PartialFile | None, actor: str, action: str) -> None:
-        """Forget an upload: its file, then its row, which a crash in between leaves for later."""
-        if file is not None:
-            await to_end(file.remove)
+        """Forget an upload: its row, then its file, which a crash in between leaves to be swept.
+
+        The other way round whoever sends at that moment would begin a file of a row that ends.
+        """
         async with self._sessions.begin() as session:
             await session.execute(delete(Upload).where(Upload.id == upload.id))
             await record(
@@ -106,3 +107,5 @@ class Holder:
                 subject=upload.id,
                 detail={"length": upload.length, "sha256": upload.sha256},
             )
+        if file is not None:
+            await to_end(file.remove)

@@ -6,6 +6,7 @@ import dataclasses
 import errno
 import hashlib
 import os
+from concurrent.futures import wait
 from dataclasses import replace
 from datetime import timedelta
 
@@ -27,6 +28,7 @@ from server.release.uploads.errors import (
     UploadChecksumError,
     UploadStalledError,
 )
+from server.release.uploads.partial import PartialFile
 from tests.server.release.uploads.desk import DATA, LIMITS, SHA256, pieces, principal
 
 
@@ -190,6 +192,25 @@ async def test_other_octets_than_announced(desk):
         await desk.offset(upload_id)
     assert (desk.blob(), await desk.record_of(), desk.files()) == (None, None, [])
     assert await desk.trail() == ["upload.create", "upload.refuse"]
+
+
+async def test_sent_again_while_it_is_refused(desk, monkeypatch):
+    """Whoever sends at the moment when a refused upload's file goes is told that it has ended."""
+    upload_id = await desk.create()
+    loop, remove, again = asyncio.get_running_loop(), PartialFile.remove, []
+
+    def remove_and_let_another_send(file):
+        remove(file)
+        if not again:
+            again.append(asyncio.run_coroutine_threadsafe(desk.append(upload_id, 0, DATA), loop))
+            wait(again)
+
+    monkeypatch.setattr(PartialFile, "remove", remove_and_let_another_send)
+    with pytest.raises(UploadChecksumError):
+        await desk.append(upload_id, 0, bytes(len(DATA)))
+    assert isinstance(again[0].exception(), (UploadBusyError, NotFoundError))
+    assert desk.files() == []
+    assert desk.blob() is None
 
 
 async def test_octets_that_are_here_already(desk):
