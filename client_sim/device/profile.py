@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 from securesystemslib.signer import Key
@@ -19,6 +20,7 @@ _PUBLIC: Final = re.compile(r"[0-9a-f]{64}")
 _VKEY_LIMIT: Final = 256
 _PATTERNS: Final = {"latest": "latest/*/*/*", "tables": "tables/*/*", "content": "content/*/*"}
 _ONLINE: Final = ("snapshot", "timestamp")
+_KEPT: Final = 256  # keys, for whoever simulates many phones
 
 
 def check_root(root: Root) -> LogKey:
@@ -96,10 +98,16 @@ def _check_keys(keys: Mapping[str, Key]) -> None:
             raise ProfileError("One key is listed under two ids, so it could count twice.")
         if keyid != _hash_key(public) or set(key.keyval) != {"public"} or key.unrecognized_fields:
             raise ProfileError("A key is listed under an id that is not its hash.")
-        if not is_good_point(bytes.fromhex(public)):
+        if not _is_good(public):
             raise ProfileError("A key is one with which anybody could sign.")
 
 
+@lru_cache(_KEPT)
+def _is_good(public: str) -> bool:
+    return is_good_point(bytes.fromhex(public))
+
+
+@lru_cache(_KEPT)
 def _hash_key(public: str) -> str:
     canonical = f'{{"keytype":"ed25519","keyval":{{"public":"{public}"}},"scheme":"ed25519"}}'
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()

@@ -3,6 +3,7 @@
 import json
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 _BODY_LIMIT: Final = 5_000_000  # octets after decompression; FORMATS section 2
@@ -18,12 +19,7 @@ class Answer:
 
     def signed(self) -> dict[str, Any]:
         """Give the `signed` object of TUF metadata; empty where the body is none."""
-        try:
-            value = json.loads(self.body)
-        except (ValueError, RecursionError):
-            return {}
-        signed = value.get("signed") if isinstance(value, dict) else None
-        return signed if isinstance(signed, dict) else {}
+        return _read_signed(self.body)
 
     def versions(self) -> dict[str, int]:
         """Give the version of each role that a timestamp or a snapshot names."""
@@ -48,6 +44,17 @@ class Answer:
         }
 
 
+@lru_cache(maxsize=64)  # many phones are told the same
+def _read_signed(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    signed = value.get("signed") if isinstance(value, dict) else None
+    return signed if isinstance(signed, dict) else {}
+
+
+@lru_cache(maxsize=64)
 def decode_answers(octets: bytes) -> tuple[Answer, ...]:
     """Give the answers up to the first that is not whole or not HTTP/1.1 with a stated length.
 

@@ -7,6 +7,7 @@ all seen, and what follows the last whole request is seen too.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from client_sim.lab.oracles.language import RULES, Rule
@@ -37,6 +38,7 @@ class Violation:
     explanation: str
 
 
+@lru_cache(maxsize=256)  # phones send the same
 def find_violations(octets: bytes, host: bytes | None) -> tuple[Violation, ...]:
     """Check all octets that a client sent on one connection, in order.
 

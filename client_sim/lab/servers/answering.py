@@ -9,9 +9,9 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
-from functools import lru_cache
+from functools import cache, lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -44,12 +44,10 @@ def _format_date(now: int) -> str:
 
 
 def _answer_one(head: str, date: str, find: Find) -> bytes:
-    first, *lines = head.split("\r\n")
-    match = _LINE.fullmatch(first)
-    if match is None:
+    asked = _read_head(head)
+    if asked is None:
         return _problem(HTTPStatus.BAD_REQUEST, date)
-    method, path = match.groups()
-    fields = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    method, path, fields = asked
     found = find(path)
     if isinstance(found, HTTPStatus):
         return _problem(found, date, is_head=method == "HEAD")
@@ -63,29 +61,41 @@ def _answer_one(head: str, date: str, find: Find) -> bytes:
     return _serialise(HTTPStatus.OK, date, rest, b"" if method == "HEAD" else body)
 
 
+@lru_cache(maxsize=1024)
+def _read_head(head: str) -> tuple[str, str, Mapping[str, str]] | None:
+    """Give method, path and fields of a request, None where it is none."""
+    first, *lines = head.split("\r\n")
+    match = _LINE.fullmatch(first)
+    if match is None:
+        return None
+    fields = {name.lower(): value.strip() for name, _, value in (x.partition(":") for x in lines)}
+    return match[1], match[2], fields
+
+
 @lru_cache(maxsize=8192)
-def _represent(path: str, octets: bytes, *, encoded: bool) -> tuple[str, list[str], bytes]:
+def _represent(path: str, octets: bytes, *, encoded: bool) -> tuple[str, tuple[str, ...], bytes]:
     """Give the entity tag, the header lines and the body of a small file."""
     body = gzip.compress(octets, 9, mtime=0) if encoded else octets
     kind = "application/json" if path.endswith(".json") else "text/plain; charset=utf-8"
-    cache = _MINUTE if path in _CHANGING else _IMMUTABLE
+    kept = _MINUTE if path in _CHANGING else _IMMUTABLE
     coding = ("Content-Encoding: gzip",) if encoded else ()
-    return _describe(body, kind, cache, ("Vary: Accept-Encoding", *coding))
+    return _describe(body, kind, kept, ("Vary: Accept-Encoding", *coding))
 
 
+@lru_cache(maxsize=1024)  # files are asked for in blocks
 def _describe(
-    body: bytes, kind: str, cache: str, more: tuple[str, ...] = ()
-) -> tuple[str, list[str], bytes]:
+    body: bytes, kind: str, kept: str, more: tuple[str, ...] = ()
+) -> tuple[str, tuple[str, ...], bytes]:
     digest = hashlib.sha256(body)
     etag = f'"sha256-{digest.hexdigest()}"'
-    lines = [
+    lines = (
         f"Content-Type: {kind}",
-        f"Cache-Control: {cache}",
+        f"Cache-Control: {kept}",
         f"ETag: {etag}",
         f"Repr-Digest: sha-256=:{base64.b64encode(digest.digest()).decode()}:",
         *more,
         f"Content-Length: {len(body)}",
-    ]
+    )
     return etag, lines, body
 
 
@@ -98,14 +108,21 @@ def _send_file(octets: bytes, date: str, wanted: str | None, *, is_head: bool) -
     if first > last:
         return _problem(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, date)
     part = octets[first : last + 1]
-    lines[-1:] = [
+    of_part = (
         f"Content-Range: bytes {first}-{last}/{len(octets)}",
         f"Content-Length: {len(part)}",
-    ]
-    return _serialise(HTTPStatus.PARTIAL_CONTENT, date, lines, part)
+    )
+    return _serialise(HTTPStatus.PARTIAL_CONTENT, date, (*lines[:-1], *of_part), part)
 
 
 def _problem(status: HTTPStatus, date: str, *, is_head: bool = False) -> bytes:
+    lines, body = _explain(status)
+    return _serialise(status, date, lines, b"" if is_head else body)
+
+
+@cache
+def _explain(status: HTTPStatus) -> tuple[tuple[str, ...], bytes]:
+    """Give the header lines and the body of a problem document."""
     problem = {
         "type": "about:blank",
         "title": status.phrase,
@@ -114,15 +131,15 @@ def _problem(status: HTTPStatus, date: str, *, is_head: bool = False) -> bytes:
     }
     body = json.dumps(problem).encode()
     refused = status is HTTPStatus.BAD_REQUEST
-    lines = [
+    lines = (
         "Content-Type: application/problem+json",
         f"Cache-Control: {'no-store' if refused else _MINUTE}",
         f"Content-Length: {len(body)}",
         *(("Connection: close",) if refused else ()),
-    ]
-    return _serialise(status, date, lines, b"" if is_head else body)
+    )
+    return lines, body
 
 
-def _serialise(status: HTTPStatus, date: str, lines: list[str], body: bytes = b"") -> bytes:
+def _serialise(status: HTTPStatus, date: str, lines: Sequence[str], body: bytes = b"") -> bytes:
     head = (f"HTTP/1.1 {status.value} {status.phrase}", f"Date: {date}", *lines, "", "")
     return "\r\n".join(head).encode("latin-1") + body

@@ -55,19 +55,34 @@ def alter_replies(alter: Alter) -> Wrap:
     """Make the wrap in which each whole answer of a server is altered."""
 
     def wrap(respond: Responder) -> Responder:
-        def altered(asked: Asked) -> bytes:
-            targets = [target.decode("latin-1") for target in _TARGET.findall(asked.octets)]
-            replies = decode_replies(respond(asked))
-            # A request that is none is answered, too.
-            targets += [""] * (len(replies) - len(targets))
-            return b"".join(
-                encode_reply(alter(asked, target, reply))
-                for target, reply in zip(targets, replies, strict=False)
-            )
-
-        return altered
+        if isinstance(respond, _Altered):  # so that a reply is taken apart once, however many are
+            return _Altered(respond.respond, (*respond.alters, alter))
+        return _Altered(respond, (alter,))
 
     return wrap
+
+
+@dataclass(frozen=True, slots=True)
+class _Altered:
+    """A server whose answers are altered, one way after the other."""
+
+    respond: Responder
+    alters: tuple[Alter, ...]
+
+    def __call__(self, asked: Asked) -> bytes:
+        targets = [target.decode("latin-1") for target in _TARGET.findall(asked.octets)]
+        replies = decode_replies(self.respond(asked))
+        # A request that is none is answered, too.
+        targets += [""] * (len(replies) - len(targets))
+        return b"".join(
+            self._alter(asked, target, reply)
+            for target, reply in zip(targets, replies, strict=False)
+        )
+
+    def _alter(self, asked: Asked, target: str, reply: Reply) -> bytes:
+        for alter in self.alters:
+            reply = alter(asked, target, reply)
+        return encode_reply(reply)
 
 
 def chain(wraps: tuple[Wrap, ...]) -> Wrap:
