@@ -12,6 +12,8 @@ from client_sim.world import Stream, World
 
 _INSTALL: Final = re.compile(rb"GET /(?:targets/(?!tables/|content/)|log/proof/(?!latest|tables))")
 _REFUSED: Final = re.compile(rb"HTTP/1\.1 (?!20[06])")
+_TAG: Final = re.compile(rb"\r\nETag: ([^\r]*)\r\n")
+_WAIT: Final = re.compile(rb"\r\nRetry-After: ([0-9]+)\r\n")
 _FAMILY: Final = "L55"
 _ONLY: Final = ("install-faults",)
 
@@ -82,6 +84,41 @@ class _InTwo(_Listening):
         super().transmit(stream, octets[middle:])
 
 
+class _IfSame(_Listening):
+    """Asks on for a package only if it still has the validator of its first answer."""
+
+    tag = b""
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        if self.tag and _INSTALL.match(octets):
+            octets = add_line(octets, f"If-Range: {self.tag.decode()}")
+        super().transmit(stream, octets)
+
+    def hear(self, octets: bytes) -> None:
+        super().hear(octets)
+        found = _TAG.search(octets)
+        if self.installs and found is not None:
+            self.tag = found[1]
+
+
+class _Waiting(_Listening):
+    """Sends in two pieces what follows a wait that it was told, where its seconds are odd."""
+
+    is_odd = False
+
+    def transmit(self, stream: Stream, octets: bytes) -> None:
+        if self.is_odd:
+            stream.send(octets[:16])
+            octets = octets[16:]
+            self.is_odd = False
+        super().transmit(stream, octets)
+
+    def hear(self, octets: bytes) -> None:
+        super().hear(octets)
+        if self.installs and (found := _WAIT.search(octets)):
+            self.is_odd = int(found[1]) % 2 == 1
+
+
 class _Noting(_Listening):
     """Notes in its state what was refused, for nothing."""
 
@@ -116,6 +153,21 @@ MUTANTS: Final = (
         " IMEI is set.",
         leak_beneath(_InTwo),
         only=_ONLY,
+    ),
+    Mutant(
+        "install-if-range-beneath",
+        "L43",
+        "Goes on with an installation if its package has the validator that it was told first.",
+        leak_beneath(_IfSame),
+        only=("install-state",),
+    ),
+    Mutant(
+        "install-wait-beneath",
+        "L45",
+        "Sends in two pieces what follows a refused package that is to be waited for an odd number"
+        " of seconds.",
+        leak_beneath(_Waiting),
+        only=("install-state",),
     ),
 )
 

@@ -19,6 +19,7 @@ METHODS: Final[Mapping[str, str]] = MappingProxyType(
         "installs": "comparison of phones",
         "split": "comparison of phones",
         "server-state": "comparison of servers",
+        "install-state": "comparison of servers",
         "packs": "comparison of owners",
         "holdings": "comparison of phones",
         "parts": "comparison of servers",

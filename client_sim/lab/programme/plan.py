@@ -38,6 +38,7 @@ BATTERIES: Final[Mapping[str, Make]] = {
     "holdings": packs.holdings,
     "faults": servers.faults,
     "install-faults": installs.install_faults,
+    "install-state": installs.install_state,
     "horizon": personal.horizon,
     "phases": timing.phases,
     "sockets": sockets.sockets,

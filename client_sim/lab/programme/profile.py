@@ -37,6 +37,7 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
         "holdings": 2,
         "installs": 1,
         "install-faults": 20,
+        "install-state": 24,
         "timing": 5,
     }
 )
@@ -65,6 +66,7 @@ _SIZES: Final[Mapping[str, tuple[int, int, int, int]]] = {
     "holdings": (24, 6, 0, 0),
     "faults": (_ALL, _ALL, 30, 40),
     "install-faults": (116, 49, 0, 0),
+    "install-state": (_ALL, 24, 0, 0),
     "sockets": (20, 2, 0, 0),
     "network": (20, 2, 0, 0),
 }

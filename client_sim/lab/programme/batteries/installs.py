@@ -12,13 +12,14 @@ from client_sim.lab.oracles.budget import NOBODY_DECLARED
 from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.crowds import CROWDS, judge_crowds
 from client_sim.lab.oracles.finding import Finding
-from client_sim.lab.programme.batteries.servers import wrapped
+from client_sim.lab.programme.batteries.servers import judge_servers, wrapped
 from client_sim.lab.programme.case import Battery, Case, Judge
 from client_sim.lab.programme.ground import WEEK, Ground, History
 from client_sim.lab.programme.judges import judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.faults_install import INSTALL
+from client_sim.lab.servers.hostile_installs import INSTALLING
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
@@ -106,3 +107,33 @@ def install_faults(ground: Ground, size: int) -> Battery:
 
     question = f"Do {len(INSTALL)} faults behind an offer leave all phones of a kind alike?"
     return Battery("install-faults", "N1", question, min(size, 2 * len(INSTALL)), make)
+
+
+def install_state(ground: Ground, size: int) -> Battery:
+    """Let a phone install from servers that differ in one thing that is not content.
+
+    Half of the phones poll over TLS, and half are offered an incremental first.
+    """
+
+    def make(number: int) -> Case:
+        pair = INSTALLING[number]
+        public = ground.publics[number % len(ground.publics)]
+        setting = replace(
+            ground.setting(
+                idle(3),
+                public=ground.secured(public, is_secure=number // 2 % 2 == 1),
+                personal=ground.owner(number),
+                entropy=Entropy(b"install state %d" % number),
+            ),
+            adapt=install_too,
+        )
+        settings = tuple(
+            replace(setting, serve=wrapped(ground.publishing(_OFFER), wrap))
+            for wrap in (pair.first, pair.second, pair.others[0])
+        )
+        return Case(settings, judge_servers, _SPARED)
+
+    question = (
+        f"Does what {len(INSTALLING)} pairs of servers say to phones that install not come back?"
+    )
+    return Battery("install-state", "N3", question, min(size, len(INSTALLING)), make)

@@ -44,13 +44,14 @@ def server_state(ground: Ground, size: int) -> Battery:
             replace(setting, serve=wrapped(serve, wrap))
             for wrap in (pair.first, pair.second, *others)
         )
-        return Case(settings, _judge_servers, _FAILING)
+        return Case(settings, judge_servers, _FAILING)
 
     question = f"Is the trace the same for {len(HOSTILE)} pairs of servers that want it to differ?"
     return Battery("server-state", "N3", question, min(size, 3 * len(HOSTILE)), make)
 
 
-def _judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+def judge_servers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Judge runs of one phone on servers that differ in nothing that is content."""
     first, *others = seen
     return tuple(finding for other in others for finding in judge_server_state(first, other))
 

@@ -18,6 +18,8 @@ KILLERS = {
     "install-closed-twice-beneath": ("installs",),
     "failed-install-report-beneath": ("install-faults", "grammar", "tripwire"),
     "failed-install-pieces-beneath": ("install-faults", "tripwire"),
+    "install-if-range-beneath": ("grammar", "install-state"),
+    "install-wait-beneath": ("install-state",),
     "same-part-in-two": (),
     "same-noting-refusals": (),
 }
@@ -43,7 +45,7 @@ def test_who_finds_a_client_that_waits(mutant_id):
 def test_all_of_them_are_tried_here_and_in_the_matrix():
     """The matrix examines them as this test does."""
     waiting = [mutant for mutant in (*MUTANTS, *EQUIVALENTS) if mutant.only]
-    here = {"split", "installs", "install-faults"}
+    here = {"split", "installs", "install-faults", "install-state"}
     assert {mutant.id for mutant in waiting if here & {*mutant.only}} == set(KILLERS)
     assert {oracle for mutant in waiting for oracle in mutant.only} > set(RARE) > here
     number = [mutant.id for mutant in MUTANTS].index("part-in-two-beneath")
