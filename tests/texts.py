@@ -73,7 +73,7 @@ NEEDLESS = {
 
 #: What people write with dots, colons and ampersands.
 PLAIN = [
-    *("3.5", "e.g. this, i.e. that", "Android 16.5", "16.0.1.2", "Dr. Smith", "Ph.D", "U.S.A."),
+    *("3.5", "e.g. this, i.e. that", "Android 16.5", "v16.0.1.2", "Dr. Smith", "Ph.D", "U.S.A."),
     *("10:30", "2026-01-01T10:30", "Tel: 110", "Well...yes", "a .NET program", "wait\u2026what"),
     *("R&D; no", "a&b", "AT&T", "&", "&;", "\u0939\u0940.", "\u0928\u092f\u093e\u0964Android"),
     *(
@@ -93,6 +93,30 @@ PLAIN = [
         "\u2764\ufe0f",
         "v2.beta2",
         "ab.c1",
+    ),
+    *(
+        "V14.0.1.0",
+        "1.2.3",
+        "12.30",
+        "24.12.2026",
+        "2026.11.26.10",
+        "1.2.3.4b",
+        "1.2.3.4567",
+    ),
+    *("a :: b", "::", "10:30:45", "00:1a:2b:3c:4d:5e", "50%...60%", "C++.Net", "\u2026.ok"),
+    # Full stops without a space behind them, in scripts that set none, and before other words.
+    *(
+        "1.\u65b0\u589e\u529f\u80fd 2.\u7f51\u7edc\u4f18\u5316",
+        "\u4eca\u5929.\u660e\u5929",
+        "\u3067\u3059\uff0e\u6b21\u306b",
+        "\u0434\u0435\u043d\u044c.\u0417\u0430\u0432\u0442\u0440\u0430",
+        "\u0410.\u0421.\u041f\u0443\u0448\u043a\u0438\u043d",
+        "\u092a\u0940.\u090f\u091a.\u0921\u0940.",
+        "\u062f.\u0645\u062d\u0645\u062f",
+        "\u4e2d.\u7f51\u7edc\u4f18\u5316",
+        "\u65e5\u3002\u516c\u53f8",
+        ".\u0440\u0444",
+        "a.\u0440\u04442",
     ),
 ]
 
@@ -128,6 +152,38 @@ LEADING = [
         "\u89c1geo:-6",
     ),
     *("\U0001d5cd\U0001d5be\U0001d5c5:1", "a::b:c"),
+    # Domains of the top level that are not ASCII.
+    *(
+        "\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444",
+        "\u041f\u0420\u0418\u041c\u0415\u0420.\u0420\u0424/a",
+        "a.\u0440\u0444.",
+        "163.\u516c\u53f8",
+        "\u4f8b.\u4e2d\u56fd, b",
+        "\u4f8b\u3048.\u30c6\u30b9\u30c8",
+        "\u4f8b\u3048\uff0e\uff83\uff7d\uff84",
+        "\u0909\u0926\u093e\u0939\u0930\u0923.\u092d\u093e\u0930\u0924",
+        "\u0645\u062b\u0627\u0644.\u0645\u0635\u0631",
+        "\uc608.\ud55c\uad6d-a",
+        "b\u00fccher.verm\u00f6gensberatung",
+        "xn--e1afmkfd.xn--p1ai",
+    ),
+    # An emoji may be a name.
+    *("\u2764.ws", "i\u2764.ws", "\U0001f4a9.la", "\u2615.\u0440\u0444"),
+]
+
+#: Addresses of hosts, which are links without any name.
+ADDRESSES = [
+    *(
+        "203.0.113.7",
+        "203.0.113.7:80",
+        "203.0.113.7/login",
+        "(203.0.113.7)",
+        "203.0.113.7.",
+        "16.0.1.2",
+    ),
+    *("1.16.0.1.2", "Ver.16.0.1.2", "\u89c116.0.1.2\u89c1", "_1.2.3.4", "\uff12.0.0\uff0e1"),
+    *("2001:db8::1", "[2001:db8::1]/a", "fe80::", "::1", "64:ff9b::203.0.113.7", "std::string"),
+    *("2001:0db8:0000:0000:0000:0000:0000:0001", "1:2:3:4:5:6:7:8"),
 ]
 
 #: Markup as HTML writes characters.

@@ -1,5 +1,8 @@
 """Phone and server hold the schemas of packs in code of their own, and say the same of entries."""
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +20,7 @@ from tests.client_sim.content.test_entries import paths, put
 from tests.server.core.content.samples import KINDS, b64, entries_of, tzif
 
 HOSTS = {"example.com"}
+FORMATS = Path(__file__).parents[2] / "docs" / "FORMATS.md"
 VALUES = [
     *(None, 7.5, True, -1, 0, 2**53, 65_536, "", "0", "a", "a b", "a\n", "A" * 70, "a" * 2_100),
     *("\u202e", "<b>", "\u017f", "DATA:", "\u212a", "\u00e9", "e\u0301", "1" * 9, "2026-01-01"),
@@ -74,14 +78,15 @@ def is_taken(check, text, error):
     return True
 
 
-@settings(max_examples=150, deadline=None)
-@given(
-    st.text(
-        st.sampled_from("aaZ0.:/ &;#-+@é\uff1a。\u0940\u2800\U0001d5ba\uff0e中"),
-        min_size=1,
-        max_size=9,
-    )
-)
+#: What links are made of, and what only looks like it: `\u0440\u0444` is a domain of the top level.
+PIECES = [
+    *"aaZ0.:/ &;#-+@_\u00e9\uff1a\u3002\u0940\u2800\U0001d5ba\uff0e\u4e2d\u2764\u0660",
+    *("\u0440\u0444", ".\u0420\u0424", "::", "1.2", "12.345", ".1.2", "1:2:3:", "db8:"),
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), min_size=1, max_size=9).map("".join))
 def test_builder_publisher_and_phone_agree_about_links(text):
     """Each by code of its own: what looks like a link or markup, or like nothing."""
     builder = is_taken(check_prose, text, BuilderError)
@@ -90,6 +95,24 @@ def test_builder_publisher_and_phone_agree_about_links(text):
         == builder
     )
     assert builder == (not (leads_away(text) or has_entity(text) or is_blank(text)))
+
+
+def test_the_top_level_domains_that_formats_lists_are_links():
+    """Each, to all three; without its last letter or with one more only where that is one, too.
+
+    What begins with two letters of ASCII is a link already by these.
+    """
+    section = FORMATS.read_text(encoding="utf-8")
+    labels = re.search(r"^\*Top\* are [^:]+: `([a-z0-9 -]+)`", section, re.MULTILINE)[1].split()
+    tops = {label.encode().decode("punycode") for label in labels}
+    assert len(labels) == len(tops) == 162
+    for top in tops:
+        for label in (top, top.upper(), top[:-1], top + top[-1], f"{top}1"):
+            is_link = label.casefold() in tops or label[:2].isascii()
+            text = f"\u4e2d.{label}"
+            assert is_taken(check_prose, text, BuilderError) != is_link
+            assert is_taken(check_links_nowhere, text, FormatError) != is_link
+            assert leads_away(text) == is_link
 
 
 FOOTERS = {

@@ -29,6 +29,14 @@ def test_what_a_program_makes_a_link_of_is_refused(text) -> None:
             check_prose(each)
 
 
+@pytest.mark.parametrize("text", texts.ADDRESSES)
+def test_what_a_program_takes_for_the_address_of_a_host_is_refused(text) -> None:
+    """Of either version of IP, also within a sentence."""
+    for each in (text, f"\u89c1 {text} b"):
+        with pytest.raises(ContentError, match="which looks like a host's address"):
+            check_prose(each)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [*((e, "is markup") for e in texts.ENTITIES), *((u, "can be seen") for u in texts.UNSEEN)],

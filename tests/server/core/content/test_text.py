@@ -111,6 +111,14 @@ def test_what_a_program_makes_a_link_of_is_refused(text):
             check_text(each, 40)
 
 
+@pytest.mark.parametrize("text", texts.ADDRESSES)
+def test_what_a_program_takes_for_the_address_of_a_host_is_refused(text):
+    """Of either version of IP; it says how a version is written."""
+    for each in (text, f"\u89c1 {text} b"):
+        with pytest.raises(FormatError, match="takes for a host's address; write `v`"):
+            check_text(each, 60)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [*((e, "is markup") for e in texts.ENTITIES), *((u, "can be seen") for u in texts.UNSEEN)],
