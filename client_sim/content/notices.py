@@ -52,7 +52,9 @@ def check_notices(entries: Mapping[str, Any], hosts: Collection[str]) -> None:
             raise ContentError("A notice has a severity that there is not.")
         read_day("The day of a notice", notice["published"])
         if "end" in notice:
-            read_day("The last day of a notice", notice["end"])
+            read_day("The end of a notice", notice["end"])
+            if notice["end"] <= notice["published"]:
+                raise ContentError("A notice ends before there is a day to tell it.")
         if "link" in notice:
             check_link(notice["link"], hosts)
         if "models" in notice:

@@ -54,8 +54,8 @@ def _check_texts(pack: PackFolder) -> None:
                 check_prose(text)
         except ContentError as error:
             raise entry_error(pack.kind, key, str(error)) from error
-        if "published" in entry and entry.get("end", entry["published"]) < entry["published"]:
-            reason = "it ends before it is published, so nobody would see it"
+        if "published" in entry and "end" in entry and entry["end"] <= entry["published"]:
+            reason = "it ends before it is shown for a day, so nobody would see it"
             raise entry_error(pack.kind, key, reason)
 
 

@@ -19,7 +19,7 @@ _KEY = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One notice: title and body by locale, for all models or for some, until `end`."""
+    """One notice: title and body by locale, for all models or for some; `end` is without it."""
 
     body: Localized
     published: Day
@@ -39,6 +39,8 @@ class News(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         check_day(self.published)
         if self.end is not msgspec.UNSET:
             check_day(self.end)
+            if self.end <= self.published:
+                raise ValueError("it ends before it is shown: end is the first day without it")
         for model in self.models or ():
             check_codename(model)
 

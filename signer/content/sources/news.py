@@ -65,8 +65,10 @@ def _entry_of(name: str, marked: Marked, texts: dict[str, dict[str, str]]) -> di
     for key in ("published", "end"):
         if key in members:
             entry[key] = _day_of(members[key])
-    if "end" in entry and str(entry["end"]) < str(entry["published"]):
-        raise members["end"].error(f"{name} ends before it is published")
+    if "end" in entry and str(entry["end"]) <= str(entry["published"]):
+        raise members["end"].error(
+            f"{name} ends before it is shown: end is the first day on which it is not"
+        )
     if "link" in members:
         entry["link"] = members["link"].text()
     if "models" in members:

@@ -169,6 +169,8 @@ BROKEN = {
     "a script": ("notices", ("end-of-support", "body", "en"), "JavaScript:alert(1)"),
     "a page": ("features", ("private-share", "title", "en"), "see WWW.example.com"),
     "a day that is none": ("notices", ("end-of-support", "published"), "2026-02-30"),
+    "an end on its first day": ("notices", ("end-of-support", "end"), "2026-01-05"),
+    "an end before its first day": ("features", ("private-share", "end"), "2025-12-31"),
     "another language below": ("notices", ("end-of-support", "body"), {"en": "x", "de": "y"}),
     "no English": ("notices", ("end-of-support", "title"), {"id": "x"}),
     "a greeting of five SMS": ("greetings", ("text/id/new-year/1", "text"), "\u4e2d" * 269),

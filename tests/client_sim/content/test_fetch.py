@@ -332,6 +332,7 @@ def test_a_malformed_index_is_told_and_what_is_held_goes_on(repository, world, c
         {"start": -1},
         {"start": True},
         {"end": 0},
+        {"start": 5, "end": 5},
         {"rollout": []},
         {"rollout": [[0, 1001]]},
         {"rollout": [[0, 5], [1, 4]]},

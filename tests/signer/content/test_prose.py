@@ -68,13 +68,14 @@ def test_packs_are_held_to_it(kind, key, member, value, monkeypatch) -> None:
         check_packs_to_sign([pack], ["example.com"])
 
 
-def test_news_that_end_before_they_are_published() -> None:
-    """Nobody would ever see them; those of one day are seen on it."""
-    same = {**NEWS, "end": NEWS["published"]}
-    check_packs_to_sign([make("notices", {"a": same})], ["example.com"])
-    early = {**NEWS, "end": "2026-01-04"}
-    with pytest.raises(ContentError, match="The entry 'a' of notices: it ends before it is publ"):
-        check_packs_to_sign([make("notices", {"a": early})], ["example.com"])
+def test_news_that_end_before_they_are_shown(monkeypatch) -> None:
+    """Nobody would ever see them, as their end is the first day without them."""
+    check_packs_to_sign([make("notices", {"a": {**NEWS, "end": "2026-01-06"}})], ["example.com"])
+    monkeypatch.setattr("signer.content.validate.check_entries", lambda *_: None)
+    for end in (NEWS["published"], "2026-01-04"):
+        pack = make("notices", {"a": {**NEWS, "end": end}})
+        with pytest.raises(ContentError, match="The entry 'a' of notices: it ends before it is s"):
+            check_packs_to_sign([pack], ["example.com"])
 
 
 @pytest.mark.parametrize("kind", ["apn", "ca", "greetings", "holidays", "notices", "zones"])

@@ -170,6 +170,8 @@ def test_an_unknown_kind_has_no_entries():
         ("notices", news(body={"en": "a\u202eb", "id": "a"}), r"U\+202E"),
         ("notices", news(published="2026-02-30"), "day is out of range"),
         ("notices", news(end="2026-13-01"), "month must be"),
+        ("notices", news(end=NEWS["published"]), "ends before it is shown"),
+        ("features", news(end="2025-12-31"), "ends before it is shown"),
         ("notices", news(link="https://example.org/"), "not an allowed host"),
         ("notices", news(link="javascript:alert(1)"), "not of the form"),
         ("notices", news(models=[]), "length >= 1"),
