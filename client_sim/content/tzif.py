@@ -15,8 +15,10 @@ from client_sim.content.local_time import LocalTime
 from client_sim.content.tz_rule import Rule, decode_rule
 from client_sim.device.errors import ContentError
 
-_HEADER: Final = struct.Struct(">4s1s15x6I")
+_HEADER: Final = struct.Struct(">4s1s15s6I")
+_UNUSED: Final = bytes(15)
 _TYPE: Final = struct.Struct(">i2B")
+_TIME: Final = 8
 _LEAP_CORRECTION: Final = 4
 _FIRST_OFFSET: Final = -89_999
 _LAST_OFFSET: Final = 93_599
@@ -68,27 +70,34 @@ class _Counts:
     type: int
     char: int
 
-    def size(self, width: int) -> int:
-        """Return the octets of a data block whose times have `width` octets."""
+    def size(self) -> int:
+        """Return the octets of a data block from version 2 on."""
         return (
-            self.time * (width + 1)
+            self.time * (_TIME + 1)
             + self.type * _TYPE.size
             + self.char
-            + self.leap * (width + _LEAP_CORRECTION)
+            + self.leap * (_TIME + _LEAP_CORRECTION)
             + self.isstd
             + self.isut
         )
 
 
+_NOTHING: Final = _Counts(isut=0, isstd=0, leap=0, time=0, type=1, char=1)
+
+
 def decode_tzif(octets: bytes) -> Zone:
     """Return the time zone of a TZif file; raises ContentError for any that is malformed."""
     first, version = _read_header(octets, 0)
-    second_at = _HEADER.size + first.size(4)
+    data_at = _HEADER.size
+    second_at = data_at + _TYPE.size + 1
+    # A reader of version 1 would find it: it has no name, and holds nothing but UTC.
+    if first != _NOTHING or any(octets[data_at:second_at]):
+        raise ContentError("A time zone has more than nothing for readers of version 1.")
     second, again = _read_header(octets, second_at)
     if version != again:
         raise ContentError("A time zone states two versions of its format.")
     data_at = second_at + _HEADER.size
-    footer_at = data_at + second.size(8)
+    footer_at = data_at + second.size()
     footer = _FOOTER.fullmatch(octets[footer_at:])
     if footer is None:
         raise ContentError("A time zone does not end as it should.")
@@ -99,19 +108,21 @@ def decode_tzif(octets: bytes) -> Zone:
 def _read_header(octets: bytes, at: int) -> tuple[_Counts, bytes]:
     if len(octets) - at < _HEADER.size:
         raise ContentError("A time zone is cut short.")
-    magic, version, *counts = _HEADER.unpack_from(octets, at)
+    magic, version, unused, *counts = _HEADER.unpack_from(octets, at)
+    if unused != _UNUSED:
+        raise ContentError("A time zone has something where its header has nothing.")
     if magic != b"TZif" or version not in b"234":
         raise ContentError("A time zone is not TZif of version 2, 3 or 4.")
     found = _Counts(*counts)
     if found.isut not in {0, found.type} or found.isstd not in {0, found.type}:
         raise ContentError("A time zone counts its indicators wrongly.")
-    if not 1 <= found.type <= 256 or not found.char or found.size(4) > len(octets):
+    if not 1 <= found.type <= 256 or not found.char or found.size() > len(octets):
         raise ContentError("A time zone has no local time, or more than it has octets for.")
     return found, version
 
 
 def _read_data(data: bytes, counts: _Counts, rule: Rule | None) -> Zone:
-    if len(data) != counts.size(8):
+    if len(data) != counts.size():
         raise ContentError("A time zone is cut short.")
     if counts.leap:
         raise ContentError("A time zone counts leap seconds, which phones do not.")

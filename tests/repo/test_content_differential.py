@@ -143,6 +143,20 @@ def test_both_know_the_rules_for_later_years(footer):
     assert passes_on_server("zones", entries) == FOOTERS[footer]
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 101), st.binary(max_size=2), st.integers(0, 2))
+def test_both_read_every_octet_of_a_zone(at, octets, gone):
+    """Up to its names, the sample has none that could be another: headers, and an empty block."""
+    whole = tzif()
+    changed = whole[:at] + octets + whole[at + gone :]
+    entries = {"Asia/Jakarta": {"tzif": b64(changed)}}
+    on_phone = passes_on_phone("zones", entries)
+    assert on_phone == passes_on_server("zones", entries)
+    if at < 95 and changed[:95] != whole[:95]:
+        is_other_version = changed[4] == changed[55] and changed[4:5] in {b"3", b"4"}
+        assert not on_phone or is_other_version
+
+
 @pytest.mark.parametrize("text", ["http\u017f:", "java\u017fcript:", "HTTPS:"])
 def test_both_fold_letters_alike(text):
     """A word that is not allowed is none in capitals or with a long s either."""

@@ -10,7 +10,9 @@ from itertools import pairwise
 
 from server.core.errors import FormatError
 
-_HEADER = struct.Struct(">4sc15x6I")
+_HEADER = struct.Struct(">4sc15s6I")
+# Counts and data of a block with one local time, which is UTC without a name.
+_EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
 _CLOCK = r"(?::[0-5][0-9](?::[0-5][0-9])?)?"
 _OFFSET = rf"[+-]?(?:2[0-4]|1[0-9]|0?[0-9]){_CLOCK}"
 _TIME = rf"[+-]?(?:16[0-7]|1[0-5][0-9]|0?[0-9]?[0-9]){_CLOCK}"
@@ -35,26 +37,21 @@ class _Counts:
     type: int
     char: int
 
-    def octets(self, time_size: int) -> int:
-        return (
-            self.time * (time_size + 1)
-            + self.type * 6
-            + self.char
-            + self.leap * (time_size + 4)
-            + self.isstd
-            + self.isut
-        )
+    def octets(self) -> int:
+        return self.time * 9 + self.type * 6 + self.char + self.leap * 12 + self.isstd + self.isut
 
 
 def check_tzif(data: bytes) -> None:
     """Raise FormatError unless `data` is one TZif file of version 2 to 4 and sound."""
-    version, counts = _read_header(data)
-    at = _HEADER.size + counts.octets(4)
+    version, _ = _read_header(data)
+    at = _HEADER.size + 7
+    if data[at - len(_EMPTY) : at] != _EMPTY:
+        raise FormatError("a TZif file's block of version 1 is not empty")
     version_again, counts = _read_header(data[at:])
     if version_again != version:
         raise FormatError("a TZif file has two versions")
     at += _HEADER.size
-    end = at + counts.octets(8)
+    end = at + counts.octets()
     if end > len(data):
         raise FormatError("a TZif file ends within its data")
     _check_block(data[at:end], counts)
@@ -69,10 +66,12 @@ def check_tzif(data: bytes) -> None:
 def _read_header(data: bytes) -> tuple[bytes, _Counts]:
     if len(data) < _HEADER.size:
         raise FormatError("a TZif file ends within a header")
-    magic, version, *numbers = _HEADER.unpack_from(data)
+    magic, version, reserved, *numbers = _HEADER.unpack_from(data)
     counts = _Counts(*numbers)
     if magic != b"TZif" or version not in {b"2", b"3", b"4"}:
         raise FormatError("a TZif file is not of version 2 to 4")
+    if any(reserved):
+        raise FormatError("a TZif file has something where its header has nothing")
     if (
         not 1 <= counts.type <= 256
         or not counts.char

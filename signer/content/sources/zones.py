@@ -1,11 +1,13 @@
 """Time zones, from PyPI's tzdata or a folder of compiled files.
 
 A name whose file has the same octets as another's is a link to it: to the one that `tzdata.zi`,
-which lies in the folder, calls a zone, else to the first by name.
+which lies in the folder, calls a zone, else to the first by name. What some files
+repeat for readers of version 1 is made empty.
 """
 
 import base64
 import re
+import struct
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -17,6 +19,9 @@ from signer.content.sources.errors import SourceError
 NAME = "tzdata"
 LICENCE = "LicenseRef-public-domain"
 MAGIC = b"TZif"
+HEADER = struct.Struct(">4sc15x6I")
+#: Counts and data of one local time that has no name.
+EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
 #: No zones: the machine's own choice, and copies of all zones with and without leap seconds.
 OTHERS = frozenset({"localtime", "posix", "posixrules", "right"})
 VERSION = re.compile(r"# version (\S+)")
@@ -58,7 +63,17 @@ def _find_zones(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]
         if each.is_dir():
             yield from _find_zones(each, name + "/")
         elif (octets := each.read_bytes()).startswith(MAGIC):
-            yield name, octets
+            yield name, _without_first_block(octets)
+
+
+def _without_first_block(octets: bytes) -> bytes:
+    """Return a file whose block of version 1 is empty; what has no later one stays as it is."""
+    if len(octets) < HEADER.size:
+        return octets
+    *_, isut, isstd, leap, times, types, chars = HEADER.unpack_from(octets)
+    end = HEADER.size + times * 5 + types * 6 + chars + leap * 8 + isstd + isut
+    is_later = octets[end : end + 5] == octets[:5]
+    return octets[: HEADER.size - 24] + EMPTY + octets[end:] if is_later else octets
 
 
 def _read_source(file: Traversable) -> tuple[str, frozenset[str]]:

@@ -13,7 +13,7 @@ from client_sim.content.index import File
 from client_sim.content.kinds import KINDS
 from client_sim.device.errors import ContentError
 from tests.certificates import CONSTRAINTS, EXTENSIONS_OF_ODD_FORM, make_certificate
-from tests.server.core.content.samples import entries_of, tzif
+from tests.server.core.content.samples import EMPTY, FULL, entries_of, tzif
 
 HOSTS = frozenset({"example.com"})
 
@@ -240,6 +240,22 @@ def test_a_zone_is_read_to_its_last_octet():
     for octets in (*(good[:end] for end in range(len(good))), good + b"\n"):
         with pytest.raises(ContentError):
             check("zones", {"A": {"tzif": base64.b64encode(octets).decode()}})
+
+
+@pytest.mark.parametrize(
+    "octets",
+    [
+        tzif(first=FULL),
+        tzif(first=EMPTY[:-7] + bytes(6) + b"a"),
+        tzif(first=bytes(24)),
+        tzif(first=bytes(12) + EMPTY[12:23] + b"\2" + bytes(8)),
+        *(tzif()[:at] + b"\1" + tzif()[at + 1 :] for at in (5, 19, 56, 70)),
+    ],
+)
+def test_a_zone_says_nothing_to_old_readers(octets):
+    """Its block of version 1 is empty, and so are its headers' reserved octets."""
+    with pytest.raises(ContentError, match=r"nothing|no local time"):
+        check("zones", {"A": {"tzif": base64.b64encode(octets).decode()}})
 
 
 def test_an_occasion_has_days_of_its_own_in_every_country():

@@ -56,10 +56,16 @@ def certificate(*, ca=True, constraints=True):
     return signed.public_bytes(Encoding.DER)
 
 
-def tzif(footer=b"<+07>-7", offset=25200, names=b"+07\0"):
+#: What a zone has for readers of version 1 where it has nothing, behind the first header's zeros.
+EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + struct.pack(">iBB", 0, 0, 0) + b"\0"
+#: What a full one has there: the same as further on, as far as 32 bits go.
+FULL = struct.pack(">6I", 0, 0, 0, 0, 1, 4) + struct.pack(">iBB", 25200, 0, 0) + b"+07\0"
+
+
+def tzif(footer=b"<+07>-7", offset=25200, names=b"+07\0", first=EMPTY):
     """Return a zone without transitions, version 2, as RFC 9636 lays it out."""
     head = b"TZif2" + bytes(15)
-    first = head + struct.pack(">6I", 0, 0, 0, 0, 1, 1) + struct.pack(">iBB", 0, 0, 0) + b"\0"
+    first = head + first
     second = head + struct.pack(">6I", 0, 0, 0, 0, 1, len(names))
     return first + second + struct.pack(">iBB", offset, 0, 0) + names + b"\n" + footer + b"\n"
 

@@ -12,6 +12,7 @@ from server.core.errors import FormatError
 from tests.server.core.content.samples import (
     COLOURS,
     DER,
+    FULL,
     HOSTS,
     KINDS,
     NEWS,
@@ -151,6 +152,8 @@ def test_an_unknown_kind_has_no_entries():
         ("zones", zone(tzif() + b"x\n"), "no TZ string"),
         ("zones", zone(tzif(footer=b"rm -rf")), "no TZ string"),
         ("zones", zone(tzif(offset=93_600)), "out of range"),
+        ("zones", zone(tzif(first=FULL)), "block of version 1 is not empty"),
+        ("zones", zone(tzif().replace(bytes(15), bytes(14) + b"a", 1)), "header has nothing"),
         ("zones", zone(tzif(names=b"<b\0")), "designation"),
         ("zones", zone(tzif(names=b"+07")), "no end"),
         ("zones", zone(tzif(names=b"+07\0more\0")), "designation that no local time has"),

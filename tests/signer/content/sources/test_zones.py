@@ -12,6 +12,7 @@ import pytest
 from signer.content.sources.errors import SourceError
 from signer.content.sources.zones import load_zones
 from tests.content_rules import check_pack
+from tests.server.core.content.samples import FULL, tzif
 
 ZONEINFO = files("tzdata") / "zoneinfo"
 
@@ -91,6 +92,16 @@ def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
         "C": {"tzif": base64.b64encode(b"TZif2two").decode()},
         "X/Y": {"link": "C"},
     }
+
+
+def test_what_is_for_old_readers_is_made_empty(tmp_path):
+    """As Debian has its zones: the first block repeats what the second says, up to 2037."""
+    full, slim = tzif(first=FULL), tzif()
+    folder = folder_of(tmp_path / "zoneinfo", D=full, E=slim, F=full[:-20], G=full[:50])
+    entries = load_zones(folder).entries
+    assert entries["D"] == {"tzif": base64.b64encode(slim).decode()}
+    assert entries["E"] == {"link": "D"}
+    assert entries["G"] == {"tzif": base64.b64encode(full[:50]).decode()}
 
 
 def test_whose_zones_they_are(tmp_path):
