@@ -1,7 +1,7 @@
 """`content build`, `validate` and `diff`: pack folders, which nobody has signed yet."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,14 @@ from signer.content.extra import load_extra
 from signer.content.loss import check_has_enough
 from signer.content.pack_folder import PackFolder, load_edited, load_pack, make_pack, write_pack
 from signer.content.sources.completeness import Completeness
+from signer.content.sources.left_out import LeftOut
 from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.content.validate import check_packs_to_sign
 from signer.errors import refusing
 from signer.proposal.release_review import escape
+
+SHOWN_LEFT_OUT = 10
+"""Of what a builder left out, so many names are shown for each reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class _Draft:
     pictures: Mapping[str, bytes]
     notes: tuple[str, ...] = ()
     completeness: Completeness | None = None
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 @click.command(
@@ -176,9 +181,14 @@ def _report(
     as_json: bool,
 ) -> None:
     if as_json:
-        told = {} if draft.completeness is None else {"missing": draft.completeness.find_missing()}
+        told: dict[str, Any] = (
+            {} if draft.completeness is None else {"missing": draft.completeness.find_missing()}
+        )
+        told["left_out"] = draft.left_out.to_json()
         print_json({**_pack_json(made), **told, "notes": list(draft.notes), "out": str(out)})
         return
+    for line in draft.left_out.to_lines(SHOWN_LEFT_OUT):
+        click.echo(escape(line))
     for note in draft.notes:
         click.echo(note)
     if draft.completeness is not None:
@@ -199,7 +209,9 @@ def _read_source(kind: str, upstream: Upstream, now: int) -> _Draft:
         "version": 1,
         "withdrawn": [],
     }
-    return _Draft(members, built.entries, built.pictures, built.notes, built.completeness)
+    return _Draft(
+        members, built.entries, built.pictures, built.notes, built.completeness, built.left_out
+    )
 
 
 def _read_edited(folder: Path, kind: str) -> _Draft:

@@ -3,6 +3,9 @@
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from signer.content.sources.left_out import LeftOut
 
 TYPES = frozenset({
     "cbs", "default", "dun", "emergency", "fota", "hipri", "ia", "ims", "mms", "supl", "xcap",
@@ -23,18 +26,29 @@ PRINTABLE = re.compile(r"[ -~]+")
 #: What no text of a pack may hold.
 FORBIDDEN = re.compile(r"[<>]|https?:|www\.|javascript:|data:", re.IGNORECASE)
 
+#: Why a reader leaves out what an entry does not have.
+NO_PLACE = "entries have no place for it"
+
 Note = Callable[[str], None]
 
 
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Where a reader tells what is not in the access points: notes, and what it left out."""
+
+    note: Note
+    left_out: LeftOut
+
+
 def make_access_point(
-    carrier: str, types: Iterable[str], words: dict[str, str | None], where: str, note: Note
+    carrier: str, types: Iterable[str], words: dict[str, str | None], where: str, aside: Aside
 ) -> dict[str, object] | None:
     """Return the APN of FORMATS 15 with `words` of MEMBERS and PORTS, spaces around them removed.
 
-    What is empty is left out, as is, with a note, a member that phones could not use; without a
-    usable `apn` or type there is no access point, and None. `where` begins each note.
+    What is empty is passed over, and a member that phones could not use is left out; without a
+    usable `apn` or type there is no access point, and None. `where` is for `aside`.
     """
-    point: dict[str, object] = {"carrier": _shorten(carrier, where, note)}
+    point: dict[str, object] = {"carrier": _shorten(carrier, where, aside.note)}
     for name, word in words.items():
         value = (word or "").strip()
         if not value:
@@ -44,13 +58,13 @@ def make_access_point(
         elif name in MEMBERS and len(value) <= MEMBERS[name] and PRINTABLE.fullmatch(value):
             point[name] = value
         else:
-            note(f"{where}: {name} {value!r} is left out; phones could not use it")
+            aside.left_out.add("a member that phones could not use", f"{where}: {name} {value!r}")
     wanted = set(types)
-    if wanted - TYPES:
-        note(f"{where}: types without a meaning here: {', '.join(sorted(wanted - TYPES))}")
+    for name in sorted(wanted - TYPES):
+        aside.left_out.add("a type without a meaning here", f"{where}: {name}")
     point["types"] = sorted(wanted & TYPES)
     if "apn" not in point or not point["types"]:
-        note(f"{where}: left out, for it has no access point's name or no type")
+        aside.left_out.add("an access point without a name of its own, or a type", where)
         return None
     return point
 

@@ -5,11 +5,10 @@ for a virtual operator's SIM cards alone (`mvno_type`) is kept among the network
 chooses.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from signer.content.sources.access_point import NETWORK, TYPES, Note, make_access_point
+from signer.content.sources.access_point import NETWORK, NO_PLACE, TYPES, Aside, make_access_point
 
 #: android.provider.Telephony.Carriers, AUTH_TYPE
 METHODS = {"0": "none", "1": "pap", "2": "chap", "3": "pap-chap"}
@@ -21,23 +20,22 @@ TAKEN = frozenset({
 WORDS = ("apn", "mmsc", "mmsport", "mmsproxy", "password", "port", "proxy", "user")
 
 
-def read_android(root: Element, path: str, note: Note) -> Iterator[tuple[str, dict[str, object]]]:
+def read_android(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield pairs of an entry's key and an access point, in the file's order."""
-    unknown = Counter(name for each in root.iterfind("apn") for name in set(each.keys()) - TAKEN)
-    for name, count in sorted(unknown.items()):
-        note(f"{path}: left out, for entries have no place for it: {name}, {count} times")
     for number, element in enumerate(root.iterfind("apn"), start=1):
         carrier = element.get("carrier") or ""
-        where = f"{path}: access point {number}, {carrier}"
+        where = f"access point {number}, {carrier}"
+        for name in set(element.keys()) - TAKEN:
+            aside.left_out.add(NO_PLACE, name)
         key = f"{element.get('mcc') or ''}-{element.get('mnc') or ''}"
         if not NETWORK.fullmatch(key):
-            note(f"{where}: left out, for it is of no network")
+            aside.left_out.add("an access point of no network", where)
             continue
         if element.get("carrier_enabled") == "false":
-            note(f"{where}: left out, for the list disables it")
+            aside.left_out.add("an access point that the list disables", where)
             continue
         words = {name: element.get(name) for name in WORDS}
-        point = make_access_point(carrier, _types_of(element), words, where, note)
+        point = make_access_point(carrier, _types_of(element), words, where, aside)
         if point is None:
             continue
         if (method := METHODS.get(element.get("authtype") or "")) is not None:

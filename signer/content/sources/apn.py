@@ -11,9 +11,11 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import parse
 
+from signer.content.sources.access_point import Aside
 from signer.content.sources.android_apns import read_android
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.errors import SourceError
+from signer.content.sources.left_out import LeftOut
 from signer.content.sources.service_providers import read_providers
 
 NAME = "mobile-broadband-provider-info"
@@ -44,18 +46,17 @@ def load_apn(path: Path, version: str, *, name: str = "", licence: str = "") -> 
             f"{path} does not say whose list it is; give --source-name and --source-licence."
         )
     notes: list[str] = []
-    twice = 0
+    left_out = LeftOut()
     networks: dict[str, list[dict[str, object]]] = {}
-    for key, point in reader(root, str(path), notes.append):
+    for key, point in reader(root, Aside(notes.append, left_out)):
         points = networks.setdefault(key, [])
         if point in points:
-            twice += 1
+            left_out.add("an access point that its network has already", key)
         else:
             points.append(point)
-    if twice:
-        notes.append(f"{path}: access points that a network has twice, kept once: {twice}")
     entries: dict[str, object] = {key: {"apns": networks[key]} for key in sorted(networks)}
-    return Built(entries, [name_source(name, version, licence)], notes=tuple(notes))
+    sources = [name_source(name, version, licence)]
+    return Built(entries, sources, notes=tuple(notes), left_out=left_out)
 
 
 def _parse(path: Path) -> Element:

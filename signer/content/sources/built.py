@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from signer.content.sources.completeness import Completeness
+from signer.content.sources.left_out import LeftOut
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +12,7 @@ class Built:
     """The entries of a kind, where they come from, and what a person should know of it.
 
     `entries` and `sources` are as FORMATS 15 says; `pictures` maps names of wallpapers to JPEGs;
-    `notes` are sentences about what the source has and the pack has not, or not so;
+    `left_out` is what the source has and the pack has not, `notes` are sentences about the rest;
     `completeness` says which texts are in which languages, where the kind has texts.
     """
 
@@ -19,6 +20,7 @@ class Built:
     sources: list[dict[str, str]]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
     completeness: Completeness | None = None
 
 

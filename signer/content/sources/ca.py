@@ -21,6 +21,7 @@ from server.core.content.der import check_ca_certificate
 from server.core.errors import FormatError
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.errors import SourceError
+from signer.content.sources.left_out import LeftOut
 
 NAME = "certifi"
 LICENCE = "MPL-2.0"
@@ -34,7 +35,7 @@ NAMED_BY = (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.ORGAN
 def load_ca(
     path: Path | None = None, version: str = "", *, name: str = NAME, licence: str = LICENCE
 ) -> Built:
-    """Build the kind `ca` from a file in PEM, or certifi's; what is left out is among the notes.
+    """Build the kind `ca` from a file in PEM, or certifi's.
 
     `version` is that of the package a file is from. SourceError if the file has no certificate, or
     one that cannot be read.
@@ -46,7 +47,7 @@ def load_ca(
     if not blocks or len(blocks) != text.count(BEGIN):
         raise SourceError(f"{path} has no certificates in PEM, or one that does not end.")
     entries: dict[str, object] = {}
-    notes: list[str] = []
+    left_out = LeftOut()
     for block in blocks:
         line = text.count(b"\n", 0, block.start()) + 1
         try:
@@ -54,15 +55,17 @@ def load_ca(
         except ValueError as error:
             raise SourceError(f"{path}, line {line}: no certificate: {error}.") from error
         if reason:
-            notes.append(f"{path}, line {line}: {title} is left out: {reason}")
+            left_out.add(reason, f"line {line}: {title}")
             continue
-        entries[hashlib.sha256(der).hexdigest()] = {
+        key = hashlib.sha256(der).hexdigest()
+        if key in entries:
+            left_out.add("it is there already", f"line {line}: {title}")
+        entries[key] = {
             "der": base64.b64encode(der).decode(),
             "name": title,
         }
-    return Built(
-        dict(sorted(entries.items())), [name_source(name, version, licence)], notes=tuple(notes)
-    )
+    sources = [name_source(name, version, licence)]
+    return Built(dict(sorted(entries.items())), sources, left_out=left_out)
 
 
 def _judge(block: bytes) -> tuple[str, bytes, str]:

@@ -8,11 +8,12 @@ import re
 from functools import cache
 from importlib.metadata import version
 
-from phonenumbers import SUPPORTED_SHORT_REGIONS, PhoneMetadata
+from phonenumbers import SUPPORTED_REGIONS, SUPPORTED_SHORT_REGIONS, PhoneMetadata
 from phonenumbers.shortnumberinfo import connects_to_emergency_number
 
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.errors import SourceError
+from signer.content.sources.left_out import LeftOut
 
 NAME = "phonenumbers"
 LICENCE = "Apache-2.0"
@@ -34,7 +35,10 @@ def load_emergency() -> Built:
         numbers = _find_numbers(country)
         longer = any(connects_to_emergency_number(each + REST, country) for each in numbers)
         entries[country] = {"exact": bool(numbers) and not longer, "numbers": numbers}
-    return Built(entries, [name_source(NAME, version(NAME), LICENCE)])
+    left_out = LeftOut()
+    for country in set(SUPPORTED_REGIONS) - entries.keys():
+        left_out.add(f"a country whose short numbers {NAME} does not have", country)
+    return Built(entries, [name_source(NAME, version(NAME), LICENCE)], left_out=left_out)
 
 
 def _find_numbers(country: str) -> list[str]:

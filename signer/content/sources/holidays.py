@@ -5,10 +5,11 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable
 from importlib.metadata import version
 
-from holidays import HolidayBase, country_holidays, list_supported_countries
+from holidays import PUBLIC, HolidayBase, country_holidays, list_supported_countries
 
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.errors import SourceError
+from signer.content.sources.left_out import LeftOut
 
 NAME = "holidays"
 LICENCE = "MIT"
@@ -20,23 +21,27 @@ def load_holidays(years: Iterable[int], countries: Collection[str] | None = None
     """Build the kind `holidays` for `years`, of `countries` or all that the package knows.
 
     A day's names are in the language that the country's holidays have in the package, and in
-    English; names of one day are put together. A year that the package cannot compute for a country
-    is left out, with a note. SourceError for a country that it does not know.
+    English; names of one day are put together. Left out are years that the package cannot compute
+    for a country, and what is no public holiday of the whole country. SourceError for a country
+    that it does not know.
     """
     known = sorted(list_supported_countries(include_aliases=False))
     if unknown := sorted(set(countries or ()) - set(known)):
         raise SourceError(f"{NAME} {version(NAME)} knows no holidays of {', '.join(unknown)}.")
     entries: dict[str, object] = {}
     notes: list[str] = []
+    left_out = LeftOut()
     for country in sorted(countries) if countries else known:
         for year in sorted(set(years)):
             found = country_holidays(country, years=year, language=_own_language(country))
             if not found.start_year <= year <= found.end_year:
-                notes.append(f"{country}-{year} is left out: {NAME} cannot compute that year")
+                left_out.add(f"a year that {NAME} cannot compute", f"{country}-{year}")
                 continue
             days = _days_of(country, year, found, notes.append)
             entries[f"{country}-{year}"] = {"days": days}
-    return Built(entries, [name_source(NAME, version(NAME), LICENCE)], notes=tuple(notes))
+        _note_others(country, left_out)
+    sources = [name_source(NAME, version(NAME), LICENCE)]
+    return Built(entries, sources, notes=tuple(notes), left_out=left_out)
 
 
 def english_days(country: str, year: int) -> dict[dt.date, list[str]]:
@@ -44,6 +49,16 @@ def english_days(country: str, year: int) -> dict[dt.date, list[str]]:
     has_english = ENGLISH in country_holidays(country).supported_languages
     language = ENGLISH if has_english else _own_language(country)
     return _names(country_holidays(country, years=year, language=language), year)
+
+
+def _note_others(country: str, left_out: LeftOut) -> None:
+    """Take down what the package knows besides: holidays of parts of a country, of other kinds."""
+    known = country_holidays(country)
+    if known.subdivisions:
+        reason = "a part of a country, with holidays that only it has"
+        left_out.add(reason, country, len(known.subdivisions))
+    for category in sorted(set(known.supported_categories) - {PUBLIC}):
+        left_out.add("a kind of holidays that are not public", f"{country}: {category}")
 
 
 def _own_language(country: str) -> str | None:

@@ -1,14 +1,13 @@
 """Reads GNOME's list of providers, format 2.0 (`serviceproviders.2.dtd`).
 
 A provider's access points hold for each of its networks. Not taken over, for the entries have no
-place for it: plans, name servers, gateways, balances, CDMA. A note says how many there are.
+place for it: plans, name servers, gateways, balances, CDMA. They are counted.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
-from signer.content.sources.access_point import NETWORK, Note, make_access_point
+from signer.content.sources.access_point import NETWORK, NO_PLACE, Aside, make_access_point
 
 #: What `usage` means in Android's words; without one an access point is for data.
 USAGES = {
@@ -26,24 +25,24 @@ TAKEN = frozenset({
 })  # fmt: skip
 
 
-def read_providers(root: Element, path: str, note: Note) -> Iterator[tuple[str, dict[str, object]]]:
+def read_providers(root: Element, aside: Aside) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield pairs of an entry's key and an access point, those of primary providers first."""
     providers = [
         (country.get("code", "").upper(), provider)
         for country in root.iterfind("country")
         for provider in country.iterfind("provider")
     ]
-    for tag, count in sorted(Counter(_list_left_out(root)).items()):
-        note(f"{path}: left out, for entries have no place for it: <{tag}>, {count} times")
+    for tag in _list_left_out(root):
+        aside.left_out.add(NO_PLACE, f"<{tag}>")
     for country, provider in sorted(providers, key=lambda pair: pair[1].get("primary") != "true"):
         name = _name_of(provider)
-        where = f"{path}: {country}, {name or 'a provider without a name'}"
+        where = f"{country}, {name or 'a provider without a name'}"
         points = provider.findall("gsm/apn")
-        keys = list(_networks_of(provider, where, note))
+        keys = list(_networks_of(provider, where, aside))
         if keys and not points:
-            note(f"{where}: no access points for {', '.join(keys)}")
+            aside.note(f"{where}: no access points for {', '.join(keys)}")
         for element in points:
-            point = _point_of(element, name, where, note)
+            point = _point_of(element, name, where, aside)
             if point is not None:
                 yield from ((key, dict(point)) for key in keys or [country])
 
@@ -57,16 +56,18 @@ def _list_left_out(element: Element) -> Iterator[str]:
             yield str(child.tag)
 
 
-def _networks_of(provider: Element, where: str, note: Note) -> Iterator[str]:
+def _networks_of(provider: Element, where: str, aside: Aside) -> Iterator[str]:
     for network in provider.iterfind("gsm/network-id"):
         key = f"{network.get('mcc')}-{network.get('mnc')}"
         if NETWORK.fullmatch(key):
             yield key
         else:
-            note(f"{where}: no network can have the numbers {key}")
+            aside.left_out.add("numbers that no network can have", f"{where}: {key}")
 
 
-def _point_of(element: Element, provider: str, where: str, note: Note) -> dict[str, object] | None:
+def _point_of(
+    element: Element, provider: str, where: str, aside: Aside
+) -> dict[str, object] | None:
     own = _name_of(element)
     carrier = f"{provider}: {own}" if own and own not in provider else provider
     usage = element.find("usage")
@@ -81,7 +82,7 @@ def _point_of(element: Element, provider: str, where: str, note: Note) -> dict[s
         "user": element.findtext("username"),
     }
     types = {*USAGES.get(kind, (str(kind),)), *(("mms",) if words["mmsc"] else ())}
-    point = make_access_point(carrier, types, words, f"{where}, {words['apn']}", note)
+    point = make_access_point(carrier, types, words, f"{where}, {words['apn']}", aside)
     method = element.find("authentication")
     if point is not None and method is not None and method.get("method") in {"chap", "pap"}:
         point["auth"] = method.get("method")

@@ -15,10 +15,13 @@ from pathlib import Path
 
 from signer.content.sources.built import Built, name_source
 from signer.content.sources.errors import SourceError
+from signer.content.sources.left_out import LeftOut
 
 NAME = "tzdata"
 LICENCE = "LicenseRef-public-domain"
 MAGIC = b"TZif"
+#: What makes a folder of zones a package.
+PYTHONS = (".py", ".pyc")
 HEADER = struct.Struct(">4sc15x6I")
 #: Counts and data of one local time that has no name.
 EMPTY = struct.pack(">6I", 0, 0, 0, 0, 1, 1) + bytes(7)
@@ -36,7 +39,8 @@ def load_zones(
     says another than `version`.
     """
     root: Traversable = files("tzdata") / "zoneinfo" if folder is None else folder
-    found = dict(_find_zones(root, ""))
+    left_out = LeftOut()
+    found = dict(_find_zones(root, "", left_out))
     if not found:
         raise SourceError(f"{root} holds no compiled time zones; give a folder like zoneinfo.")
     told, zones = _read_source(root / "tzdata.zi")
@@ -51,19 +55,21 @@ def load_zones(
         else {"link": targets[octets]}
         for key, octets in sorted(found.items())
     }
-    return Built(entries, [name_source(name, told, licence)])
+    return Built(entries, [name_source(name, told, licence)], left_out=left_out)
 
 
-def _find_zones(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+def _find_zones(folder: Traversable, prefix: str, left_out: LeftOut) -> Iterator[tuple[str, bytes]]:
     """Yield names and octets of the compiled zones in a folder and those below it."""
     for each in folder.iterdir():
         name = prefix + each.name
         if name in OTHERS:
-            continue
-        if each.is_dir():
-            yield from _find_zones(each, name + "/")
+            left_out.add("no zone of the database, or a copy of all of them", name)
+        elif each.is_dir():
+            yield from _find_zones(each, name + "/", left_out)
         elif (octets := each.read_bytes()).startswith(MAGIC):
             yield name, _without_first_block(octets)
+        elif not name.endswith(PYTHONS):
+            left_out.add("a file that is no compiled zone", name)
 
 
 def _without_first_block(octets: bytes) -> bytes:

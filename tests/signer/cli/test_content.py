@@ -58,6 +58,9 @@ def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
     )
     assert (told["kind"], told["version"], told["out"]) == ("emergency", 1, str(first))
     assert told["entries"] > 100
+    [left_out] = told["left_out"]
+    assert left_out["reason"] == "a country whose short numbers phonenumbers does not have"
+    assert (left_out["count"], left_out["names"]["TK"]) == (len(left_out["names"]), 1)
     status, output, _ = run(
         *("content", "build", "emergency", "--out", second, "--base", first),
         *(
@@ -71,6 +74,7 @@ def test_a_pack_is_built_and_built_again_on_it(run, run_json, tmp_path) -> None:
     )
     assert status == 0
     assert "Against version 1, emergency: 0 entries added, 0 changed, 0 removed." in output
+    assert f"Left out ({left_out['count']}): a country whose short numbers" in output
     old, new = load_pack(first), load_pack(second)
     assert (new.pack.version, new.pack.title, new.parts) == (2, {"en": "Numbers"}, old.parts)
     assert (old.pack.start, old.pack.rollout) == (1_796_104_800, [(1_796_104_800, 1000)])

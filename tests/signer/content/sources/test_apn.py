@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signer.content.sources.access_point import make_access_point
+from signer.content.sources.access_point import Aside, make_access_point
 from signer.content.sources.apn import load_apn
 from signer.content.sources.errors import SourceError
+from signer.content.sources.left_out import LeftOut
 from tests.content_rules import check_pack
 
 FOLDER = Path("/usr/share/mobile-broadband-provider-info")
@@ -89,7 +90,8 @@ def test_every_access_point_of_debians_list_is_held():
     for key, apn, mmsc, *rest in points_of(android.entries):
         assert mmsc is not None or (key, apn, *rest) in without_centre
         assert mmsc is None or (key, apn, mmsc, *rest) in held
-    assert sum("it is of no network" in note for note in android.notes) == 18
+    left_out = {each["reason"]: each["count"] for each in android.left_out.to_json()}
+    assert left_out["an access point of no network"] == 18
     seen = 0
     for country in ET.parse(PROVIDERS).iterfind("country"):
         for gsm in country.iterfind("provider/gsm"):
@@ -154,10 +156,14 @@ def test_points_without_numbers_are_a_countrys_and_networks_without_points_are_t
     )
     built = load_apn(path, "1")
     assert built.entries == {"ID": {"apns": [{"apn": "a", "carrier": "A", "types": ["default"]}]}}
-    assert [note.partition(": ")[2] for note in built.notes] == [
-        "ID, B: no access points for 510-02",
-        "ID, C: no network can have the numbers 5-0",
-        "access points that a network has twice, kept once: 1",
+    assert built.notes == ("ID, B: no access points for 510-02",)
+    assert built.left_out.to_json() == [
+        {
+            "count": 1,
+            "names": {"ID": 1},
+            "reason": "an access point that its network has already",
+        },
+        {"count": 1, "names": {"ID, C: 5-0": 1}, "reason": "numbers that no network can have"},
     ]
 
 
@@ -169,23 +175,22 @@ def test_what_is_left_out_is_counted(tmp_path):
         "<ussd>1</ussd></balance-check>"
         '<apn value="a"><plan type="prepaid"/><dns>1</dns><dns>2</dns></apn></gsm></provider>',
     )
-    assert [note.partition(": ")[2] for note in load_apn(path, "1").notes] == [
-        f"left out, for entries have no place for it: {words}"
-        for words in (
-            "<balance-check>, 1 times",
-            "<cdma>, 1 times",
-            "<dns>, 2 times",
-            "<plan>, 1 times",
-        )
+    built = load_apn(path, "1")
+    assert built.notes == ()
+    assert built.left_out.to_json() == [
+        {
+            "count": 5,
+            "names": {"<balance-check>": 1, "<cdma>": 1, "<dns>": 2, "<plan>": 1},
+            "reason": "entries have no place for it",
+        }
     ]
     path.write_text(
         '<apns version="8"><apn carrier="A" mcc="510" mnc="11" apn="a" mtu="1400" mvno_type="spn"/>'
         '<apn carrier="A" mcc="510" mnc="12" apn="a" mtu="1400"/></apns>'
     )
-    notes = load_apn(path, "1", name="x", licence="MIT").notes
-    assert [note.partition(": ")[2] for note in notes] == [
-        f"left out, for entries have no place for it: {words}"
-        for words in ("mtu, 2 times", "mvno_type, 1 times")
+    built = load_apn(path, "1", name="x", licence="MIT")
+    assert built.left_out.to_lines(10) == [
+        "Left out (3): entries have no place for it: mtu (2); mvno_type"
     ]
 
 
@@ -230,7 +235,11 @@ def test_androids_form_has_what_gnomes_has_not(tmp_path):
     assert second["types"] == [
         "cbs", "default", "dun", "fota", "hipri", "ims", "mms", "supl", "xcap"
     ]  # fmt: skip
-    assert len(built.notes) == 3
+    assert built.left_out.to_lines(10) == [
+        "Left out (1): a member that phones could not use: access point 1, A: mmsport '99999'",
+        "Left out (1): a type without a meaning here: access point 1, A: vsim",
+        "Left out (1): an access point that the list disables: access point 3, C",
+    ]
     assert built.sources[0]["name"] == "our list"
 
 
@@ -270,10 +279,10 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path):
 )
 def test_a_point_has_only_what_an_entry_may_have(carrier, types, words):
     """Whatever an upstream file says: printable ASCII, ports, known types, or no point at all."""
-    notes = []
-    point = make_access_point(carrier, types, words, "here", notes.append)
+    left_out = LeftOut()
+    point = make_access_point(carrier, types, words, "here", Aside([].append, left_out))
     if point is None:
-        assert notes
+        assert {"here": 1} in [each["names"] for each in left_out.to_json()]
         return
     assert 1 <= len(point["carrier"]) <= 100
     assert 1 <= len(point["apn"]) <= 100

@@ -53,7 +53,7 @@ def test_every_certificate_of_certifi_is_there():
         assert hashlib.sha256(base64.b64decode(entry["der"])).hexdigest() == key
     names = {entry["name"] for entry in built.entries.values()}
     assert {"ISRG Root X1", "Go Daddy Root Certificate Authority - G2"} <= names
-    assert built.notes == ()
+    assert built.left_out.to_json() == []
     assert built.sources[0]["name"] == "certifi"
 
 
@@ -73,30 +73,30 @@ def test_a_key_is_the_fingerprint_that_openssl_prints(tmp_path):
 
 
 def test_what_may_not_sign_is_left_out_and_told(tmp_path):
-    """A server's own certificate, one of version 1 and one that is too long, each with its line."""
+    """A server's own, one of version 1, one that is too long, one twice; each with its line."""
     path = tmp_path / "ca.pem"
+    own = certificate("A", NameOID.ORGANIZATION_NAME, CA)
     path.write_bytes(
         b"# a comment\n"
-        + certificate("A", NameOID.ORGANIZATION_NAME, CA)
+        + own
         + certificate("B", constraints=x509.BasicConstraints(ca=False, path_length=None))
         + certificate("C")
         + certificate("D", constraints=CA, padding=9000)
+        + own
     )
     built = load_ca(path, "20250419", name="ca-certificates")
     assert [entry["name"] for entry in built.entries.values()] == ["A"]
     assert built.sources == [
         {"licence": "MPL-2.0", "name": "ca-certificates", "version": "20250419"}
     ]
-    assert [note.partition(": ")[2] for note in built.notes] == [
-        "B is left out: the certificate is not of a CA by its basic constraints",
-        "C is left out: the certificate has no version, or no extensions",
-        "D is left out: it has more than 8192 octets",
-    ]
     lines = path.read_bytes().splitlines()
     begins = [number for number, line in enumerate(lines, 1) if b"BEGIN" in line]
-    assert [note.partition(": ")[0] for note in built.notes] == [
-        f"{path}, line {number}" for number in begins[1:]
-    ]
+    assert {each["reason"]: each["names"] for each in built.left_out.to_json()} == {
+        "the certificate is not of a CA by its basic constraints": {f"line {begins[1]}: B": 1},
+        "the certificate has no version, or no extensions": {f"line {begins[2]}: C": 1},
+        "it has more than 8192 octets": {f"line {begins[3]}: D": 1},
+        "it is there already": {f"line {begins[4]}: A": 1},
+    }
 
 
 @pytest.mark.parametrize("name", EXTENSIONS_OF_ODD_FORM)
@@ -106,7 +106,7 @@ def test_an_extension_that_no_library_reads_keeps_nothing_out(tmp_path, name):
     path = tmp_path / "ca.pem"
     path.write_text(ssl.DER_cert_to_PEM_cert(der))
     built = load_ca(path, "1")
-    assert built.notes == ()
+    assert built.left_out.to_json() == []
     check_pack("ca", built.entries)
     assert list(built.entries) == [hashlib.sha256(der).hexdigest()]
 

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from phonenumbers import SUPPORTED_SHORT_REGIONS
+from phonenumbers import SUPPORTED_REGIONS, SUPPORTED_SHORT_REGIONS
 from phonenumbers.shortnumberinfo import (
     connects_to_emergency_number,
     is_emergency_number,
@@ -16,9 +16,15 @@ from tests.content_rules import check_pack
 
 
 @pytest.fixture(scope="module")
-def entries():
+def built():
+    """Give what is built of all countries."""
+    return load_emergency()
+
+
+@pytest.fixture(scope="module")
+def entries(built):
     """Give the entries of all countries."""
-    return load_emergency().entries
+    return built.entries
 
 
 def questions(entry, seed):
@@ -48,6 +54,14 @@ def test_answers_are_those_of_phonenumbers_for_all_countries(entries):
             assert reaches == connects_to_emergency_number(number, country), (country, number)
             asked += 1
     assert asked > 15_000
+
+
+def test_countries_without_short_numbers_are_told(built):
+    """The package knows how people dial in Tokelau, and not whom they call for help."""
+    [told] = built.left_out.to_json()
+    assert told["names"].keys() | built.entries.keys() == set(SUPPORTED_REGIONS)
+    assert told["names"]["TK"] == 1
+    assert told["count"] == len(SUPPORTED_REGIONS) - len(SUPPORTED_SHORT_REGIONS)
 
 
 def test_numbers_are_those_that_people_know(entries):

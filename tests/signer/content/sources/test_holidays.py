@@ -60,9 +60,22 @@ def test_every_country_of_the_package_has_an_entry(year):
 
 
 def test_what_the_package_cannot_say_is_told():
-    """A country that it does not know is refused, a year that it cannot compute is noted."""
+    """A country that it does not know is refused, a year that it cannot compute is left out."""
     with pytest.raises(SourceError, match="knows no holidays of QQ, XX"):
         load_holidays([2026], ["ID", "XX", "QQ"])
     built = load_holidays([1600], ["ID"])
     assert built.entries == {}
-    assert built.notes == ("ID-1600 is left out: holidays cannot compute that year",)
+    assert {
+        "count": 1,
+        "names": {"ID-1600": 1},
+        "reason": "a year that holidays cannot compute",
+    } in built.left_out.to_json()
+
+
+def test_holidays_of_some_people_or_some_places_are_left_out_and_told():
+    """Germany's sixteen states and Augsburg have some of their own, and so have schools."""
+    built = load_holidays([2026, 2027], ["DE"])
+    assert {each["reason"]: each["names"] for each in built.left_out.to_json()} == {
+        "a part of a country, with holidays that only it has": {"DE": 17},
+        "a kind of holidays that are not public": {"DE: catholic": 1, "DE: school": 1},
+    }

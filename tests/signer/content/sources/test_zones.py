@@ -92,6 +92,10 @@ def test_a_folder_is_read_as_a_machine_has_it(tmp_path):
         "C": {"tzif": base64.b64encode(b"TZif2two").decode()},
         "X/Y": {"link": "C"},
     }
+    assert {each["reason"]: each["names"] for each in built.left_out.to_json()} == {
+        "a file that is no compiled zone": {"tzdata.zi": 1, "zone.tab": 1},
+        "no zone of the database, or a copy of all of them": {"localtime": 1, "right": 1},
+    }
 
 
 def test_what_is_for_old_readers_is_made_empty(tmp_path):
