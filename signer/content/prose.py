@@ -24,7 +24,7 @@ _RULES = (
 _LABEL = re.compile(r"(?<=[a0xs]\.)[a0x]+")
 _ENTITY = re.compile(r"&[#a0][a0]+;")
 _WIDE_COLON, _NO_DOTS = "\uff1a", "\u2800"
-# Domains of the top level in other scripts than the Latin one, without `xn--`.
+# Domains of the top level that are not ASCII, without the `xn--` in front.
 _LABELS = (
     "0zwm56d 11b4c3d 11b5bs3a9aj6g 1ck2e1b 1qqw23a 2scrj9c 30rr7y 3bst00m 3ds443g 3e0b707e "
     "3hcrj9c 3pxu8k 42c2d9a 45br5cyl 45brj9c 45q11c 4dbrk0ce 4gbrim 54b7fta0cc 55qw42g 55qx5d "
