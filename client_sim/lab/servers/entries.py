@@ -25,8 +25,10 @@ PICTURE: Final = base64.b64decode(
 _DIGEST: Final = hashlib.sha256(PICTURE).hexdigest()
 _BY: Final = {"author": "The lab", "licence": "CC0-1.0"}
 _COLOURS: Final = {"background": "#000000", "primary": "#0000ff", "text": "#ffffff"}
-_UTC: Final = struct.pack(">4s1s15x6I", b"TZif", b"2", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
-_ZONE: Final = _UTC * 2 + b"\nUTC0\n"
+_HEADER: Final = struct.Struct(">4s1s15x6I")
+_EMPTY: Final = _HEADER.pack(b"TZif", b"2", 0, 0, 0, 0, 1, 1) + bytes(7)
+_UTC: Final = _HEADER.pack(b"TZif", b"2", 0, 0, 0, 0, 1, 4) + bytes(6) + b"UTC\0"
+_ZONE: Final = _EMPTY + _UTC + b"\nUTC0\n"
 
 
 def make_entries(kind: str, edition: int) -> dict[str, Any]:

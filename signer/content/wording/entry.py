@@ -1,5 +1,6 @@
 """An entry of any kind in words, and what differs between two."""
 
+import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
@@ -8,7 +9,7 @@ from typing import Any
 from server.core.errors import FormatError
 from signer.content.wording.access_points import name_access_points
 from signer.content.wording.certificate import name_certificate
-from signer.content.wording.members import name_members, show_plain
+from signer.content.wording.members import name_members
 from signer.content.wording.zone import compare_zones, name_zone
 
 Words = tuple[str, str | None, str | None]
@@ -34,7 +35,12 @@ def compare_entries(kind: str, old: object, new: object) -> list[Words]:
         for name in names
         if before.get(name) != after.get(name)
     ]
-    return found or [("entry", show_plain(old), show_plain(new))]
+    # What looks alike in words, such as a value and a list of it alone, does not in JSON.
+    return found or [("entry", _show_json(old), _show_json(new))]
+
+
+def _show_json(entry: object) -> str:
+    return json.dumps(entry, ensure_ascii=False, sort_keys=True)
 
 
 def _name(kind: str, entry: object) -> dict[str, str]:

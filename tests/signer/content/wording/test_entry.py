@@ -167,6 +167,13 @@ def test_every_member_that_changes_is_told(kind) -> None:
             assert compare_entries(kind, {**entry, member: ["x"]}, entry)
 
 
+@pytest.mark.parametrize("pair", [(False, [False]), ("a, b", ["a", "b"]), ({}, ["{}"]), ("1", 1)])
+def test_values_that_read_alike_are_told_apart(pair) -> None:
+    """A list of one value is written like the value, and text like what it spells."""
+    [(_, before, after)] = compare_entries("emergency", *pair)
+    assert before != after
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.sampled_from(sorted(KINDS)), JSON, JSON)
 def test_entries_of_any_form_are_shown(kind, old, new) -> None:
