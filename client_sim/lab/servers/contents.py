@@ -34,9 +34,9 @@ class Contents:
         """Give the edition of `tables` or `content`."""
         return self.tables if role == "tables" else self.content
 
-    def states(self, kind: str, edition: int) -> frozenset[str]:
-        """Give what is to be said of an edition of a kind."""
-        return frozenset(state for *which, state in self.packs if which == [kind, edition])
+    def states(self, kind: str, edition: int) -> tuple[str, ...]:
+        """Give what is to be said of an edition of a kind, what was said last at the end."""
+        return tuple(state for *which, state in self.packs if which == [kind, edition])
 
 
 Change = Callable[[Contents], Contents]

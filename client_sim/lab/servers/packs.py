@@ -110,7 +110,7 @@ def _describe(kind: str, edition: int, contents: Contents) -> dict[str, Any]:
     return described
 
 
-def _files(kind: str, edition: int, states: frozenset[str]) -> Iterator[tuple[str, bytes]]:
+def _files(kind: str, edition: int, states: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     folder = f"{ROLES[kind]}/{kind}"
     for number, octets in enumerate(encode_parts(kind, edition, is_bad="bad" in states)):
         yield f"{folder}/{number:02}.xz", octets

@@ -126,3 +126,14 @@ def test_wallpapers_are_listed_with_their_pictures():
     """Two of them, beside the one part that every phone fetches."""
     _, targets = describe_packs("content", ("wallpapers",), Contents())
     assert sorted(targets) == [f"content/wallpapers/{n}" for n in ("00.xz", "dawn.jpg", "dusk.jpg")]
+
+
+def test_what_is_said_last_of_a_version_holds():
+    """In whichever order a set of words would be gone through, which differs between processes."""
+    for first, last, rollout in (
+        ("for nobody", "for all", [[0, 1000]]),
+        ("for all", "for nobody", [[0, 0]]),
+    ):
+        contents = Contents(packs=(("emergency", 1, first), ("emergency", 1, last)))
+        index, _ = describe_packs("tables", ("emergency",), contents)
+        assert index["packs"]["emergency"]["rollout"] == rollout
