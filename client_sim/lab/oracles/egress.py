@@ -1,6 +1,6 @@
 """The egress list: which hosts a polling phone talks to, and which names it asks for."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from client_sim.lab.trace.observation import Channel, Departure, Observation
@@ -20,7 +20,8 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
     """Check that only the host of the ROM image is asked for and connected to, as it must be.
 
     A name is resolved once per connection, and only one connection is open at a time; each is
-    closed in the poll that opened it.
+    closed in the poll that opened it. The address is the first that the name gave, where that is
+    known.
     """
     found: list[Stray] = []
     asked = 0
@@ -37,6 +38,7 @@ def find_strays(observation: Observation, public: Public) -> tuple[Stray, ...]:
                     found.append(Stray(departure, words, "number of questions"))
             case Channel.CONNECT:
                 found += _strays_of_connect(departure, public, asked, still_open)
+                found += _strays_of_address(departure, observation.nearest)
                 asked, still_open = 0, departure
             case Channel.CLOSE:
                 still_open = None
@@ -65,3 +67,10 @@ def _strays_of_connect(
         yield Stray(departure, "an address that no question was asked for", "address")
     if still_open is not None:
         yield Stray(departure, "a second connection at the same time", "connections")
+
+
+def _strays_of_address(departure: Departure, nearest: Sequence[str | None]) -> Iterator[Stray]:
+    wanted = dict(enumerate(nearest)).get(departure.connection)
+    if wanted is not None and departure.octets.split(b" ")[0] != wanted.encode():
+        words = f"the address is not the first that the name gave, {wanted}"
+        yield Stray(departure, words, "address")

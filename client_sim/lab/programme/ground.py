@@ -8,7 +8,7 @@ from typing import Final
 from client_sim.lab.programme.setting import Setting, Way, observe
 from client_sim.lab.scenarios.countries import settle
 from client_sim.lab.scenarios.driving import POLL, REBOOT, Scenario
-from client_sim.lab.scenarios.lives import idle
+from client_sim.lab.scenarios.lives import idle, random_life
 from client_sim.lab.servers import scripted
 from client_sim.lab.servers.contents import CHANGES, SPLITS, Publication, one_by_one
 from client_sim.lab.servers.faults import make_faults
@@ -37,6 +37,7 @@ EVERY_KIND: Final = tuple(PARTS)
 _LATER: Final = Scenario("polls around a restart", (*(POLL,) * 6, REBOOT, *(POLL,) * 4))
 """What a client lives that is not given up yet as one that never follows."""
 
+_ROUNDS: Final = 3  # of all that can happen: versions that grow, and a root of a root of a root
 _REPOSITORY: Final = Repository(b"lab")
 FAULTS: Final = make_faults(_REPOSITORY)
 """Everything that can go wrong with the servers of a ground."""
@@ -100,7 +101,7 @@ class Ground:
         return secure(public) if is_secure and self.upstream is None else public
 
     def long_life(self, number: int) -> Setting:
-        """Give the setting of a hundred days of polls: one object, so that its run is made once.
+        """Give the setting of a hundred days, full of events: one object, whose run is made once.
 
         Two of four are over TLS, the first among them.
         """
@@ -153,7 +154,7 @@ def _follows(factory: Factory, setting: Setting) -> bool:
 @lru_cache(maxsize=64)
 def _long_life(ground: Ground, number: int) -> Setting:
     return ground.setting(
-        idle(HUNDRED_DAYS),
+        random_life(ground.tape("long life", number), HUNDRED_DAYS),
         public=ground.secured(ground.publics[0], is_secure=number % 4 < 2),
         personal=ground.owner(number),
         entropy=Entropy(b"long %d" % number),
@@ -162,7 +163,7 @@ def _long_life(ground: Ground, number: int) -> Setting:
 
 def _serve_changes(number: int) -> Serve:
     first = number % len(CHANGES)
-    return partial(_REPOSITORY.serve, one_by_one(CHANGES[first:] + CHANGES[:first]))
+    return partial(_REPOSITORY.serve, one_by_one((CHANGES[first:] + CHANGES[:first]) * _ROUNDS))
 
 
 def _serve_splits(number: int) -> Serve:

@@ -31,6 +31,7 @@ class Profile:
 
 RARE: Final[Mapping[str, int]] = MappingProxyType(
     {
+        "fleet": 6,
         "split": 1,
         "parts": 2,
         "packs": 4,

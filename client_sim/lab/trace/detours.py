@@ -8,10 +8,12 @@ that look whether somebody watches. Not seen: what native code does by itself, l
 and whoever takes the lab apart on purpose.
 """
 
+import _posixsubprocess
 import errno
 import select
 import selectors
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -27,17 +29,20 @@ _SOCKETS: Final = frozenset(
     {
         *("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"),
         *("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"),
-        *("socket.getnameinfo", "socket.sethostname"),
+        *("socket.getnameinfo", "socket.sethostname", "syslog.openlog", "syslog.syslog"),
     }
 )
 _PROGRAMS: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.fork", "os.forkpty"}
 )
+_FORK: Final = "_posixsubprocess.fork_exec"
 _SLEEP: Final = "time.sleep"  # the interpreter tells of it, too, from Python 3.13 on
 _WAITS: Final[tuple[tuple[Any, str], ...]] = (
     *((time, "sleep"), (select, "select"), (signal, "sigtimedwait")),
+    *((signal, "setitimer"), (signal, "alarm"), (socket.socket, "settimeout")),
     *((Condition, "wait"), (Thread, "join")),
     *((selectors.SelectSelector, "select"), (selectors.DefaultSelector, "select")),
+    (selectors.PollSelector, "select"),
 )
 _noted: Note | None = None
 _bystanders: frozenset[int | None] = frozenset()
@@ -68,6 +73,8 @@ def prepare_to_watch() -> None:
     for owner, name in _WAITS:
         if hasattr(owner, name):  # not every system has every call
             setattr(owner, name, _watched(f"{owner.__name__}.{name}", getattr(owner, name)))
+    # What `multiprocessing` begins its processes by is the one call that nobody is told of.
+    _posixsubprocess.fork_exec = _forbidden(_FORK, _posixsubprocess.fork_exec)
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -102,3 +109,13 @@ def _watched(event: str, wait: Callable[..., Any]) -> Callable[..., Any]:
         return wait(*arguments, **named)
 
     return look_and_wait
+
+
+def _forbidden(event: str, begin: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(begin)
+    def look_and_begin(*arguments: Any) -> Any:  # noqa: ANN401  # as it is called
+        if _noted is not None:
+            _refuse(event, str(arguments[0]))
+        return begin(*arguments)
+
+    return look_and_begin

@@ -78,7 +78,8 @@ class Observation:
     `received` and `far_end` hold an entry for each connection: what came back, and what the other
     end of the socket got; `far_end` is None when no sockets were used. `outcomes` is what each poll
     said that it decided: nothing that left, but it shows how far the polls got; `failures` has, by
-    phase, the sentence of each poll that says itself that it ended early.
+    phase, the sentence of each poll that says itself that it ended early. `nearest` holds for each
+    connection the first address that the question before it was answered with, as far as known.
     """
 
     departures: tuple[Departure, ...]
@@ -88,6 +89,7 @@ class Observation:
     far_end: tuple[bytes, ...] | None
     outcomes: tuple[str, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
+    nearest: tuple[str | None, ...] = ()
 
     def connections(self) -> tuple[Connection, ...]:
         """Gather the octets of each connection in the order they were sent."""

@@ -33,6 +33,8 @@ class RecordingWorld:
         self._draws: list[Draw] = []
         self._reads: list[Read] = []
         self._received: list[bytes] = []
+        self._answered: str | None = None
+        self._nearest: list[str | None] = []
 
     def entropy(self, n: int) -> bytes:
         """Give `n` octets of the inner world's randomness."""
@@ -47,7 +49,9 @@ class RecordingWorld:
     def resolve(self, host: str) -> Sequence[str]:
         """Note the question and pass it on."""
         self.note(Channel.DNS, host.encode())
-        return self._inner.resolve(host)
+        addresses = self._inner.resolve(host)
+        self._answered = next(iter(addresses), None)
+        return addresses
 
     def connect(self, address: str, port: int, tls: str | None) -> Stream:
         """Note the target and connect; a name in place of an address is asked for first."""
@@ -57,6 +61,7 @@ class RecordingWorld:
         connection = len(self._received)
         self.note(Channel.CONNECT, target, connection)
         self._received.append(b"")
+        self._nearest.append(self._answered)
         try:
             stream = self._inner.connect(address, port, tls)
         except OSError:
@@ -95,6 +100,7 @@ class RecordingWorld:
             far_end=None if far_ends is None else tuple(far_ends),
             outcomes=tuple(self.outcomes),
             failures=dict(self.failures),
+            nearest=tuple(self._nearest),
         )
 
     def _with_wires(self, wires: Sequence[Wire] | None) -> Iterator[Departure]:

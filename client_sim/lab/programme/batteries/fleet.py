@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from client_sim.lab.clients.anew import born_anew
 from client_sim.lab.oracles.budget import NOBODY_DECLARED
 from client_sim.lab.oracles.cardinality import judge_cardinality
 from client_sim.lab.oracles.completion import name_part
@@ -13,7 +14,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case, Judge
 from client_sim.lab.programme.ground import WEEK, Ground
 from client_sim.lab.programme.judges import judge_same_trace
-from client_sim.lab.scenarios.lives import idle, random_life, without_events
+from client_sim.lab.scenarios.lives import idle, random_life
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 from client_sim.world import Public
@@ -21,10 +22,16 @@ from client_sim.world import Public
 _KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install at once
 _PARTS: Final = 16  # phones of one part of so many are of one part of four
 _GROUP: Final = 8  # phones that are compared at once
+_STRIDE: Final = 80
+_STRIDE_BEGINS: Final = 5
+_LONG_LIFE: Final = idle(44)
 
 
 def determinism(ground: Ground, size: int) -> Battery:
-    """Run the same phone twice: randomness that nobody handed to it shows here."""
+    """Run the same phone twice: randomness that nobody handed to it shows here.
+
+    The second time its module is imported anew, so that what it keeps there shows, too.
+    """
 
     def make(number: int) -> Case:
         tape = ground.tape("determinism", number)
@@ -35,7 +42,7 @@ def determinism(ground: Ground, size: int) -> Battery:
             entropy=Entropy(tape.octets(8)),
             serve=ground.changing(number),
         )
-        return Case((setting, setting), judge_same_trace)
+        return Case((setting, replace(setting, adapt=born_anew)), judge_same_trace)
 
     question = "Do two runs of the same phone leave the same trace?"
     return Battery("determinism", "guard", question, size, make)
@@ -46,7 +53,7 @@ def fleet(ground: Ground, size: int) -> Battery:
 
     Each case takes `_GROUP` phones of different models, owners, randomness and clocks; the first is
     the same in all cases, so that all phones of all cases are compared with each other, those over
-    TLS among themselves.
+    TLS among themselves. A few cases go on until much was published, for who waits for a version.
     """
     first = ground.setting(idle(4), entropy=Entropy(b"first"))
 
@@ -54,20 +61,22 @@ def fleet(ground: Ground, size: int) -> Battery:
         tape = ground.tape("fleet", number)
         serve = ground.changing(number) if number % 2 else ground.quiet
         secured = partial(ground.secured, is_secure=number // 2 % 2 == 1)
+        scenario = _LONG_LIFE if number % _STRIDE == _STRIDE_BEGINS else first.scenario
         others = []
         for place in range(_GROUP - 1):
             phone = number * (_GROUP - 1) + place
             others.append(
                 ground.setting(
-                    without_events(first.scenario),
+                    scenario,
                     public=secured(ground.publics[phone % len(ground.publics)]),
                     personal=ground.owner(phone),
                     entropy=Entropy(tape.octets(8)),
-                    start=ground.start + tape.below(WEEK),
+                    # Of every second pair in any month, since somebody may wait for one.
+                    start=ground.start + tape.below(ground.spread if number % 4 > 1 else WEEK),
                     serve=serve,
                 )
             )
-        own = replace(first, public=secured(first.public), serve=serve)
+        own = replace(first, public=secured(first.public), serve=serve, scenario=scenario)
         return Case((own, *others), judge_cardinality)
 
     question = "Do all phones of the fleet send the same octets, whatever they are?"

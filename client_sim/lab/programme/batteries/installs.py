@@ -15,7 +15,7 @@ from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.batteries.servers import judge_servers, wrapped
 from client_sim.lab.programme.case import Battery, Case, Judge
 from client_sim.lab.programme.ground import WEEK, Ground, History
-from client_sim.lab.programme.judges import judge_same_trace
+from client_sim.lab.programme.judges import judge_same_octets, judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.contents import Publication, release
 from client_sim.lab.servers.faults_install import INSTALL
@@ -88,12 +88,13 @@ def install_faults(ground: Ground, size: int) -> Battery:
     """Let two owners' phones meet the same fault where they fetch what they are offered.
 
     The fault strikes at the first installation, or at all. Half of the phones are offered an
-    incremental first.
+    incremental first. In every second case the two phones differ in their randomness, too.
     """
 
     def make(number: int) -> Case:
+        turn, place = divmod(number, len(INSTALL))
         fault = INSTALL[number * _STRIDE % len(INSTALL)]
-        struck = _FIRST if number < len(INSTALL) else range(_CONNECTIONS)
+        struck = range(_CONNECTIONS) if turn else _FIRST
         one = ground.setting(
             idle(3),
             public=ground.publics[number % len(ground.publics)],
@@ -103,7 +104,10 @@ def install_faults(ground: Ground, size: int) -> Battery:
         )
         one = replace(one, adapt=install_too)
         other = replace(one, personal=ground.owner(2 * number + 1))
-        return Case((one, other), judge_same_trace, _SPARED)
+        if (turn + place // 2) % 2 == 0:
+            return Case((one, other), judge_same_trace, _SPARED)
+        other = replace(other, entropy=Entropy(b"another install %d" % number))
+        return Case((one, other), judge_same_octets, _SPARED)
 
     question = f"Do {len(INSTALL)} faults behind an offer leave all phones of a kind alike?"
     return Battery("install-faults", "N1", question, min(size, 2 * len(INSTALL)), make)

@@ -1,11 +1,13 @@
 """N1: who owns a phone, and what happens to them, does not show in what leaves it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
+from client_sim.lab.oracles.finding import Finding
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
-from client_sim.lab.programme.judges import judge_same_polls, judge_same_trace
+from client_sim.lab.programme.judges import judge_same_octets, judge_same_polls, judge_same_trace
 from client_sim.lab.programme.setting import Setting
 from client_sim.lab.scenarios.boundary import FIELDS, SHAPES, list_pairs, list_singles, reshape
 from client_sim.lab.scenarios.countries import COUNTRIES, settle
@@ -19,8 +21,9 @@ from client_sim.lab.scenarios.lives import (
 )
 from client_sim.lab.servers.contents import one_by_one, renew_content, renew_tables
 from client_sim.lab.trace.entropy import Entropy
+from client_sim.lab.trace.observation import Observation
 
-_DRAWERS = 6  # phones in drawers: two owners may agree in a bit, six seldom do
+_DRAWERS = 7  # phones in drawers: two owners may agree in a bit, six seldom do
 _EVER_NEW = one_by_one((("other tables", renew_tables), ("other content", renew_content)) * 3)
 _EVERYDAY = Scenario("two polls with a day's events between", STORY.steps[:14])
 
@@ -124,7 +127,11 @@ def public(ground: Ground, size: int) -> Battery:
 
 
 def horizon(ground: Ground, size: int) -> Battery:
-    """Compare two owners over hundreds of polls, and more of them over two years in a drawer."""
+    """Compare two owners over hundreds of polls, and more of them over two years in a drawer.
+
+    To the first of the two much happens in a hundred days, to the other nothing. One phone in a
+    drawer has other randomness than the rest.
+    """
 
     def make(number: int) -> Case:
         long = number % 2 == 0
@@ -140,9 +147,18 @@ def horizon(ground: Ground, size: int) -> Battery:
         )
         others = range(1, 2 if long else _DRAWERS)
         owners = [ground.owner(size + _DRAWERS * number + place) for place in others]
-        return Case(
-            (setting, *(replace(setting, personal=owner) for owner in owners)), judge_same_trace
-        )
+        strangers = [replace(setting, personal=owner) for owner in owners]
+        if not long:
+            strangers[-1] = replace(strangers[-1], entropy=Entropy(b"another %d" % number))
+            return Case((setting, *strangers), _judge_drawers)
+        still = [replace(each, scenario=without_events(each.scenario)) for each in strangers]
+        return Case((setting, *still), judge_same_polls, derive=without_events)
 
     question = f"Does the same hold for {HUNDRED_DAYS} polls, and after two years in a drawer?"
     return Battery("horizon", "N1", question, size, make)
+
+
+def _judge_drawers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Judge phones that are alike, but for the last one, which has randomness of its own."""
+    *alike, stranger = seen
+    return (*judge_same_trace(alike), *judge_same_octets((seen[0], stranger)))

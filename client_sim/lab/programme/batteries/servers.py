@@ -9,7 +9,7 @@ from client_sim.lab.oracles.server_state import judge_server_state
 from client_sim.lab.oracles.timing import decode_intervals, judge_history
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import FAULTS, Ground, Serve
-from client_sim.lab.programme.judges import judge_same_trace
+from client_sim.lab.programme.judges import judge_same_octets, judge_same_trace
 from client_sim.lab.scenarios.lives import idle
 from client_sim.lab.servers.hostile import HOSTILE, TOGETHER
 from client_sim.lab.servers.replies import Wrap
@@ -17,6 +17,7 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 4
+_PATIENT: Final = 40  # polls, for who keeps a while what it will bring back
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
 _FAILING: Final = frozenset({"completes"})
 # Without a connection there is silence where requests should be, and a name may be asked for again.
@@ -35,7 +36,7 @@ def server_state(ground: Ground, size: int) -> Battery:
         serve = ground.changing(number) if turn == 1 else ground.quiet
         others = pair.others if turn == 2 or pair is TOGETHER else ()
         setting = ground.setting(
-            idle(_POLLS),
+            idle(_PATIENT if pair is TOGETHER else _POLLS),
             public=ground.secured(ground.publics[0], is_secure=turn == 2),
             personal=ground.owner(number),
             entropy=Entropy(b"server %d" % number),
@@ -62,12 +63,17 @@ def wrapped(serve: Serve, wrap: Wrap) -> Serve:
 
 
 def faults(ground: Ground, size: int) -> Battery:
-    """Let two owners' phones meet the same fault, in one poll or in all, and one of them none."""
+    """Let two owners' phones meet the same fault, in one poll or in all, and one of them none.
+
+    In every second case the two differ in their randomness, too: each fault is met by such phones
+    and by others, once in one poll and once in all of them.
+    """
 
     def make(number: int) -> Case:
+        turn, place = divmod(number, len(FAULTS))
         fault = FAULTS[number * _STRIDE % len(FAULTS)]
         # Two polls follow, or three: what a client keeps of a failure may come out later.
-        struck = (fault.poll,) if number < len(FAULTS) else tuple(range(_POLLS))
+        struck = tuple(range(_POLLS)) if turn else (fault.poll,)
         serve = ground.changing(number)
         sound = ground.setting(
             idle(_POLLS),
@@ -81,7 +87,10 @@ def faults(ground: Ground, size: int) -> Battery:
         spared = _FAILING if fault.is_reached else _UNREACHED
         # Two owners of every case: the same two would agree in half of what is one bit.
         other = replace(failing, personal=ground.owner(2 * number + 1))
-        return Case((failing, other, sound), _judge_fault, spared)
+        if (turn + place // 2) % 2 == 0:
+            return Case((failing, other, sound), _judge_fault, spared)
+        other = replace(other, entropy=Entropy(b"another fault %d" % number))
+        return Case((failing, other, sound), _judge_strangers, spared)
 
     question = (
         f"Do {len(FAULTS)} faults of servers and networks leave all phones alike, and in time?"
@@ -95,5 +104,15 @@ def _judge_fault(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     A client that falls over has none; that it does so for all alike is what matters here.
     """
     one, other, sound = seen
+    return (*judge_same_trace((one, other)), *_judge_times(one, sound))
+
+
+def _judge_strangers(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    """Judge two phones with a fault that have their own randomness: times are their own, too."""
+    one, other, sound = seen
+    return (*judge_same_octets((one, other)), *_judge_times(one, sound))
+
+
+def _judge_times(one: Observation, sound: Observation) -> tuple[Finding, ...]:
     lived = {i.poll for i in decode_intervals(one)} & {i.poll for i in decode_intervals(sound)}
-    return (*judge_same_trace((one, other)), *judge_history(one, sound, lived))
+    return judge_history(one, sound, lived)

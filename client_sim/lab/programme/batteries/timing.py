@@ -16,6 +16,7 @@ from client_sim.lab.oracles.timing import (
 )
 from client_sim.lab.programme.case import Battery, Case
 from client_sim.lab.programme.ground import HUNDRED_DAYS, Ground
+from client_sim.lab.programme.judges import judge_same_octets
 from client_sim.lab.scenarios.lives import idle, overslept
 from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
@@ -24,9 +25,12 @@ _POLLS: Final = 5
 _FRESH: Final = 4  # runs with other randomness in one poll
 _STRIDE: Final = 20
 _STRIDE_BEGINS: Final = 4
-_LATE_POLLS: Final = 205
-_CHANGED: Final = (range(10, 40), range(200, _LATE_POLLS + 1))
-"""Late polls with other randomness; behind them the same is drawn again, from poll 40 on."""
+_LATE_POLLS: Final = 305
+_CHANGED: Final = (
+    *(range(5), range(10, 20), range(30, 40)),
+    *(range(200, 206), range(300, _LATE_POLLS + 1)),
+)
+"""Polls with other randomness, the first included; in between and behind, the same is drawn."""
 
 
 def timing(ground: Ground, size: int) -> Battery:
@@ -78,7 +82,7 @@ def timing(ground: Ground, size: int) -> Battery:
 
 
 def _make_late(ground: Ground, number: int) -> Case:
-    """Compare two long runs with other randomness in some late polls, and the same in the rest."""
+    """Compare two long runs with other randomness in some polls, and the same in the rest."""
     tape = ground.tape("timing", number)
     seed = tape.octets(8)
     setting = ground.setting(
@@ -96,6 +100,7 @@ def _judge_late(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     one, other = seen
     same = {*range(1, _LATE_POLLS + 1)}.difference(*_CHANGED)
     return (
+        *judge_same_octets(seen),
         *judge_history(one, other, same),
         *(found for polls in _CHANGED for found in judge_renewal(one, other, polls)),
     )
@@ -118,16 +123,23 @@ def stationarity(ground: Ground, size: int) -> Battery:
 
 
 def phases(ground: Ground, size: int) -> Battery:
-    """Let one phone poll for a hundred days and look for an hour, a minute, a bit that it keeps."""
+    """Let one phone poll for a hundred days and look for an hour, a minute, a bit that it keeps.
+
+    And for a poll that is not like the others, which shorter runs do not come to.
+    """
 
     def make(number: int) -> Case:
         return Case((ground.long_life(number),), _judge_phases)
 
-    question = f"Do {HUNDRED_DAYS} polls keep no phase, and their intervals no pattern?"
+    question = f"Do {HUNDRED_DAYS} polls repeat each other, and their times keep no pattern?"
     return Battery("phases", "N4", question, size, make)
 
 
 def _judge_phases(seen: Sequence[Observation]) -> tuple[Finding, ...]:
     (observation,) = seen
     seconds = [interval.seconds for interval in decode_intervals(observation)]
-    return (*judge_concentration(observation), *judge_distribution(seconds))
+    return (
+        *judge_concentration(observation),
+        *judge_distribution(seconds),
+        *judge_stationarity(observation),
+    )

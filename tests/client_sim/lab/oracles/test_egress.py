@@ -48,6 +48,18 @@ def test_anything_else_is_named(public, departures, words):
     assert words in explanation
 
 
+def test_an_address_is_the_first_that_the_name_gave(public):
+    """Another one is somebody else, or a choice; where nobody knows what it gave, none is wrong."""
+    departures = tuple(Departure(1.0, "poll 1", *each) for each in (NAME, TARGET, CLOSE))
+    seen = Observation(departures, (), (), (b"",), None)
+    assert find_strays(seen, public) == ()
+    assert find_strays(replace(seen, nearest=("198.51.100.1",)), public) == ()
+    assert find_strays(replace(seen, nearest=(None,)), public) == ()
+    (stray,) = find_strays(replace(seen, nearest=("198.51.100.2",)), public)
+    assert (stray.departure, stray.field) == (departures[1], "address")
+    assert "the first that the name gave, 198.51.100.2" in stray.explanation
+
+
 def test_a_tls_name_is_the_host(public):
     """With TLS, a plain connection is as wrong as another name."""
     secure = replace(public, tls=True)

@@ -4,11 +4,14 @@ import asyncio
 import os
 import select
 import selectors
+import signal
 import socket
 import subprocess
 import sys
+import syslog
 import time
 from contextlib import suppress
+from multiprocessing.util import spawnv_passfds
 from threading import Condition, Event, Thread
 
 import pytest
@@ -46,6 +49,11 @@ def connect():
         (lambda: socket.gethostbyname("serial.invalid"), b"socket.gethostbyname serial.invalid"),
         (lambda: subprocess.run(["true"], check=True), b"subprocess.Popen true"),
         (lambda: os.system("true"), b"os.system true"),
+        (lambda: syslog.syslog("serial"), b"syslog.syslog serial"),
+        (
+            lambda: spawnv_passfds(b"/bin/true", [b"/bin/true"], ()),
+            b"_posixsubprocess.fork_exec [b'/bin/true']",
+        ),
     ],
 )
 def test_each_way_out_is_noted_and_shut(attempt, noted):
@@ -86,6 +94,13 @@ def doze(seconds):
     sleep(seconds)
 
 
+def listen(seconds):
+    """Wait at a socket to which nobody speaks."""
+    one, other = socket.socketpair()
+    with one, other:
+        one.settimeout(seconds)
+
+
 def wait_for(seconds):
     """Wait for somebody who does not come."""
     with (one := Condition()):
@@ -99,6 +114,10 @@ def wait_for(seconds):
         (lambda: doze(1e-6), b"time.sleep 1e-06"),
         (lambda: select.select([], [], [], 0.25), b"select.select 0.25"),
         (lambda: choose(0.5), selectors.DefaultSelector.__name__.encode() + b".select 0.5"),
+        (lambda: selectors.PollSelector().select(0.5), b"PollSelector.select 0.5"),
+        (lambda: signal.setitimer(signal.ITIMER_REAL, 0.5), b"signal.setitimer 0.5"),
+        (lambda: signal.alarm(1), b"signal.alarm 1"),
+        (lambda: listen(0.5), b"socket.settimeout 0.5"),
         (lambda: wait_for(3), b"Condition.wait 3"),
         (lambda: Event().wait(timeout=0.5), b"Condition.wait 0.5"),
     ],

@@ -76,3 +76,14 @@ def test_a_closed_connection_breaks(inner):
         stream.send(b"x")
     with pytest.raises(OSError, match="closed"):
         stream.recv(1)
+
+
+def test_the_first_address_of_each_question_is_kept_with_the_connection_behind_it(inner):
+    """A connection that no question came before has none."""
+    world = RecordingWorld(inner)
+    world.connect("192.0.2.9", 80, None)
+    first, _ = world.resolve(world.public.host)
+    world.connect("192.0.2.9", 80, None)
+    world.resolve("stats.example.org")
+    world.connect(ELSEWHERE, 80, None)
+    assert world.observation().nearest == (None, first, ELSEWHERE)
