@@ -8,17 +8,20 @@ import hmac
 import multiprocessing.util
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
+from client_sim.lab.clients.following import FollowingToy, Part
 from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.mutants.spy import Spy
 from client_sim.lab.mutants.telling import Snoop
+from client_sim.transport import Connection
 from client_sim.world import Event, Stream, World
 
 _LONGEST: Final = 28_800
+_LIMIT: Final = 5_000_000
 _AT_IMPORT: Final = os.urandom(8)  # noqa: TID251  # it leaks
 _OF_PROCESS: Final[dict[str, bytes]] = {}
 
@@ -130,6 +133,23 @@ class _BehindRoots(LeakingWorld):
             super().transmit(stream, octets)
 
 
+class _LateFollower(FollowingToy):
+    """Asks as if nothing were ever new, and follows from its twentieth poll on."""
+
+    def follow(self, connection: Connection) -> None:
+        spy = Spy(self.world)
+        spy.keep("number", 8)
+        if spy.count("polls") >= 20:
+            super().follow(connection)
+            return
+        connection.get_if_there("/metadata/2.root.json", limit=_LIMIT)
+        connection.get("/metadata/timestamp.json", limit=_LIMIT)
+
+    def choose(self, parts: Sequence[Part], held: Sequence[str]) -> Sequence[Part]:
+        chosen = super().choose(parts, held)
+        return chosen[: len(chosen) - Spy(self.world).keep("number", 8)[0] % 4]
+
+
 class _AskedForShow(Snoop):
     def open(self) -> Stream:
         self.world.resolve(self.host())
@@ -178,6 +198,7 @@ MUTANTS: Final = (
     ),
     Mutant("etag-bits", "L41", "The same, of the first ETag that it was told.", _LateEtag),
     Mutant("message-late", "L39", "Is in pieces ten polls behind a message.", _TenPollsLater),
+    Mutant("late-follower", "L56", "Follows from poll 20 on, but for some parts.", _LateFollower),
     Mutant("import-bits", "L09", "Drew the key when it was imported.", _DrawnAtImport),
     Mutant("process-bits", "L31", "Has one key for as long as its process.", _KeptByProcess),
     Mutant("asked-for-show", "L22", "Asks for the name, and goes elsewhere.", _AskedForShow),

@@ -34,7 +34,7 @@ History = tuple[Publication, ...]
 Kinds = tuple[str, ...]
 EVERY_KIND: Final = tuple(PARTS)
 
-_LATER: Final = Scenario("polls around a restart", (*(POLL,) * 6, REBOOT, *(POLL,) * 4))
+_LATER: Final = Scenario("polls around a restart", (*(POLL,) * 40, REBOOT, *(POLL,) * 20))
 """What a client lives that is not given up yet as one that never follows."""
 
 _ROUNDS: Final = 3  # of all that can happen: versions that grow, and a root of a root of a root

@@ -26,11 +26,7 @@ _FRESH: Final = 4  # runs with other randomness in one poll
 _STRIDE: Final = 20
 _STRIDE_BEGINS: Final = 4
 _LATE_POLLS: Final = 305
-_CHANGED: Final = (
-    *(range(5), range(10, 20), range(30, 40)),
-    *(range(200, 206), range(300, _LATE_POLLS + 1)),
-)
-"""Polls with other randomness, the first included; in between and behind, the same is drawn."""
+_STRETCH: Final = 10  # polls with other randomness, and as many with the same in between
 
 
 def timing(ground: Ground, size: int) -> Battery:
@@ -82,7 +78,10 @@ def timing(ground: Ground, size: int) -> Battery:
 
 
 def _make_late(ground: Ground, number: int) -> Case:
-    """Compare two long runs with other randomness in some polls, and the same in the rest."""
+    """Compare two long runs with other randomness in every second stretch of polls.
+
+    Half of the cases begin with such a stretch, half with one in which the same is drawn.
+    """
     tape = ground.tape("timing", number)
     seed = tape.octets(8)
     setting = ground.setting(
@@ -91,19 +90,21 @@ def _make_late(ground: Ground, number: int) -> Case:
         personal=ground.owner(number),
         entropy=Entropy(seed),
     )
-    instead = {poll: tape.octets(8) for polls in _CHANGED for poll in polls}
+    begins = range(number // _STRIDE % 2 * _STRETCH, _LATE_POLLS, 2 * _STRETCH)
+    changed = [range(first, first + _STRETCH) for first in begins]
+    instead = {poll: tape.octets(8) for polls in changed for poll in polls}
     other = replace(setting, entropy=Entropy(seed, instead))
-    return Case((setting, other), _judge_late)
 
+    def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+        one, other = seen
+        same = {*range(1, _LATE_POLLS + 1)}.difference(*changed)
+        return (
+            *judge_same_octets(seen),
+            *judge_history(one, other, same),
+            *(found for polls in changed for found in judge_renewal(one, other, polls)),
+        )
 
-def _judge_late(seen: Sequence[Observation]) -> tuple[Finding, ...]:
-    one, other = seen
-    same = {*range(1, _LATE_POLLS + 1)}.difference(*_CHANGED)
-    return (
-        *judge_same_octets(seen),
-        *judge_history(one, other, same),
-        *(found for polls in _CHANGED for found in judge_renewal(one, other, polls)),
-    )
+    return Case((setting, other), judge)
 
 
 def stationarity(ground: Ground, size: int) -> Battery:
