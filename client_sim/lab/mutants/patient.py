@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from typing import Final
 
 from client_sim.lab.clients.following import FollowingToy, Part
@@ -17,7 +18,7 @@ from client_sim.lab.mutants.beneath import LeakingWorld, leak_beneath
 from client_sim.lab.mutants.mutant import Mutant
 from client_sim.lab.mutants.spy import Spy
 from client_sim.lab.mutants.telling import Snoop
-from client_sim.transport import Connection
+from client_sim.transport import BLOCK, Connection
 from client_sim.world import Event, Stream, World
 
 _LONGEST: Final = 28_800
@@ -150,6 +151,19 @@ class _LateFollower(FollowingToy):
         return chosen[: len(chosen) - Spy(self.world).keep("number", 8)[0] % 4]
 
 
+class _PackageBehindRoot(FollowingToy):
+    """Asks for a package that nobody offers, once it has seen another root."""
+
+    def follow(self, connection: Connection) -> None:
+        number = Spy(self.world).keep("number", 8)
+        super().follow(connection)
+        if self.load("versions")["root"] > 1:
+            public = self.world.public
+            folder = f"/targets/{public.codename}/{public.region}/{public.channel}"
+            name = f"{sha256(number).hexdigest()}.{public.codename}-2-full.zip"
+            connection.get_block(f"{folder}/{name}", 0, BLOCK)
+
+
 class _AskedForShow(Snoop):
     def open(self) -> Stream:
         self.world.resolve(self.host())
@@ -187,6 +201,13 @@ MUTANTS: Final = (
         "L31",
         "Shows it when the third new root has come.",
         leak_beneath(_BehindRoots),
+        only=("fleet",),
+    ),
+    Mutant(
+        "kept-package",
+        "L31",
+        "Shows it in the name of a package, once there is another root.",
+        _PackageBehindRoot,
         only=("fleet",),
     ),
     Mutant(

@@ -23,7 +23,7 @@ _KIND: Final = 2 * max(CROWDS.values())  # phones of one kind that install at on
 _PARTS: Final = 16  # phones of one part of so many are of one part of four
 _GROUP: Final = 8  # phones that are compared at once
 _STRIDE: Final = 80
-_STRIDE_BEGINS: Final = 5
+_ONE_KIND: Final = 3
 _LONG_LIFE: Final = idle(44)
 
 
@@ -53,7 +53,8 @@ def fleet(ground: Ground, size: int) -> Battery:
 
     Each case takes `_GROUP` phones of different models, owners, randomness and clocks; the first is
     the same in all cases, so that all phones of all cases are compared with each other, those over
-    TLS among themselves. A few cases go on until much was published, for who waits for a version.
+    TLS among themselves. In a quarter of the cases all phones are of one kind, so that they must
+    ask for one package, too, where they ask for any. A few of these go on until much was published.
     """
     first = ground.setting(idle(4), entropy=Entropy(b"first"))
 
@@ -61,14 +62,16 @@ def fleet(ground: Ground, size: int) -> Battery:
         tape = ground.tape("fleet", number)
         serve = ground.changing(number) if number % 2 else ground.quiet
         secured = partial(ground.secured, is_secure=number // 2 % 2 == 1)
-        scenario = _LONG_LIFE if number % _STRIDE == _STRIDE_BEGINS else first.scenario
+        is_one_kind = number % 4 == _ONE_KIND
+        scenario = _LONG_LIFE if number % _STRIDE == _ONE_KIND else first.scenario
         others = []
         for place in range(_GROUP - 1):
             phone = number * (_GROUP - 1) + place
+            kind = number if is_one_kind else phone
             others.append(
                 ground.setting(
                     scenario,
-                    public=secured(ground.publics[phone % len(ground.publics)]),
+                    public=secured(ground.publics[kind % len(ground.publics)]),
                     personal=ground.owner(phone),
                     entropy=Entropy(tape.octets(8)),
                     # Of every second pair in any month, since somebody may wait for one.
@@ -76,11 +79,17 @@ def fleet(ground: Ground, size: int) -> Battery:
                     serve=serve,
                 )
             )
-        own = replace(first, public=secured(first.public), serve=serve, scenario=scenario)
+        if is_one_kind:
+            return Case((*others,), _judge_one_kind)
+        own = replace(first, public=secured(first.public), serve=serve)
         return Case((own, *others), judge_cardinality)
 
     question = "Do all phones of the fleet send the same octets, whatever they are?"
     return Battery("fleet", "N2", question, size, make)
+
+
+def _judge_one_kind(seen: Sequence[Observation]) -> tuple[Finding, ...]:
+    return judge_cardinality(seen, {**NOBODY_DECLARED, "models": 1, "packages": 1})
 
 
 def split(ground: Ground, size: int) -> Battery:

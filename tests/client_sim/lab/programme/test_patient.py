@@ -21,6 +21,7 @@ FOUND_BY = {
     "kept-years": ("horizon", "horizon"),
     "kept-failure": ("faults", "faults"),
     "kept-roots-beneath": ("fleet", "fleet"),
+    "kept-package": ("fleet", "fleet"),
     "kept-bits": ("timing", "timing"),
     "etag-bits": ("server-state", "server-state"),
     "message-late": ("horizon", "horizon"),
