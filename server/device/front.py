@@ -32,10 +32,12 @@ class Connection(Protocol):
     """A connection, on the lane or handed over: when it is cut, on the loop's clock, and why.
 
     `left` is what the client had still to take when its deadline came the last time, and `least`
-    how much of it must be taken by the next. `held` octets wait in memory for it.
+    how much of it must be taken by the next. `held` octets wait in memory for it. Behind its last
+    answer, where `limit` is empty, it may take nothing until `stalls`.
     """
 
     deadline: float
+    stalls: float
     limit: str
     left: int
     least: int
@@ -92,21 +94,33 @@ class Front:
             for status in LANE_STATUSES
         }
         for connection in [each for each in self._connections if each.deadline <= now]:
-            self._expire(connection)
+            self._expire(connection, now)
         self._handovers_left = int(limits.handovers * TICK_SECONDS)
         while self._waiting and self._handovers_left:
             self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
 
-    def _expire(self, connection: Connection) -> None:
-        """Cut a connection, unless its client takes what was written, however slowly."""
+    def _expire(self, connection: Connection, now: float) -> None:
+        """Cut a connection, unless its client takes what was written, however slowly.
+
+        Behind the last answer it is looked at again soon, as nobody tells when all is taken.
+        """
         left = connection.untaken()
-        if left and abs(connection.left - left) >= connection.least:
-            connection.left = left
+        is_taking = left > 0 and abs(connection.left - left) >= connection.least
+        if is_taking:
+            connection.left, connection.stalls = left, self.until_stall
+        if left and not connection.limit and now < connection.stalls:
+            connection.deadline = self.until_linger
+        elif is_taking:
             connection.deadline, connection.limit = self.until_stall, "stall"
-            return
-        if connection.limit:
-            self.plane.counts.cuts[connection.limit] += 1
-        connection.cut()
+        else:
+            if left or connection.limit:
+                self.plane.counts.cuts[connection.limit or "stall"] += 1
+            connection.cut()
+
+    def linger(self, connection: Connection) -> None:
+        """Give a client a moment behind the last answer, and more while it has to take of it."""
+        connection.deadline, connection.limit = self.until_linger, ""
+        connection.stalls = self.until_stall
 
     def is_full(self) -> bool:
         """Answer, and count, whether there is no room for another connection."""

@@ -139,6 +139,7 @@ class _Protocol(web.RequestHandler):
         "left",
         "limit",
         "plane",
+        "stalls",
     )
 
     def __init__(self, manager: HandoverServer, **kwargs: Any) -> None:
@@ -148,7 +149,7 @@ class _Protocol(web.RequestHandler):
         self.has_ended = False  # the client sends nothing more
         self.is_spelled = True  # the request that is answered is in a phone's octets
         self.held = self.left = 0
-        self.least = 1
+        self.least, self.stalls = 1, 0.0
         self._beginning = b""  # what aiohttp has of a head that is not whole
         self._is_asked = False  # a request came whole and its answer is not known yet
         self._is_full = False  # nothing is read until some of it is answered
@@ -264,7 +265,7 @@ class _Protocol(web.RequestHandler):
     def drain(self) -> None:
         """Let the next answer be the last; with nothing under way, wait for it a moment only."""
         if not self._is_asked and self.deadline == math.inf:
-            self.deadline, self.limit = self.front.until_linger, ""
+            self.front.linger(self)
 
     def handle_error(
         self,

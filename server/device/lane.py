@@ -42,6 +42,7 @@ class Lane(asyncio.Protocol):
         "least",
         "left",
         "limit",
+        "stalls",
     )
 
     def __init__(self, front: "Front") -> None:
@@ -56,6 +57,7 @@ class Lane(asyncio.Protocol):
         self.held = self.left = 0
         self.least = 1
         self.deadline, self.limit = front.until_head, "head"
+        self.stalls = 0.0
         front.enter(self)  # before a handshake, which takes room as well
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -221,7 +223,7 @@ class Lane(asyncio.Protocol):
         """Go on with what came meanwhile; after the last answer, wait a moment for the client."""
         self._is_paused = False
         if self._is_ending:
-            self.deadline, self.limit = self._front.until_linger, ""
+            self._front.linger(self)
             return
         if not self._is_waiting:
             self.deadline, self.limit = self._front.until_idle, "idle"
@@ -233,7 +235,7 @@ class Lane(asyncio.Protocol):
         """Send nothing more once all is taken; closing at once could take the answer back."""
         self._is_ending, self._is_plain = True, False
         if not self._is_paused:  # else it is the client that is waited for, as in every answer
-            self.deadline, self.limit = self._front.until_linger, ""
+            self._front.linger(self)
         if self._transport.can_write_eof():
             if self._is_paused:
                 self._transport.resume_reading()
@@ -249,7 +251,7 @@ class Lane(asyncio.Protocol):
         if not self._has_begun:
             self._front.leave(self)  # nobody tells when a handshake fails, and nothing was asked
         elif self.limit == "idle":
-            self.deadline, self.limit = self._front.until_linger, ""
+            self._front.linger(self)
 
     def untaken(self) -> int:
         """Return how many octets the client has still to take."""

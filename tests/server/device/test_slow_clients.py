@@ -89,6 +89,23 @@ def test_the_last_answer_is_taken_late(published_state, monkeypatch, first):
         assert body(take_slowly(client, 0.0)) == OCTETS
 
 
+@pytest.mark.parametrize("first", [b"", HANDED_OVER], ids=["lane", "behind"])
+def test_nobody_waits_for_a_client_that_has_all(published_state, monkeypatch, first):
+    """One that was slow to take the end of the last answer is let go as soon as it has that."""
+    left = [3, 2, 2]  # looks at it; two of them in a row find nothing taken
+    for module in ("lane", "handover"):
+        monkeypatch.setattr(f"server.device.{module}.untaken", lambda _: left.pop() if left else 0)
+    with (
+        serve(published_state.folder, limits=Limits(linger_seconds=0.1)) as served,
+        served.connect() as client,
+    ):
+        client.sendall(first + request(STAMP, b"Connection: close"))
+        assert read_response(client, is_head=bool(first)).status == 200
+        while served.plane.counts.connections:
+            time.sleep(0.01)
+        assert not served.plane.counts.cuts["stall"]
+
+
 def test_the_last_answer_of_a_process_that_drains(published_state):
     """It is not cut off because the process ends soon."""
     with serve_big(published_state.folder, linger_seconds=0.1) as served, narrow(served) as client:
