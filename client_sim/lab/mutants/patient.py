@@ -72,6 +72,15 @@ class _BehindFailure(_Patient):
         self.world.state["failed"] = b"1"
 
 
+class _LongBehindFailure(_Patient):
+    def is_time(self) -> bool:
+        return self.world.state.get("failed") == b"%d" % (self.number - 9)
+
+    def answered(self, head: str) -> None:
+        if head[9:12] not in {"200", "404"}:
+            self.world.state["failed"] = b"%d" % self.number
+
+
 class _AfterYears(_Patient):
     def is_time(self) -> bool:
         born = self.world.state.setdefault("born", b"%d" % self.world.now())
@@ -98,6 +107,11 @@ class _LateBits(_Patient):
     def key(self) -> bytes:
         """Give what the bits follow from."""
         return self.spy.keep("number", 8)
+
+
+class _ModelBits(_LateBits):
+    def key(self) -> bytes:
+        return self.world.public.codename.encode()
 
 
 class _LateEtag(_LateBits):
@@ -197,6 +211,13 @@ MUTANTS: Final = (
     Mutant("kept-years", "L31", "Shows it when it is over a year old.", _AfterYears),
     Mutant("kept-failure", "L31", "Shows it in the request behind a failure.", _BehindFailure),
     Mutant(
+        "kept-failure-late",
+        "L55",
+        "Shows it nine polls behind a failure.",
+        _LongBehindFailure,
+        only=("faults",),
+    ),
+    Mutant(
         "kept-roots-beneath",
         "L31",
         "Shows it when the third new root has come.",
@@ -217,7 +238,20 @@ MUTANTS: Final = (
         _LateBits,
         only=("timing",),
     ),
-    Mutant("etag-bits", "L41", "The same, of the first ETag that it was told.", _LateEtag),
+    Mutant(
+        "model-bits",
+        "L37",
+        "The same, of its model, from the eighth poll on.",
+        _ModelBits,
+        only=("timing",),
+    ),
+    Mutant(
+        "etag-bits",
+        "L41",
+        "The same, of the first ETag that it was told.",
+        _LateEtag,
+        only=("server-state",),
+    ),
     Mutant("message-late", "L39", "Is in pieces ten polls behind a message.", _TenPollsLater),
     Mutant("late-follower", "L56", "Follows from poll 20 on, but for some parts.", _LateFollower),
     Mutant("import-bits", "L09", "Drew the key when it was imported.", _DrawnAtImport),

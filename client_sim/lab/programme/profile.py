@@ -31,7 +31,9 @@ class Profile:
 
 RARE: Final[Mapping[str, int]] = MappingProxyType(
     {
-        "fleet": 6,
+        "fleet": 4,
+        "server-state": 244,
+        "faults": 40,
         "split": 1,
         "parts": 2,
         "packs": 4,

@@ -17,6 +17,8 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 4
+_RARELY: Final = 32
+_RARELY_BEGINS: Final = 6
 _PATIENT: Final = 40  # polls, for who keeps a while what it will bring back
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
 _FAILING: Final = frozenset({"completes"})
@@ -27,16 +29,18 @@ _UNREACHED: Final = _FAILING | {"grammar", "egress"}
 def server_state(ground: Ground, size: int) -> Battery:
     """Let one phone meet two servers that differ in one thing that is not content.
 
-    Then with changes; then, and where all fields differ together from the start, more servers.
+    Then with changes, or where all fields differ together for long; then, and there from the start,
+    more servers.
     """
 
     def make(number: int) -> Case:
         turn, place = divmod(number, len(HOSTILE))
         pair = HOSTILE[place]
-        serve = ground.changing(number) if turn == 1 else ground.quiet
+        is_patient = turn == 1 and pair is TOGETHER
+        serve = ground.changing(number) if turn == 1 and not is_patient else ground.quiet
         others = pair.others if turn == 2 or pair is TOGETHER else ()
         setting = ground.setting(
-            idle(_PATIENT if pair is TOGETHER else _POLLS),
+            idle(_PATIENT if is_patient else _POLLS),
             public=ground.secured(ground.publics[0], is_secure=turn == 2),
             personal=ground.owner(number),
             entropy=Entropy(b"server %d" % number),
@@ -66,7 +70,7 @@ def faults(ground: Ground, size: int) -> Battery:
     """Let two owners' phones meet the same fault, in one poll or in all, and one of them none.
 
     In every second case the two differ in their randomness, too: each fault is met by such phones
-    and by others, once in one poll and once in all of them.
+    and by others, once in one poll and once in four of them. A few phones poll on for long.
     """
 
     def make(number: int) -> Case:
@@ -76,7 +80,8 @@ def faults(ground: Ground, size: int) -> Battery:
         struck = tuple(range(_POLLS)) if turn else (fault.poll,)
         serve = ground.changing(number)
         sound = ground.setting(
-            idle(_POLLS),
+            # What is kept of a failure may wait for longer, whatever kind of failure it was.
+            idle(_PATIENT if place % _RARELY == _RARELY_BEGINS else _POLLS),
             # Their number is odd: a fault of one poll and the same of all are not of one kind.
             public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
             personal=ground.owner(2 * number),

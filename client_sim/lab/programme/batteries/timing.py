@@ -78,7 +78,7 @@ def timing(ground: Ground, size: int) -> Battery:
 
 
 def _make_late(ground: Ground, number: int) -> Case:
-    """Compare two long runs with other randomness in every second stretch of polls.
+    """Compare long runs of two phones with other randomness in every second stretch of polls.
 
     Half of the cases begin with such a stretch, half with one in which the same is drawn.
     """
@@ -93,7 +93,13 @@ def _make_late(ground: Ground, number: int) -> Case:
     begins = range(number // _STRIDE % 2 * _STRETCH, _LATE_POLLS, 2 * _STRETCH)
     changed = [range(first, first + _STRETCH) for first in begins]
     instead = {poll: tape.octets(8) for polls in changed for poll in polls}
-    other = replace(setting, entropy=Entropy(seed, instead))
+    stranger = ground.publics[(5 + 2 * number) % len(ground.publics)]
+    other = replace(
+        setting,
+        public=ground.secured(stranger, is_secure=setting.public.tls),
+        personal=ground.owner(number + 1),
+        entropy=Entropy(seed, instead),
+    )
 
     def judge(seen: Sequence[Observation]) -> tuple[Finding, ...]:
         one, other = seen

@@ -22,6 +22,8 @@ FOUND_BY = {
     "kept-failure": ("faults", "faults"),
     "kept-roots-beneath": ("fleet", "fleet"),
     "kept-package": ("fleet", "fleet"),
+    "kept-failure-late": ("faults", "faults"),
+    "model-bits": ("timing", "timing"),
     "kept-bits": ("timing", "timing"),
     "etag-bits": ("server-state", "server-state"),
     "message-late": ("horizon", "horizon"),
