@@ -17,8 +17,9 @@ from client_sim.lab.trace.entropy import Entropy
 from client_sim.lab.trace.observation import Observation
 
 _POLLS: Final = 4
-_RARELY: Final = 32
-_RARELY_BEGINS: Final = 6
+_RARELY: Final = 64
+_RARELY_BEGINS: Final = 38
+_MANY: Final = 16  # polls, for who keeps a while that one has failed
 _PATIENT: Final = 40  # polls, for who keeps a while what it will bring back
 _STRIDE: Final = 89  # has no divisor with their number: a few cases are of all kinds of faults
 _FAILING: Final = frozenset({"completes"})
@@ -81,7 +82,7 @@ def faults(ground: Ground, size: int) -> Battery:
         serve = ground.changing(number)
         sound = ground.setting(
             # What is kept of a failure may wait for longer, whatever kind of failure it was.
-            idle(_PATIENT if place % _RARELY == _RARELY_BEGINS else _POLLS),
+            idle(_MANY if place % _RARELY == _RARELY_BEGINS else _POLLS),
             # Their number is odd: a fault of one poll and the same of all are not of one kind.
             public=ground.secured(ground.publics[0], is_secure=number % 2 == 1),
             personal=ground.owner(2 * number),
