@@ -37,8 +37,12 @@ def main() -> int:
         shop = REPOSITORY / "var" / "mutation" / judge
         console.print(f"{judge}; progress is in {shop / 'log'}", soft_wrap=True)
         tried = digest(REPOSITORY, judge)
-        mutate(REPOSITORY, shop, arguments.packages, judge, arguments.workers)
-        known[judge] = read_results(shop, judge, tried)
+        mutate(REPOSITORY, shop, arguments.packages.resolve(), judge, arguments.workers)
+        try:
+            known[judge] = read_results(shop, judge, tried)
+        except FileNotFoundError:
+            console.print(f"{judge} was not mutated: {shop / 'log'} says why", soft_wrap=True)
+            return 1
         _write(known)
     score, reasons = _write(known)
     reasons += [f"{name} changed since it was mutated" for name in _changed(known)]

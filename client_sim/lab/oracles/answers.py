@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -46,6 +47,10 @@ class Answer:
 
 @lru_cache(maxsize=64)  # many phones are told the same
 def _read_signed(body: bytes) -> dict[str, Any]:
+    return _parse_signed(body)
+
+
+def _parse_signed(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
@@ -60,7 +65,10 @@ def decode_answers(octets: bytes) -> tuple[Answer, ...]:
 
     Never raises: who was not answered in a form that a phone accepts was not answered.
     """
-    found: list[Answer] = []
+    return tuple(_iterate_answers(octets))
+
+
+def _iterate_answers(octets: bytes) -> Iterator[Answer]:
     while octets:
         head, end, rest = octets.partition(b"\r\n\r\n")
         first, *lines = head.split(b"\r\n")
@@ -71,15 +79,14 @@ def decode_answers(octets: bytes) -> tuple[Answer, ...]:
         }
         length = fields.get(b"content-length", b"")
         if not end or version != b"HTTP/1.1" or not _is_number(status, 3):
-            break
+            return
         if not _is_number(length, 16) or len(rest) < int(length):
-            break
+            return
         body = _decompress(rest[: int(length)], fields.get(b"content-encoding", b""))
         if body is None:
-            break
-        found.append(Answer(int(status), body))
+            return
+        yield Answer(int(status), body)
         octets = rest[int(length) :]
-    return tuple(found)
 
 
 def _is_number(octets: bytes, digits: int) -> bool:
