@@ -71,6 +71,6 @@ def _strays_of_connect(
 
 def _strays_of_address(departure: Departure, nearest: Sequence[str | None]) -> Iterator[Stray]:
     wanted = dict(enumerate(nearest)).get(departure.connection)
-    if wanted is not None and departure.octets.split(b" ")[0] != wanted.encode():
+    if wanted is not None and departure.octets.partition(b" ")[0] != wanted.encode():
         words = f"the address is not the first that the name gave, {wanted}"
         yield Stray(departure, words, "address")
