@@ -33,7 +33,7 @@ check: env
 	$(BIN)/deptry .
 	$(BIN)/python -m fixtures.build --check
 
-# What QA looks at for every commit, in about a minute, and before each release, in a quarter of an hour: the
+# What QA looks at for every commit, in about a minute, and before each release, in about ten minutes: the
 # verdict, the kill matrix, and a page under var/lab.
 privacy: env
 	mkdir -p var/lab

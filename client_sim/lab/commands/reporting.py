@@ -74,7 +74,7 @@ def show_report(report: Report, wanted: Wanted) -> None:
         click.echo(json.dumps(report_to_dict(presentable), indent=2))
     else:
         render_terminal(presentable, Console())
-    # Printed first: what took a quarter of an hour is not lost with a folder that is not there.
+    # Printed first: what took ten minutes is not lost with a folder that is not there.
     write_forms(
         wanted,
         html=lambda: render_page(presentable),
