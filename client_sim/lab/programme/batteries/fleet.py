@@ -63,7 +63,9 @@ def fleet(ground: Ground, size: int) -> Battery:
         serve = ground.changing(number) if number % 2 else ground.quiet
         secured = partial(ground.secured, is_secure=number // 2 % 2 == 1)
         is_one_kind = number % 4 == _ONE_KIND
-        scenario = _LONG_LIFE if number % _STRIDE == _ONE_KIND else first.scenario
+        # What a server that is polled as it is has signed may be good for some days only.
+        is_long = number % _STRIDE == _ONE_KIND and ground.upstream is None
+        scenario = _LONG_LIFE if is_long else first.scenario
         others = []
         for place in range(_GROUP - 1):
             phone = number * (_GROUP - 1) + place

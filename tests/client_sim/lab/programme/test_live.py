@@ -13,6 +13,7 @@ from client_sim.lab.oracles.judging import judge_far_end
 from client_sim.lab.programme.live import (
     Target,
     examine_live,
+    make_live_batteries,
     plan_live_ground,
     plan_public,
     plan_target,
@@ -177,6 +178,19 @@ def test_all_runs_are_over_by_now(target):
     """The longest has 30 polls, which are 29 intervals of at most eight hours."""
     ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
     assert ground.start + ground.spread + 29 * 28_800 == NOW
+
+
+def test_no_run_on_a_real_server_is_longer(target):
+    """What it signed would be over before the phone is, however many pairs are asked for."""
+    ground = plan_live_ground(target, public_at(target), now=NOW, seed=0)
+    polls = {
+        setting.scenario.steps.count("poll")
+        for battery in make_live_batteries(load_client("clean"), ground, 100)
+        for number in range(battery.size)
+        for setting in battery.make(number).settings
+        if setting.upstream is not None
+    }
+    assert max(polls) == 30
 
 
 def test_no_server_is_no_verdict():
