@@ -121,8 +121,9 @@ async def server(published_state, tmp_path_factory):
 
 
 async def sign_in(page, served):
-    """Sign in: the field is found by its label, and Enter sends."""
+    """Sign in: the field has the focus by itself, is found by its label, and Enter sends."""
     await page.goto(f"{served.url}/console/")
+    await page.locator("#token:focus").wait_for()  # who is faster would keep it from getting it
     field = page.get_by_label("API token")
     await field.fill(served.token)
     await field.press("Enter")
