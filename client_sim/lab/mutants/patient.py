@@ -254,8 +254,20 @@ MUTANTS: Final = (
     ),
     Mutant("message-late", "L39", "Is in pieces ten polls behind a message.", _TenPollsLater),
     Mutant("late-follower", "L56", "Follows from poll 20 on, but for some parts.", _LateFollower),
-    Mutant("import-bits", "L09", "Drew the key when it was imported.", _DrawnAtImport),
-    Mutant("process-bits", "L31", "Has one key for as long as its process.", _KeptByProcess),
+    Mutant(
+        "import-bits",
+        "L09",
+        "Drew the key when it was imported.",
+        _DrawnAtImport,
+        only=("determinism",),
+    ),
+    Mutant(
+        "process-bits",
+        "L31",
+        "Has one key for as long as its process.",
+        _KeptByProcess,
+        only=("determinism",),
+    ),
     Mutant("asked-for-show", "L22", "Asks for the name, and goes elsewhere.", _AskedForShow),
     Mutant("detour-process", "L55", "Begins a process unheard.", _behind_each_poll(_begin_process)),
     Mutant(

@@ -31,6 +31,7 @@ class Profile:
 
 RARE: Final[Mapping[str, int]] = MappingProxyType(
     {
+        "determinism": 20,  # three parities in each: two keys that were drawn differ in some
         "fleet": 4,
         "server-state": 244,
         "faults": 40,
