@@ -45,7 +45,7 @@ RARE: Final[Mapping[str, int]] = MappingProxyType(
         "timing": 5,
     }
 )
-"""Cases of the batteries that a leaky client does not meet unless it waits for what they do."""
+"""Cases of a battery for leaky clients that are examined by it alone, as they wait for its ways."""
 
 _ALL: Final = 10_000  # of a battery that has no more cases than there are kinds of something
 
