@@ -95,6 +95,11 @@ class Store:
             self._state[_HOLDING + role] = encode_holding(Holding(0, whole))
             self.forgotten |= {name: _tell_damaged(name) for name in sorted(damaged)}
 
+    def forget(self, role: str) -> None:
+        """Forget all packs of a role."""
+        self._state.pop(_HOLDING + role, None)
+        self.sweep()
+
     def sweep(self) -> None:
         """Remove the parts that no record names."""
         kept = {sha256 for kind in KINDS.values() for sha256 in self.load(kind).files()}

@@ -3,7 +3,7 @@
 `PollingClient` is the client that the privacy lab examines. It never looks at `world.personal`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from client_sim.content.store import Store
@@ -21,6 +21,7 @@ from client_sim.device.records import (
     store_due,
 )
 from client_sim.device.refresh import refresh, refresh_codename
+from client_sim.device.resets import load_counter
 from client_sim.device.rules import Check
 from client_sim.device.trust import Trust
 from client_sim.transport import Connection
@@ -84,7 +85,13 @@ class PollingClient:
             public, state = self.world.public, self.world.state
             # What runs was built later than the ROM that the factory wrote, if it was updated.
             built_at = max(public.built_at, public.build.post_timestamp)
-            trust = Trust(public.root, state, now=self.world.now(), built_at=built_at)
+            trust = Trust(
+                public.root,
+                state,
+                now=self.world.now(),
+                built_at=built_at,
+                codename=public.codename,
+            )
             with connection:
                 pointer = pointer_name(public.codename, public.region, public.channel)
                 refreshed = refresh(connection, trust, pointer)
@@ -165,10 +172,12 @@ class PollingClient:
     def _decide(self, trust: Trust) -> Decision:
         public, state = self.world.public, self.world.state
         pointer = trust.find_pointer(public.codename, public.region, public.channel)
+        build = public.build
+        build = replace(build, counter=load_counter(state, build.counter, build.post_timestamp))
         return decide_update(
             pointer,
-            public.build,
-            max(load_floor(state), public.build.counter),
+            build,
+            max(load_floor(state), build.counter),
             load_secret(state, self.world.entropy),
             trust.now,
             load_failed(state),

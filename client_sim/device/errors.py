@@ -6,6 +6,7 @@
     │   └── UnreachableError    the surroundings failed: no address, no connection, a broken one
     ├── TrustError              metadata is not what the trusted root allows
     │   ├── ExpiredError        it was, but its time is over; polling goes on
+    │   ├── LimitError          a new version signs what could not be taken back
     │   └── ProfileError        valid TUF metadata that this profile refuses
     ├── LogError                a note, a checkpoint or a proof is malformed or proves nothing
     ├── ReleaseError            a release is malformed
@@ -45,6 +46,10 @@ class TrustError(DeviceError):
 
 class ExpiredError(TrustError):
     """Metadata is past its expiry, so nothing is installed from it."""
+
+
+class LimitError(TrustError):
+    """A new version of a role exceeds a limit of FORMATS section 16."""
 
 
 class ProfileError(TrustError):

@@ -29,6 +29,7 @@ from client_sim.device.records import (
     store_failed,
 )
 from client_sim.device.reset import finish_reset
+from client_sim.device.resets import load_counter
 from client_sim.device.rules import Check
 from client_sim.device.update import Installation, Report, Update, ask_conditions
 from client_sim.device.vault import Vault
@@ -84,7 +85,7 @@ class Phone:
     @property
     def floor(self) -> int:
         """The counter below which, or at which, nothing is installed."""
-        return max(load_floor(self.state), self.running_build.counter)
+        return max(load_floor(self.state), self._count(self.running_build))
 
     @property
     def public(self) -> Public:
@@ -171,11 +172,12 @@ class Phone:
             # Confirmed before the floor rises: were it the other way round, a phone that dies in
             # between and falls back could not install the build that it had tried.
             self.slots.mark_successful()
-        if outcome.build.counter > load_floor(self.state):
+        counter = self._count(outcome.build)
+        if counter > load_floor(self.state):
             # A phone that died right after the switch has its package still.
             self._downloads.clear()
             # In this order: a phone that dies in between keeps records that harm nobody.
-            raise_floor(self.state, outcome.build.counter)
+            raise_floor(self.state, counter)
             forget_unusable(self.state)
             forget_agreed(self.state)
         return outcome
@@ -203,8 +205,14 @@ class Phone:
         """Copy the bootloader's memory of a failed build before the next update wipes it."""
         with engine_refuses():
             failed = self.slots.failed_build
-        if failed is not None and failed.counter not in (known := load_failed(self.state)):
-            store_failed(self.state, (*known, failed.counter))
+        if failed is None:
+            return
+        counter, known = self._count(failed), load_failed(self.state)
+        if counter not in known:
+            store_failed(self.state, (*known, counter))
+
+    def _count(self, build: BuildFacts) -> int:
+        return load_counter(self.state, build.counter, build.post_timestamp)
 
     def _check_confirmed(self) -> None:
         state = self.boot_state

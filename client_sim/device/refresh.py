@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from client_sim.content.fetch import update_contents
 from client_sim.content.kinds import ROLES
 from client_sim.device.errors import LogError, TransportError, TrustError
-from client_sim.device.records import raise_clock
 from client_sim.device.tlog import PROOF_LIMIT
 from client_sim.device.trust import Trust
 from client_sim.device.updating import fetch_role, update_top_level
@@ -71,7 +70,7 @@ def refresh_codename(connection: Connection, trust: Trust, codename: str) -> Non
     if not trust.is_published(codename):
         raise TrustError(f"The repository has no role for the model {codename}.")
     if _update_proven(connection, trust, codename):
-        raise_clock(trust.state, trust.signed_time(codename))
+        trust.raise_clock(codename)
 
 
 def _update_public(connection: Connection, trust: Trust, warnings: list[str]) -> None:

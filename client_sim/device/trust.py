@@ -6,16 +6,18 @@
 from collections.abc import Mapping, MutableMapping
 from typing import Final
 
-from tuf.api.metadata import DelegatedRole, Root, Targets
+from tuf.api.metadata import DelegatedRole, Root, Snapshot, Targets, Timestamp
 
 from client_sim.device.agreement import SignedTarget
 from client_sim.device.errors import AgreementError, PointerError
-from client_sim.device.names import MAX_INTEGER, pointer_name
+from client_sim.device.limits import check_new_version, read_time, signing_time
+from client_sim.device.names import pointer_name
 from client_sim.device.parts import find_pointer_role
 from client_sim.device.pointer import Pointer, decode_pointer
 from client_sim.device.profile import check_leaf_role, check_root, check_targets
-from client_sim.device.records import load_clock
+from client_sim.device.records import load_clock, raise_clock
 from client_sim.device.release import decode_release
+from client_sim.device.resets import apply_resets, check_followed, check_next_resets
 from client_sim.device.tlog import verify_proof
 from client_sim.device.workflow import Workflow
 
@@ -29,30 +31,59 @@ class Profile:
         """Check a root."""
         return check_root(root)
 
+    def check_next_root(self, old: Root, new: Root) -> None:
+        """Check a root against the one before it."""
+        check_next_resets(old, new)
+
     def check_targets(self, root: Root, targets: Targets) -> None:
         """Check the top-level targets."""
         check_targets(root, targets)
 
-    def check_role(self, name: str, role: Targets) -> None:
+    def check_role(self, name: str, role: Targets, root: Root) -> None:
         """Check a delegated role."""
         check_leaf_role(name, role)
+        check_followed(name, role, root)
+
+    def check_new_version(
+        self, name: str, signed: Targets | Snapshot, root: Root, timestamp: Timestamp
+    ) -> None:
+        """Check the limits of a version that is not held."""
+        check_new_version(name, signed, root, signing_time(timestamp))
 
 
 class Trust(Workflow):
     """What one poll may believe, starting from what `state` holds and the root in the image.
 
     `now` is the phone's clock in epoch seconds, `built_at` the newest build date that the phone
-    knows. No clock is believed below that, nor below any time that the model's maintainers have
-    signed (`signed_time`): the latest of the three is `now` here. Every method raises TrustError;
-    ExpiredError is the kind that ends by itself.
+    knows. No clock is believed below that, nor below the floor that polls have raised
+    (`raise_clock`): the latest of the three is `now` here. A root may lower that floor, and what
+    else was pushed ahead for `codename`, before anything is judged by it. Every method raises
+    TrustError; ExpiredError is the kind that ends by itself.
     """
 
     def __init__(
-        self, image_root: bytes, state: MutableMapping[str, bytes], *, now: float, built_at: int
+        self,
+        image_root: bytes,
+        state: MutableMapping[str, bytes],
+        *,
+        now: float,
+        built_at: int,
+        codename: str = "",
     ) -> None:
-        # Only offline keys raise the floor: an online key must not be able to move clocks.
-        floor = max(built_at, load_clock(state))
-        super().__init__(image_root, state, now=max(now, float(floor)), rules=Profile())
+        self._clock = max(now, float(built_at))
+        self._codename = codename
+        super().__init__(image_root, state, now=self._clock, rules=Profile())
+        self._heal()
+
+    def accept_root(self, data: bytes) -> None:
+        """Verify the next root, store it, and apply what it resets."""
+        super().accept_root(data)
+        self._heal()
+
+    def _heal(self) -> None:
+        apply_resets(self.state, self.verified.root, self.first_root, self._codename)
+        self.now = max(self._clock, float(load_clock(self.state)))
+        self.verified.set_time(self.now)
 
     def is_published(self, name: str) -> bool:
         """Tell whether the targets delegate to `name` and the snapshot lists it."""
@@ -87,28 +118,19 @@ class Trust(Workflow):
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         return SignedTarget(target.length, target.hashes["sha256"], release)
 
-    def signed_time(self, codename: str) -> int:
-        """Return the newest time that a verified codename role states, 0 if it states none.
+    def raise_clock(self, codename: str) -> None:
+        """Raise the clock's floor to the newest time that a verified codename role states.
 
-        Its builds were made before it was signed, so before it expires. What is malformed states
-        nothing here, nor does a time at which the role has expired.
+        It is raised no further than to when the timestamp was signed, so that neither an offline
+        key nor the online ones can move it alone.
         """
         role = self.verified.role(codename)
-        if role is None:
-            return 0
-        customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
-        times = [_read_time(custom, "post_timestamp") for custom in customs]
-        times.append(_read_time(role.unrecognized_fields.get("custom"), "floor_time"))
-        # Milliseconds for seconds, say: they would let everything expire, and for ever. The expiry
-        # has the same signatures, so no online key decides what is left out.
-        expires = role.expires.timestamp()
-        return max((time for time in times if time < expires), default=0)
+        if role is not None:
+            customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
+            times = [read_time(custom, "post_timestamp") for custom in customs]
+            times.append(read_time(role.unrecognized_fields.get("custom"), "floor_time"))
+            raise_clock(self.state, min(max(times), signing_time(self.verified.timestamp)))
 
     def _delegated(self) -> Mapping[str, DelegatedRole]:
         delegations = self.verified.targets.delegations
         return {} if delegations is None else delegations.roles or {}
-
-
-def _read_time(custom: object, name: str) -> int:
-    seconds = custom.get(name) if isinstance(custom, dict) else None
-    return seconds if type(seconds) is int and 0 <= seconds <= MAX_INTEGER else 0

@@ -25,17 +25,20 @@ _LAST_SECOND: Final = 253_402_214_400
 class VerifiedMetadata:
     """The metadata verified so far in one poll, in TUF's order; every method raises TrustError.
 
-    Starts from `root`, which is trusted; `now` is in epoch seconds and fixed for the poll.
-    `versions` are those of the roles that may be used.
+    Starts from `root`, which is trusted; expiry is judged at `now`, epoch seconds. `versions` are those of the roles that may be used.
     """
 
     def __init__(self, root: bytes, now: float) -> None:
         with _wrapped("root"):
             self._set = TrustedMetadataSet(root, EnvelopeType.METADATA)
+        self.set_time(now)
+        self.versions = {"root": check_version(self.root.version)}
+
+    def set_time(self, now: float) -> None:
+        """Judge expiry at `now` from here on: a root may lower the clock's floor."""
         self._set.reference_time = dt.datetime.fromtimestamp(
             max(0, min(int(now), _LAST_SECOND)), dt.UTC
         )
-        self.versions = {"root": check_version(self.root.version)}
 
     @property
     def root(self) -> Root:

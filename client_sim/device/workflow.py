@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from tuf.api.metadata import Root, Targets
+from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from client_sim.device.errors import ExpiredError, TrustError
 from client_sim.device.tuf_adapter import VerifiedMetadata, check_version
@@ -39,8 +39,14 @@ class Rules(Protocol):
     """Checks beyond TUF, on metadata that TUF has verified; each raises TrustError."""
 
     def check_root(self, root: Root) -> object: ...  # noqa: D102
+    def check_next_root(self, old: Root, new: Root) -> None: ...  # noqa: D102
     def check_targets(self, root: Root, targets: Targets) -> None: ...  # noqa: D102
-    def check_role(self, name: str, role: Targets) -> None: ...  # noqa: D102
+    def check_role(self, name: str, role: Targets, root: Root) -> None: ...  # noqa: D102
+
+    def check_new_version(
+        self, name: str, signed: Targets | Snapshot, root: Root, timestamp: Timestamp
+    ) -> None:
+        """Check a snapshot or role that is not held yet."""
 
 
 class Workflow:
@@ -61,7 +67,10 @@ class Workflow:
         self.now = now
         self.state = state
         self._rules = rules
-        self.verified = self._start(first_root)
+        self.verified = VerifiedMetadata(first_root, now)
+        rules.check_root(self.verified.root)
+        self.first_root = self.verified.root
+        self._load_newer_root()
 
     @property
     def next_root_version(self) -> int:
@@ -78,6 +87,7 @@ class Workflow:
         old = self.verified.root
         new = self.verified.update_root(data)
         self._rules.check_root(new)
+        self._rules.check_next_root(old, new)
         if _takes_key_away(old, new):
             self.state.pop(_key("timestamp"), None)
             self.state.pop(_key("snapshot"), None)
@@ -114,7 +124,8 @@ class Workflow:
 
     def accept_snapshot(self, data: bytes) -> None:
         """Verify the snapshot against the one held and store it."""
-        self.verified.update_snapshot(data, is_held=False)
+        snapshot = self.verified.update_snapshot(data, is_held=False)
+        self._check_new_version("snapshot", snapshot)
         self.state[_key("snapshot")] = data
 
     def plan_role(self, name: str, delegator: str = "targets") -> Wanted | None:
@@ -128,7 +139,7 @@ class Workflow:
         held = self.state.get(_key(name))
         if held is not None:
             try:
-                self.accept_role(name, held, delegator)
+                self._verify_role(name, held, delegator)
             except ExpiredError:
                 # The library checks the version before the expiry, so it is the listed one.
                 raise
@@ -138,34 +149,37 @@ class Workflow:
         return _wanted(meta.version, meta.length, ROLE_LIMIT)
 
     def accept_role(self, name: str, data: bytes, delegator: str = "targets") -> int:
-        """Verify a role and return its version; it is not stored before `keep_role`."""
-        role = self.verified.update_role(name, data, delegator)
-        if name == "targets":
-            self._rules.check_targets(self.verified.root, role)
-        else:
-            self._rules.check_role(name, role)
+        """Verify a version that is not held, and return it; nothing is stored before `keep_role`."""
+        role = self._verify_role(name, data, delegator)
+        self._check_new_version(name, role)
         return role.version
 
     def keep_role(self, name: str, data: bytes) -> None:
         """Store a role that has been verified in every way that it has to be."""
         self.state[_key(name)] = data
 
-    def _start(self, first_root: bytes) -> VerifiedMetadata:
-        verified = VerifiedMetadata(first_root, self.now)
-        self._rules.check_root(verified.root)
+    def _verify_role(self, name: str, data: bytes, delegator: str) -> Targets:
+        role = self.verified.update_role(name, data, delegator)
+        if name == "targets":
+            self._rules.check_targets(self.verified.root, role)
+        else:
+            self._rules.check_role(name, role, self.verified.root)
+        return role
+
+    def _check_new_version(self, name: str, signed: Targets | Snapshot) -> None:
+        self._rules.check_new_version(name, signed, self.verified.root, self.verified.timestamp)
+
+    def _load_newer_root(self) -> None:
+        """Go on from the stored root, unless a ROM that was installed since brought a newer one."""
         stored = self.state.get(_key("root"))
         if stored is None:
-            return verified
-        try:
+            return
+        # Damaged: the chain of roots is simply walked again from the first.
+        with suppress(TrustError):
             newer = VerifiedMetadata(stored, self.now)
             self._rules.check_root(newer.root)
-        except TrustError:
-            # Damaged: the chain of roots is simply walked again from the first.
-            return verified
-        if newer.root.version < verified.root.version:
-            # A ROM that was installed since brought a newer root.
-            return verified
-        return newer
+            if newer.root.version >= self.first_root.version:
+                self.verified = newer
 
     def _is_current_snapshot(self, version: int) -> bool:
         snapshot = self.verified.snapshot

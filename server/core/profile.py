@@ -14,8 +14,10 @@ from tuf.api.metadata import DelegatedRole, Key, Role, Root, Targets
 from server.core.encodings import is_sha256
 from server.core.errors import FormatError, ProfileError
 from server.core.latest import SPLITS, is_latest, is_part, part_prefixes
+from server.core.limits import decode_lifetimes
 from server.core.names import COMMON_ROLES, is_codename, role_pattern
 from server.core.note import VerifierKey, decode_verifier_key
+from server.core.resets import decode_resets
 
 
 def check_root(root: Root) -> None:
@@ -33,6 +35,8 @@ def check_root(root: Root) -> None:
             "snapshot, timestamp and the offline roles do not have keys of their own."
         )
     log_verifier(root)
+    decode_lifetimes(root)
+    decode_resets(root)
 
 
 def log_verifier(root: Root) -> VerifierKey:

@@ -19,9 +19,10 @@ _CHANGING = frozenset({"changelog", "drain_until", "withdrawn"})
 def check_succession(old: Targets, new: Targets) -> None:
     """Raise ReleaseError unless `new` keeps the paths, bytes, facts and withdrawals of `old`.
 
-    A path may leave below the new floor, a build that joins lies above everything that was there,
-    was made before `new` expires, and no path brings back what is withdrawn. Raises FormatError
-    where one of the two is malformed.
+    A path may leave below the new floor, which is at most one above everything that was there, a
+    build that joins lies above that, and no path brings back what is withdrawn. Raises FormatError
+    where one of the two is malformed. Limits that hold for each version by itself are in
+    `server.core.limits`.
     """
     floor_before, floor = decode_floor(old), decode_floor(new)
     if floor.counter < floor_before.counter or floor.time < floor_before.time:
@@ -37,33 +38,28 @@ def check_succession(old: Targets, new: Targets) -> None:
             _check_leaving(path, before, floor)
     known = {release.counter for release in listed.values()}
     highest = max(known | {floor_before.counter - 1})
+    _check_floor_rises(floor_before, floor, listed, planned)
     for path, release in planned.items():
         if release.counter not in known:
             _check_joining(path, release, highest, floor)
-    check_build_times(old, new)
     _check_not_brought_back(old, new, listed | planned)
 
 
-def check_build_times(old: Targets | None, new: Targets) -> None:
-    """Raise ReleaseError if a build joins `new` whose post-timestamp is not before its expiry.
-
-    Phones take no such time for one (milliseconds for seconds, say). `old` is None for a first
-    version. A role that holds such a time already has to go on above it, and may.
-    """
-    listed = {} if old is None else decode_releases(old)
-    known = {release.counter for release in listed.values()}
-    times = [release.post_timestamp for release in listed.values()]
-    before = max(times + ([] if old is None else [decode_floor(old).time]), default=0)
-    expires = int(new.expires.timestamp())
-    if before >= expires:
-        return
-    for path, release in decode_releases(new).items():
-        if release.counter not in known and release.post_timestamp >= expires:
-            raise ReleaseError(
-                f"{path} brings in {release.fingerprint}, which says that it was built at"
-                f" {release.post_timestamp}, and the role expires before, at {expires}: a"
-                " post-timestamp is in seconds since 1970 and lies in the past."
-            )
+def _check_floor_rises(
+    before: Floor, after: Floor, listed: Mapping[str, Release], planned: Mapping[str, Release]
+) -> None:
+    """Refuse a floor that forbids more than was ever there: it never falls again."""
+    counters = [release.counter for release in (*listed.values(), *planned.values())]
+    if after.counter > max([before.counter, 1, *(counter + 1 for counter in counters)]):
+        raise ReleaseError(
+            f"the role's floor {after.counter} is more than one above {max(counters, default=0)},"
+            " the highest counter there was, and it never falls again."
+        )
+    if after.time > max([before.time, *(release.post_timestamp for release in listed.values())]):
+        raise ReleaseError(
+            f"the role's floor_time {after.time} is later than every build that was listed, and it"
+            " never falls again."
+        )
 
 
 def _check_withdrawal(path: str, before: Release, after: Release) -> None:

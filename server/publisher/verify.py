@@ -12,11 +12,11 @@ from tuf.api.metadata import Root, Targets
 
 from server.core.errors import TrustError
 from server.core.latest import is_latest
+from server.core.limits import check_lifetimes, check_limits
 from server.core.metadata import check_expiry, verify_first_root, verify_role, verify_root
-from server.core.names import is_codename
 from server.core.profile import check_root, check_targets
+from server.core.resets import check_follows_reset, check_resets_follow, decode_resets
 from server.core.role_content import check_role_content
-from server.core.succession import check_build_times
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import choose_keys
 from server.publisher.online_keys import OnlineKeys
@@ -47,8 +47,10 @@ def verify_submission(
 
     Raises FormatError, TrustError, ProfileError, ReleaseError or PublishError, with a sentence,
     unless (1) roots follow the trusted one, (2) targets follows and delegates as the profile says,
-    (3) each delegated role follows, keeps its promises and is delegated to, (4) every delegated
-    role exists, and (5) the online keys are this server's.
+    (3) each delegated role follows, keeps its promises and limits and is delegated to, (4) every
+    delegated role exists, (5) each follows root's newest reset of it and none in force exceeds
+    root's lifetimes, and (6) the online keys are this server's. `now` is also when the timestamp is
+    signed that goes with it.
     """
     by_role = {
         role: sorted(files, key=lambda file: file.version)
@@ -63,6 +65,7 @@ def verify_submission(
     targets = None if published is None else published.targets
     for file, at in _chain(by_role.pop("targets", []), now):
         targets = _follow_role(file, targets, root, at, logged)
+        check_limits("targets", targets, root, now)
     if targets is None:
         raise PublishError("the first submission must hold root, targets and every role.")
     check_targets(root, targets)
@@ -79,17 +82,28 @@ def verify_submission(
         before = former.get(name)
         for file, at in _chain(files, now):
             changed[name] = _follow_role(file, before, targets, at, logged)
-            check_role_content(name, before, changed[name])
-            if before is None and is_codename(name):
-                check_build_times(None, changed[name])
+            check_role_content(name, before, changed[name], decode_resets(root))
+            check_limits(name, changed[name], root, now)
             before = changed[name]
     roles = {**former, **changed}
     # (4) nothing is missing
     if missing := {role for role in delegated - roles.keys() if not is_latest(role)}:
         raise PublishError(f"there is no metadata for {', '.join(sorted(missing))} yet.")
-    # (5) the keys are ours
+    # (5) what root resets and limits
+    _check_root_fits(root, published, {"targets": targets, **roles}, now)
+    # (6) the keys are ours
     choose_keys(keys, root, targets)
     return Trust(root, targets, roles)
+
+
+def _check_root_fits(
+    root: Root, published: Trust | None, roles: Mapping[str, Targets], now: datetime
+) -> None:
+    for name, role in roles.items():
+        if not is_latest(name) and name != "targets":
+            check_follows_reset(name, role, root)
+    if published is not None and root.version != published.root.version:
+        check_lifetimes(root, roles, now)
 
 
 def _first_root(files: list[RoleVersion], trusted_root: bytes, now: datetime) -> Root:
@@ -103,9 +117,10 @@ def _first_root(files: list[RoleVersion], trusted_root: bytes, now: datetime) ->
 
 def _follow_root(root: Root, files: list[RoleVersion], now: datetime) -> Root:
     for file in files:
-        root = verify_root(file.data, root, None).signed
+        before, root = root, verify_root(file.data, root, None).signed
         _check_root_version(file, root)
         check_root(root)
+        check_resets_follow(before, root)
     check_expiry("root", root, now)
     return root
 

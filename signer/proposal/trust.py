@@ -14,17 +14,17 @@ from tuf.api.metadata import Metadata, Root, Targets
 
 from server.core.errors import TrustError
 from server.core.latest import delegated_roles
+from server.core.limits import MAX_LIFETIME_DAYS, check_limits
 from server.core.metadata import (
     check_expiry,
     decode_root,
     decode_targets,
     encode_metadata,
 )
-from server.core.names import TOP_LEVEL_ROLES, is_codename
+from server.core.names import TOP_LEVEL_ROLES
 from server.core.profile import check_root, check_targets
+from server.core.resets import Reset, check_follows_reset, check_resets_follow, decode_resets
 from server.core.role_content import check_role_content
-from server.core.succession import check_build_times
-from signer.ceremony.plan import MAX_EXPIRY_DAYS
 from signer.errors import ProposalError, refusing
 from signer.proposal.consequences import (
     check_delegated_to,
@@ -35,7 +35,7 @@ from signer.proposal.consequences import (
 from signer.proposal.context import State, verify_context
 from signer.proposal.document import MetadataText, Proposal
 
-MAX_LIFE = timedelta(days=MAX_EXPIRY_DAYS)
+MAX_LIFE = timedelta(days=MAX_LIFETIME_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
     """Return the transition that `proposal` describes.
 
     Raises ProposalError, with a sentence, unless (1) the context verifies, (2) each change follows
-    the version before it and would be neither expired at `now` nor alive for longer than ten years,
-    (3) root, targets and every changed
-    role keep the rules of docs/FORMATS.md, (4) no role that was delegated is dropped and each new
-    one comes with its first version, (5) what does not change still has enough signatures under the
-    new keys, (6) the packages are those that the changed roles list anew.
+    the version before it and would not be expired at `now`, (3) root, targets and every changed
+    role keep the rules and limits of docs/FORMATS.md, and what root resets is changed, (4) no role
+    that was delegated is dropped and each new one comes with its first version, (5) what does not
+    change still has enough signatures under the new keys, (6) the packages are those that the
+    changed roles list anew.
     """
     with refusing(ProposalError):
         before = verify_context(proposal.context)  # (1)
@@ -90,16 +90,22 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
         for role in ("root", "targets", *new):
             if (signed := after.role(role)) is not None:
                 check_expiry(role, signed, now)
-            if role in new:
-                _check_life(role, new[role].signed, now)
+        if "root" in new:
+            _check_life(new["root"].signed, now)
         check_root(after.root)  # (3)
         check_targets(after.root, after.targets)
+        if "targets" in new:
+            check_limits("targets", after.targets, after.root, now)
+        resets = decode_resets(after.root)
+        if before is not None:
+            check_resets_follow(before.root, after.root)
+            _check_resets_complete(resets, decode_resets(before.root), new)
         for role in set(new) - set(TOP_LEVEL_ROLES):
             check_delegated_to(role, after.targets)
             former = before.roles.get(role) if before else None
-            check_role_content(role, former, after.roles[role])
-            if former is None and is_codename(role):
-                check_build_times(None, after.roles[role])
+            check_role_content(role, former, after.roles[role], resets)
+            check_follows_reset(role, after.roles[role], after.root)
+            check_limits(role, after.roles[role], after.root, now)
         check_roles_kept(before, after)  # (4)
         check_still_signed(proposal.context, before, after, new)  # (5)
         check_packages(proposal.packages, before, after, new)  # (6)
@@ -148,9 +154,20 @@ def _check_follows(role: str, signed: Root | Targets, before: State | None) -> N
         raise TrustError(f"{role} {signed.version} was proposed; {expected} comes next.")
 
 
-def _check_life(role: str, signed: Root | Targets, now: datetime) -> None:
-    if signed.expires > now + MAX_LIFE:
+def _check_resets_complete(
+    resets: Mapping[str, Reset], former: Mapping[str, Reset], new: Mapping[str, object]
+) -> None:
+    for role, reset in resets.items():
+        if reset != former.get(role) and role not in new:
+            raise TrustError(
+                f"root resets {role}, and the proposal does not bring the version of {role} that"
+                " follows."
+            )
+
+
+def _check_life(root: Root, now: datetime) -> None:
+    if root.expires > now + MAX_LIFE:
         raise TrustError(
-            f"{role} {signed.version} expires on {signed.expires:%Y-%m-%d}, in more than"
-            f" {MAX_EXPIRY_DAYS} days."
+            f"root {root.version} expires on {root.expires:%Y-%m-%d}, in more than"
+            f" {MAX_LIFETIME_DAYS} days."
         )

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 from server.core import build_rules
 from server.core.encodings import MAX_INTEGER
 from server.core.floor import Floor
+from server.core.limits import COUNTER_STEP
 from server.core.names import Channel
 from server.core.release import Release
 from signer.errors import ReleaseRefusal, refusing
-
-MAX_JUMP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ def choose_counter(
 ) -> int:
     """Return the counter that the order asks for; ReleaseRefusal when it cannot be that one.
 
-    A mistyped counter could never be taken back, so it may not leave out more than MAX_JUMP.
+    A mistyped counter could never be taken back, so it may not leave out more than COUNTER_STEP.
     """
     lowest = next_counter(fingerprint, releases, floor)
     if lowest > MAX_INTEGER:
@@ -60,10 +59,10 @@ def choose_counter(
             f"Counter {order.counter} is not above {lowest - 1}, the highest so far;"
             " leave --counter away."
         )
-    if order.counter - lowest >= MAX_JUMP:
+    if order.counter - lowest >= COUNTER_STEP:
         raise ReleaseRefusal(
-            f"Counter {order.counter} is more than {MAX_JUMP} above {lowest - 1}, the highest so"
-            " far, and there would be no way back; leave --counter away."
+            f"Counter {order.counter} is more than {COUNTER_STEP} above {lowest - 1}, the highest"
+            " so far, and there would be no way back; leave --counter away."
         )
     return order.counter
 

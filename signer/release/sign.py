@@ -7,6 +7,7 @@ from pathlib import Path
 
 from server.core.floor import decode_floor
 from server.core.latest import delegated_roles
+from server.core.limits import check_limits
 from server.core.metadata import verify_role
 from server.core.names import is_codename
 from server.core.release import Release, decode_releases
@@ -85,6 +86,8 @@ def sign_release(
         signed = current
     else:
         signed = planned
+        with refusing(ReleaseRefusal):
+            check_limits(role, planned, trusted.root, now)
         data = sign_role(planned, load_role_signers(keystore, trusted, role, passphrases))
         with refusing(ReleaseRefusal):
             verify_role(role, data, trusted.targets, now)

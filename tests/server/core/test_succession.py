@@ -6,7 +6,7 @@ import json
 import pytest
 
 from server.core.errors import FormatError, ReleaseError
-from server.core.succession import check_build_times, check_succession
+from server.core.succession import check_succession
 from tests.server.core.test_release import FULL, PATH, build
 from tests.server.core.tuf_objects import make_role
 
@@ -197,44 +197,3 @@ def test_no_member_beside_the_custom_changes(value):
         with pytest.raises(ReleaseError, match="is changed"):
             check_succession(one, other)
     check_succession(new, new)
-
-
-EXPIRES = 1_775_001_600  # 2026-04-01T00:00:00Z, of the roles that `make_role` gives
-
-
-def timed(time, counter=4):
-    """Return a role with the build of `OLD` and one that was built at `time`."""
-    files = {OLD: build(1), NEW: build(counter, post_timestamp=time)}
-    role = make_role(files)
-    role.targets[NEW].hashes["sha256"] = "b" * 64
-    return role
-
-
-def test_a_build_that_joins_was_made_before_the_role_expires():
-    """One second before is, the expiry itself is not, nor are milliseconds for seconds."""
-    old = make_role({OLD: build(1)})
-    check_succession(old, timed(EXPIRES - 1))
-    for time in (EXPIRES, TIME * 1000):
-        with pytest.raises(ReleaseError, match="a post-timestamp is in seconds"):
-            check_succession(old, timed(time))
-
-
-def test_a_first_version_lists_no_build_from_the_future():
-    """There nothing was listed before."""
-    check_build_times(None, timed(EXPIRES - 1))
-    with pytest.raises(ReleaseError, match="expires before"):
-        check_build_times(None, timed(EXPIRES))
-
-
-def test_a_time_that_is_listed_already_does_not_lock_its_role():
-    """It is renewed, withdrawn, promoted and followed, for later builds have to be above it."""
-    bad = timed(TIME * 1000)
-    check_succession(bad, bad)
-    grown = timed(TIME * 1000)
-    grown.targets["armani/id/stable/10.zip"] = make_role(
-        {NEW: build(5, post_timestamp=TIME * 1000 + 1)}
-    ).targets[NEW]
-    check_succession(bad, grown)
-    left = pruned({}, 6, TIME * 1000)
-    after = pruned({NEW: build(7, post_timestamp=TIME * 1000 + 1)}, 6, TIME * 1000)
-    check_succession(left, after)
