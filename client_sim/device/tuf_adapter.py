@@ -25,7 +25,8 @@ _LAST_SECOND: Final = 253_402_214_400
 class VerifiedMetadata:
     """The metadata verified so far in one poll, in TUF's order; every method raises TrustError.
 
-    Starts from `root`, which is trusted; expiry is judged at `now`, epoch seconds. `versions` are those of the roles that may be used.
+    Starts from `root`, which is trusted; expiry is judged at `now`, epoch seconds. `versions`
+    are those of the roles that may be used.
     """
 
     def __init__(self, root: bytes, now: float) -> None:

@@ -149,7 +149,7 @@ class Workflow:
         return _wanted(meta.version, meta.length, ROLE_LIMIT)
 
     def accept_role(self, name: str, data: bytes, delegator: str = "targets") -> int:
-        """Verify a version that is not held, and return it; nothing is stored before `keep_role`."""
+        """Verify and return a version that is not held; it is not stored before `keep_role`."""
         role = self._verify_role(name, data, delegator)
         self._check_new_version(name, role)
         return role.version

@@ -101,7 +101,7 @@ def verify_role(
     `now` is None for a version that is followed by another, which no phone is going to see.
     Raises FormatError for a malformed file, TrustError when signatures or expiry do not hold.
     """
-    metadata = _decode_role(role, data)
+    metadata = decode_role(role, data)
     _verify(
         delegator,
         role,
@@ -126,7 +126,8 @@ def _verify(judge: Root | Targets, role: str, metadata: Metadata[Any], sentence:
         raise TrustError(f"{sentence}: {error}.") from error
 
 
-def _decode_role(role: str, data: bytes) -> Metadata[Any]:
+def decode_role(role: str, data: bytes) -> Metadata[Any]:
+    """Read the metadata of any role but root, without looking at its signatures."""
     match role:
         case "snapshot":
             return decode_snapshot(data)

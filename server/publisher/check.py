@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
+from server.publisher.checks.ahead import check_ahead
 from server.publisher.checks.audit import check_audit
 from server.publisher.checks.blobs import check_blobs, check_records, hash_blobs
 from server.publisher.checks.database import check_database
@@ -25,6 +26,7 @@ from server.storage.layout import StateFolder
 
 CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_expiries,
+    check_ahead,
     check_keys,
     check_roots,
     check_role_files,

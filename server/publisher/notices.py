@@ -14,7 +14,7 @@ NEARLY = 0.9  # of the quota
 class Notice:
     """One sentence that says what is wrong and what to do.
 
-    `subject`: a role, `clock`, `disk`, `log`, `quota` or `server`.
+    `subject`: a role, `clock`, `disk`, `limits`, `log`, `quota` or `server`.
     """
 
     subject: str

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from server.core.errors import HeningError
 from server.core.names import is_online
+from server.publisher.ahead import AheadFinder
 from server.publisher.alarm_book import AGAIN, AlarmBook
 from server.publisher.incoming import list_submissions
 from server.publisher.lease import Lease
@@ -72,6 +73,7 @@ class Watchman:
         self._alarm = alarm
         self._tell = tell
         self._book = AlarmBook()
+        self._ahead = AheadFinder(folder.public)
         self._begun: dict[tuple[str, int], datetime] = {}
         self._behind: datetime | None = None
         self.seen = Seen()
@@ -95,6 +97,9 @@ class Watchman:
                 await session.execute(select(1))
             lives = plan_lives(published, await self._load_begun(published))
             notices = await self._look_around()
+            if ahead := await asyncio.to_thread(self._ahead.find, published, now):
+                sentences = " ".join(each.sentence for each in ahead)
+                notices.append(Notice("limits", "critical", sentences))
         except (HeningError, OSError, SQLAlchemyError) as error:
             return [str(error).partition("\n")[0]]
         self._metrics.show_lives(lives, now)

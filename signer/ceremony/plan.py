@@ -19,6 +19,7 @@ from signer.signing import expiry
 DEFAULT_THRESHOLDS = {"root": 2, "targets": 2, "tables": 2, "content": 1}
 DEFAULT_EXPIRY_DAYS = {"root": 365}
 MODEL_THRESHOLD, ROLE_EXPIRY_DAYS, MAX_EXPIRY_DAYS = 1, 90, 3650
+LIFETIME_DAYS = 365  # the limit that a first root sets, where no role is to be valid for longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,15 @@ class Policy:
     def threshold(self, role: str) -> int:
         """Return how many signatures `role` asks for."""
         return self.thresholds.get(role, DEFAULT_THRESHOLDS.get(role, MODEL_THRESHOLD))
+
+    @property
+    def lifetimes(self) -> dict[str, int]:
+        """For how many days a role of each kind may be valid, as root will say."""
+        kinds = {"codenames": self.models, "content": ("content",), "tables": ("tables",)}
+        return {
+            kind: max(LIFETIME_DAYS, *(self.expiry_days.get(role, 0) for role in roles))
+            for kind, roles in {**kinds, "targets": ("targets",)}.items()
+        }
 
     def expires(self, role: str, now: datetime) -> datetime:
         """Return when the first version of `role` expires."""
@@ -134,7 +144,9 @@ def _plan_root(
         version=1,
         expires=policy.expires("root", now),
         consistent_snapshot=True,
-        unrecognized_fields={"custom": {"log": str(online.log), "schema": 1}},
+        unrecognized_fields={
+            "custom": {"lifetimes": policy.lifetimes, "log": str(online.log), "schema": 1}
+        },
     )
     for role in ("root", "targets"):
         for key in keys[role]:

@@ -9,6 +9,7 @@ from signer.ceremony.online_keys import MAX_ONLINE_KEYS, decode_online_keys
 from signer.ceremony.plan import MAX_EXPIRY_DAYS, Policy, plan_ceremony
 from signer.cli.ceremony_changes import MAX_KEYS, holders, model, online
 from signer.cli.ceremony_renewal import expiry, renew
+from signer.cli.ceremony_root import lifetimes, reset
 from signer.cli.change import NEW_FILE, Ending, finish_change
 from signer.cli.failures import json_option
 from signer.cli.keystores import open_keystore
@@ -38,7 +39,10 @@ def ceremony_commands() -> None:
     """
 
 
-for _command in (renew, holders, model, online, expiry, review, sign, accept, submit, resubmit):
+for _command in (
+    *(renew, holders, model, online, lifetimes, reset, expiry),
+    *(review, sign, accept, submit, resubmit),
+):
     ceremony_commands.add_command(_command)
 
 

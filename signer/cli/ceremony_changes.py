@@ -72,8 +72,8 @@ def holders(
     """
     keys = {key.name: key for key in ending.load_public_keys()}
     order = HolderOrder(
-        tuple(_find_key(name, keys) for name in add),
-        tuple(_find_removal(text, keys) for text in remove),
+        tuple(find_key(name, keys) for name in add),
+        tuple(find_removal(text, keys) for text in remove),
         collect(thresholds, "--threshold"),
         collect(expiry_days, "--expires"),
     )
@@ -168,15 +168,17 @@ def online(
     finish_change(surroundings, ending, Change(planned), as_json=as_json)
 
 
-def _find_key(name: str, keys: Mapping[str, PublicKey]) -> PublicKey:
+def find_key(name: str, keys: Mapping[str, PublicKey]) -> PublicKey:
+    """Return a key of the key folder by its name; raises CeremonyError."""
     if name not in keys:
         raise CeremonyError(f"There is no key {name} in the key folder; import its public half.")
     return keys[name]
 
 
-def _find_removal(text: str, keys: Mapping[str, PublicKey]) -> tuple[str, str]:
+def find_removal(text: str, keys: Mapping[str, PublicKey]) -> tuple[str, str]:
+    """Return role and key id of a key to take away, given by its name or as ROLE:KEYID."""
     role, colon, keyid = text.partition(":")
     if colon:
         return role, keyid
-    key = _find_key(text, keys)
+    key = find_key(text, keys)
     return key.role, key.keyid

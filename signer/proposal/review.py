@@ -17,6 +17,7 @@ from signer.keys.public_key import group_key_id
 from signer.proposal.content_review import describe_packs
 from signer.proposal.context import State
 from signer.proposal.release_review import describe_releases
+from signer.proposal.root_review import describe_followed_reset, describe_root
 from signer.proposal.trust import Transition
 from signer.proposal.unspoken import list_unspoken
 
@@ -75,7 +76,7 @@ def _review_role(
         delegated = ["root", "targets", "snapshot", "timestamp"]
         old_root = old if isinstance(old, Root) else None
         changes, warnings = _review_keys(old_root, new, delegated, names)
-        changes += _review_log(old_root, new)
+        changes += describe_root(old_root, new)
     elif role == "targets":
         old_targets = old if isinstance(old, Targets) else None
         # The profile has the parts of latest signed by its keys.
@@ -90,6 +91,8 @@ def _review_role(
             warnings.append(ONE_SIGNATURE_OF_TABLES)
     else:
         changes, warnings = describe_releases(old if isinstance(old, Targets) else None, new)
+    if isinstance(new, Targets):
+        changes += describe_followed_reset(old if isinstance(old, Targets) else None, new)
     if others := list_unspoken(old, new, is_content=role in CONTENT_ROLES):
         changes.append(f"Changes what this version has no words for: {', '.join(others)}.")
         warnings.append("Ask what that is before you sign, or look into the file.")
@@ -203,17 +206,3 @@ def _review_split(old: Targets | None, new: Targets) -> list[str]:
     return [
         f"Splits latest into {parts} parts: a phone fetches, and shows, the one with its channel."
     ]
-
-
-def _review_log(old: Root | None, new: Root) -> list[str]:
-    before = None if old is None else _log_key(old)
-    after = _log_key(new)
-    if before == after:
-        return []
-    verb = "Names" if before is None else "Replaces the log key: names"
-    return [f"{verb} {after} as the key of the transparency log."]
-
-
-def _log_key(root: Root) -> str:
-    key: str = root.unrecognized_fields["custom"]["log"]
-    return key

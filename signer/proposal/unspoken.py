@@ -16,9 +16,9 @@ _TOLD = {
 }
 _TOLD_OF_DELEGATIONS = {"keys", "roles"}
 _TOLD_OF_A_ROLE = {"keyids", "threshold", "name", "paths", "path_hash_prefixes", "terminating"}
-_TOLD_OF_ROOT_CUSTOM = {"schema", "log"}
-_TOLD_OF_CUSTOM = {"schema", "floor", "floor_time"}
-_TOLD_OF_CONTENT = {"schema", "hosts", "packs"}
+_TOLD_OF_ROOT_CUSTOM = {"schema", "log", "lifetimes", "resets"}
+_TOLD_OF_CUSTOM = {"schema", "floor", "floor_time", "reset"}
+_TOLD_OF_CONTENT = {"schema", "hosts", "packs", "reset"}
 _TOLD_OF_PACK = {"version", "title", "sources", "start", "end", "rollout", "withdrawn"}
 _TOLD_OF_TARGET = {"length", "hashes", "custom"}
 

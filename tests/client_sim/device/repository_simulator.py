@@ -139,7 +139,7 @@ class Repository:
     def publish_role(self, name, extra=()):
         """Sign a role, log it and let the next snapshot list it."""
         signed = self.signed[name]
-        signed.expires = expiry(self.now, LIFETIMES.get(name, 90))
+        signed.expires = expiry(self.now, LIFETIMES.get(name.partition("-")[0], 90))
         data = self.sign(name, extra)
         index = self.log.append(name, signed.version, data)
         self.files[f"/metadata/{signed.version}.{name}.json"] = data

@@ -4,7 +4,13 @@ from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
 from client_sim.device.client import SHORTEST, SPREAD, PollingClient
-from client_sim.device.errors import ExpiredError, PointerError, TransportError, TrustError
+from client_sim.device.errors import (
+    ExpiredError,
+    LimitError,
+    PointerError,
+    TransportError,
+    TrustError,
+)
 from client_sim.device.records import load_clock
 from client_sim.transport import Connection
 from client_sim.world import Event, RunningBuild
@@ -219,29 +225,63 @@ def test_the_clock_is_not_before_the_running_builds_date(repository):
     assert isinstance(_poll(world).failure, ExpiredError)
 
 
-@pytest.mark.parametrize("place", ["a release", "another release", "the role's floor"])
+PLACES = ["a release", "another release", "the role's floor"]
+
+
+def offer_with_time(repository, place, time):
+    """Offer build 2, and state a time in that place of the codename role."""
+    link = repository.add_release(post_timestamp=time if place == "a release" else START)
+    if place == "another release":
+        repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=time)
+    elif place == "the role's floor":
+        custom = {"floor": 0, "floor_time": time, "schema": 1}
+        repository.signed["armani"].unrecognized_fields["custom"] = custom
+    stated = time if place == "a release" else START
+    repository.point(make_pointer([make_step(2, [link], t=stated)]))
+    repository.publish("armani", "latest")
+
+
+def fetch_codename_role(world):
+    """Poll, and fetch the codename role as an installation does first."""
+    client = PollingClient(world)
+    outcome = client.poll()
+    with Connection(world) as connection:
+        client.fetch_release(outcome.offer, connection)
+
+
+@pytest.mark.parametrize("place", PLACES)
 def test_what_the_models_maintainers_signed_moves_the_clock(repository, world, place):
     """A phone that has seen a build of tomorrow's signed does not believe in yesterday any more."""
     later = START + 5 * DAY
-    link = repository.add_release(post_timestamp=later if place == "a release" else START)
-    if place == "another release":
-        repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=later)
-    elif place == "the role's floor":
-        custom = {"floor": 0, "floor_time": later, "schema": 1}
-        repository.signed["armani"].unrecognized_fields["custom"] = custom
-    time = later if place == "a release" else START
-    repository.point(make_pointer([make_step(2, [link], t=time)]))
-    repository.publish("armani", "latest")
-    client = PollingClient(world)
-    outcome = client.poll()
+    repository.now = later
+    offer_with_time(repository, place, later)
     assert load_clock(world.state) == 0
-    with Connection(world) as connection:
-        client.fetch_release(outcome.offer, connection)
+    fetch_codename_role(world)
     assert load_clock(world.state) == later
-    # Valid until START + 1 day; the phone's own clock says START.
+    # A timestamp that expired at START + 1 day; the phone's own clock says START.
+    repository.now = START
+    repository.publish("latest")
     assert isinstance(_poll(world).failure, ExpiredError)
     repository.now = later
     repository.publish("targets", "tables", "content", "latest")
+    assert _poll(world).failure is None
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_time_moves_the_clock_beyond_the_signing(repository, world, place):
+    """A codename key alone moves no clock: the timestamp's signing time bounds it."""
+    offer_with_time(repository, place, START + DAY)
+    fetch_codename_role(world)
+    assert load_clock(world.state) == START
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_role_that_is_refused_leaves_nothing_behind(repository, world, place):
+    """A time beyond the skew: neither the role nor its time is stored."""
+    offer_with_time(repository, place, START + DAY + 1)
+    with pytest.raises(LimitError, match="later than when it was signed"):
+        fetch_codename_role(world)
+    assert not {"role.armani", "clock"} & world.state.keys()
     assert _poll(world).failure is None
 
 
@@ -257,31 +297,6 @@ def test_a_time_that_is_none_moves_no_clock(repository, world, time):
     with Connection(world) as connection:
         client.fetch_release(outcome.offer, connection)
     assert load_clock(world.state) == START
-
-
-@pytest.mark.parametrize("place", ["a release", "the role's floor"])
-@pytest.mark.parametrize(
-    ("time", "floor"),
-    [(START * 1000, START), (START + 90 * DAY, START), (START + 90 * DAY - 1,) * 2],
-)
-def test_a_time_at_which_its_own_role_has_expired_moves_no_clock(
-    repository, world, place, time, floor
-):
-    """A build's date in milliseconds silences no phone; the role is signed for 90 days."""
-    link = repository.add_release()
-    if place == "a release":
-        repository.add_release(b"other", "armani-3-full.zip", counter=3, post_timestamp=time)
-    else:
-        custom = {"floor": 0, "floor_time": time, "schema": 1}
-        repository.signed["armani"].unrecognized_fields["custom"] = custom
-    repository.point(make_pointer([make_step(2, [link])]))
-    repository.publish("armani", "latest")
-    client = PollingClient(world)
-    outcome = client.poll()
-    with Connection(world) as connection:
-        client.fetch_release(outcome.offer, connection)
-    assert load_clock(world.state) == floor
-    assert (_poll(world).failure is None) is (floor == START)
 
 
 def test_a_phone_that_has_stored_such_a_time_is_not_deaf(world):

@@ -256,7 +256,7 @@ class _BrokenSlots(Slots):
     [
         {"counter": 3},
         {"post_timestamp": 1},
-        {"security_patch_level": "2030-01-05"},
+        {"security_patch_level": "2026-02-05"},
         {"min_counter": 1},
         {"withdrawn": True},
     ],

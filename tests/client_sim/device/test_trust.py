@@ -17,7 +17,7 @@ from client_sim.device.errors import (
     TransportError,
     TrustError,
 )
-from client_sim.device.records import load_clock, raise_clock
+from client_sim.device.records import raise_clock
 from client_sim.device.trust import Trust
 from client_sim.transport import Connection
 from tests.client_sim.device.fake_world import FakeWorld
@@ -380,18 +380,3 @@ def test_no_clock_is_believed_below_what_maintainers_have_signed(world):
     assert _poll(world).failure is None
     raise_clock(world.state, START + 400 * DAY)
     assert isinstance(_poll(world).failure, ExpiredError)
-
-
-def test_a_build_of_the_moment_its_role_expires_states_no_time(repository, world):
-    """The newest time before the expiry is the phone's floor: FORMATS section 9, Clock."""
-    link = repository.add_release()
-    expires = int(repository.signed["armani"].expires.timestamp())
-    for name, time in (("late.zip", expires), ("later.zip", expires + 1)):
-        repository.add_release(name=name, post_timestamp=time)
-    repository.point(make_pointer([make_step(2, [link])]))
-    repository.publish("armani", "latest")
-    client = PollingClient(world)
-    offer = client.poll().offer
-    with Connection(world) as connection:
-        client.fetch_release(offer, connection)
-    assert load_clock(world.state) == START

@@ -34,7 +34,8 @@ def test_root_is_of_the_profile(grouped, online, now) -> None:
         "snapshot": (1, 1),
         "timestamp": (1, 1),
     }
-    assert root["custom"] == {"log": str(online.log), "schema": 1}
+    lifetimes = dict.fromkeys(("codenames", "content", "tables", "targets"), 365)
+    assert root["custom"] == {"lifetimes": lifetimes, "log": str(online.log), "schema": 1}
     assert root["consistent_snapshot"] is True
     assert root["version"] == 1
     assert root["expires"] == "2027-06-01T12:00:00Z"

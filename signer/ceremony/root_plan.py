@@ -1,0 +1,131 @@
+"""Decides what root alone can say: for how long roles may be valid, and resets after a theft.
+
+Pure. Source: docs/FORMATS.md section 16.
+"""
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from tuf.api.metadata import Root, Targets
+
+from server.core.content.kinds import CONTENT_ROLES
+from server.core.limits import MAX_LIFETIME_DAYS, Lifetimes, check_lifetimes, decode_lifetimes
+from server.core.names import is_codename
+from server.core.resets import Reset, apply_reset, decode_resets
+from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
+from signer.ceremony.plan import choose_expiry
+from signer.errors import CeremonyError, refusing
+
+
+@dataclass(frozen=True, slots=True)
+class ResetOrder:
+    """Which role is reset, and what of it still counts.
+
+    Of a model `counter` is the highest honest one, and `time` the latest honest time in epoch
+    seconds. Of `tables` and `content` both are None, and `kept` is the version whose packs are
+    listed again, if any. `holders` are the keys that change with it.
+    """
+
+    role: str
+    counter: int | None
+    time: int | None
+    kept: Targets | None
+    holders: HolderOrder
+
+
+def plan_lifetimes(
+    root: Root, roles: Mapping[str, Targets], days: Mapping[str, int], now: datetime
+) -> dict[str, Root | Targets]:
+    """Return the next root, with other limits on how long a role may be valid.
+
+    `days` are by kind: `codenames`, `content`, `tables`, `targets`. `roles` are those in force,
+    none of which may exceed them. Raises CeremonyError.
+    """
+    for kind, number in days.items():
+        if kind not in Lifetimes.__struct_fields__ or not 1 <= number <= MAX_LIFETIME_DAYS:
+            raise CeremonyError(
+                f"{kind[:64]!r} cannot be limited to {number} days; limit"
+                f" {', '.join(Lifetimes.__struct_fields__)} to 1 to {MAX_LIFETIME_DAYS}."
+            )
+    with refusing(CeremonyError):
+        lifetimes = {**msgspec.to_builtins(decode_lifetimes(root)), **days}
+        planned = _next_root(root, {"lifetimes": lifetimes}, {}, now)
+        if planned.unrecognized_fields == root.unrecognized_fields:
+            raise CeremonyError("These lifetimes are in force already; nothing is to change.")
+        check_lifetimes(planned, roles, now)
+    return {"root": planned}
+
+
+def plan_reset(
+    order: ResetOrder, root: Root, roles: Mapping[str, SignedRole], now: datetime
+) -> dict[str, Root | Targets]:
+    """Return the next root with a reset, the version of the role that follows it, and targets.
+
+    `roles` holds targets and the role. Targets change where `order.holders` changes keys. Raises
+    CeremonyError for an order that does not fit the role.
+    """
+    _check_order(order)
+    holders = order.holders
+    planned = plan_holders(holders, root, roles, now) if holders.roles else {}
+    with refusing(CeremonyError):
+        resets = decode_resets(root)
+        number = resets[order.role].number + 1 if order.role in resets else 1
+        resets[order.role] = Reset(number, order.counter, order.time)
+        left = apply_reset(order.role, roles[order.role].signed, resets)
+    if order.kept is not None:
+        left = _list_again(left, order.kept)
+    left.version += 1
+    left.expires = choose_expiry(order.role, holders.expiry_days, now)
+    edited = planned.get("root")
+    base = edited if isinstance(edited, Root) else root
+    stated = {"resets": {name: msgspec.to_builtins(resets[name]) for name in sorted(resets)}}
+    new_root = _next_root(base, stated, holders.expiry_days, now)
+    new_root.version = root.version + 1
+    return {**planned, "root": new_root, order.role: left}
+
+
+def _check_order(order: ResetOrder) -> None:
+    if is_codename(order.role):
+        if order.counter is None or order.time is None or order.kept is not None:
+            raise CeremonyError(
+                f"A reset of {order.role} says which builds still count: give --counter, the"
+                " highest one that you signed yourselves."
+            )
+    elif order.role not in CONTENT_ROLES:
+        raise CeremonyError(f"{order.role} has no resets; name a model, tables or content.")
+    elif order.counter is not None or order.time is not None:
+        raise CeremonyError(f"{order.role} has no counters; leave --counter and --time away.")
+
+
+def _list_again(left: Targets, kept: Targets) -> Targets:
+    """Return a role that lists the packs of an earlier version, each as its version 1."""
+    custom = kept.unrecognized_fields.get("custom", {})
+    packs = {
+        kind: {**pack, "version": 1, "withdrawn": []}
+        for kind, pack in custom.get("packs", {}).items()
+    }
+    members = {
+        **left.unrecognized_fields["custom"],
+        "hosts": custom.get("hosts", []),
+        "packs": packs,
+    }
+    return Targets(
+        version=left.version,
+        expires=left.expires,
+        targets=dict(kept.targets),
+        unrecognized_fields={**left.unrecognized_fields, "custom": members},
+    )
+
+
+def _next_root(
+    root: Root, members: Mapping[str, object], expiry_days: Mapping[str, int], now: datetime
+) -> Root:
+    planned = deepcopy(root)
+    planned.version += 1
+    planned.expires = choose_expiry("root", expiry_days, now)
+    custom = {**planned.unrecognized_fields["custom"], **members}
+    planned.unrecognized_fields["custom"] = {name: custom[name] for name in sorted(custom)}
+    return planned

@@ -1,0 +1,138 @@
+"""`ceremony lifetimes` and `ceremony reset`: what root alone can say."""
+
+from datetime import UTC, datetime
+
+import click
+from tuf.api.metadata import Targets
+
+from server.core.limits import MAX_LIFETIME_DAYS
+from server.core.metadata import decode_targets
+from server.core.names import is_codename
+from signer.ceremony.holder_plan import HolderOrder, SignedRole
+from signer.ceremony.root_plan import ResetOrder, plan_lifetimes, plan_reset
+from signer.cli.ceremony_changes import find_key, find_removal
+from signer.cli.ceremony_renewal import expires_option, load_roles
+from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.failures import json_option
+from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collect
+from signer.cli.surroundings import Surroundings
+from signer.errors import CeremonyError, refusing
+from signer.proposal.change import Change
+from signer.signing import load_delegated, load_trusted
+
+_MOMENTS = ("%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d")
+
+
+@click.command(
+    epilog="Example: hening-signer ceremony lifetimes codenames=180 targets=180 --repo repo"
+    " --propose lifetimes.json"
+)
+@click.argument(
+    "lifetimes",
+    metavar="KIND=DAYS...",
+    nargs=-1,
+    required=True,
+    type=NumberAssignment(MAX_LIFETIME_DAYS),
+)
+@change_options
+@json_option
+@click.pass_obj
+def lifetimes(
+    surroundings: Surroundings,
+    lifetimes: tuple[tuple[str, int], ...],
+    ending: Ending,
+    as_json: bool,
+) -> None:
+    """Limit for how many days a new version of a role may be valid.
+
+    KIND is codenames, content, tables or targets. Signer, server and phones refuse a version that
+    exceeds its limit.
+    """
+    trusted = load_trusted(ending.folder, None)
+    roles = {
+        name: role
+        for name, role in load_roles(ending.folder, trusted).items()
+        if isinstance(role, Targets)
+    }
+    days = collect(lifetimes, "KIND=DAYS")
+    planned = plan_lifetimes(trusted.root, roles, days, surroundings.now)
+    finish_change(surroundings, ending, Change(planned), as_json=as_json)
+
+
+@click.command(
+    epilog="Example: hening-signer ceremony reset armani --counter 12 --add armani-2"
+    " --remove armani-1 --repo repo --keys keys --propose reset.json"
+)
+@click.argument("role")
+@click.option(
+    "--counter", type=click.IntRange(0), help="Of a model: the highest counter that still counts."
+)
+@click.option(
+    "--time",
+    "latest",
+    type=click.DateTime(_MOMENTS),
+    help="Of a model: the latest time that still counts, in UTC. Default: now.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    metavar="VERSION",
+    help="Of tables or content: list the packs of that version again.",
+)
+@click.option("--add", type=KEY_NAME, multiple=True, help="Enrol a key; may be repeated.")
+@click.option(
+    "--remove",
+    type=ROLE_KEY,
+    multiple=True,
+    metavar="NAME",
+    help="Take a key away; may be repeated.",
+)
+@expires_option
+@change_options
+@json_option
+@click.pass_obj
+def reset(
+    surroundings: Surroundings,
+    role: str,
+    counter: int | None,
+    latest: datetime | None,
+    keep: int | None,
+    add: tuple[str, ...],
+    remove: tuple[str, ...],
+    expiry_days: tuple[tuple[str, int], ...],
+    ending: Ending,
+    as_json: bool,
+) -> None:
+    """Take back what a thief of a role's keys, or a mistake, pushed ahead.
+
+    ROLE is a model, tables or content. Builds above --counter are forgotten, and phones whose
+    clock or counter was pushed ahead go on as before. Builds made before --time have to be made
+    again before they can be released.
+    """
+    keys = {key.name: key for key in ending.load_public_keys()}
+    trusted = load_trusted(ending.folder, None)
+    if role in {"root", "targets"} or role not in trusted.versions:
+        raise CeremonyError(f"{role[:64]} has no resets; name a model, tables or content.")
+    kept = None
+    if keep is not None:
+        with refusing(CeremonyError):
+            kept = decode_targets(role, ending.folder.load(role, keep)).signed
+    time = surroundings.now if latest is None else latest.replace(tzinfo=UTC)
+    order = ResetOrder(
+        role,
+        counter,
+        int(time.timestamp()) if is_codename(role) or latest is not None else None,
+        kept,
+        HolderOrder(
+            tuple(find_key(name, keys) for name in add),
+            tuple(find_removal(text, keys) for text in remove),
+            expiry_days=collect(expiry_days, "--expires"),
+        ),
+    )
+    data = ending.folder.load("targets", trusted.targets.version)
+    roles = {
+        "targets": SignedRole(data, trusted.targets),
+        role: SignedRole(*load_delegated(ending.folder, trusted, role)),
+    }
+    planned = plan_reset(order, trusted.root, roles, surroundings.now)
+    finish_change(surroundings, ending, Change(planned), as_json=as_json)

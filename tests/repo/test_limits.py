@@ -1,0 +1,148 @@
+"""The vectors of FORMATS section 16 against signer, publisher and phone, each with its own code."""
+
+import hashlib
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tuf.api.metadata import Metadata, TargetFile, Targets
+
+from client_sim.device import limits as phone
+from client_sim.device.errors import TrustError
+from client_sim.device.resets import check_followed
+from server.core.errors import HeningError
+from server.core.metadata import encode_metadata
+from server.publisher.online_keys import create_online_keys, load_online_keys
+from server.publisher.published import Trust
+from server.publisher.verify import RoleVersion, verify_submission
+from signer.errors import ProposalError
+from signer.proposal.document import MetadataText, PackageFile, Proposal
+from signer.proposal.trust import verify_proposal
+from tests.server.ceremony import Ceremony, release
+
+PAGE = (Path(__file__).parents[2] / "docs" / "FORMATS.md").read_text()
+BLOCK = re.search(r"^## 16\. .*?^```jsonl\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+VECTORS = [json.loads(line) for line in BLOCK[1].splitlines()]
+SIGNED_AT = 1_767_400_000
+NOW = datetime.fromtimestamp(SIGNED_AT, UTC)
+
+
+@pytest.fixture(scope="module")
+def ceremony(tmp_path_factory):
+    """Give the offline keys of a repository that was made at that moment."""
+    keys = tmp_path_factory.mktemp("keys")
+    create_online_keys(keys)
+    return Ceremony(load_online_keys(keys), NOW)
+
+
+@pytest.fixture(params=VECTORS, ids=[vector["name"] for vector in VECTORS])
+def story(request, ceremony):
+    """Give the files before and after a change of `armani`, and who refuses it."""
+    vector = request.param
+    roots = [make_root(ceremony, 1, vector.get("lifetimes"), None)]
+    if "resets" in vector:
+        roots.append(make_root(ceremony, 2, vector.get("lifetimes"), vector["resets"]))
+    before = sign(ceremony, make_role(1, {"expires": 90, **vector["before"]}))
+    after = sign(ceremony, make_role(2, vector["after"]))
+    return roots, ceremony.targets(), before, after, vector["refused"]
+
+
+def make_root(ceremony, version, lifetimes, resets):
+    """Return a root with lifetimes and resets where they are given."""
+    resets = resets and {
+        name: {**reset, "time": SIGNED_AT + reset["time"]} for name, reset in resets.items()
+    }
+    members = {"lifetimes": lifetimes, "resets": resets}
+    custom = {"log": str(ceremony.online.log_verifier), "schema": 1}
+    custom |= {name: value for name, value in members.items() if value is not None}
+    return ceremony.root(version, unrecognized_fields={"custom": custom})
+
+
+def make_role(version, row):
+    """Return the version of `armani` that half a vector describes."""
+    role = Targets(version=version, expires=NOW + timedelta(days=row["expires"]))
+    for counter, seconds, level in row["builds"]:
+        path = f"armani/id/stable/{counter}.zip"
+        custom = release(counter, post_timestamp=SIGNED_AT + seconds, security_patch_level=level)
+        sha256 = hashlib.sha256(path.encode()).hexdigest()
+        role.targets[path] = TargetFile(1, {"sha256": sha256}, path, {"custom": custom})
+    custom = {name: row[name] for name in ("floor", "reset") if name in row}
+    if "floor_time" in row:
+        custom["floor_time"] = SIGNED_AT + row["floor_time"]
+    if custom:
+        role.unrecognized_fields["custom"] = {"floor": 0, "schema": 1, **custom}
+    return role
+
+
+def sign(ceremony, role):
+    """Return the octets of a version of `armani`."""
+    return ceremony.sign("armani", role)
+
+
+def load(data):
+    """Return what metadata says."""
+    return Metadata.from_bytes(data).signed
+
+
+def test_the_publisher(ceremony, story):
+    """It refuses what the vectors say, as a submission over what is published."""
+    roots, targets, before, after, refused = story
+    others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
+    published = Trust(load(roots[0]), load(targets), {"armani": load(before), **others})
+    files = [RoleVersion("armani", 2, after)]
+    files += [RoleVersion("root", 2, root) for root in roots[1:]]
+
+    def submit():
+        verify_submission(files, published, roots[0], ceremony.online, NOW, {})
+
+    check(submit, HeningError, is_refused="publisher" in refused)
+
+
+def test_the_signer(story):
+    """It refuses the same, as a proposal to be signed."""
+    roots, targets, before, after, refused = story
+    context = [("armani", 1, before), ("root", 1, roots[0]), ("targets", 1, targets)]
+    changes = [("armani", 2, after), *(("root", 2, root) for root in roots[1:])]
+    proposal = Proposal(
+        schema=1,
+        kind="proposal",
+        created=SIGNED_AT,
+        note="",
+        names={},
+        context=[MetadataText(role, version, data.decode()) for role, version, data in context],
+        changes=[
+            MetadataText(role, version, encode_metadata(Metadata(load(data))).decode())
+            for role, version, data in changes
+        ],
+        packages=packages(load(before), load(after)),
+    )
+    check(lambda: verify_proposal(proposal, NOW), ProposalError, is_refused="signer" in refused)
+
+
+def packages(before, after):
+    """Return the files that a role lists anew, as a proposal names them."""
+    new = after.targets.keys() - before.targets.keys()
+    return sorted(PackageFile(after.targets[p].hashes["sha256"], 1, Path(p).name) for p in new)
+
+
+def test_the_phone(story):
+    """It refuses what it can see without the version before."""
+    roots, _targets, _before, after, refused = story
+    root, role = load(roots[-1]), load(after)
+
+    def accept():
+        check_followed("armani", role, root)
+        phone.check_new_version("armani", role, root, SIGNED_AT)
+
+    check(accept, TrustError, is_refused="phone" in refused)
+
+
+def check(act, error, *, is_refused):
+    """Do something, and require that it is refused or that it is not."""
+    if is_refused:
+        with pytest.raises(error):
+            act()
+    else:
+        act()
