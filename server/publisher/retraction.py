@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
+from server.core.floor import decode_floor
 from server.core.names import Channel, decode_pointer_path
 from server.core.pointer import Pointer
 from server.core.release import Release, decode_releases
@@ -25,8 +26,8 @@ def follow_roles(
 
     A step's incremental that is withdrawn leaves the step, and phones take the full package; a full
     package that is withdrawn halts the pointer. An empty role and builds that left a role end the
-    pointers that were halted before or belong to a retired model; raises PublishError when another
-    pointer still offers what its role no longer lists.
+    pointers that were halted before or belong to a retired model, and a reset of root ends those to
+    builds that it took out; raises PublishError when another pointer still offers what its role no longer lists.
     """
     releases = {
         codename: decode_releases(trust.roles[codename])
@@ -40,18 +41,22 @@ def follow_roles(
             followed[path] = pointer
             continue
         listed = releases[channel.codename]
-        if listed and not _is_over(channel, pointer, listed):
+        floor = decode_floor(trust.roles[channel.codename]).counter
+        if listed and not _is_over(channel, pointer, listed, floor):
             followed[path] = _follow_withdrawal(channel, pointer, listed)
     return followed
 
 
-def _is_over(channel: Channel, pointer: Pointer, listed: Mapping[str, Release]) -> bool:
+def _is_over(channel: Channel, pointer: Pointer, listed: Mapping[str, Release], floor: int) -> bool:
     """Answer whether the whole pointer is about builds that left, and nobody is offered them."""
     offered = [package.path for step in pointer.steps for package in step.packages]
     gone = [path for path in offered if path not in listed]
     if not gone:
         return False
     if pointer.halted and len(gone) == len(offered):
+        return True
+    # Above the floor a build leaves by a reset alone.
+    if any(step.counter >= floor and step.packages[0].path in gone for step in pointer.steps):
         return True
     raise PublishError(
         f"{channel} still offers {gone[0]}, which {channel.codename} no longer lists: roll out a"
