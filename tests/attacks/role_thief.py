@@ -1,0 +1,134 @@
+"""What a thief of a codename's key does: edits its role freely, signs, hands it in or serves it.
+
+Nothing here asks the signer's rules. A role is read from a signer's folder or a public tree, edited
+as python-tuf's own object, and signed with whichever keys were stolen. It then goes to a server by
+its API (`submit`), or to phones behind stolen online keys (`plant`, with `thief_server.serving`).
+"""
+
+import copy
+import hashlib
+import os
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, TargetFile, Targets
+from tuf.api.serialization.json import JSONSerializer
+
+from signer.bundle_writer import Blob
+from signer.keys.key_file import decode_key_file
+from signer.ota.inspect import inspect_ota
+from signer.remote.address import decode_address
+from signer.remote.connection import Connection
+from signer.remote.outgoing import make_outgoing
+from signer.remote.server import Server
+from signer.remote.submitter import submit_outgoing
+
+_PROPERTIES = ("FILE_HASH", "FILE_SIZE", "METADATA_HASH", "METADATA_SIZE")
+
+
+def load_role(metadata: Path, role: str) -> Metadata:
+    """Return the newest version of `role` in a folder of files `N.ROLE.json`.
+
+    That is `metadata` of a signer's working folder, or `public/metadata` of a server's state.
+    """
+    form = re.compile(rf"([0-9]+)\.{role}\.json")
+    versions = [
+        int(found[1]) for path in metadata.iterdir() if (found := form.fullmatch(path.name))
+    ]
+    return Metadata.from_bytes((metadata / f"{max(versions)}.{role}.json").read_bytes())
+
+
+def load_key(keys: Path, name: str, passphrase: str) -> CryptoSigner:
+    """Open the private key NAME.key of a signer's key folder."""
+    pem = (keys / f"{name}.key").read_bytes()
+    return CryptoSigner(decode_key_file(name, pem, passphrase.encode()))
+
+
+def next_version(current: Targets, expires: int, **custom: object) -> Targets:
+    """Return a role to edit: a copy with the next version, `expires` in epoch seconds.
+
+    `custom` is put into the role's own `custom`, such as `floor_time`.
+    """
+    following = copy.deepcopy(current)
+    following.version += 1
+    following.expires = datetime.fromtimestamp(expires, UTC)
+    if custom:
+        old = current.unrecognized_fields.get("custom", {"floor": 0, "schema": 1})
+        following.unrecognized_fields["custom"] = old | custom
+    return following
+
+
+def list_package(role: Targets, path: str, package: Path, **lies: object) -> None:
+    """List a package in `role` under `path`, with what it says of itself but for `lies`.
+
+    `lies` has at least the counter. Nothing about the package is verified.
+    """
+    facts = inspect_ota(package)
+    custom = {
+        "changelog": {},
+        "fingerprint": facts.fingerprint,
+        "incremental": facts.incremental,
+        "min_counter": 0,
+        "payload_properties": {name: facts.payload_properties[name] for name in _PROPERTIES},
+        "post_timestamp": facts.post_timestamp,
+        "property_files": facts.streaming_property_files,
+        "schema": 1,
+        "sdk_level": facts.sdk_level,
+        "security_patch_level": facts.security_patch_level,
+        "source_builds": list(facts.source_builds),
+        "type": facts.type,
+        "withdrawn": False,
+    }
+    target = TargetFile(facts.length, {"sha256": facts.sha256}, path, {"custom": custom | lies})
+    role.targets[path] = target
+
+
+def sign(signed: object, *signers: CryptoSigner) -> bytes:
+    """Return the bytes of `signed`, of any role, with a signature of each of `signers`."""
+    metadata = Metadata(signed)
+    for signer in signers:
+        metadata.sign(signer, append=True)
+    return metadata.to_bytes(JSONSerializer(compact=True))
+
+
+def submit(api: str, token: str, files: dict[tuple[str, int], bytes], *packages: Path) -> int:
+    """Hand role files and packages in over the API at `api`, as `hening-signer` does.
+
+    `files` has bytes by role and version. Returns the snapshot that shows them; raises
+    ServerRefusal with the server's reason.
+    """
+    blobs = []
+    for path in packages:
+        data = path.read_bytes()
+        blobs.append(Blob(path, len(data), hashlib.sha256(data).hexdigest()))
+    address = decode_address(api)
+    connection = Connection(address, token, None)
+    try:
+        server = Server(connection, address.authority, time.sleep)
+        outgoing = make_outgoing(files, blobs)
+        return submit_outgoing(server, outgoing, os.urandom, lambda _done, _all: None).snapshot
+    finally:
+        connection.close()
+
+
+def plant(thief, files, packages=(), *, ahead=1, **others) -> None:
+    """Let a `tests.flows.street.Thief` serve role files, proven by the stolen log key.
+
+    `files` has version and bytes by role, `packages` pairs of target path and file. Timestamp and
+    snapshot are signed `ahead` versions above the published ones; `others` are versions of roles
+    that the thief has signed otherwise, such as `latest`.
+    """
+    for role, (version, data) in files.items():
+        thief.lies[f"/metadata/{version}.{role}.json"] = data
+        thief.prove(role, version, data)
+    for path, package in packages:
+        folder, _, name = path.rpartition("/")
+        data = package.read_bytes()
+        thief.lies[f"/targets/{folder}/{hashlib.sha256(data).hexdigest()}.{name}"] = data
+    published = thief.world.published()
+    snapshot = published.snapshot.version + ahead
+    thief.snapshot(snapshot, **{role: version for role, (version, _) in files.items()}, **others)
+    thief.timestamp(published.timestamp.version + ahead, snapshot)
