@@ -57,10 +57,13 @@ class Stage:
         """Run hening-device as `device` does; its first step to a network ends it."""
         return self._run("client_sim.cli", "hening-device", *arguments, before=STAY_IN)
 
-    def start_server(self, *options: str) -> None:
-        """Start `hening-server run` on a free port and wait until it says where it listens."""
+    def start_server(self, *options: str, before: str = "") -> None:
+        """Start `hening-server run` on a free port and wait until it says where it listens.
+
+        `before` is what its program begins with.
+        """
         state = ["--state", str(self.server_state), "--port", "0"]
-        command = [*_python("server.cli"), "run", *state, *options]
+        command = [*_python("server.cli", before), "run", *state, *options]
         with (self.folder / "server.log").open("ab") as log:
             self._server = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=_environment()

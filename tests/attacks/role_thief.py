@@ -17,6 +17,7 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, TargetFile, Targets
 from tuf.api.serialization.json import JSONSerializer
 
+from server.core.pointer import decode_pointer
 from signer.bundle_writer import Blob
 from signer.keys.key_file import decode_key_file
 from signer.ota.inspect import inspect_ota
@@ -112,6 +113,29 @@ def submit(api: str, token: str, files: dict[tuple[str, int], bytes], *packages:
         return submit_outgoing(server, outgoing, os.urandom, lambda _done, _all: None).snapshot
     finally:
         connection.close()
+
+
+def offer(thief, role: Targets, path: str) -> int:
+    """Let a thief of online keys offer a listed package to everyone, and nothing else.
+
+    Returns the version of `latest`, for `plant`.
+    """
+    target = role.targets[path]
+    custom = target.custom
+    sha256 = target.hashes["sha256"]
+    package = {"p": path, "z": target.length, "x": sha256, "b": custom["source_builds"]}
+    step = {
+        "n": custom["counter"],
+        "t": custom["post_timestamp"],
+        "l": custom["security_patch_level"],
+        "m": custom["min_counter"],
+        "k": [package],
+    }
+    pointer = {"v": 1, "s": [step], "r": [[0, 1000]], "p": False, "h": False, "t": {}}
+    name = f"latest/{path.rpartition('/')[0]}"
+    version = thief.world.published().roles["latest"].version + 1
+    thief.latest(version, {name: decode_pointer(name, pointer)})
+    return version
 
 
 def plant(thief, files, packages=(), *, ahead=1, **others) -> None:

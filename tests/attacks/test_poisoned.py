@@ -1,0 +1,67 @@
+"""What lies in `fixtures/poisoned` is what its facts say, and opens at any later time."""
+
+import json
+
+import pytest
+
+from tests.attacks.poisoned import SCENARIOS, open_poisoned, turn_to
+from tests.attacks.role_thief import load_key, load_role
+from tests.attacks.turned import TurnedStage
+
+YEAR = 365 * 86_400
+RESOLVE = ("--resolve", "updates.hening.example=127.0.0.1")
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_facts_and_archive_agree(scenario, tmp_path):
+    """The phone's clock, floor and build and the state's role are those that the facts name."""
+    poisoned = open_poisoned(scenario, tmp_path)
+    facts = poisoned.facts
+    phone = poisoned.phone()
+    boot = json.loads((phone / "slots" / "boot.json").read_bytes())
+    assert facts["phone"] == {
+        "clock": int((phone / "state" / "clock").read_bytes()),
+        "floor": int((phone / "state" / "floor").read_bytes()),
+        "build": boot["slots"][boot["running"]]["build"],
+    }
+    role = load_role(poisoned.server / "public" / "metadata", "armani").signed
+    assert role.version == facts["armani"]
+    assert role.version > load_role(poisoned.signer / "metadata", "armani").signed.version
+    assert poisoned.token.split("_")[1] == facts["token_id"]
+    for name in ("root-1", "root-2", "root-3", "armani-1", "armani-2"):
+        assert load_key(poisoned.keys, name, facts["passphrase"])
+
+
+@pytest.mark.parametrize(
+    ("scenario", "holds"),
+    [
+        ("clock", lambda facts: facts["phone"]["clock"] == facts["moment"] + 9 * YEAR),
+        ("build-time", lambda facts: facts["phone"]["clock"] == facts["moment"] + 9 * YEAR),
+        ("counter", lambda facts: facts["phone"]["floor"] == 2**53 - 1),
+        (
+            "patch-level",
+            lambda facts: facts["phone"]["build"]["security_patch_level"] == "9999-12-31",
+        ),
+    ],
+)
+def test_the_phone_is_poisoned(scenario, holds, tmp_path):
+    """Its clock is nine years ahead, or its counter or its patch level is the last there is."""
+    assert holds(open_poisoned(scenario, tmp_path).facts)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_a_state_opens_two_years_later(scenario, tmp_path):
+    """Its server signs its online roles again, and the phone that was not poisoned is served."""
+    poisoned = open_poisoned(scenario, tmp_path)
+    stage = TurnedStage(poisoned.folder)
+    stage.ahead = 2 * YEAR
+    stage.server("clock", "confirm", "--state", poisoned.server)
+    stage.start_server("--gate", "strict")
+    try:
+        stage.wait_until_signed()
+        honest = poisoned.phone("honest")
+        turn_to(honest, stage.port)
+        found = stage.device("poll", "--phone", honest, *RESOLVE, "--json")
+    finally:
+        stage.stop_server()
+    assert "can be installed" in found["reason"]

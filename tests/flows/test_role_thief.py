@@ -1,0 +1,91 @@
+"""The toolkit of `tests/attacks/role_thief.py` works: what breaks no rule goes through.
+
+A test that sees an attack refused means something only where the same tools are not.
+"""
+
+import shutil
+import time
+
+import pytest
+
+from demo.handsets import counter_of
+from demo.stage import HOST, PASSPHRASE
+from fixtures.build import build_zip
+from fixtures.catalogue import Build
+from tests.attacks.role_thief import (
+    list_package,
+    load_key,
+    load_role,
+    next_version,
+    offer,
+    plant,
+    sign,
+    submit,
+)
+from tests.flows.conftest import CHANNEL, Town
+from tests.flows.thief_server import make_thief, serving
+
+FIRST = Build("armani", "id", 1)
+PATH = f"{CHANNEL}/first.zip"
+
+
+class OpenTown(Town):
+    """A town with an API, and a token for it that may only read, upload and submit."""
+
+    def open(self):
+        """Start the server with an API, and wait for the first publication."""
+        state = ("--state", self.server_state)
+        narrow = [w for name in ("read", "upload", "submit") for w in ("--permission", name)]
+        self.server("account", "add", "eka", "--role", "engineer", "--codename", "armani", *state)
+        made = self.server("token", "create", "eka", "--label", "narrow", *narrow, *state)
+        self.token = made.strip()
+        self.start_server("--gate", "strict", "--api-port", "0")
+        self.api = self._server.stdout.readline().strip().removesuffix("/api/v1")
+        self.wait_for_results(1)
+
+    def sign_first(self):
+        """List build 1 in the role that is public and sign it; return role, bytes and package."""
+        package = self.packages / "first.zip"
+        package.write_bytes(build_zip(FIRST))
+        current = load_role(self.server_state / "public" / "metadata", "armani").signed
+        role = next_version(current, int(time.time()) + 90 * 86_400)
+        list_package(role, PATH, package, counter=counter_of(FIRST))
+        return role, sign(role, load_key(self.keys, "armani-1", PASSPHRASE)), package
+
+    def install(self, address):
+        """Let a new phone install what a server at `address` offers; return what it said."""
+        handset = self.phone(f"at-{address}")
+        place = ("--phone", handset.folder, "--resolve", f"{HOST}={address}", "--json")
+        self.device("install", *place)
+        return handset.phone.running_build.incremental
+
+
+@pytest.fixture
+def town(ceremony, tmp_path):
+    """Open such a town."""
+    stage = OpenTown(tmp_path / "town")
+    shutil.copytree(ceremony, stage.folder)
+    try:
+        stage.open()
+        yield stage
+    finally:
+        stage.stop_server()
+
+
+def test_over_the_api(town):
+    """A role that was signed and handed in by hand is published, and a phone installs from it."""
+    role, data, package = town.sign_first()
+    assert submit(town.api, town.token, {("armani", role.version): data}, package) == 2
+    town.rollout("offer", "--share", "100%")
+    assert town.install("127.0.0.1") == FIRST.incremental
+
+
+def test_from_a_mirror(town):
+    """The same behind stolen online keys is taken by a phone, and the server knows none of it."""
+    role, data, package = town.sign_first()
+    thief = make_thief(town.server_state)
+    latest = offer(thief, role, PATH)
+    plant(thief, {"armani": (role.version, data)}, [(PATH, package)], latest=latest)
+    with serving(thief, town.port):
+        assert town.install("127.0.0.2") == FIRST.incremental
+    assert town.install("127.0.0.1") == Build("armani", "id", 0).incremental
