@@ -27,7 +27,8 @@ def follow_roles(
     A step's incremental that is withdrawn leaves the step, and phones take the full package; a full
     package that is withdrawn halts the pointer. An empty role and builds that left a role end the
     pointers that were halted before or belong to a retired model, and a reset of root ends those to
-    builds that it took out; raises PublishError when another pointer still offers what its role no longer lists.
+    builds that it took out; raises PublishError when another pointer still offers what its role no
+    longer lists.
     """
     releases = {
         codename: decode_releases(trust.roles[codename])
