@@ -1,0 +1,101 @@
+"""Servers and phones that a version before the limits let be poisoned go on after one root.
+
+Each scenario of `fixtures/poisoned` is opened as it was left: the team takes the thief's version
+into its folder, resets the model and changes its key in one proposal, and releases the next build.
+"""
+
+import shutil
+import time
+
+import pytest
+
+from fixtures.signing import CERTIFICATE_FILE
+from fixtures.small_package import OtherBuild, small_zip
+from tests.attacks.poisoned import open_poisoned, turn_to
+from tests.attacks.role_thief import load_role
+from tests.attacks.turned import TurnedStage
+
+HOUR = 3600
+RESOLVE = ("--resolve", "updates.hening.example=127.0.0.1")
+CHANNEL = "armani/id/stable"
+HONEST = {"clock": 1, "build-time": 2, "counter": 1, "patch-level": 2}
+"""The highest counter that the team itself has signed."""
+
+
+class Team(TurnedStage):
+    """The honest team of a scenario, with all of its keys, an hour after the theft."""
+
+    def __init__(self, poisoned) -> None:
+        super().__init__(poisoned.folder)
+        self.poisoned = poisoned
+        self.keys = poisoned.keys
+        self.now = poisoned.facts["moment"] + HOUR
+        self.ahead = self.now - time.time()
+
+    def open(self) -> None:
+        """Start the server as it was left."""
+        self.start_server("--gate", "strict")
+        self.wait_until_signed()
+
+    def take_over(self) -> None:
+        """Copy what the thief has published into the team's folder, to build upon."""
+        public = self.server_state / "public" / "metadata"
+        newest = load_role(public, "armani").signed.version
+        known = load_role(self.repo / "metadata", "armani").signed.version
+        for version in range(known + 1, newest + 1):
+            shutil.copy(public / f"{version}.armani.json", self.repo / "metadata")
+
+    def hand_in(self, *command) -> None:
+        """Sign a change with the keys at hand, hand it in, and wait until it is published."""
+        before = len(list((self.server_state / "results").iterdir()))
+        place = ("--repo", self.repo, "--keys", self.keys, "--out", self.incoming)
+        self.signer(*command, *place)
+        self.wait_for_published(before + 1)
+
+    def heal(self, *options) -> None:
+        """Reset the model and change its key: one root."""
+        self.signer("keys", "new", "--keys", self.keys, "armani-3")
+        counter = HONEST[self.poisoned.facts["scenario"]]
+        keys = ("--add", "armani-3", "--remove", "armani-1")
+        self.hand_in("ceremony", "reset", "armani", "--counter", counter, *keys, *options)
+
+    def release(self) -> str:
+        """Make a build after the reset, sign it and offer it to everyone; returns its name."""
+        build = OtherBuild("armani", "id", 9, self.now + HOUR, "2026-11-05")
+        package = self.packages / "armani-9-full.zip"
+        package.write_bytes(small_zip(build))
+        place = ("--region", "id", "--channel", "stable", "--certificate", CERTIFICATE_FILE)
+        self.hand_in("release", "sign", *place, package)
+        self.server("rollout", "offer", CHANNEL, "--state", self.server_state, "--share", "100%")
+        return build.incremental
+
+    def install(self, phone):
+        """Let a phone install and reboot; returns the build that runs then."""
+        turn_to(phone, self.port)
+        self.device("install", "--phone", phone, *RESOLVE, "--json")
+        return self.device("show", "--phone", phone, "--json")
+
+
+@pytest.fixture
+def team(request, tmp_path):
+    """Open a scenario, on the morning after."""
+    stage = Team(open_poisoned(request.param, tmp_path))
+    stage.open()
+    try:
+        yield stage
+    finally:
+        stage.stop_server()
+
+
+@pytest.mark.parametrize("team", ["clock", "build-time", "counter"], indirect=True)
+def test_one_root_heals_server_and_phone(team):
+    """The next build is published, and the poisoned phone and the honest one install it."""
+    team.take_over()
+    team.heal()
+    made = team.release()
+    for name in ("poisoned", "honest"):
+        shown = team.install(team.poisoned.phone(name))
+        assert shown["running"]["incremental"] == made
+        assert shown["clock_floor"] == team.now + HOUR
+        assert shown["floor"] == HONEST[team.poisoned.facts["scenario"]] + 1
+    assert "limits" in str(team.server("check", "--state", team.server_state))
