@@ -5,7 +5,7 @@ Pure. Source: docs/FORMATS.md section 16.
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -16,7 +16,7 @@ from server.core.limits import MAX_LIFETIME_DAYS, Lifetimes, check_lifetimes, de
 from server.core.names import is_codename
 from server.core.resets import Reset, apply_reset, decode_resets
 from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
-from signer.ceremony.plan import choose_expiry
+from signer.ceremony.plan import check_expiry_days, choose_expiry
 from signer.errors import CeremonyError, refusing
 
 
@@ -52,7 +52,7 @@ def plan_lifetimes(
             )
     with refusing(CeremonyError):
         lifetimes = {**msgspec.to_builtins(decode_lifetimes(root)), **days}
-        planned = _next_root(root, {"lifetimes": lifetimes}, {}, now)
+        planned = _next_root(root, {"lifetimes": lifetimes}, now)
         if planned.unrecognized_fields == root.unrecognized_fields:
             raise CeremonyError("These lifetimes are in force already; nothing is to change.")
         check_lifetimes(planned, roles, now)
@@ -68,7 +68,8 @@ def plan_reset(
     CeremonyError for an order that does not fit the role.
     """
     _check_order(order)
-    holders = order.holders
+    days = order.holders.expiry_days
+    holders = replace(order.holders, expiry_days={})
     planned = plan_holders(holders, root, roles, now) if holders.roles else {}
     with refusing(CeremonyError):
         resets = decode_resets(root)
@@ -78,13 +79,15 @@ def plan_reset(
     if order.kept is not None:
         left = _list_again(left, order.kept)
     left.version += 1
-    left.expires = choose_expiry(order.role, holders.expiry_days, now)
     edited = planned.get("root")
     base = edited if isinstance(edited, Root) else root
     stated = {"resets": {name: msgspec.to_builtins(resets[name]) for name in sorted(resets)}}
-    new_root = _next_root(base, stated, holders.expiry_days, now)
-    new_root.version = root.version + 1
-    return {**planned, "root": new_root, order.role: left}
+    planned |= {"root": _next_root(base, stated, now), order.role: left}
+    planned["root"].version = root.version + 1
+    check_expiry_days(tuple(planned), days)
+    for role, signed in planned.items():
+        signed.expires = choose_expiry(role, days, now)
+    return planned
 
 
 def _check_order(order: ResetOrder) -> None:
@@ -120,12 +123,10 @@ def _list_again(left: Targets, kept: Targets) -> Targets:
     )
 
 
-def _next_root(
-    root: Root, members: Mapping[str, object], expiry_days: Mapping[str, int], now: datetime
-) -> Root:
+def _next_root(root: Root, members: Mapping[str, object], now: datetime) -> Root:
     planned = deepcopy(root)
     planned.version += 1
-    planned.expires = choose_expiry("root", expiry_days, now)
+    planned.expires = choose_expiry("root", {}, now)
     custom = {**planned.unrecognized_fields["custom"], **members}
     planned.unrecognized_fields["custom"] = {name: custom[name] for name in sorted(custom)}
     return planned

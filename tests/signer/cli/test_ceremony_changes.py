@@ -234,3 +234,40 @@ def test_a_repository_is_not_begun_twice(run, repo, keys, online_file, tmp_path)
     )
     assert status == 1
     assert "holds a repository already" in errors
+
+
+def test_lifetimes_are_limited(run_json, at_once, repo) -> None:
+    """Root says so, in words and in its `custom`."""
+    changed = run_json("ceremony", "lifetimes", "codenames=120", *at_once)
+    (root,) = changed["roles"]
+    assert root["changes"] == ["A new version of a model's role may be valid for 120 days."]
+    stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
+    assert stated["lifetimes"]["codenames"] == 120
+
+
+def test_a_model_is_reset(run_json, at_once, repo, now) -> None:
+    """Root and the role in one proposal, which says what no longer counts."""
+    changed = run_json("ceremony", "reset", "armani", "--counter", "4", *at_once)
+    said = {role["role"]: role["changes"] for role in changed["roles"]}
+    assert said.keys() == {"root", "armani"}
+    moment = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    (sentence,) = said["root"]
+    assert f"no counter above 4 and no time after {moment} counts any more" in sentence
+    assert said["armani"][-1].startswith("Follows reset 1 of root")
+    stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
+    reset = {"counter": 4, "number": 1, "time": int(now.timestamp())}
+    assert stated["resets"] == {"armani": reset}
+
+
+def test_content_is_reset(run, run_json, at_once) -> None:
+    """It has no counters; an earlier version can be listed again, one that is not there cannot."""
+    changed = run_json("ceremony", "reset", "content", "--keep", "1", *at_once)
+    assert [role["role"] for role in changed["roles"]] == ["root", "content"]
+    for words, says in (
+        (("content", "--counter", "1"), "has no counters"),
+        (("content", "--keep", "9"), "no version 9 of content"),
+        (("latest",), "has no resets"),
+        (("armani",), "give --counter"),
+    ):
+        status, _, errors = run("ceremony", "reset", *words, *at_once)
+        assert (status, says in errors) == (1, True), errors

@@ -1,0 +1,116 @@
+"""The roots that limit lifetimes and reset a role."""
+
+from datetime import timedelta
+
+import pytest
+
+from server.core.floor import Floor, decode_floor
+from server.core.limits import decode_lifetimes
+from server.core.resets import Reset, decode_resets, reset_number
+from server.core.role_content import check_role_content
+from signer.ceremony.holder_plan import HolderOrder, SignedRole
+from signer.ceremony.root_plan import ResetOrder, plan_lifetimes, plan_reset
+from signer.errors import CeremonyError
+from signer.keys.keystore import Keystore
+from signer.signing import load_delegated, load_trusted
+from signer.work_folder import WorkFolder
+from tests.server.core.content.samples import make_pack_role
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def before(repo):
+    """Give the working folder's root, and its roles as they are signed."""
+    folder = WorkFolder(repo)
+    trusted = load_trusted(folder, None)
+    data = folder.load("targets", trusted.targets.version)
+    roles = {"targets": SignedRole(data, trusted.targets)}
+    for name in ("armani", "content"):
+        roles[name] = SignedRole(*load_delegated(folder, trusted, name))
+    return trusted.root, roles
+
+
+def reset(role="armani", counter=2, time=1_700_000_000, kept=None, holders=None):
+    """Return an order to reset a role."""
+    return ResetOrder(role, counter, time, kept, holders or HolderOrder())
+
+
+def test_lifetimes(before, now):
+    """Those that are named change, the others stay, and a root follows."""
+    root, roles = before
+    listed = {name: role.signed for name, role in roles.items()}
+    planned = plan_lifetimes(root, listed, {"codenames": 200}, now)
+    lifetimes = decode_lifetimes(planned["root"])
+    assert (lifetimes.codenames, lifetimes.tables) == (200, decode_lifetimes(root).tables)
+    assert planned["root"].version == root.version + 1
+    with pytest.raises(CeremonyError, match="in force already"):
+        plan_lifetimes(planned["root"], listed, {"codenames": 200}, now)
+    with pytest.raises(CeremonyError, match="sign armani again"):
+        plan_lifetimes(root, listed, {"codenames": 20}, now)
+    for days in ({"armani": 20}, {"root": 20}, {"tables": 0}, {"tables": 3651}):
+        with pytest.raises(CeremonyError, match="cannot be limited"):
+            plan_lifetimes(root, listed, days, now)
+
+
+def test_a_reset_without_other_keys(before, now):
+    """Root and the role change, and the role may follow what it was."""
+    root, roles = before
+    planned = plan_reset(reset(), root, roles, now)
+    assert planned.keys() == {"root", "armani"}
+    assert decode_resets(planned["root"]) == {"armani": Reset(1, 2, 1_700_000_000)}
+    role, old = planned["armani"], roles["armani"].signed
+    assert (role.version, reset_number(role)) == (old.version + 1, 1)
+    assert decode_floor(role) == Floor(schema=1, counter=0, time=1_700_000_000)
+    check_role_content("armani", old, role, decode_resets(planned["root"]))
+    again = plan_reset(reset(counter=1), planned["root"], roles, now)
+    assert decode_resets(again["root"])["armani"].number == 2
+
+
+def test_a_reset_with_other_keys(before, now, made_keys):
+    """Targets change, too, and one version of the role follows both."""
+    root, roles = before
+    stolen = Keystore(made_keys).load_public_key("armani-1").keyid
+    days = {"armani": 30, "root": 50, "targets": 40}
+    holders = HolderOrder(remove=(("armani", stolen),), thresholds={"armani": 1}, expiry_days=days)
+    planned = plan_reset(reset(holders=holders), root, roles, now)
+    assert planned.keys() == {"root", "targets", "armani"}
+    versions = [planned[name].version for name in ("root", "targets", "armani")]
+    current = [root, roles["targets"].signed, roles["armani"].signed]
+    assert versions == [each.version + 1 for each in current]
+    assert planned["armani"].expires - now <= 30 * DAY
+    assert planned["root"].expires - now <= 50 * DAY
+    assert planned["targets"].expires - now <= 40 * DAY
+    with pytest.raises(CeremonyError, match="no offline role here"):
+        plan_reset(reset(holders=HolderOrder(expiry_days={"dior": 3})), root, roles, now)
+
+
+def test_a_reset_of_content_lists_earlier_packs_again(before, now):
+    """Each of them as version 1, none of them withdrawn."""
+    root, roles = before
+    kept, _ = make_pack_role("content", {"notices": {}}, version=4)
+    pack = kept.unrecognized_fields["custom"]["packs"]["notices"]
+    pack |= {"version": 700, "withdrawn": [3, 700]}
+    planned = plan_reset(reset("content", None, None, kept), root, roles, now)
+    custom = planned["content"].unrecognized_fields["custom"]
+    assert custom["reset"] == 1
+    assert custom["packs"]["notices"] == {**pack, "version": 1, "withdrawn": []}
+    assert planned["content"].targets == kept.targets
+    resets = decode_resets(planned["root"])
+    check_role_content("content", kept, planned["content"], resets)
+
+
+@pytest.mark.parametrize(
+    ("order", "says"),
+    [
+        (reset(counter=None), "give --counter"),
+        (reset("content"), "has no counters"),
+        (reset("targets", None, None), "has no resets"),
+        (reset("latest", None, None), "has no resets"),
+    ],
+)
+def test_an_order_that_does_not_fit_is_refused(before, now, order, says):
+    """With a sentence that says what would."""
+    root, roles = before
+    with pytest.raises(CeremonyError, match=says):
+        plan_reset(order, root, roles, now)
