@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from demo.stage import StageError
 from fixtures.signing import CERTIFICATE_FILE
 from fixtures.small_package import OtherBuild, small_zip
 from tests.attacks.poisoned import open_poisoned, turn_to
@@ -18,7 +19,7 @@ from tests.attacks.turned import TurnedStage
 HOUR = 3600
 RESOLVE = ("--resolve", "updates.hening.example=127.0.0.1")
 CHANNEL = "armani/id/stable"
-HONEST = {"clock": 1, "build-time": 2, "counter": 1, "patch-level": 2}
+HONEST = {"clock": 2, "build-time": 2, "counter": 1, "patch-level": 1}
 """The highest counter that the team itself has signed."""
 
 
@@ -98,4 +99,24 @@ def test_one_root_heals_server_and_phone(team):
         assert shown["running"]["incremental"] == made
         assert shown["clock_floor"] == team.now + HOUR
         assert shown["floor"] == HONEST[team.poisoned.facts["scenario"]] + 1
-    assert "limits" in str(team.server("check", "--state", team.server_state))
+
+
+@pytest.mark.parametrize("team", ["patch-level"], indirect=True)
+def test_a_patch_level_that_an_image_states_is_out_of_reach(team):
+    """The server publishes and honest phones install; who runs that image refuses older ones."""
+    team.take_over()
+    team.heal()
+    made = team.release()
+    assert team.install(team.poisoned.phone("honest"))["running"]["incremental"] == made
+    with pytest.raises(StageError, match="older security patch level"):
+        team.install(team.poisoned.phone("poisoned"))
+
+
+@pytest.mark.parametrize("team", ["clock"], indirect=True)
+def test_a_poisoned_server_says_so(team):
+    """In its alarms, and in `check`, until it is healed."""
+    with pytest.raises(StageError):
+        team.server("check", "--state", team.server_state)
+    team.take_over()
+    team.heal()
+    assert "no time or counter is ahead" in team.server("check", "--state", team.server_state)

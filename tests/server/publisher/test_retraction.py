@@ -25,12 +25,14 @@ LISTED = {
 
 
 def trust(listed):
-    """Return a trust in which armani lists those releases."""
+    """Return a trust in which armani lists those releases, and its floor is the lowest of them."""
     targets = {
         path: TargetFile(100, {"sha256": f"{number:064x}"}, path, {"custom": custom})
         for number, (path, custom) in enumerate(sorted(listed.items()))
     }
     armani = Targets(version=1, expires=EXPIRES, targets=targets)
+    floor = min((custom["counter"] for custom in listed.values()), default=3)
+    armani.unrecognized_fields["custom"] = {"floor": floor, "schema": 1}
     return Trust(Root(), Targets(), {"armani": armani})
 
 
@@ -100,3 +102,9 @@ def test_a_halted_pointer_ends_with_the_builds_that_it_names():
 def test_a_retired_model_has_no_pointer():
     """Its role is empty, so its phones find nothing."""
     assert follow({}) is None
+
+
+def test_a_reset_ends_a_pointer_to_what_it_took_out():
+    """The build is above the floor and not listed; nobody has to halt it first."""
+    assert follow({STONE: LISTED[STONE]}) is None
+    assert follow({STONE: LISTED[STONE], STEP: LISTED[STEP]}) is None
