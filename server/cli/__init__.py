@@ -22,6 +22,7 @@ try:
     from server.cli.state import check, init, migrate, run
     from server.cli.token import token
     from server.cli.trail import trail
+    from server.core.content.invisible import escape_invisible
     from server.core.errors import HeningError
     from server.storage.errors import StorageError
 except KeyboardInterrupt:
@@ -69,4 +70,4 @@ def main() -> None:
 
 
 def _tell(message: str) -> None:
-    click.echo(f"hening-server: {message}", err=True)
+    click.echo(f"hening-server: {escape_invisible(message, lines=True)}", err=True)

@@ -11,12 +11,14 @@ import click
 import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from server.cli.in_database import show_time
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, read_settings, require_state
 from server.cli.orders import PUBLIC_URL
 from server.cli.witnessed import witnessed_clock
+from server.core.content.invisible import escape_invisible
 from server.core.names import decode_channel
 from server.opening import disk_read_back, open_rollouts
 from server.release.rollouts.changes import ChangeView, State
@@ -56,7 +58,8 @@ def list_changes(state: Path, waiting: bool, channel: str, limit: int, as_json: 
     for change in found:
         due = show_time(change.due_at)
         place = (change.action, change.channel, str(change.counter or "none"))
-        table.add_row(change.id, *place, change.proposed_by, due, change.state, change.reason)
+        why = Text(escape_invisible(change.reason))
+        table.add_row(change.id, *place, change.proposed_by, due, change.state, why)
     Console(width=160).print(table)
 
 
@@ -116,5 +119,5 @@ def _tell(change: ChangeView, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(msgspec.to_builtins(change)))
         return
-    why = f": {change.reason}" if change.reason else "."
+    why = f": {escape_invisible(change.reason)}" if change.reason else "."
     click.echo(f"{change.action} of {change.channel} is {change.state}{why}")

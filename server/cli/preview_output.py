@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from server.release.rollouts.preview import BuildWay, Preview
 
@@ -24,7 +25,7 @@ def print_preview(preview: Preview) -> None:
         shares.add_row(start, f"{share.permille / 10:g}%")
     ways = Table("a phone that runs", "counter", "installs", "octets")
     for way in preview.ways:
-        ways.add_row(way.build, str(way.counter), _describe(way), f"{way.length:,}")
+        ways.add_row(Text(way.build), str(way.counter), _describe(way), f"{way.length:,}")
     console = Console(width=160)
     console.print(shares)
     console.print(ways)

@@ -13,12 +13,14 @@ import structlog
 import uvloop
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from tuf.api.metadata import Root
 
 from server.app import running
 from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings, require_state
 from server.cli.recorded import record_once
 from server.cli.unsafe_clock import choose_clock
+from server.core.content.invisible import escape_invisible
 from server.core.metadata import ROOT_LIMIT, check_expiry, verify_first_root
 from server.core.profile import check_root, log_verifier
 from server.device.gate import GateMode
@@ -230,7 +232,8 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
         table = Table("subject", "finding", "verdict")
         for finding in findings:
             verdict = "[red]wrong" if finding.error else "[green]in order"
-            table.add_row(finding.subject, finding.error or finding.detail, verdict)
+            said = (finding.subject, finding.error or finding.detail)
+            table.add_row(*(Text(escape_invisible(each)) for each in said), verdict)
         Console().print(table)
     if any(finding.error for finding in findings):
         sys.exit(1)

@@ -14,6 +14,7 @@ from rich.text import Text
 from server.cli.in_database import run_in_database, show_time
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, require_state
+from server.core.content.invisible import escape_invisible
 from server.release.people.permissions import Permission
 from server.release.people.tokens import (
     MAX_DAYS,
@@ -140,7 +141,7 @@ def _show(rows: Sequence[Token], at: int, *, as_json: bool) -> None:
         table.add_row(
             row["id"],
             row["account"],
-            Text(row["label"]),
+            Text(escape_invisible(row["label"])),
             " ".join(row["permissions"]),
             show_time(row["expires_at"]),
             row["state"],

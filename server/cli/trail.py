@@ -14,6 +14,7 @@ from rich.text import Text
 
 from server.cli.in_database import run_in_database, show_time
 from server.cli.options import JSON, STATE, require_state
+from server.core.content.invisible import escape_invisible
 from server.release.people.trail import describe
 from server.release.people.trail_query import (
     MAX_PAGE,
@@ -76,7 +77,7 @@ def list_entries(
         table.add_row(
             str(row["index"]),
             show_time(row["at"]),
-            *(Text(_plain(row[name])) for name in ("actor", "action", "subject")),
+            *(Text(escape_invisible(row[name])) for name in ("actor", "action", "subject")),
             Text(_spell(row["detail"])),
         )
     Console().print(table)
@@ -142,11 +143,6 @@ def _read_head(text: str) -> tuple[int, str]:
 
 def _seconds(moment: datetime | None) -> int | None:
     return None if moment is None else int(moment.replace(tzinfo=UTC).timestamp())
-
-
-def _plain(text: str) -> str:
-    """Return a text without what would move a terminal's cursor."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def _spell(detail: dict[str, Any]) -> str:

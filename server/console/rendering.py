@@ -1,4 +1,7 @@
-"""Templates: read and compiled once, every value escaped, a name that is missing an error."""
+"""Templates: read and compiled once, every value escaped, a name that is missing an error.
+
+Escaped is what means something in HTML, and what is not seen.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -7,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from server.console.address import PREFIX
+from server.core.content.invisible import escape_invisible
 
 FOLDER = Path(__file__).parent
 _UNITS = ("octets", "kB", "MB", "GB", "TB")
@@ -30,6 +35,7 @@ class Pages:
             loader=FileSystemLoader(FOLDER / "templates"),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=show,
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
@@ -49,6 +55,11 @@ class Pages:
     def render(self, name: str, values: Mapping[str, Any]) -> bytes:
         """Return a page's octets."""
         return self._templates[name].render(values).encode()
+
+
+def show(value: object) -> object:
+    """Return a value as a page shows it: older texts may hold what is not seen, or turns others."""
+    return value if isinstance(value, Markup) else escape_invisible(str(value), lines=True)
 
 
 def moment(seconds: int) -> str:

@@ -22,9 +22,9 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.names import check_role, is_online
 from server.core.release import Integer, Positive
+from server.core.release_texts import MAX_NOTE, check_plain
 
 MAX_PROPOSAL = 256 * 1024 * 1024
-MAX_NOTE = 500
 
 Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Note = Annotated[str, msgspec.Meta(max_length=MAX_NOTE)]
@@ -112,6 +112,8 @@ def _check(proposal: Proposal, data: bytes) -> None:
         raise FormatError(f"the proposal changes {online[0]}, which the server itself signs.")
     if sorted(set(proposal.packages)) != proposal.packages:
         raise FormatError("the proposal's packages are not sorted and free of repetition.")
+    if proposal.note:
+        check_plain(proposal.note, MAX_NOTE)
     texts = [proposal.note, *proposal.names.values()]
     texts += [package.name for package in proposal.packages]
     if not all(text.isprintable() for text in texts):

@@ -11,6 +11,7 @@ from typing import Any
 from tuf.api.metadata import TargetFile, Targets
 
 from server.core.floor import Floor, encode_floor
+from server.core.release_texts import check_changelogs
 from server.core.role_content import check_role_content
 
 
@@ -34,6 +35,7 @@ def next_role(
         unrecognized_fields=fields,
     )
     check_role_content(codename, current, planned)
+    check_changelogs(current, planned)
     return planned
 
 

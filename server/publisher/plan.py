@@ -14,9 +14,10 @@ from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, 
 
 from server.core.latest import assign_pointers, delegated_roles, is_latest
 from server.core.metadata import encode_metadata
-from server.core.names import decode_pointer_path
+from server.core.names import decode_pointer_path, is_codename
 from server.core.pointer import Pointer, check_agreement, encode_pointer
 from server.core.release import Release, decode_releases
+from server.core.release_texts import check_changelogs, check_reasons
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.published import Published, Trust
 from server.publisher.verify import RoleVersion
@@ -53,7 +54,8 @@ def plan_publication(
     newest version of latest, and of each of its parts, that the log knows, published or not: it is
     not used again.
     `submitted` are the role files that are new in `trust`. Raises ReleaseError when a pointer that
-    changed, or one of a role that did, offers what its codename role does not list.
+    changed, or one of a role that did, offers what its codename role does not list, and when a text
+    joins that is no plain text; a chain of versions is judged by its last one.
     """
     former = {} if published is None else published.pointers()
     changed = {file.role for file in submitted}
@@ -65,6 +67,10 @@ def plan_publication(
             if pointer != former.get(path) or decode_pointer_path(path).codename in changed
         },
     )
+    check_reasons(former, pointers)
+    known = {} if published is None else published.roles
+    for name in filter(is_codename, changed):
+        check_changelogs(known.get(name), trust.roles[name])
     files = list(submitted)
     versions = {} if published is None else published.versions()
     versions["targets"] = trust.targets.version

@@ -12,6 +12,7 @@ import msgspec
 from server.core.names import Channel
 from server.core.pointer import Package, Pointer, Step, decode_pointer, encode_pointer
 from server.core.release import Release
+from server.core.release_texts import sound_reason
 from server.core.way import MAX_INCREMENTALS, find_way, offered_in
 from server.publisher.errors import PublishError
 
@@ -71,15 +72,16 @@ def plan_pause(channel: Channel, pointer: Pointer, reason: Mapping[str, str], no
     """Return the pointer with the share frozen that was reached at `now`."""
     _check_not_halted(channel, pointer)
     past = [[start, permille] for start, permille in pointer.schedule if start <= now]
-    custom = encode_pointer(pointer) | {"p": True, "t": dict(reason)}
+    custom = encode_pointer(pointer) | {"p": True, "t": sound_reason(reason, pointer)}
     return _checked(channel, custom | {"r": past or [[now, 0]]})
 
 
 def plan_halt(channel: Channel, pointer: Pointer, reason: Mapping[str, str]) -> Pointer:
     """Return the pointer that takes nobody in; once halted, only another reason changes it."""
-    if pointer.halted and (not reason or reason == pointer.reason):
+    told = sound_reason(reason, pointer)
+    if pointer.halted and (not told or told == pointer.reason):
         return pointer
-    return _checked(channel, encode_pointer(pointer) | {"h": True, "t": dict(reason)})
+    return _checked(channel, encode_pointer(pointer) | {"h": True, "t": told})
 
 
 def _step(

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from server.core.content.index import check_step
+from server.core.content.invisible import escape_invisible
 from signer.cli.content_difference import SHOWN, difference_json, print_difference
 from signer.cli.content_options import (
     KIND,
@@ -33,7 +34,6 @@ from signer.content.sources.left_out import LeftOut
 from signer.content.upstream import TITLES, Upstream, list_refused
 from signer.content.validate import check_packs_to_sign
 from signer.errors import refusing
-from signer.proposal.release_review import escape
 
 SHOWN_LEFT_OUT = 10
 """Of what a builder left out, so many names are shown for each reason."""
@@ -188,7 +188,7 @@ def _report(
         print_json({**_pack_json(made), **told, "notes": list(draft.notes), "out": str(out)})
         return
     for line in draft.left_out.to_lines(SHOWN_LEFT_OUT):
-        click.echo(escape(line))
+        click.echo(escape_invisible(line))
     for note in draft.notes:
         click.echo(note)
     if draft.completeness is not None:
@@ -221,7 +221,7 @@ def _read_edited(folder: Path, kind: str) -> _Draft:
         f"The pack says that it is from {sources}: where you changed more than that holds, add a"
         " source to pack.json."
     )
-    return _Draft(edited.members, edited.entries, edited.pictures, (escape(note),))
+    return _Draft(edited.members, edited.entries, edited.pictures, (escape_invisible(note),))
 
 
 def _describe(pack: PackFolder) -> str:

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
+from server.core.content.invisible import escape_invisible
 from signer.content.diff import PackDifference
 from signer.content.wording.entry import Words, compare_entries
-from signer.proposal.release_review import escape, quote
+from signer.proposal.release_review import quote
 
 SHOWN = 40
 """Entries of each sort that `diff` shows unless all are asked for."""
@@ -21,7 +22,7 @@ def print_difference(difference: PackDifference, *, limit: int | None) -> None:
     for sort in _SORTS:
         keys: tuple[str, ...] = getattr(difference, sort)
         for key in keys[:limit]:
-            click.echo(f"{sort} {escape(key)}")
+            click.echo(f"{sort} {escape_invisible(key)}")
             _print_words(_words_of(difference, key))
         if limit is not None and len(keys) > limit:
             click.echo(f"and {len(keys) - limit} more {sort}, which --all shows")
@@ -62,4 +63,4 @@ def _print_words(words: Iterable[Words]) -> None:
     for name, before, after in words:
         for sign, value in (("-", before), ("+", after)):
             if value is not None:
-                click.echo(f"  {sign} {escape(name)}: {quote(value)}")
+                click.echo(f"  {sign} {escape_invisible(name)}: {quote(value)}")

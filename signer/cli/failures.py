@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from server.core.content.invisible import escape_invisible
 from server.core.errors import HeningError
 from signer.cli.output import print_json
 from signer.errors import SignerError
@@ -23,7 +24,7 @@ def describe(error: SignerError | HeningError | OSError) -> str:
 
 def report(sentence: str) -> None:
     """Print a sentence on standard error, under the program's name."""
-    click.echo(f"hening-signer: {sentence}", err=True)
+    click.echo(f"hening-signer: {escape_invisible(sentence, lines=True)}", err=True)
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

@@ -19,6 +19,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from server.core.content.invisible import escape_invisible
+
 _NO_TERMINAL_WIDTH = 240
 _LINE_EACH = 1 << 30
 
@@ -42,7 +44,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(escape_invisible(cell, lines=True)) for cell in row))
     # Not the table's own title, which is wrapped to the table's width.
     click.echo(title)
     console.print(table)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from server.core.content.invisible import escape_invisible
 from signer.cli.keystores import open_keystore
 from signer.cli.review_output import print_review
 from signer.cli.surroundings import Surroundings
@@ -64,7 +65,7 @@ def print_proposal(proposed: Proposed, reviews: Sequence[RoleReview]) -> None:
     """Print what a proposal means, for people."""
     click.echo(f"Proposal {proposed.identity}")
     if proposed.proposal.note:
-        click.echo(f"Note: {proposed.proposal.note}")
+        click.echo(f"Note: {escape_invisible(proposed.proposal.note)}")
     if not proposed.proposal.context:
         click.echo("It begins a new repository.")
     print_review(reviews)

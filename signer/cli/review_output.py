@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from server.core.content.invisible import escape_invisible
 from signer.cli.output import print_table
 from signer.proposal.review import RENEWAL, RoleReview
 from signer.proposal.tally import Tally
@@ -82,6 +83,7 @@ def _print_role(review: RoleReview) -> None:
 
 def _say(sentence: str, *, indent: str = "") -> None:
     """Print a sentence; on a terminal it is wrapped between words."""
+    sentence = escape_invisible(sentence)
     if sys.stdout.isatty():
         sentence = textwrap.fill(
             sentence,

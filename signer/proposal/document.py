@@ -7,7 +7,6 @@ import hashlib
 
 from server.core import proposal as codec
 from server.core.proposal import (
-    MAX_NOTE,
     MAX_PROPOSAL,
     Hash,
     KeyLabel,
@@ -16,6 +15,7 @@ from server.core.proposal import (
     Proposal,
     proposal_id,
 )
+from server.core.release_texts import MAX_NOTE
 from signer.errors import ProposalError, refusing
 
 __all__ = [

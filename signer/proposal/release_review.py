@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from msgspec import UNSET
 from tuf.api.metadata import TargetFile, Targets
 
+from server.core.content.invisible import escape_invisible
 from server.core.floor import NO_FLOOR, decode_floor
 from server.core.release import Release, decode_releases
 from signer.moment import show_moment
@@ -74,12 +75,7 @@ def _describe_new(path: str, release: Release, target: TargetFile) -> Iterator[s
 
 def quote(text: str) -> str:
     """Return a text on one line, with quotes, and with escapes for what does not print."""
-    return f"\u201c{escape(text)}\u201d"
-
-
-def escape(text: str) -> str:
-    """Return a text on one line, with escapes for what does not print or turns what follows."""
-    return "".join(c if c.isprintable() else f"\\u{{{ord(c):x}}}" for c in text)
+    return f"\u201c{escape_invisible(text)}\u201d"
 
 
 def _others(target: TargetFile) -> str:

@@ -21,8 +21,9 @@ from server.core.metadata import (
     decode_targets,
     encode_metadata,
 )
-from server.core.names import TOP_LEVEL_ROLES
+from server.core.names import TOP_LEVEL_ROLES, is_codename
 from server.core.profile import check_root, check_targets
+from server.core.release_texts import check_changelogs
 from server.core.resets import Reset, check_follows_reset, check_resets_follow, decode_resets
 from server.core.role_content import check_role_content
 from signer.errors import ProposalError, refusing
@@ -106,6 +107,8 @@ def verify_proposal(proposal: Proposal, now: datetime) -> Transition:
             check_role_content(role, former, after.roles[role], resets)
             check_follows_reset(role, after.roles[role], after.root)
             check_limits(role, after.roles[role], after.root, now)
+            if is_codename(role):
+                check_changelogs(former, after.roles[role])
         check_roles_kept(before, after)  # (4)
         check_still_signed(proposal.context, before, after, new)  # (5)
         check_packages(proposal.packages, before, after, new)  # (6)

@@ -11,6 +11,7 @@ from tuf.api.metadata import TargetFile, Targets
 from server.core.floor import decode_floor
 from server.core.names import decode_channel, decode_release_path
 from server.core.release import Release, decode_release, decode_releases
+from server.core.release_texts import changelog_texts
 from signer.errors import ReleaseRefusal, refusing
 from signer.ota.facts import OtaFacts
 from signer.release.checks import check_full, check_incrementals, check_way
@@ -128,7 +129,7 @@ def _list_packages(
             question = "keeps the bytes of its path"
             book.ask(facts.path.name, question, _check_same_bytes, path, known, facts)
         targets[path] = make_release(order, facts, counter, stone, changelog, known)
-    judge_changelogs(book, order, [targets[path] for path in paths])
+    judge_changelogs(book, order, [targets[path] for path in paths], changelog_texts(releases))
     for path, facts in paths.items():
         release = book.ask(facts.path.name, "can be listed", _read, path, targets[path])
         if release is not None:

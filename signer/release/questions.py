@@ -1,6 +1,6 @@
 """The questions about packages that are to be one release; each goes into the book, answered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from tuf.api.metadata import TargetFile
@@ -81,8 +81,10 @@ def judge_beside(
     book.ask(name, "follows no newer patch level", check_patch_level, facts, counter, releases)
 
 
-def judge_changelogs(book: Book, order: ReleaseOrder, targets: Sequence[TargetFile]) -> None:
-    """Judge what would be listed, which for a path that is there already may be its own text."""
+def judge_changelogs(
+    book: Book, order: ReleaseOrder, targets: Sequence[TargetFile], known: Collection[str]
+) -> None:
+    """Judge what would be listed; a text among `known`, which the role has already, may stay."""
     asked: list[dict[str, str]] = []
     for target in targets:
         changelog = target.custom["changelog"]
@@ -94,7 +96,8 @@ def judge_changelogs(book: Book, order: ReleaseOrder, targets: Sequence[TargetFi
             subject, "has every required locale", check_locales, changelog, order.required_locales
         )
         for locale, text in sorted(changelog.items()):
-            book.ask(subject, f"has a changelog for {locale}", check_text, locale, text)
+            if text not in known:
+                book.ask(subject, f"has a changelog for {locale}", check_text, locale, text)
 
 
 def judge_sources(

@@ -43,6 +43,23 @@ def stray_characters(text: str) -> list[int]:
     return stray
 
 
+def escape_invisible(text: str, *, lines: bool = False) -> str:
+    r"""Return `text` for people to read: `\u{202e}` for what is not seen or turns what follows.
+
+    Line feeds are escaped, too, but with `lines`. Joiners stay where the text needs them.
+    """
+    stray = set(stray_characters(text))
+
+    def is_shown(character: str) -> bool:
+        if ord(character) in IGNORABLE:
+            return ord(character) not in stray
+        return (
+            character.isprintable() or category(character) == "Zs" or (lines and character == "\n")
+        )
+
+    return "".join(each if is_shown(each) else f"\\u{{{ord(each):x}}}" for each in text)
+
+
 def _flag_tags(codes: list[int], at: int) -> int:
     """Return how many tags from `at` on make a flag of a part of a country; 0 where they do not."""
     end = at

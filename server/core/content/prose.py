@@ -54,15 +54,10 @@ def check_is_seen(text: str) -> None:
 def check_links_nowhere(text: str) -> None:
     """Raise FormatError where a program might make a link of a word.
 
-    That is a scheme, the name of a domain, or a host's address. A wide colon ends a word in
-    Chinese, and begins no link.
+    That is a scheme, the name of a domain, or a host's address.
     """
-    for form in (text, unicodedata.normalize("NFKC", text.replace(_WIDE_COLON, " "))):
-        if (scheme := _SCHEME.search(form)) is not None:
-            raise FormatError(
-                f"a text holds {scheme[0]!r}, which some program takes for a link; write a space"
-                " behind the colon"
-            )
+    check_has_no_scheme(text)
+    for form in _forms(text):
         if (address := _NUMBERS.search(form) or _GROUPS.search(form)) is not None:
             raise FormatError(
                 f"a text holds {address[0]!r}, which some program takes for a host's address; write"
@@ -74,6 +69,24 @@ def check_links_nowhere(text: str) -> None:
                 f"a text holds {word[-60:]!r}, which some program takes for a link; write a"
                 " space behind the full stop, and a link as a member of its own"
             )
+
+
+def check_has_no_scheme(text: str) -> None:
+    """Raise FormatError where a word begins as a link of any scheme does, such as `tel:112`."""
+    for form in _forms(text):
+        if (scheme := _SCHEME.search(form)) is not None:
+            raise FormatError(
+                f"a text holds {scheme[0]!r}, which some program takes for a link; write a space"
+                " behind the colon"
+            )
+
+
+def _forms(text: str) -> tuple[str, str]:
+    """Return a text as it stands and in plain letters.
+
+    A wide colon ends a word in Chinese, and begins no link.
+    """
+    return text, unicodedata.normalize("NFKC", text.replace(_WIDE_COLON, " "))
 
 
 def _domain_ends(text: str) -> Iterator[int]:

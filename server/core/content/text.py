@@ -38,15 +38,9 @@ def check_text(text: str, limit: int, *, lines: bool = False) -> None:
 
 def check_name(text: str, limit: int, *, lines: bool = False) -> None:
     """Raise FormatError as `check_text`, but where a word has dots: of what bears such a name."""
-    if not 1 <= len(text) <= limit:
-        raise FormatError(f"a text has {len(text)} characters, and 1 to {limit} are allowed")
-    for character in text:
-        if not (lines and character == "\n"):
-            _check_character(character)
+    check_characters(text, limit, lines=lines)
     if not unicodedata.is_normalized("NFC", text):
         raise FormatError("a text is not in Unicode's form NFC")
-    for code in stray_characters(text):
-        raise FormatError(f"a text holds U+{code:04X}, which nothing around it needs")
     folded = text.casefold()
     # What other forms of the same letters spell, such as wide ones, is a link for some programs.
     plain = unicodedata.normalize("NFKC", text).casefold()
@@ -54,6 +48,20 @@ def check_name(text: str, limit: int, *, lines: bool = False) -> None:
         if word in folded or word in plain:
             raise FormatError(f"a text holds {word!r}; a link is a member of its own")
     check_is_seen(text)
+
+
+def check_characters(text: str, limit: int, *, lines: bool = False) -> None:
+    """Raise FormatError unless `text` has 1 to `limit` characters, each seen or needed.
+
+    None of them turns the direction, moves a cursor or ends a line, but feeds with `lines`.
+    """
+    if not 1 <= len(text) <= limit:
+        raise FormatError(f"a text has {len(text)} characters, and 1 to {limit} are allowed")
+    for character in text:
+        if not (lines and character == "\n"):
+            _check_character(character)
+    for code in stray_characters(text):
+        raise FormatError(f"a text holds U+{code:04X}, which nothing around it needs")
 
 
 def check_localized(texts: Mapping[str, str], limit: int, *, lines: bool = False) -> None:
@@ -85,12 +93,7 @@ def check_link(link: str, hosts: Collection[str]) -> None:
 def _check_character(character: str) -> None:
     code = ord(character)
     category = unicodedata.category(character)
-    is_refused = (
-        category in _CATEGORIES
-        or category in {"Zl", "Zp"}
-        or character in "<>"
-        or code & 0xFFFE == 0xFFFE
-    )
+    is_refused = category in _CATEGORIES or category in {"Zl", "Zp"} or code & 0xFFFE == 0xFFFE
     if is_refused and character not in _JOINERS and code not in _TAGS:
         kind = _CATEGORIES.get(category, "forbidden")
         raise FormatError(f"a text holds U+{code:04X}, a {kind} character")

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
+from server.core.release_texts import check_plain
 from server.release.errors import (
     AuthenticationError,
     ConflictError,
@@ -80,12 +81,14 @@ async def create_token(
     """Make a token of `account`, narrowed to `permissions`, or with all that its role holds.
 
     It ends with the token that it is made with at the latest: a short one makes no long ones.
-    Raises FormatError for a label that is empty or does not print, for an expiry that is not within
+    Raises FormatError for a label that is empty or no plain text, for an expiry that is not within
     366 days, and for permissions that the role does not hold; ConflictError for an account that is
     disabled.
     """
-    if not 1 <= len(label) <= LABEL_LIMIT or not label.isprintable():
-        raise FormatError(f"a token's label has 1 to {LABEL_LIMIT} printable characters.")
+    try:
+        check_plain(label, LABEL_LIMIT)
+    except FormatError as error:
+        raise FormatError(f"the token's label is no plain text: {error}.") from error
     if not at < expires_at <= at + MAX_DAYS * 86_400:
         raise FormatError(f"a token expires after now and within {MAX_DAYS} days.")
     if principal.expires_at is not None:

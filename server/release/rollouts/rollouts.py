@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.core.errors import HeningError
 from server.core.names import Channel, decode_channel
+from server.core.release_texts import check_note
 from server.publisher.published import PublicTree, Published
 from server.publisher.publisher import Publisher
 from server.release.errors import ConflictError, PermissionDeniedError
@@ -48,7 +49,7 @@ from server.release.rollouts.operations import ChannelView, Edited, carry_out, v
 from server.release.rollouts.orders import RAISING, Halt, Offer, Order, Schedule
 from server.release.rollouts.plan import check_plan
 from server.release.rollouts.preview import Preview, preview
-from server.release.rollouts.wish import Wish, check_allowed, check_due
+from server.release.rollouts.wish import Wish, check_allowed, check_due, check_words
 from server.storage.control_models import Change
 from server.storage.database import Sessions
 from server.storage.errors import StorageError
@@ -171,6 +172,7 @@ class Rollouts:
 
     async def reject(self, principal: Principal, identity: str, reason: str) -> ChangeView:
         """Reject a change that waits for approval, with a reason."""
+        check_note(reason)
         async with self._sessions.begin() as session:
             await lock_trail(session)
             change = await get_change(session, identity)
@@ -182,6 +184,7 @@ class Rollouts:
 
     async def cancel(self, principal: Principal, identity: str, reason: str) -> ChangeView:
         """Cancel a change that is not carried out yet: one's own, or as an approver anybody's."""
+        check_note(reason)
         async with self._sessions.begin() as session:
             await lock_trail(session)
             change = await get_change(session, identity)
@@ -268,6 +271,7 @@ class Rollouts:
 
         None is a halt of a channel that offers nothing, and for which something waits.
         """
+        check_words(wish, view.pointer)
         if view.pointer is None and isinstance(wish.order, Halt):
             async with self._sessions() as session:
                 if await find_open(session, str(wish.channel)):

@@ -18,6 +18,7 @@ from server.core.names import Channel, metadata_name
 from server.core.promotion import PromotionOrder, plan_promotion
 from server.core.proposal import MetadataText, Proposal, encode_proposal, proposal_id
 from server.core.release import Fingerprint, Integer, Positive
+from server.core.release_texts import check_note
 from server.core.retirement import plan_retirement
 from server.core.role_edit import is_unchanged
 from server.core.withdrawal import Withdrawal, plan_withdrawal
@@ -132,6 +133,7 @@ def propose(
     remarks: tuple[str, ...],
 ) -> Proposed:
     """Return the proposal that replaces the public version of `role` with `planned`."""
+    check_note(note)
     context = {("root", version) for version in list_roots(public, published.timestamp.version)}
     context |= {("targets", published.targets.version), (role, planned.version - 1)}
     proposal = Proposal(

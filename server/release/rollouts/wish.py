@@ -4,10 +4,12 @@ from dataclasses import dataclass
 
 from server.core.errors import FormatError
 from server.core.names import Channel
+from server.core.pointer import Pointer
+from server.core.release_texts import check_note, check_reason
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
 from server.release.rollouts.etag import ANY
-from server.release.rollouts.orders import Halt, Order
+from server.release.rollouts.orders import Halt, Order, Pause
 
 MAX_AHEAD = 366 * 86_400
 
@@ -27,6 +29,13 @@ def check_due(due_at: int | None, now: int) -> int:
     if due_at is not None and not now <= due_at <= now + MAX_AHEAD:
         raise FormatError("a change is due within a year from now, and not in the past.")
     return now if due_at is None else due_at
+
+
+def check_words(wish: Wish, pointer: Pointer | None) -> None:
+    """Raise ReleaseError unless reason and note are plain text; what `pointer` says may stay."""
+    if isinstance(wish.order, Halt | Pause):
+        check_reason(wish.order.reason, pointer)
+    check_note(wish.note)
 
 
 def check_allowed(principal: Principal, wish: Wish) -> None:

@@ -1,0 +1,106 @@
+"""Texts about releases that people write for people: changelogs, reasons and notes.
+
+They are plain text: nothing that is not seen, no link, no markup. Only what joins or changes is
+judged, so that a text of an older version never holds up a role or a pointer.
+
+Source: docs/FORMATS.md section 3, Plain text.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection, Mapping
+
+from tuf.api.metadata import Targets
+
+from server.core.content.prose import check_has_no_scheme, check_is_seen
+from server.core.content.text import check_characters
+from server.core.errors import FormatError, ReleaseError
+from server.core.pointer import Pointer
+from server.core.release import Release, decode_releases
+
+MAX_CHANGELOG = 4000  # characters
+MAX_REASON = 500  # characters
+MAX_NOTE = 500  # characters
+# A link with or without its scheme; one of Markdown, to wherever it leads; a tag of HTML.
+_LINK = re.compile(r"//|www[.\u3002]|\]\(|\]:|<[a-z/!?]", re.IGNORECASE)
+
+
+def check_plain(text: str, limit: int, *, lines: bool = False) -> None:
+    """Raise FormatError unless `text` is plain text of 1 to `limit` characters, with `lines` feeds.
+
+    Words with dots may stand, other than in packs: changelogs name files such as `init.rc`.
+    """
+    check_characters(text, limit, lines=lines)
+    check_is_seen(text)
+    for form in (text, unicodedata.normalize("NFKC", text)):
+        if (found := _LINK.search(form)) is not None:
+            raise FormatError(f"a text holds {found[0]!r}, as links or markup do; take that out")
+    check_has_no_scheme(text)
+
+
+def check_changelogs(before: Targets | None, after: Targets) -> None:
+    """Raise ReleaseError unless each changelog that `after` brings into a role is plain text.
+
+    A text that any release of `before` has in any language is none that joins.
+    """
+    known = changelog_texts({} if before is None else decode_releases(before))
+    for path, release in decode_releases(after).items():
+        for locale, text in release.changelog.items():
+            if (wrong := _judge(text, MAX_CHANGELOG, known)) is not None:
+                raise ReleaseError(
+                    f"{path} brings in a changelog in {locale} that is no plain text: {wrong}."
+                )
+
+
+def changelog_texts(releases: Mapping[str, Release]) -> set[str]:
+    """Return the texts of all changelogs of a role."""
+    return {text for release in releases.values() for text in release.changelog.values()}
+
+
+def check_reason(reason: Mapping[str, str], former: Pointer | None) -> None:
+    """Raise ReleaseError unless the texts of a reason that `former` has not are plain text."""
+    known = _known(former)
+    for locale, text in reason.items():
+        if (wrong := _judge(text, MAX_REASON, known)) is not None:
+            raise ReleaseError(f"the reason in {locale} is no plain text: {wrong}.")
+
+
+def check_reasons(former: Mapping[str, Pointer], pointers: Mapping[str, Pointer]) -> None:
+    """Raise ReleaseError, with the pointer's path, as `check_reason` does for one of `pointers`."""
+    for path, pointer in pointers.items():
+        try:
+            check_reason(pointer.reason, former.get(path))
+        except ReleaseError as error:
+            raise ReleaseError(f"{path}: {error}") from error
+
+
+def sound_reason(reason: Mapping[str, str], former: Pointer) -> dict[str, str]:
+    """Return what of a reason may join `former`: what stops a roll-out never fails for its words.
+
+    Whoever types a reason is told before; what is left here was accepted by an older version.
+    """
+    known = _known(former)
+    return {
+        locale: text for locale, text in reason.items() if _judge(text, MAX_REASON, known) is None
+    }
+
+
+def check_note(text: str) -> None:
+    """Raise ReleaseError unless a note is plain text, or empty."""
+    if text and (wrong := _judge(text, MAX_NOTE, ())) is not None:
+        raise ReleaseError(f"the note is no plain text: {wrong}.")
+
+
+def _known(former: Pointer | None) -> Collection[str]:
+    return () if former is None else former.reason.values()
+
+
+def _judge(text: str, limit: int, known: Collection[str]) -> str | None:
+    """Return what is wrong with a text that is not among `known`, None where nothing is."""
+    if text in known:
+        return None
+    try:
+        check_plain(text, limit, lines=True)
+    except FormatError as error:
+        return str(error)
+    return None
