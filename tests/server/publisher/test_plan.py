@@ -3,10 +3,16 @@
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from tuf.api.metadata import Metadata
 
 from server.core.errors import ReleaseError
 from server.publisher.plan import plan_publication, plan_refresh
+from server.publisher.publisher import Publisher
+from server.publisher.rollout import plan_halt
+from tests.server.ceremony import release
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2
+from tests.server.world import SECOND as NEXT
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SECOND = timedelta(seconds=1)
@@ -110,3 +116,75 @@ def test_the_schedule_at_its_borders(world):
     half = min(published.snapshot.expires, published.roles["latest"].expires) - 3.5 * DAY
     assert plan_refresh(published, half) == "timestamp"
     assert plan_refresh(published, half + SECOND) == "all"
+
+
+ODD = {"en": "Fast \u202egpj.exe, see https://rom.example"}
+
+
+def texts(world, version, first, second=None):
+    """Sign a version of armani whose builds have those changelogs."""
+    files = {FIRST: (PACKAGE_1, release(1, changelog=first))}
+    if second is not None:
+        files[NEXT] = (PACKAGE_2, release(2, changelog=second))
+    return {("armani", version): world.ceremony.role("armani", version, files)}
+
+
+def test_a_changelog_that_joins_is_plain_text(world):
+    """With a new build, and where a text is changed; the bundle is refused with a sentence."""
+    for files, path in (
+        (texts(world, 3, {"en": "Fixes."}, ODD), NEXT),
+        (texts(world, 3, ODD), FIRST),
+    ):
+        result = world.publish(files, [PACKAGE_2])
+        assert result.status == "refused"
+        assert result.reason.startswith(f"{path} brings in a changelog in en that is no plain text")
+    assert world.published().roles["armani"].version == 2
+
+
+def test_a_chain_is_judged_by_its_end(world):
+    """A version that an older signer made is put right by the next one, and both are taken."""
+    chain = texts(world, 3, ODD) | texts(world, 4, {"en": "Fixes."})
+    assert world.publish(chain).reason == ""
+    assert world.published().roles["armani"].version == 4
+    chain = texts(world, 5, {"en": "Fixes."}) | texts(world, 6, ODD)
+    assert "no plain text" in world.publish(chain).reason
+
+
+def test_a_reason_that_joins_is_plain_text(world):
+    """Whatever leads to it: the publisher signs no pointer that says it."""
+
+    def edit(published):
+        (pointer,) = published.pointers().values()
+        return {CHANNEL.pointer_path: replace(pointer, paused=True, reason=ODD)}
+
+    with pytest.raises(ReleaseError, match=r"^latest/armani/id/stable: the reason in en"):
+        world.run(lambda publisher: Publisher.change_pointers(publisher, edit))
+    assert not world.published().pointers()[CHANNEL.pointer_path].paused
+
+
+def test_older_texts_go_on(world, monkeypatch):
+    """Of a state that an older version left: builds join, are offered, halted and renewed."""
+    with monkeypatch.context() as older:
+        older.setattr("server.publisher.plan.check_changelogs", lambda *_: None)
+        older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+        assert world.publish(texts(world, 3, ODD)).reason == ""
+
+        def pause(published):
+            (pointer,) = published.pointers().values()
+            return {CHANNEL.pointer_path: replace(pointer, paused=True, reason=ODD)}
+
+        world.run(lambda publisher: Publisher.change_pointers(publisher, pause))
+    assert world.publish(texts(world, 4, ODD, {"en": "Fixes."}), [PACKAGE_2]).reason == ""
+    assert world.publish(texts(world, 5, ODD, ODD)).reason == ""
+    assert names(plan(world, renew=True))[0][0] == "latest"
+
+    def halt(published):
+        (pointer,) = published.pointers().values()
+        return {CHANNEL.pointer_path: plan_halt(CHANNEL, pointer, ODD)}
+
+    world.run(lambda publisher: Publisher.change_pointers(publisher, halt))
+    pointer = world.published().pointers()[CHANNEL.pointer_path]
+    assert (pointer.halted, pointer.reason) == (True, ODD)
+    world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(2)))
+    pointer = world.published().pointers()[CHANNEL.pointer_path]
+    assert (pointer.halted, pointer.steps[-1].counter) == (False, 2)

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from server.core.errors import HeningError, ReleaseError
 from server.core.names import decode_channel
@@ -126,6 +127,20 @@ def test_raising():
     assert later.schedule == [(200, 500), (400, 600)]
     with pytest.raises(PublishError, match="has reached 50%, and"):
         plan_schedule(CHANNEL, pointer, [(260, 499)], 250)
+
+
+def test_what_stops_a_rollout_does_not_fail_for_its_words():
+    """Texts that an older version took and nobody may read are left out; what is told may stay."""
+    pointer = offer(1)
+    reason = {"en": "It drains.", "id": "a\u202eb", "zh-TW": "https://rom.example"}
+    for plan in (plan_halt, lambda *given: plan_pause(*given, 150)):
+        told = plan(CHANNEL, pointer, reason)
+        assert (told.halted or told.paused, told.reason) == (True, {"en": "It drains."})
+    older = replace(pointer, paused=True, reason=reason)
+    halted = plan_halt(CHANNEL, older, reason | {"de": "a\u202ec"})
+    assert (halted.halted, halted.reason) == (True, reason)
+    assert plan_halt(CHANNEL, halted, {"de": "a\u202ec"}) is halted
+    assert plan_schedule(CHANNEL, older, [(400, 1000)], 400).reason == {}
 
 
 def test_pausing():

@@ -28,6 +28,9 @@ def distinct(files, key):
     return [found for _, found in sorted({key(file): file for file in files}.items())]
 
 
+NOTES = st.just("") | st.from_regex(r"[a-zé](?:[a-zé. ]{0,28}[a-zé])?", fullmatch=True).filter(
+    lambda note: "www." not in note
+)
 LABELS = st.from_regex(r"[a-z]{1,9}-[1-9](?: \([a-zé ]{1,9}\))?", fullmatch=True)
 PROPOSALS = st.builds(
     lambda created, note, names, context, changes, packages: Proposal(
@@ -41,7 +44,7 @@ PROPOSALS = st.builds(
         packages=sorted(set(packages)),
     ),
     st.integers(0, 2**53 - 1),
-    st.text(max_size=30).filter(str.isprintable),
+    NOTES,
     st.dictionaries(HASHES, LABELS, max_size=3),
     st.lists(FILES, max_size=4),
     st.lists(FILES, min_size=1, max_size=4),
@@ -116,6 +119,11 @@ def test_the_id_is_the_hash_of_the_file() -> None:
         sample(created=-1),
         sample(note="x" * 501),
         sample(note="a\x1b[2Jb"),
+        sample(note="a\nb"),
+        sample(note="a\u202eb"),
+        sample(note="a\u3164b"),
+        sample(note=" "),
+        sample(note="see https://rom.example"),
         sample(names={"00": "alice"}),
         sample(names={"0" * 64: "a\nb"}),
         sample(names={"0" * 64: ""}),
@@ -136,7 +144,7 @@ def test_the_id_is_the_hash_of_the_file() -> None:
     ],
 )
 def test_a_file_that_breaks_the_format_is_refused(value) -> None:
-    """Unknown schema, missing or unknown members, order, repetition, control characters."""
+    """Unknown schema, missing or unknown members, order, repetition, notes that are not plain."""
     with pytest.raises(ProposalError):
         decode_proposal(encode(value))
 

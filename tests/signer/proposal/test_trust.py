@@ -10,6 +10,7 @@ from signer.errors import ProposalError
 from signer.proposal.context import check_anchor
 from signer.proposal.document import MetadataText
 from signer.proposal.trust import verify_proposal
+from tests.server.ceremony import release
 
 
 def with_changes(proposal, **octets):
@@ -184,6 +185,20 @@ def test_a_foreign_path_is_refused(office) -> None:
 
     with pytest.raises(ProposalError, match="not its own"):
         verify_proposal(with_changes(proposal, armani=edited(proposal, "armani", add)), office.now)
+
+
+def test_a_changelog_that_is_no_plain_text_is_refused(office) -> None:
+    """Whoever planned the change; the same judgement is asked before each signature."""
+    proposed = office.renew("armani")
+
+    def edit(signed):
+        custom = release(1, changelog={"en": "a\u202eb"})
+        path = "armani/id/stable/a.zip"
+        signed.targets[path] = TargetFile(3, {"sha256": "0" * 64}, path, {"custom": custom})
+
+    bad = with_changes(proposed.proposal, armani=edited(proposed.proposal, "armani", edit))
+    with pytest.raises(ProposalError, match=r"brings in a changelog in en .* holds U\+202E"):
+        verify_proposal(bad, office.now)
 
 
 def test_a_role_that_loses_its_signatures_must_be_signed_again(office) -> None:

@@ -287,6 +287,20 @@ def test_the_changelog_that_is_judged_is_the_one_that_is_listed(one, facts, expi
     assert planned.targets[FIRST].custom["changelog"] == {"en": "A", "id": "B"}
 
 
+def test_a_changelog_of_an_older_version_stays(one, facts, expires) -> None:
+    """It holds up neither its own build nor the next; nothing like it joins."""
+    odd = {"en": "See https://rom.example\u200b."}
+    one.targets[FIRST].custom["changelog"] = odd
+    beta = Channel("armani", "id", "beta")
+    both = plan_release(ReleaseOrder(beta), [facts["first"]], one, NOW, expires)
+    assert [target.custom["changelog"] for target in both.targets.values()] == [odd, odd]
+    order = ReleaseOrder(STABLE, changelog={"en": "Better."})
+    assert plan_release(order, [facts["second"]], both, NOW, expires)
+    order = ReleaseOrder(STABLE, changelog={"en": "See https://rom.example."})
+    with pytest.raises(ReleaseRefusal, match=r"^The changelog for en is no plain text"):
+        plan_release(order, [facts["second"]], both, NOW, expires)
+
+
 def test_every_reason_is_given(empty, facts, expires) -> None:
     """A package that is wrong in many ways is said to be so at once; the first is raised."""
     step = replace(facts["step"], wipe=True, devices=("dior",))

@@ -96,13 +96,25 @@ def test_a_build_stays_in_its_region(role, target, sentence) -> None:
         ({"min_counter": 1}, "has no release from which"),
         ({"min_counter": 2}, "min_counter is not below counter"),
         ({"required_locales": ("en", "id")}, "no text for id"),
-        ({"changelog": {"en": "<b>"}}, "raw HTML"),
+        ({"changelog": {"en": "<b>"}}, "brings in a changelog in en that is no plain text"),
     ],
 )
 def test_what_could_not_be_signed_cannot_be_promoted(role, more, sentence) -> None:
     """The rules of `release sign` hold for the second path, too."""
     with pytest.raises(ReleaseRefusal, match=sentence):
         promote(role, **more)
+
+
+def test_a_text_of_an_older_version_goes_along(role) -> None:
+    """It is in the role already; another one that is no better is refused."""
+    for target in role.targets.values():
+        target.custom["changelog"] = {"en": "See https://rom.example\u200b."}
+    promoted = promote(role).planned
+    assert promoted.targets[path_of(2)].custom["changelog"] == {
+        "en": "See https://rom.example\u200b."
+    }
+    with pytest.raises(ReleaseRefusal, match="no plain text"):
+        promote(role, changelog={"en": "See https://rom.example."})
 
 
 def test_what_is_withdrawn_is_not_promoted(role) -> None:

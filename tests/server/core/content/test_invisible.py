@@ -1,0 +1,48 @@
+"""Escapes of what is not seen, for those who read older texts."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.content.invisible import escape_invisible
+from tests import texts
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (
+            "Selamat \u00a0\u3000\U0001f389 \u4fee\u590d",
+            "Selamat \u00a0\u3000\U0001f389 \u4fee\u590d",
+        ),
+        ("a\u202eb", r"a\u{202e}b"),
+        ("\x1b[2J\r", r"\u{1b}[2J\u{d}"),
+        ("a\nb", r"a\u{a}b"),
+        ("\u2028\u2066\ufeff", r"\u{2028}\u{2066}\u{feff}"),
+        ("\u3164\ue000\ud800", r"\u{3164}\u{e000}\u{d800}"),
+        ("\U000e0061", r"\u{e0061}"),
+    ],
+)
+def test_what_is_escaped(text, shown):
+    """Controls, marks of direction, fillers, private characters and tags; spaces are not."""
+    assert escape_invisible(text) == shown
+
+
+def test_lines_may_stay():
+    """Where the reader sees lines, a feed is one; a carriage return never is."""
+    assert escape_invisible("a\r\nb", lines=True) == "a\\u{d}\nb"
+
+
+@pytest.mark.parametrize("text", texts.NEEDED.values())
+def test_what_a_script_needs_stays(text):
+    """Persian and joined emoji are shown as they are written."""
+    assert escape_invisible(text) == text
+
+
+@given(st.text())
+def test_nothing_escapes(text):
+    """What is shown holds no control character and no mark of direction, and once is enough."""
+    shown = escape_invisible(text)
+    assert not set(shown) & set("\0\a\b\t\n\r\x1b\x7f\x85\u2028\u2029\u061c\u200e\u200f")
+    assert not any(0x202A <= ord(c) <= 0x202E or 0x2066 <= ord(c) <= 0x2069 for c in shown)
+    assert escape_invisible(shown) == shown

@@ -1,0 +1,169 @@
+"""Plain text: what a changelog, a reason and a note may hold, and that older texts go on."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.errors import FormatError, ReleaseError
+from server.core.pointer import decode_pointer
+from server.core.release_texts import (
+    check_changelogs,
+    check_note,
+    check_plain,
+    check_reason,
+    check_reasons,
+    sound_reason,
+)
+from tests import texts
+from tests.server.ceremony import release
+from tests.server.core.tuf_objects import make_role
+
+PATH = "armani/id/stable/a.zip"
+POINTER = "latest/armani/id/stable"
+STEP = {
+    "n": 1,
+    "t": 1,
+    "l": "2026-01-05",
+    "m": 0,
+    "k": [{"p": PATH, "z": 1, "x": "0" * 64, "b": []}],
+}
+TEXTS = st.dictionaries(
+    st.sampled_from(["en", "id", "zh-TW"]),
+    st.text(st.characters(codec="utf-8"), max_size=50)
+    | st.sampled_from([*texts.NEEDLESS.values(), "https://rom.example", "Fixes."]),
+)
+
+
+def pointer(**reason):
+    """Return a paused pointer with a reason."""
+    custom = {"v": 1, "s": [STEP], "r": [[1, 1000]], "p": True, "h": False, "t": reason}
+    return decode_pointer(POINTER, custom)
+
+
+def role(*changelogs):
+    """Return a role with a build for each changelog."""
+    return make_role(
+        {
+            f"armani/id/stable/{number}.zip": release(number, changelog=changelog)
+            for number, changelog in enumerate(changelogs, 1)
+        }
+    )
+
+
+@pytest.mark.parametrize("text", [*texts.NEEDED.values(), *texts.PLAIN, "blau.de", "8.ta"])
+def test_what_people_write_is_plain_text(text):
+    """Scripts and emoji with what they need; and words with dots."""
+    check_plain(text, 40)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Fixes init.rc and libc.so; WebView 120.0.6099.43, base 14.0.3.0",
+        "Settings > Display: 3 < 5, a <3 b, -> there",
+        "* first\n* second\n\n## More",
+        "e\u0301",  # decomposed, as some systems hand it over
+        "\u00a0\u3000 5 %",
+    ],
+)
+def test_changelogs_name_files_versions_and_menus(text):
+    """What a changelog holds every day: file names, four numbers, signs, lines."""
+    check_plain(text, 100, lines=True)
+
+
+@pytest.mark.parametrize("text", texts.NEEDLESS.values())
+def test_what_is_not_seen_and_not_needed(text):
+    """It is refused with the character's number."""
+    with pytest.raises(FormatError, match=r"holds U\+"):
+        check_plain(f"a {text} b", 60)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://rom.example", "see HTTP://a", "//rom.example", "www.rom.example"),
+        *("WWW.rom.example", "www\u3002rom", "http\uff1a//rom", "\uff0f\uff0from.example"),
+        *("[notes](https://rom.example)", "[x](local)", "[x]: y", "![x](y)"),
+        *("<b>new", "a </b", "<!-- x", "<?php", "\uff1cb\uff1e", "`<b>`", "&#106;x", "&lt;b"),
+        *("mailto:a@b", "tel:*06#", "javascript:alert", "intent:#I;end", "data:text/html", "m:x"),
+    ],
+)
+def test_links_and_markup(text):
+    """Of any scheme, in any letters; Markdown's and HTML's."""
+    with pytest.raises(FormatError, match=r"links or markup|takes for a link|is markup"):
+        check_plain(text, 60)
+
+
+@pytest.mark.parametrize(
+    "character", "\0\t\r\x1b\x7f\x85\u2028\u202e\u2066\u200e\u061c\ud800\ue000"
+)
+def test_what_moves_a_cursor_or_turns_a_text(character):
+    """It is refused, where lines are allowed, too."""
+    with pytest.raises(FormatError, match=rf"holds U\+{ord(character):04X}"):
+        check_plain(f"a{character}b", 10, lines=True)
+
+
+def test_lines_length_and_nothing():
+    """A feed stands where lines may; a text has one character that is seen, at least."""
+    check_plain("a\nb", 3, lines=True)
+    for text in ("a\nb", "", "abcd", " ", "\u0301"):
+        with pytest.raises(FormatError):
+            check_plain(text, 3)
+
+
+def test_a_changelog_that_joins():
+    """With a first version, a new build, or for one that is listed; the sentence names it."""
+    odd, fine = {"id": "a\u202eb"}, {"en": "Fixes."}
+    for before, after in (
+        (None, role(odd)),
+        (role(fine), role(fine, odd)),
+        (role(fine), role(odd)),
+        (role(odd), role({"id": "a\u202ec"})),
+    ):
+        with pytest.raises(
+            ReleaseError, match=r"stable/[12].zip brings in a changelog in id .*202E"
+        ):
+            check_changelogs(before, after)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=3), st.permutations(range(3)))
+def test_no_text_that_is_there_holds_up_a_role(changelogs, order):
+    """Whatever a role says already may stay, go, and be said of a build that joins."""
+    known = role(*changelogs)
+    check_changelogs(known, role(*changelogs, {"en": "Fixes."}))
+    again = [changelogs[at] for at in order if at < len(changelogs)]
+    check_changelogs(known, role(*again, *again))
+    check_changelogs(known, role({}))
+
+
+@given(TEXTS, TEXTS)
+def test_no_reason_that_is_there_holds_up_a_pointer(old, new):
+    """It may stay; and what of a new reason is fit to be told is all that is refused about."""
+    former = pointer(**old)
+    check_reason(old, former)
+    check_reasons({POINTER: former}, {POINTER: pointer(**old), "latest/armani/id/beta": pointer()})
+    sound = sound_reason(old | new, former)
+    kept = {locale: text for locale, text in (old | new).items() if text in old.values()}
+    assert kept.items() <= sound.items() <= (old | new).items()
+    check_reasons({POINTER: former}, {POINTER: pointer(**sound)})
+    if sound != old | new:
+        with pytest.raises(ReleaseError, match="is no plain text"):
+            check_reason(old | new, former)
+
+
+def test_a_reason_that_joins():
+    """It is refused with its locale and the pointer's path; another pointer's is no excuse."""
+    with pytest.raises(ReleaseError, match=r"^the reason in id is no plain text: .*U\+202E"):
+        check_reason({"en": "fine", "id": "a\u202eb"}, None)
+    former = {"latest/armani/id/beta": pointer(id="a\u202eb")}
+    with pytest.raises(ReleaseError, match=r"^latest/armani/id/stable: the reason in id"):
+        check_reasons(former, former | {POINTER: pointer(id="a\u202eb")})
+
+
+def test_notes():
+    """A note may be empty and have lines; otherwise it is plain text of 500 characters."""
+    for text in ("", "Monday.", "one\ntwo", "x" * 500):
+        check_note(text)
+    for text in ("x" * 501, "see https://tracker.example/1", "a\u200bb", "\x1b[2J"):
+        with pytest.raises(ReleaseError, match=r"^the note is no plain text: a text"):
+            check_note(text)
