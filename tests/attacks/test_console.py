@@ -9,6 +9,7 @@ from tests.server.console.browser import console_world
 
 PATH = "/console/channels/armani/id/stable"
 MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'&"
+HIDDEN = "fast \u202egpj.exe\u200b\x1b[2J"
 
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,34 +140,80 @@ async def test_the_way_back_leads_nowhere_else(team, target):
         page = await browser.get("/console/sign-in")
 
 
+@pytest.fixture
+def older(monkeypatch):
+    """Let every text in, as an older version did."""
+    monkeypatch.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
+    monkeypatch.setattr("server.release.rollouts.rollouts.check_note", lambda _: None)
+    monkeypatch.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
+    monkeypatch.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+
+
+@pytest.mark.parametrize("text", [MARKUP, HIDDEN], ids=["markup", "hidden"])
+async def test_no_form_takes_what_misleads_its_readers(world, text):
+    """The forms of orders and of what becomes of them refuse it, and nothing is done."""
+    async with console_world(world) as team:
+        team.services.rollouts._approval_channels = ("*/*/stable",)
+        engineer, approver = await team.signed_in("engineer"), await team.signed_in("approver")
+        for form, fields in (
+            ("/pause", {"note": text}),
+            ("/halt", {"note": text}),
+            ("/halt", {"locale-1": "en", "text-1": text}),
+        ):
+            page = await engineer.get(f"{PATH}/halt" if form == "/halt" else PATH)
+            refused = await engineer.send(page, form, fields)
+            assert (refused.status, "no plain text" in refused.text) == (422, True)
+        await engineer.send(await engineer.get(PATH), "/pause")
+        await engineer.send(await engineer.get(PATH), "/resume")
+        page = await approver.get("/console/orders?state=waiting")
+        (link,) = {link for link in page.read.links if "/orders/" in link}
+        refused = await approver.send(await approver.get(link), "/reject", {"reason": text})
+        assert (refused.status, "no plain text" in refused.text) == (422, True)
+        assert "waiting" in (await approver.get(link)).text
+
+
+@pytest.mark.usefixtures("older")
+async def test_what_older_texts_hide_is_shown(world):
+    """Of notes and reasons that an older version took: as escapes, where each page shows them."""
+    async with console_world(world) as team:
+        shown = await write_everywhere(team, HIDDEN)
+        for each in shown:
+            assert not set(HIDDEN) & set("\u202e\u200b\x1b") & set(each.body)
+        for each in shown[:2]:
+            assert r"fast \u{202e}gpj.exe\u{200b}\u{1b}[2J" in each.text
+
+
+@pytest.mark.usefixtures("older")
 async def test_markup_stays_text(world):
     """Notes, reasons and labels that somebody gave come back as what they are."""
     async with console_world(world) as team:
-        await write_markup(team)
+        shown = await write_everywhere(team, MARKUP)
+        for each in shown:
+            assert "<script" not in each.body
+            assert "<img src=x" not in each.body
+        assert MARKUP in shown[0].read.text
+        assert MARKUP in shown[1].read.text
 
 
-async def write_markup(team):
-    """Pause and halt with markup in every text, and look at all pages."""
+async def write_everywhere(team, text):
+    """Pause and halt with `text` wherever one may stand, and return all pages."""
     engineer = await team.signed_in("engineer")
     page = await engineer.get(PATH)
-    page = await engineer.send(page, "/pause", {"note": MARKUP})
+    page = await engineer.send(page, "/pause", {"note": text})
     order = next(link for link in page.read.links if "/orders/" in link)
     halt = await engineer.get(f"{PATH}/halt")
-    fields = {"locale-1": "en", "text-1": MARKUP, "note": MARKUP}
+    fields = {"locale-1": "en", "text-1": text, "note": text}
     halted = await engineer.send(halt, "/halt", fields)
     admin = await team.signed_in("admin")
     shown = [
         await admin.get(path)
         for path in (order, PATH, "/console/", "/console/orders", "/console/channels")
     ]
-    shown.append(await admin.get("/console/trail", params={"actor": MARKUP}))
+    shown.append(await admin.get("/console/trail", params={"actor": text}))
     shown.append(await admin.get("/console/trail"))
-    for each in (page, halted, *shown):
-        assert each.status == 200
-        assert "<script" not in each.body
-        assert "<img src=x" not in each.body
-    assert MARKUP in shown[0].read.text
-    assert MARKUP in shown[1].read.text
+    shown += [page, halted]
+    assert {each.status for each in shown} == {200}
+    return shown
 
 
 async def test_markup_in_paths_and_queries(team):

@@ -201,6 +201,45 @@ def test_a_dry_run_of_what_is_put_off(run, ask, state):
     assert run("rollout", "offer", CHANNEL, "--share", "1%", *past, "--state", state)[0] == 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["halt", CHANNEL, "--reason", "en=see https://rom.example"],
+        ["halt", CHANNEL, "--note", "\x1b[2J"],
+        ["pause", CHANNEL, "--reason", "id=a\u202eb"],
+        ["resume", CHANNEL, "--note", "<b>"],
+        ["withdraw", CHANNEL, "--counter", "2", "--note", "a\u200bb", "--propose", "x.json"],
+        ["split", "--parts", "4", "--note", "a\u200bb", "--propose", "x.json"],
+    ],
+    ids=" ".join,
+)
+def test_words_that_mislead_are_refused(run, ask, state, words, tmp_path, monkeypatch):
+    """Status 1, and a sentence that holds nothing of them; nothing is halted or written."""
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run("rollout", *words, "--state", state)
+    assert (status, out) == (1, "")
+    assert "is no plain text: a text holds " in err
+    assert not set(err) & set("\x1b\u202e\u200b")
+    assert ask("rollout", "show")[0]["state"] == "offered"
+    assert list(tmp_path.glob("*.json")) == []
+
+
+def test_older_words_do_no_harm(run, ask, state, monkeypatch):
+    """A terminal is shown escapes, and no markup of rich; JSON has the words as they are."""
+    odd = "[red]a\u202eb\x1b[2J"
+    with monkeypatch.context() as older:
+        older.setattr("server.release.rollouts.rollouts.check_note", lambda _: None)
+        offered = ask("rollout", "offer", CHANNEL, "--share", "1%", "--due", later())
+        change = offered["changes"][0]["id"]
+        ask("change", "cancel", change, "--reason", odd)
+    (row,) = ask("change", "list")
+    assert row["reason"] == odd
+    _, out, _ = run("change", "list", "--state", state)
+    assert r"[red]a\u{202e}b\u{1b}[2J" in "".join(out.replace("│", " ").split())
+    _, out, _ = run("trail", "list", "--state", state)
+    assert not set(out) & set("\x1b\u202e")
+
+
 def test_proposals(run, ask, state, tmp_path):
     """Withdrawal, promotion and retirement are written for the ceremony; nothing is published."""
     file = tmp_path / "proposal.json"

@@ -1,8 +1,9 @@
 """Texts of pages: times, shares, sizes; and that every template escapes."""
 
 import pytest
+from markupsafe import Markup
 
-from server.console.rendering import Pages, away, iso, moment, octets_text, share, span
+from server.console.rendering import Pages, away, iso, moment, octets_text, share, show, span
 
 DAY = 86_400
 
@@ -47,6 +48,14 @@ def test_markup_in_a_value_is_text():
     assert b"<script" not in octets
     assert b"<img src=x" not in octets
     assert b"&lt;img src=x onerror=alert(1)&gt;" in octets
+
+
+def test_what_is_not_seen_is_shown():
+    """As escapes, once; lines, joined emoji and numbers stay what they are."""
+    assert show("a\u202eb\nc \U0001f468\u200d\U0001f4bb") == (
+        "a\\u{202e}b\nc \U0001f468\u200d\U0001f4bb"
+    )
+    assert (show(7), show(Markup("a\u200bb"))) == ("7", "a\u200bb")
 
 
 def test_no_template_turns_escaping_off_or_needs_a_script():

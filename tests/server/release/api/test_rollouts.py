@@ -120,6 +120,39 @@ async def test_a_rollout(two):
     assert {change["proposed_by"] for change in changes} == {"engineer"}
 
 
+@pytest.mark.parametrize(
+    ("action", "body"),
+    [
+        ("halt", {"reason": {"en": "a\u202eb"}}),
+        ("halt", {"reason": {"en": "It drains."}, "note": "see https://rom.example"}),
+        ("pause", {"reason": {"id": "\u3164"}}),
+        ("offer", {"plan": PLAN, "note": "\x1b]8;;x"}),
+        ("resume", {"note": "<b>"}),
+        ("withdraw", {"counter": 2, "note": "see www.rom.example"}),
+        ("promote", {"counter": 2, "to": "beta", "note": "a\u2066b"}),
+    ],
+)
+async def test_words_that_mislead_are_refused(two, action, body):
+    """422 says what is wrong with them, of a dry run, too; nothing is changed or recorded."""
+    for more in ({}, {"dry_run": True}) if action not in {"withdraw", "promote"} else ({},):
+        answer = await order(two, action, body | more)
+        assert (answer.status, answer.problem) == (422, "refused")
+        assert "is no plain text: a text " in answer.json["detail"]
+    assert (await two.call("GET", CHANNEL)).json["state"] == "offered"
+    assert (await two.call("GET", "/changes")).json["items"] == []
+
+
+async def test_why_a_change_ends_is_plain_text(gated):
+    """Rejecting and cancelling refuse other words, and the change waits on."""
+    change = (await order(gated, "offer", {"plan": PLAN})).json["change"]
+    for action, token in (("reject", "approver"), ("cancel", "engineer")):
+        body = {"reason": "see https://rom.example"}
+        path = f"/changes/{change['id']}/{action}"
+        answer = await gated.call("POST", path, token=token, body=body)
+        assert (answer.status, answer.problem) == (422, "refused")
+    assert (await gated.call("GET", f"/changes/{change['id']}")).json["state"] == "waiting"
+
+
 @pytest.mark.parametrize("token", ["viewer", "editor", "approver"])
 async def test_who_may_not(two, token):
     """Offering wants `rollout`; an approver may halt all the same."""

@@ -188,16 +188,19 @@ async def test_the_secret_is_nowhere(issue, sessions, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"label": ""}, "printable"),
-        ({"label": "a" * 81}, "printable"),
-        ({"label": "a\x1b[31m"}, "printable"),
+        ({"label": ""}, "label is no plain text: a text has 0 characters"),
+        ({"label": "a" * 81}, "has 81 characters"),
+        ({"label": "a\x1b[31m"}, r"holds U\+001B"),
+        ({"label": "lap\u200btop"}, r"holds U\+200B"),
+        ({"label": "a\nb"}, r"holds U\+000A"),
+        ({"label": "https://rom.example"}, "links or markup"),
         ({"expires_at": NOW}, "within 366 days"),
         ({"expires_at": NOW - 1}, "within 366 days"),
         ({"expires_at": NOW + 366 * DAY + 1}, "within 366 days"),
         ({"permissions": []}, "opens nothing"),
         ({"permissions": [Permission.PEOPLE]}, "does not hold people"),
     ],
-    ids=["empty", "long", "escape", "now", "past", "far", "none", "more"],
+    ids=["empty", "long", "escape", "hidden", "line", "link", "now", "past", "far", "none", "more"],
 )
 @pytest.mark.usefixtures("people")
 async def test_what_no_token_may_be(issue, options, sentence):

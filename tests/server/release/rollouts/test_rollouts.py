@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from server.core.errors import FormatError, HeningError
+from server.core.errors import FormatError, HeningError, ReleaseError
 from server.publish_loop import Draining
 from server.publisher.publisher import Publisher
 from server.release.errors import (
@@ -357,6 +357,75 @@ async def test_a_halt_that_fails_is_tried_again_at_once(two):
         assert {change.id: change.state for change in settled}[halt.id] == State.DONE
         assert (await desk.pointer()).halted
         assert await desk.rollouts.run_due() == []
+
+
+async def test_words_that_an_older_version_took(two, monkeypatch):
+    """A halt and a pause that wait with them are carried out, without what nobody may read."""
+    reason = {"en": "It drains.", "id": "see https://rom.example"}
+    async with open_desk(two) as desk:
+        with monkeypatch.context() as older:
+            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
+            await desk.order(Pause(reason), due_at=two.epoch() + 10)
+        two.ahead = timedelta(seconds=10)
+        (paused,) = await desk.rollouts.run_due()
+        assert (paused.state, paused.order) == (State.DONE, Pause(reason))
+        assert (await desk.pointer()).reason == {"en": "It drains."}
+        is_full = True
+
+    def full(done):
+        if is_full and done == 4:
+            raise OSError(28, "No space left on device")
+
+    async with open_desk(two, after_step=full) as desk:
+        with monkeypatch.context() as older:
+            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
+            with pytest.raises(OSError, match="No space"):
+                await desk.order(Halt({"en": "a\u202eb"}))
+        is_full = False
+        (halted,) = await desk.rollouts.run_due()
+        assert halted.state == State.DONE
+        assert ((await desk.pointer()).halted, (await desk.pointer()).reason) == (True, {})
+
+
+@pytest.mark.parametrize(
+    ("order", "note"),
+    [
+        (Halt({"en": "a\u202eb"}), ""),
+        (Pause({"en": "see https://rom.example"}), ""),
+        (Halt(), "a\u200bb"),
+        (Offer(2, PLAN), "\x1b[2J"),
+    ],
+    ids=["halt", "pause", "note of a halt", "note of an offer"],
+)
+async def test_words_that_mislead_are_refused(two, order, note):
+    """Before anything is written: there is no change, and a preview says so, too."""
+    async with open_desk(two) as desk:
+        wish = Wish(CHANNEL, order, note=note)
+        for ask in (desk.rollouts.order(ENGINEER, [wish]), desk.rollouts.preview(wish)):
+            with pytest.raises(ReleaseError, match="is no plain text"):
+                await ask
+        assert await desk.rollouts.find() == []
+
+
+async def test_a_reason_that_is_public_may_be_given_again(two, monkeypatch):
+    """An older pause's words go along with the halt."""
+    odd = {"en": "see https://rom.example"}
+    async with open_desk(two) as desk:
+        with monkeypatch.context() as older:
+            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
+            older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
+            older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+            await desk.order(Pause(odd))
+        await desk.order(Resume())
+        with pytest.raises(ReleaseError, match="is no plain text"):
+            await desk.order(Pause(odd))
+        with monkeypatch.context() as older:
+            older.setattr("server.release.rollouts.rollouts.check_words", lambda *_: None)
+            older.setattr("server.publisher.rollout.sound_reason", lambda reason, _: dict(reason))
+            older.setattr("server.publisher.plan.check_reasons", lambda *_: None)
+            await desk.order(Pause(odd))
+        await desk.order(Halt(odd))
+        assert ((await desk.pointer()).halted, (await desk.pointer()).reason) == (True, odd)
 
 
 async def test_what_is_due_now(two):
