@@ -22,7 +22,7 @@ from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
 from server.core.names import check_role, is_online
 from server.core.release import Integer, Positive
-from server.core.release_texts import MAX_NOTE, check_plain
+from server.core.release_texts import MAX_NOTE, check_note
 
 MAX_PROPOSAL = 256 * 1024 * 1024
 
@@ -69,14 +69,20 @@ class Proposal(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
 
 def encode_proposal(proposal: Proposal) -> bytes:
-    """Return the octets of a proposal file; raises FormatError for one that breaks the format."""
+    """Return the octets of a proposal file.
+
+    Raises FormatError for one that breaks the format, ReleaseError for a note that is not plain.
+    """
     data = encode_canonical_json(msgspec.to_builtins(proposal))
     _check(proposal, data)
     return data
 
 
 def decode_proposal(data: bytes) -> Proposal:
-    """Read a proposal file; refuse anything but its one encoding. Nothing in it is trusted yet."""
+    """Read a proposal file; refuse anything but its one encoding, as `encode_proposal` does.
+
+    Nothing in it is trusted yet.
+    """
     value = decode_canonical_json(data, limit=MAX_PROPOSAL)
     try:
         proposal = msgspec.convert(value, Proposal)
@@ -112,8 +118,7 @@ def _check(proposal: Proposal, data: bytes) -> None:
         raise FormatError(f"the proposal changes {online[0]}, which the server itself signs.")
     if sorted(set(proposal.packages)) != proposal.packages:
         raise FormatError("the proposal's packages are not sorted and free of repetition.")
-    if proposal.note:
-        check_plain(proposal.note, MAX_NOTE)
+    check_note(proposal.note)
     texts = [proposal.note, *proposal.names.values()]
     texts += [package.name for package in proposal.packages]
     if not all(text.isprintable() for text in texts):

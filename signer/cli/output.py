@@ -46,7 +46,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     for row in rows:
         table.add_row(*(Text(escape_invisible(cell, lines=True)) for cell in row))
     # Not the table's own title, which is wrapped to the table's width.
-    click.echo(title)
+    click.echo(escape_invisible(title))
     console.print(table)
     if isinstance(console.file, StringIO):
         for line in console.file.getvalue().splitlines():

@@ -27,6 +27,7 @@ class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why a change is ended."""
 
     reason: Annotated[str, msgspec.Meta(max_length=REASON_LIMIT)] = ""
+    """For the record: plain text without links."""
 
 
 async def list_changes(call: Call) -> Reply:

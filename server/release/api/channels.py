@@ -58,7 +58,7 @@ class ChannelState(msgspec.Struct, frozen=True):
 
 class _Circumstances(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     note: Note = ""
-    """Why, for the record."""
+    """Why, for the record: plain text without links."""
     dry_run: bool = False
     """Answer with a preview and change nothing."""
     due_at: Moment | None = None
@@ -83,6 +83,7 @@ class PauseOrder(_Circumstances, frozen=True, kw_only=True):
     """Freeze the share that was reached."""
 
     reason: Reason = {}
+    """Shown to owners, by locale: plain text without links."""
 
 
 class ResumeOrder(_Circumstances, frozen=True, kw_only=True):
@@ -93,7 +94,9 @@ class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """Take nobody in any more; it is never put off."""
 
     reason: Reason = {}
+    """Shown to owners, by locale: plain text without links."""
     note: Note = ""
+    """Why, for the record: plain text without links."""
     dry_run: bool = False
 
 

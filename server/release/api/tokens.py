@@ -26,7 +26,7 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     account: Name
     label: Annotated[str, msgspec.Meta(min_length=1, max_length=tokens.LABEL_LIMIT)]
-    """What it is for: printable characters."""
+    """What it is for: plain text without links, in one line."""
     permissions: Annotated[list[Permission], msgspec.Meta(min_length=1, max_length=32)] | None = (
         None
     )

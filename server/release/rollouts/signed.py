@@ -18,7 +18,6 @@ from server.core.names import Channel, metadata_name
 from server.core.promotion import PromotionOrder, plan_promotion
 from server.core.proposal import MetadataText, Proposal, encode_proposal, proposal_id
 from server.core.release import Fingerprint, Integer, Positive
-from server.core.release_texts import check_note
 from server.core.retirement import plan_retirement
 from server.core.role_edit import is_unchanged
 from server.core.withdrawal import Withdrawal, plan_withdrawal
@@ -36,7 +35,7 @@ class SignedEdit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     """An order that becomes a proposal."""
 
     note: Note = ""
-    """Why, for those who are asked to sign."""
+    """Why, for those who are asked to sign: plain text without links, in one line."""
     expires_days: Days = 90
     """How long the role's new version lives."""
 
@@ -133,7 +132,6 @@ def propose(
     remarks: tuple[str, ...],
 ) -> Proposed:
     """Return the proposal that replaces the public version of `role` with `planned`."""
-    check_note(note)
     context = {("root", version) for version in list_roots(public, published.timestamp.version)}
     context |= {("targets", published.targets.version), (role, planned.version - 1)}
     proposal = Proposal(

@@ -110,6 +110,17 @@ def test_how_it_ends_is_said_once(run, repo, options, sentence) -> None:
     assert sentence in errors
 
 
+@pytest.mark.parametrize("note", ["a\u202eb", "\x1b[2J", "see https://rom.example", "a\u3164b"])
+def test_a_note_is_plain_text(run, repo, made_keys, tmp_path, note) -> None:
+    """The holders are shown it: another one is refused, and no proposal is written."""
+    status, _, errors = run(
+        *("ceremony", "renew", "dior", "--repo", repo, "--keys", made_keys),
+        *("--note", note, "--propose", tmp_path / "x.json"),
+    )
+    assert (status, "The note is no plain text: a text holds " in errors) == (1, True)
+    assert not (tmp_path / "x.json").exists()
+
+
 def test_a_key_is_rotated(run_json, at_once, keys, passphrases) -> None:
     """Added by name, removed by name or by role and key id."""
     store = Keystore(keys)

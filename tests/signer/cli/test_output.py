@@ -1,17 +1,35 @@
 import io
+from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
 from signer.cli import output
+from signer.cli.failures import report
 from signer.cli.output import print_table, progress_bar
+from signer.cli.review_output import print_review
 from signer.moment import show_moment
+from signer.proposal.review import RoleReview
 
 
 def test_a_table_off_a_terminal_is_lines(capsys) -> None:
     """Columns are aligned, nothing is cut off, and brackets are text."""
     print_table("Title", ("a", "b"), [("x" * 130, "[bold]y")])
     assert capsys.readouterr().out == (f"Title\na{' ' * 131}b\n{'x' * 130}  [bold]y\n")
+
+
+def test_what_comes_from_files_moves_no_cursor(capsys) -> None:
+    """In tables, reviews and refusals: what is not seen, or turns what follows, is escaped."""
+    odd, shown = "a\x1b[2J\u202eb", r"a\u{1b}[2J\u{202e}b"
+    print_table(odd, (), [])
+    print_table("Title", ("a",), [(odd,)])
+    expires = datetime(2026, 6, 1, tzinfo=UTC)
+    print_review([RoleReview("armani", 2, 1, expires, odd, (odd,), (odd,))])
+    report(odd)
+    told = capsys.readouterr()
+    assert not set(told.out + told.err) & set("\x1b\u202e")
+    assert told.out.count(shown) == 5
+    assert told.err == f"hening-signer: {shown}\n"
 
 
 def test_long_work_prints_a_line_at_each_gibibyte(capsys) -> None:
