@@ -8,7 +8,7 @@ Source: docs/FORMATS.md section 3, Plain text.
 
 import re
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from tuf.api.metadata import Targets
 
@@ -16,7 +16,7 @@ from server.core.content.prose import check_has_no_scheme, check_is_seen
 from server.core.content.text import check_characters
 from server.core.errors import FormatError, ReleaseError
 from server.core.pointer import Pointer
-from server.core.release import Release, decode_releases
+from server.core.release import decode_release
 
 MAX_CHANGELOG = 4000  # characters
 MAX_REASON = 500  # characters
@@ -43,18 +43,17 @@ def check_changelogs(before: Targets | None, after: Targets) -> None:
 
     A text that any release of `before` has in any language is none that joins.
     """
-    known = changelog_texts({} if before is None else decode_releases(before))
-    for path, release in decode_releases(after).items():
-        for locale, text in release.changelog.items():
-            if (wrong := _judge(text, MAX_CHANGELOG, known)) is not None:
-                raise ReleaseError(
-                    f"{path} brings in a changelog in {locale} that is no plain text: {wrong}."
-                )
+    known = set[str]() if before is None else changelog_texts(before)
+    for path, locale, text in _changelogs(after):
+        if (wrong := _judge(text, MAX_CHANGELOG, known)) is not None:
+            raise ReleaseError(
+                f"{path} brings in a changelog in {locale} that is no plain text: {wrong}."
+            )
 
 
-def changelog_texts(releases: Mapping[str, Release]) -> set[str]:
-    """Return the texts of all changelogs of a role."""
-    return {text for release in releases.values() for text in release.changelog.values()}
+def changelog_texts(role: Targets) -> set[str]:
+    """Return the texts of all changelogs of a codename role, in any language."""
+    return {text for _, _, text in _changelogs(role)}
 
 
 def check_reason(reason: Mapping[str, str], former: Pointer | None) -> None:
@@ -89,6 +88,14 @@ def check_note(text: str) -> None:
     """Raise ReleaseError unless a note is plain text, or empty."""
     if text and (wrong := _judge(text, MAX_NOTE, ())) is not None:
         raise ReleaseError(f"the note is no plain text: {wrong}.")
+
+
+def _changelogs(role: Targets) -> Iterator[tuple[str, str, str]]:
+    """Yield path, locale and text of each changelog; what else a role keeps is judged elsewhere."""
+    for path, target in role.targets.items():
+        release = decode_release(path, target.unrecognized_fields.get("custom"))
+        for locale, text in release.changelog.items():
+            yield path, locale, text
 
 
 def _known(former: Pointer | None) -> Collection[str]:

@@ -129,7 +129,7 @@ def _list_packages(
             question = "keeps the bytes of its path"
             book.ask(facts.path.name, question, _check_same_bytes, path, known, facts)
         targets[path] = make_release(order, facts, counter, stone, changelog, known)
-    judge_changelogs(book, order, [targets[path] for path in paths], changelog_texts(releases))
+    judge_changelogs(book, order, [targets[path] for path in paths], changelog_texts(current))
     for path, facts in paths.items():
         release = book.ask(facts.path.name, "can be listed", _read, path, targets[path])
         if release is not None:
