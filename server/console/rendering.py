@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from server.console.address import PREFIX
 from server.core.content.invisible import escape_invisible
@@ -59,7 +58,9 @@ class Pages:
 
 def show(value: object) -> object:
     """Return a value as a page shows it: older texts may hold what is not seen, or turns others."""
-    return value if isinstance(value, Markup) else escape_invisible(str(value), lines=True)
+    if hasattr(value, "__html__"):  # made by a template, out of values that were shown so
+        return value
+    return escape_invisible(str(value), lines=True)
 
 
 def moment(seconds: int) -> str:
