@@ -40,7 +40,7 @@ from server.release.api.operation import PREFIX
 from server.release.checks.check import check_control_plane
 from server.storage.bounded import read_bounded
 from server.storage.database import open_database
-from server.storage.durable import write_immutable
+from server.storage.durable import make_folder, write_immutable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.migration import is_current
@@ -75,7 +75,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     pinned = _load_pinned(folder)
     create_online_keys(folder.keys, log_origin, log_verifier(pinned).name if pinned else "")
     migrate_database(folder.database)
-    folder.incoming.mkdir(exist_ok=True)
+    make_folder(folder.incoming)
     if made:
         record_once(folder, "server.init", "keys", {"made": made})
     if root_file is None:

@@ -30,6 +30,7 @@ from server.storage.durable import (
     write_durable,
 )
 from server.storage.layout import StateFolder
+from server.storage.modes import create_file
 from server.storage.place import PostgresAddress
 
 
@@ -78,7 +79,7 @@ def _copy_sqlite(source: Path, temporary: Path) -> None:
     """Copy a database that is in use, with what is in its write-ahead log."""
     make_folder(temporary.parent)
     temporary.unlink(missing_ok=True)
-    temporary.touch(mode=0o600)
+    create_file(temporary)
     with (
         contextlib.closing(sqlite3.connect(source)) as reader,
         contextlib.closing(sqlite3.connect(temporary)) as writer,

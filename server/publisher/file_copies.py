@@ -9,6 +9,7 @@ from pathlib import Path
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, move_durable, sync_file
 from server.storage.layout import StateFolder
+from server.storage.modes import create_file
 
 _Seen = tuple[int, int]  # length in octets, and time of the last change in nanoseconds
 
@@ -67,7 +68,11 @@ class FileCopies:
         if present is None or (present.st_size, present.st_mtime_ns) != seen:
             make_folder(target.parent)
             temporary = target.with_name(f"{TEMPORARY}{target.name}")
-            shutil.copy2(source, temporary)
+            # Not its mode: what is open to others in an older state is not in the copy.
+            temporary.unlink(missing_ok=True)
+            create_file(temporary)
+            shutil.copyfile(source, temporary)
+            os.utime(temporary, ns=(seen[1], seen[1]))
             sync_file(temporary)
             move_durable(temporary, target)
             self.copied.add(str(target.relative_to(self._out)))

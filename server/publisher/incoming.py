@@ -14,7 +14,7 @@ from server.core.names import metadata_name
 from server.publisher.verify import RoleVersion
 from server.storage.blobs import BlobStore
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.durable import write_durable
+from server.storage.durable import make_folder, write_durable
 from server.storage.room import Room, check_room
 
 
@@ -110,7 +110,7 @@ def write_result(results: Path, result: Result) -> None:
 
 def remove_bundle(folder: Path, trash: Path) -> None:
     """Remove a bundle that has its result: out of sight in one step, then from the disk."""
-    trash.mkdir(parents=True, exist_ok=True)
+    make_folder(trash)
     target = trash / f"{TEMPORARY}{folder.name}"
     folder.rename(target)
     shutil.rmtree(target)

@@ -23,7 +23,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions
+from server.storage.durable import make_folder
 from server.storage.errors import StorageError
+from server.storage.modes import open_created
 
 LEASE_SECONDS = 30  # until another machine takes over from one that fell silent
 BEATS = 3  # in the life of a lease: two may fail
@@ -215,8 +217,8 @@ def _close(opening: asyncio.Future[BinaryIO]) -> None:
 
 
 def _open(path: Path) -> BinaryIO:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("ab")
+    make_folder(path.parent)
+    return os.fdopen(open_created(path, os.O_WRONLY | os.O_APPEND), "ab")
 
 
 def _try_lock(file: BinaryIO) -> bool:

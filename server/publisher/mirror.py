@@ -12,6 +12,7 @@ the middle of reading. Each file is whole under its name, or not there.
 import contextlib
 import errno
 import fcntl
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ from server.storage.bounded import TEMPORARY, read_bounded
 from server.storage.durable import make_folder, sweep_temporary, write_durable
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.modes import READABLE, open_created
 
 LISTING = ".mirror.json"
 LOCK = ".mirror.lock"
@@ -118,13 +120,13 @@ def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool
         return False
     path = out / file.path
     if isinstance(file.content, bytes):
-        write_durable(path, file.content)
+        write_durable(path, file.content, mode=READABLE)
         return True
     if file.content.length == 0:  # a pointer's target, which no store holds
-        write_durable(path, b"")
+        write_durable(path, b"", mode=READABLE)
         return True
     try:
-        blobs.copy(file.content.sha256, file.content.length, path, link=link)
+        blobs.copy(file.content.sha256, file.content.length, path, mode=READABLE, link=link)
     except OSError as error:
         if error.errno in {errno.EXDEV, errno.EPERM, errno.EMLINK} and link:
             raise StorageError(
@@ -135,11 +137,18 @@ def _write(out: Path, file: MirrorFile, blobs: BlobStore, *, link: bool) -> bool
 
 
 def _is_there(out: Path, file: MirrorFile) -> bool:
-    """Answer whether a file is what it should be; of a package, whether its length is."""
+    """Answer whether a file is what it should be; of a package, whether its length is.
+
+    A linked package that others may not read is not: its blob was narrowed, which is the same file.
+    """
     path = out / file.path
     if isinstance(file.content, bytes):
         return path.is_file() and path.read_bytes() == file.content
-    return path.is_file() and path.stat().st_size == file.content.length
+    if not path.is_file():
+        return False
+    found = path.stat()
+    is_readable = found.st_nlink == 1 or not READABLE & ~found.st_mode
+    return is_readable and found.st_size == file.content.length
 
 
 def _audit(folder: StateFolder, out: Path, plan: MirrorPlan, new: Collection[str]) -> None:
@@ -226,13 +235,14 @@ def _load_listing(out: Path) -> frozenset[str]:
 
 def _write_listing(out: Path, paths: frozenset[str]) -> None:
     listing = _Listing(files=sorted(paths), schema=1)
-    write_durable(out / LISTING, encode_canonical_json(msgspec.to_builtins(listing)))
+    write_durable(out / LISTING, encode_canonical_json(msgspec.to_builtins(listing)), mode=READABLE)
 
 
 @contextlib.contextmanager
 def _locked(out: Path) -> Iterator[None]:
-    make_folder(out)
-    with (out / LOCK).open("ab") as file:
+    make_folder(out, READABLE)
+    descriptor = open_created(out / LOCK, os.O_WRONLY | os.O_APPEND, READABLE)
+    with os.fdopen(descriptor, "ab") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

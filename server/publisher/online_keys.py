@@ -27,7 +27,7 @@ from securesystemslib.signer import CryptoSigner
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError, TrustError
 from server.core.note import VerifierKey, decode_verifier_key
-from server.storage.durable import move_durable, write_durable
+from server.storage.durable import make_folder, move_durable, write_durable
 from server.storage.errors import StorageError
 
 ROLES = ("latest", "snapshot", "timestamp")
@@ -86,7 +86,7 @@ def create_online_keys(folder: Path, log_origin: str | None = None, pinned: str 
             f"{log_origin[:64]!r} cannot name a log: use a host name and a path of lower-case"
             " letters, digits and `-`, such as rom.example/log."
         ) from error
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(folder)
     for name in HOLDERS:
         _create(folder / f"{name}.pem")
     origin = folder / "log-origin"
@@ -145,7 +145,7 @@ def _create(path: Path, *, afresh: bool = False) -> None:
         pem = Ed25519PrivateKey.generate().private_bytes(
             Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
         )
-        write_durable(path, pem, mode=0o600)
+        write_durable(path, pem)
 
 
 def encode_public(keys: OnlineKeys) -> bytes:

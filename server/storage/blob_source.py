@@ -15,8 +15,8 @@ from server.core.errors import FormatError, HeningError
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, move_durable
 from server.storage.errors import StorageError
+from server.storage.modes import PRIVATE
 
-MODE = 0o644  # of a blob: what is in it is public
 READ = 1 << 20  # octets read in one go
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -68,19 +68,21 @@ def read_pieces(file: BinaryIO, length: int) -> Iterator[bytes]:
         yield piece
 
 
-def write_blob(pieces: Iterator[bytes], sha256: str, length: int, target: Path) -> None:
+def write_blob(
+    pieces: Iterator[bytes], sha256: str, length: int, target: Path, mode: int = PRIVATE
+) -> None:
     """Write a blob under a temporary name, and under its own once it is whole and its hash holds.
 
     What is refused or finds the disk full leaves nothing.
     """
-    make_folder(target.parent)
+    make_folder(target.parent, mode)
     # A name of its own, for two may write the same blob; locked, so that `sweep_unlocked` knows it.
     descriptor, name = tempfile.mkstemp(prefix=TEMPORARY, dir=target.parent)
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as writer:
             fcntl.flock(writer, fcntl.LOCK_EX)
-            os.fchmod(descriptor, MODE)
+            os.fchmod(descriptor, mode)  # the file was created with 0600, or less by a umask
             for piece in read_checked(pieces, sha256, length):
                 writer.write(piece)
             writer.flush()

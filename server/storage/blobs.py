@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from server.storage.modes import PRIVATE
+
 PIECE = 64 * 1024  # octets given in one go: small enough that downloads do not starve polls
 
 
@@ -71,8 +73,10 @@ class BlobStore(BlobReader, Protocol):
     def verify(self, sha256: str, length: int) -> None:
         """Read a blob again and raise FormatError unless it is what its name says."""
 
-    def copy(self, sha256: str, length: int, target: Path, *, link: bool = False) -> None:
-        """Write a blob to the file `target`, which survives a crash, as `ingest` reads one.
+    def copy(
+        self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
+    ) -> None:
+        """Write a blob to the file `target` of `mode`, which survives a crash.
 
         `link` gives the file a second name instead, where blobs are files of the same file system.
         Raises FormatError when the blob is not what its name says.

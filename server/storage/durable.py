@@ -11,16 +11,19 @@ from pathlib import Path
 
 from server.storage.bounded import TEMPORARY
 from server.storage.errors import StorageError
+from server.storage.modes import PRIVATE, create_folder, open_created
 
 
-def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Make `path` hold `data` instead of what it held; a crash leaves one or the other."""
-    make_folder(path.parent)
+def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
+    """Make `path` hold `data` instead of what it held; a crash leaves one or the other.
+
+    File and missing folders are created with `mode`, as `server.storage.modes` says.
+    """
+    make_folder(path.parent, mode)
     temporary = path.with_name(f"{TEMPORARY}{path.name}")
     with contextlib.suppress(FileNotFoundError):
         temporary.unlink()
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
+    with os.fdopen(open_created(temporary, os.O_WRONLY | os.O_EXCL, mode), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -48,12 +51,12 @@ def move_durable(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and those above it such that their names survive a crash."""
+def make_folder(folder: Path, mode: int = PRIVATE) -> None:
+    """Make a folder for files of `mode`, and those above it, such that they survive a crash."""
     if folder.is_dir():
         return
-    make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
+    make_folder(folder.parent, mode)
+    create_folder(folder, mode)
     sync_folder(folder.parent)
 
 

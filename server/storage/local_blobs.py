@@ -22,6 +22,7 @@ from server.storage.blobs import PIECE, StoredBlob
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, move_durable
 from server.storage.errors import StorageError
+from server.storage.modes import PRIVATE
 from server.storage.open_files import OpenFiles
 
 READ = 4 * PIECE  # octets: one way to a thread and back for four pieces
@@ -89,7 +90,6 @@ class LocalBlobs:
         with open_source(source, sha256, length) as reader:
             for _ in read_checked(read_pieces(reader, length), sha256, length):
                 pass
-        source.chmod(0o644)
         make_folder(target.parent)
         temporary = target.with_name(f"{TEMPORARY}{sha256}.{source.name}")
         temporary.unlink(missing_ok=True)
@@ -105,19 +105,26 @@ class LocalBlobs:
             if hashlib.file_digest(file, "sha256").hexdigest() != sha256:
                 raise FormatError(f"the blob {sha256[:16]} does not hash to its name.")
 
-    def copy(self, sha256: str, length: int, target: Path, *, link: bool = False) -> None:
-        """Write a blob to the file `target`, or with `link` give it that name, too."""
+    def copy(
+        self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
+    ) -> None:
+        """Write a blob to the file `target`, or with `link` give it that name, too.
+
+        A linked blob is one file with one mode, so it gets `mode` in the store as well. There it
+        is kept from others by the folders above it.
+        """
         source = self.path(sha256)
         if link:
-            make_folder(target.parent)
+            make_folder(target.parent, mode)
             temporary = target.with_name(TEMPORARY + target.name)
             temporary.unlink(missing_ok=True)
             self.verify(sha256, length)
             temporary.hardlink_to(source)
+            temporary.chmod(mode)
             move_durable(temporary, target)
             return
         with source.open("rb") as reader:
-            write_blob(read_pieces(reader, length + 1), sha256, length, target)
+            write_blob(read_pieces(reader, length + 1), sha256, length, target, mode)
 
     def list(self) -> Iterator[StoredBlob]:
         """Yield every blob that is there."""

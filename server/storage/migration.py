@@ -20,6 +20,7 @@ from sqlalchemy import Connection, create_engine, text
 
 from server.storage.engine import BUSY_SECONDS, WRITES, begin_by_hand, make_engine, name_faults
 from server.storage.errors import StorageError
+from server.storage.modes import create_file
 from server.storage.place import Place, PostgresAddress
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -38,6 +39,8 @@ def migrate(place: Place, *, backup_made: bool = False) -> bool:
     """
     if is_current(place):
         return False
+    if not isinstance(place, PostgresAddress):
+        create_file(place)  # SQLite gives its log and index files the database's mode
     return _with_connection(place, lambda c: _upgrade(place, c, backup_made=backup_made))
 
 
@@ -110,6 +113,7 @@ async def _with_postgres(address: PostgresAddress, work: Callable[[Connection], 
 
 def _keep_copy(path: Path, copy: Path) -> None:
     """Copy a database with what is in its write-ahead log, which a copy of the file would lack."""
+    create_file(copy)
     with (
         contextlib.closing(sqlite3.connect(path)) as source,
         contextlib.closing(sqlite3.connect(copy)) as target,

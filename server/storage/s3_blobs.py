@@ -18,6 +18,7 @@ from server.core.errors import FormatError
 from server.storage.blob_source import open_source, read_checked, read_pieces, write_blob
 from server.storage.blobs import PIECE, StoredBlob
 from server.storage.errors import StorageError
+from server.storage.modes import PRIVATE
 from server.storage.s3_client import blob_key, open_store, telling
 from server.storage.s3_place import S3Place
 from server.storage.s3_reader import S3Reader
@@ -118,10 +119,12 @@ class S3Blobs:
         for _ in read_checked(self._read_all(sha256), sha256, length):
             pass
 
-    def copy(self, sha256: str, length: int, target: Path, *, link: bool = False) -> None:
+    def copy(
+        self, sha256: str, length: int, target: Path, *, mode: int = PRIVATE, link: bool = False
+    ) -> None:
         """Write a blob to the file `target`; nothing in S3 can be linked."""
         del link
-        write_blob(self._read_all(sha256), sha256, length, target)
+        write_blob(self._read_all(sha256), sha256, length, target, mode)
 
     def list(self) -> Iterator[StoredBlob]:
         """Yield every blob that is there."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from server.storage.bounded import TEMPORARY
 from server.storage.durable import make_folder, sync_folder
+from server.storage.modes import open_created
 
 PREFIX = f"{TEMPORARY}api-"
 """Not the signer's own temporary names: what is under way there is left alone."""
@@ -67,7 +68,7 @@ def complete_bundle(temporary: Path, data: bytes) -> None:
 
 
 def _write(path: Path, octets: bytes) -> None:
-    with path.open("xb") as file:
+    with os.fdopen(open_created(path, os.O_WRONLY | os.O_EXCL), "wb") as file:
         file.write(octets)
         file.flush()
         os.fsync(file.fileno())

@@ -23,9 +23,10 @@ from server.release.uploads.errors import UploadBusyError
 from server.storage.bounded import read_bounded
 from server.storage.durable import make_folder, sync_folder, write_durable
 from server.storage.errors import StorageError
+from server.storage.modes import open_created
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -44,7 +45,7 @@ class PartialFile:
         with _surroundings():
             make_folder(self.path.parent)
             is_new = not self.path.exists()
-            self._descriptor = os.open(self.path, _FLAGS, 0o600)
+            self._descriptor = open_created(self.path, _FLAGS)
             if not _take_lock(self._descriptor):
                 raise UploadBusyError(
                     "the upload is being sent or verified at this moment: ask again soon."

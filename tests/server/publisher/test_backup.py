@@ -156,14 +156,14 @@ async def test_nothing_is_published_meanwhile(world, tmp_path, monkeypatch):
 
 async def test_a_halt_beside_a_long_copy(world, tmp_path, monkeypatch):
     """It is public before the files are copied, and the copy, of a later moment, has it."""
-    begun, go, real = threading.Event(), threading.Event(), shutil.copy2
+    begun, go, real = threading.Event(), threading.Event(), shutil.copyfile
 
-    def take_long(source, target):
+    def take_long(source, target, **options):
         begun.set()
         assert go.wait(60)
-        return real(source, target)
+        return real(source, target, **options)
 
-    monkeypatch.setattr(file_copies.shutil, "copy2", take_long)
+    monkeypatch.setattr(file_copies.shutil, "copyfile", take_long)
     path = CHANNEL.pointer_path
 
     def halt(published):
