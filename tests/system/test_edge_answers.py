@@ -32,6 +32,30 @@ def test_every_document_is_answered_as_the_origin_does(edge, origin, big_state):
                     assert ask(there, *asked) == ask(here, *asked), asked
 
 
+LEVELS = ("0", "9", "10", "59", "60", "63", "entries")
+NO_LEVELS = ("64", "69", "70", "99", "00", "07", "100", "x", "")
+WIDTHS = ("1", "9", "10", "99", "100", "199", "200", "249", "250", "255")
+NO_WIDTHS = ("0", "00", "01", "010", "256", "259", "260", "299", "300", "999", "1000", "1x", "")
+
+
+def test_tiles_of_any_level_and_width(edge, origin):
+    """A tile has a level below 64, a partial one 1 to 255 leaves; origin and edge take no other."""
+    edge.relay.forget()
+    for path in (
+        *(f"/log/tile/{level}/999" for level in NO_LEVELS),
+        *(f"/log/tile/0/999.p/{width}" for width in NO_WIDTHS),
+    ):
+        assert (edge.get(path).status, origin.get(path).status) == (400, 400), path
+    assert edge.relay.requests == []
+    for path in (
+        *(f"/log/tile/{level}/999" for level in LEVELS),
+        *(f"/log/tile/0/x001/x002/999.p/{width}" for width in WIDTHS),
+    ):
+        answer = edge.get(path)
+        assert answer.status == 404, path
+        assert said(answer) == said(origin.get(path)), path
+
+
 @pytest.mark.parametrize(
     ("value", "is_packed"),
     [
