@@ -9,7 +9,9 @@ import click
 from server.cli.options import CONFIG, JSON, STATE, now, read_settings, require_state
 from server.opening import open_blobs
 from server.publisher.backup import Copied, back_up
+from server.publisher.checks.modes import describe_wide
 from server.storage.database import open_database
+from server.storage.layout import StateFolder
 
 
 @click.command(epilog="Example: hening-server backup --state var/server --out /backup/hening")
@@ -23,7 +25,8 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
     """Copy database, metadata, log, results and packages, all of one moment, beside `run`.
 
     Not in it: private keys, which want an encrypted copy of their own, what waits in
-    STATE/incoming, a PostgreSQL database, which is dumped before, and blobs that lie in S3.
+    STATE/incoming, a PostgreSQL database, which is dumped before, and blobs that lie in S3. What
+    others may read of an older copy is named with the command that narrows it.
     """
     settings = read_settings(state, config)
     folder = require_state(state, settings)
@@ -34,6 +37,8 @@ def backup(state: Path, config: Path | None, out: Path, as_json: bool) -> None:
             return await back_up(folder, sessions, blobs, out)
 
     done = asyncio.run(work())
+    for sentence in describe_wide(StateFolder(out)):
+        click.echo(f"hening-server: {sentence}", err=True)
     if as_json:
         row = {"files": done.files, "blobs": done.blobs, "database": done.database}
         click.echo(json.dumps(row))

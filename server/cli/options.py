@@ -26,8 +26,13 @@ def read_settings(
     state: Path, config: Path | None = None, **overrides: str | int | bool | None
 ) -> Settings:
     """Read `config`, or else the state folder's own settings, variables, and `overrides`."""
-    file = StateFolder(state).settings if config is None else config
+    file = settings_file(state, config)
     return load_settings(file if file.exists() else None, os.environ, **overrides)
+
+
+def settings_file(state: Path, config: Path | None = None) -> Path:
+    """Return the file that settings are read from; the state folder's own may be missing."""
+    return StateFolder(state).settings if config is None else config
 
 
 def open_state(state: Path, settings: Settings | None = None) -> StateFolder:

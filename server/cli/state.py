@@ -17,7 +17,16 @@ from rich.text import Text
 from tuf.api.metadata import Root
 
 from server.app import running
-from server.cli.options import CONFIG, JSON, STATE, now, open_state, read_settings, require_state
+from server.cli.options import (
+    CONFIG,
+    JSON,
+    STATE,
+    now,
+    open_state,
+    read_settings,
+    require_state,
+    settings_file,
+)
 from server.cli.recorded import record_once
 from server.cli.unsafe_clock import choose_clock
 from server.core.content.invisible import escape_invisible
@@ -38,6 +47,7 @@ from server.publisher.key_choice import check_root_keys
 from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name
 from server.release.api.operation import PREFIX
 from server.release.checks.check import check_control_plane
+from server.settings_files import check_settings_files
 from server.storage.bounded import read_bounded
 from server.storage.database import open_database
 from server.storage.durable import make_folder, write_immutable
@@ -223,6 +233,8 @@ def check(state: Path, config: Path | None, deep: bool, as_json: bool) -> None:
 
     if is_current(folder.database):
         findings = asyncio.run(look())
+        user = state.stat().st_uid  # root may run the check, too
+        findings += check_settings_files(settings_file(state, config), settings, user)
     else:
         findings = [Finding("database", "", "it is of an older version: run `migrate` first.")]
     if as_json:

@@ -13,6 +13,7 @@ from server.publisher.checks.finding import Finding, confirm
 from server.publisher.checks.keys import check_keys
 from server.publisher.checks.lease import check_lease
 from server.publisher.checks.log import check_log
+from server.publisher.checks.modes import check_modes
 from server.publisher.checks.role_files import check_role_files
 from server.publisher.checks.roots import check_roots
 from server.publisher.checks.site import Site, load_site
@@ -40,6 +41,7 @@ CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_uploads,
     check_lease,
     check_database,
+    check_modes,
 )
 
 

@@ -18,6 +18,16 @@ OTHERS = 0o077
 """The mode bits that a private file or folder must not have."""
 
 
+def is_private(found: os.stat_result, user: int) -> bool:
+    """Answer whether a file with a secret keeps it from others than its owner and `user`.
+
+    Another user than root reads root's file by its group or an access control list, which shows
+    in the group's bits. systemd gives credentials like this.
+    """
+    forbidden = 0o027 if found.st_uid == 0 != user else OTHERS
+    return not found.st_mode & forbidden
+
+
 def folder_mode(mode: int) -> int:
     """Return the mode of a folder whose files have `mode`: who may read them may enter it."""
     return mode | (mode & 0o444) >> 2

@@ -29,6 +29,12 @@ class PostgresAddress:
         if parts.drivername != "postgresql" or not parts.database:
             raise FormatError(sentence)
 
+    @property
+    def has_password(self) -> bool:
+        """Whether `url` holds one."""
+        parts = make_url(self.url)
+        return bool(parts.password or parts.query.get("password"))
+
     def __str__(self) -> str:
         parts = make_url(self.url)
         host = parts.host or parts.query.get("host") or "localhost"

@@ -24,6 +24,7 @@ from server.publisher.rollout import plan_offer
 from server.release.submissions.ending import record_end
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
+from server.storage.durable import make_folder, write_durable
 from server.storage.layout import StateFolder
 from server.storage.room import Room
 from tests.server.ceremony import Ceremony, release, write_bundle
@@ -149,10 +150,9 @@ def make_world(root: Path):
     folder = StateFolder(root)
     create_online_keys(folder.keys, ORIGIN)
     keys = load_online_keys(folder.keys)
-    folder.incoming.mkdir()
+    make_folder(folder.incoming)
     ceremony = Ceremony(keys, clock())
-    folder.trusted_root.parent.mkdir()
-    folder.trusted_root.write_bytes(ceremony.root())
+    write_durable(folder.trusted_root, ceremony.root())
     return World(folder, keys, ceremony)
 
 

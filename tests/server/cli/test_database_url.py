@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
 from tests.postgres import PASSWORD, fetch
 from tests.server.cli.test_commands import check_sentence
@@ -17,7 +18,7 @@ CHANNEL = "armani/id/stable"
 def world(fresh, postgres):
     """Give a server on PostgreSQL that can offer release 1, its address in its settings."""
     address = postgres.make_database()
-    (fresh.folder.root / "settings.toml").write_text(f'database_url = "{address}"\n')
+    write_durable(fresh.folder.settings, f'database_url = "{address}"\n'.encode())
     fresh.folder.sqlite.unlink(missing_ok=True)
     world = fresh.on(StateFolder(fresh.folder.root, address))
     first = world.ceremony.first()

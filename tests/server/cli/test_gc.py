@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from server.storage.durable import write_durable
 from server.storage.local_blobs import LocalBlobs
 
 NAME = "ab" * 32
@@ -14,8 +15,7 @@ NAME = "ab" * 32
 def state(world):
     """Give a server's state with a blob that nothing names, ten days old."""
     path = LocalBlobs(world.folder.blobs).path(NAME)
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"12345")
+    write_durable(path, b"12345")
     then = world.now().timestamp() - 10 * 86_400
     os.utime(path, (then, then))
     return world.folder.root

@@ -3,6 +3,8 @@
 import contextlib
 import sqlite3
 
+from server.storage.durable import write_durable
+
 
 def flip(pattern, at=None):
     """Return what flips one bit of the first file of a pattern, in its middle by default."""
@@ -22,18 +24,13 @@ def remove(pattern):
 
 
 def write(path, data):
-    """Return what writes a file."""
-
-    def change(state):
-        (state / path).parent.mkdir(parents=True, exist_ok=True)
-        (state / path).write_bytes(data)
-
-    return change
+    """Return what writes a file, which nobody else may read."""
+    return lambda state: write_durable(state / path, data)
 
 
 def copy(source, target):
     """Return what gives a file's octets another name, too."""
-    return lambda state: (state / target).write_bytes((state / source).read_bytes())
+    return lambda state: write_durable(state / target, (state / source).read_bytes())
 
 
 def run(*statements):

@@ -1,0 +1,120 @@
+"""What a server writes is for its own user alone, from the moment it exists, under any umask."""
+
+import os
+import shutil
+import stat
+
+import pytest
+
+from demo.handsets import CERTIFICATE
+from fixtures.build import build_zip
+from fixtures.catalogue import Build
+from tests.flows.test_ceremony_over_the_api import RemoteTown
+
+RECORDER = '''
+"""Begins every server process of the test: sets its umask, and records what it creates."""
+
+import os, sys, threading
+
+if any("server.cli" in word for word in sys.orig_argv):
+    os.umask(int(os.environ["TRIED_UMASK"], 8))
+    open_really, asked = os.open, threading.local()
+    log = os.open(os.environ["TRIED_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def ask(path, flags, mode=0o777, **more):
+        asked.mode = mode
+        try:
+            return open_really(path, flags, mode, **more)
+        finally:
+            asked.mode = 0o666
+
+    def record(event, words):
+        if event == "open" and words[2] & os.O_CREAT:
+            mode = getattr(asked, "mode", 0o666)  # what the built-in `open` creates
+        elif event == "sqlite3.connect":
+            mode = 0o644  # what SQLite creates
+        elif event == "os.mkdir":
+            mode = words[1]
+        else:
+            return
+        if not isinstance(words[0], int) and not os.path.lexists(words[0]):
+            os.write(log, f"{mode:04o} {os.path.abspath(os.fsdecode(words[0]))}\\n".encode())
+
+    os.open = ask
+    sys.addaudithook(record)
+'''
+MADE = {
+    *("server/new", "server/new/keys", "server/new/keys/.tmp-log.pem", "server/new/incoming"),
+    *("server/new/hening.sqlite", "server/publisher.lock"),
+    *("server/uploads", "server/incoming/.tmp-api-", "server/results/.tmp-", "server/blobs/"),
+    *("server/staging/.tmp-publication-", "server/public/metadata/.tmp-2.armani.json"),
+    *("server/public/log/tile/0/000.p", "server/public/log/proof/.tmp-armani.2"),
+    *("backup", "backup/.tmp-INCOMPLETE", "backup/.tmp-hening.sqlite", "backup/blobs/"),
+    *("backup/public/metadata/.tmp-2.armani.json", "backup/.tmp-settings.toml"),
+}
+"""How the names of some of the things begin that the test makes a server create."""
+
+
+def modes(folder):
+    """Return the modes of all folders, and of all files, in a folder."""
+    found = {True: set(), False: set()}
+    for path in (folder, *folder.rglob("*")):
+        found[path.is_dir()].add(stat.S_IMODE(path.lstat().st_mode))
+    return found[True], found[False]
+
+
+@pytest.fixture(params=["000", "077", "277"])
+def town(request, ceremony, tmp_path, monkeypatch):
+    """Give a town whose server processes have an umask, and say of what they create its mode."""
+    (tmp_path / "begin").mkdir()
+    (tmp_path / "begin" / "sitecustomize.py").write_text(RECORDER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "begin"))
+    monkeypatch.setenv("TRIED_UMASK", request.param)
+    monkeypatch.setenv("TRIED_LOG", str(tmp_path / "log"))
+    stage = RemoteTown(tmp_path / "town")
+    shutil.copytree(ceremony, stage.folder)
+    try:
+        yield stage
+    finally:
+        stage.stop_server()
+
+
+def release_over_the_api(town):
+    """Sign a release, and hand it and its package over by the API."""
+    package, outgoing = town.packages / "armani-1-full.zip", town.folder / "outgoing"
+    package.write_bytes(build_zip(Build("armani", "id", 1)))
+    outgoing.mkdir()
+    town.signer(
+        *("release", "sign", "--repo", town.repo, "--keys", town.keys, "--region", "id"),
+        *("--channel", "stable", "--certificate", CERTIFICATE, "--out", outgoing, package),
+    )
+    town.signer("release", "submit", *town.place, *outgoing.iterdir())
+
+
+def test_everything_is_narrow_from_the_moment_it_exists(town, tmp_path):
+    """`init`, `run`, an upload, a submission, a rollout and a back-up: 0700 and 0600 throughout.
+
+    A mirror is made to be read: 0755 and 0644, also where the umask says otherwise.
+    """
+    state, backup = town.server_state, town.folder / "backup"
+    (state / "settings.toml").write_text("")
+    (state / "settings.toml").chmod(0o600)
+    town.server("init", "--state", state / "new")
+    town.open()
+    release_over_the_api(town)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in state.glob("hening.sqlite-*")} == {0o600}
+    town.server("rollout", "offer", "armani/id/stable", "--state", state, "--share", "1%")
+    town.server("backup", "--state", state, "--out", backup)
+    town.server("export", "--state", state, "--out", town.folder / "mirror")
+    town.stop_server()
+    created = [line.split(" ", 1) for line in (tmp_path / "log").read_text().splitlines()]
+    ours = {
+        os.path.relpath(path, town.folder): int(mode, 8)
+        for mode, path in created
+        if path.startswith((f"{state}/", f"{backup}/")) or path == str(backup)
+    }
+    assert {name: oct(mode) for name, mode in ours.items() if mode & 0o077} == {}
+    assert [start for start in MADE if not any(name.startswith(start) for name in ours)] == []
+    assert modes(state) == ({0o700}, {0o600})
+    assert modes(backup) == ({0o700}, {0o600})
+    assert modes(town.folder / "mirror") == ({0o755}, {0o644})
