@@ -1,0 +1,71 @@
+"""A state of the version before, with wide modes: it goes on, and `check` says how to narrow it."""
+
+import json
+import re
+import subprocess
+
+import pytest
+
+from server.publisher.mirror import export_mirror
+from server.storage.local_blobs import LocalBlobs
+from tests.server.world import PACKAGE_2
+
+
+@pytest.fixture
+def wide(world):
+    """Give a server whose state others may read, all of it."""
+    world.folder.settings.write_text('s3_secret = "canary"\ns3_key_id = "id"\n')
+    for path in (world.folder.root, *world.folder.root.rglob("*")):
+        is_key = path.suffix == ".pem"  # refused when it is wide, before as now
+        path.chmod(0o755 if path.is_dir() else 0o600 if is_key else 0o644)
+    return world
+
+
+def commands(run, state, *more):
+    """Return the commands that `check` says are to be run."""
+    status, out, _ = run("check", "--state", state, "--json", *more)
+    errors = [row["error"] for row in json.loads(out) if row["error"]]
+    assert status == bool(errors)
+    return [re.search(r"run `(.*)`", error)[1] for error in errors]
+
+
+def test_a_wide_state_goes_on_until_it_is_narrowed(run, wide):
+    """It publishes; the commands of `check` narrow it, after which nothing is wrong any more."""
+    state = wide.folder.root
+    assert wide.publish(wide.second_release(), [PACKAGE_2]).reason == ""
+    found = commands(run, state)
+    assert f"chmod 600 {wide.folder.settings}" in found
+    assert f"chmod -R go-rwx {wide.folder.public}" in found
+    for command in found:
+        subprocess.run(command, shell=True, check=True)
+    assert commands(run, state) == []
+    assert [path for path in state.rglob("*") if path.stat().st_mode & 0o077] == []
+
+
+def test_a_mirror_of_linked_packages_stays_readable(run, wide, tmp_path):
+    """The commands leave what a mirror has as well; one that was narrowed `export` mends."""
+    out, blobs = tmp_path / "mirror", LocalBlobs(wide.folder.blobs)
+    export_mirror(wide.folder, blobs, out, link=True)
+    for command in commands(run, wide.folder.root):
+        subprocess.run(command, shell=True, check=True)
+    assert commands(run, wide.folder.root) == []
+    (package,) = out.glob("targets/armani/*/*/*.zip")
+    assert package.stat().st_nlink == 2
+    assert package.stat().st_mode & 0o777 == 0o644
+    package.chmod(0o600)
+    assert export_mirror(wide.folder, blobs, out, link=True).written == 1
+    assert package.stat().st_mode & 0o777 == 0o644
+    assert export_mirror(wide.folder, blobs, out, link=True).written == 0
+
+
+def test_a_wide_back_up_is_named(run, wide, tmp_path):
+    """A copy of a wide state is narrow; one that is wide itself is named each time."""
+    out = tmp_path / "backup"
+    status, _, err = run("backup", "--state", wide.folder.root, "--out", out)
+    assert (status, err) == (0, "")
+    assert [path for path in (out, *out.rglob("*")) if path.stat().st_mode & 0o077] == []
+    out.chmod(0o755)
+    status, said, err = run("backup", "--state", wide.folder.root, "--out", out, "--json")
+    assert (status, json.loads(said)["files"]) == (0, 0)
+    said = f"others may read or change {out} (0755) by mode: run `chmod go-rwx {out}`.\n"
+    assert err == f"hening-server: {said}"
