@@ -20,6 +20,7 @@ from server.release.rollouts.signed import (
 )
 from server.release.rollouts.split import Split, propose_split
 from server.storage.durable import write_immutable
+from server.storage.modes import READABLE
 
 PROPOSE = click.option(
     "--propose",
@@ -125,7 +126,7 @@ def split(parts: str, state: Path, note: str, expires_days: int) -> Proposed:
 def _write(file: Path, proposed: Proposed, *, as_json: bool) -> None:
     if file.exists() and file.read_bytes() != proposed.octets:
         raise FormatError(f"{file} is there already; name another file.")
-    write_immutable(file, proposed.octets)
+    write_immutable(file, proposed.octets, mode=READABLE)  # it goes round, and holds no secret
     if as_json:
         remarks = list(proposed.remarks)
         click.echo(

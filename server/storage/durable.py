@@ -31,12 +31,12 @@ def write_durable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     sync_folder(path.parent)
 
 
-def write_immutable(path: Path, data: bytes) -> None:
+def write_immutable(path: Path, data: bytes, *, mode: int = PRIVATE) -> None:
     """Make `path` hold `data`; a file that is there already must hold the same."""
     try:
         present = path.read_bytes()
     except FileNotFoundError:
-        write_durable(path, data)
+        write_durable(path, data, mode=mode)
         return
     if present != data:
         raise StorageError(

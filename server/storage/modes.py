@@ -13,7 +13,7 @@ from pathlib import Path
 PRIVATE = 0o600
 """A file of the state folder or of a back-up: it may hold a secret, or say what is to come."""
 READABLE = 0o644
-"""A file of a static mirror, which a web server of another user reads."""
+"""A file of a static mirror, which another user's web server reads, or one that goes round."""
 OTHERS = 0o077
 """The mode bits that a private file or folder must not have."""
 

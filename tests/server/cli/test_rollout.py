@@ -247,6 +247,7 @@ def test_proposals(run, ask, state, tmp_path):
     answer = ask("rollout", *words)
     proposal = json.loads(file.read_bytes())
     assert (proposal["kind"], proposal["note"]) == ("proposal", "It drains.")
+    assert file.stat().st_mode & 0o777 == 0o644  # it goes round, and holds no secret
     (changed,) = proposal["changes"]
     listed = json.loads(changed["octets"])["signed"]["targets"]
     assert listed[SECOND]["custom"]["withdrawn"] is True
