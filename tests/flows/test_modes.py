@@ -63,7 +63,7 @@ def modes(folder):
     return found[True], found[False]
 
 
-@pytest.fixture(params=["000", "077", "277"])
+@pytest.fixture(params=["000", "077"])
 def town(request, ceremony, tmp_path, monkeypatch):
     """Give a town whose server processes have an umask, and say of what they create its mode."""
     (tmp_path / "begin").mkdir()
