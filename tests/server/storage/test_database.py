@@ -95,6 +95,15 @@ def test_a_copy_is_kept_with_what_only_the_log_holds(tmp_path, request):
     assert query(copy, "SELECT role FROM log_entries") == [("a",)]
 
 
+def test_the_copy_is_as_narrow_as_the_database(tmp_path, request):
+    """The copy from before a migration holds the same secrets; others may not read it either."""
+    path = tmp_path / "hening.sqlite"
+    migrate(path)
+    request.getfixturevalue("further_migration")
+    migrate(path)
+    assert stat.S_IMODE(path.with_name("hening.sqlite.before-0003").stat().st_mode) == 0o600
+
+
 def test_an_interrupted_migration_leaves_nothing(tmp_path, monkeypatch):
     """A migration that fails half-way is rolled back whole, and the next run completes it."""
     path = tmp_path / "hening.sqlite"
