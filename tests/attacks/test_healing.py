@@ -114,7 +114,9 @@ def test_a_patch_level_that_an_image_states_is_out_of_reach(team):
 
 @pytest.mark.parametrize("team", ["clock"], indirect=True)
 def test_a_poisoned_server_says_so(team):
-    """In its alarms, and in `check`, until it is healed."""
+    """`check` finds nothing else wrong, once the modes of its version are narrowed."""
+    for path in (team.server_state, *team.server_state.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
     with pytest.raises(StageError):
         team.server("check", "--state", team.server_state)
     team.take_over()
