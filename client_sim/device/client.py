@@ -179,7 +179,7 @@ class PollingClient:
             build,
             max(load_floor(state), build.counter),
             load_secret(state, self.world.entropy),
-            trust.now,
+            trust.schedule_time,
             load_failed(state),
             load_unusable(state),
             retry_failed=self._retry_failed,

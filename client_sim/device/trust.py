@@ -118,6 +118,11 @@ class Trust(Workflow):
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         return SignedTarget(target.length, target.hashes["sha256"], release)
 
+    @property
+    def schedule_time(self) -> float:
+        """The time by which rollouts are judged: no earlier than the timestamp was signed."""
+        return max(self.now, float(signing_time(self.verified.timestamp)))
+
     def raise_clock(self, codename: str) -> None:
         """Raise the clock's floor to the newest time that a verified codename role states.
 

@@ -60,15 +60,19 @@ class Team(TurnedStage):
         keys = ("--add", "armani-3", "--remove", "armani-1")
         self.hand_in("ceremony", "reset", "armani", "--counter", counter, *keys, *options)
 
-    def release(self) -> str:
+    def release(self, *options, number=9) -> str:
         """Make a build after the reset, sign it and offer it to everyone; returns its name."""
-        build = OtherBuild("armani", "id", 9, self.now + HOUR, "2026-11-05")
-        package = self.packages / "armani-9-full.zip"
+        build = OtherBuild("armani", "id", number, self.now + number, "2026-11-05")
+        package = self.packages / f"armani-{number}-full.zip"
         package.write_bytes(small_zip(build))
         place = ("--region", "id", "--channel", "stable", "--certificate", CERTIFICATE_FILE)
-        self.hand_in("release", "sign", *place, package)
-        self.server("rollout", "offer", CHANNEL, "--state", self.server_state, "--share", "100%")
+        self.hand_in("release", "sign", *place, *options, package)
+        self.rollout("offer", "--share", "100%")
         return build.incremental
+
+    def rollout(self, action, *options) -> None:
+        """Give a rollout command for the channel."""
+        self.server("rollout", action, CHANNEL, "--state", self.server_state, *options)
 
     def install(self, phone):
         """Let a phone install and reboot; returns the build that runs then."""
@@ -97,7 +101,7 @@ def test_one_root_heals_server_and_phone(team):
     for name in ("poisoned", "honest"):
         shown = team.install(team.poisoned.phone(name))
         assert shown["running"]["incremental"] == made
-        assert shown["clock_floor"] == team.now + HOUR
+        assert shown["clock_floor"] == team.now + 9
         assert shown["floor"] == HONEST[team.poisoned.facts["scenario"]] + 1
 
 

@@ -472,3 +472,13 @@ def test_a_power_cut_at_any_write_is_survived(repository):
         phone.state.left = None
         assert _poll(phone).offer.counter == 2, death
         assert {k: v for k, v in phone.state.items() if k.startswith("role.")} == expected
+
+
+def test_a_slow_clock_does_not_keep_a_phone_out_of_a_rollout(repository, world):
+    """The schedule counts from when the timestamp was signed, where the phone's clock is slower."""
+    world.clock = START - 90 * DAY
+    repository.now = START
+    repository.offer(r=[[START, 1000]])
+    assert _poll(world).offer is not None
+    repository.offer(r=[[START + 1, 1000]])
+    assert _poll(world).offer is None
