@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from tuf.api.metadata import Targets
 
-from server.core.content.index import check_index_succession
+from server.core.content.index import check_index_succession, decode_index
 from server.core.content.kinds import CONTENT_ROLES
 from server.core.errors import FormatError, ReleaseError
 from server.core.names import is_codename
@@ -31,7 +31,7 @@ def check_role_content(
 
     `before` is None for the first version. `resets` are those of the root that both are under.
     """
-    check_delegated(name, after)
+    check_role_alone(name, after)
     if before is not None and reset_number(after) != reset_number(before):
         before = apply_reset(name, before, resets)
         if reset_number(after) != reset_number(before):
@@ -41,10 +41,20 @@ def check_role_content(
             )
     if name in CONTENT_ROLES:
         check_index_succession(name, before, after)
-    elif not is_codename(name):
-        for path in after.targets:
-            raise FormatError(f"{name} lists {path[:80]!r}, and what it lists is for the server.")
-    elif before is None:
-        decode_releases(after)
-    else:
+    elif before is not None and is_codename(name):
         check_succession(before, after)
+
+
+def check_role_alone(name: str, role: Targets) -> None:
+    """Raise an error of the core for what no version of the role `name` may list.
+
+    This is what can be asked of a version where the one before it is not at hand.
+    """
+    check_delegated(name, role)
+    if name in CONTENT_ROLES:
+        decode_index(name, role)
+    elif is_codename(name):
+        decode_releases(role)
+    else:
+        for path in role.targets:
+            raise FormatError(f"{name} lists {path[:80]!r}, and what it lists is for the server.")

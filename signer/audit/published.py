@@ -25,7 +25,7 @@ from server.core.metadata import (
 from server.core.names import check_role, metadata_name
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
-from server.core.role_content import check_role_content
+from server.core.role_content import check_role_alone
 from signer.audit.errors import AnswerError
 from signer.audit.findings import Findings, Kind
 from signer.audit.mirror import Mirror
@@ -203,7 +203,7 @@ def _check(
 
 def _check_content(role: str, targets: Targets) -> None:
     if not is_latest(role):
-        check_role_content(role, None, targets)
+        check_role_alone(role, targets)
         return
     check_delegated(role, targets)
     for path, target in targets.targets.items():

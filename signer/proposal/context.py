@@ -15,7 +15,7 @@ from server.core.metadata import (
 )
 from server.core.names import TOP_LEVEL_ROLES
 from server.core.profile import check_root, check_targets
-from server.core.role_content import check_role_content
+from server.core.role_content import check_role_alone
 from signer.errors import ProposalError, refusing
 from signer.proposal.document import MetadataText, Proposal
 
@@ -55,7 +55,7 @@ def verify_context(context: list[MetadataText]) -> State | None:
     check_targets(root, targets)
     roles = {role: _verify_one(versions, targets) for role, versions in files.items()}
     for role, signed in roles.items():
-        check_role_content(role, None, signed)
+        check_role_alone(role, signed)
     return State(root, targets, roles)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from server.core.errors import HeningError
 from server.core.metadata import decode_targets
-from server.core.role_content import check_role_content
+from server.core.role_content import check_role_alone, check_role_content
 from tests.server.core.content.samples import entries_of, make_pack_role
 from tests.server.core.mutations import mutated
 from tests.server.core.test_release import DELTA, FULL, PATH, build
@@ -28,6 +28,15 @@ def test_a_first_version_is_judged_alone() -> None:
     check_role_content("armani", None, make_role({PATH: FULL}))
     check_role_content("tables", None, tables())
     check_role_content("latest", None, make_role())
+
+
+def test_a_pack_of_any_version_is_sound_alone() -> None:
+    """How far it may be above the one before is asked only where that one is known."""
+    role = tables()
+    role.unrecognized_fields["custom"]["packs"]["emergency"]["version"] = 1_001
+    check_role_alone("tables", role)
+    with pytest.raises(HeningError, match="leaps from version 0 to 1001"):
+        check_role_content("tables", None, role)
 
 
 @pytest.mark.parametrize(
