@@ -1,6 +1,7 @@
 """`ceremony lifetimes` and `ceremony reset`: what root alone can say."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 from tuf.api.metadata import Targets
@@ -13,9 +14,12 @@ from signer.ceremony.root_plan import ResetOrder, plan_lifetimes, plan_reset
 from signer.cli.ceremony_changes import find_key, find_removal
 from signer.cli.ceremony_renewal import expires_option, load_roles
 from signer.cli.change import Ending, change_options, finish_change
+from signer.cli.content_options import PACK
+from signer.cli.content_release import new_files
 from signer.cli.failures import json_option
 from signer.cli.parameters import KEY_NAME, ROLE_KEY, NumberAssignment, collect
 from signer.cli.surroundings import Surroundings
+from signer.content.pack_folder import list_files
 from signer.errors import CeremonyError, refusing
 from signer.proposal.change import Change
 from signer.signing import load_delegated, load_trusted
@@ -79,6 +83,13 @@ def lifetimes(
     metavar="VERSION",
     help="Of tables or content: list the packs of that version again.",
 )
+@click.option(
+    "--pack",
+    "packs",
+    type=PACK,
+    multiple=True,
+    help="With --keep: the folder of a pack that is listed again; may be repeated.",
+)
 @click.option("--add", type=KEY_NAME, multiple=True, help="Enrol a key; may be repeated.")
 @click.option(
     "--remove",
@@ -97,6 +108,7 @@ def reset(
     counter: int | None,
     latest: datetime | None,
     keep: int | None,
+    packs: tuple[Path, ...],
     add: tuple[str, ...],
     remove: tuple[str, ...],
     expiry_days: tuple[tuple[str, int], ...],
@@ -135,4 +147,6 @@ def reset(
         role: SignedRole(*load_delegated(ending.folder, trusted, role)),
     }
     planned = plan_reset(order, trusted.root, roles, surroundings.now)
-    finish_change(surroundings, ending, Change(planned), as_json=as_json)
+    files = [path for folder in packs for path in list_files(folder)]
+    packages = tuple(new_files(roles[role].signed, planned[role], files))
+    finish_change(surroundings, ending, Change(planned, packages), as_json=as_json)

@@ -85,7 +85,7 @@ def release(
         wanted = list(hosts) if hosts and role == "content" else None
         planned = plan_packs(current, own, wanted, expiry(surroundings.now, expiry_days))
         roles[role] = planned
-        packages += _new_files(current, planned, files)
+        packages += new_files(current, planned, files)
     finish_change(surroundings, ending, Change(roles, tuple(packages)), as_json=as_json)
 
 
@@ -172,7 +172,7 @@ def _check(role: str, current: Targets, packs: Sequence[PackFolder], hosts: Sequ
     check_packs_to_sign(packs, hosts or index.hosts, None if is_gone else wallpapers)
 
 
-def _new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list[Package]:
+def new_files(current: Targets, planned: Targets, files: Sequence[Path]) -> list[Package]:
     """Return the files that `planned` lists and `current` does not, by hash."""
     known = {target.hashes["sha256"] for target in current.targets.values()}
     wanted = {target.hashes["sha256"] for target in planned.targets.values()} - known

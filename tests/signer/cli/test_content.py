@@ -420,3 +420,15 @@ def test_what_was_cut_off_is_completed_with_its_parts(
     assert [each["versions"] for each in told["completed"]] == [{"content": 2}]
     assert bundles(incoming) == {("content", 2): 1}
     assert list((repo / "proposals").iterdir()) == []
+
+
+def test_a_reset_lists_earlier_packs_again(run, run_json, ending, notices, index, tmp_path) -> None:
+    """Their files go along with --pack, because the role no longer lists them; versions are 1."""
+    run_json("content", "release", notices, *ending, *HOST)
+    false = make("notices", {"false": NEWS}, version=1_001, start=5)
+    write_pack(tmp_path / "false", false)
+    run_json("content", "release", tmp_path / "false", *ending)
+    status, _, errors = run("ceremony", "reset", "content", "--keep", "2", *ending)
+    assert (status, "no package is it" in errors) == (1, True), errors
+    run_json("ceremony", "reset", "content", "--keep", "2", "--pack", notices, *ending)
+    assert index().packs["notices"].version == 1
