@@ -1,7 +1,10 @@
+import shutil
+
 import pytest
 
 from client_sim.device import internet
 from tests.attacks.besieged import besiege, make_templates
+from tests.attacks.custody import Custody, Programs
 from tests.attacks.hostile_server import hostile_server
 
 
@@ -34,3 +37,31 @@ def besieged(_no_patience, hostile, templates, tmp_path):
 def settled(_no_patience, hostile, templates, tmp_path):
     """Give a phone that runs build 1 and is offered build 2."""
     return besiege(templates, tmp_path / "phone", hostile, 1)
+
+
+@pytest.fixture(scope="session")
+def settled_custody(tmp_path_factory):
+    """Hold a ceremony and release two builds; do not change it, copy it."""
+    programs = Programs()
+    custody = Custody(tmp_path_factory.mktemp("custody") / "settled", programs)
+    try:
+        custody.hold_ceremony()
+        custody.start_server("--gate", "strict")
+        custody.settle()
+        custody.stop_server()
+        yield custody
+    finally:
+        custody.stop_server()
+        programs.close()
+
+
+@pytest.fixture
+def custody(settled_custody, tmp_path):
+    """Give a repository of one's own whose server runs: build 1 is offered, and 2 is signed."""
+    mine = Custody(tmp_path / "custody", settled_custody.programs)
+    shutil.copytree(settled_custody.folder, mine.folder)
+    try:
+        mine.start_server("--gate", "strict")
+        yield mine
+    finally:
+        mine.stop_server()

@@ -1,0 +1,306 @@
+"""A repository whose keys are stolen in turn: real programs, and a copy of it for each theft.
+
+One ceremony, two releases of which the first is offered, and a phone that runs it. A theft begins
+with a copy. Thieves sign with the tools of `role_thief.py`; owners use the programs.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from demo.stage import HOST, PASSPHRASE, PATIENCE_SECONDS, Stage, StageError
+from fixtures.catalogue import Build
+from fixtures.signing import CERTIFICATE_FILE
+from fixtures.small_package import OtherBuild, small_zip
+from signer.bundle_writer import prepared_bundle
+from tests.attacks.poisoned import turn_to
+from tests.attacks.role_thief import load_key, load_role, submit
+from tests.flows.thief_server import make_thief, serving
+
+ROOT = Path(__file__).parents[2]
+CHANNEL = "armani/id/stable"
+HOUR, DAY, YEAR = 3_600, 86_400, 365 * 86_400
+HONEST, THIEF = "127.0.0.1", "127.0.0.2"
+HELD = (
+    *("root-1", "root-2", "root-3", "targets-1", "targets-2"),
+    *("tables-1", "tables-2", "content-1", "armani-1"),
+)
+SPARE = ("targets-3", "targets-4", "tables-3", "tables-4", "content-2", "armani-2")
+
+
+SOURCE = {"licence": "CC0-1.0", "name": "fixture", "version": "1"}
+PACKS = {
+    "emergency": {"ID": {"exact": True, "numbers": ["110", "112"]}},
+    "features": {
+        "calls": {
+            "body": {"en": "It has always been able to."},
+            "published": "2026-01-01",
+            "severity": "info",
+            "title": {"en": "Calls"},
+        }
+    },
+}
+
+
+class Programs:
+    """Starts programs in `tests.attacks.forked`."""
+
+    def __init__(self):
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-m", "tests.attacks.forked"],
+            cwd=ROOT,
+            env={"HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8", "PATH": "/bin"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **job):
+        """Run a job and return the answer."""
+        self._zygote.stdin.write(json.dumps(job) + "\n")
+        self._zygote.stdin.flush()
+        return json.loads(self._zygote.stdout.readline())
+
+    def close(self):
+        """End the helper."""
+        self._zygote.stdin.close()
+        self._zygote.wait()
+        self._zygote.stdout.close()
+
+
+class Custody(Stage):
+    """The repository in `folder`; its programs' clocks are `ahead` seconds ahead."""
+
+    ahead = 0.0
+
+    def __init__(self, folder, programs):
+        super().__init__(folder)
+        self.programs = programs
+        self._pid = 0
+        self.api = ""
+        self.phone = folder / "phone"
+
+    # Programs
+
+    def start_server(self, *options, before=""):
+        """Start the server with an API, and wait until it says where both listen."""
+        out = self.folder / "listening"
+        out.unlink(missing_ok=True)
+        arguments = ["run", "--state", self.server_state, "--port", "0", "--api-port", "0"]
+        self._pid = self._ask("server.cli", [*arguments, *options], out, wait=False)["pid"]
+        while not out.exists() or out.read_text().count("\n") < 2:
+            time.sleep(0.01)
+        device, api = out.read_text().split()
+        self.port = int(device.rpartition(":")[2])
+        self.api = api.removesuffix("/api/v1")
+        turn_to(self.phone, self.port)
+
+    def stop_server(self):
+        """Stop the server."""
+        if self._pid:
+            self.programs.ask(end=self._pid)
+            self._pid = 0
+
+    def _run(self, module, name, *arguments, before=""):
+        status, said, error = self.run(module, *arguments)
+        if status:
+            raise StageError(f"{name} {arguments[0]}: {error.strip()}")
+        try:
+            return json.loads(said)
+        except ValueError:
+            return said
+
+    def run(self, module, *arguments):
+        """Run a program; returns its exit status and what it said on either output."""
+        out, err = self.folder / "out", self.folder / "err"
+        for file in (out, err):
+            file.write_bytes(b"")
+        status = self._ask(module, arguments, out, wait=True)["status"]
+        return status, out.read_text(), err.read_text()
+
+    def _ask(self, module, arguments, out, *, wait):
+        return self.programs.ask(
+            program=module,
+            arguments=[str(each) for each in arguments],
+            out=str(out),
+            err=str(self.folder / ("err" if wait else "server.log")),
+            ahead=self.ahead,
+            wait=wait,
+        )
+
+    # Owners
+
+    def hold_ceremony(self):
+        """Make keys, roles, spare keys, a narrow token, and a phone that has build 0."""
+        self.packages.mkdir(parents=True)
+        state = ("--state", self.server_state)
+        self.server("init", *state)
+        self.signer("keys", "new", "--keys", self.keys, *HELD)
+        self.signer(
+            *("ceremony", "init", "--repo", self.repo, "--keys", self.keys, "--model", "armani"),
+            *("--online", self.server_state / "keys" / "public.json", "--out", self.incoming),
+        )
+        self.signer("keys", "new", "--keys", self.keys, *SPARE)
+        self.server("init", *state, "--root", self.repo / "metadata" / "1.root.json")
+        self.server("account", "add", "eka", "--role", "engineer", "--codename", "armani", *state)
+        narrow = [w for name in ("read", "upload", "submit") for w in ("--permission", name)]
+        made = self.server("token", "create", "eka", "--label", "narrow", *narrow, *state)
+        (self.folder / "token").write_text(made.strip())
+        self.device(
+            *("create", "--phone", self.phone, "--package", self.package(0)),
+            *("--root", self.repo / "metadata" / "1.root.json", "--certificate", CERTIFICATE_FILE),
+            *("--host", HOST, "--port", "1", "--plain"),
+        )
+
+    def package(self, number, build=None):
+        """Return the package of a build of the catalogue, or of `build`; made where it is not."""
+        path = self.packages / f"armani-{number}.zip"
+        if not path.exists():
+            path.write_bytes(small_zip(build or Build("armani", "id", number)))
+        return path
+
+    def settle(self):
+        """Publish a pack of each content role and builds 1 and 2, offer 1, let the phone take it."""
+        self.wait_for_results(1)
+        packs = [self.pack(kind, 1, entries) for kind, entries in PACKS.items()]
+        self.sign("content", "release", *packs)
+        self.release(self.package(1))
+        self.offer()
+        self.release(self.package(2))
+        assert self.ask("install")["installed"]
+        mirror = ("--mirror", self.server_state / "public", "--memory", self.folder / "memory")
+        self.signer("log", "audit", *mirror, "--root", self.repo / "metadata" / "1.root.json")
+
+    def sign(self, group, command, *arguments, repo=None, keys=None):
+        """Let holders of keys change something, and wait until the server has published it."""
+        place = ("--repo", repo or self.repo, "--keys", keys or self.keys, "--out", self.incoming)
+        done = self.signer(group, command, *place, *arguments)
+        result = self._result(done["bundle"])
+        assert result["status"] == "published", result
+        return done
+
+    def _result(self, bundle):
+        answer = self.server_state / "results" / f"{bundle}.json"
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not answer.exists():
+            assert time.monotonic() < deadline, "the server did not answer"
+            time.sleep(0.01)
+        return json.loads(answer.read_bytes())
+
+    def release(self, package, *options, repo=None, keys=None):
+        """Sign a build and publish it."""
+        where = ("--region", "id", "--channel", "stable", "--certificate", CERTIFICATE_FILE)
+        return self.sign("release", "sign", *where, *options, package, repo=repo, keys=keys)
+
+    def offer(self):
+        """Offer the newest build to everyone."""
+        self.server(
+            *("rollout", "offer", CHANNEL, "--state", self.server_state, "--share", "100%"),
+        )
+
+    def pack(self, kind, version, entries):
+        """Build a pack folder from entries."""
+        drawn, built = (self.packages / f"{kind}-{version}{end}" for end in ("-drawn", ""))
+        drawn.mkdir()
+        (drawn / "entries.json").write_text(json.dumps(entries))
+        members = {"kind": kind, "title": {"en": kind}, "version": version, "withdrawn": []}
+        members |= {"rollout": [[1, 1000]], "start": 1, "sources": [SOURCE]}
+        (drawn / "pack.json").write_text(json.dumps(members))
+        edited = ("--edited", drawn, "--version", version)
+        self.signer("content", "build", kind, *edited, "--out", built)
+        return built
+
+    def audit(self):
+        """Let an auditor compare log and working folder; returns the kinds of the findings."""
+        mirror = ("--mirror", self.server_state / "public", "--memory", self.folder / "memory")
+        place = (*mirror, "--repo", self.repo, "--json")
+        _, said, error = self.run("signer.cli", "log", "audit", *place)
+        assert said, error
+        return [finding["kind"] for finding in json.loads(said)["findings"]]
+
+    def bring_in(self, *roles):
+        """Copy versions that the server has and the owners did not sign into the working folder."""
+        for file in (self.server_state / "public" / "metadata").iterdir():
+            mine = self.repo / "metadata" / file.name
+            if file.name.split(".")[1] in roles and not mine.exists():
+                shutil.copy(file, mine)
+
+    def reset(self, role, *stolen, kept=()):
+        """Reset a role with one root, and put spare keys in place of the stolen ones."""
+        roles = {key.partition("-")[0].partition(":")[0] for key in stolen}
+        changes = [word for key in stolen for word in ("--remove", key)]
+        spare = [key for key in SPARE if key.partition("-")[0] in roles]
+        changes += [word for key in spare for word in ("--add", key)]
+        values = ["--counter", "2"]
+        if kept:
+            values = ["--keep", "2", *(word for pack in kept for word in ("--pack", pack))]
+        self.sign("ceremony", "reset", role, *values, *changes)
+
+    def change_online_keys(self):
+        """Make new online keys, have them listed, and switch to them."""
+        state = ("--state", self.server_state)
+        self.server("keys", "new", "all", "--afresh", *state)
+        self.sign("ceremony", "online", "--online", self.server_state / "keys" / "public.json")
+        self.server("keys", "switch", "all", "--at-once", *state)
+
+    def release_next(self):
+        """Release a build that was made after everything else, and offer it; returns its name."""
+        made = int(time.time() + self.ahead) + HOUR
+        build = OtherBuild("armani", "id", 3, made, "2026-10-05")
+        self.release(self.package("next", build))
+        self.offer()
+        return build.incremental
+
+    def ask(self, command, address=HONEST, phone=None):
+        """Let a phone `poll` or `install` at an address; StageError holds what it refuses with."""
+        place = ("--phone", phone or self.phone, "--resolve", f"{HOST}={address}", "--json")
+        return self.device(command, *place)
+
+    def show(self, phone=None):
+        """Return what a phone is and remembers."""
+        return self.device("show", "--phone", phone or self.phone, "--json")
+
+    def packs(self):
+        """Return the version of each kind of pack that the phone uses."""
+        listed = self.device("content", "list", "--phone", self.phone, "--json")
+        return {kind: pack["used"]["version"] for kind, pack in listed.items() if pack["used"]}
+
+    def another_phone(self, name):
+        """Copy the phone as it is now."""
+        return shutil.copytree(self.phone, self.folder / name)
+
+    # Thieves
+
+    def key(self, name):
+        """Steal an offline key."""
+        return load_key(self.keys, name, PASSPHRASE)
+
+    def role(self, name):
+        """Return the version of a role that is public, to edit."""
+        return load_role(self.server_state / "public" / "metadata", name).signed
+
+    def submit(self, files, *packages):
+        """Hand in role files over the API with a token that may only read, upload and submit."""
+        token = (self.folder / "token").read_text()
+        return submit(self.api, token, files, *packages)
+
+    def hand_in(self, files):
+        """Put role files into `incoming`; returns the server's answer, "" where it published."""
+        with prepared_bundle(self.incoming, files, []) as bundle:
+            bundle.reveal()
+        result = self._result(bundle.id)
+        return "" if result["status"] == "published" else result["reason"]
+
+    def thief(self, ahead=0.0):
+        """Return a thief who copies the online keys now, and whose clock is ahead."""
+        thief = make_thief(self.server_state)
+        thief.world.now = lambda: datetime.now(UTC) + timedelta(seconds=self.ahead + ahead)
+        return thief
+
+    def mirror(self, thief):
+        """Let a thief answer at the address THIEF."""
+        return serving(thief, self.port)

@@ -1,0 +1,91 @@
+"""Runs the three programs as processes of their own, which are forked: they are imported once.
+
+A line of JSON on standard input names a program, its arguments, two files for what it says, and by
+how many seconds its clock is ahead. A line on standard output tells the process's id; with `wait`
+it comes when the process has ended, with its exit status. `{"end": PID}` ends one that runs.
+"""
+
+import json
+import os
+import signal
+import sys
+from datetime import datetime, timedelta
+
+import client_sim.cli
+import client_sim.clock
+import server.cli
+import server.cli.options
+import signer.cli
+
+PROGRAMS = {
+    "server.cli": (server.cli.main, server.cli.options, "datetime"),
+    "signer.cli": (signer.cli.main, signer.cli, "datetime"),
+    "client_sim.cli": (client_sim.cli.main, client_sim.clock, "time"),
+}
+
+
+def main():
+    """Serve jobs until standard input ends."""
+    for line in sys.stdin:
+        job = json.loads(line)
+        told = end(job["end"]) if "end" in job else start(job)
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+
+
+def start(job):
+    """Fork a program, and wait for its end if that is wanted."""
+    child = os.fork()
+    if child == 0:
+        os._exit(run(job))
+    return {"pid": child} if not job["wait"] else {"pid": child, "status": _wait(child)}
+
+
+def end(child):
+    """End a program as an operator would, with SIGTERM."""
+    os.kill(child, signal.SIGTERM)
+    return {"status": _wait(child)}
+
+
+def run(job):
+    """Run a program in this process and return its exit status."""
+    for name, descriptor in (("out", 1), ("err", 2)):
+        opened = os.open(job[name], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(opened, descriptor)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    program, place, clock = PROGRAMS[job["program"]]
+    setattr(place, clock, _turned(job["ahead"]))
+    sys.argv = [job["program"], *job["arguments"]]
+    try:
+        status = program()
+    except SystemExit as exit_:
+        status = exit_.code
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return status or 0
+
+
+def _turned(ahead):
+    """Return what stands in for `datetime` and for `time` where a program reads its clock."""
+
+    class Turned:
+        """A clock that is ahead."""
+
+        @staticmethod
+        def now(zone):
+            return datetime.now(zone) + timedelta(seconds=ahead)
+
+        @staticmethod
+        def time():
+            return datetime.now().timestamp() + ahead  # noqa: DTZ005 - a moment needs no zone
+
+    return Turned
+
+
+def _wait(child):
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+if __name__ == "__main__":
+    main()
