@@ -43,7 +43,7 @@ def choose_keys(keys: OnlineKeys, root: Root, targets: Targets) -> OnlineKeys:
     Raises TrustError for a role of which neither key is listed.
     """
     check_root_keys(root, keys)
-    signers = {role: _choose(role, keys, _listed(role, root, targets)) for role in ROLES}
+    signers = {role: _choose(role, keys, listed_keys(role, root, targets)) for role in ROLES}
     return replace(keys, signers=signers)
 
 
@@ -70,7 +70,9 @@ def describe_keys(keys: OnlineKeys, trust: Trust | None) -> list[KeyState]:
     states = []
     for name in HOLDERS:
         held = _held(name, keys)
-        listed: Collection[str] = () if trust is None else _listed(name, trust.root, trust.targets)
+        listed: Collection[str] = (
+            () if trust is None else listed_keys(name, trust.root, trust.targets)
+        )
         usable = tuple(key for key in held if key in listed)
         states.append(
             KeyState(
@@ -158,7 +160,8 @@ def _choose(role: str, keys: OnlineKeys, listed: Collection[str]) -> CryptoSigne
     )
 
 
-def _listed(name: str, root: Root, targets: Targets) -> Collection[str]:
+def listed_keys(name: str, root: Root, targets: Targets) -> Collection[str]:
+    """Return the ids of the keys that root, or targets for `latest`, names for a role or the log."""
     if name == "log":
         return (str(log_verifier(root)),)
     if name != "latest":

@@ -6,7 +6,7 @@ Pure but for the signatures, which are deterministic: the same input gives the s
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
 from securesystemslib.signer import CryptoSigner
@@ -18,6 +18,7 @@ from server.core.names import decode_pointer_path, is_codename
 from server.core.pointer import Pointer, check_agreement, encode_pointer
 from server.core.release import Release, decode_releases
 from server.core.release_texts import check_changelogs, check_reasons
+from server.publisher.key_choice import listed_keys
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.published import Published, Trust
 from server.publisher.verify import RoleVersion
@@ -103,11 +104,32 @@ def plan_publication(
 
 def newest_signature(published: Published) -> datetime:
     """Return the newest time at which an online role that is public was signed."""
-    return max(
-        published.timestamp.expires - TIMESTAMP_LIFE,
-        published.snapshot.expires - SNAPSHOT_LIFE,
-        *(expires - LATEST_LIFE for expires in _latest_expiries(published)),
-    )
+    return max(_signing_times(published).values())
+
+
+def earliest_time(published: Published, trust: Trust) -> datetime:
+    """Return the time before which nothing is signed that follows `published` under `trust`.
+
+    What was signed with a key that `trust` takes away does not count: it was stolen, or planned to
+    go. A time that a thief signed ahead would be followed for ever otherwise.
+    """
+    times = _signing_times(published)
+    kept = [
+        times[name]
+        for name in times
+        if set(listed_keys(name, published.root, published.targets))
+        <= set(listed_keys(name, trust.root, trust.targets))
+    ]
+    return max(kept, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _signing_times(published: Published) -> dict[str, datetime]:
+    """Return when each online role was signed, `latest` with its parts."""
+    return {
+        "timestamp": published.timestamp.expires - TIMESTAMP_LIFE,
+        "snapshot": published.snapshot.expires - SNAPSHOT_LIFE,
+        "latest": max(_latest_expiries(published)) - LATEST_LIFE,
+    }
 
 
 def plan_refresh(published: Published, now: datetime) -> str:

@@ -20,7 +20,7 @@ from server.publisher.lease import Lease
 from server.publisher.log import Leaf, Log
 from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys, load_online_keys
-from server.publisher.plan import Publication, newest_signature, plan_publication
+from server.publisher.plan import Publication, earliest_time, plan_publication
 from server.publisher.published import PublicTree, Published, Trust
 from server.publisher.read_backs import ReadBacks
 from server.publisher.verify import RoleVersion
@@ -86,7 +86,7 @@ class PublicationSteps:
         keys = choose_keys(await self.load_keys(), trust.root, trust.targets)
         now = self._clock()
         if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
-            now = max(now, newest_signature(published))
+            now = max(now, earliest_time(published, trust))
         publication = await asyncio.to_thread(
             plan_publication,
             trust,

@@ -22,6 +22,7 @@ from server.publisher.key_choice import (
     promote_next,
 )
 from server.publisher.online_keys import OnlineKeys, create_next_keys, promote_next_key
+from server.publisher.plan import newest_signature
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
 from server.storage.layout import StateFolder
@@ -101,7 +102,7 @@ async def switch_keys(
 def _why_unsigned(keys: OnlineKeys, published: Published | None, now: datetime) -> str:
     try:
         if published is not None:
-            check_signable(keys, published, now)
+            check_signable(keys, published, max(now, newest_signature(published)))
     except TrustError as error:
         return str(error)
     return ""

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 from msgspec.structs import replace
+from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata
 
 from server.core.errors import ReleaseError
-from server.publisher.plan import plan_publication, plan_refresh
+from server.publisher.plan import earliest_time, newest_signature, plan_publication, plan_refresh
+from server.publisher.published import Trust
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_halt
 from tests.server.ceremony import release
@@ -188,3 +190,15 @@ def test_older_texts_go_on(world, monkeypatch):
     world.run(lambda publisher: Publisher.change_pointers(publisher, world.offer(2)))
     pointer = world.published().pointers()[CHANNEL.pointer_path]
     assert (pointer.halted, pointer.steps[-1].counter) == (False, 2)
+
+
+def test_a_time_of_a_key_that_goes_does_not_count(world):
+    """Nothing is signed before the newest signature, but for those of keys that root takes away."""
+    published = world.published()
+    published.timestamp.expires += 3650 * DAY
+    assert earliest_time(published, published) == newest_signature(published)
+    new = Metadata.from_bytes(
+        world.ceremony.root(2, {"timestamp": [CryptoSigner.generate_ed25519().public_key]})
+    ).signed
+    trust = Trust(new, published.targets, published.roles)
+    assert earliest_time(published, trust) == published.snapshot.expires - 7 * DAY
