@@ -161,7 +161,7 @@ def _choose(role: str, keys: OnlineKeys, listed: Collection[str]) -> CryptoSigne
 
 
 def listed_keys(name: str, root: Root, targets: Targets) -> Collection[str]:
-    """Return the ids of the keys that root, or targets for `latest`, names for a role or the log."""
+    """Return the ids of the keys of a role or the log: root names them, targets those of latest."""
     if name == "log":
         return (str(log_verifier(root)),)
     if name != "latest":

@@ -11,6 +11,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 from demo.stage import HOST, PASSPHRASE, PATIENCE_SECONDS, Stage, StageError
 from fixtures.catalogue import Build
@@ -86,7 +87,7 @@ class Custody(Stage):
 
     # Programs
 
-    def start_server(self, *options, before=""):
+    def start_server(self, *options):
         """Start the server with an API, and wait until it says where both listen."""
         out = self.folder / "listening"
         out.unlink(missing_ok=True)
@@ -105,7 +106,7 @@ class Custody(Stage):
             self.programs.ask(end=self._pid)
             self._pid = 0
 
-    def _run(self, module, name, *arguments, before=""):
+    def _run(self, module, name, *arguments):
         status, said, error = self.run(module, *arguments)
         if status:
             raise StageError(f"{name} {arguments[0]}: {error.strip()}")
@@ -150,11 +151,7 @@ class Custody(Stage):
         narrow = [w for name in ("read", "upload", "submit") for w in ("--permission", name)]
         made = self.server("token", "create", "eka", "--label", "narrow", *narrow, *state)
         (self.folder / "token").write_text(made.strip())
-        self.device(
-            *("create", "--phone", self.phone, "--package", self.package(0)),
-            *("--root", self.repo / "metadata" / "1.root.json", "--certificate", CERTIFICATE_FILE),
-            *("--host", HOST, "--port", "1", "--plain"),
-        )
+        self.new_phone("phone")
 
     def package(self, number, build=None):
         """Return the package of a build of the catalogue, or of `build`; made where it is not."""
@@ -164,7 +161,7 @@ class Custody(Stage):
         return path
 
     def settle(self):
-        """Publish a pack of each content role and builds 1 and 2, offer 1, let the phone take it."""
+        """Publish packs and builds 1 and 2, offer build 1, and let the phone install it."""
         self.wait_for_results(1)
         packs = [self.pack(kind, 1, entries) for kind, entries in PACKS.items()]
         self.sign("content", "release", *packs)
@@ -198,9 +195,16 @@ class Custody(Stage):
 
     def offer(self):
         """Offer the newest build to everyone."""
-        self.server(
-            *("rollout", "offer", CHANNEL, "--state", self.server_state, "--share", "100%"),
-        )
+        self.rollout("offer", "--share", "100%")
+
+    def rollout(self, action, *options):
+        """Change the channel's pointer, and wait until the server shows it."""
+        self.order("rollout", action, CHANNEL, *options)
+
+    def order(self, *command):
+        """Run a command that publishes, and wait until the server shows it."""
+        url = f"http://{HONEST}:{self.port}"
+        self.server(*command, "--state", self.server_state, "--public-url", url)
 
     def pack(self, kind, version, entries):
         """Build a pack folder from entries."""
@@ -214,13 +218,27 @@ class Custody(Stage):
         self.signer("content", "build", kind, *edited, "--out", built)
         return built
 
-    def audit(self):
+    def audit(self, mirror=None):
         """Let an auditor compare log and working folder; returns the kinds of the findings."""
-        mirror = ("--mirror", self.server_state / "public", "--memory", self.folder / "memory")
+        seen = mirror or self.server_state / "public"
+        mirror = ("--mirror", seen, "--memory", self.folder / "memory")
         place = (*mirror, "--repo", self.repo, "--json")
         _, said, error = self.run("signer.cli", "log", "audit", *place)
         assert said, error
         return [finding["kind"] for finding in json.loads(said)["findings"]]
+
+    def check(self):
+        """Return what `hening-server check` finds wrong."""
+        _, said, error = self.run("server.cli", "check", "--state", self.server_state, "--json")
+        assert said, error
+        return [each["error"] for each in json.loads(said) if each["error"]]
+
+    def status(self):
+        """Ask the API for its status."""
+        token = (self.folder / "token").read_text()
+        asked = Request(f"{self.api}/api/v1/status", headers={"Authorization": f"Bearer {token}"})
+        with urlopen(asked, timeout=60) as answer:
+            return json.load(answer)
 
     def bring_in(self, *roles):
         """Copy versions that the server has and the owners did not sign into the working folder."""
@@ -242,10 +260,9 @@ class Custody(Stage):
 
     def change_online_keys(self):
         """Make new online keys, have them listed, and switch to them."""
-        state = ("--state", self.server_state)
-        self.server("keys", "new", "all", "--afresh", *state)
+        self.order("keys", "new", "all", "--afresh")
         self.sign("ceremony", "online", "--online", self.server_state / "keys" / "public.json")
-        self.server("keys", "switch", "all", "--at-once", *state)
+        self.order("keys", "switch", "all", "--at-once")
 
     def release_next(self):
         """Release a build that was made after everything else, and offer it; returns its name."""
@@ -268,6 +285,16 @@ class Custody(Stage):
         """Return the version of each kind of pack that the phone uses."""
         listed = self.device("content", "list", "--phone", self.phone, "--json")
         return {kind: pack["used"]["version"] for kind, pack in listed.items() if pack["used"]}
+
+    def new_phone(self, name):
+        """Make a phone that left the factory with build 0."""
+        root = ("--root", self.repo / "metadata" / "1.root.json")
+        self.device(
+            *("create", "--phone", self.folder / name, "--package", self.package(0), *root),
+            *("--certificate", CERTIFICATE_FILE, "--host", HOST, "--port", self.port or 1),
+            "--plain",
+        )
+        return self.folder / name
 
     def another_phone(self, name):
         """Copy the phone as it is now."""

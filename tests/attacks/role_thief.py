@@ -115,10 +115,10 @@ def submit(api: str, token: str, files: dict[tuple[str, int], bytes], *packages:
         connection.close()
 
 
-def offer(thief, role: Targets, path: str) -> int:
+def offer(thief, role: Targets, path: str, *, ahead: int = 1) -> int:
     """Let a thief of online keys offer a listed package to everyone, and nothing else.
 
-    Returns the version of `latest`, for `plant`.
+    Returns the version of `latest`, for `plant`: `ahead` above the published one.
     """
     target = role.targets[path]
     custom = target.custom
@@ -133,7 +133,7 @@ def offer(thief, role: Targets, path: str) -> int:
     }
     pointer = {"v": 1, "s": [step], "r": [[0, 1000]], "p": False, "h": False, "t": {}}
     name = f"latest/{path.rpartition('/')[0]}"
-    version = thief.world.published().roles["latest"].version + 1
+    version = thief.world.published().roles["latest"].version + ahead
     thief.latest(version, {name: decode_pointer(name, pointer)})
     return version
 

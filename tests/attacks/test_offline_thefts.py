@@ -103,7 +103,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_codename_key_and_what_cannot_be_taken_back(custody, lie):
-    """The server refuses it, and so does a phone behind a hostile mirror, which keeps none of it."""
+    """The server refuses it; a phone behind a hostile mirror does, too, and keeps none of it."""
     members, facts, refusal = LIES[lie]
     now = int(time.time())
     own = {name: now + value for name, value in members.items()}
