@@ -148,5 +148,7 @@ def reset(
     }
     planned = plan_reset(order, trusted.root, roles, surroundings.now)
     files = [path for folder in packs for path in list_files(folder)]
-    packages = tuple(new_files(roles[role].signed, planned[role], files))
+    follower = planned[role]
+    assert isinstance(follower, Targets)
+    packages = tuple(new_files(roles[role].signed, follower, files))
     finish_change(surroundings, ending, Change(planned, packages), as_json=as_json)
