@@ -96,6 +96,20 @@ def test_the_metrics_table_is_the_metrics():
     assert {f"`{reason.value}`" for reason in Reason} <= set(re.findall(r"`\w+`", row))
 
 
+CUSTODIANS = (ROOT / "docs" / "THREAT_MODEL.md").read_text("utf-8").split("## By custodian")[1]
+ROWS = [row for row in CUSTODIANS.split("\n## ")[0].splitlines() if row.startswith("| ")][2:]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
+def test_a_theft_names_tests_that_exist(row):
+    """Each row of the table by custodian is played by tests of the attacks or the flows."""
+    named = re.findall(r"`(\w+\.py)::(\w+)`", row)
+    assert named
+    for file, name in named:
+        (path,) = (ROOT / "tests").glob(f"[af]*/{file}")
+        assert f"\ndef {name}(" in path.read_text(encoding="utf-8")
+
+
 def test_every_decision_is_in_the_index():
     """docs/adr/README.md lists each record once."""
     folder = ROOT / "docs" / "adr"
