@@ -43,7 +43,10 @@ def test_one_key_of_two(custody, role):
 
 
 def test_a_threshold_of_root(custody):
-    """The server refuses his root, and a phone that met it is his until its memory is erased."""
+    """A phone that met his root is his until its memory is erased.
+
+    The server refuses one without its own keys; one with them it takes, and the audit sees it.
+    """
     own, other = CryptoSigner.generate_ed25519(), CryptoSigner.generate_ed25519()
     root = custody.role("root")
     root.version += 1
@@ -66,6 +69,12 @@ def test_a_threshold_of_root(custody):
         custody.ask("poll")
     custody.device("reset", "--phone", custody.phone, "--yes", "--json")
     assert custody.ask("poll")["versions"]["root"] == 2
+    root = custody.role("root")
+    root.version += 1
+    root.add_key(own.public_key, "root")
+    data = sign(root, custody.key("root-2"), custody.key("root-3"))
+    assert custody.hand_in({("root", 3): data}) == ""
+    assert custody.audit() == ["foreign"]
 
 
 def test_a_threshold_of_targets(custody):
