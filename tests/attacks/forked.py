@@ -2,7 +2,8 @@
 
 A line of JSON on standard input names a program, its arguments, two files for what it says, and by
 how many seconds its clock is ahead. A line on standard output tells the process's id; with `wait`
-it comes when the process has ended, with its exit status. `{"end": PID}` ends one that runs.
+it comes when the process has ended, with its exit status. `{"end": PID}` ends one that runs; the
+end of standard input ends all.
 """
 
 import json
@@ -27,23 +28,30 @@ PROGRAMS = {
 
 def main():
     """Serve jobs until standard input ends."""
+    running = set()
     for line in sys.stdin:
         job = json.loads(line)
-        told = end(job["end"]) if "end" in job else start(job)
+        told = end(job["end"], running) if "end" in job else start(job, running)
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()
+    for child in set(running):
+        end(child, running)
 
 
-def start(job):
-    """Fork a program, and wait for its end if that is wanted."""
+def start(job, running):
+    """Fork a program, and wait for its end if that is wanted; `running` gets its id if not."""
     child = os.fork()
     if child == 0:
         os._exit(run(job))
-    return {"pid": child} if not job["wait"] else {"pid": child, "status": _wait(child)}
+    if job["wait"]:
+        return {"status": _wait(child)}
+    running.add(child)
+    return {"pid": child}
 
 
-def end(child):
+def end(child, running):
     """End a program as an operator would, with SIGTERM."""
+    running.discard(child)
     os.kill(child, signal.SIGTERM)
     return {"status": _wait(child)}
 
