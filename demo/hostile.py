@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
@@ -146,7 +146,7 @@ def _always(data: bytes) -> Lie:
     return lambda _body: data
 
 
-def _sign(metadata: Metadata[Any], signer: CryptoSigner) -> bytes:
+def _sign(metadata: Metadata[Any], signer: Signer) -> bytes:
     metadata.sign(signer)
     data: bytes = metadata.to_bytes(JSONSerializer(compact=True))
     return data

@@ -17,8 +17,8 @@ from server.processes.lost import LostCollector
 from server.publish_loop import publish_for_ever
 from server.publisher.clock_keeper import ClockKeeper
 from server.publisher.clock_record import load_witness
+from server.publisher.key_holder import load_keys
 from server.publisher.lives import Alarm
-from server.publisher.online_keys import load_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
 from server.publisher.steady_clock import FAR, SteadyClock
@@ -37,6 +37,7 @@ from server.release.webhooks.webhook_metrics import WebhookMetrics
 from server.settings import Settings
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
+from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.room import Room
 from server.upkeep import Upkeep
@@ -77,7 +78,12 @@ async def running(
         tools.registry.register(CountsCollector(phones.counts))
         tools.registry.register(LostCollector(phones.lost))
         steady = await _steady_clock(folder, clock, pace or monotonic, tools)
-        await asyncio.to_thread(load_online_keys, folder.keys)
+        try:
+            await asyncio.to_thread(load_keys, folder)
+        except StorageError as error:
+            if not folder.keys_socket:
+                raise
+            tools.alarm(str(error))  # phones are served meanwhile, and it is asked again
         sessions = await stack.enter_async_context(open_database(folder.database))
         room = Room(settings.blob_quota, settings.keep_free)
         publisher = Publisher(

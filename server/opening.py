@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
-from server.publisher.online_keys import load_online_keys
+from server.publisher.key_holder import load_keys
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack, HttpReadBack, ReadBack
 from server.release.rollouts.rollouts import Rollouts
@@ -36,7 +36,7 @@ async def open_publisher(
     Keys that are missing, damaged or readable by others are refused here and not hours later. At
     the end what was published is read back.
     """
-    await asyncio.to_thread(load_online_keys, folder.keys)
+    await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
         publisher = Publisher(
             folder,
@@ -62,7 +62,7 @@ async def open_rollouts(
     alarm: Callable[[str], None],
 ) -> AsyncIterator[Rollouts]:
     """Give the rollouts of `folder` to a command, with a publisher of their own."""
-    await asyncio.to_thread(load_online_keys, folder.keys)
+    await asyncio.to_thread(load_keys, folder)
     async with open_database(folder.database) as sessions:
         publisher = Publisher(folder, sessions, clock, read_back, alarm)
         approval = settings.approval_channels

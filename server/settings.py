@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `blobs_url`: `s3://BUCKET/PREFIX`; empty for the folder `blobs/` of the state.
     `s3_endpoint`, `s3_region`: empty for AWS's endpoint of the region.
     `s3_key_id`, `s3_secret` or `s3_secret_file`: the key; without one, the machine's own.
+    `keys_socket`: path of the Unix socket of `hening-server keys serve`, which has the online keys
+    then; empty for keys in the state folder, which needs no second process.
     `database_url`: a PostgreSQL database; empty for a SQLite file in the state folder. It may hold
     a password, so no sentence quotes it.
     `approval_channels`: patterns such as `*/*/stable`; what lets phones in there waits for a second
@@ -86,6 +88,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     s3_key_id: str = ""
     s3_secret: str = ""
     s3_secret_file: str = ""
+    keys_socket: str = ""
     database_url: str = ""
     approval_channels: Annotated[tuple[Glob, ...], msgspec.Meta(max_length=1000)] = ()
     oidc_issuer: str = ""

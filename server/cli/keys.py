@@ -18,7 +18,8 @@ from server.cli.recorded import recorded
 from server.cli.witnessed import witnessed_clock
 from server.opening import Clock, disk_read_back, open_publisher
 from server.publisher.key_choice import KeyState, describe_keys
-from server.publisher.online_keys import HOLDERS, load_online_keys
+from server.publisher.key_holder import load_keys
+from server.publisher.online_keys import HOLDERS
 from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys, switch_keys
@@ -142,7 +143,7 @@ def _show(
     folder: StateFolder, *, as_json: bool, notes: Mapping[str, str] = MappingProxyType({})
 ) -> None:
     """Show the keys of each role, and what there is to note of a role."""
-    states = describe_keys(load_online_keys(folder.keys), load_published(folder.public))
+    states = describe_keys(load_keys(folder), load_published(folder.public))
     if as_json:
         rows = [
             {

@@ -41,7 +41,7 @@ def open_state(state: Path, settings: Settings | None = None) -> StateFolder:
     Raises StorageError for a back-up that is not whole.
     """
     chosen = read_settings(state) if settings is None else settings
-    folder = StateFolder(state, chosen.database_url)
+    folder = StateFolder(state, chosen.database_url, chosen.keys_socket)
     if folder.incomplete.exists():
         raise StorageError(
             f"{state} is a back-up that was cut off: run `hening-server backup` into it again, or"

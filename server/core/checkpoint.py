@@ -64,13 +64,13 @@ def encode_checkpoint(
 ) -> bytes:
     """Return the signed checkpoint of a tree; its origin is the key's name."""
     text = f"{key.name}\n{size}\n{base64.b64encode(root).decode()}\n"
-    _read_checkpoint(text, key)
+    decode_checkpoint_text(text, key)
     return encode_note(text, key, sign)
 
 
 def decode_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
     """Verify a checkpoint's signature, then read its three lines."""
-    return _read_checkpoint(verify_note(note, key), key)
+    return decode_checkpoint_text(verify_note(note, key), key)
 
 
 def encode_proof(index: int, hashes: Sequence[bytes], checkpoint: bytes) -> bytes:
@@ -106,7 +106,8 @@ def verify_proof(data: bytes, entry: bytes, key: VerifierKey) -> Checkpoint:
     return checkpoint
 
 
-def _read_checkpoint(text: str, key: VerifierKey) -> Checkpoint:
+def decode_checkpoint_text(text: str, key: VerifierKey) -> Checkpoint:
+    """Read the three lines of a checkpoint of the log of `key`; nothing here says who signed."""
     lines = text.split("\n")
     if len(lines) != 4:
         raise FormatError("a checkpoint does not have exactly three lines.")

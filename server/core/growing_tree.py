@@ -55,6 +55,26 @@ class GrowingTree:
                 first, size = first + split, size - split
         return path[::-1]
 
+    def consistency_proof(self, old: int, new: int) -> list[bytes]:
+        """Return PROOF(old, D[new]) of RFC 6962 section 2.1.2, of the first `new` leaves.
+
+        Raises LogError unless 0 < `old` <= `new` <= the tree's size.
+        """
+        if not 0 < old <= new <= self.size:
+            raise LogError(f"a tree of {self.size} proves nothing of {old} and {new} leaves.")
+        first, size, path, is_whole = 0, new, list[bytes](), True
+        while old != size:
+            split = 1 << (size - 1).bit_length() - 1
+            if old <= split:
+                path.append(self._subtree(first + split, size - split))
+                size = split
+            else:
+                path.append(self._subtree(first, split))
+                first, old, size, is_whole = first + split, old - split, size - split, False
+        if not is_whole:
+            path.append(self._subtree(first, size))
+        return path[::-1]
+
     def new_tiles(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and octets of the hash tiles that the appended leaves have changed."""
         level = 0

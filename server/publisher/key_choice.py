@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Root, Targets
 
 from server.core.errors import TrustError
@@ -149,7 +149,7 @@ def promote_next(keys: OnlineKeys, names: Collection[str]) -> OnlineKeys:
     return discard_next(replace(keys, signers={**keys.signers, **taking_over}, log=log), names)
 
 
-def _choose(role: str, keys: OnlineKeys, listed: Collection[str]) -> CryptoSigner:
+def _choose(role: str, keys: OnlineKeys, listed: Collection[str]) -> Signer:
     for signer in (keys.signers[role], keys.next_signers.get(role)):
         if signer is not None and signer.public_key.keyid in listed:
             return signer

@@ -7,7 +7,7 @@ signed by each key that the log holds: while its key is rotated, the former one 
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,10 +24,11 @@ from server.core.checkpoint import (
     verify_proof,
 )
 from server.core.errors import FormatError, LogError
+from server.core.growing_tree import GrowingTree
 from server.core.note import MAX_NOTE, VerifierKey, cosign_note
 from server.publisher.lease import Lease
 from server.publisher.log_growth import MAX_TILE, Growth, grow, regrow, tail_start
-from server.publisher.online_keys import LogKey
+from server.publisher.online_keys import LogSigner, Prove
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import write_durable, write_immutable
@@ -95,7 +96,7 @@ class Log:
             last = await session.scalar(select(func.max(LogEntry.index)))
         _check_enough(0 if last is None else last + 1, 0 if head is None else head.size)
 
-    async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogKey], now: int) -> None:
+    async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogSigner], now: int) -> None:
         """Append the role versions that are not in yet, then publish tiles, checkpoint and proofs.
 
         Reads the tiles on the way to the new leaves and no others; where they are lost or do not
@@ -113,10 +114,14 @@ class Log:
         except (LogError, FormatError, OSError):
             entries = await self._entries(0)
             growth = await asyncio.to_thread(regrow, head, entries)
+        # Before the transaction: keys may be in another process, and halts wait for this one.
+        tree = growth.tree
+        checkpoint = Checkpoint(known[0].name, tree.size, tree.root())
+        note = await asyncio.to_thread(_sign, checkpoint, keys, _prover(tree, tree.size))
         appended = list(zip(indexes, leaves, strict=True))
-        await self._lease.write(self._publish, growth, appended, keys)
+        await self._lease.write(self._publish, growth, appended, note, known[0])
 
-    async def restate(self, keys: Sequence[LogKey], named: Sequence[VerifierKey]) -> None:
+    async def restate(self, keys: Sequence[LogSigner], named: Sequence[VerifierKey]) -> None:
         """Sign the checkpoint and every proof by all of `keys` and by no other.
 
         What they say stays; a crash leaves some files signed as before, which a second run ends.
@@ -125,29 +130,30 @@ class Log:
         """
         known = [*(key.verifier for key in keys), *named]
         proofs = await asyncio.to_thread(lambda: sorted((self._folder / "proof").glob("[!.]*")))
+        head = await asyncio.to_thread(load_checkpoint, self._folder, known)
+        tree = GrowingTree(0 if head is None else head.size, self._read_tile)
+
+        def again(note: bytes) -> bytes:
+            checkpoint = _verify(note, known)
+            return _sign(checkpoint, keys, _prover(tree, checkpoint.size))
+
         for at in range(0, len(proofs), FILES):
-            await self._lease.write(self._restate_proofs, proofs[at : at + FILES], keys, known)
-        await self._lease.write(self._restate_head, keys, known)
+            part = await asyncio.to_thread(_restate_proofs, proofs[at : at + FILES], again)
+            await self._lease.write(self._write_proofs, part)
+        note = None
+        if head is not None:
+            note = await asyncio.to_thread(_sign, head, keys, _prover(tree, head.size))
+        await self._lease.write(self._write_head, note)
 
-    def _restate_proofs(
-        self, proofs: Sequence[Path], keys: Sequence[LogKey], known: Sequence[VerifierKey]
-    ) -> None:
-        for path in proofs:
-            data = read_bounded(path, MAX_PROOF)
-            proof = decode_proof(data)
-            note = _sign(_verify(proof.checkpoint, known), keys)
-            again = encode_proof(proof.index, proof.hashes, note)
-            if again != data:
-                begin_restating(self._folder.parent)
-                write_durable(path, again)
+    def _write_proofs(self, proofs: Mapping[Path, bytes]) -> None:
+        for path, data in proofs.items():
+            begin_restating(self._folder.parent)
+            write_durable(path, data)
 
-    def _restate_head(self, keys: Sequence[LogKey], known: Sequence[VerifierKey]) -> None:
+    def _write_head(self, note: bytes | None) -> None:
         head = self._folder / "checkpoint"
-        if head.exists():
-            data = read_bounded(head, MAX_NOTE)
-            note = _sign(_verify(data, known), keys)
-            if note != data:
-                write_durable(head, note)
+        if note is not None and note != read_bounded(head, MAX_NOTE):
+            write_durable(head, note)
         end_restating(self._folder.parent)
 
     async def _insert(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
@@ -184,14 +190,16 @@ class Log:
         return read_bounded(self._folder / path, MAX_TILE)
 
     def _publish(
-        self, growth: Growth, appended: Iterable[tuple[int, Leaf]], keys: Sequence[LogKey]
+        self,
+        growth: Growth,
+        appended: Iterable[tuple[int, Leaf]],
+        note: bytes,
+        verifier: VerifierKey,
     ) -> None:
         # Tiles first: a checkpoint never speaks of a tile that is not there. A crash here leaves
         # tiles that no checkpoint needs yet.
         for path, data in growth.tiles:
             write_immutable(self._folder / path, data)
-        tree = growth.tree
-        note = _sign(Checkpoint(keys[0].verifier.name, tree.size, tree.root()), keys)
         if growth.is_new:
             write_durable(self._folder / "checkpoint", note)
         # A crash here leaves leaves that are public in the log and not served yet: auditors see
@@ -199,8 +207,8 @@ class Log:
         for index, (role, version, sha256) in appended:
             target = self._folder / "proof" / f"{role}.{version}"
             if not target.exists():
-                proof = encode_proof(index, tree.inclusion_proof(index), note)
-                verify_proof(proof, encode_leaf(role, version, sha256), keys[0].verifier)
+                proof = encode_proof(index, growth.tree.inclusion_proof(index), note)
+                verify_proof(proof, encode_leaf(role, version, sha256), verifier)
                 write_immutable(target, proof)
 
 
@@ -210,12 +218,33 @@ def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | Non
     return _verify(read_bounded(head, MAX_NOTE), known) if head.exists() else None
 
 
-def _sign(checkpoint: Checkpoint, keys: Sequence[LogKey]) -> bytes:
+def _sign(checkpoint: Checkpoint, keys: Sequence[LogSigner], prove: Prove) -> bytes:
     first, *others = keys
-    note = encode_checkpoint(checkpoint.size, checkpoint.root, first.verifier, first.sign)
+
+    def by(key: LogSigner) -> Callable[[bytes], bytes]:
+        return lambda text: key.sign(text, prove)
+
+    note = encode_checkpoint(checkpoint.size, checkpoint.root, first.verifier, by(first))
     for key in others:
-        note = cosign_note(note, key.verifier, key.sign)
+        note = cosign_note(note, key.verifier, by(key))
     return note
+
+
+def _restate_proofs(proofs: Sequence[Path], again: Callable[[bytes], bytes]) -> dict[Path, bytes]:
+    """Return the proofs that change when `again` signs the checkpoint of each."""
+    changed = {}
+    for path in proofs:
+        data = read_bounded(path, MAX_PROOF)
+        proof = decode_proof(data)
+        signed = encode_proof(proof.index, proof.hashes, again(proof.checkpoint))
+        if signed != data:
+            changed[path] = signed
+    return changed
+
+
+def _prover(tree: GrowingTree, size: int) -> Prove:
+    """Return what proves that the first `size` leaves and those of another size agree."""
+    return lambda other: tree.consistency_proof(min(size, other), max(size, other))
 
 
 def _verify(note: bytes, known: Sequence[VerifierKey]) -> Checkpoint:

@@ -9,9 +9,10 @@ The only place outside the signer where a private key is in reach.
 """
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, Signer
 
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError, TrustError
@@ -34,6 +35,25 @@ ROLES = ("latest", "snapshot", "timestamp")
 HOLDERS = (*ROLES, "log")
 DEFAULT_ORIGIN = "hening.example/log"
 
+Prove = Callable[[int], Sequence[bytes]]
+"""Returns the proof that the tree of that size and the one to be signed are of one history."""
+
+
+def prove_nothing(_size: int) -> Sequence[bytes]:
+    """Return the proof for a first checkpoint, before which none was signed."""
+    return ()
+
+
+class LogSigner(Protocol):
+    """What signs the log's checkpoints; where the key is elsewhere, `sign` asks for it."""
+
+    @property
+    def verifier(self) -> VerifierKey:
+        """The public half."""
+
+    def sign(self, text: bytes, prove: Prove = prove_nothing) -> bytes:
+        """Return the signature of a checkpoint's text."""
+
 
 @dataclass(frozen=True, slots=True)
 class LogKey:
@@ -42,8 +62,9 @@ class LogKey:
     verifier: VerifierKey
     private: Ed25519PrivateKey = field(repr=False)
 
-    def sign(self, text: bytes) -> bytes:
-        """Return this key's signature of a note's text."""
+    def sign(self, text: bytes, prove: Prove = prove_nothing) -> bytes:
+        """Return this key's signature of a note's text; one process keeps one history by itself."""
+        del prove
         return self.private.sign(text)
 
 
@@ -51,10 +72,10 @@ class LogKey:
 class OnlineKeys:
     """The current key of each role and of the log, and the next ones where there are any."""
 
-    signers: Mapping[str, CryptoSigner]
-    log: LogKey
-    next_signers: Mapping[str, CryptoSigner] = field(default_factory=dict)
-    next_log: LogKey | None = None
+    signers: Mapping[str, Signer]
+    log: LogSigner
+    next_signers: Mapping[str, Signer] = field(default_factory=dict)
+    next_log: LogSigner | None = None
 
     @property
     def log_verifier(self) -> VerifierKey:
@@ -62,7 +83,7 @@ class OnlineKeys:
         return self.log.verifier
 
     @property
-    def log_keys(self) -> tuple[LogKey, ...]:
+    def log_keys(self) -> tuple[LogSigner, ...]:
         """The log's keys, all of which sign: a checkpoint holds under an old root and a new one."""
         return (self.log,) if self.next_log is None else (self.log, self.next_log)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 
 from server.core.latest import assign_pointers, delegated_roles, is_latest
@@ -47,13 +47,13 @@ def plan_publication(
     now: datetime,
     *,
     renew: bool = False,
-    logged: Mapping[str, int] = MappingProxyType({}),
+    used: Mapping[str, int] = MappingProxyType({}),
 ) -> Publication:
     """Return what to publish so that phones see `trust` with `pointers`.
 
-    `renew` signs latest and snapshot afresh although nothing in them changed. `logged` gives the
-    newest version of latest, and of each of its parts, that the log knows, published or not: it is
-    not used again.
+    `renew` signs latest and snapshot afresh although nothing in them changed. `used` gives the
+    newest version of each online role that was logged or signed, published or not: it is not used
+    again.
     `submitted` are the role files that are new in `trust`. Raises ReleaseError when a pointer that
     changed, or one of a role that did, offers what its codename role does not list, and when a text
     joins that is no plain text; a chain of versions is judged by its last one.
@@ -81,11 +81,11 @@ def plan_publication(
         listed = {path: pointers[path] for path in paths}
         if before is None or renew or listed != {path: former[path] for path in before.targets}:
             newest = 0 if before is None else before.version
-            versions[role] = max(newest, logged.get(role, 0)) + 1
+            versions[role] = max(newest, used.get(role, 0)) + 1
             files.append(_sign_pointers(role, versions[role], listed, keys.signers["latest"], now))
-    snapshot_version = 1 if published is None else published.snapshot.version
+    snapshot_version = 0 if published is None else published.snapshot.version
     if published is None or renew or files:
-        snapshot_version += 0 if published is None else 1
+        snapshot_version = max(snapshot_version, used.get("snapshot", 0)) + 1
         snapshot = Snapshot(
             version=snapshot_version,
             expires=now + SNAPSHOT_LIFE,
@@ -93,8 +93,9 @@ def plan_publication(
         )
         data = _sign(Metadata(snapshot), keys.signers["snapshot"])
         files.append(RoleVersion("snapshot", snapshot_version, data))
+    newest = 0 if published is None else published.timestamp.version
     timestamp = Timestamp(
-        version=1 if published is None else published.timestamp.version + 1,
+        version=max(newest, used.get("timestamp", 0)) + 1,
         expires=now + TIMESTAMP_LIFE,
         snapshot_meta=MetaFile(snapshot_version),
     )
@@ -170,7 +171,7 @@ def _sign_pointers(
     role: str,
     version: int,
     pointers: Mapping[str, Pointer],
-    signer: CryptoSigner,
+    signer: Signer,
     now: datetime,
 ) -> RoleVersion:
     targets = {
@@ -184,7 +185,7 @@ def _sign_pointers(
 
 
 def _sign(
-    metadata: Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp], signer: CryptoSigner
+    metadata: Metadata[Targets] | Metadata[Snapshot] | Metadata[Timestamp], signer: Signer
 ) -> bytes:
     metadata.sign(signer)
     return encode_metadata(metadata)

@@ -11,24 +11,22 @@ from pathlib import Path
 
 from server.core.latest import delegated_roles, is_latest
 from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, decode_timestamp
-from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
-from server.publisher.key_choice import choose_keys
+from server.publisher.key_holder import load_keys, open_keys, sign_publication
 from server.publisher.lease import Lease
 from server.publisher.log import Leaf, Log
 from server.publisher.log_verifiers import load_log_verifiers
-from server.publisher.online_keys import OnlineKeys, load_online_keys
-from server.publisher.plan import Publication, earliest_time, plan_publication
+from server.publisher.online_keys import OnlineKeys
+from server.publisher.plan import Publication, earliest_time
 from server.publisher.published import PublicTree, Published, Trust
 from server.publisher.read_backs import ReadBacks
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
-from server.storage.durable import write_durable, write_immutable
+from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
-from server.storage.roots import write_roots
 
 UNLOGGED = frozenset({"snapshot", "timestamp"})
 
@@ -64,7 +62,7 @@ class PublicationSteps:
 
     async def load_keys(self) -> OnlineKeys:
         """Read the online keys that are held now."""
-        return await asyncio.to_thread(load_online_keys, self._folder.keys)
+        return await asyncio.to_thread(load_keys, self._folder)
 
     async def publish(
         self,
@@ -83,22 +81,22 @@ class PublicationSteps:
         # Rows that are lost must not be filled by others: no restart could ever complete that.
         known = await asyncio.to_thread(load_log_verifiers, self._folder)
         await self.log.check_whole(known)
-        keys = choose_keys(await self.load_keys(), trust.root, trust.targets)
         now = self._clock()
         if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
             now = max(now, earliest_time(published, trust))
         publication = await asyncio.to_thread(
-            plan_publication,
+            sign_publication,
+            open_keys(self._folder),
             trust,
             published,
             submitted,
             pointers,
-            keys,
             now,
             renew=renew,
             logged=await self.log.newest_versions(
                 [role for role in delegated_roles(trust.targets) if is_latest(role)]
             ),
+            burned=await self.log.versions({file.role for file in submitted}),
         )
         # A burned version must not be accepted: no restart could ever complete it.
         await self.log.check(_leaves(publication))
@@ -165,7 +163,7 @@ class PublicationSteps:
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         now = int(self._clock().timestamp())
-        await self._lease.write(_show_files, self._folder.public, publication, now)
+        await self._lease.write(staging.show_files, self._folder.public, publication, now)
         self._after_step(5)
         # Step 6.
         path = _timestamp(self._folder.public)
@@ -197,18 +195,3 @@ def _leaves(publication: Publication) -> list[Leaf]:
         for file in publication.files
         if file.role not in UNLOGGED
     ]
-
-
-def _show_files(public: Path, publication: Publication, now: int) -> None:
-    _note_roots(public, publication, now)
-    for file in sorted(publication.files, key=lambda file: file.role == "root"):
-        write_immutable(public / "metadata" / metadata_name(file.role, file.version), file.data)
-
-
-def _note_roots(public: Path, publication: Publication, now: int) -> None:
-    """Record which timestamp the new roots go with, and when; after a crash, when that ended."""
-    roots = [file.version for file in publication.files if file.role == "root"]
-    if roots:
-        timestamp = decode_timestamp(publication.timestamp).signed.version
-        newest = max(roots)
-        write_roots(public, before=min(roots) - 1, newest=newest, timestamp=timestamp, time=now)

@@ -21,7 +21,8 @@ from server.publisher.key_choice import (
     plan_switch,
     promote_next,
 )
-from server.publisher.online_keys import OnlineKeys, create_next_keys, promote_next_key
+from server.publisher.key_holder import open_keys
+from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import newest_signature
 from server.publisher.published import Published
 from server.publisher.publisher import Publisher
@@ -60,7 +61,7 @@ async def make_next_keys(
         made = NextKeys(kept, unsigned)
         return KeyChange(
             planned,
-            lambda: create_next_keys(folder.keys, names, afresh=afresh),
+            lambda: open_keys(folder).create_next(names, afresh=afresh),
             renew="timestamp" if "log" in names and not unsigned else "",
         )
 
@@ -89,11 +90,9 @@ async def switch_keys(
             raise PublishError("nothing is published yet: submit the ceremony's bundle first.")
         age = clock().timestamp() - root_time(folder.public)
         switched.extend(plan_switch(keys, published, names, age, at_once=at_once))
-        return KeyChange(promote_next(keys, switched), promote, renew="all")
-
-    def promote() -> None:
-        for name in switched:
-            promote_next_key(folder.keys, name)
+        return KeyChange(
+            promote_next(keys, switched), lambda: open_keys(folder).promote(switched), renew="all"
+        )
 
     await publisher.rotate(plan)
     return switched

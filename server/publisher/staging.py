@@ -14,13 +14,14 @@ import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
 from server.core.errors import FormatError
-from server.core.metadata import TIMESTAMP_LIMIT, metadata_limit
+from server.core.metadata import TIMESTAMP_LIMIT, decode_timestamp, metadata_limit
 from server.core.names import check_role, metadata_name
 from server.core.release import Positive
 from server.publisher.plan import Publication
 from server.publisher.verify import RoleVersion
 from server.storage.bounded import TEMPORARY, read_bounded
-from server.storage.durable import move_durable, sync_folder, write_durable
+from server.storage.durable import move_durable, sync_folder, write_durable, write_immutable
+from server.storage.roots import write_roots
 
 PLAN_LIMIT = 1_048_576
 
@@ -98,6 +99,16 @@ def load_staged(folder: Path) -> Publication | None:
     return Publication(tuple(files), timestamp, plan.snapshot)
 
 
+def show_files(public: Path, publication: Publication, now: int) -> None:
+    """Make the immutable files of a publication visible, a new root last.
+
+    A new root is not served before the timestamp that comes with it.
+    """
+    _note_roots(public, publication, now)
+    for file in sorted(publication.files, key=lambda file: file.role == "root"):
+        write_immutable(public / "metadata" / metadata_name(file.role, file.version), file.data)
+
+
 def discard_staged(folder: Path) -> None:
     """Remove a publication that is public now. A crash in between leaves it to be removed again."""
     trash = folder.with_name(f"{TEMPORARY}done")
@@ -105,6 +116,15 @@ def discard_staged(folder: Path) -> None:
         shutil.rmtree(trash)
     move_durable(folder, trash)
     shutil.rmtree(trash)
+
+
+def _note_roots(public: Path, publication: Publication, now: int) -> None:
+    """Record which timestamp the new roots go with, and when; after a crash, when that ended."""
+    roots = [file.version for file in publication.files if file.role == "root"]
+    if roots:
+        timestamp = decode_timestamp(publication.timestamp).signed.version
+        newest = max(roots)
+        write_roots(public, before=min(roots) - 1, newest=newest, timestamp=timestamp, time=now)
 
 
 def _check_hash(data: bytes, sha256: str, name: str) -> None:

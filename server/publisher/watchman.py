@@ -14,12 +14,12 @@ from server.core.names import is_online
 from server.publisher.ahead import AheadFinder
 from server.publisher.alarm_book import AGAIN, AlarmBook
 from server.publisher.incoming import list_submissions
+from server.publisher.key_holder import load_keys
 from server.publisher.lease import Lease
 from server.publisher.lives import Alarm, Life, plan_alarms, plan_lives
 from server.publisher.log import Log
 from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.notices import Notice, notice_of, plan_room_notices
-from server.publisher.online_keys import load_online_keys
 from server.publisher.plan import newest_signature
 from server.publisher.publish_metrics import PublishMetrics
 from server.publisher.published import PublicTree, Published
@@ -87,7 +87,7 @@ class Watchman:
         now = self._clock()
         reasons = []
         try:
-            await asyncio.to_thread(load_online_keys, self._folder.keys)
+            await asyncio.to_thread(load_keys, self._folder)
             waiting = await asyncio.to_thread(list_submissions, self._folder.incoming)
             self._metrics.incoming.set(len(waiting))
             published = await asyncio.to_thread(self._tree.load)

@@ -10,11 +10,13 @@ from server.storage.place import Place, PostgresAddress
 class StateFolder:
     """The folder given as `--state`: keys, trust, submissions, blobs, database and public tree.
 
-    `database_url` is the setting; empty for the SQLite file in the folder.
+    `database_url` and `keys_socket` are the settings; empty for the SQLite file and the keys in
+    the folder.
     """
 
     root: Path
     database_url: str = field(default="", repr=False)
+    keys_socket: str = ""
 
     @property
     def settings(self) -> Path:
@@ -23,7 +25,10 @@ class StateFolder:
 
     @property
     def keys(self) -> Path:
-        """Online private keys, 0600, and `public.json` with their public halves."""
+        """Online private keys, 0600, and `public.json` with their public halves.
+
+        Where another process has the keys only `public.json` is here.
+        """
         return self.root / "keys"
 
     @property

@@ -6,16 +6,17 @@ from server.core.errors import HeningError
 from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
 from server.publisher.key_choice import choose_keys, describe_keys
-from server.publisher.online_keys import encode_public, load_online_keys
+from server.publisher.key_holder import load_keys
+from server.publisher.online_keys import encode_public
 from server.storage.bounded import read_bounded
 
 LIMIT = 65_536
 
 
 def check_keys(site: Site) -> Iterator[Finding]:
-    """Look at the key files."""
+    """Look at the keys, wherever they are."""
     try:
-        keys = load_online_keys(site.folder.keys)
+        keys = load_keys(site.folder)
     except (HeningError, OSError) as error:  # a key file may be gone, too
         yield Finding("keys", "", str(error))
         return

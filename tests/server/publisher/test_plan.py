@@ -78,7 +78,7 @@ def test_a_renewal(world):
 
 def test_a_burned_version_of_latest_is_skipped(world):
     """A version that the log knows is not signed a second time."""
-    assert names(plan(world, renew=True, logged={"latest": 7}))[0] == ("latest", 8)
+    assert names(plan(world, renew=True, used={"latest": 7}))[0] == ("latest", 8)
 
 
 def test_a_pointer_to_what_nobody_signed(world):

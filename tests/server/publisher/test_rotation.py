@@ -214,7 +214,7 @@ def test_a_failure_after_the_key_files(world, monkeypatch):
     assert load_online_keys(world.folder.keys).next_signers == {}
     assert switch(world, "snapshot", "timestamp") == []
     with monkeypatch.context() as patch:
-        patch.setattr("server.publisher.rotation.create_next_keys", fail)
+        patch.setattr("server.publisher.key_holder.create_next_keys", fail)
         with pytest.raises(StorageError, match=r"not every key file is changed: \[Errno 28\]"):
             new(world, "snapshot")
 

@@ -1,0 +1,73 @@
+"""Where the online keys are: in the state folder, or in a process of their own (ADR 59)."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from server.core.pointer import Pointer
+from server.publisher.key_choice import choose_keys
+from server.publisher.key_socket import KeySocket
+from server.publisher.online_keys import (
+    OnlineKeys,
+    create_next_keys,
+    load_online_keys,
+    promote_next_key,
+)
+from server.publisher.plan import Publication, plan_publication
+from server.publisher.published import Published, Trust
+from server.publisher.verify import RoleVersion
+from server.storage.layout import StateFolder
+
+
+class KeyFolder:
+    """Keys that lie in the state folder."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder.keys
+
+    def load(self) -> OnlineKeys:
+        """Load the keys, for a command may have changed them."""
+        return load_online_keys(self._folder)
+
+    def create_next(self, names: Collection[str], *, afresh: bool) -> None:
+        """Make the next key of each of `names`, and write the public halves."""
+        create_next_keys(self._folder, names, afresh=afresh)
+
+    def promote(self, names: Collection[str]) -> None:
+        """Make the next keys of `names` the current ones; the former ones are removed."""
+        for name in names:
+            promote_next_key(self._folder, name)
+
+
+def open_keys(folder: StateFolder) -> KeyFolder | KeySocket:
+    """Return what has the keys of a state folder, as its settings say."""
+    return KeySocket(folder) if folder.keys_socket else KeyFolder(folder)
+
+
+def load_keys(folder: StateFolder) -> OnlineKeys:
+    """Return the keys of a state folder, of which another process may have the private halves."""
+    return open_keys(folder).load()
+
+
+def sign_publication(
+    holder: KeyFolder | KeySocket,
+    trust: Trust,
+    published: Published | None,
+    submitted: Sequence[RoleVersion],
+    pointers: Mapping[str, Pointer],
+    now: datetime,
+    *,
+    renew: bool,
+    logged: Mapping[str, int],
+    burned: Mapping[str, Collection[int]],
+) -> Publication:
+    """Return what to publish, as `plan_publication` does, signed by whoever has the keys.
+
+    A key process verifies `submitted` itself, by its own clock; `burned` are the versions of those
+    roles that the log has.
+    """
+    if isinstance(holder, KeySocket):
+        return holder.plan(submitted, pointers, renew=renew, logged=logged, burned=burned)
+    keys = choose_keys(holder.load(), trust.root, trust.targets)
+    return plan_publication(
+        trust, published, submitted, pointers, keys, now, renew=renew, used=logged
+    )

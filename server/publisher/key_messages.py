@@ -1,0 +1,170 @@
+"""What publisher and key process say to each other over a Unix socket: one request, one answer.
+
+A frame is four bytes of length, most significant first, and one MessagePack map whose member `type`
+names the message. Both sides are of one version of hening; nothing here is public or stored.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from server.core.encodings import MAX_INTEGER
+from server.core.errors import FormatError
+from server.publisher.verify import RoleVersion
+
+FRAME_LIMIT = 256 << 20
+"""Bytes: all role files of a site at its first request; a usual one has a few kilobytes."""
+HEAD = 4  # bytes of a frame's length
+MAX_TEXT = 4096  # bytes of a checkpoint's text, which is a note's
+
+Version = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+Short = Annotated[str, msgspec.Meta(max_length=300)]
+Names = Annotated[list[Short], msgspec.Meta(min_length=1, max_length=16)]
+
+
+class _Message(msgspec.Struct, forbid_unknown_fields=True, tag=True):
+    """A message; its class names it."""
+
+
+class Describe(_Message):
+    """Asks which keys are held; answered by `Held`."""
+
+
+class Publish(_Message):
+    """Asks for what makes `files` and `pointers` public; answered by `Signed`, or by `Unknown`.
+
+    `public` is the sha256 of the timestamp that is public, empty where nothing is. `pointers` are
+    `custom` objects by target path. `logged` and `burned` are versions that the log has: the newest
+    of latest and its parts, and every one of the roles in `files`.
+    """
+
+    public: Short
+    files: list[RoleVersion]
+    pointers: dict[Short, Any]
+    renew: bool
+    logged: dict[Short, Version]
+    burned: dict[Short, list[Version]]
+
+
+class Adopt(_Message):
+    """Brings everything that is public: roots, the current version of each role, timestamp."""
+
+    files: list[RoleVersion]
+
+
+class SignCheckpoint(_Message):
+    """Asks for the signature of a checkpoint's text by the key `key`; answered by `Signature`.
+
+    `proof` shows that it and the tree of `size` leaves, the largest one signed, are of one history;
+    `LogSize` is the answer where another size was signed.
+    """
+
+    key: Short
+    text: Annotated[bytes, msgspec.Meta(max_length=MAX_TEXT)]
+    size: Version
+    proof: Annotated[list[bytes], msgspec.Meta(max_length=64)]
+
+
+class MakeNext(_Message):
+    """Asks for next keys of `names`."""
+
+    public: Short
+    names: Names
+    afresh: bool
+
+
+class SwitchTo(_Message):
+    """Asks that the next keys of `names` become the current ones."""
+
+    public: Short
+    names: Names
+
+
+Request = Describe | Publish | Adopt | SignCheckpoint | MakeNext | SwitchTo
+
+
+class Held(_Message):
+    """The public halves: of each role the current key and perhaps the next, in hex; the log's."""
+
+    roles: dict[Short, Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]]
+    log: Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]
+
+
+class Signed(_Message):
+    """The online role files of a publication, and its timestamp."""
+
+    files: list[RoleVersion]
+    timestamp: bytes
+    snapshot: Version
+
+
+class Signature(_Message):
+    """A signature of 64 bytes."""
+
+    signature: bytes
+
+
+class LogSize(_Message):
+    """How many leaves the largest checkpoint has that was signed, if not as many as was thought."""
+
+    size: Version
+
+
+class Unknown(_Message):
+    """What is public is not known here: `Adopt` comes first."""
+
+
+class Done(_Message):
+    """It was done."""
+
+
+class Refused(_Message):
+    """It was not done. `surroundings` tells a disk, say, from something that must not be signed."""
+
+    reason: str
+    surroundings: bool
+
+
+Answer = Held | Signed | Signature | LogSize | Unknown | Done | Refused
+T = TypeVar("T")
+
+
+def encode_frame(message: Request | Answer) -> bytes:
+    """Return the frame of a message; raises FormatError for one over the limit."""
+    body = msgspec.msgpack.encode(message)
+    _check_length(len(body))
+    return len(body).to_bytes(HEAD) + body
+
+
+def decode_head(head: bytes) -> int:
+    """Return how many bytes follow the first four; raises FormatError beyond the limit."""
+    length = int.from_bytes(head)
+    _check_length(length)
+    return length
+
+
+def decode_request(body: bytes) -> Request:
+    """Read a request; raises FormatError for any other bytes."""
+    return _decode(_REQUESTS.decode, body)
+
+
+def decode_answer(body: bytes) -> Answer:
+    """Read an answer; raises FormatError for any other bytes."""
+    return _decode(_ANSWERS.decode, body)
+
+
+_REQUESTS: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_ANSWERS: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+
+def _decode(decode: Callable[[bytes], T], body: bytes) -> T:
+    try:
+        return decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise FormatError(f"a message between publisher and key process: {error}.") from error
+
+
+def _check_length(length: int) -> None:
+    if not 0 < length <= FRAME_LIMIT:
+        raise FormatError(f"a message of {length} bytes is over the limit of {FRAME_LIMIT}.")

@@ -1,0 +1,245 @@
+"""The online keys where they are in a process of their own: the publisher's side of its socket.
+
+Every call blocks until the answer is there, so it belongs into a thread. What the key process
+refuses is a PublishError; one that is away or whose disk fails is a StorageError, so that what
+waits is tried again.
+"""
+
+import hashlib
+import socket
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSlibKey
+
+from server.core.errors import FormatError, TrustError
+from server.core.metadata import metadata_limit
+from server.core.names import metadata_name
+from server.core.note import VerifierKey, decode_verifier_key
+from server.core.pointer import Pointer, encode_pointer
+from server.publisher.errors import PublishError
+from server.publisher.key_messages import (
+    HEAD,
+    Adopt,
+    Answer,
+    Describe,
+    Done,
+    Held,
+    LogSize,
+    MakeNext,
+    Publish,
+    Refused,
+    Request,
+    SignCheckpoint,
+    Signed,
+    SwitchTo,
+    Unknown,
+    decode_answer,
+    decode_head,
+    encode_frame,
+)
+from server.publisher.key_messages import Signature as SignedText
+from server.publisher.online_keys import ROLES, OnlineKeys, Prove, encode_public, prove_nothing
+from server.publisher.plan import Publication
+from server.publisher.published import Published, load_published
+from server.publisher.verify import RoleVersion
+from server.storage.bounded import read_bounded
+from server.storage.durable import write_durable
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+from server.storage.roots import list_roots
+
+ANSWER_SECONDS = 60.0
+"""To wait for an answer: a site's first request has every role file verified there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicHalf(Signer):
+    """Stands for a role's key that is in the other process; it signs nothing by itself."""
+
+    key: SSlibKey
+
+    @property
+    def public_key(self) -> SSlibKey:
+        """The public half as TUF metadata holds it."""
+        return self.key
+
+    @classmethod
+    def from_priv_key_uri(
+        cls,
+        priv_key_uri: str,
+        public_key: Key,
+        secrets_handler: SecretsHandler | None = None,
+    ) -> Self:
+        """Refuse: there is no private half to be had."""
+        del public_key, secrets_handler  # the interface names them
+        raise TrustError(f"{priv_key_uri!r} is not used: the key process signs.")
+
+    def sign(self, payload: bytes) -> Signature:
+        """Refuse: the key process signs whole publications, and no bytes that it is handed."""
+        raise TrustError(f"{len(payload)} bytes are not signed here: the key process signs.")
+
+
+@dataclass(frozen=True, slots=True)
+class LogHalf:
+    """Stands for a key of the log that is in the other process, and asks it to sign."""
+
+    verifier: VerifierKey
+    process: "KeySocket"
+
+    def sign(self, text: bytes, prove: Prove = prove_nothing) -> bytes:
+        """Return the signature of a checkpoint's text of the history that was signed so far."""
+        return self.process.sign_checkpoint(self.verifier, text, prove)
+
+
+class KeySocket:
+    """The key process of a state folder, as whoever publishes from that folder asks it."""
+
+    def __init__(self, folder: StateFolder) -> None:
+        self._folder = folder
+        self._size = 0  # leaves of the largest checkpoint that was signed, as far as is known here
+
+    def load(self) -> OnlineKeys:
+        """Ask for the public halves of the keys that are held now."""
+        held = self._ask(Describe())
+        if not isinstance(held, Held) or held.roles.keys() != set(ROLES):
+            raise _unexpected(held)
+        halves = {role: [_half(text) for text in held.roles[role]] for role in ROLES}
+        logs = [LogHalf(decode_verifier_key(text), self) for text in held.log]
+        return OnlineKeys(
+            {role: keys[0] for role, keys in halves.items()},
+            logs[0],
+            {role: keys[1] for role, keys in halves.items() if len(keys) > 1},
+            logs[1] if len(logs) > 1 else None,
+        )
+
+    def plan(
+        self,
+        submitted: Sequence[RoleVersion],
+        pointers: Mapping[str, Pointer],
+        *,
+        renew: bool,
+        logged: Mapping[str, int],
+        burned: Mapping[str, Collection[int]],
+    ) -> Publication:
+        """Return what to publish, verified and signed by the other process."""
+        files = list(submitted)
+        request = Publish(
+            self._public(),
+            files,
+            {path: encode_pointer(pointer) for path, pointer in pointers.items()},
+            renew,
+            dict(logged),
+            {role: sorted(versions) for role, versions in burned.items()},
+        )
+        answer = self._settled(request)
+        if not isinstance(answer, Signed):
+            raise _unexpected(answer)
+        return Publication((*files, *answer.files), answer.timestamp, answer.snapshot)
+
+    def sign_checkpoint(self, key: VerifierKey, text: bytes, prove: Prove) -> bytes:
+        """Return the signature of a checkpoint's text by `key`.
+
+        Raises LogError where this log and the one that was signed are not of one history.
+        """
+        for _ in range(3):  # another publisher may have had a larger one signed meanwhile
+            proof = list(prove(self._size)) if self._size else []
+            answer = self._ask(SignCheckpoint(str(key), text, self._size, proof))
+            if isinstance(answer, SignedText):
+                return answer.signature
+            if not isinstance(answer, LogSize):
+                raise _unexpected(answer)
+            self._size = answer.size
+        raise StorageError("the key process signs for somebody else: try again.")
+
+    def create_next(self, names: Collection[str], *, afresh: bool) -> None:
+        """Have next keys made, and write their public halves to this folder's `public.json`."""
+        _done(self._settled(MakeNext(self._public(), list(names), afresh)))
+        self.write_public()
+
+    def promote(self, names: Collection[str]) -> None:
+        """Have next keys become the current ones."""
+        if names:
+            _done(self._settled(SwitchTo(self._public(), list(names))))
+
+    def write_public(self) -> None:
+        """Write `public.json`, which the signers read, into this state folder."""
+        write_durable(self._folder.keys / "public.json", encode_public(self.load()))
+
+    def _settled(self, request: Request) -> Answer:
+        """Ask, and where the other process does not know what is public, tell it first."""
+        answer = self._ask(request)
+        if not isinstance(answer, Unknown):
+            return answer
+        published = load_published(self._folder.public)
+        _done(self._ask(Adopt([] if published is None else self._public_files(published))))
+        return self._ask(request)
+
+    def _public(self) -> str:
+        path = self._folder.public / "metadata" / "timestamp.json"
+        if not path.exists():
+            return ""
+        return hashlib.sha256(read_bounded(path, metadata_limit("timestamp"))).hexdigest()
+
+    def _public_files(self, published: Published) -> list[RoleVersion]:
+        """Read every root, and the current version of each role."""
+        timestamp = published.timestamp.version
+        versions = [("root", n) for n in list_roots(self._folder.public, timestamp)]
+        versions += [*published.versions().items(), ("snapshot", published.snapshot.version)]
+        metadata = self._folder.public / "metadata"
+        return [
+            RoleVersion(role, version, read_bounded(metadata / name, metadata_limit(role)))
+            for role, version in [*versions, ("timestamp", timestamp)]
+            for name in [metadata_name(role, version)]
+        ]
+
+    def _ask(self, request: Request) -> Answer:
+        path = self._folder.keys_socket
+        frame = encode_frame(request)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as one:
+                one.settimeout(ANSWER_SECONDS)
+                one.connect(path)
+                one.sendall(frame)
+                answer = decode_answer(_receive(one, decode_head(_receive(one, HEAD))))
+        except (OSError, FormatError) as error:
+            raise StorageError(
+                f"the key process does not answer at {path} ({error}): look whether"
+                " `hening-server keys serve` runs there."
+            ) from error
+        if isinstance(answer, Refused):
+            kind = StorageError if answer.surroundings else PublishError
+            raise kind(f"the key process refuses: {answer.reason}")
+        return answer
+
+
+def _receive(one: socket.socket, length: int) -> bytes:
+    data = bytearray()
+    while len(data) < length:
+        part = one.recv(min(length - len(data), 1 << 20))
+        if not part:
+            raise FormatError("it closed the connection")
+        data += part
+    return bytes(data)
+
+
+def _half(text: str) -> PublicHalf:
+    try:
+        key = SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(text)))
+    except ValueError as error:
+        raise FormatError("the key process names a key that is none.") from error
+    return PublicHalf(key)
+
+
+def _done(answer: Answer) -> None:
+    if not isinstance(answer, Done):
+        raise _unexpected(answer)
+
+
+def _unexpected(answer: Answer) -> StorageError:
+    return StorageError(
+        f"the key process answers {type(answer).__name__}, which was not asked: it is of another"
+        " version; restart it."
+    )
