@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 
 from server.core.pointer import Pointer
 from server.publisher.key_choice import choose_keys
@@ -19,10 +20,10 @@ from server.storage.layout import StateFolder
 
 
 class KeyFolder:
-    """Keys that lie in the state folder."""
+    """Keys that lie in a folder as `online_keys` describes it."""
 
-    def __init__(self, folder: StateFolder) -> None:
-        self._folder = folder.keys
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     def load(self) -> OnlineKeys:
         """Load the keys, for a command may have changed them."""
@@ -40,7 +41,7 @@ class KeyFolder:
 
 def open_keys(folder: StateFolder) -> KeyFolder | KeySocket:
     """Return what has the keys of a state folder, as its settings say."""
-    return KeySocket(folder) if folder.keys_socket else KeyFolder(folder)
+    return KeySocket(folder) if folder.keys_socket else KeyFolder(folder.keys)
 
 
 def load_keys(folder: StateFolder) -> OnlineKeys:
@@ -62,11 +63,11 @@ def sign_publication(
 ) -> Publication:
     """Return what to publish, as `plan_publication` does, signed by whoever has the keys.
 
-    A key process verifies `submitted` itself, by its own clock; `burned` are the versions of those
+    A key process verifies `submitted` itself; `burned` are the versions of those
     roles that the log has.
     """
     if isinstance(holder, KeySocket):
-        return holder.plan(submitted, pointers, renew=renew, logged=logged, burned=burned)
+        return holder.plan(submitted, pointers, now, renew=renew, logged=logged, burned=burned)
     keys = choose_keys(holder.load(), trust.root, trust.targets)
     return plan_publication(
         trust, published, submitted, pointers, keys, now, renew=renew, used=logged

@@ -5,6 +5,7 @@ names the message. Both sides are of one version of hening; nothing here is publ
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -20,7 +21,10 @@ MAX_TEXT = 4096  # bytes of a checkpoint's text, which is a note's
 
 Version = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
 Short = Annotated[str, msgspec.Meta(max_length=300)]
-Names = Annotated[list[Short], msgspec.Meta(min_length=1, max_length=16)]
+Names = Annotated[
+    list[Annotated[str, msgspec.Meta(pattern=r"^(latest|snapshot|timestamp|log)\Z")]],
+    msgspec.Meta(min_length=1, max_length=4),
+]
 
 
 class _Message(msgspec.Struct, forbid_unknown_fields=True, tag=True):
@@ -34,12 +38,14 @@ class Describe(_Message):
 class Publish(_Message):
     """Asks for what makes `files` and `pointers` public; answered by `Signed`, or by `Unknown`.
 
-    `public` is the sha256 of the timestamp that is public, empty where nothing is. `pointers` are
-    `custom` objects by target path. `logged` and `burned` are versions that the log has: the newest
-    of latest and its parts, and every one of the roles in `files`.
+    `public` is the sha256 of the timestamp that is public, empty where nothing is. `now` is the
+    publisher's time. `pointers` are `custom` objects by target path. `logged` and `burned` are
+    versions that the log has: the newest of latest and its parts, and every one of the roles in
+    `files`.
     """
 
     public: Short
+    now: Annotated[datetime, msgspec.Meta(tz=True)]
     files: list[RoleVersion]
     pointers: dict[Short, Any]
     renew: bool

@@ -9,6 +9,7 @@ import hashlib
 import socket
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -119,6 +120,7 @@ class KeySocket:
         self,
         submitted: Sequence[RoleVersion],
         pointers: Mapping[str, Pointer],
+        now: datetime,
         *,
         renew: bool,
         logged: Mapping[str, int],
@@ -128,6 +130,7 @@ class KeySocket:
         files = list(submitted)
         request = Publish(
             self._public(),
+            now,
             files,
             {path: encode_pointer(pointer) for path, pointer in pointers.items()},
             renew,

@@ -141,17 +141,19 @@ def log_name(folder: Path) -> str:
         return ""
 
 
-def load_online_keys(folder: Path) -> OnlineKeys:
-    """Load the online keys; raises TrustError for a key file that others may read."""
+def load_online_keys(folder: Path, *, narrow: int = 0o077) -> OnlineKeys:
+    """Load the online keys; raises TrustError for a key file with any mode bit of `narrow`."""
     origin = log_name(folder)
     if not origin:
         raise StorageError(
             f"there are no online keys in {folder}: copy them from where they are kept, or run"
             " `hening-server init` for a new server."
         )
-    private = {name: _load(folder / f"{name}.pem") for name in HOLDERS}
+    private = {name: _load(folder / f"{name}.pem", narrow) for name in HOLDERS}
     following = {
-        name: _load(path) for name in HOLDERS if (path := folder / f"{name}.next.pem").exists()
+        name: _load(path, narrow)
+        for name in HOLDERS
+        if (path := folder / f"{name}.next.pem").exists()
     }
     return OnlineKeys(
         {role: CryptoSigner(private[role]) for role in ROLES},
@@ -183,7 +185,7 @@ def _write_public(folder: Path) -> bytes:
     return data
 
 
-def _load(path: Path) -> Ed25519PrivateKey:
+def _load(path: Path, narrow: int) -> Ed25519PrivateKey:
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
     except FileNotFoundError as error:
@@ -191,7 +193,7 @@ def _load(path: Path) -> Ed25519PrivateKey:
             f"{path} is gone: restore it from a copy, or run `hening-server init --state"
             f" {path.parent.parent}` for a new key, which counts when the signers have listed it."
         ) from error
-    if mode & 0o077:
+    if mode & narrow:
         raise TrustError(f"{path} has mode {mode:04o}: run `chmod 600 {path}`, others may read it.")
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)

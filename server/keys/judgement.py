@@ -1,0 +1,185 @@
+"""What the key process may sign. Pure: requests and values in; what is signed, or an error, out.
+
+It is handed wishes and never bytes to sign: role files that offline keys have signed, and pointers.
+Out of these the publisher's own rules make the online roles here, above every version that was ever
+signed, so that a publisher in foreign hands gets no version twice and no log with two histories.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tuf.api.metadata import Root
+
+from server.core.checkpoint import decode_checkpoint_text
+from server.core.errors import FormatError, LogError, TrustError
+from server.core.latest import is_latest
+from server.core.metadata import verify_first_root, verify_role, verify_root
+from server.core.note import VerifierKey
+from server.core.pointer import decode_pointer
+from server.core.profile import check_delegated, check_root, check_targets
+from server.core.tlog import verify_consistency
+from server.publisher.key_choice import choose_keys
+from server.publisher.key_messages import Publish
+from server.publisher.online_keys import OnlineKeys
+from server.publisher.plan import Publication, newest_signature, plan_publication
+from server.publisher.published import Published
+from server.publisher.verify import RoleVersion, verify_submission
+
+MOST_BURNED = 1000
+"""Versions that a log may be ahead of what was signed here; a crash burns one. The bound keeps a
+publisher in foreign hands from using versions up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The largest tree of the log that was signed."""
+
+    size: int
+    root: bytes
+
+
+def judge_publication(
+    request: Publish,
+    published: Published | None,
+    pinned: bytes,
+    keys: OnlineKeys,
+    signed: Mapping[str, int],
+    now: datetime,
+) -> Publication:
+    """Return the publication that a request asks for, signed.
+
+    `published` is what is public, as it was verified here; `signed` has the newest version of each
+    online role that was ever signed. It is dated by the earlier of `now` and the publisher's time,
+    so that no single clock dates it ahead, and not before what is public.
+
+    Raises what `verify_submission` and `plan_publication` raise, FormatError for a pointer that is
+    malformed, and TrustError for a log that is too far ahead.
+    """
+    at = min(now, request.now)
+    if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
+        at = max(at, newest_signature(published))
+    burned = {role: frozenset(versions) for role, versions in request.burned.items()}
+    trust = verify_submission(request.files, published, pinned, keys, at, burned)
+    pointers = {path: decode_pointer(path, custom) for path, custom in request.pointers.items()}
+    used = dict(signed)
+    for role, version in request.logged.items():
+        if not is_latest(role) or version > signed.get(role, 0) + MOST_BURNED:
+            raise TrustError(
+                f"the log is said to hold {role} {version}, and {signed.get(role, 0)} is the newest"
+                " that was signed: look whether record and log belong together."
+            )
+        used[role] = max(version, signed.get(role, 0))
+    return plan_publication(
+        trust,
+        published,
+        request.files,
+        pointers,
+        choose_keys(keys, trust.root, trust.targets),
+        at,
+        renew=request.renew,
+        used=used,
+    )
+
+
+def judge_public(
+    files: Sequence[RoleVersion], known: Published | None, pinned: bytes
+) -> Publication:
+    """Return as a publication what is public elsewhere.
+
+    Everything must follow by signatures from the `pinned` root, or from that of what is `known`,
+    and nothing may be older than that is. Expiry is not looked at: a server may have been off for
+    long. Raises FormatError, TrustError or ProfileError.
+    """
+    found = {(file.role, file.version): file.data for file in files}
+    timestamps = [file.data for file in files if file.role == "timestamp"]
+    if len(timestamps) != 1:
+        raise FormatError(f"what is public has {len(timestamps)} timestamps; it has one.")
+
+    def read(role: str, version: int) -> bytes:
+        if (role, version) not in found:
+            raise FormatError(f"what is public has no {role} {version}.")
+        return found[role, version]
+
+    root, roots = _follow_roots(found, known, pinned)
+    top = verify_role("timestamp", timestamps[0], root, None).signed
+    named = top.snapshot_meta.version
+    snapshot = verify_role("snapshot", read("snapshot", named), root, None).signed
+    versions = {name.removesuffix(".json"): meta.version for name, meta in snapshot.meta.items()}
+    targets = verify_role("targets", read("targets", versions["targets"]), root, None).signed
+    check_targets(root, targets)
+    signed = {"snapshot": snapshot, "targets": targets}
+    for role, version in versions.items():
+        if role != "targets":
+            signed[role] = verify_role(role, read(role, version), targets, None).signed
+            check_delegated(role, signed[role])
+    wrong = [role for role, version in versions.items() if signed[role].version != version]
+    if wrong or snapshot.version != named:
+        raise TrustError(f"the file of {wrong[0] if wrong else 'snapshot'} is of another version.")
+    if known is not None:
+        _check_not_older(known, {**versions, "snapshot": named, "timestamp": top.version})
+    listed = sorted([*versions.items(), ("snapshot", named)])
+    kept = [RoleVersion(role, version, found[role, version]) for role, version in listed]
+    return Publication((*roots, *kept), timestamps[0], named)
+
+
+def judge_checkpoint(
+    text: bytes, key: VerifierKey, head: Head | None, proof: Sequence[bytes]
+) -> Head:
+    """Return the largest tree once the checkpoint `text` is signed.
+
+    Raises FormatError for a text that is none, and LogError unless its tree and that of `head` are
+    of one history, as `proof` has to show. A smaller tree may be signed again: a new key of the log
+    signs every proof.
+    """
+    try:
+        checkpoint = decode_checkpoint_text(text.decode(), key)
+    except UnicodeDecodeError as error:
+        raise FormatError("a checkpoint is not UTF-8.") from error
+    if not checkpoint.size:
+        raise LogError("a log without leaves is not signed: nothing could continue it.")
+    tree = Head(checkpoint.size, checkpoint.root)
+    if head is None:
+        return tree
+    older, newer = sorted((tree, head), key=lambda each: each.size)
+    try:
+        verify_consistency(older.size, older.root, newer.size, newer.root, proof)
+    except LogError as error:
+        raise LogError(
+            f"a log of {tree.size} leaves and the {head.size} leaves that were signed are not of"
+            " one history, and two are never signed: restore public/log from a copy that is as"
+            " new, a mirror's for instance, and run `hening-server rebuild`."
+        ) from error
+    return newer
+
+
+def _follow_roots(
+    found: Mapping[tuple[str, int], bytes], known: Published | None, pinned: bytes
+) -> tuple[Root, list[RoleVersion]]:
+    """Return the newest root, and those that were not known."""
+    roots = []
+    if known is None:
+        root = verify_first_root(pinned).signed
+        roots.append(RoleVersion("root", root.version, pinned))
+    else:
+        root = known.root
+    while (data := found.get(("root", root.version + 1))) is not None:
+        root = verify_root(data, root, None).signed
+        check_root(root)
+        roots.append(RoleVersion("root", root.version, data))
+    return root, roots
+
+
+def _check_not_older(known: Published, versions: Mapping[str, int]) -> None:
+    before = {
+        **known.versions(),
+        "snapshot": known.snapshot.version,
+        "timestamp": known.timestamp.version,
+    }
+    for role, version in before.items():
+        if versions.get(role, 0) < version:
+            raise TrustError(
+                f"{role} {version} was public, and {versions.get(role, 0)} is now: restore public/"
+                " of the state folder from a newer copy; the record of the key process has the"
+                " role files."
+            )

@@ -1,0 +1,185 @@
+"""What the key process remembers, in a folder of its own that no publisher can write to.
+
+    root.json      the pinned root, from which everything follows
+    public/        what is public as far as is known here: metadata/ and roots.json of a public tree
+    pending/       what was signed last, until the publisher says that it is public
+    signed.json    the newest version of each online role that was ever signed
+    log.json       size and root hash of the largest log that was signed
+    lock           held by the one process that has this folder
+
+`signed.json` and `log.json` are on disk before a signature leaves. A crash in between burns
+versions and nothing else: the next publication takes the ones after them.
+"""
+
+import fcntl
+import hashlib
+from pathlib import Path
+from typing import Annotated, BinaryIO, Literal, TypeVar
+
+import msgspec
+
+from server.core.encodings import decode_canonical_json, encode_canonical_json
+from server.core.errors import FormatError
+from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, decode_timestamp, verify_first_root
+from server.core.names import is_online, metadata_name
+from server.core.profile import check_root
+from server.core.release import Integer
+from server.keys.judgement import Head
+from server.publisher import staging
+from server.publisher.plan import Publication
+from server.publisher.published import PublicTree, Published
+from server.storage.bounded import read_bounded
+from server.storage.durable import sweep_temporary, sync_folder, write_durable
+from server.storage.errors import StorageError
+
+LIMIT = 65_536  # bytes of signed.json and log.json, which have a few hundred
+T = TypeVar("T")
+
+
+class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: Literal[1]
+    versions: dict[str, Integer]
+
+
+class _Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: Literal[1]
+    size: Integer
+    root: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class Record:
+    """The folder, opened by the one process that has it. Use it from one thread at a time."""
+
+    def __init__(self, folder: Path, lock: BinaryIO) -> None:
+        self._folder = folder
+        self._lock = lock  # its descriptor holds the lock
+        self._public = folder / "public"
+        self._pending = folder / "pending"
+        self._tree = PublicTree(self._public)
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        self._lock.close()
+
+    def pinned(self) -> bytes:
+        """Read the pinned root."""
+        return read_bounded(self._folder / "root.json", ROOT_LIMIT)
+
+    def published(self) -> Published | None:
+        """Read what is public, None where nothing is known to be."""
+        return self._tree.load()
+
+    def settle(self, public: str, now: int) -> bool:
+        """Answer whether the timestamp with the sha256 `public`, empty for none, is known here.
+
+        Where it is the one that was signed last, that publication counts as public from now on.
+        """
+        if public == self._digest():
+            return True
+        staged = staging.load_staged(self._pending)
+        if staged is None or public != hashlib.sha256(staged.timestamp).hexdigest():
+            return False
+        self._show(staged, now)
+        staging.discard_staged(self._pending)
+        return True
+
+    def adopt(self, publication: Publication, now: int) -> None:
+        """Take what is public elsewhere for what is public."""
+        self._keep_signed(publication)
+        self._show(publication, now)
+
+    def keep(self, publication: Publication) -> None:
+        """Remember that this was signed, before it leaves."""
+        self._keep_signed(publication)
+        # What was signed before this did not become public: its versions are burned.
+        if self._pending.exists():
+            staging.discard_staged(self._pending)
+        staging.discard_unaccepted(self._pending)
+        temporary = staging.staged_temporary(self._pending, 0)
+        staging.write_staged(temporary, publication)
+        staging.accept_staged(temporary, self._pending)
+
+    def signed(self) -> dict[str, int]:
+        """Return the newest version of each online role that was ever signed."""
+        path = self._folder / "signed.json"
+        return _load(path, _Signed).versions if path.exists() else {}
+
+    def head(self) -> Head | None:
+        """Return the largest tree of the log that was signed, None where none was."""
+        path = self._folder / "log.json"
+        if not path.exists():
+            return None
+        log = _load(path, _Log)
+        return Head(log.size, bytes.fromhex(log.root))
+
+    def keep_head(self, head: Head) -> None:
+        """Remember a tree of the log, before its signature leaves."""
+        _write(self._folder / "log.json", _Log(1, head.size, head.root.hex()))
+
+    def _digest(self) -> str:
+        path = self._public / "metadata" / "timestamp.json"
+        if not path.exists():
+            return ""
+        return hashlib.sha256(read_bounded(path, TIMESTAMP_LIMIT)).hexdigest()
+
+    def _keep_signed(self, publication: Publication) -> None:
+        before = self.signed()
+        versions = {f.role: f.version for f in publication.files if is_online(f.role)}
+        versions["timestamp"] = decode_timestamp(publication.timestamp).signed.version
+        after = before | {name: max(n, before.get(name, 0)) for name, n in versions.items()}
+        if after != before:
+            _write(self._folder / "signed.json", _Signed(1, after))
+
+    def _show(self, publication: Publication, now: int) -> None:
+        """Make a publication what is public here; a crash leaves files that nothing names."""
+        staging.show_files(self._public, publication, now)
+        write_durable(self._public / "metadata" / "timestamp.json", publication.timestamp)
+        published = self.published()
+        assert published is not None
+        current = {**published.versions(), "snapshot": published.snapshot.version}
+        kept = {metadata_name(role, version) for role, version in current.items()}
+        metadata = self._public / "metadata"
+        for path in metadata.iterdir():
+            if path.name not in {*kept, "timestamp.json"} and not path.name.endswith(".root.json"):
+                path.unlink()
+        sync_folder(metadata)
+
+
+def open_record(folder: Path, root: bytes | None) -> Record:
+    """Open the record in `folder`, with `root` as the pinned root of a new one.
+
+    Raises StorageError where another process has it, where it is wider than 0700, or where it is
+    new and there is no root; TrustError or ProfileError for a root that is not sound, and
+    FormatError where another one is pinned.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_mode & 0o077:
+        raise StorageError(f"{folder} is open to others: run `chmod 700 {folder}`.")
+    lock = (folder / "lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StorageError(f"another key process has {folder}: stop it first.") from error
+    sweep_temporary(folder)
+    pinned = folder / "root.json"
+    if root is not None and pinned.exists() and read_bounded(pinned, ROOT_LIMIT) != root:
+        raise FormatError(f"another root is pinned in {folder}; a record keeps its first one.")
+    if not pinned.exists():
+        if root is None:
+            raise StorageError(f"no root is pinned in {folder}: start with --root once.")
+        check_root(verify_first_root(root).signed)
+        write_durable(pinned, root)
+    return Record(folder, lock)
+
+
+def _load(path: Path, kind: type[T]) -> T:
+    value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise FormatError(f"{path} is malformed: {error}; restore it from a copy.") from error
+
+
+def _write(path: Path, value: msgspec.Struct) -> None:
+    write_durable(path, encode_canonical_json(msgspec.to_builtins(value)), mode=0o600)

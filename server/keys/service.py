@@ -1,0 +1,213 @@
+"""Answers the publisher's requests over a Unix socket, one after the other.
+
+    1  what the publisher calls public is what is known here, or it is adopted first
+    2  the request is judged, and what it asks for is made and signed
+    3  the record is durable; a crash before this leaves nothing
+    4  the answer leaves; a crash before this leaves versions that nobody has seen, and the next
+       request takes those after them
+
+Who may connect is who may open the socket; there is no other proof of identity.
+"""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from server.core.errors import FormatError, HeningError
+from server.keys.judgement import judge_checkpoint, judge_public, judge_publication
+from server.keys.record import Record
+from server.keys.sources import KeySource
+from server.publisher.errors import PublishError
+from server.publisher.key_choice import plan_next, plan_switch
+from server.publisher.key_messages import (
+    HEAD,
+    Adopt,
+    Answer,
+    Describe,
+    Done,
+    Held,
+    LogSize,
+    MakeNext,
+    Publish,
+    Refused,
+    Request,
+    Signature,
+    SignCheckpoint,
+    Signed,
+    SwitchTo,
+    Unknown,
+    decode_head,
+    decode_request,
+    encode_frame,
+)
+from server.publisher.online_keys import OnlineKeys
+from server.storage.errors import StorageError
+
+CONNECTIONS = 8
+"""At once: one publisher, and commands beside it. More are closed unheard."""
+RECEIVE_SECONDS = 10.0  # for a whole request, which comes from this machine
+SEND_SECONDS = 10.0  # for the answer to be taken
+log = structlog.get_logger()
+
+
+class KeyService:
+    """Judges requests and keeps the record; used from one thread at a time."""
+
+    def __init__(
+        self,
+        source: KeySource,
+        record: Record,
+        clock: Callable[[], datetime],
+        after_record: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._source = source
+        self._record = record
+        self._clock = clock
+        self._after_record = after_record
+
+    def answer(self, request: Request) -> Answer:
+        """Return the answer to a request: a refusal, too, is one."""
+        try:
+            match request:
+                case Describe():
+                    return _describe(self._source.load())
+                case Adopt():
+                    return self._adopt(request)
+                case SignCheckpoint():
+                    return self._sign_checkpoint(request)
+                case Publish() | MakeNext() | SwitchTo():
+                    if not self._record.settle(request.public, self._epoch()):
+                        return Unknown()
+                    return self._settled(request)
+        except (StorageError, OSError) as error:
+            return Refused(str(error).partition("\n")[0], surroundings=True)
+        except HeningError as error:
+            return Refused(str(error), surroundings=False)
+
+    def _settled(self, request: Publish | MakeNext | SwitchTo) -> Answer:
+        keys, published = self._source.load(), self._record.published()
+        match request:
+            case Publish():
+                return self._publish(request, keys)
+            case MakeNext():
+                plan_next(keys, published, request.names, afresh=request.afresh)
+                self._source.create_next(request.names, afresh=request.afresh)
+            case SwitchTo():
+                if published is None:
+                    raise PublishError("nothing is published yet: there is no key to switch to.")
+                # How long root has been public the publisher knows: a switch that comes too early
+                # costs some phones one poll, and signs nothing that another would not.
+                self._source.promote(plan_switch(keys, published, request.names, 0, at_once=True))
+        return Done()
+
+    def _publish(self, request: Publish, keys: OnlineKeys) -> Signed:
+        publication = judge_publication(
+            request,
+            self._record.published(),
+            self._record.pinned(),
+            keys,
+            self._record.signed(),
+            self._clock(),
+        )
+        self._record.keep(publication)
+        self._after_record()
+        submitted = {(file.role, file.version) for file in request.files}
+        files = [f for f in publication.files if (f.role, f.version) not in submitted]
+        log.info("signed", snapshot=publication.snapshot_version)
+        return Signed(files, publication.timestamp, publication.snapshot_version)
+
+    def _adopt(self, request: Adopt) -> Done:
+        publication = judge_public(request.files, self._record.published(), self._record.pinned())
+        self._record.adopt(publication, self._epoch())
+        log.info("took over what is public", snapshot=publication.snapshot_version)
+        return Done()
+
+    def _sign_checkpoint(self, request: SignCheckpoint) -> Answer:
+        head = self._record.head()
+        if request.size != (0 if head is None else head.size):
+            return LogSize(0 if head is None else head.size)
+        held = {str(key.verifier): key for key in self._source.load().log_keys}
+        if request.key not in held:
+            raise PublishError("that key of the log is not held here any more: try again.")
+        key = held[request.key]
+        grown = judge_checkpoint(request.text, key.verifier, head, request.proof)
+        if grown != head:
+            self._record.keep_head(grown)
+            self._after_record()
+        return Signature(key.sign(request.text))
+
+    def _epoch(self) -> int:
+        return int(self._clock().timestamp())
+
+
+@contextlib.asynccontextmanager
+async def serving(service: KeyService, path: Path) -> AsyncIterator[None]:
+    """Answer requests at the Unix socket `path` until the block ends.
+
+    The socket is for its owner and its group; raises StorageError where others reach its folder.
+    """
+    listener = await asyncio.to_thread(_bind, path)
+    turn, places = asyncio.Lock(), asyncio.Semaphore(CONNECTIONS)
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError, EOFError, TimeoutError):
+            if places.locked():
+                return
+            async with places:
+                answer = await _receive_and_answer(service, reader, turn)
+                writer.write(encode_frame(answer))
+                async with asyncio.timeout(SEND_SECONDS):
+                    await writer.drain()
+
+    server = await asyncio.start_unix_server(handle, sock=listener)
+    try:
+        yield
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+def _bind(path: Path) -> socket.socket:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if path.parent.stat().st_mode & 0o007:
+        raise StorageError(
+            f"{path.parent} is open to everybody: give the socket a folder of its own, of mode 0750"
+            " with the server's group."
+        )
+    path.unlink(missing_ok=True)  # of a process that has ended: this one has the record's lock
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    with contextlib.ExitStack() as stack:
+        stack.callback(listener.close)
+        listener.bind(str(path))
+        path.chmod(0o660)
+        stack.pop_all()
+    return listener
+
+
+async def _receive_and_answer(
+    service: KeyService, reader: asyncio.StreamReader, turn: asyncio.Lock
+) -> Answer:
+    try:
+        async with asyncio.timeout(RECEIVE_SECONDS):
+            body = await reader.readexactly(decode_head(await reader.readexactly(HEAD)))
+        request = await asyncio.to_thread(decode_request, body)
+    except FormatError as error:
+        answer: Answer = Refused(str(error), surroundings=False)
+    else:
+        async with turn:
+            answer = await asyncio.to_thread(service.answer, request)
+    if isinstance(answer, Refused):
+        log.warning("refused", reason=answer.reason)
+    return answer
+
+
+def _describe(keys: OnlineKeys) -> Held:
+    roles = {role: [signer.public_key.keyval["public"]] for role, signer in keys.signers.items()}
+    for role, signer in keys.next_signers.items():
+        roles[role].append(signer.public_key.keyval["public"])
+    return Held(roles, [str(key.verifier) for key in keys.log_keys])

@@ -1,0 +1,56 @@
+"""Where the key process has its keys from: a folder of its own, credentials of systemd, a token."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Protocol
+
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import OnlineKeys, load_online_keys
+
+OTHERS = 0o007
+"""Modes that a credential must not have: its group may be the mask of systemd's access list."""
+
+
+class KeySource(Protocol):
+    """What holds private keys; a `KeyFolder` is one."""
+
+    def load(self) -> OnlineKeys:
+        """Return the keys that are held now."""
+
+    def create_next(self, names: Collection[str], *, afresh: bool) -> None:
+        """Make the next key of each of `names`."""
+
+    def promote(self, names: Collection[str]) -> None:
+        """Make the next keys of `names` the current ones."""
+
+
+class FixedKeys:
+    """Keys that are read once, and that only whoever runs the key process can change."""
+
+    def __init__(self, keys: OnlineKeys, place: str) -> None:
+        self._keys = keys
+        self._place = place
+
+    def load(self) -> OnlineKeys:
+        """Return the keys."""
+        return self._keys
+
+    def create_next(self, names: Collection[str], *, afresh: bool) -> None:
+        """Refuse: keys are made where they are kept."""
+        del afresh
+        raise PublishError(
+            f"the next key of {', '.join(names)} is made in {self._place} by hand, under the name"
+            f" {min(names)}.next for instance; restart the key process then."
+        )
+
+    def promote(self, names: Collection[str]) -> None:
+        """Refuse: keys change their names where they are kept."""
+        raise PublishError(
+            f"in {self._place} give the next key of {', '.join(names)} the name of the current one,"
+            " and restart the key process; the listed key signs until then."
+        )
+
+
+def load_credentials(folder: Path) -> FixedKeys:
+    """Read keys that systemd passed (`LoadCredential=`), with the names of the keys' folder."""
+    return FixedKeys(load_online_keys(folder, narrow=OTHERS), "the unit's credentials")

@@ -1,0 +1,82 @@
+"""A key process in this one: its service on a thread with a loop of its own, behind a real socket."""
+
+import asyncio
+import contextlib
+import shutil
+import threading
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+
+from server.keys.record import open_record
+from server.keys.service import KeyService, serving
+from server.publisher.key_holder import KeyFolder
+from server.storage.layout import StateFolder
+from tests.server.world import World
+
+
+class KeyProcess:
+    """Keys and record below `folder`; it can be stopped and started again."""
+
+    def __init__(self, folder: Path, root: bytes, clock) -> None:
+        self.keys, self.record = folder / "keys", folder / "record"
+        self.socket = folder / "run" / "keys.sock"
+        self._root = root
+        self._clock = clock
+        self._stack = contextlib.ExitStack()
+
+    def start(self, after_record=lambda: None):
+        """Begin to answer."""
+        self._stack.enter_context(self._running(after_record))
+        return self
+
+    def stop(self) -> None:
+        """End it, as a restart does."""
+        self._stack.close()
+
+    @contextlib.contextmanager
+    def opened(self):
+        """Give the service without a socket."""
+        record = open_record(self.record, self._root)
+        with contextlib.closing(record):
+            yield KeyService(KeyFolder(self.keys), record, self._clock)
+
+    @contextlib.contextmanager
+    def _running(self, after_record):
+        record = open_record(self.record, self._root)
+        service = KeyService(KeyFolder(self.keys), record, self._clock, after_record)
+        ready: Future = Future()
+
+        async def serve() -> None:
+            stop = asyncio.Event()
+            async with serving(service, self.socket):
+                ready.set_result((asyncio.get_running_loop(), stop))
+                await stop.wait()
+
+        def run() -> None:
+            try:
+                asyncio.run(serve())
+            except BaseException as error:
+                if ready.done():
+                    raise
+                ready.set_exception(error)
+
+        with contextlib.closing(record):
+            thread = threading.Thread(target=run)
+            thread.start()
+            loop, stop = ready.result()
+            try:
+                yield
+            finally:
+                loop.call_soon_threadsafe(stop.set)
+                thread.join()
+
+
+def move_keys(world: World, folder: Path) -> tuple[World, KeyProcess]:
+    """Take the keys of a world away to a key process in `folder`, which is not started yet."""
+    root = world.folder.trusted_root.read_bytes()
+    process = KeyProcess(folder, root, world.now)
+    folder.mkdir(mode=0o700)
+    shutil.move(world.folder.keys, process.keys)
+    state = StateFolder(world.folder.root, world.folder.database_url, str(process.socket))
+    return replace(world, folder=state), process
