@@ -12,6 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from server.cli.key_process import public, serve
 from server.cli.options import JSON, STATE, require_state
 from server.cli.orders import PUBLIC_URL
 from server.cli.recorded import recorded
@@ -35,7 +36,7 @@ NAMES = click.argument(
 
 @click.group(epilog="Example: hening-server keys list --state var/server")
 def keys() -> None:
-    """Rotate the keys that this server signs with.
+    """Rotate the keys that this server signs with, or have them in a process of their own.
 
     Make next keys, have the signers list them, submit what they signed, then switch. ROLE is
     latest, snapshot, timestamp, log, or all.
@@ -109,6 +110,10 @@ def switch(
 def list_keys(state: Path, as_json: bool) -> None:
     """Show each role's keys, which are listed and which sign."""
     _show(require_state(state), as_json=as_json)
+
+
+keys.add_command(serve)
+keys.add_command(public)
 
 
 def _names(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -44,7 +44,9 @@ from server.publisher.check import check_state
 from server.publisher.checks.finding import Finding
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import check_root_keys
-from server.publisher.online_keys import HOLDERS, create_online_keys, load_online_keys, log_name
+from server.publisher.key_holder import load_keys
+from server.publisher.key_socket import KeySocket
+from server.publisher.online_keys import HOLDERS, create_online_keys, log_name
 from server.release.api.operation import PREFIX
 from server.release.checks.check import check_control_plane
 from server.settings_files import check_settings_files
@@ -79,17 +81,17 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
     root that the ceremony made. A key file that was lost is made anew, and no other is touched.
     """
     folder = open_state(state)
-    if root_file is not None and not folder.keys.exists():
+    if root_file is not None and not folder.keys.exists() and not folder.keys_socket:
         raise StorageError(f"there are no online keys in {state}: run `init` without --root first.")
-    made = [name for name in HOLDERS if not (folder.keys / f"{name}.pem").exists()]
     pinned = _load_pinned(folder)
-    create_online_keys(folder.keys, log_origin, log_verifier(pinned).name if pinned else "")
+    made, origin = _prepare_keys(folder, log_origin, pinned)
     migrate_database(folder.database)
     make_folder(folder.incoming)
     if made:
         record_once(folder, "server.init", "keys", {"made": made})
     if root_file is None:
-        click.echo(f"Online keys are in {folder.keys}; the log is {log_name(folder.keys)}.")
+        place = f"behind {folder.keys_socket}" if folder.keys_socket else f"in {folder.keys}"
+        click.echo(f"Online keys are {place}; the log is {origin}.")
         if made:
             click.echo(f"New keys: {', '.join(made)}.")
         click.echo(f"Take {folder.keys}/public.json to the {'signers' if pinned else 'ceremony'}.")
@@ -98,7 +100,7 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
         root = verify_first_root(data).signed
         check_root(root)
         check_expiry("root", root, now())
-        check_root_keys(root, load_online_keys(folder.keys))
+        check_root_keys(root, load_keys(folder))
         if folder.trusted_root.exists() and folder.trusted_root.read_bytes() != data:
             raise PublishError(f"another root is pinned in {state}; a server keeps its first one.")
         if not folder.trusted_root.exists():
@@ -106,6 +108,22 @@ def init(state: Path, log_origin: str | None, root_file: Path | None) -> None:
             record_once(folder, "server.pin", "root", {"version": root.version, "sha256": sha256})
         write_immutable(folder.trusted_root, data)
         click.echo(f"Root {root.version} is pinned; it is valid until {root.expires:%Y-%m-%d}.")
+
+
+def _prepare_keys(
+    folder: StateFolder, log_origin: str | None, pinned: Root | None
+) -> tuple[list[str], str]:
+    """Make the keys that are not there, and return their names and the log's.
+
+    A key process makes none: its public halves are written to this folder for the signers.
+    """
+    if folder.keys_socket:
+        process = KeySocket(folder)
+        process.write_public()
+        return [], process.load().log_verifier.name
+    made = [name for name in HOLDERS if not (folder.keys / f"{name}.pem").exists()]
+    create_online_keys(folder.keys, log_origin, log_verifier(pinned).name if pinned else "")
+    return made, log_name(folder.keys)
 
 
 def _load_pinned(folder: StateFolder) -> Root | None:

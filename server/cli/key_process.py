@@ -1,0 +1,145 @@
+"""`keys serve` and `keys public`: the online keys in a process of their own."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+import structlog
+
+from server.cli.options import now
+from server.core.errors import FormatError, TrustError
+from server.core.metadata import ROOT_LIMIT, verify_first_root
+from server.core.profile import log_verifier
+from server.keys.record import open_record
+from server.keys.service import KeyService, serving
+from server.keys.sources import OTHERS, KeySource, load_credentials
+from server.keys.token import load_token
+from server.observability import configure_logging, describe_unexpected
+from server.processes.notify import notify
+from server.publisher.key_holder import KeyFolder
+from server.publisher.online_keys import encode_public
+from server.storage.bounded import read_bounded
+
+PIN_LIMIT = 256  # bytes; tokens take fewer
+PATH = click.Path(path_type=Path)
+F = TypeVar("F", bound=Callable[..., None])
+log = structlog.get_logger()
+
+
+def _sources(command: F) -> F:
+    """Add the options that say where the keys are."""
+    for option in (
+        click.option("--pin-file", type=PATH, help="A file that holds the token's PIN alone."),
+        click.option("--token", help="Label of the token."),
+        click.option(
+            "--pkcs11", metavar="MODULE", help="PKCS #11 module of a token with the keys."
+        ),
+        click.option("--credentials", is_flag=True, help="Keys are credentials of this unit."),
+        click.option("--keys", type=PATH, help="Folder with the keys, as `init` makes it."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command(
+    epilog="Example: hening-server keys serve --keys /var/lib/hening-keys/keys --record"
+    " /var/lib/hening-keys/record --root 1.root.json --socket /run/hening-keys/keys.sock"
+)
+@_sources
+@click.option("--record", required=True, type=PATH, help="Folder of its own: what was signed.")
+@click.option("--root", type=PATH, help="The root to pin in a new record, 1.root.json.")
+@click.option("--socket", "path", required=True, type=PATH, help="Path of the Unix socket.")
+def serve(
+    keys: Path | None,
+    credentials: bool,
+    pkcs11: str | None,
+    token: str | None,
+    pin_file: Path | None,
+    record: Path,
+    root: Path | None,
+    path: Path,
+) -> None:
+    """Sign for a publisher that has no keys: only what its own copy of the rules accepts.
+
+    The publisher's setting `keys_socket` names the socket. SIGTERM ends it after the request that
+    is under way. Keys in a folder are read for each request, others at the start.
+    """
+    configure_logging()
+    os.umask(0o077)
+    opened = open_record(record, None if root is None else read_bounded(root, ROOT_LIMIT))
+    origin = log_verifier(verify_first_root(opened.pinned()).signed).name
+    source = _open(keys, pkcs11, token, pin_file, origin, credentials=credentials)
+    source.load()
+    service = KeyService(source, opened, now)
+    manager = os.environ.get("NOTIFY_SOCKET", "")
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(
+            lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
+        )
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, stop.set)
+        async with serving(service, path):
+            click.echo(str(path))
+            notify(manager, "READY=1")
+            await stop.wait()
+            notify(manager, "STOPPING=1")
+
+    asyncio.run(run())
+
+
+@click.command(epilog="Example: hening-server keys public --keys /var/lib/hening-keys/keys")
+@_sources
+@click.option("--log-origin", default="", help="Name of the log, for keys on a token.")
+def public(
+    keys: Path | None,
+    credentials: bool,
+    pkcs11: str | None,
+    token: str | None,
+    pin_file: Path | None,
+    log_origin: str,
+) -> None:
+    """Print the public halves of the keys, the `public.json` that a ceremony takes."""
+    if pkcs11 and not log_origin:
+        raise click.UsageError("--log-origin names the log whose key is on the token.")
+    source = _open(keys, pkcs11, token, pin_file, log_origin, credentials=credentials)
+    click.echo(encode_public(source.load()).decode(), nl=False)
+
+
+def _open(
+    keys: Path | None,
+    module: str | None,
+    token: str | None,
+    pin_file: Path | None,
+    origin: str,
+    *,
+    credentials: bool,
+) -> KeySource:
+    if (keys is not None) + credentials + (module is not None) != 1:
+        raise click.UsageError("the keys are in one place: --keys, --credentials or --pkcs11.")
+    if keys is not None:
+        return KeyFolder(keys)
+    if module is None:
+        return load_credentials(_credentials())
+    if token is None or pin_file is None:
+        raise click.UsageError("--pkcs11 needs --token and --pin-file.")
+    if pin_file.exists() and pin_file.stat().st_mode & OTHERS:
+        raise TrustError(f"{pin_file} can be read by everybody: run `chmod 600 {pin_file}`.")
+    try:
+        pin = read_bounded(pin_file, PIN_LIMIT).decode().strip()
+    except UnicodeDecodeError:
+        raise FormatError(f"{pin_file} does not hold a PIN.") from None
+    return load_token(module, token, pin, origin)
+
+
+def _credentials() -> Path:
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    if not folder:
+        raise click.UsageError("--credentials is for a unit of systemd with LoadCredential= lines.")
+    return Path(folder)
