@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from server.core.errors import FormatError, HeningError
-from server.keys.judgement import judge_checkpoint, judge_public, judge_publication
+from server.keys.judgement import Head, judge_checkpoint, judge_public, judge_publication
 from server.keys.record import Record
 from server.keys.sources import KeySource
 from server.publisher.errors import PublishError
@@ -75,7 +75,8 @@ class KeyService:
         try:
             match request:
                 case Describe():
-                    return _describe(self._source.load())
+                    self._record.settle(request.public, self._epoch())
+                    return _describe(self._source.load(), self._record.head())
                 case Adopt():
                     return self._adopt(request)
                 case SignCheckpoint():
@@ -129,8 +130,8 @@ class KeyService:
 
     def _sign_checkpoint(self, request: SignCheckpoint) -> Answer:
         head = self._record.head()
-        if request.size != (0 if head is None else head.size):
-            return LogSize(0 if head is None else head.size)
+        if request.size != _size(head):
+            return LogSize(_size(head))
         held = {str(key.verifier): key for key in self._source.load().log_keys}
         if request.key not in held:
             raise PublishError("that key of the log is not held here any more: try again.")
@@ -206,8 +207,12 @@ async def _receive_and_answer(
     return answer
 
 
-def _describe(keys: OnlineKeys) -> Held:
+def _describe(keys: OnlineKeys, head: Head | None) -> Held:
     roles = {role: [signer.public_key.keyval["public"]] for role, signer in keys.signers.items()}
     for role, signer in keys.next_signers.items():
         roles[role].append(signer.public_key.keyval["public"])
-    return Held(roles, [str(key.verifier) for key in keys.log_keys])
+    return Held(roles, [str(key.verifier) for key in keys.log_keys], _size(head))
+
+
+def _size(head: Head | None) -> int:
+    return 0 if head is None else head.size

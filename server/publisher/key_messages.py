@@ -32,7 +32,9 @@ class _Message(msgspec.Struct, forbid_unknown_fields=True, tag=True):
 
 
 class Describe(_Message):
-    """Asks which keys are held; answered by `Held`."""
+    """Asks which keys are held; answered by `Held`. `public` is as in `Publish`."""
+
+    public: Short
 
 
 class Publish(_Message):
@@ -91,10 +93,14 @@ Request = Describe | Publish | Adopt | SignCheckpoint | MakeNext | SwitchTo
 
 
 class Held(_Message):
-    """The public halves: of each role the current key and perhaps the next, in hex; the log's."""
+    """The public halves: of each role the current key and perhaps the next, in hex; the log's.
+
+    `size` is how many leaves the largest checkpoint has that was signed.
+    """
 
     roles: dict[Short, Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]]
     log: Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]
+    size: Version
 
 
 class Signed(_Message):

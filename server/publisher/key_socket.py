@@ -104,7 +104,7 @@ class KeySocket:
 
     def load(self) -> OnlineKeys:
         """Ask for the public halves of the keys that are held now."""
-        held = self._ask(Describe())
+        held = self._ask(Describe(self._public()))
         if not isinstance(held, Held) or held.roles.keys() != set(ROLES):
             raise _unexpected(held)
         halves = {role: [_half(text) for text in held.roles[role]] for role in ROLES}
@@ -114,6 +114,7 @@ class KeySocket:
             logs[0],
             {role: keys[1] for role, keys in halves.items() if len(keys) > 1},
             logs[1] if len(logs) > 1 else None,
+            held.size,
         )
 
     def plan(

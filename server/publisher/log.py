@@ -89,12 +89,22 @@ class Log:
                 query = select(LogEntry.sha256).filter_by(role=role, version=version)
                 _check_same(role, version, await session.scalar(query) or sha256, sha256)
 
-    async def check_whole(self, known: Sequence[VerifierKey]) -> None:
-        """Raise StorageError where the database has fewer leaves than the signed checkpoint."""
+    async def check_whole(self, known: Sequence[VerifierKey], signed: int = 0) -> None:
+        """Raise StorageError where the database has fewer leaves than the signed checkpoint.
+
+        `signed` is the size of the largest one that was ever signed, where another process knows.
+        """
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
         async with self._sessions() as session:
             last = await session.scalar(select(func.max(LogEntry.index)))
-        _check_enough(0 if last is None else last + 1, 0 if head is None else head.size)
+        rows, size = 0 if last is None else last + 1, 0 if head is None else head.size
+        _check_enough(rows, size)
+        if rows < signed:
+            raise StorageError(
+                f"a log of {signed} leaves was signed, and this one has {rows}: restore public/log"
+                " from a copy that is as new, a mirror's for instance, and run `hening-server"
+                " rebuild`."
+            )
 
     async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogSigner], now: int) -> None:
         """Append the role versions that are not in yet, then publish tiles, checkpoint and proofs.
@@ -244,7 +254,13 @@ def _restate_proofs(proofs: Sequence[Path], again: Callable[[bytes], bytes]) -> 
 
 def _prover(tree: GrowingTree, size: int) -> Prove:
     """Return what proves that the first `size` leaves and those of another size agree."""
-    return lambda other: tree.consistency_proof(min(size, other), max(size, other))
+
+    def prove(other: int) -> Sequence[bytes]:
+        if other > tree.size:
+            return ()  # nothing proves that, and the refusal says what to do
+        return tree.consistency_proof(min(size, other), max(size, other))
+
+    return prove
 
 
 def _verify(note: bytes, known: Sequence[VerifierKey]) -> Checkpoint:

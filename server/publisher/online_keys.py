@@ -76,6 +76,8 @@ class OnlineKeys:
     log: LogSigner
     next_signers: Mapping[str, Signer] = field(default_factory=dict)
     next_log: LogSigner | None = None
+    log_size: int = 0
+    """Leaves of the largest checkpoint that was signed; 0 where the keys are in this process."""
 
     @property
     def log_verifier(self) -> VerifierKey:

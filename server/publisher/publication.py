@@ -79,8 +79,7 @@ class PublicationSteps:
         afresh although nothing in them changed.
         """
         # Rows that are lost must not be filled by others: no restart could ever complete that.
-        known = await asyncio.to_thread(load_log_verifiers, self._folder)
-        await self.log.check_whole(known)
+        await self._check_log(await self.load_keys())
         now = self._clock()
         if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
             now = max(now, earliest_time(published, trust))
@@ -124,6 +123,10 @@ class PublicationSteps:
             return None
         return await self._complete(staged)
 
+    async def _check_log(self, keys: OnlineKeys) -> None:
+        known = await asyncio.to_thread(load_log_verifiers, self._folder)
+        await self.log.check_whole(known, keys.log_size)
+
     async def restate_log(self) -> None:
         """Have everything in the log signed by the keys that are held, whoever had signed it."""
         keys = (await self.load_keys()).log_keys
@@ -158,8 +161,10 @@ class PublicationSteps:
         if leaves:
             if any(role == "root" for role, _, _ in leaves):
                 await self.restate_log()  # a new root may name another key
-            keys = (await self.load_keys()).log_keys
-            await self.log.append(leaves, keys, int(self._clock().timestamp()))
+            keys = await self.load_keys()
+            if keys.log_size:  # no leaf may come in where another one was signed
+                await self._check_log(keys)
+            await self.log.append(leaves, keys.log_keys, int(self._clock().timestamp()))
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         now = int(self._clock().timestamp())

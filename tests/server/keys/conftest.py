@@ -8,16 +8,16 @@ from tests.server.keys.process import move_keys
 @pytest.fixture
 def apart(world, tmp_path):
     """Give a world that offers release 1, and the running key process that has its keys."""
-    state, process = move_keys(world, tmp_path / "apart")
+    process = move_keys(world, tmp_path / "apart")
     process.start()
-    yield state, process
+    yield world, process
     process.stop()
 
 
 @pytest.fixture
 def fresh_apart(fresh, tmp_path):
     """Give a world where nothing is published yet, and its running key process."""
-    state, process = move_keys(fresh, tmp_path / "apart")
+    process = move_keys(fresh, tmp_path / "apart")
     process.start()
-    yield state, process
+    yield fresh, process
     process.stop()

@@ -1,11 +1,11 @@
-"""A key process in this one: its service on a thread with a loop of its own, behind a real socket."""
+"""A key process in this one: a thread with a loop of its own, behind a real socket."""
 
 import asyncio
 import contextlib
 import shutil
 import threading
 from concurrent.futures import Future
-from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from server.keys.record import open_record
@@ -18,11 +18,12 @@ from tests.server.world import World
 class KeyProcess:
     """Keys and record below `folder`; it can be stopped and started again."""
 
-    def __init__(self, folder: Path, root: bytes, clock) -> None:
+    def __init__(self, folder: Path, world: World) -> None:
         self.keys, self.record = folder / "keys", folder / "record"
         self.socket = folder / "run" / "keys.sock"
-        self._root = root
-        self._clock = clock
+        self.ahead = timedelta()  # of its own clock, before the publisher's
+        self._world = world
+        self._root = world.folder.trusted_root.read_bytes()
         self._stack = contextlib.ExitStack()
 
     def start(self, after_record=lambda: None):
@@ -39,12 +40,15 @@ class KeyProcess:
         """Give the service without a socket."""
         record = open_record(self.record, self._root)
         with contextlib.closing(record):
-            yield KeyService(KeyFolder(self.keys), record, self._clock)
+            yield KeyService(KeyFolder(self.keys), record, self._now)
+
+    def _now(self):
+        return self._world.now() + self.ahead
 
     @contextlib.contextmanager
     def _running(self, after_record):
         record = open_record(self.record, self._root)
-        service = KeyService(KeyFolder(self.keys), record, self._clock, after_record)
+        service = KeyService(KeyFolder(self.keys), record, self._now, after_record)
         ready: Future = Future()
 
         async def serve() -> None:
@@ -72,11 +76,10 @@ class KeyProcess:
                 thread.join()
 
 
-def move_keys(world: World, folder: Path) -> tuple[World, KeyProcess]:
+def move_keys(world: World, folder: Path) -> KeyProcess:
     """Take the keys of a world away to a key process in `folder`, which is not started yet."""
-    root = world.folder.trusted_root.read_bytes()
-    process = KeyProcess(folder, root, world.now)
+    process = KeyProcess(folder, world)
     folder.mkdir(mode=0o700)
     shutil.move(world.folder.keys, process.keys)
-    state = StateFolder(world.folder.root, world.folder.database_url, str(process.socket))
-    return replace(world, folder=state), process
+    world.folder = StateFolder(world.folder.root, world.folder.database_url, str(process.socket))
+    return process

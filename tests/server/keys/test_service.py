@@ -1,24 +1,245 @@
 """A publisher without keys, beside the process that has them."""
 
+import asyncio
+import shutil
+from datetime import timedelta
+
+import pytest
+
+from server.publisher.check import check_state
+from server.publisher.errors import PublishError
+from server.publisher.key_holder import load_keys
+from server.publisher.log_verifiers import load_log_verifiers
+from server.publisher.online_keys import HOLDERS
 from server.publisher.publisher import Publisher
-from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
-from tests.server.log_invariant import check_log
+from server.publisher.rebuild import rebuild
+from server.publisher.rollout import plan_pause
+from server.publisher.rotation import make_next_keys, switch_keys
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.local_blobs import LocalBlobs
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
 
-def test_first(fresh_apart):
-    world, process = fresh_apart
+class Killed(BaseException):
+    """Stands for a process that ends here, as after `kill -9`."""
+
+
+def offer(world, counter):
+    """Offer a build to everyone."""
+    return world.run(lambda publisher: publisher.change_pointers(world.offer(counter)))
+
+
+def latest(world):
+    """Return the version of latest that is public."""
+    return world.published().roles["latest"].version
+
+
+def pause(world):
+    """Publish a version of latest that differs from the one before."""
+
+    def edit(published):
+        reason = {"en": f"After {published.roles['latest'].version}."}
+        pointer = published.pointers()[CHANNEL.pointer_path]
+        return {CHANNEL.pointer_path: plan_pause(CHANNEL, pointer, reason, 2**40)}
+
+    world.run(lambda publisher: publisher.change_pointers(edit))
+
+
+def test_from_the_first_bundle_to_an_offer(fresh_apart):
+    """A whole ceremony is published, and nothing of the keys is in the state folder."""
+    world, _ = fresh_apart
     first = world.ceremony.first() | {("root", 1): world.folder.trusted_root.read_bytes()}
     assert world.publish(first).reason == ""
     assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
-    world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
+    offer(world, 1)
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
-    check_log(world.folder, world.keys.log_verifier.public)
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
     assert not world.folder.keys.exists()
+    assert world.alarms == []
 
 
-def test_adopt(apart):
+def test_a_server_that_had_its_keys_goes_on(apart):
+    """What was published before is taken over by its signatures; versions go on from there."""
+    world, process = apart
+    before = world.published()
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    offer(world, 2)
+    assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
+    assert world.published().timestamp.version == before.timestamp.version + 2
+    assert latest(world) == before.roles["latest"].version + 1
+    check_log(world.folder, world.keys.log_verifier.public)
+    assert {path.name for path in process.record.iterdir()} == {
+        *("root.json", "public", "pending", "signed.json", "log.json", "lock")
+    }
+
+
+def test_renewals(apart):
+    """The timestamp is renewed alone, and later everything, by the schedule as ever."""
+    world, _ = apart
+    for ahead, due in ((timedelta(hours=2), "timestamp"), (timedelta(days=4), "all")):
+        world.ahead = ahead
+        assert world.run(Publisher.refresh) == due
+    assert world.published().timestamp.expires > world.now() + timedelta(hours=23)
+
+
+def test_rotation_of_every_key(apart):
+    """The same commands make and switch keys, and the whole log is signed again by the new one."""
+    world, _ = apart
+    world.run(lambda p: make_next_keys(p, world.folder, HOLDERS))
+    keys = load_keys(world.folder)
+    assert (world.folder.keys / "public.json").exists()
+    assert not list(world.folder.keys.glob("*.pem"))
+    with pytest.raises(PublishError, match="does not list the next key of latest"):
+        world.run(lambda p: switch_keys(p, world.folder, HOLDERS, world.now))
+    listed = {role: [signer.public_key] for role, signer in keys.next_signers.items()}
+    files = {
+        ("root", 2): world.ceremony.root(2, listed, keys.log_keys[1].verifier),
+        ("targets", 2): world.ceremony.targets(2, latest=listed["latest"]),
+    }
+    assert world.publish(files).reason == ""
+    switched = world.run(lambda p: switch_keys(p, world.folder, HOLDERS, world.now, at_once=True))
+    assert switched == list(HOLDERS)
+    assert load_keys(world.folder).next_signers == {}
+    leaves = check_log(world.folder, keys.log_keys[1].verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
+
+
+def test_a_restart_in_between(apart):
+    """The record is all that the process needs to know."""
     world, process = apart
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
-    world.run(lambda publisher: publisher.change_pointers(world.offer(2)))
+    process.stop()
+    process.start()
+    offer(world, 2)
     assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
+
+
+def test_while_it_is_away(apart):
+    """What waits, waits: a bundle is not to blame, and nothing that is public changes."""
+    world, process = apart
+    process.stop()
+    bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+    with pytest.raises(StorageError, match="the key process does not answer at"):
+        world.run(Publisher.process_incoming)
+    assert not (world.folder.results / f"{bundle_id}.json").exists()
+    process.start()
+    world.run(Publisher.process_incoming)
+    assert world.result(bundle_id).status == "published"
+
+
+@pytest.mark.parametrize("kill_at", [1, 2])
+def test_an_answer_that_never_came(apart, kill_at):
+    """Killed after the record of a publication, or of a checkpoint: the publisher just goes on."""
+    world, process = apart
+    process.stop()
+    before, calls = latest(world), []
+
+    def kill():
+        calls.append(1)
+        if len(calls) == kill_at:
+            raise Killed
+
+    process.start(kill)
+    with pytest.raises(StorageError, match="does not answer"):
+        pause(world)
+    process.stop()
+    process.start()
+    world.run(Publisher.repair)
+    pause(world)
+    # A version that was signed and not seen is passed over; an accepted one was completed.
+    assert latest(world) == before + 2
+    skipped = world.folder.public / "metadata" / f"{before + 1}.latest.json"
+    assert skipped.exists() == (kill_at == 2)
+    leaves = check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, leaves)
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
+
+
+@pytest.mark.parametrize(("publisher", "own"), [(10, 0), (0, 10), (10, 10)])
+def test_a_clock_that_is_ahead(apart, publisher, own):
+    """The earlier of the two clocks dates what is signed; both must be wrong to date it ahead."""
+    world, process = apart
+    before = world.now()
+    process.ahead = timedelta(hours=own - publisher)
+    world.ahead = timedelta(hours=publisher)
+    pause(world)
+    ahead = world.published().timestamp.expires - timedelta(days=1) - before
+    assert (ahead > timedelta(hours=9)) == (publisher == own == 10)
+
+
+def put_back(world, copy, *names):
+    """Put parts of the public tree back as they are in a copy."""
+    for name in names:
+        shutil.rmtree(world.folder.public / name)
+        shutil.copytree(copy / "public" / name, world.folder.public / name)
+
+
+def copied(world, folder):
+    """Copy the state folder and return where to."""
+    shutil.copytree(world.folder.root, folder)
+    return folder
+
+
+def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
+    """It is refused with what to do: the log from a mirror, then role files from the record."""
+    world, process = apart
+    pause(world)
+    older, mirror = copied(world, tmp_path / "older"), tmp_path / "mirror"
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    offer(world, 2)
+    shutil.copytree(world.folder.public / "log", mirror / "public" / "log")
+    load_keys(world.folder)  # as the watchman does every half minute
+    shutil.rmtree(world.folder.root)
+    shutil.copytree(older, world.folder.root)
+    with pytest.raises(StorageError, match=r"leaves was signed, and this one has .*rebuild"):
+        pause(world)
+    put_back(world, mirror, "log")
+
+    async def fill():
+        known = await asyncio.to_thread(load_log_verifiers, world.folder)
+        async with open_database(world.folder.database) as sessions:
+            await rebuild(world.folder, sessions, LocalBlobs(world.folder.blobs), known, 1)
+
+    asyncio.run(fill())
+    with pytest.raises(PublishError, match=r"was public, .* the record of the key"):
+        pause(world)
+    shutil.copytree(process.record / "public", world.folder.public, dirs_exist_ok=True)
+    pause(world)
+    assert world.published().roles["armani"].version == 3
+    version, found = refresh_from_disk(world.folder)
+    assert (version, found) == (world.published().timestamp.version, {})
     check_log(world.folder, world.keys.log_verifier.public)
+
+
+def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
+    """What is public is newer and signed by its own keys, so the record follows."""
+    world, process = apart
+    pause(world)
+    older = tmp_path / "older"
+    shutil.copytree(process.record, older)
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    process.stop()
+    shutil.rmtree(process.record)
+    shutil.copytree(older, process.record)
+    process.start()
+    offer(world, 2)
+    check_log(world.folder, world.keys.log_verifier.public)
+    assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
+
+
+def test_check_finds_nothing_wrong(apart):
+    """`check` asks the key process which keys are held."""
+    world, _ = apart
+    pause(world)
+
+    async def look():
+        async with open_database(world.folder.database) as sessions:
+            blobs = LocalBlobs(world.folder.blobs)
+            return await check_state(world.folder, sessions, blobs, world.now(), deep=False)
+
+    errors = [finding.error for finding in asyncio.run(look()) if finding.error]
+    assert errors == []

@@ -1,0 +1,290 @@
+"""What a publisher in foreign hands asks for, and does not get."""
+
+import base64
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from securesystemslib.signer import CryptoSigner
+
+from server.core.errors import FormatError, LogError, ReleaseError, TrustError
+from server.core.metadata import decode_snapshot
+from server.core.note import VerifierKey
+from server.core.pointer import encode_pointer
+from server.core.tlog import leaf_hash, tree_hash
+from server.keys.judgement import Head, judge_checkpoint, judge_public, judge_publication
+from server.publisher.key_messages import Publish
+from server.publisher.plan import plan_publication
+from server.publisher.verify import RoleVersion
+from tests.server.ceremony import release
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2
+
+POINTER = CHANNEL.pointer_path
+KEY = VerifierKey("hening.example/log", bytes(31) + b"\x01")
+LEAVES = [leaf_hash(bytes([number])) for number in range(8)]
+
+
+def wish(world, pointers=None, files=(), **changes):
+    """Return a request for what is public, but for the changes."""
+    public = {path: encode_pointer(each) for path, each in world.published().pointers().items()}
+    asked = {
+        "public": "",
+        "now": world.now(),
+        "files": [RoleVersion(*name, data) for name, data in dict(files).items()],
+        "pointers": public if pointers is None else pointers,
+        "renew": False,
+        "logged": {},
+        "burned": {},
+    }
+    return Publish(**(asked | changes))
+
+
+def judge(world, request, signed=None, now=None):
+    """Judge a request by what is public."""
+    root = world.folder.trusted_root.read_bytes()
+    return judge_publication(
+        request, world.published(), root, world.keys, signed or {}, now or world.now()
+    )
+
+
+def pointer(world, **changes):
+    """Return the one pointer with members of its only package changed."""
+    custom = encode_pointer(world.published().pointers()[POINTER])
+    custom["s"][0]["k"][0] |= changes
+    return {POINTER: custom}
+
+
+def test_versions_are_above_all_that_were_signed(world):
+    """Not above those that are public: what was signed and not seen is never signed again."""
+    signed = {"latest": 40, "snapshot": 50, "timestamp": 60}
+    publication = judge(world, wish(world, renew=True), signed)
+    named = {file.role: file.version for file in publication.files}
+    assert named == {"latest": 41, "snapshot": 51}
+    again = judge(world, wish(world, pointers={}, renew=True), {**named, "timestamp": 61})
+    assert {file.role: file.version for file in again.files} == {"latest": 42, "snapshot": 52}
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=3650), timedelta(seconds=1)])
+def test_a_time_that_is_ahead(world, ahead):
+    """The process's own clock bounds every expiry."""
+    now = world.now()
+    own = judge(world, wish(world, renew=True), now=now)
+    assert judge(world, wish(world, renew=True, now=now + ahead), now=now) == own
+
+
+def test_a_time_that_goes_back(world):
+    """Nothing is dated before what is public (ADR 36)."""
+    published = world.published()
+    early = judge(world, wish(world, renew=True, now=datetime(2020, 1, 1, tzinfo=UTC)))
+    late = plan_publication(
+        published,
+        published,
+        [],
+        published.pointers(),
+        world.keys,
+        published.timestamp.expires - timedelta(days=1),
+        renew=True,
+    )
+    assert early == late
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"x": "0" * 64}, "does not list so"),
+        ({"z": 7}, "does not list so"),
+        ({"p": "armani/id/stable/other.zip"}, "does not list so"),
+        ({"p": "armani/id/beta/armani-1.zip"}, "of another channel"),
+        ({"p": "cancro/id/stable/armani-1.zip"}, "of another channel"),
+    ],
+)
+def test_an_offer_that_no_maintainer_signed(world, changes, error):
+    """A package is offered as its codename role lists it, in its own channel, or not at all."""
+    with pytest.raises((ReleaseError, FormatError), match=error):
+        judge(world, wish(world, pointer(world, **changes)))
+
+
+def test_a_withdrawn_release(world):
+    """It is not offered again, whatever the pointer was before."""
+    withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
+    files = {("armani", 3): world.ceremony.role("armani", 3, withdrawn)}
+    with pytest.raises(ReleaseError, match="which is withdrawn"):
+        judge(world, wish(world, files=files))
+    pointers = {POINTER: pointer(world)[POINTER] | {"h": True}}
+    judge(world, wish(world, pointers, files))
+
+
+def test_a_pointer_of_an_unknown_form(world):
+    """It is refused as the phones would refuse it."""
+    with pytest.raises(FormatError, match="the pointer latest/armani/id/stable"):
+        judge(world, wish(world, {POINTER: {"v": 1}}))
+    with pytest.raises(FormatError, match="nonsense"):
+        judge(world, wish(world, {"latest/nonsense": {}}))
+
+
+def test_a_role_that_no_maintainer_signed(world):
+    """Only the keys that targets lists for a role make it count, and each version once."""
+    stranger = world.ceremony.keys["cancro"]
+    role = world.published().roles["armani"]
+    role.version = 3
+    forged = {("armani", 3): world.ceremony.sign("armani", role, stranger)}
+    with pytest.raises(TrustError, match="lacks the signatures"):
+        judge(world, wish(world, files=forged))
+    older = {("armani", 2): world.ceremony.role("armani", 2)}
+    with pytest.raises(TrustError, match="armani 2 was submitted; 3 comes next"):
+        judge(world, wish(world, files=older))
+    foreign = {("dior", 1): world.ceremony.sign("dior", role, stranger)}
+    with pytest.raises(TrustError, match="targets does not delegate to dior"):
+        judge(world, wish(world, files=foreign))
+
+
+def test_a_root_that_lists_foreign_keys(world):
+    """Its signers may do that, but then the keys that are held here sign nothing."""
+    other = [CryptoSigner.generate_ed25519().public_key]
+    files = {("root", 2): world.ceremony.root(2, {"timestamp": other})}
+    with pytest.raises(TrustError, match="this server's key for timestamp is not among those"):
+        judge(world, wish(world, files=files))
+
+
+def test_a_first_publication_starts_from_the_pinned_root(fresh):
+    """Another root, though signed by its own keys, is not where trust starts."""
+    first = fresh.ceremony.first()
+    first["root", 1] = fresh.ceremony.root(expires=fresh.ceremony.now + timedelta(days=7))
+    request = Publish(
+        "", fresh.now(), [RoleVersion(*n, d) for n, d in first.items()], {}, False, {}, {}
+    )
+    with pytest.raises(TrustError, match="does not start with the pinned root"):
+        judge_publication(
+            request, None, fresh.folder.trusted_root.read_bytes(), fresh.keys, {}, fresh.now()
+        )
+
+
+@pytest.mark.parametrize(
+    "logged", [{"latest": 2**53 - 1}, {"latest": 1041}, {"snapshot": 41}, {"armani": 1}]
+)
+def test_versions_are_not_used_up(world, logged):
+    """A log may be some versions of latest ahead of what was signed, after a loss of the record."""
+    signed = {"latest": 40, "snapshot": 40, "timestamp": 40}
+    with pytest.raises(TrustError, match="the log is said to hold"):
+        judge(world, wish(world, renew=True, logged=logged), signed)
+    burned = judge(world, wish(world, renew=True, logged={"latest": 1040}), signed)
+    assert burned.files[0].version == 1041
+
+
+def public_files(world):
+    """Return everything that is public as the publisher brings it."""
+    published = world.published()
+    versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
+    metadata = world.folder.public / "metadata"
+    files = [
+        RoleVersion(r, v, (metadata / f"{v}.{r}.json").read_bytes()) for r, v in versions.items()
+    ]
+    data = (metadata / "timestamp.json").read_bytes()
+    return [*files, RoleVersion("timestamp", published.timestamp.version, data)]
+
+
+def test_what_is_public_is_taken_over(world):
+    """Every file of it, by the versions that its timestamp leads to."""
+    root = world.folder.trusted_root.read_bytes()
+    files = public_files(world)
+    taken = judge_public(files, None, root)
+    assert set(taken.files) == {file for file in files if file.role != "timestamp"}
+    assert judge_public(files, world.published(), root).snapshot_version == 3
+
+
+@pytest.mark.parametrize("role", ["timestamp", "snapshot", "targets", "armani", "latest"])
+def test_what_nobody_signed_is_not_taken_over(world, role):
+    """One bit in any file that follows from the pinned root, or a file too few."""
+    root = world.folder.trusted_root.read_bytes()
+    files = public_files(world)
+    (at,) = (index for index, file in enumerate(files) if file.role == role)
+    data = files[at].data.replace(b'"version":', b'"version":1', 1)
+    with pytest.raises(TrustError, match="lacks the signatures"):
+        judge_public([*files[:at], replace(files[at], data=data), *files[at + 1 :]], None, root)
+    with pytest.raises(FormatError, match="what is public has"):
+        judge_public([*files[:at], *files[at + 1 :]], None, root)
+
+
+def test_what_is_older_than_what_was_public(world):
+    """A replay of files that the same keys have signed is refused, with what to do."""
+    root = world.folder.trusted_root.read_bytes()
+    before = public_files(world)
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    with pytest.raises(TrustError, match=r"armani 3 was public, and 2 is now: restore public/"):
+        judge_public(before, world.published(), root)
+
+
+def text(size, leaves=LEAVES, name=KEY.name):
+    """Return the text of the checkpoint of the first leaves."""
+    root = base64.b64encode(tree_hash(leaves[:size])).decode()
+    return f"{name}\n{size}\n{root}\n".encode()
+
+
+def head(size):
+    """Return what is remembered of the log of so many leaves."""
+    return Head(size, tree_hash(LEAVES[:size]))
+
+
+def consistency(old, new, leaves=LEAVES):
+    """Return PROOF(old, D[new]) by its definition in RFC 6962 section 2.1.2."""
+
+    def subproof(m, part, whole):
+        if m == len(part):
+            return [] if whole else [tree_hash(part)]
+        k = 1 << (len(part) - 1).bit_length() - 1
+        if m <= k:
+            return [*subproof(m, part[:k], whole), tree_hash(part[k:])]
+        return [*subproof(m - k, part[k:], False), tree_hash(part[:k])]
+
+    return subproof(old, leaves[:new], True)
+
+
+@pytest.mark.parametrize("old", range(1, 9))
+@pytest.mark.parametrize("new", range(1, 9))
+def test_one_history_of_the_log(old, new):
+    """A tree that continues the largest, or that it continues, is signed; the largest is kept."""
+    proof = consistency(min(old, new), max(old, new))
+    assert judge_checkpoint(text(new), KEY, head(old), proof) == head(max(old, new))
+
+
+@pytest.mark.parametrize("old", range(1, 9))
+@pytest.mark.parametrize("new", range(1, 9))
+def test_a_second_history_of_the_log(old, new):
+    """One other leaf among those that both have: no proof makes up for that."""
+    other = [leaf_hash(b"other"), *LEAVES[1:]]
+    for leaves in (LEAVES, other):
+        proof = consistency(min(old, new), max(old, new), leaves)
+        with pytest.raises(LogError, match="are not of one history"):
+            judge_checkpoint(text(new, other), KEY, head(old), proof)
+
+
+def test_the_first_checkpoint():
+    """Nothing is remembered yet; the one that is signed is what all others have to continue."""
+    assert judge_checkpoint(text(5), KEY, None, ()) == head(5)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (text(5, name="other.example/log"), LogError),
+        (text(0), LogError),
+        (text(5) + b"more\n", FormatError),
+        (text(5)[:-1], FormatError),
+        (b"\xff\n5\n\n", FormatError),
+        (b"hening role v1\n", FormatError),
+        (text(5).replace(b"\n5\n", b"\n05\n"), FormatError),
+    ],
+)
+def test_a_text_that_is_no_checkpoint_of_this_log(data, error):
+    """The log's key signs checkpoints of its own log and no other bytes."""
+    with pytest.raises(error):
+        judge_checkpoint(data, KEY, None, ())
+
+
+def test_role_files_keep_their_bytes(world):
+    """What the maintainers signed is published as it is, with a snapshot that names it."""
+    files = world.second_release()
+    publication = judge(world, wish(world, files=files))
+    (armani, snapshot) = publication.files
+    assert armani == RoleVersion("armani", 3, files["armani", 3])
+    assert decode_snapshot(snapshot.data).signed.meta["armani.json"].version == 3
