@@ -11,6 +11,7 @@
 versions and nothing else: the next publication takes the ones after them.
 """
 
+import contextlib
 import fcntl
 import hashlib
 from pathlib import Path
@@ -155,22 +156,27 @@ def open_record(folder: Path, root: bytes | None) -> Record:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if folder.stat().st_mode & 0o077:
         raise StorageError(f"{folder} is open to others: run `chmod 700 {folder}`.")
-    lock = (folder / "lock").open("ab")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        raise StorageError(f"another key process has {folder}: stop it first.") from error
-    sweep_temporary(folder)
-    pinned = folder / "root.json"
-    if root is not None and pinned.exists() and read_bounded(pinned, ROOT_LIMIT) != root:
-        raise FormatError(f"another root is pinned in {folder}; a record keeps its first one.")
-    if not pinned.exists():
-        if root is None:
-            raise StorageError(f"no root is pinned in {folder}: start with --root once.")
-        check_root(verify_first_root(root).signed)
-        write_durable(pinned, root)
+    with contextlib.ExitStack() as stack:
+        lock = stack.enter_context((folder / "lock").open("ab"))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StorageError(f"another key process has {folder}: stop it first.") from error
+        sweep_temporary(folder)
+        _pin(folder / "root.json", root)
+        stack.pop_all()
     return Record(folder, lock)
+
+
+def _pin(path: Path, root: bytes | None) -> None:
+    if path.exists():
+        if root is not None and read_bounded(path, ROOT_LIMIT) != root:
+            raise FormatError(f"another root is pinned as {path}; a record keeps its first one.")
+        return
+    if root is None:
+        raise StorageError(f"no root is pinned as {path}: start with --root once.")
+    check_root(verify_first_root(root).signed)
+    write_durable(path, root)
 
 
 def _load(path: Path, kind: type[T]) -> T:

@@ -1,0 +1,235 @@
+"""What the key process remembers, through restarts and cuts."""
+
+import contextlib
+import hashlib
+import json
+import stat
+
+import pytest
+
+from server.core.errors import FormatError, ProfileError, TrustError
+from server.keys import record as module
+from server.keys.judgement import Head
+from server.keys.record import open_record
+from server.publisher.plan import plan_publication
+from server.storage.errors import StorageError
+
+
+@pytest.fixture
+def root(world):
+    """Return the pinned root."""
+    return world.folder.trusted_root.read_bytes()
+
+
+@pytest.fixture
+def kept(root, tmp_path):
+    """Return what opens the record again, as after a restart."""
+
+    @contextlib.contextmanager
+    def opened():
+        with contextlib.closing(open_record(tmp_path / "record", root)) as record:
+            yield record
+
+    return opened
+
+
+def plan(world, number=0):
+    """Plan a publication whose versions are that much above the public ones."""
+    published = world.published()
+    used = dict.fromkeys(("latest", "snapshot", "timestamp"), number + 10)
+    return plan_publication(
+        *(published, published, [], published.pointers(), world.keys, world.now()),
+        renew=True,
+        used=used,
+    )
+
+
+def digest(publication):
+    """Return what a publisher calls public."""
+    return hashlib.sha256(publication.timestamp).hexdigest()
+
+
+def test_a_new_record(kept, root, tmp_path):
+    """It knows the pinned root and nothing else, and nobody else may look into it."""
+    with kept() as record:
+        assert record.pinned() == root
+        assert (record.published(), record.signed(), record.head()) == (None, {}, None)
+        assert record.settle("", 1)
+        assert not record.settle("0" * 64, 1)
+    assert stat.S_IMODE((tmp_path / "record").stat().st_mode) == 0o700
+
+
+def test_what_was_signed_is_remembered(world, kept):
+    """Versions only rise; files of the record are 0600."""
+    first, second = plan(world), plan(world, 1)
+    with kept() as record:
+        record.keep(second)
+    with kept() as record:
+        assert record.signed() == {"latest": 12, "snapshot": 12, "timestamp": 12}
+        record.keep(first)
+        assert record.signed() == {"latest": 12, "snapshot": 12, "timestamp": 12}
+        record.keep_head(Head(3, bytes(32)))
+    with kept() as record:
+        assert record.head() == Head(3, bytes(32))
+
+
+def test_its_files_are_narrow(world, kept, tmp_path):
+    """What was signed is nobody else's business."""
+    with kept() as record:
+        record.keep(plan(world))
+        record.keep_head(Head(3, bytes(32)))
+    for name in ("signed.json", "log.json"):
+        assert stat.S_IMODE((tmp_path / "record" / name).stat().st_mode) == 0o600
+
+
+def adopted(world, record):
+    """Let a record know what is public."""
+    metadata = world.folder.public / "metadata"
+    published = world.published()
+    versions = {**published.versions(), "snapshot": published.snapshot.version, "root": 1}
+    files = tuple(
+        module.staging.RoleVersion(r, v, (metadata / f"{v}.{r}.json").read_bytes())
+        for r, v in versions.items()
+    )
+    data = (metadata / "timestamp.json").read_bytes()
+    record.adopt(module.Publication(files, data, published.snapshot.version), 5)
+
+
+def test_what_was_signed_becomes_public(world, kept):
+    """Once the publisher says so, and then what it replaced is removed."""
+    publication = plan(world)
+    with kept() as record:
+        adopted(world, record)
+        before = record.published()
+        record.keep(publication)
+        assert record.published() == before
+        assert record.settle(digest(publication), 7)
+        assert record.published().timestamp.version == 11
+        assert record.published().roles["latest"].version == 11
+        assert record.settle(digest(publication), 8)
+    with kept() as record:
+        names = {path.name for path in (record._public / "metadata").iterdir()}
+        assert {"11.latest.json", "11.snapshot.json", "timestamp.json", "1.root.json"} <= names
+        assert not any(name.endswith("latest.json") for name in names - {"11.latest.json"})
+
+
+def test_what_did_not_become_public_is_replaced(world, kept):
+    """A publication that is planned again replaces the one that nobody accepted."""
+    first, second = plan(world), plan(world, 1)
+    with kept() as record:
+        adopted(world, record)
+        record.keep(first)
+        record.keep(second)
+        assert not record.settle(digest(first), 7)
+        assert record.settle(digest(second), 7)
+
+
+class CutError(BaseException):
+    """A power cut."""
+
+
+STEPS = [
+    (module, "write_durable"),
+    (module.staging, "discard_staged"),
+    (module.staging, "write_staged"),
+    (module.staging, "accept_staged"),
+    (module.staging, "show_files"),
+]
+
+
+@pytest.mark.parametrize("cut_at", range(1, 8))
+def test_a_cut_at_any_step(world, kept, monkeypatch, cut_at):
+    """What may have left has its versions on disk, and the record goes on from any step."""
+    publication, steps = plan(world), []
+
+    def cutting(function):
+        def counted(*args, **kwargs):
+            steps.append(function.__name__)
+            if len(steps) == cut_at:
+                raise CutError
+            return function(*args, **kwargs)
+
+        return counted
+
+    with kept() as record:
+        adopted(world, record)
+        record.keep(plan(world, -5))
+    with monkeypatch.context() as patch, kept() as record:
+        for holder, name in STEPS:
+            patch.setattr(holder, name, cutting(getattr(holder, name)))
+        with pytest.raises(CutError):
+            record.keep(publication) or record.settle(digest(publication), 7)
+    assert (
+        steps
+        == [
+            *("write_durable", "discard_staged", "write_staged", "accept_staged"),
+            *("show_files", "write_durable", "discard_staged"),
+        ][:cut_at]
+    )
+    with kept() as record:
+        assert record.signed()["timestamp"] == (6 if cut_at == 1 else 11)
+        assert record.settle(digest(publication), 7) == (cut_at > 4)
+        assert record.published() is not None
+        again = plan(world, 3)
+        record.keep(again)
+        assert record.settle(digest(again), 7)
+        assert record.published().timestamp.version == 14
+
+
+def test_one_process_at_a_time(kept, tmp_path, root):
+    """Two would each keep a history of their own."""
+    with kept(), pytest.raises(StorageError, match="another key process has"):
+        open_record(tmp_path / "record", root)
+
+
+def test_a_record_that_others_may_read(tmp_path, root):
+    """It is refused, with what to do."""
+    (tmp_path / "record").mkdir(mode=0o755)
+    with pytest.raises(StorageError, match="chmod 700"):
+        open_record(tmp_path / "record", root)
+
+
+def test_the_pinned_root_stays(world, kept, tmp_path):
+    """A later start need not name it, and cannot name another."""
+    with pytest.raises(StorageError, match="start with --root once"):
+        open_record(tmp_path / "record", None)
+    with kept():
+        pass
+    open_record(tmp_path / "record", None).close()
+    with pytest.raises(FormatError, match="another root is pinned"):
+        open_record(tmp_path / "record", world.ceremony.root(version=2))
+
+
+def test_a_root_that_is_not_sound(world, tmp_path):
+    """It is not pinned."""
+    loose = world.ceremony.root(consistent_snapshot=False)
+    with pytest.raises(ProfileError):
+        open_record(tmp_path / "record", loose)
+    weak = world.ceremony.sign("root", world.published().root, world.ceremony.keys["root"][:1])
+    with pytest.raises(TrustError):
+        open_record(tmp_path / "record", weak)
+    assert not (tmp_path / "record" / "root.json").exists()
+
+
+@pytest.mark.parametrize("name", ["signed.json", "log.json"])
+@pytest.mark.parametrize("content", [b"", b"{}\n", b'{"schema":2}\n', b"[]\n"])
+def test_a_damaged_record(kept, tmp_path, name, content):
+    """Nothing is taken for an empty one: that would sign versions again."""
+    with kept() as record:
+        (tmp_path / "record" / name).write_bytes(content)
+        with pytest.raises(FormatError):
+            (record.signed if name == "signed.json" else record.head)()
+
+
+def test_the_form_of_the_record(world, kept, tmp_path):
+    """Versions by role, size and root hash, in canonical JSON."""
+    with kept() as record:
+        record.keep(plan(world))
+        record.keep_head(Head(3, bytes(32)))
+    folder = tmp_path / "record"
+    assert json.loads((folder / "signed.json").read_bytes()) == {
+        "schema": 1,
+        "versions": {"latest": 11, "snapshot": 11, "timestamp": 11},
+    }
+    log = b'{"root":"' + b"00" * 32 + b'","schema":1,"size":3}\n'
+    assert (folder / "log.json").read_bytes() == log

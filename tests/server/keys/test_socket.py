@@ -1,0 +1,121 @@
+"""The socket of the key process: who gets an answer, and what others get."""
+
+import socket
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from server.keys import service as module
+from server.publisher.errors import PublishError
+from server.publisher.key_holder import open_keys
+from server.publisher.key_messages import (
+    HEAD,
+    Describe,
+    Held,
+    Refused,
+    decode_answer,
+    decode_head,
+    encode_frame,
+)
+from server.publisher.publisher import Publisher
+from server.storage.errors import StorageError
+
+
+def receive(one):
+    """Read one answer, or nothing where the connection was closed."""
+    data = b""
+    while part := one.recv(1 << 16):
+        data += part
+    if not data:
+        return None
+    assert decode_head(data[:HEAD]) == len(data) - HEAD
+    return decode_answer(data[HEAD:])
+
+
+def connect(process):
+    """Return a connection."""
+    one = socket.socket(socket.AF_UNIX)
+    one.settimeout(30)
+    one.connect(str(process.socket))
+    return one
+
+
+def send(process, data):
+    """Send bytes on a connection of their own and return the answer."""
+    with connect(process) as one:
+        one.sendall(data)
+        return receive(one)
+
+
+def test_the_socket_is_for_its_owner_and_group(apart):
+    """And its folder for nobody else, where none was made for it."""
+    _, process = apart
+    assert stat.S_IMODE(process.socket.stat().st_mode) == 0o660
+    assert stat.S_IMODE(process.socket.parent.stat().st_mode) == 0o700
+
+
+def test_a_folder_that_is_open_to_everybody(apart):
+    """A socket there is not served."""
+    _, process = apart
+    process.stop()
+    process.socket.parent.chmod(0o755)
+    with pytest.raises(StorageError, match="is open to everybody"):
+        process.start()
+    process.socket.parent.chmod(0o700)
+    process.start()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", b"\x00\x00\x00\x03abc", b"\x00\x00\x00\x01\xc0"],
+    ids=["empty", "too long", "no message", "nothing"],
+)
+def test_malformed_frames(apart, data):
+    """They are answered by a refusal, and the next request as ever."""
+    _, process = apart
+    assert isinstance(send(process, data), Refused)
+    assert isinstance(send(process, encode_frame(Describe(""))), Held)
+
+
+def test_half_a_request(apart):
+    """A client that goes away in the middle of it changes nothing."""
+    _, process = apart
+    with connect(process) as one:
+        one.sendall(encode_frame(Describe(""))[:-1])
+    assert isinstance(send(process, encode_frame(Describe(""))), Held)
+
+
+def test_a_client_that_says_nothing(apart, monkeypatch):
+    """Its connection is closed after a while."""
+    _, process = apart
+    monkeypatch.setattr(module, "RECEIVE_SECONDS", 0.1)
+    with connect(process) as one:
+        assert receive(one) is None
+
+
+def test_more_clients_than_places(apart, monkeypatch):
+    """Those that come later are closed unheard, until a place is free again."""
+    _, process = apart
+    monkeypatch.setattr(module, "RECEIVE_SECONDS", 1)
+    silent = [connect(process) for _ in range(module.CONNECTIONS)]
+    try:
+        with connect(process) as late:
+            assert receive(late) is None
+        with ThreadPoolExecutor(len(silent)) as pool:
+            assert set(pool.map(receive, silent)) == {None}
+    finally:
+        for one in silent:
+            one.close()
+    assert isinstance(send(process, encode_frame(Describe(""))), Held)
+
+
+def test_a_key_that_is_not_listed(apart):
+    """It does not take over, whoever asks: that is for the signers, by root and targets."""
+    world, process = apart
+    world.run(Publisher.repair)
+    holder = open_keys(world.folder)
+    holder.create_next(["snapshot"], afresh=False)
+    with pytest.raises(PublishError, match="does not list the next key of snapshot"):
+        holder.promote(["snapshot"])
+    assert (process.keys / "snapshot.next.pem").exists()
