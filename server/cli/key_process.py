@@ -1,6 +1,7 @@
 """`keys serve` and `keys public`: the online keys in a process of their own."""
 
 import asyncio
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -70,28 +71,28 @@ def serve(
     """
     configure_logging()
     os.umask(0o077)
-    opened = open_record(record, None if root is None else read_bounded(root, ROOT_LIMIT))
-    origin = log_verifier(verify_first_root(opened.pinned()).signed).name
-    source = _open(keys, pkcs11, token, pin_file, origin, credentials=credentials)
-    source.load()
-    service = KeyService(source, opened, now)
+    pinned = None if root is None else read_bounded(root, ROOT_LIMIT)
+    with contextlib.closing(open_record(record, pinned)) as opened:
+        origin = log_verifier(verify_first_root(opened.pinned()).signed).name
+        source = _open(keys, pkcs11, token, pin_file, origin, credentials=credentials)
+        source.load()
+        asyncio.run(_serve(KeyService(source, opened, now), path))
+
+
+async def _serve(service: KeyService, path: Path) -> None:
     manager = os.environ.get("NOTIFY_SOCKET", "")
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(
-            lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
-        )
-        for name in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(name, stop.set)
-        async with serving(service, path):
-            click.echo(str(path))
-            notify(manager, "READY=1")
-            await stop.wait()
-            notify(manager, "STOPPING=1")
-
-    asyncio.run(run())
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(
+        lambda _loop, context: log.error("alarm", error=describe_unexpected(context))
+    )
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    async with serving(service, path):
+        click.echo(str(path))
+        notify(manager, "READY=1")
+        await stop.wait()
+        notify(manager, "STOPPING=1")
 
 
 @click.command(epilog="Example: hening-server keys public --keys /var/lib/hening-keys/keys")

@@ -146,7 +146,7 @@ class KeySocket:
     def sign_checkpoint(self, key: VerifierKey, text: bytes, prove: Prove) -> bytes:
         """Return the signature of a checkpoint's text by `key`.
 
-        Raises LogError where this log and the one that was signed are not of one history.
+        Raises PublishError where this log and the one that was signed are not of one history.
         """
         for _ in range(3):  # another publisher may have had a larger one signed meanwhile
             proof = list(prove(self._size)) if self._size else []

@@ -60,14 +60,35 @@ def test_nothing_is_wrong_with_them(installed):
 
 
 @pytest.mark.needs("systemd")
-def test_the_service_is_shut_in():
+@pytest.mark.parametrize(
+    ("name", "most"), [("hening.service", EXPOSURE), ("hening-keys.service", 1.0)]
+)
+def test_the_service_is_shut_in(name, most):
     """Its exposure is low, by systemd's own measure."""
     command = ["systemd-analyze", "security", "--offline=true", "--no-pager"]
     told = subprocess.run(
-        [*command, UNITS / "hening.service"], capture_output=True, text=True, check=True
+        [*command, UNITS / name], capture_output=True, text=True, check=True
     ).stdout
-    exposure = re.search(r"Overall exposure level for hening\.service: ([0-9.]+) ", told)
-    assert float(exposure[1]) <= EXPOSURE
+    exposure = re.search(rf"Overall exposure level for {name}: ([0-9.]+) ", told)
+    assert float(exposure[1]) <= most
+
+
+def test_the_key_process_is_another_user_without_a_network():
+    """The server may connect, by its group, and reads neither keys nor record."""
+    server, keys = unit("hening.service")["Service"], unit("hening-keys.service")["Service"]
+    assert keys["User"] != server["User"]
+    assert keys["Group"] == server["Group"]
+    assert (keys["StateDirectoryMode"], keys["RuntimeDirectoryMode"]) == (["0700"], ["0750"])
+    assert (keys["PrivateNetwork"], keys["RestrictAddressFamilies"]) == (["yes"], ["AF_UNIX"])
+    (start,) = keys["ExecStart"]
+    program, group, command, *options = start.split()
+    assert (program, group) == (INSTALLED, "keys")
+    known = {
+        name for option in cli.commands[group].commands[command].params for name in option.opts
+    }
+    assert {option for option in options if option.startswith("-")} <= known
+    places = [option for option in options if option.startswith("/")]
+    assert all(re.match(r"/(var/lib|run)/hening-keys/", place) for place in places)
 
 
 def test_a_socket_for_each_worker():

@@ -8,33 +8,13 @@ import json
 import shutil
 import socket
 import subprocess
-import sys
 import threading
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
+from tests.flows.key_processes import PROGRAM, started
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, PACKAGE_2, SECOND, refresh_from_disk
-
-PROGRAM = Path(sys.executable).with_name("hening-server")
-
-
-@contextmanager
-def started(*words):
-    """Run a server program until the block ends; gives it, and the first line that it says."""
-    with subprocess.Popen(
-        [PROGRAM, *map(str, words)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        try:
-            yield process, process.stdout.readline().strip()
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
 
 
 class Relay:

@@ -10,7 +10,7 @@ from client_sim.device import tlog as phone
 from server.core.errors import LogError
 from server.core.growing_tree import GrowingTree
 from server.core.tiles import plan_tiles
-from server.core.tlog import inclusion_proof, tree_hash, verify_inclusion
+from server.core.tlog import inclusion_proof, tree_hash, verify_consistency, verify_inclusion
 
 ENTRIES = [b"entry %d" % number for number in range(66_100)]
 LEAVES = [hashlib.sha256(b"\0" + entry).digest() for entry in ENTRIES]
@@ -101,6 +101,37 @@ def _narrow(path):
         data for name, data in TILES.items() if name.startswith(f"{full}.p/")
     )
     return data[: int(width) * 32]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 8, 33, 255, 256, 257, 300])
+def test_every_consistency_proof_is_that_of_the_definition(size):
+    """Of any prefix of the tree and any prefix of that; both verifiers accept it."""
+    tree = GrowingTree(size, tiles_of(size).__getitem__)
+    for new in {size, size - 1, 1, (size + 1) // 2} - {0}:
+        for old in range(1, new + 1):
+            proof = tree.consistency_proof(old, new)
+            assert proof == definition(old, LEAVES[:new], whole=True)
+            old_root, root = tree_hash(LEAVES[:old]), tree_hash(LEAVES[:new])
+            verify_consistency(old, old_root, new, root, proof)
+
+
+def definition(old, leaves, *, whole):
+    """Return SUBPROOF(old, D[n], whole) of RFC 6962 section 2.1.2."""
+    if old == len(leaves):
+        return [] if whole else [tree_hash(leaves)]
+    split = 1 << (len(leaves) - 1).bit_length() - 1
+    left, right = leaves[:split], leaves[split:]
+    if old <= split:
+        return [*definition(old, left, whole=whole), tree_hash(right)]
+    return [*definition(old - split, right, whole=False), tree_hash(left)]
+
+
+@pytest.mark.parametrize(("old", "new"), [(0, 3), (3, 2), (2, 4), (-1, 3), (4, 4)])
+def test_there_is_no_consistency_proof_beyond_the_tree(old, new):
+    """Nothing is proven of no leaves, of more than there are, or backwards."""
+    tree = GrowingTree(3, tiles_of(3).__getitem__)
+    with pytest.raises(LogError, match="proves nothing"):
+        tree.consistency_proof(old, new)
 
 
 @pytest.mark.parametrize("index", [-1, 3, 2**63])

@@ -1,0 +1,152 @@
+"""A publisher in foreign hands, beside a key process: what it asks for, and what comes of it.
+
+Whoever has taken over the server's process has its state folder and the socket, and no key.
+"""
+
+import shutil
+from contextlib import contextmanager
+
+import pytest
+
+from server.core.checkpoint import decode_checkpoint
+from server.core.errors import HeningError
+from server.core.metadata import decode_timestamp
+from server.core.pointer import encode_pointer
+from server.publisher.errors import PublishError
+from server.publisher.key_holder import load_keys, open_keys
+from server.publisher.key_messages import Publish, SignCheckpoint
+from server.publisher.online_keys import prove_nothing
+from server.publisher.rollout import plan_halt, plan_pause
+from server.storage.layout import StateFolder
+from tests.server.ceremony import release
+from tests.server.keys.process import move_keys
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, World
+
+POINTER = CHANNEL.pointer_path
+
+
+@pytest.fixture
+def stolen(world, tmp_path):
+    """Give a world whose publisher has no keys, after it published once with its key process."""
+    process = move_keys(world, tmp_path / "apart")
+    process.start()
+    change(world, lambda pointer: plan_pause(CHANNEL, pointer, {"en": "Once."}, 2**40))
+    yield world
+    process.stop()
+
+
+def change(world, edit):
+    """Publish the one pointer as `edit` makes it."""
+    world.run(
+        lambda publisher: publisher.change_pointers(
+            lambda published: {POINTER: edit(published.pointers()[POINTER])}
+        )
+    )
+
+
+def ask(world, pointers, files=(), **changes):
+    """Ask the key process as no honest publisher does; returns the answer."""
+    holder = open_keys(world.folder)
+    asked = {
+        "public": holder._public(),
+        "now": world.now(),
+        "files": list(files),
+        "pointers": pointers,
+        "renew": True,
+        "logged": {},
+        "burned": {},
+    }
+    return holder._ask(Publish(**(asked | changes)))
+
+
+def offered(world):
+    """Return what is offered, as a request holds it."""
+    return encode_pointer(world.published().pointers()[POINTER])
+
+
+@contextmanager
+def forked(world, folder):
+    """Give a second publisher on a copy of the state folder as it is now."""
+    shutil.copytree(world.folder.root, folder)
+    state = StateFolder(folder, world.folder.database_url, world.folder.keys_socket)
+    yield World(state, world.keys, world.ceremony)
+
+
+def test_no_version_has_two_contents(stolen):
+    """However often and whatever it asks for: each answer has versions of its own."""
+    seen = set()
+    for number in range(5):
+        pointer = offered(stolen) | {"t": {"en": str(number)}}
+        answer = ask(stolen, {POINTER: pointer})
+        versions = {(file.role, file.version) for file in answer.files}
+        versions.add(("timestamp", decode_timestamp(answer.timestamp).signed.version))
+        assert len(versions) == 3
+        assert not versions & seen
+        seen |= versions
+
+
+def test_a_forked_state_folder_gets_no_second_log(stolen, tmp_path):
+    """Two publishers on copies of one state: the log of one of them is signed."""
+    with forked(stolen, tmp_path / "fork") as fork:
+        change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
+        before = (fork.folder.public / "log" / "checkpoint").read_bytes()
+        with pytest.raises(HeningError, match="leaves was signed, and this one has"):
+            change(fork, lambda pointer: plan_pause(CHANNEL, pointer, {"en": "For one."}, 2**40))
+        assert (fork.folder.public / "log" / "checkpoint").read_bytes() == before
+
+
+def test_the_log_of_the_fork_by_hand(stolen):
+    """Also by the socket alone: of two roots of one size the second is not signed."""
+    key = load_keys(stolen.folder).log_verifier
+    note = (stolen.folder.public / "log" / "checkpoint").read_bytes()
+    head = decode_checkpoint(note, key)
+    holder = open_keys(stolen.folder)
+    for size in (head.size - 1, head.size, head.size + 1):
+        text = f"{key.name}\n{size}\n{'A' * 43}=\n".encode()
+        with pytest.raises(PublishError, match="are not of one history"):
+            holder._ask(SignCheckpoint(str(key), text, head.size, []))
+    own = note.partition(b"\n\n")[0] + b"\n"
+    assert len(holder.sign_checkpoint(key, own, prove_nothing)) == 64
+
+
+def test_bytes_of_ones_own_are_not_signed(stolen):
+    """The log's key signs checkpoints alone, and no other key is handed bytes at all."""
+    key = load_keys(stolen.folder).log_verifier
+    size = decode_checkpoint((stolen.folder.public / "log" / "checkpoint").read_bytes(), key).size
+    with pytest.raises(PublishError, match="three lines"):
+        open_keys(stolen.folder)._ask(SignCheckpoint(str(key), b'{"_type":"root"}', size, []))
+    for role, half in load_keys(stolen.folder).signers.items():
+        with pytest.raises(HeningError, match="the key process signs"):
+            half.sign(role.encode())
+
+
+def test_nothing_is_offered_that_maintainers_did_not_sign(stolen):
+    """Not another package, not one of another channel, not one that was withdrawn."""
+    for member, value in (
+        ("x", "0" * 64),
+        ("p", "armani/id/stable/evil.zip"),
+        ("p", "armani/eu/stable/armani-1.zip"),
+    ):
+        pointer = offered(stolen)
+        pointer["s"][0]["k"][0][member] = value
+        with pytest.raises(PublishError, match="the key process refuses"):
+            ask(stolen, {POINTER: pointer})
+    withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
+    role = stolen.ceremony.role("armani", 3, withdrawn)
+    assert stolen.publish({("armani", 3): role}).reason == ""
+    pointer = offered(stolen) | {"h": False}
+    with pytest.raises(PublishError, match="which is withdrawn"):
+        ask(stolen, {POINTER: pointer})
+
+
+def test_what_was_public_is_not_taken_back(stolen, tmp_path):
+    """A role that withdraws a build cannot be replaced by the one before it."""
+    with forked(stolen, tmp_path / "fork") as fork:
+        withdrawn = {FIRST: (PACKAGE_1, release(1, withdrawn=True))}
+        role = stolen.ceremony.role("armani", 3, withdrawn)
+        assert stolen.publish({("armani", 3): role}).reason == ""
+        load_keys(stolen.folder)  # as every half minute: the publisher says what is public
+        with pytest.raises(PublishError, match=r"was public, and .* is now"):
+            open_keys(fork.folder).plan(
+                *([], fork.published().pointers(), fork.now()), renew=True, logged={}, burned={}
+            )

@@ -1,0 +1,107 @@
+"""`keys serve`, `keys public`, and the commands of a server whose keys are elsewhere."""
+
+import json
+
+import pytest
+
+from tests.server.keys.process import move_keys
+
+
+@pytest.fixture(autouse=True)
+def quiet(monkeypatch):
+    """Leave the log as it is: it would go to a standard error that is closed when the test ends."""
+    monkeypatch.setattr("server.cli.key_process.configure_logging", lambda: None)
+
+
+@pytest.fixture
+def apart(world, tmp_path):
+    """Give a state folder whose settings name the running key process that has its keys."""
+    process = move_keys(world, tmp_path / "apart")
+    world.folder.settings.write_text(f'keys_socket = "{process.socket}"\n')
+    process.start()
+    yield world, process
+    process.stop()
+
+
+def test_public_is_public_json(run, world):
+    """What a ceremony takes, from a folder."""
+    status, out, _ = run("keys", "public", "--keys", world.folder.keys)
+    assert (status, out) == (0, (world.folder.keys / "public.json").read_text())
+
+
+def test_credentials_of_the_unit(run, world, monkeypatch):
+    """They are found where systemd says, and only there."""
+    status, _, err = run("keys", "public", "--credentials")
+    assert (status, "LoadCredential=" in err) == (2, True)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(world.folder.keys))
+    status, out, _ = run("keys", "public", "--credentials")
+    assert (status, out) == (0, (world.folder.keys / "public.json").read_text())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--keys", "a", "--credentials"),
+        ("--keys", "a", "--pkcs11", "b"),
+        ("--pkcs11", "b"),
+        ("--pkcs11", "b", "--log-origin", "hening.example/log"),
+        ("--pkcs11", "b", "--log-origin", "hening.example/log", "--token", "c"),
+    ],
+)
+def test_one_place_for_keys(run, words):
+    """None, two, or half of one are usage."""
+    status, _, err = run("keys", "public", *words)
+    assert (status, "Usage:" in err) == (2, True)
+
+
+def serve(run, tmp_path, *words):
+    """Start a key process that is going to refuse."""
+    record, path = tmp_path / "record", tmp_path / "run" / "keys.sock"
+    return run("keys", "serve", *words, "--record", record, "--socket", path)
+
+
+def test_serve_needs_a_root_once(run, world, tmp_path):
+    """Trust starts from what the operator pins, here too."""
+    status, _, err = serve(run, tmp_path, "--keys", world.folder.keys)
+    assert status == 3
+    assert "start with --root once" in err
+
+
+def test_serve_needs_its_keys(run, world, tmp_path):
+    """Without them it does not begin to listen."""
+    words = ("--keys", tmp_path / "nothing", "--root", world.folder.trusted_root)
+    status, _, err = serve(run, tmp_path, *words)
+    assert status == 3
+    assert "there are no online keys in" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_init_writes_the_public_halves(run, apart):
+    """It makes no key, and the signers find public.json where it always is."""
+    world, process = apart
+    public = (process.keys / "public.json").read_bytes()
+    status, out, err = run("init", "--state", world.folder.root)
+    assert status == 0, err
+    assert f"Online keys are behind {process.socket}; the log is hening.example/log." in out
+    assert {path.name for path in world.folder.keys.iterdir()} == {"public.json"}
+    assert (world.folder.keys / "public.json").read_bytes() == public
+    root = world.folder.trusted_root
+    status, out, _ = run("init", "--state", world.folder.root, "--root", root)
+    assert (status, "Root 1 is pinned" in out) == (0, True)
+
+
+def test_list_and_check(run, apart):
+    """They ask the key process."""
+    world, process = apart
+    status, out, _ = run("keys", "list", "--json", "--state", world.folder.root)
+    assert status == 0
+    assert [row["role"] for row in json.loads(out) if row["signing"]] == [
+        *("latest", "snapshot", "timestamp", "log")
+    ]
+    assert run("check", "--state", world.folder.root)[0] == 0
+    process.stop()
+    status, _, err = run("keys", "list", "--state", world.folder.root)
+    assert status == 3
+    assert "the key process does not answer at" in err
+    assert run("check", "--state", world.folder.root)[0] == 1

@@ -1,0 +1,35 @@
+"""Keys that only whoever runs the key process can change."""
+
+import pytest
+
+from server.core.errors import TrustError
+from server.keys.sources import load_credentials
+from server.publisher.errors import PublishError
+from server.publisher.online_keys import load_online_keys
+
+
+def test_credentials_have_the_names_of_the_keys_folder(fresh):
+    """The same keys sign, whether systemd passed them or a folder has them."""
+    held, read = load_credentials(fresh.folder.keys).load(), load_online_keys(fresh.folder.keys)
+    assert held.log_verifier == read.log_verifier
+    for role, signer in read.signers.items():
+        assert held.signers[role].public_key == signer.public_key
+
+
+def test_the_mode_of_a_credential(fresh):
+    """Its group may be the mask of an access list; everybody is too many."""
+    key = fresh.folder.keys / "latest.pem"
+    key.chmod(0o440)
+    load_credentials(fresh.folder.keys)
+    key.chmod(0o444)
+    with pytest.raises(TrustError, match="others may read it"):
+        load_credentials(fresh.folder.keys)
+
+
+def test_they_are_changed_by_hand(fresh):
+    """The refusals say where, and under which name."""
+    source = load_credentials(fresh.folder.keys)
+    with pytest.raises(PublishError, match=r"made in the unit's credentials .* snapshot\.next"):
+        source.create_next(["snapshot", "timestamp"], afresh=False)
+    with pytest.raises(PublishError, match="in the unit's credentials give the next key of log"):
+        source.promote(["log"])

@@ -1,0 +1,170 @@
+"""The key process with its keys on a real SoftHSM: a server publishes, and no key is in a file."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from securesystemslib.signer import SSlibKey
+
+from server.core.note import decode_verifier_key
+from server.storage.layout import StateFolder
+from tests.flows.key_processes import started
+from tests.server.ceremony import Ceremony
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import FIRST, ORIGIN, PACKAGE_1, World, clock, refresh_from_disk
+from tests.softhsm import MODULE, PIN, make_softhsm
+
+pytestmark = pytest.mark.needs("softhsm")
+
+PROGRAM = Path(sys.executable).with_name("hening-server")
+# In a process of its own, because a module reads its configuration and its tokens once.
+MAKE = """
+import sys, pkcs11
+from pkcs11 import Attribute, KeyType, Mechanism
+module, pin, loose, *labels = sys.argv[1:]
+session = pkcs11.lib(module).get_token(token_label="drawer").open(rw=True, user_pin=pin)
+curve = {Attribute.EC_PARAMS: bytes.fromhex("06032b6570")}
+parameters = session.create_domain_parameters(KeyType.EC_EDWARDS, curve, local=True)
+for label in labels:
+    parameters.generate_keypair(
+        id=label.encode(), label=label, store=True, mechanism=Mechanism.EC_EDWARDS_KEY_PAIR_GEN,
+        private_template={
+            Attribute.EXTRACTABLE: loose == "loose", Attribute.PRIVATE: True,
+            Attribute.SENSITIVE: loose != "loose",
+        },
+    )
+"""
+
+
+class Drawer:
+    """A token with online keys, and the programs that use it."""
+
+    def __init__(self, folder):
+        self.softhsm = make_softhsm(folder / "softhsm")
+        self.softhsm.add("drawer")
+        self.pin = folder / "pin"
+        self.pin.touch(0o600)
+        self.pin.write_text(PIN + "\n")
+        self.options = ("--pkcs11", MODULE, "--token", "drawer", "--pin-file", self.pin)
+
+    def make(self, *labels, kind="native"):
+        """Make key pairs on the token."""
+        subprocess.run(
+            [sys.executable, "-c", MAKE, MODULE, PIN, kind, *labels],
+            env=self.softhsm.environment,
+            check=True,
+        )
+
+    def public(self):
+        """Ask for the public halves."""
+        words = [PROGRAM, "keys", "public", *self.options, "--log-origin", ORIGIN]
+        return subprocess.run(
+            list(map(str, words)),
+            env=self.softhsm.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+@pytest.fixture
+def drawer(tmp_path):
+    """Give a token without keys."""
+    return Drawer(tmp_path)
+
+
+def online(text):
+    """Return what a ceremony takes from public.json."""
+    keys = json.loads(text)["keys"]
+    halves = {
+        role: SSlibKey.from_crypto(Ed25519PublicKey.from_public_bytes(bytes.fromhex(keys[role])))
+        for role in ("latest", "snapshot", "timestamp")
+    }
+    signers = {role: SimpleNamespace(public_key=key) for role, key in halves.items()}
+    return SimpleNamespace(signers=signers, log_verifier=decode_verifier_key(keys["log"]))
+
+
+def test_a_ceremony_and_a_release(drawer, tmp_path):
+    """Keys made on the token sign all online roles and the log; clients accept them as any."""
+    drawer.make("latest", "snapshot", "timestamp", "log")
+    told = drawer.public()
+    assert told.returncode == 0, told.stderr
+    keys = online(told.stdout)
+    ceremony = Ceremony(keys, clock())
+    root = tmp_path / "1.root.json"
+    root.write_bytes(ceremony.root())
+    path = tmp_path / "run" / "keys.sock"
+    state = StateFolder(tmp_path / "state", keys_socket=str(path))
+    state.incoming.mkdir(parents=True)
+    state.trusted_root.parent.mkdir()
+    state.trusted_root.write_bytes(root.read_bytes())
+    world = World(state, keys, ceremony)
+    words = (*drawer.options, "--record", tmp_path / "record", "--root", root, "--socket", path)
+    with started("keys", "serve", *words, environment=drawer.softhsm.environment):
+        assert world.publish(ceremony.first()).reason == ""
+        assert world.publish(world.first_release(), [PACKAGE_1]).reason == ""
+        world.run(lambda publisher: publisher.change_pointers(world.offer(1)))
+    assert refresh_from_disk(state, [FIRST])[1][FIRST] == PACKAGE_1
+    check_metadata_is_logged(state, check_log(state, keys.log_verifier.public))
+    assert not state.keys.exists()
+
+
+def test_a_next_key_on_the_token(drawer):
+    """It is what public.json names, as with keys in files."""
+    drawer.make("latest", "snapshot", "timestamp", "log")
+    before = json.loads(drawer.public().stdout)["keys"]
+    drawer.make("snapshot.next", "log.next")
+    after = json.loads(drawer.public().stdout)["keys"]
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {"snapshot", "log"}
+
+
+def test_a_key_that_could_be_copied(drawer):
+    """A token is for keys that stay on it."""
+    drawer.make("latest", "snapshot", "timestamp")
+    drawer.make("log", kind="loose")
+    told = drawer.public()
+    assert told.returncode == 1
+    assert "the key log on the token is not an ed25519 key that stays there" in told.stderr
+
+
+def test_a_key_that_is_not_there(drawer):
+    """It says which, and that the token is what failed."""
+    drawer.make("latest", "snapshot", "log")
+    told = drawer.public()
+    assert told.returncode == 3
+    assert "the token holds 0 ed25519 keys with the label timestamp" in told.stderr
+
+
+def test_a_wrong_pin(drawer):
+    """It is tried once, and the right one opens the token afterwards."""
+    drawer.make("latest", "snapshot", "timestamp", "log")
+    drawer.pin.write_text("wrong PIN")
+    told = drawer.public()
+    assert told.returncode == 1
+    assert "the token drawer refuses the PIN" in told.stderr
+    assert "wrong PIN" not in told.stderr
+    drawer.pin.write_text(PIN)
+    assert drawer.public().returncode == 0
+
+
+def test_a_pin_that_everybody_may_read(drawer):
+    """It is not tried."""
+    drawer.pin.chmod(0o644)
+    told = drawer.public()
+    assert told.returncode == 1
+    assert "can be read by everybody" in told.stderr
+    assert not drawer.softhsm.is_pin_tried("drawer")
+
+
+@pytest.mark.parametrize(("module", "token"), [("/nonexistent.so", "drawer"), (MODULE, "other")])
+def test_a_token_that_is_not_there(drawer, module, token):
+    """Module and token are named."""
+    drawer.options = ("--pkcs11", module, "--token", token, "--pin-file", drawer.pin)
+    told = drawer.public()
+    assert told.returncode == 3
+    assert f"the token {token} cannot be opened by {module}" in told.stderr
