@@ -107,6 +107,7 @@ class KeySocket:
         held = self._ask(Describe(self._public()))
         if not isinstance(held, Held) or held.roles.keys() != set(ROLES):
             raise _unexpected(held)
+        self._size = held.size
         halves = {role: [_half(text) for text in held.roles[role]] for role in ROLES}
         logs = [LogHalf(decode_verifier_key(text), self) for text in held.log]
         return OnlineKeys(
