@@ -94,7 +94,10 @@ def judge_public(
     found = {(file.role, file.version): file.data for file in files}
     timestamps = [file.data for file in files if file.role == "timestamp"]
     if len(timestamps) != 1:
-        raise FormatError(f"what is public has {len(timestamps)} timestamps; it has one.")
+        raise FormatError(
+            f"what is public has {len(timestamps)} timestamps, and something was published: restore"
+            " the state folder from a copy."
+        )
 
     def read(role: str, version: int) -> bytes:
         if (role, version) not in found:

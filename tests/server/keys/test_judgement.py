@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
 from server.core.errors import FormatError, LogError, ReleaseError, TrustError
@@ -288,3 +290,27 @@ def test_role_files_keep_their_bytes(world):
     (armani, snapshot) = publication.files
     assert armani == RoleVersion("armani", 3, files["armani", 3])
     assert decode_snapshot(snapshot.data).signed.meta["armani.json"].version == 3
+
+
+@given(
+    st.integers(1, 12),
+    st.lists(st.tuples(st.booleans(), st.integers(1, 20), st.booleans()), max_size=30),
+)
+def test_no_order_of_requests_leads_to_two_histories(common, requests):
+    """Two logs that part after some leaves: of checkpoints beyond them those of one are signed."""
+    trunk = [leaf_hash(b"%d" % number) for number in range(common)]
+    logs = [trunk + [leaf_hash(b"%c%d" % (name, n)) for n in range(20)] for name in b"ab"]
+    kept, signed = None, set()
+    for which, size, honest in requests:
+        leaves = logs[which]
+        proof = []
+        if kept is not None:  # the best that can be said for it, or the best of the other log
+            old, new = sorted((kept.size, size))
+            proof = consistency(old, new, leaves if honest else logs[not which])
+        try:
+            kept = judge_checkpoint(text(size, leaves), KEY, kept, proof)
+        except LogError:
+            continue
+        if size > common:
+            signed.add(which)
+    assert len(signed) <= 1

@@ -8,7 +8,7 @@ import pytest
 
 from server.publisher.check import check_state
 from server.publisher.errors import PublishError
-from server.publisher.key_holder import load_keys
+from server.publisher.key_holder import load_keys, open_keys
 from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import HOLDERS
 from server.publisher.publisher import Publisher
@@ -213,6 +213,21 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
     version, found = refresh_from_disk(world.folder)
     assert (version, found) == (world.published().timestamp.version, {})
     check_log(world.folder, world.keys.log_verifier.public)
+
+
+def test_a_publisher_that_lost_what_is_public(apart):
+    """It does not begin anew under keys that have signed."""
+    world, _ = apart
+    pause(world)
+    shutil.rmtree(world.folder.public)
+    world.folder.sqlite.unlink()
+    first = world.ceremony.first() | {("root", 1): world.folder.trusted_root.read_bytes()}
+    world.submit(first)
+    world.run(Publisher.process_incoming)
+    assert "leaves was signed, and this one has 0: restore public/log" in world.alarms[0]
+    assert world.published() is None
+    with pytest.raises(PublishError, match="something was published: restore the state folder"):
+        open_keys(world.folder).create_next(["log"], afresh=False)
 
 
 def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
