@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
-from server.core.errors import FormatError, LogError, ReleaseError, TrustError
+from server.core.errors import FormatError, LogError, ProfileError, ReleaseError, TrustError
 from server.core.metadata import decode_snapshot
 from server.core.note import VerifierKey
 from server.core.pointer import encode_pointer
@@ -314,3 +314,32 @@ def test_no_order_of_requests_leads_to_two_histories(common, requests):
         if size > common:
             signed.add(which)
     assert len(signed) <= 1
+
+
+def swapped(world, role, version, data):
+    """Return what is public with the file of a role replaced."""
+    files = public_files(world)
+    (at,) = (index for index, file in enumerate(files) if file.role == role)
+    return [*files[:at], RoleVersion(role, version, data), *files[at + 1 :]]
+
+
+def test_a_file_of_another_version_is_not_taken_over(world):
+    """What the timestamp leads to is a version, and its file has to be of that one."""
+    root = world.folder.trusted_root.read_bytes()
+    older = world.ceremony.role("armani", 1)
+    with pytest.raises(TrustError, match="the file of armani is of another version"):
+        judge_public(swapped(world, "armani", 2, older), None, root)
+
+
+def test_what_breaks_the_profile_is_not_taken_over(world):
+    """Though its keys have signed it: a role with foreign paths, targets with targets."""
+    root = world.folder.trusted_root.read_bytes()
+    foreign = {"cancro/id/stable/cancro-1.zip": (PACKAGE_1, release(1))}
+    role = world.ceremony.role("armani", 2, foreign)
+    with pytest.raises(ProfileError, match="which is not its own"):
+        judge_public(swapped(world, "armani", 2, role), None, root)
+    targets = world.published().targets
+    targets.targets = world.published().roles["armani"].targets
+    data = world.ceremony.sign("targets", targets)
+    with pytest.raises(ProfileError, match="targets of its own"):
+        judge_public(swapped(world, "targets", 1, data), None, root)

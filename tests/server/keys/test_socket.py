@@ -19,6 +19,7 @@ from server.publisher.key_messages import (
     encode_frame,
 )
 from server.publisher.publisher import Publisher
+from server.publisher.rotation import make_next_keys
 from server.storage.errors import StorageError
 
 
@@ -119,3 +120,16 @@ def test_a_key_that_is_not_listed(apart):
     with pytest.raises(PublishError, match="does not list the next key of snapshot"):
         holder.promote(["snapshot"])
     assert (process.keys / "snapshot.next.pem").exists()
+
+
+def test_a_next_key_that_signs_already(apart):
+    """It is not thrown away, whoever asks: the listed key would be lost."""
+    world, process = apart
+    world.run(lambda publisher: make_next_keys(publisher, world.folder, ["timestamp"]))
+    following = open_keys(world.folder).load().next_signers["timestamp"].public_key
+    files = {("root", 2): world.ceremony.root(2, {"timestamp": [following]})}
+    assert world.publish(files).reason == ""
+    before = (process.keys / "timestamp.next.pem").read_bytes()
+    with pytest.raises(PublishError, match="is listed alone and signs already"):
+        open_keys(world.folder).create_next(["timestamp"], afresh=True)
+    assert (process.keys / "timestamp.next.pem").read_bytes() == before
