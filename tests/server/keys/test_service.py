@@ -198,13 +198,7 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
     with pytest.raises(StorageError, match=r"leaves was signed, and this one has .*rebuild"):
         pause(world)
     put_back(world, mirror, "log")
-
-    async def fill():
-        known = await asyncio.to_thread(load_log_verifiers, world.folder)
-        async with open_database(world.folder.database) as sessions:
-            await rebuild(world.folder, sessions, LocalBlobs(world.folder.blobs), known, 1)
-
-    asyncio.run(fill())
+    fill(world)
     with pytest.raises(PublishError, match=r"was public, .* the record of the key"):
         pause(world)
     shutil.copytree(process.record / "public", world.folder.public, dirs_exist_ok=True)
@@ -213,6 +207,47 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
     version, found = refresh_from_disk(world.folder)
     assert (version, found) == (world.published().timestamp.version, {})
     check_log(world.folder, world.keys.log_verifier.public)
+
+
+def fill(world):
+    """Run `rebuild`."""
+
+    async def work():
+        known = await asyncio.to_thread(load_log_verifiers, world.folder)
+        async with open_database(world.folder.database) as sessions:
+            await rebuild(world.folder, sessions, LocalBlobs(world.folder.blobs), known, 1)
+
+    asyncio.run(work())
+
+
+def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
+    """It puts no leaf where another one was signed, so that `rebuild` still works."""
+    world, _ = apart
+    pause(world)
+
+    async def stop_when_accepted():
+        def stop(step):
+            if step == 3:
+                raise Killed
+
+        async with world.publisher(stop) as publisher:
+            edit = world.offer(2)
+            await publisher.process_incoming()
+            await publisher.change_pointers(edit)
+
+    assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
+    with pytest.raises(Killed):
+        asyncio.run(stop_when_accepted())
+    older = copied(world, tmp_path / "older")
+    shutil.rmtree(world.folder.staging)
+    pause(world)
+    mirror = copied(world, tmp_path / "mirror")
+    shutil.rmtree(world.folder.root)
+    shutil.copytree(older, world.folder.root)
+    with pytest.raises(StorageError, match="leaves was signed, and this one has"):
+        world.run(Publisher.repair)
+    put_back(world, mirror, "log")
+    fill(world)
 
 
 def test_a_publisher_that_lost_what_is_public(apart):
