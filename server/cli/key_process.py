@@ -70,7 +70,6 @@ def serve(
     is under way. Keys in a folder are read for each request, others at the start.
     """
     configure_logging()
-    os.umask(0o077)
     pinned = None if root is None else read_bounded(root, ROOT_LIMIT)
     with contextlib.closing(open_record(record, pinned)) as opened:
         origin = log_verifier(verify_first_root(opened.pinned()).signed).name

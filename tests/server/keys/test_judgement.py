@@ -1,6 +1,7 @@
 """What a publisher in foreign hands asks for, and does not get."""
 
 import base64
+import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -9,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from securesystemslib.signer import CryptoSigner
 
-from server.core.errors import FormatError, LogError, ProfileError, ReleaseError, TrustError
+from server.core.errors import (
+    FormatError,
+    HeningError,
+    LogError,
+    ProfileError,
+    ReleaseError,
+    TrustError,
+)
 from server.core.metadata import decode_snapshot
 from server.core.note import VerifierKey
 from server.core.pointer import encode_pointer
@@ -343,3 +351,27 @@ def test_what_breaks_the_profile_is_not_taken_over(world):
     data = world.ceremony.sign("targets", targets)
     with pytest.raises(ProfileError, match="targets of its own"):
         judge_public(swapped(world, "targets", 1, data), None, root)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text(max_size=3), below),
+    max_leaves=8,
+)
+ROLES = st.sampled_from(["root", "targets", "armani", "latest", "snapshot", "timestamp", "dior"])
+
+
+@given(
+    st.dictionaries(st.just(POINTER) | st.text(max_size=30), ANYTHING, max_size=2),
+    st.lists(st.tuples(ROLES, st.integers(0, 2**53 - 1), st.binary(max_size=50)), max_size=3),
+    st.dictionaries(ROLES, st.integers(0, 2**53 - 1), max_size=2),
+)
+def test_whatever_is_asked(published_state, pointers, files, logged):
+    """It is signed, or refused by an error of ours: no request ends the process."""
+    named = [RoleVersion(*each) for each in files]
+    request = wish(published_state, pointers, logged=logged)
+    request.files = named
+    with contextlib.suppress(HeningError):
+        judge(published_state, request)
+    with contextlib.suppress(HeningError):
+        judge_public(named, None, published_state.folder.trusted_root.read_bytes())
