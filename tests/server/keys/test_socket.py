@@ -11,6 +11,7 @@ from server.publisher.errors import PublishError
 from server.publisher.key_holder import open_keys
 from server.publisher.key_messages import (
     HEAD,
+    Adopt,
     Describe,
     Held,
     Refused,
@@ -20,6 +21,7 @@ from server.publisher.key_messages import (
 )
 from server.publisher.publisher import Publisher
 from server.publisher.rotation import make_next_keys
+from server.publisher.verify import RoleVersion
 from server.storage.errors import StorageError
 
 
@@ -133,3 +135,11 @@ def test_a_next_key_that_signs_already(apart):
     with pytest.raises(PublishError, match="is listed alone and signs already"):
         open_keys(world.folder).create_next(["timestamp"], afresh=True)
     assert (process.keys / "timestamp.next.pem").read_bytes() == before
+
+
+def test_a_request_of_many_megabytes(apart):
+    """A site's first request is large; it is read whole, and judged."""
+    _, process = apart
+    files = [RoleVersion("armani", 1, bytes(4_000_000)) for _ in range(5)]
+    refused = send(process, encode_frame(Adopt(files)))
+    assert "what is public has 0 timestamps" in refused.reason
