@@ -22,7 +22,7 @@ from server.core.tlog import verify_consistency
 from server.publisher.key_choice import choose_keys
 from server.publisher.key_messages import Publish
 from server.publisher.online_keys import OnlineKeys
-from server.publisher.plan import Publication, newest_signature, plan_publication
+from server.publisher.plan import Publication, earliest_time, plan_publication
 from server.publisher.published import Published
 from server.publisher.verify import RoleVersion, verify_submission
 
@@ -57,10 +57,10 @@ def judge_publication(
     malformed, and TrustError for a log that is too far ahead.
     """
     at = min(now, request.now)
-    if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
-        at = max(at, newest_signature(published))
     burned = {role: frozenset(versions) for role, versions in request.burned.items()}
     trust = verify_submission(request.files, published, pinned, keys, at, burned)
+    if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)
+        at = max(at, earliest_time(published, trust))
     pointers = {path: decode_pointer(path, custom) for path, custom in request.pointers.items()}
     used = dict(signed)
     for role, version in request.logged.items():
