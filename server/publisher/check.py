@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from server.publisher.checks.ahead import check_ahead
 from server.publisher.checks.audit import check_audit
 from server.publisher.checks.blobs import check_blobs, check_records, hash_blobs
 from server.publisher.checks.database import check_database
-from server.publisher.checks.expiries import check_expiries
+from server.publisher.checks.expiries import check_expiries, check_limits
 from server.publisher.checks.finding import Finding, confirm
 from server.publisher.checks.keys import check_keys
 from server.publisher.checks.lease import check_lease
@@ -27,7 +26,7 @@ from server.storage.layout import StateFolder
 
 CHECKS: tuple[Callable[[Site], Iterable[Finding]], ...] = (
     check_expiries,
-    check_ahead,
+    check_limits,
     check_keys,
     check_roots,
     check_role_files,

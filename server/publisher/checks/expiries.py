@@ -1,4 +1,4 @@
-"""Whether each published role holds, and until when."""
+"""Whether each published role holds and until when, and whether it is within its limits."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,7 +7,8 @@ from tuf.api.metadata import Root, Snapshot, Targets, Timestamp
 
 from server.core.errors import HeningError
 from server.core.metadata import check_expiry
-from server.publisher.checks.finding import Finding
+from server.publisher.ahead import AheadFinder
+from server.publisher.checks.finding import Finding, summarise
 from server.publisher.checks.site import Site
 from server.publisher.lives import plan_alarms, plan_lives
 
@@ -41,3 +42,11 @@ def check_expiries(site: Site) -> Iterator[Finding]:
         if name in alarms and not error:
             detail += f", {alarms[name].severity}: {alarms[name].what_to_do}"
         yield Finding(name, detail, error)
+
+
+def check_limits(site: Site) -> Iterator[Finding]:
+    """Hold the times, counters and lifetimes of every role against their limits."""
+    if site.published is None:
+        return
+    found = AheadFinder(site.folder.public).find(site.published, site.now)
+    yield from summarise("limits", "no time or counter is ahead", [each.sentence for each in found])
