@@ -17,13 +17,14 @@ from server.core.metadata import ROOT_LIMIT, verify_first_root
 from server.core.profile import log_verifier
 from server.keys.record import open_record
 from server.keys.service import KeyService, serving
-from server.keys.sources import OTHERS, KeySource, load_credentials
+from server.keys.sources import KeySource, load_credentials
 from server.keys.token import load_token
 from server.observability import configure_logging, describe_unexpected
 from server.processes.notify import notify
 from server.publisher.key_holder import KeyFolder
 from server.publisher.online_keys import encode_public
 from server.storage.bounded import read_bounded
+from server.storage.modes import is_private
 
 PIN_LIMIT = 256  # bytes; tokens take fewer
 PATH = click.Path(path_type=Path)
@@ -129,8 +130,8 @@ def _open(
         return load_credentials(_credentials())
     if token is None or pin_file is None:
         raise click.UsageError("--pkcs11 needs --token and --pin-file.")
-    if pin_file.exists() and pin_file.stat().st_mode & OTHERS:
-        raise TrustError(f"{pin_file} can be read by everybody: run `chmod 600 {pin_file}`.")
+    if not is_private(pin_file.stat(), os.geteuid()):
+        raise TrustError(f"others may read {pin_file}: run `chmod 600 {pin_file}`.")
     try:
         pin = read_bounded(pin_file, PIN_LIMIT).decode().strip()
     except UnicodeDecodeError:

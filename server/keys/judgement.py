@@ -18,6 +18,7 @@ from server.core.metadata import verify_first_root, verify_role, verify_root
 from server.core.note import VerifierKey
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
+from server.core.resets import check_resets_follow
 from server.core.tlog import verify_consistency
 from server.publisher.key_choice import choose_keys
 from server.publisher.key_messages import Publish
@@ -167,8 +168,9 @@ def _follow_roots(
     else:
         root = known.root
     while (data := found.get(("root", root.version + 1))) is not None:
-        root = verify_root(data, root, None).signed
+        before, root = root, verify_root(data, root, None).signed
         check_root(root)
+        check_resets_follow(before, root)
         roots.append(RoleVersion("root", root.version, data))
     return root, roots
 

@@ -14,6 +14,7 @@ versions and nothing else: the next publication takes the ones after them.
 import contextlib
 import fcntl
 import hashlib
+import os
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal, TypeVar
 
@@ -30,8 +31,9 @@ from server.publisher import staging
 from server.publisher.plan import Publication
 from server.publisher.published import PublicTree, Published
 from server.storage.bounded import read_bounded
-from server.storage.durable import sweep_temporary, sync_folder, write_durable
+from server.storage.durable import make_folder, sweep_temporary, sync_folder, write_durable
 from server.storage.errors import StorageError
+from server.storage.modes import OTHERS, open_created
 
 LIMIT = 65_536  # bytes of signed.json and log.json, which have a few hundred
 T = TypeVar("T")
@@ -153,11 +155,11 @@ def open_record(folder: Path, root: bytes | None) -> Record:
     new and there is no root; TrustError or ProfileError for a root that is not sound, and
     FormatError where another one is pinned.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_mode & 0o077:
+    make_folder(folder)
+    if folder.stat().st_mode & OTHERS:
         raise StorageError(f"{folder} is open to others: run `chmod 700 {folder}`.")
     with contextlib.ExitStack() as stack:
-        lock = stack.enter_context((folder / "lock").open("ab"))
+        lock = stack.enter_context(os.fdopen(open_created(folder / "lock", os.O_WRONLY), "wb"))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -188,4 +190,4 @@ def _load(path: Path, kind: type[T]) -> T:
 
 
 def _write(path: Path, value: msgspec.Struct) -> None:
-    write_durable(path, encode_canonical_json(msgspec.to_builtins(value)), mode=0o600)
+    write_durable(path, encode_canonical_json(msgspec.to_builtins(value)))

@@ -46,6 +46,7 @@ from server.publisher.key_messages import (
     encode_frame,
 )
 from server.publisher.online_keys import OnlineKeys
+from server.storage.durable import make_folder
 from server.storage.errors import StorageError
 
 CONNECTIONS = 8
@@ -174,7 +175,7 @@ async def serving(service: KeyService, path: Path) -> AsyncIterator[None]:
 
 
 def _bind(path: Path) -> socket.socket:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(path.parent)
     if path.parent.stat().st_mode & 0o007:
         raise StorageError(
             f"{path.parent} is open to everybody: give the socket a folder of its own, of mode 0750"

@@ -7,9 +7,6 @@ from typing import Protocol
 from server.publisher.errors import PublishError
 from server.publisher.online_keys import OnlineKeys, load_online_keys
 
-OTHERS = 0o007
-"""Modes that a credential must not have: its group may be the mask of systemd's access list."""
-
 
 class KeySource(Protocol):
     """What holds private keys; a `KeyFolder` is one."""
@@ -53,4 +50,4 @@ class FixedKeys:
 
 def load_credentials(folder: Path) -> FixedKeys:
     """Read keys that systemd passed (`LoadCredential=`), with the names of the keys' folder."""
-    return FixedKeys(load_online_keys(folder, narrow=OTHERS), "the unit's credentials")
+    return FixedKeys(load_online_keys(folder), "the unit's credentials")

@@ -8,6 +8,7 @@
 The only place outside the signer where a private key is in reach.
 """
 
+import os
 import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from server.core.errors import FormatError, TrustError
 from server.core.note import VerifierKey, decode_verifier_key
 from server.storage.durable import make_folder, move_durable, write_durable
 from server.storage.errors import StorageError
+from server.storage.modes import is_private
 
 ROLES = ("latest", "snapshot", "timestamp")
 HOLDERS = (*ROLES, "log")
@@ -143,19 +145,17 @@ def log_name(folder: Path) -> str:
         return ""
 
 
-def load_online_keys(folder: Path, *, narrow: int = 0o077) -> OnlineKeys:
-    """Load the online keys; raises TrustError for a key file with any mode bit of `narrow`."""
+def load_online_keys(folder: Path) -> OnlineKeys:
+    """Load the online keys; raises TrustError for a key file that others may read."""
     origin = log_name(folder)
     if not origin:
         raise StorageError(
             f"there are no online keys in {folder}: copy them from where they are kept, or run"
             " `hening-server init` for a new server."
         )
-    private = {name: _load(folder / f"{name}.pem", narrow) for name in HOLDERS}
+    private = {name: _load(folder / f"{name}.pem") for name in HOLDERS}
     following = {
-        name: _load(path, narrow)
-        for name in HOLDERS
-        if (path := folder / f"{name}.next.pem").exists()
+        name: _load(path) for name in HOLDERS if (path := folder / f"{name}.next.pem").exists()
     }
     return OnlineKeys(
         {role: CryptoSigner(private[role]) for role in ROLES},
@@ -187,15 +187,16 @@ def _write_public(folder: Path) -> bytes:
     return data
 
 
-def _load(path: Path, narrow: int) -> Ed25519PrivateKey:
+def _load(path: Path) -> Ed25519PrivateKey:
     try:
-        mode = stat.S_IMODE(path.stat().st_mode)
+        found = path.stat()
     except FileNotFoundError as error:
         raise StorageError(
             f"{path} is gone: restore it from a copy, or run `hening-server init --state"
             f" {path.parent.parent}` for a new key, which counts when the signers have listed it."
         ) from error
-    if mode & narrow:
+    if not is_private(found, os.geteuid()):
+        mode = stat.S_IMODE(found.st_mode)
         raise TrustError(f"{path} has mode {mode:04o}: run `chmod 600 {path}`, others may read it.")
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)

@@ -18,7 +18,7 @@ from server.core.errors import (
     ReleaseError,
     TrustError,
 )
-from server.core.metadata import decode_snapshot
+from server.core.metadata import decode_snapshot, decode_targets
 from server.core.note import VerifierKey
 from server.core.pointer import encode_pointer
 from server.core.tlog import leaf_hash, tree_hash
@@ -27,7 +27,7 @@ from server.publisher.key_messages import Publish
 from server.publisher.plan import plan_publication
 from server.publisher.verify import RoleVersion
 from tests.server.ceremony import release
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 POINTER = CHANNEL.pointer_path
 KEY = VerifierKey("hening.example/log", bytes(31) + b"\x01")
@@ -375,3 +375,22 @@ def test_whatever_is_asked(published_state, pointers, files, logged):
         judge(published_state, request)
     with contextlib.suppress(HeningError):
         judge_public(named, None, published_state.folder.trusted_root.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("days", "custom", "error"),
+    [
+        (3660, release(2), "may be valid for 3650 days"),
+        (90, release(2, post_timestamp=4_000_000_000), "ahead of the time of signing"),
+        (90, release(2**53 - 1, post_timestamp=1_767_225_602), "there would be no way back"),
+    ],
+    ids=["lifetime", "time", "counter"],
+)
+def test_limits_of_times_and_counters(world, days, custom, error):
+    """What one codename key signs is bounded here as at the publisher and on the phone."""
+    files = {FIRST: (PACKAGE_1, release(1)), SECOND: (PACKAGE_2, custom)}
+    role = decode_targets("armani", world.ceremony.role("armani", 3, files)).signed
+    role.expires = world.now() + timedelta(days=days)
+    data = world.ceremony.sign("armani", role)
+    with pytest.raises((ReleaseError, TrustError), match=error):
+        judge(world, wish(world, files={("armani", 3): data}))
