@@ -80,15 +80,15 @@ def check_followed(name: str, role: Targets, root: Root) -> None:
         raise ProfileError(f"The role {name} does not follow reset {reset.number} of the root.")
 
 
-def apply_resets(state: State, root: Root, image_root: Root, codename: str) -> None:
+def apply_resets(state: State, root: Root, codename: str) -> None:
     """Apply the resets of a verified root that this phone has not applied yet.
 
-    Those in the root of its image were applied before the phone was made. Raises StateError.
+    Those in the root of its image count, too: the image may be newer than the state, and on a new
+    phone they find nothing to lower. Raises StateError.
     """
-    made_with = read_resets(image_root)
     for name, reset in read_resets(root).items():
         record = _MODEL if name == codename else f"{_MODEL}.{name}"
-        applied = _load(state, record) or made_with.get(name, Reset(0))
+        applied = _load(state, record) or Reset(0)
         if reset.number <= applied.number:
             continue
         if name == codename:

@@ -81,7 +81,7 @@ class Trust(Workflow):
         self._heal()
 
     def _heal(self) -> None:
-        apply_resets(self.state, self.verified.root, self.first_root, self._codename)
+        apply_resets(self.state, self.verified.root, self._codename)
         self.now = max(self._clock, float(load_clock(self.state)))
         self.verified.set_time(self.now)
 

@@ -69,7 +69,6 @@ class Workflow:
         self._rules = rules
         self.verified = VerifiedMetadata(first_root, now)
         rules.check_root(self.verified.root)
-        self.first_root = self.verified.root
         self._load_newer_root()
 
     @property
@@ -178,7 +177,7 @@ class Workflow:
         with suppress(TrustError):
             newer = VerifiedMetadata(stored, self.now)
             self._rules.check_root(newer.root)
-            if newer.root.version >= self.first_root.version:
+            if newer.root.version >= self.verified.root.version:
                 self.verified = newer
 
     def _is_current_snapshot(self, version: int) -> bool:

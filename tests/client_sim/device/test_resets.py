@@ -114,13 +114,22 @@ def test_a_phone_that_stored_the_root_before_it_knew_of_resets_is_healed(reposit
     assert load_floor(poisoned.state) == 2
 
 
-def test_resets_of_the_images_root_were_applied_before(repository):
-    """A new phone whose image has the root takes nothing back."""
+def test_an_image_that_brings_the_root_heals(repository, poisoned):
+    """It was flashed over what the phone had stored, before any poll met the root."""
     publish_resets(repository, {"armani": RESET}, armani=1)
-    root, state = repository.files["/metadata/2.root.json"], {}
-    raise_floor(state, 8)
-    Trust(root, state, now=START, built_at=0, codename="armani")
-    assert (load_floor(state), state.keys()) == (8, {"floor"})
+    root = repository.files["/metadata/2.root.json"]
+    Trust(root, poisoned.state, now=START, built_at=0, codename="armani")
+    assert (load_clock(poisoned.state), load_floor(poisoned.state)) == (START, 2)
+
+
+def test_a_new_phone_has_nothing_to_take_back(repository):
+    """The reset in its image's root is remembered, and nothing else is."""
+    publish_resets(repository, {"armani": RESET}, armani=1)
+    state = {}
+    Trust(
+        repository.files["/metadata/2.root.json"], state, now=START, built_at=0, codename="armani"
+    )
+    assert state == {"reset": b"1 2 %d" % START}
 
 
 @pytest.mark.parametrize(
