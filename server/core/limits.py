@@ -71,8 +71,13 @@ def check_limits(name: str, role: Targets, root: Root, signed_at: datetime) -> N
 
 
 def find_excess(name: str, role: Targets, root: Root, signed_at: datetime) -> list[str]:
-    """Return a sentence for each limit that a role exceeds; what is malformed exceeds none."""
-    return [str(error) for error in _find_excess(name, role, root, signed_at)]
+    """Return a sentence for each limit that a role exceeds, up to one for what is malformed."""
+    found: list[str] = []
+    try:
+        found.extend(str(error) for error in _find_excess(name, role, root, signed_at))
+    except HeningError as error:
+        found.append(str(error))
+    return found
 
 
 def check_lifetimes(root: Root, roles: Mapping[str, Targets], now: datetime) -> None:

@@ -89,3 +89,13 @@ def test_every_excess_is_named():
     assert [sentence for sentence in found if "counter 5000" in sentence]
     assert len(found) == 4
     assert find_excess("armani", make_role({PATH: FULL}), make_root(), NOW) == []
+
+
+def test_what_is_malformed_is_named_beside_what_is_ahead():
+    """Another hand may have put it into the public tree; `check` says so and goes on."""
+    role = make_role({PATH: FULL | {"counter": "5"}})
+    role.unrecognized_fields["custom"] = {"floor": 1, "floor_time": 10**11, "schema": 1}
+    found = find_excess("armani", role, make_root(), NOW)
+    assert len(found) == 2
+    assert "floor_time 5138-11-16" in found[0]
+    assert "is malformed" in found[1]
