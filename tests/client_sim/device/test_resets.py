@@ -186,6 +186,7 @@ def test_a_root_that_does_not_continue_resets_is_refused(repository, world, numb
         {"armani": {**RESET, "number": 0}},
         {"armani": {**RESET, "time": -1}},
         {"tables": RESET},
+        {"tables": {"number": 1, "counter": None}},
         {"latest": {"number": 1}},
     ],
 )

@@ -47,6 +47,7 @@ def role_of(*counters, **custom):
         {"armani": {**RESET, "time": -1}},
         {"armani": {**RESET, "counter": True}},
         {"tables": RESET},
+        {"tables": {"number": 1, "counter": None}},
         {"latest": {"number": 1}},
         {"root": {"number": 1}},
         {"armani": 1},
