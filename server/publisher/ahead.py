@@ -57,12 +57,13 @@ class AheadFinder:
             if not excess:
                 self._sound.add((name, role.version))
                 continue
+            command = "renew" if name == "targets" else "reset"  # of targets there is no reset
             more = f" {len(excess) - _LISTED} more like these." if len(excess) > _LISTED else ""
             yield Ahead(
                 name,
                 f"{' '.join(excess[:_LISTED])}{more}"
                 f" {self._tell_signers(name, role.version)} Phones refuse it: take it back with"
-                f" `hening-signer ceremony reset {name}`, and with other keys where those were"
+                f" `hening-signer ceremony {command} {name}`, and with other keys where those were"
                 " stolen.",
             )
         self._sound &= seen

@@ -49,3 +49,13 @@ def test_online_roles_that_are_ahead_are_named(world):
     assert [each.role for each in found] == ["timestamp", "snapshot", "latest"]
     key = next(iter(published.root.roles["timestamp"].keyids))
     assert f"by the key {key[:16]}." in found[0].sentence
+
+
+def test_targets_that_live_too_long_are_to_be_signed_again(world):
+    """There is no reset of them; packs have one."""
+    published = load_published(world.folder.public)
+    long_ago = published.targets.expires - timedelta(days=3652)
+    found = AheadFinder(world.folder.public).find(published, long_ago)
+    sentences = {each.role: each.sentence for each in found}
+    assert "`hening-signer ceremony renew targets`" in sentences["targets"]
+    assert "`hening-signer ceremony reset tables`" in sentences["tables"]
