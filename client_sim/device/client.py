@@ -179,7 +179,7 @@ class PollingClient:
             build,
             max(load_floor(state), build.counter),
             load_secret(state, self.world.entropy),
-            trust.schedule_time,
+            trust.schedule_time(pointer_name(public.codename, public.region, public.channel)),
             load_failed(state),
             load_unusable(state),
             retry_failed=self._retry_failed,

@@ -36,6 +36,11 @@ def signing_time(timestamp: Timestamp) -> int:
     return max(0, int(timestamp.expires.timestamp()) - _DAY)
 
 
+def pointers_signing_time(role: Targets) -> int:
+    """Return when `latest` or a part of it was signed, epoch seconds: a week before it expires."""
+    return max(0, int(role.expires.timestamp()) - _ONLINE_DAYS * _DAY)
+
+
 def read_lifetimes(root: Root) -> dict[str, int]:
     """Return for how many days a role may be valid, by kind; raises ProfileError."""
     stated = _member(root, "lifetimes", {})
@@ -67,7 +72,7 @@ def read_time(custom: object, name: str) -> int:
 
 
 def _check_releases(name: str, role: Targets, signed_at: int) -> None:
-    own = role.unrecognized_fields.get("custom")
+    own = _read_own(name, role)
     customs = [target.unrecognized_fields.get("custom") for target in role.targets.values()]
     newest = max(
         [read_time(own, "floor_time"), *(read_time(custom, "post_timestamp") for custom in customs)]
@@ -85,6 +90,19 @@ def _check_releases(name: str, role: Targets, signed_at: int) -> None:
                 " taken back."
             )
         before = max(before, counter)
+
+
+def _read_own(name: str, role: Targets) -> Mapping[str, object]:
+    """Return the role's own `custom`, none where it has none; raises LimitError if malformed."""
+    if "custom" not in role.unrecognized_fields:
+        return {}
+    what, custom = f"The role {name}", role.unrecognized_fields["custom"]
+    members = read_members(what, LimitError, custom)
+    members.schema("schema")
+    members.integer("floor")
+    if "floor_time" in members.values:
+        members.integer("floor_time")
+    return members.values
 
 
 def _member(signed: Root | Targets, name: str, default: object) -> object:

@@ -10,7 +10,12 @@ from tuf.api.metadata import DelegatedRole, Root, Snapshot, Targets, Timestamp
 
 from client_sim.device.agreement import SignedTarget
 from client_sim.device.errors import AgreementError, PointerError
-from client_sim.device.limits import check_new_version, read_time, signing_time
+from client_sim.device.limits import (
+    check_new_version,
+    pointers_signing_time,
+    read_time,
+    signing_time,
+)
 from client_sim.device.names import pointer_name
 from client_sim.device.parts import find_pointer_role
 from client_sim.device.pointer import Pointer, decode_pointer
@@ -118,10 +123,15 @@ class Trust(Workflow):
         release = decode_release(path, target.unrecognized_fields.get("custom"))
         return SignedTarget(target.length, target.hashes["sha256"], release)
 
-    @property
-    def schedule_time(self) -> float:
-        """The time by which rollouts are judged: no earlier than the timestamp was signed."""
-        return max(self.now, float(signing_time(self.verified.timestamp)))
+    def schedule_time(self, pointer: str) -> float:
+        """Return the time by which the rollout of `pointer` is judged, epoch seconds.
+
+        A slow clock counts as the time at which the role that holds it was signed. The timestamp
+        alone does not move it: its key must not let anybody in.
+        """
+        role = self.verified.role(self.pointer_role(pointer))
+        signed_at = 0 if role is None else pointers_signing_time(role)
+        return max(self.now, float(min(signed_at, signing_time(self.verified.timestamp))))
 
     def raise_clock(self, codename: str) -> None:
         """Raise the clock's floor to the newest time that a verified codename role states.

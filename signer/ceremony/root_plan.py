@@ -12,8 +12,10 @@ import msgspec
 from tuf.api.metadata import Root, Targets
 
 from server.core.content.kinds import CONTENT_ROLES
-from server.core.limits import MAX_LIFETIME_DAYS, Lifetimes, check_lifetimes, decode_lifetimes
+from server.core.floor import decode_floor
+from server.core.limits import MAX_LIFETIME_DAYS, SKEW, Lifetimes, check_lifetimes, decode_lifetimes
 from server.core.names import is_codename
+from server.core.release import decode_releases
 from server.core.resets import Reset, apply_reset, decode_resets
 from signer.ceremony.holder_plan import HolderOrder, SignedRole, plan_holders
 from signer.ceremony.plan import check_expiry_days, choose_expiry
@@ -59,6 +61,18 @@ def plan_lifetimes(
     return {"root": planned}
 
 
+def latest_time(role: Targets, now: datetime) -> int:
+    """Return the time to reset a model to, epoch seconds: no build that a phone took is later.
+
+    That is `now`, or the latest listed date within the skew that phones allow. Raises
+    CeremonyError for a role that is malformed.
+    """
+    with refusing(CeremonyError):
+        listed = [release.post_timestamp for release in decode_releases(role).values()]
+    skew = int((now + SKEW).timestamp())
+    return max([int(now.timestamp()), *(time for time in listed if time <= skew)])
+
+
 def plan_reset(
     order: ResetOrder, root: Root, roles: Mapping[str, SignedRole], now: datetime
 ) -> dict[str, Root | Targets]:
@@ -68,6 +82,7 @@ def plan_reset(
     CeremonyError for an order that does not fit the role.
     """
     _check_order(order)
+    _check_counter(order, roles[order.role].signed)
     days = order.holders.expiry_days
     holders = replace(order.holders, expiry_days={})
     planned = plan_holders(holders, root, roles, now) if holders.roles else {}
@@ -101,6 +116,20 @@ def _check_order(order: ResetOrder) -> None:
         raise CeremonyError(f"{order.role} has no resets; name a model, tables or content.")
     elif order.counter is not None or order.time is not None:
         raise CeremonyError(f"{order.role} has no counters; leave --counter and --time away.")
+
+
+def _check_counter(order: ResetOrder, role: Targets) -> None:
+    """Refuse a counter that nothing ever had: phones would take it for one that counts."""
+    if order.counter is None:
+        return
+    with refusing(CeremonyError):
+        listed = [release.counter for release in decode_releases(role).values()]
+        highest = max([*listed, decode_floor(role).counter - 1, 0])
+    if order.counter > highest:
+        raise CeremonyError(
+            f"{order.role} lists no counter above {highest}; give --counter {highest}, or the"
+            " highest one that you signed yourselves."
+        )
 
 
 def _list_again(left: Targets, kept: Targets) -> Targets:

@@ -10,7 +10,7 @@ from server.core.limits import MAX_LIFETIME_DAYS
 from server.core.metadata import decode_targets
 from server.core.names import is_codename
 from signer.ceremony.holder_plan import HolderOrder, SignedRole
-from signer.ceremony.root_plan import ResetOrder, plan_lifetimes, plan_reset
+from signer.ceremony.root_plan import ResetOrder, latest_time, plan_lifetimes, plan_reset
 from signer.cli.ceremony_changes import find_key, find_removal
 from signer.cli.ceremony_renewal import expires_option, load_roles
 from signer.cli.change import Ending, change_options, finish_change
@@ -75,7 +75,8 @@ def lifetimes(
     "--time",
     "latest",
     type=click.DateTime(_MOMENTS),
-    help="Of a model: the latest time that still counts, in UTC. Default: now.",
+    help="Of a model: the latest time that still counts, in UTC. Default: now, or the date of the"
+    " newest build that phones may have taken.",
 )
 @click.option(
     "--keep",
@@ -129,11 +130,14 @@ def reset(
     if keep is not None:
         with refusing(CeremonyError):
             kept = decode_targets(role, ending.folder.load(role, keep)).signed
-    time = surroundings.now if latest is None else latest.replace(tzinfo=UTC)
+    signed = SignedRole(*load_delegated(ending.folder, trusted, role))
+    time = None if latest is None else int(latest.replace(tzinfo=UTC).timestamp())
+    if time is None and is_codename(role):
+        time = latest_time(signed.signed, surroundings.now)
     order = ResetOrder(
         role,
         counter,
-        int(time.timestamp()) if is_codename(role) or latest is not None else None,
+        time,
         kept,
         HolderOrder(
             tuple(find_key(name, keys) for name in add),
@@ -144,7 +148,7 @@ def reset(
     data = ending.folder.load("targets", trusted.targets.version)
     roles = {
         "targets": SignedRole(data, trusted.targets),
-        role: SignedRole(*load_delegated(ending.folder, trusted, role)),
+        role: signed,
     }
     planned = plan_reset(order, trusted.root, roles, surroundings.now)
     files = [path for folder in packs for path in list_files(folder)]

@@ -475,10 +475,36 @@ def test_a_power_cut_at_any_write_is_survived(repository):
 
 
 def test_a_slow_clock_does_not_keep_a_phone_out_of_a_rollout(repository, world):
-    """The schedule counts from when the timestamp was signed, where the phone's clock is slower."""
+    """The schedule counts from when `latest` was signed, where the phone's clock is slower."""
     world.clock = START - 90 * DAY
-    repository.now = START
     repository.offer(r=[[START, 1000]])
     assert _poll(world).offer is not None
     repository.offer(r=[[START + 1, 1000]])
     assert _poll(world).offer is None
+
+
+def test_a_timestamp_alone_lets_nobody_into_a_rollout(repository, world):
+    """Its key signs a year ahead, and the schedule is in a week."""
+    repository.offer(r=[[START + 7 * DAY, 1000]])
+    repository.now = START + 365 * DAY
+    repository.refresh()
+    outcome = _poll(world)
+    assert (outcome.failure, outcome.offer) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        *({"floor": 0, "schema": 2}, {"floor": 0}, {"schema": 1}, [], None, "x"),
+        *({"floor": value, "schema": 1} for value in (True, -1, "0", 2**53)),
+        *({"floor": 0, "floor_time": value, "schema": 1} for value in (True, -1, "0", 2**53)),
+    ],
+)
+def test_a_malformed_floor_of_a_role_is_refused(repository, world, custom):
+    """As the server refuses it, and a schema that this phone does not know."""
+    link = repository.add_release()
+    repository.signed["armani"].unrecognized_fields["custom"] = custom
+    repository.point(make_pointer([make_step(2, [link])]))
+    repository.publish("armani", "latest")
+    with pytest.raises(TrustError):
+        fetch_codename_role(world)

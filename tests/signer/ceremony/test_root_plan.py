@@ -9,12 +9,14 @@ from server.core.limits import decode_lifetimes
 from server.core.resets import Reset, decode_resets, reset_number
 from server.core.role_content import check_role_content
 from signer.ceremony.holder_plan import HolderOrder, SignedRole
-from signer.ceremony.root_plan import ResetOrder, plan_lifetimes, plan_reset
+from signer.ceremony.root_plan import ResetOrder, latest_time, plan_lifetimes, plan_reset
 from signer.errors import CeremonyError
 from signer.keys.keystore import Keystore
 from signer.signing import load_delegated, load_trusted
 from signer.work_folder import WorkFolder
 from tests.server.core.content.samples import make_pack_role
+from tests.server.core.test_release import FULL, PATH
+from tests.server.core.tuf_objects import make_role
 
 DAY = timedelta(days=1)
 
@@ -31,7 +33,7 @@ def before(repo):
     return trusted.root, roles
 
 
-def reset(role="armani", counter=2, time=1_700_000_000, kept=None, holders=None):
+def reset(role="armani", counter=0, time=1_700_000_000, kept=None, holders=None):
     """Return an order to reset a role."""
     return ResetOrder(role, counter, time, kept, holders or HolderOrder())
 
@@ -58,12 +60,12 @@ def test_a_reset_without_other_keys(before, now):
     root, roles = before
     planned = plan_reset(reset(), root, roles, now)
     assert planned.keys() == {"root", "armani"}
-    assert decode_resets(planned["root"]) == {"armani": Reset(1, 2, 1_700_000_000)}
+    assert decode_resets(planned["root"]) == {"armani": Reset(1, 0, 1_700_000_000)}
     role, old = planned["armani"], roles["armani"].signed
     assert (role.version, reset_number(role)) == (old.version + 1, 1)
     assert decode_floor(role) == Floor(schema=1, counter=0, time=1_700_000_000)
     check_role_content("armani", old, role, decode_resets(planned["root"]))
-    again = plan_reset(reset(counter=1), planned["root"], roles, now)
+    again = plan_reset(reset(time=1), planned["root"], roles, now)
     assert decode_resets(again["root"])["armani"].number == 2
 
 
@@ -104,6 +106,7 @@ def test_a_reset_of_content_lists_earlier_packs_again(before, now):
     ("order", "says"),
     [
         (reset(counter=None), "give --counter"),
+        (reset(counter=1), "lists no counter above 0"),
         (reset("content"), "has no counters"),
         (reset("targets", None, None), "has no resets"),
         (reset("latest", None, None), "has no resets"),
@@ -114,3 +117,11 @@ def test_an_order_that_does_not_fit_is_refused(before, now, order, says):
     root, roles = before
     with pytest.raises(CeremonyError, match=says):
         plan_reset(order, root, roles, now)
+
+
+def test_a_reset_is_no_earlier_than_any_build_that_phones_took(now):
+    """They allow dates up to a day ahead; what lies further, none of them has installed."""
+    at = int(now.timestamp())
+    for ahead, expected in ((-60, 0), (3600, 3600), (86_400, 86_400), (86_401, 0)):
+        role = make_role({PATH: FULL | {"post_timestamp": at + ahead}})
+        assert latest_time(role, now) == at + expected

@@ -258,15 +258,15 @@ def test_lifetimes_are_limited(run_json, at_once, repo) -> None:
 
 def test_a_model_is_reset(run_json, at_once, repo, now) -> None:
     """Root and the role in one proposal, which says what no longer counts."""
-    changed = run_json("ceremony", "reset", "armani", "--counter", "4", *at_once)
+    changed = run_json("ceremony", "reset", "armani", "--counter", "0", *at_once)
     said = {role["role"]: role["changes"] for role in changed["roles"]}
     assert said.keys() == {"root", "armani"}
     moment = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     (sentence,) = said["root"]
-    assert f"no counter above 4 and no time after {moment} counts any more" in sentence
+    assert f"no counter above 0 and no time after {moment} counts any more" in sentence
     assert said["armani"][-1].startswith("Follows reset 1 of root")
     stated = json.loads((repo / "metadata" / "2.root.json").read_bytes())["signed"]["custom"]
-    reset = {"counter": 4, "number": 1, "time": int(now.timestamp())}
+    reset = {"counter": 0, "number": 1, "time": int(now.timestamp())}
     assert stated["resets"] == {"armani": reset}
 
 
