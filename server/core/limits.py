@@ -87,7 +87,7 @@ def check_lifetimes(root: Root, roles: Mapping[str, Targets], now: datetime) -> 
             raise TrustError(
                 f"root {root.version} allows {name} {decode_lifetimes(root).of(name).days} days,"
                 f" and {name} {role.version} expires on {role.expires:%Y-%m-%d}: sign {name} again"
-                " with an earlier expiry, in the same submission or before."
+                f" before (`hening-signer ceremony renew {name} --expires {name}=DAYS`)."
             )
 
 

@@ -38,8 +38,8 @@ def plan_renewal(
 ) -> dict[str, Root | Targets]:
     """Return the next version of each role in `names`, which says what the current one says.
 
-    Raises CeremonyError for a name that is not in `roles`, and for an expiry that would come sooner
-    than the current one.
+    Raises CeremonyError for a name that is not in `roles`, and where the default would let a role
+    expire sooner than it does; `expiry_days` may.
     """
     check_expiry_days(tuple(roles), expiry_days)
     for role in sorted(expiry_days.keys() - set(names)):
@@ -53,10 +53,10 @@ def plan_renewal(
         renewed = deepcopy(roles[name])
         renewed.version += 1
         renewed.expires = choose_expiry(name, expiry_days, now)
-        if renewed.expires < roles[name].expires:
+        if name not in expiry_days and renewed.expires < roles[name].expires:
             raise CeremonyError(
                 f"{name} would expire on {renewed.expires:%Y-%m-%d}, sooner than it does already;"
-                f" give --expires {name}=DAYS with more days."
+                f" say so with --expires {name}=DAYS."
             )
         planned[name] = renewed
     return planned

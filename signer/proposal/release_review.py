@@ -9,6 +9,7 @@ from tuf.api.metadata import TargetFile, Targets
 from server.core.content.invisible import escape_invisible
 from server.core.floor import NO_FLOOR, decode_floor
 from server.core.release import Release, decode_releases
+from server.core.resets import reset_number
 from signer.moment import show_moment
 from signer.release.ways import broken_ways
 
@@ -27,7 +28,8 @@ def describe_releases(old: Targets | None, new: Targets) -> tuple[list[str], lis
             if _others(old.targets[path]) != _others(target):
                 changes.append(f"Changes members of {path} that have no words here.")
     if gone := [path for path in before if path not in after]:
-        changes.append(f"No longer lists {', '.join(gone)}, for ever.")
+        final = "" if old is None or reset_number(new) != reset_number(old) else ", for ever"
+        changes.append(f"No longer lists {', '.join(gone)}{final}.")
     floor, was = decode_floor(new), NO_FLOOR if old is None else decode_floor(old)
     if floor.counter != was.counter:
         changes.append(f"No build below counter {floor.counter} can be listed from then on.")

@@ -63,8 +63,8 @@ def check_age(facts: OtaFacts, counter: int, releases: Mapping[str, Release], fl
     is_known = any(release.counter == counter for release in releases.values())
     if not is_known and facts.post_timestamp <= floor.time:
         raise ReleaseRefusal(
-            f"{facts.path.name} is not newer than a build that has left the role, and none of"
-            " those comes back; build this one again."
+            f"{facts.path.name} is not newer than the role's floor_time, which a build that left or"
+            " a reset has set; build it again."
         )
 
 

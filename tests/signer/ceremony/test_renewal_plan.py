@@ -53,3 +53,10 @@ def test_a_renewal_that_cannot_be_is_refused(roles, now, names, days, sentence) 
     """Nothing to do, an unknown role, a step back."""
     with pytest.raises(CeremonyError, match=sentence):
         plan_renewal(names, roles, days, now)
+
+
+def test_a_role_expires_sooner_where_that_is_asked_for(roles, now) -> None:
+    """For a root that allows fewer days."""
+    planned = plan_renewal(["dior"], roles, {"dior": 5}, now)
+    assert planned["dior"].expires - now == timedelta(days=5)
+    assert planned["dior"].expires < roles["dior"].expires

@@ -188,7 +188,7 @@ def test_a_model_is_retired(run, run_json, ending, current, sign_arguments, zips
     assert current()["targets"] == {}
     assert current()["custom"]["floor"] == 3
     status, _, errors = run(*sign_arguments, *VERIFIED, zips["second"])
-    assert (status, "is not newer than a build that has left" in errors) == (1, True)
+    assert (status, "is not newer than the role's floor_time" in errors) == (1, True)
     assert run("release", "retire", *ending, "armani")[0] == 0
 
 

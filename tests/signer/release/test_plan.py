@@ -358,7 +358,7 @@ def test_a_counter_goes_on_above_the_floor(empty, facts, expires) -> None:
     with pytest.raises(ReleaseRefusal, match="Counter 6 is not above 6"):
         plan_release(ReleaseOrder(STABLE, counter=6), [facts["first"]], empty, NOW, expires)
     empty.unrecognized_fields["custom"]["floor_time"] = facts["first"].post_timestamp
-    with pytest.raises(ReleaseRefusal, match="not newer than a build that has left the role"):
+    with pytest.raises(ReleaseRefusal, match="not newer than the role's floor_time"):
         plan_release(ReleaseOrder(STABLE), [facts["first"]], empty, NOW, expires)
 
 

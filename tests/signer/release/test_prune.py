@@ -179,7 +179,7 @@ def test_what_drains_is_named() -> None:
 def test_a_retired_model_may_come_back_with_newer_builds() -> None:
     """Above the floor, in counter and in time."""
     retired = plan_retirement("armani", role_of(1, 2), EXPIRES)
-    with pytest.raises(ReleaseRefusal, match="not newer than a build that has left"):
+    with pytest.raises(ReleaseRefusal, match="not newer than the role's floor_time"):
         sign(retired, [make_facts(2)])
     back = sign(retired, [make_facts(3)])
     assert counters(back) == [3]
