@@ -146,3 +146,18 @@ def check(act, error, *, is_refused):
             act()
     else:
         act()
+
+
+def test_a_root_that_would_outlaw_a_role_in_force(ceremony):
+    """The publisher takes it together with a version of that role that expires sooner."""
+    others = {name: load(ceremony.role(name)) for name in ("cancro", "tables", "content")}
+    before = {"armani": make_role(1, {"expires": 90, "builds": []}), **others}
+    first = make_root(ceremony, 1, None, None)
+    published = Trust(load(first), load(ceremony.targets()), before)
+    root = RoleVersion("root", 2, make_root(ceremony, 2, {"tables": 30}, None))
+    sooner = Targets(version=2, expires=NOW + timedelta(days=31))
+    tables = RoleVersion("tables", 2, ceremony.sign("tables", sooner))
+    with pytest.raises(HeningError, match="sign tables again"):
+        verify_submission([root], published, first, ceremony.online, NOW, {})
+    trust = verify_submission([root, tables], published, first, ceremony.online, NOW, {})
+    assert (trust.root.version, trust.roles["tables"].version) == (2, 2)
