@@ -3,7 +3,7 @@
     1  what the publisher calls public is what is known here, or it is adopted first
     2  the request is judged, and what it asks for is made and signed
     3  the record is durable; a crash before this leaves nothing
-    4  the answer leaves; a crash before this leaves versions that nobody has seen, and the next
+    4  the answer leaves; a crash before this leaves versions that no client has seen, and the next
        request takes those after them
 
 Who may connect is who may open the socket; there is no other proof of identity.

@@ -22,7 +22,7 @@ class KeySource(Protocol):
 
 
 class FixedKeys:
-    """Keys that are read once, and that only whoever runs the key process can change."""
+    """Keys that are read once, and that only the operator of the key process can change."""
 
     def __init__(self, keys: OnlineKeys, place: str) -> None:
         self._keys = keys

@@ -61,7 +61,7 @@ def sign_publication(
     logged: Mapping[str, int],
     burned: Mapping[str, Collection[int]],
 ) -> Publication:
-    """Return what to publish, as `plan_publication` does, signed by whoever has the keys.
+    """Return what to publish, as `plan_publication` does, signed by the process that has the keys.
 
     A key process verifies `submitted` itself; `burned` are the versions of those
     roles that the log has.

@@ -96,7 +96,7 @@ class LogHalf:
 
 
 class KeySocket:
-    """The key process of a state folder, as whoever publishes from that folder asks it."""
+    """The key process of a state folder, as a publisher of that folder asks it."""
 
     def __init__(self, folder: StateFolder) -> None:
         self._folder = folder
@@ -157,7 +157,7 @@ class KeySocket:
             if not isinstance(answer, LogSize):
                 raise _unexpected(answer)
             self._size = answer.size
-        raise StorageError("the key process signs for somebody else: try again.")
+        raise StorageError("another publisher is using the key process: try again.")
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
         """Have next keys made, and write their public halves to this folder's `public.json`."""

@@ -140,6 +140,6 @@ def test_a_size_that_never_settles(tmp_path):
     """It ends, so that the publisher's lease does."""
     with (
         answering(tmp_path, LogSize(1), LogSize(2), LogSize(3)) as (process, _),
-        pytest.raises(StorageError, match="signs for somebody else"),
+        pytest.raises(StorageError, match="another publisher is using"),
     ):
         process.sign_checkpoint(LOG, b"text", lambda _size: [])
