@@ -151,8 +151,9 @@ def judge_checkpoint(
     except LogError as error:
         raise LogError(
             f"a log of {tree.size} leaves and the {head.size} leaves that were signed are not of"
-            " one history, and two are never signed: restore public/log from a copy that is as"
-            " new, a mirror's for instance, and run `hening-server rebuild`."
+            " one history, and two are never signed: restore public/log from a copy that has them,"
+            " such as a mirror's, and run `hening-server rebuild`; where none has, see \"Leaves that"
+            ' nobody has" in OPERATIONS.md.'
         ) from error
     return newer
 

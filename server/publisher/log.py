@@ -102,8 +102,8 @@ class Log:
         if rows < signed:
             raise StorageError(
                 f"a log of {signed} leaves was signed, and this one has {rows}: restore public/log"
-                " from a copy that is as new, a mirror's for instance, and run `hening-server"
-                " rebuild`."
+                " from a copy that has them, such as a mirror's, and run `hening-server rebuild`;"
+                ' where none has, see "Leaves that nobody has" in OPERATIONS.md.'
             )
 
     async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogSigner], now: int) -> None:

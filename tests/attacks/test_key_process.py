@@ -5,34 +5,48 @@ Whoever has taken over the server's process has its state folder and the socket,
 
 import shutil
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 
-from server.core.checkpoint import decode_checkpoint
+from client_sim.device.errors import LogError as PhoneLogError
+from client_sim.device.tlog import decode_log_key, verify_checkpoint
+from server.core.checkpoint import decode_checkpoint, encode_checkpoint
 from server.core.errors import HeningError
+from server.core.growing_tree import GrowingTree
 from server.core.metadata import decode_timestamp
 from server.core.pointer import encode_pointer
+from server.core.profile import log_verifier
+from server.core.tlog import leaf_hash
 from server.publisher.errors import PublishError
 from server.publisher.key_holder import load_keys, open_keys
 from server.publisher.key_messages import Publish, SignCheckpoint
 from server.publisher.online_keys import prove_nothing
 from server.publisher.rollout import plan_halt, plan_pause
+from server.publisher.rotation import make_next_keys, switch_keys
+from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from tests.server.ceremony import release
 from tests.server.keys.process import move_keys
-from tests.server.world import CHANNEL, FIRST, PACKAGE_1, World
+from tests.server.log_invariant import check_log, check_metadata_is_logged
+from tests.server.world import CHANNEL, FIRST, PACKAGE_1, World, refresh_from_disk
 
 POINTER = CHANNEL.pointer_path
 
 
 @pytest.fixture
-def stolen(world, tmp_path):
+def process(world, tmp_path):
+    """Give the running key process of the world."""
+    started = move_keys(world, tmp_path / "apart").start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def stolen(world, process):
     """Give a world whose publisher has no keys, after it published once with its key process."""
-    process = move_keys(world, tmp_path / "apart")
-    process.start()
     change(world, lambda pointer: plan_pause(CHANNEL, pointer, {"en": "Once."}, 2**40))
-    yield world
-    process.stop()
+    return world
 
 
 def change(world, edit):
@@ -107,6 +121,57 @@ def test_the_log_of_the_fork_by_hand(stolen):
             holder._ask(SignCheckpoint(str(key), text, head.size, []))
     own = note.partition(b"\n\n")[0] + b"\n"
     assert len(holder.sign_checkpoint(key, own, prove_nothing)) == 64
+
+
+def made_up(world, count):
+    """Have the log signed with `count` more leaves that nobody has; return the signed note."""
+    folder = world.folder.public / "log"
+    key = load_keys(world.folder).log_verifier
+    size = decode_checkpoint((folder / "checkpoint").read_bytes(), key).size
+    tree = GrowingTree(size, lambda path: (folder / path).read_bytes())
+    for number in range(count):
+        tree.append(leaf_hash(b"made up %d" % number))
+    path = tree.consistency_proof(size, tree.size)
+
+    def sign(text):
+        return open_keys(world.folder)._ask(SignCheckpoint(str(key), text, size, path)).signature
+
+    return encode_checkpoint(tree.size, tree.root(), key, sign)
+
+
+def test_leaves_that_nobody_has(stolen, process):
+    """They are signed, and stop publishing until the record is repaired and the log has a new key.
+
+    The steps are those of OPERATIONS, "Leaves that nobody has", in that order.
+    """
+    former = load_keys(stolen.folder).log_verifier
+    note = made_up(stolen, 1000)
+    before = (stolen.folder.public / "log" / "checkpoint").read_bytes()
+    remedy = r'run `hening-server rebuild`; .* see "Leaves that nobody has" in OPERATIONS'
+    with pytest.raises(StorageError, match=f"leaves was signed, and this one has .*{remedy}"):
+        change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
+    with pytest.raises(PublishError, match=f"are not of one history, .*{remedy}"):
+        open_keys(stolen.folder).sign_checkpoint(
+            former, before.partition(b"\n\n")[0] + b"\n", prove_nothing
+        )
+    assert (stolen.folder.public / "log" / "checkpoint").read_bytes() == before
+
+    process.stop()
+    (process.record / "log.json").unlink()
+    process.start()
+    stolen.run(lambda p: make_next_keys(p, stolen.folder, ["log"], afresh=True))
+    following = load_keys(stolen.folder).log_keys[1].verifier
+    assert stolen.publish({("root", 2): stolen.ceremony.root(2, log=following)}).reason == ""
+    stolen.ahead += timedelta(minutes=2)  # caches have the root
+    assert stolen.run(lambda p: switch_keys(p, stolen.folder, ["log"], stolen.now)) == ["log"]
+
+    change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
+    assert stolen.published().pointers()[POINTER].halted
+    check_metadata_is_logged(stolen.folder, check_log(stolen.folder, following.public))
+    assert refresh_from_disk(stolen.folder, [FIRST])[1][FIRST] == PACKAGE_1
+    verify_checkpoint(note, decode_log_key(str(former)))
+    with pytest.raises(PhoneLogError):
+        verify_checkpoint(note, decode_log_key(str(log_verifier(stolen.published().root))))
 
 
 def test_bytes_of_ones_own_are_not_signed(stolen):
