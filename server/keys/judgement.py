@@ -152,8 +152,8 @@ def judge_checkpoint(
         raise LogError(
             f"a log of {tree.size} leaves and the {head.size} leaves that were signed are not of"
             " one history, and two are never signed: restore public/log from a copy that has them,"
-            " such as a mirror's, and run `hening-server rebuild`; where none has, see \"Leaves that"
-            ' nobody has" in OPERATIONS.md.'
+            " such as a mirror's, and run `hening-server rebuild`; where none has, see"
+            ' "Leaves that nobody has" in OPERATIONS.md.'
         ) from error
     return newer
 

@@ -36,15 +36,16 @@ POINTER = CHANNEL.pointer_path
 
 @pytest.fixture
 def process(world, tmp_path):
-    """Give the running key process of the world."""
-    started = move_keys(world, tmp_path / "apart").start()
-    yield started
-    started.stop()
+    """Give the key process of the world, which is not started yet."""
+    moved = move_keys(world, tmp_path / "apart")
+    yield moved
+    moved.stop()
 
 
 @pytest.fixture
 def stolen(world, process):
     """Give a world whose publisher has no keys, after it published once with its key process."""
+    process.start()
     change(world, lambda pointer: plan_pause(CHANNEL, pointer, {"en": "Once."}, 2**40))
     return world
 
