@@ -1,4 +1,4 @@
-"""What the key process may sign. Pure: requests and values in; what is signed, or an error, out.
+"""What the key process may publish. Pure: requests and values in; a publication or an error out.
 
 It is handed wishes and never bytes to sign: role files that offline keys have signed, and pointers.
 Out of these the publisher's own rules make the online roles here, above every version that was ever
@@ -6,20 +6,16 @@ signed, so that a publisher in foreign hands gets no version twice and no log wi
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from tuf.api.metadata import Root
 
-from server.core.checkpoint import decode_checkpoint_text
-from server.core.errors import FormatError, LogError, TrustError
+from server.core.errors import FormatError, TrustError
 from server.core.latest import is_latest
 from server.core.metadata import verify_first_root, verify_role, verify_root
-from server.core.note import VerifierKey
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
 from server.core.resets import check_resets_follow
-from server.core.tlog import verify_consistency
 from server.publisher.key_choice import choose_keys
 from server.publisher.key_messages import Publish
 from server.publisher.online_keys import OnlineKeys
@@ -30,14 +26,6 @@ from server.publisher.verify import RoleVersion, verify_submission
 MOST_BURNED = 1000
 """Versions that a log may be ahead of what was signed here; a crash burns one. The bound keeps a
 publisher in foreign hands from using versions up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The largest tree of the log that was signed."""
-
-    size: int
-    root: bytes
 
 
 def judge_publication(
@@ -125,37 +113,6 @@ def judge_public(
     listed = sorted([*versions.items(), ("snapshot", named)])
     kept = [RoleVersion(role, version, found[role, version]) for role, version in listed]
     return Publication((*roots, *kept), timestamps[0], named)
-
-
-def judge_checkpoint(
-    text: bytes, key: VerifierKey, head: Head | None, proof: Sequence[bytes]
-) -> Head:
-    """Return the largest tree once the checkpoint `text` is signed.
-
-    Raises FormatError for a text that is none, and LogError unless its tree and that of `head` are
-    of one history, as `proof` has to show. A smaller tree may be signed again: a new key of the log
-    signs every proof.
-    """
-    try:
-        checkpoint = decode_checkpoint_text(text.decode(), key)
-    except UnicodeDecodeError as error:
-        raise FormatError("a checkpoint is not UTF-8.") from error
-    if not checkpoint.size:
-        raise LogError("a log without leaves is not signed: nothing could continue it.")
-    tree = Head(checkpoint.size, checkpoint.root)
-    if head is None:
-        return tree
-    older, newer = sorted((tree, head), key=lambda each: each.size)
-    try:
-        verify_consistency(older.size, older.root, newer.size, newer.root, proof)
-    except LogError as error:
-        raise LogError(
-            f"a log of {tree.size} leaves and the {head.size} leaves that were signed are not of"
-            " one history, and two are never signed: restore public/log from a copy that has them,"
-            " such as a mirror's, and run `hening-server rebuild`; where none has, see"
-            ' "Leaves that nobody has" in OPERATIONS.md.'
-        ) from error
-    return newer
 
 
 def _follow_roots(

@@ -4,7 +4,7 @@
     public/        what is public as far as is known here: metadata/ and roots.json of a public tree
     pending/       what was signed last, until the publisher says that it is public
     signed.json    the newest version of each online role that was ever signed
-    log.json       size and root hash of the largest log that was signed
+    log.json       the largest log that was signed, see `log_record`; beside it `leaves`
     lock           held by the one process that has this folder
 
 `signed.json` and `log.json` are on disk before a signature leaves. A crash in between burns
@@ -16,7 +16,7 @@ import fcntl
 import hashlib
 import os
 from pathlib import Path
-from typing import Annotated, BinaryIO, Literal, TypeVar
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -26,7 +26,7 @@ from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, decode_timestamp, 
 from server.core.names import is_online, metadata_name
 from server.core.profile import check_root
 from server.core.release import Integer
-from server.keys.judgement import Head
+from server.keys.log_record import LogRecord
 from server.publisher import staging
 from server.publisher.plan import Publication
 from server.publisher.published import PublicTree, Published
@@ -35,19 +35,12 @@ from server.storage.durable import make_folder, sweep_temporary, sync_folder, wr
 from server.storage.errors import StorageError
 from server.storage.modes import OTHERS, open_created
 
-LIMIT = 65_536  # bytes of signed.json and log.json, which have a few hundred
-T = TypeVar("T")
+LIMIT = 65_536  # bytes of signed.json, which has a few hundred
 
 
 class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     schema: Literal[1]
     versions: dict[str, Integer]
-
-
-class _Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    schema: Literal[1]
-    size: Integer
-    root: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
 class Record:
@@ -59,6 +52,7 @@ class Record:
         self._public = folder / "public"
         self._pending = folder / "pending"
         self._tree = PublicTree(self._public)
+        self.log = LogRecord(folder)
 
     def close(self) -> None:
         """Let another process have the folder."""
@@ -94,6 +88,7 @@ class Record:
     def keep(self, publication: Publication) -> None:
         """Remember that this was signed, before it leaves."""
         self._keep_signed(publication)
+        self.log.expect(publication)
         # What was signed before this did not become public: its versions are burned.
         if self._pending.exists():
             staging.discard_staged(self._pending)
@@ -105,19 +100,13 @@ class Record:
     def signed(self) -> dict[str, int]:
         """Return the newest version of each online role that was ever signed."""
         path = self._folder / "signed.json"
-        return _load(path, _Signed).versions if path.exists() else {}
-
-    def head(self) -> Head | None:
-        """Return the largest tree of the log that was signed, None where none was."""
-        path = self._folder / "log.json"
         if not path.exists():
-            return None
-        log = _load(path, _Log)
-        return Head(log.size, bytes.fromhex(log.root))
-
-    def keep_head(self, head: Head) -> None:
-        """Remember a tree of the log, before its signature leaves."""
-        _write(self._folder / "log.json", _Log(1, head.size, head.root.hex()))
+            return {}
+        value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
+        try:
+            return msgspec.convert(value, _Signed).versions
+        except msgspec.ValidationError as error:
+            raise FormatError(f"{path} is malformed: {error}; restore it from a copy.") from error
 
     def _digest(self) -> str:
         path = self._public / "metadata" / "timestamp.json"
@@ -131,7 +120,8 @@ class Record:
         versions["timestamp"] = decode_timestamp(publication.timestamp).signed.version
         after = before | {name: max(n, before.get(name, 0)) for name, n in versions.items()}
         if after != before:
-            _write(self._folder / "signed.json", _Signed(1, after))
+            value = msgspec.to_builtins(_Signed(1, after))
+            write_durable(self._folder / "signed.json", encode_canonical_json(value))
 
     def _show(self, publication: Publication, now: int) -> None:
         """Make a publication what is public here; a crash leaves files that nothing names."""
@@ -179,15 +169,3 @@ def _pin(path: Path, root: bytes | None) -> None:
         raise StorageError(f"no root is pinned as {path}: start with --root once.")
     check_root(verify_first_root(root).signed)
     write_durable(path, root)
-
-
-def _load(path: Path, kind: type[T]) -> T:
-    value = decode_canonical_json(read_bounded(path, LIMIT), limit=LIMIT)
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        raise FormatError(f"{path} is malformed: {error}; restore it from a copy.") from error
-
-
-def _write(path: Path, value: msgspec.Struct) -> None:
-    write_durable(path, encode_canonical_json(msgspec.to_builtins(value)))

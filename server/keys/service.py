@@ -19,7 +19,8 @@ from pathlib import Path
 import structlog
 
 from server.core.errors import FormatError, HeningError
-from server.keys.judgement import Head, judge_checkpoint, judge_public, judge_publication
+from server.keys.judgement import judge_public, judge_publication
+from server.keys.log_judgement import judge_checkpoint, judge_continuation
 from server.keys.record import Record
 from server.keys.sources import KeySource
 from server.publisher.errors import PublishError
@@ -28,12 +29,15 @@ from server.publisher.key_messages import (
     HEAD,
     Adopt,
     Answer,
+    ContinueLog,
     Describe,
     Done,
     Held,
+    Leaves,
     LogSize,
     MakeNext,
     Publish,
+    ReadLeaves,
     Refused,
     Request,
     Signature,
@@ -77,11 +81,14 @@ class KeyService:
             match request:
                 case Describe():
                     self._record.settle(request.public, self._epoch())
-                    return _describe(self._source.load(), self._record.head())
+                    return _describe(self._source.load(), self._record.log.load().tree.size)
                 case Adopt():
                     return self._adopt(request)
-                case SignCheckpoint():
-                    return self._sign_checkpoint(request)
+                case SignCheckpoint() | ContinueLog():
+                    return self._follow_log(request)
+                case ReadLeaves():
+                    root = self._record.log.load().tree.root()
+                    return Leaves(self._record.log.leaves(request.first), root)
                 case Publish() | MakeNext() | SwitchTo():
                     if not self._record.settle(request.public, self._epoch()):
                         return Unknown()
@@ -129,17 +136,23 @@ class KeyService:
         log.info("took over what is public", snapshot=publication.snapshot_version)
         return Done()
 
-    def _sign_checkpoint(self, request: SignCheckpoint) -> Answer:
-        head = self._record.head()
-        if request.size != _size(head):
-            return LogSize(_size(head))
+    def _follow_log(self, request: SignCheckpoint | ContinueLog) -> Signature | LogSize:
+        record = self._record.log
+        log = record.load()
+        if request.size != log.tree.size:
+            return LogSize(log.tree.size)
         held = {str(key.verifier): key for key in self._source.load().log_keys}
+        if isinstance(request, ContinueLog):
+            keys = [key.verifier for key in held.values()]
+            further = judge_continuation(request.note, keys, log, request.subtrees, request.proof)
+            record.keep(further, [])
+            return LogSize(further.tree.size)
         if request.key not in held:
             raise PublishError("that key of the log is not held here any more: try again.")
         key = held[request.key]
-        grown = judge_checkpoint(request.text, key.verifier, head, request.proof)
-        if grown != head:
-            self._record.keep_head(grown)
+        grown = judge_checkpoint(request.text, key.verifier, log, request.leaves, request.proof)
+        if grown != log:
+            record.keep(grown, request.leaves)
             self._after_record()
         return Signature(key.sign(request.text))
 
@@ -208,12 +221,8 @@ async def _receive_and_answer(
     return answer
 
 
-def _describe(keys: OnlineKeys, head: Head | None) -> Held:
+def _describe(keys: OnlineKeys, size: int) -> Held:
     roles = {role: [signer.public_key.keyval["public"]] for role, signer in keys.signers.items()}
     for role, signer in keys.next_signers.items():
         roles[role].append(signer.public_key.keyval["public"])
-    return Held(roles, [str(key.verifier) for key in keys.log_keys], _size(head))
-
-
-def _size(head: Head | None) -> int:
-    return 0 if head is None else head.size
+    return Held(roles, [str(key.verifier) for key in keys.log_keys], size)

@@ -17,7 +17,7 @@ from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSli
 from server.core.errors import TrustError
 from server.core.note import VerifierKey
 from server.keys.sources import FixedKeys
-from server.publisher.online_keys import HOLDERS, ROLES, OnlineKeys, Prove, prove_nothing
+from server.publisher.online_keys import HOLDERS, ROLES, History, OnlineKeys
 from server.storage.errors import StorageError
 
 _POINT_HEAD = bytes.fromhex("0420")  # OCTET STRING of 32 bytes
@@ -90,9 +90,9 @@ class TokenLogKey:
         """The public half."""
         return self._key.verifier
 
-    def sign(self, text: bytes, prove: Prove = prove_nothing) -> bytes:
+    def sign(self, text: bytes, history: History | None = None) -> bytes:
         """Return the signature of a checkpoint's text."""
-        del prove
+        del history
         return self._key.sign_bytes(text)
 
 

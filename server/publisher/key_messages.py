@@ -10,8 +10,10 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from server.core.checkpoint import MAX_LEAF
 from server.core.encodings import MAX_INTEGER
 from server.core.errors import FormatError
+from server.core.note import MAX_NOTE
 from server.publisher.verify import RoleVersion
 
 FRAME_LIMIT = 256 << 20
@@ -20,6 +22,7 @@ HEAD = 4  # bytes of a frame's length
 MAX_TEXT = 4096  # bytes of a checkpoint's text, which is a note's
 
 Version = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+Hashes = Annotated[list[bytes], msgspec.Meta(max_length=64)]
 Short = Annotated[str, msgspec.Meta(max_length=300)]
 Names = Annotated[
     list[Annotated[str, msgspec.Meta(pattern=r"^(latest|snapshot|timestamp|log)\Z")]],
@@ -64,14 +67,35 @@ class Adopt(_Message):
 class SignCheckpoint(_Message):
     """Asks for the signature of a checkpoint's text by the key `key`; answered by `Signature`.
 
-    `proof` shows that it and the tree of `size` leaves, the largest one signed, are of one history;
-    `LogSize` is the answer where another size was signed.
+    `size` is that of the largest tree that was signed; `LogSize` is the answer where it is another.
+    A larger tree comes with its `leaves` after those, a smaller one with the `proof` that it is of
+    one history with the largest.
     """
 
     key: Short
     text: Annotated[bytes, msgspec.Meta(max_length=MAX_TEXT)]
     size: Version
-    proof: Annotated[list[bytes], msgspec.Meta(max_length=64)]
+    leaves: list[Annotated[bytes, msgspec.Meta(max_length=MAX_LEAF)]]
+    proof: Hashes
+
+
+class ContinueLog(_Message):
+    """Brings a checkpoint that the log's key has signed already; answered by `LogSize`.
+
+    For a record that is new, or older than the log. `subtrees` are the roots of its tree's perfect
+    subtrees; `proof` shows that it continues the tree of `size` leaves, if there is one.
+    """
+
+    note: Annotated[bytes, msgspec.Meta(max_length=MAX_NOTE)]
+    size: Version
+    subtrees: Hashes
+    proof: Hashes
+
+
+class ReadLeaves(_Message):
+    """Asks for the leaves that were signed from the index `first` on; answered by `Leaves`."""
+
+    first: Version
 
 
 class MakeNext(_Message):
@@ -89,7 +113,9 @@ class SwitchTo(_Message):
     names: Names
 
 
-Request = Describe | Publish | Adopt | SignCheckpoint | MakeNext | SwitchTo
+Request = (
+    Describe | Publish | Adopt | SignCheckpoint | ContinueLog | ReadLeaves | MakeNext | SwitchTo
+)
 
 
 class Held(_Message):
@@ -117,6 +143,13 @@ class Signature(_Message):
     signature: bytes
 
 
+class Leaves(_Message):
+    """Leaves of the log up to its end, and the root of the whole tree."""
+
+    entries: list[bytes]
+    root: bytes
+
+
 class LogSize(_Message):
     """How many leaves the largest checkpoint has that was signed, if not as many as was thought."""
 
@@ -138,7 +171,7 @@ class Refused(_Message):
     surroundings: bool
 
 
-Answer = Held | Signed | Signature | LogSize | Unknown | Done | Refused
+Answer = Held | Signed | Signature | Leaves | LogSize | Unknown | Done | Refused
 T = TypeVar("T")
 
 

@@ -15,6 +15,7 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSlibKey
 
+from server.core.checkpoint import decode_checkpoint_text
 from server.core.errors import FormatError, TrustError
 from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
@@ -25,12 +26,15 @@ from server.publisher.key_messages import (
     HEAD,
     Adopt,
     Answer,
+    ContinueLog,
     Describe,
     Done,
     Held,
+    Leaves,
     LogSize,
     MakeNext,
     Publish,
+    ReadLeaves,
     Refused,
     Request,
     SignCheckpoint,
@@ -42,7 +46,8 @@ from server.publisher.key_messages import (
     encode_frame,
 )
 from server.publisher.key_messages import Signature as SignedText
-from server.publisher.online_keys import ROLES, OnlineKeys, Prove, encode_public, prove_nothing
+from server.publisher.log_growth import SignedLeaves
+from server.publisher.online_keys import ROLES, History, OnlineKeys, encode_public
 from server.publisher.plan import Publication
 from server.publisher.published import Published, load_published
 from server.publisher.verify import RoleVersion
@@ -90,9 +95,11 @@ class LogHalf:
     verifier: VerifierKey
     process: "KeySocket"
 
-    def sign(self, text: bytes, prove: Prove = prove_nothing) -> bytes:
+    def sign(self, text: bytes, history: History | None = None) -> bytes:
         """Return the signature of a checkpoint's text of the history that was signed so far."""
-        return self.process.sign_checkpoint(self.verifier, text, prove)
+        if history is None:
+            raise TrustError("a checkpoint without its log is not signed: the key process signs.")
+        return self.process.sign_checkpoint(self.verifier, text, history)
 
 
 class KeySocket:
@@ -144,20 +151,30 @@ class KeySocket:
             raise _unexpected(answer)
         return Publication((*files, *answer.files), answer.timestamp, answer.snapshot)
 
-    def sign_checkpoint(self, key: VerifierKey, text: bytes, prove: Prove) -> bytes:
+    def sign_checkpoint(self, key: VerifierKey, text: bytes, history: History) -> bytes:
         """Return the signature of a checkpoint's text by `key`.
 
         Raises PublishError where this log and the one that was signed are not of one history.
         """
-        for _ in range(3):  # another publisher may have had a larger one signed meanwhile
-            proof = list(prove(self._size)) if self._size else []
-            answer = self._ask(SignCheckpoint(str(key), text, self._size, proof))
+        size = decode_checkpoint_text(text.decode(), key).size
+        for _ in range(4):  # another publisher may have had a larger one signed meanwhile
+            answer = self._ask(plan_log_request(str(key), text, size, self._size, history))
             if isinstance(answer, SignedText):
                 return answer.signature
             if not isinstance(answer, LogSize):
                 raise _unexpected(answer)
             self._size = answer.size
         raise StorageError("another publisher is using the key process: try again.")
+
+    def read_leaves(self, first: int) -> SignedLeaves:
+        """Return the leaves that were signed from the index `first` on.
+
+        Raises PublishError where the key process does not have them.
+        """
+        answer = self._ask(ReadLeaves(first))
+        if not isinstance(answer, Leaves):
+            raise _unexpected(answer)
+        return SignedLeaves(first, answer.entries, answer.root)
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
         """Have next keys made, and write their public halves to this folder's `public.json`."""
@@ -218,6 +235,26 @@ class KeySocket:
             kind = StorageError if answer.surroundings else PublishError
             raise kind(f"the key process refuses: {answer.reason}")
         return answer
+
+
+def plan_log_request(
+    key: str, text: bytes, size: int, signed: int, history: History
+) -> SignCheckpoint | ContinueLog:
+    """Return what to ask for a checkpoint of `size` leaves, where `signed` leaves are signed.
+
+    The public checkpoint comes first where it has more leaves than the other process knows of.
+    """
+    tree = history.tree
+    if signed < history.size:
+        proof = tree.consistency_proof(signed, history.size) if signed else []
+        subtrees = list(tree.subtrees(history.size))
+        return ContinueLog(history.note, signed, subtrees, proof)
+    if size > signed:
+        leaves = list(history.entries[signed - history.first : size - history.first])
+        return SignCheckpoint(key, text, signed, leaves, [])
+    # Nothing proves a tree that is not here, and the refusal says what to do.
+    proof = tree.consistency_proof(size, signed) if signed <= tree.size else []
+    return SignCheckpoint(key, text, signed, [], proof)
 
 
 def _receive(one: socket.socket, length: int) -> bytes:

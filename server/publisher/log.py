@@ -24,11 +24,10 @@ from server.core.checkpoint import (
     verify_proof,
 )
 from server.core.errors import FormatError, LogError
-from server.core.growing_tree import GrowingTree
 from server.core.note import MAX_NOTE, VerifierKey, cosign_note
 from server.publisher.lease import Lease
 from server.publisher.log_growth import MAX_TILE, Growth, grow, regrow, tail_start
-from server.publisher.online_keys import LogSigner, Prove
+from server.publisher.online_keys import History, LogSigner
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import write_durable, write_immutable
@@ -97,13 +96,12 @@ class Log:
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
         async with self._sessions() as session:
             last = await session.scalar(select(func.max(LogEntry.index)))
-        rows, size = 0 if last is None else last + 1, 0 if head is None else head.size
-        _check_enough(rows, size)
+        rows = 0 if last is None else last + 1
+        _check_enough(rows, 0 if head is None else head.size)
         if rows < signed:
             raise StorageError(
-                f"a log of {signed} leaves was signed, and this one has {rows}: restore public/log"
-                " from a copy that has them, such as a mirror's, and run `hening-server rebuild`;"
-                ' where none has, see "Leaves that nobody has" in OPERATIONS.md.'
+                f"a log of {signed} leaves was signed, and this one has {rows}: stop the server and"
+                " run `hening-server rebuild`, which asks the key process for the others."
             )
 
     async def append(self, leaves: Sequence[Leaf], keys: Sequence[LogSigner], now: int) -> None:
@@ -117,17 +115,10 @@ class Log:
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
         size = 0 if head is None else head.size
         indexes = await self._insert(leaves, now, size)
-        first = tail_start(size)
-        entries = await self._entries(first)
-        try:
-            growth = await asyncio.to_thread(grow, head, entries, self._read_tile)
-        except (LogError, FormatError, OSError):
-            entries = await self._entries(0)
-            growth = await asyncio.to_thread(regrow, head, entries)
+        history, growth = await self._grow(head)
         # Before the transaction: keys may be in another process, and halts wait for this one.
-        tree = growth.tree
-        checkpoint = Checkpoint(known[0].name, tree.size, tree.root())
-        note = await asyncio.to_thread(_sign, checkpoint, keys, _prover(tree, tree.size))
+        checkpoint = Checkpoint(known[0].name, growth.tree.size, growth.tree.root())
+        note = await asyncio.to_thread(_sign, checkpoint, keys, history)
         appended = list(zip(indexes, leaves, strict=True))
         await self._lease.write(self._publish, growth, appended, note, known[0])
 
@@ -141,18 +132,19 @@ class Log:
         known = [*(key.verifier for key in keys), *named]
         proofs = await asyncio.to_thread(lambda: sorted((self._folder / "proof").glob("[!.]*")))
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
-        tree = GrowingTree(0 if head is None else head.size, self._read_tile)
+        # With the leaves that no public checkpoint has yet: a crash may have come after one of
+        # them was signed, and older checkpoints are shown to be of the largest signed history.
+        history, _ = await self._grow(head)
 
         def again(note: bytes) -> bytes:
-            checkpoint = _verify(note, known)
-            return _sign(checkpoint, keys, _prover(tree, checkpoint.size))
+            return _sign(_verify(note, known), keys, history)
 
         for at in range(0, len(proofs), FILES):
             part = await asyncio.to_thread(_restate_proofs, proofs[at : at + FILES], again)
             await self._lease.write(self._write_proofs, part)
         note = None
         if head is not None:
-            note = await asyncio.to_thread(_sign, head, keys, _prover(tree, head.size))
+            note = await asyncio.to_thread(_sign, head, keys, history)
         await self._lease.write(self._write_head, note)
 
     def _write_proofs(self, proofs: Mapping[Path, bytes]) -> None:
@@ -189,6 +181,22 @@ class Log:
                 _check_same(role, version, entry.sha256, sha256)
                 indexes.append(entry.index)
         return indexes
+
+    async def _grow(self, head: Checkpoint | None) -> tuple[History, Growth]:
+        """Grow the public log of `head` by the database's entries."""
+        size = 0 if head is None else head.size
+        first = tail_start(size)
+        entries = await self._entries(first)
+        try:
+            growth = await asyncio.to_thread(grow, head, entries, self._read_tile)
+        except (LogError, FormatError, OSError):
+            first = 0
+            entries = await self._entries(0)
+            growth = await asyncio.to_thread(regrow, head, entries)
+        note = b""
+        if head is not None:
+            note = await asyncio.to_thread(read_bounded, self._folder / "checkpoint", MAX_NOTE)
+        return History(growth.tree, first, entries, note, size), growth
 
     async def _entries(self, first: int) -> list[bytes]:
         query = select(LogEntry).where(LogEntry.index >= first).order_by(LogEntry.index)
@@ -228,11 +236,11 @@ def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | Non
     return _verify(read_bounded(head, MAX_NOTE), known) if head.exists() else None
 
 
-def _sign(checkpoint: Checkpoint, keys: Sequence[LogSigner], prove: Prove) -> bytes:
+def _sign(checkpoint: Checkpoint, keys: Sequence[LogSigner], history: History) -> bytes:
     first, *others = keys
 
     def by(key: LogSigner) -> Callable[[bytes], bytes]:
-        return lambda text: key.sign(text, prove)
+        return lambda text: key.sign(text, history)
 
     note = encode_checkpoint(checkpoint.size, checkpoint.root, first.verifier, by(first))
     for key in others:
@@ -250,17 +258,6 @@ def _restate_proofs(proofs: Sequence[Path], again: Callable[[bytes], bytes]) -> 
         if signed != data:
             changed[path] = signed
     return changed
-
-
-def _prover(tree: GrowingTree, size: int) -> Prove:
-    """Return what proves that the first `size` leaves and those of another size agree."""
-
-    def prove(other: int) -> Sequence[bytes]:
-        if other > tree.size:
-            return ()  # nothing proves that, and the refusal says what to do
-        return tree.consistency_proof(min(size, other), max(size, other))
-
-    return prove
 
 
 def _verify(note: bytes, known: Sequence[VerifierKey]) -> Checkpoint:

@@ -29,6 +29,15 @@ class Growth:
     is_new: bool
 
 
+@dataclass(frozen=True, slots=True)
+class SignedLeaves:
+    """Entries of a signed log from the index `first` to its end, and its root if there are any."""
+
+    first: int
+    entries: Sequence[bytes]
+    root: bytes
+
+
 def tail_start(size: int) -> int:
     """Return the index of the first leaf in the last entry tile of a log of `size` leaves."""
     return max(0, size - 1) // WIDTH * WIDTH

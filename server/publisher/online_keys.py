@@ -10,7 +10,7 @@ The only place outside the signer where a private key is in reach.
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +28,7 @@ from securesystemslib.signer import CryptoSigner, Signer
 
 from server.core.encodings import encode_canonical_json
 from server.core.errors import FormatError, TrustError
+from server.core.growing_tree import GrowingTree
 from server.core.note import VerifierKey, decode_verifier_key
 from server.storage.durable import make_folder, move_durable, write_durable
 from server.storage.errors import StorageError
@@ -37,13 +38,20 @@ ROLES = ("latest", "snapshot", "timestamp")
 HOLDERS = (*ROLES, "log")
 DEFAULT_ORIGIN = "hening.example/log"
 
-Prove = Callable[[int], Sequence[bytes]]
-"""Returns the proof that the tree of that size and the one to be signed are of one history."""
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """What shows a key that is elsewhere which log it is to sign.
 
-def prove_nothing(_size: int) -> Sequence[bytes]:
-    """Return the proof for a first checkpoint, before which none was signed."""
-    return ()
+    `tree` has every leaf; `entries` are those from the index `first` on. `note` is the public
+    checkpoint, of `size` leaves: empty and 0 where none is public yet.
+    """
+
+    tree: GrowingTree
+    first: int
+    entries: Sequence[bytes]
+    note: bytes
+    size: int
 
 
 class LogSigner(Protocol):
@@ -53,7 +61,7 @@ class LogSigner(Protocol):
     def verifier(self) -> VerifierKey:
         """The public half."""
 
-    def sign(self, text: bytes, prove: Prove = prove_nothing) -> bytes:
+    def sign(self, text: bytes, history: History | None = None) -> bytes:
         """Return the signature of a checkpoint's text."""
 
 
@@ -64,9 +72,9 @@ class LogKey:
     verifier: VerifierKey
     private: Ed25519PrivateKey = field(repr=False)
 
-    def sign(self, text: bytes, prove: Prove = prove_nothing) -> bytes:
+    def sign(self, text: bytes, history: History | None = None) -> bytes:
         """Return this key's signature of a note's text; one process keeps one history by itself."""
-        del prove
+        del history
         return self.private.sign(text)
 
 

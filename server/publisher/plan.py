@@ -37,6 +37,14 @@ class Publication:
     timestamp: bytes
     snapshot_version: int
 
+    def leaves(self) -> list[tuple[str, int, str]]:
+        """Return what is logged of it: role, version and sha256 of each file but the snapshot."""
+        return [
+            (file.role, file.version, hashlib.sha256(file.data).hexdigest())
+            for file in self.files
+            if file.role != "snapshot"
+        ]
+
 
 def plan_publication(
     trust: Trust,

@@ -4,7 +4,6 @@ The happy path runs through `_complete`, which is also what a restart runs.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
 from server.publisher.key_holder import load_keys, open_keys, sign_publication
 from server.publisher.lease import Lease
-from server.publisher.log import Leaf, Log
+from server.publisher.log import Log
 from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time
@@ -27,8 +26,6 @@ from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
 from server.storage.durable import write_durable
 from server.storage.layout import StateFolder
-
-UNLOGGED = frozenset({"snapshot", "timestamp"})
 
 
 class PublicationSteps:
@@ -98,7 +95,7 @@ class PublicationSteps:
             burned=await self.log.versions({file.role for file in submitted}),
         )
         # A burned version must not be accepted: no restart could ever complete it.
-        await self.log.check(_leaves(publication))
+        await self.log.check(publication.leaves())
         # Step 3. Until it is accepted it lies under a name that no other holder of the lease uses.
         temporary = staging.staged_temporary(self._folder.staging, self._lease.fence)
         await self._lease.write(staging.discard_unaccepted, self._folder.staging)
@@ -157,7 +154,7 @@ class PublicationSteps:
     async def _complete(self, publication: Publication) -> int:
         """Make an accepted publication public, from wherever it was cut off."""
         # Step 4.
-        leaves = _leaves(publication)
+        leaves = publication.leaves()
         if leaves:
             if any(role == "root" for role, _, _ in leaves):
                 await self.restate_log()  # a new root may name another key
@@ -192,11 +189,3 @@ def _is_overtaken(public: Path, staged: Publication) -> bool:
     data = read_bounded(path, TIMESTAMP_LIMIT)
     versions = [decode_timestamp(each).signed.version for each in (staged.timestamp, data)]
     return data != staged.timestamp and versions[0] <= versions[1]
-
-
-def _leaves(publication: Publication) -> list[Leaf]:
-    return [
-        (file.role, file.version, hashlib.sha256(file.data).hexdigest())
-        for file in publication.files
-        if file.role not in UNLOGGED
-    ]

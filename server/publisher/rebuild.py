@@ -1,5 +1,8 @@
 """A database filled again from what is signed: the log's tiles, the blobs, and results.
 
+A key process has the leaves at the log's end, if a publisher that lost them or kept them back had
+them signed. Rows after the end of what it signed are of publications that were given up, or of no
+publication at all: they are removed, for they are not public and could keep others from being so.
 For a database that was lost, or restored from before the public tree. What the control plane keeps,
 such as accounts and the trail, is nowhere else and does not come back.
 """
@@ -9,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from server.core.bundle import decode_result
 from server.core.checkpoint import Checkpoint, decode_leaf
@@ -18,9 +21,10 @@ from server.core.growing_tree import GrowingTree
 from server.core.note import VerifierKey
 from server.core.tiles import changed_tiles, decode_entries, tile_path
 from server.core.tlog import leaf_hash
+from server.publisher.key_holder import load_signed_leaves
 from server.publisher.lease import Lease
 from server.publisher.log import Leaf, load_checkpoint
-from server.publisher.log_growth import MAX_TILE
+from server.publisher.log_growth import MAX_TILE, SignedLeaves
 from server.storage.blobs import BlobStore, StoredBlob
 from server.storage.bounded import read_bounded
 from server.storage.database import Sessions
@@ -55,17 +59,22 @@ async def rebuild(
     """
     log = folder.public / "log"
     head = await asyncio.to_thread(load_checkpoint, log, known)
-    leaves = [] if head is None else await asyncio.to_thread(_read_leaves, log, head)
+    tree, leaves = await asyncio.to_thread(_read_leaves, log, head)
+    signed = await asyncio.to_thread(load_signed_leaves, folder, tree.size)
+    if signed is not None and signed.entries:
+        leaves += _decode_leaves(signed, tree)
     lease = Lease(sessions, folder.lock)
     async with lease.held():
-        added = await _add_leaves(lease, leaves, now)
+        added = await _add_leaves(lease, leaves, now, is_whole=signed is not None)
         submissions = await _add_submissions(lease, folder.results)
         count, damaged = await _add_blobs(lease, sessions, blobs, now)
     return Rebuilt(added, count, submissions, tuple(damaged))
 
 
-def _read_leaves(log: Path, head: Checkpoint) -> list[Leaf]:
+def _read_leaves(log: Path, head: Checkpoint | None) -> tuple[GrowingTree, list[Leaf]]:
     tree, leaves = GrowingTree(0, _read_nothing), list[Leaf]()
+    if head is None:
+        return tree, leaves
     for index, width in changed_tiles(head.size, 0):
         data = read_bounded(log / tile_path("entries", index, width), MAX_TILE)
         for entry in decode_entries(data, width):
@@ -73,10 +82,23 @@ def _read_leaves(log: Path, head: Checkpoint) -> list[Leaf]:
             leaves.append(decode_leaf(entry))
     if tree.root() != head.root:
         raise LogError("the entry tiles do not lead to the signed root: restore public/log.")
-    return leaves
+    return tree, leaves
 
 
-async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int) -> int:
+def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
+    """Add the leaves to the tree; raises LogError unless they lead to the root that was signed."""
+    for entry in signed.entries:
+        tree.append(leaf_hash(entry))
+    if tree.root() != signed.root:
+        raise LogError(
+            "public/log and the log that the key process signed are not of one history: restore"
+            ' public/log from a newer copy; if there is none, see "Leaves that are lost" in'
+            " OPERATIONS.md."
+        )
+    return [decode_leaf(entry) for entry in signed.entries]
+
+
+async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int, *, is_whole: bool) -> int:
     async with lease.fenced() as session:
         entries = await session.scalars(select(LogEntry).order_by(LogEntry.index))
         present = {entry.index: (entry.role, entry.version, entry.sha256) for entry in entries}
@@ -85,6 +107,8 @@ async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int) -> int:
                 "the database holds another log than public/log: it belongs to another server, or"
                 " one of both was changed by hand."
             )
+        if is_whole:
+            await session.execute(delete(LogEntry).where(LogEntry.index >= len(leaves)))
         missing = [index for index in range(len(leaves)) if index not in present]
         for index in missing:
             role, version, sha256 = leaves[index]

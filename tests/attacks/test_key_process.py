@@ -3,15 +3,18 @@
 Whoever has taken over the server's process has its state folder and the socket, and no key.
 """
 
+import asyncio
+import hashlib
 import shutil
 from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import func, select
 
 from client_sim.device.errors import LogError as PhoneLogError
 from client_sim.device.tlog import decode_log_key, verify_checkpoint
-from server.core.checkpoint import decode_checkpoint, encode_checkpoint
+from server.core.checkpoint import decode_checkpoint, encode_checkpoint, encode_leaf
 from server.core.errors import HeningError
 from server.core.growing_tree import GrowingTree
 from server.core.metadata import decode_timestamp
@@ -20,12 +23,14 @@ from server.core.profile import log_verifier
 from server.core.tlog import leaf_hash
 from server.publisher.errors import PublishError
 from server.publisher.key_holder import load_keys, open_keys
-from server.publisher.key_messages import Publish, SignCheckpoint
-from server.publisher.online_keys import prove_nothing
+from server.publisher.key_messages import Publish, Signature, SignCheckpoint
+from server.publisher.online_keys import History
 from server.publisher.rollout import plan_halt, plan_pause
 from server.publisher.rotation import make_next_keys, switch_keys
+from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
+from server.storage.models import LogEntry
 from tests.server.ceremony import release
 from tests.server.keys.process import move_keys
 from tests.server.log_invariant import check_log, check_metadata_is_logged
@@ -119,43 +124,91 @@ def test_the_log_of_the_fork_by_hand(stolen):
     for size in (head.size - 1, head.size, head.size + 1):
         text = f"{key.name}\n{size}\n{'A' * 43}=\n".encode()
         with pytest.raises(PublishError, match="are not of one history"):
-            holder._ask(SignCheckpoint(str(key), text, head.size, []))
+            holder._ask(SignCheckpoint(str(key), text, head.size, [], []))
     own = note.partition(b"\n\n")[0] + b"\n"
-    assert len(holder.sign_checkpoint(key, own, prove_nothing)) == 64
+    assert isinstance(holder._ask(SignCheckpoint(str(key), own, head.size, [], [])), Signature)
 
 
-def made_up(world, count):
-    """Have the log signed with `count` more leaves that nobody has; return the signed note."""
+def sign_leaves(world, leaves):
+    """Have the log signed with further leaves, and show that to nobody; return the note."""
     folder = world.folder.public / "log"
     key = load_keys(world.folder).log_verifier
-    size = decode_checkpoint((folder / "checkpoint").read_bytes(), key).size
+    note = (folder / "checkpoint").read_bytes()
+    size = decode_checkpoint(note, key).size
     tree = GrowingTree(size, lambda path: (folder / path).read_bytes())
-    for number in range(count):
-        tree.append(leaf_hash(b"made up %d" % number))
-    path = tree.consistency_proof(size, tree.size)
+    for leaf in leaves:
+        tree.append(leaf_hash(leaf))
+    history = History(tree, size, leaves, note, size)
+    return encode_checkpoint(
+        tree.size,
+        tree.root(),
+        key,
+        lambda text: open_keys(world.folder).sign_checkpoint(key, text, history),
+    )
 
-    def sign(text):
-        return open_keys(world.folder)._ask(SignCheckpoint(str(key), text, size, path)).signature
 
-    return encode_checkpoint(tree.size, tree.root(), key, sign)
+def kept_back(world):
+    """Have latest and the log's leaf of it signed; return the signed note."""
+    answer = ask(world, {POINTER: offered(world) | {"t": {"en": "For one."}}})
+    (latest,) = (file for file in answer.files if file.role == "latest")
+    digest = hashlib.sha256(latest.data).hexdigest()
+    return sign_leaves(world, [encode_leaf("latest", latest.version, digest)])
 
 
-def test_leaves_that_nobody_has(stolen, process):
-    """They are signed, and stop publishing until the record is repaired and the log has a new key.
+def halt(world):
+    """Halt the rollout, and check that every phone and every auditor finds it."""
+    change(world, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
+    assert world.published().pointers()[POINTER].halted
+    key = load_keys(world.folder).log_verifier
+    check_metadata_is_logged(world.folder, check_log(world.folder, key.public))
+    assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
 
-    The steps are those of OPERATIONS, "Leaves that nobody has", in that order.
+
+@pytest.mark.parametrize(
+    "leaf", [b"made up", encode_leaf("latest", 9, "0" * 64), encode_leaf("armani", 3, "0" * 64)]
+)
+def test_leaves_of_ones_own(stolen, leaf):
+    """A leaf is of a publication that the process has made; publishing goes on."""
+    with pytest.raises(PublishError, match=r"is of no publication that was signed here"):
+        sign_leaves(stolen, [leaf])
+    halt(stolen)
+
+
+def test_leaves_that_are_kept_back(stolen):
+    """The process has them, so the server that takes over goes on with `rebuild`."""
+    kept_back(stolen)
+    with pytest.raises(StorageError, match=r"leaves was signed, .* run `hening-server rebuild`"):
+        halt(stolen)
+    assert stolen.rebuild().leaves == 1
+    halt(stolen)
+
+
+def test_rows_of_ones_own(stolen):
+    """A row of the database that can never be signed is removed by `rebuild`."""
+
+    async def add():
+        async with open_database(stolen.folder.database) as sessions, sessions.begin() as session:
+            last = await session.scalar(select(func.max(LogEntry.index)))
+            row = {"role": "latest", "version": 9, "sha256": "0" * 64, "appended_at": 1}
+            session.add(LogEntry(index=last + 1, **row))
+
+    asyncio.run(add())
+    with pytest.raises(PublishError, match=r"latest 9 .* run `hening-server rebuild`"):
+        halt(stolen)
+    assert stolen.rebuild().leaves == 0
+    halt(stolen)
+
+
+def test_leaves_that_are_lost(stolen, process):
+    """No copy has them and neither has the record: the log gets a new key.
+
+    The steps are those of OPERATIONS, "Leaves that are lost", in that order.
     """
     former = load_keys(stolen.folder).log_verifier
-    note = made_up(stolen, 1000)
-    before = (stolen.folder.public / "log" / "checkpoint").read_bytes()
-    remedy = r'run `hening-server rebuild`; .* see "Leaves that nobody has" in OPERATIONS'
-    with pytest.raises(StorageError, match=f"leaves was signed, and this one has .*{remedy}"):
-        change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
-    with pytest.raises(PublishError, match=f"are not of one history, .*{remedy}"):
-        open_keys(stolen.folder).sign_checkpoint(
-            former, before.partition(b"\n\n")[0] + b"\n", prove_nothing
-        )
-    assert (stolen.folder.public / "log" / "checkpoint").read_bytes() == before
+    note = kept_back(stolen)
+    (process.record / "leaves").unlink()
+    with pytest.raises(StorageError, match=r'this one has .* see "Leaves that are lost" in OPERAT'):
+        stolen.rebuild()
 
     process.stop()
     (process.record / "log.json").unlink()
@@ -166,10 +219,7 @@ def test_leaves_that_nobody_has(stolen, process):
     stolen.ahead += timedelta(minutes=2)  # caches have the root
     assert stolen.run(lambda p: switch_keys(p, stolen.folder, ["log"], stolen.now)) == ["log"]
 
-    change(stolen, lambda pointer: plan_halt(CHANNEL, pointer, {"en": "For everybody."}))
-    assert stolen.published().pointers()[POINTER].halted
-    check_metadata_is_logged(stolen.folder, check_log(stolen.folder, following.public))
-    assert refresh_from_disk(stolen.folder, [FIRST])[1][FIRST] == PACKAGE_1
+    halt(stolen)
     verify_checkpoint(note, decode_log_key(str(former)))
     with pytest.raises(PhoneLogError):
         verify_checkpoint(note, decode_log_key(str(log_verifier(stolen.published().root))))
@@ -180,7 +230,7 @@ def test_bytes_of_ones_own_are_not_signed(stolen):
     key = load_keys(stolen.folder).log_verifier
     size = decode_checkpoint((stolen.folder.public / "log" / "checkpoint").read_bytes(), key).size
     with pytest.raises(PublishError, match="three lines"):
-        open_keys(stolen.folder)._ask(SignCheckpoint(str(key), b'{"_type":"root"}', size, []))
+        open_keys(stolen.folder)._ask(SignCheckpoint(str(key), b'{"_type":"root"}', size, [], []))
     for role, half in load_keys(stolen.folder).signers.items():
         with pytest.raises(HeningError, match="the key process signs"):
             half.sign(role.encode())

@@ -34,7 +34,7 @@ from tests.crash.stories import OFFER, post_office, run_quietly
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.publisher.test_garbage import age_all, put, sha, there
 from tests.server.publisher.test_mirror import read as read_mirror
-from tests.server.publisher.test_rebuild import fill, rows
+from tests.server.publisher.test_rebuild import rows
 from tests.server.release.rollouts.desk import DAY
 from tests.server.release.rollouts.desk import open_desk as order_desk
 from tests.server.release.uploads.desk import open_desk, principal
@@ -345,7 +345,7 @@ def prepare_rebuild(story):
     for number in range(BLOBS):
         put(story.world, b"PK\x03\x04 blob %d" % number, days=1)
     (story.world.folder.root / "source").unlink()
-    fill(story.world)
+    story.world.rebuild()
     story.job["rows"] = table_rows(story.world)
     for path in story.world.folder.root.glob("hening.sqlite*"):
         path.unlink()

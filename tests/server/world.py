@@ -16,16 +16,19 @@ from server.core.names import decode_channel
 from server.core.release import decode_releases
 from server.publisher.lease import LEASE_SECONDS, Lease
 from server.publisher.log import Log
+from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys, create_online_keys, load_online_keys
 from server.publisher.published import load_published
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import DiskReadBack
+from server.publisher.rebuild import rebuild
 from server.publisher.rollout import plan_offer
 from server.release.submissions.ending import record_end
 from server.storage.blobs import BlobStore
 from server.storage.database import open_database
 from server.storage.durable import make_folder, write_durable
 from server.storage.layout import StateFolder
+from server.storage.local_blobs import LocalBlobs
 from server.storage.room import Room
 from tests.server.ceremony import Ceremony, release, write_bundle
 
@@ -108,6 +111,17 @@ class World:
         async def inside():
             async with self.publisher() as publisher:
                 return await action(publisher)
+
+        return asyncio.run(inside())
+
+    def rebuild(self):
+        """Fill the database again, as the command does."""
+        known = load_log_verifiers(self.folder)
+
+        async def inside():
+            async with open_database(self.folder.database) as sessions:
+                blobs = LocalBlobs(self.folder.blobs)
+                return await rebuild(self.folder, sessions, blobs, known, 7)
 
         return asyncio.run(inside())
 

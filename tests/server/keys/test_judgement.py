@@ -1,6 +1,5 @@
 """What a publisher in foreign hands asks for, and does not get."""
 
-import base64
 import contextlib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,16 +12,13 @@ from securesystemslib.signer import CryptoSigner
 from server.core.errors import (
     FormatError,
     HeningError,
-    LogError,
     ProfileError,
     ReleaseError,
     TrustError,
 )
 from server.core.metadata import decode_snapshot, decode_targets
-from server.core.note import VerifierKey
 from server.core.pointer import encode_pointer
-from server.core.tlog import leaf_hash, tree_hash
-from server.keys.judgement import Head, judge_checkpoint, judge_public, judge_publication
+from server.keys.judgement import judge_public, judge_publication
 from server.publisher.key_messages import Publish
 from server.publisher.plan import plan_publication
 from server.publisher.verify import RoleVersion
@@ -30,8 +26,6 @@ from tests.server.ceremony import release
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
 POINTER = CHANNEL.pointer_path
-KEY = VerifierKey("hening.example/log", bytes(31) + b"\x01")
-LEAVES = [leaf_hash(bytes([number])) for number in range(8)]
 
 
 def wish(world, pointers=None, files=(), **changes):
@@ -224,73 +218,6 @@ def test_what_is_older_than_what_was_public(world):
         judge_public(before, world.published(), root)
 
 
-def text(size, leaves=LEAVES, name=KEY.name):
-    """Return the text of the checkpoint of the first leaves."""
-    root = base64.b64encode(tree_hash(leaves[:size])).decode()
-    return f"{name}\n{size}\n{root}\n".encode()
-
-
-def head(size):
-    """Return what is remembered of the log of so many leaves."""
-    return Head(size, tree_hash(LEAVES[:size]))
-
-
-def consistency(old, new, leaves=LEAVES):
-    """Return PROOF(old, D[new]) by its definition in RFC 6962 section 2.1.2."""
-
-    def subproof(m, part, whole):
-        if m == len(part):
-            return [] if whole else [tree_hash(part)]
-        k = 1 << (len(part) - 1).bit_length() - 1
-        if m <= k:
-            return [*subproof(m, part[:k], whole), tree_hash(part[k:])]
-        return [*subproof(m - k, part[k:], False), tree_hash(part[:k])]
-
-    return subproof(old, leaves[:new], True)
-
-
-@pytest.mark.parametrize("old", range(1, 9))
-@pytest.mark.parametrize("new", range(1, 9))
-def test_one_history_of_the_log(old, new):
-    """A tree that continues the largest, or that it continues, is signed; the largest is kept."""
-    proof = consistency(min(old, new), max(old, new))
-    assert judge_checkpoint(text(new), KEY, head(old), proof) == head(max(old, new))
-
-
-@pytest.mark.parametrize("old", range(1, 9))
-@pytest.mark.parametrize("new", range(1, 9))
-def test_a_second_history_of_the_log(old, new):
-    """One other leaf among those that both have: no proof makes up for that."""
-    other = [leaf_hash(b"other"), *LEAVES[1:]]
-    for leaves in (LEAVES, other):
-        proof = consistency(min(old, new), max(old, new), leaves)
-        with pytest.raises(LogError, match="are not of one history"):
-            judge_checkpoint(text(new, other), KEY, head(old), proof)
-
-
-def test_the_first_checkpoint():
-    """Nothing is remembered yet; the one that is signed is what all others have to continue."""
-    assert judge_checkpoint(text(5), KEY, None, ()) == head(5)
-
-
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
-        (text(5, name="other.example/log"), LogError),
-        (text(0), LogError),
-        (text(5) + b"more\n", FormatError),
-        (text(5)[:-1], FormatError),
-        (b"\xff\n5\n\n", FormatError),
-        (b"hening role v1\n", FormatError),
-        (text(5).replace(b"\n5\n", b"\n05\n"), FormatError),
-    ],
-)
-def test_a_text_that_is_no_checkpoint_of_this_log(data, error):
-    """The log's key signs checkpoints of its own log and no other bytes."""
-    with pytest.raises(error):
-        judge_checkpoint(data, KEY, None, ())
-
-
 def test_role_files_keep_their_bytes(world):
     """What the maintainers signed is published as it is, with a snapshot that names it."""
     files = world.second_release()
@@ -298,30 +225,6 @@ def test_role_files_keep_their_bytes(world):
     (armani, snapshot) = publication.files
     assert armani == RoleVersion("armani", 3, files["armani", 3])
     assert decode_snapshot(snapshot.data).signed.meta["armani.json"].version == 3
-
-
-@given(
-    st.integers(1, 12),
-    st.lists(st.tuples(st.booleans(), st.integers(1, 20), st.booleans()), max_size=30),
-)
-def test_no_order_of_requests_leads_to_two_histories(common, requests):
-    """Two logs that part after some leaves: of checkpoints beyond them those of one are signed."""
-    trunk = [leaf_hash(b"%d" % number) for number in range(common)]
-    logs = [trunk + [leaf_hash(b"%c%d" % (name, n)) for n in range(20)] for name in b"ab"]
-    kept, signed = None, set()
-    for which, size, honest in requests:
-        leaves = logs[which]
-        proof = []
-        if kept is not None:  # the best that can be said for it, or the best of the other log
-            old, new = sorted((kept.size, size))
-            proof = consistency(old, new, leaves if honest else logs[not which])
-        try:
-            kept = judge_checkpoint(text(size, leaves), KEY, kept, proof)
-        except LogError:
-            continue
-        if size > common:
-            signed.add(which)
-    assert len(signed) <= 1
 
 
 def swapped(world, role, version, data):

@@ -7,9 +7,9 @@ import stat
 
 import pytest
 
+from server.core.checkpoint import encode_leaf
 from server.core.errors import FormatError, ProfileError, TrustError
 from server.keys import record as module
-from server.keys.judgement import Head
 from server.keys.record import open_record
 from server.publisher.plan import plan_publication
 from server.storage.errors import StorageError
@@ -53,7 +53,7 @@ def test_a_new_record(kept, root, tmp_path):
     """It knows the pinned root and nothing else, and nobody else may look into it."""
     with kept() as record:
         assert record.pinned() == root
-        assert (record.published(), record.signed(), record.head()) == (None, {}, None)
+        assert (record.published(), record.signed()) == (None, {})
         assert record.settle("", 1)
         assert not record.settle("0" * 64, 1)
     assert stat.S_IMODE((tmp_path / "record").stat().st_mode) == 0o700
@@ -68,16 +68,15 @@ def test_what_was_signed_is_remembered(world, kept):
         assert record.signed() == {"latest": 12, "snapshot": 12, "timestamp": 12}
         record.keep(first)
         assert record.signed() == {"latest": 12, "snapshot": 12, "timestamp": 12}
-        record.keep_head(Head(3, bytes(32)))
     with kept() as record:
-        assert record.head() == Head(3, bytes(32))
+        expected = [leaf for each in (second, first) for leaf in each.leaves()]
+        assert record.log.load().expected == tuple(encode_leaf(*leaf) for leaf in expected)
 
 
 def test_its_files_are_narrow(world, kept, tmp_path):
     """What was signed is nobody else's business."""
     with kept() as record:
         record.keep(plan(world))
-        record.keep_head(Head(3, bytes(32)))
     for name in ("signed.json", "log.json"):
         assert stat.S_IMODE((tmp_path / "record" / name).stat().st_mode) == 0o600
 
@@ -211,25 +210,21 @@ def test_a_root_that_is_not_sound(world, tmp_path):
     assert not (tmp_path / "record" / "root.json").exists()
 
 
-@pytest.mark.parametrize("name", ["signed.json", "log.json"])
 @pytest.mark.parametrize("content", [b"", b"{}\n", b'{"schema":2}\n', b"[]\n"])
-def test_a_damaged_record(kept, tmp_path, name, content):
+def test_a_damaged_record(kept, tmp_path, content):
     """Nothing is taken for an empty one: that would sign versions again."""
     with kept() as record:
-        (tmp_path / "record" / name).write_bytes(content)
+        (tmp_path / "record" / "signed.json").write_bytes(content)
         with pytest.raises(FormatError):
-            (record.signed if name == "signed.json" else record.head)()
+            record.signed()
 
 
 def test_the_form_of_the_record(world, kept, tmp_path):
-    """Versions by role, size and root hash, in canonical JSON."""
+    """Versions by role, in canonical JSON."""
     with kept() as record:
         record.keep(plan(world))
-        record.keep_head(Head(3, bytes(32)))
     folder = tmp_path / "record"
     assert json.loads((folder / "signed.json").read_bytes()) == {
         "schema": 1,
         "versions": {"latest": 11, "snapshot": 11, "timestamp": 11},
     }
-    log = b'{"root":"' + b"00" * 32 + b'","schema":1,"size":3}\n'
-    assert (folder / "log.json").read_bytes() == log

@@ -9,10 +9,8 @@ import pytest
 from server.publisher.check import check_state
 from server.publisher.errors import PublishError
 from server.publisher.key_holder import load_keys, open_keys
-from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import HOLDERS
 from server.publisher.publisher import Publisher
-from server.publisher.rebuild import rebuild
 from server.publisher.rollout import plan_pause
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.database import open_database
@@ -72,7 +70,7 @@ def test_a_server_that_had_its_keys_goes_on(apart):
     assert latest(world) == before.roles["latest"].version + 1
     check_log(world.folder, world.keys.log_verifier.public)
     assert {path.name for path in process.record.iterdir()} == {
-        *("root.json", "public", "pending", "signed.json", "log.json", "lock")
+        *("root.json", "public", "pending", "signed.json", "log.json", "leaves", "lock")
     }
 
 
@@ -159,6 +157,31 @@ def test_an_answer_that_never_came(apart, kill_at):
     assert refresh_from_disk(world.folder, [FIRST])[1][FIRST] == PACKAGE_1
 
 
+def test_a_root_whose_checkpoint_never_came(apart):
+    """What the log has signed is signed again under a new root, also beside a lost checkpoint."""
+    world, process = apart
+    process.stop()
+    calls = []
+
+    def kill():
+        calls.append(1)
+        if len(calls) == 2:
+            raise Killed
+
+    process.start(kill)
+    files = {("root", 2): world.ceremony.root(2)}
+    bundle_id = world.submit(files)
+    world.run(Publisher.process_incoming)
+    assert len(calls) == 2
+    process.stop()
+    process.start()
+    world.run(Publisher.repair)
+    world.run(Publisher.process_incoming)
+    assert world.result(bundle_id).status == "published"
+    assert world.published().root.version == 2
+    check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
+
+
 @pytest.mark.parametrize(("publisher", "own"), [(10, 0), (0, 10), (10, 10)])
 def test_a_clock_that_is_ahead(apart, publisher, own):
     """The earlier of the two clocks dates what is signed; both must be wrong to date it ahead."""
@@ -185,20 +208,18 @@ def copied(world, folder):
 
 
 def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
-    """It is refused with what to do: the log from a mirror, then role files from the record."""
+    """It is refused with what to do: leaves and role files are in the record."""
     world, process = apart
     pause(world)
-    older, mirror = copied(world, tmp_path / "older"), tmp_path / "mirror"
+    older = copied(world, tmp_path / "older")
     assert world.publish(world.second_release(), [PACKAGE_2]).reason == ""
     offer(world, 2)
-    shutil.copytree(world.folder.public / "log", mirror / "public" / "log")
     load_keys(world.folder)  # as the watchman does every half minute
     shutil.rmtree(world.folder.root)
     shutil.copytree(older, world.folder.root)
     with pytest.raises(StorageError, match=r"leaves was signed, and this one has .*rebuild"):
         pause(world)
-    put_back(world, mirror, "log")
-    fill(world)
+    world.rebuild()
     with pytest.raises(PublishError, match=r"was public, .* the record of the key"):
         pause(world)
     shutil.copytree(process.record / "public", world.folder.public, dirs_exist_ok=True)
@@ -207,17 +228,6 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
     version, found = refresh_from_disk(world.folder)
     assert (version, found) == (world.published().timestamp.version, {})
     check_log(world.folder, world.keys.log_verifier.public)
-
-
-def fill(world):
-    """Run `rebuild`."""
-
-    async def work():
-        known = await asyncio.to_thread(load_log_verifiers, world.folder)
-        async with open_database(world.folder.database) as sessions:
-            await rebuild(world.folder, sessions, LocalBlobs(world.folder.blobs), known, 1)
-
-    asyncio.run(work())
 
 
 def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
@@ -247,7 +257,7 @@ def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
     with pytest.raises(StorageError, match="leaves was signed, and this one has"):
         world.run(Publisher.repair)
     put_back(world, mirror, "log")
-    fill(world)
+    world.rebuild()
 
 
 def test_a_publisher_that_lost_what_is_public(apart):
@@ -259,7 +269,7 @@ def test_a_publisher_that_lost_what_is_public(apart):
     first = world.ceremony.first() | {("root", 1): world.folder.trusted_root.read_bytes()}
     world.submit(first)
     world.run(Publisher.process_incoming)
-    assert "leaves was signed, and this one has 0: restore public/log" in world.alarms[0]
+    assert "leaves was signed, and this one has 0: stop the server" in world.alarms[0]
     assert world.published() is None
     with pytest.raises(PublishError, match="something was published: restore the state folder"):
         open_keys(world.folder).create_next(["log"], afresh=False)

@@ -26,7 +26,7 @@ from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
 from tests.server.cli.conftest import run as run  # noqa: PLC0414 - a fixture
 from tests.server.log_invariant import check_log, check_metadata_is_logged
-from tests.server.publisher.test_rebuild import fill, rows
+from tests.server.publisher.test_rebuild import rows
 from tests.server.test_app import until
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
@@ -107,7 +107,7 @@ def test_postgresql(fresh, postgres, tmp_path):
     assert not copied.folder.sqlite.exists()
     with pytest.raises(StorageError, match="run `hening-server rebuild`"):
         copied.run(lambda publisher: publisher.change_pointers(copied.offer(1)))
-    assert fill(copied) == Rebuilt(1, 1, 1, ())
+    assert copied.rebuild() == Rebuilt(1, 1, 1, ())
     assert rows(copied) == known
     check_goes_on(copied, before)
 

@@ -1,5 +1,6 @@
 """The publisher's side of the key process's socket, beside one that answers as it likes."""
 
+import base64
 import socket
 import threading
 from contextlib import contextmanager
@@ -7,15 +8,21 @@ from pathlib import Path
 
 import pytest
 
+from server.core.checkpoint import encode_leaf
 from server.core.errors import FormatError, TrustError
+from server.core.growing_tree import GrowingTree
 from server.core.note import VerifierKey
+from server.core.tlog import leaf_hash, tree_hash
 from server.publisher.errors import PublishError
-from server.publisher.key_holder import KeyFolder, load_keys, open_keys
+from server.publisher.key_holder import KeyFolder, load_keys, load_signed_leaves, open_keys
 from server.publisher.key_messages import (
     HEAD,
+    ContinueLog,
     Done,
     Held,
+    Leaves,
     LogSize,
+    ReadLeaves,
     Refused,
     Signature,
     SignCheckpoint,
@@ -23,18 +30,21 @@ from server.publisher.key_messages import (
     decode_request,
     encode_frame,
 )
-from server.publisher.key_socket import KeySocket
-from server.publisher.online_keys import encode_public, load_online_keys
+from server.publisher.key_socket import KeySocket, LogHalf
+from server.publisher.log_growth import SignedLeaves
+from server.publisher.online_keys import History, encode_public, load_online_keys
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 LOG = VerifierKey("hening.example/log", bytes(31) + b"\x01")
+ENTRIES = [encode_leaf("latest", number, "0" * 64) for number in range(1, 9)]
 
 
 @contextmanager
 def answering(tmp_path, *answers):
     """Give a key socket whose other side answers so in turn, and what it was asked."""
     path, asked = tmp_path / "keys.sock", []
+    path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()
@@ -125,21 +135,82 @@ def test_a_key_that_is_none(fresh, tmp_path):
         process.load()
 
 
-def test_a_checkpoint_is_proven_from_the_size_that_was_signed(tmp_path):
-    """The process says which size that is, where it was another than was thought."""
-    with answering(tmp_path, LogSize(3), Signature(bytes(64))) as (process, asked):
-        signed = process.sign_checkpoint(LOG, b"text", lambda size: [bytes([size]) * 32])
+def history(size, public):
+    """Return the log of so many entries, of which some are public."""
+    tree = GrowingTree(0, {}.__getitem__)
+    for entry in ENTRIES[:size]:
+        tree.append(leaf_hash(entry))
+    return History(tree, 0, ENTRIES[:size], b"note", public)
+
+
+def text(size):
+    """Return the checkpoint of so many entries."""
+    root = base64.b64encode(tree_hash(list(map(leaf_hash, ENTRIES[:size])))).decode()
+    return f"{LOG.name}\n{size}\n{root}\n".encode()
+
+
+def test_a_checkpoint_comes_with_what_is_new(tmp_path):
+    """The process says which size it knows; the public checkpoint comes first where it is less."""
+    answers = LogSize(2), LogSize(4), Signature(bytes(64))
+    with answering(tmp_path, *answers) as (process, asked):
+        signed = process.sign_checkpoint(LOG, text(6), history(6, public=4))
     assert signed == bytes(64)
+    tree = history(6, 4).tree
     assert asked == [
-        SignCheckpoint(str(LOG), b"text", 0, []),
-        SignCheckpoint(str(LOG), b"text", 3, [b"\3" * 32]),
+        ContinueLog(b"note", 0, list(tree.subtrees(4)), []),
+        ContinueLog(b"note", 2, list(tree.subtrees(4)), tree.consistency_proof(2, 4)),
+        SignCheckpoint(str(LOG), text(6), 4, ENTRIES[4:6], []),
     ]
+
+
+@pytest.mark.parametrize(("size", "signed"), [(3, 6), (6, 6), (6, 8)])
+def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
+    """It is proven to be of one history; a log that is not all here proves nothing."""
+    with answering(tmp_path, LogSize(signed), Signature(bytes(64))) as (process, asked):
+        process.sign_checkpoint(LOG, text(size), history(6, public=0))
+    proof = history(6, 0).tree.consistency_proof(size, signed) if signed < 8 else []
+    assert asked[1] == SignCheckpoint(str(LOG), text(size), signed, [], proof)
 
 
 def test_a_size_that_never_settles(tmp_path):
     """It ends, so that the publisher's lease does."""
     with (
-        answering(tmp_path, LogSize(1), LogSize(2), LogSize(3)) as (process, _),
+        answering(tmp_path, *map(LogSize, (1, 2, 3, 4))) as (process, _),
         pytest.raises(StorageError, match="another publisher is using"),
     ):
-        process.sign_checkpoint(LOG, b"text", lambda _size: [])
+        process.sign_checkpoint(LOG, text(6), history(6, public=0))
+
+
+def test_no_checkpoint_without_its_log(tmp_path):
+    """There is nothing that the process could look into."""
+    half = LogHalf(LOG, KeySocket(StateFolder(tmp_path, keys_socket="nowhere")))
+    with pytest.raises(TrustError, match="without its log"):
+        half.sign(text(1))
+
+
+@pytest.fixture
+def loaded(fresh, tmp_path):
+    """Return what loads the leaves from an index on, of a process that has signed so many."""
+
+    def load(first, size, *answers):
+        told = held(load_online_keys(fresh.folder.keys), size)
+        state = StateFolder(tmp_path, keys_socket=str(tmp_path / "keys.sock"))
+        with answering(tmp_path, told, *answers) as (_, asked):
+            return load_signed_leaves(state, first), asked[1:]
+
+    return load
+
+
+def test_leaves_that_the_process_has(loaded, fresh):
+    """They are those from the index on, if it has signed any there."""
+    found = SignedLeaves(2, ENTRIES[2:], bytes(32))
+    assert loaded(2, 8, Leaves(ENTRIES[2:], bytes(32))) == (found, [ReadLeaves(2)])
+    assert loaded(9, 8) == (SignedLeaves(8, [], b""), [])
+    assert loaded(0, 0) == (None, [])
+    assert load_signed_leaves(fresh.folder, 0) is None
+
+
+def test_leaves_that_the_process_does_not_have(loaded):
+    """The sentence says how many are missing, and where else they may be."""
+    with pytest.raises(StorageError, match=r"8 leaves was signed, and this one has 2 .*from 3 on"):
+        loaded(2, 8, Refused("it has them from 3 on.", False))

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from server.core.errors import HeningError, LogError
-from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.publisher import Publisher
 from server.publisher.rebuild import Rebuilt, rebuild
 from server.storage.database import open_database
@@ -21,18 +20,6 @@ from tests.server.world import PACKAGE_1, PACKAGE_2, open_log
 
 # The world's log: seven roles of the ceremony, armani 2, and latest 2, which offers release 1.
 BLOB_1 = hashlib.sha256(PACKAGE_1).hexdigest()
-
-
-def fill(world):
-    """Rebuild the database."""
-    known = load_log_verifiers(world.folder)
-
-    async def inside():
-        async with open_database(world.folder.database) as sessions:
-            blobs = LocalBlobs(world.folder.blobs)
-            return await rebuild(world.folder, sessions, blobs, known, 7)
-
-    return asyncio.run(inside())
 
 
 def change(world, *statements):
@@ -94,7 +81,7 @@ def test_a_lost_database(world):
     with pytest.raises(StorageError, match="the log has 9 leaves and the database 0"):
         world.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
     assert public(world) == files
-    assert fill(world) == Rebuilt(9, 1, 2, ())
+    assert world.rebuild() == Rebuilt(9, 1, 2, ())
     assert rows(world) == before
     world.run(Publisher.process_incoming)
     assert world.result(bundle).status == "published"
@@ -108,7 +95,7 @@ def test_a_lost_database_of_a_server(world, postgres):
     moved = world.on(StateFolder(world.folder.root, postgres.make_database()))
     with pytest.raises(StorageError, match="is it the right one"):
         moved.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
-    assert fill(moved) == Rebuilt(9, 1, 2, ())
+    assert moved.rebuild() == Rebuilt(9, 1, 2, ())
     assert rows(moved) == before
     check_goes_on(moved, before[0])
 
@@ -124,9 +111,9 @@ def test_an_older_database(world, tmp_path):
     with pytest.raises(StorageError, match="the log has 11 leaves and the database 9"):
         world.run(lambda publisher: publisher.change_pointers(lambda _published: {}))
     assert public(world) == files
-    assert fill(world) == Rebuilt(2, 1, 1, ())
+    assert world.rebuild() == Rebuilt(2, 1, 1, ())
     assert rows(world) == before
-    assert fill(world) == Rebuilt(0, 0, 0, ())
+    assert world.rebuild() == Rebuilt(0, 0, 0, ())
     assert world.publish({("tables", 2): world.ceremony.role("tables", 2)}).reason == ""
     leaves = check_log(world.folder, world.keys.log_verifier.public)
     assert leaves[:11] == [row[1:] for row in before[0]]
@@ -138,7 +125,7 @@ def test_what_was_appended_and_not_shown_stays_burned(world):
     index = len(rows(world)[0])
     row = {"index": index, "role": "armani", "version": 3, "sha256": "0" * 64, "appended_at": 1}
     change(world, LogEntry.__table__.insert().values(**row), delete(Blob))
-    assert fill(world) == Rebuilt(0, 1, 0, ())
+    assert world.rebuild() == Rebuilt(0, 1, 0, ())
     assert (
         "armani 3 is in the log with other octets"
         in world.publish(world.second_release(), [PACKAGE_2]).reason
@@ -158,7 +145,7 @@ def test_a_damaged_log_is_not_taken_over(world, name, damage):
     if damage is not None:
         path.write_bytes(data[:-1] + damage)
     with pytest.raises(HeningError):
-        fill(world)
+        world.rebuild()
     assert rows(world)[0] == []
 
 
@@ -171,7 +158,7 @@ def test_another_servers_database(world):
     )
     before = rows(world)
     with pytest.raises(LogError, match="the database holds another log than public/log"):
-        fill(world)
+        world.rebuild()
     assert rows(world) == before
 
 
@@ -180,13 +167,13 @@ def test_a_blob_that_rotted(world):
     lose(world)
     path = LocalBlobs(world.folder.blobs).path(BLOB_1)
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    assert fill(world) == Rebuilt(9, 0, 2, (BLOB_1,))
+    assert world.rebuild() == Rebuilt(9, 0, 2, (BLOB_1,))
     assert rows(world)[1] == []
 
 
 def test_before_anything_is_published(fresh):
     """There is nothing to add."""
-    assert fill(fresh) == Rebuilt(0, 0, 0, ())
+    assert fresh.rebuild() == Rebuilt(0, 0, 0, ())
 
 
 async def test_a_log_of_several_tiles(fresh):

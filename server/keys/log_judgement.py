@@ -1,0 +1,115 @@
+"""Which checkpoints the key process signs. Pure: requests and values in; a log or an error out.
+
+A larger log is worked out here from its new leaves, each of which is of a publication that was made
+here. A smaller one is signed again, for a new key of the log signs every proof.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from server.core.checkpoint import Checkpoint, decode_checkpoint, decode_checkpoint_text
+from server.core.compact_tree import CompactTree
+from server.core.errors import FormatError, LogError
+from server.core.note import VerifierKey
+from server.core.tlog import leaf_hash, verify_consistency
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLog:
+    """The largest log that was signed, and the entries that may be its next leaves."""
+
+    tree: CompactTree
+    expected: tuple[bytes, ...]
+
+
+def judge_checkpoint(
+    text: bytes,
+    key: VerifierKey,
+    log: SignedLog,
+    leaves: Sequence[bytes],
+    proof: Sequence[bytes],
+) -> SignedLog:
+    """Return the log once the checkpoint `text` is signed.
+
+    A larger tree has `leaves` as its new entries: each is expected, and comes once. A tree that is
+    not larger is of one history with the signed one, as `proof` shows.
+
+    Raises FormatError for a text that is no checkpoint, and LogError for one that is not signed.
+    """
+    try:
+        checkpoint = decode_checkpoint_text(text.decode(), key)
+    except UnicodeDecodeError as error:
+        raise FormatError("a checkpoint is not UTF-8.") from error
+    if not checkpoint.size:
+        raise LogError("a log without leaves is not signed: nothing could continue it.")
+    if checkpoint.size > log.tree.size:
+        return _grow(checkpoint, log, leaves)
+    try:
+        verify_consistency(checkpoint.size, checkpoint.root, log.tree.size, log.tree.root(), proof)
+    except LogError as error:
+        raise _fork(checkpoint, log) from error
+    return log
+
+
+def judge_continuation(
+    note: bytes,
+    keys: Sequence[VerifierKey],
+    log: SignedLog,
+    subtrees: Sequence[bytes],
+    proof: Sequence[bytes],
+) -> SignedLog:
+    """Return the log of a checkpoint that any of `keys` has signed already, perhaps elsewhere.
+
+    `subtrees` are those of its tree, and `proof` shows that it continues the log, if there is one.
+    Raises FormatError, and LogError for a checkpoint that no key has signed or that is not larger.
+    """
+    checkpoint = _verify(note, keys)
+    if checkpoint.size <= log.tree.size:
+        raise LogError(f"{checkpoint.size} leaves do not continue a log of {log.tree.size}.")
+    tree = CompactTree(checkpoint.size, tuple(subtrees))
+    if tree.root() != checkpoint.root:
+        raise LogError("the subtrees of a log do not lead to its signed root.")
+    if log.tree.size:
+        try:
+            verify_consistency(
+                log.tree.size, log.tree.root(), checkpoint.size, checkpoint.root, proof
+            )
+        except LogError as error:
+            raise _fork(checkpoint, log) from error
+    return replace(log, tree=tree)
+
+
+def _grow(checkpoint: Checkpoint, log: SignedLog, leaves: Sequence[bytes]) -> SignedLog:
+    expected = dict.fromkeys(log.expected)
+    for entry in leaves:
+        if entry not in expected:
+            leaf = entry.decode("ascii", "replace").replace("\n", " ").strip()
+            raise LogError(
+                f"the new leaf `{leaf}` of the log is of no publication that was signed here, or is"
+                " logged already: stop the server and run `hening-server rebuild`, which removes"
+                " such rows."
+            )
+        del expected[entry]
+    tree = log.tree.grow(leaf_hash(entry) for entry in leaves)
+    if (tree.size, tree.root()) != (checkpoint.size, checkpoint.root):
+        raise _fork(checkpoint, log)
+    return SignedLog(tree, tuple(expected))
+
+
+def _verify(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
+    *others, last = keys
+    for key in others:
+        try:
+            return decode_checkpoint(note, key)
+        except LogError:
+            continue
+    return decode_checkpoint(note, last)
+
+
+def _fork(checkpoint: Checkpoint, log: SignedLog) -> LogError:
+    return LogError(
+        f"a log of {checkpoint.size} leaves and the {log.tree.size} leaves that were signed are not"
+        " of one history, and two are never signed: restore public/log from a newer copy, such as"
+        " a mirror's, and run `hening-server rebuild`; if there is none, see \"Leaves that are"
+        ' lost" in OPERATIONS.md.'
+    )

@@ -1,0 +1,190 @@
+"""Which checkpoints the key process signs, and which leaves may be new in them."""
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import given
+from hypothesis import strategies as st
+
+from server.core.checkpoint import encode_checkpoint, encode_leaf
+from server.core.compact_tree import CompactTree
+from server.core.errors import FormatError, LogError
+from server.core.note import VerifierKey
+from server.core.tlog import leaf_hash, tree_hash
+from server.keys.log_judgement import SignedLog, judge_checkpoint, judge_continuation
+
+PRIVATE = Ed25519PrivateKey.from_private_bytes(bytes(31) + b"\x01")
+KEY = VerifierKey("hening.example/log", PRIVATE.public_key().public_bytes_raw())
+OTHER = VerifierKey("hening.example/log", bytes(31) + b"\x01")
+ENTRIES = tuple(encode_leaf("latest", number, "0" * 64) for number in range(1, 10))
+FOREIGN = encode_leaf("latest", 99, "f" * 64)
+
+
+def text(entries, name=KEY.name):
+    """Return the text of the checkpoint of some entries."""
+    root = base64.b64encode(tree_hash(list(map(leaf_hash, entries)))).decode()
+    return f"{name}\n{len(entries)}\n{root}\n".encode()
+
+
+def note(entries):
+    """Return the signed checkpoint of some entries."""
+    root = tree_hash(list(map(leaf_hash, entries)))
+    return encode_checkpoint(len(entries), root, KEY, PRIVATE.sign)
+
+
+def log(size, expected=ENTRIES):
+    """Return what is remembered of the log of so many entries."""
+    return SignedLog(CompactTree().grow(map(leaf_hash, ENTRIES[:size])), tuple(expected))
+
+
+def consistency(old, new, entries=ENTRIES):
+    """Return PROOF(old, D[new]) by its definition in RFC 6962 section 2.1.2."""
+
+    def subproof(m, part, whole):
+        if m == len(part):
+            return [] if whole else [tree_hash(part)]
+        k = 1 << (len(part) - 1).bit_length() - 1
+        if m <= k:
+            return [*subproof(m, part[:k], whole), tree_hash(part[k:])]
+        return [*subproof(m - k, part[k:], False), tree_hash(part[:k])]
+
+    return subproof(old, list(map(leaf_hash, entries[:new])), True)
+
+
+@pytest.mark.parametrize("old", range(9))
+@pytest.mark.parametrize("new", range(1, 10))
+def test_one_history(old, new):
+    """A larger log of expected leaves is signed and remembered; a smaller one is signed again."""
+    proof = consistency(new, old) if new <= old else []
+    grown = judge_checkpoint(text(ENTRIES[:new]), KEY, log(old), ENTRIES[old:new], proof)
+    assert grown == log(max(old, new), [e for e in ENTRIES if e not in ENTRIES[old:new]])
+
+
+@pytest.mark.parametrize("old", range(1, 9))
+@pytest.mark.parametrize("new", range(1, 10))
+def test_a_second_history(old, new):
+    """One other leaf among those that both have: no proof makes up for that."""
+    other = (FOREIGN, *ENTRIES[1:])
+    for entries in (ENTRIES, other):
+        proof = consistency(min(old, new), max(old, new), entries)
+        with pytest.raises(LogError, match="are not of one history"):
+            judge_checkpoint(text(other[:new]), KEY, log(old), other[old:new], proof)
+
+
+@pytest.mark.parametrize(
+    "leaves",
+    [
+        [FOREIGN],
+        [ENTRIES[3], FOREIGN],
+        [ENTRIES[3], ENTRIES[3]],
+        [ENTRIES[0]],
+        [b"made up"],
+        [b"\xff" * 160],
+    ],
+)
+def test_a_leaf_that_is_not_expected(leaves):
+    """Of no publication that was made here, or logged already."""
+    entries = [*ENTRIES[:3], *leaves]
+    with pytest.raises(LogError, match="is of no publication that was signed here"):
+        judge_checkpoint(text(entries), KEY, log(3, ENTRIES[3:]), leaves, [])
+
+
+def test_what_a_crash_cut_off():
+    """It may be logged in any order, with what came after it or later, and once."""
+    crashed, second, third = ENTRIES[3:6]
+    both = judge_checkpoint(text(ENTRIES[:5]), KEY, log(3, ENTRIES[3:6]), [crashed, second], [])
+    assert both.expected == (third,)
+    entries = [*ENTRIES[:3], third]
+    passed = judge_checkpoint(text(entries), KEY, log(3, ENTRIES[3:6]), [third], [])
+    assert passed.expected == (crashed, second)
+    later = judge_checkpoint(text([*entries, crashed]), KEY, passed, [crashed], [])
+    assert later.expected == (second,)
+
+
+@pytest.mark.parametrize("leaves", [ENTRIES[3:4], ENTRIES[3:6], ()])
+def test_leaves_that_do_not_lead_to_the_checkpoint(leaves):
+    """Its size and root are worked out from the leaves."""
+    with pytest.raises(LogError, match="are not of one history"):
+        judge_checkpoint(text(ENTRIES[:5]), KEY, log(3), leaves, consistency(3, 5))
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (text(ENTRIES[:5], "other.example/log"), LogError),
+        (text([]), LogError),
+        (text(ENTRIES[:5]) + b"more\n", FormatError),
+        (text(ENTRIES[:5])[:-1], FormatError),
+        (b"\xff\n5\n\n", FormatError),
+        (b"hening role v1\n", FormatError),
+        (text(ENTRIES[:5]).replace(b"\n5\n", b"\n05\n"), FormatError),
+    ],
+)
+def test_a_text_that_is_no_checkpoint_of_this_log(data, error):
+    """The log's key signs checkpoints of its own log and no other bytes."""
+    with pytest.raises(error):
+        judge_checkpoint(data, KEY, log(0), ENTRIES[:5], [])
+
+
+@given(st.integers(1, 12), st.lists(st.tuples(st.booleans(), st.integers(1, 20)), max_size=30))
+def test_no_order_of_requests_leads_to_two_histories(common, requests):
+    """Two logs of expected leaves that part after some: of those beyond, one log's are signed."""
+
+    def entry(name, number):
+        return encode_leaf("latest", number + 1, name * 64)
+
+    trunk = [entry("0", number) for number in range(common)]
+    logs = [trunk + [entry(name, common + n) for n in range(20)] for name in "ab"]
+    kept = SignedLog(CompactTree(), (*trunk, *logs[0][common:], *logs[1][common:]))
+    signed = set()
+    for which, size in requests:
+        entries, old = logs[which], kept.tree.size
+        proof = consistency(size, old, entries) if size <= old else []
+        try:
+            kept = judge_checkpoint(text(entries[:size]), KEY, kept, entries[old:size], proof)
+        except LogError:
+            continue
+        if size > common:
+            signed.add(which)
+    assert len(signed) <= 1
+
+
+def subtrees(size):
+    """Return the subtrees of the first entries."""
+    return log(size).tree.subtrees
+
+
+@pytest.mark.parametrize("old", range(8))
+def test_a_log_that_the_key_has_signed_already(old):
+    """A record that is new or older follows it; what it expected stays expected."""
+    proof = consistency(old, 8) if old else []
+    for keys in ([KEY], [OTHER, KEY], [KEY, OTHER]):
+        found = judge_continuation(note(ENTRIES[:8]), keys, log(old), subtrees(8), proof)
+        assert found == log(8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"note": note(ENTRIES[:3])}, "do not continue a log of 3"),
+        ({"note": note((FOREIGN, *ENTRIES[1:8]))}, "do not lead to its signed root"),
+        ({"subtrees": subtrees(7)}, "perfect subtrees"),
+        ({"subtrees": [bytes(31)]}, "roots of 32 bytes"),
+        ({"subtrees": [bytes(32)]}, "do not lead to its signed root"),
+        ({"proof": []}, "are not of one history"),
+        ({"keys": [OTHER]}, "is not signed by"),
+        ({"keys": [OTHER, OTHER]}, "is not signed by"),
+    ],
+)
+def test_a_log_that_is_not_followed(changes, error):
+    """Unsigned, of another history, or no further than what is known."""
+    asked = {
+        "note": note(ENTRIES[:8]),
+        "keys": [KEY],
+        "log": log(3),
+        "subtrees": subtrees(8),
+        "proof": consistency(3, 8),
+    }
+    with pytest.raises((FormatError, LogError), match=error):
+        judge_continuation(**(asked | changes))
