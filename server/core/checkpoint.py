@@ -4,6 +4,7 @@ Source: C2SP tlog-checkpoint and tlog-proof; docs/FORMATS.md section 7.
 """
 
 import base64
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -71,6 +72,26 @@ def encode_checkpoint(
 def decode_checkpoint(note: bytes, key: VerifierKey) -> Checkpoint:
     """Verify a checkpoint's signature, then read its three lines."""
     return decode_checkpoint_text(verify_note(note, key), key)
+
+
+def decode_size(note: bytes) -> int:
+    """Read the number of leaves of a checkpoint whose signature is not verified here."""
+    try:
+        return decode_decimal(note.split(b"\n", 2)[1].decode("ascii"))
+    except (IndexError, UnicodeDecodeError) as error:
+        raise FormatError("a checkpoint has no line with its size.") from error
+
+
+def decode_checkpoint_of_any(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
+    """Verify a checkpoint by the first of `keys` that has signed it, as `decode_checkpoint` does.
+
+    Raises LogError where none has.
+    """
+    *others, last = keys
+    for key in others:
+        with contextlib.suppress(LogError):
+            return decode_checkpoint(note, key)
+    return decode_checkpoint(note, last)
 
 
 def encode_proof(index: int, hashes: Sequence[bytes], checkpoint: bytes) -> bytes:

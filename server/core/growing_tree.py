@@ -75,13 +75,6 @@ class GrowingTree:
             path.append(self._subtree(first, size))
         return path[::-1]
 
-    def subtrees(self, size: int) -> tuple[bytes, ...]:
-        """Return the roots of the perfect subtrees of the first `size` leaves, largest first."""
-        if not 0 <= size <= self.size:
-            raise LogError(f"a tree of {self.size} has no prefix of {size}.")
-        heights = [bit for bit in reversed(range(size.bit_length())) if size >> bit & 1]
-        return tuple(self._perfect(size >> height + 1 << height + 1, height) for height in heights)
-
     def new_tiles(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and octets of the hash tiles that the appended leaves have changed."""
         level = 0

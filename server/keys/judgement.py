@@ -6,13 +6,14 @@ signed, so that a publisher in foreign hands gets no version twice and no log wi
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from tuf.api.metadata import Root
 
 from server.core.errors import FormatError, TrustError
 from server.core.latest import is_latest
 from server.core.metadata import verify_first_root, verify_role, verify_root
+from server.core.names import is_online
 from server.core.pointer import decode_pointer
 from server.core.profile import check_delegated, check_root, check_targets
 from server.core.resets import check_resets_follow
@@ -45,7 +46,9 @@ def judge_publication(
     Raises what `verify_submission` and `plan_publication` raise, FormatError for a pointer that is
     malformed, and TrustError for a log that is too far ahead.
     """
-    at = min(now, request.now)
+    if online := [file.role for file in request.files if is_online(file.role)]:
+        raise TrustError(f"{online[0]} is signed here and not submitted.")
+    at = min(now, request.now.astimezone(UTC))
     burned = {role: frozenset(versions) for role, versions in request.burned.items()}
     trust = verify_submission(request.files, published, pinned, keys, at, burned)
     if published is not None:  # a clock that was set back signs no earlier expiry (ADR 36)

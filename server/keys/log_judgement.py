@@ -5,9 +5,14 @@ here. A smaller one is signed again, for a new key of the log signs every proof.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from server.core.checkpoint import Checkpoint, decode_checkpoint, decode_checkpoint_text
+from server.core.checkpoint import (
+    Checkpoint,
+    decode_checkpoint_of_any,
+    decode_checkpoint_text,
+    decode_leaf,
+)
 from server.core.compact_tree import CompactTree
 from server.core.errors import FormatError, LogError
 from server.core.note import VerifierKey
@@ -22,6 +27,10 @@ class SignedLog:
     expected: tuple[bytes, ...]
 
 
+class UnexpectedLeafError(LogError):
+    """A leaf of a log is of no publication that was made here."""
+
+
 def judge_checkpoint(
     text: bytes,
     key: VerifierKey,
@@ -34,7 +43,8 @@ def judge_checkpoint(
     A larger tree has `leaves` as its new entries: each is expected, and comes once. A tree that is
     not larger is of one history with the signed one, as `proof` shows.
 
-    Raises FormatError for a text that is no checkpoint, and LogError for one that is not signed.
+    Raises FormatError for a text that is no checkpoint, UnexpectedLeafError for other leaves, and
+    LogError for whatever else is not signed.
     """
     try:
         checkpoint = decode_checkpoint_text(text.decode(), key)
@@ -52,31 +62,21 @@ def judge_checkpoint(
 
 
 def judge_continuation(
-    note: bytes,
-    keys: Sequence[VerifierKey],
-    log: SignedLog,
-    subtrees: Sequence[bytes],
-    proof: Sequence[bytes],
+    note: bytes, keys: Sequence[VerifierKey], log: SignedLog, leaves: Sequence[bytes]
 ) -> SignedLog:
     """Return the log of a checkpoint that any of `keys` has signed already, perhaps elsewhere.
 
-    `subtrees` are those of its tree, and `proof` shows that it continues the log, if there is one.
-    Raises FormatError, and LogError for a checkpoint that no key has signed or that is not larger.
+    `leaves` are its entries after those of the log. Raises FormatError, and LogError for a
+    checkpoint that no key has signed or that does not continue the log.
     """
-    checkpoint = _verify(note, keys)
-    if checkpoint.size <= log.tree.size:
-        raise LogError(f"{checkpoint.size} leaves do not continue a log of {log.tree.size}.")
-    tree = CompactTree(checkpoint.size, tuple(subtrees))
-    if tree.root() != checkpoint.root:
-        raise LogError("the subtrees of a log do not lead to its signed root.")
-    if log.tree.size:
-        try:
-            verify_consistency(
-                log.tree.size, log.tree.root(), checkpoint.size, checkpoint.root, proof
-            )
-        except LogError as error:
-            raise _fork(checkpoint, log) from error
-    return replace(log, tree=tree)
+    checkpoint = decode_checkpoint_of_any(note, keys)
+    tree = log.tree.grow(leaf_hash(entry) for entry in leaves)
+    if (tree.size, tree.root()) != (checkpoint.size, checkpoint.root) or not leaves:
+        raise _fork(checkpoint, log)
+    for entry in leaves:
+        decode_leaf(entry)
+    logged = set(leaves)
+    return SignedLog(tree, tuple(entry for entry in log.expected if entry not in logged))
 
 
 def _grow(checkpoint: Checkpoint, log: SignedLog, leaves: Sequence[bytes]) -> SignedLog:
@@ -84,26 +84,15 @@ def _grow(checkpoint: Checkpoint, log: SignedLog, leaves: Sequence[bytes]) -> Si
     for entry in leaves:
         if entry not in expected:
             leaf = entry.decode("ascii", "replace").replace("\n", " ").strip()
-            raise LogError(
+            raise UnexpectedLeafError(
                 f"the new leaf `{leaf}` of the log is of no publication that was signed here, or is"
-                " logged already: stop the server and run `hening-server rebuild`, which removes"
-                " such rows."
+                " logged already."
             )
         del expected[entry]
     tree = log.tree.grow(leaf_hash(entry) for entry in leaves)
     if (tree.size, tree.root()) != (checkpoint.size, checkpoint.root):
         raise _fork(checkpoint, log)
     return SignedLog(tree, tuple(expected))
-
-
-def _verify(note: bytes, keys: Sequence[VerifierKey]) -> Checkpoint:
-    *others, last = keys
-    for key in others:
-        try:
-            return decode_checkpoint(note, key)
-        except LogError:
-            continue
-    return decode_checkpoint(note, last)
 
 
 def _fork(checkpoint: Checkpoint, log: SignedLog) -> LogError:

@@ -21,7 +21,7 @@ from typing import BinaryIO, Literal
 import msgspec
 
 from server.core.encodings import decode_canonical_json, encode_canonical_json
-from server.core.errors import FormatError
+from server.core.errors import FormatError, HeningError
 from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, decode_timestamp, verify_first_root
 from server.core.names import is_online, metadata_name
 from server.core.profile import check_root
@@ -73,7 +73,11 @@ class Record:
         """
         if public == self._digest():
             return True
-        staged = staging.load_staged(self._pending)
+        try:
+            staged = staging.load_staged(self._pending)
+        except HeningError:  # what is public comes from the publisher then
+            staging.discard_staged(self._pending)
+            return False
         if staged is None or public != hashlib.sha256(staged.timestamp).hexdigest():
             return False
         self._show(staged, now)
@@ -83,12 +87,14 @@ class Record:
     def adopt(self, publication: Publication, now: int) -> None:
         """Take what is public elsewhere for what is public."""
         self._keep_signed(publication)
+        if self._pending.exists():  # signed before, and not what became public
+            staging.discard_staged(self._pending)
         self._show(publication, now)
 
     def keep(self, publication: Publication) -> None:
         """Remember that this was signed, before it leaves."""
-        self._keep_signed(publication)
         self.log.expect(publication)
+        self._keep_signed(publication)
         # What was signed before this did not become public: its versions are burned.
         if self._pending.exists():
             staging.discard_staged(self._pending)

@@ -12,21 +12,29 @@ Who may connect is who may open the socket; there is no other proof of identity.
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
 import structlog
 
 from server.core.errors import FormatError, HeningError
+from server.core.metadata import verify_first_root
+from server.core.note import VerifierKey
+from server.core.profile import log_verifier
 from server.keys.judgement import judge_public, judge_publication
-from server.keys.log_judgement import judge_checkpoint, judge_continuation
+from server.keys.log_judgement import (
+    UnexpectedLeafError,
+    judge_checkpoint,
+    judge_continuation,
+)
 from server.keys.record import Record
 from server.keys.sources import KeySource
 from server.publisher.errors import PublishError
 from server.publisher.key_choice import plan_next, plan_switch
 from server.publisher.key_messages import (
     HEAD,
+    MOST_LEAVES,
     Adopt,
     Answer,
     ContinueLog,
@@ -44,12 +52,13 @@ from server.publisher.key_messages import (
     SignCheckpoint,
     Signed,
     SwitchTo,
+    Unexpected,
     Unknown,
     decode_head,
     decode_request,
     encode_frame,
 )
-from server.publisher.online_keys import OnlineKeys
+from server.publisher.online_keys import LogSigner, OnlineKeys
 from server.storage.durable import make_folder
 from server.storage.errors import StorageError
 
@@ -78,25 +87,34 @@ class KeyService:
     def answer(self, request: Request) -> Answer:
         """Return the answer to a request: a refusal, too, is one."""
         try:
-            match request:
-                case Describe():
-                    self._record.settle(request.public, self._epoch())
-                    return _describe(self._source.load(), self._record.log.load().tree.size)
-                case Adopt():
-                    return self._adopt(request)
-                case SignCheckpoint() | ContinueLog():
-                    return self._follow_log(request)
-                case ReadLeaves():
-                    root = self._record.log.load().tree.root()
-                    return Leaves(self._record.log.leaves(request.first), root)
-                case Publish() | MakeNext() | SwitchTo():
-                    if not self._record.settle(request.public, self._epoch()):
-                        return Unknown()
-                    return self._settled(request)
+            return self._answer(request)
+        except UnexpectedLeafError as error:
+            return Unexpected(str(error))
         except (StorageError, OSError) as error:
             return Refused(str(error).partition("\n")[0], surroundings=True)
         except HeningError as error:
             return Refused(str(error), surroundings=False)
+        except Exception:  # a publisher in foreign hands sends anything
+            log.exception("failed")
+            return Refused("it failed, as its log says.", surroundings=True)
+
+    def _answer(self, request: Request) -> Answer:
+        match request:
+            case Describe():
+                is_known = self._record.settle(request.public, self._epoch())
+                size = self._record.log.load().tree.size
+                return _describe(self._source.load(), size, is_known=is_known)
+            case Adopt():
+                return self._adopt(request)
+            case SignCheckpoint() | ContinueLog():
+                return self._follow_log(request)
+            case ReadLeaves():
+                root = self._record.log.load().tree.root()
+                return Leaves(self._record.log.leaves(request.first, MOST_LEAVES), root)
+            case Publish() | MakeNext() | SwitchTo():
+                if not self._record.settle(request.public, self._epoch()):
+                    return Unknown()
+                return self._settled(request)
 
     def _settled(self, request: Publish | MakeNext | SwitchTo) -> Answer:
         keys, published = self._source.load(), self._record.published()
@@ -143,9 +161,8 @@ class KeyService:
             return LogSize(log.tree.size)
         held = {str(key.verifier): key for key in self._source.load().log_keys}
         if isinstance(request, ContinueLog):
-            keys = [key.verifier for key in held.values()]
-            further = judge_continuation(request.note, keys, log, request.subtrees, request.proof)
-            record.keep(further, [])
+            further = judge_continuation(request.note, self._log_keys(held), log, request.leaves)
+            record.keep(further, request.leaves)
             return LogSize(further.tree.size)
         if request.key not in held:
             raise PublishError("that key of the log is not held here any more: try again.")
@@ -155,6 +172,13 @@ class KeyService:
             record.keep(grown, request.leaves)
             self._after_record()
         return Signature(key.sign(request.text))
+
+    def _log_keys(self, held: Mapping[str, LogSigner]) -> list[VerifierKey]:
+        """Return the keys that are held, and those that roots name: a key may have been lost."""
+        roots = [verify_first_root(self._record.pinned()).signed]
+        if (published := self._record.published()) is not None:
+            roots.append(published.root)
+        return [*(key.verifier for key in held.values()), *map(log_verifier, roots)]
 
     def _epoch(self) -> int:
         return int(self._clock().timestamp())
@@ -210,19 +234,21 @@ async def _receive_and_answer(
     try:
         async with asyncio.timeout(RECEIVE_SECONDS):
             body = await reader.readexactly(decode_head(await reader.readexactly(HEAD)))
-        request = await asyncio.to_thread(decode_request, body)
+        async with turn:  # one is decoded at a time: it takes several times its length
+            answer = await asyncio.to_thread(_decode_and_answer, service, body)
     except FormatError as error:
-        answer: Answer = Refused(str(error), surroundings=False)
-    else:
-        async with turn:
-            answer = await asyncio.to_thread(service.answer, request)
+        answer = Refused(str(error), surroundings=False)
     if isinstance(answer, Refused):
         log.warning("refused", reason=answer.reason)
     return answer
 
 
-def _describe(keys: OnlineKeys, size: int) -> Held:
+def _decode_and_answer(service: KeyService, body: bytes) -> Answer:
+    return service.answer(decode_request(body))
+
+
+def _describe(keys: OnlineKeys, size: int, *, is_known: bool) -> Held:
     roles = {role: [signer.public_key.keyval["public"]] for role, signer in keys.signers.items()}
     for role, signer in keys.next_signers.items():
         roles[role].append(signer.public_key.keyval["public"])
-    return Held(roles, [str(key.verifier) for key in keys.log_keys], size)
+    return Held(roles, [str(key.verifier) for key in keys.log_keys], size, is_known)

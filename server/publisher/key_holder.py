@@ -5,7 +5,6 @@ from datetime import datetime
 from pathlib import Path
 
 from server.core.pointer import Pointer
-from server.publisher.errors import PublishError
 from server.publisher.key_choice import choose_keys
 from server.publisher.key_socket import KeySocket
 from server.publisher.log_growth import SignedLeaves
@@ -18,7 +17,6 @@ from server.publisher.online_keys import (
 from server.publisher.plan import Publication, plan_publication
 from server.publisher.published import Published, Trust
 from server.publisher.verify import RoleVersion
-from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 
 
@@ -55,23 +53,12 @@ def load_keys(folder: StateFolder) -> OnlineKeys:
 def load_signed_leaves(folder: StateFolder, first: int) -> SignedLeaves | None:
     """Return the leaves of the signed log from the index `first` on, as a key process has them.
 
-    None where there is no key process, or none that has signed a log. Raises StorageError where it
-    does not have all of them.
+    None where there is no key process, or none that has signed a log.
     """
     holder = open_keys(folder)
-    size = holder.load().log_size
-    if isinstance(holder, KeyFolder) or not size:
+    if isinstance(holder, KeyFolder) or not holder.load().log_size:
         return None
-    if size <= first:
-        return SignedLeaves(size, [], b"")
-    try:
-        return holder.read_leaves(first)
-    except PublishError as error:
-        raise StorageError(
-            f"a log of {size} leaves was signed, and this one has {first} ({error}): restore"
-            " public/log from a copy that has them, such as a mirror's; if no copy has them, see"
-            ' "Leaves that are lost" in OPERATIONS.md.'
-        ) from error
+    return holder.read_leaves(first)
 
 
 def sign_publication(

@@ -19,9 +19,11 @@ from server.publisher.verify import RoleVersion
 FRAME_LIMIT = 256 << 20
 """Bytes: all role files of a site at its first request; a usual one has a few kilobytes."""
 HEAD = 4  # bytes of a frame's length
+MOST_LEAVES = 100_000  # in one answer
 MAX_TEXT = 4096  # bytes of a checkpoint's text, which is a note's
 
 Version = Annotated[int, msgspec.Meta(ge=0, le=MAX_INTEGER)]
+Entries = list[Annotated[bytes, msgspec.Meta(max_length=MAX_LEAF)]]
 Hashes = Annotated[list[bytes], msgspec.Meta(max_length=64)]
 Short = Annotated[str, msgspec.Meta(max_length=300)]
 Names = Annotated[
@@ -75,21 +77,19 @@ class SignCheckpoint(_Message):
     key: Short
     text: Annotated[bytes, msgspec.Meta(max_length=MAX_TEXT)]
     size: Version
-    leaves: list[Annotated[bytes, msgspec.Meta(max_length=MAX_LEAF)]]
+    leaves: Entries
     proof: Hashes
 
 
 class ContinueLog(_Message):
     """Brings a checkpoint that the log's key has signed already; answered by `LogSize`.
 
-    For a record that is new, or older than the log. `subtrees` are the roots of its tree's perfect
-    subtrees; `proof` shows that it continues the tree of `size` leaves, if there is one.
+    For a record that is new, or older than the log; `leaves` are those after the first `size`.
     """
 
     note: Annotated[bytes, msgspec.Meta(max_length=MAX_NOTE)]
     size: Version
-    subtrees: Hashes
-    proof: Hashes
+    leaves: Entries
 
 
 class ReadLeaves(_Message):
@@ -121,12 +121,14 @@ Request = (
 class Held(_Message):
     """The public halves: of each role the current key and perhaps the next, in hex; the log's.
 
-    `size` is how many leaves the largest checkpoint has that was signed.
+    `size` is how many leaves the largest checkpoint has that was signed; `is_known` tells whether
+    the record knows what is public.
     """
 
     roles: dict[Short, Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]]
     log: Annotated[list[Short], msgspec.Meta(min_length=1, max_length=2)]
     size: Version
+    is_known: bool
 
 
 class Signed(_Message):
@@ -144,9 +146,9 @@ class Signature(_Message):
 
 
 class Leaves(_Message):
-    """Leaves of the log up to its end, and the root of the whole tree."""
+    """Leaves of the log, at most `MOST_LEAVES`, and the root of the whole tree; none at its end."""
 
-    entries: list[bytes]
+    entries: Entries
     root: bytes
 
 
@@ -164,6 +166,12 @@ class Done(_Message):
     """It was done."""
 
 
+class Unexpected(_Message):
+    """A leaf of the checkpoint is of no publication that was made there, as `reason` says."""
+
+    reason: str
+
+
 class Refused(_Message):
     """It was not done. `surroundings` tells a disk, say, from something that must not be signed."""
 
@@ -171,7 +179,7 @@ class Refused(_Message):
     surroundings: bool
 
 
-Answer = Held | Signed | Signature | Leaves | LogSize | Unknown | Done | Refused
+Answer = Held | Signed | Signature | Leaves | LogSize | Unexpected | Unknown | Done | Refused
 T = TypeVar("T")
 
 

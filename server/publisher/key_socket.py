@@ -5,6 +5,7 @@ refuses is a PublishError; one that is away or whose disk fails is a StorageErro
 waits is tried again.
 """
 
+import contextlib
 import hashlib
 import socket
 from collections.abc import Collection, Mapping, Sequence
@@ -15,13 +16,13 @@ from typing import Self
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from securesystemslib.signer import Key, SecretsHandler, Signature, Signer, SSlibKey
 
-from server.core.checkpoint import decode_checkpoint_text
+from server.core.checkpoint import decode_checkpoint_text, decode_size
 from server.core.errors import FormatError, TrustError
 from server.core.metadata import metadata_limit
 from server.core.names import metadata_name
-from server.core.note import VerifierKey, decode_verifier_key
+from server.core.note import MAX_NOTE, VerifierKey, decode_verifier_key
 from server.core.pointer import Pointer, encode_pointer
-from server.publisher.errors import PublishError
+from server.publisher.errors import LeafRefusedError, PublishError
 from server.publisher.key_messages import (
     HEAD,
     Adopt,
@@ -40,13 +41,14 @@ from server.publisher.key_messages import (
     SignCheckpoint,
     Signed,
     SwitchTo,
+    Unexpected,
     Unknown,
     decode_answer,
     decode_head,
     encode_frame,
 )
 from server.publisher.key_messages import Signature as SignedText
-from server.publisher.log_growth import SignedLeaves
+from server.publisher.log_growth import MAX_TILE, SignedLeaves, read_entries
 from server.publisher.online_keys import ROLES, History, OnlineKeys, encode_public
 from server.publisher.plan import Publication
 from server.publisher.published import Published, load_published
@@ -110,10 +112,15 @@ class KeySocket:
         self._size = 0  # leaves of the largest checkpoint that was signed, as far as is known here
 
     def load(self) -> OnlineKeys:
-        """Ask for the public halves of the keys that are held now."""
-        held = self._ask(Describe(self._public()))
-        if not isinstance(held, Held) or held.roles.keys() != set(ROLES):
-            raise _unexpected(held)
+        """Ask for the public halves of the keys that are held now.
+
+        A record that does not know what is public, being new or an older copy, is told.
+        """
+        held = self._describe()
+        if not held.is_known or held.size < self._public_size():
+            with contextlib.suppress(PublishError):  # a request that needs it says why
+                self._bring_up(held)
+                held = self._describe()
         self._size = held.size
         halves = {role: [_half(text) for text in held.roles[role]] for role in ROLES}
         logs = [LogHalf(decode_verifier_key(text), self) for text in held.log]
@@ -154,27 +161,33 @@ class KeySocket:
     def sign_checkpoint(self, key: VerifierKey, text: bytes, history: History) -> bytes:
         """Return the signature of a checkpoint's text by `key`.
 
-        Raises PublishError where this log and the one that was signed are not of one history.
+        Raises StorageError where this log and the one that was signed are not of one history, and
+        LeafRefusedError where it has a leaf of no publication that was made there.
         """
         size = decode_checkpoint_text(text.decode(), key).size
-        for _ in range(4):  # another publisher may have had a larger one signed meanwhile
-            answer = self._ask(plan_log_request(str(key), text, size, self._size, history))
+        for _ in range(3):  # another publisher may have had a larger one signed meanwhile
+            request = plan_log_request(str(key), text, size, self._size, history)
+            try:
+                answer = self._ask(request)
+            except PublishError as error:  # no bundle is to blame for that
+                raise StorageError(str(error)) from error
             if isinstance(answer, SignedText):
                 return answer.signature
+            if isinstance(answer, Unexpected):
+                raise LeafRefusedError(f"the key process refuses: {answer.reason}", self._size)
             if not isinstance(answer, LogSize):
                 raise _unexpected(answer)
             self._size = answer.size
         raise StorageError("another publisher is using the key process: try again.")
 
     def read_leaves(self, first: int) -> SignedLeaves:
-        """Return the leaves that were signed from the index `first` on.
-
-        Raises PublishError where the key process does not have them.
-        """
-        answer = self._ask(ReadLeaves(first))
-        if not isinstance(answer, Leaves):
-            raise _unexpected(answer)
-        return SignedLeaves(first, answer.entries, answer.root)
+        """Return the leaves that were signed from the index `first` on."""
+        entries = list[bytes]()
+        while isinstance(answer := self._ask(ReadLeaves(first + len(entries))), Leaves):
+            if not answer.entries:
+                return SignedLeaves(first, entries, answer.root)
+            entries += answer.entries
+        raise _unexpected(answer)
 
     def create_next(self, names: Collection[str], *, afresh: bool) -> None:
         """Have next keys made, and write their public halves to this folder's `public.json`."""
@@ -190,13 +203,34 @@ class KeySocket:
         """Write `public.json`, which the signers read, into this state folder."""
         write_durable(self._folder.keys / "public.json", encode_public(self.load()))
 
+    def _describe(self) -> Held:
+        held = self._ask(Describe(self._public()))
+        if not isinstance(held, Held) or held.roles.keys() != set(ROLES):
+            raise _unexpected(held)
+        return held
+
+    def _bring_up(self, held: Held) -> None:
+        """Tell the other process what is public, and the log, as far as it does not know them."""
+        if not held.is_known:
+            published = load_published(self._folder.public)
+            _done(self._ask(Adopt([] if published is None else self._public_files(published))))
+        log, size = self._folder.public / "log", self._public_size()
+        if held.size < size:
+            note = read_bounded(log / "checkpoint", MAX_NOTE)
+            leaves = read_entries(size, held.size, lambda path: read_bounded(log / path, MAX_TILE))
+            self._ask(ContinueLog(note, held.size, leaves))
+
+    def _public_size(self) -> int:
+        """Return how many leaves the public checkpoint has, which the other process verifies."""
+        path = self._folder.public / "log" / "checkpoint"
+        return decode_size(read_bounded(path, MAX_NOTE)) if path.exists() else 0
+
     def _settled(self, request: Request) -> Answer:
         """Ask, and where the other process does not know what is public, tell it first."""
         answer = self._ask(request)
         if not isinstance(answer, Unknown):
             return answer
-        published = load_published(self._folder.public)
-        _done(self._ask(Adopt([] if published is None else self._public_files(published))))
+        self._bring_up(self._describe())
         return self._ask(request)
 
     def _public(self) -> str:
@@ -239,16 +273,17 @@ class KeySocket:
 
 def plan_log_request(
     key: str, text: bytes, size: int, signed: int, history: History
-) -> SignCheckpoint | ContinueLog:
+) -> SignCheckpoint:
     """Return what to ask for a checkpoint of `size` leaves, where `signed` leaves are signed.
 
-    The public checkpoint comes first where it has more leaves than the other process knows of.
+    Raises StorageError where that are fewer than are public.
     """
     tree = history.tree
-    if signed < history.size:
-        proof = tree.consistency_proof(signed, history.size) if signed else []
-        subtrees = list(tree.subtrees(history.size))
-        return ContinueLog(history.note, signed, subtrees, proof)
+    if signed < history.public:
+        raise StorageError(
+            f"the key process knows {signed} leaves of the log, of which {history.public} are"
+            " public: look into its log why it does not follow."
+        )
     if size > signed:
         leaves = list(history.entries[signed - history.first : size - history.first])
         return SignCheckpoint(key, text, signed, leaves, [])

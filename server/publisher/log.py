@@ -6,17 +6,16 @@ signed by each key that the log holds: while its key is rotated, the former one 
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import delete, func, select, tuple_
 
 from server.core.checkpoint import (
     MAX_PROOF,
     Checkpoint,
-    decode_checkpoint,
+    decode_checkpoint_of_any,
     decode_proof,
     encode_checkpoint,
     encode_leaf,
@@ -25,6 +24,7 @@ from server.core.checkpoint import (
 )
 from server.core.errors import FormatError, LogError
 from server.core.note import MAX_NOTE, VerifierKey, cosign_note
+from server.publisher.errors import LeafRefusedError
 from server.publisher.lease import Lease
 from server.publisher.log_growth import MAX_TILE, Growth, grow, regrow, tail_start
 from server.publisher.online_keys import History, LogSigner
@@ -109,18 +109,38 @@ class Log:
 
         Reads the tiles on the way to the new leaves and no others; where they are lost or do not
         lead to the signed root, all rows, from which every tile is written again. Raises LogError
-        for a burned version, as `check` does, and where the rows are not those that were signed.
+        for a burned version, as `check` does, and where the rows are not those that were signed;
+        LeafRefusedError for leaves that a key process does not sign, whose rows are removed.
         """
         known = [key.verifier for key in keys]
         head = await asyncio.to_thread(load_checkpoint, self._folder, known)
+        try:
+            indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
+        except LeafRefusedError:  # of other rows, which are gone now, or of these
+            indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
+        appended = list(zip(indexes, leaves, strict=True))
+        await self._lease.write(self._publish, growth, appended, note, known[0])
+
+    async def _insert_and_sign(
+        self,
+        leaves: Sequence[Leaf],
+        keys: Sequence[LogSigner],
+        head: Checkpoint | None,
+        now: int,
+    ) -> tuple[list[int], Growth, bytes]:
         size = 0 if head is None else head.size
         indexes = await self._insert(leaves, now, size)
         history, growth = await self._grow(head)
         # Before the transaction: keys may be in another process, and halts wait for this one.
-        checkpoint = Checkpoint(known[0].name, growth.tree.size, growth.tree.root())
-        note = await asyncio.to_thread(_sign, checkpoint, keys, history)
-        appended = list(zip(indexes, leaves, strict=True))
-        await self._lease.write(self._publish, growth, appended, note, known[0])
+        checkpoint = Checkpoint(keys[0].verifier.name, growth.tree.size, growth.tree.root())
+        try:
+            return indexes, growth, await asyncio.to_thread(_sign, checkpoint, keys, history)
+        except LeafRefusedError as error:
+            # Rows after the signed log were never public, and no other row can follow this one.
+            async with self._lease.fenced() as session:
+                unsigned = LogEntry.index >= max(size, error.signed)
+                await session.execute(delete(LogEntry).where(unsigned))
+            raise
 
     async def restate(self, keys: Sequence[LogSigner], named: Sequence[VerifierKey]) -> None:
         """Sign the checkpoint and every proof by all of `keys` and by no other.
@@ -137,7 +157,7 @@ class Log:
         history, _ = await self._grow(head)
 
         def again(note: bytes) -> bytes:
-            return _sign(_verify(note, known), keys, history)
+            return _sign(decode_checkpoint_of_any(note, known), keys, history)
 
         for at in range(0, len(proofs), FILES):
             part = await asyncio.to_thread(_restate_proofs, proofs[at : at + FILES], again)
@@ -193,10 +213,7 @@ class Log:
             first = 0
             entries = await self._entries(0)
             growth = await asyncio.to_thread(regrow, head, entries)
-        note = b""
-        if head is not None:
-            note = await asyncio.to_thread(read_bounded, self._folder / "checkpoint", MAX_NOTE)
-        return History(growth.tree, first, entries, note, size), growth
+        return History(growth.tree, first, entries, size), growth
 
     async def _entries(self, first: int) -> list[bytes]:
         query = select(LogEntry).where(LogEntry.index >= first).order_by(LogEntry.index)
@@ -233,7 +250,7 @@ class Log:
 def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | None:
     """Read the public checkpoint, which any of the keys has signed; None where there is none."""
     head = log / "checkpoint"
-    return _verify(read_bounded(head, MAX_NOTE), known) if head.exists() else None
+    return decode_checkpoint_of_any(read_bounded(head, MAX_NOTE), known) if head.exists() else None
 
 
 def _sign(checkpoint: Checkpoint, keys: Sequence[LogSigner], history: History) -> bytes:
@@ -258,15 +275,6 @@ def _restate_proofs(proofs: Sequence[Path], again: Callable[[bytes], bytes]) -> 
         if signed != data:
             changed[path] = signed
     return changed
-
-
-def _verify(note: bytes, known: Sequence[VerifierKey]) -> Checkpoint:
-    """Return the checkpoint that any of the keys has signed: the log may just have got another."""
-    *others, last = known
-    for key in others:
-        with contextlib.suppress(LogError):
-            return decode_checkpoint(note, key)
-    return decode_checkpoint(note, last)
 
 
 def _check_enough(rows: int, size: int) -> None:

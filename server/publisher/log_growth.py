@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from server.core.checkpoint import MAX_LEAF, Checkpoint
 from server.core.errors import LogError
 from server.core.growing_tree import GrowingTree, ReadTile
-from server.core.tiles import WIDTH, changed_tiles, encode_entries, tile_path
+from server.core.tiles import WIDTH, changed_tiles, decode_entries, encode_entries, tile_path
 from server.core.tlog import leaf_hash
 
 MAX_TILE = WIDTH * (MAX_LEAF + 2)
@@ -41,6 +41,18 @@ class SignedLeaves:
 def tail_start(size: int) -> int:
     """Return the index of the first leaf in the last entry tile of a log of `size` leaves."""
     return max(0, size - 1) // WIDTH * WIDTH
+
+
+def read_entries(size: int, first: int, read: ReadTile) -> list[bytes]:
+    """Return the entries of a public log of `size` leaves from the index `first` on.
+
+    Raises FormatError for tiles that do not have them, and what `read` raises.
+    """
+    entries = list[bytes]()
+    for index, width in changed_tiles(size, first):
+        tile = decode_entries(read(tile_path("entries", index, width)), width)
+        entries += tile[max(0, first - index * WIDTH) :]
+    return entries
 
 
 def grow(head: Checkpoint | None, tail: Sequence[bytes], read: ReadTile) -> Growth:

@@ -43,15 +43,14 @@ DEFAULT_ORIGIN = "hening.example/log"
 class History:
     """What shows a key that is elsewhere which log it is to sign.
 
-    `tree` has every leaf; `entries` are those from the index `first` on. `note` is the public
-    checkpoint, of `size` leaves: empty and 0 where none is public yet.
+    `tree` has every leaf; `entries` are those from the index `first` on. `public` is the size of
+    the public checkpoint, 0 where there is none.
     """
 
     tree: GrowingTree
     first: int
     entries: Sequence[bytes]
-    note: bytes
-    size: int
+    public: int
 
 
 class LogSigner(Protocol):

@@ -4,18 +4,26 @@ The happy path runs through `_complete`, which is also what a restart runs.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
 from server.core.latest import delegated_roles, is_latest
-from server.core.metadata import ROOT_LIMIT, TIMESTAMP_LIMIT, decode_timestamp
+from server.core.metadata import (
+    ROOT_LIMIT,
+    TIMESTAMP_LIMIT,
+    decode_timestamp,
+    metadata_limit,
+)
+from server.core.names import metadata_name
 from server.core.pointer import Pointer
 from server.publisher import staging
 from server.publisher.audit import audit_staged, plan_audit
+from server.publisher.errors import LeafRefusedError
 from server.publisher.key_holder import load_keys, open_keys, sign_publication
 from server.publisher.lease import Lease
-from server.publisher.log import Log
+from server.publisher.log import Leaf, Log
 from server.publisher.log_verifiers import load_log_verifiers
 from server.publisher.online_keys import OnlineKeys
 from server.publisher.plan import Publication, earliest_time
@@ -120,6 +128,14 @@ class PublicationSteps:
             return None
         return await self._complete(staged)
 
+    async def _unproven(self) -> list[Leaf]:
+        """Return the leaves of what is public without a proof, after it came back from a copy."""
+        published = await self.load_published()
+        if published is None:
+            return []
+        versions = {**published.versions(), "root": published.root.version}
+        return await asyncio.to_thread(_find_unproven, self._folder.public, versions)
+
     async def _check_log(self, keys: OnlineKeys) -> None:
         known = await asyncio.to_thread(load_log_verifiers, self._folder)
         await self.log.check_whole(known, keys.log_size)
@@ -155,13 +171,19 @@ class PublicationSteps:
         """Make an accepted publication public, from wherever it was cut off."""
         # Step 4.
         leaves = publication.leaves()
-        if leaves:
-            if any(role == "root" for role, _, _ in leaves):
-                await self.restate_log()  # a new root may name another key
+        unproven = await self._unproven()
+        if leaves or unproven:
             keys = await self.load_keys()
             if keys.log_size:  # no leaf may come in where another one was signed
                 await self._check_log(keys)
-            await self.log.append(leaves, keys.log_keys, int(self._clock().timestamp()))
+            if any(role == "root" for role, _, _ in leaves):
+                await self.restate_log()  # a new root may name another key
+            now = int(self._clock().timestamp())
+            try:
+                await self.log.append([*leaves, *unproven], keys.log_keys, now)
+            except LeafRefusedError:  # it can never be public, and nobody has seen it
+                await self._lease.write(staging.discard_staged, self._folder.staging)
+                raise
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         now = int(self._clock().timestamp())
@@ -189,3 +211,18 @@ def _is_overtaken(public: Path, staged: Publication) -> bool:
     data = read_bounded(path, TIMESTAMP_LIMIT)
     versions = [decode_timestamp(each).signed.version for each in (staged.timestamp, data)]
     return data != staged.timestamp and versions[0] <= versions[1]
+
+
+def _find_unproven(public: Path, versions: Mapping[str, int]) -> list[Leaf]:
+    missing = [
+        (role, version)
+        for role, version in versions.items()
+        if not (public / "log" / "proof" / f"{role}.{version}").exists()
+    ]
+    found = []
+    for role, version in missing:
+        data = read_bounded(
+            public / "metadata" / metadata_name(role, version), metadata_limit(role)
+        )
+        found.append((role, version, hashlib.sha256(data).hexdigest()))
+    return found

@@ -1,8 +1,8 @@
 """A database filled again from what is signed: the log's tiles, the blobs, and results.
 
 A key process has the leaves at the log's end, if a publisher that lost them or kept them back had
-them signed. Rows after the end of what it signed are of publications that were given up, or of no
-publication at all: they are removed, for they are not public and could keep others from being so.
+them signed. They replace the rows after the public log, which are of publications that were given
+up, or of no publication at all.
 For a database that was lost, or restored from before the public tree. What the control plane keeps,
 such as accounts and the trail, is nowhere else and does not come back.
 """
@@ -57,15 +57,16 @@ async def rebuild(
     `known` are the keys that may have signed the checkpoint. Raises LogError where tiles and
     checkpoint or rows and tiles disagree, before anything is written. It can be repeated.
     """
-    log = folder.public / "log"
-    head = await asyncio.to_thread(load_checkpoint, log, known)
-    tree, leaves = await asyncio.to_thread(_read_leaves, log, head)
-    signed = await asyncio.to_thread(load_signed_leaves, folder, tree.size)
-    if signed is not None and signed.entries:
-        leaves += _decode_leaves(signed, tree)
     lease = Lease(sessions, folder.lock)
     async with lease.held():
-        added = await _add_leaves(lease, leaves, now, is_whole=signed is not None)
+        log = folder.public / "log"
+        head = await asyncio.to_thread(load_checkpoint, log, known)
+        tree, leaves = await asyncio.to_thread(_read_leaves, log, head)
+        public = len(leaves)
+        signed = await asyncio.to_thread(load_signed_leaves, folder, public)
+        if signed is not None:
+            leaves += _decode_leaves(signed, tree)
+        added = await _add_leaves(lease, leaves, now, None if signed is None else public)
         submissions = await _add_submissions(lease, folder.results)
         count, damaged = await _add_blobs(lease, sessions, blobs, now)
     return Rebuilt(added, count, submissions, tuple(damaged))
@@ -89,7 +90,7 @@ def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
     """Add the leaves to the tree; raises LogError unless they lead to the root that was signed."""
     for entry in signed.entries:
         tree.append(leaf_hash(entry))
-    if tree.root() != signed.root:
+    if signed.entries and tree.root() != signed.root:
         raise LogError(
             "public/log and the log that the key process signed are not of one history: restore"
             ' public/log from a newer copy; if there is none, see "Leaves that are lost" in'
@@ -98,8 +99,11 @@ def _decode_leaves(signed: SignedLeaves, tree: GrowingTree) -> list[Leaf]:
     return [decode_leaf(entry) for entry in signed.entries]
 
 
-async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int, *, is_whole: bool) -> int:
+async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int, kept: int | None) -> int:
+    """Add the rows that are missing; beside a key process only the first `kept` rows stay."""
     async with lease.fenced() as session:
+        if kept is not None:
+            await session.execute(delete(LogEntry).where(LogEntry.index >= kept))
         entries = await session.scalars(select(LogEntry).order_by(LogEntry.index))
         present = {entry.index: (entry.role, entry.version, entry.sha256) for entry in entries}
         if any(leaves[index] != leaf for index, leaf in present.items() if index < len(leaves)):
@@ -107,8 +111,6 @@ async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int, *, is_whol
                 "the database holds another log than public/log: it belongs to another server, or"
                 " one of both was changed by hand."
             )
-        if is_whole:
-            await session.execute(delete(LogEntry).where(LogEntry.index >= len(leaves)))
         missing = [index for index in range(len(leaves)) if index not in present]
         for index in missing:
             role, version, sha256 = leaves[index]

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from client_sim.device.errors import LogError as PhoneLogError
 from client_sim.device.tlog import decode_log_key, verify_checkpoint
-from server.core.checkpoint import decode_checkpoint, encode_checkpoint, encode_leaf
+from server.core.checkpoint import decode_checkpoint, decode_leaf, encode_checkpoint, encode_leaf
 from server.core.errors import HeningError
 from server.core.growing_tree import GrowingTree
 from server.core.metadata import decode_timestamp
@@ -23,10 +23,11 @@ from server.core.profile import log_verifier
 from server.core.tlog import leaf_hash
 from server.publisher.errors import PublishError
 from server.publisher.key_holder import load_keys, open_keys
-from server.publisher.key_messages import Publish, Signature, SignCheckpoint
+from server.publisher.key_messages import Publish, Signature, SignCheckpoint, Unknown
 from server.publisher.online_keys import History
 from server.publisher.rollout import plan_halt, plan_pause
 from server.publisher.rotation import make_next_keys, switch_keys
+from server.publisher.verify import RoleVersion
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
@@ -138,13 +139,14 @@ def sign_leaves(world, leaves):
     tree = GrowingTree(size, lambda path: (folder / path).read_bytes())
     for leaf in leaves:
         tree.append(leaf_hash(leaf))
-    history = History(tree, size, leaves, note, size)
-    return encode_checkpoint(
-        tree.size,
-        tree.root(),
-        key,
-        lambda text: open_keys(world.folder).sign_checkpoint(key, text, history),
-    )
+    history = History(tree, size, leaves, size)
+    holder = open_keys(world.folder)
+    holder.load()
+
+    def sign(text):
+        return holder.sign_checkpoint(key, text, history)
+
+    return encode_checkpoint(tree.size, tree.root(), key, sign)
 
 
 def kept_back(world):
@@ -183,19 +185,66 @@ def test_leaves_that_are_kept_back(stolen):
     halt(stolen)
 
 
-def test_rows_of_ones_own(stolen):
-    """A row of the database that can never be signed is removed by `rebuild`."""
+def add_row(world, entry):
+    """Add a row after the log's last, as who holds the database can."""
 
     async def add():
-        async with open_database(stolen.folder.database) as sessions, sessions.begin() as session:
+        async with open_database(world.folder.database) as sessions, sessions.begin() as session:
             last = await session.scalar(select(func.max(LogEntry.index)))
-            row = {"role": "latest", "version": 9, "sha256": "0" * 64, "appended_at": 1}
-            session.add(LogEntry(index=last + 1, **row))
+            role, version, sha256 = decode_leaf(entry)
+            session.add(
+                LogEntry(index=last + 1, role=role, version=version, sha256=sha256, appended_at=1)
+            )
 
     asyncio.run(add())
-    with pytest.raises(PublishError, match=r"latest 9 .* run `hening-server rebuild`"):
-        halt(stolen)
-    assert stolen.rebuild().leaves == 0
+
+
+def test_rows_of_ones_own(stolen):
+    """A row of the database that can never be signed goes when the next leaf comes."""
+    add_row(stolen, encode_leaf("latest", 9, "0" * 64))
+    halt(stolen)
+
+
+def test_rows_of_ones_own_beside_leaves_that_are_kept_back(stolen):
+    """What was signed takes their place."""
+    kept_back(stolen)
+    add_row(stolen, encode_leaf("latest", 9, "0" * 64))
+    assert stolen.rebuild().leaves == 1
+    halt(stolen)
+
+
+def test_one_version_with_two_contents(stolen):
+    """Maintainers signed both; the log has one, whichever came first."""
+    contents = [
+        RoleVersion("armani", 3, stolen.ceremony.role("armani", 3, {FIRST: (PACKAGE_1, each)}))
+        for each in (release(1), release(1, withdrawn=True))
+    ]
+    leaves = []
+    for file in contents:
+        answer = ask(stolen, {}, [file], renew=False)
+        assert "armani" not in {each.role for each in answer.files}
+        leaves.append(encode_leaf("armani", 3, hashlib.sha256(file.data).hexdigest()))
+    with pytest.raises(PublishError, match="is of no publication"):
+        sign_leaves(stolen, leaves)
+    sign_leaves(stolen, leaves[1:])
+    with pytest.raises(PublishError, match="armani 3 is in the log with other bytes"):
+        ask(stolen, {}, contents[:1], renew=False)
+    stolen.rebuild()
+    halt(stolen)
+
+
+def test_a_record_that_does_not_know_the_log(stolen, process):
+    """It is told what is public as soon as a publisher looks for its keys, and before it signs."""
+    process.stop()
+    shutil.rmtree(process.record)
+    process.start()
+    load_keys(stolen.folder)
+    key = load_keys(stolen.folder).log_verifier
+    size = decode_checkpoint((stolen.folder.public / "log" / "checkpoint").read_bytes(), key).size
+    text = f"{key.name}\n1\n{'A' * 43}=\n".encode()
+    with pytest.raises(PublishError, match="are not of one history"):
+        open_keys(stolen.folder)._ask(SignCheckpoint(str(key), text, size, [], []))
+    assert isinstance(ask(stolen, {POINTER: offered(stolen)}, public=""), Unknown)
     halt(stolen)
 
 
@@ -207,12 +256,13 @@ def test_leaves_that_are_lost(stolen, process):
     former = load_keys(stolen.folder).log_verifier
     note = kept_back(stolen)
     (process.record / "leaves").unlink()
-    with pytest.raises(StorageError, match=r'this one has .* see "Leaves that are lost" in OPERAT'):
+    with pytest.raises(HeningError, match=r'is cut off: .* see "Leaves that are lost"'):
         stolen.rebuild()
 
     process.stop()
     (process.record / "log.json").unlink()
     process.start()
+    stolen.rebuild()
     stolen.run(lambda p: make_next_keys(p, stolen.folder, ["log"], afresh=True))
     following = load_keys(stolen.folder).log_keys[1].verifier
     assert stolen.publish({("root", 2): stolen.ceremony.root(2, log=following)}).reason == ""

@@ -1,6 +1,7 @@
 """What the key process remembers of the log, through restarts and cuts."""
 
 import json
+import os
 
 import pytest
 
@@ -22,22 +23,23 @@ def log(size, expected=()):
     return SignedLog(CompactTree().grow(map(leaf_hash, ENTRIES[:size])), tuple(expected))
 
 
-def publication(*versions):
-    """Return one of latest, in these versions, and a snapshot."""
-    files = [RoleVersion("latest", version, b"%d" % version) for version in versions]
+def publication(role, *versions, data=b"data"):
+    """Return one of a role, in these versions, and a snapshot."""
+    files = [RoleVersion(role, version, data) for version in versions]
     return Publication((*files, RoleVersion("snapshot", 1, b"")), b"", 1)
 
 
-def leaves(*versions):
+def leaves(role, *versions, data=b"data"):
     """Return the entries of a publication."""
-    return tuple(encode_leaf(*leaf) for leaf in publication(*versions).leaves())
+    files = publication(role, *versions, data=data)
+    return tuple(encode_leaf(*leaf) for leaf in files.leaves())
 
 
 def test_a_new_record(tmp_path):
     """It knows no log, and expects nothing."""
     record = LogRecord(tmp_path)
     assert record.load() == log(0)
-    assert record.leaves(0) == []
+    assert record.leaves(0, 10) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -47,20 +49,9 @@ def test_what_was_signed_is_remembered(tmp_path):
     LogRecord(tmp_path).keep(log(5, [ENTRIES[6]]), ENTRIES[3:5])
     record = LogRecord(tmp_path)
     assert record.load() == log(5, [ENTRIES[6]])
-    assert [record.leaves(first) for first in (0, 4, 5)] == [ENTRIES[:5], ENTRIES[4:5], []]
-    with pytest.raises(LogError, match="from 0 to 5"):
-        record.leaves(6)
-
-
-def test_a_log_that_was_signed_elsewhere(tmp_path):
-    """Its leaves were not seen here; those that come after it are."""
-    record = LogRecord(tmp_path)
-    record.keep(log(2), ENTRIES[:2])
-    record.keep(log(5), [])
-    record.keep(log(6), ENTRIES[5:6])
-    assert record.leaves(5) == ENTRIES[5:6]
-    with pytest.raises(LogError, match="from 5 to 6"):
-        record.leaves(4)
+    for first in range(7):
+        assert record.leaves(first, 10) == ENTRIES[first:5]
+    assert record.leaves(1, 2) == ENTRIES[1:3]
 
 
 def test_a_cut_before_the_log_is_remembered(tmp_path, monkeypatch):
@@ -72,50 +63,67 @@ def test_a_cut_before_the_log_is_remembered(tmp_path, monkeypatch):
         with pytest.raises(ZeroDivisionError):
             record.keep(log(5), ENTRIES[2:5])
     assert LogRecord(tmp_path).load() == log(2)
-    assert LogRecord(tmp_path).leaves(0) == ENTRIES[:2]
+    assert LogRecord(tmp_path).leaves(0, 10) == ENTRIES[:2]
     record.keep(log(3), ENTRIES[2:3])
-    assert record.leaves(0) == ENTRIES[:3]
+    assert record.leaves(0, 10) == ENTRIES[:3]
 
 
-def test_entries_that_are_lost(tmp_path):
-    """They are said to be; the log goes on, and so does what is kept of it."""
+@pytest.mark.parametrize("length", [0, 100])
+def test_entries_that_are_lost(tmp_path, length):
+    """Nothing is signed then: a leaf could be logged twice."""
     record = LogRecord(tmp_path)
     record.keep(log(3), ENTRIES[:3])
-    (tmp_path / "leaves").unlink()
-    with pytest.raises(LogError, match="the record has the leaves"):
-        record.leaves(0)
-    record.keep(log(4), ENTRIES[3:4])
-    assert record.leaves(3) == ENTRIES[3:4]
+    os.truncate(tmp_path / "leaves", length)
+    if not length:
+        (tmp_path / "leaves").unlink()
+    with pytest.raises(FormatError, match='see "Leaves that are lost"'):
+        record.load()
 
 
 def test_what_is_expected(tmp_path):
-    """All but the snapshot, in order, each once, and nothing that is logged."""
+    """All but the snapshot, each once, the newest last, and nothing that is logged."""
     record = LogRecord(tmp_path)
-    record.expect(publication(1, 2))
-    record.expect(publication(2, 3))
-    assert record.load().expected == leaves(1, 2, 3)
-    tree = CompactTree().grow(map(leaf_hash, leaves(1, 2)))
-    record.keep(SignedLog(tree, leaves(3)), leaves(1, 2))
-    record.expect(publication(1, 4))
-    assert record.load().expected == leaves(3, 4)
+    record.expect(publication("latest", 1, 2))
+    record.expect(publication("armani", 1, 2))
+    record.expect(publication("latest", 2, 3))
+    expected = *leaves("latest", 1), *leaves("armani", 1, 2), *leaves("latest", 2, 3)
+    assert record.load().expected == expected
+    logged = leaves("armani", 1)
+    record.keep(SignedLog(CompactTree().grow(map(leaf_hash, logged)), ()), logged)
+    record.expect(publication("armani", 1, 4))
+    assert record.load().expected == leaves("armani", 4)
+
+
+def test_a_version_with_other_bytes(tmp_path):
+    """It takes the place of what was expected, and is refused once that is logged."""
+    record = LogRecord(tmp_path)
+    record.expect(publication("armani", 1, 2))
+    record.expect(publication("armani", 1, data=b"other"))
+    other = leaves("armani", 1, data=b"other")
+    assert record.load().expected == (*leaves("armani", 2), *other)
+    record.keep(SignedLog(CompactTree().grow(map(leaf_hash, other)), ()), other)
+    with pytest.raises(LogError, match="armani 1 is in the log with other bytes"):
+        record.expect(publication("armani", 1))
+    assert record.load().expected == ()
 
 
 def test_what_is_expected_is_bounded(tmp_path, monkeypatch):
-    """The oldest leave; a single publication may have more."""
+    """The oldest leave, and never those of the newest publication."""
     monkeypatch.setattr(module, "MOST_EXPECTED", 3)
     record = LogRecord(tmp_path)
-    for number in range(5):
-        record.expect(publication(number))
-    assert record.load().expected == leaves(2, 3, 4)
-    record.expect(publication(5, 6, 7, 8))
-    assert record.load().expected == leaves(5, 6, 7, 8)
+    for number in range(6):
+        record.expect(publication("latest", number))
+    assert record.load().expected == leaves("latest", 2, 3, 4, 5)
+    for _ in range(2):
+        record.expect(publication("latest", 5, 6, 7, 8, 9))
+        assert record.load().expected == leaves("latest", 2, 3, 4, 5, 6, 7, 8, 9)
 
 
 @pytest.mark.parametrize(
     "content",
     [
         *(b"", b"{}\n", b'{"schema":2}\n', b"[]\n"),
-        b'{"expected":[],"first":0,"length":0,"schema":1,"size":3,"subtrees":[]}\n',
+        b'{"expected":[],"length":0,"schema":1,"size":3,"subtrees":[]}\n',
     ],
 )
 def test_a_damaged_record(tmp_path, content):
@@ -130,7 +138,6 @@ def test_its_form(tmp_path):
     LogRecord(tmp_path).keep(log(3, ENTRIES[3:4]), ENTRIES[:3])
     assert json.loads((tmp_path / "log.json").read_bytes()) == {
         "expected": [ENTRIES[3].decode()],
-        "first": 0,
         "length": sum(map(len, ENTRIES[:3])),
         "schema": 1,
         "size": 3,

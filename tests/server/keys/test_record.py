@@ -127,6 +127,26 @@ class CutError(BaseException):
     """A power cut."""
 
 
+def test_what_became_public_elsewhere(world, kept):
+    """What was signed before that and is not public does not become so any more."""
+    publication = plan(world)
+    with kept() as record:
+        record.keep(publication)
+        adopted(world, record)
+        assert not record.settle(digest(publication), 6)
+        assert record.published().timestamp.version == world.published().timestamp.version
+
+
+def test_what_was_signed_last_is_damaged(world, kept, tmp_path):
+    """It is given up: what is public comes from the publisher."""
+    publication = plan(world)
+    with kept() as record:
+        record.keep(publication)
+        (tmp_path / "record" / "pending" / "plan.json").write_bytes(b"{")
+        assert not record.settle(digest(publication), 6)
+        assert record.settle("", 6)
+
+
 STEPS = [
     (module, "write_durable"),
     (module.staging, "discard_staged"),

@@ -9,13 +9,14 @@ import pytest
 from server.publisher.check import check_state
 from server.publisher.errors import PublishError
 from server.publisher.key_holder import load_keys, open_keys
-from server.publisher.online_keys import HOLDERS
+from server.publisher.online_keys import HOLDERS, create_online_keys
 from server.publisher.publisher import Publisher
 from server.publisher.rollout import plan_pause
 from server.publisher.rotation import make_next_keys, switch_keys
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.local_blobs import LocalBlobs
+from tests.server.keys.process import move_keys
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND, refresh_from_disk
 
@@ -227,7 +228,7 @@ def test_a_publisher_that_was_restored_from_an_older_copy(apart, tmp_path):
     assert world.published().roles["armani"].version == 3
     version, found = refresh_from_disk(world.folder)
     assert (version, found) == (world.published().timestamp.version, {})
-    check_log(world.folder, world.keys.log_verifier.public)
+    check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
 
 
 def test_an_accepted_publication_in_an_older_copy(apart, tmp_path):
@@ -289,6 +290,52 @@ def test_a_record_that_was_restored_from_an_older_copy(apart, tmp_path):
     offer(world, 2)
     check_log(world.folder, world.keys.log_verifier.public)
     assert refresh_from_disk(world.folder, [SECOND])[1][SECOND] == PACKAGE_2
+
+
+def test_a_publication_that_was_cut_off_before(world, tmp_path):
+    """Its leaves can never be signed, and it was not seen: it is given up and made anew."""
+
+    async def stop_when_accepted():
+        def stop(step):
+            if step == 3:
+                raise Killed
+
+        async with world.publisher(stop) as publisher:
+            await publisher.process_incoming()
+
+    bundle_id = world.submit(world.second_release(), [PACKAGE_2])
+    with pytest.raises(Killed):
+        asyncio.run(stop_when_accepted())
+    process = move_keys(world, tmp_path / "apart")
+    process.start()
+    try:
+        with pytest.raises(PublishError, match=r"leaf .* armani 3 .* is of no publication"):
+            world.run(Publisher.repair)
+        world.run(Publisher.process_incoming)
+    finally:
+        process.stop()
+    assert world.result(bundle_id).status == "published"
+    check_metadata_is_logged(world.folder, check_log(world.folder, world.keys.log_verifier.public))
+
+
+def test_keys_and_record_are_lost(apart):
+    """New keys follow the log that the former ones signed, once a root names them."""
+    world, process = apart
+    pause(world)
+    process.stop()
+    shutil.rmtree(process.keys)
+    shutil.rmtree(process.record)
+    create_online_keys(process.keys, world.keys.log_verifier.name)
+    process.start()
+    keys = load_keys(world.folder)
+    listed = {role: [signer.public_key] for role, signer in keys.signers.items()}
+    files = {
+        ("root", 2): world.ceremony.root(2, listed, keys.log_verifier),
+        ("targets", 2): world.ceremony.targets(2, latest=listed["latest"]),
+    }
+    assert world.publish(files).reason == ""
+    pause(world)
+    check_metadata_is_logged(world.folder, check_log(world.folder, keys.log_verifier.public))
 
 
 def test_check_finds_nothing_wrong(apart):

@@ -13,11 +13,10 @@ from server.core.errors import FormatError, TrustError
 from server.core.growing_tree import GrowingTree
 from server.core.note import VerifierKey
 from server.core.tlog import leaf_hash, tree_hash
-from server.publisher.errors import PublishError
+from server.publisher.errors import LeafRefusedError, PublishError
 from server.publisher.key_holder import KeyFolder, load_keys, load_signed_leaves, open_keys
 from server.publisher.key_messages import (
     HEAD,
-    ContinueLog,
     Done,
     Held,
     Leaves,
@@ -26,6 +25,7 @@ from server.publisher.key_messages import (
     Refused,
     Signature,
     SignCheckpoint,
+    Unexpected,
     decode_head,
     decode_request,
     encode_frame,
@@ -65,7 +65,7 @@ def answering(tmp_path, *answers):
 def held(keys, size=0):
     """Return what a key process says of the keys of a folder."""
     roles = {role: [key.public_key.keyval["public"]] for role, key in keys.signers.items()}
-    return Held(roles, [str(keys.log_verifier)], size)
+    return Held(roles, [str(keys.log_verifier)], size, True)
 
 
 def test_where_the_keys_are():
@@ -117,7 +117,7 @@ def test_a_refusal(tmp_path, surroundings, kind):
         process.load()
 
 
-@pytest.mark.parametrize("answer", [Done(), Held({}, ["log"], 0)])
+@pytest.mark.parametrize("answer", [Done(), Held({}, ["log"], 0, True)])
 def test_an_answer_to_something_else(tmp_path, answer):
     """The two programs are of different versions."""
     with (
@@ -135,12 +135,12 @@ def test_a_key_that_is_none(fresh, tmp_path):
         process.load()
 
 
-def history(size, public):
+def history(size, public=0):
     """Return the log of so many entries, of which some are public."""
     tree = GrowingTree(0, {}.__getitem__)
     for entry in ENTRIES[:size]:
         tree.append(leaf_hash(entry))
-    return History(tree, 0, ENTRIES[:size], b"note", public)
+    return History(tree, 0, ENTRIES[:size], public)
 
 
 def text(size):
@@ -150,15 +150,12 @@ def text(size):
 
 
 def test_a_checkpoint_comes_with_what_is_new(tmp_path):
-    """The process says which size it knows; the public checkpoint comes first where it is less."""
-    answers = LogSize(2), LogSize(4), Signature(bytes(64))
-    with answering(tmp_path, *answers) as (process, asked):
-        signed = process.sign_checkpoint(LOG, text(6), history(6, public=4))
+    """The process says which size it knows, where it is another than was thought."""
+    with answering(tmp_path, LogSize(4), Signature(bytes(64))) as (process, asked):
+        signed = process.sign_checkpoint(LOG, text(6), history(6))
     assert signed == bytes(64)
-    tree = history(6, 4).tree
     assert asked == [
-        ContinueLog(b"note", 0, list(tree.subtrees(4)), []),
-        ContinueLog(b"note", 2, list(tree.subtrees(4)), tree.consistency_proof(2, 4)),
+        SignCheckpoint(str(LOG), text(6), 0, ENTRIES[:6], []),
         SignCheckpoint(str(LOG), text(6), 4, ENTRIES[4:6], []),
     ]
 
@@ -167,18 +164,35 @@ def test_a_checkpoint_comes_with_what_is_new(tmp_path):
 def test_a_checkpoint_that_is_signed_again(tmp_path, size, signed):
     """It is proven to be of one history; a log that is not all here proves nothing."""
     with answering(tmp_path, LogSize(signed), Signature(bytes(64))) as (process, asked):
-        process.sign_checkpoint(LOG, text(size), history(6, public=0))
-    proof = history(6, 0).tree.consistency_proof(size, signed) if signed < 8 else []
+        process.sign_checkpoint(LOG, text(size), history(6))
+    proof = history(6).tree.consistency_proof(size, signed) if signed < 8 else []
     assert asked[1] == SignCheckpoint(str(LOG), text(size), signed, [], proof)
+
+
+def test_a_process_that_does_not_follow(tmp_path):
+    """Public leaves are not asked for as if they were new."""
+    process = KeySocket(StateFolder(tmp_path, keys_socket="nowhere"))
+    with pytest.raises(StorageError, match=r"knows 0 leaves of the log, of which 3 are public"):
+        process.sign_checkpoint(LOG, text(6), history(6, public=3))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [(Refused("no.", False), StorageError), (Unexpected("no."), LeafRefusedError)],
+)
+def test_a_checkpoint_that_is_refused(tmp_path, answer, kind):
+    """No bundle is to blame for the log; leaves that can never be signed are told apart."""
+    with answering(tmp_path, answer) as (process, _), pytest.raises(kind, match="refuses: no"):
+        process.sign_checkpoint(LOG, text(6), history(6))
 
 
 def test_a_size_that_never_settles(tmp_path):
     """It ends, so that the publisher's lease does."""
     with (
-        answering(tmp_path, *map(LogSize, (1, 2, 3, 4))) as (process, _),
+        answering(tmp_path, *map(LogSize, (1, 2, 3))) as (process, _),
         pytest.raises(StorageError, match="another publisher is using"),
     ):
-        process.sign_checkpoint(LOG, text(6), history(6, public=0))
+        process.sign_checkpoint(LOG, text(6), history(6))
 
 
 def test_no_checkpoint_without_its_log(tmp_path):
@@ -188,29 +202,14 @@ def test_no_checkpoint_without_its_log(tmp_path):
         half.sign(text(1))
 
 
-@pytest.fixture
-def loaded(fresh, tmp_path):
-    """Return what loads the leaves from an index on, of a process that has signed so many."""
-
-    def load(first, size, *answers):
-        told = held(load_online_keys(fresh.folder.keys), size)
-        state = StateFolder(tmp_path, keys_socket=str(tmp_path / "keys.sock"))
-        with answering(tmp_path, told, *answers) as (_, asked):
-            return load_signed_leaves(state, first), asked[1:]
-
-    return load
-
-
-def test_leaves_that_the_process_has(loaded, fresh):
-    """They are those from the index on, if it has signed any there."""
-    found = SignedLeaves(2, ENTRIES[2:], bytes(32))
-    assert loaded(2, 8, Leaves(ENTRIES[2:], bytes(32))) == (found, [ReadLeaves(2)])
-    assert loaded(9, 8) == (SignedLeaves(8, [], b""), [])
-    assert loaded(0, 0) == (None, [])
+def test_leaves_that_the_process_has(fresh, tmp_path):
+    """All from an index on, however many answers they take, if it has signed any."""
+    state = StateFolder(tmp_path, keys_socket=str(tmp_path / "keys.sock"))
+    told, root = held(load_online_keys(fresh.folder.keys), 8), bytes(32)
+    parts = [Leaves(ENTRIES[2:5], root), Leaves(ENTRIES[5:], root), Leaves([], root)]
+    with answering(tmp_path, told, *parts) as (_, asked):
+        assert load_signed_leaves(state, 2) == SignedLeaves(2, ENTRIES[2:], root)
+    assert asked[1:] == [ReadLeaves(2), ReadLeaves(5), ReadLeaves(8)]
+    with answering(tmp_path, held(load_online_keys(fresh.folder.keys))):
+        assert load_signed_leaves(state, 0) is None
     assert load_signed_leaves(fresh.folder, 0) is None
-
-
-def test_leaves_that_the_process_does_not_have(loaded):
-    """The sentence says how many are missing, and where else they may be."""
-    with pytest.raises(StorageError, match=r"8 leaves was signed, and this one has 2 .*from 3 on"):
-        loaded(2, 8, Refused("it has them from 3 on.", False))
