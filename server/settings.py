@@ -34,7 +34,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `metrics_port`: Prometheus metrics on loopback; 0 for none.
     `api_host`, `api_port`: where the control plane listens; without a port it does not, 0 is any
     free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
-    `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second.
+    `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second,
+    of an account twice as many. `api_connections`: connections of the control plane.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
     bundle or an upload in leaves free on the disk.
@@ -73,6 +74,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_key: str = ""
     api_behind_proxy: bool = False
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
+    api_connections: Count = 256
     webhook_private: bool = False
     blob_quota: Octets = 0
     keep_free: Octets = KEEP_FREE

@@ -60,7 +60,7 @@ class SignIn:
             return self._form(visit, "Tokens open the API alone here: sign in at the provider.")
         target = check_target(visit.form.get("to", ""))
         text = visit.form.get("token", "")
-        self._rates.check_unknown(text)
+        self._rates.check(text)
         services = visit.services
         try:
             async with services.sessions() as session:
@@ -84,7 +84,7 @@ class SignIn:
         door = self._cookies.door(visit.request)
         if self._flow is None or door is None:
             return self._form(visit, "Signing in took too long: begin again.")
-        self._rates.check_unknown(door.secret)
+        self._rates.check(door.secret)
         services = visit.services
         flow = self._flow(visit.origin + CALLBACK)
         try:

@@ -127,14 +127,14 @@ class Console:
             return None
         rates = self._shared.rates
         if not page.is_urgent:
-            rates.check_unknown(secret)
+            rates.check(secret)
         try:
             principal = await find_session(self._services.sessions, secret, self._services.epoch())
         except AuthenticationError:
             rates.count_failure(secret)
             return None
-        rates.count(secret, is_urgent=page.is_urgent)
-        vouch(request)
+        rates.count(secret, principal.name, is_urgent=page.is_urgent)
+        vouch(request, principal)
         return principal
 
     def _find(self, method: str, path: str) -> tuple[Page, dict[str, str]]:
@@ -173,6 +173,7 @@ class Console:
     def _refuse(self, error: Exception, request: web.BaseRequest) -> web.Response:
         incident = self._services.entropy(8).hex()
         refusal = describe(error, incident)
+        self._shared.metrics.count_refusal(error)
         problem = refusal.problem
         if problem.status >= 500:
             log.error("the console failed", incident=incident, error=locate(error))

@@ -15,6 +15,7 @@
 Every other HeningError is answered by 422, a FormatError by 400, a StorageError by 503.
 """
 
+import enum
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,12 +54,24 @@ class TooLargeError(HeningError):
     """More octets than are taken."""
 
 
+class Share(enum.StrEnum):
+    """What each token and account has a share of; a label of the metrics."""
+
+    CONNECTIONS = "connections"
+    GUESSES = "guesses"
+    IDEMPOTENCY_KEYS = "idempotency_keys"
+    REQUESTS = "requests"
+    SIGN_INS = "sign_ins"
+    UPLOADS = "uploads"
+
+
 class RateError(HeningError):
     """Too often, or too much at once; `retry_after` seconds later there is room again."""
 
-    def __init__(self, message: str, retry_after: int = 1) -> None:
+    def __init__(self, message: str, retry_after: int = 1, share: Share = Share.REQUESTS) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+        self.share = share
 
 
 class QuotaError(HeningError):

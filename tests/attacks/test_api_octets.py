@@ -10,8 +10,9 @@ import structlog
 
 from server.release.api import listener, receive
 from server.release.api.operation import Reply
+from server.settings import Settings
 from tests.server.release.api.toys import FAILURES, MADE, TOYS, Toy, operation
-from tests.server.release.api_world import api_world
+from tests.server.release.api_world import FAST, api_world
 
 TOKEN = b"Authorization: Bearer admin\r\n"
 JSON = b"Content-Type: application/json\r\n"
@@ -19,7 +20,7 @@ POST = b"POST /api/v1/toys HTTP/1.1\r\nHost: a\r\n" + TOKEN + JSON
 GET = b"GET /api/v1/toys/bear HTTP/1.1\r\nHost: a\r\n" + TOKEN
 LAST = b"Host: a\r\nConnection: close\r\n"
 BEAR = b'{"name":"bear","colour":"red"}'
-LIMIT = 1_048_576
+LIMIT = 16_384
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ async def test_a_big_length(api, token):
 
 
 async def test_a_body_at_the_limit(api):
-    """1 MiB is taken and read; one octet more is not."""
+    """16 KiB are taken and read; one byte more is not."""
     for size, status in ((LIMIT, 201), (LIMIT + 1, 413)):
         body = BEAR + b" " * (size - len(BEAR))
         answer = await send(
@@ -150,14 +151,14 @@ async def test_a_body_at_the_limit(api):
 
 
 async def test_an_endless_body(api):
-    """Chunks without end are refused at 1 MiB, and the connection ends."""
+    """Chunks without end are refused at the limit, and the connection ends."""
     reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
     writer.write(POST + b"Transfer-Encoding: chunked\r\n\r\n")
     answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
     sent = 0
     while not answer.done():
-        writer.write(b"10000\r\n" + b" " * 65_536 + b"\r\n")
-        sent += 65_536
+        writer.write(b"1000\r\n" + b" " * 4_096 + b"\r\n")
+        sent += 4_096
         await asyncio.wait([answer], timeout=0.01)
         await writer.drain()
     assert statuses(await answer) == [413]
@@ -193,6 +194,11 @@ async def test_a_slow_body(api, monkeypatch):
     assert statuses(answer) == [408]
 
 
+def limited(connections):
+    """Return settings with so many connections."""
+    return Settings(api_port=0, api_rate=FAST, api_connections=connections)
+
+
 async def end(writer):
     """Close a connection that may be closed already."""
     writer.close()
@@ -200,27 +206,31 @@ async def end(writer):
         await writer.wait_closed()
 
 
-async def test_many_connections(fresh, monkeypatch):
-    """Where each has a valid token one too many is closed at once, and the others are served."""
-    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 3)
-    async with api_world(fresh, TOYS) as api:
-        held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(3)]
+async def test_many_connections(fresh):
+    """An account that has all connections loses one; where each account has one, none does."""
+    closing = GET.replace(b"admin", b"viewer").replace(b"Host: a\r\n", LAST) + b"\r\n"
+    async with api_world(fresh, TOYS, limited(2)) as api:
+        held = [await asyncio.open_connection("127.0.0.1", api.port) for _ in range(2)]
         for reader, writer in held:
             writer.write(GET + b"\r\n")
             assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
-        assert await send(api, GET + b"\r\n") == b""
-        for _, writer in held:
-            writer.close()
-            await writer.wait_closed()
+        assert statuses(await send(api, closing)) == [200]
+        other, writer = await asyncio.open_connection("127.0.0.1", api.port)
+        writer.write(GET.replace(b"admin", b"viewer") + b"\r\n")
+        assert (await other.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
+        refused = await send(api, b"")
+        assert statuses(refused) == [503]
+        assert b"Retry-After: 1\r\n" in refused
+        for each in (writer, *(writer for _, writer in held)):
+            await end(each)
 
 
 @pytest.mark.parametrize(
     "begun", [b"", b"GET /api/v1/toys/bear HTT", b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"]
 )
-async def test_idle_connections_keep_nobody_out(fresh, monkeypatch, begun):
+async def test_idle_connections_keep_nobody_out(fresh, begun):
     """The oldest without a token gives way, whatever it sent; who had a valid one stays."""
-    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 3)
-    async with api_world(fresh, TOYS) as api:
+    async with api_world(fresh, TOYS, limited(3)) as api:
         known, sending = await asyncio.open_connection("127.0.0.1", api.port)
         sending.write(GET + b"\r\n")
         assert (await known.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200")
@@ -242,9 +252,8 @@ async def test_idle_connections_keep_nobody_out(fresh, monkeypatch, begun):
             await end(writer)
 
 
-async def test_who_is_answered_gives_way_last(fresh, monkeypatch):
+async def test_who_is_answered_gives_way_last(fresh):
     """Without a token one that is being answered stays while others wait, and goes then."""
-    monkeypatch.setattr(listener, "MAX_CONNECTIONS", 2)
     begun, release = asyncio.Event(), asyncio.Event()
 
     async def slow(_call):
@@ -254,7 +263,7 @@ async def test_who_is_answered_gives_way_last(fresh, monkeypatch):
         return Reply()
 
     operations = (*TOYS, operation("GET", "/slow", slow, permission=None, public=True, status=204))
-    async with api_world(fresh, operations) as api:
+    async with api_world(fresh, operations, limited(2)) as api:
         busy, sending = await asyncio.open_connection("127.0.0.1", api.port)
         sending.write(b"GET /api/v1/slow HTTP/1.1\r\n" + LAST + b"\r\n")
         await begun.wait()

@@ -10,6 +10,7 @@ from server.release.api import listener, operation, pagination, receive
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.metrics import CLASSES, ApiMetrics
 from server.release.api.problems import STATUSES
+from server.release.errors import Share
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "OPERATIONS.md").read_text(encoding="utf-8")
@@ -39,24 +40,26 @@ def test_every_problem_is_in_the_table():
 
 def test_the_limits_are_those_of_the_code():
     """Numbers in the prose come from constants; who changes one changes the other."""
-    assert operation.BODY_LIMIT == 1024 * 1024
-    assert "at most 1 MiB" in SECTION
+    assert (operation.BODY_LIMIT, operation.WIDE_BODY_LIMIT) == (16 * 1024, 64 * 1024)
+    assert "at most 16 KiB, or 64 KiB" in SECTION
     line = (
-        f"{listener.LINE_LIMIT:,} octets a line, {listener.HEADER_LIMIT} headers;"
+        f"{listener.LINE_LIMIT:,} bytes a line, {listener.HEADER_LIMIT} headers;"
         f" {listener.IDLE_SECONDS:.0f} s for a head or between requests,"
-        f" {receive.BODY_SECONDS:.0f} s for a body of JSON; {listener.MAX_CONNECTIONS} connections"
+        f" {receive.BODY_SECONDS:.0f} s for a body of JSON; `api_connections` connections"
     )
     assert line in SECTION
     assert f"an answer for {listener.STALL_SECONDS:.0f} s is cut off" in SECTION
     assert f"`limit` is 1 to {pagination.MAX_LIMIT}" in SECTION
 
 
-def test_the_metric_is_documented():
-    """Its name and labels stand in the table of metrics."""
+def test_the_metrics_are_documented():
+    """Names, labels and their values stand in the table of metrics."""
     registry = CollectorRegistry()
     ApiMetrics(registry, OPERATIONS)
-    (metric,) = registry.collect()
-    row = next(line for line in PAGE.splitlines() if f"`{metric.name}_total`" in line)
-    labels = {label for sample in metric.samples for label in sample.labels}
-    assert {f"`{label}`" for label in labels} <= set(re.findall(r"`\w+`", row))
-    assert {f"`{status}`" for status in CLASSES} <= set(re.findall(r"`\w+`", row))
+    values = {"hening_api_requests": CLASSES, "hening_api_limits": Share}
+    for metric in registry.collect():
+        row = next(line for line in PAGE.splitlines() if f"`{metric.name}_total`" in line)
+        labels = {label for sample in metric.samples for label in sample.labels}
+        assert {f"`{name}`" for name in (*labels, *values[metric.name])} <= set(
+            re.findall(r"`\w+`", row)
+        )

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 
 from server.core.encodings import encode_canonical_json
-from server.release.api.operation import PREFIX, Call, Operation, Reply
+from server.release.api.operation import PREFIX, WIDE_BODY_LIMIT, Call, Operation, Reply
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.people import accounts
 from server.release.people.permissions import Permission, Role
@@ -177,6 +177,7 @@ OPERATIONS = (
         handler=create_account,
         again=_show_again,
         request=NewAccount,
+        limit=WIDE_BODY_LIMIT,
         response=AccountState,
         status=201,
         errors=(409,),
@@ -196,6 +197,7 @@ OPERATIONS = (
         summary="Change role or codenames",
         handler=change_account,
         request=AccountChange,
+        limit=WIDE_BODY_LIMIT,
         response=AccountState,
         errors=(409,),
         if_match=True,

@@ -1,5 +1,6 @@
 """Who is let in: exactly one `Authorization: Bearer`; no cookie, no parameter, no other scheme."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
@@ -11,7 +12,12 @@ from server.release.people.principal import Principal
 
 Authenticate = Callable[[str], Awaitable[Principal]]
 """Turns a token's text into its principal; raises AuthenticationError."""
-TOKEN_LIMIT = 4096  # octets; our own tokens are about 100, those of an identity provider longer
+TOKEN_LIMIT = 4096  # bytes; our own tokens are about 100, those of an identity provider longer
+UNKNOWN_AT_ONCE = 2
+"""Urgent requests whose unknown tokens are looked up at one time, while others wait in turn.
+
+The rates do not bound these, and each takes a connection of the database.
+"""
 
 
 class Admission:
@@ -20,25 +26,33 @@ class Admission:
     def __init__(self, authenticate: Authenticate, rates: Rates) -> None:
         self._authenticate = authenticate
         self._rates = rates
+        self._unknown = asyncio.Semaphore(UNKNOWN_AT_ONCE)
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
         """Return who asks; raises AuthenticationError or RateError.
 
-        What is urgent is taken from a valid token whatever the rates say.
+        An urgent request with a valid token is never refused for the rates.
         """
         given = request.headers.getall("Authorization", [])
         scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:
             secret = ""
-        if not secret:  # no guess, and it costs nothing
+        if not secret:
+            if is_urgent:  # elsewhere it is no guess, and costs nothing
+                self._rates.count_failure(secret)
             raise AuthenticationError("Send one `Authorization: Bearer` with a valid token.")
-        if not is_urgent:
-            self._rates.check_unknown(secret)
         try:
-            principal = await self._authenticate(secret)
+            if not is_urgent:
+                self._rates.check(secret)
+                principal = await self._authenticate(secret)
+            elif self._rates.is_known(secret):
+                principal = await self._authenticate(secret)
+            else:
+                async with self._unknown:
+                    principal = await self._authenticate(secret)
         except AuthenticationError:
             self._rates.count_failure(secret)
             raise
-        self._rates.count(secret, is_urgent=is_urgent)
-        vouch(request)
+        self._rates.count(secret, principal.name, is_urgent=is_urgent)
+        vouch(request, principal)
         return principal

@@ -4,7 +4,6 @@ The order is part of the promise: without a valid token a request learns which p
 the served schema says anyway, and nothing else; its body is not read.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Awaitable
 
@@ -110,8 +109,7 @@ class Api:
         else:
             octets = await receive_body(request, operation)
         if operation.request is not None:
-            # What is big takes longer than others should wait.
-            body = await asyncio.to_thread(decode_body, octets, operation.request)
+            body = decode_body(octets, operation.request)
         call = Call(principal, route.path, query, body, request.headers, request, self._services)
         if principal is not None and operation.takes_key and "Idempotency-Key" in request.headers:
             return await self._answer_once(operation, call, octets)
@@ -154,6 +152,7 @@ class Api:
     def _refuse(self, error: Exception, operation: Operation | None) -> Answer:
         incident = self._services.entropy(8).hex()
         refusal = describe(error, incident)
+        self._metrics.count_refusal(error)
         if refusal.problem.incident is not msgspec.UNSET:
             log.error(
                 "the API failed",

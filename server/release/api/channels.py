@@ -17,7 +17,15 @@ from server.core.pointer import Pointer, Reason
 from server.core.release import Positive
 from server.publisher.published import Published
 from server.publisher.rollout import newest_counter
-from server.release.api.operation import PREFIX, Call, Handler, Operation, Reply
+from server.release.api.operation import (
+    BODY_LIMIT,
+    PREFIX,
+    WIDE_BODY_LIMIT,
+    Call,
+    Handler,
+    Operation,
+    Reply,
+)
 from server.release.api.pagination import Page, PageQuery, decode_cursor, make_page
 from server.release.errors import ConflictError
 from server.release.people.permissions import Permission
@@ -286,6 +294,7 @@ def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary:
         request=request,
         response=Ordered,
         again=_order_again,
+        limit=WIDE_BODY_LIMIT if name in {"halt", "pause"} else BODY_LIMIT,
         if_match=name != "halt",
         urgent=name == "halt",
     )

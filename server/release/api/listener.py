@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -16,6 +16,10 @@ from typing import Any, Protocol
 from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
+
+from server.release.api.connections import Slot, choose_leaving
+from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
+from server.release.people.principal import Principal
 
 FIXED_HEADERS = MappingProxyType(
     {
@@ -27,14 +31,14 @@ FIXED_HEADERS = MappingProxyType(
     }
 )
 """Of every answer; a handler's own header of the same name wins."""
-LINE_LIMIT = 8190  # octets of a request line or header: a cursor and a token fit many times
+LINE_LIMIT = 8190  # bytes of a request line or header: a cursor and a token fit many times
 HEADER_LIMIT = 64  # headers of a request
 IDLE_SECONDS = 30.0  # for a whole head to arrive, and between requests
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
 LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
-MAX_CONNECTIONS = 256  # of a team and its tools; beyond that one without a valid token gives way
+PARTING_SECONDS = 1.0  # how long a connection that gives way may take to fetch why
 
 _SILENT = logging.getLogger("hening.silent")
 _SILENT.disabled = True
@@ -50,14 +54,23 @@ class Answering(Protocol):
         """Answer a failure that came after `handle`."""
 
     def refuse_malformed(self) -> web.StreamResponse:
-        """Answer octets that are no HTTP request."""
+        """Answer bytes that are no HTTP request."""
 
 
 @contextlib.asynccontextmanager
 async def listening(
-    api: Answering, host: str, port: int, tls: ssl.SSLContext | None = None
+    api: Answering,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    *,
+    connections: int,
+    count_leaving: Callable[[], None],
 ) -> AsyncIterator[int]:
-    """Serve on `host` and `port` (0: any free one) until the block ends; gives the port."""
+    """Serve on `host` and `port` (0: any free one) until the block ends; gives the port.
+
+    There are at most so many `connections`; `count_leaving` is called for each that gives way.
+    """
     server = _Server(
         _handle,
         request_factory=_make_request,
@@ -71,6 +84,8 @@ async def listening(
         auto_decompress=False,
     )
     server.api = api
+    server.limit = connections
+    server.count_leaving = count_leaving
     runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
     try:
@@ -80,21 +95,22 @@ async def listening(
         await runner.cleanup()
 
 
-def vouch(request: web.BaseRequest) -> None:
-    """Note that a valid token came over a request's connection: it gives way to no other."""
+def vouch(request: web.BaseRequest, principal: Principal) -> None:
+    """Note whose valid token came over a request's connection, which is that account's now."""
     if isinstance(request.protocol, _Protocol):
-        request.protocol.is_known = True
+        request.protocol.account = principal.name
+        request.protocol.token = principal.token
 
 
 async def _handle(request: web.BaseRequest) -> web.StreamResponse:
     protocol = request.protocol
     if not isinstance(protocol, _Protocol):
         raise TypeError("a request came over a connection that is not ours")
-    protocol.is_busy = True
+    protocol.request = request
     try:
         return await _answer(request, protocol)
     finally:
-        protocol.is_busy = False
+        protocol.request = None
 
 
 async def _answer(request: web.BaseRequest, protocol: "_Protocol") -> web.StreamResponse:
@@ -131,23 +147,45 @@ class _Server(web.Server):
     """A server whose connections speak `_Protocol`."""
 
     api: Answering
+    limit: int
+    count_leaving: Callable[[], None]
 
     def __call__(self) -> web.RequestHandler:
         return _Protocol(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
 
+def _parting() -> bytes:
+    sentence = (
+        "All connections were taken and this one gave way: look what became of the request, and ask"
+        " again in 1 s."
+    )
+    refusal = describe(ProblemError(503, "unavailable", sentence, {"Retry-After": "1"}), "")
+    headers = {
+        **FIXED_HEADERS,
+        **refusal.headers,
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(refusal.octets)),
+        "Connection": "close",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 503 Service Unavailable\r\n{lines}\r\n".encode() + refusal.octets
+
+
+_PARTING = _parting()
+
+
 class _Protocol(web.RequestHandler):
     """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
 
-    __slots__ = ("_server", "_stalled", "api", "is_busy", "is_known", "is_leaving")
+    __slots__ = ("_server", "_stalled", "account", "api", "is_leaving", "request", "token")
 
     def __init__(self, manager: _Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.api = manager.api
         self._server = manager
         self._stalled: asyncio.TimerHandle | None = None
-        self.is_busy = False  # a request of it is being answered
-        self.is_known = False  # a valid token came over it
+        self.request: web.BaseRequest | None = None  # the one that is being answered
+        self.account = self.token = ""  # of the last valid token that came over it
         self.is_leaving = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -158,19 +196,33 @@ class _Protocol(web.RequestHandler):
             for each in self._server.connections
             if isinstance(each, _Protocol) and each is not self and not each.is_leaving
         ]
-        if len(others) < MAX_CONNECTIONS:
+        if len(others) < self._server.limit:
             return
-        # Who holds connections without a token must not keep out whoever has one. The oldest goes
-        # first, and before those that are being answered those that only wait.
-        unknown = [each for each in others if not each.is_known]
-        leaving = next((each for each in unknown if not each.is_busy), None)
-        (leaving or next(iter(unknown), self)).leave()
+        slots = [Slot(each.account, each.token, each.request is not None) for each in others]
+        leaving = choose_leaving(slots)
+        self._server.count_leaving()
+        if leaving is None:
+            self.leave(is_asking=True)
+        else:
+            others[leaving].leave(is_asking=others[leaving].is_asking)
 
-    def leave(self) -> None:
-        """End this connection at once, whatever waits to be sent."""
+    @property
+    def is_asking(self) -> bool:
+        """Whether a request waits for an answer of which nothing was sent yet."""
+        return self.request is not None and not self.request.writer.output_size
+
+    def leave(self, *, is_asking: bool) -> None:
+        """End this connection; a client that is asking is sent why, another one nothing."""
         self.is_leaving = True
-        if self.transport is not None:
-            self.transport.abort()
+        transport = self.transport
+        if transport is None:
+            return
+        if not is_asking:
+            transport.abort()
+            return
+        transport.write(_PARTING)
+        transport.close()
+        asyncio.get_running_loop().call_later(PARTING_SECONDS, transport.abort)
 
     def pause_writing(self) -> None:
         """Cut off a client that does not read on: it would hold its connection for ever."""

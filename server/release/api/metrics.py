@@ -3,13 +3,17 @@
 from prometheus_client import CollectorRegistry, Counter
 
 from server.release.api.operation import Operation
+from server.release.errors import RateError, Share
 
 CLASSES = ("2xx", "3xx", "4xx", "5xx")
 NO_OPERATION = "none"
 
 
 class ApiMetrics:
-    """`hening_api_requests{operation, status}`: how many requests had which class of answer."""
+    """`hening_api_requests{operation, status}`: how many requests had which class of answer.
+
+    `hening_api_limits{share}`: how often a token or account had used up its share of what.
+    """
 
     def __init__(self, registry: CollectorRegistry, operations: tuple[Operation, ...]) -> None:
         self._requests = Counter(
@@ -23,6 +27,24 @@ class ApiMetrics:
         for name in self._known:
             for status in CLASSES:
                 self._requests.labels(name, status)
+
+        self._limits = Counter(
+            "hening_api_limits",
+            "Times that a token or account had used up its share",
+            ["share"],
+            registry=registry,
+        )
+        for share in Share:
+            self._limits.labels(share)
+
+    def count_limit(self, share: Share) -> None:
+        """Count that a share was used up."""
+        self._limits.labels(share).inc()
+
+    def count_refusal(self, error: Exception) -> None:
+        """Count an error that is answered, if a share was used up."""
+        if isinstance(error, RateError):
+            self.count_limit(error.share)
 
     def count(self, operation: Operation | None, status: int) -> None:
         """Count an answer with `status` to a request for `operation`, None where there is none."""

@@ -31,8 +31,13 @@ from server.storage.database import Sessions
 from server.storage.layout import StateFolder
 
 PREFIX = "/api/v1"
-BODY_LIMIT = 1_048_576
-"""Octets of a JSON body; what is bigger goes by upload."""
+BODY_LIMIT = 16_384
+"""Bytes of a JSON body, unless the operation says otherwise: a plan, calendar and note have 8 KiB.
+
+It is decoded on the event loop, in a millisecond at most; what is bigger goes by upload.
+"""
+WIDE_BODY_LIMIT = 65_536
+"""Bytes of a JSON body that lists a thousand codenames, or a reason in many languages."""
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
 SEGMENT = r"[A-Za-z0-9._~-]{1,128}"
@@ -188,7 +193,7 @@ class Operation:
     `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the trail
     that tells what was done; it does nothing twice.
     `raw`: the handler reads the body itself, of `content_type`, and may answer octets or stream.
-    `limit`: octets of a body, 0 where a raw handler bounds it itself.
+    `limit`: bytes of a body, 0 where a raw handler bounds it itself.
     `reply_headers`: constant headers of every answer, refusals too.
     """
 

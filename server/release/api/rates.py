@@ -1,9 +1,10 @@
-"""How many requests are taken: a bucket for each token, and one for all that have no valid token.
+"""How many requests are taken: a bucket for each token, each account, and all guesses together.
 
-Nothing is kept of a client's address. The buckets of tokens are as many as there are tokens in use;
-guesses together may do what one token may, and while their bucket is empty an unknown token is not
-even looked up. Tokens that were used lately pass it, so that whoever works goes on working under a
-flood of guesses. What is urgent, a halt, is looked up whatever the buckets hold, and never refused.
+Nothing is kept of a client's address. Guesses together may do what one token may, and while their
+bucket is empty an unknown token is not looked up. Tokens that were valid lately pass it, so a flood
+of guesses does not stop those who work. A token or account that is over its rate is refused before
+it is looked up. Urgent requests, halts, are looked up whatever the buckets hold, and a valid token
+is never refused for them.
 """
 
 import hashlib
@@ -12,10 +13,12 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from server.release.errors import RateError
+from server.release.errors import RateError, Share
 
 BURST_SECONDS = 4  # of requests at the full rate that may come at once
-MAX_BUCKETS = 10_000  # tokens in use at one time; the one unused for longest is forgotten
+ACCOUNT_TOKENS = 2
+"""What all tokens of an account may do, in tokens' worth: a browser beside a script."""
+MAX_BUCKETS = 10_000  # tokens, or accounts, in use at one time; the one unused for longest goes
 
 
 @dataclass(slots=True)
@@ -41,54 +44,80 @@ class Bucket:
         return 0 if self.level >= 1 else max(1, math.ceil((1 - self.level) / self.rate))
 
 
+class Buckets:
+    """One bucket for each name, full at first; each holds `size` and gains `rate` a second."""
+
+    def __init__(self, size: float, rate: float) -> None:
+        self._size = size
+        self._rate = rate
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def find(self, name: str, now: float) -> Bucket:
+        """Return the bucket of `name`, as the one that was used last."""
+        bucket = self._buckets.pop(name, None)
+        if bucket is None:
+            bucket = Bucket(self._size, self._rate, self._size, now)
+        self._buckets[name] = bucket
+        if len(self._buckets) > MAX_BUCKETS:
+            self._buckets.popitem(last=False)
+        return bucket
+
+
 class Rates:
     """The buckets of one process. `per_second` is what one token may do; `now` is monotonic."""
 
     def __init__(self, per_second: int, now: Callable[[], float]) -> None:
-        self._rate = float(per_second)
+        burst = float(per_second * BURST_SECONDS)
         self._now = now
-        self._guesses = self._full()
-        self._tokens: OrderedDict[bytes, Bucket] = OrderedDict()
+        self._guesses = Bucket(burst, per_second, burst, now())
+        self._tokens = Buckets(burst, per_second)
+        self._accounts = Buckets(ACCOUNT_TOKENS * burst, ACCOUNT_TOKENS * per_second)
+        self._owners: OrderedDict[str, str] = OrderedDict()
 
-    def check_unknown(self, secret: str) -> None:
-        """Raise RateError while guesses are too many, unless `secret` was valid lately."""
-        if _digest(secret) in self._tokens:
-            return
-        wait = self._guesses.wait(self._now())
-        if wait:
-            raise _too_many(wait)
+    def is_known(self, secret: str) -> bool:
+        """Answer whether the token `secret` was valid when it was last looked up."""
+        return _digest(secret) in self._owners
+
+    def check(self, secret: str) -> None:
+        """Raise RateError where the token `secret` need not be looked up: it would be refused."""
+        digest, now = _digest(secret), self._now()
+        owner = self._owners.get(digest)
+        if owner is None:
+            _refuse(self._guesses.wait(now), Share.GUESSES)
+        else:
+            _refuse(self._wait(digest, owner, now), Share.REQUESTS)
 
     def count_failure(self, secret: str) -> None:
         """Count a request without a valid token; raises RateError when they are too many."""
-        self._tokens.pop(_digest(secret), None)
-        wait = self._guesses.take(self._now())
-        if wait:
-            raise _too_many(wait)
+        self._owners.pop(_digest(secret), None)
+        _refuse(self._guesses.take(self._now()), Share.GUESSES)
 
-    def count(self, secret: str, *, is_urgent: bool = False) -> None:
-        """Count a request of the valid token `secret`.
+    def count(self, secret: str, account: str, *, is_urgent: bool = False) -> None:
+        """Count a request of the valid token `secret` of `account`.
 
-        Raises RateError when they are too many, unless this one is urgent.
+        Raises RateError when the token's or the account's are too many, unless this one is urgent.
         """
-        digest = _digest(secret)
-        bucket = self._tokens.pop(digest, None)
-        if bucket is None:
-            bucket = self._full()
-        self._tokens[digest] = bucket
-        if len(self._tokens) > MAX_BUCKETS:
-            self._tokens.popitem(last=False)
-        wait = bucket.take(self._now())
-        if wait and not is_urgent:
-            raise _too_many(wait)
+        digest, now = _digest(secret), self._now()
+        self._owners.pop(digest, None)
+        self._owners[digest] = account
+        if len(self._owners) > MAX_BUCKETS:
+            self._owners.popitem(last=False)
+        wait = self._wait(digest, account, now)
+        if not wait:
+            self._tokens.find(digest, now).take(now)
+            self._accounts.find(account, now).take(now)
+        elif not is_urgent:
+            _refuse(wait, Share.REQUESTS)
 
-    def _full(self) -> Bucket:
-        size = self._rate * BURST_SECONDS
-        return Bucket(size, self._rate, size, self._now())
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+    def _wait(self, digest: str, account: str, now: float) -> int:
+        own = self._tokens.find(digest, now).wait(now)
+        return max(own, self._accounts.find(account, now).wait(now))
 
 
-def _too_many(wait: int) -> RateError:
-    return RateError(f"Too many requests: ask again in {wait} s.", wait)
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _refuse(wait: int, share: Share) -> None:
+    if wait:
+        raise RateError(f"Too many requests: ask again in {wait} s.", wait, share)

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from server.release.api.operation import BODY_LIMIT, Operation
+from server.release.api.operation import Operation
 from server.release.api.problems import ProblemError
 from server.release.errors import TooLargeError
 
-BODY_SECONDS = 30.0  # for each MiB of the limit: a line of 300 kbit/s does it
+BODY_SECONDS = 30.0  # for a body that is read as a whole, of 64 KiB at most
 SILENCE_SECONDS = 30.0  # between two pieces of a body that is read as it arrives
 
 
@@ -30,16 +30,16 @@ async def receive_octets(request: web.BaseRequest, content_type: str, limit: int
     """Return a body of at most `limit` octets; raises as `receive_body` does."""
     check_media_type(request, content_type)
     if (request.content_length or 0) > limit:
-        raise TooLargeError(f"The body is over the limit of {limit} octets: send less at once.")
+        raise TooLargeError(f"The body is over the limit of {limit} bytes: send less at once.")
     await invite_body(request)
     octets = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS * max(1, limit // BODY_LIMIT)):
+        async with asyncio.timeout(BODY_SECONDS):
             async for piece, _ in request.content.iter_chunks():
                 octets += piece
                 if len(octets) > limit:
                     raise TooLargeError(
-                        f"The body is over the limit of {limit} octets: send less at once."
+                        f"The body is over the limit of {limit} bytes: send less at once."
                     )
     except TimeoutError as error:
         raise ProblemError(
@@ -67,7 +67,7 @@ def check_media_type(request: web.BaseRequest, expected: str) -> None:
 
 async def stream_body(request: web.BaseRequest, limit: int) -> AsyncIterator[bytes]:
     """Yield a body as it arrives, `limit` octets at most; raises ProblemError or TooLargeError."""
-    told = TooLargeError(f"The body is over the limit of {limit} octets: send less at once.")
+    told = TooLargeError(f"The body is over the limit of {limit} bytes: send less at once.")
     if (request.content_length or 0) > limit:
         raise told
     pieces = request.content.iter_any()

@@ -21,6 +21,7 @@ from server.release.api.listener import Answering, listening
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import Operation, Services
 from server.release.api.rates import Rates
+from server.release.errors import Share
 from server.release.people.principal import Principal
 from server.release.people.tokens import authenticate
 from server.settings import Settings
@@ -37,6 +38,7 @@ class Shared:
     api: Answering
     services: Services
     rates: Rates
+    metrics: ApiMetrics
     provider: "Provider | None"
 
 
@@ -69,11 +71,18 @@ async def serving(
     provider = make_provider(services)
     admission = Admission(verify or token_verifier(services, provider), rates)
     api = Api(operations, services, admission, metrics)
-    answering = site(Shared(api, services, rates, provider))
+    answering = site(Shared(api, services, rates, metrics, provider))
     try:
         async with (
             _renewing(tls, settings),
-            listening(answering, settings.api_host, settings.api_port or 0, tls) as port,
+            listening(
+                answering,
+                settings.api_host,
+                settings.api_port or 0,
+                tls,
+                connections=settings.api_connections,
+                count_leaving=lambda: metrics.count_limit(Share.CONNECTIONS),
+            ) as port,
         ):
             yield port
     except OSError as error:

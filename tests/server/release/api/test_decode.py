@@ -8,10 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.release.api.accounts import NewAccount
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.channels import OfferOrder
 from server.release.api.decode import decode_body, decode_query
 from server.release.api.pagination import decode_cursor, encode_cursor
 from server.release.api.problems import ProblemError
 from server.release.people.token_text import checksum
+from server.release.rollouts.signed import Promote
 from tests.server.release.api.toys import Toy, ToyQuery
 
 JSON = st.recursive(
@@ -60,6 +64,73 @@ def test_a_body_that_fits(toy):
         assert msgspec.to_builtins(decode_body(data, Toy)) == msgspec.to_builtins(toy)
 
 
+class Words(msgspec.Struct, forbid_unknown_fields=True):
+    """A body of any text."""
+
+    text: str
+
+
+def spelled(words):
+    """Return a body in which each character of the text is an escape."""
+    text = "".join(f"\\u{ord(character):04x}" for character in words.text)
+    return f'{{"text":"{text}"}}'.encode()
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"], ids=["NUL", "half a pair"])
+def test_texts_that_no_column_takes(text):
+    """An escape does not bring in what JSON's own text cannot hold."""
+    assert outcome(decode_body, spelled(Words(text)), Words) == 400
+    assert decode_body(spelled(Words("ab")), Words) == Words("ab")
+
+
+BIGGEST = {
+    "accounts": (
+        NewAccount,
+        {"name": "a" * 64, "role": "engineer", "codenames": [f"{n:032}" for n in range(1000)]},
+    ),
+    "offer": (
+        OfferOrder,
+        {
+            "plan": {
+                "stages": [{"permille": 1000, "hold": 3_162_240_000}] * 15,
+                "start": 64_060_588_800,
+                "calendar": {
+                    "zone": "a" * 64,
+                    "windows": [{"days": ["mon"] * 7, "start": "00:00", "until": "24:00"}] * 14,
+                },
+            },
+            "note": "\U0001f600" * 500,
+        },
+    ),
+    "promote": (
+        Promote,
+        {
+            "type": "promote",
+            "counter": 1,
+            "to": "a" * 16,
+            "factory_builds": ["!" * 128] * 64,
+            "note": "\U0001f600" * 500,
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "value"), BIGGEST.values(), ids=BIGGEST.keys())
+def test_the_limits_take_what_the_types_take(kind, value):
+    """The biggest value of a type fits into its operation's limit, even with each text escaped."""
+    data = json.dumps(value).encode()
+    decode_body(data, kind)
+    assert len(data) <= max(each.limit for each in OPERATIONS if each.request is kind)
+
+
+def test_equal_names_are_not_checked_without_end():
+    """A body with more texts than any type takes is refused before it is decoded."""
+    name = b'"text":"a",'
+    for times, message in ((1000, "given twice"), (2000, "more texts")):
+        with pytest.raises(ProblemError, match=message):
+            decode_body(b"{" + name * times + b'"text":"b"}', Words)
+
+
 def test_a_token_in_a_body_or_query():
     """It is refused wherever it stands, and the problem does not repeat it."""
     text = f"hening_{'0a' * 6}_{'0b' * 32}"
@@ -67,6 +138,7 @@ def test_a_token_in_a_body_or_query():
     for decode, data, kind in (
         (decode_body, json.dumps({"name": f"of {token}."}).encode(), Toy),
         (decode_body, json.dumps({token: 1}).encode(), Toy),
+        (decode_body, spelled(Words("of " + token)), Words),
         (decode_query, urlencode({"limit": token}), ToyQuery),
         (decode_query, urlencode({token: "1"}), None),
     ):

@@ -3,7 +3,7 @@
 import pytest
 
 from server.release.api.rates import Bucket, Rates
-from server.release.errors import RateError
+from server.release.errors import RateError, Share
 from server.settings import Settings
 from tests.server.release.api.toys import TOYS
 from tests.server.release.api_world import api_world
@@ -39,56 +39,76 @@ def spend(take):
 def test_a_token_has_a_burst_and_a_rate(clock):
     """At 10 a second 40 come at once, then 10 each second, never more than 40."""
     rates = Rates(10, clock)
-    assert spend(lambda: rates.count("a")) == (40, 1)
+    assert spend(lambda: rates.count("a", "a")) == (40, 1)
     clock.now += 1
-    assert spend(lambda: rates.count("a")) == (10, 1)
+    assert spend(lambda: rates.count("a", "a")) == (10, 1)
     clock.now += 3600
-    assert spend(lambda: rates.count("a")) == (40, 1)
+    assert spend(lambda: rates.count("a", "a")) == (40, 1)
 
 
 def test_tokens_do_not_share(clock):
     """One that is used up leaves the others alone."""
     rates = Rates(1, clock)
-    spend(lambda: rates.count("a"))
-    assert spend(lambda: rates.count("b")) == (4, 1)
+    spend(lambda: rates.count("a", "a"))
+    assert spend(lambda: rates.count("b", "b")) == (4, 1)
+
+
+def test_tokens_of_an_account_share(clock):
+    """A hundred tokens of one account do what two may do; other accounts do not notice."""
+    rates = Rates(10, clock)
+    tokens = iter(f"token-{number}" for number in range(100))
+    assert spend(lambda: rates.count(next(tokens), "ben")) == (80, 1)
+    rates.count("another", "eka")
+
+
+def test_what_would_be_refused_is_not_looked_up(clock):
+    """A token that is over its rate, or its account's, is refused without a look."""
+    rates = Rates(1, clock)
+    rates.count("idle", "ben")
+    for token in ("a", "b"):
+        assert spend(lambda token=token: rates.count(token, "ben"))[1] == 1
+    for token in ("a", "idle"):
+        with pytest.raises(RateError) as refused:
+            rates.check(token)
+        assert refused.value.share is Share.REQUESTS
 
 
 def test_a_clock_that_stands_still_or_jumps_back_gives_nothing(clock):
     """Time that did not pass fills no bucket."""
     rates = Rates(1, clock)
-    spend(lambda: rates.count("a"))
+    spend(lambda: rates.count("a", "a"))
     clock.now -= 100
-    assert spend(lambda: rates.count("a")) == (0, 1)
+    assert spend(lambda: rates.count("a", "a")) == (0, 1)
 
 
 def test_guesses_share_one_bucket(clock):
     """All guesses are one token's worth; after that unknown tokens are not looked up."""
     rates = Rates(10, clock)
-    rates.count("good")
+    rates.count("good", "good")
     assert spend(lambda: rates.count_failure("bad")) == (40, 1)
     with pytest.raises(RateError):
-        rates.check_unknown("another")
-    rates.check_unknown("good")
+        rates.check("another")
+    rates.check("good")
     clock.now += 0.3
-    rates.check_unknown("another")
+    rates.check("another")
 
 
 def test_a_token_that_fails_is_a_guess_from_then_on(clock):
     """A token that was revoked passes the bucket of guesses no longer."""
     rates = Rates(10, clock)
-    rates.count("revoked")
+    rates.count("revoked", "revoked")
     spend(lambda: rates.count_failure("revoked"))
     with pytest.raises(RateError):
-        rates.check_unknown("revoked")
+        rates.check("revoked")
 
 
 def test_what_is_urgent_is_never_refused(clock):
     """It takes from the token's bucket, which may be empty already."""
     rates = Rates(10, clock)
-    spend(lambda: rates.count("a"))
-    rates.count("a", is_urgent=True)
+    spend(lambda: rates.count("a", "a"))
+    rates.count("a", "a", is_urgent=True)
     with pytest.raises(RateError):
-        rates.count("a")
+        rates.count("a", "a")
 
 
 def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
@@ -96,8 +116,8 @@ def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
     monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
     rates = Rates(1, clock)
     for token in "abcad":
-        rates.count(token)
-    assert [spend(lambda token=token: rates.count(token))[0] for token in "ab"] == [2, 4]
+        rates.count(token, token)
+    assert [spend(lambda token=token: rates.count(token, token))[0] for token in "ab"] == [2, 4]
 
 
 async def test_over_the_wire(fresh):
