@@ -36,6 +36,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     free one. `api_cert`, `api_key`: PEM files of its TLS, which it needs beyond loopback, unless
     `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second,
     of an account twice as many. `api_connections`: connections of the control plane.
+    `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them at once.
+    `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
     bundle or an upload in leaves free on the disk.
@@ -75,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_behind_proxy: bool = False
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
     api_connections: Count = 256
+    sign_ins_per_hour: Count = 60
+    idempotency_keys: Count = 5000
     webhook_private: bool = False
     blob_quota: Octets = 0
     keep_free: Octets = KEEP_FREE

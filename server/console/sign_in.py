@@ -21,7 +21,6 @@ from server.release.people.web_sessions import (
     Origin,
     begin_session,
     end_session,
-    find_session,
 )
 
 PATH = f"{PREFIX}/sign-in"
@@ -34,7 +33,8 @@ Flow = Callable[[str], CodeFlow]
 class SignIn:
     """The pages of who is not signed in yet. Without a `flow` an API token opens.
 
-    What fails counts as the API's guesses do.
+    What fails counts as the API's guesses do, a valid token as a request of its account. The
+    sign-ins of an account have a rate of their own.
     """
 
     def __init__(self, cookies: Cookies, rates: Rates, flow: Flow | None, issuer: str = "") -> None:
@@ -65,6 +65,7 @@ class SignIn:
         try:
             async with services.sessions() as session:
                 token = await authenticate(session, text, services.clock())
+            self._rates.count(text, token.name)
             return await self._let_in(visit, Origin(token.name, token=token.token), target)
         except AuthenticationError:
             self._rates.count_failure(text)
@@ -111,27 +112,19 @@ class SignIn:
         return Moved(PATH, (self._cookies.end_session(),))
 
     async def _let_in(self, visit: Visit, origin: Origin, target: str) -> Moved:
+        """Begin a session and end the one that the browser had; raises RateError."""
+        self._rates.count_sign_in(origin.account)
         services = visit.services
+        former = self._cookies.session(visit.request)
         async with services.sessions.begin() as session:
-            begun = await begin_session(session, services.entropy, origin, at=services.epoch())
-        await self._end_former(visit)
+            begun = await begin_session(
+                session, services.entropy, origin, at=services.epoch(), former=former
+            )
         cookies = (
             self._cookies.set_session(begun.secret, LIFE_SECONDS),
             self._cookies.end_door(),
         )
         return Moved(target or HOME, cookies)
-
-    async def _end_former(self, visit: Visit) -> None:
-        """End the session that the browser had before, if it had one."""
-        services = visit.services
-        at = services.epoch()
-        secret = self._cookies.session(visit.request)
-        try:
-            former = await find_session(services.sessions, secret, at)
-        except AuthenticationError:
-            return
-        async with services.sessions.begin() as session:
-            await end_session(session, former, identity=former.token, at=at)
 
     def _form(self, visit: Visit, refusal: str = "", target: str = "") -> Shown:
         # A door that is there is kept, so that a second tab does not spoil the first.

@@ -57,7 +57,12 @@ class Api:
         self._services = services
         self._admission = admission
         self._metrics = metrics
-        self._keys = Idempotency(services.sessions, services.epoch, services.entropy)
+        self._keys = Idempotency(
+            services.sessions,
+            services.epoch,
+            services.entropy,
+            services.settings.idempotency_keys,
+        )
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises ConnectionError when its client is gone."""

@@ -8,18 +8,24 @@ After a crash between 1 and 3 the row says whether the work was done. Where it w
 does it. Where it was, the operation's `again` answers from what is there now; an answer that held a
 secret cannot be given again, and the repetition is told so. The answers 429, 503 and 507 mean
 "later": a repetition goes on in the same way.
+
+What is kept is bounded for each account. Of refusals, which changed nothing and may be given anew,
+the newest are kept, and they go first when an account has all the keys that it may.
 """
 
 import json
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.api.problems import ProblemError
+from server.release.errors import RateError, Share
 from server.release.people.claim import CLAIM, Claim
 from server.release.people.token_text import redact
 from server.storage.control_models import IdempotencyKey
@@ -28,6 +34,10 @@ from server.storage.database import Sessions
 KEPT_SECONDS = 24 * 3600
 BEGUN = 0
 """The status of a row whose answer is not known yet."""
+REFUSALS_KEPT = 100
+"""Of an account; a repetition comes within seconds. Up to twice as many are there in between."""
+REFUSAL_LIMIT = 16_384  # bytes of a refusal that is kept; a proposal for the signers has more
+TEND_SECONDS = 60  # between two looks at all rows of an account, which take milliseconds
 LATER = frozenset({429, 503, 507})
 REPLAYED = MappingProxyType({"Idempotent-Replayed": "true"})
 _KEY = re.compile(r"[\x21-\x7e]{1,80}")
@@ -63,14 +73,24 @@ class Request:
 
 
 class Idempotency:
-    """The keys of the last day; `epoch` gives the time in seconds, `entropy(n)` n random octets."""
+    """The keys of the last day, `most` of one account.
+
+    `epoch` gives the time in seconds, `entropy(n)` n random bytes.
+    """
 
     def __init__(
-        self, sessions: Sessions, epoch: Callable[[], int], entropy: Callable[[int], bytes]
+        self,
+        sessions: Sessions,
+        epoch: Callable[[], int],
+        entropy: Callable[[int], bytes],
+        most: int,
     ) -> None:
         self._sessions = sessions
         self._epoch = epoch
         self._entropy = entropy
+        self._most = most
+        self._tended: dict[str, int] = {}  # when the rows of an account were last gone through
+        self._refusals = Counter[str]()  # of an account since then
         self._under_way: dict[tuple[str, str], str] = {}
 
     async def once(
@@ -83,7 +103,7 @@ class Idempotency:
 
         `again` is given the entry of the trail that tells of an effect whose answer was lost; it
         may be called any number of times. Raises ProblemError: 422 for another request under the
-        key, 409 while it is under way.
+        key, 409 while it is under way; RateError where the account has too many keys.
         """
         mine = (request.account, request.key)
         if mine in self._under_way:
@@ -114,7 +134,9 @@ class Idempotency:
                 answer = replace(answer, headers={**answer.headers, **REPLAYED})
         finally:
             CLAIM.reset(token)
-        if answer.status in LATER:
+        is_refusal = _is_refusal(answer)
+        self._refusals[request.account] += is_refusal
+        if answer.status in LATER or (is_refusal and len(answer.body) > REFUSAL_LIMIT):
             await self._forget(claim)
         else:
             await self._finish(claim, answer, keep=request.keep)
@@ -147,12 +169,12 @@ class Idempotency:
         known: IdempotencyKey | None
         try:
             async with self._sessions.begin() as session:
-                await session.execute(
-                    delete(IdempotencyKey).where(IdempotencyKey.created_at <= now - KEPT_SECONDS)
-                )
+                await self._tend(session, request.account, now)
+                await session.execute(delete(IdempotencyKey).where(*mine, _is_old(now)))
                 await session.execute(abandoned.values(attempt=attempt))
                 known = await session.scalar(select(IdempotencyKey).where(*mine))
                 if known is None:
+                    await self._make_room(session, request.account, now)
                     session.add(row)
                     return row
         except IntegrityError:  # another process wrote the row between our look and our commit
@@ -164,6 +186,40 @@ class Idempotency:
         if known.status == BEGUN and known.effect is None and known.attempt != attempt:
             raise _under_way()  # another process began it at this very moment
         return known
+
+    async def _tend(self, session: AsyncSession, account: str, now: int) -> None:
+        """Delete what is a day old, and all refusals but the newest, now and then."""
+        last = self._tended.get(account, now - TEND_SECONDS)
+        if 0 <= now - last < TEND_SECONDS and self._refusals[account] < REFUSALS_KEPT:
+            return
+        self._tended[account] = now
+        del self._refusals[account]
+        newest = (
+            select(IdempotencyKey.key)
+            .where(IdempotencyKey.account == account, _REFUSED)
+            .order_by(IdempotencyKey.created_at.desc(), IdempotencyKey.key)
+            .limit(REFUSALS_KEPT)
+        )
+        goes = or_(_is_old(now), and_(_REFUSED, IdempotencyKey.key.not_in(newest)))
+        await session.execute(delete(IdempotencyKey).where(IdempotencyKey.account == account, goes))
+
+    async def _make_room(self, session: AsyncSession, account: str, now: int) -> None:
+        """Raise RateError unless the account may have another key; refusals make room."""
+        own = IdempotencyKey.account == account
+        count = select(func.count()).select_from(IdempotencyKey).where(own)
+        if (await session.scalar(count) or 0) < self._most:
+            return
+        await session.execute(delete(IdempotencyKey).where(own, _REFUSED))
+        if (await session.scalar(count) or 0) < self._most:
+            return
+        oldest = await session.scalar(select(func.min(IdempotencyKey.created_at)).where(own))
+        wait = max(1, (oldest or now) + KEPT_SECONDS - now)
+        raise RateError(
+            f"{account} has used {self._most} Idempotency-Keys within a day: go on in {wait} s, or"
+            " have the operator raise `idempotency_keys`.",
+            wait,
+            Share.IDEMPOTENCY_KEYS,
+        )
 
     async def _finish(self, claim: Claim, answer: Answer, *, keep: bool) -> None:
         async with self._sessions.begin() as session:
@@ -183,6 +239,17 @@ class Idempotency:
             await session.execute(
                 delete(IdempotencyKey).where(*_is(claim), IdempotencyKey.effect.is_(None))
             )
+
+
+_REFUSED = and_(IdempotencyKey.status.between(400, 499), IdempotencyKey.effect.is_(None))
+
+
+def _is_refusal(answer: Answer) -> bool:
+    return 400 <= answer.status < 500
+
+
+def _is_old(now: int) -> ColumnElement[bool]:
+    return IdempotencyKey.created_at <= now - KEPT_SECONDS
 
 
 def _is(claim: Claim) -> tuple[ColumnElement[bool], ...]:

@@ -66,7 +66,8 @@ async def serving(
     """
     settings = services.settings
     tls = await asyncio.to_thread(load_tls, settings)
-    rates = Rates(settings.api_rate, asyncio.get_running_loop().time)
+    now = asyncio.get_running_loop().time
+    rates = Rates(settings.api_rate, settings.sign_ins_per_hour, now)
     metrics = ApiMetrics(registry, operations)
     provider = make_provider(services)
     admission = Admission(verify or token_verifier(services, provider), rates)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.errors import AuthenticationError, NotFoundError
@@ -29,6 +29,8 @@ LIFE_SECONDS = 12 * 3600  # a working day
 IDLE_SECONDS = 2 * 3600  # a browser that nobody uses, on a machine that somebody else may
 TOUCH_SECONDS = 300  # how exactly `seen_at` is kept: a look at a page is seldom a write
 KEEP_SECONDS = 30 * 86_400  # a row outlives its session, for whoever asks what there was
+LIVE_SESSIONS = 16  # of one account: a person's browsers; one more ends the oldest
+KEPT_SESSIONS = 1000  # rows of one account, live or over: the audit log has what came before
 _ID_OCTETS = 6
 _SECRET_OCTETS = 32
 
@@ -51,16 +53,30 @@ class Origin:
 
 
 async def begin_session(
-    session: AsyncSession, entropy: Callable[[int], bytes], origin: Origin, *, at: int
+    session: AsyncSession,
+    entropy: Callable[[int], bytes],
+    origin: Origin,
+    *,
+    at: int,
+    former: str = "",
 ) -> BegunSession:
-    """Sign a browser in, in a transaction.
+    """Sign a browser in, in a transaction, and end the session of its `former` cookie.
 
-    Raises AuthenticationError where what it comes from does not hold any more.
+    An account that has too many open sessions loses the oldest. Raises AuthenticationError where
+    what the session comes from does not hold any more.
     """
     await lock_trail(session)
     account = await load_account(session, origin.account)
     token = None if origin.token is None else await session.get(Token, origin.token)
-    await session.execute(delete(WebSession).where(WebSession.expires_at < at - KEEP_SECONDS))
+    newest = (
+        select(WebSession.id)
+        .where(WebSession.account == account.name)
+        .order_by(WebSession.created_at.desc(), WebSession.id)
+        .limit(KEPT_SESSIONS - 1)
+    )
+    surplus = and_(WebSession.account == account.name, WebSession.id.not_in(newest))
+    old = WebSession.expires_at < at - KEEP_SECONDS
+    await session.execute(delete(WebSession).where(or_(old, surplus)))
     secret = entropy(_SECRET_OCTETS).hex()
     row = WebSession(
         id=f"s-{entropy(_ID_OCTETS).hex()}",
@@ -74,6 +90,7 @@ async def begin_session(
         ended_at=None,
     )
     principal = _principal(row, account, token, at)
+    await _end_others(session, principal, former, at)
     session.add(row)
     await session.flush()
     await record(
@@ -85,6 +102,17 @@ async def begin_session(
         detail={"session": row.id, "by": "login" if origin.token is None else origin.token},
     )
     return BegunSession(row, secret)
+
+
+async def _end_others(session: AsyncSession, principal: Principal, former: str, at: int) -> None:
+    mine, known = WebSession.account == principal.name, WebSession.secret_sha256 == _digest(former)
+    rows = (await session.scalars(_open_sessions(at).where(or_(mine, known)))).all()
+    live = [row for row in rows if row.secret_sha256 != _digest(former)]
+    for row in rows:
+        if row not in live:
+            await _end(session, row, f"{row.account}/{row.id}", at)
+    for row in live[LIVE_SESSIONS - 1 :]:
+        await _end(session, row, principal.actor, at)
 
 
 async def find_session(sessions: Sessions, secret: str, at: int) -> Principal:
@@ -118,13 +146,7 @@ async def list_sessions(
 
     With `of` those of accounts that this principal covers.
     """
-    query = (
-        select(WebSession)
-        .join(Account, Account.name == WebSession.account)
-        .outerjoin(Token, Token.id == WebSession.token)
-        .where(_is_open(at))
-        .order_by(WebSession.created_at.desc(), WebSession.id)
-    )
+    query = _open_sessions(at)
     if account is not None:
         query = query.where(WebSession.account == account)
     if of is not None and EVERY_CODENAME not in of.codenames:
@@ -151,16 +173,20 @@ async def end_session(
     if not is_own:
         check_manages(principal, await load_account(session, row.account))
     if row.ended_at is None and row.expires_at > at:
-        row.ended_at = at
-        await record(
-            session,
-            at=at,
-            actor=principal.actor,
-            action="session.end",
-            subject=row.account,
-            detail={"session": row.id},
-        )
+        await _end(session, row, principal.actor, at)
     return row
+
+
+async def _end(session: AsyncSession, row: WebSession, actor: str, at: int) -> None:
+    row.ended_at = at
+    await record(
+        session,
+        at=at,
+        actor=actor,
+        action="session.end",
+        subject=row.account,
+        detail={"session": row.id},
+    )
 
 
 def _principal(row: WebSession, account: Account, token: Token | None, at: int) -> Principal:
@@ -177,6 +203,16 @@ def _principal(row: WebSession, account: Account, token: Token | None, at: int) 
     elif account.subject is None or account.subject != row.subject:
         raise _refused()
     return Principal(account.name, role, permissions, account_codenames(account), row.id)
+
+
+def _open_sessions(at: int) -> Select[WebSession]:
+    return (
+        select(WebSession)
+        .join(Account, Account.name == WebSession.account)
+        .outerjoin(Token, Token.id == WebSession.token)
+        .where(_is_open(at))
+        .order_by(WebSession.created_at.desc(), WebSession.id)
+    )
 
 
 def _is_open(at: int) -> ColumnElement[bool]:

@@ -165,7 +165,8 @@ async def console_world(world, **settings):
         lambda: known["seen"],
         lambda: world.now() - known["behind"],
     )
-    made = Settings(**{"api_port": 0, "api_rate": FAST, "console": True} | settings)
+    fast = {"api_port": 0, "api_rate": FAST, "sign_ins_per_hour": 10_000, "console": True}
+    made = Settings(**fast | settings)
     site = await asyncio.to_thread(open_console, made, surroundings)
     async with (
         api_world(world, settings=made, real_tokens=True, site=site) as api,

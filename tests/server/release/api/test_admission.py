@@ -27,7 +27,7 @@ async def refuse(_secret):  # noqa: RUF029 - as the database
 @pytest.mark.parametrize("token", ["", "guess"])
 async def test_a_halt_without_a_valid_token_is_a_guess(token):
     """Guesses are bounded on the paths of halts, too, with and without a token."""
-    admission = Admission(refuse, Rates(1, lambda: 0.0))
+    admission = Admission(refuse, Rates(1, 60, lambda: 0.0))
     for _ in range(4):
         with pytest.raises(AuthenticationError):
             await admission.admit(ask(token), is_urgent=True)
@@ -37,7 +37,7 @@ async def test_a_halt_without_a_valid_token_is_a_guess(token):
 
 async def test_halts_with_guesses_wait_for_each_other():
     """Few of them are looked up at one time, and a token that was valid lately does not wait."""
-    release, running, most = asyncio.Event(), 0, 0
+    full, release, running, most = asyncio.Event(), asyncio.Event(), 0, 0
 
     async def look(secret):
         nonlocal running, most
@@ -45,18 +45,19 @@ async def test_halts_with_guesses_wait_for_each_other():
             return VIEWER
         running += 1
         most = max(most, running)
+        if running == UNKNOWN_AT_ONCE:
+            full.set()
         await release.wait()
         running -= 1
         raise AuthenticationError("no.")
 
-    admission = Admission(look, Rates(100, lambda: 0.0))
+    admission = Admission(look, Rates(100, 60, lambda: 0.0))
     assert await admission.admit(ask("known")) == VIEWER
     guesses = [
         asyncio.create_task(admission.admit(ask(f"guess-{number}"), is_urgent=True))
         for number in range(20)
     ]
-    while running < UNKNOWN_AT_ONCE:
-        await asyncio.sleep(0)
+    await full.wait()
     assert await admission.admit(ask("known"), is_urgent=True) == VIEWER
     release.set()
     given = await asyncio.gather(*guesses, return_exceptions=True)

@@ -7,10 +7,11 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 
+from server.release.api import idempotency
 from server.release.api.idempotency import Answer, Idempotency, Request
 from server.release.api.operation import Reply
 from server.release.api.problems import ProblemError
-from server.release.errors import ConflictError
+from server.release.errors import ConflictError, RateError
 from server.release.people.trail import record
 from server.storage.control_models import Account, IdempotencyKey, TrailEntry
 from server.storage.database import open_database
@@ -22,18 +23,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 BEAR = {"name": "bear", "colour": "red"}
 DAY = 24 * 3600
 FIRST = Answer(201, {"X-Toy": "1"}, b"{}")
+REFUSED = Answer(409, {}, b"{}")
 REQUEST = Request("ben", "key", "0" * 64)
 
 
 def key(name):
     """Return the header."""
     return {"Idempotency-Key": name}
-
-
-async def count_rows(toys):
-    """Return how many keys are remembered."""
-    async with toys.services.sessions() as session:
-        return await session.scalar(select(func.count()).select_from(IdempotencyKey))
 
 
 async def test_a_repetition_gets_the_same_answer(toys):
@@ -127,16 +123,79 @@ async def test_a_secret_is_not_kept(toys):
 
 
 async def test_a_key_is_forgotten_after_a_day(toys):
-    """24 hours later the key is new, and old rows are gone."""
+    """24 hours later the key is new, and old rows of the account are gone."""
     await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
     toys.ahead(DAY - 5)
     answer = await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
     assert "Idempotent-Replayed" in answer.headers
-    toys.ahead(DAY + 5)
+    toys.ahead(DAY + idempotency.TEND_SECONDS)
     answer = await toys.call("POST", "/toys", body=BEAR, headers=key("day"))
     assert "Idempotent-Replayed" not in answer.headers
     assert MADE == ["bear", "bear"]
-    assert await count_rows(toys) == 1
+    async with toys.services.sessions() as session:
+        own = select(func.count()).where(IdempotencyKey.account == "admin")
+        assert await session.scalar(own) == 1
+
+
+async def give(answer):  # noqa: RUF029 - as an operation
+    """Answer."""
+    return answer
+
+
+def ask(keys, name, answer):
+    """Send a request of ben's under a key."""
+    request = Request("ben", name, "0" * 64)
+    return keys.once(request, lambda: give(answer), asyncio.Event().wait)
+
+
+async def kept(sessions):
+    """Return the keys that are remembered, with their statuses."""
+    async with sessions() as session:
+        rows = await session.execute(select(IdempotencyKey.key, IdempotencyKey.status))
+        return {key: status for key, status in rows}  # noqa: C416 - rows
+
+
+async def test_refusals_are_kept_within_a_bound(place, monkeypatch):
+    """However many a client collects, the newest stay; answers to what was done all stay."""
+    monkeypatch.setattr(idempotency, "REFUSALS_KEPT", 3)
+    clock = iter(range(1000, 2000))
+    async with open_database(place) as sessions:
+        await add_account(sessions)
+        keys = Idempotency(sessions, lambda: next(clock), os.urandom, 100)
+        await ask(keys, "done", FIRST)
+        for number in range(20):
+            await ask(keys, f"refused-{number}", REFUSED)
+            assert len(await kept(sessions)) <= 1 + 2 * 3
+        assert (await kept(sessions))["done"] == 201
+        assert "refused-19" in await kept(sessions)
+
+
+async def test_an_account_has_so_many_keys(place):
+    """Refusals make room, answers to what was done do not; a day later there is room again."""
+    now = [1000]
+    async with open_database(place) as sessions:
+        await add_account(sessions)
+        keys = Idempotency(sessions, lambda: now[0], os.urandom, 3)
+        for name, answer in (("a", FIRST), ("b", REFUSED), ("c", FIRST), ("d", FIRST)):
+            await ask(keys, name, answer)
+        assert set(await kept(sessions)) == {"a", "c", "d"}
+        now[0] += 100
+        with pytest.raises(RateError) as refused:
+            await ask(keys, "e", FIRST)
+        assert (refused.value.retry_after, refused.value.share) == (DAY - 100, "idempotency_keys")
+        assert (await ask(keys, "a", FIRST)).headers["Idempotent-Replayed"] == "true"
+        now[0] += DAY
+        await ask(keys, "e", FIRST)
+        assert set(await kept(sessions)) == {"e"}
+
+
+async def test_a_big_refusal_is_not_kept(place):
+    """A refusal that holds whole role files is given anew, as nothing was done."""
+    async with open_database(place) as sessions:
+        await add_account(sessions)
+        keys = Idempotency(sessions, lambda: 1000, os.urandom, 10)
+        await ask(keys, "big", Answer(409, {}, b"x" * 20_000))
+        assert await kept(sessions) == {}
 
 
 async def test_two_at_once(fresh):
@@ -272,7 +331,7 @@ async def test_processes_that_share_a_database(place):
                 return FIRST
 
             await barrier.wait()
-            keys = Idempotency(sessions, lambda: 1000, os.urandom)
+            keys = Idempotency(sessions, lambda: 1000, os.urandom, 10)
             try:
                 return await keys.once(REQUEST, work, again)
             except (ProblemError, ConflictError) as error:
@@ -293,7 +352,7 @@ async def test_a_request_that_was_taken_over(place):
     """Whoever is late changes nothing, however late: its transaction is refused."""
     async with open_database(place) as sessions:
         await add_account(sessions)
-        late, early = (Idempotency(sessions, lambda: 1000, os.urandom) for _ in range(2))
+        late, early = (Idempotency(sessions, lambda: 1000, os.urandom, 10) for _ in range(2))
 
         async def work():
             async with sessions.begin() as session:
@@ -312,7 +371,7 @@ async def test_a_request_that_was_taken_over(place):
 async def test_an_account_that_is_none(place):
     """What the database refuses for another reason is a failure, and not a key in use."""
     async with open_database(place) as sessions:
-        keys = Idempotency(sessions, lambda: 1000, os.urandom)
+        keys = Idempotency(sessions, lambda: 1000, os.urandom, 10)
         with pytest.raises(IntegrityError):
             await keys.once(REQUEST, asyncio.Event().wait, asyncio.Event().wait)
 

@@ -5,8 +5,10 @@ import hashlib
 import os
 
 import pytest
+from sqlalchemy import select
 
 from server.release.errors import AuthenticationError, NotFoundError, PermissionDeniedError
+from server.release.people import web_sessions
 from server.release.people.accounts import (
     change_account,
     create_account,
@@ -24,7 +26,7 @@ from server.release.people.web_sessions import (
     find_session,
     list_sessions,
 )
-from server.storage.control_models import WebSession
+from server.storage.control_models import TrailEntry, WebSession
 from server.storage.database import open_database
 
 NOW = 1_800_000_000
@@ -63,9 +65,11 @@ def token(sessions, operator, entropy):
 def begin(sessions, entropy):
     """Give a function that signs a browser in."""
 
-    async def act(seconds=0, **origin):
+    async def act(seconds=0, former="", **origin):
         async with sessions.begin() as session:
-            return await begin_session(session, entropy, Origin("ani", **origin), at=NOW + seconds)
+            return await begin_session(
+                session, entropy, Origin("ani", **origin), at=NOW + seconds, former=former
+            )
 
     return act
 
@@ -165,6 +169,39 @@ async def test_it_ends_by_time(sessions, token, begin):
         assert await is_open(sessions, begun, seconds)
     assert await is_open(sessions, begun, 12 * HOUR - 1)
     assert not await is_open(sessions, begun, 12 * HOUR)
+
+
+async def test_signing_in_again_ends_the_session_before(sessions, token, begin):
+    """The browser's former session is over with the same transaction, and no other one."""
+    identity = await token()
+    former, other = await begin(token=identity), await begin(token=identity)
+    again = await begin(1, former=former.secret, token=identity)
+    opened = [await is_open(sessions, each, 2) for each in (former, other, again)]
+    assert opened == [False, True, True]
+
+
+async def test_an_account_has_so_many_open_sessions(sessions, token, begin, monkeypatch):
+    """One more ends the oldest, and the audit log says so."""
+    monkeypatch.setattr(web_sessions, "LIVE_SESSIONS", 3)
+    identity = await token()
+    begun = [await begin(seconds, token=identity) for seconds in range(4)]
+    opened = [await is_open(sessions, each, 5) for each in begun]
+    assert opened == [False, True, True, True]
+    async with sessions() as session:
+        query = select(TrailEntry).where(TrailEntry.action == "session.end")
+        (entry,) = (await session.scalars(query)).all()
+    assert begun[0].row.id in entry.detail
+    assert entry.actor == f"ani/{begun[3].row.id}"
+
+
+async def test_an_account_has_so_many_rows(sessions, token, begin, monkeypatch):
+    """Those of the oldest sessions go, the newest and those of other accounts stay."""
+    monkeypatch.setattr(web_sessions, "KEPT_SESSIONS", 3)
+    identity = await token()
+    begun = [await begin(seconds, token=identity) for seconds in range(5)]
+    async with sessions() as session:
+        rows = set(await session.scalars(select(WebSession.id)))
+    assert rows == {each.row.id for each in begun[2:]}
 
 
 async def test_looking_is_seldom_a_write(sessions, token, begin):
