@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `api_behind_proxy` says that a proxy speaks it. `api_rate`: requests of one token per second,
     of an account twice as many. `api_connections`: connections of the control plane.
     `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them at once.
+    `changes_per_hour`: changes of one account over the API and in the console, likewise.
     `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
@@ -78,6 +79,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
     api_connections: Count = 256
     sign_ins_per_hour: Count = 60
+    changes_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 3600
     idempotency_keys: Count = 5000
     webhook_private: bool = False
     blob_quota: Octets = 0

@@ -13,6 +13,7 @@ from aiohttp import web
 from server.release.api.catalogue import OPERATIONS
 from server.release.api.operation import Call, Reply, Services
 from server.release.api.problems import ProblemError
+from server.release.api.rates import Rates
 from server.release.people.principal import Principal
 from server.release.rollouts.etag import ANY, read_if_match
 
@@ -22,10 +23,13 @@ _BY_ID = MappingProxyType({operation.id: operation for operation in OPERATIONS})
 class Desk:
     """Operations as `principal`, who is signed in."""
 
-    def __init__(self, principal: Principal, services: Services, request: web.BaseRequest) -> None:
+    def __init__(
+        self, principal: Principal, services: Services, request: web.BaseRequest, rates: Rates
+    ) -> None:
         self.principal = principal
         self.services = services
         self._request = request
+        self._rates = rates
 
     async def do(
         self,
@@ -43,6 +47,8 @@ class Desk:
         wanted = _BY_ID[operation]
         if wanted.permission is not None:
             self.principal.check(wanted.permission)
+        if wanted.is_change:
+            self._rates.count_change(self.principal.name)
         headers: dict[str, str] = {}
         if wanted.if_match:
             tags = read_if_match(etag)

@@ -57,6 +57,7 @@ class TooLargeError(HeningError):
 class Share(enum.StrEnum):
     """What each token and account has a share of; a label of the metrics."""
 
+    CHANGES = "changes"
     CONNECTIONS = "connections"
     GUESSES = "guesses"
     IDEMPOTENCY_KEYS = "idempotency_keys"

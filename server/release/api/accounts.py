@@ -208,6 +208,7 @@ OPERATIONS = (
         permission=Permission.PEOPLE,
         summary="Shut an account out",
         handler=disable_account,
+        stops=True,
         again=_show_again,
         response=AccountState,
         errors=(409,),

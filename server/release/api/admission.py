@@ -25,7 +25,7 @@ class Admission:
 
     def __init__(self, authenticate: Authenticate, rates: Rates) -> None:
         self._authenticate = authenticate
-        self._rates = rates
+        self.rates = rates
         self._unknown = asyncio.Semaphore(UNKNOWN_AT_ONCE)
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
@@ -39,20 +39,20 @@ class Admission:
             secret = ""
         if not secret:
             if is_urgent:  # elsewhere it is no guess, and costs nothing
-                self._rates.count_failure(secret)
+                self.rates.count_failure(secret)
             raise AuthenticationError("Send one `Authorization: Bearer` with a valid token.")
         try:
             if not is_urgent:
-                self._rates.check(secret)
+                self.rates.check(secret)
                 principal = await self._authenticate(secret)
-            elif self._rates.is_known(secret):
+            elif self.rates.is_known(secret):
                 principal = await self._authenticate(secret)
             else:
                 async with self._unknown:
                     principal = await self._authenticate(secret)
         except AuthenticationError:
-            self._rates.count_failure(secret)
+            self.rates.count_failure(secret)
             raise
-        self._rates.count(secret, principal.name, is_urgent=is_urgent)
+        self.rates.count(secret, principal.name, is_urgent=is_urgent)
         vouch(request, principal)
         return principal

@@ -105,6 +105,8 @@ class Api:
         )
         if principal is not None and operation.permission is not None:
             principal.check(operation.permission)
+        if principal is not None and operation.is_change:
+            self._admission.rates.count_change(principal.name)
         query = decode_query(route.query, operation.query)
         if operation.if_match:
             _check_if_match(request)

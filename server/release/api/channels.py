@@ -297,6 +297,7 @@ def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary:
         limit=WIDE_BODY_LIMIT if name in {"halt", "pause"} else BODY_LIMIT,
         if_match=name != "halt",
         urgent=name == "halt",
+        stops=name in {"halt", "pause"},
     )
 
 

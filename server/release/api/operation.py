@@ -189,6 +189,7 @@ class Operation:
     `errors`: statuses that the handler raises beyond those that its declaration implies.
     `if_match`: the request must carry If-Match; the handler compares with `call.check_match`.
     `urgent`: whoever has a valid token is never refused for the rate of requests.
+    `stops`: it is no change that counts; repeated, it does nothing until one that counts undid it.
     `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
     `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the trail
     that tells what was done; it does nothing twice.
@@ -210,6 +211,7 @@ class Operation:
     public: bool = False
     if_match: bool = False
     urgent: bool = False
+    stops: bool = False
     secret: bool = False
     again: Again | None = None
     raw: bool = False
@@ -237,6 +239,13 @@ class Operation:
     def takes_key(self) -> bool:
         """Whether an Idempotency-Key is heeded."""
         return self.method == "POST" and not self.raw and not self.public
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it counts as a change of its account; a part of an upload is none."""
+        is_part = self.raw and self.method == "PATCH"
+        is_look = self.method in {"GET", "HEAD", "OPTIONS"}
+        return not (is_look or is_part or self.stops or self.urgent)
 
     @property
     def parameters(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from server.release.errors import RateError, Share
 BURST_SECONDS = 4  # of requests at the full rate that may come at once
 ACCOUNT_TOKENS = 2
 """What all tokens of an account may do, in tokens' worth: a browser beside a script."""
-SIGN_IN_BURSTS = 6  # of an hour's sign-ins a sixth may come at once: a person's browsers
+HOURLY_BURSTS = 6  # of what an account may do in an hour a sixth may come at once
 MAX_BUCKETS = 10_000  # tokens, or accounts, in use at one time; the one unused for longest goes
 
 
@@ -67,16 +67,20 @@ class Buckets:
 class Rates:
     """The buckets of one process; `now` is monotonic.
 
-    `per_second`: requests of one token; `sign_ins`: of one account to the console, in an hour.
+    `per_second`: requests of one token; `sign_ins` to the console and `changes`: of one account, in
+    an hour.
     """
 
-    def __init__(self, per_second: int, sign_ins: int, now: Callable[[], float]) -> None:
+    def __init__(
+        self, per_second: int, sign_ins: int, changes: int, now: Callable[[], float]
+    ) -> None:
         burst = float(per_second * BURST_SECONDS)
         self._now = now
         self._guesses = Bucket(burst, per_second, burst, now())
         self._tokens = Buckets(burst, per_second)
         self._accounts = Buckets(ACCOUNT_TOKENS * burst, ACCOUNT_TOKENS * per_second)
-        self._sign_ins = Buckets(max(1, sign_ins / SIGN_IN_BURSTS), sign_ins / 3600)
+        self._sign_ins = _hourly(sign_ins)
+        self._changes = _hourly(changes)
         self._owners: OrderedDict[str, str] = OrderedDict()
 
     def is_known(self, secret: str) -> bool:
@@ -119,9 +123,18 @@ class Rates:
         now = self._now()
         _refuse(self._sign_ins.find(account, now).take(now), Share.SIGN_INS)
 
+    def count_change(self, account: str) -> None:
+        """Count a request for a change; raises RateError when an account's are too many."""
+        now = self._now()
+        _refuse(self._changes.find(account, now).take(now), Share.CHANGES)
+
     def _wait(self, digest: str, account: str, now: float) -> int:
         own = self._tokens.find(digest, now).wait(now)
         return max(own, self._accounts.find(account, now).wait(now))
+
+
+def _hourly(number: int) -> Buckets:
+    return Buckets(max(1, number / HOURLY_BURSTS), number / 3600)
 
 
 def _digest(secret: str) -> str:

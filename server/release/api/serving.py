@@ -66,8 +66,12 @@ async def serving(
     """
     settings = services.settings
     tls = await asyncio.to_thread(load_tls, settings)
-    now = asyncio.get_running_loop().time
-    rates = Rates(settings.api_rate, settings.sign_ins_per_hour, now)
+    rates = Rates(
+        settings.api_rate,
+        settings.sign_ins_per_hour,
+        settings.changes_per_hour,
+        asyncio.get_running_loop().time,
+    )
     metrics = ApiMetrics(registry, operations)
     provider = make_provider(services)
     admission = Admission(verify or token_verifier(services, provider), rates)

@@ -187,6 +187,7 @@ OPERATIONS = (
         permission=None,
         summary="Revoke a token",
         handler=revoke_token,
+        stops=True,
         again=_revoke_again,
         response=TokenState,
         errors=(403,),

@@ -13,6 +13,7 @@ class Limits:
 
     `length`: of one upload; a full package of a big model has about 4 GiB.
     `per_account`, `in_all`: uploads that are not whole yet.
+    `finished`: whole uploads of an account that are remembered; the oldest are forgotten early.
     `account_octets`: announced lengths of an account's uploads that are not whole yet.
     `keep_free`: what uploads leave free on the disk for publishing, the log and the database.
     `blob_quota`: of all blobs together, those that uploads are to become among them; 0 for any.
@@ -23,6 +24,7 @@ class Limits:
     length: int = 16 << 30
     per_account: int = 16
     in_all: int = 64
+    finished: int = 1000
     account_octets: int = 64 << 30
     keep_free: int = KEEP_FREE
     blob_quota: int = 0

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from server.release.errors import QuotaError, RateError
+from server.release.errors import QuotaError, RateError, Share
 from server.release.uploads.limits import Limits
 from server.storage.control_models import Upload
 from server.storage.room import Room, plan_room
@@ -28,6 +28,7 @@ def check_quota(upload: Upload, waiting: Sequence[Upload], limits: Limits) -> No
             f"{len(own)} uploads of {upload.account} and {len(waiting)} in all are not whole yet:"
             " end one of them first.",
             _RETRY_SECONDS,
+            Share.UPLOADS,
         )
     octets = sum(each.length for each in own) + upload.length
     if octets > limits.account_octets:

@@ -16,7 +16,8 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from server.release.errors import NotFoundError, TooLargeError
 from server.release.people.permissions import Permission
@@ -102,6 +103,7 @@ class Uploads:
             if not is_here:
                 await self._check_room(upload)
             async with self._sessions.begin() as session:
+                await self._forget_finished(session, principal.name)
                 session.add(upload)
                 await session.flush()
                 await record(
@@ -195,6 +197,17 @@ class Uploads:
             check_space(upload, missing, self._free(self._folder.root), self.limits)
 
         await asyncio.to_thread(look)
+
+    async def _forget_finished(self, session: AsyncSession, account: str) -> None:
+        """Forget an account's whole uploads but the newest: their blobs stay, and tell the same."""
+        whole = and_(Upload.account == account, Upload.finished_at.is_not(None))
+        newest = (
+            select(Upload.id)
+            .where(whole)
+            .order_by(Upload.finished_at.desc(), Upload.id)
+            .limit(self.limits.finished)
+        )
+        await session.execute(delete(Upload).where(whole, Upload.id.not_in(newest)))
 
     async def _load(self, principal: Principal, upload_id: str) -> Upload:
         """Load a principal's own upload; somebody else's is as one that is not there."""

@@ -165,8 +165,8 @@ async def console_world(world, **settings):
         lambda: known["seen"],
         lambda: world.now() - known["behind"],
     )
-    fast = {"api_port": 0, "api_rate": FAST, "sign_ins_per_hour": 10_000, "console": True}
-    made = Settings(**fast | settings)
+    fast = {"api_port": 0, "api_rate": FAST, "sign_ins_per_hour": 10_000}
+    made = Settings(**fast | {"console": True, "changes_per_hour": FAST} | settings)
     site = await asyncio.to_thread(open_console, made, surroundings)
     async with (
         api_world(world, settings=made, real_tokens=True, site=site) as api,

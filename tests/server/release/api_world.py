@@ -114,7 +114,7 @@ async def api_world(
             raise AuthenticationError("This needs a valid token: ask an admin for one.")
         return principals[secret]
 
-    settings = settings or Settings(api_port=0, api_rate=FAST)
+    settings = settings or Settings(api_port=0, api_rate=FAST, changes_per_hour=FAST)
     async with world.publisher() as publisher, open_database(world.folder.database) as sessions:
         async with sessions.begin() as session:
             for name, principal in principals.items():

@@ -27,7 +27,7 @@ async def refuse(_secret):  # noqa: RUF029 - as the database
 @pytest.mark.parametrize("token", ["", "guess"])
 async def test_a_halt_without_a_valid_token_is_a_guess(token):
     """Guesses are bounded on the paths of halts, too, with and without a token."""
-    admission = Admission(refuse, Rates(1, 60, lambda: 0.0))
+    admission = Admission(refuse, Rates(1, 60, 60, lambda: 0.0))
     for _ in range(4):
         with pytest.raises(AuthenticationError):
             await admission.admit(ask(token), is_urgent=True)
@@ -51,7 +51,7 @@ async def test_halts_with_guesses_wait_for_each_other():
         running -= 1
         raise AuthenticationError("no.")
 
-    admission = Admission(look, Rates(100, 60, lambda: 0.0))
+    admission = Admission(look, Rates(100, 60, 60, lambda: 0.0))
     assert await admission.admit(ask("known")) == VIEWER
     guesses = [
         asyncio.create_task(admission.admit(ask(f"guess-{number}"), is_urgent=True))

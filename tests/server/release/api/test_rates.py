@@ -38,7 +38,7 @@ def spend(take):
 
 def test_a_token_has_a_burst_and_a_rate(clock):
     """At 10 a second 40 come at once, then 10 each second, never more than 40."""
-    rates = Rates(10, 60, clock)
+    rates = Rates(10, 60, 60, clock)
     assert spend(lambda: rates.count("a", "a")) == (40, 1)
     clock.now += 1
     assert spend(lambda: rates.count("a", "a")) == (10, 1)
@@ -48,14 +48,14 @@ def test_a_token_has_a_burst_and_a_rate(clock):
 
 def test_tokens_do_not_share(clock):
     """One that is used up leaves the others alone."""
-    rates = Rates(1, 60, clock)
+    rates = Rates(1, 60, 60, clock)
     spend(lambda: rates.count("a", "a"))
     assert spend(lambda: rates.count("b", "b")) == (4, 1)
 
 
 def test_tokens_of_an_account_share(clock):
     """A hundred tokens of one account do what two may do; other accounts do not notice."""
-    rates = Rates(10, 60, clock)
+    rates = Rates(10, 60, 60, clock)
     tokens = iter(f"token-{number}" for number in range(100))
     assert spend(lambda: rates.count(next(tokens), "ben")) == (80, 1)
     rates.count("another", "eka")
@@ -63,7 +63,7 @@ def test_tokens_of_an_account_share(clock):
 
 def test_what_would_be_refused_is_not_looked_up(clock):
     """A token that is over its rate, or its account's, is refused without a look."""
-    rates = Rates(1, 60, clock)
+    rates = Rates(1, 60, 60, clock)
     rates.count("idle", "ben")
     for token in ("a", "b"):
         assert spend(lambda token=token: rates.count(token, "ben"))[1] == 1
@@ -75,7 +75,7 @@ def test_what_would_be_refused_is_not_looked_up(clock):
 
 def test_a_clock_that_stands_still_or_jumps_back_gives_nothing(clock):
     """Time that did not pass fills no bucket."""
-    rates = Rates(1, 60, clock)
+    rates = Rates(1, 60, 60, clock)
     spend(lambda: rates.count("a", "a"))
     clock.now -= 100
     assert spend(lambda: rates.count("a", "a")) == (0, 1)
@@ -83,7 +83,7 @@ def test_a_clock_that_stands_still_or_jumps_back_gives_nothing(clock):
 
 def test_guesses_share_one_bucket(clock):
     """All guesses are one token's worth; after that unknown tokens are not looked up."""
-    rates = Rates(10, 60, clock)
+    rates = Rates(10, 60, 60, clock)
     rates.count("good", "good")
     assert spend(lambda: rates.count_failure("bad")) == (40, 1)
     with pytest.raises(RateError):
@@ -95,7 +95,7 @@ def test_guesses_share_one_bucket(clock):
 
 def test_a_token_that_fails_is_a_guess_from_then_on(clock):
     """A token that was revoked passes the bucket of guesses no longer."""
-    rates = Rates(10, 60, clock)
+    rates = Rates(10, 60, 60, clock)
     rates.count("revoked", "revoked")
     spend(lambda: rates.count_failure("revoked"))
     with pytest.raises(RateError):
@@ -104,7 +104,7 @@ def test_a_token_that_fails_is_a_guess_from_then_on(clock):
 
 def test_what_is_urgent_is_never_refused(clock):
     """It takes from the token's bucket, which may be empty already."""
-    rates = Rates(10, 60, clock)
+    rates = Rates(10, 60, 60, clock)
     spend(lambda: rates.count("a", "a"))
     rates.count("a", "a", is_urgent=True)
     with pytest.raises(RateError):
@@ -113,17 +113,24 @@ def test_what_is_urgent_is_never_refused(clock):
 
 def test_sign_ins(clock):
     """An account signs in ten times at once, then once a minute; another one is not held up."""
-    rates = Rates(1000, 60, clock)
+    rates = Rates(1000, 60, 60, clock)
     assert spend(lambda: rates.count_sign_in("ben")) == (10, 60)
     rates.count_sign_in("eka")
     clock.now += 60
     assert spend(lambda: rates.count_sign_in("ben")) == (1, 60)
 
 
+def test_changes(clock):
+    """An account changes a sixth of an hour's number at once; another one is not held up."""
+    rates = Rates(1000, 60, 3600, clock)
+    assert spend(lambda: rates.count_change("ben")) == (600, 1)
+    rates.count_change("eka")
+
+
 def test_only_so_many_tokens_are_remembered(clock, monkeypatch):
     """The one unused for longest is forgotten; it begins with a full bucket again."""
     monkeypatch.setattr("server.release.api.rates.MAX_BUCKETS", 3)
-    rates = Rates(1, 60, clock)
+    rates = Rates(1, 60, 60, clock)
     for token in "abcad":
         rates.count(token, token)
     assert [spend(lambda token=token: rates.count(token, token))[0] for token in "ab"] == [2, 4]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import select
 
 from server.core.errors import FormatError
 from server.release.errors import (
@@ -29,6 +30,7 @@ from server.release.uploads.errors import (
     UploadStalledError,
 )
 from server.release.uploads.partial import PartialFile
+from server.storage.control_models import Upload
 from tests.server.release.uploads.desk import DATA, LIMITS, SHA256, pieces, principal
 
 
@@ -221,6 +223,19 @@ async def test_octets_that_are_here_already(desk):
     assert desk.files() == []
     other = await desk.uploads.create(principal("budi"), len(DATA) + 1, SHA256)
     assert other.offset == 0
+
+
+async def test_whole_uploads_are_remembered_within_a_bound(desk):
+    """The oldest of an account are forgotten; the newest and those of others are not."""
+    desk.restart(replace(LIMITS, finished=2))
+    await desk.append(await desk.create(), 0, DATA)
+    other = await desk.create("budi")
+    created = [await desk.create() for _ in range(5)]
+    async with desk.sessions() as session:
+        left = set(await session.scalars(select(Upload.id)))
+    assert other in left
+    assert created[-1] in left
+    assert len(left) == 1 + 2 + 1
 
 
 async def test_no_octets(desk):
