@@ -220,9 +220,12 @@ async def test_changes_of_an_account(world):
         assert 1 <= int(refused.headers["Retry-After"]) <= 300
         path = "/channels/armani/id/stable/pause"
         assert (await call("POST", path, token=engineer, body={}, headers=more)).status == 200
+        browser = await team.signed_in("engineer")
+        page = await browser.get("/console/channels/armani/id/stable")
+        assert (await browser.send(page, "/resume")).status == 429
         made = await call("POST", "/webhooks", token=admin, body={})
         assert made.status == 422
-        assert limits(team, Share.CHANGES) == 1
+        assert limits(team, Share.CHANGES) == 2
 
 
 async def test_uploads_of_an_account(world):
