@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-NOBODY = ""
+TOKENLESS = ""
 """The holder of connections over which no valid token came."""
 
 
@@ -20,7 +20,7 @@ class Slot:
     `is_busy`: a request of it is being answered.
     """
 
-    account: str = NOBODY
+    account: str = TOKENLESS
     token: str = ""
     is_busy: bool = False
 
@@ -33,8 +33,8 @@ def choose_leaving(slots: Sequence[Slot]) -> int | None:
     k holders, no holder of n // k or fewer connections loses one, nor of a single one.
     """
     held = Counter(slot.account for slot in slots)
-    held[NOBODY] += 1  # the new one
-    largest = max(held, key=lambda account: (held[account], account == NOBODY))
+    held[TOKENLESS] += 1  # the new one
+    largest = max(held, key=lambda account: (held[account], account == TOKENLESS))
     own = [index for index, slot in enumerate(slots) if slot.account == largest]
     tokens = Counter(slots[index].token for index in own)
     return min(

@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.release.api.connections import NOBODY, Slot, choose_leaving
+from server.release.api.connections import TOKENLESS, Slot, choose_leaving
 
 ANI, BEN = Slot("ani", "a"), Slot("ben", "b")
 UNKNOWN = Slot()
@@ -50,11 +50,11 @@ def test_a_holder_within_its_share_loses_none(limit, openings):
     for account, shows in openings:
         if len(slots) == limit:
             before = Counter(slot.account for slot in slots)
-            before[NOBODY] += 1
+            before[TOKENLESS] += 1
             leaving = choose_leaving(slots)
-            loser = NOBODY if leaving is None else slots[leaving].account
+            loser = TOKENLESS if leaving is None else slots[leaving].account
             assert before[loser] > limit // len(before)
-            assert loser == NOBODY or before[loser] > 1
+            assert loser == TOKENLESS or before[loser] > 1
             if leaving is None:
                 continue
             del slots[leaving]

@@ -180,6 +180,16 @@ async def test_signing_in_again_ends_the_session_before(sessions, token, begin):
     assert opened == [False, True, True]
 
 
+async def test_a_browser_that_changes_accounts(sessions, operator, entropy, make, token, begin):
+    """The session before is over, of whichever account it was."""
+    await make("eka", Role.VIEWER, "armani")
+    await change(sessions, change_account, operator, name="eka", subject="u-2", at=NOW)
+    async with sessions.begin() as session:
+        former = await begin_session(session, entropy, Origin("eka", subject="u-2"), at=NOW)
+    await begin(1, former=former.secret, token=await token())
+    assert not await is_open(sessions, former, 2)
+
+
 async def test_an_account_has_so_many_open_sessions(sessions, token, begin, monkeypatch):
     """One more ends the oldest, and the audit log says so."""
     monkeypatch.setattr(web_sessions, "LIVE_SESSIONS", 3)
