@@ -12,7 +12,7 @@ from server.device.counts import CountsCollector
 from server.health import serving_health
 from server.instruments import Instruments
 from server.opening import Clock, open_blobs
-from server.phones import Given, renew_at, serving_phones
+from server.phones import Given, Phones, renew_at, serving_phones
 from server.processes.lost import LostCollector
 from server.publish_loop import publish_for_ever
 from server.publisher.clock_keeper import ClockKeeper
@@ -41,6 +41,7 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.room import Room
 from server.upkeep import Upkeep
+from server.urgent import urgent_thread
 
 log = structlog.get_logger()
 
@@ -53,14 +54,16 @@ async def running(
     *,
     entropy: Callable[[int], bytes],
     announce_api: Callable[[int], None] = lambda _port: None,
+    announce_urgent: Callable[[int], None] = lambda _port: None,
     given: Given | None = None,
     pace: Callable[[], float] | None = None,
 ) -> AsyncIterator[int]:
     """Repair, serve and publish until the block ends; gives the port that phones may ask.
 
     Where the settings have an `api_port` the control plane listens, too; `announce_api` is told its
-    port. `entropy(n)` gives n random octets; `given` comes from whoever started this process;
-    `pace` counts the seconds, by default the machine's, that `clock` is held against for jumps.
+    port, and `announce_urgent` the one of what stops things, if it has any. `entropy(n)` gives n
+    random octets; `given` comes from whoever started this process; `pace` counts the seconds, by
+    default the machine's, that `clock` is held against for jumps.
     """
     given = given or Given((), {}, asyncio.Event())
     blobs = await asyncio.to_thread(open_blobs, folder, settings, clock)
@@ -74,9 +77,7 @@ async def running(
         phones = await stack.enter_async_context(
             serving_phones(folder, settings, clock, blobs, given)
         )
-        tools = Instruments(clock, monotonic, phones.watch.after_step)
-        tools.registry.register(CountsCollector(phones.counts))
-        tools.registry.register(LostCollector(phones.lost))
+        tools = _make_instruments(clock, phones)
         steady = await _steady_clock(folder, clock, pace or monotonic, tools)
         try:
             await asyncio.to_thread(load_keys, folder)
@@ -144,6 +145,9 @@ async def running(
         stack.push_async_callback(_cancel_all, begun)
         log.info("listening", host=settings.host, port=phones.port)
         if settings.api_port is not None:
+            urgent = await stack.enter_async_context(
+                urgent_thread(folder, settings, steady, entropy, phones.url, tools, announce_urgent)
+            )
             services = Services(
                 folder,
                 sessions,
@@ -154,6 +158,7 @@ async def running(
                 wake=wanted.set,
                 rollouts=rollouts,
                 alarms=upkeep.alarms,
+                urgent=urgent,
             )
             await services.uploads.tidy()
             await services.submissions.tidy()
@@ -169,6 +174,19 @@ async def running(
         # Nothing is begun before every setting was found good, so that nothing is cut off then.
         begun += [asyncio.create_task(work()) for work in works]
         yield phones.port
+
+
+def _make_instruments(clock: Clock, phones: Phones) -> Instruments:
+    """Return what counts and says; the watch is woken from whichever thread published."""
+    loop = asyncio.get_running_loop()
+
+    def wake(step: int) -> None:
+        loop.call_soon_threadsafe(phones.watch.after_step, step)
+
+    tools = Instruments(clock, loop.time, wake)
+    tools.registry.register(CountsCollector(phones.counts))
+    tools.registry.register(LostCollector(phones.lost))
+    return tools
 
 
 def _free_octets(folder: StateFolder, blobs: BlobStore) -> int:

@@ -39,6 +39,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `sign_ins_per_hour`: sign-ins of one account to the console, a sixth of them at once.
     `changes_per_hour`: changes of one account over the API and in the console, likewise.
     `idempotency_keys`: keyed requests of one account that are remembered, for a day each.
+    `urgent_port`, `urgent_socket`: a port on `api_host`, and the path of a Unix socket for a proxy
+    of this machine, that answer what stops things (halt, pause, cancel) and nothing else; without
+    them commands of this machine reach it.
     `webhook_private`: webhooks may go to private addresses and over plain HTTP.
     `blob_quota`: octets that all blobs may have, 0 for any; `keep_free`: octets that taking a
     bundle or an upload in leaves free on the disk.
@@ -81,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sign_ins_per_hour: Count = 60
     changes_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 3600
     idempotency_keys: Count = 5000
+    urgent_port: Port | None = None
+    urgent_socket: str = ""
     webhook_private: bool = False
     blob_quota: Octets = 0
     keep_free: Octets = KEEP_FREE

@@ -158,6 +158,10 @@ def _load_pinned(folder: StateFolder) -> Root | None:
 @click.option("--api-cert", help="PEM file of its TLS certificate.")
 @click.option("--api-key", help="PEM file of the certificate's key.")
 @click.option("--api-behind-proxy", is_flag=True, default=None, help="A proxy speaks its TLS.")
+@click.option(
+    "--urgent-port", type=PORT, help="A port beside it for what stops things; 0 takes a free one."
+)
+@click.option("--urgent-socket", help="Path of a Unix socket for the same, for a proxy.")
 @click.option("--console", is_flag=True, default=None, help="Serve pages for people beside it.")
 @click.option("--console-url", help="Where browsers find them.  [default: loopback]")
 @click.option("--api-rate", type=int, help="Requests of one token per second.  [default: 50]")
@@ -204,18 +208,20 @@ def run(
             loop.add_signal_handler(name, stop.set)
         loop.add_signal_handler(signal.SIGHUP, hangup.set)
         api_ports: list[int] = []
+        urgent_ports: list[int] = []
         async with running(
             folder,
             settings,
             clock,
             entropy=os.urandom,
             announce_api=api_ports.append,
+            announce_urgent=urgent_ports.append,
             given=Given(passed, os.environ, hangup, nursery),
             pace=pace,
         ) as port:
             if port:
                 click.echo(_address("https" if settings.tls_cert else "http", settings.host, port))
-            for api_port in api_ports:
+            for api_port in api_ports + urgent_ports:
                 scheme = "https" if settings.api_cert else "http"
                 click.echo(_address(scheme, settings.api_host, api_port) + PREFIX)
             notify(manager, "READY=1")

@@ -58,7 +58,7 @@ class Desk:
         asked = query if isinstance(query, msgspec.Struct) else _convert(query, wanted.query)
         told = _convert(body, wanted.request)
         call = Call(self.principal, path, asked, told, headers, self._request, self.services)
-        reply = await wanted.handler(call)
+        reply = await wanted.perform(call, wanted.handler)
         if not isinstance(reply, Reply):
             raise TypeError(f"{operation} streams, and no page can show that")
         return reply.body

@@ -58,8 +58,8 @@ def bind_tcp(host: str, port: int, count: int) -> list[socket.socket]:
 
 
 @contextlib.contextmanager
-def bound_unix(path: Path) -> Iterator[socket.socket]:
-    """Listen on a Unix socket of mode `UNIX_MODE` until the block ends, then remove its file.
+def bound_unix(path: Path, mode: int = UNIX_MODE) -> Iterator[socket.socket]:
+    """Listen on a Unix socket of `mode` until the block ends, then remove its file.
 
     A file that a dead server left is replaced, in one step and with the mode that it is to have.
     Raises StorageError where another server listens there, or something else has the name.
@@ -74,7 +74,7 @@ def bound_unix(path: Path) -> Iterator[socket.socket]:
     try:
         new.unlink(missing_ok=True)
         one.bind(str(new))
-        new.chmod(UNIX_MODE)
+        new.chmod(mode)
         one.listen(BACKLOG)
         one.setblocking(False)
         mine = new.stat().st_ino

@@ -82,6 +82,16 @@ class StateFolder:
         return self.root / "clock.json"
 
     @property
+    def run(self) -> Path:
+        """What is there only while a server runs."""
+        return self.root / "run"
+
+    @property
+    def urgent(self) -> Path:
+        """The Unix socket by which commands have a running server stop something."""
+        return self.run / "urgent.sock"
+
+    @property
     def incomplete(self) -> Path:
         """There while this is a back-up that is not whole."""
         return self.root / "INCOMPLETE"

@@ -33,14 +33,11 @@ class Admission:
 
         An urgent request with a valid token is never refused for the rates.
         """
-        given = request.headers.getall("Authorization", [])
-        scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
-        if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:
-            secret = ""
+        secret = read_bearer(request)
         if not secret:
             if is_urgent:  # elsewhere it is no guess, and costs nothing
                 self.rates.count_failure(secret)
-            raise AuthenticationError("Send one `Authorization: Bearer` with a valid token.")
+            raise no_token()
         try:
             if not is_urgent:
                 self.rates.check(secret)
@@ -56,3 +53,17 @@ class Admission:
         self.rates.count(secret, principal.name, is_urgent=is_urgent)
         vouch(request, principal)
         return principal
+
+
+def read_bearer(request: web.BaseRequest) -> str:
+    """Return the text of a request's one bearer token, empty where it has none that could be."""
+    given = request.headers.getall("Authorization", [])
+    scheme, _, secret = given[0].partition(" ") if len(given) == 1 else ("", "", "")
+    if scheme.lower() != "bearer" or not secret.isascii() or len(secret) > TOKEN_LIMIT:
+        return ""
+    return secret
+
+
+def no_token() -> AuthenticationError:
+    """Return the refusal of a request without a token."""
+    return AuthenticationError("Send one `Authorization: Bearer` with a valid token.")

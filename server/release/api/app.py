@@ -6,20 +6,14 @@ the served schema says anyway, and nothing else; its body is not read.
 
 import hashlib
 from collections.abc import Awaitable
+from typing import Protocol
 
 import msgspec
 import structlog
 from aiohttp import web
 
-from server.release.api.admission import Admission
 from server.release.api.decode import decode_body, decode_query
-from server.release.api.idempotency import (
-    Answer,
-    Idempotency,
-    Request,
-    answer_lost,
-    read_key,
-)
+from server.release.api.idempotency import Answer, Request, answer_lost, read_key
 from server.release.api.metrics import ApiMetrics
 from server.release.api.operation import (
     MATCH_REQUIRED,
@@ -29,13 +23,16 @@ from server.release.api.operation import (
     Services,
 )
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
-from server.release.api.receive import invite_body, receive_body
+from server.release.api.receive import BODY_SECONDS, invite_body, receive_body
 from server.release.api.routes import Route, Routes
+from server.release.people.principal import Principal
 from server.release.people.trail import describe as describe_entry
 from server.release.rollouts.etag import read_if_match
 from server.storage.control_models import TrailEntry
 
 JSON = "application/json"
+SMALL = 4096
+"""Bytes of a body that is decoded on the loop, in well under a millisecond."""
 MALFORMED = (
     "This is no HTTP request that the server takes: send HTTP/1.1 with one Host, a known method,"
     " and lines that are not too long."
@@ -43,26 +40,29 @@ MALFORMED = (
 log = structlog.get_logger()
 
 
+class Admitting(Protocol):
+    """Finds the principal of a request."""
+
+    async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
+        """Return who asks; raises AuthenticationError or RateError."""
+
+
 class Api:
-    """Answers requests for `operations`."""
+    """Answers requests for `operations`; a body has `body_seconds` for each MiB of its limit."""
 
     def __init__(
         self,
         operations: tuple[Operation, ...],
         services: Services,
-        admission: Admission,
+        admission: Admitting,
         metrics: ApiMetrics,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._routes = Routes(operations)
         self._services = services
         self._admission = admission
         self._metrics = metrics
-        self._keys = Idempotency(
-            services.sessions,
-            services.epoch,
-            services.entropy,
-            services.settings.idempotency_keys,
-        )
+        self._body_seconds = body_seconds
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Raises ConnectionError when its client is gone."""
@@ -101,7 +101,9 @@ class Api:
         principal = (
             None
             if operation.public
-            else await self._admission.admit(request, is_urgent=operation.urgent)
+            else await self._admission.admit(
+                request, is_urgent=operation.urgent and operation.permission is not None
+            )
         )
         if principal is not None and operation.permission is not None:
             principal.check(operation.permission)
@@ -114,18 +116,24 @@ class Api:
         if operation.raw:
             await invite_body(request)
         else:
-            octets = await receive_body(request, operation)
+            octets = await receive_body(request, operation, self._body_seconds)
         if operation.request is not None:
             body = decode_body(octets, operation.request)
         call = Call(principal, route.path, query, body, request.headers, request, self._services)
-        if principal is not None and operation.takes_key and "Idempotency-Key" in request.headers:
+        answer = await operation.perform(call, lambda call: self._act(operation, call, octets))
+        return answer if isinstance(answer, web.StreamResponse) else _to_response(answer)
+
+    async def _act(
+        self, operation: Operation, call: Call, octets: bytes
+    ) -> Answer | web.StreamResponse:
+        """Do what a request asks for, where it has a key once; on the loop that it belongs to."""
+        keyed = "Idempotency-Key" in call.request.headers
+        if call.principal is not None and operation.takes_key and keyed:
             return await self._answer_once(operation, call, octets)
         reply = await operation.handler(call)
-        if isinstance(reply, web.StreamResponse):
-            return reply
-        return _to_response(_to_answer(reply, operation))
+        return reply if isinstance(reply, web.StreamResponse) else _to_answer(reply, operation)
 
-    async def _answer_once(self, operation: Operation, call: Call, octets: bytes) -> web.Response:
+    async def _answer_once(self, operation: Operation, call: Call, octets: bytes) -> Answer:
         """Answer a request with an Idempotency-Key; one that cannot be decoded uses none up."""
         keys = call.request.headers.getall("Idempotency-Key")
         if len(keys) != 1:
@@ -143,7 +151,7 @@ class Api:
         async def look(index: int) -> Answer:
             if operation.again is None:
                 raise answer_lost(f"as entry {index} of the trail says")
-            async with self._services.sessions() as session:
+            async with call.services.sessions() as session:
                 entry = await session.get_one(TrailEntry, index)
             return await answer(operation.again(call, describe_entry(entry)))
 
@@ -153,8 +161,7 @@ class Api:
             _fingerprint(call.request, operation, octets),
             keep=not operation.secret,
         )
-        given = await self._keys.once(request, lambda: answer(operation.handler(call)), look)
-        return _to_response(given)
+        return await call.services.keys.once(request, lambda: answer(operation.handler(call)), look)
 
     def _refuse(self, error: Exception, operation: Operation | None) -> Answer:
         incident = self._services.entropy(8).hex()

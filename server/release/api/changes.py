@@ -135,5 +135,6 @@ OPERATIONS = (
         request=Why,
         response=ChangeView,
         errors=(403, 409),
+        urgent=True,
     ),
 )

@@ -296,7 +296,7 @@ def _action(name: str, handler: Handler, request: type[msgspec.Struct], summary:
         again=_order_again,
         limit=WIDE_BODY_LIMIT if name in {"halt", "pause"} else BODY_LIMIT,
         if_match=name != "halt",
-        urgent=name == "halt",
+        urgent=name in {"halt", "pause"},
         stops=name in {"halt", "pause"},
     )
 

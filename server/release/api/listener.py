@@ -73,7 +73,7 @@ async def listening(
     """
     server = _Server(
         _handle,
-        request_factory=_make_request,
+        request_factory=make_request,
         access_log=None,
         logger=_SILENT,
         max_line_size=LINE_LIMIT,
@@ -108,29 +108,48 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         raise TypeError("a request came over a connection that is not ours")
     protocol.request = request
     try:
-        return await _answer(request, protocol)
+        return await answer(request, protocol.api)
     finally:
         protocol.request = None
 
 
-async def _answer(request: web.BaseRequest, protocol: "_Protocol") -> web.StreamResponse:
+async def answer(request: web.BaseRequest, api: Answering) -> web.StreamResponse:
+    """Have `api` answer a request, unless its version or its Host is none that HTTP has."""
     hosts = len(request.headers.getall("Host", []))
     if (
         request.version not in VERSIONS
         or hosts > 1
         or (request.version == HttpVersion11 and not hosts)
     ):
-        return protocol.api.refuse_malformed()
-    return await protocol.api.handle(request)
+        return api.refuse_malformed()
+    return await api.handle(request)
 
 
-def _make_request(
+def answer_failure(
+    api: Answering, request: web.BaseRequest, status: int, error: BaseException | None
+) -> web.StreamResponse:
+    """Answer a malformed request or a failure of ours, and close."""
+    if (
+        request.writer.output_size > 0
+        or request.transport is None
+        or isinstance(error, ConnectionError)
+    ):
+        raise ConnectionError("the answer was already begun, or nobody is there")
+    if status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return api.refuse_malformed()
+    response = api.fail(error)
+    response.force_close()
+    return response
+
+
+def make_request(
     message: RawRequestMessage,
     payload: StreamReader,
     protocol: web.RequestHandler,
     writer: AbstractStreamWriter,
     task: "asyncio.Task[None]",
-) -> "_Request":
+) -> web.BaseRequest:
+    """Return a request whose answer carries the fixed headers."""
     return _Request(message, payload, protocol, writer, task, asyncio.get_running_loop())
 
 
@@ -255,14 +274,4 @@ class _Protocol(web.RequestHandler):
     ) -> web.StreamResponse:
         """Answer a malformed request or a failure of ours, and close."""
         del message
-        if (
-            request.writer.output_size > 0
-            or request.transport is None
-            or isinstance(exc, ConnectionError)
-        ):
-            raise ConnectionError("the answer was already begun, or nobody is there")
-        if status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return self.api.refuse_malformed()
-        response = self.api.fail(exc)
-        response.force_close()
-        return response
+        return answer_failure(self.api, request, status, exc)

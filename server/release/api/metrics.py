@@ -10,26 +10,30 @@ NO_OPERATION = "none"
 
 
 class ApiMetrics:
-    """`hening_api_requests{operation, status}`: how many requests had which class of answer.
+    """`hening_PLANE_requests{operation, status}`: how many requests had which class of answer.
 
-    `hening_api_limits{share}`: how often a token or account had used up its share of what.
+    `hening_PLANE_limits{share}`: how often a token or account had used up its share of what.
     """
 
-    def __init__(self, registry: CollectorRegistry, operations: tuple[Operation, ...]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        operations: tuple[Operation, ...],
+        plane: str = "api",
+    ) -> None:
         self._requests = Counter(
-            "hening_api_requests",
+            f"hening_{plane}_requests",
             "Requests to the control plane",
             ["operation", "status"],
             registry=registry,
         )
         self._known = {NO_OPERATION, *(operation.id for operation in operations)}
         # Every label exists from the start, as on the device plane.
-        for name in self._known:
+        for label in self._known:
             for status in CLASSES:
-                self._requests.labels(name, status)
-
+                self._requests.labels(label, status)
         self._limits = Counter(
-            "hening_api_limits",
+            f"hening_{plane}_limits",
             "Times that a token or account had used up its share",
             ["share"],
             registry=registry,
@@ -51,3 +55,15 @@ class ApiMetrics:
         name = NO_OPERATION if operation is None else operation.id
         label = name if name in self._known else NO_OPERATION
         self._requests.labels(label, f"{status // 100}xx").inc()
+
+
+class UrgentMetrics(ApiMetrics):
+    """The same of the urgent listener, and how many of its connections gave way to others."""
+
+    def __init__(self, registry: CollectorRegistry, operations: tuple[Operation, ...]) -> None:
+        super().__init__(registry, operations, "urgent")
+        self.cut = Counter(
+            "hening_urgent_connections_cut",
+            "Connections without a valid token that gave way to others",
+            registry=registry,
+        )

@@ -5,17 +5,18 @@ and tests know an operation from this declaration alone.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from aiohttp import web
 
 from server.publisher.notices import Notice
 from server.publisher.publisher import Publisher
+from server.release.api.idempotency import Idempotency
 from server.release.api.problems import ProblemError
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal
@@ -53,6 +54,7 @@ PATH_PATTERNS: Mapping[str, str] = MappingProxyType(
 )
 """What a path parameter of this name looks like; every other is a `SEGMENT`. Others are 404."""
 _PARAMETER = re.compile(r"\{([a-z_]+)\}")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class Services:
     """What handlers work with. `wake` makes the publishing loop look at once.
 
     `clock` gives the time, `entropy(n)` n random octets, `alarms` what a person has to look at now.
+    `urgent` runs what stops things on the loop that has nothing else to do; None: here.
     Owners of a domain add what theirs needs.
     """
 
@@ -72,6 +75,8 @@ class Services:
     wake: Callable[[], None] = lambda: None
     rollouts: Rollouts | None = None
     alarms: Callable[[], Sequence[Notice]] = tuple
+    urgent: "UrgentLoop | None" = None
+    keys: Idempotency = field(init=False)
     uploads: Uploads = field(init=False)
     submissions: Submissions = field(init=False)
 
@@ -96,6 +101,10 @@ class Services:
             free_octets,
             SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
         )
+        keys = Idempotency(
+            self.sessions, self.epoch, self.entropy, self.settings.idempotency_keys
+        )
+        object.__setattr__(self, "keys", keys)
         object.__setattr__(self, "uploads", uploads)
         object.__setattr__(self, "submissions", submissions)
 
@@ -149,6 +158,13 @@ class Call:
             )
 
 
+class UrgentLoop(Protocol):
+    """An event loop of its own for what stops things, with services of its own."""
+
+    async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` there, on `call` with the services of that loop; returns what it returns."""
+
+
 MATCH_REQUIRED = "This change wants If-Match with the ETag of what you looked at."
 
 
@@ -165,7 +181,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Call], Awaitable[Reply | web.StreamResponse]]
+Handler = Callable[[Call], Coroutine[Any, Any, Reply | web.StreamResponse]]
 Again = Callable[[Call, Mapping[str, Any]], Awaitable[Reply]]
 
 
@@ -188,7 +204,8 @@ class Operation:
     `request`, `query`: structs that forbid unknown fields; `response`: any type msgspec knows.
     `errors`: statuses that the handler raises beyond those that its declaration implies.
     `if_match`: the request must carry If-Match; the handler compares with `call.check_match`.
-    `urgent`: whoever has a valid token is never refused for the rate of requests.
+    `urgent`: it stops something. It is served on the urgent listener, too, runs on that listener's
+    loop, and a caller who may stop anything is not refused for the rate of requests.
     `stops`: it is no change that counts; repeated, it does nothing until one that counts undid it.
     `secret`: the answer holds a secret, so it is not kept for a repeated Idempotency-Key.
     `again`: answers a repeated Idempotency-Key whose answer was lost, from the entry of the trail
@@ -234,6 +251,13 @@ class Operation:
     def id(self) -> str:
         """The handler's name: `operationId` of the schema and label of the metrics."""
         return self.handler.__name__
+
+    async def perform(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` for this operation where it belongs: what is urgent on the loop for that."""
+        urgent = call.services.urgent
+        if self.urgent and urgent is not None:
+            return await urgent.run(call, work)
+        return await work(call)
 
     @property
     def takes_key(self) -> bool:

@@ -17,24 +17,31 @@ BODY_SECONDS = 30.0  # for a body that is read as a whole, of 64 KiB at most
 SILENCE_SECONDS = 30.0  # between two pieces of a body that is read as it arrives
 
 
-async def receive_body(request: web.BaseRequest, operation: Operation) -> bytes:
+async def receive_body(
+    request: web.BaseRequest, operation: Operation, seconds: float = BODY_SECONDS
+) -> bytes:
     """Return the body's octets; raises ProblemError or TooLargeError before it is all read."""
     if operation.request is None:
         if request.content_length or "Transfer-Encoding" in request.headers:
             raise ProblemError(400, "malformed", "This operation takes no body: leave it out.")
         return b""
-    return await receive_octets(request, operation.content_type, operation.limit)
+    return await receive_octets(request, operation.content_type, operation.limit, seconds)
 
 
-async def receive_octets(request: web.BaseRequest, content_type: str, limit: int) -> bytes:
-    """Return a body of at most `limit` octets; raises as `receive_body` does."""
+async def receive_octets(
+    request: web.BaseRequest, content_type: str, limit: int, seconds: float = BODY_SECONDS
+) -> bytes:
+    """Return a body of at most `limit` octets; raises as `receive_body` does.
+
+    It has `seconds` to arrive.
+    """
     check_media_type(request, content_type)
     if (request.content_length or 0) > limit:
         raise TooLargeError(f"The body is over the limit of {limit} bytes: send less at once.")
     await invite_body(request)
     octets = bytearray()
     try:
-        async with asyncio.timeout(BODY_SECONDS):
+        async with asyncio.timeout(seconds):
             async for piece, _ in request.content.iter_chunks():
                 octets += piece
                 if len(octets) > limit:

@@ -79,7 +79,7 @@ async def serving(
     answering = site(Shared(api, services, rates, metrics, provider))
     try:
         async with (
-            _renewing(tls, settings),
+            renewing(tls, settings),
             listening(
                 answering,
                 settings.api_host,
@@ -99,7 +99,7 @@ async def serving(
 
 
 @contextlib.asynccontextmanager
-async def _renewing(tls: ssl.SSLContext | None, settings: Settings) -> AsyncIterator[None]:
+async def renewing(tls: ssl.SSLContext | None, settings: Settings) -> AsyncIterator[None]:
     """Keep the certificate to its files until the block ends."""
     if tls is None:
         yield

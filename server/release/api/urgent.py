@@ -1,0 +1,180 @@
+"""What stops things, on a loop of its own: its operations, who may, and how others get there.
+
+On the sockets of `urgent_listener` halt, pause and cancel are answered, and nothing else. The API's
+ordinary address and the console answer them too, and have them done on the same loop.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from server.processes.sockets import bound_unix
+from server.release.api.admission import Authenticate, no_token, read_bearer
+from server.release.api.app import Api
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.exposure import load_tls
+from server.release.api.metrics import UrgentMetrics
+from server.release.api.operation import Call, Operation, Services
+from server.release.api.problems import ProblemError
+from server.release.api.serving import make_provider, renewing, token_verifier
+from server.release.api.urgent_listener import UrgentServer, is_trusted, vouch
+from server.release.people.permissions import Permission
+from server.release.people.principal import Principal, command_line_principal
+from server.settings import Settings
+from server.storage.errors import StorageError
+from server.storage.modes import PRIVATE, create_folder
+
+BODY_LIMIT = 4096
+"""Bytes of a body: a reason in eight languages. A longer one goes to the API's ordinary address."""
+BODY_SECONDS = 1.0  # for a body to arrive
+DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
+STOPPING = frozenset({Permission.HALT, Permission.ROLLOUT, Permission.APPROVE})
+"""Who has one of these may stop something."""
+OPERATOR = "Hening-Operator"
+"""The header by which a command says who runs it."""
+_NAME = re.compile(r"[\x21-\x7e]{1,64}")
+T = TypeVar("T")
+
+
+class OtherLoop:
+    """Runs work on the urgent loop for handlers of another one; `services` are that loop's."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, services: Services) -> None:
+        self._loop = loop
+        self._services = services
+
+    async def run(self, call: Call, work: Callable[[Call], Coroutine[Any, Any, T]]) -> T:
+        """Run `work` there, on `call` with the services of that loop; returns what it returns."""
+        there = dataclasses.replace(call, services=self._services)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work(there), self._loop))
+
+
+class UrgentAdmission:
+    """Finds who asks: by a token, or on the commands' socket by what the kernel says."""
+
+    def __init__(self, authenticate: Authenticate) -> None:
+        self._authenticate = authenticate
+
+    async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
+        """Return who asks; raises AuthenticationError. The slots bound the guesses."""
+        del is_urgent  # everything is
+        operator = request.headers.get(OPERATOR, "")
+        if is_trusted(request) and _NAME.fullmatch(operator):
+            return command_line_principal(operator)
+        secret = read_bearer(request)
+        if not secret:
+            raise no_token()
+        principal = await self._authenticate(secret)
+        if principal.permissions & STOPPING:
+            vouch(request)
+        return principal
+
+
+class UrgentApi(Api):
+    """Answers what is urgent, by POST, and says of everything else that it is not here."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Raises ConnectionError when its client is gone."""
+        if request.method != "POST":
+            return self.fail(ProblemError(404, "not-found", _ELSEWHERE))
+        return await super().handle(request)
+
+
+_ELSEWHERE = "Only halt, pause and cancel are here: ask at the API's ordinary address."
+
+
+def urgent_operations() -> tuple[Operation, ...]:
+    """Return the API's operations that stop something, with the limits of the urgent listener."""
+    return tuple(
+        dataclasses.replace(operation, limit=BODY_LIMIT)
+        for operation in OPERATIONS
+        if operation.urgent
+    )
+
+
+@contextlib.asynccontextmanager
+async def serving_urgent(
+    services: Services,
+    registry: CollectorRegistry,
+    say: Callable[[str], None],
+    verify: Authenticate | None = None,
+) -> AsyncIterator[int | None]:
+    """Serve what is urgent on the running loop until the block ends; gives the port, if any.
+
+    `verify` turns tokens into principals; by default these are the API tokens of the database.
+    `say` is told where the commands' socket cannot be had: they work directly then. Raises
+    FormatError for settings that would expose tokens, StorageError for a socket that is in use.
+    """
+    settings, folder = services.settings, services.folder
+    operations = urgent_operations()
+    metrics = UrgentMetrics(registry, operations)
+    authenticate = verify or token_verifier(services, make_provider(services))
+    api = UrgentApi(operations, services, UrgentAdmission(authenticate), metrics, BODY_SECONDS)
+    server = UrgentServer(api, metrics.cut.inc)
+    tls = await asyncio.to_thread(load_tls, settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(server.shutdown, DRAIN_SECONDS)
+        await _listen_to_commands(server, folder.urgent, stack, say)
+        if settings.urgent_socket:
+            bound = bound_unix(Path(settings.urgent_socket))
+            await _listen_unix(server, bound, stack, for_commands=False)
+        port = None
+        if settings.urgent_port is not None:
+            await stack.enter_async_context(renewing(tls, settings))
+            port = await _listen_tcp(server, settings, tls, stack)
+        yield port
+
+
+async def _listen_to_commands(
+    server: UrgentServer,
+    path: Path,
+    stack: contextlib.AsyncExitStack,
+    say: Callable[[str], None],
+) -> None:
+    """Listen on the commands' socket, which a second server of the state leaves to the first."""
+    try:
+        await asyncio.to_thread(create_folder, path.parent)
+        bound = bound_unix(path, PRIVATE)
+        await _listen_unix(server, bound, stack, for_commands=True)
+    except (StorageError, OSError) as error:
+        say(f"commands that stop something do it without the server: {error}")
+
+
+async def _listen_unix(
+    server: UrgentServer,
+    bound: AbstractContextManager[socket.socket],
+    stack: contextlib.AsyncExitStack,
+    *,
+    for_commands: bool,
+) -> None:
+    one = await asyncio.to_thread(bound.__enter__)
+    stack.push_async_callback(asyncio.to_thread, bound.__exit__, None, None, None)
+    listener = await server.listen_unix(one, for_commands=for_commands)
+    stack.callback(listener.close)
+
+
+async def _listen_tcp(
+    server: UrgentServer,
+    settings: Settings,
+    tls: ssl.SSLContext | None,
+    stack: contextlib.AsyncExitStack,
+) -> int:
+    try:
+        listener = await server.listen_tcp(settings.api_host, settings.urgent_port or 0, tls)
+    except OSError as error:
+        raise StorageError(
+            f"urgent_port {settings.urgent_port} cannot be listened on: {error.strerror}; choose"
+            " another."
+        ) from error
+    stack.callback(listener.close)
+    return int(listener.sockets[0].getsockname()[1])

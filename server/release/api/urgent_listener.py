@@ -1,0 +1,199 @@
+"""The listener for what stops things: bounded in every direction, so that no client holds it up.
+
+A connection carries one request and is closed. Its head has to arrive within `HEAD_SECONDS`. The
+connections that have shown no token of a caller who may stop anything are at most `UNKNOWN` of the
+`SLOTS`; beyond that the oldest of them gives way.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+
+from server.release.api.listener import Answering, answer, answer_failure, make_request
+
+SLOTS = 64  # a team has a handful of people who halt; each connection lasts for one request
+UNKNOWN = SLOTS // 4
+HEAD_SECONDS = 1.0  # from the connection to the whole head, and for TLS before it
+STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
+LINGER_SECONDS = 0.5  # how long the body of a refused request is read and thrown away
+LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
+HEADER_LIMIT = 64  # headers of a request
+BACKLOG = 1024  # connections that wait to be accepted; they are, within milliseconds
+ROOT = 0
+_CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
+
+_SILENT = logging.getLogger("hening.silent")
+_SILENT.disabled = True
+
+
+class UrgentServer(web.Server):
+    """Makes the connections of all urgent sockets of a process, which share the slots.
+
+    `give_way` is called for each connection that was closed for another one.
+    """
+
+    def __init__(self, api: Answering, give_way: Callable[[], None]) -> None:
+        super().__init__(
+            _handle,
+            request_factory=make_request,
+            access_log=None,
+            logger=_SILENT,
+            max_line_size=LINE_LIMIT,
+            max_field_size=LINE_LIMIT,
+            max_headers=HEADER_LIMIT,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,
+        )
+        self.api = api
+        self.give_way = give_way
+
+    def __call__(self) -> web.RequestHandler:
+        """Return the protocol of a new connection."""
+        return _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
+
+    async def listen_tcp(self, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+        """Listen on a TCP port; raises OSError."""
+        seconds = None if tls is None else HEAD_SECONDS
+        return await asyncio.get_running_loop().create_server(
+            self, host, port, ssl=tls, ssl_handshake_timeout=seconds, backlog=BACKLOG
+        )
+
+    async def listen_unix(
+        self, bound: socket.socket, *, for_commands: bool = False
+    ) -> asyncio.AbstractServer:
+        """Listen on a Unix socket that is bound already.
+
+        On one `for_commands` the user of this process and root need no token. No proxy may connect
+        to it: it would hand on requests of anybody as its own.
+        """
+
+        def make() -> web.RequestHandler:
+            connection = _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
+            connection.is_for_commands = for_commands
+            return connection
+
+        return await asyncio.get_running_loop().create_unix_server(
+            make, sock=bound, backlog=BACKLOG
+        )
+
+
+def vouch(request: web.BaseRequest) -> None:
+    """Note that the caller of a request may stop something: its connection gives way to none."""
+    if isinstance(request.protocol, _Connection):
+        request.protocol.is_known = True
+
+
+def is_trusted(request: web.BaseRequest) -> bool:
+    """Answer whether a command of this process's user, or of root, sent a request."""
+    return isinstance(request.protocol, _Connection) and request.protocol.is_trusted
+
+
+async def _handle(request: web.BaseRequest) -> web.StreamResponse:
+    connection = request.protocol
+    if not isinstance(connection, _Connection):
+        raise TypeError("a request came over a connection that is not ours")
+    connection.begin()
+    response = await answer(request, connection.server.api)
+    response.force_close()
+    return response
+
+
+class _Connection(web.RequestHandler):
+    """One connection, for one request."""
+
+    __slots__ = (
+        "_timer",
+        "is_begun",
+        "is_for_commands",
+        "is_known",
+        "is_leaving",
+        "is_trusted",
+        "server",
+    )
+
+    def __init__(self, server: UrgentServer, **kwargs: Any) -> None:
+        super().__init__(server, **kwargs)
+        self.server = server
+        self.is_begun = False  # its head is there
+        self.is_known = False  # its caller may stop something
+        self.is_for_commands = False
+        self.is_trusted = False  # the kernel says that a command of our user is at the other end
+        self.is_leaving = False
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take a connection; where there are too many another one gives way, or this one."""
+        super().connection_made(transport)
+        self._leave_after(HEAD_SECONDS)
+        self.is_trusted = self.is_known = self.is_for_commands and _is_ours(transport)
+        others = [
+            each
+            for each in self.server.connections
+            if isinstance(each, _Connection) and each is not self and not each.is_leaving
+        ]
+        unknown = [each for each in others if not each.is_known]
+        if len(others) < SLOTS and len(unknown) < UNKNOWN:
+            return
+        # The oldest gives way. First those without a head: they ask for nothing yet.
+        silent = next((each for each in unknown if not each.is_begun), None)
+        (silent or next(iter(unknown), self)).leave()
+        self.server.give_way()
+
+    def begin(self) -> None:
+        """Note that the head is there."""
+        self._stop_timer()
+        self.is_begun = True
+
+    def leave(self) -> None:
+        """End this connection, whatever waits to be sent."""
+        self.is_leaving = True
+        if self.transport is not None:
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Begin to wait for a client that does not read its answer."""
+        super().pause_writing()
+        self._leave_after(STALL_SECONDS)
+
+    def resume_writing(self) -> None:
+        """Go on: the client reads."""
+        self._stop_timer()
+        super().resume_writing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Wait for nothing any more."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer a malformed request or a failure of ours, and close."""
+        del message
+        return answer_failure(self.server.api, request, status, exc)
+
+    def _leave_after(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.leave)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def _is_ours(transport: asyncio.BaseTransport) -> bool:
+    end = transport.get_extra_info("socket")
+    found = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    return _CREDENTIALS.unpack(found)[1] in {ROOT, os.geteuid()}

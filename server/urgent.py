@@ -1,0 +1,80 @@
+"""What stops things, in a thread of its own: loop, executor, database connections, publisher.
+
+Two publishers of one process behave as two processes do: the lease gives them turns. So a halt
+waits for nothing that other requests do but for the interpreter and for that lease.
+"""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import structlog
+
+from server.instruments import Instruments
+from server.loop_thread import opened_in_thread
+from server.opening import Clock, open_blobs
+from server.publisher.publisher import Publisher
+from server.publisher.read_back import HttpReadBack
+from server.release.api.operation import Services
+from server.release.api.urgent import OtherLoop, serving_urgent
+from server.release.rollouts.rollouts import Rollouts
+from server.settings import Settings
+from server.storage.database import open_database
+from server.storage.layout import StateFolder
+
+log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def urgent_thread(
+    folder: StateFolder,
+    settings: Settings,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+    url: str,
+    tools: Instruments,
+    announce: Callable[[int], None],
+) -> AsyncIterator[OtherLoop]:
+    """Serve what stops things until the block ends; gives the way to its loop.
+
+    `clock` and `tools` are called from that thread. `url` is where phones reach this server.
+    `announce` is told the TCP port, if there is one.
+    """
+
+    def opening() -> AbstractAsyncContextManager[tuple[Services, int | None]]:
+        return _opened(folder, settings, clock, entropy, url, tools)
+
+    async with opened_in_thread("urgent", opening) as (loop, (services, port)):
+        if port is not None:
+            log.info("what stops things listens", host=settings.api_host, port=port)
+            announce(port)
+        yield OtherLoop(loop, services)
+
+
+@contextlib.asynccontextmanager
+async def _opened(
+    folder: StateFolder,
+    settings: Settings,
+    clock: Clock,
+    entropy: Callable[[int], bytes],
+    url: str,
+    tools: Instruments,
+) -> AsyncIterator[tuple[Services, int | None]]:
+    blobs = open_blobs(folder, settings, clock)  # nobody waits for this loop yet
+    read_back = HttpReadBack(url, folder.public, blobs)
+    async with (
+        open_database(folder.database) as sessions,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        publisher = Publisher(
+            folder, sessions, clock, read_back, tools.alarm, tools.after_step, blobs
+        )
+        stack.push_async_callback(publisher.read_backs.stop)
+        rollouts = Rollouts(
+            folder, sessions, publisher, clock, entropy, settings.approval_channels, tools.alarm
+        )
+        services = Services(
+            folder, sessions, publisher, clock, settings, entropy, rollouts=rollouts
+        )
+        port = await stack.enter_async_context(serving_urgent(services, tools.registry, tools.say))
+        yield services, port

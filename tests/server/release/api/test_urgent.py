@@ -1,0 +1,284 @@
+"""The urgent listener: what it answers, whom it believes, and what it bounds."""
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from server.release.api import urgent_listener
+from server.release.api.catalogue import OPERATIONS
+from server.release.api.urgent import BODY_LIMIT, OPERATOR, OtherLoop, serving_urgent
+from server.release.api.urgent_listener import UNKNOWN
+from server.release.errors import AuthenticationError
+from server.settings import Settings
+from tests.server.release.api_world import api_world, role_principals
+from tests.server.world import CHANNEL
+
+HALT = f"/api/v1/channels/{CHANNEL}/halt"
+PRINCIPALS = role_principals()
+
+
+class Urgent:
+    """The urgent listener on a port and on the commands' socket, asked octet by octet."""
+
+    def __init__(self, services, port, registry):
+        self.services = services
+        self.port = port
+        self.registry = registry
+        self.looked_up = asyncio.Queue()
+
+    async def connect(self):
+        """Return a new connection to the port."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+    async def ask(self, head, body=b"", streams=None):
+        """Send a request's head lines and body; returns status and document."""
+        reader, writer = streams or await self.connect()
+        lines = [*head, "Host: a", f"Content-Length: {len(body)}", "Content-Type: application/json"]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        return await read_answer(reader, writer)
+
+    async def halt(self, token="engineer", body=b"{}", path=HALT):
+        """Halt with a token."""
+        return await self.ask([f"POST {path} HTTP/1.1", f"Authorization: Bearer {token}"], body)
+
+
+async def read_answer(reader, writer):
+    """Read an answer up to the end of its connection, which comes by itself."""
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return int(head.split()[1]), json.loads(body)
+
+
+@contextlib.asynccontextmanager
+async def urgent_world(world, **settings):
+    """Serve what is urgent on a state; the token `ROLE` is that role's account."""
+    registry = CollectorRegistry()
+    async with api_world(world) as api:
+        services = dataclasses.replace(
+            api.services, settings=Settings(api_port=0, urgent_port=0, **settings)
+        )
+        looked_up = asyncio.Queue()
+
+        async def verify(secret):
+            looked_up.put_nowait(secret)
+            await asyncio.sleep(0)
+            if secret not in PRINCIPALS:
+                raise AuthenticationError("This needs a valid token: ask an admin for one.")
+            return PRINCIPALS[secret]
+
+        async with serving_urgent(services, registry, world.alarms.append, verify) as port:
+            made = Urgent(services, port, registry)
+            made.looked_up = looked_up
+            yield made
+
+
+@pytest.fixture
+async def urgent(world):
+    """Give the urgent listener on a state that offers a release."""
+    async with urgent_world(world) as made:
+        yield made
+
+
+async def test_a_halt_is_carried_out(world, urgent):
+    """The answer is the API's, and the pointer is public."""
+    status, told = await urgent.halt()
+    assert (status, told["change"]["action"], told["change"]["state"]) == (200, "halt", "done")
+    published = await asyncio.to_thread(world.published)
+    assert published.pointers()[CHANNEL.pointer_path].halted
+
+
+def test_what_is_urgent_is_what_stops():
+    """Halt, pause and cancel are, and nothing else."""
+    marked = {operation.id for operation in OPERATIONS if operation.urgent}
+    assert marked == {"halt_rollout", "pause_rollout", "cancel_change"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"GET {HALT}",
+        f"OPTIONS {HALT}",
+        "GET /api/v1/status",
+        f"POST {HALT.replace('halt', 'resume')}",
+        "POST /console/sign-in",
+        "GET /",
+    ],
+)
+async def test_nothing_else_is_answered(urgent, line):
+    """Not even with an admin's token."""
+    status, told = await urgent.ask([f"{line} HTTP/1.1", "Authorization: Bearer admin"])
+    assert (status, told["type"]) == (404, "urn:hening:problem:not-found")
+    assert urgent.looked_up.empty()
+
+
+async def test_a_connection_is_for_one_request(urgent):
+    """What comes behind the first request is not answered."""
+    reader, writer = await urgent.connect()
+    writer.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 2)
+    assert (await reader.read()).count(b"HTTP/1.1") == 1
+    writer.close()
+
+
+async def test_the_token_comes_before_the_body(urgent):
+    """A request without a valid token is refused while its body is still to come."""
+    for head in ([], ["Authorization: Bearer nobody"]):
+        reader, writer = await urgent.connect()
+        lines = [f"POST {HALT} HTTP/1.1", "Host: a", "Content-Length: 1000000", *head, "", ""]
+        writer.write("\r\n".join(lines).encode())
+        assert (await reader.readline()).split()[1] == b"401"
+        writer.close()
+
+
+async def test_a_body_is_small(urgent):
+    """What is over the limit is refused by its length, and as it arrives."""
+    status, _ = await urgent.halt(body=b" " * (BODY_LIMIT + 1))
+    assert status == 413
+    reader, writer = await urgent.connect()
+    lines = [
+        f"POST {HALT} HTTP/1.1",
+        "Host: a",
+        "Authorization: Bearer admin",
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    ]
+    piece = b"%x\r\n%b\r\n" % (BODY_LIMIT + 1, b" " * (BODY_LIMIT + 1))
+    writer.write("\r\n".join([*lines, "", ""]).encode() + piece + b"0\r\n\r\n")
+    assert (await read_answer(reader, writer))[0] == 413
+    assert (await urgent.halt(body=b" " * (BODY_LIMIT - 2) + b"{}"))[0] == 200
+
+
+async def test_a_head_that_does_not_come_ends_its_connection(urgent, monkeypatch):
+    """A client that sends half a head has its second, and no more."""
+    monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 0.05)
+    reader, writer = await urgent.connect()
+    writer.write(b"POST / HTTP/1.1\r\nHost")
+    with contextlib.suppress(ConnectionError):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_a_body_that_does_not_come_is_refused(world, monkeypatch):
+    """A client with a valid token that sends half a body is answered when its second is over."""
+    monkeypatch.setattr("server.release.api.urgent.BODY_SECONDS", 0.05)
+    async with urgent_world(world) as urgent:
+        reader, writer = await urgent.connect()
+        lines = [
+            f"POST {HALT} HTTP/1.1",
+            "Host: a",
+            "Authorization: Bearer admin",
+            "Content-Type: application/json",
+            "Content-Length: 2",
+        ]
+        writer.write("\r\n".join([*lines, "", "{"]).encode())
+        assert (await read_answer(reader, writer))[0] == 408
+
+
+async def test_connections_without_a_token_give_way(urgent, monkeypatch):
+    """A quarter of the slots is theirs; the oldest goes, and a halt is carried out meanwhile."""
+    monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
+    silent = [await urgent.connect() for _ in range(UNKNOWN)]
+    assert (await urgent.halt())[0] == 200
+    with contextlib.suppress(ConnectionError):
+        assert await silent[0][0].read() == b""  # it gave way to the halt
+    assert urgent.registry.get_sample_value("hening_urgent_connections_cut_total") == 1
+    assert not silent[1][0].at_eof()
+    for _, writer in silent:
+        writer.transport.abort()
+
+
+async def test_a_viewers_connection_gives_way_like_a_strangers(urgent, monkeypatch):
+    """A token that may stop nothing keeps no slot: its bodies that never come are cut off."""
+    monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
+    path = "/api/v1/changes/0123/cancel"
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: a",
+        "Authorization: Bearer viewer",
+        "Content-Type: application/json",
+        "Content-Length: 2",
+    ]
+    waiting = []
+    for _ in range(UNKNOWN + 1):
+        reader, writer = await urgent.connect()
+        writer.write("\r\n".join([*lines, "", "{"]).encode())
+        waiting.append((reader, writer))
+        await urgent.looked_up.get()
+    with contextlib.suppress(ConnectionError):
+        assert await waiting[0][0].read() == b""
+    assert (await urgent.halt())[0] == 200
+    for _, writer in waiting:
+        writer.transport.abort()
+
+
+async def test_commands_need_no_token(urgent):
+    """On their socket the kernel says who asks; the audit log names the operator."""
+    head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
+    path = urgent.services.folder.urgent
+    status, told = await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path))
+    assert (status, told["change"]["proposed_by"]) == (200, "cli:ani")
+    assert (await urgent.ask(head, b"{}"))[0] == 401  # over TCP the header says nothing
+
+
+async def test_a_command_of_another_user_needs_a_token(urgent, monkeypatch):
+    """Whoever else could open the socket is nobody in particular."""
+    monkeypatch.setattr(os, "geteuid", lambda: 54321)
+    monkeypatch.setattr(urgent_listener, "ROOT", 54321)
+    head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
+    path = urgent.services.folder.urgent
+    assert (await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 401
+
+
+async def test_a_proxys_socket_believes_no_peer(world, tmp_path):
+    """A proxy that runs as root hands on anybody's requests."""
+    path = tmp_path / "proxy.sock"
+    async with urgent_world(world, urgent_socket=str(path)) as urgent:
+        assert (await asyncio.to_thread(path.stat)).st_mode & 0o777 == 0o660
+        head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
+        assert (await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 401
+        head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer"]
+        assert (await urgent.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 200
+
+
+async def test_a_second_server_leaves_the_commands_socket_to_the_first(world):
+    """It serves all the same, and says why."""
+    async with urgent_world(world) as first:
+        registry = CollectorRegistry()
+        services = dataclasses.replace(first.services, settings=Settings(api_port=0))
+        async with serving_urgent(services, registry, world.alarms.append) as port:
+            assert port is None
+        assert "another server listens" in world.alarms[-1]
+        head = [f"POST {HALT} HTTP/1.1", f"{OPERATOR}: ani"]
+        path = first.services.folder.urgent
+        assert (await first.ask(head, b"{}", await asyncio.open_unix_connection(path)))[0] == 200
+
+
+async def test_a_key_is_heeded_once_whichever_way_it_comes(urgent):
+    """A halt over the urgent listener, repeated: the answer is the first one."""
+    head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer", "Idempotency-Key: once"]
+    first, again = await urgent.ask(head, b"{}"), await urgent.ask(head, b"{}")
+    assert first == again
+    assert first[0] == 200
+
+
+async def test_the_ordinary_address_hands_what_is_urgent_over(world):
+    """Halts run on the other loop, with its services; what is not urgent runs where it came in."""
+    here = asyncio.get_running_loop()
+    ran = []
+
+    class Watched(OtherLoop):
+        async def run(self, call, work):
+            ran.append(call.request.raw_path)
+            return await super().run(call, work)
+
+    other = world.copy(world.folder.root.with_name("other"))
+    async with api_world(world) as there, api_world(other) as api:
+        object.__setattr__(api.services, "urgent", Watched(here, there.services))
+        assert (await api.call("POST", f"/channels/{CHANNEL}/halt", body={})).status == 200
+        await api.call("GET", f"/channels/{CHANNEL}")
+    assert ran == [HALT]
+    assert (await asyncio.to_thread(world.published)).pointers()[CHANNEL.pointer_path].halted

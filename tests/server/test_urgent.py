@@ -1,0 +1,76 @@
+"""What stops things is answered while everything else of the process stands still."""
+
+import asyncio
+import http.client
+import json
+import os
+import threading
+
+import pytest
+
+from server.app import running
+from server.loop_thread import opened_in_thread
+from server.release.people.accounts import create_account
+from server.release.people.permissions import Role
+from server.release.people.principal import command_line_principal
+from server.release.people.tokens import create_token
+from server.settings import Settings
+from server.storage.database import open_database
+from tests.server.world import CHANNEL
+
+HALT = f"/api/v1/channels/{CHANNEL}/halt"
+DEADLINE = 60.0  # seconds; a halt that waits for the loop that is blocked never ends
+
+
+async def make_token(world, role=Role.ENGINEER):
+    """Return a token of a new account with `role`."""
+    who, at = command_line_principal("test"), world.epoch()
+    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+        await create_account(session, who, name=role, role=role, codenames=["*"], at=at)
+        expires = at + 86_400
+        token = await create_token(
+            session, who, os.urandom, account=role, label="test", expires_at=expires, at=at
+        )
+    return token.text
+
+
+def post(port, path, token, body):
+    """Return status and document of a POST."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    connection.request("POST", path, json.dumps(body), headers)
+    response = connection.getresponse()
+    return response.status, json.loads(response.read())
+
+
+@pytest.fixture
+async def standing(world):
+    """Give a server whose loop is blocked until the test ends: its urgent port, and a token."""
+    token = await make_token(world)
+    ports, blocked, go_on = [], threading.Event(), threading.Event()
+
+    def block():
+        blocked.set()
+        go_on.wait(2 * DEADLINE)
+
+    settings = Settings(port=0, api_port=0, urgent_port=0)
+
+    def opening():
+        return running(
+            world.folder, settings, world.now, entropy=os.urandom, announce_urgent=ports.append
+        )
+
+    async with opened_in_thread("server", opening) as (loop, _):
+        loop.call_soon_threadsafe(block)
+        await asyncio.to_thread(blocked.wait)
+        yield ports[0], token
+        go_on.set()
+
+
+async def test_a_halt_waits_for_no_loop_that_is_blocked(world, standing):
+    """The server's own loop does nothing: the halt is answered, and public."""
+    port, token = standing
+    status, told = await asyncio.to_thread(post, port, HALT, token, {})
+    assert (status, told["channel"]["state"]) == (200, "halted")
+    published = await asyncio.to_thread(world.published)
+    assert published.pointers()[CHANNEL.pointer_path].halted
