@@ -41,7 +41,7 @@ from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.room import Room
 from server.upkeep import Upkeep
-from server.urgent import urgent_thread
+from server.urgent import Turns, urgent_thread
 
 log = structlog.get_logger()
 
@@ -85,7 +85,8 @@ async def running(
             if not folder.keys_socket:
                 raise
             tools.alarm(str(error))  # phones are served meanwhile, and it is asked again
-        sessions = await stack.enter_async_context(open_database(folder.database))
+        shared = Turns()
+        sessions = await stack.enter_async_context(open_database(folder.database, shared.writing))
         room = Room(settings.blob_quota, settings.keep_free)
         publisher = Publisher(
             folder,
@@ -97,6 +98,7 @@ async def running(
             blobs=blobs,
             room=room,
             tell_end=record_end,
+            precedence=shared.publishing,
         )
         stack.push_async_callback(publisher.read_backs.stop)
 
@@ -146,7 +148,9 @@ async def running(
         log.info("listening", host=settings.host, port=phones.port)
         if settings.api_port is not None:
             urgent = await stack.enter_async_context(
-                urgent_thread(folder, settings, steady, entropy, phones.url, tools, announce_urgent)
+                urgent_thread(
+                    folder, settings, steady, entropy, phones.url, tools, shared, announce_urgent
+                )
             )
             services = Services(
                 folder,

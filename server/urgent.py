@@ -7,12 +7,14 @@ waits for nothing that other requests do but for the interpreter and for that le
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
 
 import structlog
 
 from server.instruments import Instruments
 from server.loop_thread import opened_in_thread
 from server.opening import Clock, open_blobs
+from server.publisher.precedence import Precedence
 from server.publisher.publisher import Publisher
 from server.publisher.read_back import HttpReadBack
 from server.release.api.operation import Services
@@ -21,8 +23,17 @@ from server.release.rollouts.rollouts import Rollouts
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.layout import StateFolder
+from server.storage.write_gate import WriteGate
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What the loops of a process take turns by: at writing to SQLite, and at publishing."""
+
+    writing: WriteGate = field(default_factory=WriteGate)
+    publishing: Precedence = field(default_factory=Precedence)
 
 
 @contextlib.asynccontextmanager
@@ -33,16 +44,18 @@ async def urgent_thread(
     entropy: Callable[[int], bytes],
     url: str,
     tools: Instruments,
+    shared: Turns,
     announce: Callable[[int], None],
 ) -> AsyncIterator[OtherLoop]:
     """Serve what stops things until the block ends; gives the way to its loop.
 
     `clock` and `tools` are called from that thread. `url` is where phones reach this server.
-    `announce` is told the TCP port, if there is one.
+    `shared` is what it and the other loop take turns by. `announce` is told the TCP port, if there
+    is one.
     """
 
     def opening() -> AbstractAsyncContextManager[tuple[Services, int | None]]:
-        return _opened(folder, settings, clock, entropy, url, tools)
+        return _opened(folder, settings, clock, entropy, url, tools, shared)
 
     async with opened_in_thread("urgent", opening) as (loop, (services, port)):
         if port is not None:
@@ -59,15 +72,24 @@ async def _opened(
     entropy: Callable[[int], bytes],
     url: str,
     tools: Instruments,
+    shared: Turns,
 ) -> AsyncIterator[tuple[Services, int | None]]:
     blobs = open_blobs(folder, settings, clock)  # nobody waits for this loop yet
     read_back = HttpReadBack(url, folder.public, blobs)
     async with (
-        open_database(folder.database) as sessions,
+        open_database(folder.database, shared.writing, is_urgent=True) as sessions,
         contextlib.AsyncExitStack() as stack,
     ):
         publisher = Publisher(
-            folder, sessions, clock, read_back, tools.alarm, tools.after_step, blobs
+            folder,
+            sessions,
+            clock,
+            read_back,
+            tools.alarm,
+            tools.after_step,
+            blobs,
+            precedence=shared.publishing,
+            is_urgent=True,
         )
         stack.push_async_callback(publisher.read_backs.stop)
         rollouts = Rollouts(

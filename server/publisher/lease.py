@@ -21,6 +21,7 @@ from typing import BinaryIO, ParamSpec, TypeVar
 from sqlalchemy import BigInteger, cast, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from server.publisher.precedence import Precedence
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import Sessions
 from server.storage.durable import make_folder
@@ -53,6 +54,8 @@ class Lease:
         *,
         seconds: int = LEASE_SECONDS,
         wait: float = WAIT_SECONDS,
+        precedence: Precedence | None = None,
+        is_urgent: bool = False,
     ) -> None:
         self._sessions = sessions
         self._lock = lock
@@ -61,6 +64,13 @@ class Lease:
         self._task = asyncio.Lock()
         self._turn = asyncio.Lock()
         self._fence = 0
+        self._precedence = precedence or Precedence()
+        self._is_urgent = is_urgent
+
+    @property
+    def gives_way(self) -> bool:
+        """Whether this one waits, because another of this process is to stop something."""
+        return not self._is_urgent and self._precedence.is_wanted
 
     @property
     def fence(self) -> int:
@@ -71,9 +81,18 @@ class Lease:
     async def held(self) -> AsyncIterator[None]:
         """Hold the lease until the end of the block.
 
+        What is urgent comes next when the present holder ends, before others of this process.
+
         Raises StorageError when another holder does not end for `wait` seconds, or the database
         fails. A crash leaves the row as it is: the lease runs out, or the file lock tells.
         """
+        wanted = self._precedence.wanted() if self._is_urgent else contextlib.nullcontext()
+        with wanted:
+            async with self._held():
+                yield
+
+    @contextlib.asynccontextmanager
+    async def _held(self) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(self._wait):  # `wait_for` of 3.11 swallows cancellations
                 await self._task.acquire()
@@ -133,8 +152,12 @@ class Lease:
         """Take the lease when it is free, has run out, or its holder is known to be dead."""
         tries = max(1, int(self._wait / RETRY_SECONDS))
         for left in reversed(range(tries)):
-            locked = _try_lock(file)
-            holder = await self._take(_place(file), locked=locked)
+            locked = not self.gives_way and _try_lock(file)
+            holder = (
+                "a halt of this process"
+                if self.gives_way
+                else await self._take(_place(file), locked=locked)
+            )
             if not holder:
                 return
             if locked:  # without the lease it would only keep its holder from being known

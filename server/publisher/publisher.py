@@ -32,6 +32,7 @@ from server.publisher.key_change import PlanKeys
 from server.publisher.key_choice import check_signable
 from server.publisher.lease import LEASE_SECONDS, Lease
 from server.publisher.plan import plan_refresh
+from server.publisher.precedence import Precedence
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published
 from server.publisher.read_back import ReadBack
@@ -64,7 +65,8 @@ class Publisher:
     `after_step` is told the number of each step that is done, and 0 when a publication begins.
     `blobs` is `folder.blobs` by default, and may grow as `room` says.
     `tell_end` is told in the transaction that remembers it what became of a bundle.
-    Another machine takes over from one that was silent for `lease_seconds`.
+    Another machine takes over from one that was silent for `lease_seconds`. Of several publishers
+    of one process, which share `precedence`, the one that `is_urgent` has the lease next.
     """
 
     def __init__(
@@ -80,11 +82,19 @@ class Publisher:
         *,
         lease_seconds: int = LEASE_SECONDS,
         tell_end: TellEnd = _tell_nobody,
+        precedence: Precedence | None = None,
+        is_urgent: bool = False,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._looked: datetime | None = None
-        self._lease = Lease(sessions, folder.lock, seconds=lease_seconds)
+        self._lease = Lease(
+            sessions,
+            folder.lock,
+            seconds=lease_seconds,
+            precedence=precedence,
+            is_urgent=is_urgent,
+        )
         self._read_backs = ReadBacks(read_back, alarm, after_step)
         self._steps = PublicationSteps(
             folder, sessions, self._lease, clock, self._read_backs, after_step
@@ -181,7 +191,8 @@ class Publisher:
 
         Returns the snapshot version, None when there was nothing to do.
         """
-        if not await asyncio.to_thread(self._folder.staging.exists):
+        # What is staged while another publisher stops something is its own business.
+        if self._lease.gives_way or not await asyncio.to_thread(self._folder.staging.exists):
             return None
         async with self._lease.held():
             return await self._steps.repair()

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from server.storage.engine import WRITES, make_engine
 from server.storage.migration import migrate
 from server.storage.place import Place
+from server.storage.write_gate import WriteGate
 
 
 class Sessions:
@@ -34,12 +35,18 @@ class Sessions:
 
 
 @asynccontextmanager
-async def open_database(place: Place) -> AsyncIterator[Sessions]:
-    """Migrate the database at `place` and give sessions on it until the end."""
+async def open_database(
+    place: Place, gate: WriteGate | None = None, *, is_urgent: bool = False
+) -> AsyncIterator[Sessions]:
+    """Migrate the database at `place` and give sessions on it until the end.
+
+    Those who share a SQLite file in one process share its `gate`, at which the sessions that are
+    urgent come first.
+    """
     await asyncio.to_thread(migrate, place)
     if isinstance(place, Path):
         await asyncio.to_thread(_narrow, place)
-    engine = make_engine(place)
+    engine = make_engine(place, gate, is_urgent=is_urgent)
     try:
         yield Sessions(engine)
     finally:

@@ -1,9 +1,13 @@
 """Engines: how connections are made and begun, and what their faults are called.
 
 A transaction that writes is the only one on SQLite from its first statement on (BEGIN IMMEDIATE):
-it waits for another at its begin and cannot lose what it has read. On PostgreSQL writers run side
-by side, and who must not locks the row that he decides by.
+it waits for another at its begin and cannot lose what it has read. Within a process a gate says
+whose turn it is; it is held in the connection's thread, from before the begin until after the end.
+On PostgreSQL writers run side by side, and who must not locks the row that he decides by.
 """
+
+import sqlite3
+from typing import Any, Self
 
 import asyncpg
 from sqlalchemy import Connection, Engine, event
@@ -15,10 +19,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from server.storage.errors import StorageError
 from server.storage.place import Place, PostgresAddress
+from server.storage.write_gate import WriteGate
 
 WRITES = "writes"
 """The execution option of connections whose transactions write."""
 
+BEGIN_WRITING = "BEGIN IMMEDIATE"
 BUSY_SECONDS = 10  # how long a writer waits for another one's transaction
 CONNECT_SECONDS = 10
 COMMAND_SECONDS = 60  # no statement of ours takes a second; one that waits for a lock may
@@ -32,14 +38,26 @@ OURS = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 """Errors that the caller made or expects, which are no fault of the surroundings."""
 
 
-def make_engine(place: Place) -> AsyncEngine:
+def make_engine(
+    place: Place, gate: WriteGate | None = None, *, is_urgent: bool = False
+) -> AsyncEngine:
     """Return an engine on a database that is migrated; it connects when it is used.
 
+    What writes on SQLite takes turns at `gate`, by default its own; first where it `is_urgent`.
     A connection that died while it was idle is replaced without a word. Other faults of the
     database, or of the way there, are raised as StorageError.
     """
     if not isinstance(place, PostgresAddress):
-        engine = create_async_engine(f"sqlite+aiosqlite:///{place}", hide_parameters=True)
+        turns = gate or WriteGate()
+
+        def connect(*args: Any, **kwargs: Any) -> _GatedConnection:
+            connection = _GatedConnection(*args, **kwargs)
+            connection.gate, connection.is_urgent = turns, is_urgent
+            return connection
+
+        engine = create_async_engine(
+            f"sqlite+aiosqlite:///{place}", hide_parameters=True, connect_args={"factory": connect}
+        )
         begin_by_hand(engine.sync_engine)
         _write_ahead(engine.sync_engine)
     else:
@@ -63,7 +81,7 @@ def begin_by_hand(engine: Engine) -> None:
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
         writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        connection.exec_driver_sql(BEGIN_WRITING if writes else "BEGIN")
 
 
 def name_faults(engine: Engine, place: Place) -> None:
@@ -77,6 +95,66 @@ def name_faults(engine: Engine, place: Place) -> None:
         ):
             return
         raise _fault(place, found) from found
+
+
+class _GatedConnection(sqlite3.Connection):
+    """A connection of SQLite whose transactions that write have their turn at the gate."""
+
+    gate: WriteGate
+    is_urgent: bool
+    _has_turn = False
+
+    def cursor(self, factory: Any = None) -> Any:  # noqa: ANN401 - of the class that is asked for
+        """Return a cursor that takes the turn where it begins to write."""
+        return super().cursor(_GatedCursor if factory is None else factory)
+
+    def take_turn(self) -> None:
+        """Wait for the turn; raises what SQLite raises where another transaction lasts."""
+        if not self.gate.take(BUSY_SECONDS, is_urgent=self.is_urgent):
+            raise sqlite3.OperationalError("database is locked")
+        self._has_turn = True
+
+    def end_turn(self) -> None:
+        """End the turn, if this connection has it."""
+        if self._has_turn:
+            self._has_turn = False
+            self.gate.give()
+
+    def commit(self) -> None:
+        """Commit. Where that fails the transaction goes on, and the turn with it."""
+        super().commit()
+        self.end_turn()
+
+    def rollback(self) -> None:
+        """Roll back, and end the turn."""
+        try:
+            super().rollback()
+        finally:
+            self.end_turn()
+
+    def close(self) -> None:
+        """Close, which rolls back, and end the turn."""
+        try:
+            super().close()
+        finally:
+            self.end_turn()
+
+
+class _GatedCursor(sqlite3.Cursor):
+    """A cursor that takes the turn of its connection before a transaction that writes."""
+
+    connection: _GatedConnection
+
+    def execute(self, sql: str, *parameters: Any) -> Self:
+        """Execute a statement; one that begins to write waits for the turn first."""
+        if sql != BEGIN_WRITING:
+            return super().execute(sql, *parameters)
+        self.connection.take_turn()
+        try:
+            return super().execute(sql, *parameters)
+        except BaseException:
+            self.connection.end_turn()
+            raise
 
 
 def _write_ahead(engine: Engine) -> None:

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from server.publisher.lease import Lease, LeaseLostError
+from server.publisher.precedence import Precedence
 from server.storage.control_models import Lease as LeaseRow
 from server.storage.database import open_database
 from server.storage.errors import StorageError
@@ -251,3 +252,28 @@ async def hold_and_stay(lease):
     async with lease.held():
         await asyncio.sleep(0)
     await asyncio.Event().wait()
+
+
+async def test_what_is_urgent_has_the_lease_next(place, tmp_path):
+    """An ordinary holder that waited for longer comes after it; when it has gone all may go on."""
+    precedence, order = Precedence(), []
+    lock = tmp_path / "lock"
+    async with open_database(place) as sessions:
+        first, second = (Lease(sessions, lock, precedence=precedence) for _ in range(2))
+        urgent = Lease(sessions, lock, precedence=precedence, is_urgent=True)
+
+        async def hold(lease, name):
+            async with lease.held():
+                order.append(name)
+
+        async with first.held():
+            ordinary = asyncio.create_task(hold(second, "ordinary"))
+            await until(lambda: asyncio.sleep(0, bool(second._task.locked())))
+            with precedence.wanted():  # it keeps its place for as long as this looks
+                await asyncio.sleep(0)
+                assert second.gives_way
+                stop = asyncio.create_task(hold(urgent, "halt"))
+                await until(lambda: asyncio.sleep(0, urgent._task.locked()))
+        await asyncio.gather(stop, ordinary)
+    assert order == ["halt", "ordinary"]
+    assert not second.gives_way
