@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import quote
 
 import click
 import msgspec
@@ -17,10 +18,12 @@ from server.cli.in_database import show_time
 from server.cli.operator import operator
 from server.cli.options import JSON, STATE, read_settings, require_state
 from server.cli.orders import PUBLIC_URL
+from server.cli.urgent import ask_server
 from server.cli.witnessed import witnessed_clock
 from server.core.content.invisible import escape_invisible
 from server.core.names import decode_channel
 from server.opening import disk_read_back, open_rollouts
+from server.release.api.operation import PREFIX
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.rollouts import Rollouts
 from server.storage.errors import StorageError
@@ -93,7 +96,15 @@ def reject(change: str, reason: str, state: Path, as_json: bool) -> None:
 def cancel(change: str, reason: str, state: Path, as_json: bool) -> None:
     """Cancel an order that is not carried out yet."""
     who = operator()
-    _tell(_run(state, "", lambda r: r.cancel(who, change, reason)), as_json=as_json)
+    folder = require_state(state, read_settings(state))
+    path = f"{PREFIX}/changes/{quote(change, safe='')}/cancel"
+    told = ask_server(folder, who, path, {"reason": reason})
+    cancelled = (
+        _run(state, "", lambda r: r.cancel(who, change, reason))
+        if told is None
+        else msgspec.json.decode(told, type=ChangeView)
+    )
+    _tell(cancelled, as_json=as_json)
 
 
 def _run(state: Path, public_url: str, work: Callable[[Rollouts], Awaitable[T]]) -> T:

@@ -17,14 +17,18 @@ from server.cli.operator import operator
 from server.cli.options import JSON, STATE, now, read_settings, require_state
 from server.cli.plan_options import parse_moment
 from server.cli.preview_output import print_preview
+from server.cli.urgent import ask_server
 from server.cli.witnessed import witnessed_clock
 from server.core.names import Channel, decode_channel
 from server.opening import disk_read_back, open_rollouts
+from server.publisher.published import load_published
+from server.release.api.channels import Ordered
+from server.release.api.operation import PREFIX
 from server.release.errors import NotFoundError
 from server.release.rollouts.changes import ChangeView, State
 from server.release.rollouts.etag import ANY
-from server.release.rollouts.operations import ChannelView
-from server.release.rollouts.orders import Order
+from server.release.rollouts.operations import ChannelView, view_channel
+from server.release.rollouts.orders import Halt, Order, Pause, action_of
 from server.release.rollouts.preview import Preview, describe_state
 from server.release.rollouts.rollouts import Rollouts
 from server.release.rollouts.wish import Wish
@@ -146,7 +150,11 @@ def _order(
             return [], changes, [await rollouts.view(wish.channel) for wish in wishes]
 
     failures: list[str] = []
-    previews, changes, views = asyncio.run(act())
+    if (stopped := _stop_by_server(folder, places, make, how, failures)) is not None:
+        previews, (changes, views) = list[Preview](), stopped
+    else:
+        failures.clear()
+        previews, changes, views = asyncio.run(act())
     if how.dry_run:
         _show_previews(previews, as_json=how.as_json)
     else:
@@ -154,6 +162,46 @@ def _order(
     if failures:
         halted = "the other channels are halted" if changes else "nothing is halted"
         raise NotFoundError(f"{halted}: {' '.join(failures)}")
+
+
+def _stop_by_server(
+    folder: StateFolder,
+    places: list[Channel],
+    make: MakeOrder,
+    how: Circumstances,
+    failures: list[str],
+) -> tuple[list[ChangeView], list[ChannelView]] | None:
+    """Have a running server halt channels, or pause one; None where the command does it itself.
+
+    Pauses of several channels are published together, which is no one request of the server's.
+    """
+    if how.dry_run or how.public_url or how.due is not None:
+        return None
+    changes = []
+    for place in places:
+        try:
+            order = make(view_channel(place, load_published(folder.public)))
+            if not (isinstance(order, Halt) or (isinstance(order, Pause) and len(places) == 1)):
+                return None
+            told = ask_server(
+                folder,
+                operator(),
+                f"{PREFIX}/channels/{place}/{action_of(order)}",
+                {"reason": order.reason, "note": how.note},
+                {} if isinstance(order, Halt) else {"If-Match": how.if_match},
+            )
+        except NotFoundError as error:
+            if not how.is_halt:
+                raise
+            failures.append(str(error))
+            continue
+        if told is None:
+            return None
+        change = msgspec.json.decode(told, type=Ordered).change
+        if change is not None:
+            changes.append(change)
+    published = load_published(folder.public)
+    return changes, [view_channel(decode_channel(each.channel), published) for each in changes]
 
 
 async def _make_wishes(

@@ -1,0 +1,87 @@
+"""Has a running server stop something, over the commands' socket of its state folder.
+
+Within the server's process what stops things comes before all else that writes; from outside it
+would wait for its turn by chance. Where no server answers, the command does the work itself.
+"""
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from server.core.errors import HeningError
+from server.release.api.problems import STATUSES, URN, Problem
+from server.release.api.urgent import OPERATOR
+from server.release.errors import ConflictError
+from server.release.people.principal import Principal
+from server.storage.errors import StorageError
+from server.storage.layout import StateFolder
+
+ANSWER_SECONDS = 90.0  # a halt waits for a lease for 60 s at most
+DIRECTLY = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_ENTITY_TOO_LARGE})
+"""Answers after which the command works itself: it runs as another user, or its reason is long."""
+_ERRORS = {name: kind for kind, _, name in STATUSES}
+
+
+def ask_server(
+    folder: StateFolder,
+    who: Principal,
+    path: str,
+    body: Mapping[str, Any],
+    headers: Mapping[str, str] | None = None,
+) -> bytes | None:
+    """POST `body` to `path` of the server that runs on a state; returns the answer's document.
+
+    None where no server takes it. Raises what the server refused it for, and StorageError where
+    the server took it and does not answer.
+    """
+    given = {
+        "Content-Type": "application/json",
+        OPERATOR: who.name.removeprefix("cli:"),
+        **(headers or {}),
+    }
+    with contextlib.closing(_Connection(folder.urgent)) as connection:
+        try:
+            connection.connect()
+        except OSError:  # there is none, it has ended, or it is another user's
+            return None
+        try:
+            connection.request("POST", path, msgspec.json.encode(body), given)
+            response = connection.getresponse()
+            told = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise StorageError(
+                "the server took this and does not answer: look at `hening-server change list`, and"
+                " run the command again where it is not there."
+            ) from error
+    if response.status in DIRECTLY:
+        return None
+    if response.status >= HTTPStatus.BAD_REQUEST:
+        raise _error(told)
+    return told
+
+
+class _Connection(http.client.HTTPConnection):
+    """HTTP over a Unix socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("hening", timeout=ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket; raises OSError."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _error(document: bytes) -> HeningError:
+    problem = msgspec.json.decode(document, type=Problem)
+    if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return StorageError(problem.detail)
+    return _ERRORS.get(problem.type.removeprefix(URN), ConflictError)(problem.detail)
