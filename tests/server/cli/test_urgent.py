@@ -75,7 +75,7 @@ async def test_the_server_cancels_for_a_command(served, world):
     assert (status, json.loads(out)["state"]) == (0, "cancelled")
     status, _, err = await served("change", "cancel", "0" * 32)
     assert status == 1
-    assert "there is no change" in err
+    assert "no change" in err
 
 
 def test_a_server_that_takes_it_and_ends(world, run):
