@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,11 +85,11 @@ class ServerProcess:
 
 @contextlib.asynccontextmanager
 async def run_server(
-    state: Path, metrics_port: int, workers: int | None
+    state: Path, metrics_port: int, workers: int | None, options: Sequence[str] = ()
 ) -> AsyncIterator[ServerProcess]:
-    """Run a server until the block ends; `status` is then how it ended."""
+    """Run a server until the block ends, with further `options`; `status` is how it ended then."""
     command = [*PROGRAM, "run", "--state", str(state), "--port", "0"]
-    command += ["--metrics-port", str(metrics_port)]
+    command += ["--metrics-port", str(metrics_port), *options]
     if workers is not None:
         command += ["--workers", str(workers)]
     process = await asyncio.create_subprocess_exec(

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from server.core.names import metadata_name
 from server.device.snapshot import SUPERSEDED
-from server.storage.durable import sync_folder
 
 GRACE = timedelta(hours=1)
 _NAME = re.compile(r"([1-9][0-9]{0,15})\.([a-z0-9][a-z0-9_-]{0,31})\.json")
@@ -49,8 +48,8 @@ def plan_drain(
     return sorted(old)
 
 
-def drain(public: Path, current: Mapping[str, int], now: datetime) -> int:
-    """Remove what `plan_drain` says and return how many files that were.
+def find_drained(public: Path, current: Mapping[str, int], now: datetime) -> list[Path]:
+    """Return the files to remove, as `plan_drain` says.
 
     A crash leaves some of them, which the next run removes: nothing refers to any.
     """
@@ -60,9 +59,4 @@ def drain(public: Path, current: Mapping[str, int], now: datetime) -> int:
         for path in folder.iterdir()
         if _NAME.fullmatch(path.name)
     }
-    names = plan_drain(written, current, now)
-    for name in names:
-        (folder / name).unlink(missing_ok=True)
-    if names:
-        sync_folder(folder)
-    return len(names)
+    return [folder / name for name in plan_drain(written, current, now)]

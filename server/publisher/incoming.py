@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,12 +107,13 @@ def write_result(results: Path, result: Result) -> None:
     write_durable(results / f"{result.id}.json", encode_result(result))
 
 
-def remove_bundle(folder: Path, trash: Path) -> None:
-    """Remove a bundle that has its result: out of sight in one step, then from the disk."""
+def hide_bundle(folder: Path, trash: Path) -> Path:
+    """Move a bundle that has its result out of sight; returns where to, for it to be removed.
+
+    A crash leaves it there, and the next start sweeps it.
+    """
     make_folder(trash)
-    target = trash / f"{TEMPORARY}{folder.name}"
-    folder.rename(target)
-    shutil.rmtree(target)
+    return folder.rename(trash / f"{TEMPORARY}{folder.name}")
 
 
 def _check_listing(folder: Path, required: set[str], optional: set[str] | None = None) -> None:

@@ -6,8 +6,9 @@ signed by each key that the log holds: while its key is rotated, the former one 
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import delete, func, select, tuple_
@@ -25,7 +26,7 @@ from server.core.checkpoint import (
 from server.core.errors import FormatError, LogError
 from server.core.note import MAX_NOTE, VerifierKey, cosign_note
 from server.publisher.errors import LeafRefusedError
-from server.publisher.lease import Lease
+from server.publisher.lease import AT_ONCE, Lease
 from server.publisher.log_growth import MAX_TILE, Growth, grow, regrow, tail_start
 from server.publisher.online_keys import History, LogSigner
 from server.storage.bounded import read_bounded
@@ -36,7 +37,6 @@ from server.storage.models import LogEntry
 from server.storage.restating import begin_restating, end_restating
 
 QUERY_VERSIONS = 250  # in one query: databases limit how many values it may name
-FILES = 64  # written in one transaction: other writers of SQLite wait for so long
 Leaf = tuple[str, int, str]  # role, version, sha256
 
 
@@ -119,7 +119,8 @@ class Log:
         except LeafRefusedError:  # of other rows, which are gone now, or of these
             indexes, growth, note = await self._insert_and_sign(leaves, keys, head, now)
         appended = list(zip(indexes, leaves, strict=True))
-        await self._lease.write(self._publish, growth, appended, note, known[0])
+        files = await asyncio.to_thread(list, growth.tiles)
+        await self._lease.write_each(self._files(files, growth, appended, note, known[0]))
 
     async def _insert_and_sign(
         self,
@@ -159,8 +160,8 @@ class Log:
         def again(note: bytes) -> bytes:
             return _sign(decode_checkpoint_of_any(note, known), keys, history)
 
-        for at in range(0, len(proofs), FILES):
-            part = await asyncio.to_thread(_restate_proofs, proofs[at : at + FILES], again)
+        for at in range(0, len(proofs), AT_ONCE):
+            part = await asyncio.to_thread(_restate_proofs, proofs[at : at + AT_ONCE], again)
             await self._lease.write(self._write_proofs, part)
         note = None
         if head is not None:
@@ -180,6 +181,12 @@ class Log:
 
     async def _insert(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
         """Insert what is not in yet, after the `size` signed leaves; return the leaves' indexes."""
+        indexes = []
+        for at in range(0, len(leaves), AT_ONCE):
+            indexes += await self._insert_some(leaves[at : at + AT_ONCE], now, size)
+        return indexes
+
+    async def _insert_some(self, leaves: Sequence[Leaf], now: int, size: int) -> list[int]:
         indexes = []
         async with self._lease.fenced() as session:
             last = await session.scalar(select(func.max(LogEntry.index)))
@@ -224,27 +231,35 @@ class Log:
     def _read_tile(self, path: str) -> bytes:
         return read_bounded(self._folder / path, MAX_TILE)
 
-    def _publish(
+    def _files(
         self,
+        tiles: Iterable[tuple[str, bytes]],
         growth: Growth,
         appended: Iterable[tuple[int, Leaf]],
         note: bytes,
         verifier: VerifierKey,
-    ) -> None:
+    ) -> Iterator[Callable[[], object]]:
+        """Yield what writes one file each, in their order."""
         # Tiles first: a checkpoint never speaks of a tile that is not there. A crash here leaves
         # tiles that no checkpoint needs yet.
-        for path, data in growth.tiles:
-            write_immutable(self._folder / path, data)
+        for path, data in tiles:
+            yield partial(write_immutable, self._folder / path, data)
         if growth.is_new:
-            write_durable(self._folder / "checkpoint", note)
+            yield partial(write_durable, self._folder / "checkpoint", note)
         # A crash here leaves leaves that are public in the log and not served yet: auditors see
         # them as pending until the restart completes the publication.
-        for index, (role, version, sha256) in appended:
-            target = self._folder / "proof" / f"{role}.{version}"
-            if not target.exists():
-                proof = encode_proof(index, growth.tree.inclusion_proof(index), note)
-                verify_proof(proof, encode_leaf(role, version, sha256), verifier)
-                write_immutable(target, proof)
+        for index, leaf in appended:
+            yield partial(self._write_proof, growth, index, leaf, note, verifier)
+
+    def _write_proof(
+        self, growth: Growth, index: int, leaf: Leaf, note: bytes, verifier: VerifierKey
+    ) -> None:
+        role, version, sha256 = leaf
+        target = self._folder / "proof" / f"{role}.{version}"
+        if not target.exists():
+            proof = encode_proof(index, growth.tree.inclusion_proof(index), note)
+            verify_proof(proof, encode_leaf(role, version, sha256), verifier)
+            write_immutable(target, proof)
 
 
 def load_checkpoint(log: Path, known: Sequence[VerifierKey]) -> Checkpoint | None:

@@ -187,7 +187,7 @@ class PublicationSteps:
         self._after_step(4)
         # Step 5: a new root last, and not served before the timestamp that comes with it.
         now = int(self._clock().timestamp())
-        await self._lease.write(staging.show_files, self._folder.public, publication, now)
+        await self._lease.write_each(staging.showing_files(self._folder.public, publication, now))
         self._after_step(5)
         # Step 6.
         path = _timestamp(self._folder.public)

@@ -17,6 +17,8 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -25,7 +27,7 @@ from server.core.bundle import Result
 from server.core.errors import HeningError
 from server.core.pointer import Pointer
 from server.publisher import incoming
-from server.publisher.drain import drain
+from server.publisher.drain import find_drained
 from server.publisher.errors import PublishError
 from server.publisher.garbage import Garbage, collect_garbage
 from server.publisher.key_change import PlanKeys
@@ -40,7 +42,7 @@ from server.publisher.read_backs import ReadBacks
 from server.publisher.submissions import Submissions, TellEnd
 from server.storage.blobs import BlobStore
 from server.storage.database import Sessions
-from server.storage.durable import sweep_temporary
+from server.storage.durable import find_temporary, remove_temporary
 from server.storage.errors import StorageError
 from server.storage.layout import StateFolder
 from server.storage.local_blobs import LocalBlobs
@@ -132,7 +134,8 @@ class Publisher:
         Returns the snapshot version that was completed, None when there was nothing to do.
         """
         async with self._lease.held():
-            await self._lease.write(self._sweep)
+            leftovers = await asyncio.to_thread(self._find_leftovers)
+            await self._lease.write_each(partial(remove_temporary, path) for path in leftovers)
             completed = await self._steps.repair()
         try:  # without the lease: a store may be slow, and leaves alone what is under way
             await asyncio.to_thread(self._blobs.sweep)
@@ -148,7 +151,10 @@ class Publisher:
             if published is None:
                 return 0
             current = {**published.versions(), "snapshot": published.snapshot.version}
-            return await self._lease.write(drain, self._folder.public, current, self._clock())
+            public, now = self._folder.public, self._clock()
+            drained = await asyncio.to_thread(find_drained, public, current, now)
+            await self._lease.write_each(partial(path.unlink, missing_ok=True) for path in drained)
+            return len(drained)
 
     async def collect_garbage(self, grace: timedelta, *, dry_run: bool = False) -> Garbage:
         """Remove blobs that nothing names and that came at least `grace` ago, or only say which."""
@@ -259,9 +265,9 @@ class Publisher:
                     renew = change.renew == "all"
                     await self._steps.publish(signed, signed, [], pointers, renew=renew)
 
-    def _sweep(self) -> None:
-        for folder in (self._folder.staging.parent, self._folder.public, self._folder.keys):
-            sweep_temporary(folder)
+    def _find_leftovers(self) -> list[Path]:
+        folders = (self._folder.staging.parent, self._folder.public, self._folder.keys)
+        return [path for folder in folders for path in find_temporary(folder)]
 
     async def _require_published(self) -> Published:
         published = await self._steps.load_published()

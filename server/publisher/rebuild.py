@@ -33,6 +33,7 @@ from server.storage.models import Blob, LogEntry, Submission
 
 MAX_RESULT_FILE = 65_536
 BLOBS = 100  # recorded in one transaction, so that little is hashed twice after a crash
+ROWS = 100  # of the log or of submissions, written in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +112,16 @@ async def _add_leaves(lease: Lease, leaves: Sequence[Leaf], now: int, kept: int 
                 "the database holds another log than public/log: it belongs to another server, or"
                 " one of both was changed by hand."
             )
-        missing = [index for index in range(len(leaves)) if index not in present]
-        for index in missing:
-            role, version, sha256 = leaves[index]
-            session.add(
-                LogEntry(index=index, role=role, version=version, sha256=sha256, appended_at=now)
-            )
+    missing = [index for index in range(len(leaves)) if index not in present]
+    for at in range(0, len(missing), ROWS):
+        async with lease.fenced() as session:
+            for index in missing[at : at + ROWS]:
+                role, version, sha256 = leaves[index]
+                session.add(
+                    LogEntry(
+                        index=index, role=role, version=version, sha256=sha256, appended_at=now
+                    )
+                )
     return len(missing)
 
 
@@ -124,8 +129,10 @@ async def _add_submissions(lease: Lease, results: Path) -> int:
     found = await asyncio.to_thread(_read_results, results)
     async with lease.fenced() as session:
         present = set(await session.scalars(select(Submission.id)))
-        missing = [row for row in found if row.id not in present]
-        session.add_all(missing)
+    missing = [row for row in found if row.id not in present]
+    for at in range(0, len(missing), ROWS):
+        async with lease.fenced() as session:
+            session.add_all(missing[at : at + ROWS])
     return len(missing)
 
 

@@ -7,6 +7,8 @@ staging/publication/timestamp.json
 
 import hashlib
 import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -100,13 +102,22 @@ def load_staged(folder: Path) -> Publication | None:
 
 
 def show_files(public: Path, publication: Publication, now: int) -> None:
-    """Make the immutable files of a publication visible, a new root last.
+    """Make the immutable files of a publication visible, as `showing_files` does."""
+    for step in showing_files(public, publication, now):
+        step()
+
+
+def showing_files(
+    public: Path, publication: Publication, now: int
+) -> Iterator[Callable[[], object]]:
+    """Yield what makes the immutable files of a publication visible, a new root last.
 
     A new root is not served before the timestamp that comes with it.
     """
-    _note_roots(public, publication, now)
+    yield partial(_note_roots, public, publication, now)
     for file in sorted(publication.files, key=lambda file: file.role == "root"):
-        write_immutable(public / "metadata" / metadata_name(file.role, file.version), file.data)
+        target = public / "metadata" / metadata_name(file.role, file.version)
+        yield partial(write_immutable, target, file.data)
 
 
 def discard_staged(folder: Path) -> None:

@@ -10,6 +10,7 @@ one of them publishes it, and the other finds it gone.
 """
 
 import asyncio
+import shutil
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,7 +31,7 @@ from server.publisher.answers import answer_soon
 from server.publisher.content_packs import check_content
 from server.publisher.errors import PublishError
 from server.publisher.incoming import Submission
-from server.publisher.lease import Lease, LeaseLostError
+from server.publisher.lease import AT_ONCE, Lease, LeaseLostError
 from server.publisher.publication import PublicationSteps
 from server.publisher.published import Published, Trust
 from server.publisher.retraction import follow_roles
@@ -130,7 +131,10 @@ class Submissions:
                 if result is None:
                     return None
             outcome = "is done but cannot be removed"
-            await self._lease.write(incoming.remove_bundle, folder, self._folder.staging.parent)
+            trash = self._folder.staging.parent
+            hidden = await self._lease.write(incoming.hide_bundle, folder, trash)
+            # Without a transaction: of gigabytes it takes a while.
+            await asyncio.to_thread(shutil.rmtree, hidden)
         except LeaseLostError:
             raise  # whoever publishes now takes this bundle, too
         except (StorageError, OSError) as error:
@@ -285,9 +289,11 @@ class Submissions:
         if await answer_soon(self._threads, ask) != wanted:
             return False
         now = int(self._clock().timestamp())
-        async with self._lease.fenced() as session:
-            for sha256, length in wanted.items():
-                await session.merge(Blob(sha256=sha256, length=length, verified_at=now))
+        names = sorted(wanted)
+        for at in range(0, len(names), AT_ONCE):
+            async with self._lease.fenced() as session:
+                for name in names[at : at + AT_ONCE]:
+                    await session.merge(Blob(sha256=name, length=wanted[name], verified_at=now))
         return True
 
     async def _check_blobs(self, targets: Mapping[str, TargetFile]) -> None:

@@ -80,9 +80,19 @@ def sync_folder(folder: Path) -> None:
 
 def sweep_temporary(folder: Path) -> None:
     """Remove what crashed writes left below `folder`; what cannot be removed stays, unused."""
-    for leftover in sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True):
-        if leftover.is_dir():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
-                leftover.unlink()
+    for leftover in find_temporary(folder):
+        remove_temporary(leftover)
+
+
+def find_temporary(folder: Path) -> list[Path]:
+    """Return what crashed writes left below `folder`, what is in a folder before the folder."""
+    return sorted(folder.rglob(f"{TEMPORARY}*"), reverse=True)
+
+
+def remove_temporary(leftover: Path) -> None:
+    """Remove what a crashed write left; what cannot be removed stays, unused."""
+    if leftover.is_dir():
+        shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            leftover.unlink()

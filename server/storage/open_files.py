@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from server.storage.blob_threads import BlobThreads
 from server.storage.errors import StorageError
 
 
@@ -27,6 +28,7 @@ class OpenFiles:
     def __init__(self, path: Callable[[str], Path]) -> None:
         self._path = path
         self._open: dict[str, _Open] = {}
+        self._threads = BlobThreads()  # a fleet opens many; others need the loop's own
 
     @contextlib.asynccontextmanager
     async def open(self, name: str, length: int) -> AsyncIterator[int]:
@@ -37,7 +39,7 @@ class OpenFiles:
         shared = self._open.get(name)
         if shared is None:
             path = self._path(name)
-            opening = asyncio.get_running_loop().run_in_executor(None, _open, path)
+            opening = asyncio.ensure_future(self._threads.run(_open, path))
             shared = self._open[name] = _Open(opening)
         shared.readers += 1
         try:

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec, TypeVar
 
+from server.storage.blob_threads import BlobThreads
+
 P = ParamSpec("P")
 T = TypeVar("T")
+_THREADS = BlobThreads()
+"""Of all uploads: clients may send many at once, and publishing needs the loop's own threads."""
 
 
 async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
@@ -13,7 +17,7 @@ async def to_end(function: Callable[P, T], *arguments: P.args, **options: P.kwar
 
     A file is not closed, and not unlocked, under a thread that still writes to it.
     """
-    return await to_its_end(asyncio.to_thread(function, *arguments, **options))
+    return await to_its_end(_THREADS.run(function, *arguments, **options))
 
 
 async def to_its_end(call: Coroutine[Any, Any, T]) -> T:

@@ -219,22 +219,22 @@ def test_one_bad_bundle_does_not_hold_up_the_others(world, monkeypatch):
 
 def test_a_bundle_that_cannot_be_removed(world, monkeypatch):
     """It is processed once, for its result is there; submitted again, it is processed again."""
-    remove, bundle = incoming.remove_bundle, armani(world, 4)
+    remove, bundle = incoming.hide_bundle, armani(world, 4)
     bundle_id = world.submit(bundle, [PACKAGE_2])
     good = world.submit({("tables", 2): world.ceremony.role("tables", 2)})
 
     def fail(folder, trash):
         if folder.name == bundle_id:
             raise PermissionError(13, "Permission denied")
-        remove(folder, trash)
+        return remove(folder, trash)
 
-    monkeypatch.setattr(incoming, "remove_bundle", fail)
+    monkeypatch.setattr(incoming, "hide_bundle", fail)
     results = world.run(Publisher.process_incoming)
     assert {result.id for result in results} == {bundle_id, good}
     assert world.run(Publisher.process_incoming) == []
     assert len(world.alarms) == 2  # once by each process
     assert all("cannot be removed" in alarm for alarm in world.alarms)
-    monkeypatch.setattr(incoming, "remove_bundle", remove)
+    monkeypatch.setattr(incoming, "hide_bundle", remove)
     assert world.run(Publisher.process_incoming) == []
     assert list(world.folder.incoming.iterdir()) == []
     world.submit(bundle, [PACKAGE_2])

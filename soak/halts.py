@@ -1,0 +1,150 @@
+"""Halts while a server is attacked: how long each takes, and whether it is public.
+
+`python -m soak.halts --halts 120` runs a real server on loopback and prints, for each attack of
+`held_up` and for all together, how long the halts took. Exit status 1 where one was lost.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from server.publisher.published import load_published
+from server.release.people.accounts import create_account
+from server.release.people.permissions import Role
+from server.release.people.principal import command_line_principal
+from server.release.people.tokens import create_token
+from server.storage.database import open_database
+from soak.held_up import ATTACKS, HALT
+from soak.publishing import Publishing
+from soak.server_process import REPOSITORY, run_server
+from tests.nginx import free_port
+from tests.server.world import CHANNEL, World
+
+ANSWER_SECONDS = 120.0  # after which a halt counts as lost
+
+
+@dataclass(frozen=True, slots=True)
+class Besieged:
+    """A server under attack: its ports, its state, and the token of an engineer."""
+
+    api: int
+    urgent: int
+    world: World
+    token: str
+    viewer: str
+
+
+async def make_token(world: World, role: Role) -> str:
+    """Return a token of a new account with `role`."""
+    who, at = command_line_principal("soak"), int(time.time())
+    async with open_database(world.folder.database) as sessions, sessions.begin() as session:
+        await create_account(session, who, name=role, role=role, codenames=["*"], at=at)
+        made = await create_token(
+            session, who, os.urandom, account=role, label="soak", expires_at=at + 86_400, at=at
+        )
+    return made.text
+
+
+@contextlib.asynccontextmanager
+async def besieged(world: World) -> AsyncIterator[Besieged]:
+    """Run a server with control plane, console and urgent port on a state that offers a release."""
+    tokens = [await make_token(world, role) for role in (Role.ENGINEER, Role.VIEWER)]
+    api, urgent = free_port(), free_port()
+    options = ["--api-port", str(api), "--urgent-port", str(urgent), "--console"]
+    async with run_server(world.folder.root, free_port(), None, options):
+        yield Besieged(api, urgent, world, *tokens)
+
+
+@contextlib.asynccontextmanager
+async def attacking(server: Besieged, name: str) -> AsyncIterator[None]:
+    """Attack from another process until the block ends."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "soak.held_up", name, str(server.api), str(server.urgent)),
+        cwd=REPOSITORY,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("the attack has no pipes")
+        process.stdin.write(f"{server.viewer}\n".encode())
+        await process.stdout.readline()
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def halt(server: Besieged, reason: str) -> float:
+    """Halt, and return how many seconds it took. Raises where it is not answered, or not public."""
+    headers = {"Authorization": f"Bearer {server.token}"}
+    timeout = aiohttp.ClientTimeout(total=ANSWER_SECONDS)
+    begun = time.monotonic()
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        url = f"http://127.0.0.1:{server.urgent}{HALT}"
+        body = {"reason": {"en": reason}}
+        async with session.post(url, json=body, headers=headers) as response:
+            told = await response.text()
+            if response.status != 200:
+                raise RuntimeError(f"a halt was answered {response.status}: {told}")
+    seconds = time.monotonic() - begun
+    published = await asyncio.to_thread(load_published, server.world.folder.public)
+    pointer = None if published is None else published.pointers()[CHANNEL.pointer_path]
+    if pointer is None or not pointer.halted or dict(pointer.reason) != {"en": reason}:
+        raise RuntimeError("a halt was answered and is not public")
+    return seconds
+
+
+async def measure(server: Besieged, name: str, halts: int) -> list[float]:
+    """Return how long `halts` took under an attack, in seconds."""
+    async with attacking(server, name):
+        return [await halt(server, f"{name} {number}") for number in range(halts)]
+
+
+async def _run(halts: int) -> dict[str, list[float]]:
+    with tempfile.TemporaryDirectory(prefix="hening-halts-") as place:
+        publishing = await asyncio.to_thread(Publishing, Path(place))
+        async with besieged(publishing.world) as server:
+            idle = [await halt(server, f"idle {number}") for number in range(halts)]
+            under = {name: await measure(server, name, halts) for name in ATTACKS}
+    return {"idle": idle, **under}
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
+
+
+def main() -> None:
+    """Run, and print milliseconds by attack."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--halts", type=int, default=120, help="under each attack")
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    found = {
+        name: {
+            "p50": _percentile(seconds, 0.5) * 1000,
+            "p99": _percentile(seconds, 0.99) * 1000,
+            "worst": max(seconds) * 1000,
+        }
+        for name, seconds in asyncio.run(_run(arguments.halts)).items()
+    }
+    if arguments.json:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
+    for name, row in found.items():
+        told = ", ".join(f"{what} {value:.0f} ms" for what, value in row.items())
+        sys.stdout.write(f"{name}: {arguments.halts} halts, {told}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What may hold up a halt: attacks of clients with a viewer's token, and with none.
+
+`python -m soak.held_up NAME API URGENT` attacks the two ports of a server until it is ended; the
+token comes on standard input. It prints a line once the attack is under way.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import hmac
+import json
+import sys
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from urllib.parse import urlencode
+
+BODY = b"[" + b"1," * (1 << 19)  # 1 MiB of JSON that is not whole, so that all of it is read
+BODIES, KEPT, SIGN_INS, GUESSES = 60, 256, 16, 32  # connections of each attack
+CANCEL = "/api/v1/changes/0123/cancel"
+HALT = "/api/v1/channels/armani/id/stable/halt"
+_PAUSE = 0.01  # seconds before a client that was cut off comes again
+Attack = Callable[["Target"], Awaitable[None]]
+
+
+class Target:
+    """The ports that are attacked, and a viewer's token."""
+
+    def __init__(self, api: int, urgent: int, token: str) -> None:
+        self.api = api
+        self.urgent = urgent
+        self.token = token
+        self.under_way = asyncio.Event()
+
+
+def _request(
+    path: str, body: bytes, *headers: str, kind: str = "application/json", method: str = "POST"
+) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Content-Length: {len(body)}"]
+    lines += [f"Content-Type: {kind}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+async def _repeat(target: Target, port: int, request: bytes) -> None:
+    """Send a request again and again, on one connection for as long as it lasts."""
+    while True:
+        with contextlib.suppress(OSError, EOFError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                while True:
+                    writer.write(request)
+                    await writer.drain()
+                    await _skip_answer(reader)
+                    target.under_way.set()
+            finally:
+                writer.transport.abort()
+        target.under_way.set()
+        await asyncio.sleep(_PAUSE)
+
+
+async def _skip_answer(reader: asyncio.StreamReader) -> None:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    _, _, rest = head.partition(b"content-length: ")
+    await reader.readexactly(int(rest.partition(b"\r\n")[0]) if rest else 0)
+
+
+async def bodies(target: Target) -> None:
+    """60 connections that post 1 MiB of JSON each, to what takes any token."""
+    request = _request(CANCEL, BODY, f"Authorization: Bearer {target.token}")
+    await _all(_repeat(target, target.api, request) for _ in range(BODIES))
+
+
+async def kept(target: Target) -> None:
+    """256 connections with a valid token that are kept, to each port; they ask now and then."""
+    request = _request("/api/v1/status", b"", f"Authorization: Bearer {target.token}", method="GET")
+    works = [_repeat(target, target.api, request) for _ in range(KEPT)]
+    await _all(works + [_keep_silent(target, target.urgent) for _ in range(KEPT)])
+
+
+async def sign_ins(target: Target) -> None:
+    """Sign in to the console with a valid token, in a loop."""
+    csrf = hmac.new(b"", b"csrf", hashlib.sha256).hexdigest()
+    form = urlencode({"csrf": csrf, "token": target.token}).encode()
+    request = _request(
+        "/console/sign-in",
+        form,
+        f"Origin: http://127.0.0.1:{target.api}",
+        kind="application/x-www-form-urlencoded",
+    ).replace(b"Host: 127.0.0.1", f"Host: 127.0.0.1:{target.api}".encode())
+    await _all(_repeat(target, target.api, request) for _ in range(SIGN_INS))
+
+
+async def guesses(target: Target) -> None:
+    """Halts without a token and with wrong ones, to both ports."""
+    wrong = _request(HALT, b"{}", "Authorization: Bearer hening_000000000000_0")
+    works = [
+        _repeat(target, port, request)
+        for port in (target.api, target.urgent)
+        for request in (_request(HALT, b"{}"), wrong)
+        for _ in range(GUESSES)
+    ]
+    await _all(works)
+
+
+async def together(target: Target) -> None:
+    """All of them at one time."""
+    await _all(attack(target) for attack in (bodies, kept, sign_ins, guesses))
+
+
+ATTACKS: Mapping[str, Attack] = {
+    attack.__name__: attack for attack in (bodies, kept, sign_ins, guesses, together)
+}
+
+
+async def _keep_silent(target: Target, port: int) -> None:
+    """Keep a connection that asks for nothing, and replace it when it is cut off."""
+    while True:
+        with contextlib.suppress(OSError):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST ")
+            target.under_way.set()
+            await reader.read()
+            writer.transport.abort()
+        await asyncio.sleep(_PAUSE)
+
+
+async def _all(works: Iterable[Awaitable[None]]) -> None:
+    await asyncio.gather(*works)
+
+
+async def _attack(name: str, target: Target) -> None:
+    work = asyncio.ensure_future(ATTACKS[name](target))
+    await target.under_way.wait()
+    print(json.dumps(name), flush=True)
+    await work
+
+
+if __name__ == "__main__":
+    _name, _api, _urgent = sys.argv[1:]
+    asyncio.run(_attack(_name, Target(int(_api), int(_urgent), sys.stdin.readline().strip())))
