@@ -5,6 +5,7 @@ waits for nothing that other requests do but for the interpreter and for that le
 """
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from server.storage.database import open_database
 from server.storage.layout import StateFolder
 from server.storage.write_gate import WriteGate
 
+SWITCH_SECONDS = 0.0001  # of Python's 0.005
 log = structlog.get_logger()
 
 
@@ -57,6 +59,8 @@ async def urgent_thread(
     def opening() -> AbstractAsyncContextManager[tuple[Services, int | None]]:
         return _opened(folder, settings, clock, entropy, url, tools, shared)
 
+    # A thread that wants the interpreter is given it after this long; a halt asks a hundred times.
+    sys.setswitchinterval(SWITCH_SECONDS)
     async with opened_in_thread("urgent", opening) as (loop, (services, port)):
         if port is not None:
             log.info("what stops things listens", host=settings.api_host, port=port)

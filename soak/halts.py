@@ -108,7 +108,9 @@ async def halt(server: Besieged, reason: str) -> float:
 async def measure(server: Besieged, name: str, halts: int) -> list[float]:
     """Return how long `halts` took under an attack, in seconds."""
     async with attacking(server, name):
-        return [await halt(server, f"{name} {number}") for number in range(halts)]
+        seconds = [await halt(server, f"{name} {number}") for number in range(halts)]
+    sys.stderr.write(f"{name}: {halts} halts\n")
+    return seconds
 
 
 async def _run(halts: int) -> dict[str, list[float]]:

@@ -7,6 +7,7 @@ ordinary address and the console answer them too, and have them done on the same
 import asyncio
 import contextlib
 import dataclasses
+import hashlib
 import re
 import socket
 import ssl
@@ -27,9 +28,16 @@ from server.release.api.metrics import UrgentMetrics
 from server.release.api.operation import Call, Operation, Services
 from server.release.api.problems import ProblemError
 from server.release.api.serving import make_provider, renewing, token_verifier
-from server.release.api.urgent_listener import UrgentServer, is_trusted, vouch
+from server.release.api.urgent_listener import (
+    BACKLOG,
+    UrgentServer,
+    is_trusted,
+    looking_up,
+    vouch,
+)
 from server.release.people.permissions import Permission
 from server.release.people.principal import Principal, command_line_principal
+from server.release.people.token_text import is_token
 from server.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.modes import PRIVATE, create_folder
@@ -40,6 +48,7 @@ BODY_SECONDS = 1.0  # for a body to arrive
 DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STOPPING = frozenset({Permission.HALT, Permission.ROLLOUT, Permission.APPROVE})
 """Who has one of these may stop something."""
+KNOWN = 1000  # tokens that wait for no others' lookup, because they were good before
 OPERATOR = "Hening-Operator"
 """The header by which a command says who runs it."""
 _NAME = re.compile(r"[\x21-\x7e]{1,64}")
@@ -64,6 +73,8 @@ class UrgentAdmission:
 
     def __init__(self, authenticate: Authenticate) -> None:
         self._authenticate = authenticate
+        self._turn = asyncio.Lock()  # of tokens that were never good here, one is looked up
+        self._known: dict[bytes, None] = {}
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
         """Return who asks; raises AuthenticationError. The slots bound the guesses."""
@@ -74,9 +85,18 @@ class UrgentAdmission:
         secret = read_bearer(request)
         if not secret:
             raise no_token()
-        principal = await self._authenticate(secret)
+        digest = hashlib.sha256(secret.encode()).digest()
+        with looking_up(request):
+            if digest in self._known:
+                principal = await self._authenticate(secret)
+            else:
+                async with self._turn:
+                    principal = await self._authenticate(secret)
         if principal.permissions & STOPPING:
             vouch(request)
+            self._known[digest] = None
+            if len(self._known) > KNOWN:
+                del self._known[next(iter(self._known))]
         return principal
 
 
@@ -118,7 +138,7 @@ async def serving_urgent(
     settings, folder = services.settings, services.folder
     operations = urgent_operations()
     metrics = UrgentMetrics(registry, operations)
-    authenticate = verify or token_verifier(services, make_provider(services))
+    authenticate = verify or _check_form(token_verifier(services, make_provider(services)))
     api = UrgentApi(operations, services, UrgentAdmission(authenticate), metrics, BODY_SECONDS)
     server = UrgentServer(api, metrics.cut.inc)
     tls = await asyncio.to_thread(load_tls, settings)
@@ -133,6 +153,17 @@ async def serving_urgent(
             await stack.enter_async_context(renewing(tls, settings))
             port = await _listen_tcp(server, settings, tls, stack)
         yield port
+
+
+def _check_form(verify: Authenticate) -> Authenticate:
+    """Look only up what could be a token by its form: ours has a checksum."""
+
+    async def checked(secret: str) -> Principal:
+        if secret.count(".") != 2 and not is_token(secret):
+            raise no_token()
+        return await verify(secret)
+
+    return checked
 
 
 async def _listen_to_commands(
@@ -159,8 +190,7 @@ async def _listen_unix(
 ) -> None:
     one = await asyncio.to_thread(bound.__enter__)
     stack.push_async_callback(asyncio.to_thread, bound.__exit__, None, None, None)
-    listener = await server.listen_unix(one, for_commands=for_commands)
-    stack.callback(listener.close)
+    _accept(stack, server.accept(one, for_commands=for_commands))
 
 
 async def _listen_tcp(
@@ -170,11 +200,30 @@ async def _listen_tcp(
     stack: contextlib.AsyncExitStack,
 ) -> int:
     try:
-        listener = await server.listen_tcp(settings.api_host, settings.urgent_port or 0, tls)
+        one = await asyncio.to_thread(_bind, settings.api_host, settings.urgent_port or 0)
     except OSError as error:
         raise StorageError(
             f"urgent_port {settings.urgent_port} cannot be listened on: {error.strerror}; choose"
             " another."
         ) from error
-    stack.callback(listener.close)
-    return int(listener.sockets[0].getsockname()[1])
+    stack.callback(one.close)
+    _accept(stack, server.accept(one, tls))
+    return int(one.getsockname()[1])
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    one = socket.create_server((str(address[0]), port), family=family, backlog=BACKLOG)
+    one.setblocking(False)
+    return one
+
+
+def _accept(stack: contextlib.AsyncExitStack, accepting: Coroutine[Any, Any, None]) -> None:
+    """Accept connections until the stack is left."""
+    task = asyncio.ensure_future(accepting)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(stop)

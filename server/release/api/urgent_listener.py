@@ -6,12 +6,13 @@ connections that have shown no token of a caller who may stop anything are at mo
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
 import ssl
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from aiohttp import web
@@ -26,6 +27,8 @@ LINGER_SECONDS = 0.5  # how long the body of a refused request is read and throw
 LINE_LIMIT = 8190  # bytes of a request line or header, as on the API's ordinary address
 HEADER_LIMIT = 64  # headers of a request
 BACKLOG = 1024  # connections that wait to be accepted; they are, within milliseconds
+PACE_SECONDS = 0.01  # between two connections while somebody is stopping something
+RETRY_SECONDS = 0.05  # after a connection could not be accepted
 ROOT = 0
 _CREDENTIALS = struct.Struct("3i")  # of SO_PEERCRED: process, user, group
 
@@ -53,35 +56,93 @@ class UrgentServer(web.Server):
         )
         self.api = api
         self.give_way = give_way
+        self.freed = asyncio.Event()
 
-    def __call__(self) -> web.RequestHandler:
+    def __call__(self) -> "_Connection":
         """Return the protocol of a new connection."""
         return _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
 
-    async def listen_tcp(self, host: str, port: int, tls: ssl.SSLContext | None) -> asyncio.Server:
-        """Listen on a TCP port; raises OSError."""
-        seconds = None if tls is None else HEAD_SECONDS
-        return await asyncio.get_running_loop().create_server(
-            self, host, port, ssl=tls, ssl_handshake_timeout=seconds, backlog=BACKLOG
-        )
+    async def accept(
+        self,
+        listener: socket.socket,
+        tls: ssl.SSLContext | None = None,
+        *,
+        for_commands: bool = False,
+    ) -> None:
+        """Accept connections for ever, one in a turn of the loop.
 
-    async def listen_unix(
-        self, bound: socket.socket, *, for_commands: bool = False
-    ) -> asyncio.AbstractServer:
-        """Listen on a Unix socket that is bound already.
-
-        On one `for_commands` the user of this process and root need no token. No proxy may connect
-        to it: it would hand on requests of anybody as its own.
+        So each has been read from once before a later one may take its slot. While something is
+        being stopped they come slower, for each costs the loop a millisecond. While `UNKNOWN`
+        tokens are being looked up, which takes milliseconds, the next one waits in the kernel.
+        On a Unix socket `for_commands` the user of this process and root need no token. No proxy
+        may connect to it: it would hand on requests of anybody as its own.
         """
+        loop = asyncio.get_running_loop()
+        opening: list[asyncio.Task[Any]] = []
 
         def make() -> web.RequestHandler:
-            connection = _Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
+            connection = self()
             connection.is_for_commands = for_commands
             return connection
 
-        return await asyncio.get_running_loop().create_unix_server(
-            make, sock=bound, backlog=BACKLOG
+        while True:
+            while not for_commands and self._is_full():
+                self.freed.clear()
+                await self.freed.wait()
+            try:
+                one, _ = await loop.sock_accept(listener)
+            except OSError:  # too many descriptors, or it is gone already
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            seconds = None if tls is None else HEAD_SECONDS
+            opening = [task for task in opening if not task.done()]
+            if len(opening) >= UNKNOWN:
+                opening.pop(0).cancel()
+                self.give_way()
+            opening.append(
+                loop.create_task(_open(loop.connect_accepted_socket, make, one, tls, seconds))
+            )
+            await asyncio.sleep(PACE_SECONDS if self._is_working() else 0)
+
+    def _is_working(self) -> bool:
+        return any(
+            each.is_known and each.is_asked
+            for each in self.connections
+            if isinstance(each, _Connection)
         )
+
+    def _is_full(self) -> bool:
+        looking = [c for c in self.connections if isinstance(c, _Connection) and c.is_looking]
+        return len(looking) >= UNKNOWN
+
+
+async def _open(
+    connect: Callable[..., Awaitable[Any]],
+    make: Callable[[], web.RequestHandler],
+    one: socket.socket,
+    tls: ssl.SSLContext | None,
+    seconds: float | None,
+) -> None:
+    """Begin to speak on an accepted socket; a client that does not speak TLS in time is gone."""
+    try:
+        await connect(make, one, ssl=tls, ssl_handshake_timeout=seconds)
+    except (OSError, asyncio.CancelledError):
+        one.close()
+
+
+@contextlib.contextmanager
+def looking_up(request: web.BaseRequest) -> Iterator[None]:
+    """Keep a request's connection its slot while its token is looked up, which is soon over."""
+    connection = request.protocol
+    if not isinstance(connection, _Connection):
+        yield
+        return
+    connection.is_looking = True
+    try:
+        yield
+    finally:
+        connection.is_looking = False
+        connection.server.freed.set()
 
 
 def vouch(request: web.BaseRequest) -> None:
@@ -110,10 +171,11 @@ class _Connection(web.RequestHandler):
 
     __slots__ = (
         "_timer",
-        "is_begun",
+        "is_asked",
         "is_for_commands",
         "is_known",
         "is_leaving",
+        "is_looking",
         "is_trusted",
         "server",
     )
@@ -121,11 +183,12 @@ class _Connection(web.RequestHandler):
     def __init__(self, server: UrgentServer, **kwargs: Any) -> None:
         super().__init__(server, **kwargs)
         self.server = server
-        self.is_begun = False  # its head is there
         self.is_known = False  # its caller may stop something
+        self.is_asked = False  # its head is there, and its answer is made
         self.is_for_commands = False
         self.is_trusted = False  # the kernel says that a command of our user is at the other end
         self.is_leaving = False
+        self.is_looking = False  # its token is being looked up
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -141,15 +204,14 @@ class _Connection(web.RequestHandler):
         unknown = [each for each in others if not each.is_known]
         if len(others) < SLOTS and len(unknown) < UNKNOWN:
             return
-        # The oldest gives way. First those without a head: they ask for nothing yet.
-        silent = next((each for each in unknown if not each.is_begun), None)
-        (silent or next(iter(unknown), self)).leave()
+        # The oldest gives way, but for those whose token is being looked up.
+        (next((each for each in unknown if not each.is_looking), self)).leave()
         self.server.give_way()
 
     def begin(self) -> None:
         """Note that the head is there."""
         self._stop_timer()
-        self.is_begun = True
+        self.is_asked = True
 
     def leave(self) -> None:
         """End this connection, whatever waits to be sent."""
