@@ -60,6 +60,7 @@ bench: env peers
 # is left in fixtures/fuzz.
 soak: env fuzzer
 	$(BIN)/python -m soak --minutes $(MINUTES) --workers $(WORKERS)
+	$(BIN)/python -m soak.halts
 
 # There are wheels of it for Linux; where it cannot be had a long run says so, and fails.
 fuzzer: $(FUZZER)/.ready

@@ -60,6 +60,22 @@ def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterato
         yield port
 
 
+@contextlib.contextmanager
+def run_api_proxy(api: int, urgent: Path, folder: Path) -> Iterator[int]:
+    """Run the control plane's proxy, without its TLS, until the block ends; gives its port."""
+    port = free_port()
+    ours = {
+        "server 127.0.0.1:8081;": f"server 127.0.0.1:{api};",
+        "unix:/run/hening/urgent.sock;": f"unix:{urgent};",
+        "listen 8443 ssl default_server;": f"listen 127.0.0.1:{port};",
+        "    ssl_certificate     /etc/hening/fullchain.pem;": "",
+        "    ssl_certificate_key /etc/hening/privkey.pem;": "",
+    }
+    user = "user root;" if urgent.parent.stat().st_uid == 0 else ""
+    with run_site(_shipped("api.conf", ours), folder, port, user):
+        yield port
+
+
 PROXY = """
 server {{
     listen 127.0.0.1:{port};
