@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import ssl
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from server.release.api.urgent_listener import UNKNOWN
 from server.release.errors import AuthenticationError
 from server.settings import Settings
 from tests.server.release.api_world import api_world, role_principals
+from tests.server.release.certificate import write_certificate
 from tests.server.world import CHANNEL
 
 HALT = f"/api/v1/channels/{CHANNEL}/halt"
@@ -183,9 +185,9 @@ async def test_connections_without_a_token_give_way(urgent, monkeypatch):
     monkeypatch.setattr(urgent_listener, "HEAD_SECONDS", 600)
     silent = [await urgent.connect() for _ in range(UNKNOWN)]
     assert (await urgent.halt())[0] == 200
+    assert urgent.registry.get_sample_value("hening_urgent_connections_cut_total") == 1
     with contextlib.suppress(ConnectionError):
         assert await silent[0][0].read() == b""  # it gave way to the halt
-    assert urgent.registry.get_sample_value("hening_urgent_connections_cut_total") == 1
     assert not silent[1][0].at_eof()
     for _, writer in silent:
         writer.transport.abort()
@@ -208,8 +210,7 @@ async def test_a_viewers_connection_gives_way_like_a_strangers(urgent, monkeypat
         writer.write("\r\n".join([*lines, "", "{"]).encode())
         waiting.append((reader, writer))
         await urgent.looked_up.get()
-    with contextlib.suppress(ConnectionError):
-        assert await waiting[0][0].read() == b""
+    assert urgent.registry.get_sample_value("hening_urgent_connections_cut_total") == 1
     assert (await urgent.halt())[0] == 200
     for _, writer in waiting:
         writer.transport.abort()
@@ -282,3 +283,19 @@ async def test_the_ordinary_address_hands_what_is_urgent_over(world):
         await api.call("GET", f"/channels/{CHANNEL}")
     assert ran == [HALT]
     assert (await asyncio.to_thread(world.published)).pointers()[CHANNEL.pointer_path].halted
+
+
+async def test_the_port_speaks_the_apis_tls(world, tmp_path):
+    """A client that does not shake hands in its second is gone; one that does is answered."""
+    write_certificate(tmp_path)
+    cert, key = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
+    async with urgent_world(world, api_cert=cert, api_key=key) as urgent:
+        context = ssl.create_default_context(cafile=cert)
+        context.check_hostname = False
+        silent, other = await urgent.connect()
+        streams = await asyncio.open_connection("127.0.0.1", urgent.port, ssl=context)
+        head = [f"POST {HALT} HTTP/1.1", "Authorization: Bearer engineer"]
+        assert (await urgent.ask(head, b"{}", streams))[0] == 200
+        with contextlib.suppress(ConnectionError):
+            assert await silent.read() == b""
+        other.close()
