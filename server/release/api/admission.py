@@ -25,7 +25,7 @@ class Admission:
 
     def __init__(self, authenticate: Authenticate, rates: Rates) -> None:
         self._authenticate = authenticate
-        self.rates = rates
+        self._rates = rates
         self._unknown = asyncio.Semaphore(UNKNOWN_AT_ONCE)
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
@@ -36,23 +36,27 @@ class Admission:
         secret = read_bearer(request)
         if not secret:
             if is_urgent:  # elsewhere it is no guess, and costs nothing
-                self.rates.count_failure(secret)
+                self._rates.count_failure(secret)
             raise no_token()
         try:
             if not is_urgent:
-                self.rates.check(secret)
+                self._rates.check(secret)
                 principal = await self._authenticate(secret)
-            elif self.rates.is_known(secret):
+            elif self._rates.is_known(secret):
                 principal = await self._authenticate(secret)
             else:
                 async with self._unknown:
                     principal = await self._authenticate(secret)
         except AuthenticationError:
-            self.rates.count_failure(secret)
+            self._rates.count_failure(secret)
             raise
-        self.rates.count(secret, principal.name, is_urgent=is_urgent)
+        self._rates.count(secret, principal.name, is_urgent=is_urgent)
         vouch(request, principal)
         return principal
+
+    def count_change(self, principal: Principal) -> None:
+        """Count a change that is asked for; raises RateError when they are too many."""
+        self._rates.count_change(principal.name)
 
 
 def read_bearer(request: web.BaseRequest) -> str:

@@ -31,8 +31,6 @@ from server.release.rollouts.etag import read_if_match
 from server.storage.control_models import TrailEntry
 
 JSON = "application/json"
-SMALL = 4096
-"""Bytes of a body that is decoded on the loop, in well under a millisecond."""
 MALFORMED = (
     "This is no HTTP request that the server takes: send HTTP/1.1 with one Host, a known method,"
     " and lines that are not too long."
@@ -45,6 +43,9 @@ class Admitting(Protocol):
 
     async def admit(self, request: web.BaseRequest, *, is_urgent: bool = False) -> Principal:
         """Return who asks; raises AuthenticationError or RateError."""
+
+    def count_change(self, principal: Principal) -> None:
+        """Count a change that is asked for; raises RateError when they are too many."""
 
 
 class Api:
@@ -108,7 +109,7 @@ class Api:
         if principal is not None and operation.permission is not None:
             principal.check(operation.permission)
         if principal is not None and operation.is_change:
-            self._admission.rates.count_change(principal.name)
+            self._admission.count_change(principal)
         query = decode_query(route.query, operation.query)
         if operation.if_match:
             _check_if_match(request)

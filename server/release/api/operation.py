@@ -101,9 +101,7 @@ class Services:
             free_octets,
             SubmissionLimits(self.settings.submission_limit, self.settings.keep_free),
         )
-        keys = Idempotency(
-            self.sessions, self.epoch, self.entropy, self.settings.idempotency_keys
-        )
+        keys = Idempotency(self.sessions, self.epoch, self.entropy, self.settings.idempotency_keys)
         object.__setattr__(self, "keys", keys)
         object.__setattr__(self, "uploads", uploads)
         object.__setattr__(self, "submissions", submissions)

@@ -99,6 +99,9 @@ class UrgentAdmission:
                 del self._known[next(iter(self._known))]
         return principal
 
+    def count_change(self, principal: Principal) -> None:
+        """Count nothing: what stops things is no change that counts."""
+
 
 class UrgentApi(Api):
     """Answers what is urgent, by POST, and says of everything else that it is not here."""
