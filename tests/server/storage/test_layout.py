@@ -28,4 +28,6 @@ def test_places(tmp_path):
         "settings": Path("settings.toml"),
         "lock": Path("publisher.lock"),
         "incomplete": Path("INCOMPLETE"),
+        "run": Path("run"),
+        "urgent": Path("run/urgent.sock"),
     }
