@@ -76,14 +76,15 @@ class TwoWays:
 
     def lane(self) -> Lane:
         """Return the protocol of a new connection."""
-        return self._server().front()
+        return self.server().front()
 
     async def over_handover(self, pieces: Iterable[bytes]) -> Outcome:
         """Send pieces over a connection that aiohttp has from its first octet on."""
-        server = self._server()
+        server = self.server()
         return await self._send(server(), pieces, MemoryTransport())
 
-    def _server(self) -> HandoverServer:
+    def server(self) -> HandoverServer:
+        """Return a process's connections; its failures are kept."""
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _loop, context: self.failures.append(context))
         return HandoverServer(self.plane, loop.time)

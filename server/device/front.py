@@ -13,6 +13,7 @@ from server.device.lane import Lane
 from server.device.plane import DevicePlane
 from server.device.refusals import plan_refusal
 from server.device.strict import is_phones
+from server.device.turns import SLOW_ANSWER, Turns
 
 HELD = 256 * 1024 * 1024  # octets that may wait for slow clients in a process
 WAITING_OCTETS = 16_384  # of a connection that waits for its hand-over
@@ -67,6 +68,7 @@ class Front:
     ) -> None:
         self.plane = plane
         self.answers = plane.counts.answers
+        self.turns = Turns()
         self._hand_over = hand_over
         self._waiting: deque[Lane] = deque()
         self.is_draining = False
@@ -96,8 +98,8 @@ class Front:
         for connection in [each for each in self._connections if each.deadline <= now]:
             self._expire(connection, now)
         self._handovers_left = int(limits.handovers * TICK_SECONDS)
-        while self._waiting and self._handovers_left:
-            self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
+        if self._waiting:
+            self.turns.line_up(self._hand_over_next)
 
     def _expire(self, connection: Connection, now: float) -> None:
         """Cut a connection, unless its client takes what was written, however slowly.
@@ -175,7 +177,7 @@ class Front:
         """
         limits = self.plane.limits
         reserve = limits.handovers * TICK_SECONDS if is_for_package(data, self.plane.served) else 0
-        if self._handovers_left > -reserve:
+        if self._handovers_left > -reserve and (reserve or not self._waiting):
             self._handovers_left -= 1
             lane.leave(self._hand_over)
         elif len(self._waiting) < limits.handovers and len(data) <= WAITING_OCTETS:
@@ -183,6 +185,13 @@ class Front:
         else:
             self.plane.counts.cuts["full"] += 1
             lane.cut()
+
+    def _hand_over_next(self) -> None:
+        """Hand over the connection that waited longest, and see to the others in later turns."""
+        if self._waiting and self._handovers_left > 0:
+            self.turns.spend(SLOW_ANSWER)
+            self._handovers_left -= self._waiting.popleft().leave(self._hand_over)
+            self.turns.line_up(self._hand_over_next)
 
     def plan(self, head: bytes) -> Planned | PlannedFile | None:
         """Return the answer to a whole head, where it can be given on the lane."""

@@ -21,6 +21,7 @@ from server.device.gate import GateMode, Reason, take_heads
 from server.device.heads import END
 from server.device.plane import DevicePlane
 from server.device.taking import untaken
+from server.device.turns import SLOW_ANSWER
 
 RESPONSE_HEADERS = frozenset(
     {
@@ -127,6 +128,7 @@ class _Protocol(web.RequestHandler):
         "_beginning",
         "_is_asked",
         "_is_full",
+        "_is_lined_up",
         "_is_over",
         "_is_slow",
         "_rest",
@@ -153,6 +155,7 @@ class _Protocol(web.RequestHandler):
         self._beginning = b""  # what aiohttp has of a head that is not whole
         self._is_asked = False  # a request came whole and its answer is not known yet
         self._is_full = False  # nothing is read until some of it is answered
+        self._is_lined_up = False  # the next head waits for a turn
         self._is_over = False  # no answer follows
         self._is_slow = False  # the client does not take what was written
         self._rest = b""  # what came and is not given to aiohttp yet
@@ -198,11 +201,24 @@ class _Protocol(web.RequestHandler):
         if self._is_over:
             return
         self._rest += data
-        self._give()
+        if self.front.turns.is_over:
+            self._line_up()
+        elif not self._is_lined_up:
+            self._give()
         if len(self._rest) > REST and self.transport is not None:
             self._is_full = True
             self.transport.pause_reading()
             self._hold()
+
+    def _line_up(self) -> None:
+        """Let what came wait for a turn."""
+        if not self._is_lined_up:
+            self._is_lined_up = True
+            self.front.turns.line_up(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._is_lined_up = False
+        self._give()
 
     def _give(self) -> None:
         """Give aiohttp the next head, or what is there of it."""
@@ -228,6 +244,8 @@ class _Protocol(web.RequestHandler):
             self._rest = self._rest[len(piece) :]
             self._beginning = b"" if is_whole else (known + piece)[-LINE_LIMIT:]
             self._is_asked = is_whole
+            if is_whole:
+                self.front.turns.spend(SLOW_ANSWER)
             if self.plane.mode is GateMode.STRICT and is_whole:
                 self.is_spelled = self.is_spelled and take_heads(known + piece) == (b"", True)
             if not is_whole and self.deadline == math.inf:
@@ -239,13 +257,16 @@ class _Protocol(web.RequestHandler):
             self._hold()
 
     def after(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        """Go on behind an answer that is known: with the next head, or with the end."""
+        """Go on behind an answer that is known: with the next head in its turn, or with the end."""
         self._is_asked = False
         if self.front.is_draining or (self.has_ended and END not in self._rest):
             response.force_close()
         if response.keep_alive is False or not request.keep_alive:
             self._is_over, self._rest = True, b""
-        self._give()
+        if self._rest:
+            self._line_up()
+        else:
+            self._give()  # which reads on
 
     def eof_received(self) -> bool:  # type: ignore[override] # asyncio's, which aiohttp narrows
         """Answer what was asked before a client ended its half of the connection, then close."""

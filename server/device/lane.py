@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, cast
 from server.device.file_answer import FileAnswer
 from server.device.heads import END, UNKNOWN, PlannedFile, may_become_head
 from server.device.taking import untaken
+from server.device.turns import ANSWER, PIECE, SLOW_ANSWER
 
 if TYPE_CHECKING:
     from server.device.front import Front
 
 CLOSE = b"\r\nConnection: close"
-AT_ONCE = 64  # requests of a connection that are answered in one turn of the loop
 REST = 16_384  # octets that wait for their turn beyond which the sum of all counts
 COPIED = 16_384  # octets below which one write of a copy is cheaper than one of two parts
 
@@ -36,6 +36,7 @@ class Lane(asyncio.Protocol):
         "_is_plain",
         "_is_waiting",
         "_rest",
+        "_start",
         "_transport",
         "deadline",
         "held",
@@ -47,7 +48,8 @@ class Lane(asyncio.Protocol):
 
     def __init__(self, front: "Front") -> None:
         self._front = front
-        self._rest = b""
+        self._rest = b""  # what came; from `_start` on it is still to be answered
+        self._start = 0
         self._has_begun = False  # there is a transport
         self._is_paused = False  # the client does not take what was written
         self._is_ending = False  # the last answer is written, what still comes is thrown away
@@ -80,7 +82,7 @@ class Lane(asyncio.Protocol):
         front = self._front
         hit = front.plane.served.exact.get(data)
         if hit is None or not self._is_plain:
-            self._take(self._rest + data)
+            self._take(self._rest[self._start :] + data if self._rest else data, 0)
             return
         status, octets = hit
         front.answers[status] += 1
@@ -93,27 +95,29 @@ class Lane(asyncio.Protocol):
         else:  # what is large is one object for all clients, however slowly they take it
             self._transport.writelines((start, octets))
 
-    def _take(self, data: bytes) -> None:
-        """Answer the requests that `data` begins with, in order, while their answers are taken."""
-        front, start, more = self._front, 0, AT_ONCE
+    def _take(self, data: bytes, start: int) -> None:
+        """Answer the requests of `data` from `start` on, in order, while their answers are taken.
+
+        One that comes alone is answered in any case, unless its answer is slow; several while this
+        turn has room. What is left waits for another turn.
+        """
+        front, turns = self._front, self._front.turns
+        work, room = -ANSWER, min(turns.left, PIECE)  # the first is free
+        slow: tuple[PlannedFile | None, int] | None = None
         while not (self._is_paused or self._is_ending or self._is_waiting):
             end = data.find(END, start) + len(END)
             if end < len(END):
                 break
-            if not more:
-                self._wait(data[start:])
-                asyncio.get_running_loop().call_soon(self._go_on)
-                return
-            more -= 1
+            if work >= room and (work >= 0 or data.find(END, end) >= 0):
+                self._line_up()
+                break
             planned = front.plan(data[start:end])
-            if planned is None:
-                self._hand_over(data[start:])
-                return
-            if isinstance(planned, PlannedFile):
-                self._download(planned, data[start:], end - start)
-                return
+            if planned is None or isinstance(planned, PlannedFile):
+                slow = planned, end - start
+                break
             start = end
             status, octets, is_last, remark = planned
+            work += ANSWER + len(octets)
             front.count(status, remark)
             self.deadline, self.limit = front.until_idle, "idle"
             if is_last or front.is_draining:
@@ -122,84 +126,118 @@ class Lane(asyncio.Protocol):
                 self._end()
             else:
                 self._write(front.starts[status], octets)
-        self._keep(data[start:])
+        if work > ANSWER:  # one small answer is not worth counting
+            turns.spend(work)
+        if slow is None:
+            self._keep(data, start)
+        else:
+            self._set_rest(data, start)
+            self._answer_slowly(*slow)
 
-    def _keep(self, rest: bytes) -> None:
+    def _answer_slowly(self, planned: PlannedFile | None, length: int) -> None:
+        """Begin with the next request, of this length: a file, or where None one for aiohttp."""
+        turns = self._front.turns
+        if turns.is_over:
+            self._line_up()
+            return
+        turns.spend(SLOW_ANSWER)
+        if planned is None:
+            self._hand_over()
+        else:
+            self._download(planned, length)
+
+    def _keep(self, data: bytes, start: int) -> None:
         """Keep what could not be answered yet."""
         if self._is_ending:
-            rest = b""
-        elif rest and not (self._is_paused or self._is_waiting):
-            if not may_become_head(rest):
-                self._hand_over(rest)
+            data, start = b"", 0
+        elif not (self._is_paused or self._is_waiting):
+            data, start = data[start:], 0
+            if data and not may_become_head(data):
+                self._set_rest(data, start)
+                self._answer_slowly(None, 0)
                 return
-            if not self._rest or self.limit == "idle":
+            if data and (not self._rest or self.limit == "idle"):
                 self.deadline, self.limit = self._front.until_head, "head"
-        self._set_rest(rest)
+        self._set_rest(data, start)
         is_busy = self._is_paused or self._is_ending or self._is_waiting
-        self._is_plain = not (rest or is_busy or self._front.is_draining)
+        self._is_plain = not (self._rest or is_busy or self._front.is_draining)
 
-    def _download(self, planned: PlannedFile, data: bytes, end: int) -> None:
-        """Begin to send a file to whoever asked for it with the head of `data` up to `end`.
+    def _download(self, planned: PlannedFile, length: int) -> None:
+        """Begin to send a file that was asked for with a head of this length.
 
         What stands in the way is for others: TLS, and answers that are not all with the kernel.
         """
         has_more = self._transport.get_write_buffer_size() > 0
         if has_more or self._transport.get_extra_info("sslcontext") is not None:
-            self._hand_over(data)
+            self._hand_over()
             return
         front, is_last = self._front, planned.is_last or self._front.is_draining
         fields, empty_line, _ = planned.fields.partition(END)
         head = front.starts[planned.status] + fields + (CLOSE if is_last else b"") + empty_line
-        self._wait(data)
+        self._wait()
         self.deadline, self.limit = front.until_stall, "stall"
         limits = front.plane.limits
         self.left = planned.end - planned.first
         self.least = max(1, int(limits.least_rate * limits.stall_seconds))
-        sent = functools.partial(self._sent, planned, end)
+        sent = functools.partial(self._sent, planned, length)
         self._file = FileAnswer(front.plane.downloads, self._transport, planned, head, sent)
 
-    def _sent(self, planned: PlannedFile, end: int, is_sent: bool) -> None:
+    def _sent(self, planned: PlannedFile, length: int, is_sent: bool) -> None:
         """Go on behind a file, or let others answer."""
         front, self._file = self._front, None
         if not is_sent:
-            self._hand_over(self._rest)
+            self._hand_over()
             return
         if planned.remark == UNKNOWN:
             front.plane.counts.unknown_headers += 1
         self.least = 1
         self.deadline, self.limit = front.until_idle, "idle"
-        self._rest = self._rest[end:]
+        self._set_rest(self._rest, self._start + length)
         if planned.is_last or front.is_draining:
             self._end()
         self._go_on()
 
     def _go_on(self) -> None:
-        """Answer and read on, where nothing else is waited for."""
+        """Read on, or wait for a turn to answer what came meanwhile."""
+        if self._rest:
+            self._line_up()
+        else:
+            self._take_turn()
+
+    def _take_turn(self) -> None:
+        """Answer what this turn has room for, and read on once nothing is left."""
         if self._transport.is_closing():
             return
         self._is_waiting = False
-        if not self._is_paused:
+        self._take(self._rest, self._start)
+        is_reading = not (self._is_paused or self._is_waiting)
+        if is_reading and not self._transport.is_closing():
             self._transport.resume_reading()
-        self._take(self._rest)
 
-    def _wait(self, data: bytes) -> None:
-        """Answer and read nothing; `data` is still to be answered."""
+    def _line_up(self) -> None:
+        """Wait for a turn."""
+        self._wait()
+        self._front.turns.line_up(self._take_turn)
+
+    def _wait(self) -> None:
+        """Answer and read nothing."""
         if not self._is_waiting:
             self._transport.pause_reading()
         self._is_waiting, self._is_plain = True, False
-        self._set_rest(data)
 
-    def _set_rest(self, rest: bytes) -> None:
-        self._rest = rest
+    def _set_rest(self, rest: bytes, start: int) -> None:
+        if start == len(rest):
+            rest, start = b"", 0
+        self._rest, self._start = rest, start
         held = len(rest) if len(rest) > REST else 0
         if held != self.held:
             self._front.hold(self, held)
 
-    def _hand_over(self, data: bytes) -> None:
+    def _hand_over(self) -> None:
         """Ask to be handed over, now or a little later; until then nothing is read."""
-        self._wait(data)
+        self._wait()
         self.deadline, self.limit = self._front.until_head, "head"
-        self._front.hand_over(self, data)
+        self._front.hand_over(self, self._rest[self._start :])
 
     def leave(self, take: Callable[[asyncio.Transport, bytes], None]) -> bool:
         """Let `take` have the connection and what is not answered; False where it is closed."""
@@ -208,7 +246,7 @@ class Lane(asyncio.Protocol):
         self._front.hold(self, 0)
         self._front.leave(self)
         self._transport.resume_reading()
-        take(self._transport, self._rest)
+        take(self._transport, self._rest[self._start :])
         return True
 
     def pause_writing(self) -> None:

@@ -14,6 +14,9 @@ from server.device.plane import DevicePlane
 # How long what serves a connection may take to find out that it was cut; 0 is for ever.
 END_SECONDS = 0.1
 BACKLOG = 4096
+# Bytes that the kernel keeps of what a client has sent and is not read yet: some hundred requests.
+# By itself it would keep megabytes for each client, and a read would bring 256 KiB.
+RECEIVED = 16_384
 
 
 class Listener:
@@ -60,6 +63,7 @@ async def listening(
     try:
         for each in sockets:
             create: Any = loop.create_server
+            each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVED)  # of what it accepts
             if each.family == socket.AF_UNIX:
                 create = loop.create_unix_server
             # The loop closes what it is given, and others may still accept on the same socket.

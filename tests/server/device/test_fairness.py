@@ -1,41 +1,14 @@
-"""What one client can take of a process: its turns, its memory, its places for downloads."""
+"""What one client can take of a process: its memory, its places for downloads."""
 
-import asyncio
 import contextlib
 import select
 import socket
 import time
 
-import pytest
-
-from server.device.gate import GateMode
-from server.device.lane import AT_ONCE
 from server.device.limits import Limits
-from soak.memory_transport import MemoryTransport
-from soak.two_ways import TwoWays
+from server.device.listener import RECEIVED
 from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets, until
 from tests.server.device.served import PATIENCE, read_response, request
-
-STAMP = b"/metadata/timestamp.json HTTP/1.1\r\nHost: updates.example\r\nAccept-Encoding: "
-POLL = b"GET " + STAMP + b"gzip\r\n\r\n"
-COMMAS = b"HEAD " + STAMP + b",,,\r\n\r\n"
-
-
-@pytest.mark.parametrize("asked", [POLL, COMMAS])
-async def test_a_turn_of_the_loop_is_for_everybody(asked):
-    """However many requests come at once, so many are answered before others have their turn."""
-    transport = MemoryTransport()
-    protocol = TwoWays(GateMode.DIRECT).lane()
-    transport.set_protocol(protocol)
-    protocol.connection_made(transport)
-    answered = []
-    transport.feed(asked * 1_000)
-    while transport.written.count(b"HTTP/1.1 200") < 1_000:
-        answered.append(transport.written.count(b"HTTP/1.1 200"))
-        await asyncio.sleep(0)
-    answered.append(1_000)
-    assert max(b - a for a, b in zip([0, *answered], answered, strict=False)) <= AT_ONCE
-    protocol.connection_lost(None)
 
 
 def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):
@@ -102,3 +75,13 @@ def test_no_descriptor_for_sending_files(tmp_path, monkeypatch):
         assert running.plane.counts.answers[200] == 2
         until(lambda: running.plane.counts.downloads == 0)
         assert running.errors == []
+
+
+def test_what_the_kernel_keeps_of_a_client_is_bounded(tmp_path):
+    """It keeps some hundred requests that were sent ahead; Linux counts twice what it is told."""
+    with serve_octets(tmp_path, OCTETS) as running, running.connect() as connection:
+        connection.sendall(request("/metadata/9.root.json"))
+        read_response(connection)
+        (lane,) = running.listener._front._connections
+        accepted = lane._transport.get_extra_info("socket")
+        assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2 * RECEIVED

@@ -1,0 +1,64 @@
+"""Turns: connections with more than one request take turns, so that none holds up the others.
+
+A request that comes alone is answered when it is read. What a connection has sent beyond that waits
+in line once the work of a turn is done: the loop then reads from every connection before the next
+turn. So a poll waits for one turn's work, however many connections pipeline, and not for all that
+they have sent.
+
+Work is counted in bytes of answers. A time would depend on the machine, and a number of requests
+would make a turn of large documents long.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+TURN = 1024 * 1024  # bytes of work in a turn, for all connections: about half a millisecond
+PIECE = 256 * 1024  # bytes of work in a row for one connection: a phone's poll is far less
+ANSWER = 16 * 1024  # bytes that are copied in the time that it takes to find a small answer
+# The same for what begins to send a file, or is answered by aiohttp.
+SLOW_ANSWER = 256 * 1024
+
+
+class Turns:
+    """What the connections of a process still have to do, in order.
+
+    `left` is the work that may still be done in this turn. All calls belong to one loop.
+    """
+
+    def __init__(self) -> None:
+        self.left = TURN
+        self._line: deque[Callable[[], None]] = deque()
+        self._is_due = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether even what begins a turn has to wait for the next."""
+        return self.left <= -ANSWER
+
+    def line_up(self, work: Callable[[], None]) -> None:
+        """Have `work` called once, in this turn or a later one; what is not done lines up again."""
+        self._line.append(work)
+        self._call_soon()
+
+    def spend(self, work: int) -> None:
+        """Count work that was done."""
+        self.left -= work
+        self._call_soon()
+
+    def _call_soon(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self.left, self._is_due = TURN, False
+        while self._line and self.left > 0:
+            self.left -= ANSWER
+            try:
+                self._line.popleft()()
+            except Exception as error:  # noqa: BLE001 - it must not hold up the others
+                context = {"message": "a connection's turn failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(context)
+        if self._line:
+            self._call_soon()

@@ -1,0 +1,231 @@
+"""Turns: in which order connections are served, on transports in memory and without a clock."""
+
+import asyncio
+import functools
+import itertools
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.device import lane, turns
+from server.device.gate import GateMode
+from server.device.turns import ANSWER, PIECE, Turns
+from soak.memory_transport import MemoryTransport
+from soak.two_ways import POINTER, TwoWays, cut
+
+TARGET = b"/metadata/timestamp.json HTTP/1.1\r\nHost: updates.example\r\n"
+POLL = b"GET " + TARGET + b"Accept-Encoding: gzip\r\n\r\n"
+COMMAS = b"HEAD " + TARGET + b"Accept-Encoding: ,,,\r\n\r\n"
+NEXT_ROOT = POLL.replace(b"timestamp", b"2.root")
+TILE = b"GET /log/tile/0/000.p/3 HTTP/1.1\r\nHost: updates.example\r\n\r\n"
+# aiohttp answers it, and reads it as a poll.
+FOREIGN = POLL.replace(b"Host: ", b"Host:")
+AT_ONCE = 64  # small answers in a turn
+SLOWLY_AT_ONCE = 5  # requests that aiohttp is given in a turn, with one for which it had just room
+MOST = 1_000  # turns of the loop after which a test gives up
+
+
+class Server:
+    """Connections to one process; `served` names the client of each answer, in order."""
+
+    def __init__(self):
+        self.ways = TwoWays(GateMode.DIRECT)
+        self.front = self.ways.server().front
+        self.served = []
+
+    def connect(self, name):
+        """Open a connection."""
+        transport = MemoryTransport()
+        write = transport.write
+
+        def note(data):
+            self.served.extend([name] * data.count(b"HTTP/1.1 "))
+            write(data)
+
+        transport.write = note
+        transport.set_protocol(self.front())
+        transport.protocol.connection_made(transport)
+        return transport
+
+    async def until(self, condition):
+        """Turn the loop; returns how many answers each of its turns brought."""
+        answers = []
+        while not condition():
+            before = len(self.served)
+            await asyncio.sleep(0)
+            answers.append(len(self.served) - before)
+            assert len(answers) < MOST
+        return answers
+
+
+@pytest.mark.parametrize("asked", [POLL, COMMAS])
+async def test_a_turn_is_bounded_for_all_connections(asked):
+    """However many connections pipeline, one turn of the loop answers no more than one could."""
+    server = Server()
+    attackers = [server.connect("attacker") for _ in range(50)]
+    for each in attackers:
+        each.feed(asked * 20)
+    answers = await server.until(lambda: len(server.served) == 50 * 20)
+    assert max(answers) <= AT_ONCE
+
+
+async def test_a_poll_waits_for_no_pipeline():
+    """A request that comes alone is answered when it is read, before all that waits."""
+    server = Server()
+    for _ in range(50):
+        server.connect("attacker").feed(POLL * 1_000)
+    await asyncio.sleep(0)
+    phone = server.connect("phone")
+    for asked in (NEXT_ROOT, POLL):
+        before = len(server.served)
+        phone.feed(asked)
+        assert server.served[before:] == ["phone"]
+        await asyncio.sleep(0)
+
+
+async def test_connections_in_line_are_served_by_turns():
+    """A short pipeline waits for a piece or two of each long one, and not for its end."""
+    server = Server()
+    for number in range(20):
+        server.connect(number).feed(POLL * 1_000)
+    server.connect("browser").feed(POLL * 2)
+    await server.until(lambda: server.served.count("browser") == 2)
+    last = len(server.served) - 1 - server.served[::-1].index("browser")
+    for number in range(20):
+        assert server.served[:last].count(number) <= 2 * (PIECE // ANSWER + 1)
+
+
+async def test_only_what_comes_alone_needs_no_room():
+    """Where a turn has no room, a request that comes alone is answered and several wait."""
+    server = Server()
+    server.front.turns.left = -ANSWER
+    server.connect("attacker").feed(COMMAS * 2)
+    server.connect("browser").feed(COMMAS)
+    assert server.served == ["browser"]
+    await server.until(lambda: server.served.count("attacker") == 2)
+
+
+async def test_answers_count_by_their_size(monkeypatch):
+    """Where answers are large fewer of them are a turn's work."""
+    monkeypatch.setattr(turns, "ANSWER", 1)
+    monkeypatch.setattr(lane, "ANSWER", 1)
+    monkeypatch.setattr(turns, "TURN", 1_000)
+    server = Server()
+    size = len(server.front.plan(TILE)[1])
+    server.connect("attacker").feed(TILE * 100)
+    answers = await server.until(lambda: len(server.served) == 100)
+    assert max(answers) <= 1_000 // size + 1
+
+
+async def test_requests_for_aiohttp_take_turns_too():
+    """A connection that was handed over is given one request in a turn, and few have one."""
+    server = Server()
+    for _ in range(20):
+        server.connect("attacker").feed(FOREIGN * 20)
+    answers = await server.until(lambda: len(server.served) == 20 * 20)
+    assert max(answers) <= SLOWLY_AT_ONCE
+
+
+async def test_few_requests_for_aiohttp_are_begun_in_a_turn():
+    """Where each of many connections brings one request, those too many for a turn wait."""
+    server = Server()
+    attackers = [server.connect("attacker") for _ in range(50)]
+    for number in (1, 2):  # the first hands the connection over
+        for each in attackers:
+            each.feed(FOREIGN)
+        answers = await server.until(lambda most=50 * number: len(server.served) == most)
+        assert max(answers) <= SLOWLY_AT_ONCE
+
+
+async def test_hand_overs_that_waited_take_turns():
+    """Where a second's hand-overs are used up, the next second does not begin with all of them."""
+    server = Server()
+    server.front._handovers_left = 0
+    attackers = [server.connect("attacker") for _ in range(100)]
+    for each in attackers:
+        each.feed(FOREIGN)
+    waiting = [100]
+    while waiting[-1]:
+        waiting.append(sum(isinstance(each.protocol, lane.Lane) for each in attackers))
+        if len(waiting) == AT_ONCE:  # all of them had their turn to ask for it
+            assert waiting[-1] == 100
+            server.front.tick()
+        await asyncio.sleep(0)
+        assert len(waiting) < MOST
+    assert max(a - b for a, b in itertools.pairwise(waiting)) <= SLOWLY_AT_ONCE
+
+
+async def test_hand_overs_keep_their_order():
+    """Where a connection waits to be handed over, one that comes later is not before it."""
+    server = Server()
+    server.front._handovers_left = 0
+    server.connect("first").feed(FOREIGN)
+    server.front._handovers_left = 1
+    server.connect("second").feed(FOREIGN)
+    server.front.tick()
+    await server.until(lambda: len(server.served) == 2)
+    assert server.served == ["first", "second"]
+
+
+async def test_a_closed_connection_is_passed_over():
+    """A connection that ends while it is in line is not answered, and holds up no other."""
+    server = Server()
+    gone, other = server.connect("gone"), server.connect("other")
+    gone.feed(POLL * 1_000)
+    other.feed(POLL * 1_000)
+    gone.abort()
+    before = server.served.count("gone")
+    await server.until(lambda: server.served.count("other") == 1_000)
+    assert server.served.count("gone") == before
+
+
+async def test_a_turn_that_fails_ends_no_other():
+    """It is reported, and the next in line has its turn."""
+    reported, done = [], []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, told: reported.append(told))
+    line = Turns()
+    line.line_up(lambda: 1 // 0)
+    line.line_up(functools.partial(done.append, "next"))
+    await asyncio.sleep(0)
+    assert done == ["next"]
+    assert isinstance(reported[0]["exception"], ZeroDivisionError)
+
+
+REQUESTS = st.lists(
+    st.sampled_from(
+        [
+            POLL,
+            COMMAS,
+            NEXT_ROOT,
+            TILE,
+            FOREIGN,
+            POLL.replace(b"GET", b"POST"),
+            b"GET %b HTTP/1.1\r\nHost: updates.example\r\n\r\n" % POINTER.encode(),
+        ]
+    ),
+    max_size=40,
+)
+
+
+@settings(deadline=None)
+@given(
+    requests=REQUESTS,
+    places=st.lists(st.integers(0, 10_000), max_size=8),
+    room=st.integers(1, 3 * ANSWER),
+    piece=st.integers(1, 2 * ANSWER),
+    is_slow=st.booleans(),
+)
+def test_no_bound_changes_what_is_answered(requests, places, room, piece, is_slow):
+    """The bytes of the answers are the same for any packets and any bounds of a turn."""
+    octets = b"".join(requests)
+
+    async def answer(pieces, **how):
+        return await TwoWays(GateMode.DIRECT).over_lane(pieces, **how)
+
+    expected = asyncio.run(answer(re.findall(rb".+?\r\n\r\n", octets, re.DOTALL)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(turns, "TURN", room)
+        patch.setattr(lane, "PIECE", piece)
+        assert asyncio.run(answer(cut(octets, places), is_slow=is_slow)) == expected
