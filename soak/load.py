@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from soak.client import Connection, ask_all, connected
 
 HOST = b"Host: updates.example\r\n"
+GZIP = HOST + b"Accept-Encoding: gzip\r\n"
 TIMESTAMP = b"/metadata/timestamp.json"
 #: A browser, a TUF client, a cache: other spellings of the grammar.
 HABITS = (
@@ -29,6 +30,7 @@ REFUSED = (
     b"GET /metadata/timestamp.json HTTP/1.1\r\n" + HOST + b"Accept : a\r\n\r\n",
 )
 BLOCK = 8 << 20
+PIPELINED = 500  # requests in a packet: it fits into the buffers on the way
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,21 @@ def get(path: bytes, lines: bytes) -> bytes:
 
 async def poll(site: Site, _draw: random.Random) -> str:
     """Ask as a phone does: the next root, the timestamp, on a connection of its own."""
-    gzip = HOST + b"Accept-Encoding: gzip\r\n"
-    asked = [get(b"/metadata/2.root.json", gzip), get(TIMESTAMP, gzip)]
+    asked = [get(b"/metadata/2.root.json", GZIP), get(TIMESTAMP, GZIP)]
     return " ".join(str(each.status) for each in await ask_all(site.port, asked))
+
+
+async def pipeline(site: Site, _draw: random.Random) -> str:
+    """Send many requests in a packet and take all answers, or those that the server allows."""
+    statuses = set()
+    async with connected(site.port) as connection:
+        await connection.send(get(TIMESTAMP, GZIP) * PIPELINED)
+        for _ in range(PIPELINED):
+            answer = await connection.receive()
+            statuses.add(answer.status)
+            if answer.fields.get(b"connection") == b"close":
+                break
+    return " ".join(map(str, sorted(statuses)))
 
 
 async def visit(site: Site, draw: random.Random) -> str:
@@ -140,6 +154,7 @@ async def _is_closed_within(connection: Connection, seconds: float) -> bool:
 
 KINDS = (
     Kind("phones' polls", poll, 32, 200.0, frozenset({"404 200"})),
+    Kind("pipelines", pipeline, 50, 20.0, frozenset({"200"})),
     Kind("other clients", visit, 16, 50.0, frozenset({"200 200 304 200"})),
     Kind("downloads", download, 8, 20.0, frozenset({"206"})),
     Kind("refused", refused, 16, 100.0, frozenset({"400"})),
