@@ -32,7 +32,9 @@ STATIC = {
     "nginx, tcp_nopush": TUNED,
     "nginx, sendfile off": READING,
     "nginx, its defaults": DEFAULTS,
+    "nginx, 2 processes": PLAIN_SENDFILE,
 }
+PROCESSES = {"nginx, 2 processes": 2}  # workers that answer; all others have one
 LOAD_SECONDS = 300.0  # none takes that long, unless it waits for what never comes
 _ROOT = Path(__file__).parents[2]
 
@@ -65,23 +67,29 @@ class Lab:
         """Run our server over the site."""
         log = self.place("hening.log")
         with running_hening(self.site.state, log, workers=workers, cores=cores) as server:
-            if not (self.folder / "content.json").exists():
-                write_content(self.site, server.port, self.folder)
             yield server
 
     def start(self, stack: ExitStack, *names: str) -> dict[str, Server]:
         """Start servers by the names of tables, ours first; those that are missing are left out."""
-        servers = {"hening": stack.enter_context(self.hening())}
+        ours = {"hening": stack.enter_context(self.hening())}
+        return ours | self.start_peers(stack, ours["hening"], *names)
+
+    def start_peers(self, stack: ExitStack, ours: Server, *names: str) -> dict[str, Server]:
+        """Start peers that serve what `ours` answers; those that are missing are left out."""
+        servers = {}
+        if not (self.folder / "content.json").exists():
+            write_content(self.site, ours.port, self.folder)
         for name in names:
             if name in STATIC:
                 if self._is_missing("nginx"):
                     continue
                 root, place = self.folder / "nginx", self.place("nginx")
-                opened = static_nginx(name, STATIC[name], root, place)
+                processes = PROCESSES.get(name, 1)
+                opened = static_nginx(name, STATIC[name], root, place, processes=processes)
             elif name == "nginx cache before hening":
                 if self._is_missing("nginx"):
                     continue
-                opened = caching_nginx(name, servers["hening"].port, self.place("cache"))
+                opened = caching_nginx(name, ours.port, self.place("cache"))
             else:
                 if not has_python_peers():
                     self._note(name)

@@ -19,7 +19,7 @@ DEFAULTS = "sendfile on;"  # as Debian's nginx.conf has it, besides tcp_nopush
 _MAIN = """
 daemon off;
 {user}
-worker_processes 1;
+worker_processes {processes};
 worker_rlimit_nofile 20000;
 pid {folder}/pid;
 error_log {folder}/error.log;
@@ -73,10 +73,16 @@ _CACHE_HTTP = """
 
 @contextlib.contextmanager
 def static_nginx(
-    name: str, settings: str, root: Path, folder: Path, cores: Sequence[int] = (0,)
+    name: str,
+    settings: str,
+    root: Path,
+    folder: Path,
+    cores: Sequence[int] = (0,),
+    processes: int = 1,
 ) -> Iterator[Server]:
     """Serve the files below `root`."""
-    with _running(name, folder, settings, _STATIC.format(root=root), cores) as server:
+    static = _STATIC.format(root=root)
+    with _running(name, folder, settings, static, cores, processes) as server:
         yield server
 
 
@@ -92,7 +98,7 @@ def caching_nginx(
 
 @contextlib.contextmanager
 def _running(
-    name: str, folder: Path, http: str, server: str, cores: Sequence[int]
+    name: str, folder: Path, http: str, server: str, cores: Sequence[int], processes: int = 1
 ) -> Iterator[Server]:
     program = find("nginx")
     if program is None:
@@ -101,7 +107,9 @@ def _running(
     port = free_port()
     # Workers of root's nginx become somebody else, who may not read root's temporary folders.
     user = "user root;" if folder.stat().st_uid == 0 else ""
-    text = _MAIN.format(folder=folder, user=user, http=http, port=port, server=server)
+    text = _MAIN.format(
+        folder=folder, user=user, http=http, port=port, server=server, processes=processes
+    )
     (folder / "nginx.conf").write_text(text)
     command = [program, "-e", f"{folder}/error.log", "-p", str(folder)]
     command += ["-c", f"{folder}/nginx.conf"]

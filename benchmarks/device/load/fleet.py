@@ -2,7 +2,8 @@
 
 Run as `python -m benchmarks.device.load.fleet SPEC`. Each phone has its place on the wheel and
 polls once in a turn. A latency begins with the tick at which the poll was due and ends with the
-last octet, so that what this client is late counts, too.
+last octet, so that what this client is late counts, too. A poll that is never answered counts with
+the time that it has waited.
 """
 
 import array
@@ -35,6 +36,13 @@ class Fleet:
         self._partial: dict[int, bytes] = {}
         self.latencies = array.array("d")
         self.failed = 0
+
+    def give_up(self) -> None:
+        """Count the polls that are still under way as failed."""
+        now = time.perf_counter()
+        for _, due, _ in self._open.values():
+            self.latencies.append(now - due)
+            self.failed += 1
 
     @property
     def under_way(self) -> int:
@@ -114,10 +122,11 @@ def run(spec: FleetSpec) -> Measured:
     deadline = time.perf_counter() + GRACE_SECONDS
     while fleet.under_way and time.perf_counter() < deadline:
         fleet.look(0.01)
-    failed = fleet.failed + fleet.under_way
+    done = len(fleet.latencies)
+    fleet.give_up()
     latencies = percentiles(list(fleet.latencies))
     extra = {"under way at most": float(most), "client's CPU": time.process_time()}
-    return window.close(len(fleet.latencies), failed, latencies=latencies, extra=extra)
+    return window.close(done, fleet.failed, latencies=latencies, extra=extra)
 
 
 if __name__ == "__main__":

@@ -20,19 +20,25 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
     """What every load knows.
 
     `port`: the server's, on loopback. `watch`: the server's process ids; `known`: those of other
-    loads, so that their CPU is not taken for a stranger's.
+    loads, so that their CPU is not taken for a stranger's. `urgent`: this load goes before whatever
+    else is on its core.
     """
 
     port: int
     seconds: float
     watch: list[int] = []
     known: list[int] = []
+    urgent: bool = False
 
 
 class KeptSpec(Spec, frozen=True, kw_only=True):
-    """A closed loop on kept connections; connection N asks `requests[N % len(requests)]`."""
+    """A closed loop on kept connections; connection N asks `requests[N % len(requests)]`.
+
+    `batch`: how often it does so in one packet.
+    """
 
     requests: list[str]
+    batch: int = 1
     connections: int = 64
     warm_up: float = 0.3
 
@@ -49,14 +55,13 @@ class PacedSpec(Spec, frozen=True, kw_only=True):
     """An open loop: `rate` questions a second over kept connections.
 
     `marks`: a file in which the bench may write times of `perf_counter`, one a line; latencies are
-    then told apart by them. `urgent`: this load goes before whatever else is on its core.
+    then told apart by them.
     """
 
     request: str
     rate: float
     connections: int = 256
     marks: str = ""
-    urgent: bool = False
 
 
 class FleetSpec(Spec, frozen=True, kw_only=True):
@@ -94,6 +99,13 @@ class CrowdSpec(Spec, frozen=True, kw_only=True):
     drip: float = 0.0
 
 
+class PipelineSpec(Spec, frozen=True, kw_only=True):
+    """Clients that pipeline `request` without end, until the bench closes the load's input."""
+
+    request: str
+    connections: int = 200
+
+
 AnySpec = TypeVar("AnySpec", bound=Spec)
 
 
@@ -103,10 +115,15 @@ def main(kind: type[AnySpec], run: Callable[[AnySpec], Measured]) -> None:
     if LOAD_CORE in os.sched_getaffinity(0):
         os.sched_setaffinity(0, {LOAD_CORE})
     gc.disable()
-    if isinstance(spec, PacedSpec) and spec.urgent:
-        with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+    if spec.urgent:
+        go_first()
     sys.stdout.buffer.write(msgspec.json.encode(run(spec)))
+
+
+def go_first() -> None:
+    """Go before whatever else is on the same core, where that is allowed; children do not."""
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
 
 
 def source(number: int) -> tuple[str, int]:

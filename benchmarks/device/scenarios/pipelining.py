@@ -1,0 +1,87 @@
+"""Good polls while 200 clients pipeline, beside nginx under the same attack."""
+
+from contextlib import ExitStack
+from functools import partial
+
+import msgspec
+
+from benchmarks.device.crowd import crowd
+from benchmarks.device.lab import Lab, finish
+from benchmarks.device.load.spec import FleetSpec, PipelineSpec
+from benchmarks.device.measured import Measured
+from benchmarks.device.process import Server
+from benchmarks.device.report import Claim, Report, Row
+from benchmarks.device.rounds import alternate, median, ratio
+from benchmarks.device.state import NEXT_ROOT, TIMESTAMP
+from benchmarks.device.wire import phone_request
+
+POLLS = 200  # good polls per second, each over a connection of its own
+INTERVAL = 60.0
+PEERS = {"hening, no workers": "nginx", "hening, 2 workers": "nginx, 2 processes"}
+GOAL = 1.5  # good polls' p99 to nginx's, issue 16
+COLUMNS = ["p50 ms", "p99 ms", "worst ms", "failed", "attackers' answers per second"]
+
+
+def pipelining(lab: Lab) -> Report:
+    """Measure good polls with and without the attack; servers on core 0, all clients on core 1."""
+    with ExitStack() as stack:
+        servers = {
+            "hening, no workers": stack.enter_context(lab.hening(workers=0)),
+            "hening, 2 workers": stack.enter_context(lab.hening(workers=2)),
+        }
+        ours = servers["hening, no workers"]
+        servers |= lab.start_peers(stack, ours, *PEERS.values())
+        runs = {
+            f"{name}, {kind}": partial(_run, lab, server, kind == "attacked")
+            for name, server in servers.items()
+            for kind in ("undisturbed", "attacked")
+        }
+        results = alternate(runs, lab.rounds, lab.tell)
+    rows: list[Row] = [
+        (
+            name,
+            [
+                median(measured, lambda run: run.latencies["p50"]),
+                median(measured, _p99),
+                max(run.latencies["max"] for run in measured),
+                float(sum(run.failed for run in measured)),
+                median(measured, lambda run: run.extra.get("attackers' rate", 0.0)),
+            ],
+        )
+        for name, measured in results.items()
+    ]
+    claims = [
+        Claim(
+            f"good polls' p99 while 200 clients pipeline, {ours}, to nginx",
+            ratio(results, f"{ours}, attacked", f"{peer}, attacked", _p99),
+            GOAL,
+            "",
+            at_least=False,
+        )
+        for ours, peer in PEERS.items()
+    ]
+    return Report("pipelining", "Good polls while 200 clients pipeline", COLUMNS, rows, claims)
+
+
+def _p99(run: Measured) -> float:
+    return run.latencies["p99"]
+
+
+def _run(lab: Lab, server: Server, is_attacked: bool) -> Measured:
+    asked = [phone_request(server.port, path).decode() for path in (NEXT_ROOT, TIMESTAMP)]
+    good = FleetSpec(
+        port=server.port,
+        seconds=lab.seconds,
+        watch=server.pids,
+        requests=asked,
+        phones=round(POLLS * INTERVAL),
+        interval=INTERVAL,
+        urgent=True,
+    )
+    if not is_attacked:
+        return lab.run("fleet", good)
+    attack = PipelineSpec(port=server.port, seconds=0, request=asked[1])
+    with crowd(lab, attack, "pipeline") as attackers:
+        measured = lab.run("fleet", msgspec.structs.replace(good, known=[attackers.pid]))
+        rate = finish(attackers).rate
+    return msgspec.structs.replace(measured, extra=measured.extra | {"attackers' rate": rate})
