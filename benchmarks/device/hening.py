@@ -25,17 +25,19 @@ def running_hening(
     cores: Sequence[int] = (0,),
     gate: str = "direct",
     name: str = NAME,
+    checkout: Path | None = None,
 ) -> Iterator[Server]:
     """Run `hening-server run --workers N` until the block ends.
 
-    Where the command has no such option, phones are answered by the one process.
+    Where the command has no such option, phones are answered by the one process. The code is that
+    of `checkout`, or else what this program runs.
     """
     port = free_port()
     command = [sys.executable, "-c", _MAIN, "run", "--state", str(state.folder.root)]
     command += ["--port", str(port), "--gate", gate]
     if has_workers():
         command += ["--workers", str(workers)]
-    with running(name, port, command, cores=cores, log=log) as server:
+    with running(name, port, command, cores=cores, log=log, folder=checkout) as server:
         yield server
 
 

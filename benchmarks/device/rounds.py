@@ -12,19 +12,22 @@ Rounds = Mapping[str, Sequence[Measured]]
 
 
 def alternate(
-    variants: Mapping[str, Callable[[], Measured]], rounds: int, tell: Callable[[str], None]
+    variants: Mapping[str, Callable[[], Measured]],
+    rounds: int,
+    tell: Callable[[str], None],
+    attempts: int = ATTEMPTS,
 ) -> Rounds:
     """Run each variant once per round, in another order each time.
 
-    A run during which something else took CPU is repeated; if it is never quiet, the quietest
-    of them counts, and the table shows how quiet that was.
+    A run during which something else took CPU is repeated, up to `attempts` runs; if it is never
+    quiet, the quietest of them counts, and the table shows how quiet that was.
     """
     results: dict[str, list[Measured]] = {name: [] for name in variants}
     names = list(variants)
     for number in range(rounds):
         shift = number % len(names)
         for name in names[shift:] + names[:shift]:
-            results[name].append(_quiet(variants[name]))
+            results[name].append(_quiet(variants[name], attempts))
             tell(f"{name}: {_say(results[name][-1])}")
     return results
 
@@ -42,9 +45,9 @@ def median(results: Sequence[Measured], what: Callable[[Measured], float]) -> fl
     return statistics.median(map(what, results))
 
 
-def _quiet(run: Callable[[], Measured]) -> Measured:
+def _quiet(run: Callable[[], Measured], attempts: int) -> Measured:
     tries = []
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         tries.append(run())
         if tries[-1].other <= STRANGERS:
             break

@@ -1,4 +1,4 @@
-"""A closed loop over kept connections that never sleeps: one question on each, always.
+"""A closed loop over kept connections that never sleeps: one packet of questions on each, always.
 
 Run as `python -m benchmarks.device.load.kept SPEC`. A client that sleeps makes every send wake
 another core, which punishes the fastest servers most; and wrk is slower than the lane. So this one
@@ -33,13 +33,14 @@ def run(spec: KeptSpec) -> Measured:
     for number in range(spec.connections):
         octets = questions[number % len(questions)]
         stream, size, start = connect(spec.port, octets)
+        size, octets = size * spec.batch, octets * spec.batch
         streams.append((stream.recv_into, stream.send, octets, size, start))
     for _, send, octets, _, _ in streams:
         send(octets)
     _ask(streams, spec.warm_up)
     window = Window(spec.watch, spec.known)
     done, failed = _ask(streams, spec.seconds)
-    return window.close(done, failed)
+    return window.close(done * spec.batch, failed)
 
 
 def _ask(streams: Sequence[tuple], seconds: float) -> tuple[int, int]:  # type: ignore[type-arg]
