@@ -9,25 +9,27 @@ import sys
 try:
     import click
 
-    from client_sim.content.commands import content
     from client_sim.device.commands import cli
     from client_sim.device.errors import DeviceError, StorageError, UnreachableError
-    from client_sim.fleet.commands import fleet
     from client_sim.fleet.errors import FleetError
     from client_sim.fleet.errors import SurroundingsError as FleetSurroundingsError
-    from client_sim.lab.commands import lab
-    from client_sim.life.commands import live_command
-    from client_sim.tuf.commands import tuf
+    from client_sim.lazy_commands import LazyCommands
 except KeyboardInterrupt:
     # The imports take longer than many a command does, and nobody is there yet to catch it.
     sys.stderr.write("hening-device: stopped\n")
     sys.exit(130)
 
-cli.add_command(content)
-cli.add_command(live_command)
-cli.add_command(lab)
-cli.add_command(fleet)
-cli.add_command(tuf)
+# A poll needs neither the lab nor the fleet, whose imports take longer than its own.
+cli.commands = LazyCommands(
+    {
+        "content": "client_sim.content.commands:content",
+        "live": "client_sim.life.commands:live_command",
+        "lab": "client_sim.lab.commands:lab",
+        "fleet": "client_sim.fleet.commands:fleet",
+        "tuf": "client_sim.tuf.commands:tuf",
+    },
+    cli.commands,
+)
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ PROGRAMS = {
 
 def main():
     """Serve jobs until standard input ends."""
+    list(client_sim.cli.cli.commands.values())  # which are imported when they are named
     running = set()
     for line in sys.stdin:
         job = json.loads(line)
