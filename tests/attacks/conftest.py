@@ -4,8 +4,9 @@ import pytest
 
 from client_sim.device import internet
 from tests.attacks.besieged import besiege, make_templates
-from tests.attacks.custody import Custody, Programs
+from tests.attacks.custody import Custody
 from tests.attacks.hostile_server import hostile_server
+from tests.attacks.turned import Programs
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,18 @@ def settled(_no_patience, hostile, templates, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def settled_custody(tmp_path_factory):
-    """Hold a ceremony and release two builds; do not change it, copy it."""
+def programs():
+    """Give what starts programs in an instant."""
     programs = Programs()
+    try:
+        yield programs
+    finally:
+        programs.close()
+
+
+@pytest.fixture(scope="session")
+def settled_custody(programs, tmp_path_factory):
+    """Hold a ceremony and release two builds; do not change it, copy it."""
     custody = Custody(tmp_path_factory.mktemp("custody") / "settled", programs)
     try:
         custody.hold_ceremony()
@@ -52,7 +62,6 @@ def settled_custody(tmp_path_factory):
         yield custody
     finally:
         custody.stop_server()
-        programs.close()
 
 
 @pytest.fixture

@@ -6,23 +6,21 @@ with a copy. Thieves sign with the tools of `role_thief.py`; owners use the prog
 
 import json
 import shutil
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from urllib.request import Request, urlopen
 
-from demo.stage import HOST, PASSPHRASE, PATIENCE_SECONDS, Stage, StageError
+from demo.stage import HOST, PASSPHRASE
 from fixtures.catalogue import Build
 from fixtures.signing import CERTIFICATE_FILE
 from fixtures.small_package import OtherBuild, small_zip
 from signer.bundle_writer import prepared_bundle
 from tests.attacks.poisoned import turn_to
 from tests.attacks.role_thief import load_key, load_role, submit
+from tests.attacks.turned import TurnedStage
 from tests.flows.thief_server import make_thief, serving
+from tests.patience import PATIENCE, until
 
-ROOT = Path(__file__).parents[2]
 CHANNEL = "armani/id/stable"
 HOUR, DAY, YEAR = 3_600, 86_400, 365 * 86_400
 HONEST, THIEF = "127.0.0.1", "127.0.0.2"
@@ -47,91 +45,19 @@ PACKS = {
 }
 
 
-class Programs:
-    """Starts programs in `tests.attacks.forked`."""
-
-    def __init__(self):
-        self._zygote = subprocess.Popen(
-            [sys.executable, "-m", "tests.attacks.forked"],
-            cwd=ROOT,
-            env={"HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8", "PATH": "/bin"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, **job):
-        """Run a job and return the answer."""
-        self._zygote.stdin.write(json.dumps(job) + "\n")
-        self._zygote.stdin.flush()
-        return json.loads(self._zygote.stdout.readline())
-
-    def close(self):
-        """End the helper."""
-        self._zygote.stdin.close()
-        self._zygote.wait()
-        self._zygote.stdout.close()
-
-
-class Custody(Stage):
+class Custody(TurnedStage):
     """The repository in `folder`; its programs' clocks are `ahead` seconds ahead."""
 
-    ahead = 0.0
-
     def __init__(self, folder, programs):
-        super().__init__(folder)
-        self.programs = programs
-        self._pid = 0
+        super().__init__(folder, programs)
         self.api = ""
         self.phone = folder / "phone"
 
-    # Programs
-
     def start_server(self, *options):
         """Start the server with an API, and wait until it says where both listen."""
-        out = self.folder / "listening"
-        out.unlink(missing_ok=True)
-        arguments = ["run", "--state", self.server_state, "--port", "0", "--api-port", "0"]
-        self._pid = self._ask("server.cli", [*arguments, *options], out, wait=False)["pid"]
-        while not out.exists() or out.read_text().count("\n") < 2:
-            time.sleep(0.01)
-        device, api = out.read_text().split()
-        self.port = int(device.rpartition(":")[2])
-        self.api = api.removesuffix("/api/v1")
+        _, self.api = self.start("--api-port", "0", *options, listens=2)
+        self.api = self.api.removesuffix("/api/v1")
         turn_to(self.phone, self.port)
-
-    def stop_server(self):
-        """Stop the server."""
-        if self._pid:
-            self.programs.ask(end=self._pid)
-            self._pid = 0
-
-    def _run(self, module, name, *arguments):
-        status, said, error = self.run(module, *arguments)
-        if status:
-            raise StageError(f"{name} {arguments[0]}: {error.strip()}")
-        try:
-            return json.loads(said)
-        except ValueError:
-            return said
-
-    def run(self, module, *arguments):
-        """Run a program; returns its exit status and what it said on either output."""
-        out, err = self.folder / "out", self.folder / "err"
-        for file in (out, err):
-            file.write_bytes(b"")
-        status = self._ask(module, arguments, out, wait=True)["status"]
-        return status, out.read_text(), err.read_text()
-
-    def _ask(self, module, arguments, out, *, wait):
-        return self.programs.ask(
-            program=module,
-            arguments=[str(each) for each in arguments],
-            out=str(out),
-            err=str(self.folder / ("err" if wait else "server.log")),
-            ahead=self.ahead,
-            wait=wait,
-        )
 
     # Owners
 
@@ -182,10 +108,7 @@ class Custody(Stage):
 
     def _result(self, bundle):
         answer = self.server_state / "results" / f"{bundle}.json"
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not answer.exists():
-            assert time.monotonic() < deadline, "the server did not answer"
-            time.sleep(0.01)
+        until(answer.exists)
         return json.loads(answer.read_bytes())
 
     def release(self, package, *options, repo=None, keys=None):
@@ -237,7 +160,7 @@ class Custody(Stage):
         """Ask the API for its status."""
         token = (self.folder / "token").read_text()
         asked = Request(f"{self.api}/api/v1/status", headers={"Authorization": f"Bearer {token}"})
-        with urlopen(asked, timeout=60) as answer:
+        with urlopen(asked, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def bring_in(self, *roles):

@@ -26,8 +26,8 @@ HONEST = {"clock": 2, "build-time": 2, "counter": 1, "patch-level": 1}
 class Team(TurnedStage):
     """The honest team of a scenario, with all of its keys, an hour after the theft."""
 
-    def __init__(self, poisoned) -> None:
-        super().__init__(poisoned.folder)
+    def __init__(self, poisoned, programs) -> None:
+        super().__init__(poisoned.folder, programs)
         self.poisoned = poisoned
         self.keys = poisoned.keys
         self.now = poisoned.facts["moment"] + HOUR
@@ -61,8 +61,11 @@ class Team(TurnedStage):
         self.hand_in("ceremony", "reset", "armani", "--counter", counter, *keys, *options)
 
     def release(self, *options, number=9) -> str:
-        """Make a build after the reset, sign it and offer it to everyone; returns its name."""
-        build = OtherBuild("armani", "id", number, self.now + number, "2026-11-05")
+        """Make a build after the reset, sign it and offer it to everyone; returns its name.
+
+        It is made an hour ahead: by the real time that went by, a reset may be after `now`.
+        """
+        build = OtherBuild("armani", "id", number, self.now + HOUR + number, "2026-11-05")
         package = self.packages / f"armani-{number}-full.zip"
         package.write_bytes(small_zip(build))
         place = ("--region", "id", "--channel", "stable", "--certificate", CERTIFICATE_FILE)
@@ -82,9 +85,9 @@ class Team(TurnedStage):
 
 
 @pytest.fixture
-def team(request, tmp_path):
+def team(request, tmp_path, programs):
     """Open a scenario, on the morning after."""
-    stage = Team(open_poisoned(request.param, tmp_path))
+    stage = Team(open_poisoned(request.param, tmp_path), programs)
     stage.open()
     try:
         yield stage
@@ -101,7 +104,7 @@ def test_one_root_heals_server_and_phone(team):
     for name in ("poisoned", "honest"):
         shown = team.install(team.poisoned.phone(name))
         assert shown["running"]["incremental"] == made
-        assert shown["clock_floor"] == team.now + 9
+        assert shown["clock_floor"] == team.now + HOUR + 9
         assert shown["floor"] == HONEST[team.poisoned.facts["scenario"]] + 1
 
 

@@ -49,9 +49,9 @@ class Fleet(Team):
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory):
+def fleet(programs, tmp_path_factory):
     """Give the server of the scenario `counter`, healed and two years later."""
-    stage = Fleet(open_poisoned("counter", tmp_path_factory.mktemp("fleet")))
+    stage = Fleet(open_poisoned("counter", tmp_path_factory.mktemp("fleet")), programs)
     try:
         stage.open()
         yield stage

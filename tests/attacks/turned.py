@@ -1,30 +1,43 @@
 """The three programs with their clock turned: real processes, and only what they read differs."""
 
-import time
+import json
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from tuf.api.metadata import Metadata
 
-from demo.stage import PATIENCE_SECONDS, Stage, StageError
+from demo.stage import PASSPHRASE, Stage, StageError
+from tests.patience import until
 
-_PROGRAM = """
-from datetime import UTC, datetime, timedelta
-class Turned:
-    @staticmethod
-    def now(zone):
-        return datetime.now(zone) + timedelta(seconds={ahead})
-    @staticmethod
-    def time():
-        return Turned.now(UTC).timestamp()
-import {place}
-{place}.{name} = Turned
-"""
-# The one module of each program that reads the clock, and what it reads it from.
-_CLOCKS = {
-    "server.cli": ("server.cli.options", "datetime"),
-    "signer.cli": ("signer.cli", "datetime"),
-    "client_sim.cli": ("client_sim.clock", "time"),
-}
+ROOT = Path(__file__).parents[2]
+
+
+class Programs:
+    """Starts programs in `tests.attacks.forked`."""
+
+    def __init__(self):
+        self._zygote = subprocess.Popen(
+            [sys.executable, "-m", "tests.attacks.forked"],
+            cwd=ROOT,
+            env={"HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8", "PATH": "/bin"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def ask(self, **job):
+        """Run a job and return the answer."""
+        self._zygote.stdin.write(json.dumps(job) + "\n")
+        self._zygote.stdin.flush()
+        return json.loads(self._zygote.stdout.readline())
+
+    def close(self):
+        """End the helper."""
+        self._zygote.stdin.close()
+        self._zygote.wait()
+        self._zygote.stdout.close()
 
 
 class TurnedStage(Stage):
@@ -36,24 +49,61 @@ class TurnedStage(Stage):
 
     ahead = 0.0
 
-    def start_server(self, *options, before="") -> None:
-        """Start the server with its clock turned."""
-        super().start_server(*options, before=self._turn("server.cli") + before)
+    def __init__(self, folder, programs) -> None:
+        super().__init__(folder)
+        self.programs = programs
+        self._pid = 0
+
+    def start_server(self, *options):
+        """Start the server, and wait until it says where it listens."""
+        self.start(*options, listens=1)
+
+    def start(self, *options, listens):
+        """Start the server, and wait until it says where it `listens`; returns these addresses."""
+        out = self.folder / "listening"
+        out.unlink(missing_ok=True)
+        arguments = ["run", "--state", self.server_state, "--port", "0", *options]
+        self._pid = self._ask("server.cli", arguments, out, wait=False)["pid"]
+        until(lambda: out.exists() and out.read_text().count("\n") == listens)
+        addresses = out.read_text().split()
+        self.port = int(addresses[0].rpartition(":")[2])
+        return addresses
+
+    def stop_server(self):
+        """Stop the server."""
+        if self._pid:
+            self.programs.ask(end=self._pid)
+            self._pid = 0
 
     def wait_until_signed(self) -> None:
         """Wait until the timestamp that is published has not expired by this clock."""
         file = self.server_state / "public" / "metadata" / "timestamp.json"
         now = datetime.now(UTC) + timedelta(seconds=self.ahead)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            if Metadata.from_bytes(file.read_bytes()).signed.expires > now:
-                return
-            time.sleep(0.05)
-        raise StageError("the server did not sign its timestamp again; see server.log")
+        until(lambda: Metadata.from_bytes(file.read_bytes()).signed.expires > now)
 
-    def _run(self, module, name, *arguments, before=""):
-        return super()._run(module, name, *arguments, before=self._turn(module) + before)
+    def run(self, module, *arguments):
+        """Run a program; returns its exit status and what it said on either output."""
+        out, err = self.folder / "out", self.folder / "err"
+        for file in (out, err):
+            file.write_bytes(b"")
+        status = self._ask(module, arguments, out, wait=True)["status"]
+        return status, out.read_text(), err.read_text()
 
-    def _turn(self, module):
-        place, name = _CLOCKS[module]
-        return _PROGRAM.format(ahead=self.ahead, place=place, name=name)
+    def _run(self, module, name, *arguments):
+        status, said, error = self.run(module, *arguments)
+        if status:
+            raise StageError(f"{name} {arguments[0]}: {error.strip()}")
+        try:
+            return json.loads(said)
+        except ValueError:
+            return said
+
+    def _ask(self, module, arguments, out, *, wait):
+        return self.programs.ask(
+            program=module,
+            arguments=[str(each) for each in arguments],
+            out=str(out),
+            err=str(self.folder / ("err" if wait else "server.log")),
+            ahead=self.ahead,
+            wait=wait,
+        )
