@@ -4,13 +4,13 @@ import contextlib
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.patience import until
+
 ROOT = Path(__file__).parents[1]
 CONFIGURATIONS = ROOT / "deploy" / "nginx"
-READY_SECONDS = 30.0
 MAIN = """
 daemon off;
 pid {folder}/pid;
@@ -137,11 +137,11 @@ def run_site(site: str, folder: Path, port: int, user: str) -> Iterator[None]:
 
 
 def _wait(port: int, nginx: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + READY_SECONDS
-    while time.monotonic() < deadline:
+    def is_open() -> bool:
         assert nginx.poll() is None, "nginx ended: look at its error.log"
         with contextlib.suppress(ConnectionError):
             socket.create_connection(("127.0.0.1", port)).close()
-            return
-        time.sleep(0.05)
-    raise AssertionError("nginx does not listen")
+            return True
+        return False
+
+    until(is_open)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from server.device.front import TICK_SECONDS, Front
@@ -47,14 +47,19 @@ class Listener:
 
 @contextlib.asynccontextmanager
 async def listening(
-    plane: DevicePlane, sockets: Sequence[socket.socket], *, tls: ssl.SSLContext | None = None
+    plane: DevicePlane,
+    sockets: Sequence[socket.socket],
+    *,
+    tls: ssl.SSLContext | None = None,
+    monotonic: Callable[[], float] | None = None,
 ) -> AsyncIterator[Listener]:
     """Serve on sockets that are bound, until the block ends; they stay open.
 
-    At the end connections are drained for `plane.limits.drain_seconds`.
+    Limits go by `monotonic`, in seconds, the loop's clock where there is none. At the end
+    connections are drained for `plane.limits.drain_seconds`.
     """
     loop = asyncio.get_running_loop()
-    handover = HandoverServer(plane, loop.time)
+    handover = HandoverServer(plane, monotonic or loop.time)
     servers: list[asyncio.Server] = []
     listener = Listener(handover, servers)
     # Before its handshake a connection is no lane yet, and no other limit sees it.

@@ -1,7 +1,6 @@
 """Packages of any octets on a device plane of their own, and what a process has open."""
 
 import hashlib
-import time
 from pathlib import Path
 
 from server.device.role_files import Package
@@ -12,7 +11,6 @@ from tests.server.device.served import serve_snapshot
 URL = f"/targets/armani/id/stable/{'ab' * 32}.armani-1.zip"
 OCTETS = b"".join(n.to_bytes(4) for n in range(150_000))
 LONG = 64 * 1024 * 1024  # more than the kernel holds for a client that does not read
-PATIENCE = 30.0  # seconds; then a test fails
 
 
 def put(folder, octets):
@@ -44,14 +42,6 @@ def serve_long(folder, **kwargs):
     with path.open("wb") as file:
         file.truncate(LONG)
     return serve_snapshot(package_snapshot(path.name, LONG), LocalBlobs(folder), **kwargs)
-
-
-def until(condition):
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def descriptors():

@@ -20,10 +20,9 @@ from server.device.served import Served as Answers
 from server.device.served import make_served
 from server.device.snapshot import EMPTY, load_snapshot
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
 
 HOST = b"updates.example"
-PATIENCE = 60
-"""Seconds without an octet after which a test gives up: a busy machine is no failure."""
 
 
 @dataclass
@@ -51,6 +50,8 @@ class Served:
     plane: DevicePlane
     unix: Path | None = None
     errors: list = field(default_factory=list)
+    now: float | None = None
+    """What limits take for the time, in seconds; None where they go by the real one."""
 
     def connect(self):
         """Open a connection."""
@@ -84,7 +85,22 @@ class Served:
     def drain(self, seconds):
         """Begin to drain, and return when nothing listens any more."""
         asyncio.run_coroutine_threadsafe(self.listener.drain(seconds), self.loop)
-        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(10)
+        asyncio.run_coroutine_threadsafe(asyncio.sleep(0), self.loop).result(PATIENCE)
+
+    def stand(self):
+        """Let no time pass for the limits, but what `turn` says."""
+        self.now = self._in_loop(self.loop.time)
+
+    def turn(self, seconds):
+        """Let time pass for the limits, and have them looked at."""
+        self.now += seconds
+        self._in_loop(self.listener._front.tick)
+
+    def _in_loop(self, work):
+        async def run():  # noqa: RUF029 - it has to be in the loop's thread
+            return work()
+
+        return asyncio.run_coroutine_threadsafe(run(), self.loop).result(PATIENCE)
 
     def metrics(self):
         """Return the exposition of all metrics."""
@@ -153,7 +169,11 @@ def serve_snapshot(
         served.loop = loop
         with listen(unix) as listening_socket:
             served.port = 0 if unix else listening_socket.getsockname()[1]
-            async with listening(plane, [listening_socket], tls=tls) as listener:
+
+            def now():
+                return loop.time() if served.now is None else served.now
+
+            async with listening(plane, [listening_socket], tls=tls, monotonic=now) as listener:
                 served.listener = listener
                 ready.set()
                 await stop.wait()
@@ -161,11 +181,11 @@ def serve_snapshot(
     thread = threading.Thread(target=lambda: run(main()))
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE)
         yield served
     finally:
         served.loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(PATIENCE)
     assert served.errors == []
 
 

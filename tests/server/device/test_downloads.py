@@ -19,6 +19,7 @@ from server.device.limits import Limits
 from server.device.role_files import Package
 from server.device.snapshot import Snapshot
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE, until
 from tests.server.device.packages import (
     LONG,
     OCTETS,
@@ -27,9 +28,8 @@ from tests.server.device.packages import (
     put,
     serve_long,
     serve_octets,
-    until,
 )
-from tests.server.device.served import PATIENCE, read_response, request, serve_snapshot
+from tests.server.device.served import read_response, request, serve_snapshot
 
 TIMESTAMP = "/metadata/timestamp.json"
 LINGER_NOT = struct.pack("ii", 1, 0)

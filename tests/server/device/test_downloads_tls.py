@@ -9,8 +9,9 @@ import pytest
 import uvloop
 
 from server.device.limits import Limits
-from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets, until
-from tests.server.device.served import PATIENCE, read_response, request
+from tests.patience import PATIENCE, until
+from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets
+from tests.server.device.served import read_response, request
 from tests.server.release.certificate import write_certificate
 
 

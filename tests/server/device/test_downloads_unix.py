@@ -7,7 +7,8 @@ import pytest
 import uvloop
 
 from server.device.limits import Limits
-from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets, until
+from tests.patience import until
+from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets
 from tests.server.device.served import read_response, request
 
 each_loop = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])

@@ -7,8 +7,9 @@ import time
 
 from server.device.limits import Limits
 from server.device.listener import RECEIVED
-from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets, until
-from tests.server.device.served import PATIENCE, read_response, request
+from tests.patience import PATIENCE, until
+from tests.server.device.packages import OCTETS, URL, serve_long, serve_octets
+from tests.server.device.served import read_response, request
 
 
 def test_what_is_sent_ahead_of_a_package_is_bounded(tmp_path, monkeypatch):

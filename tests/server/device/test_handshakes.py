@@ -6,7 +6,8 @@ from contextlib import ExitStack
 import pytest
 
 from server.device.limits import Limits
-from tests.server.device.packages import OCTETS, serve_octets, until
+from tests.patience import until
+from tests.server.device.packages import OCTETS, serve_octets
 from tests.server.device.served import read_response, request
 from tests.server.device.test_downloads_tls import contexts
 

@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from server.device.limits import Limits
-from tests.server.device.served import PATIENCE, read_response, request, serve
+from tests.patience import PATIENCE
+from tests.server.device.served import read_response, request, serve
 from tests.server.device.test_answers import PACKAGE
 
 STAMP = "/metadata/timestamp.json"

@@ -13,7 +13,8 @@ from server.device.limits import Limits
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_reader import WINDOW, S3Reader
 from tests.fault_proxy import Fault, run_fault_proxy
-from tests.server.device.packages import URL, package_snapshot, until
+from tests.patience import until
+from tests.server.device.packages import URL, package_snapshot
 from tests.server.device.served import read_response, request, serve_snapshot
 
 pytestmark = pytest.mark.needs("seaweed")

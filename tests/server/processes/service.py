@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
+from tests.patience import PATIENCE, until
+
 ROOT = Path(__file__).parents[3]
 COMMAND = (sys.executable, "-c", "from server.cli import main; main()", "run")
-PATIENCE = 60.0  # for a busy machine; nothing is asserted about it
 REPLACED = "every worker was replaced"
 TIMESTAMP = "/metadata/timestamp.json"
 
@@ -143,14 +143,6 @@ def is_worker(pid):
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
         return stat[0] != "Z" and b"server.processes.worker" in command
     return False
-
-
-def until(condition):
-    """Wait until something holds."""
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.02)
 
 
 def free_port():

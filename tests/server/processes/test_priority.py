@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from server.processes.priority import NICE
-from tests.server.processes.service import ask, serving, until
+from tests.patience import until
+from tests.server.processes.service import ask, serving
 from tests.server.world import PACKAGE_2
 
 #: Becomes the server as the leader of a group, as a shell does it.

@@ -9,7 +9,8 @@ import urllib.request
 import pytest
 
 from tests.nginx import free_port
-from tests.server.processes.service import PATIENCE, REPLACED, TIMESTAMP, ask, serving, until
+from tests.patience import PATIENCE, until
+from tests.server.processes.service import REPLACED, TIMESTAMP, ask, serving
 from tests.server.release.certificate import write_certificate
 
 CANARY = "kanarienvogel-4711"

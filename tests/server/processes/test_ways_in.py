@@ -10,13 +10,8 @@ import pytest
 
 from server.processes.sockets import bind_tcp
 from tests.nginx import free_port, run_site
-from tests.server.processes.service import (
-    PATIENCE,
-    TIMESTAMP,
-    ask,
-    read_answer,
-    serving,
-)
+from tests.patience import PATIENCE
+from tests.server.processes.service import TIMESTAMP, ask, read_answer, serving
 
 #: Puts sockets where systemd does, and becomes the server.
 PASS = """

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import until
 from tests.server.processes.conftest import BIG
 from tests.server.processes.load import Load
-from tests.server.processes.service import ask, is_worker, read_answer, serving, until
+from tests.server.processes.service import ask, is_worker, read_answer, serving
 from tests.server.world import PACKAGE_2, SECOND
 
 CONNECTIONS = 2000
