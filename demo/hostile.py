@@ -14,6 +14,7 @@ from securesystemslib.signer import Signer
 from tuf.api.metadata import Metadata, MetaFile, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization.json import JSONSerializer
 
+from demo.stage import PATIENCE_SECONDS
 from server.core.checkpoint import encode_checkpoint, encode_leaf, encode_proof
 from server.core.tlog import leaf_hash
 from server.publisher.online_keys import load_online_keys
@@ -41,7 +42,9 @@ class HostileServer:
                 headers = {"Host": "upstream"}
                 if "Range" in self.headers:
                     headers["Range"] = self.headers["Range"]
-                upstream = http.client.HTTPConnection("127.0.0.1", upstream_port, timeout=10)
+                upstream = http.client.HTTPConnection(
+                    "127.0.0.1", upstream_port, timeout=PATIENCE_SECONDS
+                )
                 upstream.putrequest("GET", self.path, skip_host=True, skip_accept_encoding=True)
                 for name, value in headers.items():
                     upstream.putheader(name, value)

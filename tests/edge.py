@@ -16,6 +16,7 @@ from pathlib import Path
 from server.device.snapshot import EMPTY, load_snapshot
 from server.storage.local_blobs import LocalBlobs
 from tests.nginx import run_edge
+from tests.patience import PATIENCE
 from tests.recording_relay import Relay, run_relay
 from tests.server.device.served import Response, read_response, request
 from tests.server.release.certificate import write_certificate
@@ -45,7 +46,7 @@ class Edge:
 
     def connect(self, name: str = "127.0.0.1") -> ssl.SSLSocket:
         """Open a connection."""
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        plain = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
         return self.context.wrap_socket(plain, server_hostname=name)
 
     def get(self, path: str, *lines: bytes, method: str = "GET") -> Response:

@@ -7,10 +7,11 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.patience import until
+from tests.patience import PATIENCE, until
 
 ROOT = Path(__file__).parents[1]
 CONFIGURATIONS = ROOT / "deploy" / "nginx"
+LONG = f"{PATIENCE:.0f}s"
 MAIN = """
 daemon off;
 pid {folder}/pid;
@@ -52,6 +53,12 @@ def run_edge(origin: int, certificate: Path, key: Path, folder: Path) -> Iterato
         "listen [::]:443 ssl default_server;": "",
         "/etc/hening/fullchain.pem": str(certificate),
         "/etc/hening/privkey.pem": str(key),
+        # On a busy machine two hundred clients take longer to connect, or to be answered.
+        "client_header_timeout 10s;": f"client_header_timeout {LONG};",
+        "    keepalive_timeout 30s;": f"    keepalive_timeout {LONG};",
+        "proxy_connect_timeout 2s;": f"proxy_connect_timeout {LONG};",
+        "proxy_read_timeout 20s;": f"proxy_read_timeout {LONG}; proxy_cache_lock_age {LONG};",
+        "proxy_cache_lock_timeout 20s;": f"proxy_cache_lock_timeout {LONG};",
         "/var/cache/nginx/hening/metadata": f"{folder}/metadata",
         "/var/cache/nginx/hening/packages": f"{folder}/packages",
     }

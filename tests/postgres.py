@@ -15,8 +15,11 @@ from pathlib import Path
 
 import asyncpg
 
+from tests.patience import PATIENCE
+
 PROGRAMS = Path("/usr/lib/postgresql/17/bin")
 USER, PASSWORD = "hening", "canary-4711-secret"  # looked for in what is printed and logged
+WAIT = ("-w", "-t", f"{PATIENCE:.0f}")  # of pg_ctl, in seconds
 LIMITS = "-c fsync=off -c max_connections=60 -c listen_addresses=127.0.0.1"
 
 
@@ -33,12 +36,12 @@ class PostgresServer:
         options = f"-p {self.port} -c unix_socket_directories={self.folder} {LIMITS}"
         log = str(self.folder / "log")
         self._run(
-            "pg_ctl", "-D", str(self.folder / "data"), "-l", log, "-w", "-o", options, "start"
+            "pg_ctl", "-D", str(self.folder / "data"), "-l", log, *WAIT, "-o", options, "start"
         )
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop; `immediate` is what a crash leaves."""
-        self._run("pg_ctl", "-D", str(self.folder / "data"), "-w", "-m", mode, "stop")
+        self._run("pg_ctl", "-D", str(self.folder / "data"), *WAIT, "-m", mode, "stop")
 
     def make_database(self) -> str:
         """Make an empty database and return its address, with the password in it."""

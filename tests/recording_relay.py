@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MINUTE, SECOND = b"public, max-age=60\r\n", b"public, max-age=01\r\n"
+DAY = b"public, max-age=86400\r\n"
 
 
 @dataclass
@@ -18,6 +19,8 @@ class Relay:
     statuses: list[bytes] = field(default_factory=list)
     asked: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     is_away: bool = False
+    life: bytes = SECOND
+    """What is said in place of a minute."""
     _open: threading.Event = field(default_factory=threading.Event)
 
     @contextlib.contextmanager
@@ -27,7 +30,11 @@ class Relay:
         try:
             yield
         finally:
-            self._open.set()
+            self.go_on()
+
+    def go_on(self) -> None:
+        """Hand on what is held."""
+        self._open.set()
 
     def forget(self) -> None:
         """Forget what was asked so far."""
@@ -74,7 +81,7 @@ def _serve(relay: Relay, client: socket.socket, upstream: int) -> None:
             origin.sendall(request)
             head = _read_head(answering)
             relay.statuses.append(head.split(b" ", 2)[1])
-            client.sendall(head.replace(MINUTE, SECOND))
+            client.sendall(head.replace(MINUTE, relay.life))
             left = 0 if request.startswith(b"HEAD") else _length(head)
             while left:
                 piece = answering.read(min(left, 65536))

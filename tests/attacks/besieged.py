@@ -9,6 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from client_sim.device import internet
 from client_sim.device.errors import DeviceError
 from client_sim.device.factory import create_phone
 from client_sim.device.phone import Phone
@@ -16,6 +17,7 @@ from client_sim.lab.oracles.grammar import find_violations
 from tests.client_sim.device import shop
 from tests.client_sim.device.fake_world import HOST
 from tests.client_sim.device.repository_simulator import Repository
+from tests.patience import PATIENCE
 
 # FORMATS section 9 and the request table of docs/PRIVACY.md, for the one model of these tests.
 _PATH = (
@@ -88,6 +90,7 @@ class Besieged:
 
     def heal(self):
         """Let the repository's owners publish what is right, and the server serve it."""
+        internet.PATIENCE = PATIENCE  # nothing is silent from here on; the fixture puts it back
         repository = self.repository
         self.server.behave()
         self.server.repository = repository

@@ -24,8 +24,8 @@ def templates(hostile, tmp_path_factory):
 
 @pytest.fixture
 def _no_patience(monkeypatch):
-    """Let a server that says nothing count as gone after an instant."""
-    monkeypatch.setattr(internet, "PATIENCE", 0.3)
+    """Let a server that says nothing count as gone after a moment, until `Besieged.heal`."""
+    monkeypatch.setattr(internet, "PATIENCE", 2.0)
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ import ssl
 import struct
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import urlopen
@@ -24,6 +23,7 @@ import pytest
 
 from server.device.gate import READ, REFUSED, TOLERATED
 from tests.nginx import free_port
+from tests.patience import PATIENCE, until
 from tests.server.device.test_answers import PACKAGE
 from tests.server.processes.service import children
 from tests.server.release.certificate import write_certificate
@@ -121,7 +121,7 @@ class Running:
     def connect(self, name=STEM):
         """Connect from an address that is a word, too; the name is told where there is TLS."""
         plain = socket.create_connection(
-            ("127.0.0.1", self.port), timeout=30, source_address=(ADDRESS, 0)
+            ("127.0.0.1", self.port), timeout=PATIENCE, source_address=(ADDRESS, 0)
         )
         if self.context is None:
             return plain
@@ -222,10 +222,10 @@ def test_no_position_of_a_request_is_kept(servers, way):
                 answers.append(piece)
     if way != "one process":
         disturb(server)
-    with urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=30) as response:
+    with urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=PATIENCE) as response:
         answers.append(response.read())
     server.process.terminate()
-    rest, _ = server.process.communicate(timeout=60)
+    rest, _ = server.process.communicate(timeout=PATIENCE)
     assert server.process.returncode == 0
     answers.append(rest)
     assert [match[0] for answer in answers for match in FOUND.finditer(answer)] == []
@@ -247,14 +247,6 @@ def disturb(server):
         connection.close()
     until(lambda: not set(second) & set(children(pid)))
     assert server.exchange(head(b"User-Agent: " + word())).startswith(b"HTTP/1.1 200 ")
-
-
-def until(condition, seconds=60.0):
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def search(folder):

@@ -19,6 +19,7 @@ from server.release.people.token_text import checksum
 from server.release.people.tokens import create_token, revoke_token
 from server.storage.database import open_database
 from tests.attacks.canaries import every_operation
+from tests.patience import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PASSWORD = "pa55word-canary-4711"
@@ -73,7 +74,7 @@ def process(world):
 
 def ask(port, method, path, headers, body=None):
     """Send one request on a connection of its own; return status and octets of the whole answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request(method, path, body, headers)
         answer = connection.getresponse()
@@ -142,7 +143,7 @@ def test_no_secret_escapes(process, world):
     status, trail = ask(port, "GET", "/api/v1/trail/export", admin)
     assert status == 200
     server.terminate()
-    out, err = server.communicate(timeout=60)
+    out, err = server.communicate(timeout=PATIENCE)
     assert server.returncode == 0
     kept = {
         str(path.relative_to(world.folder.root)): path.read_bytes()

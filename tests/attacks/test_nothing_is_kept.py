@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.server.device.served import Served, serve
 from tests.server.device.test_answers import PACKAGE
 
@@ -73,7 +74,7 @@ def test_nothing_of_a_request_is_printed(process, world):
     assert any(b" 200 " in answer for answer in answers)
     assert CANARY.encode() not in b"".join(answers)
     server.terminate()
-    out, err = server.communicate(timeout=20)
+    out, err = server.communicate(timeout=PATIENCE)
     assert server.returncode == 0
     assert CANARY not in out + err
     assert "127.0.0.1" not in err.replace('"host": "127.0.0.1"', "")

@@ -24,6 +24,7 @@ from server.storage.control_models import Account, Token, TrailEntry
 from server.storage.database import open_database
 from tests.crash.after import check_public_log
 from tests.crash.points import API_STORIES
+from tests.patience import PATIENCE
 from tests.server.release.api.test_submissions import TYPE, body_of
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, refresh_from_disk
 
@@ -133,7 +134,7 @@ def send(api, site, story):
 def ask(api, site, method, path, body=None, headers=()):
     """Send one request on a connection of its own."""
     url = urlsplit(api)
-    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
+    connection = http.client.HTTPConnection(url.hostname, url.port, timeout=PATIENCE)
     with contextlib.closing(connection):
         told = {"Authorization": f"Bearer {site.token}", **dict(headers)}
         connection.request(method, f"{url.path}{path}", body, told)

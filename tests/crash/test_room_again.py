@@ -103,7 +103,7 @@ async def test_room_again(published_state, small_disk):
                     "waiting"
                 )
 
-            await until(is_published, 60)
+            await until(is_published)
         after, _ = await look(world)
         assert sorted(after[len(before) :]) == sorted(
             [

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from tests.patience import until
 from tests.server.device.served import Served, request
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import FIRST, PACKAGE_1, refresh_from_disk
@@ -40,10 +41,7 @@ def test_killed_in_the_middle_of_publishing(world):
                 version += 1
                 role = world.ceremony.role("tables", version)
                 ids.append(world.submit({("tables", version): role}))
-            deadline = time.monotonic() + 20
-            while not (world.folder.results / f"{ids[0]}.json").exists():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            until((world.folder.results / f"{ids[0]}.json").exists)
             time.sleep(delay)
         _, found = refresh_from_disk(world.folder, [FIRST])
         assert found[FIRST] == PACKAGE_1
@@ -51,10 +49,8 @@ def test_killed_in_the_middle_of_publishing(world):
         with running(world) as served:
             answer = served.ask(request("/metadata/timestamp.json"))
             assert answer.status == 200
-            deadline = time.monotonic() + 20
-            while not all((world.folder.results / f"{name}.json").exists() for name in ids):
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
+            answers = [world.folder.results / f"{name}.json" for name in ids]
+            until(lambda answers=answers: all(each.exists() for each in answers))
         assert world.published().timestamp.version >= public
         assert {world.result(name).status for name in ids} == {"published"}
     assert world.published().roles["tables"].version == version

@@ -5,6 +5,8 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.patience import PATIENCE
+
 PROGRAM = Path(sys.executable).with_name("hening-server")
 
 
@@ -22,4 +24,4 @@ def started(*words, environment=None):
             yield process, process.stdout.readline().strip()
         finally:
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE)

@@ -125,7 +125,6 @@ def winter(town, handset):
     assert handset.phone.floor == counter_of(build(3))
 
 
-@pytest.mark.timeout(240)
 def test_a_phones_year(town):
     """Pause, first update, halt at the switch, 410, failed boot, stepping stone, reset."""
     handset = town.phone("year")

@@ -8,6 +8,7 @@ import pytest
 
 from server.core.content.part import join_parts
 from tests.flows.conftest import Town
+from tests.patience import PATIENCE
 
 SHARE = "2026-01-01T00:00Z=10%"
 
@@ -39,7 +40,7 @@ def publish(town, *arguments):
 
 def fetch(town, path):
     """Return what the server answers."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{town.port}{path}", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{town.port}{path}", timeout=PATIENCE) as answer:
         return answer.read()
 
 

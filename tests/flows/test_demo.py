@@ -131,6 +131,7 @@ def test_the_readmes_other_commands_work_on_what_the_demo_left(demo):
             word.replace("8080", str(stage.port)).replace("var/demo", str(demo[0]))
             for word in words[1:]
         ]
+        arguments += ["--pairs", "1"]  # in place of 4, which show no more of the command
         program = "import sys; from client_sim.cli import main; sys.exit(main())"
         done = subprocess.run(
             [sys.executable, "-c", program, *arguments],

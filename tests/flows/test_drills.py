@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from signer.bundle_writer import prepared_bundle
 from signer.keys.keystore import Keystore
 from tests.flows.street import FAR
 from tests.flows.thief_server import make_thief, serving
+from tests.patience import until
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "DRILLS.md").read_text(encoding="utf-8")
@@ -70,7 +70,6 @@ class Drill:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 check=False,
-                timeout=200,
             )
         assert done.returncode == 0, said.read_text()
         return said.read_text()
@@ -80,8 +79,7 @@ class Drill:
         (line,) = (line for line in commands("Set-up") if line.startswith("hening-server run"))
         self.shell([line])
         log = self.folder / "server.log"
-        while not _is_open(self.port) or b"listening" not in log.read_bytes():
-            time.sleep(0.05)
+        until(lambda: _is_open(self.port) and b"listening" in log.read_bytes())
 
     def stop(self):
         """End the server, whichever shell has started it."""
@@ -95,8 +93,7 @@ class Drill:
                 continue
             if here and b"run" in words:
                 os.kill(int(process.name), signal.SIGTERM)
-        while _is_open(self.port):
-            time.sleep(0.05)
+        until(lambda: not _is_open(self.port))
 
     def poll(self, address, phone="phone"):
         """Poll at an address; returns whether it went well, and what was said."""
@@ -138,7 +135,6 @@ class Drill:
             capture_output=True,
             text=True,
             check=False,
-            timeout=100,
         )
         return done.returncode == 0, done.stdout + done.stderr
 
@@ -215,8 +211,7 @@ def hand_over(drill, role, version, data):
     before = len(list(results.iterdir()))
     with prepared_bundle(drill.folder / "server" / "incoming", {(role, version): data}, []) as made:
         made.reveal()
-    while len(list(results.iterdir())) == before:
-        time.sleep(0.05)
+    until(lambda: len(list(results.iterdir())) > before)
     assert json.loads((results / f"{made.id}.json").read_bytes())["status"] == "published"
 
 
@@ -226,7 +221,6 @@ def fast_forward(thief):
     thief.timestamp(FAR, FAR)
 
 
-@pytest.mark.timeout(240)
 def test_drill_1_a_holder_of_root_is_gone(drill):
     """The phone follows, and a root that the lost key signs with one other is refused."""
     thief = drill.thief()
@@ -239,7 +233,6 @@ def test_drill_1_a_holder_of_root_is_gone(drill):
     assert drill.poll(HONEST)[0]
 
 
-@pytest.mark.timeout(240)
 def test_drill_2_a_models_key_is_stolen(drill):
     """The audit finds the version that the thief had published; the next one takes his key away."""
     thief = drill.thief()
@@ -261,7 +254,6 @@ def test_drill_2_a_models_key_is_stolen(drill):
     assert drill.install(HONEST, "phone")[0]
 
 
-@pytest.mark.timeout(240)
 def test_drill_3_the_snapshot_key_is_stolen(drill):
     """A phone that was pushed ahead is stuck, and goes on with the new root."""
     thief = drill.thief()
@@ -276,7 +268,6 @@ def test_drill_3_the_snapshot_key_is_stolen(drill):
     assert drill.poll(HONEST)[0]
 
 
-@pytest.mark.timeout(240)
 def test_drill_4_the_key_of_latest_is_stolen(drill):
     """What the old key signs is refused under the new targets."""
     thief = drill.thief()
@@ -296,7 +287,6 @@ def test_drill_4_the_key_of_latest_is_stolen(drill):
     assert drill.poll(HONEST)[0]
 
 
-@pytest.mark.timeout(240)
 def test_drill_5_the_logs_key_is_stolen(drill):
     """A proof by the old key is no proof under the new root."""
     thief = drill.thief()
@@ -314,7 +304,6 @@ def test_drill_5_the_logs_key_is_stolen(drill):
     assert drill.poll(HONEST, str(fresh))[0]
 
 
-@pytest.mark.timeout(240)
 def test_drill_6_the_whole_server_is_stolen(drill):
     """Pushed ahead in every role that the server signs, the phone comes back.
 
@@ -338,7 +327,6 @@ def test_drill_6_the_whole_server_is_stolen(drill):
     assert drill.poll(HONEST)[0]
 
 
-@pytest.mark.timeout(300)
 def test_drill_7_online_keys_are_changed_as_planned(drill):
     """No phone notices, one that slept through it included; the old keys are worth nothing then."""
     sleeper = drill.another_phone("sleeper")
@@ -352,7 +340,6 @@ def test_drill_7_online_keys_are_changed_as_planned(drill):
     assert drill.poll(HONEST)[0]
 
 
-@pytest.mark.timeout(240)
 def test_drill_8_a_key_file_of_the_server_is_lost(drill):
     """The server says what to do; every phone goes on, and the log under its new key, too."""
     keys = drill.folder / "server" / "keys"

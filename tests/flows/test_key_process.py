@@ -14,6 +14,7 @@ import pytest
 
 from tests.flows.key_processes import PROGRAM, started
 from tests.flows.street import NOTHING, Edge, Handset
+from tests.patience import PATIENCE
 from tests.server.log_invariant import check_log, check_metadata_is_logged
 from tests.server.world import CHANNEL, PACKAGE_2, SECOND, refresh_from_disk
 
@@ -156,7 +157,7 @@ def test_killed_before_the_answer_arrives(site, kind):
             offered = site.command("rollout", "pause", str(CHANNEL), "--reason", "en=Wait.")
             assert offered.returncode == 3
             assert "the key process does not answer" in offered.stderr
-            assert process.wait(timeout=60) == -9
+            assert process.wait(timeout=PATIENCE) == -9
         relay.on_answer = lambda _request: True
         with site.keys():
             paused = site.command("rollout", "pause", str(CHANNEL), "--reason", "en=Wait!")

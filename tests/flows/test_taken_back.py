@@ -7,6 +7,7 @@ from demo.handsets import counter_of, make_handset
 from demo.stage import HOST
 from fixtures.catalogue import Build
 from tests.flows.conftest import CHANNEL
+from tests.patience import PATIENCE
 
 BETA = "armani/id/beta"
 
@@ -28,7 +29,7 @@ def head_of(town, path):
     sha256 = path.rpartition("/")[2].partition(".")[0]
     last = (blobs / sha256[:2] / sha256).stat().st_size - 1
     request = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{town.port}\r\nRange: bytes=0-{last}\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", town.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", town.port), timeout=PATIENCE) as connection:
         connection.sendall(request.encode())
         return connection.recv(64).split(b"\r\n")[0]
 

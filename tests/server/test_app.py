@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 from datetime import timedelta
+from functools import partial
 
 import aiohttp
 import pytest
@@ -13,12 +14,14 @@ import structlog
 from server.app import running
 from server.device.gate import GateMode
 from server.observability import FIELDS
+from server.publish_loop import TICK_SECONDS
 from server.publisher.clock_record import load_clock_record
 from server.publisher.plan import newest_signature
 from server.publisher.publisher import Publisher
 from server.settings import Settings
-from server.snapshot_watch import SnapshotWatch
+from server.snapshot_watch import WATCH_SECONDS, SnapshotWatch
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
 from tests.server.ceremony import release
 from tests.server.world import FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
@@ -39,17 +42,19 @@ async def client(port):
         yield get
 
 
-async def until(condition, seconds=60.0):
-    """Wait until an awaitable condition holds; returns how long it took."""
-    loop = asyncio.get_running_loop()
-    start = loop.time()
-    while not await condition():
-        assert loop.time() - start < seconds
-        await asyncio.sleep(0.02)
-    return loop.time() - start
+async def until(condition):
+    """Wait until an awaitable condition holds."""
+    async with asyncio.timeout(PATIENCE):
+        while not await condition():  # noqa: ASYNC110 - other threads and processes set no event
+            await asyncio.sleep(0.02)
 
 
-async def test_a_bundle_is_served_within_a_second_of_its_publication(world):
+def test_a_publication_is_looked_for_often_enough():
+    """Bundles and what other processes publish reach phones within a second, with room for work."""
+    assert TICK_SECONDS + WATCH_SECONDS <= 0.5
+
+
+async def test_a_bundle_is_served_when_it_is_published(world):
     """From `incoming` to phones without a restart, read back over the public address."""
     async with (
         running(world.folder, Settings(port=0), world.now, entropy=os.urandom) as port,
@@ -67,7 +72,7 @@ async def test_a_bundle_is_served_within_a_second_of_its_publication(world):
             return await asyncio.to_thread(lambda: world.published().roles["armani"].version == 3)
 
         await until(is_published)
-        assert await until(is_served) < 1.0
+        await until(is_served)
 
 
 async def test_strict_servers_read_themselves_back(world):
@@ -247,9 +252,10 @@ async def test_a_clock_that_jumps_far_signs_nothing(world):
 
 async def test_no_bundle_stops_renewal(world, monkeypatch):
     """Whatever publishing runs into, the timestamp is signed afresh; a zip is named once."""
+    looks = []
 
     async def fail(_publisher):
-        await asyncio.sleep(0)
+        looks.append(await asyncio.sleep(0))
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Publisher, "process_incoming", fail)
@@ -264,8 +270,11 @@ async def test_no_bundle_stops_renewal(world, monkeypatch):
             async def is_renewed():
                 return (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 4
 
+            async def is_looked_again(so_far):  # noqa: RUF029 - `until` awaits it
+                return len(looks) > so_far + 1
+
             await until(is_renewed)
-            await asyncio.sleep(1.2)
+            await until(partial(is_looked_again, len(looks)))
     ignored = [entry for entry in logs if "not a bundle" in entry["event"]]
     assert [entry["submission"] for entry in ignored] == ["armani.zip"]
 

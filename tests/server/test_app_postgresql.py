@@ -33,7 +33,7 @@ async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
             async def is_served():
                 return (await get("/metadata/timestamp.json"))[0] == 200
 
-            await until(is_served, 60)
+            await until(is_served)
             await asyncio.to_thread(postgres.stop)
             try:
                 role = world.ceremony.role("tables", 2)
@@ -43,7 +43,7 @@ async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
                     await asyncio.sleep(0)
                     return any("see that it is up" in str(entry) for entry in logs)
 
-                await until(is_reported, 60)
+                await until(is_reported)
                 assert (await get("/metadata/timestamp.json"))[1]["signed"]["version"] == 1
             finally:
                 await asyncio.to_thread(postgres.start)
@@ -51,7 +51,7 @@ async def test_a_database_that_is_gone_for_a_while(fresh, postgres):
             async def is_done():
                 return not await asyncio.to_thread((world.folder.incoming / bundle).exists)
 
-            await until(is_done, 60)
+            await until(is_done)
             assert (await get("/metadata/2.tables.json"))[0] == 200
     assert PASSWORD not in str(logs)
     result = await asyncio.to_thread(world.result, bundle)

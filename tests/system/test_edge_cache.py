@@ -1,6 +1,7 @@
 """What the nginx edge keeps, for how long, and how often it asks."""
 
 import asyncio
+import contextlib
 import os
 import re
 import select
@@ -14,7 +15,8 @@ from server.device.gate import GateMode
 from server.settings import Settings
 from tests.edge import BIG, BLOCK, CLEAN, Edge, package_of, run_edge_before
 from tests.nginx import run_edge
-from tests.recording_relay import Relay
+from tests.patience import PATIENCE
+from tests.recording_relay import DAY, Relay
 from tests.server.device.served import read_response, request
 from tests.server.release.certificate import write_certificate
 from tests.server.world import PACKAGE_2
@@ -23,6 +25,13 @@ pytestmark = pytest.mark.needs("nginx")
 TIMESTAMP, NEXT_ROOT = "/metadata/timestamp.json", "/metadata/2.root.json"
 GZIP = b"Accept-Encoding: gzip"
 CLIENTS = 200
+
+
+@contextlib.contextmanager
+def connected(edge, count):
+    """Give open connections; they are closed at the end, and nothing is left to other tests."""
+    with contextlib.ExitStack() as stack:
+        yield [stack.enter_context(edge.connect()) for _ in range(count)]
 
 
 def test_codings_share_two_entries(fresh_edge):
@@ -49,15 +58,13 @@ def test_a_package_is_fetched_once_in_blocks(fresh_edge, big_state):
 
 def test_many_at_once_are_one_request(fresh_edge):
     """200 clients at once cost one request of the origin, while it answers and when it has."""
-    octets = request(TIMESTAMP, GZIP)
-    connections = [fresh_edge.connect() for _ in range(CLIENTS)]
-    with fresh_edge.relay.holding():
-        for connection in connections:
-            connection.sendall(octets)
-        assert fresh_edge.relay.asked.acquire(timeout=30)
-    bodies = {read_response(connection).body for connection in connections}
-    for connection in connections:
-        connection.close()
+    fresh_edge.relay.life = DAY  # a second may be over before all are answered
+    with connected(fresh_edge, CLIENTS) as connections:
+        with fresh_edge.relay.holding():
+            for connection in connections:
+                connection.sendall(request(TIMESTAMP, GZIP))
+            assert fresh_edge.relay.asked.acquire(timeout=PATIENCE)
+        bodies = {read_response(connection).body for connection in connections}
     assert len(bodies) == 1
     assert len(fresh_edge.relay.requests) == 1
 
@@ -67,17 +74,18 @@ def test_at_expiry_one_asks_and_the_others_do_not_wait(fresh_edge):
     octets = request(TIMESTAMP, GZIP)
     fresh_edge.get(TIMESTAMP, GZIP)
     fresh_edge.relay.forget()
-    connections = [fresh_edge.connect() for _ in range(CLIENTS - 1)]
-    with fresh_edge.relay.holding():
-        first = fresh_edge.until_asked(octets)
+    with (
+        connected(fresh_edge, CLIENTS - 1) as connections,
+        fresh_edge.relay.holding(),
+        fresh_edge.until_asked(octets) as first,
+    ):
         for connection in connections:
             connection.sendall(octets)
         bodies = {read_response(connection).body for connection in connections}
         assert len(fresh_edge.relay.requests) == 1
         assert not select.select([first], [], [], 0)[0]
-    bodies.add(read_response(first).body)
-    for connection in (first, *connections):
-        connection.close()
+        fresh_edge.relay.go_on()
+        bodies.add(read_response(first).body)
     assert len(bodies) == 1
     assert b'If-None-Match: "sha256-' in fresh_edge.relay.requests[0]
     assert fresh_edge.relay.statuses == [b"304"]
@@ -110,9 +118,8 @@ def test_how_long_an_answer_is_kept(origin, tmp_path):
             version, valid, _, _, _, date = struct.unpack_from("<6q", octets)
             assert version == 5
             found[re.search(rb"\nKEY: (\S+)", octets)[1].decode()] = valid - date
-    assert {path: found[path] - life for path, life in lives.items()}.items() <= {
-        (path, slack) for path in lives for slack in (0, 1)
-    }
+    # What comes on top is how long the answer took to come here.
+    assert all(0 <= found[path] - life < 60 for path, life in lives.items()), found
 
 
 async def test_a_publication_reaches_those_behind_the_edge(world, tmp_path):

@@ -63,8 +63,8 @@ async def fetched(session, folder, bundle_id):
         async with session.get("/metadata/3.armani.json") as response:
             return response.status == 200
 
-    await until(is_done, 60)
-    await until(is_served, 60)
+    await until(is_done)
+    await until(is_served)
     async with session.get("/metadata/3.armani.json") as response:
         role = json.loads(await response.read())
     for path, target in role["signed"]["targets"].items():

@@ -10,6 +10,7 @@ from server.device.snapshot import EMPTY, load_snapshot
 from server.publisher.mirror import export_mirror
 from server.storage.local_blobs import LocalBlobs
 from tests.nginx import run_nginx
+from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve
 from tests.server.world import CHANNEL, FIRST, PACKAGE_1, PACKAGE_2, SECOND
 
@@ -32,7 +33,7 @@ def mirror(world, tmp_path):
 
 def ask(port, path, *lines, method="GET"):
     """Ask nginx."""
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         connection.sendall(request(path, *lines, method=method))
         return read_response(connection, is_head=method == "HEAD")
 

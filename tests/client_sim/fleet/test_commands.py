@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from client_sim.cli import cli, find_status
 from client_sim.fleet.errors import FleetError, SurroundingsError, TargetError
 from tests.client_sim.fleet.conftest import open_town
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_a_fleet_that_is_ended_ends_its_server(tmp_path):
     program = [sys.executable, "-c", "from client_sim.cli import main; main()", *command]
     with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         begun = []
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         log = tmp_path / "own" / "server.log"
         # A server that has logged something is one whose handle the fleet holds.
         while not (log.exists() and log.stat().st_size and (begun := children(process.pid))):

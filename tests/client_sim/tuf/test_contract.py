@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from tests.client_sim.tuf.simulator import DAY, now, serve
+from tests.patience import PATIENCE
 
 
 def test_the_program_itself(device, repository):
@@ -93,7 +94,7 @@ def test_only_what_is_asked_leaves(device):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         url = f"http://127.0.0.1:{port}/a b/metadata?x=ü"
-        listener.settimeout(20)
+        listener.settimeout(PATIENCE)
         heard = []
 
         def hear():

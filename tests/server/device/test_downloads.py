@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import struct
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -86,12 +85,12 @@ def test_many_at_once(served):
         assert all(threads.map(ask, range(30)))
 
 
-def read_slowly(connection, pause):
-    """Read an answer with a pause after each piece."""
+def read_slowly(running, connection, pause):
+    """Read an answer with a pause after each piece, by the clock of the limits."""
     answer = b""
     while len(answer.partition(b"\r\n\r\n")[2]) < len(OCTETS):
         answer += connection.recv(20_000)
-        time.sleep(pause)
+        running.turn(pause)
     return answer
 
 
@@ -104,12 +103,13 @@ def read_all(connection):
 def test_a_slow_client_is_not_a_stalled_one(tmp_path):
     """Who takes a little again and again is served to the end, for longer than the limit."""
     with serve_octets(tmp_path, OCTETS, limits=Limits(stall_seconds=0.4)) as running:
+        running.stand()
         with socket.socket() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
             connection.settimeout(PATIENCE)
             connection.connect(("127.0.0.1", running.port))
             connection.sendall(request(URL))
-            assert read_slowly(connection, 0.05).endswith(b"\r\n\r\n" + OCTETS)
+            assert read_slowly(running, connection, 0.05).endswith(b"\r\n\r\n" + OCTETS)
         assert running.plane.counts.cuts["stall"] == 0
 
 

@@ -30,10 +30,8 @@ def test_a_trickle_holds_no_place(tmp_path):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8_192)
         connection.connect(("127.0.0.1", running.port))
         connection.sendall(request(URL))
-        end = time.monotonic() + 20
         with contextlib.suppress(ConnectionResetError):
             while connection.recv(1_000):
-                assert time.monotonic() < end
                 time.sleep(0.02)
         until(lambda: running.plane.counts.downloads == 0)
         assert running.plane.counts.cuts["stall"] == 1

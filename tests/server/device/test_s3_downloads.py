@@ -13,7 +13,7 @@ from server.device.limits import Limits
 from server.storage.s3_blobs import S3Blobs
 from server.storage.s3_reader import WINDOW, S3Reader
 from tests.fault_proxy import Fault, run_fault_proxy
-from tests.patience import until
+from tests.patience import PATIENCE, until
 from tests.server.device.packages import URL, package_snapshot
 from tests.server.device.served import read_response, request, serve_snapshot
 
@@ -95,7 +95,7 @@ def test_one_who_stops_reading(blobs, kept):
     keep(blobs, kept)
     with serve(blobs) as running, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        slow.settimeout(30)
+        slow.settimeout(PATIENCE)
         slow.connect(("127.0.0.1", running.port))
         slow.sendall(request(URL))
         assert slow.recv(9) == b"HTTP/1.1 "

@@ -13,6 +13,7 @@ from server.device.role_files import Package
 from server.device.served import Served, make_served
 from server.device.snapshot import Snapshot
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE, until
 
 LENGTH = 64 * 1024 * 1024
 SHA256 = "ab" * 32
@@ -31,10 +32,9 @@ async def test_a_client_that_takes_nothing_is_cut_off(tmp_path):
     plane.served = make_served(snapshot, (), GateMode.DIRECT, Served())
 
     def ask(port):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as client:
             client.sendall(f"GET {URL} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-            while not plane.counts.cuts["stall"]:
-                time.sleep(0.01)
+            until(lambda: plane.counts.cuts["stall"])
             received = 0
             try:
                 while piece := client.recv(1 << 20):

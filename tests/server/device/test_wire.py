@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from server.device.handover import RESPONSE_HEADERS
 from server.device.limits import Limits
+from tests.patience import PATIENCE
 from tests.server.device.served import read_response, request, serve
 
 PATH = b"/metadata/timestamp.json"
@@ -235,7 +236,7 @@ def test_any_octets(direct, octets):
     """Nothing that a client sends is a failure of ours, and the next client is served."""
     with direct.connect() as connection:
         connection.sendall(octets + b"\r\n\r\nX\r\n\r\n")  # an end that cannot be a request
-        connection.settimeout(5)
+        connection.settimeout(PATIENCE)
         answer = b""
         try:
             while piece := connection.recv(65536):

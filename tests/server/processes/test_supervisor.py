@@ -23,6 +23,7 @@ from server.processes.priority import Nursery
 from server.processes.sockets import bind_tcp
 from server.processes.supervisor import LAST_DELAY, Supervisor, restart_delay
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
 from tests.server.processes.service import ask_in_loop, is_worker
 
 HOST = b"127.0.0.1:8080"
@@ -30,7 +31,7 @@ HOST = b"127.0.0.1:8080"
 
 async def until(condition):
     """Wait until something holds."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(0.02)
 
@@ -74,7 +75,7 @@ async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
     async with supervising(world, taking=1.5) as (supervisor, port, logs):
         before = supervisor.pids
         await supervisor.show(replace(EMPTY, version=8))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while await ask_in_loop(port) != 404:
                 pass
         monkeypatch.setattr(child, "plan_delta", lambda _before, _after: iter(()))

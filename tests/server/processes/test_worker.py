@@ -17,6 +17,7 @@ from server.processes.delta import Whole, plan_delta
 from server.processes.messages import MAIN_DECODER, PROTOCOL, Drain, Duty, Ready, Start
 from server.processes.sockets import bind_tcp
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
 from tests.server.processes.service import TIMESTAMP, ask
 
 ROOT = Path(__file__).parents[3]
@@ -39,7 +40,7 @@ async def test_a_parent_that_has_ended():
     """A worker that began too late for its parent ends at once, though its channel is open."""
     process, ours = await begin(parent=os.getppid())
     with ours:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             assert await process.wait() == 1
 
 
@@ -62,7 +63,7 @@ async def test_pieces_without_their_end(world):
         await channel.send(Whole(first.version, first.root))
         while Ready() not in await channel.receive():
             pass
-        with socket.create_connection(("127.0.0.1", port), timeout=60) as kept:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as kept:
             served = await asyncio.to_thread(ask, kept, TIMESTAMP, port)
             for piece in plan_delta(first, second):
                 await channel.send(piece)

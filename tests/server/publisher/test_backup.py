@@ -64,7 +64,7 @@ async def test_beside_a_running_server(world, tmp_path):
         async def is_done():
             return not await asyncio.to_thread((world.folder.incoming / bundle).exists)
 
-        await until(is_done, 60)
+        await until(is_done)
         done = await copy(world, out)
         assert (done.blobs, done.database) == (2, True)
         again = await copy(world, out)

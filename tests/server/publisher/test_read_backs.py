@@ -9,10 +9,10 @@ import pytest
 from server.publisher.errors import PublishError
 from server.publisher.read_back import HttpReadBack
 from server.publisher.rollout import plan_halt, plan_pause
+from tests.patience import PATIENCE
 from tests.server.world import CHANNEL
 
 PATH = CHANNEL.pointer_path
-LONG = 60  # seconds; nothing waits for so long unless it waits for what must not be waited for
 
 
 def halt(published):
@@ -53,7 +53,7 @@ async def test_a_halt_beside_a_read_back(world):
     What the read-backs find is told by the end of the block, whichever publication it was.
     """
     address = SlowAddress()
-    async with asyncio.timeout(LONG), world.publisher(read_back=address) as publisher:
+    async with asyncio.timeout(PATIENCE), world.publisher(read_back=address) as publisher:
         assert await publisher.change_pointers(pause(world)) == 4
         assert await publisher.change_pointers(halt) == 5
         assert await asyncio.to_thread(is_halted, world)

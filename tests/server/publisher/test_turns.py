@@ -9,10 +9,10 @@ from tuf.api.metadata import Metadata
 
 from server.publisher.rollout import plan_halt
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PATH = CHANNEL.pointer_path
-LONG = 60  # seconds; nothing waits for so long unless it waits for what must not be waited for
 SHA256 = hashlib.sha256(PACKAGE_2).hexdigest()
 
 
@@ -26,7 +26,7 @@ class SlowBlobs(LocalBlobs):
     def ingest(self, source, sha256, length):
         """Wait, then copy."""
         self.begun.set()
-        assert self.go.wait(LONG)
+        assert self.go.wait(PATIENCE)
         super().ingest(source, sha256, length)
 
 
@@ -48,7 +48,7 @@ async def test_a_halt_beside_a_package(slow):
     """The halt is public before the package is in; the bundle follows, and the halt stays."""
     async with slow.publisher() as publisher:
         bundle = asyncio.create_task(publisher.process_incoming())
-        assert await asyncio.to_thread(slow.blobs.begun.wait, LONG)
+        assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
         await publisher.change_pointers(halt)
         published = await asyncio.to_thread(slow.published)
         assert published.pointers()[PATH].halted
@@ -67,7 +67,7 @@ async def test_two_processes_and_one_bundle(slow):
     other = slow.on(slow.folder)
     async with slow.publisher() as first, other.publisher() as second:
         late = asyncio.create_task(first.process_incoming())
-        assert await asyncio.to_thread(slow.blobs.begun.wait, LONG)
+        assert await asyncio.to_thread(slow.blobs.begun.wait, PATIENCE)
         (result,) = await second.process_incoming()
         assert result.status == "published"
         slow.blobs.go.set()

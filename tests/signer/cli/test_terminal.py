@@ -9,6 +9,7 @@ import time
 import pytest
 
 from fixtures.signing import CERTIFICATE_FILE
+from tests.patience import PATIENCE
 
 SCRIPT = """
 import os, sys
@@ -46,8 +47,8 @@ class Terminal:
         return bool(octets)
 
     def read_until(self, octets) -> None:
-        """Read until the screen shows `octets`, for at most a minute."""
-        deadline = time.monotonic() + 60
+        """Read until the screen shows `octets`."""
+        deadline = time.monotonic() + PATIENCE
         while octets not in self.screen and time.monotonic() < deadline:
             self.read(1)
         assert octets in self.screen, self.screen

@@ -16,6 +16,7 @@ from signer.cli.surroundings import Surroundings
 from signer.remote.outgoing import load_outgoing, make_outgoing
 from signer.remote.server import TRIES
 from tests.fault_proxy import Fault, run_fault_proxy
+from tests.patience import until
 from tests.server.ceremony import release, write_bundle
 from tests.server.release.api_world import api_world
 from tests.server.release.certificate import write_certificate
@@ -115,7 +116,8 @@ async def test_a_submission_of_many_megabytes(desk, served, world):
     assert (status, desk.pauses) == (0, [0.5]), written
     assert sum(map(len, files.values())) > 17 << 20
     assert (await asyncio.to_thread(world.published)).roles["armani"].version == 6
-    assert not list(world.folder.incoming.iterdir())
+    # The result comes first, and then the bundle goes.
+    await asyncio.to_thread(until, lambda: not list(world.folder.incoming.iterdir()))
 
 
 async def test_lost_connections(desk, bundle, served):

@@ -8,6 +8,7 @@ import pytest
 
 from fixtures.captures import HOST, NOTHING_NEW, POLL, START
 from fixtures.packet_writer import connection, dns
+from tests.patience import PATIENCE
 
 SERVER = "198.51.100.10"
 PLAIN = [
@@ -73,7 +74,7 @@ def tshark():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         return done.stdout
 

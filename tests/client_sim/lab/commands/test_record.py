@@ -16,6 +16,7 @@ from client_sim.lab.captures.loading import load_capture
 from client_sim.lab.captures.seen import State
 from client_sim.lab.commands import lab
 from fixtures.captures import HOST, POLL, miui_update
+from tests.patience import PATIENCE
 
 PROGRAM = Path(sys.executable).parent / "hening-device"
 
@@ -37,7 +38,7 @@ def talk(port, *requests, wrap=None):
     """Send requests one after the other over one connection; give the first line of each answer."""
     lines = []
     with contextlib.ExitStack() as stack:
-        plain = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=120))
+        plain = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=PATIENCE))
         stream = plain if wrap is None else stack.enter_context(wrap(plain))
         for request in requests:
             stream.sendall(request)
@@ -54,7 +55,7 @@ def test_a_poll_is_recorded_octet_for_octet(tmp_path):
     with recording(path, "--metadata", published.parent, "--connections", "2") as (process, port):
         assert talk(port, *POLL) == [b"HTTP/1.1 404 Not Found", b"HTTP/1.1 200 OK"]
         assert talk(port, miui_update()) == [b"HTTP/1.1 404 Not Found"]
-        told = process.communicate(timeout=120)[0].splitlines()
+        told = process.communicate(timeout=PATIENCE)[0].splitlines()
     assert process.returncode == 0
     assert told[:2] == [
         "connection 1: GET /metadata/2.root.json HTTP/1.1 -> 404",
@@ -71,12 +72,12 @@ def test_ctrl_c_is_the_usual_end(number, tmp_path):
     path = tmp_path / "capture"
     with (
         recording(path) as (process, port),
-        socket.create_connection(("127.0.0.1", port), timeout=120) as stream,
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as stream,
     ):
         stream.sendall(POLL[0] + b"GET /half")
         assert stream.recv(10_000)
         process.send_signal(number)
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert load_capture(path).conversations[0].octets == POLL[0] + b"GET /half"
 
@@ -90,7 +91,7 @@ def test_tls_is_recorded_with_its_keys(certificate, tmp_path):
     with recording(path, *options) as (process, port):
         for _ in range(2):
             talk(port, *POLL, wrap=lambda plain: context.wrap_socket(plain, server_hostname=HOST))
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
     for each in load_capture(path).conversations:
         assert (each.state, each.octets) == (State.DECRYPTED, b"".join(POLL))
         assert each.hello.server_name == HOST.encode()
@@ -103,13 +104,13 @@ def test_who_speaks_no_http_or_no_tls_is_recorded(certificate, tmp_path):
         assert talk(port, b"\0\1\2\r\n\r\n") == [b"HTTP/1.1 400 Bad Request"]
         with socket.create_connection(("127.0.0.1", port)) as stream:
             stream.sendall(b"half a li")
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
     assert [t.octets for t in load_capture(path).conversations] == [b"\0\1\2\r\n\r\n", b"half a li"]
     other = tmp_path / "other"
     with recording(other, "--certificate", certificate, "--seconds", "1") as (process, port):
         with contextlib.suppress(OSError):
             talk(port, POLL[0])
-        process.communicate(timeout=120)
+        process.communicate(timeout=PATIENCE)
     assert [t.octets for t in load_capture(other).conversations] == [POLL[0]]
 
 

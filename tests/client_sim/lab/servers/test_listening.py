@@ -7,6 +7,7 @@ import pytest
 
 from client_sim.lab.servers.authority import make_authority
 from client_sim.lab.servers.listening import Listening
+from tests.patience import PATIENCE
 
 ASKED = b"GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -14,7 +15,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 def ask(address, octets=ASKED):
     """Send octets and give what comes back until the other end is quiet for long or closes."""
-    with socket.create_connection(address, timeout=10) as wire:
+    with socket.create_connection(address, timeout=PATIENCE) as wire:
         wire.sendall(octets)
         return wire.recv(4096)
 
@@ -54,7 +55,7 @@ def test_tls_is_taken_off_before_the_script_sees_it(tmp_path):
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     with Listening(lambda _asked: ANSWER, lambda: 0.0, authority.context) as server:
         with (
-            socket.create_connection(server.address, timeout=10) as wire,
+            socket.create_connection(server.address, timeout=PATIENCE) as wire,
             client.wrap_socket(wire, server_hostname="a.example") as secure,
         ):
             secure.sendall(ASKED)

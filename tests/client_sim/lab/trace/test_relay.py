@@ -8,6 +8,7 @@ import pytest
 
 from client_sim.lab.errors import SurroundingsError
 from client_sim.lab.trace.relay import Relay, check_answering
+from tests.patience import PATIENCE
 
 
 def test_a_reset_by_the_server_ends_the_client_s_wait():
@@ -24,7 +25,7 @@ def test_a_reset_by_the_server_ends_the_client_s_wait():
         thread.start()
         with (
             Relay(listener.getsockname()) as relay,
-            socket.create_connection(relay.address, timeout=5) as client,
+            socket.create_connection(relay.address, timeout=PATIENCE) as client,
         ):
             client.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert client.recv(4096) == b""

@@ -54,7 +54,6 @@ RUNS = {
 }
 
 
-@pytest.mark.timeout(600)  # about 2,000 requests; a busy machine is no failure
 @pytest.mark.parametrize("options", RUNS.values(), ids=RUNS.keys())
 async def test_all_operations(world, tmp_path, options):
     """Every operation of the served page, with all rights and without a token."""

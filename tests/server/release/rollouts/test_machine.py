@@ -336,7 +336,6 @@ class Machine(RuleBasedStateMachine):
         check_metadata_is_logged(self.world.folder, check_log(self.world.folder, public))
 
 
-@pytest.mark.timeout(300)
 def test_any_sequence(stocked, tmp_path):
     """Orders, crashes, signers and time in any order break no promise."""
     Machine.base, Machine.folder = stocked, tmp_path

@@ -19,11 +19,11 @@ from server.storage.blob_threads import MOST
 from server.storage.control_models import Account
 from server.storage.database import open_database
 from server.storage.local_blobs import LocalBlobs
+from tests.patience import PATIENCE
 from tests.server.release.uploads.desk import DATA, SHA256, pieces, principal
 from tests.server.world import CHANNEL, PACKAGE_2
 
 PATH = CHANNEL.pointer_path
-LONG = 60  # seconds; nothing waits for so long unless it waits for what must not be waited for
 FEW = 2  # threads that all other work has here
 ROLE = RoleFile("armani", 3, SHA256, 1)
 NAMING = Bundle(roles=[ROLE], blobs=[BlobFile(SHA256, len(DATA))])
@@ -40,7 +40,7 @@ class SilentBlobs(LocalBlobs):
     def _answer(self):
         if self.silent:
             self.asked.release()
-            has_come = self.go.wait(LONG)
+            has_come = self.go.wait(PATIENCE)
             self.answered = True
             assert has_come
 
@@ -84,7 +84,7 @@ async def hang(world, count):
     asked, loop = world.blobs.asked, asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as thread:  # the others may hang
         for _ in range(count):
-            assert await loop.run_in_executor(thread, partial(asked.acquire, timeout=LONG))
+            assert await loop.run_in_executor(thread, partial(asked.acquire, timeout=PATIENCE))
 
 
 async def halt(world, publisher):
