@@ -3,6 +3,7 @@
 import pytest
 
 from server.publisher.publisher import Publisher
+from tests.attacks.turned import Programs
 from tests.postgres import postgres_server
 from tests.seaweed import run_seaweed
 from tests.server.world import PACKAGE_1, World, make_world
@@ -36,6 +37,16 @@ def fresh(fresh_state, tmp_path) -> World:
 def world(published_state, tmp_path) -> World:
     """Give a server of one's own that offers release 1 of armani to everyone."""
     return published_state.copy(tmp_path / "state")
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """Give what starts programs in an instant."""
+    programs = Programs()
+    try:
+        yield programs
+    finally:
+        programs.close()
 
 
 @pytest.fixture(scope="session")

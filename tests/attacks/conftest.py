@@ -6,7 +6,6 @@ from client_sim.device import internet
 from tests.attacks.besieged import besiege, make_templates
 from tests.attacks.custody import Custody
 from tests.attacks.hostile_server import hostile_server
-from tests.attacks.turned import Programs
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +37,6 @@ def besieged(_no_patience, hostile, templates, tmp_path):
 def settled(_no_patience, hostile, templates, tmp_path):
     """Give a phone that runs build 1 and is offered build 2."""
     return besiege(templates, tmp_path / "phone", hostile, 1)
-
-
-@pytest.fixture(scope="session")
-def programs():
-    """Give what starts programs in an instant."""
-    programs = Programs()
-    try:
-        yield programs
-    finally:
-        programs.close()
 
 
 @pytest.fixture(scope="session")

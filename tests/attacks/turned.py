@@ -1,6 +1,7 @@
 """The three programs with their clock turned: real processes, and only what they read differs."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -21,7 +22,7 @@ class Programs:
         self._zygote = subprocess.Popen(
             [sys.executable, "-m", "tests.attacks.forked"],
             cwd=ROOT,
-            env={"HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8", "PATH": "/bin"},
+            env={**os.environ, "HENING_SIGNER_PASSPHRASE": PASSPHRASE, "LC_ALL": "C.UTF-8"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -6,9 +6,9 @@ import pytest
 
 from client_sim.persona import make_persona
 from demo.handsets import CERTIFICATE, counter_of, make_handset
-from demo.stage import Stage
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
+from tests.attacks.turned import TurnedStage
 
 KEYS = [
     "root-1",
@@ -23,7 +23,7 @@ KEYS = [
 CHANNEL = "armani/id/stable"
 
 
-class Town(Stage):
+class Town(TurnedStage):
     """One model, one channel; builds 1 to 3 can be signed and offered."""
 
     def hold_ceremony(self):
@@ -75,17 +75,17 @@ class Town(Stage):
 
 
 @pytest.fixture(scope="session")
-def ceremony(tmp_path_factory):
+def ceremony(programs, tmp_path_factory):
     """Hold one ceremony for all stories; each starts from a copy of it."""
     folder = tmp_path_factory.mktemp("ceremony")
-    Town(folder).hold_ceremony()
+    Town(folder, programs).hold_ceremony()
     return folder
 
 
 @pytest.fixture
-def town(ceremony, tmp_path):
+def town(ceremony, programs, tmp_path):
     """Open a town of its own for a story."""
-    stage = Town(tmp_path / "town")
+    stage = Town(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.open()

@@ -18,9 +18,8 @@ class RemoteTown(Town):
         token = self.folder / "token"
         token.touch(0o600)
         token.write_text(self.server("token", "create", "eka", "--label", "signer", *state))
-        self.start_server("--api-port", "0")
-        api = self._server.stdout.readline().strip().removesuffix("/api/v1")
-        self.place = ("--to", api, "--token-file", token)
+        _, api = self.start("--api-port", "0", listens=2)
+        self.place = ("--to", api.removesuffix("/api/v1"), "--token-file", token)
         self.wait_for_results(1)
 
     def renew(self, days):
@@ -40,9 +39,9 @@ class RemoteTown(Town):
 
 
 @pytest.fixture(scope="module")
-def town(ceremony, tmp_path_factory):
+def town(ceremony, programs, tmp_path_factory):
     """Open such a town."""
-    stage = RemoteTown(tmp_path_factory.mktemp("remote") / "town")
+    stage = RemoteTown(tmp_path_factory.mktemp("remote") / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.open()

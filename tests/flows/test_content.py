@@ -14,9 +14,9 @@ SHARE = "2026-01-01T00:00Z=10%"
 
 
 @pytest.fixture
-def town(ceremony, tmp_path):
+def town(ceremony, programs, tmp_path):
     """Open a town whose server answers anyone."""
-    stage = Town(tmp_path / "town")
+    stage = Town(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.start_server("--gate", "direct")

@@ -9,14 +9,15 @@ import pytest
 from demo.handsets import CERTIFICATE
 from fixtures.build import build_zip
 from fixtures.catalogue import Build
+from tests.attacks.turned import Programs
 from tests.flows.test_ceremony_over_the_api import RemoteTown
 
 RECORDER = '''
-"""Begins every server process of the test: sets its umask, and records what it creates."""
+"""Begins every process of the test: sets its umask, and records what it creates."""
 
 import os, sys, threading
 
-if any("server.cli" in word for word in sys.orig_argv):
+if "tests.attacks.forked" in sys.orig_argv:
     os.umask(int(os.environ["TRIED_UMASK"], 8))
     open_really, asked = os.open, threading.local()
     log = os.open(os.environ["TRIED_LOG"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -65,18 +66,20 @@ def modes(folder):
 
 @pytest.fixture(params=["000", "077"])
 def town(request, ceremony, tmp_path, monkeypatch):
-    """Give a town whose server processes have an umask, and say of what they create its mode."""
+    """Give a town whose processes have an umask, and say of what they create its mode."""
     (tmp_path / "begin").mkdir()
     (tmp_path / "begin" / "sitecustomize.py").write_text(RECORDER)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "begin"))
     monkeypatch.setenv("TRIED_UMASK", request.param)
     monkeypatch.setenv("TRIED_LOG", str(tmp_path / "log"))
-    stage = RemoteTown(tmp_path / "town")
+    programs = Programs()
+    stage = RemoteTown(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         yield stage
     finally:
         stage.stop_server()
+        programs.close()
 
 
 def release_over_the_api(town):

@@ -39,8 +39,8 @@ class OpenTown(Town):
         self.server("account", "add", "eka", "--role", "engineer", "--codename", "armani", *state)
         made = self.server("token", "create", "eka", "--label", "narrow", *narrow, *state)
         self.token = made.strip()
-        self.start_server("--gate", "strict", "--api-port", "0")
-        self.api = self._server.stdout.readline().strip().removesuffix("/api/v1")
+        _, api = self.start("--gate", "strict", "--api-port", "0", listens=2)
+        self.api = api.removesuffix("/api/v1")
         self.wait_for_results(1)
 
     def sign_first(self):
@@ -61,9 +61,9 @@ class OpenTown(Town):
 
 
 @pytest.fixture
-def town(ceremony, tmp_path):
+def town(ceremony, programs, tmp_path):
     """Open such a town."""
-    stage = OpenTown(tmp_path / "town")
+    stage = OpenTown(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     try:
         stage.open()

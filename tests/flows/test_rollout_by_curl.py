@@ -36,15 +36,15 @@ class OfficeTown(Town):
             token = self.server("token", "create", name, "--label", "curl", *state).strip()
             line = f"Authorization: Bearer {token.split()[-1]}\n"
             (self.folder / f"{header}.header").write_text(line, encoding="utf-8")
-        self.start_server("--gate", "strict", "--api-port", "0")
-        self.api = self._server.stdout.readline().strip().removesuffix("/api/v1")
+        _, api = self.start("--gate", "strict", "--api-port", "0", listens=2)
+        self.api = api.removesuffix("/api/v1")
         self.wait_for_results(1)
 
 
 @pytest.fixture
-def town(ceremony, tmp_path):
+def town(ceremony, programs, tmp_path):
     """Open such a town, its packages built and the signer's folders beside them."""
-    stage = OfficeTown(tmp_path / "town")
+    stage = OfficeTown(tmp_path / "town", programs)
     shutil.copytree(ceremony, stage.folder)
     (stage.folder / "repo").symlink_to(stage.repo)
     (stage.folder / "outbox").mkdir()
