@@ -61,13 +61,14 @@ def reasons(logs):
 
 async def test_a_worker_that_hangs(world):
     """It is killed when it was silent for too long; its successor answers who waited."""
-    async with supervising(world, silence=1.5) as (supervisor, port, logs):
+    # A worker that is well gives a sign each second, and a busy machine is no reason to kill it.
+    async with supervising(world, silence=4.0) as (supervisor, port, logs):
         (pid,) = supervisor.pids
         os.kill(pid, signal.SIGSTOP)
         status = await ask_in_loop(port)
         assert status == 200
         assert supervisor.pids != [pid]
-    assert reasons(logs)[0] == "it was silent for 1.5 seconds and was killed"
+    assert reasons(logs)[0] == "it was silent for 4 seconds and was killed"
 
 
 async def test_a_worker_that_does_not_take_a_snapshot(world, monkeypatch):
