@@ -80,7 +80,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     api_key: str = ""
     api_behind_proxy: bool = False
     api_rate: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 50
-    api_connections: Count = 256
+    api_connections: Count = 1024
     sign_ins_per_hour: Count = 60
     changes_per_hour: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 3600
     idempotency_keys: Count = 5000

@@ -7,22 +7,21 @@ none from the new connections of others, which have no token yet.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
 TOKENLESS = ""
 """The holder of connections over which no valid token came."""
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """A connection: `account` and `token` are of the last valid token that came over it.
+class Slot(Protocol):
+    """A connection: `account` and `token` are of the last valid token that came over it."""
 
-    `is_busy`: a request of it is being answered.
-    """
+    account: str
+    token: str
 
-    account: str = TOKENLESS
-    token: str = ""
-    is_busy: bool = False
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request of it is being answered."""
 
 
 def choose_leaving(slots: Sequence[Slot]) -> int | None:

@@ -17,8 +17,9 @@ from aiohttp import StreamReader, web
 from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http import HttpVersion10, HttpVersion11, RawRequestMessage
 
-from server.release.api.connections import Slot, choose_leaving
+from server.release.api.connections import choose_leaving
 from server.release.api.problems import MEDIA_TYPE, ProblemError, describe
+from server.release.api.rates import BURST_SECONDS, Bucket
 from server.release.people.principal import Principal
 
 FIXED_HEADERS = MappingProxyType(
@@ -38,6 +39,10 @@ DRAIN_SECONDS = 10.0  # how long handlers under way may take at shutdown
 STALL_SECONDS = 30.0  # how long a client may take nothing of an answer that waits for it
 LINGER_SECONDS = 2.0  # how long a refused body is read and thrown away, so that its sender listens
 VERSIONS = frozenset({HttpVersion10, HttpVersion11})
+REFUSALS = 50  # a second are answered immediately, four times as many in a burst
+LATE_SECONDS = 1.0
+"""How late further refusals are answered: clients that ask again as soon as they are refused would
+otherwise keep the interpreter busy, and everything else waits for it."""
 PARTING_SECONDS = 1.0  # how long a connection that gives way may take to fetch why
 
 _SILENT = logging.getLogger("hening.silent")
@@ -85,6 +90,8 @@ async def listening(
     )
     server.api = api
     server.limit = connections
+    burst = REFUSALS * BURST_SECONDS
+    server.refusals = Bucket(burst, REFUSALS, burst, asyncio.get_running_loop().time())
     server.count_leaving = count_leaving
     runner = web.ServerRunner(server, shutdown_timeout=DRAIN_SECONDS)
     await runner.setup()
@@ -108,7 +115,12 @@ async def _handle(request: web.BaseRequest) -> web.StreamResponse:
         raise TypeError("a request came over a connection that is not ours")
     protocol.request = request
     try:
-        return await answer(request, protocol.api)
+        response = await answer(request, protocol.api)
+        if response.status >= HTTPStatus.BAD_REQUEST and protocol.server.refusals.take(
+            asyncio.get_running_loop().time()
+        ):
+            await asyncio.sleep(LATE_SECONDS)
+        return response
     finally:
         protocol.request = None
 
@@ -167,6 +179,7 @@ class _Server(web.Server):
 
     api: Answering
     limit: int
+    refusals: Bucket
     count_leaving: Callable[[], None]
 
     def __call__(self) -> web.RequestHandler:
@@ -196,12 +209,12 @@ _PARTING = _parting()
 class _Protocol(web.RequestHandler):
     """What cannot be parsed is a refusal, what fails here a failure; both are problem documents."""
 
-    __slots__ = ("_server", "_stalled", "account", "api", "is_leaving", "request", "token")
+    __slots__ = ("_stalled", "account", "api", "is_leaving", "request", "server", "token")
 
     def __init__(self, manager: _Server, **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self.api = manager.api
-        self._server = manager
+        self.server = manager
         self._stalled: asyncio.TimerHandle | None = None
         self.request: web.BaseRequest | None = None  # the one that is being answered
         self.account = self.token = ""  # of the last valid token that came over it
@@ -212,18 +225,22 @@ class _Protocol(web.RequestHandler):
         super().connection_made(transport)
         others = [
             each
-            for each in self._server.connections
+            for each in self.server.connections
             if isinstance(each, _Protocol) and each is not self and not each.is_leaving
         ]
-        if len(others) < self._server.limit:
+        if len(others) < self.server.limit:
             return
-        slots = [Slot(each.account, each.token, each.request is not None) for each in others]
-        leaving = choose_leaving(slots)
-        self._server.count_leaving()
+        leaving = choose_leaving(others)
+        self.server.count_leaving()
         if leaving is None:
             self.leave(is_asking=True)
         else:
             others[leaving].leave(is_asking=others[leaving].is_asking)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request of it is being answered."""
+        return self.request is not None
 
     @property
     def is_asking(self) -> bool:

@@ -19,8 +19,11 @@ from aiohttp import web
 
 from server.release.api.listener import Answering, answer, answer_failure, make_request
 
-SLOTS = 64  # a team has a handful of people who halt; each connection lasts for one request
+SLOTS = 1024
+"""Connections, each for one request. A team has a handful of people who halt; what there is room
+for beyond that costs a descriptor; to cut off a client and take it again costs a millisecond."""
 UNKNOWN = SLOTS // 4
+LOOKED_UP = 16  # tokens at a time
 HEAD_SECONDS = 1.0  # from the connection to the whole head, and for TLS before it
 STALL_SECONDS = 1.0  # how long a client may take nothing of its answer
 LINGER_SECONDS = 0.5  # how long the body of a refused request is read and thrown away
@@ -72,8 +75,8 @@ class UrgentServer(web.Server):
         """Accept connections for ever, one in a turn of the loop.
 
         So each has been read from once before a later one may take its slot. While something is
-        being stopped they come slower, for each costs the loop a millisecond. While `UNKNOWN`
-        tokens are being looked up, which takes milliseconds, the next one waits in the kernel.
+        being stopped they come slower, for each costs the loop a millisecond. While
+        `LOOKED_UP` tokens are being looked up, for milliseconds, the next one waits in the kernel.
         On a Unix socket `for_commands` the user of this process and root need no token. No proxy
         may connect to it: it would hand on requests of anybody as its own.
         """
@@ -113,7 +116,7 @@ class UrgentServer(web.Server):
 
     def _is_full(self) -> bool:
         looking = [c for c in self.connections if isinstance(c, _Connection) and c.is_looking]
-        return len(looking) >= UNKNOWN
+        return len(looking) >= LOOKED_UP
 
 
 async def _open(

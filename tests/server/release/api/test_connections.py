@@ -1,11 +1,22 @@
 """Which connection gives way: the largest holder's."""
 
 from collections import Counter
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.release.api.connections import TOKENLESS, Slot, choose_leaving
+from server.release.api.connections import TOKENLESS, choose_leaving
+
+
+@dataclass
+class Slot:
+    """A connection."""
+
+    account: str = TOKENLESS
+    token: str = ""
+    is_busy: bool = False
+
 
 ANI, BEN = Slot("ani", "a"), Slot("ben", "b")
 UNKNOWN = Slot()
