@@ -3,7 +3,7 @@
     python -m benchmarks.polls_beside PORT [--rounds 3] [--seconds 10] -- COMMAND…
 
 Each round polls a quiet server first. Then it starts the command, polls again, and ends the command
-with SIGTERM. The goal is issue 16's: p99 beside the attack is at most 3 times p99 alone.
+with SIGTERM. The goal: p99 beside the attack is at most 3 times p99 alone.
 """
 
 import argparse
