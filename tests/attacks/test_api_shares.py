@@ -13,6 +13,7 @@ import threading
 import pytest
 from sqlalchemy import func, select
 
+from server.release.api import listener
 from server.release.errors import Share
 from server.storage.control_models import IdempotencyKey, TrailEntry
 from tests.server.console.browser import console_world
@@ -106,6 +107,22 @@ async def test_connections_without_a_token(world):
                 assert await new.ask("GET /api/v1/me", admin) == 200
             assert await kept_open.ask("GET /api/v1/me", admin) == 200
         assert limits(team, Share.CONNECTIONS) >= 33
+
+
+async def test_a_flood_of_refusals(world, monkeypatch):
+    """Where they are too many they come late, and nothing else does."""
+    monkeypatch.setattr(listener, "REFUSALS", 0.001)
+    monkeypatch.setattr(listener, "LATE_SECONDS", 3600)
+    monkeypatch.setattr(listener, "DRAIN_SECONDS", 0.1)
+    async with console_world(world) as team:
+        admin = await team.token("admin")
+        async with clients(team, 2) as (flood, other):
+            flood.send("GET /api/v1/nothing", admin)
+            late = asyncio.ensure_future(flood.read_head())
+            for _ in range(20):
+                assert await other.ask("GET /api/v1/me", admin) == 200
+            assert not late.done()
+            late.cancel()
 
 
 async def test_bodies(world):
